@@ -1,0 +1,1 @@
+"""Connectors, one folder per vendor; found by folder, never imported by name."""

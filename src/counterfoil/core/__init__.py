@@ -1,0 +1,1 @@
+"""The pure core: money, canonical language, finance and policies. Standard library only; no clock, chance or I/O."""

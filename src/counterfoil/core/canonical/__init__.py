@@ -1,0 +1,1 @@
+"""Our language: money, ids, entities, events and commands, independent of any vendor."""

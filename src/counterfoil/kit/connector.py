@@ -1,0 +1,237 @@
+"""The declaration of a connector and the protocols of its parts: what is filled in is what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from counterfoil.core.canonical.commands import Account, Command, CommandKind
+from counterfoil.core.canonical.events import Fact
+from counterfoil.core.canonical.ids import ObjectRef
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from counterfoil.kit.clock import Clock
+    from counterfoil.kit.http import HttpClient
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a connector's shell gets to work with: its own configured connection, HTTP with the shared budget, the clock.
+
+    ``settings`` is an instance of the connector's config class; ``connection`` the configured name. ``state`` is a per-process cache the
+    connector may fill (detected version, resolved ids); losing it is harmless.
+    """
+
+    connection: str
+    settings: Any
+    http: HttpClient
+    clock: Clock
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One thing a source gave us, to be kept as a receipt.
+
+    Attributes:
+        dedupe_key: unique per connection; the same delivery again has the same key.
+        shard_key: deliveries of one subject share it; order is kept within it.
+        kind: the vendor's own type (``invoice.paid``) or ``<object>.fetched`` for listed and fetched objects.
+        occurred_at: when the source says it happened; aware UTC.
+        parked: reason why a genuine delivery cannot be processed (unknown account), empty otherwise.
+    """
+
+    dedupe_key: str
+    shard_key: str
+    kind: str
+    body: bytes
+    occurred_at: datetime
+    account: str = ""
+    api_version: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    parked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a poll or backfill.
+
+    ``cursor`` continues after this page; ``covers_until``: every change the source made before this instant has now been seen.
+    ``recoverable_since``: the source can no longer show changes before this instant (event retention).
+    """
+
+    deliveries: tuple[Delivery, ...]
+    cursor: str
+    has_more: bool
+    covers_until: datetime | None = None
+    recoverable_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A normalizer's statement that a delivery has no counterpart, by a named rule (conservation counts it)."""
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An object fetched for a receipt. ``body`` None: the source says it does not exist (any more). ``fetched_at``: aware UTC."""
+
+    ref: str
+    body: bytes | None
+    fetched_at: datetime
+
+
+Normalized = tuple[Fact, ...] | Ignored
+
+
+class Source(Protocol):
+    """The receiving half of a connector. Pure: verify, needs, normalize. I/O: poll, backfill, fetch."""
+
+    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
+        """Verify a webhook over the raw bytes and split it into deliveries. Raises IntakeRefused."""
+        ...
+
+    def needs(self, delivery: Delivery) -> tuple[str, ...]:
+        """Return connector-specific references (e.g. ``invoice/in_1``) to be fetched before normalizing. Pure."""
+        ...
+
+    async def fetch(self, ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
+        """Fetch the references, in bulk where the vendor can; one answer per ref. Raises TransientError, SetupError."""
+        ...
+
+    def locate(self, ref: ObjectRef) -> str | None:
+        """Return the fetch reference of a canonical object of this vendor, or None if it is not ours or cannot be fetched. Pure."""
+        ...
+
+    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+        """Return the canonical facts. Pure and total: raises only RejectedError (and DriftError)."""
+        ...
+
+    async def poll(self, ctx: Context, cursor: str) -> Page:
+        """Return the next page of changes after the cursor (empty cursor: from now, less the vendor's overlap)."""
+        ...
+
+    def backfill_kinds(self) -> tuple[str, ...]:
+        """Return the vendor's object kinds that can be backfilled, in dependency order."""
+        ...
+
+    async def backfill(self, ctx: Context, kind: str, since: datetime, cursor: str) -> Page:
+        """Return the next page of objects of a kind created at or after since."""
+        ...
+
+
+class OutcomeStatus(StrEnum):
+    """How one command of a batch ended; anything but ``done`` and ``refused`` is tried again or resolved."""
+
+    DONE = "done"
+    REFUSED = "refused"  # the target said no; becomes a case
+    UNKNOWN = "unknown"  # it may or may not have taken effect
+    RETRY = "retry"  # it certainly took no effect and may be sent again
+    WAITING = "waiting"  # a prerequisite turned out to be missing in the target
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One command's end. ``external_id`` is the target's own id (``account.move/1136``), ``external_name`` what people call it."""
+
+    command_id: str
+    status: OutcomeStatus
+    external_id: str = ""
+    external_name: str = ""
+    code: str = ""
+    case_class: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+
+
+Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple[Outcome, ...]]]
+"""send(ctx, batch, bindings) -> one outcome per command. ``bindings`` maps every dependency key of the batch (needs) to the target's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOf:
+    """How one kind of command is delivered. ``resolve`` settles commands whose outcome is unknown: it must never act twice.
+
+    Pass ``resolve=send`` only where sending again is safe by the target's own guarantee; say which in ``resolve_reason``.
+    """
+
+    send: Send
+    resolve: Send
+    resolve_reason: str
+    batch_size_max: int
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error stops posting for the entity it names, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of a check: what was looked at, what was found and how to mend it. ``entity`` empty: the whole connection."""
+
+    severity: Severity
+    code: str
+    message: str
+    remedy: str = ""
+    entity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What the hub will need of a target, for its check: entities with their currency, account roles, taxes, and currencies it will post in."""
+
+    entities: Mapping[str, str]  # entity -> its currency
+    accounts: Mapping[str, tuple[Account, ...]]  # entity -> accounts by role
+    taxes: Mapping[str, tuple[str, ...]]  # entity -> target taxes named in mappings
+    currencies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """What deciding needs to know of a target: the last locked accounting day per entity (None: nothing locked) and its version."""
+
+    version: str
+    locked_until: Mapping[str, date | None]
+
+
+class Target(Protocol):
+    """The writing half of a connector."""
+
+    async def check(self, ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
+        """Name every missing right, journal, account, tax, currency and rate before anything is posted."""
+        ...
+
+    async def state(self, ctx: Context) -> TargetState:
+        """Return the target's version and lock dates."""
+        ...
+
+    async def suggest(self, ctx: Context) -> str:
+        """Return a commented TOML fragment with the entity mapping found in the target, for ``counterfoil init``."""
+        ...
+
+    def batch_key(self, settings: Any, command: Command) -> str:
+        """Return the partition a command is sent in: commands with different keys may be sent in parallel. Pure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """The declaration: everything the hub knows of a vendor."""
+
+    name: str
+    config: type[BaseModel]
+    source: Source | None = None
+    target: Target | None = None
+    deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
+    sandbox: Callable[..., Any] | None = None

@@ -1,0 +1,55 @@
+"""Errors sorted by what the caller does next (style: errors)."""
+
+from __future__ import annotations
+
+
+class HubError(Exception):
+    """Base: ``code`` is stable and documented, the message says what happened, to which record, and what to do next."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TransientError(HubError):
+    """Retry with backoff: 429, 503, timeout, lock. ``is_outcome_unknown``: the request may have taken effect."""
+
+    def __init__(self, message: str, *, code: str, retry_after_s: float | None = None, is_outcome_unknown: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
+        self.is_outcome_unknown = is_outcome_unknown
+
+
+class SetupError(HubError):
+    """Pause the connection and tell its owner: expired key, missing scope, wrong configuration."""
+
+
+class RejectedError(HubError):
+    """Open a case for this record and go on with the rest. ``case_class`` is one of the exception classes of the domain."""
+
+    def __init__(self, message: str, *, code: str, case_class: str = "rejected_by_target") -> None:
+        super().__init__(message, code=code)
+        self.case_class = case_class
+
+
+class DriftError(RejectedError):
+    """The source said something we have no map for (unknown state, type or version): schema drift, never a guess.
+
+    ``drift_key`` groups all records with the same cause into one case.
+    """
+
+    def __init__(self, message: str, *, code: str, drift_key: str) -> None:
+        super().__init__(message, code=code, case_class="schema_drift")
+        self.drift_key = drift_key
+
+
+class InvariantError(HubError):
+    """Stop and write nothing: debits differ from credits, parts differ from the whole."""
+
+
+class IntakeRefused(HubError):
+    """A delivery is refused at the door, with this HTTP status; no receipt is kept."""
+
+    def __init__(self, message: str, *, code: str, status: int) -> None:
+        super().__init__(message, code=code)
+        self.status = status

@@ -1,0 +1,183 @@
+"""What every sandbox (vendor simulator) stands on: loopback server, fault switch, control interface, settable clock.
+
+A sandbox subclasses :class:`Sandbox`. Its control interface lives under ``/_control`` and speaks JSON; the vendor's own wire
+format is everything else. Sandboxes know nothing of the connector beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import web
+
+FAULT_KINDS = ("drop_before", "drop_after", "stall_before", "stall_after", "status", "status_after", "truncate_after")
+"""drop: cut the connection before or after the request took effect; stall: wait ``delay_s``; status: answer ``status`` instead of, or after,
+doing the work; truncate_after: do the work and send half of the answer."""
+
+
+@dataclass
+class Fault:
+    """One armed fault. ``path`` is a regular expression searched in ``METHOD /path``; ``times`` how often it still strikes (-1: always)."""
+
+    kind: str
+    path: str = ".*"
+    times: int = 1
+    probability: float = 1.0
+    status: int = 503
+    delay_s: float = 0.0
+    retry_after_s: float | None = None
+    skip: int = 0  # let this many matching requests pass first
+    body: str = ""  # body to answer with, for status faults; empty: the vendor's own error shape
+
+    def __post_init__(self) -> None:
+        if self.kind not in FAULT_KINDS:
+            raise ValueError(f"unknown fault kind {self.kind!r}; one of {', '.join(FAULT_KINDS)}")
+        re.compile(self.path)
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FaultSwitch:
+    """Holds the armed faults and strikes with them; chance is seeded, so the same requests meet the same faults."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.faults: list[Fault] = []
+        self.struck: list[tuple[str, str]] = []
+        self._random = random.Random(seed)  # noqa: S311 - simulation, not security
+
+    def reseed(self, seed: int) -> None:
+        """Start the sequence of chance anew."""
+        self._random = random.Random(seed)  # noqa: S311
+
+    def pick(self, line: str) -> Fault | None:
+        """Return the fault that strikes this request line (``POST /path``), using it up, or None."""
+        for fault in self.faults:
+            if fault.times == 0 or not re.search(fault.path, line):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            if fault.probability < 1.0 and self._random.random() >= fault.probability:
+                continue
+            if fault.times > 0:
+                fault.times -= 1
+            self.struck.append((fault.kind, line))
+            return fault
+        return None
+
+
+class Sandbox:
+    """Base of all sandboxes. Subclasses add their routes in :meth:`routes` and their vendor's error shape in :meth:`error`."""
+
+    name = "sandbox"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.switch = FaultSwitch(seed)
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    def routes(self, app: web.Application) -> None:
+        """Add the vendor's routes."""
+        raise NotImplementedError
+
+    def control(self, app: web.Application) -> None:
+        """Add more routes under ``/_control``."""
+
+    def error(self, status: int, fault: Fault) -> web.Response:
+        """Return the vendor's answer for an injected status."""
+        headers = {"Retry-After": str(int(fault.retry_after_s))} if fault.retry_after_s is not None else {}
+        return web.Response(status=status, text=fault.body or f"sandbox fault {status}", headers=headers)
+
+    def details(self) -> dict[str, Any]:
+        """Return what a client needs: address, keys, secrets."""
+        return {"name": self.name, "url": self.url}
+
+    def app(self) -> web.Application:
+        """Return the aiohttp application with vendor routes, control routes and the fault middleware."""
+        app = web.Application(middlewares=[self._strike], client_max_size=160 * 1024 * 1024)
+        app.router.add_get("/_control", self._get_details)
+        app.router.add_get("/_control/faults", self._get_faults)
+        app.router.add_post("/_control/faults", self._post_fault)
+        app.router.add_delete("/_control/faults", self._delete_faults)
+        self.control(app)
+        self.routes(app)
+        return app
+
+    async def start(self, port: int = 0) -> str:
+        """Listen on loopback (port 0: any free one) and return the base address."""
+        self._runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=512)
+        await site.start()
+        actual = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{actual}"
+        return self.url
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @web.middleware
+    async def _strike(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        fault = None if request.path.startswith("/_control") else self.switch.pick(f"{request.method} {request.path_qs}")
+        if fault is None:
+            return await handler(request)
+        if fault.kind == "drop_before":
+            return self._cut(request)
+        if fault.kind == "stall_before":
+            await asyncio.sleep(fault.delay_s)
+            return await handler(request)
+        if fault.kind == "status":
+            return self.error(fault.status, fault)
+        response = await handler(request)
+        if fault.kind == "drop_after":
+            return self._cut(request)
+        if fault.kind == "stall_after":
+            await asyncio.sleep(fault.delay_s)
+            return response
+        if fault.kind == "status_after":
+            return self.error(fault.status, fault)
+        return await self._truncate(request, response)
+
+    def _cut(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+
+    async def _truncate(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+        cut = web.StreamResponse(status=response.status, headers={"Content-Type": response.content_type})
+        cut.content_length = len(body)
+        await cut.prepare(request)
+        await cut.write(body[: len(body) // 2])
+        if request.transport is not None:
+            request.transport.abort()
+        return cut
+
+    async def _get_details(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.details())
+
+    async def _get_faults(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": [asdict(f) for f in self.switch.faults], "struck": self.switch.struck})
+
+    async def _post_fault(self, request: web.Request) -> web.Response:
+        try:
+            fault = Fault(**json.loads(await request.text()))
+        except (TypeError, ValueError, re.error) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        self.switch.faults.append(fault)
+        return web.json_response(asdict(fault), status=201)
+
+    async def _delete_faults(self, _request: web.Request) -> web.Response:
+        self.switch.faults.clear()
+        self.switch.struck.clear()
+        return web.json_response({})
