@@ -309,8 +309,10 @@ create table work (
     claimed_seq bigint not null default 0,
     armed boolean not null,
     armed_at timestamptz not null,
+    wake_at timestamptz,               -- arm it then, even if nothing new comes (a retry or a poll is due); the engine's real time
     primary key (stage, key)
 );
+create index work_to_wake on work (wake_at) where wake_at is not null;
 
 create table audit (
     at timestamptz not null,

@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all their own set-up; everything else is for those who work on the project.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check bench conformance lock clean
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Counterfoil needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing locked dependencies into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## play one month through the sandboxes and prove that every total is equal; pass arguments with ARGS="..."
+	@$(BIN)/counterfoil demo $(ARGS)
+
+test: $(STAMP) ## everything CI runs: style, types, import contracts, tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: test
+
+bench: $(STAMP) ## ratios against the target's own ceiling; figures to docs/benchmarks.md by hand
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+conformance: $(STAMP) ## grade one connector: make conformance c=stripe
+	@$(BIN)/python -m pytest -rs src/counterfoil/connectors/$(c)/tests -k conformance
+
+lock: $(STAMP) ## resolve the lock files anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml -o requirements/runtime.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml --group dev -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .counterfoil .mypy_cache .ruff_cache .hypothesis

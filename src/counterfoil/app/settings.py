@@ -1,0 +1,217 @@
+"""The configuration file: one TOML for hub, connections, entities, routes and mappings; secrets by reference; errors with their line."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from counterfoil.app.toml_lines import line_of
+from counterfoil.kit.connector import Connector
+from counterfoil.kit.discovery import discover
+from counterfoil.kit.errors import SetupError
+
+DEFAULT_PATH = Path("counterfoil.toml")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubSettings(_Strict):
+    """Where the hub keeps its state and where it listens."""
+
+    home: Path = Path(".counterfoil")
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8400, ge=0, le=65535)
+    poll_interval_s: float = Field(default=60.0, gt=0)
+    capture_interval_s: float = Field(default=60.0, gt=0)
+
+
+class EntitySettings(_Strict):
+    """One legal entity: where its books are and how its facts are posted. Amounts are in the currency's minor units."""
+
+    target: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    time_zone: str
+    posting: Literal["detailed", "summary"] = "detailed"
+    locked_period: Literal["first_open_day", "park"] = "first_open_day"
+    products: Literal["create", "mapped"] = "create"
+    zero_invoices: Literal["post", "skip"] = "post"
+    dispute_lost: Literal["bad_debt", "adjustment"] = "bad_debt"
+    rounding_tolerance_minor: int | None = Field(default=None, ge=0)
+    deferred_groups: tuple[str, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not an IANA time zone; write for example Europe/Berlin") from error
+        return value
+
+
+class RouteSettings(_Strict):
+    """One routing rule; empty conditions match anything. Rules are tried in order; no match is a case."""
+
+    entity: str
+    connection: str = ""
+    account: str = ""
+    country: str = ""
+    currency: str = ""
+
+
+class ConnectionSettings(BaseModel):
+    """One connection: which connector, and that connector's own settings."""
+
+    model_config = ConfigDict(extra="allow")
+    connector: str
+
+
+class FileSettings(_Strict):
+    """The whole file."""
+
+    hub: HubSettings = HubSettings()
+    connections: dict[str, ConnectionSettings] = {}
+    entities: dict[str, EntitySettings] = {}
+    routes: tuple[RouteSettings, ...] = ()
+    mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A configured connection: its name, its connector and the connector's validated settings."""
+
+    name: str
+    connector: Connector
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Validated settings with their connectors resolved."""
+
+    path: Path | None
+    hub: HubSettings
+    connections: Mapping[str, Connection]
+    entities: Mapping[str, EntitySettings]
+    routes: tuple[RouteSettings, ...]
+    mappings: Mapping[str, Mapping[str, Mapping[str, str]]]
+
+    @property
+    def database_url(self) -> str:
+        """The PostgreSQL to use; empty: the embedded one."""
+        return os.environ.get("COUNTERFOIL_DATABASE_URL", "") or self.hub.database_url
+
+
+def load(path: Path) -> Settings:
+    """Read and validate a configuration file.
+
+    Raises:
+        SetupError: the file is missing or wrong; the message names the line and the fix of every error.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SetupError(f"{path}: no such file; write one with `counterfoil init`", code="settings.missing") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path | None = None) -> Settings:
+    """Validate a configuration text; see :func:`load`."""
+    name = str(path) if path else "configuration"
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SetupError(f"{name}: not valid TOML: {error}", code="settings.syntax") from None
+    try:
+        file = FileSettings.model_validate(raw)
+    except ValidationError as error:
+        raise SetupError(_explain(name, text, (), error), code="settings.invalid") from None
+    problems: list[str] = []
+    connections = _connections(name, text, file, problems)
+    _cross_check(name, text, file, connections, problems)
+    if problems:
+        raise SetupError("\n".join(problems), code="settings.invalid")
+    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings)
+
+
+def _connections(name: str, text: str, file: FileSettings, problems: list[str]) -> dict[str, Connection]:
+    known = discover()
+    found: dict[str, Connection] = {}
+    for key, connection in file.connections.items():
+        connector = known.get(connection.connector)
+        if connector is None:
+            choices = ", ".join(sorted(known))
+            problems.append(
+                _at(name, text, ("connections", key, "connector"), f"unknown connector {connection.connector!r}; known: {choices}")
+            )
+            continue
+        try:
+            resolved = _resolve(connection.model_extra or {})
+            found[key] = Connection(key, connector, connector.config.model_validate(resolved))
+        except ValidationError as error:
+            problems.append(_explain(name, text, ("connections", key), error))
+        except SetupError as error:
+            problems.append(_at(name, text, ("connections", key), str(error)))
+    return found
+
+
+def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[str, Connection], problems: list[str]) -> None:
+    for key, entity in file.entities.items():
+        target = file.connections.get(entity.target)
+        if target is None:
+            problems.append(_at(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
+        elif entity.target in connections and connections[entity.target].connector.target is None:
+            problems.append(_at(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
+    for position, route in enumerate(file.routes):
+        if route.entity not in file.entities:
+            problems.append(_at(name, text, ("routes", position, "entity"), f"entity {route.entity!r} is not under [entities]"))
+        if route.connection and route.connection not in file.connections:
+            problems.append(
+                _at(name, text, ("routes", position, "connection"), f"connection {route.connection!r} is not under [connections]")
+            )
+
+
+def _resolve(value: Any) -> Any:
+    """Replace secret references ({env = "X"}, {file = "path"}) by what they refer to."""
+    if isinstance(value, dict):
+        if set(value) == {"env"}:
+            secret = os.environ.get(str(value["env"]))
+            if secret is None:
+                raise SetupError(f"environment variable {value['env']} is not set", code="settings.secret_missing")
+            return secret
+        if set(value) == {"file"}:
+            try:
+                return Path(str(value["file"])).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SetupError(f"secret file {value['file']} cannot be read: {error.strerror}", code="settings.secret_missing") from None
+        return {key: _resolve(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item) for item in value]
+    return value
+
+
+def _at(name: str, text: str, path: tuple[str | int, ...], message: str) -> str:
+    line = line_of(text, path)
+    where = f"{name}:{line}" if line else name
+    return f"{where}: {'.'.join(str(part) for part in path)}: {message}"
+
+
+def _explain(name: str, text: str, prefix: tuple[str | int, ...], error: ValidationError) -> str:
+    rows = []
+    for item in error.errors(include_input=False, include_url=False):
+        path = (*prefix, *item["loc"])
+        message = "is required and missing" if item["type"] == "missing" else item["msg"]
+        if item["type"] == "extra_forbidden":
+            message = "is not a known setting; remove it or correct its name"
+        rows.append(_at(name, text, path, message))
+    return "\n".join(rows)

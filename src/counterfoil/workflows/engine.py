@@ -1,0 +1,212 @@
+"""The durable engine: one short workflow (a drain) per partition of a stage, enqueued in the transaction that made the work.
+
+Guarantees: a partition with work has exactly one drain enqueued or running; a drain that dies is resumed by the engine, or found by the
+sweep; a stage's turn may run twice and must be idempotent. See docs/adr for the facts that shaped this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from dbos import DBOS, DBOSConfig
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from counterfoil.store import work
+
+log = structlog.get_logger()
+
+QUEUE = "drains"
+APPLICATION_VERSION = "1"
+"""Constant: with a new application version the engine leaves old work pending for ever; changed step orders go behind patches."""
+_TICK_S = 0.25
+_SWEEP_EVERY = 60
+TURNS_MAX = 20
+"""Turns of one drain before it hands over to a fresh workflow, so that no workflow's history grows without bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn of a stage says: is there more to do now, or should the partition be woken in some seconds (None: by new work)."""
+
+    has_more: bool
+    wake_in_s: float | None = None
+
+
+Stage = Callable[[str], Awaitable[Turn]]
+Key = tuple[str, str]
+
+
+class Engine:
+    """Runs the stages' turns durably. One per process."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], dsn: str, stages: Mapping[str, Stage], *, executor_id: str, concurrency: int = 12
+    ) -> None:
+        self._pool = pool
+        self._dsn = dsn
+        self._stages = stages
+        self._executor_id = executor_id
+        self._concurrency = concurrency
+        self._ticker: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Launch the engine and resume what a former process of this executor left."""
+        global _engine
+        if _engine is not None:
+            raise RuntimeError("one engine per process")
+        _engine = self
+        DBOS(config=_configuration(self._dsn, self._executor_id))
+        await asyncio.to_thread(DBOS.launch)
+        await DBOS.register_queue_async(
+            QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
+        )
+        self._ticker = asyncio.create_task(self._tick_forever())
+
+    async def stop(self) -> None:
+        """Finish running turns (bounded), then stop; what is not finished is resumed by the next start."""
+        global _engine
+        self._stopping.set()
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=5)
+        _engine = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether turns should end early."""
+        return self._stopping.is_set()
+
+    async def arm(self, conn: AsyncConnection[Any], keys: Sequence[Key]) -> None:
+        """Note work for partitions and enqueue a drain for each that has none, in the caller's transaction."""
+        newly = await work.arm(conn, keys)
+        if newly:
+            await _enqueue(conn, newly)
+
+    async def wake(self, keys: Sequence[Key]) -> None:
+        """Arm partitions from outside a transaction."""
+        async with self._pool.connection() as conn, conn.transaction():
+            await self.arm(conn, keys)
+
+    async def turn(self, stage: str, key: str) -> Turn:
+        """Run one turn and finish the partition if nothing came meanwhile. Errors delay the partition; they never lose it."""
+        async with self._pool.connection() as conn, conn.transaction():
+            seq = await work.take(conn, stage, key)
+        try:
+            result = await self._stages[stage](key)
+        except Exception as error:  # outer loop of all stages: whatever happened, the partition is tried again later
+            log.exception("turn failed", stage=stage, key=key, error=type(error).__name__)
+            result = Turn(has_more=False, wake_in_s=5.0)
+        if result.has_more and not self.is_stopping:
+            return result
+        async with self._pool.connection() as conn, conn.transaction():
+            is_finished = await work.finish(conn, stage, key, seq)
+            if result.wake_in_s is not None:
+                await work.wake_later(conn, stage, key, result.wake_in_s)
+        return Turn(has_more=not is_finished)
+
+    async def hand_over(self, stage: str, key: str) -> None:
+        """Enqueue a fresh drain for a partition that still has work, keeping it armed."""
+        async with self._pool.connection() as conn, conn.transaction():
+            await _enqueue(conn, [(stage, key)])
+
+    async def _tick_forever(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(_TICK_S)
+            ticks += 1
+            try:
+                await self._wake_due()
+                if ticks % _SWEEP_EVERY == 0:
+                    await self.sweep()
+            except Exception as error:  # outer loop: the next tick comes
+                log.warning("tick failed", error=type(error).__name__)
+
+    async def _wake_due(self) -> None:
+        async with self._pool.connection() as conn, conn.transaction():
+            due = await work.take_due(conn)
+            if due:
+                await self.arm(conn, due)
+
+    async def sweep(self) -> int:
+        """Enqueue a drain for every armed partition that has none, and drop finished workflows; return how many were mended."""
+        async with self._pool.connection() as conn, conn.transaction():
+            rows = await (await conn.execute(_ORPHANS, {"queue": QUEUE})).fetchall()
+            orphans = [(row[0], row[1]) for row in rows]
+            await _enqueue(conn, orphans)
+            await conn.execute(_FORGET, {"before": int((time.time() - 600) * 1000)})
+        if orphans:
+            log.warning("armed partitions had no drain", count=len(orphans))
+        return len(orphans)
+
+
+_engine: Engine | None = None
+
+# A partition armed for a while whose drain is neither waiting nor running was lost with a process.
+_ORPHANS = """
+select w.stage, w.key from work w
+where w.armed and w.armed_at < clock_timestamp() - interval '20 seconds' and not exists (
+    select 1 from dbos.workflow_status s
+    where s.queue_name = %(queue)s and s.queue_partition_key = w.stage || ':' || w.key
+      and s.name = 'drain' and s.status in ('ENQUEUED', 'PENDING', 'DELAYED'))
+limit 500
+"""
+_FORGET = """
+delete from dbos.workflow_status where workflow_uuid in (
+    select workflow_uuid from dbos.workflow_status where status in ('SUCCESS', 'ERROR', 'CANCELLED') and updated_at < %(before)s limit 5000)
+"""
+_ENQUEUE = """
+select dbos.enqueue_workflow(
+    workflow_name => 'drain', queue_name => %(queue)s,
+    positional_args => array[to_json(stage), to_json(key)],
+    queue_partition_key => stage || ':' || key, app_version => %(version)s)
+from unnest(%(stages)s::text[], %(keys)s::text[]) as t(stage, key)
+"""
+
+
+async def _enqueue(conn: AsyncConnection[Any], keys: Sequence[Key]) -> None:
+    if keys:
+        stages = [stage for stage, _ in keys]
+        await conn.execute(_ENQUEUE, {"queue": QUEUE, "version": APPLICATION_VERSION, "stages": stages, "keys": [key for _, key in keys]})
+
+
+def _configuration(dsn: str, executor_id: str) -> DBOSConfig:
+    return {
+        "name": "counterfoil",
+        "system_database_url": dsn,
+        "application_version": APPLICATION_VERSION,
+        "executor_id": executor_id,
+        "log_level": "ERROR",
+        "sys_db_pool_size": 6,
+        "run_migrations": True,
+    }
+
+
+@DBOS.step(name="turn")
+async def _turn(stage: str, key: str) -> bool:
+    if _engine is None:
+        raise RuntimeError("the engine is not running")
+    return (await _engine.turn(stage, key)).has_more
+
+
+@DBOS.step(name="hand_over")
+async def _hand_over(stage: str, key: str) -> None:
+    if _engine is not None:
+        await _engine.hand_over(stage, key)
+
+
+@DBOS.workflow(name="drain")
+async def _drain(stage: str, key: str) -> int:
+    """Work a partition down, one turn after the other."""
+    for turns in range(1, TURNS_MAX + 1):
+        if not await _turn(stage, key):
+            return turns
+    await _hand_over(stage, key)
+    return TURNS_MAX
