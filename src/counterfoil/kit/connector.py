@@ -227,10 +227,15 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """The declaration: everything the hub knows of a vendor."""
+    """The declaration: everything the hub knows of a vendor.
+
+    ``http`` builds the (unopened) client of one connection from its settings: address, authentication, budget, table of statuses.
+    The hub opens it, puts it into the :class:`Context` and closes it. None: the connector speaks no HTTP.
+    """
 
     name: str
     config: type[BaseModel]
+    http: Callable[[Any], HttpClient] | None = None
     source: Source | None = None
     target: Target | None = None
     deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
