@@ -224,7 +224,7 @@ class HttpClient:
     async def _exchange(self, call: _Call, headers: Mapping[str, str]) -> tuple[Response | None, HubError | None]:
         if self._session is None:
             raise RuntimeError("the client is not open; use it as an async context manager")
-        sent = SimpleNamespace(count=0, sends_max=2 if call.is_idempotent else 1)
+        sent = SimpleNamespace(count=0)
         try:
             async with self._session.request(
                 call.method,
@@ -278,9 +278,12 @@ def _encode(json: Any, form: Mapping[str, Nested] | None, data: bytes | None) ->
 
 
 async def _mark_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams) -> None:
-    """Note that a request goes out; refuse the silent second send that aiohttp makes of PUT and DELETE over a stale connection."""
+    """Note that a request goes out; refuse the silent second send that aiohttp makes of GET, PUT and DELETE over a stale connection.
+
+    Whether to send again is our retry policy's decision, and every send is the budget's to know.
+    """
     sent = context.trace_request_ctx
-    if sent.count >= sent.sends_max:
+    if sent.count > 0:
         raise aiohttp.ClientConnectionResetError("not sent a second time")
     sent.count += 1
 
