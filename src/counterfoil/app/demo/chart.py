@@ -1,7 +1,7 @@
 """The accounts, journals and exchange rates the demonstration needs in every company: data, nothing else.
 
 Codes follow Odoo's generic chart: what that chart already has (receivable, revenue, deferred revenue, tax, exchange loss) is used,
-the rest gets a free code next to its kin.
+the rest gets a code that no version of that chart uses (1014 is banks, 1015 cash, 1017 transfers).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ CHART: tuple[ChartAccount, ...] = (
     ChartAccount(AccountRole.RECEIVABLE, "121000", "Account Receivable", "asset_receivable", True),
     ChartAccount(AccountRole.REVENUE, "400000", "Product Sales", "income"),
     ChartAccount(AccountRole.DEFERRED_REVENUE, "212000", "Deferred Revenue", "liability_current"),
-    ChartAccount(AccountRole.CLEARING, "101501", "Stripe Clearing", "asset_current", True),
-    ChartAccount(AccountRole.BANK_IN_TRANSIT, "101502", "Bank in Transit", "asset_current", True),
-    ChartAccount(AccountRole.DISPUTED_FUNDS, "101503", "Disputed Funds", "asset_current", True),
-    ChartAccount(AccountRole.OUT_OF_BAND, "101504", "Out-of-band Receipts", "asset_current", True),
-    ChartAccount(AccountRole.RESERVE, "101505", "Processor Reserve", "asset_current", True),
-    ChartAccount(AccountRole.INTERCOMPANY, "101506", "Intercompany", "asset_current", True),
+    ChartAccount(AccountRole.CLEARING, "105601", "Stripe Clearing", "asset_current", True),
+    ChartAccount(AccountRole.BANK_IN_TRANSIT, "105602", "Bank in Transit", "asset_current", True),
+    ChartAccount(AccountRole.DISPUTED_FUNDS, "105603", "Disputed Funds", "asset_current", True),
+    ChartAccount(AccountRole.OUT_OF_BAND, "105604", "Out-of-band Receipts", "asset_current", True),
+    ChartAccount(AccountRole.RESERVE, "105605", "Processor Reserve", "asset_current", True),
+    ChartAccount(AccountRole.INTERCOMPANY, "105606", "Intercompany", "asset_current", True),
     ChartAccount(AccountRole.FEE_TAX, "131100", "Input Tax on Fees", "asset_current"),
     ChartAccount(AccountRole.CUSTOMER_CREDIT, "212500", "Customer Credit", "liability_current", True),
     ChartAccount(AccountRole.TAX, "251000", "Tax Received", "liability_current"),

@@ -76,9 +76,8 @@ class OdooPlain:
             headers = {"Authorization": f"bearer {self.key}", "X-Odoo-Database": self.db}
             return await self._post_or_read(f"/json/2/{model}/{method}", body, headers, is_read=is_read)
         positional: list[Any] = [] if ids is None else [list(ids)]
-        if method == "create":
-            # execute_kw looks at the first positional argument of create to choose the shape of its answer.
-            positional.append(kwargs.pop("vals_list"))
+        # Overrides name the values differently (res.company says ``values`` on 17), and create chooses its answer's shape by position.
+        positional.extend(kwargs.pop(name) for name in ("vals_list", "vals") if name in kwargs)
         return await self._rpc("object", "execute_kw", [self.db, self._uid, self.key, model, method, positional, kwargs], is_read=is_read)
 
     async def create(self, model: str, values: Mapping[str, Any], company: int | None = None) -> int:

@@ -13,7 +13,7 @@ from counterfoil.core.canonical.commands import Account, AccountRole
 
 from . import chart
 from .entities import DemoEntity, DemoTax
-from .odoo_plain import OdooPlain
+from .odoo_plain import OdooPlain, OdooPlainError
 
 ACCOUNT_COMPANIES_FROM_MAJOR = 18
 """From 18 on an account belongs to several companies (``company_ids``), before to one (``company_id``)."""
@@ -124,15 +124,21 @@ def _account_domain(odoo: OdooPlain, company: int) -> list[Any]:
 
 
 async def _accounts(odoo: OdooPlain, company: ProvisionedCompany) -> None:
-    """Fill in the accounts by role."""
+    """Fill in the accounts by role. Raises OdooPlainError where a code is already another kind of account."""
     own = company.company_id
-    rows = await odoo.rows("account.account", _account_domain(odoo, own), ["code"], [own])
+    rows = await odoo.rows("account.account", _account_domain(odoo, own), ["code", "account_type"], [own])
     by_code = {row["code"]: int(row["id"]) for row in rows}
+    types = {row["code"]: row["account_type"] for row in rows}
     owner = {"company_ids": [[6, 0, [own]]]} if odoo.major >= ACCOUNT_COMPANIES_FROM_MAJOR else {"company_id": own}
     for account in chart.CHART:
         if account.code not in by_code:
             values = {"code": account.code, "name": account.name, "account_type": account.type, "reconcile": account.is_reconcilable}
             by_code[account.code] = await odoo.create("account.account", {**values, **owner}, own)
+        elif types[account.code] != account.type:
+            raise OdooPlainError(
+                f"{company.entity.company}: account {account.code} is {types[account.code]}, not {account.type} as {account.name} must be; "
+                f"give it another code or use a fresh database"
+            )
         company.accounts[account.role] = by_code[account.code]
 
 
