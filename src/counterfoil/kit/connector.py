@@ -189,7 +189,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the hub will need of a target, for its check: entities with their currency, account roles, taxes, and currencies it will post in."""
+    """What the hub will need of a target, for its check: entities with their currency, account roles, taxes, currencies it will post in."""
 
     entities: Mapping[str, str]  # entity -> its currency
     accounts: Mapping[str, tuple[Account, ...]]  # entity -> accounts by role

@@ -17,8 +17,8 @@ from typing import Any
 from aiohttp import web
 
 FAULT_KINDS = ("drop_before", "drop_after", "stall_before", "stall_after", "status", "status_after", "truncate_after")
-"""drop: cut the connection before or after the request took effect; stall: wait ``delay_s``; status: answer ``status`` instead of, or after,
-doing the work; truncate_after: do the work and send half of the answer."""
+"""drop: cut the connection before or after the request took effect; stall: wait ``delay_s``; status: answer ``status`` instead of, or
+after, doing the work; truncate_after: do the work and send half of the answer."""
 
 
 @dataclass
