@@ -220,6 +220,7 @@ class Command:
         produces: the dependency key that being done binds; empty for allocations.
         order_key: commands with the same order key are sent in order.
         not_before: not to be sent earlier (summary windows); None = now.
+        content: digest of what the source said where a later change of it must not pass unnoticed (documents); else empty.
     """
 
     id: str
@@ -235,3 +236,4 @@ class Command:
     lane: Lane = Lane.REAL_TIME
     not_before: datetime | None = None
     rules_version: int = 0
+    content: str = ""

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from fractions import Fraction
+
+from .currencies import EXPONENTS
+
+
+class Rounding(StrEnum):
+    """How a fraction of a minor unit is rounded; named wherever it happens."""
+
+    HALF_EVEN = "half_even"
+    HALF_UP = "half_up"  # away from zero at exactly one half
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +45,139 @@ class Money:
 
     def __bool__(self) -> bool:
         return self.minor != 0
+
+    def __lt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.minor < other.minor
+
+    def __le__(self, other: Money) -> bool:
+        self._same(other)
+        return self.minor <= other.minor
+
+    def __gt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.minor > other.minor
+
+    def __ge__(self, other: Money) -> bool:
+        self._same(other)
+        return self.minor >= other.minor
+
+    def __str__(self) -> str:
+        return f"{to_major(self)} {self.currency}"
+
+    def times(self, factor: int | Decimal, rounding: Rounding) -> Money:
+        """Return the amount times a factor, rounded to the minor unit."""
+        return Money(round_minor(Fraction(self.minor) * Fraction(factor), rounding), self.currency)
+
+
+def exponent_of(currency: str, overrides: Mapping[str, int] | None = None) -> int:
+    """Return the number of decimals of a currency; ``overrides`` are a vendor's deviations from ISO 4217, by code.
+
+    Raises:
+        ValueError: the code is neither overridden nor a currency of ISO 4217 (codes are upper case).
+    """
+    if overrides is not None and currency in overrides:
+        return overrides[currency]
+    try:
+        return EXPONENTS[currency]
+    except KeyError:
+        raise ValueError(f"{currency!r} is not an ISO 4217 currency code") from None
+
+
+def convert_minor(minor: int, currency: str, vendor_exponent: int) -> Money:
+    """Return the money a vendor counts with another number of decimals than ISO 4217 does.
+
+    E.g. ISK 500 is sent by some as 50000, as if it had two decimals.
+
+    Raises:
+        ValueError: the amount is not a whole number of the currency's minor units.
+    """
+    shift = exponent_of(currency) - vendor_exponent
+    if shift >= 0:
+        return Money(minor * 10**shift, currency)
+    whole, rest = divmod(minor, 10**-shift)
+    if rest:
+        raise ValueError(f"{minor} with {vendor_exponent} decimals is not a whole number of minor units of {currency}")
+    return Money(whole, currency)
+
+
+def round_minor(value: Fraction | Decimal, rounding: Rounding) -> int:
+    """Return the integer nearest to an exact number; one half goes to the even neighbor or away from zero."""
+    exact = Fraction(value)
+    if rounding is Rounding.HALF_EVEN:
+        return round(exact)
+    magnitude = int(abs(exact) + Fraction(1, 2))
+    return magnitude if exact >= 0 else -magnitude
+
+
+def from_major(text: str | int | Decimal, currency: str, rounding: Rounding | None = None) -> Money:
+    """Return the money of a decimal amount in major units, e.g. ``from_major("12.34", "USD")``.
+
+    Args:
+        text: a plain decimal with ``.``; no thousands separators, no exponent.
+        currency: upper-case ISO 4217 code.
+        rounding: how to round what is finer than the minor unit; None refuses it.
+
+    Raises:
+        ValueError: not a finite decimal, an unknown currency, or finer than the minor unit without a rounding.
+    """
+    exponent = exponent_of(currency)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a decimal amount") from None
+    if not value.is_finite() or (isinstance(text, str) and not set(text) <= set("0123456789.+-")):
+        raise ValueError(f"{text!r} is not a plain decimal amount")
+    minor = Fraction(value) * 10**exponent
+    if minor.denominator == 1:
+        return Money(minor.numerator, currency)
+    if rounding is None:
+        raise ValueError(f"{text} is finer than the minor unit of {currency} ({exponent} decimals)")
+    return Money(round_minor(minor, rounding), currency)
+
+
+def to_major(money: Money) -> Decimal:
+    """Return the amount in major units with all the currency's decimals, e.g. ``Decimal("12.30")``. Exact at any size."""
+    digits = tuple(int(digit) for digit in str(abs(money.minor)))
+    return Decimal((1 if money.minor < 0 else 0, digits, -exponent_of(money.currency)))
+
+
+def format_money(money: Money) -> str:
+    """Return the amount for people, with thousands separators: ``-1,234.50 USD``, ``1,234 JPY``."""
+    return f"{to_major(money):,f} {money.currency}"
+
+
+def total(amounts: Iterable[Money], currency: str) -> Money:
+    """Return the sum; zero of ``currency`` when there are none. Raises ValueError on any other currency."""
+    result = Money(0, currency)
+    for amount in amounts:
+        result = result + amount
+    return result
+
+
+def allocate(whole: Money, weights: Sequence[int | Decimal]) -> tuple[Money, ...]:
+    """Split an amount in proportion to the weights; the parts sum to the whole exactly.
+
+    Largest remainder: each part is cut towards zero, the minor units left over go to the largest fractions, earlier parts first when
+    those are equal. A negative amount splits as its positive mirror. If all weights are zero, the parts are as equal as can be.
+
+    Raises:
+        ValueError: no weights, or a negative one.
+
+    Source: Hare-Niemeyer (largest remainder) method.
+    """
+    if not weights:
+        raise ValueError("cannot split an amount into no parts")
+    if any(weight < 0 for weight in weights):
+        raise ValueError("weights are zero or positive")
+    shares = [Fraction(weight) for weight in weights]
+    if not any(shares):
+        shares = [Fraction(1)] * len(shares)
+    magnitude, whole_weight = abs(whole.minor), sum(shares)
+    exact = [magnitude * share / whole_weight for share in shares]
+    parts = [int(part) for part in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for i in by_remainder[: magnitude - sum(parts)]:
+        parts[i] += 1
+    sign = -1 if whole.minor < 0 else 1
+    return tuple(Money(sign * part, whole.currency) for part in parts)

@@ -1,0 +1,1 @@
+"""Finance: postings as data and the pure functions that make, check and sum them."""

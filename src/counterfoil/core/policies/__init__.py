@@ -1,0 +1,1 @@
+"""Policies: decide(event, view, rules) -> decision; one module per kind of fact."""

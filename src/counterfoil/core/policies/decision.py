@@ -1,0 +1,132 @@
+"""What deciding takes and gives: the view of current states, the decision, its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.entities import Entity
+from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.finance.summary import SummaryItem
+
+
+class CaseClass(StrEnum):
+    """The exception classes of the domain (X1)."""
+
+    TARGET_UNAVAILABLE = "target_unavailable"
+    AUTHENTICATION_REFUSED = "authentication_refused"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    UNMAPPED_PRODUCT = "unmapped_product"
+    UNMAPPED_TAX = "unmapped_tax"
+    UNMAPPED_ACCOUNT = "unmapped_account"
+    MISSING_FIELD = "missing_mandatory_field"
+    OWNERSHIP_VIOLATION = "ownership_violation"
+    DUPLICATE_SUSPECTED = "duplicate_suspected"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    PERIOD_LOCKED = "period_locked"
+    REJECTED_BY_TARGET = "rejected_by_target"
+    DEPENDENCY_MISSING = "dependency_missing"
+    SCHEMA_DRIFT = "schema_drift"
+    RECONCILIATION_BREAK = "reconciliation_break"
+    SERVICE_LEVEL_BREACHED = "service_level_breached"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a fact, or a part of it, cannot be booked: a case in the making.
+
+    Attributes:
+        code: stable and documented, e.g. ``decide.tax_unmapped``.
+        cause: what is wrong, in plain language, with the record's id.
+        remedy: what to do next.
+        money: what is at stake.
+        releases_on: the dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``, ``route/stripe`` or
+            ``period/DE/2026-01-31``; empty: only a new state of the subject or a person can help.
+        releases_also: further keys that would release it as well (less or more specific mappings).
+    """
+
+    case_class: CaseClass
+    code: str
+    cause: str
+    remedy: str
+    money: Money | None = None
+    releases_on: str = ""
+    releases_also: tuple[str, ...] = ()
+    entity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All that the subject's current state calls for.
+
+    Attributes:
+        commands: every command the state calls for, in sending order, also those wished before (with the same id).
+        waits: objects that must arrive (be normalized) before the rest can be decided; the arrival of any of them decides again. The
+            subject's own reference means: a later state of the subject itself (its settlement is not known yet).
+        problems: what stands in the way otherwise.
+        ignored: the named rule by which the fact has no counterpart; empty if it has one.
+        summary: items for the entity's daily entries (posting mode summary); items are kept once, by their ``key``.
+    """
+
+    commands: tuple[Command, ...] = ()
+    waits: tuple[ObjectRef, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    ignored: str = ""
+    summary: tuple[SummaryItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A command in the outbox. ``is_open``: it certainly took no effect and may still be replaced (waiting, refused, cancelled)."""
+
+    command: Command
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an object's current state was reported: the configured connection and the source's account."""
+
+    connection: str
+    account: str = ""
+
+
+class View(Protocol):
+    """What deciding may look at. All of it is loaded beforehand: see ``related``."""
+
+    def get(self, ref: ObjectRef) -> Entity | None:
+        """Return the current state of an object, or None if it is not known."""
+        ...
+
+    def origin(self, ref: ObjectRef) -> Origin | None:
+        """Return where the object's state was reported; None: from the same connection and account as the event."""
+        ...
+
+    def wished(self, external_key: str) -> Wish | None:
+        """Return the command last wished under this external key by the subject or a related object, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryView:
+    """A view over loaded rows: objects by reference, their origins, and the outbox's commands by external key."""
+
+    objects: Mapping[ObjectRef, Entity]
+    origins: Mapping[ObjectRef, Origin] = field(default_factory=dict)
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
+
+    def get(self, ref: ObjectRef) -> Entity | None:
+        """Return the current state of an object, or None."""
+        return self.objects.get(ref)
+
+    def origin(self, ref: ObjectRef) -> Origin | None:
+        """Return where the object's state was reported, or None."""
+        return self.origins.get(ref)
+
+    def wished(self, external_key: str) -> Wish | None:
+        """Return the command wished under this external key, or None."""
+        return self.wishes.get(external_key)

@@ -1,0 +1,252 @@
+"""A decision in the making: routing, wishing (ids, locks, posting mode, changed sources), waiting: the same for every policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import (
+    Allocate,
+    Arguments,
+    Command,
+    CommandKind,
+    Lane,
+    PostDocument,
+    PostEntry,
+    PostPayment,
+    Unmatch,
+    UpsertCustomer,
+    UpsertProduct,
+)
+from counterfoil.core.canonical.events import Event
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest, external_key
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.finance.dates import accounting_date, first_open_day, moved_memo
+from counterfoil.core.finance.invariants import check_arguments
+from counterfoil.core.finance.summary import SummaryItem, items_of
+
+from .decision import CaseClass, Decision, Origin, Problem, View
+from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
+
+Booking = PostDocument | PostPayment | PostEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One command before it has an id: what every policy says of it.
+
+    ``name`` and ``object_id`` make the external key; ``content`` is what the source said, where a later change must not pass unnoticed.
+    """
+
+    entity: EntityRules
+    kind: CommandKind
+    name: str
+    object_id: str
+    arguments: Arguments
+    needs: tuple[str, ...] = ()
+    produces: str = ""
+    order_key: str = ""
+    lane: Lane = Lane.REAL_TIME
+    content: str = ""
+
+
+def booked_on(arguments: Booking) -> date:
+    """Return the accounting date of a booking."""
+    return arguments.paid_on if isinstance(arguments, PostPayment) else arguments.accounting_on
+
+
+def _moved(arguments: Booking, day: date) -> Booking:
+    memo = moved_memo(arguments.memo, booked_on(arguments))
+    if isinstance(arguments, PostPayment):
+        return replace(arguments, paid_on=day, memo=memo)
+    return replace(arguments, accounting_on=day, memo=memo)
+
+
+def _money_of(arguments: Arguments) -> Money | None:
+    match arguments:
+        case PostDocument():
+            return arguments.total
+        case PostPayment() | Allocate():
+            return arguments.amount
+        case PostEntry():
+            return max((line.amount for line in arguments.lines), key=lambda amount: amount.minor, default=None)
+        case UpsertCustomer() | UpsertProduct() | Unmatch():
+            return None
+
+
+@dataclass(slots=True)
+class Draft:
+    """Collects what one decision wishes, waits for and cannot do. Policies write into it; ``decision`` closes it."""
+
+    event: Event
+    view: View
+    rules: Rules
+    _commands: dict[str, Command] = field(default_factory=dict)
+    _waits: dict[ObjectRef, None] = field(default_factory=dict)
+    _problems: list[Problem] = field(default_factory=list)
+    _summary: list[SummaryItem] = field(default_factory=list)
+    _ignored: str = ""
+
+    def decision(self) -> Decision:
+        """Return what was collected."""
+        return Decision(tuple(self._commands.values()), tuple(self._waits), tuple(self._problems), self._ignored, tuple(self._summary))
+
+    def ignore(self, rule: str) -> None:
+        """Say by which rule the fact has no counterpart."""
+        self._ignored = rule
+
+    def wait_for(self, kind: ObjectKind, object_id: str) -> None:
+        """Wait for an object to arrive."""
+        self._waits[ObjectRef(kind, object_id)] = None
+
+    def wait_if_missing(self, ref: ObjectRef) -> None:
+        """Wait for an object unless the view has it."""
+        if self.view.get(ref) is None:
+            self._waits[ref] = None
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether a problem was added."""
+        return bool(self._problems)
+
+    def wait_for_self(self) -> None:
+        """Wait for a later state of the subject itself, e.g. for its settlement."""
+        self._waits[self.event.subject] = None
+
+    def problem(self, problem: Problem) -> None:
+        """Add a problem, once."""
+        if problem not in self._problems:
+            self._problems.append(problem)
+
+    def origin_of(self, ref: ObjectRef) -> Origin:
+        """Return where an object's state was reported; as the event itself unless the view knows better."""
+        return self.view.origin(ref) or Origin(self.event.connection, self.event.account)
+
+    def find_route(self, ref: ObjectRef, country: str = "", currency: str = "") -> EntityRules | None:
+        """Return the entity an object belongs to, or None, without a problem."""
+        origin = self.origin_of(ref)
+        return self.rules.route(origin.connection, origin.account, country, currency)
+
+    def route(self, ref: ObjectRef, country: str = "", currency: str = "", money: Money | None = None) -> EntityRules | None:
+        """Return the entity an object belongs to; adds a problem and returns None if no route matches."""
+        entity = self.find_route(ref, country, currency)
+        if entity is None:
+            origin = self.origin_of(ref)
+            where = f"connection {origin.connection!r}, account {origin.account!r}, country {country!r}, currency {currency!r}"
+            self.problem(
+                Problem(
+                    CaseClass.UNMAPPED_ACCOUNT,
+                    "decide.no_route",
+                    f"No route sends {ref.key} to a legal entity: {where}.",
+                    "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
+                    money,
+                    releases_on=f"route/{origin.connection}",
+                )
+            )
+        return entity
+
+    def customer(self, customer_id: str) -> e.Customer | None:
+        """Return the customer that survived all merges, or None and wait for it."""
+        seen: set[str] = set()
+        while customer_id and customer_id not in seen:
+            seen.add(customer_id)
+            found = self.view.get(ObjectRef(ObjectKind.CUSTOMER, customer_id))
+            if not isinstance(found, e.Customer):
+                self.wait_for(ObjectKind.CUSTOMER, customer_id)
+                return None
+            if not found.merged_into:
+                return found
+            customer_id = found.merged_into
+        return None
+
+    def survivor(self, customer_id: str) -> str:
+        """Return the id of the customer that survived all merges as far as they are known; waits for a customer that is not known."""
+        found = self.customer(customer_id)
+        return found.id if found else customer_id
+
+    def day(self, entity: EntityRules, instant: datetime) -> date:
+        """Return the accounting date of an instant before any lock."""
+        return accounting_date(instant, entity.time_zone)
+
+    def wish(self, wanted: Wanted) -> None:
+        """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
+
+        A source that changed after its document was wished is an amount mismatch, never a second document.
+        """
+        check_arguments(wanted.kind, wanted.arguments)
+        key = external_key(wanted.name, wanted.object_id)
+        earlier = self.view.wished(key)
+        arguments = wanted.arguments
+        if isinstance(arguments, PostDocument | PostPayment | PostEntry):
+            if earlier is not None and not earlier.is_open:
+                self._keep(wanted, earlier.command)
+                return
+            if wanted.entity.mode_on(booked_on(arguments)) is PostingMode.SUMMARY:
+                self._summary.extend(items_of(wanted.entity.name, key, booked_on(arguments), wanted.kind, arguments))
+                return
+            moved = self._open_day(wanted.entity, key, arguments)
+            if moved is None:
+                return
+            self._add(wanted, key, moved, "")
+        elif earlier is None or earlier.is_open:
+            self._add(wanted, key, arguments, "")
+        elif earlier.command.arguments == arguments or isinstance(arguments, Allocate | Unmatch):
+            self._commands[earlier.command.id] = earlier.command
+        else:  # master data that changed: also when it changes back to a former content, it is a new wish
+            self._add(wanted, key, arguments, earlier.command.id)
+
+    def _add(self, wanted: Wanted, key: str, arguments: Arguments, after: str) -> None:
+        text = canonical_text(wanted.arguments)
+        command = Command(
+            id=digest(wanted.kind.value, wanted.entity.target, key, text, after),
+            kind=wanted.kind,
+            target=wanted.entity.target,
+            entity=wanted.entity.name,
+            subject=self.event.subject,
+            external_key=key,
+            arguments=arguments,
+            needs=tuple(dict.fromkeys(wanted.needs)),
+            produces=wanted.produces,
+            order_key=wanted.order_key,
+            lane=wanted.lane,
+            rules_version=self.rules.version,
+            content=wanted.content,
+        )
+        self._commands[command.id] = command
+
+    def _keep(self, wanted: Wanted, earlier: Command) -> None:
+        if not earlier.content or not wanted.content or earlier.content == wanted.content:
+            self._commands[earlier.id] = earlier
+            return
+        self.problem(
+            Problem(
+                CaseClass.AMOUNT_MISMATCH,
+                "decide.changed_after_posting",
+                f"{self.event.subject.key} was changed at the source after {earlier.external_key} had been sent to {earlier.target}.",
+                "Correct it at the source by a credit note, or correct the document in the target and waive this case.",
+                _money_of(wanted.arguments),
+                entity=earlier.entity,
+            )
+        )
+
+    def _open_day(self, entity: EntityRules, key: str, arguments: Booking) -> Booking | None:
+        day = booked_on(arguments)
+        open_day = first_open_day(day, entity.locked_until)
+        if open_day == day:
+            return arguments
+        if entity.locked_period_policy is LockedPeriodPolicy.FIRST_OPEN_DAY:
+            return _moved(arguments, open_day)
+        self.problem(
+            Problem(
+                CaseClass.PERIOD_LOCKED,
+                "decide.period_locked",
+                f"{key} is dated {day}, and the books of {entity.name} are locked until {entity.locked_until}.",
+                "Reopen the period, or let the entity book late facts on the first open day.",
+                _money_of(arguments),
+                releases_on=f"period/{entity.name}/{day.isoformat()}",
+                entity=entity.name,
+            )
+        )
+        return None

@@ -1,0 +1,78 @@
+"""Master data: customers and products go to every target that keeps books for where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, UpsertCustomer, UpsertProduct
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
+
+from .draft import Draft, Wanted
+from .rules import EntityRules, PostingMode, ProductPolicy
+
+
+def _entities(draft: Draft) -> tuple[EntityRules, ...]:
+    """Return one entity per target that objects of this connection and account can go to, whatever their country and currency."""
+    origin = draft.origin_of(draft.event.subject)
+    by_target: dict[str, EntityRules] = {}
+    for route in draft.rules.routes:
+        entity = draft.rules.entities.get(route.entity)
+        reaches = route.connection in ("", origin.connection) and route.account in ("", origin.account)
+        if entity is not None and reaches:
+            by_target.setdefault(entity.target, entity)
+    if not by_target:
+        draft.route(draft.event.subject)
+    return tuple(by_target.values())
+
+
+def _of_target(draft: Draft, target: str) -> tuple[EntityRules, ...]:
+    return tuple(entity for entity in draft.rules.entities.values() if entity.target == target)
+
+
+def customer(draft: Draft, state: e.Customer) -> None:
+    """Decide a customer: one record per target. A merged one is not written any more: everything of it goes to the survivor.
+
+    A deleted customer stays as it is in the target, since documents hang on it; one the target never saw is still written, since
+    documents of it may be on their way. The balance at the source is no master data and left out. A nameless customer goes by its e-mail
+    address or its id at the source: that must not hold up its invoices.
+    """
+    if state.merged_into:
+        draft.wait_if_missing(ObjectRef(ObjectKind.CUSTOMER, state.merged_into))
+        draft.ignore("customer_was_merged")
+        return
+    entities = [entity for entity in _entities(draft) if _keeps_documents(draft, entity.target)]
+    if not entities and not draft.has_problems:
+        draft.ignore("customer_of_summary_entity")
+    for entity in entities:
+        if state.is_deleted and draft.view.wished(external_key("customer", state.id)) is not None:
+            draft.ignore("customer_deleted")
+            continue
+        name = state.name or state.email or state.id.partition(":")[2]
+        arguments = UpsertCustomer(replace(state, balance=None, name=name))
+        key = f"{ObjectKind.CUSTOMER.value}/{state.id}"
+        draft.wish(Wanted(entity, CommandKind.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
+
+
+def _keeps_documents(draft: Draft, target: str) -> bool:
+    entities = _of_target(draft, target)
+    return any(entity.posting_mode is PostingMode.DETAILED or entity.posting_mode_from is not None for entity in entities)
+
+
+def product(draft: Draft, state: e.Product) -> None:
+    """Decide a product: one record per target that takes its products from the source."""
+    wished = False
+    for entity in _entities(draft):
+        if all(sibling.product_policy is ProductPolicy.MAPPED for sibling in _of_target(draft, entity.target)):
+            continue
+        if not _keeps_documents(draft, entity.target):
+            continue
+        wished = True
+        if state.is_deleted and draft.view.wished(external_key("product", state.id)) is not None:
+            draft.ignore("product_deleted")
+            continue
+        key = f"{ObjectKind.PRODUCT.value}/{state.id}"
+        arguments = UpsertProduct(state.id, state.name or state.id, state.sku)
+        draft.wish(Wanted(entity, CommandKind.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
+    if not wished and not draft.has_problems:
+        draft.ignore("product_is_mapped")

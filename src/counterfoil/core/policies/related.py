@@ -1,0 +1,48 @@
+"""Which objects must be loaded before an object can be decided."""
+
+from __future__ import annotations
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+
+
+def _customer(customer_id: str) -> tuple[ObjectRef, ...]:
+    return (ObjectRef(ObjectKind.CUSTOMER, customer_id),) if customer_id else ()
+
+
+def _of_lines(lines: tuple[e.InvoiceLine, ...]) -> tuple[ObjectRef, ...]:
+    products = (ObjectRef(ObjectKind.PRODUCT, line.product_id) for line in lines if line.product_id)
+    rates = (ObjectRef(ObjectKind.TAX_RATE, tax.rate_id) for line in lines for tax in line.taxes if tax.rate_id)
+    return (*products, *rates)
+
+
+def _refs(entity: e.Entity) -> tuple[ObjectRef, ...]:
+    match entity:
+        case e.Customer():
+            return _customer(entity.merged_into)
+        case e.Invoice():
+            return (*_customer(entity.customer_id), *_of_lines(entity.lines))
+        case e.CreditNote():
+            invoice = (ObjectRef(ObjectKind.INVOICE, entity.invoice_id),) if entity.invoice_id else ()
+            refunds = tuple(ObjectRef(ObjectKind.REFUND, refund_id) for refund_id in entity.refund_ids)
+            return (*_customer(entity.customer_id), *invoice, *refunds, *_of_lines(entity.lines))
+        case e.Payment():
+            invoices = tuple(ObjectRef(ObjectKind.INVOICE, application.invoice_id) for application in entity.applications)
+            return (*_customer(entity.customer_id), *invoices)
+        case e.Refund():
+            credit_note = (ObjectRef(ObjectKind.CREDIT_NOTE, entity.credit_note_id),) if entity.credit_note_id else ()
+            payment = (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
+            return (*_customer(entity.customer_id), *payment, *credit_note)
+        case e.CustomerCredit():
+            return _customer(entity.customer_id)
+        case _:
+            return ()
+
+
+def related(entity: e.Entity) -> tuple[ObjectRef, ...]:
+    """Return the objects an entity refers to, each once, in the order they are named.
+
+    Load them, call this again with what was loaded, and so on until nothing new is named (refund, credit note, invoice, customer,
+    the customer it was merged into). What cannot be found is left out; the decision waits for it if it needs it.
+    """
+    return tuple(dict.fromkeys(_refs(entity)))

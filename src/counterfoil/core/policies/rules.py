@@ -1,0 +1,158 @@
+"""The rules a decision is made by: entities, routes and mappings, versioned as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, tzinfo
+from enum import StrEnum
+
+from counterfoil.core.canonical.money import exponent_of
+
+
+class PostingMode(StrEnum):
+    """How the facts of an entity reach its books (requirement B2)."""
+
+    DETAILED = "detailed"  # one document per fact
+    SUMMARY = "summary"  # one entry per day, currency, product group and tax
+
+
+class LockedPeriodPolicy(StrEnum):
+    """What happens to a fact dated in a locked period."""
+
+    FIRST_OPEN_DAY = "first_open_day"  # booked there, with a reference to the original date
+    PARK = "park"  # a case for finance
+
+
+class ProductPolicy(StrEnum):
+    """Where the target's products come from."""
+
+    CREATE = "create"  # created and kept up to date from the source
+    MAPPED = "mapped"  # only what finance mapped; anything else is a case
+
+
+class DisputeLostAccount(StrEnum):
+    """Where the money of a lost dispute goes."""
+
+    BAD_DEBT = "bad_debt"
+    ADJUSTMENT = "adjustment"
+
+
+class ZeroInvoicePolicy(StrEnum):
+    """What happens to an invoice whose lines are all zero (trials, coupons of 100 %)."""
+
+    POST = "post"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRules:
+    """One legal entity and how it books.
+
+    Attributes:
+        target: name of the target connection its books are kept in.
+        currency: the entity's own currency, upper-case ISO 4217.
+        time_zone: accounting dates are the days of this zone.
+        posting_mode_from: first accounting day of ``posting_mode``; facts of earlier days keep the other mode, so that switching books
+            nothing twice. None: ``posting_mode`` has always held.
+        locked_until: last locked accounting day; None: nothing is locked.
+        rounding_tolerance_minor: what a declared rounding line may carry, in minor units of the document; None: 0.02 of the
+            currency's major unit (domain: B3), which is nothing in a currency without decimals.
+        deferred_product_groups: product groups whose revenue is booked as deferred.
+    """
+
+    name: str
+    target: str
+    currency: str
+    time_zone: tzinfo
+    posting_mode: PostingMode = PostingMode.DETAILED
+    locked_until: date | None = None
+    locked_period_policy: LockedPeriodPolicy = LockedPeriodPolicy.FIRST_OPEN_DAY
+    rounding_tolerance_minor: int | None = None
+    product_policy: ProductPolicy = ProductPolicy.CREATE
+    dispute_lost_account: DisputeLostAccount = DisputeLostAccount.BAD_DEBT
+    zero_invoice_policy: ZeroInvoicePolicy = ZeroInvoicePolicy.POST
+    deferred_product_groups: tuple[str, ...] = ()
+    posting_mode_from: date | None = None
+
+    def mode_on(self, day: date) -> PostingMode:
+        """Return the posting mode of facts of an accounting day."""
+        if self.posting_mode_from is None or day >= self.posting_mode_from:
+            return self.posting_mode
+        return PostingMode.SUMMARY if self.posting_mode is PostingMode.DETAILED else PostingMode.DETAILED
+
+    def tolerance_minor(self, currency: str) -> int:
+        """Return the rounding tolerance of a document in a currency, in its minor units."""
+        if self.rounding_tolerance_minor is not None:
+            return self.rounding_tolerance_minor
+        return 2 * int(10 ** exponent_of(currency)) // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Sends facts to an entity. Routes are tried in order; an empty field matches anything; no match is a case.
+
+    ``country`` is the customer's billing country (ISO 3166-1 alpha-2). Movements of money (payments, refunds, disputes, payouts, fees) have
+    none: they belong to the entity that owns the processor's balance, and are routed by connection, account and settlement currency.
+    """
+
+    entity: str
+    connection: str = ""
+    account: str = ""
+    country: str = ""
+    currency: str = ""
+
+    def matches(self, connection: str, account: str, country: str, currency: str) -> bool:
+        """Tell whether every field that is set equals the given one."""
+        wanted = ((self.connection, connection), (self.account, account), (self.country, country), (self.currency, currency))
+        return all(not want or want == have for want, have in wanted)
+
+
+class MappingKind(StrEnum):
+    """What a mapping maps into the target."""
+
+    TAX = "tax"
+    PRODUCT = "product"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class MappingKey:
+    """What is mapped, per entity.
+
+    Keys by kind:
+        tax: ``<tax rate id>|<inclusive or exclusive>``, or ``<jurisdiction>/<type>/<percentage>|...``, ``<jurisdiction>/<percentage>|...``,
+            ``<taxability reason>|...``, ``<percentage>|...``; the most specific one present wins. Value: the target's tax.
+        product: the canonical product id. Value: the target's product.
+        account: ``product/<canonical product id>`` or ``group/<product group>``. Value: the target's revenue account.
+    """
+
+    kind: MappingKind
+    entity: str
+    key: str
+
+    @property
+    def dependency(self) -> str:
+        """The dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``."""
+        return f"mapping/{self.kind.value}/{self.entity}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped."""
+
+    version: int
+    entities: Mapping[str, EntityRules]
+    routes: tuple[Route, ...]
+    mappings: Mapping[MappingKey, str] = field(default_factory=dict)
+
+    def route(self, connection: str, account: str = "", country: str = "", currency: str = "") -> EntityRules | None:
+        """Return the entity of the first matching route; None if no route matches or the route's entity is not declared."""
+        for route in self.routes:
+            if route.matches(connection, account, country, currency):
+                return self.entities.get(route.entity)
+        return None
+
+    def lookup(self, kind: MappingKind, entity: str, key: str) -> str | None:
+        """Return the mapped value, or None."""
+        return self.mappings.get(MappingKey(kind, entity, key))
