@@ -50,6 +50,7 @@ QUALIFIED_BY_CONNECTION = frozenset({AccountRole.CLEARING})
 SALES_JOURNAL = "CFS"
 GENERAL_JOURNAL = "CFG"
 PROCESSOR_JOURNAL = "CFP"
+OUT_OF_BAND_JOURNAL = "CFO"
 """Journal codes (at most five characters). Own journals keep imported numbers apart from numbers people make."""
 
 RATES: dict[tuple[str, str], tuple[tuple[date, Decimal], ...]] = {

@@ -34,7 +34,7 @@ class DemoEntity:
     company: str
     currency: str
     country: str
-    timezone: str
+    time_zone: str
     connection: str
     taxes: tuple[DemoTax, ...]
     foreign_currencies: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ US = DemoEntity(
     company="Northwind US",
     currency="USD",
     country="US",
-    timezone="America/Los_Angeles",
+    time_zone="America/Los_Angeles",
     connection="stripe_us",
     taxes=(DemoTax("ca", "CA sales tax 8.25%", Decimal("8.25"), False, "US", "sales_tax", "Sales tax", "US - CA"),),
 )
@@ -54,7 +54,7 @@ DE = DemoEntity(
     company="Nordwind DE",
     currency="EUR",
     country="DE",
-    timezone="Europe/Berlin",
+    time_zone="Europe/Berlin",
     connection="stripe_de",
     taxes=(
         DemoTax("ust19", "USt 19%", Decimal(19), False, "DE", "vat", "USt", "DE"),
@@ -68,7 +68,7 @@ JP = DemoEntity(
     company="Kitakaze JP",
     currency="JPY",
     country="JP",
-    timezone="Asia/Tokyo",
+    time_zone="Asia/Tokyo",
     connection="stripe_jp",
     taxes=(
         DemoTax("jct10", "JCT 10%", Decimal(10), False, "JP", "jct", "JCT", "JP"),

@@ -40,8 +40,13 @@ class ProvisionedCompany:
 
     @property
     def journal_codes(self) -> dict[str, str]:
-        """Journal codes by journal role: ``sales``, ``general`` and the processor's connection."""
-        return {"sales": chart.SALES_JOURNAL, "general": chart.GENERAL_JOURNAL, self.entity.connection: chart.PROCESSOR_JOURNAL}
+        """Journal codes by journal role: ``sales``, ``general``, ``out_of_band`` and the processor's connection."""
+        return {
+            "sales": chart.SALES_JOURNAL,
+            "general": chart.GENERAL_JOURNAL,
+            "out_of_band": chart.OUT_OF_BAND_JOURNAL,
+            self.entity.connection: chart.PROCESSOR_JOURNAL,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,6 @@ class Provisioned:
             "companies": {
                 key: {
                     "company": company.entity.company,
-                    "currency": company.entity.currency,
                     "journals": company.journal_codes,
                     "accounts": company.account_codes,
                     "taxes": {tax.key: tax.name for tax in company.entity.taxes},
@@ -65,11 +69,24 @@ class Provisioned:
             }
         }
 
-    def tax_mappings(self, rates: Mapping[tuple[str, str], str]) -> dict[str, dict[str, str]]:
-        """Return, per entity, the source's tax rate id -> the name of the tax in Odoo; ``rates`` gives the id by (entity key, tax key)."""
+    def entities(self, target: str) -> dict[str, dict[str, str]]:
+        """Return the ``entities`` section of a configuration file; ``target`` is the name of the Odoo connection."""
         return {
-            key: {rates[key, tax.key]: tax.name for tax in company.entity.taxes if (key, tax.key) in rates}
+            key: {"target": target, "currency": company.entity.currency, "time_zone": company.entity.time_zone}
             for key, company in self.companies.items()
+        }
+
+    def routes(self) -> list[dict[str, str]]:
+        """Return the ``routes`` section: each processor connection belongs to its entity."""
+        return [{"entity": key, "connection": company.entity.connection} for key, company in self.companies.items()]
+
+    def mappings(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the ``mappings`` section: per entity, the source's percentage and inclusion -> the tax's name in ``configuration``."""
+        return {
+            "tax": {
+                key: {f"{tax.percentage}|{'inclusive' if tax.is_inclusive else 'exclusive'}": tax.key for tax in company.entity.taxes}
+                for key, company in self.companies.items()
+            }
         }
 
 
@@ -150,21 +167,24 @@ async def _journals(odoo: OdooPlain, company: ProvisionedCompany) -> None:
     wanted: dict[str, dict[str, Any]] = {
         "sales": {"name": "Counterfoil Sales", "type": "sale", "default_account_id": company.accounts[AccountRole.REVENUE]},
         "general": {"name": "Counterfoil Entries", "type": "general"},
+        "out_of_band": {"name": "Out-of-band receipts", "type": "bank"},
         company.entity.connection: {"name": "Stripe", "type": "bank"},
     }
     for role, code in company.journal_codes.items():
         if code not in by_code:
             by_code[code] = await odoo.create("account.journal", {"code": code, "company_id": own, **wanted[role]}, own)
         company.journals[role] = by_code[code]
-    await _payment_methods(odoo, company)
+    await _payment_methods(odoo, company, company.entity.connection, AccountRole.CLEARING)
+    await _payment_methods(odoo, company, "out_of_band", AccountRole.OUT_OF_BAND)
 
 
-async def _payment_methods(odoo: OdooPlain, company: ProvisionedCompany) -> None:
-    journal, clearing, own = company.journals[company.entity.connection], company.accounts[AccountRole.CLEARING], company.company_id
+async def _payment_methods(odoo: OdooPlain, company: ProvisionedCompany, role: str, account: AccountRole) -> None:
+    """Have a journal's payments, in and out, booked on the account they are for."""
+    journal, wanted, own = company.journals[role], company.accounts[account], company.company_id
     lines = await odoo.rows("account.payment.method.line", [["journal_id", "=", journal]], ["payment_account_id"], [own])
-    wrong = [line["id"] for line in lines if line["payment_account_id"] != clearing]
+    wrong = [line["id"] for line in lines if line["payment_account_id"] != wanted]
     if wrong:
-        await odoo.write("account.payment.method.line", wrong, {"payment_account_id": clearing}, own)
+        await odoo.write("account.payment.method.line", wrong, {"payment_account_id": wanted}, own)
 
 
 async def _tax(odoo: OdooPlain, company: int, tax: DemoTax) -> int:
