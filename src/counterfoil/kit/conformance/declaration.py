@@ -1,0 +1,48 @@
+"""Checks on the declaration alone: nothing is started."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel
+
+from counterfoil.kit.conformance.check import Check, Part, always, require
+from counterfoil.kit.conformance.harness import Harness
+
+BATCH_SIZE_CEILING = 10_000
+_SECRET_NAME = re.compile(r"(^|_)(secret|token|password|api_key|private_key)s?$")
+
+
+async def is_complete(kind: type[Harness]) -> None:
+    """Name, config and at least one half are there; a target has deliveries and deliveries have a target; there is a sandbox."""
+    connector = kind().connector
+    require(re.fullmatch(r"[a-z][a-z0-9_]*", connector.name), f"the name {connector.name!r} must be a lower-case word")
+    require(issubclass(connector.config, BaseModel), "config must be a pydantic model")
+    require(connector.source is not None or connector.target is not None, "a connector reads or writes; this one does neither")
+    require((connector.target is None) == (not connector.deliver), "target and deliver come together: declare both or none")
+    require(connector.sandbox is not None, "a sandbox is missing: nobody could try the connector")
+
+
+async def deliveries_can_be_resolved(kind: type[Harness]) -> None:
+    """Every kind of command says how an unknown outcome is settled, why that never acts twice, and how large a batch may be."""
+    for command_kind, delivery in kind().connector.deliver.items():
+        require(callable(delivery.send) and callable(delivery.resolve), f"{command_kind}: send and resolve must be functions")
+        require(len(delivery.resolve_reason.strip()) >= 10, f"{command_kind}: resolve_reason must say why resolving never acts twice")
+        require(
+            1 <= delivery.batch_size_max <= BATCH_SIZE_CEILING,
+            f"{command_kind}: batch_size_max must be within 1..{BATCH_SIZE_CEILING}, is {delivery.batch_size_max}",
+        )
+
+
+async def secrets_are_secret(kind: type[Harness]) -> None:
+    """Settings named like secrets are SecretStr, so that printing settings shows nothing."""
+    for name, info in kind().connector.config.model_fields.items():
+        if _SECRET_NAME.search(name):
+            require("Secret" in repr(info.annotation), f"setting {name!r} must be a SecretStr")
+
+
+CHECKS = (
+    Check("the_declaration_is_complete", Part.DECLARATION, is_complete, always),
+    Check("every_delivery_can_be_resolved_and_is_bounded", Part.DECLARATION, deliveries_can_be_resolved, always),
+    Check("settings_named_like_secrets_are_secret", Part.DECLARATION, secrets_are_secret, always),
+)

@@ -1,0 +1,78 @@
+"""Check that no secret shows: not in an error, its trace, an outcome, a log line or the printed settings."""
+
+from __future__ import annotations
+
+import io
+import logging
+import traceback
+
+from counterfoil.kit.conformance.check import Check, ConformanceError, Part, require
+from counterfoil.kit.conformance.harness import Harness, opened
+from counterfoil.kit.connector import Context
+from counterfoil.kit.errors import HubError
+from counterfoil.kit.sandbox import Fault
+
+_FAULTS = (("status", 401), ("status", 403), ("status", 400), ("status", 500), ("drop_before", 0), ("truncate_after", 0))
+
+
+async def secrets_do_not_show(kind: type[Harness]) -> None:
+    """Reading and writing through refused, failing and cut answers that quote the secrets, nothing repeats them."""
+    async with opened(kind) as (harness, ctx):
+        lines = io.StringIO()
+        handler = logging.StreamHandler(lines)
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        try:
+            shown = [repr(ctx.settings), str(ctx.settings), *await _provoke(harness, ctx)]
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+        for secret in harness.secrets:
+            require(len(secret) >= 6, "the harness names a secret shorter than six characters")
+            require(secret not in lines.getvalue(), "a secret shows in a log line")
+            for text in shown:
+                if secret in text:
+                    raise ConformanceError(f"a secret shows in: {text.replace(secret, '***')[:500]}")
+
+
+async def _provoke(harness: Harness, ctx: Context) -> list[str]:
+    """Return every text that came out of calls that failed in all ways."""
+    shown: list[str] = []
+    switch = harness.switch()
+    for fault, status in _FAULTS if switch is not None else ():
+        if switch is not None:
+            switch.faults[:] = [Fault(fault, times=-1, status=status or 503, body=f"denied for {' '.join(harness.secrets)}")]
+        shown.extend(await _call_all(harness, ctx))
+    if switch is not None:
+        switch.faults.clear()
+    return shown
+
+
+async def _call_all(harness: Harness, ctx: Context) -> list[str]:
+    shown: list[str] = []
+    connector = harness.connector
+    if connector.source is not None:
+        try:
+            await connector.source.poll(ctx, "")
+        except HubError as error:
+            shown.extend(traceback.format_exception(error))
+    if connector.target is not None:
+        try:
+            shown.append(repr(await connector.target.check(ctx, harness.requirements())))
+        except HubError as error:
+            shown.extend(traceback.format_exception(error))
+    for command in list(harness.commands())[:1]:
+        try:
+            shown.append(repr(await connector.deliver[command.kind].send(ctx, [command], harness.bindings())))
+        except HubError as error:
+            shown.extend(traceback.format_exception(error))
+    return shown
+
+
+def _has_secrets(harness: Harness) -> bool:
+    return bool(harness.secrets)
+
+
+CHECKS = (Check("no_secret_shows_in_errors_logs_or_outcomes", Part.PROVEN, secrets_do_not_show, _has_secrets),)
