@@ -29,7 +29,7 @@ create table receipt (
     shard_key text not null,
     lane smallint not null default 10,
     state receipt_state not null default 'pending',
-    rule text not null default '',     -- why ignored
+    rule text not null default '',     -- why ignored, or the code it was parked with
     occurred_at timestamptz not null,
     api_version text not null default '',
     headers jsonb not null default '{}',
@@ -39,10 +39,12 @@ create table receipt (
     normalized_at timestamptz,
     key_id text not null,
     body bytea not null,
+    fetched_key_id text not null default '',
     fetched bytea,                     -- what was fetched for it before normalizing; kept so that a replay is exact
     primary key (received_at, id)
 ) partition by range (received_at);
 create index receipt_pending on receipt (connection, shard, lane, id) where state = 'pending';
+create index receipt_due on receipt (connection, shard, next_try_at) where state = 'pending' and next_try_at is not null;
 create index receipt_by_id on receipt (id);
 create index receipt_by_kind on receipt (connection, kind, received_at);
 
@@ -106,16 +108,25 @@ create table agenda (
 );
 create index agenda_by_shard on agenda (shard, lane, seq);
 
+-- Two crowds that must not overlap lock these empty tables in modes that exclude each other but not themselves:
+-- writers of objects and mappings (ROW EXCLUSIVE) against those who start to wait for one (SHARE), and
+-- wishers of commands (ROW EXCLUSIVE) against those who bind what a command needs (SHARE). So neither misses the other.
+create table arrival_latch ();
+create table binding_latch ();
+
 -- What an undecided subject waits for: an object (kind/id) or a mapping (mapping/kind/entity/key).
 create table wait (
     key text not null,
     subject_kind text not null,
     subject_id text not null,
+    seen_version integer not null default 0,   -- the version of the object or mapping that was not enough; 0: there was none
     since timestamptz not null,
     fetch_asked boolean not null default false,
     primary key (key, subject_kind, subject_id)
 );
 create index wait_by_subject on wait (subject_kind, subject_id);
+create index wait_to_fetch on wait (since) where not fetch_asked;
+create index wait_by_age on wait (since);
 
 create table command_key (
     id uuid primary key,
@@ -142,7 +153,8 @@ create table command (
     not_before timestamptz,
     next_try_at timestamptz,
     attempts smallint not null default 0,
-    sent_at timestamptz,               -- intent: set and committed before anything is sent
+    in_doubt boolean not null default false,     -- sent, and not known whether it took effect: to be resolved, never sent again as it is
+    sent_at timestamptz,               -- intent: committed before anything is sent; from then on the state is unknown until an outcome settles it
     done_at timestamptz,
     external_id text not null default '',
     external_name text not null default '',
@@ -150,17 +162,19 @@ create table command (
     reason text not null default '',
     rules_version integer not null default 0,
     causation_id text not null default '',
+    content text not null default '',  -- digest of what the source said: a later change must not pass unnoticed
     key_id text not null,
     arguments bytea not null,
     primary key (created_at, id)
 ) partition by range (created_at);
 create index command_ready on command (target, batch_key, lane, seq) where state in ('ready', 'unknown');
-create index command_open on command (state) where state <> 'done';
+create index command_open on command (state) where state not in ('done', 'canceled');
 create index command_by_id on command (id);
 create index command_by_subject on command (subject_id, subject_kind);
 create index command_by_external on command (target, external_key);
 create index command_by_name on command (external_name) where external_name <> '';
-create index command_in_order on command (target, order_key, seq) where state in ('ready', 'unknown');
+create index command_in_order on command (target, batch_key, order_key, seq) where order_key <> '' and state in ('waiting', 'ready', 'unknown');
+create index command_due on command (target, batch_key, next_try_at) where state in ('ready', 'unknown') and next_try_at is not null;
 
 create table command_need (
     target text not null,
@@ -178,7 +192,7 @@ create table binding (
     external_name text not null default '',
     since timestamptz not null,
     until timestamptz,
-    primary key (connection, key, since)
+    primary key (connection, key, external_id, since)
 );
 create unique index binding_current on binding (connection, key) where until is null;
 create index binding_by_external on binding (connection, external_id);
@@ -308,10 +322,11 @@ create table work (
     work_seq bigint not null,
     claimed_seq bigint not null default 0,
     armed boolean not null,
+    armed_seq bigint not null,         -- the work_seq that armed it: equal to work_seq only for the one who has to enqueue a drain
     armed_at timestamptz not null,
     wake_at timestamptz,               -- arm it then, even if nothing new comes (a retry or a poll is due); the engine's real time
     primary key (stage, key)
-);
+) with (fillfactor = 50);
 create index work_to_wake on work (wake_at) where wake_at is not null;
 
 create table audit (

@@ -1,0 +1,250 @@
+"""Tables ``agenda`` and ``wait``: subjects that are to be decided (again), and what an undecided subject waits for.
+
+A subject's row carries a ``seq`` that rises with every reason to decide it; a decision removes the row only if it has seen the last one.
+Claim first, read objects afterwards: then a decision knows at least what its ``seq`` stands for.
+
+Lock order in a transaction: ``set_waits`` or ``release`` before ``add`` and ``finish``, arming last. Those who write objects or mappings
+call ``release`` with the keys written even if nobody seems to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+
+from .columns import columns
+from .pool import Conn, Key
+from .work import decide_key, shard_of
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject to be decided; not before an instant, if given (None: now)."""
+
+    ref: ObjectRef
+    lane: int = 10
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgendaItem:
+    """A claimed subject; give it back to ``finish`` when decided."""
+
+    ref: ObjectRef
+    seq: int
+    lane: int
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a subject waits for: ``kind/id`` of an object or ``mapping/kind/entity/key``.
+
+    ``seen_version``: the version of that object or mapping that was looked at and not enough; 0: there was none. If it has a higher one by
+    now, the subject is not put to wait but on the agenda.
+    """
+
+    key: str
+    subject: ObjectRef
+    seen_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A wait as it stands."""
+
+    key: str
+    subject: ObjectRef
+    since: datetime
+    fetch_asked: bool
+
+
+def mapping_wait_key(kind: str, entity: str, key: str) -> str:
+    """Return the key by which a subject waits for a mapping."""
+    return f"mapping/{kind}/{entity}/{key}"
+
+
+_ADD = """
+insert into agenda (kind, id, shard, lane, added_at, not_before)
+select kind, id, shard, lane, %(now)s, not_before
+from unnest(%(kind)s::text[], %(id)s::text[], %(shard)s::int2[], %(lane)s::int2[], %(not_before)s::timestamptz[])
+    as t(kind, id, shard, lane, not_before)
+order by kind, id
+on conflict (kind, id) do update set
+    seq = default, lane = least(agenda.lane, excluded.lane),
+    not_before = case when agenda.not_before is not null and excluded.not_before is not null
+        then least(agenda.not_before, excluded.not_before) end
+"""
+
+
+async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Key]:
+    """Put subjects on the agenda, or note one more reason for those that are on it; return the partitions to arm."""
+    by_ref: dict[ObjectRef, Subject] = {}
+    for subject in subjects:
+        known = by_ref.get(subject.ref, subject)
+        is_now = known.not_before is None or subject.not_before is None
+        not_before = None if known.not_before is None or subject.not_before is None else min(known.not_before, subject.not_before)
+        by_ref[subject.ref] = Subject(subject.ref, min(known.lane, subject.lane), None if is_now else not_before)
+    if not by_ref:
+        return []
+    rows = list(by_ref.values())
+    shards = [shard_of(row.ref.key) for row in rows]
+    given = columns(rows, ("lane", "not_before")) | _refs([row.ref for row in rows]) | {"shard": shards, "now": now}
+    await conn.execute(_ADD, given)
+    return [decide_key(shard) for shard in sorted(set(shards))]
+
+
+def _refs(refs: Sequence[ObjectRef]) -> dict[str, list[str]]:
+    return {"kind": [ref.kind.value for ref in refs], "id": [ref.id for ref in refs]}
+
+
+async def claim(conn: Conn, shard: int, now: datetime, limit: int) -> list[AgendaItem]:
+    """Return subjects of a shard to be decided now, by lane, then in order of their last reason."""
+    cursor = await conn.execute(
+        "select kind, id, seq, lane, added_at from agenda where shard = %s and (not_before is null or not_before <= %s)"
+        " order by lane, seq limit %s",
+        (shard, now, limit),
+    )
+    return [AgendaItem(ObjectRef(ObjectKind(kind), id), *rest) for kind, id, *rest in await cursor.fetchall()]
+
+
+async def next_due(conn: Conn, shard: int) -> datetime | None:
+    """Return when the shard's earliest postponed subject is due, None if none is postponed."""
+    cursor = await conn.execute("select min(not_before) from agenda where shard = %s and not_before is not null", (shard,))
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+_FINISH = """
+delete from agenda a using unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)
+where a.kind = s.kind and a.id = s.id and a.seq = s.seq
+"""
+
+
+async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
+    """Take decided subjects off the agenda unless a new reason came meanwhile (those stay and are claimed again); return how many went."""
+    if not items:
+        return 0
+    given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items]}
+    return (await conn.execute(_FINISH, given)).rowcount
+
+
+async def postpone(conn: Conn, items: Sequence[AgendaItem], until: datetime) -> None:
+    """Leave subjects on the agenda but not before ``until``, unless a new reason came meanwhile."""
+    given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items], "until": until}
+    await conn.execute(
+        "update agenda a set not_before = %(until)s from unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)"
+        " where a.kind = s.kind and a.id = s.id and a.seq = s.seq",
+        given,
+    )
+
+
+_FORGET = """
+delete from wait w using unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)
+where w.subject_kind = s.kind and w.subject_id = s.id
+    and not exists (select 1 from unnest(%(key)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[]) as n(key, kind, id)
+        where n.key = w.key and n.kind = w.subject_kind and n.id = w.subject_id)
+"""
+_WAIT = """
+insert into wait (key, subject_kind, subject_id, seen_version, since)
+select key, kind, id, max(seen_version), %(now)s
+from unnest(%(key)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[], %(seen_version)s::int4[]) as t(key, kind, id, seen_version)
+group by 1, 2, 3 order by 1, 2, 3
+on conflict (key, subject_kind, subject_id) do update set seen_version = excluded.seen_version
+"""
+_ARRIVED_OBJECTS = """
+select k.key from unnest(%(key)s::text[], %(kind)s::text[], %(id)s::text[], %(seen)s::int4[]) as k(key, kind, id, seen)
+join object o on o.kind = k.kind and o.id = k.id and o.version > k.seen
+"""
+_ARRIVED_MAPPINGS = """
+select k.key from unnest(%(key)s::text[], %(kind)s::text[], %(entity)s::text[], %(name)s::text[], %(seen)s::int4[])
+    as k(key, kind, entity, name, seen)
+join mapping m on m.kind = k.kind and m.entity = k.entity and m.key = k.name and m.version > k.seen
+"""
+
+
+async def set_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[Wait], now: datetime) -> list[Key]:
+    """Make ``waits`` all that the decided subjects wait for; return partitions to arm.
+
+    What has arrived since it was looked at is not waited for: its subjects go back on the agenda. Call it before other writes of the
+    transaction, and for every decided subject, so that old waits go.
+    """
+    if waits:
+        await conn.execute("lock table arrival_latch in share mode")
+    arrived = await _arrived(conn, waits)
+    staying = [wait for wait in waits if wait.key not in arrived]
+    given = columns(staying, ("key", "seen_version")) | {
+        "subject_kind": [wait.subject.kind.value for wait in staying],
+        "subject_id": [wait.subject.id for wait in staying],
+    }
+    decided = sorted(set(subjects))
+    if decided:
+        await conn.execute(_FORGET, given | _refs(decided))
+    if staying:
+        await conn.execute(_WAIT, given | {"now": now})
+    return await add(conn, [Subject(wait.subject) for wait in waits if wait.key in arrived], now)
+
+
+async def _arrived(conn: Conn, waits: Sequence[Wait]) -> set[str]:
+    seen: dict[str, int] = {}
+    for wait in waits:
+        seen[wait.key] = min(seen.get(wait.key, wait.seen_version), wait.seen_version)
+    objects = [key.partition("/") for key in seen if not key.startswith("mapping/")]
+    mappings = [key.split("/", 3) for key in seen if key.startswith("mapping/")]
+    arrived: set[str] = set()
+    if objects:
+        keys = ["".join(parts) for parts in objects]
+        given = {"key": keys, "kind": [o[0] for o in objects], "id": [o[2] for o in objects], "seen": [seen[key] for key in keys]}
+        arrived.update(row[0] for row in await (await conn.execute(_ARRIVED_OBJECTS, given)).fetchall())
+    if mappings:
+        keys = ["/".join(parts) for parts in mappings]
+        names = {"kind": [m[1] for m in mappings], "entity": [m[2] for m in mappings], "name": [m[3] for m in mappings]}
+        given_mappings = {"key": keys, "seen": [seen[key] for key in keys], **names}
+        arrived.update(row[0] for row in await (await conn.execute(_ARRIVED_MAPPINGS, given_mappings)).fetchall())
+    return arrived
+
+
+async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
+    """Put every subject that waits for one of the keys on the agenda; return the partitions to arm.
+
+    To be called after objects or mappings were written, in the same transaction, before ``add``.
+    """
+    wanted = sorted(set(keys))
+    if not wanted:
+        return []
+    await conn.execute("lock table arrival_latch in row exclusive mode")
+    cursor = await conn.execute("delete from wait where key = any(%s) returning subject_kind, subject_id", (wanted,))
+    return await add(conn, [Subject(ObjectRef(ObjectKind(kind), id)) for kind, id in await cursor.fetchall()], now)
+
+
+async def to_fetch(conn: Conn, now: datetime, limit: int = 200) -> list[str]:
+    """Return object keys somebody waits for since before ``now`` and nobody has asked the source for yet, oldest first."""
+    cursor = await conn.execute(
+        "select key, min(since) from wait where not fetch_asked and since <= %s and key not like 'mapping/%%'"
+        " group by key order by 2, 1 limit %s",
+        (now, limit),
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:
+    """Note that the source was asked for these objects."""
+    await conn.execute("update wait set fetch_asked = true where key = any(%s)", (sorted(keys),))
+
+
+async def overdue(conn: Conn, since: datetime, limit: int = 500) -> list[Waiting]:
+    """Return waits that began before ``since``, oldest first: candidates for a case."""
+    return await _waiting(conn, "where since < %s order by since limit %s", (since, limit))
+
+
+async def waits_of(conn: Conn, subject: ObjectRef) -> list[Waiting]:
+    """Return what a subject waits for."""
+    return await _waiting(conn, "where subject_kind = %s and subject_id = %s order by key", (subject.kind.value, subject.id))
+
+
+async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[Waiting]:
+    cursor = await conn.execute(f"select key, subject_kind, subject_id, since, fetch_asked from wait {condition}", arguments)
+    return [Waiting(key, ObjectRef(ObjectKind(kind), id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]

@@ -1,0 +1,87 @@
+"""Table ``binding``: our dependency key <-> one target's own id, with since and until, so that what was bound once still resolves.
+
+Binding releases the commands that need the key; see outbox.py, which calls ``bind``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .columns import columns
+from .pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """``key`` (``<document kind>/<canonical id>``) is ``external_id`` in the target ``connection``; ``until`` None: current."""
+
+    connection: str
+    key: str
+    external_id: str
+    external_name: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def current(conn: Conn, connection: str, keys: Iterable[str]) -> dict[str, Binding]:
+    """Return the current binding of every key that has one."""
+    found = await _read(conn, "where connection = %s and key = any(%s) and until is null", (connection, sorted(set(keys))))
+    return {binding.key: binding for binding in found}
+
+
+async def by_external(conn: Conn, connection: str, external_ids: Iterable[str]) -> list[Binding]:
+    """Return all bindings, also past ones, of the target's ids."""
+    return await _read(conn, "where connection = %s and external_id = any(%s) order by key, since", (connection, sorted(set(external_ids))))
+
+
+async def by_key(conn: Conn, key: str) -> list[Binding]:
+    """Return all bindings of a key in all targets, oldest first."""
+    return await _read(conn, "where key = %s order by connection, since", (key,))
+
+
+async def by_name(conn: Conn, external_name: str) -> list[Binding]:
+    """Return all bindings whose document people call so (an invoice number)."""
+    return await _read(conn, "where external_name = %s and external_name <> '' order by connection, key, since", (external_name,))
+
+
+async def _read(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[Binding]:
+    cursor = await conn.execute(f"select connection, key, external_id, external_name, since, until from binding {condition}", arguments)
+    return [Binding(*row) for row in await cursor.fetchall()]
+
+
+_GIVEN = """
+unnest(%(connection)s::text[], %(key)s::text[], %(external_id)s::text[], %(external_name)s::text[])
+    as g(connection, key, external_id, external_name)
+"""
+_END_OTHERS = f"""
+update binding b set until = %(now)s from {_GIVEN}
+where b.connection = g.connection and b.key = g.key and b.until is null and b.external_id <> g.external_id
+"""
+_BIND = f"""
+insert into binding (connection, key, external_id, external_name, since)
+select g.connection, g.key, g.external_id, g.external_name, %(now)s from {_GIVEN} order by g.connection, g.key
+on conflict (connection, key) where until is null do update set
+    external_name = case when excluded.external_name = '' then binding.external_name else excluded.external_name end
+"""
+
+
+async def bind(conn: Conn, bindings: Sequence[Binding], now: datetime) -> None:
+    """Make bindings current. The same id again only takes the newer name; another id ends the former binding.
+
+    Does not release what needs the keys: deliveries use ``outbox.settle``, others ``outbox.bind_and_release``.
+    """
+    last = list({(one.connection, one.key): one for one in bindings}.values())
+    if last:
+        given = columns(last, ("connection", "key", "external_id", "external_name")) | {"now": now}
+        await conn.execute(_END_OTHERS, given)
+        await conn.execute(_BIND, given)
+
+
+async def end(conn: Conn, connection: str, keys: Iterable[str], now: datetime) -> int:
+    """End current bindings: the target no longer has what they name; return how many."""
+    cursor = await conn.execute(
+        "update binding set until = %s where connection = %s and key = any(%s) and until is null", (now, connection, sorted(set(keys)))
+    )
+    return cursor.rowcount

@@ -1,0 +1,118 @@
+"""Encryption of payloads at rest: AES-256-GCM envelopes under keys named by id.
+
+An envelope is one flag byte (0: as is, 1: zlib), a random 96-bit nonce, the ciphertext and its 16-byte tag. The flag and the caller's
+context (``aad``: what the payload belongs to) are authenticated with it, so a payload cannot be moved to another row.
+A key is good for 2**32 envelopes (NIST SP 800-38D, section 8.3: random nonces); rotate by putting a new key first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .errors import StoreError
+
+COMPRESS_FROM_BYTES = 512
+KEY_VARIABLE = "COUNTERFOIL_ENCRYPTION_KEYS"
+KEY_FILE = "encryption.keys"
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+_PLAIN = b"\x00"
+_ZLIB = b"\x01"
+
+
+class Cipher:
+    """Encrypts with the writing key, decrypts with any known one. Key objects are kept: making one costs more than using it."""
+
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        """Take the keys by id, 32 bytes each; the first is for writing. Raises StoreError for none or a wrong length."""
+        if not keys:
+            raise StoreError(f"no encryption key given; set {KEY_VARIABLE} to id:base64", code="store.key_missing")
+        for key_id, key in keys.items():
+            if len(key) != _KEY_BYTES:
+                raise StoreError(f"encryption key {key_id!r} has {len(key)} bytes; give 32, as base64", code="store.key_invalid")
+        self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self.key_id = next(iter(keys))
+        self._writer = self._keys[self.key_id]
+
+    def encrypt(self, body: bytes, aad: str) -> tuple[str, bytes]:
+        """Return the writing key's id and the envelope of body, bound to aad."""
+        flag, packed = _PLAIN, body
+        if len(body) >= COMPRESS_FROM_BYTES:
+            smaller = zlib.compress(body, 1)
+            if len(smaller) < len(body):
+                flag, packed = _ZLIB, smaller
+        nonce = os.urandom(_NONCE_BYTES)
+        return self.key_id, flag + nonce + self._writer.encrypt(nonce, packed, flag + aad.encode())
+
+    def decrypt(self, key_id: str, envelope: bytes, aad: str) -> bytes:
+        """Return the body of an envelope.
+
+        Raises:
+            StoreError: the key is not known (code ``store.key_unknown``), or the envelope was changed or belongs to another row
+                (``store.payload_damaged``).
+        """
+        key = self._keys.get(key_id)
+        if key is None:
+            known = ", ".join(sorted(self._keys))
+            raise StoreError(
+                f"payload of {aad} is encrypted with key {key_id!r}, which is not configured (known: {known}); add it to {KEY_VARIABLE}",
+                code="store.key_unknown",
+            )
+        flag, nonce = envelope[:1], envelope[1 : 1 + _NONCE_BYTES]
+        try:
+            packed = key.decrypt(nonce, envelope[1 + _NONCE_BYTES :], flag + aad.encode())
+        except (InvalidTag, ValueError) as error:
+            message = f"payload of {aad} does not match its tag: it was changed or belongs to another row; restore it from a backup"
+            raise StoreError(message, code="store.payload_damaged") from error
+        return zlib.decompress(packed) if flag == _ZLIB else packed
+
+
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Read ``id:base64,id2:base64``; the first is for writing. Raises StoreError naming the wrong entry, never its secret."""
+    keys: dict[str, bytes] = {}
+    for position, entry in enumerate((part.strip() for part in text.split(",")), start=1):
+        key_id, colon, encoded = entry.partition(":")
+        if not colon or not key_id or key_id in keys:
+            raise StoreError(f"encryption key {position} is not of the form id:base64 or repeats an id", code="store.key_invalid")
+        try:
+            keys[key_id] = base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise StoreError(f"encryption key {key_id!r} is not valid base64", code="store.key_invalid") from error
+    return keys
+
+
+def load_cipher(home: Path, environment: Mapping[str, str]) -> Cipher:
+    """Return the cipher by COUNTERFOIL_ENCRYPTION_KEYS, or by the key file in the home directory, made on first run (mode 0600)."""
+    given = environment.get(KEY_VARIABLE, "").strip()
+    if given:
+        return Cipher(parse_keys(given))
+    path = home / KEY_FILE
+    if not path.exists():
+        _create_key_file(path)
+    return Cipher(parse_keys(path.read_text().strip()))
+
+
+def _create_key_file(path: Path) -> None:
+    """Write a fresh key; of two processes that do so at once the first wins, and a crash leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"k1:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

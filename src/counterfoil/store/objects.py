@@ -1,0 +1,146 @@
+"""Table ``object``: the current canonical state of every thing, with its version; merging it is the normalizing stage's work.
+
+Writers of objects exclude those who start to wait for one (see agenda.py), so that nobody waits for what has just arrived:
+call ``agenda.release`` with the keys of what was written, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+
+from .cipher import Cipher
+from .columns import columns
+from .pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded entity."""
+
+    ref: ObjectRef
+    connection: str
+    version: int
+    sequence: int
+    digest: bytes
+    occurred_at: datetime
+    updated_at: datetime
+    data: bytes
+    account: str = ""
+    entity: str = ""
+    last_event: str = ""
+    last_type: str = ""
+    customer_id: str = ""
+    state: str = ""
+    total_minor: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTotal:
+    """How many objects of a kind an entity has in a state and currency, and what they come to in minor units (0 where none has a total)."""
+
+    kind: ObjectKind
+    entity: str
+    currency: str
+    state: str
+    count: int
+    total_minor: int
+
+
+_PLAIN = (
+    "connection", "version", "sequence", "digest", "occurred_at", "updated_at", "account", "entity", "last_type", "customer_id", "state",
+    "total_minor", "currency",
+)  # fmt: skip
+
+
+async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRow]:
+    """Return the states of the objects that exist."""
+    wanted = list(set(refs))
+    if not wanted:
+        return {}
+    found = await _read(
+        conn,
+        cipher,
+        "where (kind, id) in (select * from unnest(%s::text[], %s::text[]))",
+        ([ref.kind.value for ref in wanted], [ref.id for ref in wanted]),
+    )
+    return {row.ref: row for row in found}
+
+
+async def scan(conn: Conn, cipher: Cipher, kind: ObjectKind, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:
+    """Return objects of a kind in order of id, above ``after_id``."""
+    return await _read(conn, cipher, "where kind = %s and id > %s order by id limit %s", (kind.value, after_id, limit))
+
+
+async def of_customer(conn: Conn, cipher: Cipher, customer_id: str, *, limit: int = 1000) -> list[ObjectRow]:
+    """Return the objects that name a customer, newest first."""
+    return await _read(conn, cipher, "where customer_id = %s order by occurred_at desc limit %s", (customer_id, limit))
+
+
+async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...]) -> list[ObjectRow]:
+    statement = f"select kind, id, last_event, key_id, data, {', '.join(_PLAIN)} from object {condition}"
+    cursor = await conn.execute(statement, arguments, binary=True)
+    rows = []
+    for kind, id, last_event, key_id, data, *plain in await cursor.fetchall():
+        ref = ObjectRef(ObjectKind(kind), id)
+        values = dict(zip(_PLAIN, plain, strict=True))
+        event = "" if last_event is None else last_event.hex
+        rows.append(ObjectRow(ref=ref, last_event=event, data=cipher.decrypt(key_id, data, _aad(ref)), **values))
+    return rows
+
+
+def _aad(ref: ObjectRef) -> str:
+    return f"object/{ref.key}"
+
+
+_UPSERT = """
+insert into object (kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
+    customer_id, state, total_minor, currency, key_id, data)
+select kind, id, nullif(last_event, '')::uuid, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
+    customer_id, state, total_minor, currency, key_id, data
+from unnest(%(kind)s::text[], %(id)s::text[], %(last_event)s::text[], %(connection)s::text[], %(version)s::int4[], %(sequence)s::int8[],
+    %(digest)b::bytea[], %(occurred_at)s::timestamptz[], %(updated_at)s::timestamptz[], %(account)s::text[], %(entity)s::text[],
+    %(last_type)s::text[], %(customer_id)s::text[], %(state)s::text[], %(total_minor)s::int8[], %(currency)s::text[], %(key_id)s::text[],
+    %(envelope)b::bytea[])
+    as t(kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type, customer_id,
+    state, total_minor, currency, key_id, data)
+order by kind, id
+on conflict (kind, id) do update set
+    last_event = excluded.last_event, connection = excluded.connection, version = excluded.version, sequence = excluded.sequence,
+    digest = excluded.digest, occurred_at = excluded.occurred_at, updated_at = excluded.updated_at, account = excluded.account,
+    entity = excluded.entity, last_type = excluded.last_type, customer_id = excluded.customer_id, state = excluded.state,
+    total_minor = excluded.total_minor, currency = excluded.currency, key_id = excluded.key_id, data = excluded.data
+where object.version = excluded.version - 1
+returning kind, id
+"""
+
+
+async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> set[ObjectRef]:
+    """Write merged states, one row per object; return the refs written.
+
+    A row is written only if its version is one above the stored one (1: the object is new). A ref that is missing in the answer was
+    changed by somebody else meanwhile: load it again, merge again, write again.
+    """
+    if not rows:
+        return set()
+    sealed = [cipher.encrypt(row.data, _aad(row.ref)) for row in rows]
+    given = columns(rows, ("last_event", *_PLAIN)) | {
+        "kind": [row.ref.kind.value for row in rows],
+        "id": [row.ref.id for row in rows],
+        "key_id": [key for key, _ in sealed],
+        "envelope": [envelope for _, envelope in sealed],
+    }
+    return {ObjectRef(ObjectKind(kind), id) for kind, id in await (await conn.execute(_UPSERT, given)).fetchall()}
+
+
+async def totals(conn: Conn) -> list[ObjectTotal]:
+    """Return counts and totals of all objects by kind, entity, currency and state."""
+    cursor = await conn.execute(
+        "select kind, entity, currency, state, count(*), coalesce(sum(total_minor), 0)::int8 from object"
+        " group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+    )
+    return [ObjectTotal(ObjectKind(kind), *rest) for kind, *rest in await cursor.fetchall()]

@@ -1,0 +1,51 @@
+"""How connections to the database are opened: one pool per process, UTC, short statements planned without JIT."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+Conn = AsyncConnection[Any]
+"""An open connection as every function of the store takes it; the caller owns the transaction."""
+
+Pool = AsyncConnectionPool[Conn]
+
+Key = tuple[str, str]
+"""A partition of a stage: (stage, key)."""
+
+
+async def _configure(conn: Conn) -> None:
+    await conn.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
+    await conn.commit()
+
+
+async def connect(dsn: str) -> Conn:
+    """Open one connection set up as the pool's are (not in autocommit)."""
+    conn = await AsyncConnection.connect(dsn)
+    await _configure(conn)
+    return conn
+
+
+@asynccontextmanager
+async def open_pool(dsn: str, *, size_min: int = 2, size_max: int = 16, wait_s: float = 30.0) -> AsyncIterator[Pool]:
+    """Open the pool and wait until its first connections are ready; close it at the end.
+
+    Args:
+        dsn: a libpq connection string or URL.
+        size_min: connections kept open.
+        size_max: connections at most; further takers wait ``wait_s`` seconds.
+        wait_s: seconds to wait for a connection, also for the first ones.
+
+    Raises:
+        psycopg_pool.PoolTimeout: the database did not answer in time.
+    """
+    pool: Pool = AsyncConnectionPool(dsn, min_size=size_min, max_size=size_max, timeout=wait_s, open=False, configure=_configure)
+    await pool.open(wait=True, timeout=wait_s)
+    try:
+        yield pool
+    finally:
+        await pool.close()

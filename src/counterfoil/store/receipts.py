@@ -1,0 +1,308 @@
+"""Tables ``receipt`` and ``receipt_key``: every delivery ever accepted, as it came, encrypted; a second delivery is a duplicate.
+
+States: pending -> normalized, ignored (by a named rule) or parked (with a case). Nothing here arms partitions: functions return the
+partitions touched, and the caller arms them last in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from .cipher import Cipher
+from .columns import columns
+from .pool import Conn, Key
+from .work import normalize_key, shard_of
+
+
+class ReceiptState(StrEnum):
+    """Where a receipt stands; the values of the type ``receipt_state``."""
+
+    PENDING = "pending"
+    NORMALIZED = "normalized"
+    IGNORED = "ignored"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A delivery to be kept. ``parked``: the code of a genuine delivery that cannot be processed, empty otherwise."""
+
+    connection: str
+    dedupe_key: str
+    shard_key: str
+    kind: str
+    body: bytes
+    occurred_at: datetime
+    account: str = ""
+    api_version: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    parked: str = ""
+    lane: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of deliveries: the new receipt's id per delivery, None for a duplicate; and the partitions to arm."""
+
+    ids: tuple[int | None, ...]
+    touched: tuple[Key, ...]
+
+    @property
+    def duplicates(self) -> int:
+        """How many were known already."""
+        return sum(1 for id in self.ids if id is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt with its decrypted body; ``fetched`` holds what was fetched for it (the normalizing stage's encoding), or None."""
+
+    id: int
+    received_at: datetime
+    connection: str
+    account: str
+    kind: str
+    dedupe_key: str
+    shard: int
+    shard_key: str
+    lane: int
+    state: ReceiptState
+    rule: str
+    occurred_at: datetime
+    api_version: str
+    headers: Mapping[str, str]
+    attempts: int
+    must_fetch: bool
+    next_try_at: datetime | None
+    normalized_at: datetime | None
+    body: bytes = field(repr=False)
+    fetched: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one claimed receipt's turn ended.
+
+    ``state`` PENDING: try again, at ``next_try_at`` (None: at once), with ``must_fetch`` if the object is to be read again first.
+    ``rule``: why it was ignored, or the code it was parked with. ``is_attempt``: whether this counts as an attempt that failed.
+    """
+
+    id: int
+    received_at: datetime
+    state: ReceiptState
+    rule: str = ""
+    must_fetch: bool = False
+    next_try_at: datetime | None = None
+    is_attempt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFor:
+    """What was fetched for a receipt, kept so that a replay is exact."""
+
+    id: int
+    received_at: datetime
+    connection: str
+    dedupe_key: str
+    fetched: bytes
+
+
+_APPEND = """
+with incoming as (
+    select * from unnest(
+        %(connection)s::text[], %(key_hash)b::bytea[], %(account)s::text[], %(kind)s::text[], %(dedupe_key)s::text[], %(shard)s::int2[],
+        %(shard_key)s::text[], %(lane)s::int2[], %(parked)s::text[], %(occurred_at)s::timestamptz[], %(api_version)s::text[],
+        %(headers)s::jsonb[], %(key_id)s::text[], %(envelope)b::bytea[]
+    ) with ordinality as t(connection, key_hash, account, kind, dedupe_key, shard, shard_key, lane, parked, occurred_at, api_version,
+        headers, key_id, body, place)
+), first as (
+    select distinct on (connection, key_hash) connection, key_hash, place from incoming order by connection, key_hash, place
+), fresh as (
+    insert into receipt_key (connection, key_hash, receipt_id, received_at)
+    select connection, key_hash, nextval('receipt_id_seq'), %(now)s from first order by connection, key_hash
+    on conflict do nothing
+    returning connection, key_hash, receipt_id
+)
+insert into receipt (id, received_at, connection, account, kind, dedupe_key, shard, shard_key, lane, state, rule, occurred_at,
+    api_version, headers, key_id, body)
+select f.receipt_id, %(now)s, i.connection, i.account, i.kind, i.dedupe_key, i.shard, i.shard_key, i.lane,
+    case when i.parked = '' then 'pending' else 'parked' end::receipt_state, i.parked, i.occurred_at, i.api_version, i.headers, i.key_id,
+    i.body
+from fresh f join first using (connection, key_hash) join incoming i using (place) order by place
+returning id, connection, dedupe_key, shard, state
+"""
+
+
+async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: datetime) -> Appended:
+    """Keep deliveries that are not known yet, in one statement; of two equal ones at once, exactly one is new.
+
+    A duplicate of a delivery that another transaction is just keeping waits for that one's commit: what is called a duplicate is durable.
+    """
+    if not incoming:
+        return Appended((), ())
+    cursor = await conn.execute(_APPEND, _to_columns(cipher, incoming, now))
+    ids: dict[tuple[str, str], int] = {}
+    touched: set[Key] = set()
+    for id, connection, dedupe_key, shard, state in await cursor.fetchall():
+        ids[(connection, dedupe_key)] = id
+        if state == ReceiptState.PENDING:
+            touched.add(normalize_key(connection, shard))
+    return Appended(tuple(ids.pop((one.connection, one.dedupe_key), None) for one in incoming), tuple(sorted(touched)))
+
+
+def _to_columns(cipher: Cipher, incoming: Sequence[Incoming], now: datetime) -> dict[str, object]:
+    sealed = [cipher.encrypt(one.body, _aad(one.connection, one.dedupe_key)) for one in incoming]
+    names = ("connection", "account", "kind", "dedupe_key", "shard_key", "lane", "parked", "occurred_at", "api_version")
+    return columns(incoming, names) | {
+        "key_hash": [hashlib.blake2b(one.dedupe_key.encode(), digest_size=16).digest() for one in incoming],
+        "shard": [shard_of(one.shard_key) for one in incoming],
+        "headers": [json.dumps(dict(one.headers)) if one.headers else "{}" for one in incoming],
+        "key_id": [key_id for key_id, _ in sealed],
+        "envelope": [envelope for _, envelope in sealed],
+        "now": now,
+    }
+
+
+def _aad(connection: str, dedupe_key: str) -> str:
+    return f"receipt/{connection}/{dedupe_key}"
+
+
+def _fetched_aad(connection: str, dedupe_key: str) -> str:
+    return f"fetched/{connection}/{dedupe_key}"
+
+
+_PLAIN = (
+    "id", "received_at", "connection", "account", "kind", "dedupe_key", "shard", "shard_key", "lane", "rule", "occurred_at", "api_version",
+    "headers", "attempts", "must_fetch", "next_try_at", "normalized_at",
+)  # fmt: skip
+_SELECT = f"select {', '.join(_PLAIN)}, state::text, key_id, body, fetched_key_id, fetched from receipt "
+
+
+async def claim(conn: Conn, cipher: Cipher, connection: str, shard: int, now: datetime, limit: int) -> list[Receipt]:
+    """Return pending receipts of a partition that may be tried now, by lane, then in order of arrival; up to ``limit``."""
+    return await _read(
+        conn,
+        cipher,
+        "where connection = %s and shard = %s and state = 'pending' and (next_try_at is null or next_try_at <= %s)"
+        " order by lane, id limit %s",
+        (connection, shard, now, limit),
+    )
+
+
+async def next_due(conn: Conn, connection: str, shard: int) -> datetime | None:
+    """Return when the partition's earliest delayed receipt is due, None if none is delayed."""
+    row = await (
+        await conn.execute(
+            "select min(next_try_at) from receipt where connection = %s and shard = %s and state = 'pending' and next_try_at is not null",
+            (connection, shard),
+        )
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+async def read(conn: Conn, cipher: Cipher, ids: Sequence[int]) -> list[Receipt]:
+    """Return receipts by id, in order of id; unknown ids are left out."""
+    return await _read(conn, cipher, "where id = any(%s) order by id", (list(ids),))
+
+
+async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...]) -> list[Receipt]:
+    cursor = await conn.execute(_SELECT + condition, arguments, binary=True)
+    receipts = []
+    for *plain, state, key_id, envelope, fetched_key_id, fetched_envelope in await cursor.fetchall():
+        known = dict(zip(_PLAIN, plain, strict=True))
+        name = (known["connection"], known["dedupe_key"])
+        body = cipher.decrypt(key_id, envelope, _aad(*name))
+        fetched = None if fetched_envelope is None else cipher.decrypt(fetched_key_id, fetched_envelope, _fetched_aad(*name))
+        receipts.append(Receipt(state=ReceiptState(state), body=body, fetched=fetched, **known))
+    return receipts
+
+
+_SETTLE = """
+update receipt r set state = s.state::receipt_state, rule = s.rule, must_fetch = s.must_fetch, next_try_at = s.next_try_at,
+    attempts = r.attempts + s.is_attempt::int, normalized_at = case when s.state in ('normalized', 'ignored') then %(now)s end
+from (select * from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(state)s::text[], %(rule)s::text[], %(must_fetch)s::bool[],
+    %(next_try_at)s::timestamptz[], %(is_attempt)s::bool[])
+    as t(id, received_at, state, rule, must_fetch, next_try_at, is_attempt) order by id) s
+where r.received_at = s.received_at and r.id = s.id and r.state = 'pending'
+"""
+
+
+async def settle(conn: Conn, settlements: Sequence[Settlement], now: datetime) -> int:
+    """Record how claimed receipts ended; return how many changed. One that is no longer pending (a turn run twice) stays as it is."""
+    if not settlements:
+        return 0
+    names = ("id", "received_at", "rule", "must_fetch", "next_try_at", "is_attempt")
+    given = columns(settlements, names) | {"state": [one.state.value for one in settlements], "now": now}
+    return (await conn.execute(_SETTLE, given)).rowcount
+
+
+_STORE_FETCHED = """
+update receipt r set fetched = s.fetched, fetched_key_id = s.key_id, must_fetch = false
+from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(key_id)s::text[], %(envelope)b::bytea[])
+    as s(id, received_at, key_id, fetched)
+where r.received_at = s.received_at and r.id = s.id
+"""
+
+
+async def store_fetched(conn: Conn, cipher: Cipher, fetched: Sequence[FetchedFor]) -> None:
+    """Keep what was fetched for receipts; a later fetch replaces an earlier one. Clears must_fetch."""
+    if not fetched:
+        return
+    sealed = [cipher.encrypt(one.fetched, _fetched_aad(one.connection, one.dedupe_key)) for one in fetched]
+    given = columns(fetched, ("id", "received_at"))
+    await conn.execute(_STORE_FETCHED, given | {"key_id": [key for key, _ in sealed], "envelope": [envelope for _, envelope in sealed]})
+
+
+async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, must_fetch: bool = False) -> list[Key]:
+    """Put receipts of any state back to pending with a fresh count of attempts (retry of a case, replay); return the partitions touched."""
+    cursor = await conn.execute(
+        "update receipt set state = 'pending', rule = '', attempts = 0, next_try_at = null, normalized_at = null,"
+        " must_fetch = %(must_fetch)s, lane = coalesce(%(lane)s, lane) where id = any(%(ids)s) returning connection, shard",
+        {"ids": sorted(ids), "lane": lane, "must_fetch": must_fetch},
+    )
+    return sorted({normalize_key(connection, shard) for connection, shard in await cursor.fetchall()})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which receipts to replay: of a connection, received in [since, until), of some kinds and states (empty: all)."""
+
+    connection: str
+    since: datetime
+    until: datetime
+    kinds: tuple[str, ...] = ()
+    states: tuple[ReceiptState, ...] = ()
+
+
+async def select_ids(conn: Conn, selection: Selection, *, after_id: int = 0, limit: int = 1000) -> list[int]:
+    """Return ids of a selection above ``after_id``, ascending; call again with the last one for more."""
+    cursor = await conn.execute(
+        "select id from receipt where connection = %(connection)s and received_at >= %(since)s and received_at < %(until)s"
+        " and (%(kinds)s::text[] = '{}' or kind = any(%(kinds)s))"
+        " and (%(states)s::receipt_state[] = '{}' or state = any(%(states)s::receipt_state[]))"
+        " and id > %(after_id)s order by id limit %(limit)s",
+        {
+            "connection": selection.connection,
+            "since": selection.since,
+            "until": selection.until,
+            "kinds": list(selection.kinds),
+            "states": [state.value for state in selection.states],
+            "after_id": after_id,
+            "limit": limit,
+        },
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def counts(conn: Conn) -> dict[str, dict[ReceiptState, int]]:
+    """Return how many receipts each connection has in each state (conservation: their sum is what was received)."""
+    cursor = await conn.execute("select connection, state, count(*) from receipt group by 1, 2 order by 1, 2")
+    found: dict[str, dict[ReceiptState, int]] = {}
+    for connection, state, count in await cursor.fetchall():
+        found.setdefault(connection, dict.fromkeys(ReceiptState, 0))[ReceiptState(state)] = count
+    return found

@@ -1,0 +1,102 @@
+"""Fixtures for everybody: one embedded server per session, started once; a fresh, migrated database per test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.embedded import embedded_sync
+from counterfoil.store.migrate import migrate
+from counterfoil.store.pool import Conn, Pool, connect, open_pool
+
+TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The session's server: the URL of its maintenance database."""
+
+    url: str
+
+    def url_of(self, name: str) -> str:
+        """Return the URL of another database of the server."""
+        return self.url.replace("/counterfoil?", f"/{name}?")
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside a transaction, in the maintenance database."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute(statement.encode())
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run the embedded server once per session. fsync is off: tests kill processes, not the machine."""
+    home = tmp_path_factory.mktemp("home")
+    for directory in (home, *home.parents[:2]):
+        directory.chmod(0o755)  # root's server runs as nobody, who has to pass through
+    with embedded_sync(home, {"fsync": "off", "max_connections": "200"}) as url:
+        yield Server(url)
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres_server: Server) -> Server:
+    """Make the template that every test's database is copied from."""
+    postgres_server.execute(f"create database {TEMPLATE}")
+    _migrate(postgres_server.url_of(TEMPLATE))
+    return postgres_server
+
+
+def _migrate(url: str) -> None:
+    import asyncio
+
+    async def run() -> None:
+        conn = await connect(url)
+        async with conn, conn.transaction():
+            await migrate(conn)
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def database(database_template: Server) -> Iterator[str]:
+    """Yield the URL of a fresh, migrated database."""
+    name = f"test_{next(_numbers)}"
+    database_template.execute(f"create database {name} template {TEMPLATE}")
+    yield database_template.url_of(name)
+    database_template.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """Yield an open pool on the test's database."""
+    async with open_pool(database, size_min=1, size_max=12) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def conn(database: str) -> AsyncIterator[Conn]:
+    """Yield one connection in a transaction that is rolled back at the end."""
+    connection = await connect(database)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def cipher() -> Cipher:
+    """Return a cipher with one fixed key."""
+    return Cipher({"test": bytes(range(32))})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a home directory that does not exist yet."""
+    return tmp_path / "home"
