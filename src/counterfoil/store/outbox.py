@@ -7,7 +7,7 @@ is being wished is never missed. Functions return partitions to arm; the caller 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -153,7 +153,8 @@ with wished as (
     select * from unnest(
         %(id)s::uuid[], %(kind)s::text[], %(target)s::text[], %(entity)s::text[], %(batch_key)s::text[], %(order_key)s::text[],
         %(lane)s::int2[], %(subject_kind)s::text[], %(subject_id)s::text[], %(external_key)s::text[], %(produces)s::text[],
-        %(needs)s::text[], %(not_before)s::timestamptz[], %(rules_version)s::int4[], %(causation_id)s::text[], %(content)s::text[], %(key_id)s::text[], %(envelope)b::bytea[]
+        %(needs)s::text[], %(not_before)s::timestamptz[], %(rules_version)s::int4[], %(causation_id)s::text[],
+        %(content)s::text[], %(key_id)s::text[], %(envelope)b::bytea[]
     ) with ordinality as t(id, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key, produces, needs,
         not_before, rules_version, causation_id, content, key_id, arguments, place)
 ), fresh as (
@@ -173,7 +174,7 @@ insert into command (id, created_at, seq, kind, target, entity, batch_key, order
     produces, needs, missing, state, not_before, next_try_at, rules_version, causation_id, content, key_id, arguments)
 select id, %(now)s, nextval('command_seq'), kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key,
     produces, string_to_array(needs, E'\\n'), missing, case when missing = 0 then 'ready' else 'waiting' end::command_state, not_before,
-    not_before, rules_version, causation_id, key_id, arguments
+    not_before, rules_version, causation_id, content, key_id, arguments
 from placed
 returning id, target, batch_key, state
 """
@@ -254,6 +255,16 @@ async def of_subject(conn: Conn, cipher: Cipher, subject: ObjectRef) -> list[Com
     """Return all commands a subject asked for, in order of wishing."""
     condition = "where subject_id = %(id)s and subject_kind = %(kind)s order by seq"
     return await _read(conn, cipher, condition, {"kind": subject.kind.value, "id": subject.id})
+
+
+async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef]) -> list[CommandRow]:
+    """Return all commands that any of the subjects asked for, in order of wishing."""
+    wanted = list(set(subjects))
+    if not wanted:
+        return []
+    condition = "where (subject_id, subject_kind) in (select * from unnest(%(ids)s::text[], %(kinds)s::text[])) order by seq"
+    given = {"ids": [ref.id for ref in wanted], "kinds": [ref.kind.value for ref in wanted]}
+    return await _read(conn, cipher, condition, given)
 
 
 async def _read(conn: Conn, cipher: Cipher, condition: str, given: dict[str, object]) -> list[CommandRow]:
