@@ -18,16 +18,20 @@ class Rounding(StrEnum):
     HALF_UP = "half_up"  # away from zero at exactly one half
 
 
+class CurrencyError(ValueError):
+    """Two currencies were mixed, or a code is no currency."""
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount: ``minor`` units of ``currency`` (upper-case ISO 4217). Arithmetic across currencies raises ValueError."""
+    """An amount: ``minor`` units of ``currency`` (upper-case ISO 4217). Arithmetic across currencies raises CurrencyError, a ValueError."""
 
     minor: int
     currency: str
 
     def _same(self, other: Money) -> None:
         if self.currency != other.currency:
-            raise ValueError(f"cannot mix {self.currency} and {other.currency}")
+            raise CurrencyError(f"cannot mix {self.currency} and {other.currency}")
 
     def __add__(self, other: Money) -> Money:
         self._same(other)
@@ -81,7 +85,7 @@ def exponent_of(currency: str, overrides: Mapping[str, int] | None = None) -> in
     try:
         return EXPONENTS[currency]
     except KeyError:
-        raise ValueError(f"{currency!r} is not an ISO 4217 currency code") from None
+        raise CurrencyError(f"{currency!r} is not an ISO 4217 currency code") from None
 
 
 def convert_minor(minor: int, currency: str, vendor_exponent: int) -> Money:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from counterfoil.core.canonical.commands import Account, Arguments, CommandKind
+from counterfoil.core.canonical.commands import Account, Arguments, CommandKind, EntryLine, PostEntry
 from counterfoil.core.canonical.ids import digest
 from counterfoil.core.canonical.money import Money
 
+from .invariants import InvariantError, check_balanced
 from .postings import postings_of
 
 
@@ -45,3 +47,67 @@ def items_of(entity: str, document_id: str, day: date, kind: CommandKind, argume
         for (account, group, tax, currency), minor in sums.items()
         if minor
     )
+
+
+Day = tuple[str, date, str]
+"""Entity, day and currency: what one daily entry is made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayEntry:
+    """A closed day of one entity and currency: number 1, and 2, 3... for items that came later.
+
+    ``entry`` is None if everything cancels out. ``documents`` are the documents in it, by external key; ``item_keys`` the items.
+    """
+
+    entity: str
+    day: date
+    currency: str
+    number: int
+    entry: PostEntry | None
+    documents: tuple[str, ...]
+    item_keys: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The entry's canonical id, e.g. ``DE:2026-01-31.EUR.1``."""
+        return f"{self.entity}:{self.day.isoformat()}.{self.currency}.{self.number}"
+
+
+def by_day(items: Iterable[SummaryItem]) -> dict[Day, tuple[SummaryItem, ...]]:
+    """Return items by entity, day and currency, each once, in a fixed order."""
+    unique = {item.key: item for item in items}
+    days: defaultdict[Day, list[SummaryItem]] = defaultdict(list)
+    for _, item in sorted(unique.items()):
+        days[item.entity, item.day, item.currency].append(item)
+    return {day: tuple(found) for day, found in sorted(days.items())}
+
+
+def close_day(day: Day, items: Iterable[SummaryItem], number: int = 1) -> DayEntry:
+    """Return the entry of a day: one line per account, product group and tax, over all documents.
+
+    Give it the items that are in no entry of that day yet, and the number after the last one (1 for the first): late items make a
+    supplementary entry, never a change of the first. The order of the items does not matter.
+
+    Raises:
+        InvariantError: an item is of another day, or the items do not balance.
+    """
+    entity, on, currency = day
+    unique = {item.key: item for item in items}
+    sums: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+    accounts: dict[str, Account] = {}
+    for item in unique.values():
+        if (item.entity, item.day, item.currency) != day:
+            raise InvariantError(f"{item.document_id} is of {item.entity}, {item.day}, {item.currency}, not of {day}")
+        accounts[str(item.account)] = item.account
+        sums[str(item.account), item.product_group, item.tax] += item.amount.minor
+    lines = tuple(
+        EntryLine(accounts[account], Money(minor, currency), " ".join(part for part in (group, tax) if part))
+        for (account, group, tax), minor in sorted(sums.items())
+        if minor
+    )
+    if lines:
+        check_balanced(lines)
+    memo = f"summary {entity} {on.isoformat()} {currency}" + (f", supplement {number}" if number > 1 else "")
+    documents = tuple(sorted({item.document_id for item in unique.values()}))
+    return DayEntry(entity, on, currency, number, PostEntry(on, lines, memo) if lines else None, documents, tuple(sorted(unique)))

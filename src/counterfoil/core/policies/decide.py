@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import Event
+from counterfoil.core.canonical.money import CurrencyError
+from counterfoil.core.finance.invariants import InvariantError
 
-from . import masters
-from .decision import Decision, View
+from . import balances, credit_notes, grants, invoices, masters, payments, refunds
+from .decision import CaseClass, Decision, Problem, View
 from .draft import Draft
 from .related import related
 from .rules import Rules
@@ -22,14 +26,47 @@ def decide(event: Event, view: View, rules: Rules) -> Decision:
     leads to the same wishes.
     """
     draft = Draft(event, view, rules)
-    state = view.get(event.subject) or event.data
+    try:
+        _dispatch(draft, view.get(event.subject) or event.data)
+    except (InvariantError, CurrencyError) as error:
+        return Decision(problems=(_mismatch(event, error),))
+    return draft.decision()
+
+
+def _dispatch(draft: Draft, state: e.Entity) -> None:
     match state:
         case e.Customer():
             masters.customer(draft, state)
         case e.Product():
             masters.product(draft, state)
+        case e.Invoice():
+            invoices.invoice(draft, state)
+        case e.CreditNote():
+            credit_notes.credit_note(draft, state)
+        case e.Payment():
+            payments.payment(draft, state)
+        case e.Refund():
+            refunds.refund(draft, state)
+        case e.Dispute():
+            balances.dispute(draft, state)
+        case e.Payout():
+            balances.payout(draft, state)
+        case e.BalanceEntry():
+            balances.balance_entry(draft, state)
+        case e.CustomerCredit():
+            grants.customer_credit(draft, state)
+        case e.ImportedEntry():
+            grants.imported_entry(draft, state)
         case e.Price() | e.TaxRate() | e.Subscription() | e.ErpDocument():
-            draft.ignore(f"{event.subject.kind.value}_has_no_counterpart")
+            draft.ignore(f"{draft.event.subject.kind.value}_has_no_counterpart")
         case _:
-            draft.ignore("")
-    return draft.decision()
+            assert_never(state)
+
+
+def _mismatch(event: Event, error: ValueError) -> Problem:
+    return Problem(
+        CaseClass.AMOUNT_MISMATCH,
+        "decide.parts_differ",
+        f"{event.subject.key} does not add up: {error}.",
+        "Nothing of it was booked. Correct it at the source, or report the payload if the source is right.",
+    )

@@ -110,14 +110,19 @@ class View(Protocol):
         """Return the command last wished under this external key by the subject or a related object, or None."""
         ...
 
+    def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
+        """Return the summary items kept before of the document with this external key (posting mode summary)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryView:
-    """A view over loaded rows: objects by reference, their origins, and the outbox's commands by external key."""
+    """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key."""
 
     objects: Mapping[ObjectRef, Entity]
     origins: Mapping[ObjectRef, Origin] = field(default_factory=dict)
     wishes: Mapping[str, Wish] = field(default_factory=dict)
+    items: Mapping[str, tuple[SummaryItem, ...]] = field(default_factory=dict)
 
     def get(self, ref: ObjectRef) -> Entity | None:
         """Return the current state of an object, or None."""
@@ -130,3 +135,7 @@ class MemoryView:
     def wished(self, external_key: str) -> Wish | None:
         """Return the command wished under this external key, or None."""
         return self.wishes.get(external_key)
+
+    def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
+        """Return the summary items kept of this document."""
+        return self.items.get(external_key, ())

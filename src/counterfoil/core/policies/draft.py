@@ -170,10 +170,11 @@ class Draft:
         """Return the accounting date of an instant before any lock."""
         return accounting_date(instant, entity.time_zone)
 
-    def wish(self, wanted: Wanted) -> None:
+    def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
 
-        A source that changed after its document was wished is an amount mismatch, never a second document.
+        A source that changed after its document was wished is an amount mismatch, never a second document. ``mode`` overrides the
+        entity's posting mode (the daily entry itself is posted as it is).
         """
         check_arguments(wanted.kind, wanted.arguments)
         key = external_key(wanted.name, wanted.object_id)
@@ -183,7 +184,7 @@ class Draft:
             if earlier is not None and not earlier.is_open:
                 self._keep(wanted, earlier.command)
                 return
-            if wanted.entity.mode_on(booked_on(arguments)) is PostingMode.SUMMARY:
+            if (mode or wanted.entity.mode_on(booked_on(arguments))) is PostingMode.SUMMARY:
                 self._summary.extend(items_of(wanted.entity.name, key, booked_on(arguments), wanted.kind, arguments))
                 return
             moved = self._open_day(wanted.entity, key, arguments)

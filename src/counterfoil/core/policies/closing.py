@@ -1,0 +1,43 @@
+"""Closing a day of summary posting: its entry as a command, with locked periods handled as for any other booking."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, Lane
+from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.finance.summary import DayEntry
+
+from .decision import Decision, View
+from .draft import Draft, Wanted
+from .rules import PostingMode, Rules
+
+
+def close(entry: DayEntry, view: View, rules: Rules, closed_at: datetime) -> Decision:
+    """Return the command that posts a daily entry, or the problem that its period is locked; nothing if it cancels out.
+
+    ``closed_at`` is only the time of the closing event the command names as its cause; it does not shape the command.
+    """
+    rules_of_entity = rules.entities[entry.entity]
+    subject = e.ImportedEntry(entry.id, entry.entity, entry.day, ())
+    event = Event(
+        id=entry.id,
+        type=EventType.ENTRY_IMPORTED,
+        version=EVENT_VERSION,
+        connection="",
+        subject=ObjectRef(ObjectKind.JOURNAL_ENTRY, entry.id),
+        occurred_at=closed_at,
+        received_at=closed_at,
+        sequence=entry.number,
+        data=subject,
+    )
+    draft = Draft(event, view, rules)
+    if entry.entry is None:
+        draft.ignore("summary_cancels_out")
+        return draft.decision()
+    key = f"entry/summary.{entry.id}"
+    wanted = Wanted(rules_of_entity, CommandKind.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
+    draft.wish(wanted, mode=PostingMode.DETAILED)
+    return draft.decision()

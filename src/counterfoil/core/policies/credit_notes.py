@@ -1,0 +1,159 @@
+"""Credit notes: the reduction of an invoice before its payment, and what is given back after it: by refund, to the balance, out of band."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, PostDocument, PostPayment
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.finance.entries import customer_balance_lines
+from counterfoil.core.finance.invariants import InvariantError
+
+from .bills import Bill, bill_of
+from .booking import OUT_OF_BAND, RECEIVABLE, Books, Posted
+from .draft import Draft, Wanted
+from .lines import Lines, document_lines
+from .missing import no_customer
+from .refunds import given_back, match_credit_note, refunded_part
+from .routing import invoice_of_credit_note, route_credit_note
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A credit note as it stands in the entity's books; ``bill`` is the invoice it credits, if any."""
+
+    books: Books
+    note: e.CreditNote
+    document: Posted
+    bill: Bill | None
+
+    @property
+    def before_payment(self) -> Money:
+        """What it takes off the open invoice."""
+        return self.note.before_payment or Money(0, self.note.currency)
+
+
+def credit_note(draft: Draft, state: e.CreditNote) -> None:
+    """Decide a credit note; it belongs to the entity of its invoice."""
+    if not state.customer_id:
+        no_customer(draft, state.total)
+        return
+    customer = draft.customer(state.customer_id)
+    invoice = invoice_of_credit_note(draft, state)
+    if customer is None or (state.invoice_id and invoice is None):
+        return
+    entity = route_credit_note(draft, state, invoice, customer)
+    if entity is None:
+        return
+    _check_parts(state)
+    lines = document_lines(draft, entity, state.lines)
+    if lines is None:
+        return
+    document = Posted(draft.event.subject.key, draft.day(entity, state.issued_at))
+    bill = bill_of(draft, invoice, entity) if invoice else None
+    credit = Credit(Books(draft, entity, customer.id), state, document, bill)
+    posted = _post(credit, lines)
+    _give_back(credit)
+    _match_refunds(credit)
+    if state.state is e.CreditNoteState.VOID:
+        _void(credit, posted, lines)
+
+
+def _check_parts(state: e.CreditNote) -> None:
+    if state.before_payment is None and state.after_payment is None:
+        return
+    zero = Money(0, state.currency)
+    if (state.before_payment or zero) + (state.after_payment or zero) != state.total or refunded_part(state) < zero:
+        raise InvariantError(f"credit note {state.id}: the parts before and after payment are not its total of {state.total}")
+
+
+def _content(state: e.CreditNote) -> str:
+    lines = sorted(
+        canonical_text((line.amount, line.discount, tuple((tax.rate_id, tax.amount) for tax in line.taxes))) for line in state.lines
+    )
+    return digest(canonical_text((state.currency, state.total, state.tax, state.issued_at)), *lines)
+
+
+def _post(credit: Credit, lines: Lines) -> PostDocument:
+    """Wish the document. It names the invoice it reverses, and is matched with it by the target, only if all of it was credited before
+    payment; else a target that does not know the payment yet would match what is to be given back. The part before payment is matched here.
+    """
+    books, note, bill = credit.books, credit.note, credit.bill
+    is_all_before = bill is not None and bool(note.total) and credit.before_payment == note.total
+    reverses = bill.document.key if bill is not None and is_all_before else ""
+    document = PostDocument(
+        customer_id=books.customer_id,
+        currency=note.currency,
+        issued_on=credit.document.day,
+        accounting_on=credit.document.day,
+        due_on=credit.document.day,
+        total=note.total,
+        tax=note.tax,
+        lines=lines.lines,
+        number=note.number,
+        reverses=reverses,
+        memo=f"credits invoice {bill.invoice.number or bill.invoice.id}" if bill else "",
+        rounding_tolerance=books.entity.tolerance_minor(note.currency),
+    )
+    needs = (books.customer_key, *((reverses,) if reverses else ()), *lines.needs)
+    wanted = Wanted(books.entity, CommandKind.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
+    books.draft.wish(replace(wanted, order_key=books.customer_id, content=_content(note)))
+    if bill is not None and not is_all_before:
+        books.match(bill.document, credit.document, credit.before_payment)
+    return document
+
+
+def _give_back(credit: Credit) -> None:
+    books, note = credit.books, credit.note
+    if note.to_balance:
+        lines = customer_balance_lines(-note.to_balance, books.customer_id, RECEIVABLE)
+        entry = books.entry(
+            "credit_to_balance", note.id, lines, credit.document.day, memo=f"customer balance, credit note {note.number or note.id}"
+        )
+        books.match(entry, credit.document, note.to_balance)
+    if note.out_of_band:
+        payment = Posted(f"{ObjectKind.PAYMENT.value}/out_of_band.{note.id}", credit.document.day)
+        arguments = PostPayment(books.customer_id, note.out_of_band, False, payment.day, OUT_OF_BAND, memo="refunded out of band")
+        wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key)
+        books.draft.wish(replace(wanted, order_key=books.customer_id))
+        books.match(payment, credit.document, note.out_of_band)
+
+
+def _match_refunds(credit: Credit) -> None:
+    """Match refunds that do not name their credit note themselves; those that do are matched by their own decision."""
+    draft = credit.books.draft
+    for refund_id in credit.note.refund_ids:
+        refund = draft.view.get(ObjectRef(ObjectKind.REFUND, refund_id))
+        if not isinstance(refund, e.Refund):
+            draft.wait_for(ObjectKind.REFUND, refund_id)
+            continue
+        if refund.credit_note_id or refund.settlement is None:
+            continue
+        payment = draft.view.get(ObjectRef(ObjectKind.PAYMENT, refund.payment_id))
+        given = given_back(draft, refund, payment if isinstance(payment, e.Payment) else None)
+        if given is not None:
+            match_credit_note(given, credit.note, credit.books.entity)
+
+
+def _void(credit: Credit, document: PostDocument, lines: Lines) -> None:
+    """Reverse a voided credit note by an invoice of the void day, matched with it; the credited invoice is open again."""
+    books, note = credit.books, credit.note
+    day = books.draft.day(books.entity, note.voided_at) if note.voided_at else credit.document.day
+    void = Posted(f"{ObjectKind.INVOICE.value}/void.{note.id}", day)
+    memo = f"void of credit note {note.number or note.id}"
+    reversal = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
+    needs = (books.customer_key, credit.document.key, *lines.needs)
+    wanted = Wanted(books.entity, CommandKind.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id)
+    books.draft.wish(wanted)
+    if credit.bill is not None and credit.before_payment:
+        books.unmatch(credit.bill.document, credit.document)
+    rest = note.total
+    if note.to_balance:
+        back = customer_balance_lines(note.to_balance, books.customer_id, RECEIVABLE)
+        returned = books.entry("credit_to_balance_return", note.id, back, day, memo=memo)
+        books.match(void, returned, note.to_balance)
+        rest = rest - note.to_balance
+    books.match(void, credit.document, rest)

@@ -1,0 +1,63 @@
+"""Facts that are an entry by themselves: customer credit granted or taken by hand, and imported journal entries."""
+
+from __future__ import annotations
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine, Lane
+from counterfoil.core.finance.entries import customer_balance_lines
+from counterfoil.core.finance.invariants import check_balanced
+
+from .booking import Books
+from .decision import CaseClass, Problem
+from .draft import Draft
+from .missing import no_customer
+
+ADJUSTMENT = Account(AccountRole.ADJUSTMENT)
+_ROLES = {role.value: role for role in AccountRole}
+
+
+def customer_credit(draft: Draft, state: e.CustomerCredit) -> None:
+    """Decide a change of a customer's balance made by hand: Dr adjustment / Cr customer credit when it was granted, else the other way."""
+    if not state.customer_id:
+        no_customer(draft, state.amount)
+        return
+    customer = draft.customer(state.customer_id)
+    if customer is None:
+        return
+    entity = draft.route(draft.event.subject, customer.address.country, state.amount.currency, state.amount)
+    if entity is None:
+        return
+    books = Books(draft, entity, customer.id)
+    lines = customer_balance_lines(state.amount, customer.id, ADJUSTMENT)
+    books.entry("customer_credit", state.id, lines, draft.day(entity, state.occurred_at), memo=state.description or "customer balance")
+
+
+def account_of(name: str) -> Account:
+    """Return the account an imported line names: a role (``receivable``, ``clearing:stripe``), else the target's own account code."""
+    role, _, qualifier = name.partition(":")
+    return Account(_ROLES[role], qualifier) if role in _ROLES else Account(AccountRole.EXPLICIT, name)
+
+
+def imported_entry(draft: Draft, state: e.ImportedEntry) -> None:
+    """Decide an imported journal entry: posted as it is, in the entity it names. Accounts are roles, or the target's own codes."""
+    entity = draft.rules.entities.get(state.entity)
+    if entity is None:
+        draft.problem(
+            Problem(
+                CaseClass.UNMAPPED_ACCOUNT,
+                "decide.entity_unknown",
+                f"{state.id} is an entry of the entity {state.entity!r}, which is not declared.",
+                "Declare the entity, or correct its name in the imported file.",
+                releases_on=f"entity/{state.entity}",
+            )
+        )
+        return
+    customers = {line.customer_id: draft.customer(line.customer_id) for line in state.lines if line.customer_id}
+    if not all(customers.values()):
+        return
+    lines = tuple(
+        EntryLine(account_of(line.account), line.amount, line.description, draft.survivor(line.customer_id) if line.customer_id else "")
+        for line in state.lines
+    )
+    check_balanced(lines)
+    Books(draft, entity).entry("imported", state.id, lines, state.effective_on, memo=state.description, lane=Lane.BATCH)

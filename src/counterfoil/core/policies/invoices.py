@@ -1,0 +1,117 @@
+"""Invoices: the document, the use or creation of customer credit, and what was paid outside any processor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, PostDocument, PostPayment
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
+from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.finance.entries import customer_balance_lines
+
+from . import invoice_ends
+from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of
+from .booking import OUT_OF_BAND, RECEIVABLE, Posted
+from .draft import Draft, Wanted
+from .lines import Lines, document_lines, negated
+from .missing import no_customer
+from .rules import ZeroInvoicePolicy
+
+
+def invoice(draft: Draft, state: e.Invoice) -> None:
+    """Decide an invoice."""
+    if state.state in IGNORED_STATES or state.issued_at is None:
+        draft.ignore(IGNORED_STATES.get(state.state, "invoice_never_issued"))
+        return
+    if not state.customer_id:
+        no_customer(draft, state.total)
+        return
+    country = country_of(draft, state)
+    customer = draft.customer(state.customer_id)
+    if country is None or customer is None:
+        return
+    entity = draft.route(ObjectRef(ObjectKind.INVOICE, state.id), country, state.currency, state.total)
+    if entity is None:
+        return
+    if entity.zero_invoice_policy is ZeroInvoicePolicy.SKIP and _is_all_zero(state):
+        draft.ignore("invoice_of_zero_skipped")
+        return
+    lines = document_lines(draft, entity, state.lines)
+    bill = bill_of(draft, state, entity)
+    if lines is None or bill is None:
+        return
+    posted = _post(bill, lines)
+    _book_balance(bill)
+    _book_out_of_band(bill)
+    invoice_ends.end(bill, posted, lines.needs)
+
+
+def _is_all_zero(state: e.Invoice) -> bool:
+    return not state.total and not balance_change_of(state) and all(line.amount == line.discount for line in state.lines)
+
+
+def _content(state: e.Invoice) -> str:
+    lines = sorted(
+        canonical_text((line.amount, line.discount, tuple((tax.rate_id, tax.amount, tax.is_inclusive) for tax in line.taxes)))
+        for line in state.lines
+    )
+    return digest(canonical_text((state.currency, state.total, state.tax, state.issued_at)), *lines)
+
+
+def _document(bill: Bill, lines: Lines) -> PostDocument:
+    state, books = bill.invoice, bill.books
+    sign = -1 if state.total.minor < 0 else 1
+    return PostDocument(
+        customer_id=books.customer_id,
+        currency=state.currency,
+        issued_on=bill.document.day,
+        accounting_on=bill.document.day,
+        due_on=books.draft.day(books.entity, state.due_at) if state.due_at else bill.document.day,
+        total=abs(state.total),
+        tax=state.tax if sign > 0 else -state.tax,
+        lines=lines.lines if sign > 0 else negated(lines.lines),
+        number=state.number,
+        rounding_tolerance=books.entity.tolerance_minor(state.currency),
+    )
+
+
+def _post(bill: Bill, lines: Lines) -> PostDocument:
+    """Wish the invoice; one of a negative total is a credit note with all signs turned, under the same external key."""
+    kind = CommandKind.POST_CREDIT_NOTE if bill.invoice.total.minor < 0 else CommandKind.POST_INVOICE
+    document = _document(bill, lines)
+    needs = (bill.books.customer_key, *lines.needs)
+    customer_id = bill.books.customer_id
+    wanted = Wanted(bill.books.entity, kind, "invoice", bill.invoice.id, document, needs, bill.document.key, customer_id)
+    bill.books.draft.wish(replace(wanted, content=_content(bill.invoice)))
+    return document
+
+
+def _book_balance(bill: Bill) -> None:
+    """Book the use or creation of customer credit and match it with the invoice.
+
+    A debt carried over (change < 0 on an invoice to be paid) is matched by the payments that pay it: ``Bill.settle``.
+    """
+    change, books = bill.balance_change, bill.books
+    lines = customer_balance_lines(change, books.customer_id, RECEIVABLE)
+    books.entry(
+        "balance", bill.invoice.id, lines, bill.balance.day, memo=f"customer balance, invoice {bill.invoice.number or bill.invoice.id}"
+    )
+    if bill.invoice.total.minor < 0:
+        books.match(bill.balance, bill.document, min(-change, -bill.invoice.total))
+    else:
+        books.match(bill.document, bill.balance, min(change, bill.invoice.total))
+
+
+def _book_out_of_band(bill: Bill) -> None:
+    state, books = bill.invoice, bill.books
+    if not state.paid_out_of_band:
+        return
+    day = books.draft.day(books.entity, state.paid_at) if state.paid_at else bill.document.day
+    payment = Posted(f"{ObjectKind.PAYMENT.value}/out_of_band.{state.id}", day)
+    arguments = PostPayment(books.customer_id, state.paid_out_of_band, True, day, OUT_OF_BAND, memo="paid out of band")
+    needs = (books.customer_key,)
+    books.draft.wish(
+        Wanted(books.entity, CommandKind.POST_PAYMENT, "out_of_band", state.id, arguments, needs, payment.key, books.customer_id)
+    )
+    bill.settle(payment, state.paid_out_of_band)

@@ -1,0 +1,156 @@
+"""Payments: gross into the processor's clearing, its fee, and what each invoice gets of it; the rest stays the customer's credit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import Account, AccountRole, CommandKind, Lane, PostPayment
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.finance.entries import check_settlement, fee_lines
+from counterfoil.core.finance.invariants import InvariantError
+
+from . import invoice_ends
+from .bills import IGNORED_STATES, bill_of, country_of, entity_of
+from .booking import OUT_OF_BAND, Books, Posted
+from .bridges import Bridge
+from .draft import Draft, Wanted
+from .missing import no_customer
+from .rules import EntityRules
+
+
+def clearing_of(draft: Draft) -> Account:
+    """Return the clearing account of the processor the subject comes from."""
+    return Account(AccountRole.CLEARING, draft.origin_of(draft.event.subject).connection)
+
+
+def settled_part(amount: Money, settlement: e.Settlement) -> Money | None:
+    """Return what the processor's balance moved by if that is in another currency than the amount, unsigned; else None.
+
+    Raises:
+        InvariantError: the settlement does not add up, or differs from the amount in the same currency.
+    """
+    check_settlement(settlement)
+    if settlement.gross.currency != amount.currency:
+        return abs(settlement.gross)
+    if abs(settlement.gross) != amount:
+        raise InvariantError(f"balance transaction {settlement.id} moved {settlement.gross}, the payment or refund is of {amount}")
+    return None
+
+
+def book_fee(books: Books, name: str, settlement: e.Settlement) -> None:
+    """Book the fee of a movement whose gross is booked as a payment or refund, on the day of the movement."""
+    clearing = clearing_of(books.draft)
+    lines = fee_lines(settlement, clearing)
+    day = books.draft.day(books.entity, settlement.occurred_at)
+    books.entry(name, settlement.id, lines, day, memo=f"fee of {settlement.id}", journal=clearing.qualifier, lane=Lane.BATCH)
+
+
+def invoices_of(draft: Draft, payment: e.Payment) -> dict[str, e.Invoice | None]:
+    """Return the invoices a payment is applied to, None where not known; waits for those."""
+    found: dict[str, e.Invoice | None] = {}
+    for application in payment.applications:
+        invoice = draft.view.get(ObjectRef(ObjectKind.INVOICE, application.invoice_id))
+        found[application.invoice_id] = invoice if isinstance(invoice, e.Invoice) else None
+        if found[application.invoice_id] is None:
+            draft.wait_for(ObjectKind.INVOICE, application.invoice_id)
+    return found
+
+
+def customer_of_payment(draft: Draft, payment: e.Payment) -> str:
+    """Return the id of a payment's customer, from its invoices where it names none; empty if nothing tells."""
+    if payment.customer_id:
+        return payment.customer_id
+    invoices = (draft.view.get(ObjectRef(ObjectKind.INVOICE, application.invoice_id)) for application in payment.applications)
+    return next((invoice.customer_id for invoice in invoices if isinstance(invoice, e.Invoice)), "")
+
+
+def payment(draft: Draft, state: e.Payment) -> None:
+    """Decide a payment: booked once it succeeded and the processor's balance moved; applied as its invoices become known."""
+    if state.state is not e.PaymentState.SUCCEEDED:
+        draft.ignore(f"payment_{state.state.value}")
+        return
+    if state.settlement is None and not state.is_out_of_band:
+        draft.wait_for_self()
+        return
+    invoices = invoices_of(draft, state)
+    customer_id = customer_of_payment(draft, state)
+    if not customer_id:
+        if all(invoices.values()):
+            no_customer(draft, state.amount)
+        return
+    customer = draft.customer(customer_id)
+    if customer is None:
+        return
+    entity = _entity(draft, state, invoices, customer)
+    if entity is None:
+        return
+    books = Books(draft, entity, customer.id)
+    posted = _post(books, state)
+    _apply(books, state, posted, invoices)
+
+
+def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None], customer: e.Customer) -> EntityRules | None:
+    """Return whose money it is: of the owner of the processor's balance; out of band, of whoever issued the first invoice."""
+    ref = draft.event.subject
+    if state.settlement is not None and not state.is_out_of_band:
+        return draft.route(ref, "", state.settlement.gross.currency, state.amount)
+    if not invoices:
+        return draft.route(ref, customer.address.country, state.amount.currency, state.amount)
+    invoice = next(iter(invoices.values()))
+    country = country_of(draft, invoice) if invoice else None
+    if invoice is None or country is None:
+        return None
+    return draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency, state.amount)
+
+
+def _post(books: Books, state: e.Payment) -> Posted:
+    draft, day = books.draft, books.draft.day(books.entity, state.occurred_at)
+    key = draft.event.subject.key
+    is_cleared = state.settlement is not None and not state.is_out_of_band
+    counterpart = clearing_of(draft) if is_cleared else OUT_OF_BAND
+    arguments = PostPayment(books.customer_id, state.amount, True, day, counterpart)
+    if state.settlement is not None and is_cleared:
+        arguments = replace(arguments, settled=settled_part(state.amount, state.settlement))
+    wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id)
+    draft.wish(wanted)
+    if state.settlement is not None and is_cleared:
+        book_fee(books, "fee", state.settlement)
+    return Posted(key, day)
+
+
+def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e.Invoice | None]) -> None:
+    if total((application.amount for application in state.applications), state.amount.currency) > state.amount:
+        raise InvariantError(f"payment {state.id} of {state.amount} is applied for more than it is")
+    for invoice_id, invoice in invoices.items():
+        applied = (application.amount for application in state.applications if application.invoice_id == invoice_id)
+        if invoice is not None:
+            _apply_one(books, state, posted, invoice, total(applied, state.amount.currency))
+
+
+def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice, amount: Money) -> None:
+    """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
+
+    An invoice that is still a draft here is waited for. A write-off in its place is released first.
+    """
+    draft = books.draft
+    owner = entity_of(draft, invoice)
+    if owner is None:
+        if invoice.customer_id and draft.customer(invoice.customer_id):
+            draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country_of(draft, invoice) or "", invoice.currency, amount)
+        return
+    bill = bill_of(draft, invoice, owner)
+    if bill is None:
+        if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
+            draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        return
+    if invoice_ends.written_off(draft, invoice):
+        invoice_ends.release(bill)
+    if owner.name == books.entity.name:
+        bill.settle(posted, amount)
+        return
+    bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, state.occurred_at))
+    payer_side, owner_side = bridge.inbound("intercompany", amount)
+    books.match(payer_side, posted, amount)
+    bill.settle(owner_side, amount)

@@ -1,0 +1,161 @@
+"""Refunds: money given back, matched with its credit note or the payment's open credit; and money that came back again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, PostPayment
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money, total
+
+from .booking import Books, Posted
+from .bridges import Bridge
+from .draft import Draft, Wanted
+from .missing import no_customer
+from .payments import book_fee, clearing_of, customer_of_payment, settled_part
+from .routing import entity_of_credit_note
+from .rules import EntityRules
+
+_BACK = frozenset({e.RefundState.FAILED, e.RefundState.CANCELED})
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A refund as it stands in the books of the entity that paid it; ``returned`` is set when the money came back."""
+
+    books: Books
+    refund: e.Refund
+    posted: Posted
+    returned: Posted | None
+
+
+def refund(draft: Draft, state: e.Refund) -> None:
+    """Decide a refund: booked once the processor's balance moved, whatever its state is called by then."""
+    if state.settlement is None:
+        if state.state is e.RefundState.SUCCEEDED:
+            draft.wait_for_self()
+        else:
+            draft.ignore(f"refund_{state.state.value}")
+        return
+    payment = _payment(draft, state)
+    given = given_back(draft, state, payment)
+    if given is None:
+        return
+    _post(given)
+    if state.state in _BACK and state.reversal is None:
+        draft.wait_for_self()
+    if state.credit_note_id:
+        credit_note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, state.credit_note_id))
+        if not isinstance(credit_note, e.CreditNote):
+            draft.wait_for(ObjectKind.CREDIT_NOTE, state.credit_note_id)
+        else:
+            _match_credit_note_of(given, credit_note)
+    elif payment is not None:
+        _match_payment(given, payment)
+    if given.returned is not None:
+        given.books.match(given.posted, given.returned, state.amount)
+
+
+def _payment(draft: Draft, state: e.Refund) -> e.Payment | None:
+    found = draft.view.get(ObjectRef(ObjectKind.PAYMENT, state.payment_id)) if state.payment_id else None
+    if state.payment_id and not isinstance(found, e.Payment):
+        draft.wait_for(ObjectKind.PAYMENT, state.payment_id)
+    return found if isinstance(found, e.Payment) else None
+
+
+def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> GivenBack | None:
+    """Return a refund whose money moved as it stands in the books; None if its customer or entity is not known (yet)."""
+    if state.settlement is None:
+        return None
+    customer_id = state.customer_id or (customer_of_payment(draft, payment) if payment else "")
+    if not customer_id:
+        if payment is not None:
+            no_customer(draft, state.amount)
+        return None
+    customer = draft.customer(customer_id)
+    ref = ObjectRef(ObjectKind.REFUND, state.id)
+    entity = draft.route(ref, "", state.settlement.gross.currency, state.amount)
+    if customer is None or entity is None:
+        return None
+    posted = Posted(ref.key, draft.day(entity, state.settlement.occurred_at))
+    returned = None
+    if state.reversal is not None:
+        returned = Posted(f"{ObjectKind.PAYMENT.value}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
+    return GivenBack(Books(draft, entity, customer.id), state, posted, returned)
+
+
+def _post(given: GivenBack) -> None:
+    state, settlement = given.refund, given.refund.settlement
+    if settlement is None:
+        return
+    _post_payment(given, "refund", given.posted, settlement, is_inbound=False)
+    book_fee(given.books, "fee", settlement)
+    if state.reversal is not None and given.returned is not None:
+        _post_payment(given, "refund_reversal", given.returned, state.reversal, is_inbound=True)
+        book_fee(given.books, "fee", state.reversal)
+
+
+def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: e.Settlement, *, is_inbound: bool) -> None:
+    books, amount = given.books, given.refund.amount
+    arguments = PostPayment(books.customer_id, amount, is_inbound, posted.day, clearing_of(books.draft))
+    arguments = replace(arguments, settled=settled_part(amount, settlement))
+    wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
+    books.draft.wish(replace(wanted, order_key=books.customer_id))
+
+
+def _match_payment(given: GivenBack, payment: e.Payment) -> None:
+    """Match a refund with what its payment left open: a payment that was never applied, or exactly the rest of one that was.
+
+    Of several refunds of one payment none knows the others; these two cases can never match more than is open.
+    """
+    applied = total((application.amount for application in payment.applications), payment.amount.currency)
+    rest = payment.amount - applied
+    if payment.state is not e.PaymentState.SUCCEEDED or (applied and rest != given.refund.amount):
+        return
+    entity = given.books.entity
+    key = ObjectRef(ObjectKind.PAYMENT, payment.id).key
+    credit = Posted(key, given.books.draft.day(entity, payment.occurred_at))
+    given.books.match(given.posted, credit, min(given.refund.amount, rest))
+    if given.returned is not None:
+        given.books.unmatch(given.posted, credit)
+
+
+def _match_credit_note_of(given: GivenBack, credit_note: e.CreditNote) -> None:
+    owner = entity_of_credit_note(given.books.draft, credit_note)
+    if owner is not None:
+        match_credit_note(given, credit_note, owner)
+
+
+def refunded_part(credit_note: e.CreditNote) -> Money:
+    """Return what a credit note gives back through refunds: its after-payment part less what went to the balance or out of band."""
+    zero = Money(0, credit_note.currency)
+    return (credit_note.after_payment or zero) - (credit_note.to_balance or zero) - (credit_note.out_of_band or zero)
+
+
+def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> None:
+    """Match a refund with its credit note, through the intercompany accounts if that is another entity's.
+
+    When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return.
+    """
+    draft, books, state = given.books.draft, given.books, given.refund
+    amount = min(state.amount, refunded_part(credit_note))
+    key = ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key
+    credit = Posted(key, draft.day(owner, credit_note.issued_at))
+    if owner.name == books.entity.name:
+        books.match(given.posted, credit, amount)
+        if given.returned is not None:
+            books.unmatch(given.posted, credit)
+        return
+    owner_books = Books(draft, owner, draft.survivor(credit_note.customer_id))
+    object_id = f"{state.id}+{credit_note.id}"
+    payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
+    books.match(given.posted, payer_side, amount)
+    owner_books.match(owner_side, credit, amount)
+    if given.returned is not None:
+        books.unmatch(given.posted, payer_side)
+        owner_books.unmatch(owner_side, credit)
+        bridge = Bridge(books, owner_books, object_id, given.returned.day)
+        payer_back, owner_back = bridge.inbound("intercompany_return", amount)
+        books.match(payer_back, payer_side, amount)
+        owner_books.match(owner_side, owner_back, amount)

@@ -1,0 +1,73 @@
+"""The tax map: which of the target's taxes a tax of the source is, per entity, inclusive or not (domain: entities, tax, time)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.text import decimal_text
+
+from .decision import CaseClass, Problem
+from .draft import Draft
+from .rules import EntityRules, MappingKey, MappingKind
+
+_NOT_TAXED = frozenset({"", "not_collecting", "not_subject_to_tax", "not_available", "not_supported"})
+"""Taxability reasons that say no more than that there is no tax: a zero amount under them needs no tax in the target."""
+
+
+def _rate(draft: Draft, tax: e.LineTax) -> e.TaxRate | None:
+    found = draft.view.get(ObjectRef(ObjectKind.TAX_RATE, tax.rate_id)) if tax.rate_id else None
+    return found if isinstance(found, e.TaxRate) else None
+
+
+def tax_keys(tax: e.LineTax, rate: e.TaxRate | None) -> tuple[str, ...]:
+    """Return the mapping keys a tax may be found under, the most specific first.
+
+    Rate id, jurisdiction with type and percentage, jurisdiction or country with percentage, taxability reason, percentage.
+    """
+    mode = "inclusive" if tax.is_inclusive else "exclusive"
+    percentage: Decimal | None = tax.percentage if tax.percentage is not None else rate.percentage if rate else None
+    jurisdiction = tax.jurisdiction or (rate.jurisdiction if rate else "")
+    keys = [tax.rate_id]
+    if percentage is not None:
+        text = decimal_text(percentage)
+        if jurisdiction and rate and rate.type:
+            keys.append(f"{jurisdiction}/{rate.type}/{text}")
+        keys += [f"{place}/{text}" for place in dict.fromkeys((jurisdiction, rate.country if rate else "")) if place]
+    keys.append(tax.reason)
+    if percentage is not None:
+        keys.append(decimal_text(percentage))
+    return tuple(f"{key}|{mode}" for key in dict.fromkeys(keys) if key)
+
+
+def target_tax(draft: Draft, entity: EntityRules, tax: e.LineTax) -> str | None:
+    """Return the target's tax; an empty text if there is none to post; None after adding a problem that names the key to be mapped."""
+    rate = _rate(draft, tax)
+    keys = tax_keys(tax, rate)
+    for key in keys:
+        value = draft.rules.lookup(MappingKind.TAX, entity.name, key)
+        if value is not None:
+            return value
+    if not tax.amount and tax.reason in _NOT_TAXED:
+        return ""
+    if rate is None and tax.percentage is None and tax.rate_id:
+        draft.wait_for(ObjectKind.TAX_RATE, tax.rate_id)
+    draft.problem(_unmapped(entity, tax, keys, draft.event.subject.key))
+    return None
+
+
+def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...], subject: str) -> Problem:
+    named = keys or (f"|{'inclusive' if tax.is_inclusive else 'exclusive'}",)
+    wanted = next((key for key in reversed(named) if key.split("|")[0] != tax.reason or not tax.amount), named[-1])
+    released = tuple(MappingKey(MappingKind.TAX, entity.name, key).dependency for key in named if key != wanted)
+    return Problem(
+        CaseClass.UNMAPPED_TAX,
+        "decide.tax_unmapped",
+        f"{subject} has a tax that entity {entity.name} maps to no tax of {entity.target}: {wanted}.",
+        f'Map tax "{wanted}" of entity {entity.name} to the tax of the target that computes it (also possible: {", ".join(named)}).',
+        abs(tax.amount),
+        MappingKey(MappingKind.TAX, entity.name, wanted).dependency,
+        released,
+        entity.name,
+    )
