@@ -8,7 +8,9 @@ https://www.odoo.com/documentation/18.0/developer/reference/external_api.html (e
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Self
 
 import aiohttp
@@ -28,7 +30,7 @@ class OdooPlain:
     """One database of one Odoo server. Use as an async context manager; calls take the method's arguments by name.
 
     ``login`` is needed on 17 and 18 only, where a call carries the user's id; ``key`` is an API key or a password there.
-    Reads are tried again after a fault, writes never are.
+    Reads are tried again after a fault, writes never are. Fractions in answers are decimals.
     """
 
     def __init__(self, url: str, db: str, key: str, login: str = "admin", timeout_s: float = 120.0) -> None:
@@ -143,7 +145,7 @@ class OdooPlain:
         async with self._session.post(self.url + path, json=body, headers=dict(headers)) as response:
             text = await response.text()
             if response.status == 200 and response.content_type == "application/json":
-                return await response.json()
+                return json.loads(text, parse_float=Decimal)
             error = _Unavailable if response.status in TRANSIENT_STATUSES else OdooPlainError
             raise error(f"{path}: status {response.status}: {_words(text)}")
 

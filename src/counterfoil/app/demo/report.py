@@ -1,0 +1,190 @@
+"""The result as a controller reads it, and as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from counterfoil.core.canonical.money import exponent_of
+
+from .totals import Kind, Proof, TotalRow
+
+WORDS: dict[Kind, str] = {
+    Kind.INVOICE: "Invoices",
+    Kind.CREDIT_NOTE: "Credit notes",
+    Kind.TAX: "Tax on documents",
+    Kind.OPEN_INVOICE: "Open on invoices",
+    Kind.PAYMENT: "Payments",
+    Kind.OUT_OF_BAND_PAYMENT: "Paid out of band",
+    Kind.REFUND: "Refunds",
+    Kind.OUT_OF_BAND_REFUND: "Refunded out of band",
+    Kind.DISPUTE: "Disputed funds withdrawn",
+    Kind.DISPUTE_LOST: "Disputes lost",
+    Kind.FEE: "Processor fees",
+    Kind.ADJUSTMENT: "Other balance movements",
+    Kind.PAYOUT: "Payouts",
+    Kind.WRITE_OFF: "Written off",
+    Kind.CUSTOMER_CREDIT: "Customer credit in hand",
+}
+RIGHT, WRONG = "green", "bold red"
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """Where every delivery went: received = normalized + ignored + parked + pending (requirement K3)."""
+
+    received: int
+    normalized: int
+    ignored: int
+    parked: int
+    pending: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether nothing is missing."""
+        return self.received == self.normalized + self.ignored + self.parked + self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """One open case as the result shows it."""
+
+    id: str
+    case_class: str
+    cause: str
+    entity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything a run of the demonstration ends with. ``seconds`` is how long it took."""
+
+    proof: Proof
+    conservation: Conservation
+    cases: tuple[CaseLine, ...]
+    seconds: float
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every difference is zero, nothing is missing, and nothing is left to do."""
+        left = self.conservation.pending + self.conservation.parked + len(self.cases)
+        return self.proof.is_proven and self.conservation.is_balanced and left == 0
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Return the result with exactly the keys ``--json`` promises."""
+    conservation = result.conservation
+    return {
+        "conservation": asdict(conservation) | {"balanced": conservation.is_balanced},
+        "totals": [
+            {
+                "entity": row.entity,
+                "currency": row.currency,
+                "kind": row.kind.value,
+                "source_minor": row.source_minor,
+                "erp_minor": row.erp_minor,
+                "difference_minor": row.difference_minor,
+                "count_source": row.count_source,
+                "count_erp": row.count_erp,
+            }
+            for row in result.proof.totals
+        ],
+        "clearing": [
+            {
+                "entity": row.entity,
+                "currency": row.currency,
+                "processor_minor": row.processor_minor,
+                "erp_minor": row.erp_minor,
+                "difference_minor": row.difference_minor,
+            }
+            for row in result.proof.clearing
+        ],
+        "cases": [asdict(case) for case in result.cases],
+        "seconds": round(result.seconds, 1),
+    }
+
+
+def amount(minor: int, currency: str) -> str:
+    """Return an amount as people write it, e.g. ``-1,234.50``; as many decimals as the currency has."""
+    decimals = exponent_of(currency)
+    digits = f"{abs(minor):0{decimals + 1}d}"
+    whole, cents = (digits[:-decimals], digits[-decimals:]) if decimals else (digits, "")
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{int(whole):,}{'.' + cents if cents else ''}"
+
+
+def show(result: Result, console: Console) -> None:
+    """Print the result: a table per entity and currency, the settlement proof, where every delivery went, the cases."""
+    console.print(Group(*_blocks(result)))
+
+
+def _blocks(result: Result) -> list[RenderableType]:
+    groups: dict[tuple[str, str], list[TotalRow]] = {}
+    for row in result.proof.totals:
+        groups.setdefault((row.entity, row.currency), []).append(row)
+    blocks: list[RenderableType] = [_totals(entity, currency, rows) for (entity, currency), rows in groups.items()]
+    blocks += [_clearing(result.proof), _conservation(result.conservation), *_cases(result.cases), _verdict(result)]
+    return blocks
+
+
+def _table(title: str, first: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column(first, min_width=24)
+    for column in columns:
+        table.add_column(column, justify="right", min_width=10)
+    return table
+
+
+def _difference(minor: int, currency: str, *, is_right: bool) -> Text:
+    return Text(amount(minor, currency), style=RIGHT if is_right else WRONG)
+
+
+def _totals(entity: str, currency: str, rows: Sequence[TotalRow]) -> Table:
+    table = _table(f"{entity} in {currency}", "", ("Stripe", "Odoo", "Stripe total", "Odoo total", "Difference"))
+    for row in rows:
+        numbers = [
+            Text(str(n) if n else "", style="" if row.count_source == row.count_erp else WRONG) for n in (row.count_source, row.count_erp)
+        ]
+        amounts = amount(row.source_minor, currency), amount(row.erp_minor, currency)
+        table.add_row(WORDS[row.kind], *numbers, *amounts, _difference(row.difference_minor, currency, is_right=row.is_equal))
+    return table
+
+
+def _clearing(proof: Proof) -> Table:
+    table = _table("Clearing account against processor balance", "Entity", ("Currency", "Stripe balance", "Odoo clearing", "Difference"))
+    for row in proof.clearing:
+        difference = _difference(row.difference_minor, row.currency, is_right=row.difference_minor == 0)
+        table.add_row(row.entity, row.currency, amount(row.processor_minor, row.currency), amount(row.erp_minor, row.currency), difference)
+    return table
+
+
+def _conservation(found: Conservation) -> Text:
+    sign = "=" if found.is_balanced else "is not"
+    line = (
+        f"Deliveries: {found.received:,} received {sign} {found.normalized:,} normalized + {found.ignored:,} ignored by rule"
+        f" + {found.parked:,} parked + {found.pending:,} pending"
+    )
+    return Text(line, style=RIGHT if found.is_balanced and not found.pending else WRONG)
+
+
+def _cases(cases: Sequence[CaseLine]) -> list[RenderableType]:
+    if not cases:
+        return [Text("Open cases: none", style=RIGHT)]
+    table = Table(title=f"Open cases: {len(cases)}", title_justify="left", title_style=WRONG)
+    for column in ("Case", "Class", "Entity", "Cause"):
+        table.add_column(column)
+    for case in cases:
+        table.add_row(case.id, case.case_class, case.entity, case.cause)
+    return [table]
+
+
+def _verdict(result: Result) -> Text:
+    if result.is_proven:
+        return Text(f"Every difference is zero. {result.seconds:.1f} s", style="bold green")
+    wrong = sum(not row.is_equal for row in result.proof.totals) + sum(row.difference_minor != 0 for row in result.proof.clearing)
+    return Text(f"Not proven: {wrong} totals differ, {len(result.cases)} cases are open. {result.seconds:.1f} s", style=WRONG)
