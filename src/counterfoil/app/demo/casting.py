@@ -68,6 +68,9 @@ REPERTOIRE: tuple[Part, ...] = (
     Part(money.dispute_won, 2, 1, 6),
     Part(money.dispute_lost, 2, 1, 8),
     Part(money.dispute_open, 1, 1, 1),
+    Part(money.inquiry, 1, 1, 1),
+    Part(money.refund_comes_back, 1, 1, 6),
+    Part(money.credited_out_of_band, 1, 1, 6),
 )
 """Every story there is; a company of the default size plays each in every entity."""
 

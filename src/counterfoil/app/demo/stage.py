@@ -17,7 +17,9 @@ from .stripe_plain import DECLINED, StripePlain, StripePlainError
 GOOD_CARD = "pm_card_visa"
 FAILING_CARD = "pm_card_chargeCustomerFail"
 DISPUTED_CARD = "pm_card_createDispute"
-"""Test payment methods: https://docs.stripe.com/testing (declines after attaching, disputes)."""
+INQUIRY_CARD = "pm_card_createDisputeInquiry"
+REFUND_FAILING_CARD = "pm_card_refundFail"
+"""Test payment methods: https://docs.stripe.com/testing (declines after attaching, disputes, refunds that fail)."""
 
 Story = Callable[["Stage"], AsyncGenerator[timedelta, None]]
 """A customer's story: it acts, yields how long to wait on the company's clock, acts again, and ends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
-from .stage import DISPUTED_CARD, FAILING_CARD, GOOD_CARD, Stage, days, hours
+from .stage import DISPUTED_CARD, FAILING_CARD, GOOD_CARD, INQUIRY_CARD, REFUND_FAILING_CARD, Stage, days, hours
 
 Steps = AsyncGenerator[timedelta, None]
 
@@ -212,3 +212,32 @@ async def _answer(stage: Stage, evidence: str) -> None:
     """Submit evidence; these texts decide a test dispute: https://docs.stripe.com/testing#evidence."""
     disputes = await stage.api.get("/v1/disputes", payment_intent=stage.notes["intent"])
     await stage.api.post(f"/v1/disputes/{disputes['data'][0]['id']}", evidence={"uncategorized_text": evidence}, submit=True)
+
+
+async def inquiry(stage: Stage) -> Steps:
+    """An inquiry about a charge: a dispute that moves no money."""
+    customer = await stage.customer(card=INQUIRY_CARD)
+    invoice = await stage.one_off(customer, 15500, is_charged=True)
+    await stage.pay(invoice["id"])
+    yield hours(1)
+
+
+async def refund_comes_back(stage: Stage) -> Steps:
+    """A refund the customer's bank sends back."""
+    customer = await stage.customer(card=REFUND_FAILING_CARD)
+    invoice = await stage.one_off(customer, 17000, is_charged=True)
+    await stage.pay(invoice["id"])
+    yield days(2)
+    await stage.api.post("/v1/refunds", payment_intent=await stage.payment_of(invoice["id"]), amount=stage.amount(5000))
+    yield days(3)
+
+
+async def credited_out_of_band(stage: Stage) -> Steps:
+    """An invoice paid by transfer, of which a part is credited and transferred back."""
+    customer = await stage.customer(card="")
+    invoice = await stage.one_off(customer, 58000)
+    await stage.pay(invoice["id"], paid_out_of_band=True)
+    yield days(5)
+    part = [((await stage.lines_of(invoice["id"]))[0], stage.amount(8000))]
+    total = await stage.total_of_credit(invoice["id"], part)
+    await stage.credit(invoice["id"], part, out_of_band_amount=total)

@@ -1,0 +1,79 @@
+"""The result, as a controller reads it and as programs do."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from counterfoil.app.demo.report import CaseLine, Conservation, Result, amount, as_json, show
+from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, TotalRow
+
+RIGHT = Result(
+    Proof(
+        (TotalRow("US", "USD", Kind.INVOICE, 123450, 123450, 3, 3), TotalRow("JP", "JPY", Kind.PAYMENT, 9900, 9900, 1, 1)),
+        (ClearingRow("US", "USD", 5000, 5000), ClearingRow("JP", "JPY", 0, 0)),
+    ),
+    Conservation(received=10, normalized=7, ignored=3, parked=0, pending=0),
+    (),
+    12.34,
+)
+
+
+def shown(result: Result) -> str:
+    console = Console(file=io.StringIO(), width=140, no_color=True)
+    show(result, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_amounts_have_the_decimals_of_their_currency() -> None:
+    assert amount(123450, "USD") == "1,234.50"
+    assert amount(-5, "EUR") == "-0.05"
+    assert amount(1234567, "JPY") == "1,234,567"
+    assert amount(1500, "KWD") == "1.500"
+
+
+def test_the_json_has_exactly_the_promised_keys() -> None:
+    answer = as_json(RIGHT)
+    assert list(answer) == ["conservation", "totals", "clearing", "cases", "seconds"]
+    assert answer["conservation"] == {"received": 10, "normalized": 7, "ignored": 3, "parked": 0, "pending": 0, "balanced": True}
+    assert answer["totals"][0] == {
+        "entity": "US",
+        "currency": "USD",
+        "kind": "invoice",
+        "source_minor": 123450,
+        "erp_minor": 123450,
+        "difference_minor": 0,
+        "count_source": 3,
+        "count_erp": 3,
+    }
+    assert answer["seconds"] == 12.3
+
+
+def test_a_result_without_differences_says_so() -> None:
+    text = shown(RIGHT)
+    assert RIGHT.is_proven
+    assert "US in USD" in text
+    assert "1,234.50" in text
+    assert "10 received = 7 normalized + 3 ignored by rule + 0 parked + 0 pending" in text
+    assert "Every difference is zero." in text
+
+
+def test_one_cent_one_document_or_one_lost_delivery_is_enough_to_fail() -> None:
+    totals = RIGHT.proof.totals
+    cent = replace(RIGHT, proof=replace(RIGHT.proof, totals=(replace(totals[0], erp_minor=123451), totals[1])))
+    doubled = replace(RIGHT, proof=replace(RIGHT.proof, totals=(replace(totals[0], count_erp=4), totals[1])))
+    clearing = replace(RIGHT, proof=replace(RIGHT.proof, clearing=(ClearingRow("US", "USD", 5000, 4999),)))
+    lost = replace(RIGHT, conservation=replace(RIGHT.conservation, received=11))
+    with_case = replace(RIGHT, cases=(CaseLine("C-1", "unmapped_tax", "Tax 5 % has no counterpart.", "US"),))
+    assert not any(result.is_proven for result in (cent, doubled, clearing, lost, with_case))
+    assert "0.01" in shown(cent)
+    assert "-0.01" in shown(clearing)
+    assert "11 received is not 7 normalized" in shown(lost)
+    assert "Tax 5 % has no counterpart." in shown(with_case)
+
+
+def test_a_proof_of_nothing_is_no_proof() -> None:
+    assert not Proof((), ()).is_proven
