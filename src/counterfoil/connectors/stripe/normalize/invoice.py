@@ -1,0 +1,254 @@
+"""Invoices, and the payments and tax rates they tell of. Both generations give the same canonical invoice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from counterfoil.connectors.stripe.refs import OOB_PREFIX, canonical
+from counterfoil.connectors.stripe.wire import TaxRate, id_of
+from counterfoil.connectors.stripe.wire.billing import Invoice as WireInvoice
+from counterfoil.connectors.stripe.wire.billing import InvoicePayment
+from counterfoil.core.canonical.entities import Application, Invoice, InvoiceLine, InvoiceState, Payment, PaymentState
+from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.connector import Ignored, Normalized
+
+from .amounts import currency_code, instant, money, optional_instant, optional_money
+from .catalog import tax_rate_side_facts
+from .charge import charges_together, one_charge
+from .lines import invoice_line, shipping_line, sum_money
+from .reading import Notice, State, Told, decode, gone, look_up
+
+_INVOICE = msgspec.json.Decoder(WireInvoice)
+_INVOICE_PAYMENT = msgspec.json.Decoder(InvoicePayment)
+
+STATES = {
+    "draft": InvoiceState.DRAFT,
+    "open": InvoiceState.ISSUED,
+    "paid": InvoiceState.PAID,
+    "void": InvoiceState.VOID,
+    "uncollectible": InvoiceState.UNCOLLECTIBLE,
+}
+"""https://docs.stripe.com/invoicing/overview#invoice-statuses; an open invoice that was paid in part is canonically partially paid."""
+
+TYPES = {
+    InvoiceState.DRAFT: EventType.INVOICE_DRAFTED,
+    InvoiceState.ISSUED: EventType.INVOICE_ISSUED,
+    InvoiceState.PARTIALLY_PAID: EventType.INVOICE_UPDATED,
+    InvoiceState.PAID: EventType.INVOICE_PAID,
+    InvoiceState.VOID: EventType.INVOICE_VOIDED,
+    InvoiceState.UNCOLLECTIBLE: EventType.INVOICE_UNCOLLECTIBLE,
+    InvoiceState.DELETED: EventType.INVOICE_DELETED,
+}
+"""A fact is named after the state it carries, since the fetched state may be further than the event; the event's name only refines it."""
+
+OPEN_TYPES = {
+    "invoice.overdue": EventType.INVOICE_OVERDUE,
+    "invoice.updated": EventType.INVOICE_UPDATED,
+    "invoice.sent": EventType.INVOICE_UPDATED,
+    "invoice.payment_failed": EventType.INVOICE_UPDATED,
+    "invoice.payment_action_required": EventType.INVOICE_UPDATED,
+    "invoice.will_be_due": EventType.INVOICE_UPDATED,
+}
+
+RATE_TELLERS = frozenset({"invoice.finalized", "invoice.paid", "invoice.listed", "invoice.fetched"})
+"""Deliveries that also tell the tax rates named on the lines."""
+
+SETTLED_KINDS = frozenset({"invoice.paid", "invoice.payment_failed"})
+
+
+def needs(notice: Notice) -> tuple[str, ...]:
+    """An invoice is always fetched; when paid (or not), its charges too."""
+    refs = [notice.ref("invoice", notice.object_id)]
+    if notice.kind in SETTLED_KINDS:
+        charge = id_of(decode(_INVOICE, notice.snapshot).charge) if notice.snapshot else ""
+        refs.append(notice.ref("charge", charge) if charge else notice.ref("invoice_charges", notice.object_id))
+    return tuple(refs)
+
+
+def facts(told: Told) -> Normalized:
+    """Return the invoice, what was paid outside Stripe, its charges where they were fetched, and its tax rates."""
+    state = told.own("invoice")
+    found = list(invoice_facts(told, state, is_main=True))
+    seen = decode(_INVOICE, state.body)
+    found += charges_together(told, "invoice_charges", told.notice.object_id)
+    found += one_charge(told, _charge_told(told))
+    if told.kind in RATE_TELLERS:
+        return (*tax_rate_side_facts(told, seen.counterfoil.tax_rates), *found)
+    return tuple(found)
+
+
+def payment_needs(notice: Notice) -> tuple[str, ...]:
+    """An invoice payment shows in its invoice and in its charge, or in all charges of its intent."""
+    if not notice.snapshot:
+        return (notice.ref("invoice_payment", notice.object_id),)
+    seen = decode(_INVOICE_PAYMENT, notice.snapshot)
+    payment = seen.payment
+    refs = [("invoice", id_of(seen.invoice)), ("charge", id_of(payment.charge)), ("payment_intent", id_of(payment.payment_intent))]
+    return tuple(notice.ref(kind, object_id) for kind, object_id in refs if object_id)
+
+
+def payment_facts(told: Told) -> Normalized:
+    """Return the invoice and the charges of an invoice payment."""
+    seen = decode(_INVOICE_PAYMENT, told.own("invoice_payment").body)
+    found: list[Fact] = []
+    invoice = told.needed("invoice", id_of(seen.invoice))
+    if invoice is not None:
+        found += invoice_facts(told, invoice, is_main=True)
+    found += one_charge(told, id_of(seen.payment.charge))
+    found += charges_together(told, "payment_intent", id_of(seen.payment.payment_intent))
+    return tuple(found) if found else Ignored("object_gone")
+
+
+def invoice_facts(told: Told, state: State, *, is_main: bool) -> tuple[Fact, ...]:
+    """Return the invoice and the payment made outside Stripe, if any. ``is_main``: the delivery is about this invoice."""
+    seen = decode(_INVOICE, state.body)
+    invoice = invoice_of(seen, is_gone=state.is_gone or told.kind == "invoice.deleted")
+    kind = TYPES[invoice.state]
+    if invoice.state is InvoiceState.ISSUED and told.notice.is_event:
+        kind = OPEN_TYPES.get(told.kind, kind)
+    own_time = invoice.paid_at or invoice.voided_at or invoice.uncollectible_at or invoice.issued_at or instant(seen.created or 0)
+    correlation = invoice.subscription_id or invoice.id
+    tell = told.fact if is_main else told.side_fact
+    found = [tell(kind, invoice, state, own_time, correlation)]
+    payment = out_of_band_payment(seen, invoice)
+    if payment is not None:
+        found.append(told.side_fact(EventType.PAYMENT_SUCCEEDED, payment, state, payment.occurred_at, correlation))
+    return tuple(found)
+
+
+def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
+    """Return the canonical invoice. Raises DriftError for an unknown status, RejectedError if an issued one is gone."""
+    currency = currency_code(seen.currency)
+    times = seen.status_transitions
+    state = _state(seen, is_gone)
+    rates = {rate.id: rate for rate in (*(seen.default_tax_rates or ()), *seen.counterfoil.tax_rates)}
+    lines = _lines(seen, rates)
+    address = seen.customer_address
+    return Invoice(
+        id=canonical(seen.id),
+        customer_id=canonical(id_of(seen.customer)),
+        state=state,
+        currency=currency,
+        total=money(seen.total, currency),
+        tax=_tax(seen, lines),
+        lines=lines,
+        number=seen.number or "",
+        subscription_id=canonical(_subscription(seen)),
+        issued_at=_issued_at(seen, state),
+        due_at=optional_instant(seen.due_date),
+        created_at=optional_instant(seen.created),
+        amount_due=optional_money(seen.amount_due, currency),
+        amount_paid=optional_money(seen.amount_paid, currency),
+        amount_remaining=optional_money(seen.amount_remaining, currency),
+        starting_balance=optional_money(seen.starting_balance, currency),
+        ending_balance=optional_money(seen.ending_balance, currency),
+        credited_before_payment=optional_money(seen.pre_payment_credit_notes_amount, currency),
+        paid_out_of_band=optional_money(_off_stripe(seen), currency),
+        paid_at=optional_instant(times.paid_at),
+        voided_at=optional_instant(times.voided_at),
+        uncollectible_at=optional_instant(times.marked_uncollectible_at),
+        billing_reason=seen.billing_reason or "",
+        attempt_count=seen.attempt_count or 0,
+        next_attempt_at=optional_instant(seen.next_payment_attempt),
+        customer_name=seen.customer_name or "",
+        customer_country=(address.country or "") if address is not None else "",
+    )
+
+
+def out_of_band_payment(seen: WireInvoice, invoice: Invoice) -> Payment | None:
+    """Return what was paid on the invoice outside Stripe, as one payment; None if nothing was.
+
+    Source: https://docs.stripe.com/api/invoices/pay#pay_invoice-paid_out_of_band and the payment records that report money from elsewhere.
+    """
+    if not invoice.paid_out_of_band or invoice.paid_out_of_band.minor <= 0:
+        return None
+    payments = seen.payments.data if seen.payments is not None else []
+    records = [p.status_transitions.paid_at for p in payments if p.payment.type == "payment_record"]
+    times = [t for t in records if t is not None]
+    paid_at = instant(max(times)) if times else invoice.paid_at or invoice.issued_at or instant(seen.created or 0)
+    return Payment(
+        id=canonical(OOB_PREFIX + seen.id),
+        customer_id=invoice.customer_id,
+        state=PaymentState.SUCCEEDED,
+        amount=invoice.paid_out_of_band,
+        occurred_at=paid_at,
+        applications=(Application(invoice.id, invoice.paid_out_of_band),),
+        method="out_of_band",
+        is_out_of_band=True,
+    )
+
+
+def _charge_told(told: Told) -> str:
+    """Return the charge an event before basil names on its invoice."""
+    if told.kind not in SETTLED_KINDS or not told.notice.snapshot:
+        return ""
+    return id_of(decode(_INVOICE, told.notice.snapshot).charge)
+
+
+def _state(seen: WireInvoice, is_gone: bool) -> InvoiceState:
+    state = look_up(STATES, seen.status, "invoice.status")
+    if seen.deleted or is_gone:
+        if state is not InvoiceState.DRAFT:
+            raise gone("invoice", seen.id)
+        return InvoiceState.DELETED
+    if state is InvoiceState.ISSUED and (seen.amount_paid or 0) > 0:
+        return InvoiceState.PARTIALLY_PAID
+    return state
+
+
+def _issued_at(seen: WireInvoice, state: InvoiceState) -> datetime | None:
+    """Return the date of issue printed on the document: ``effective_at`` replaces the instant of finalization where it is set.
+
+    Source: https://docs.stripe.com/api/invoices/object#invoice_object-effective_at
+    """
+    if state in (InvoiceState.DRAFT, InvoiceState.DELETED):
+        return None
+    finalized_at = seen.status_transitions.finalized_at
+    return optional_instant(seen.effective_at if seen.effective_at is not None else finalized_at)
+
+
+def _lines(seen: WireInvoice, rates: dict[str, TaxRate]) -> tuple[InvoiceLine, ...]:
+    lines = [invoice_line(line, seen.currency, rates) for line in seen.lines.data]
+    cost = seen.shipping_cost
+    if cost is not None and cost.amount_total and seen.amount_shipping != 0:
+        lines.append(shipping_line(cost, seen.id, seen.currency))
+    return tuple(lines)
+
+
+def _tax(seen: WireInvoice, lines: tuple[InvoiceLine, ...]) -> Money:
+    """Return the tax total, as the source sums it; summed over the lines where it does not."""
+    told: list[int] | None = None
+    if seen.total_taxes is not None:
+        told = [t.amount for t in seen.total_taxes]
+    elif seen.total_tax_amounts is not None:
+        told = [t.amount for t in seen.total_tax_amounts]
+    elif seen.tax is not None:
+        told = [seen.tax]
+    if told is not None:
+        return money(sum(told), seen.currency)
+    return sum_money((tax.amount for line in lines for tax in line.taxes), seen.currency)
+
+
+def _subscription(seen: WireInvoice) -> str:
+    if seen.parent is not None and seen.parent.subscription_details is not None:
+        return id_of(seen.parent.subscription_details.subscription)
+    return id_of(seen.subscription)
+
+
+def _off_stripe(seen: WireInvoice) -> int | None:
+    """Return what was paid outside Stripe, in Stripe's units; None where the payload cannot tell.
+
+    Told outright since basil (``amount_paid_off_stripe``); before, an invoice was marked as paid out of band as a whole; in between it is
+    what the paid amount has more than the payments made through Stripe.
+    """
+    if seen.amount_paid_off_stripe is not None:
+        return seen.amount_paid_off_stripe
+    if seen.paid_out_of_band is not None:
+        return (seen.amount_due or 0) if seen.paid_out_of_band else 0
+    if seen.payments is None or seen.payments.has_more or seen.amount_paid is None:
+        return None
+    through = [p.amount_paid or 0 for p in seen.payments.data if p.status == "paid" and p.payment.type != "payment_record"]
+    return max(seen.amount_paid - sum(through), 0)

@@ -1,0 +1,48 @@
+"""The receiving half of the connector: each method is one line into the module that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
+
+from . import backfill, fetching, normalize, pull, refs, webhooks
+
+
+class StripeSource:
+    """Stripe as a source; see :class:`counterfoil.kit.connector.Source` for what each method promises."""
+
+    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
+        """Verify a webhook over the raw bytes. Raises IntakeRefused."""
+        return webhooks.verify(settings, headers, body, now)
+
+    def needs(self, delivery: Delivery) -> tuple[str, ...]:
+        """Return the references (``acct_1/invoice/in_1``) to fetch first. Pure."""
+        return normalize.needs(delivery)
+
+    async def fetch(self, ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
+        """Fetch references, one answer per ref. Raises TransientError, SetupError."""
+        return await fetching.fetch(ctx, refs)
+
+    def locate(self, ref: ObjectRef) -> str | None:
+        """Return the fetch reference of a canonical object, or None. Pure."""
+        return refs.locate(ref)
+
+    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+        """Return the canonical facts. Pure; raises only RejectedError."""
+        return normalize.normalize(settings, delivery, fetched)
+
+    async def poll(self, ctx: Context, cursor: str) -> Page:
+        """Return the next page of events and balance movements."""
+        return await pull.poll(ctx, cursor)
+
+    def backfill_kinds(self) -> tuple[str, ...]:
+        """Return the kinds of objects that can be listed, in dependency order."""
+        return backfill.KINDS
+
+    async def backfill(self, ctx: Context, kind: str, since: datetime, cursor: str) -> Page:
+        """Return the next page of objects of a kind created at or after since."""
+        return await backfill.backfill(ctx, kind, since, cursor)
