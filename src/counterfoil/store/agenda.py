@@ -220,14 +220,23 @@ async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
     return await add(conn, [Subject(ObjectRef(ObjectKind(kind), id)) for kind, id in await cursor.fetchall()], now)
 
 
-async def to_fetch(conn: Conn, now: datetime, limit: int = 200) -> list[str]:
-    """Return object keys somebody waits for since before ``now`` and nobody has asked the source for yet, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An object somebody waits for: its key and the connection of the one that waits (the likeliest place to ask)."""
+
+    key: str
+    connection: str
+
+
+async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Wanted]:
+    """Return objects somebody waits for since before an instant and nobody has asked the source for yet, oldest first."""
     cursor = await conn.execute(
-        "select key, min(since) from wait where not fetch_asked and since <= %s and key not like 'mapping/%%'"
-        " group by key order by 2, 1 limit %s",
-        (now, limit),
+        "select w.key, min(o.connection) from wait w join object o on o.kind = w.subject_kind and o.id = w.subject_id"
+        " where not w.fetch_asked and w.since <= %s and w.key not like all (array['mapping/%%', 'route/%%', 'period/%%'])"
+        " group by w.key order by min(w.since), w.key limit %s",
+        (before, limit),
     )
-    return [row[0] for row in await cursor.fetchall()]
+    return [Wanted(key, connection) for key, connection in await cursor.fetchall()]
 
 
 async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:

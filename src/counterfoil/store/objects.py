@@ -6,7 +6,7 @@ call ``agenda.release`` with the keys of what was written, in the same transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -144,3 +144,15 @@ async def totals(conn: Conn) -> list[ObjectTotal]:
         " group by 1, 2, 3, 4 order by 1, 2, 3, 4"
     )
     return [ObjectTotal(ObjectKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
+
+
+async def set_entities(conn: Conn, entities: Mapping[ObjectRef, str]) -> None:
+    """Note which legal entity objects were routed to; their version stays as it is."""
+    if not entities:
+        return
+    refs = sorted(entities)
+    await conn.execute(
+        "update object o set entity = s.entity from unnest(%(kinds)s::text[], %(ids)s::text[], %(entities)s::text[]) as s(kind, id, entity)"
+        " where o.kind = s.kind and o.id = s.id and o.entity <> s.entity",
+        {"kinds": [ref.kind.value for ref in refs], "ids": [ref.id for ref in refs], "entities": [entities[ref] for ref in refs]},
+    )

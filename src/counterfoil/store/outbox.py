@@ -7,7 +7,7 @@ is being wished is never missed. Functions return partitions to arm; the caller 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -267,7 +267,7 @@ async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef])
     return await _read(conn, cipher, condition, given)
 
 
-async def _read(conn: Conn, cipher: Cipher, condition: str, given: dict[str, object]) -> list[CommandRow]:
+async def _read(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, object]) -> list[CommandRow]:
     cursor = await conn.execute(_SELECT + condition, given, binary=True)
     rows = []
     for row in await cursor.fetchall():

@@ -268,6 +268,12 @@ async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, mu
     return sorted({normalize_key(connection, shard) for connection, shard in await cursor.fetchall()})
 
 
+async def requeue_parked(conn: Conn, ids: Sequence[int]) -> list[Key]:
+    """Put parked receipts back to pending with a fresh count of attempts, leaving all others; return the partitions touched."""
+    cursor = await conn.execute("select id from receipt where id = any(%s) and state = 'parked' order by id for update", (list(ids),))
+    return await requeue(conn, [row[0] for row in await cursor.fetchall()])
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which receipts to replay: of a connection, received in [since, until), of some kinds and states (empty: all)."""

@@ -93,6 +93,7 @@ create table object (
     primary key (kind, id)
 );
 create index object_by_customer on object (customer_id) where customer_id <> '';
+create index object_by_source_id on object (substr(id, strpos(id, ':') + 1));
 create index object_by_entity on object (entity, kind, state);
 
 -- Subjects that are to be decided (again). A row is deleted by the decision that has seen its last_seq.
@@ -171,7 +172,7 @@ create index command_ready on command (target, batch_key, lane, seq) where state
 create index command_open on command (state) where state not in ('done', 'canceled');
 create index command_by_id on command (id);
 create index command_by_subject on command (subject_id, subject_kind);
-create index command_by_external on command (target, external_key);
+create index command_by_external on command (external_key, target);
 create index command_by_name on command (external_name) where external_name <> '';
 create index command_in_order on command (target, batch_key, order_key, seq) where order_key <> '' and state in ('waiting', 'ready', 'unknown');
 create index command_due on command (target, batch_key, next_try_at) where state in ('ready', 'unknown') and next_try_at is not null;
@@ -195,7 +196,8 @@ create table binding (
     primary key (connection, key, external_id, since)
 );
 create unique index binding_current on binding (connection, key) where until is null;
-create index binding_by_external on binding (connection, external_id);
+create index binding_by_external on binding (external_id, connection);
+create index binding_by_key on binding (key);
 create index binding_by_name on binding (external_name) where external_name <> '';
 
 create table attempt (
@@ -216,6 +218,7 @@ create table attempt (
     detail text not null default '',
     primary key (started_at, id)
 ) partition by range (started_at);
+create index attempt_by_command on attempt using gin (command_ids);
 
 create table "case" (
     id bigint generated always as identity primary key,
@@ -253,6 +256,7 @@ create table case_subject (
     primary key (case_id, stage, subject)
 );
 create index case_subject_by_subject on case_subject (stage, subject) where released_at is null;
+create index case_to_release on "case" (releases_on) where state = 'open' and releases_on <> '';
 
 create table case_history (
     case_id bigint not null references "case" (id),
@@ -261,6 +265,7 @@ create table case_history (
     action text not null,
     detail text not null default ''
 );
+create index case_history_by_case on case_history (case_id, at);
 
 create table mapping (
     kind text not null,                -- tax, product, account, route

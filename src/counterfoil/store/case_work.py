@@ -1,0 +1,77 @@
+"""What people's decisions on a case do to the records it holds: take them up again, or let them go.
+
+Functions return partitions to arm, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+
+from . import agenda, cases, outbox, receipts
+from .cases import CaseState, CaseSubject
+from .pool import Conn, Key
+from .work import DECIDE, DELIVER, NORMALIZE
+
+WAIVED_RULE = "waived"
+"""The rule by which receipts of a waived case are ignored."""
+
+
+async def retry(conn: Conn, case_id: int, actor: str, now: datetime) -> list[Key]:
+    """Take up again every record that stands still for an open case; the case resolves itself when all went through."""
+    held = await _held(conn, [case_id])
+    if held:
+        await cases.note(conn, [case_id], actor, "retried", f"{len(held)} records", now)
+    return await _take_up(conn, held, now)
+
+
+async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
+    """Take up again the records of every open case that releases on one of the keys (a mapping set, an object arrived)."""
+    cursor = await conn.execute(
+        "select id from \"case\" where state = 'open' and releases_on <> '' and releases_on = any(%s)", (sorted(set(keys)),)
+    )
+    ids = [row[0] for row in await cursor.fetchall()]
+    if not ids:
+        return []
+    await cases.note(conn, ids, "hub", "retried", "what it waited for has arrived", now)
+    return await _take_up(conn, await _held(conn, ids), now)
+
+
+async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime) -> list[Key]:
+    """Close an open case for good: its receipts become ignored (rule ``waived``), its commands canceled, its subjects stop waiting."""
+    held = await cases.close(conn, case_id, CaseState.WAIVED, actor, reason, now)
+    await conn.execute(
+        "update receipt set state = 'ignored', rule = %s, normalized_at = %s where id = any(%s) and state = 'parked'",
+        (WAIVED_RULE, now, [int(one) for one in _of(held, NORMALIZE)]),
+    )
+    refs = [_ref(one) for one in _of(held, DECIDE)]
+    await agenda.set_waits(conn, refs, [], now)
+    _, touched = await outbox.cancel(conn, _of(held, DELIVER), f"waived by {actor}: {reason}")
+    return touched
+
+
+async def _held(conn: Conn, case_ids: Sequence[int]) -> list[CaseSubject]:
+    cursor = await conn.execute(
+        'select distinct s.stage, s.subject, s.label, s.money_minor, s.currency from case_subject s join "case" c on c.id = s.case_id'
+        " where s.case_id = any(%s) and s.released_at is null and c.state = 'open' order by 1, 2",
+        (list(case_ids),),
+    )
+    return [CaseSubject(*row) for row in await cursor.fetchall()]
+
+
+async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> list[Key]:
+    touched = set(await receipts.requeue_parked(conn, [int(one) for one in _of(held, NORMALIZE)]))
+    touched.update(await outbox.retry(conn, _of(held, DELIVER)))
+    touched.update(await agenda.add(conn, [agenda.Subject(_ref(one)) for one in _of(held, DECIDE)], now))
+    return sorted(touched)
+
+
+def _of(held: Sequence[CaseSubject], stage: str) -> list[str]:
+    return [one.subject for one in held if one.stage == stage]
+
+
+def _ref(subject: str) -> ObjectRef:
+    kind, _, id = subject.partition("/")
+    return ObjectRef(ObjectKind(kind), id)

@@ -1,0 +1,290 @@
+"""Tables ``case``, ``case_subject`` and ``case_history``: exceptions for people, one per cause, with the records that stand still for it.
+
+The same cause (fingerprint) while its case is open adds its subjects to that case. A subject is released when its record went through; the
+last one released resolves the case. What retrying and waiving do to the records is in case_work.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .columns import columns
+from .pool import Conn
+
+
+class CaseState(StrEnum):
+    """Where a case stands; the values of the type ``case_state``."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSubject:
+    """A record that stands still: ``stage`` normalize (receipt id), decide (``kind/id``), deliver (command id) or poll (connection)."""
+
+    stage: str
+    subject: str
+    label: str = ""
+    money_minor: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A reason to open a case, or to add to the open one of the same fingerprint.
+
+    ``cause`` and ``next_step`` are plain language; ``releases_on``: a mapping's wait key or an object's key whose arrival retries it.
+    """
+
+    fingerprint: str
+    case_class: str
+    code: str
+    cause: str
+    next_step: str
+    owner: str
+    impact: str
+    due_at: datetime
+    subject: CaseSubject
+    entity: str = ""
+    connection: str = ""
+    releases_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case. ``count``: records it ever held; ``money_minor``: what they come to, of those in ``currency`` (that of the first one)."""
+
+    id: int
+    fingerprint: str
+    case_class: str
+    code: str
+    cause: str
+    next_step: str
+    entity: str
+    connection: str
+    owner: str
+    impact: str
+    money_minor: int | None
+    currency: str
+    state: CaseState
+    opened_at: datetime
+    due_at: datetime
+    closed_at: datetime | None
+    closed_by: str
+    reason: str
+    count: int
+    releases_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSubject:
+    """A record of a case; ``released_at`` None: it still stands still."""
+
+    subject: CaseSubject
+    added_at: datetime
+    released_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """Who did what with a case."""
+
+    at: datetime
+    actor: str
+    action: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDetail:
+    """A case with its records and its history."""
+
+    case: Case
+    subjects: tuple[HeldSubject, ...]
+    history: tuple[HistoryLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTotal:
+    """Open cases of a class: how many, how many records stand still, the money in them (per currency), and how many are past due."""
+
+    case_class: str
+    currency: str
+    cases: int
+    records: int
+    money_minor: int
+    overdue: int
+
+
+_OPEN = """
+with given as (
+    select distinct on (fingerprint) * from unnest(%(fingerprint)s::text[], %(case_class)s::text[], %(code)s::text[], %(cause)s::text[],
+        %(next_step)s::text[], %(owner)s::text[], %(impact)s::text[], %(due_at)s::timestamptz[], %(entity)s::text[], %(connection)s::text[],
+        %(releases_on)s::text[], %(currency)s::text[]) with ordinality
+        as t(fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency, place)
+    order by fingerprint, place
+), opened as (
+    insert into "case" (fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency,
+        opened_at, count)
+    select fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency, %(now)s, 0
+    from given order by fingerprint
+    on conflict (fingerprint) where state = 'open' do update set due_at = least("case".due_at, excluded.due_at)
+    returning id, fingerprint, code, (xmax = 0) as is_new
+), noted as (
+    insert into case_history (case_id, at, actor, action, detail) select id, %(now)s, 'hub', 'opened', code from opened where is_new
+)
+select id, fingerprint from opened
+"""
+_HOLD = """
+insert into case_subject (case_id, stage, subject, label, money_minor, currency, added_at)
+select distinct on (1, 2, 3) case_id, stage, subject, label, money_minor, currency, %(now)s
+from unnest(%(case_id)s::int8[], %(stage)s::text[], %(subject)s::text[], %(label)s::text[], %(money_minor)s::int8[], %(currency)s::text[])
+    as t(case_id, stage, subject, label, money_minor, currency)
+order by 1, 2, 3
+on conflict (case_id, stage, subject) do update set released_at = null
+returning case_id, money_minor, currency, (xmax = 0) as is_new
+"""
+_COUNT = """
+update "case" c set count = c.count + n.count,
+    money_minor = case when n.money is null then c.money_minor else coalesce(c.money_minor, 0) + n.money end
+from (
+    select t.id, count(*) as count, sum(t.money) filter (where t.currency = k.currency) as money
+    from unnest(%(id)s::int8[], %(money)s::int8[], %(currency)s::text[]) as t(id, money, currency) join "case" k on k.id = t.id
+    group by t.id
+) n where c.id = n.id
+"""
+
+
+async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) -> dict[str, int]:
+    """Open cases or add to open ones; return the case id by fingerprint. A record that is in the case already counts once."""
+    if not openings:
+        return {}
+    names = (
+        "fingerprint", "case_class", "code", "cause", "next_step", "owner", "impact", "due_at", "entity", "connection", "releases_on",
+    )  # fmt: skip
+    given = columns(openings, names) | {"currency": [one.subject.currency for one in openings], "now": now}
+    ids = {fingerprint: id for id, fingerprint in await (await conn.execute(_OPEN, given)).fetchall()}
+    held = columns([one.subject for one in openings], ("stage", "subject", "label", "money_minor", "currency"))
+    rows = await (await conn.execute(_HOLD, held | {"case_id": [ids[one.fingerprint] for one in openings], "now": now})).fetchall()
+    new = [row for row in rows if row[3]]
+    if new:
+        counted = {"id": [row[0] for row in new], "money": [row[1] for row in new], "currency": [row[2] for row in new]}
+        await conn.execute(_COUNT, counted)
+    return ids
+
+
+_RELEASE = """
+with released as (
+    update case_subject set released_at = %(now)s where stage = %(stage)s and subject = any(%(subjects)s) and released_at is null
+    returning case_id, subject
+)
+update "case" c set state = 'resolved', closed_at = %(now)s, closed_by = 'hub', reason = 'every record went through'
+where c.state = 'open' and c.id in (select case_id from released)
+    and not exists (select 1 from case_subject s where s.case_id = c.id and s.released_at is null
+        and not (s.stage = %(stage)s and s.subject = any(%(subjects)s)))
+returning c.id
+"""
+
+
+async def release_subjects(conn: Conn, stage: str, subjects: Iterable[str], now: datetime) -> list[int]:
+    """Note that records went through; return the cases that are thereby resolved. Cheap for records that are in no case."""
+    given = {"stage": stage, "subjects": sorted(set(subjects)), "now": now}
+    closed = [row[0] for row in await (await conn.execute(_RELEASE, given)).fetchall()]
+    await note(conn, closed, "hub", "resolved", "every record went through", now)
+    return closed
+
+
+async def note(conn: Conn, case_ids: Sequence[int], actor: str, action: str, detail: str, now: datetime) -> None:
+    """Add a line to the history of cases."""
+    if case_ids:
+        await conn.execute(
+            "insert into case_history (case_id, at, actor, action, detail) select unnest(%s::int8[]), %s, %s, %s, %s",
+            (list(case_ids), now, actor, action, detail),
+        )
+
+
+async def assign(conn: Conn, case_id: int, owner: str, actor: str, now: datetime) -> bool:
+    """Give an open case to somebody; False if there is no such open case."""
+    changed = (await conn.execute("update \"case\" set owner = %s where id = %s and state = 'open'", (owner, case_id))).rowcount > 0
+    if changed:
+        await note(conn, [case_id], actor, "assigned", owner, now)
+    return changed
+
+
+async def close(conn: Conn, case_id: int, state: CaseState, actor: str, reason: str, now: datetime) -> list[CaseSubject]:
+    """Close an open case as resolved or waived; return the records that stood still (empty too if there was no such open case)."""
+    cursor = await conn.execute(
+        "update \"case\" set state = %s::case_state, closed_at = %s, closed_by = %s, reason = %s where id = %s and state = 'open'",
+        (state.value, now, actor, reason, case_id),
+    )
+    if cursor.rowcount == 0:
+        return []
+    await note(conn, [case_id], actor, state.value, reason, now)
+    rows = await conn.execute(
+        "update case_subject set released_at = %s where case_id = %s and released_at is null"
+        " returning stage, subject, label, money_minor, currency",
+        (now, case_id),
+    )
+    return [CaseSubject(*row) for row in await rows.fetchall()]
+
+
+_NAMES = (
+    "id", "fingerprint", "class", "code", "cause", "next_step", "entity", "connection", "owner", "impact", "money_minor", "currency",
+    "state", "opened_at", "due_at", "closed_at", "closed_by", "reason", "count", "releases_on",
+)  # fmt: skip
+_SELECT = f'select {", ".join(_NAMES)} from "case" '
+
+
+async def list_cases(
+    conn: Conn, *, state: CaseState | None = CaseState.OPEN, case_class: str = "", entity: str = "", owner: str = "", limit: int = 200
+) -> list[Case]:
+    """Return cases, the earliest due first; filters that are empty (``state`` None) match all."""
+    cursor = await conn.execute(
+        _SELECT + "where (%(state)s::case_state is null or state = %(state)s::case_state) and (%(class)s = '' or class = %(class)s)"
+        " and (%(entity)s = '' or entity = %(entity)s) and (%(owner)s = '' or owner = %(owner)s) order by due_at, id limit %(limit)s",
+        {"state": state.value if state else None, "class": case_class, "entity": entity, "owner": owner, "limit": limit},
+    )
+    return [_case(row) for row in await cursor.fetchall()]
+
+
+def _case(row: Sequence[object]) -> Case:
+    known = dict(zip(_NAMES, row, strict=True))
+    return Case(case_class=known.pop("class"), state=CaseState(str(known.pop("state"))), **known)  # type: ignore[arg-type]
+
+
+async def show(conn: Conn, case_id: int, *, subjects_max: int = 1000) -> CaseDetail | None:
+    """Return a case with its records (those standing still first) and history, None if there is none with this id."""
+    row = await (await conn.execute(_SELECT + "where id = %s", (case_id,))).fetchone()
+    if row is None:
+        return None
+    held = await conn.execute(
+        "select stage, subject, label, money_minor, currency, added_at, released_at from case_subject where case_id = %s"
+        " order by released_at is not null, added_at, subject limit %s",
+        (case_id, subjects_max),
+    )
+    subjects = tuple(HeldSubject(CaseSubject(*line[:5]), line[5], line[6]) for line in await held.fetchall())
+    lines = await conn.execute("select at, actor, action, detail from case_history where case_id = %s order by at", (case_id,))
+    return CaseDetail(_case(row), subjects, tuple(HistoryLine(*line) for line in await lines.fetchall()))
+
+
+async def of_subjects(conn: Conn, subjects: Sequence[str]) -> list[Case]:
+    """Return all cases, also closed ones, that hold one of the records, oldest first."""
+    cursor = await conn.execute(
+        _SELECT + "where id in (select case_id from case_subject where subject = any(%s)) order by opened_at, id", (list(subjects),)
+    )
+    return [_case(row) for row in await cursor.fetchall()]
+
+
+async def totals(conn: Conn, now: datetime) -> list[CaseTotal]:
+    """Return the open cases by class and currency."""
+    cursor = await conn.execute(
+        "select class, currency, count(*), sum(count)::int8, coalesce(sum(money_minor), 0)::int8, count(*) filter (where due_at < %s)"
+        " from \"case\" where state = 'open' group by 1, 2 order by 1, 2",
+        (now,),
+    )
+    return [CaseTotal(*row) for row in await cursor.fetchall()]

@@ -1,0 +1,66 @@
+"""Table ``cursor``: how far a stream of a connection (its poll, the backfill of a kind) has been read, and what that covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a stream. ``covers_until``: every change before it was seen; ``recoverable_since``: the source shows none before it.
+
+    ``state``: free text of the reader (``done`` for a finished backfill); ``read_count``: deliveries read so far.
+    """
+
+    connection: str
+    stream: str
+    cursor: str
+    covers_until: datetime | None = None
+    recoverable_since: datetime | None = None
+    state: str = ""
+    read_count: int = 0
+    updated_at: datetime | None = None
+
+
+_COLUMNS = "connection, stream, cursor, covers_until, recoverable_since, state, read_count, updated_at"
+
+
+async def load(conn: Conn, connection: str, stream: str) -> Cursor | None:
+    """Return a stream's cursor, None if it was never read."""
+    row = await (
+        await conn.execute(f"select {_COLUMNS} from cursor where connection = %s and stream = %s", (connection, stream))
+    ).fetchone()
+    return None if row is None else Cursor(*row)
+
+
+async def save(conn: Conn, cursor: Cursor, now: datetime) -> None:
+    """Keep a cursor, to be committed together with what was read up to it. Coverage once reached is not taken back."""
+    await conn.execute(
+        f"insert into cursor as c ({_COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (connection, stream) do update set"
+        " cursor = excluded.cursor, covers_until = greatest(c.covers_until, excluded.covers_until), state = excluded.state,"
+        " recoverable_since = coalesce(excluded.recoverable_since, c.recoverable_since), read_count = excluded.read_count,"
+        " updated_at = excluded.updated_at",
+        (
+            cursor.connection,
+            cursor.stream,
+            cursor.cursor,
+            cursor.covers_until,
+            cursor.recoverable_since,
+            cursor.state,
+            cursor.read_count,
+            now,
+        ),
+    )
+
+
+async def list_cursors(conn: Conn) -> list[Cursor]:
+    """Return every cursor."""
+    return [Cursor(*row) for row in await (await conn.execute(f"select {_COLUMNS} from cursor order by connection, stream")).fetchall()]
+
+
+async def forget(conn: Conn, connection: str, stream: str) -> None:
+    """Forget a cursor: the stream will be read from its beginning."""
+    await conn.execute("delete from cursor where connection = %s and stream = %s", (connection, stream))

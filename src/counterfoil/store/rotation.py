@@ -1,0 +1,66 @@
+"""Re-encryption of stored payloads under the writing key, so that a former key can be retired."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .cipher import Cipher
+from .pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    """An encrypted column: its key-id column, the primary key, and the SQL expression of what it is bound to (the modules' ``_aad``)."""
+
+    table: str
+    column: str
+    key_column: str
+    primary_key: tuple[str, ...]
+    aad: str
+
+
+_PAYLOADS = (
+    _Payload("receipt", "body", "key_id", ("received_at", "id"), "'receipt/' || connection || '/' || dedupe_key"),
+    _Payload("receipt", "fetched", "fetched_key_id", ("received_at", "id"), "'fetched/' || connection || '/' || dedupe_key"),
+    _Payload("event", "data", "key_id", ("received_at", "id"), "'event/' || encode(uuid_send(id), 'hex')"),
+    _Payload("object", "data", "key_id", ("kind", "id"), "'object/' || kind || '/' || id"),
+    _Payload("command", "arguments", "key_id", ("created_at", "id"), "'command/' || encode(uuid_send(id), 'hex')"),
+)
+
+
+async def reencrypt(conn: Conn, cipher: Cipher, limit: int = 500) -> int:
+    """Re-encrypt up to ``limit`` payloads of every encrypted column that are under another key; return how many. 0: nothing is left.
+
+    Commit after each call. Rows somebody else works on are left for the next call.
+    """
+    done = 0
+    for payload in _PAYLOADS:
+        done += await _reencrypt(conn, cipher, payload, limit)
+    return done
+
+
+async def _reencrypt(conn: Conn, cipher: Cipher, payload: _Payload, limit: int) -> int:
+    keys = ", ".join(payload.primary_key)
+    cursor = await conn.execute(
+        f"select {keys}, {payload.key_column}, {payload.column}, {payload.aad} from {payload.table}"
+        f" where {payload.key_column} <> %s and {payload.column} is not null limit %s for update skip locked",
+        (cipher.key_id, limit),
+    )
+    width = len(payload.primary_key)
+    rows = []
+    for row in await cursor.fetchall():
+        key_id, envelope, aad = row[width:]
+        rows.append((*cipher.encrypt(cipher.decrypt(key_id, envelope, aad), aad), *row[:width]))
+    condition = " and ".join(f"{name} = %s" for name in payload.primary_key)
+    await conn.cursor().executemany(f"update {payload.table} set {payload.key_column} = %s, {payload.column} = %s where {condition}", rows)
+    return len(rows)
+
+
+async def payloads_by_key(conn: Conn) -> dict[str, int]:
+    """Return how many payloads are under each key: a key that is not in the answer can be retired."""
+    parts = [
+        f"select {one.key_column} as key_id, count(*) as count from {one.table} where {one.column} is not null group by 1"
+        for one in _PAYLOADS
+    ]
+    cursor = await conn.execute(f"select key_id, sum(count)::int8 from ({' union all '.join(parts)}) p group by 1 order by 1")
+    return dict(await cursor.fetchall())

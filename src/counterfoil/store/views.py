@@ -1,0 +1,168 @@
+"""Figures over all tables for people and tests: conservation, status, lag. Nothing here is read by a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from . import cases, cursors, objects, workers
+from .pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """Where a source's deliveries are. ``received`` is counted on its own, from the keys; in balance it is the sum of the others."""
+
+    connection: str
+    received: int
+    normalized: int
+    ignored: int
+    parked: int
+    pending: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether nothing was lost or doubled."""
+        return self.received == self.normalized + self.ignored + self.parked + self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLine:
+    """Where a target's commands are."""
+
+    target: str
+    done: int
+    ready: int
+    waiting: int
+    unknown: int
+    parked: int
+    canceled: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.done + self.ready + self.waiting + self.unknown + self.parked + self.canceled
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """Received = normalized + ignored + parked + pending, per source; wished (counted from the keys) = the sum over all targets."""
+
+    sources: tuple[SourceLine, ...]
+    targets: tuple[TargetLine, ...]
+    wished: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether both equations hold."""
+        return all(line.is_balanced for line in self.sources) and self.wished == sum(line.total for line in self.targets)
+
+
+_SOURCES = """
+select k.connection, k.received, coalesce(r.normalized, 0), coalesce(r.ignored, 0), coalesce(r.parked, 0), coalesce(r.pending, 0)
+from (select connection, count(*) as received from receipt_key group by 1) k
+full join (
+    select connection, count(*) filter (where state = 'normalized') as normalized, count(*) filter (where state = 'ignored') as ignored,
+        count(*) filter (where state = 'parked') as parked, count(*) filter (where state = 'pending') as pending
+    from receipt group by 1
+) r using (connection) order by 1
+"""
+_TARGETS = """
+select target, count(*) filter (where state = 'done'), count(*) filter (where state = 'ready'), count(*) filter (where state = 'waiting'),
+    count(*) filter (where state = 'unknown'), count(*) filter (where state = 'parked'), count(*) filter (where state = 'canceled')
+from command group by 1 order by 1
+"""
+
+
+async def conservation(conn: Conn) -> Conservation:
+    """Return where everything is. For figures of one instant, call it in a REPEATABLE READ transaction."""
+    sources = tuple(SourceLine(*row) for row in await (await conn.execute(_SOURCES)).fetchall())
+    targets = tuple(TargetLine(*row) for row in await (await conn.execute(_TARGETS)).fetchall())
+    row = await (await conn.execute("select count(*) from command_key")).fetchone()
+    return Conservation(sources, targets, 0 if row is None else row[0])
+
+
+async def ignored_by_rule(conn: Conn) -> dict[tuple[str, str], int]:
+    """Return how many receipts each rule ignored: (connection, rule) -> count."""
+    rows = await (
+        await conn.execute("select connection, rule, count(*) from receipt where state = 'ignored' group by 1, 2 order by 1, 2")
+    ).fetchall()
+    return {(connection, rule): count for connection, rule, count in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What a stage still has to do in one place: how many, and since when the oldest waits."""
+
+    stage: str
+    place: str
+    count: int
+    oldest_at: datetime
+
+
+_BACKLOG = """
+select 'normalize', connection, count(*), min(received_at) from receipt where state = 'pending' group by 2
+union all select 'decide', kind, count(*), min(added_at) from agenda group by 2
+union all select 'wait', split_part(key, '/', 1), count(*), min(since) from wait group by 2
+union all select 'deliver', target || '/' || state, count(*), min(created_at) from command
+    where state in ('waiting', 'ready', 'unknown') group by 2
+order by 1, 2
+"""
+
+
+async def backlog(conn: Conn) -> list[Backlog]:
+    """Return what is still to be done, by stage and place."""
+    return [Backlog(*row) for row in await (await conn.execute(_BACKLOG)).fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from wish to done of a kind of command in a time window: how many, the middle one, and the 95th percentile."""
+
+    kind: str
+    entity: str
+    count: int
+    p50_s: float
+    p95_s: float
+
+
+_LATENCY = """
+select kind, entity, count(*), percentile_disc(0.5) within group (order by taken), percentile_disc(0.95) within group (order by taken)
+from (
+    select kind, entity, extract(epoch from done_at - created_at)::float8 as taken from command where state = 'done' and created_at >= %s
+) c
+group by 1, 2 order by 1, 2
+"""
+
+
+async def latencies(conn: Conn, since: datetime) -> list[Latency]:
+    """Return how long commands wished since then took to be done."""
+    return [Latency(*row) for row in await (await conn.execute(_LATENCY, (since,))).fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything ``counterfoil status`` shows."""
+
+    conservation: Conservation
+    ignored: dict[tuple[str, str], int]
+    backlog: list[Backlog]
+    latencies: list[Latency]
+    cases: list[cases.CaseTotal]
+    cursors: list[cursors.Cursor]
+    workers: list[workers.Worker]
+    objects: list[objects.ObjectTotal]
+
+
+async def status(conn: Conn, now: datetime, since: datetime) -> Status:
+    """Return the status; latencies are those of commands wished since ``since``."""
+    return Status(
+        conservation=await conservation(conn),
+        ignored=await ignored_by_rule(conn),
+        backlog=await backlog(conn),
+        latencies=await latencies(conn, since),
+        cases=await cases.totals(conn, now),
+        cursors=await cursors.list_cursors(conn),
+        workers=await workers.list_workers(conn),
+        objects=await objects.totals(conn),
+    )
