@@ -1,0 +1,85 @@
+"""PURE: the arguments of a posting command as the columns of CSV rows."""
+
+from __future__ import annotations
+
+from counterfoil.core.canonical.commands import (
+    Allocate,
+    Arguments,
+    PostDocument,
+    PostEntry,
+    PostPayment,
+    Unmatch,
+    UpsertCustomer,
+    UpsertProduct,
+)
+from counterfoil.core.canonical.money import Money, to_major
+
+
+def rows_of(arguments: Arguments) -> list[dict[str, str]]:
+    """Return one row per line. Raises ValueError for arguments that post nothing."""
+    match arguments:
+        case PostDocument():
+            return _document(arguments)
+        case PostPayment():
+            return [_payment(arguments)]
+        case PostEntry():
+            return _entry(arguments)
+        case UpsertCustomer() | UpsertProduct() | Allocate() | Unmatch():
+            raise ValueError(f"{type(arguments).__name__} posts nothing")
+
+
+def _document(document: PostDocument) -> list[dict[str, str]]:
+    return [
+        {
+            "date": document.accounting_on.isoformat(),
+            "due_on": document.due_on.isoformat(),
+            "number": document.number,
+            "customer_id": document.customer_id,
+            "account": str(line.account),
+            "description": line.description,
+            "amount": _major(line.amount),
+            "currency": document.currency,
+            "tax": _major(Money(sum(tax.amount.minor for tax in line.taxes), document.currency)),
+            "total": _major(document.total),
+            "reverses": document.reverses,
+            "memo": document.memo,
+        }
+        for line in document.lines
+    ]
+
+
+def _payment(payment: PostPayment) -> dict[str, str]:
+    sign = 1 if payment.is_inbound else -1
+    return {
+        "date": payment.paid_on.isoformat(),
+        "customer_id": payment.customer_id,
+        "account": str(payment.counterpart),
+        "amount": _major(Money(sign * payment.amount.minor, payment.amount.currency)),
+        "currency": payment.amount.currency,
+        "memo": payment.memo,
+        **_other(Money(sign * payment.settled.minor, payment.settled.currency) if payment.settled else None),
+    }
+
+
+def _entry(entry: PostEntry) -> list[dict[str, str]]:
+    return [
+        {
+            "date": entry.accounting_on.isoformat(),
+            "customer_id": line.customer_id,
+            "account": str(line.account),
+            "description": line.description,
+            "amount": _major(line.amount),
+            "currency": line.amount.currency,
+            "memo": entry.memo,
+            **_other(line.company_amount),
+        }
+        for line in entry.lines
+    ]
+
+
+def _other(amount: Money | None) -> dict[str, str]:
+    return {} if amount is None else {"other_amount": _major(amount), "other_currency": amount.currency}
+
+
+def _major(amount: Money) -> str:
+    return f"{to_major(amount):f}"

@@ -1,0 +1,120 @@
+"""A batch of commands -> one outcome each: documents, payments and entries are written to the outbox, once by external key."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from counterfoil.connectors.files.columns import rows_of
+from counterfoil.connectors.files.config import FilesConfig
+from counterfoil.connectors.files.disk import disk_of
+from counterfoil.connectors.files.formats import FORMATS, Item
+from counterfoil.connectors.files.outbox import Outbox
+from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.canonical.ids import digest
+from counterfoil.kit.codec import encode
+from counterfoil.kit.connector import Context, DeliveryOf, Finding, Outcome, OutcomeStatus, Requirements, Severity, TargetState
+from counterfoil.kit.errors import TransientError
+
+BATCH_SIZE_MAX = 500
+
+KINDS = (CommandKind.POST_INVOICE, CommandKind.POST_CREDIT_NOTE, CommandKind.POST_PAYMENT, CommandKind.POST_ENTRY)
+
+
+async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Append the commands that are not in the outbox yet. Raises TransientError with an unknown outcome when the disk fails."""
+    items = [_item(command) for command in batch]
+    contents = await _on_disk(ctx, lambda outbox: outbox.write(items))
+    return tuple(_outcome(command, item, contents[item.external_key]) for command, item in zip(batch, items, strict=True))
+
+
+async def resolve(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Look the commands up in the index and write nothing: done if there, to be sent again if not."""
+    found = await _on_disk(ctx, lambda outbox: outbox.find(batch[0].kind.value, [command.external_key for command in batch]))
+    outcomes = []
+    for command in batch:
+        content = found.get(command.external_key)
+        if content is None:
+            outcomes.append(Outcome(command.id, OutcomeStatus.RETRY, code="files.not_written", message="not in the outbox"))
+        else:
+            outcomes.append(_outcome(command, _item(command), content))
+    return tuple(outcomes)
+
+
+DELIVER = {
+    kind: DeliveryOf(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX) for kind in KINDS
+}
+
+
+class FilesTarget:
+    """The writing half: a folder has no journals, taxes or locked periods."""
+
+    async def check(self, ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
+        """Say whether the outbox can be written."""
+        settings: FilesConfig = ctx.settings
+        try:
+            await asyncio.to_thread(partial(settings.outbox.mkdir, parents=True, exist_ok=True))
+        except OSError as error:
+            return (_finding(f"the outbox cannot be made: {error.strerror}"),)
+        if not os.access(settings.outbox, os.W_OK | os.X_OK):
+            return (_finding("the outbox may not be written"),)
+        return (Finding(Severity.OK, "files.outbox", "the outbox can be written"),)
+
+    async def state(self, ctx: Context) -> TargetState:
+        """Return the version of the layout written; nothing is ever locked."""
+        return TargetState("1", {})
+
+    async def suggest(self, ctx: Context) -> str:
+        """Return a comment: files need no mapping."""
+        return f"# {ctx.connection}: files need no mapping of entities\n"
+
+    def batch_key(self, settings: Any, command: Command) -> str:
+        """Return the command's kind: one file per kind, one writer per file."""
+        return command.kind.value
+
+
+def _finding(message: str) -> Finding:
+    return Finding(Severity.ERROR, "files.outbox", message, "set `outbox` to a folder that this program may write")
+
+
+def _item(command: Command) -> Item:
+    document = encode(command.arguments)
+    return Item(
+        kind=command.kind.value,
+        external_key=command.external_key,
+        content=digest(command.kind.value, command.entity, document.decode()),
+        entity=command.entity,
+        subject=command.subject.key,
+        document=document,
+        rows=rows_of(command.arguments),
+    )
+
+
+def _outcome(command: Command, item: Item, content: str) -> Outcome:
+    external_id = f"{item.kind}/{command.external_key}"
+    if content == item.content:
+        return Outcome(command.id, OutcomeStatus.DONE, external_id, command.external_key)
+    return Outcome(
+        command.id,
+        OutcomeStatus.REFUSED,
+        external_id,
+        command.external_key,
+        code="files.already_written",
+        case_class="rejected_by_target",
+        message=f"{command.external_key} is in the outbox with other content; what is written never changes, post a correction instead",
+    )
+
+
+async def _on_disk(ctx: Context, work: Callable[[Outbox], Mapping[str, str]]) -> Mapping[str, str]:
+    settings: FilesConfig = ctx.settings
+    outbox = Outbox(settings.outbox, FORMATS[settings.output], disk_of(ctx))
+    try:
+        return await asyncio.to_thread(work, outbox)
+    except OSError as error:
+        raise TransientError(f"the outbox failed: {error.strerror}", code="files.disk", is_outcome_unknown=True) from error
+    except sqlite3.OperationalError as error:
+        raise TransientError(f"the outbox's index failed: {error}", code="files.index", is_outcome_unknown=True) from error

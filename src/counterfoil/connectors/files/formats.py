@@ -1,0 +1,127 @@
+"""How a posted document is written: one JSON line, or CSV rows. Both can be read back far enough to know what is whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import msgspec
+
+from counterfoil.connectors.files.records import MalformedError, parse_csv, records
+
+COLUMNS = (
+    *("external_key", "content", "row", "rows", "entity", "subject", "date", "due_on", "number", "customer_id", "account", "description"),
+    *("amount", "currency", "tax", "total", "other_amount", "other_currency", "reverses", "memo"),
+)
+"""Columns of CSV files written. Amounts are in major units; on journal entries a debit is positive; money going out is negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One document to be written. ``content``: digest of its arguments; ``document``: their JSON; ``rows``: the same as columns."""
+
+    kind: str
+    external_key: str
+    content: str
+    entity: str
+    subject: str
+    document: bytes
+    rows: Sequence[dict[str, str]]
+
+
+class Format(Protocol):
+    """Writes items, and finds whole ones in a file."""
+
+    suffix: str
+
+    def header(self) -> bytes:
+        """Return what a new file begins with."""
+        ...
+
+    def write(self, item: Item) -> bytes:
+        """Return the item's lines."""
+        ...
+
+    def read(self, file: BinaryIO) -> Iterator[tuple[str, str, int]]:
+        """Yield external key, content digest and the offset after it of each whole item, up to the first that is not."""
+        ...
+
+
+class _Line(msgspec.Struct):
+    """One line of a JSON Lines file."""
+
+    external_key: str
+    content: str
+    entity: str
+    subject: str
+    document: msgspec.Raw
+
+
+class JsonLines:
+    """One JSON object per document, its arguments as canonical JSON: amounts are whole minor units."""
+
+    suffix = ".jsonl"
+
+    def header(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def write(self, item: Item) -> bytes:
+        """Return one line."""
+        return msgspec.json.encode(_Line(item.external_key, item.content, item.entity, item.subject, msgspec.Raw(item.document))) + b"\n"
+
+    def read(self, file: BinaryIO) -> Iterator[tuple[str, str, int]]:
+        """Yield whole lines."""
+        for record in records(file, 0, 1, is_quoted=False):
+            if not record.data.endswith(b"\n"):
+                return
+            try:
+                line = msgspec.json.decode(record.data, type=_Line)
+            except msgspec.DecodeError:
+                return
+            yield line.external_key, line.content, record.end
+
+
+class CsvRows:
+    """One row per line of the document; ``row`` of ``rows`` says whether it is whole."""
+
+    suffix = ".csv"
+
+    def header(self) -> bytes:
+        """Return the names of the columns."""
+        return _csv_line(COLUMNS)
+
+    def write(self, item: Item) -> bytes:
+        """Return the document's rows."""
+        shared = {"external_key": item.external_key, "content": item.content, "entity": item.entity, "subject": item.subject}
+        lines = []
+        for number, row in enumerate(item.rows, start=1):
+            values = {**shared, **row, "row": str(number), "rows": str(len(item.rows))}
+            lines.append(_csv_line([values.get(column, "") for column in COLUMNS]))
+        return b"".join(lines)
+
+    def read(self, file: BinaryIO) -> Iterator[tuple[str, str, int]]:
+        """Yield documents all of whose rows are there."""
+        found = records(file, 0, 1, is_quoted=True)
+        next(found, None)
+        for record in found:
+            if record.problem or not record.data.endswith(b"\n"):
+                return
+            try:
+                values = dict(zip(COLUMNS, parse_csv(record.data, "utf-8", ","), strict=True))
+            except (MalformedError, ValueError):
+                return
+            if values["row"] == values["rows"]:
+                yield values["external_key"], values["content"], record.end
+
+
+def _csv_line(values: Sequence[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(values)
+    return text.getvalue().encode("utf-8")
+
+
+FORMATS: dict[str, Format] = {"jsonl": JsonLines(), "csv": CsvRows()}

@@ -1,0 +1,175 @@
+"""Cursor in, page out: rows of new and changed files become deliveries; what cannot be read is parked with its line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from counterfoil.connectors.files.config import FilesConfig
+from counterfoil.connectors.files.disk import Disk, Entry, disk_of
+from counterfoil.connectors.files.layouts import LAYOUTS, Layout, layout_of
+from counterfoil.connectors.files.normalize import normalize
+from counterfoil.connectors.files.reader import FileReader
+from counterfoil.connectors.files.wire import from_micros, to_micros
+from counterfoil.core.canonical.ids import ObjectRef, digest
+from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
+from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
+
+PAGE_SIZE = 500
+"""Deliveries of one page."""
+
+OVERLAP_NS = 2_000_000_000
+"""Files this much older than the newest one seen are looked at again: clocks of file systems are coarse."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in the walk over a folder: in the middle of a file, or at the end with a digest of the newest files."""
+
+    stamp_ns: int = 0
+    name: str = ""
+    offset: int = 0
+    line: int = 0
+    tail: str = ""
+
+    @classmethod
+    def parse(cls, cursor: str) -> Position:
+        """Return the position a cursor means; the start for an empty one. Raises SetupError for one that is not ours."""
+        try:
+            return msgspec.json.decode(cursor, type=cls) if cursor else cls()
+        except msgspec.DecodeError as error:
+            raise SetupError("not a cursor of the files connector; clear it to read all again", code="files.cursor") from error
+
+    def text(self) -> str:
+        """Return the cursor."""
+        return msgspec.json.encode(self).decode()
+
+
+@dataclass
+class _Walk:
+    """One page in the making."""
+
+    settings: FilesConfig
+    disk: Disk
+    hashes: dict[tuple[str, int], str]
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    def page(self, entries: list[Entry], position: Position) -> Position | None:
+        """Fill the page from the entries, the first from the position's offset; return where to go on, None at the end."""
+        for entry in entries:
+            start = position if (entry.stamp_ns, entry.name) == (position.stamp_ns, position.name) else Position()
+            stopped = self._file(entry, start)
+            if stopped is not None:
+                return stopped
+        return None
+
+    def _file(self, entry: Entry, start: Position) -> Position | None:
+        room = PAGE_SIZE - len(self.deliveries)
+        here = Position(entry.stamp_ns, entry.name, start.offset, start.line)
+        if room <= 0:
+            return here
+        layout = layout_of(entry.name)
+        if layout is None:
+            self.deliveries.append(_unknown(entry, self._hash(entry)))
+            return None
+        reader = FileReader(self.settings, self.disk, entry, layout, self._hash(entry))
+        found, end = reader.read(start.offset, start.line, room)
+        self.deliveries.extend(found)
+        return None if end is None else msgspec.structs.replace(here, offset=end[0], line=end[1])
+
+    def _hash(self, entry: Entry) -> str:
+        key = (entry.name, entry.stamp_ns)
+        if key not in self.hashes:
+            while len(self.hashes) >= 64:
+                del self.hashes[next(iter(self.hashes))]
+            self.hashes[key] = self.disk.digest(self.settings.inbox / entry.name)
+        return self.hashes[key]
+
+
+class FilesSource:
+    """The reading half: files are polled from the inbox; there are no webhooks and nothing to fetch."""
+
+    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
+        """Refuse: files come through the inbox."""
+        raise IntakeRefused("this connection takes no webhooks; put files into its inbox", code="files.no_webhooks", status=404)
+
+    def needs(self, delivery: Delivery) -> tuple[str, ...]:
+        """Return nothing: a row says all there is."""
+        return ()
+
+    async def fetch(self, ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
+        """Answer that there is nothing to fetch, one answer per reference."""
+        return tuple(Fetched(ref, None, ctx.clock.now()) for ref in refs)
+
+    def locate(self, ref: ObjectRef) -> str | None:
+        """Return None: a row cannot be fetched by its id."""
+        return None
+
+    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+        """Return the facts of one row or document. Raises RejectedError naming file, line and column."""
+        return normalize(settings, delivery)
+
+    async def poll(self, ctx: Context, cursor: str) -> Page:
+        """Return rows of files that are new or changed since the cursor; an empty cursor means everything in the inbox."""
+        now = ctx.clock.now()
+        return await asyncio.to_thread(_page, ctx, cursor, now, None, 0)
+
+    def backfill_kinds(self) -> tuple[str, ...]:
+        """Return the layouts, what is needed before what needs it."""
+        return tuple(LAYOUTS)
+
+    async def backfill(self, ctx: Context, kind: str, since: datetime, cursor: str) -> Page:
+        """Return rows of all files of a layout that were modified at or after ``since``."""
+        return await asyncio.to_thread(_page, ctx, cursor, ctx.clock.now(), LAYOUTS[kind], to_micros(since))
+
+
+def _page(ctx: Context, cursor: str, now: datetime, layout: Layout | None, since_us: int) -> Page:
+    settings: FilesConfig = ctx.settings
+    position = Position.parse(cursor)
+    disk = disk_of(ctx)
+    entries = _listing(ctx, disk)
+    if layout is not None:
+        entries = [e for e in entries if layout_of(e.name) is layout and e.modified_us >= since_us]
+    if position.tail and position.tail == _tail(entries, position.stamp_ns):
+        return Page((), cursor, has_more=False, covers_until=now)
+    walk = _Walk(settings, disk, ctx.state.setdefault("files.hashes", {}))
+    try:
+        stopped = walk.page(_rest(entries, position), position)
+    except OSError as error:
+        raise TransientError(f"a file in the inbox of {ctx.connection} cannot be read: {error.strerror}", code="files.disk") from error
+    if stopped is not None:
+        return Page(tuple(walk.deliveries), stopped.text(), has_more=True)
+    newest = max([e.stamp_ns for e in entries], default=position.stamp_ns)
+    end = Position(newest, tail=_tail(entries, newest))
+    return Page(tuple(walk.deliveries), end.text(), has_more=False, covers_until=now)
+
+
+def _listing(ctx: Context, disk: Disk) -> list[Entry]:
+    try:
+        return disk.listing(ctx.settings.inbox)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise SetupError(f"the inbox of {ctx.connection} cannot be listed: {error.strerror}", code="files.inbox") from error
+    except OSError as error:
+        raise TransientError(f"the inbox of {ctx.connection} cannot be listed now: {error.strerror}", code="files.disk") from error
+
+
+def _rest(entries: list[Entry], position: Position) -> list[Entry]:
+    """Return what is still to be read: from the position on, or, after an end, all that is not clearly older than it."""
+    if position.tail:
+        return [e for e in entries if e.stamp_ns >= position.stamp_ns - OVERLAP_NS]
+    return [e for e in entries if (e.stamp_ns, e.name) >= (position.stamp_ns, position.name)]
+
+
+def _tail(entries: list[Entry], newest_ns: int) -> str:
+    """Return a digest of the files that a next poll would look at, so that it does not if nothing changed."""
+    recent = [f"{e.stamp_ns}/{e.name}" for e in entries if e.stamp_ns >= newest_ns - OVERLAP_NS]
+    return digest(*recent)
+
+
+def _unknown(entry: Entry, content: str) -> Delivery:
+    reason = f"{entry.name}: the name says no layout; begin it with {', '.join(LAYOUTS)} and end it with .csv or .jsonl"
+    return Delivery(f"{content}/0", f"file/{entry.name}", "file.fetched", b"", from_micros(entry.modified_us), parked=reason)
