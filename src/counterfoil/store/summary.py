@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,14 +14,15 @@ from .pool import Conn
 class SummaryItem:
     """One amount of one document: signed minor units on an account (by role text), for a product group and tax.
 
-    ``item_key``: digest of the fact, so that the same fact accumulates once per entity, day and currency.
+    ``subject`` is the key of the object whose decision made it. ``item_key``: digest of the fact, so that the same fact accumulates
+    once per entity, day and currency.
     """
 
     entity: str
     day: date
     currency: str
     item_key: str
-    document_kind: str
+    subject: str
     document_id: str
     account: str
     amount_minor: int
@@ -41,12 +42,12 @@ class OpenDay:
 
 
 _NAMES = (
-    "entity", "day", "currency", "item_key", "document_kind", "document_id", "account", "amount_minor", "product_group", "tax",
+    "entity", "day", "currency", "item_key", "subject", "document_id", "account", "amount_minor", "product_group", "tax",
     "customer_id",
 )  # fmt: skip
 _ADD = f"""
 insert into summary_item ({", ".join(_NAMES)}, added_at)
-select t.*, %(now)s from unnest(%(entity)s::text[], %(day)s::date[], %(currency)s::text[], %(item_key)s::text[], %(document_kind)s::text[],
+select t.*, %(now)s from unnest(%(entity)s::text[], %(day)s::date[], %(currency)s::text[], %(item_key)s::text[], %(subject)s::text[],
     %(document_id)s::text[], %(account)s::text[], %(amount_minor)s::int8[], %(product_group)s::text[], %(tax)s::text[],
     %(customer_id)s::text[]) as t order by 1, 2, 3, 4
 on conflict do nothing
@@ -92,4 +93,10 @@ async def items_of(conn: Conn, entity: str, day: date, currency: str, number: in
         f"select {', '.join(_NAMES)} from summary_item where entity = %s and day = %s and currency = %s and number = %s order by item_key",
         (entity, day, currency, number),
     )
+    return [SummaryItem(*row) for row in await cursor.fetchall()]
+
+
+async def of_subjects(conn: Conn, subjects: Iterable[str]) -> list[SummaryItem]:
+    """Return the items that decisions of these objects (by key) made."""
+    cursor = await conn.execute(f"select {', '.join(_NAMES)} from summary_item where subject = any(%s)", (sorted(set(subjects)),))
     return [SummaryItem(*row) for row in await cursor.fetchall()]

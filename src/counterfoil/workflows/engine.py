@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -17,6 +16,7 @@ from dbos import DBOS, DBOSConfig
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from counterfoil.kit.stage import Stage, Turn
 from counterfoil.store import work
 
 log = structlog.get_logger()
@@ -30,15 +30,6 @@ TURNS_MAX = 20
 """Turns of one drain before it hands over to a fresh workflow, so that no workflow's history grows without bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one turn of a stage says: is there more to do now, or should the partition be woken in some seconds (None: by new work)."""
-
-    has_more: bool
-    wake_in_s: float | None = None
-
-
-Stage = Callable[[str], Awaitable[Turn]]
 Key = tuple[str, str]
 
 

@@ -306,7 +306,7 @@ create table summary_item (
     day date not null,
     currency text not null,
     item_key text not null,            -- digest: the same fact accumulates once
-    document_kind text not null,
+    subject text not null,             -- kind/id of the object whose decision made it
     document_id text not null,
     account text not null,
     product_group text not null default '',
@@ -317,6 +317,7 @@ create table summary_item (
     added_at timestamptz not null,
     primary key (entity, day, currency, item_key)
 );
+create index summary_by_subject on summary_item (subject);
 create index summary_open on summary_item (entity, day, currency) where number is null;
 
 -- Arming of drains: a partition of a stage has work while work_seq > claimed_seq. Comparing the pair in the finishing

@@ -1,0 +1,57 @@
+"""How the program speaks: rich for people, one JSON object for programs, exit codes 0 fine, 1 found something, 2 misuse, 3 try later."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+FINE, FOUND, MISUSE, LATER = 0, 1, 2, 3
+
+words = Console(stderr=True, highlight=False)
+data = Console(highlight=False)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal | bytes):
+        return str(value) if isinstance(value, Decimal) else value.hex()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON value to stdout."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[int] = ()) -> None:
+    """Write a table to stdout; ``right`` lists the columns that are aligned to the right (figures)."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*["" if cell is None else str(cell) for cell in row])
+    data.print(table)
+
+
+def when(instant: datetime | None) -> str:
+    """Return an instant as people read it."""
+    return "" if instant is None else instant.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,1 @@
+"""Stage 4: commands go out in batches, intent first, and each ends done, refused or unknown."""

@@ -1,0 +1,1 @@
+"""Stage 2: receipts become canonical events, and events the current state of objects."""

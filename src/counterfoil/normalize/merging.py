@@ -1,0 +1,139 @@
+"""From facts to rows: events with derived ids, and the merged state of each object; pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.events import EVENT_VERSION, Fact
+from counterfoil.core.canonical.ids import ObjectRef, digest
+from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.codec import decode_entity, encode
+from counterfoil.store.events import EventRow
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.receipts import Receipt
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a batch of facts came to: events to append, object rows to write (their latest), ties to be re-read."""
+
+    events: list[EventRow] = field(default_factory=list)
+    rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
+    changed: set[ObjectRef] = field(default_factory=set)
+    ties: dict[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
+
+
+def event_id(receipt: Receipt, index: int) -> str:
+    """Return the id of the index-th fact of a receipt: the same whenever it is normalized again."""
+    return digest(receipt.connection, receipt.dedupe_key, str(index))
+
+
+class Merger:
+    """Merges the facts of a batch of receipts, in order, into the current states of their objects."""
+
+    def __init__(self, current: Mapping[ObjectRef, ObjectRow], refetched: Set[int], now: datetime) -> None:
+        self._stored = current
+        self._rows = dict(current)
+        self._states: dict[ObjectRef, Current] = {}
+        self._refetched = refetched
+        self._now = now
+        self.merged = Merged()
+
+    def add(self, receipt: Receipt, facts: tuple[Fact, ...]) -> None:
+        """Merge one receipt's facts; a receipt with a tie merges nothing until the tied objects were re-read."""
+        if receipt.id not in self._refetched:
+            ties = tuple(fact.subject for fact in facts if merge(self._current(fact.subject), fact).outcome is MergeOutcome.TIE)
+            if ties:
+                self.merged.ties[receipt.id] = ties
+                return
+        for index, fact in enumerate(facts):
+            self._merge(receipt, index, fact)
+
+    def finish(self) -> Merged:
+        """Return the whole: several facts of the batch on one object are one new version of it."""
+        for ref in self.merged.changed:
+            stored = self._stored.get(ref)
+            self.merged.rows[ref] = replace(self._rows[ref], version=1 if stored is None else stored.version + 1)
+        return self.merged
+
+    def _current(self, ref: ObjectRef) -> Current | None:
+        if ref not in self._states and ref in self._stored:
+            row = self._stored[ref]
+            self._states[ref] = Current(decode_entity(ref.kind, row.data), row.sequence)
+        return self._states.get(ref)
+
+    def _merge(self, receipt: Receipt, index: int, fact: Fact) -> None:
+        ref = fact.subject
+        result = merge(self._current(ref), fact)
+        identity = event_id(receipt, index)
+        self.merged.events.append(_event(receipt, identity, fact, result.outcome))
+        if result.outcome is MergeOutcome.APPLIED:
+            self._states[ref] = result.current
+            self._rows[ref] = _row(self._rows.get(ref), ref, fact, result.current, receipt, identity, self._now)
+            self.merged.changed.add(ref)
+
+
+def _event(receipt: Receipt, identity: str, fact: Fact, outcome: MergeOutcome) -> EventRow:
+    return EventRow(
+        id=identity,
+        received_at=receipt.received_at,
+        receipt_id=receipt.id,
+        type=fact.type.value,
+        version=EVENT_VERSION,
+        connection=receipt.connection,
+        subject_kind=fact.subject.kind.value,
+        subject_id=fact.subject.id,
+        occurred_at=fact.occurred_at,
+        sequence=fact.sequence,
+        data=encode(fact.data),
+        account=fact.account,
+        correlation_id=fact.correlation_id,
+        causation_id=f"receipt/{receipt.id}",
+        merged=outcome.value,
+    )
+
+
+def _row(
+    before: ObjectRow | None, ref: ObjectRef, fact: Fact, current: Current, receipt: Receipt, identity: str, now: datetime
+) -> ObjectRow:
+    data = encode(current.entity)
+    total = _total_of(current.entity)
+    return ObjectRow(
+        ref=ref,
+        connection=receipt.connection,
+        version=1,
+        sequence=current.sequence,
+        digest=hashlib.blake2b(data, digest_size=16).digest(),
+        occurred_at=fact.occurred_at,
+        updated_at=now,
+        data=data,
+        account=fact.account,
+        entity="" if before is None else before.entity,
+        last_event=identity,
+        last_type=fact.type.value,
+        customer_id=_customer_of(current.entity),
+        state=str(getattr(current.entity, "state", "")),
+        total_minor=None if total is None else total.minor,
+        currency="" if total is None else total.currency,
+    )
+
+
+def _customer_of(entity: e.Entity) -> str:
+    return entity.id if isinstance(entity, e.Customer) else str(getattr(entity, "customer_id", ""))
+
+
+def _total_of(entity: e.Entity) -> Money | None:
+    match entity:
+        case e.Invoice() | e.CreditNote() | e.ErpDocument():
+            return entity.total
+        case e.Payment() | e.Refund() | e.Dispute() | e.Payout() | e.CustomerCredit():
+            return entity.amount
+        case e.BalanceEntry():
+            return entity.settlement.net
+        case _:
+            return None

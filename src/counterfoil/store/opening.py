@@ -1,0 +1,45 @@
+"""Making the opening of a case: the class decides owner, impact and due time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.policies.exceptions import handling_of
+
+from .cases import CaseSubject, Opening
+
+
+def opening(
+    *,
+    fingerprint: str,
+    case_class: str,
+    code: str,
+    cause: str,
+    next_step: str,
+    stage: str,
+    subject: str,
+    now: datetime,
+    label: str = "",
+    entity: str = "",
+    connection: str = "",
+    money: Money | None = None,
+    releases_on: str = "",
+) -> Opening:
+    """Return the opening for one record; see :class:`counterfoil.store.cases.Opening`."""
+    handling = handling_of(case_class)
+    held = CaseSubject(stage, subject, label, None if money is None else money.minor, "" if money is None else money.currency)
+    return Opening(
+        fingerprint=fingerprint,
+        case_class=case_class,
+        code=code,
+        cause=cause,
+        next_step=next_step,
+        owner=handling.owner,
+        impact=handling.impact,
+        due_at=now + handling.due_after,
+        subject=held,
+        entity=entity,
+        connection=connection,
+        releases_on=releases_on,
+    )

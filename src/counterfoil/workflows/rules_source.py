@@ -1,0 +1,31 @@
+"""The rules as they are now: from the settings, the mappings set by people, and the targets' lock dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
+from counterfoil.store import mappings, targets
+from counterfoil.store.pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class RulesSource:
+    """Puts the rules together. ``entities`` and ``routes`` come from the settings, ``declared`` are the mappings written there."""
+
+    entities: Mapping[str, EntityRules]
+    routes: tuple[Route, ...]
+    declared: Mapping[MappingKey, str]
+
+    async def current(self, conn: Conn) -> Rules:
+        """Return the rules in force; a mapping set by a person wins over a declared one."""
+        found = await mappings.load(conn)
+        known = dict(self.declared)
+        known.update({MappingKey(MappingKind(row.kind), row.entity, row.key): row.value for row in found.entries if row.value})
+        locks: dict[str, date | None] = {}
+        for target in {entity.target for entity in self.entities.values()}:
+            locks.update({name: seen.locked_until for name, seen in (await targets.load(conn, target)).items()})
+        entities = {name: replace(entity, locked_until=locks.get(name, entity.locked_until)) for name, entity in self.entities.items()}
+        return Rules(found.version, entities, self.routes, known)
