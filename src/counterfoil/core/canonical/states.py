@@ -48,62 +48,72 @@ _I, _P, _R, _D, _O, _S = InvoiceState, PaymentState, RefundState, DisputeState, 
 _RUNNING: set[StrEnum] = {_S.TRIALING, _S.ACTIVE, _S.PAST_DUE, _S.UNPAID, _S.PAUSED}
 _TRYING: set[StrEnum] = {_P.AUTHORIZED, _P.PENDING, _P.FAILED}
 
-_NEXT: dict[StrEnum, set[StrEnum]] = {
-    _I.DRAFT: {_I.ISSUED, _I.DELETED},
-    _I.ISSUED: {_I.PARTIALLY_PAID, _I.PAID, _I.VOID, _I.UNCOLLECTIBLE},
-    _I.PARTIALLY_PAID: {_I.ISSUED, _I.PAID, _I.VOID, _I.UNCOLLECTIBLE},
-    _I.UNCOLLECTIBLE: {_I.PAID, _I.VOID},  # a written-off invoice may still be paid
-    _I.PAID: set(),
-    _I.VOID: set(),
-    _I.DELETED: set(),
-    CreditNoteState.ISSUED: {CreditNoteState.VOID},
-    CreditNoteState.VOID: set(),
-    **{state: {*_TRYING, _P.SUCCEEDED, _P.CANCELED} - {state} for state in _TRYING},  # a failed try may be followed by another
-    _P.SUCCEEDED: set(),
-    _P.CANCELED: set(),
-    _R.PENDING: {_R.SUCCEEDED, _R.FAILED, _R.CANCELED},
-    _R.SUCCEEDED: {_R.FAILED},  # the bank sent the money back
-    _R.FAILED: set(),
-    _R.CANCELED: set(),
-    _D.WARNING: {_D.OPEN, _D.WON, _D.LOST, _D.PREVENTED},
-    _D.OPEN: {_D.WON, _D.LOST, _D.PREVENTED},
-    _D.WON: {_D.LOST},  # arbitration may overturn a decision, either way
-    _D.LOST: {_D.WON},
-    _D.PREVENTED: set(),
-    _O.PENDING: {_O.IN_TRANSIT, _O.PAID, _O.FAILED, _O.CANCELED},
-    _O.IN_TRANSIT: {_O.PAID, _O.FAILED, _O.CANCELED},
-    _O.PAID: {_O.FAILED},  # the bank refused it afterwards
-    _O.FAILED: set(),
-    _O.CANCELED: set(),
-    _S.INCOMPLETE: {*_RUNNING, _S.EXPIRED, _S.CANCELED},
-    _S.EXPIRED: set(),
-    **{state: {*_RUNNING, _S.CANCELED} - {state} for state in _RUNNING},
-    _S.CANCELED: set(),
+_NEXT: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
+    InvoiceState: {
+        _I.DRAFT: {_I.ISSUED, _I.DELETED},
+        _I.ISSUED: {_I.PARTIALLY_PAID, _I.PAID, _I.VOID, _I.UNCOLLECTIBLE},
+        _I.PARTIALLY_PAID: {_I.ISSUED, _I.PAID, _I.VOID, _I.UNCOLLECTIBLE},
+        _I.UNCOLLECTIBLE: {_I.PAID, _I.VOID},  # a written-off invoice may still be paid
+        _I.PAID: set(),
+        _I.VOID: set(),
+        _I.DELETED: set(),
+    },
+    CreditNoteState: {CreditNoteState.ISSUED: {CreditNoteState.VOID}, CreditNoteState.VOID: set()},
+    PaymentState: {
+        **{state: {*_TRYING, _P.SUCCEEDED, _P.CANCELED} for state in _TRYING},  # a failed try may be followed by another
+        _P.SUCCEEDED: set(),
+        _P.CANCELED: set(),
+    },
+    RefundState: {
+        _R.PENDING: {_R.SUCCEEDED, _R.FAILED, _R.CANCELED},
+        _R.SUCCEEDED: {_R.FAILED},  # the bank sent the money back
+        _R.FAILED: set(),
+        _R.CANCELED: set(),
+    },
+    DisputeState: {
+        _D.WARNING: {_D.OPEN, _D.WON, _D.LOST, _D.PREVENTED},
+        _D.OPEN: {_D.WON, _D.LOST, _D.PREVENTED},
+        _D.WON: {_D.LOST},  # arbitration may overturn a decision, either way
+        _D.LOST: {_D.WON},
+        _D.PREVENTED: set(),
+    },
+    PayoutState: {
+        _O.PENDING: {_O.IN_TRANSIT, _O.PAID, _O.FAILED, _O.CANCELED},
+        _O.IN_TRANSIT: {_O.PAID, _O.FAILED, _O.CANCELED},
+        _O.PAID: {_O.FAILED},  # the bank refused it afterwards
+        _O.FAILED: set(),
+        _O.CANCELED: set(),
+    },
+    SubscriptionState: {
+        _S.INCOMPLETE: {*_RUNNING, _S.EXPIRED, _S.CANCELED},
+        _S.EXPIRED: set(),
+        **{state: {*_RUNNING, _S.CANCELED} for state in _RUNNING},
+        _S.CANCELED: set(),
+    },
 }
 
 
-def _reachable() -> dict[StrEnum, frozenset[StrEnum]]:
-    closed: dict[StrEnum, frozenset[StrEnum]] = {}
-    for start in _NEXT:
-        seen: set[StrEnum] = set()
-        ahead = [start]
-        while ahead:
-            fresh = _NEXT[ahead.pop()] - seen
-            seen |= fresh
-            ahead.extend(fresh)
-        closed[start] = frozenset(seen - {start})
-    return closed
+def _reachable(steps: Mapping[StrEnum, set[StrEnum]], start: StrEnum) -> frozenset[StrEnum]:
+    seen: set[StrEnum] = set()
+    ahead = [start]
+    while ahead:
+        fresh = steps[ahead.pop()] - seen
+        seen |= fresh
+        ahead.extend(fresh)
+    return frozenset(seen - {start})
 
 
-FOLLOWERS: Mapping[StrEnum, frozenset[StrEnum]] = _reachable()
-"""Every canonical state and all states that may come after it, also with states in between that were never seen."""
+FOLLOWERS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
+    kind: {state: _reachable(steps, state) for state in steps} for kind, steps in _NEXT.items()
+}
+"""By type of state (texts of different types are alike): every state and all that may come after it, also with states in between unseen."""
 
 
 def may_follow(before: StrEnum, after: StrEnum) -> bool:
     """Tell whether an object seen in one state may be seen in the other later; the same state may always follow itself."""
-    return before is after or after in FOLLOWERS[before]
+    return before is after or (type(before) is type(after) and after in FOLLOWERS[type(before)][before])
 
 
 def is_final(state: StrEnum) -> bool:
     """Tell whether nothing can come after a state."""
-    return not FOLLOWERS[state]
+    return not FOLLOWERS[type(state)][state]

@@ -1,0 +1,213 @@
+"""A company to decide for: entities in the US, Germany and Japan, rules, and short ways to say facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import Allocate, Command, PostDocument, PostEntry, PostPayment, Unmatch
+from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType, ref_of
+from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.finance.summary import SummaryItem
+from counterfoil.core.policies.decide import decide
+from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Wish
+from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
+
+US = EntityRules("US", "odoo", "USD", ZoneInfo("America/New_York"))
+DE = EntityRules("DE", "odoo", "EUR", ZoneInfo("Europe/Berlin"))
+JP = EntityRules("JP", "odoo", "JPY", ZoneInfo("Asia/Tokyo"))
+TAXES = {
+    MappingKey(MappingKind.TAX, "DE", "19|exclusive"): "VAT 19",
+    MappingKey(MappingKind.TAX, "DE", "19|inclusive"): "VAT 19 incl",
+    MappingKey(MappingKind.TAX, "US", "8.875|exclusive"): "NYC",
+    MappingKey(MappingKind.TAX, "JP", "10|exclusive"): "JCT 10",
+}
+RULES = Rules(
+    7,
+    {"US": US, "DE": DE, "JP": JP},
+    (Route("JP", "stripe_jp"), Route("DE", "stripe", currency="EUR"), Route("US", "stripe")),
+    TAXES,
+)
+
+
+def at(text: str) -> datetime:
+    """Return an instant of UTC, e.g. ``at("2026-03-10 12:00")``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+NOON = at("2026-03-10 12:00")
+
+
+def usd(minor: int) -> Money:
+    """Return cents of US dollars."""
+    return Money(minor, "USD")
+
+
+def eur(minor: int) -> Money:
+    """Return cents of euros."""
+    return Money(minor, "EUR")
+
+
+def jpy(minor: int) -> Money:
+    """Return yen."""
+    return Money(minor, "JPY")
+
+
+ANN = e.Customer("stripe:cus_A", "Ann Ltd", address=e.Address(country="US"))
+PRO = e.Product("stripe:prod_pro", "Plan Pro", group="plans")
+
+
+def line(amount: Money, *, discount: int = 0, taxes: Sequence[e.LineTax] = (), product: str = PRO.id, **more: object) -> e.InvoiceLine:
+    """Return a line of the plan."""
+    base = e.InvoiceLine("il_1", "Plan Pro", amount, Money(discount, amount.currency), Decimal(1), tuple(taxes), product)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def tax(amount: Money, taxable: Money, percentage: str, *, inclusive: bool = False, rate: str = "stripe:txr_1") -> e.LineTax:
+    """Return a tax of a line."""
+    return e.LineTax(rate, amount, taxable, inclusive, Decimal(percentage))
+
+
+def invoice(total: Money, *lines: e.InvoiceLine, id: str = "stripe:in_1", tax: int = 0, **more: object) -> e.Invoice:
+    """Return an issued invoice; without lines, of one line of its total."""
+    base = e.Invoice(
+        id,
+        ANN.id,
+        e.InvoiceState.ISSUED,
+        total.currency,
+        total,
+        Money(tax, total.currency),
+        lines or (line(total),),
+        issued_at=NOON,
+        amount_remaining=total,
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def settled(amount: Money, *, fee: int = 0, fee_tax: int = 0, when: datetime = NOON, id: str = "stripe:txn_1") -> e.Settlement:
+    """Return a movement on the processor's balance."""
+    charged = Money(fee, amount.currency)
+    return e.Settlement(id, amount, charged, amount - charged, when, fee_tax=Money(fee_tax, amount.currency) if fee_tax else None)
+
+
+def payment(amount: Money, *applied: tuple[str, int], id: str = "stripe:ch_1", fee: int = 0, **more: object) -> e.Payment:
+    """Return a succeeded payment settled in its own currency, applied to invoices by id and minor amount."""
+    applications = tuple(e.Application(invoice_id, Money(minor, amount.currency)) for invoice_id, minor in applied)
+    settlement = settled(amount, fee=fee, id=id.replace("ch_", "txn_"))
+    base = e.Payment(id, ANN.id, e.PaymentState.SUCCEEDED, amount, NOON, applications, settlement)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def refund(amount: Money, *, id: str = "stripe:re_1", **more: object) -> e.Refund:
+    """Return a succeeded refund of payment ch_1."""
+    settlement = settled(-amount, id=id.replace("re_", "txn_re_"), when=at("2026-03-12 12:00"))
+    base = e.Refund(id, "stripe:ch_1", e.RefundState.SUCCEEDED, amount, at("2026-03-12 12:00"), ANN.id, settlement=settlement)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def credit_note(
+    total: Money, *lines: e.InvoiceLine, before: int = 0, id: str = "stripe:cn_1", tax: int = 0, **more: object
+) -> e.CreditNote:
+    """Return an issued credit note of invoice in_1; what is not before payment is after it."""
+    base = e.CreditNote(
+        id,
+        "stripe:in_1",
+        ANN.id,
+        e.CreditNoteState.ISSUED,
+        total.currency,
+        total,
+        Money(tax, total.currency),
+        lines or (line(total),),
+        at("2026-03-11 12:00"),
+        before_payment=Money(before, total.currency),
+        after_payment=total - Money(before, total.currency),
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def event_of(state: e.Entity, connection: str = "stripe", account: str = "") -> Event:
+    """Return an event that reports a state; deciding looks at the state, not at the type."""
+    kind = EventType.INVOICE_UPDATED
+    return Event("evt_1", kind, EVENT_VERSION, connection, ref_of(state), NOON, NOON, 1, state, account)
+
+
+@dataclass
+class World:
+    """What is known: objects, rules, and what was wished so far. ``decide`` adds to it as the hub does."""
+
+    rules: Rules = RULES
+    connection: str = "stripe"
+    objects: dict[ObjectRef, e.Entity] = field(default_factory=dict)
+    origins: dict[ObjectRef, Origin] = field(default_factory=dict)
+    wishes: dict[str, Wish] = field(default_factory=dict)
+    items: dict[str, SummaryItem] = field(default_factory=dict)
+    sent: list[Command] = field(default_factory=list)
+
+    def know(self, *states: e.Entity) -> World:
+        """Take in states as they are."""
+        self.objects.update({ref_of(state): state for state in states})
+        return self
+
+    def view(self) -> MemoryView:
+        """Return the view of now."""
+        by_document: dict[str, tuple[SummaryItem, ...]] = {}
+        for item in self.items.values():
+            by_document[item.document_id] = (*by_document.get(item.document_id, ()), item)
+        return MemoryView(dict(self.objects), dict(self.origins), dict(self.wishes), by_document)
+
+    def decide(self, state: e.Entity) -> Decision:
+        """Take in a state and decide it; commands and items are kept, each once."""
+        self.know(state)
+        return self.redecide(state)
+
+    def redecide(self, state: e.Entity) -> Decision:
+        """Decide a state that is known already."""
+        decision = decide(event_of(state, self.connection), self.view(), self.rules)
+        known = {command.id for command in self.sent}
+        self.sent.extend(command for command in decision.commands if command.id not in known)
+        self.wishes.update({command.external_key: Wish(command) for command in decision.commands})
+        for item in decision.summary:
+            self.items.setdefault(item.key, item)
+        return decision
+
+
+def world(*states: e.Entity, rules: Rules = RULES, connection: str = "stripe") -> World:
+    """Return a world that knows the customer, the product and these states."""
+    return World(rules, connection).know(ANN, PRO, *states)
+
+
+def with_entity(rules: Rules, name: str, **changes: object) -> Rules:
+    """Return rules with one entity changed."""
+    entities = dict(rules.entities)
+    entities[name] = replace(entities[name], **changes)  # type: ignore[arg-type]
+    return replace(rules, entities=entities)
+
+
+def text_of(command: Command) -> str:
+    """Return a command in one line, the way an accountant would write it."""
+    head = f"{command.kind.value} {command.external_key}"
+    match command.arguments:
+        case PostDocument() as document:
+            return f"{head} {document.accounting_on} {document.total}" + (f" reverses {document.reverses}" if document.reverses else "")
+        case PostPayment() as booked:
+            way = "in" if booked.is_inbound else "out"
+            tail = f" settled {booked.settled}" if booked.settled else ""
+            return f"{head} {booked.paid_on} {way} {booked.amount} via {booked.counterpart}{tail}"
+        case PostEntry() as entry:
+            return f"{head} {entry.accounting_on} " + ", ".join(f"{line.account} {line.amount}" for line in entry.lines)
+        case Allocate() as match:
+            return f"allocate {match.debit} {match.credit} {match.amount}"
+        case Unmatch() as match:
+            return f"unmatch {match.debit} {match.credit}"
+        case _:
+            return head
+
+
+def texts(commands: Iterable[Command]) -> list[str]:
+    """Return commands as lines of text."""
+    return [text_of(command) for command in commands]
