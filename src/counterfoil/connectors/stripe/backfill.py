@@ -18,7 +18,7 @@ from counterfoil.kit.connector import Context, Delivery, Page
 from counterfoil.kit.errors import SetupError
 
 from . import fetching
-from .client import Api, Params, expand
+from .client import Api, Params, asked_at, expand
 from .fetching import Object, id_of
 from .listing import listed
 from .normalize.balance import rule_of
@@ -126,7 +126,7 @@ async def backfill(ctx: Context, kind: str, since: datetime, cursor: str) -> Pag
     place = msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor(accounts[0])
     if place.account not in accounts:
         raise SetupError(f"account {place.account} is no longer configured; start the backfill anew", code="stripe.unknown_account")
-    at = ctx.clock.now()
+    at = asked_at(ctx)
     rows, has_more = await _page(Api(ctx, place.account), listing, int(since.timestamp()), place.after)
     deliveries = _deliveries(place.account, rows.completed, at, listing)
     if has_more:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -82,6 +83,19 @@ def client(settings: StripeConfig) -> HttpClient:
         explain=explain,
         pool_size=settings.concurrency_max,
     )
+
+
+LAST_ASKED = "stripe.last_asked"
+
+
+def asked_at(ctx: Context) -> datetime:
+    """Return now, but later than every instant given to this process before: two states of one object never claim the same instant."""
+    at = ctx.clock.now()
+    last = ctx.state.get(LAST_ASKED)
+    if isinstance(last, datetime) and at <= last:
+        at = last + timedelta(microseconds=1)
+    ctx.state[LAST_ASKED] = at
+    return at
 
 
 Params = Sequence[tuple[str, str]]

@@ -16,7 +16,7 @@ import msgspec
 from counterfoil.kit.connector import Context, Fetched
 from counterfoil.kit.errors import RejectedError, SetupError
 
-from .client import Api, expand
+from .client import Api, asked_at, expand
 from .refs import ANY_ACCOUNT, parse
 
 Object = dict[str, Any]
@@ -43,7 +43,7 @@ async def fetch(ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
 async def _fetch(ctx: Context, apis: dict[str, Api], ref: str) -> Fetched:
     account, kind, object_id = parse(ref)
     read = READERS.get(kind)
-    at = ctx.clock.now()
+    at = asked_at(ctx)
     tried = list(apis.values()) if account == ANY_ACCOUNT else [apis[account]] if account in apis else []
     if read is None or not tried:
         return Fetched(ref, None, at)

@@ -17,7 +17,7 @@ from counterfoil.kit.connector import Context, Delivery, Page
 from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
 
 from .backfill import KINDS, backfill, unexplained
-from .client import Api
+from .client import Api, asked_at
 from .config import StripeConfig
 from .fetching import ENCODER
 from .listing import listed
@@ -70,7 +70,7 @@ async def poll(ctx: Context, cursor: str) -> Page:
         return _page(ctx.settings, deliveries, place, now, is_round_over=False)
     account, _, kind = place.stream.partition("/")
     mark = place.marks.get(place.stream) or Mark(now - ctx.settings.poll_overlap_s, now)
-    at = ctx.clock.now()
+    at = asked_at(ctx)
     api = Api(ctx, account)
     found = await api.page(f"/v1/{kind}", [("created[gte]", str(_since(ctx.settings, mark, place.started_at)))], place.after)
     rows: list[dict[str, Any]] = list(found["data"])

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from counterfoil.connectors.stripe.config import StripeConfig
-from counterfoil.connectors.stripe.refs import Ref
+from counterfoil.connectors.stripe.refs import ANY_ACCOUNT, Ref
 from counterfoil.core.canonical.entities import Entity
 from counterfoil.core.canonical.events import EventType, Fact
 from counterfoil.kit.connector import Fetched
@@ -81,9 +81,13 @@ class Told:
         """See :class:`Notice`."""
         return self.notice.kind
 
+    def found(self, kind: str, object_id: str) -> Fetched | None:
+        """Return the answer for an object: asked for by account, or by id alone (the hub does so to settle a tie)."""
+        return self.fetched.get(self.notice.ref(kind, object_id)) or self.fetched.get(str(Ref(ANY_ACCOUNT, kind, object_id)))
+
     def own(self, kind: str) -> State:
         """Return the state of the object the delivery is about: as fetched, else as delivered. Raises Gone if nobody has it any more."""
-        found = self.fetched.get(self.notice.ref(kind, self.notice.object_id))
+        found = self.found(kind, self.notice.object_id)
         if found is not None and found.body is not None:
             return State(found.body, microseconds(found.fetched_at))
         if self.notice.snapshot:
@@ -96,14 +100,14 @@ class Told:
 
     def other(self, kind: str, object_id: str) -> State | None:
         """Return the fetched state of another object, None if there is none."""
-        found = self.fetched.get(self.notice.ref(kind, object_id)) if object_id else None
+        found = self.found(kind, object_id) if object_id else None
         if found is None or found.body is None:
             return None
         return State(found.body, microseconds(found.fetched_at))
 
     def needed(self, kind: str, object_id: str) -> State | None:
-        """Return the fetched state of an object the facts cannot do without, None if it is gone. Raises RejectedError if it was not fetched."""
-        if self.notice.ref(kind, object_id) not in self.fetched:
+        """Return the fetched state of an object the facts need, None if it is gone. Raises RejectedError if it was not fetched."""
+        if self.found(kind, object_id) is None:
             raise RejectedError(f"{kind} {object_id} was not fetched", code="stripe.not_fetched")
         return self.other(kind, object_id)
 

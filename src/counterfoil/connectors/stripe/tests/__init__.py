@@ -1,0 +1,1 @@
+"""Tests of the Stripe connector; their data is in ``fixtures``."""
