@@ -45,6 +45,15 @@ class ZeroInvoicePolicy(StrEnum):
     SKIP = "skip"
 
 
+_POLICIES: dict[str, type[StrEnum]] = {
+    "posting_mode": PostingMode,
+    "locked_period_policy": LockedPeriodPolicy,
+    "product_policy": ProductPolicy,
+    "dispute_lost_account": DisputeLostAccount,
+    "zero_invoice_policy": ZeroInvoicePolicy,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class EntityRules:
     """One legal entity and how it books.
@@ -74,6 +83,11 @@ class EntityRules:
     zero_invoice_policy: ZeroInvoicePolicy = ZeroInvoicePolicy.POST
     deferred_product_groups: tuple[str, ...] = ()
     posting_mode_from: date | None = None
+
+    def __post_init__(self) -> None:
+        """Take policies by their configured text, too; raises ValueError for a text that is no policy."""
+        for name, kind in _POLICIES.items():
+            object.__setattr__(self, name, kind(getattr(self, name)))
 
     def mode_on(self, day: date) -> PostingMode:
         """Return the posting mode of facts of an accounting day."""
