@@ -91,6 +91,8 @@ def parse_json(data: bytes) -> dict[str, str]:
         value = json.loads(data.removeprefix(codecs.BOM_UTF8).decode("utf-8"), parse_float=str, parse_int=str, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise MalformedError(f"is not UTF-8 at byte {error.start + 1} of the record") from error
+    except MalformedError:
+        raise
     except (ValueError, RecursionError) as error:
         raise MalformedError("is not JSON") from error
     if not isinstance(value, dict):
