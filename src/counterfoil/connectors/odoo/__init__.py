@@ -1,0 +1,50 @@
+"""The Odoo connector: books documents, payments, entries and matches in Odoo 17, 18 and 19, and reports what changes there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterfoil.connectors.odoo import deliver_documents, deliver_entries, deliver_master, deliver_matches, deliver_payments
+from counterfoil.connectors.odoo.capture import OdooSource
+from counterfoil.connectors.odoo.client import http_client
+from counterfoil.connectors.odoo.config import OdooConfig
+from counterfoil.connectors.odoo.target import OdooTarget
+from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.kit.connector import Connector, DeliveryOf
+
+_ABSENT = (
+    "load with mode=update and noupdate inserts only what is absent, record and external id in one transaction; the state is read before"
+    " anything is posted"
+)
+_UPSERT = "load by external id writes the same values again"
+_PAIR = "a match is inserted only if absent; one made by Odoo closes a line and is found as the pair's before anything is done again"
+_GONE = "only matches that exist are removed"
+
+
+def _sandbox(*args: Any, **options: Any) -> Any:
+    """Return a new simulator; imported only when one is wanted, since a worker never needs it."""
+    from counterfoil.connectors.odoo.sandbox import OdooSandbox
+
+    return OdooSandbox(*args, **options)
+
+
+_DOCUMENT = DeliveryOf(deliver_documents.send, deliver_documents.send, _ABSENT, batch_size_max=400)
+
+CONNECTOR = Connector(
+    name="odoo",
+    config=OdooConfig,
+    http=http_client,
+    source=OdooSource(),
+    target=OdooTarget(),
+    deliver={
+        CommandKind.UPSERT_CUSTOMER: DeliveryOf(deliver_master.send_customers, deliver_master.send_customers, _UPSERT, batch_size_max=800),
+        CommandKind.UPSERT_PRODUCT: DeliveryOf(deliver_master.send_products, deliver_master.send_products, _UPSERT, batch_size_max=800),
+        CommandKind.POST_INVOICE: _DOCUMENT,
+        CommandKind.POST_CREDIT_NOTE: _DOCUMENT,
+        CommandKind.POST_PAYMENT: DeliveryOf(deliver_payments.send, deliver_payments.send, _ABSENT, batch_size_max=400),
+        CommandKind.POST_ENTRY: DeliveryOf(deliver_entries.send, deliver_entries.send, _ABSENT, batch_size_max=800),
+        CommandKind.ALLOCATE: DeliveryOf(deliver_matches.send, deliver_matches.send, _PAIR, batch_size_max=400),
+        CommandKind.UNMATCH: DeliveryOf(deliver_matches.send_unmatch, deliver_matches.send_unmatch, _GONE, batch_size_max=400),
+    },
+    sandbox=_sandbox,
+)

@@ -1,0 +1,181 @@
+"""The check before anything is posted: every missing right, module, company, journal, account, tax, currency and rate, with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from counterfoil.connectors.odoo.catalog import CompanyCatalog, company_catalog
+from counterfoil.connectors.odoo.check_journals import journal_findings
+from counterfoil.connectors.odoo.detect import Session, connect
+from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.kit.connector import Context, Finding, Requirements, Severity
+from counterfoil.kit.errors import RejectedError, SetupError
+
+RIGHTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("res.partner", ("read", "create", "write"), "Extra Rights: Contact Creation"),
+    ("product.product", ("read", "create", "write"), "Products: Create"),
+    ("account.move", ("read", "create", "write", "unlink"), "Accounting: Invoicing"),
+    ("account.move.line", ("read", "create", "write"), "Accounting: Invoicing"),
+    ("account.payment", ("read", "create", "write", "unlink"), "Accounting: Invoicing"),
+    ("account.partial.reconcile", ("read", "create", "unlink"), "Accounting: Invoicing"),
+    ("account.journal", ("read",), "Accounting: Invoicing"),
+    ("account.account", ("read",), "Accounting: Invoicing"),
+    ("account.tax", ("read",), "Accounting: Invoicing"),
+    ("res.currency.rate", ("read",), "Technical: Multi Currencies"),
+    ("res.company", ("read",), "User types: Internal User"),
+)
+"""What the integration user must be allowed to do, and the group that allows it."""
+
+
+async def check(ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
+    """Return all findings. What makes further checks pointless (no connection, no rights) is returned alone."""
+    try:
+        session = await connect(ctx)
+    except SetupError as error:
+        return (Finding(Severity.ERROR, error.code, str(error), "Mend the connection's settings"),)
+    findings = [Finding(Severity.OK, "odoo.version", f"Odoo {session.dialect.version}, {_edition(session)}")]
+    findings += _module_findings(session)
+    findings += await _right_findings(session)
+    for entity, currency in requirements.entities.items():
+        findings += await _entity_findings(ctx, session, entity, currency, requirements)
+    return tuple(findings)
+
+
+def _edition(session: Session) -> str:
+    if session.dialect.modules is None:
+        return "edition unknown"
+    return "Enterprise" if session.dialect.has("account_accountant") else "Community"
+
+
+def _module_findings(session: Session) -> Iterator[Finding]:
+    dialect = session.dialect
+    if dialect.modules is None:
+        yield Finding(
+            Severity.WARNING,
+            "odoo.modules_unknown",
+            "the integration user may not read the list of modules; edition and checks are guessed",
+        )
+    elif not dialect.has("account"):
+        yield Finding(Severity.ERROR, "odoo.module_missing", "the module Invoicing (account) is not installed", "Install it under Apps")
+    if dialect.has("base_vat"):
+        yield Finding(Severity.OK, "odoo.base_vat", "VAT ids are checked by Odoo; invalid ones are left out of customers")
+    if session.settings.namespace in (dialect.modules or ()):
+        yield Finding(
+            Severity.ERROR,
+            "odoo.namespace",
+            f"namespace {session.settings.namespace!r} is the name of an installed module",
+            "Set another namespace",
+        )
+
+
+async def _right_findings(session: Session) -> list[Finding]:
+    findings: list[Finding] = []
+    for model, operations, group in RIGHTS:
+        missing = [operation for operation in operations if await _may(session, model, operation) is False]
+        if missing:
+            findings.append(
+                Finding(
+                    Severity.ERROR,
+                    "odoo.right_missing",
+                    f"the integration user may not {', '.join(missing)} {model}",
+                    f"Give the user the group {group}",
+                )
+            )
+    return findings or [Finding(Severity.OK, "odoo.rights", "the integration user has the rights it needs")]
+
+
+async def _may(session: Session, model: str, operation: str) -> bool | None:
+    """Return whether the user may do an operation on a model; None if this Odoo does not say."""
+    client = session.client
+    try:
+        if session.dialect.major >= 18:
+            return bool(await client.call(model, "has_access", [], operation=operation))
+        return bool(await client.call(model, "check_access_rights", operation=operation, raise_exception=False))
+    except SetupError as error:
+        return False if error.code == "odoo.forbidden" else None
+    except RejectedError:
+        return None
+
+
+async def _entity_findings(ctx: Context, session: Session, entity: str, currency: str, requirements: Requirements) -> list[Finding]:
+    try:
+        company = await company_catalog(ctx, session, entity, is_fresh=True)
+    except RejectedError as error:
+        return [Finding(Severity.ERROR, error.code, str(error), "Map the entity to a company the user may use", entity)]
+    accounts = requirements.accounts.get(entity, ())
+    findings = [
+        *_currency_findings(company, currency, requirements.currencies),
+        *_account_findings(company, accounts),
+        *_tax_findings(company, requirements.taxes.get(entity, ())),
+        *await journal_findings(session, company, accounts),
+    ]
+    return findings or [Finding(Severity.OK, "odoo.entity", f"{entity}: company {company.name} has all that is needed", entity=entity)]
+
+
+def _currency_findings(company: CompanyCatalog, currency: str, currencies: Sequence[str]) -> Iterator[Finding]:
+    if company.currency != currency:
+        yield Finding(
+            Severity.ERROR,
+            "odoo.company_currency",
+            f"{company.name} keeps its books in {company.currency}, the entity in {currency}",
+            "Map the entity to a company with its currency",
+            company.entity,
+        )
+    for code in sorted({*currencies, currency}):
+        if code not in company.currencies:
+            yield Finding(
+                Severity.ERROR,
+                "odoo.currency_inactive",
+                f"currency {code} is not active",
+                "Activate it under Accounting, Configuration, Currencies",
+                company.entity,
+            )
+        elif code != company.currency and not company.rates.get(code):
+            yield Finding(
+                Severity.ERROR,
+                "odoo.rate_missing",
+                f"{company.name} has no rate for {code}; Odoo would book it 1:1",
+                "Add rates under Accounting, Configuration, Currencies",
+                company.entity,
+            )
+
+
+def _account_findings(company: CompanyCatalog, accounts: Sequence[Account]) -> Iterator[Finding]:
+    for account in accounts:
+        try:
+            account_id = company.account_id(account)
+        except RejectedError as error:
+            yield Finding(Severity.ERROR, error.code, str(error), "Map it to the code of an active account", company.entity)
+            continue
+        row = next((row for row in company.accounts.values() if row.id == account_id), None)
+        if account.role is AccountRole.RECEIVABLE and row is not None and row.account_type != "asset_receivable":
+            yield Finding(
+                Severity.ERROR,
+                "odoo.account_type",
+                f"account {row.code} {row.name} is not a receivable account",
+                "Map receivable to an account of type Receivable",
+                company.entity,
+            )
+        if account.role is AccountRole.CLEARING and row is not None and not row.reconcile:
+            yield Finding(
+                Severity.WARNING,
+                "odoo.clearing_not_reconcilable",
+                f"clearing account {row.code} {row.name} does not allow reconciliation",
+                "Switch on Allow Reconciliation on the account",
+                company.entity,
+            )
+
+
+def _tax_findings(company: CompanyCatalog, taxes: Sequence[str]) -> Iterator[Finding]:
+    for name in taxes:
+        try:
+            company.tax(name)
+        except RejectedError as error:
+            yield Finding(Severity.ERROR, error.code, str(error), "Create the sales tax, or map its name", company.entity)
+    if company.is_cash_basis:
+        yield Finding(
+            Severity.WARNING,
+            "odoo.cash_basis",
+            f"{company.name} has taxes due on payment: matches go one by one, and only such that close a document",
+            entity=company.entity,
+        )

@@ -1,0 +1,58 @@
+"""Journal entries: a batch of commands to posted account.moves of type entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from counterfoil.connectors.odoo import moves
+from counterfoil.connectors.odoo.batches import by_entity, in_chunks
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.detect import Session, connect
+from counterfoil.connectors.odoo.entry_rows import COLUMNS, EntryPlan, plan_entry
+from counterfoil.core.canonical.commands import Command, PostEntry
+from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.errors import RejectedError
+
+EntryOf = Callable[[Command, CompanyCatalog], PostEntry]
+"""Gives the entry a command calls for. Raises RejectedError."""
+
+
+async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Post the entries and return one outcome per command. Safe to send again: see ``moves``."""
+    session = await connect(ctx)
+    settings = session.settings
+
+    async def send_chunk(commands: Sequence[Command]) -> Sequence[Outcome]:
+        return [
+            outcome for part in by_entity(commands).values() for outcome in await send_entries(ctx, session, part, bindings, _entry_itself)
+        ]
+
+    return await in_chunks(batch, settings.entry_batch_size, settings.concurrency, send_chunk)
+
+
+def _entry_itself(command: Command, company: CompanyCatalog) -> PostEntry:
+    del company
+    if not isinstance(command.arguments, PostEntry):
+        raise TypeError(f"{command.kind} does not carry an entry")
+    return command.arguments
+
+
+async def send_entries(
+    ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], entry_of: EntryOf
+) -> list[Outcome]:
+    """Post the entries the commands of one entity call for."""
+    ledger = moves.Ledger()
+    namespace = session.settings.namespace
+
+    def build(command: Command, company: CompanyCatalog) -> EntryPlan:
+        return plan_entry(command, entry_of(command, company), company, bindings, namespace)
+
+    company, plans = await moves.plan_all(ctx, session, commands, build, ledger)
+    loaded = await moves.load_moves(session, company, COLUMNS, plans)
+    for plan in plans:
+        refusal = loaded.refused.get(plan.command.id)
+        if refusal is not None:
+            ledger.refuse(plan.command, RejectedError(refusal.message, code="odoo.refused"))
+    by_move = {loaded.ids[plan.command.id]: plan for plan in plans if plan.command.id in loaded.ids}
+    await moves.settle(ctx, session, company, by_move, ledger)
+    return list(ledger.outcomes.values())

@@ -1,0 +1,181 @@
+"""What kind of Odoo is connected: version, modules, fields. Differences between versions and editions are data, found once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from counterfoil.connectors.odoo.client import OdooClient, rpc
+from counterfoil.connectors.odoo.config import OdooConfig
+from counterfoil.kit.connector import Context
+from counterfoil.kit.errors import HubError, RejectedError, SetupError
+from counterfoil.kit.http import HttpClient
+
+MAJORS = (17, 18, 19)
+_STATE_KEY = "odoo.session"
+
+_PROBED: Mapping[str, tuple[str, ...]] = {
+    "account.payment": ("memo", "ref", "outstanding_account_id"),
+    "account.account": ("company_ids", "company_id", "active", "deprecated"),
+    "account.move": ("origin_payment_id", "payment_id"),
+    "product.product": ("detailed_type",),
+    "res.company": (
+        "user_fiscalyear_lock_date",
+        "user_sale_lock_date",
+        "user_tax_lock_date",
+        "user_hard_lock_date",
+        "fiscalyear_lock_date",
+        "period_lock_date",
+        "tax_lock_date",
+    ),
+}
+
+_SALE_LOCKS = ("user_fiscalyear_lock_date", "user_sale_lock_date", "user_tax_lock_date", "user_hard_lock_date")
+_SALE_LOCKS_17 = ("fiscalyear_lock_date", "period_lock_date", "tax_lock_date")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How this Odoo says things that differ between 17, 18, 19 and Enterprise.
+
+    Attributes:
+        version: as the server prints it. major: 17, 18, 19 or later.
+        modules: names of installed modules; None: the integration user may not read them.
+        payment_memo: field of a payment for our text. account_company: field that ties an account to companies.
+        account_is_off: domain that finds accounts out of use.
+        move_payment: field of a move that names its payment. product_type: field of a product's type.
+        lock_fields: company fields whose latest date is the last locked day; ``*_tax_*`` and ``*_sale_*`` count for documents only.
+    """
+
+    version: str
+    major: int
+    modules: frozenset[str] | None
+    fields: Mapping[str, frozenset[str]]
+
+    @property
+    def payment_memo(self) -> str:
+        """The payment's field for our text."""
+        return "memo" if "memo" in self.fields["account.payment"] else "ref"
+
+    @property
+    def account_company(self) -> str:
+        """The account's field that names its company or companies."""
+        return "company_ids" if "company_ids" in self.fields["account.account"] else "company_id"
+
+    @property
+    def has_deprecated(self) -> bool:
+        """Whether an account out of use is marked deprecated (17, 18) instead of inactive."""
+        return "deprecated" in self.fields["account.account"]
+
+    @property
+    def move_payment(self) -> str:
+        """The move's field that names its payment."""
+        return "origin_payment_id" if "origin_payment_id" in self.fields["account.move"] else "payment_id"
+
+    @property
+    def product_type(self) -> str:
+        """The product's field that says service or goods."""
+        return "detailed_type" if "detailed_type" in self.fields["product.product"] else "type"
+
+    @property
+    def has_outstanding_account(self) -> bool:
+        """Whether a payment shows which account its money goes to."""
+        return "outstanding_account_id" in self.fields["account.payment"]
+
+    @property
+    def lock_fields(self) -> tuple[str, ...]:
+        """The company's lock dates that concern us (18, 19: those in force for the calling user, exceptions included)."""
+        known = self.fields["res.company"]
+        wanted = _SALE_LOCKS if "user_fiscalyear_lock_date" in known else _SALE_LOCKS_17
+        return tuple(name for name in wanted if name in known)
+
+    def has(self, module: str) -> bool:
+        """Whether a module is known to be installed."""
+        return self.modules is not None and module in self.modules
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A detected Odoo: the client that speaks to it and its dialect."""
+
+    client: OdooClient
+    dialect: Dialect
+    settings: OdooConfig
+
+
+async def connect(ctx: Context) -> Session:
+    """Return the session of a connection, detecting it on first use. Raises SetupError if this is no Odoo we know, TransientError."""
+    known = ctx.state.get(_STATE_KEY)
+    if isinstance(known, Session):
+        return known
+    session = await _detect(ctx.http, ctx.settings)
+    ctx.state[_STATE_KEY] = session
+    return session
+
+
+def forget(ctx: Context) -> None:
+    """Drop what was detected, so that the next call detects anew."""
+    ctx.state.pop(_STATE_KEY, None)
+
+
+async def _detect(http: HttpClient, settings: OdooConfig) -> Session:
+    version, major = await _version(http)
+    if major not in MAJORS:
+        raise SetupError(f"Odoo {version} is not supported; supported are {', '.join(map(str, MAJORS))}", code="odoo.version_unsupported")
+    is_json2 = major >= 19
+    uid = 0 if is_json2 else await _log_in(http, settings)
+    client = OdooClient(http, settings, is_json2=is_json2, uid=uid)
+    fields = {model: await _known_fields(client, model, names) for model, names in _PROBED.items()}
+    return Session(client, Dialect(version, major, await _modules(client), fields), settings)
+
+
+async def _version(http: HttpClient) -> tuple[str, int]:
+    """Ask ``common.version``: it needs no key and all supported versions answer it."""
+    try:
+        info = await rpc(http, "common", "version", [], where="common.version")
+    except RejectedError as error:
+        raise SetupError(f"the address does not answer as Odoo: {error}. Check url", code="odoo.not_odoo") from error
+    if not isinstance(info, dict) or "server_version" not in info:
+        raise SetupError("the address does not answer as Odoo: common.version has no server_version. Check url", code="odoo.not_odoo")
+    parts = info.get("server_version_info") or [info["server_version"]]
+    return str(info["server_version"]), major_of(parts[0])
+
+
+def major_of(part: Any) -> int:
+    """Return the major number of a ``server_version_info`` part: 19, "19.0" or "saas~18" (hosted, in between); 0 if unreadable."""
+    digits = str(part).removeprefix("saas~").split(".")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+async def _log_in(http: HttpClient, settings: OdooConfig) -> int:
+    """Return the user's id. Never repeated in a loop: five failures lock the address out for a minute."""
+    if not settings.login:
+        raise SetupError("Odoo 17 and 18 need the login of the key's user; set login", code="odoo.login_missing")
+    arguments = [settings.database, settings.login, settings.api_key.get_secret_value()]
+    uid = await rpc(http, "common", "login", arguments, where="common.login")
+    if not isinstance(uid, int) or isinstance(uid, bool) or uid <= 0:
+        raise SetupError("Odoo refused login and API key; set valid ones", code="odoo.unauthorized")
+    return uid
+
+
+async def _known_fields(client: OdooClient, model: str, names: tuple[str, ...]) -> frozenset[str]:
+    """Return which of the fields the model has. A model that does not exist or may not be seen has none."""
+    try:
+        found = await client.call(model, "fields_get", allfields=list(names), attributes=["type"])
+    except SetupError as error:
+        if error.code in ("odoo.unsupported", "odoo.forbidden"):
+            return frozenset()
+        raise
+    return frozenset(name for name in names if name in found)
+
+
+async def _modules(client: OdooClient) -> frozenset[str] | None:
+    """Return the installed modules' names, None if the user may not read them."""
+    try:
+        rows = await client.call("ir.module.module", "search_read", domain=[["state", "=", "installed"]], fields=["name"])
+    except HubError as error:
+        if error.code == "odoo.forbidden":
+            return None
+        raise
+    return frozenset(str(row["name"]) for row in rows)

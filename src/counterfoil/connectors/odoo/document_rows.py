@@ -1,0 +1,198 @@
+"""Pure: an invoice or credit note as rows for ``account.move.load``, and what Odoo must make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from counterfoil.connectors.odoo.amounts import to_decimal, to_text
+from counterfoil.connectors.odoo.batches import MissingDependency, bound
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.load import Cells, Row
+from counterfoil.connectors.odoo.readback import Expected
+from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, DocumentLine, PostDocument
+from counterfoil.core.canonical.ids import external_key
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.text import decimal_text
+from counterfoil.kit.errors import RejectedError
+
+QUANTITY_DECIMALS = 2
+"""Odoo rounds quantities to its precision "Product Unit", two decimals unless an administrator raised it."""
+
+PRICE_DECIMALS_MAX = 6
+"""Unit prices are kept with more decimals than shown; up to six survive the binary float exactly enough for any amount."""
+
+_HEADER = (
+    "id",
+    "move_type",
+    "journal_id/.id",
+    "currency_id/.id",
+    "invoice_date",
+    "date",
+    "invoice_date_due",
+    "invoice_payment_term_id/.id",
+    "ref",
+    "payment_reference",
+)
+_LINE = ("name", "quantity", "price_unit", "account_id/.id", "tax_ids/.id", "product_id/.id")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """One document to load: its row, what must come of it, and what may be done if Odoo computes otherwise.
+
+    ``taxes``: wished amount per tax id, signed as on the document, in minor units.
+    """
+
+    command: Command
+    row: Row
+    expected: Expected
+    taxes: Mapping[int, int]
+    rounding_tolerance: int
+    rounding_account_id: int
+    reverses_id: int = 0
+
+
+def columns(*, is_partner_by_xid: bool) -> tuple[str, ...]:
+    """Return the columns of document rows. The tax column is always there: a blank cell then means no tax, not the default tax."""
+    partner = "partner_id/id" if is_partner_by_xid else "partner_id/.id"
+    return (*_HEADER, partner, *(f"invoice_line_ids/{name}" for name in _LINE))
+
+
+def plan_document(
+    command: Command, company: CompanyCatalog, bindings: Mapping[str, str], namespace: str, *, is_partner_by_xid: bool
+) -> DocumentPlan:
+    """Return the plan of one document.
+
+    Raises MissingDependency (customer or credited invoice not bound), RejectedError (unmapped account or tax, no rate, nothing to post).
+    """
+    document = command.arguments
+    if not isinstance(document, PostDocument):
+        raise TypeError(f"{command.kind} does not carry a document")
+    _check(document)
+    company.require_rate(document.currency, document.accounting_on)
+    partner = _partner(document, bindings, namespace, is_by_xid=is_partner_by_xid)
+    lines = [_line_cells(line, document, company, bindings) for line in document.lines]
+    header = (*_header_cells(command, document, company, namespace), partner)
+    blank = ("",) * len(header)
+    row = Row(command.id, tuple((*(header if index == 0 else blank), *cells) for index, cells in enumerate(lines)))
+    return DocumentPlan(
+        command=command,
+        row=row,
+        expected=_expected(document, company),
+        taxes=_taxes(document, company),
+        rounding_tolerance=document.rounding_tolerance,
+        rounding_account_id=_rounding_account(document, company),
+        reverses_id=_reverses(command, document, bindings),
+    )
+
+
+def _check(document: PostDocument) -> None:
+    if not document.lines:
+        raise RejectedError("the document has no lines; Odoo cannot post it", code="odoo.document_empty")
+    if document.total.minor < 0:
+        raise RejectedError("the total is negative; Odoo wants a credit note instead", code="odoo.total_negative")
+
+
+def _partner(document: PostDocument, bindings: Mapping[str, str], namespace: str, *, is_by_xid: bool) -> str:
+    """Return the partner: by id as bound, or by our external id, which follows the customer when people merge it into another in Odoo."""
+    key = f"customer/{document.customer_id}"
+    if is_by_xid:
+        return f"{namespace}.{external_key('customer', document.customer_id)}"
+    return str(bound(bindings, key)[1])
+
+
+def _header_cells(command: Command, document: PostDocument, company: CompanyCatalog, namespace: str) -> Cells:
+    source_id = command.subject.id.rpartition(":")[2]
+    return (
+        f"{namespace}.{command.external_key}",
+        "out_invoice" if command.kind is CommandKind.POST_INVOICE else "out_refund",
+        str(company.journal("sales").id),
+        str(company.currency_id_of(document.currency)),
+        document.issued_on.isoformat(),
+        document.accounting_on.isoformat(),
+        document.due_on.isoformat(),
+        "",  # no payment term: the source's due date stands, in one receivable line
+        f"{source_id} {document.memo}".strip(),
+        document.number,
+    )
+
+
+def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, bindings: Mapping[str, str]) -> Cells:
+    taxes = [(company.tax(tax.target_tax), tax) for tax in line.taxes]
+    net = line.amount.minor - sum(tax.amount.minor for _, tax in taxes if tax.is_inclusive)
+    # Odoo adds what is exclusive there and takes out what is inclusive there, whatever the source printed.
+    price = Money(net + sum(tax.amount.minor for row, tax in taxes if row.price_include), document.currency)
+    quantity, unit, is_folded = quantity_and_price(price, line.quantity)
+    label = line.description or document.memo or "-"
+    return (
+        f"{decimal_text(line.quantity)} × {label}" if is_folded else label,
+        quantity,
+        unit,
+        str(company.account_id(line.account)),
+        ",".join(str(row.id) for row, _ in taxes),
+        _product(line, bindings),
+    )
+
+
+def quantity_and_price(amount: Money, quantity: Decimal) -> tuple[str, str, bool]:
+    """Return quantity and unit price that multiply to exactly the amount, and whether the quantity had to move into the label.
+
+    The quantity is kept if Odoo can hold it and amount / quantity has at most ``PRICE_DECIMALS_MAX`` decimals; otherwise it is 1.
+    """
+    if quantity > 0 and quantity == quantity.quantize(Decimal(1).scaleb(-QUANTITY_DECIMALS)):
+        price = to_decimal(amount) / quantity
+        if price == price.quantize(Decimal(1).scaleb(-PRICE_DECIMALS_MAX)) and price * quantity == to_decimal(amount):
+            return decimal_text(quantity), decimal_text(price), False
+    return "1", to_text(amount), quantity not in (0, 1)
+
+
+def _product(line: DocumentLine, bindings: Mapping[str, str]) -> str:
+    """Return the product's id where it is bound; a line does not wait for its product: account and taxes are given explicitly."""
+    if not line.product_id:
+        return ""
+    try:
+        return str(bound(bindings, f"product/{line.product_id}")[1])
+    except MissingDependency:
+        return ""
+
+
+def _expected(document: PostDocument, company: CompanyCatalog) -> Expected:
+    return Expected(
+        total=document.total,
+        tax=document.tax,
+        currency_id=company.currency_id_of(document.currency),
+        accounting_on=document.accounting_on,
+        is_document=True,
+        is_taxed=any(line.taxes for line in document.lines),
+    )
+
+
+def _taxes(document: PostDocument, company: CompanyCatalog) -> dict[int, int]:
+    wanted: dict[int, int] = {}
+    for line in document.lines:
+        for tax in line.taxes:
+            row = company.tax(tax.target_tax)
+            wanted[row.id] = wanted.get(row.id, 0) + tax.amount.minor
+    return wanted
+
+
+def _rounding_account(document: PostDocument, company: CompanyCatalog) -> int:
+    """Return the account of the rounding line, 0 if none is mapped: then a difference stays a mismatch."""
+    if not document.rounding_tolerance:
+        return 0
+    try:
+        return company.account_id(Account(AccountRole.ROUNDING))
+    except RejectedError:
+        return 0
+
+
+def _reverses(command: Command, document: PostDocument, bindings: Mapping[str, str]) -> int:
+    if command.kind is not CommandKind.POST_CREDIT_NOTE or not document.reverses:
+        return 0
+    try:
+        model, record_id = bound(bindings, document.reverses, f"invoice/{document.reverses}")
+    except MissingDependency:
+        return 0
+    return record_id if model == "account.move" else 0

@@ -1,0 +1,129 @@
+"""Pure: a journal entry as rows for ``account.move.load``: every line with its currency, signed amount and its debit or credit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from counterfoil.connectors.odoo.amounts import to_text
+from counterfoil.connectors.odoo.batches import bound
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.load import Row
+from counterfoil.connectors.odoo.readback import Expected
+from counterfoil.core.canonical.commands import AccountRole, Command, EntryLine, PostEntry
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.errors import RejectedError
+
+COLUMNS = (
+    "id",
+    "move_type",
+    "journal_id/.id",
+    "date",
+    "ref",
+    "line_ids/account_id/.id",
+    "line_ids/partner_id/.id",
+    "line_ids/name",
+    "line_ids/currency_id/.id",
+    "line_ids/amount_currency",
+    "line_ids/debit",
+    "line_ids/credit",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPlan:
+    """One entry to load, its row and what must come of it."""
+
+    command: Command
+    row: Row
+    expected: Expected
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """An entry line with its balance in the company's currency; ``is_converted``: by Odoo's rate, so it may carry the rest of rounding."""
+
+    line: EntryLine
+    balance: Money
+    is_converted: bool
+
+
+def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, bindings: Mapping[str, str], namespace: str) -> EntryPlan:
+    """Return the plan of one entry.
+
+    Raises MissingDependency, RejectedError (unmapped account or journal, no rate, lines that do not sum to zero).
+    """
+    lines = balanced(weigh(entry, company), company.currency)
+    source_id = command.subject.id.rpartition(":")[2]
+    header = (
+        f"{namespace}.{command.external_key}",
+        "entry",
+        str(company.journal(entry.journal).id),
+        entry.accounting_on.isoformat(),
+        f"{source_id} {entry.memo}".strip(),
+    )
+    blank = ("",) * len(header)
+    cells = [_line_cells(line, entry, company, bindings) for line in lines]
+    row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
+    debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
+    expected = Expected(debits, None, company.currency_id, entry.accounting_on, is_document=False, is_taxed=False)
+    return EntryPlan(command, row, expected)
+
+
+def weigh(entry: PostEntry, company: CompanyCatalog) -> list[Weighed]:
+    """Return the lines with their balances: given, equal to the amount, or converted at Odoo's rate of the day."""
+    return [_weighed(line, entry, company) for line in entry.lines]
+
+
+def _weighed(line: EntryLine, entry: PostEntry, company: CompanyCatalog) -> Weighed:
+    if line.amount.currency == company.currency:
+        return Weighed(line, line.amount, is_converted=False)
+    if line.company_amount is not None and line.company_amount.currency == company.currency:
+        return Weighed(line, line.company_amount, is_converted=False)
+    return Weighed(line, company.to_company(line.amount, entry.accounting_on), is_converted=True)
+
+
+def balanced(lines: Sequence[Weighed], currency: str) -> list[Weighed]:
+    """Return the lines summing to zero: a rest of rounding, at most one minor unit per converted line, goes to the largest of these.
+
+    Raises RejectedError if the rest is larger or no line was converted.
+    """
+    rest = sum(line.balance.minor for line in lines)
+    converted = [index for index, line in enumerate(lines) if line.is_converted]
+    if rest == 0:
+        return list(lines)
+    if abs(rest) > len(converted):
+        raise RejectedError(
+            f"the entry's lines sum to {Money(rest, currency)}, not to zero; give the company amounts of its foreign lines",
+            code="odoo.entry_unbalanced",
+            case_class="amount_mismatch",
+        )
+    largest = max(converted, key=lambda index: abs(lines[index].balance.minor))
+    found = list(lines)
+    line = found[largest]
+    found[largest] = Weighed(line.line, line.balance - Money(rest, currency), is_converted=True)
+    return found
+
+
+def _line_cells(weighed: Weighed, entry: PostEntry, company: CompanyCatalog, bindings: Mapping[str, str]) -> tuple[str, ...]:
+    line, balance = weighed.line, weighed.balance
+    zero = Money(0, balance.currency)
+    return (
+        str(company.account_id(line.account)),
+        _partner(line, bindings),
+        line.description or entry.memo or "-",
+        str(company.currency_id_of(line.amount.currency)),
+        to_text(line.amount),
+        to_text(max(balance, zero)),
+        to_text(max(-balance, zero)),
+    )
+
+
+def _partner(line: EntryLine, bindings: Mapping[str, str]) -> str:
+    if not line.customer_id:
+        if line.account.role is AccountRole.RECEIVABLE:
+            raise RejectedError(
+                "a line on the receivable account names no customer", code="odoo.customer_missing", case_class="missing_mandatory_field"
+            )
+        return ""
+    return str(bound(bindings, f"customer/{line.customer_id}")[1])

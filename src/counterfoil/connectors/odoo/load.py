@@ -1,0 +1,123 @@
+"""Odoo's ``load`` in batches: one id per row, bad rows set aside by name, lost races repeated, nameless failures bisected."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from counterfoil.connectors.odoo.client import NO_UPDATE, Context
+from counterfoil.connectors.odoo.detect import Session
+from counterfoil.connectors.odoo.refusals import is_lock_conflict, shortened
+from counterfoil.connectors.odoo.wire import LoadMessage, LoadResult
+from counterfoil.kit.errors import RejectedError, TransientError
+
+TRIES_MAX = 5
+RACE_WAIT_S = (0.2, 2.0)
+
+Cells = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record to load: its key (ours, for the answer) and its physical rows, the parent first and continuation rows after it."""
+
+    key: str
+    cells: tuple[Cells, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row was refused: Odoo's words, and the field if Odoo named one."""
+
+    message: str
+    field: str = ""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What became of the rows: database ids and refusals, by key."""
+
+    ids: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A model with the columns of its rows. ``is_insert_only``: insert if absent (NU), never touch what exists."""
+
+    model: str
+    fields: tuple[str, ...]
+    is_insert_only: bool
+    context: Context
+
+
+async def load(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
+    """Load all rows that Odoo accepts.
+
+    Sending the same rows again is always safe: inserts are keyed by our external ids, updates write the same values.
+
+    Raises TransientError if the server kept losing races (nothing was written) or the outcome stayed unknown; SetupError, RejectedError.
+    """
+    done = Loaded()
+    waiting = list(rows)
+    while waiting:
+        result = await _send(session, table, waiting)
+        errors = [message for message in result.messages if message.type == "error"]
+        if isinstance(result.ids, list) and not errors:
+            _take(done, waiting, result.ids)
+            return done
+        bad = _named(waiting, errors)
+        if bad:
+            done.refused.update(bad)
+            waiting = [row for row in waiting if row.key not in bad]
+        elif len(waiting) == 1:
+            words = str(errors[0].message) if errors else "Odoo refused the row without saying why"
+            done.refused[waiting[0].key] = Refusal(shortened(words))
+            return done
+        else:
+            return await _bisect(session, table, waiting, done)
+    return done
+
+
+def _take(done: Loaded, rows: Sequence[Row], ids: Sequence[int]) -> None:
+    if len(ids) != len(rows):
+        raise RejectedError(f"load answered {len(ids)} ids for {len(rows)} rows", code="odoo.protocol", case_class="schema_drift")
+    done.ids.update(zip((row.key for row in rows), ids, strict=True))
+
+
+def _named(rows: Sequence[Row], errors: Sequence[LoadMessage]) -> dict[str, Refusal]:
+    """Return the refusals of rows that Odoo named by their index."""
+    bad: dict[str, Refusal] = {}
+    for message in errors:
+        if message.record is not None and 0 <= message.record < len(rows):
+            name = message.field if isinstance(message.field, str) else ""
+            bad.setdefault(rows[message.record].key, Refusal(shortened(str(message.message)), name))
+    return bad
+
+
+async def _bisect(session: Session, table: Table, rows: Sequence[Row], done: Loaded) -> Loaded:
+    middle = len(rows) // 2
+    for part in (rows[:middle], rows[middle:]):
+        found = await load(session, table, part)
+        done.ids.update(found.ids)
+        done.refused.update(found.refused)
+    return done
+
+
+async def _send(session: Session, table: Table, rows: Sequence[Row]) -> LoadResult:
+    """Send the rows, again after a lost race: ``load`` swallows those into messages and rolls everything back."""
+    data = [cells for row in rows for cells in row.cells]
+    context: Mapping[str, object] = {**table.context, **(NO_UPDATE if table.is_insert_only else {})}
+    for _ in range(TRIES_MAX):
+        answer = await session.client.call(
+            table.model, "load", fields=list(table.fields), data=data, context=context, is_write=True, is_idempotent=True
+        )
+        result = msgspec.convert(answer, LoadResult)
+        if not any(is_lock_conflict(str(message.message)) for message in result.messages):
+            return result
+        await asyncio.sleep(random.uniform(*RACE_WAIT_S))  # noqa: S311 - spreads retries, guards nothing
+    raise TransientError(f"{table.model}.load kept losing races for locks; nothing was written", code="odoo.locked", retry_after_s=2.0)

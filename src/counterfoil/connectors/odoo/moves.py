@@ -1,0 +1,153 @@
+"""The common path of everything that becomes an account.move: planned, loaded if absent, compared, posted, read back, one outcome each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write, done, refused, waiting
+from counterfoil.connectors.odoo.catalog import CompanyCatalog, company_catalog
+from counterfoil.connectors.odoo.detect import Session
+from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
+from counterfoil.connectors.odoo.periods import company_locks
+from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
+from counterfoil.connectors.odoo.readback import Expected, amount_difference, posted_difference, read_moves
+from counterfoil.connectors.odoo.wire import Move, text
+from counterfoil.core.canonical.commands import Command
+from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.errors import RejectedError
+
+
+class MovePlan(Protocol):
+    """One planned move."""
+
+    @property
+    def command(self) -> Command:
+        """The command that wishes it."""
+        ...
+
+    @property
+    def row(self) -> Row:
+        """Its row for ``load``, keyed by the command's id."""
+        ...
+
+    @property
+    def expected(self) -> Expected:
+        """What Odoo must make of it."""
+        ...
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What became of each command of a chunk so far, by command id."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def refuse(self, command: Command, error: RejectedError, *, external_id: str = "", external_name: str = "") -> None:
+        """Note a refusal."""
+        self.outcomes[command.id] = refused(command, error, external_id=external_id, external_name=external_name)
+
+
+P = TypeVar("P", bound=MovePlan)
+Q = TypeVar("Q")
+
+Build = Callable[[Command, CompanyCatalog], Q]
+Mend = Callable[[Mapping[int, P], Mapping[int, Move]], Awaitable[dict[int, Move]]]
+
+
+async def plan_all(
+    ctx: Context, session: Session, commands: Sequence[Command], build: Build[Q], ledger: Ledger
+) -> tuple[CompanyCatalog, list[Q]]:
+    """Build the plan of every command of one entity; what cannot be resolved is looked up afresh once, then refused or waits."""
+    entity = commands[0].entity
+    company = await company_catalog(ctx, session, entity)
+    plans, missed = _built(commands, company, build, ledger)
+    if missed:
+        company = await company_catalog(ctx, session, entity, is_fresh=True)
+        more, still = _built([command for command, _ in missed], company, build, ledger)
+        plans += more
+        for command, error in still:
+            ledger.refuse(command, error)
+    return company, plans
+
+
+def _built(
+    commands: Sequence[Command], company: CompanyCatalog, build: Build[Q], ledger: Ledger
+) -> tuple[list[Q], list[tuple[Command, RejectedError]]]:
+    plans: list[Q] = []
+    missed: list[tuple[Command, RejectedError]] = []
+    for command in commands:
+        try:
+            plans.append(build(command, company))
+        except MissingDependency as missing:
+            ledger.outcomes[command.id] = waiting(command, missing.key)
+        except RejectedError as error:
+            missed.append((command, error))
+    return plans, missed
+
+
+async def load_moves(session: Session, company: CompanyCatalog, columns: tuple[str, ...], plans: Sequence[MovePlan]) -> Loaded:
+    """Load the moves that are absent; the ids of all come back, whether new, draft or posted long ago."""
+    table = Table("account.move", columns, is_insert_only=True, context=quiet(session, company.context))
+    return await load(session, table, [plan.row for plan in plans])
+
+
+async def settle(
+    ctx: Context, session: Session, company: CompanyCatalog, plans: Mapping[int, P], ledger: Ledger, mend: Mend[P] | None = None
+) -> set[int]:
+    """Bring loaded moves to their end and return the ids of those that are posted as wished.
+
+    Only drafts that say exactly what was wished, in an open period, are posted; other drafts are removed and their commands refused.
+    Moves posted before (the command was sent again) are only compared.
+    """
+    with after_a_write():
+        moves = await read_moves(session, list(plans), company.context)
+        drafts = {move_id: plan for move_id, plan in plans.items() if move_id in moves and moves[move_id].state == "draft"}
+        if mend is not None:
+            moves = await mend(drafts, moves)
+        barred = await _barred(ctx, session, company, drafts, moves)
+        ready = [move_id for move_id in drafts if move_id not in barred]
+        barred.update(await post(session, "account.move", ready, company.context))
+        kept = await remove_drafts(session, "account.move", barred, company.context)
+        moves.update(await read_moves(session, [move_id for move_id in ready if move_id not in barred], company.context))
+    for move_id, error in barred.items():
+        ledger.refuse(plans[move_id].command, with_fate(error, is_kept=move_id in kept))
+    return _judge({move_id: plan for move_id, plan in plans.items() if move_id not in barred}, moves, ledger)
+
+
+async def _barred(
+    ctx: Context, session: Session, company: CompanyCatalog, drafts: Mapping[int, P], moves: Mapping[int, Move]
+) -> dict[int, RejectedError]:
+    """Return the drafts that must not be posted, and why: other amounts, or a locked period."""
+    locks = await company_locks(ctx, session, company.id) if drafts else None
+    barred: dict[int, RejectedError] = {}
+    for move_id, plan in drafts.items():
+        expected = plan.expected
+        error = amount_difference(moves[move_id], expected)
+        if error is None and locks is not None:
+            error = locks.refusal(expected.accounting_on, is_document=expected.is_document, is_taxed=expected.is_taxed)
+        if error is not None:
+            barred[move_id] = error
+    return barred
+
+
+def with_fate(error: RejectedError, *, is_kept: bool) -> RejectedError:
+    """Return the refusal of a draft with what became of the draft."""
+    fate = "Odoo did not let its draft be removed; delete it there" if is_kept else "nothing was posted and the draft was removed"
+    return RejectedError(f"{error}; {fate}", code=error.code, case_class=error.case_class)
+
+
+def _judge(plans: Mapping[int, P], moves: Mapping[int, Move], ledger: Ledger) -> set[int]:
+    good: set[int] = set()
+    for move_id, plan in plans.items():
+        move = moves.get(move_id)
+        if move is None:  # deleted between two calls: no outcome is an unknown one, and sending again creates it
+            continue
+        error = posted_difference(move, plan.expected)
+        if error is None:
+            ledger.outcomes[plan.command.id] = done(plan.command, "account.move", move_id, text(move.name))
+            good.add(move_id)
+        else:
+            ledger.refuse(plan.command, error, external_id=f"account.move/{move_id}", external_name=text(move.name))
+    return good

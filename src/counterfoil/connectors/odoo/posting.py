@@ -1,0 +1,53 @@
+"""Drafts to posted documents: read the state, post only drafts, bisect where Odoo refuses a list without naming the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from counterfoil.connectors.odoo.client import QUIET, Context
+from counterfoil.connectors.odoo.detect import Session
+from counterfoil.kit.errors import RejectedError
+
+
+def quiet(session: Session, context: Context) -> Context:
+    """Return the context for creating: no chatter."""
+    return {**context, **QUIET}
+
+
+def posting_context(session: Session, context: Context) -> Context:
+    """Return the context for posting: without chatter unless the settings keep it."""
+    return context if session.settings.is_chatter_tracked else {**context, **QUIET}
+
+
+async def post(session: Session, model: str, ids: Sequence[int], context: Context) -> dict[int, RejectedError]:
+    """Post drafts and return those that Odoo refused. One bad record rolls back its whole list, so lists are halved until it stands alone.
+
+    Raises TransientError; what was posted then is found by reading the states again.
+    """
+    if not ids:
+        return {}
+    try:
+        await session.client.call(model, "action_post", ids, context=posting_context(session, context), is_write=True)
+    except RejectedError as error:
+        if len(ids) == 1:
+            return {ids[0]: error}
+        middle = len(ids) // 2
+        bad = await post(session, model, ids[:middle], context)
+        return bad | await post(session, model, ids[middle:], context)
+    return {}
+
+
+async def remove_drafts(session: Session, model: str, ids: Iterable[int], context: Context) -> set[int]:
+    """Delete drafts, so that nothing half-done remains and a corrected wish starts afresh; return those that Odoo kept."""
+    wanted = sorted(ids)
+    if not wanted:
+        return set()
+    try:
+        await session.client.call(model, "unlink", wanted, context=quiet(session, context), is_write=True)
+    except RejectedError:
+        if len(wanted) == 1:
+            return {wanted[0]}
+        middle = len(wanted) // 2
+        kept = await remove_drafts(session, model, wanted[:middle], context)
+        return kept | await remove_drafts(session, model, wanted[middle:], context)
+    return set()
