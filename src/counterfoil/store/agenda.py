@@ -3,8 +3,9 @@
 A subject's row carries a ``seq`` that rises with every reason to decide it; a decision removes the row only if it has seen the last one.
 Claim first, read objects afterwards: then a decision knows at least what its ``seq`` stands for.
 
-Lock order in a transaction: ``set_waits`` or ``release`` before ``add`` and ``finish``, arming last. Those who write objects or mappings
-call ``release`` with the keys written even if nobody seems to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
+Lock order in a transaction: latches (``set_waits``; ``objects.upsert`` and ``release``; ``outbox.wish`` and ``settle``), objects and commands,
+then ``add`` and ``finish``, arming last. Those who write objects or mappings call ``release`` with the keys written even if nobody seems
+to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
 """
 
 from __future__ import annotations
@@ -119,8 +120,11 @@ async def next_due(conn: Conn, shard: int) -> datetime | None:
 
 
 _FINISH = """
-delete from agenda a using unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)
-where a.kind = s.kind and a.id = s.id and a.seq = s.seq
+with locked as materialized (
+    select a.kind, a.id, a.seq from agenda a join unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)
+        on a.kind = s.kind and a.id = s.id and a.seq = s.seq order by a.kind, a.id for update of a
+)
+delete from agenda a using locked l where a.kind = l.kind and a.id = l.id and a.seq = l.seq
 """
 
 
@@ -257,3 +261,12 @@ async def waits_of(conn: Conn, subject: ObjectRef) -> list[Waiting]:
 async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[Waiting]:
     cursor = await conn.execute(f"select key, subject_kind, subject_id, since, fetch_asked from wait {condition}", arguments)
     return [Waiting(key, ObjectRef(ObjectKind(kind), id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
+
+
+async def waited_keys(conn: Conn, prefixes: Sequence[str]) -> list[str]:
+    """Return the keys somebody waits for that begin with one of the prefixes."""
+    cursor = await conn.execute(
+        "select distinct key from wait where exists (select 1 from unnest(%s::text[]) as p(prefix) where starts_with(key, p.prefix))",
+        (list(prefixes),),
+    )
+    return [row[0] for row in await cursor.fetchall()]

@@ -127,6 +127,7 @@ async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> set[O
     """
     if not rows:
         return set()
+    await conn.execute("lock table arrival_latch in row exclusive mode")  # before any row is locked: see agenda.py
     sealed = [cipher.encrypt(row.data, _aad(row.ref)) for row in rows]
     given = columns(rows, ("last_event", *_PLAIN)) | {
         "kind": [row.ref.kind.value for row in rows],

@@ -1,0 +1,1 @@
+"""Stage 1: receive. Webhooks, polls and backfills become receipts; what is acknowledged is committed."""
