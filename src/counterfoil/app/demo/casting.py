@@ -11,6 +11,7 @@ from . import stories_billing as billing
 from . import stories_money as money
 from .entities import DemoEntity
 from .stage import Story
+from .stories_house import house
 
 MONTH_START = datetime(2025, 12, 1, tzinfo=UTC)
 MONTH_END = datetime(2025, 12, 31, 23, 50, tzinfo=UTC)
@@ -120,6 +121,11 @@ def cast(entities: Sequence[DemoEntity], invoices: int, seed: int) -> tuple[Role
         roles.append(_role(len(roles) + 1, part, entity, chance))
         planned += part.invoices
     return tuple(sorted(roles, key=lambda role: (role.starts_at, role.number)))
+
+
+def accompany(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
+    """Return what happens to each entity's account by itself."""
+    return tuple(Role(0, house, entity, MONTH_START, entity.currency, "") for entity in entities)
 
 
 def _order(entities: Sequence[DemoEntity], chance: random.Random) -> list[tuple[Part, DemoEntity]]:

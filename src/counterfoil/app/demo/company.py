@@ -5,27 +5,27 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
-from .casting import MONTH_END, MONTH_START, Role, cast
-from .catalog import Catalog, build_catalog
+from .casting import MONTH_END, MONTH_START, accompany, cast
+from .catalog import build_catalog
+from .control import StripeControl
 from .entities import DemoEntity
 from .stage import Stage
 from .stripe_plain import StripePlain
 
-Advance = Callable[[datetime], Awaitable[None]]
-"""Moves the sandbox's clock to an instant; everything due until then happens."""
-
 
 @dataclass(frozen=True, slots=True)
 class StripeAccount:
-    """Where an entity's processor account answers, and its secret key."""
+    """An entity's processor account: its id, where it answers, and its secret key."""
 
     entity: DemoEntity
+    id: str
     url: str
     key: str
 
@@ -39,6 +39,24 @@ class Progress:
     stories_total: int
 
 
+TERMS: dict[str, dict[str, Any]] = {
+    "US": {"fee_percent": "2.9", "fee_fixed": 30, "dispute_fee": 1500},
+    "DE": {"fee_percent": "1.5", "fee_fixed": 25, "dispute_fee": 2000, "rates": {"usd": "0.8573"}},
+    "JP": {"fee_percent": "3.6", "fee_fixed": 0, "dispute_fee": 1300, "is_dispute_fee_returned": True},
+}
+"""What the processor takes, by entity: percent and minor units. Foreign charges are settled at a rate that is not the books' rate."""
+
+
+async def open_accounts(control: StripeControl, entities: Sequence[DemoEntity]) -> tuple[StripeAccount, ...]:
+    """Open the entities' accounts in a Stripe sandbox and return them."""
+    accounts = []
+    for entity in entities:
+        account, key = f"acct_{entity.key.lower()}", f"sk_test_{entity.connection}"
+        await control.open_account(account, entity.country, entity.currency, key, name=entity.company, **TERMS.get(entity.key, {}))
+        accounts.append(StripeAccount(entity, account, control.url, key))
+    return tuple(accounts)
+
+
 @dataclass(slots=True)
 class Played:
     """What was played: how often each story, by entity; and the tax rate ids, by (entity key, tax key)."""
@@ -49,56 +67,64 @@ class Played:
 
 async def play(
     accounts: Sequence[StripeAccount],
-    advance: Advance,
+    control: StripeControl,
     seed: int,
     invoices: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Played:
     """Play December 2025 with about so many invoices. The same seed plays the same month.
 
-    The sandbox's clock must stand at or before the month's start. Raises StripePlainError if Stripe refuses a move, which no story expects.
+    The sandbox's clock must stand at or before the month's start. Raises StripePlainError or ControlError if a move is refused, which
+    no story expects.
     """
-    roles = cast([account.entity for account in accounts], invoices, seed)
+    entities = [account.entity for account in accounts]
+    roles = (*accompany(entities), *cast(entities, invoices, seed))
+    ids = {account.entity.key: account.id for account in accounts}
     played = Played()
     async with AsyncExitStack() as stack:
         apis = {a.entity.key: await stack.enter_async_context(StripePlain(a.url, a.key)) for a in accounts}
-        await advance(MONTH_START)
+        await control.advance(MONTH_START)
         catalogs = {a.entity.key: await build_catalog(apis[a.entity.key], a.entity) for a in accounts}
         for key, catalog in catalogs.items():
             played.tax_rates |= {(key, tax): rate for tax, rate in catalog.tax_rates.items()}
-        await _perform(roles, apis, catalogs, advance, seed, played, on_progress)
+        stages = [
+            Stage(
+                role.entity,
+                ids[role.entity.key],
+                apis[role.entity.key],
+                control,
+                catalogs[role.entity.key],
+                role.number,
+                random.Random(f"{seed}/{role.number}"),  # noqa: S311 - a story, not security
+                role.currency,
+                role.tax_key,
+            )
+            for role in roles
+        ]
+        for role in roles:
+            played.stories[role.entity.key, role.story.__name__] += 1
+        await _perform([(role.starts_at, role.story(stage)) for role, stage in zip(roles, stages, strict=True)], control, on_progress)
     return played
 
 
 async def _perform(
-    roles: Sequence[Role],
-    apis: Mapping[str, StripePlain],
-    catalogs: Mapping[str, Catalog],
-    advance: Advance,
-    seed: int,
-    played: Played,
-    on_progress: Callable[[Progress], None],
+    stories: Sequence[tuple[datetime, AsyncGenerator[timedelta, None]]], control: StripeControl, on_progress: Callable[[Progress], None]
 ) -> None:
     """Run the stories one step at a time in the order of the clock, so that nothing depends on the machine's speed."""
     turn = count()
-    due: list[tuple[datetime, int, AsyncGenerator[timedelta, None]]] = []
-    for role in roles:
-        chance = random.Random(f"{seed}/{role.number}")  # noqa: S311 - a story, not security
-        key = role.entity.key
-        stage = Stage(role.entity, apis[key], catalogs[key], role.number, chance, role.currency, role.tax_key)
-        heapq.heappush(due, (role.starts_at, next(turn), role.story(stage)))
-        played.stories[key, role.story.__name__] += 1
+    due = [(starts_at, next(turn), story) for starts_at, story in stories]
+    heapq.heapify(due)
     done = 0
     while due and due[0][0] <= MONTH_END:
         now, _, story = heapq.heappop(due)
-        await advance(now)
+        await control.advance(now)
         pause = await anext(story, None)
         if pause is None:
             done += 1
         else:
             heapq.heappush(due, (now + pause, next(turn), story))
-        on_progress(Progress(now, done, len(roles)))
+        on_progress(Progress(now, done, len(stories)))
     for _, _, story in due:
         await story.aclose()
-    await advance(MONTH_END)
-    on_progress(Progress(MONTH_END, done, len(roles)))
+    await control.advance(MONTH_END)
+    on_progress(Progress(MONTH_END, done, len(stories)))

@@ -11,6 +11,7 @@ from typing import Any
 from counterfoil.kit.forms import Nested
 
 from .catalog import Catalog, price_in
+from .control import StripeControl
 from .entities import DemoEntity
 from .stripe_plain import DECLINED, StripePlain, StripePlainError
 
@@ -44,10 +45,16 @@ _FORM = {"US": "Inc.", "DE": "GmbH", "JP": "K.K."}
 
 @dataclass(slots=True)
 class Stage:
-    """One story's means. ``number`` is the story's own within the company; ``chance`` depends on the seed and the number only."""
+    """One story's means.
+
+    ``account`` is the processor account's id. ``number`` is the story's own within the company; ``chance`` depends on the seed and the
+    number only.
+    """
 
     entity: DemoEntity
+    account: str
     api: StripePlain
+    control: StripeControl
     catalog: Catalog
     number: int
     chance: random.Random

@@ -47,7 +47,6 @@ async def in_parts(stage: Stage) -> Steps:
             currency=stage.currency.lower(),
             customer=customer,
             payment_method=await _method(stage, customer),
-            payment_method_types=["card"],
             confirm=True,
             off_session=True,
         )
@@ -65,7 +64,6 @@ async def part_paid(stage: Stage) -> Steps:
         currency=stage.currency.lower(),
         customer=customer,
         payment_method=await _method(stage, customer),
-        payment_method_types=["card"],
         confirm=True,
         off_session=True,
     )
