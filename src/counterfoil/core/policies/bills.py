@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.core.canonical import entities as e
@@ -38,7 +39,7 @@ class Bill:
         """An older debt of the customer that was collected with this invoice."""
         return Money(max(-self.balance_change.minor, 0) if self.invoice.total.minor >= 0 else 0, self.invoice.currency)
 
-    def settle(self, credit: Posted, amount: Money) -> None:
+    def settle(self, credit: Posted, amount: Money, after: Sequence[Posted] = ()) -> None:
         """Match a credit with the invoice, and with the debt it carried over.
 
         A payment of all that is due pays both. A partial one is split in proportion, cut to the minor unit, so that whatever the order and
@@ -46,12 +47,12 @@ class Bill:
         """
         own, carried = self.own_part, self.carried_part
         if not carried:
-            self.books.match(self.document, credit, amount)
+            self.books.match(self.document, credit, amount, after)
             return
         due = own.minor + carried.minor
         paid = min(amount.minor, due)
-        self.books.match(self.document, credit, Money(own.minor * paid // due, amount.currency))
-        self.books.match(self.balance, credit, Money(carried.minor * paid // due, amount.currency))
+        self.books.match(self.document, credit, Money(own.minor * paid // due, amount.currency), after)
+        self.books.match(self.balance, credit, Money(carried.minor * paid // due, amount.currency), after)
 
 
 def balance_change_of(invoice: e.Invoice) -> Money:

@@ -64,19 +64,24 @@ class Books:
     def _matchable(self, debit: Posted, credit: Posted) -> bool:
         return all(self.entity.mode_on(document.day) is PostingMode.DETAILED for document in (debit, credit))
 
-    def match(self, debit: Posted, credit: Posted, amount: Money) -> None:
-        """Wish to match two documents, if both exist as documents and there is something to match."""
+    def match(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[Posted] = ()) -> None:
+        """Wish to match two documents, if both exist as documents and there is something to match.
+
+        ``after`` are further documents that must be there first: those whose match with one of the two comes, and is undone, before.
+        """
         if amount.minor <= 0 or not self._matchable(debit, credit):
             return
         arguments = Allocate(debit.key, credit.key, amount)
-        self._pair(CommandKind.ALLOCATE, "alloc", debit, credit, arguments)
+        self._pair(CommandKind.ALLOCATE, "alloc", debit, credit, arguments, after)
 
     def unmatch(self, debit: Posted, credit: Posted) -> None:
         """Wish to undo the match of two documents."""
         if self._matchable(debit, credit):
-            self._pair(CommandKind.UNMATCH, "unmatch", debit, credit, Unmatch(debit.key, credit.key))
+            self._pair(CommandKind.UNMATCH, "unmatch", debit, credit, Unmatch(debit.key, credit.key), ())
 
-    def _pair(self, kind: CommandKind, name: str, debit: Posted, credit: Posted, arguments: Allocate | Unmatch) -> None:
+    def _pair(
+        self, kind: CommandKind, name: str, debit: Posted, credit: Posted, arguments: Allocate | Unmatch, after: Sequence[Posted]
+    ) -> None:
         object_id = f"{debit.key}+{credit.key}"
-        needs = (debit.key, credit.key)
+        needs = (debit.key, credit.key, *(posted.key for posted in after))
         self.draft.wish(Wanted(self.entity, kind, name, object_id, arguments, needs, order_key=self.customer_id))

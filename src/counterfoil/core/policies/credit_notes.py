@@ -123,7 +123,10 @@ def _give_back(credit: Credit) -> None:
 
 
 def _match_refunds(credit: Credit) -> None:
-    """Match refunds that do not name their credit note themselves; those that do are matched by their own decision."""
+    """Match refunds that do not name their credit note themselves; those that do are matched by their own decision.
+
+    One whose money came back is left alone: it is matched with its return.
+    """
     draft = credit.books.draft
     for refund_id in credit.note.refund_ids:
         refund = draft.view.get(ObjectRef(ObjectKind.REFUND, refund_id))
@@ -134,7 +137,7 @@ def _match_refunds(credit: Credit) -> None:
             continue
         payment = draft.view.get(ObjectRef(ObjectKind.PAYMENT, refund.payment_id))
         given = given_back(draft, refund, payment if isinstance(payment, e.Payment) else None)
-        if given is not None:
+        if given is not None and given.returned is None:
             match_credit_note(given, credit.note, credit.books.entity)
 
 

@@ -79,19 +79,21 @@ def _write_off(bill: Bill) -> None:
         bill.books.match(recovery, off.entry, written)
 
 
-def release(bill: Bill) -> None:
-    """Wish that the write-off lets go of the invoice, so that a payment can take its place."""
+def release(bill: Bill) -> Posted:
+    """Wish that the write-off lets go of the invoice, so that a payment can take its place; returns the write-off."""
     invoice = bill.invoice
     entry = Posted(f"entry/bad_debt.{invoice.id}", _day(bill, invoice.uncollectible_at))
     bill.books.unmatch(bill.document, entry)
     if bill.carried_part:
         bill.books.unmatch(bill.balance, entry)
+    return entry
 
 
 def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Reverse a voided invoice by a credit note of the void day, never by canceling it in place: its period may be closed.
 
-    Credit notes issued before stand: only the rest is reversed, in proportion. Customer credit that was used goes back to the customer.
+    Credit notes issued before stand: only the rest is reversed, in proportion. Customer credit that was used goes back to the customer;
+    then the reversal is matched by amount and names no invoice, for a target would match all of it where the credit belongs.
     """
     invoice, books = bill.invoice, bill.books
     day = _day(bill, invoice.voided_at)
@@ -106,6 +108,8 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) ->
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)
     returned = books.entry("balance_return", invoice.id, lines, day, memo=f"customer balance, void of {invoice.number or invoice.id}")
     if is_credit_note:
+        if not reversal.reverses:
+            books.match(bill.document, void, bill.own_part)
         books.match(returned, void, min(bill.balance_change, reversal.total))
         books.match(bill.balance, returned, bill.carried_part)
         return
@@ -123,7 +127,7 @@ def _reversal(bill: Bill, document: PostDocument, day: date) -> PostDocument | N
             return None
         lines = scale_lines(lines, rest)
     tax = total((tax.amount for line in lines for tax in line.taxes), invoice.currency)
-    reverses = bill.document.key if invoice.total.minor >= 0 else ""
+    reverses = bill.document.key if invoice.total.minor >= 0 and bill.balance_change.minor <= 0 else ""
     memo = f"void of {invoice.number or invoice.id}"
     return replace(
         document, lines=lines, total=rest, tax=tax, issued_on=day, accounting_on=day, due_on=day, number="", reverses=reverses, memo=memo

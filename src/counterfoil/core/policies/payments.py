@@ -145,12 +145,11 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
         if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
             draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
-    if invoice_ends.written_off(draft, invoice):
-        invoice_ends.release(bill)
+    released = (invoice_ends.release(bill),) if invoice_ends.written_off(draft, invoice) else ()
     if owner.name == books.entity.name:
-        bill.settle(posted, amount)
+        bill.settle(posted, amount, released)
         return
     bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, state.occurred_at))
     payer_side, owner_side = bridge.inbound("intercompany", amount)
     books.match(payer_side, posted, amount)
-    bill.settle(owner_side, amount)
+    bill.settle(owner_side, amount, released)

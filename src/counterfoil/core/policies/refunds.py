@@ -45,16 +45,26 @@ def refund(draft: Draft, state: e.Refund) -> None:
     _post(given)
     if state.state in _BACK and state.reversal is None:
         draft.wait_for_self()
-    if state.credit_note_id:
-        credit_note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, state.credit_note_id))
-        if not isinstance(credit_note, e.CreditNote):
-            draft.wait_for(ObjectKind.CREDIT_NOTE, state.credit_note_id)
-        else:
-            _match_credit_note_of(given, credit_note)
-    elif payment is not None:
-        _match_payment(given, payment)
-    if given.returned is not None:
-        given.books.match(given.posted, given.returned, state.amount)
+    matched = _match(given, payment)
+    if matched is not None and given.returned is not None:
+        given.books.match(given.posted, given.returned, state.amount, matched)
+
+
+def _match(given: GivenBack, payment: e.Payment | None) -> tuple[Posted, ...] | None:
+    """Match a refund with what it gives back, and return that. None while it is not known: then the return of the money is not matched
+    yet either, so that the matches come in the same order whatever arrives first.
+    """
+    draft, note_id = given.books.draft, given.refund.credit_note_id
+    if not note_id:
+        if payment is not None:
+            return _match_payment(given, payment)
+        return None if given.refund.payment_id else ()
+    credit_note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
+    if not isinstance(credit_note, e.CreditNote):
+        draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+        return None
+    owner = entity_of_credit_note(draft, credit_note)
+    return match_credit_note(given, credit_note, owner) if owner else None
 
 
 def _payment(draft: Draft, state: e.Refund) -> e.Payment | None:
@@ -104,7 +114,7 @@ def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: e.Set
     books.draft.wish(replace(wanted, order_key=books.customer_id))
 
 
-def _match_payment(given: GivenBack, payment: e.Payment) -> None:
+def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[Posted, ...]:
     """Match a refund with what its payment left open: a payment that was never applied, or exactly the rest of one that was.
 
     Of several refunds of one payment none knows the others; these two cases can never match more than is open.
@@ -112,19 +122,14 @@ def _match_payment(given: GivenBack, payment: e.Payment) -> None:
     applied = total((application.amount for application in payment.applications), payment.amount.currency)
     rest = payment.amount - applied
     if payment.state is not e.PaymentState.SUCCEEDED or (applied and rest != given.refund.amount):
-        return
+        return ()
     entity = given.books.entity
     key = ObjectRef(ObjectKind.PAYMENT, payment.id).key
     credit = Posted(key, given.books.draft.day(entity, payment.occurred_at))
     given.books.match(given.posted, credit, min(given.refund.amount, rest))
     if given.returned is not None:
         given.books.unmatch(given.posted, credit)
-
-
-def _match_credit_note_of(given: GivenBack, credit_note: e.CreditNote) -> None:
-    owner = entity_of_credit_note(given.books.draft, credit_note)
-    if owner is not None:
-        match_credit_note(given, credit_note, owner)
+    return (credit,)
 
 
 def refunded_part(credit_note: e.CreditNote) -> Money:
@@ -133,8 +138,8 @@ def refunded_part(credit_note: e.CreditNote) -> Money:
     return (credit_note.after_payment or zero) - (credit_note.to_balance or zero) - (credit_note.out_of_band or zero)
 
 
-def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> None:
-    """Match a refund with its credit note, through the intercompany accounts if that is another entity's.
+def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> tuple[Posted, ...]:
+    """Match a refund with its credit note, through the intercompany accounts if that is another entity's; returns what it was matched with.
 
     When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return.
     """
@@ -146,7 +151,7 @@ def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: Entity
         books.match(given.posted, credit, amount)
         if given.returned is not None:
             books.unmatch(given.posted, credit)
-        return
+        return (credit,)
     owner_books = Books(draft, owner, draft.survivor(credit_note.customer_id))
     object_id = f"{state.id}+{credit_note.id}"
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
@@ -157,5 +162,6 @@ def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: Entity
         owner_books.unmatch(owner_side, credit)
         bridge = Bridge(books, owner_books, object_id, given.returned.day)
         payer_back, owner_back = bridge.inbound("intercompany_return", amount)
-        books.match(payer_back, payer_side, amount)
-        owner_books.match(owner_side, owner_back, amount)
+        books.match(payer_back, payer_side, amount, (given.posted,))
+        owner_books.match(owner_side, owner_back, amount, (credit,))
+    return (payer_side,)

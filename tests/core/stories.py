@@ -1,0 +1,132 @@
+"""Generated stories of one customer: an invoice with its payments, credit notes, refunds and its end, as facts with sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+from tests.core.builders import ANN, NOON, PRO, World, at, credit_note, eur, invoice, line, payment, refund, settled, tax
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.events import EventType, Fact, ref_of
+from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
+from counterfoil.core.canonical.money import Money, allocate, total
+
+
+@dataclass(frozen=True)
+class Story:
+    """Facts in the order they happened, and what the processor's balance and the customer's credit come to in the end."""
+
+    facts: tuple[Fact, ...]
+    clearing: int
+    customer_credit: int
+
+
+def fact(state: e.Entity, sequence: int) -> Fact:
+    """Return a fact of a state."""
+    return Fact(EventType.INVOICE_UPDATED, NOON, sequence, state)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> tuple[e.InvoiceLine, ...]:
+    """Draw lines of a positive total: discounts, prorations, taxes inclusive and exclusive."""
+    made = []
+    for _ in range(draw(st.integers(1, 4))):
+        minor = draw(st.integers(1000, 50000))
+        discount = draw(st.sampled_from([0, 0, minor // 3, minor]))
+        inclusive = draw(st.booleans())
+        net = minor - discount
+        amount = draw(st.integers(0, net // 5))
+        taxes = [tax(eur(amount), eur(net - amount if inclusive else net), "19", inclusive=inclusive)] if amount else []
+        made.append(line(eur(minor), discount=discount, taxes=taxes))
+    if draw(st.booleans()):
+        made.append(line(eur(-draw(st.integers(1, 900))), is_proration=True))
+    return (*made, line(eur(1000)))
+
+
+def totals_of(made: Sequence[e.InvoiceLine]) -> tuple[Money, Money]:
+    """Return total and tax of lines."""
+    taxes = [one for item in made for one in item.taxes]
+    whole = total((item.amount - item.discount for item in made), "EUR") + total((t.amount for t in taxes if not t.is_inclusive), "EUR")
+    return whole, total((t.amount for t in taxes), "EUR")
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """Draw one story. Money in and out adds up by construction; what it should come to is reckoned here, apart from the code."""
+    made = draw(lines())
+    whole, taxed = totals_of(made)
+    used = draw(st.sampled_from([0, 0, 1, 300]))
+    before = draw(st.sampled_from([0, 0, 200]))
+    bill = invoice(
+        whole, *made, tax=taxed.minor, starting_balance=eur(-used - 50), ending_balance=eur(-50), credited_before_payment=eur(before)
+    )
+    facts: list[e.Entity] = [ANN, PRO, bill]
+    clearing = 0
+    if before:
+        facts.append(credit_note(eur(before), before=before, id="stripe:cn_b"))
+    due = whole.minor - used - before
+    end = draw(st.sampled_from(["open", "void", "paid", "refunded", "balance"]))
+    if end == "void":
+        facts.append(replace(bill, state=e.InvoiceState.VOID, voided_at=at("2026-04-03 12:00")))
+        return Story(_numbered(facts), 0, 0)
+    used_credit = used
+    if end != "open" and due > 0:
+        for number, part in enumerate(allocate(eur(due), draw(st.sampled_from([[1], [1, 2], [3, 1, 1]]))), start=1):
+            fee = part.minor // 40
+            if part:
+                facts.append(payment(part, ("stripe:in_1", part.minor), id=f"stripe:ch_{number}", fee=fee))
+                clearing += part.minor - fee
+        facts.append(replace(bill, state=e.InvoiceState.PAID, paid_at=at("2026-03-20 12:00")))
+    if end == "refunded":
+        back = draw(st.integers(1, 900))
+        note = credit_note(eur(back), refund_ids=("stripe:re_1",))
+        given = refund(eur(back), credit_note_id="stripe:cn_1")
+        facts += [note, given]
+        clearing -= back
+        if draw(st.booleans()):
+            facts.append(replace(given, state=e.RefundState.FAILED, reversal=settled(eur(back), id="stripe:txn_back")))
+            clearing += back
+    if end == "balance":
+        facts.append(credit_note(eur(700), to_balance=eur(700)))
+        used_credit -= 700
+    return Story(_numbered(facts), clearing, used_credit)
+
+
+def _numbered(states: Sequence[e.Entity]) -> tuple[Fact, ...]:
+    return tuple(fact(state, number) for number, state in enumerate(states, start=1))
+
+
+def play(facts: Sequence[Fact], books: World) -> World:
+    """Take in facts in this order as the hub does: merge, decide, and decide again whatever waited for the object."""
+    current: dict[object, Current] = {}
+    waiting: dict[object, set[object]] = {}
+    for one in facts:
+        ref = ref_of(one.data)
+        result = merge(current.get(ref), one)
+        current[ref] = result.current
+        if result.outcome is not MergeOutcome.APPLIED:
+            continue
+        books.know(result.current.entity)
+        for due in (ref, *sorted(waiting.pop(ref, set()), key=str)):
+            decision = books.redecide(current[due].entity)
+            for wanted in decision.waits:
+                if wanted != due:
+                    waiting.setdefault(wanted, set()).add(due)
+    return books
+
+
+def delivered(commands: Sequence[Command]) -> list[Command]:
+    """Return commands in an order a target may see: as wished, but none before what it needs."""
+    done: set[str] = set()
+    order: list[Command] = []
+    rest = list(commands)
+    while rest:
+        ready = next((command for command in rest if done.issuperset(command.needs)), None)
+        assert ready is not None, f"nothing can be sent any more: {[(c.external_key, set(c.needs) - done) for c in rest]}"
+        rest.remove(ready)
+        order.append(ready)
+        done.add(ready.produces)
+    return order
