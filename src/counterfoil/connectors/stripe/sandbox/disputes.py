@@ -50,7 +50,8 @@ def open_dispute(account: Account, charge: Obj, reason: str, amount: int | None 
         "payment_method_details": {
             "card": {
                 "brand": (charge["payment_method_details"].get("card") or {}).get("brand", "visa"),
-                "case_type": "inquiry" if is_inquiry else "chargeback", "network_reason_code": _CODES.get(reason, "13.7"),
+                "case_type": "inquiry" if is_inquiry else "chargeback", "network": (charge["payment_method_details"].get("card") or {}).get("network", "visa"),
+                "network_reason_code": _CODES.get(reason, "13.7"),
             },
             "type": "card",
         },
