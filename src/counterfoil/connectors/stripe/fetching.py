@@ -25,7 +25,7 @@ ENCODER = msgspec.json.Encoder(decimal_format="number")
 RATES_KEY = "stripe.tax_rates"
 INVOICE_EXPANDS = ("payments.data.payment.payment_intent", "shipping_cost.taxes")
 CHARGE_EXPANDS = ("balance_transaction", "failure_balance_transaction")
-REFUND_EXPANDS = ("balance_transaction", "failure_balance_transaction", "charge")
+REFUND_EXPANDS = ("balance_transaction", "charge")
 NOTE_EXPANDS = ("customer_balance_transaction", "shipping_cost.taxes")
 PAYOUT_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 
@@ -83,8 +83,19 @@ async def complete_invoice(api: Api, found: Object) -> Object:
     if isinstance(result.get("payments"), dict) and result["payments"].get("has_more"):
         rows = await api.all("/v1/invoice_payments", [("invoice", found["id"]), *expand("data.payment.payment_intent")])
         result["payments"] = {**result["payments"], "data": rows, "has_more": False}
+    if isinstance(result.get("payments"), dict):
+        result["payments"] = {**result["payments"], "data": [_lean(payment) for payment in result["payments"]["data"]]}
     result["counterfoil"] = {"account": api.account, "tax_rates": await _rates_of(api, result)}
     return result
+
+
+def _lean(payment: Object) -> Object:
+    """Return an invoice payment whose expanded intent is cut to what leads to its charge: it carries a client secret."""
+    intent = payment["payment"].get("payment_intent")
+    if not isinstance(intent, dict):
+        return payment
+    kept = {"id": intent["id"], "latest_charge": id_of(intent.get("latest_charge")) or None}
+    return {**payment, "payment": {**payment["payment"], "payment_intent": kept}}
 
 
 async def invoice_charges(api: Api, invoice_id: str) -> Object | None:
@@ -150,8 +161,13 @@ async def refund(api: Api, refund_id: str) -> Object | None:
 
 
 async def complete_refund(api: Api, found: Object) -> Object:
-    """Return a refund with its credit note, found by way of payment intent and invoice: Stripe links them only from the note's side."""
-    note = ""
+    """Return a refund (fetched or listed) with the movement of its failure, a field only failed ones have, and its credit note.
+
+    The note is found by way of payment intent and invoice: Stripe links the two only from the note's side.
+    """
+    back, note = found.get("failure_balance_transaction"), ""
+    if isinstance(back, str):
+        found = {**found, "failure_balance_transaction": await api.get(address("balance_transactions", back)) or back}
     intent = id_of(found.get("payment_intent"))
     for payment in await invoice_payments(api, intent) if intent else ():
         listed = await api.get("/v1/credit_notes", [("invoice", id_of(payment["invoice"])), ("limit", "100")])

@@ -73,8 +73,9 @@ def facts(told: Told) -> Normalized:
     state = told.own("invoice")
     found = list(invoice_facts(told, state, is_main=True))
     seen = decode(_INVOICE, state.body)
-    found += charges_together(told, "invoice_charges", told.notice.object_id)
-    found += one_charge(told, _charge_told(told))
+    if told.kind in SETTLED_KINDS:
+        found += charges_together(told, "invoice_charges", told.notice.object_id)
+        found += one_charge(told, _charge_told(told))
     if told.kind in RATE_TELLERS:
         return (*tax_rate_side_facts(told, seen.counterfoil.tax_rates), *found)
     return tuple(found)
@@ -183,9 +184,7 @@ def out_of_band_payment(seen: WireInvoice, invoice: Invoice) -> Payment | None:
 
 def _charge_told(told: Told) -> str:
     """Return the charge an event before basil names on its invoice."""
-    if told.kind not in SETTLED_KINDS or not told.notice.snapshot:
-        return ""
-    return id_of(decode(_INVOICE, told.notice.snapshot).charge)
+    return id_of(decode(_INVOICE, told.notice.snapshot).charge) if told.notice.snapshot else ""
 
 
 def _state(seen: WireInvoice, is_gone: bool) -> InvoiceState:
