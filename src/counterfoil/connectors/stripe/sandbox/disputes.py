@@ -47,14 +47,7 @@ def open_dispute(account: Account, charge: Obj, reason: str, amount: int | None 
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": {
-            "card": {
-                "brand": (charge["payment_method_details"].get("card") or {}).get("brand", "visa"),
-                "case_type": "inquiry" if is_inquiry else "chargeback", "network": (charge["payment_method_details"].get("card") or {}).get("network", "visa"),
-                "network_reason_code": _CODES.get(reason, "13.7"),
-            },
-            "type": "card",
-        },
+        "payment_method_details": {"card": _card(charge, reason, is_inquiry), "type": "card"},
         "reason": reason,
         "status": "warning_needs_response" if is_inquiry else "needs_response",
         "_balance_transactions": [],
@@ -69,6 +62,16 @@ def open_dispute(account: Account, charge: Obj, reason: str, amount: int | None 
     if not is_inquiry:
         account.emit("charge.dispute.funds_withdrawn", dispute)
     return dispute
+
+
+def _card(charge: Obj, reason: str, is_inquiry: bool) -> Obj:
+    card = charge["payment_method_details"].get("card") or {}
+    return {
+        "brand": card.get("brand", "visa"),
+        "case_type": "inquiry" if is_inquiry else "chargeback",
+        "network": card.get("network", "visa"),
+        "network_reason_code": _CODES.get(reason, "13.7"),
+    }
 
 
 def _move(account: Account, dispute: Obj, charge: Obj, amount: int, category: str, fee: int) -> None:

@@ -92,6 +92,8 @@ def post(
         timeline.at(transaction["available_on"], lambda: _release(account, transaction))
     else:
         account.table("_unpaid").rows[transaction["id"]] = transaction
+        if available_on is not None:
+            account.emit("balance.available", balance(account))
     return transaction
 
 

@@ -189,6 +189,17 @@ _TAKES: dict[str, str] = {
     "POST /v1/promotion_codes": ("active code customer customer_account expires_at max_redemptions metadata promotion restrictions"),
     "GET /v1/promotion_codes/{}": "",
     "POST /v1/promotion_codes/{}": "active metadata restrictions",
+    "GET /v1/quotes": "customer customer_account ending_before limit starting_after status test_clock",
+    "POST /v1/quotes": (
+        "application_fee_amount application_fee_percent automatic_tax collection_method customer customer_account "
+        "default_tax_rates description discounts expires_at footer from_quote header invoice_settings line_items metadata "
+        "on_behalf_of subscription_data test_clock transfer_data"
+    ),
+    "GET /v1/quotes/{}": "",
+    "POST /v1/quotes/{}/accept": "",
+    "POST /v1/quotes/{}/cancel": "",
+    "POST /v1/quotes/{}/finalize": "expires_at",
+    "GET /v1/quotes/{}/line_items": "ending_before limit starting_after",
     "GET /v1/refunds": "charge created ending_before limit payment_intent starting_after",
     "POST /v1/refunds": (
         "amount charge currency customer instructions_email metadata origin payment_intent reason refund_application_fee reverse_transfer"
@@ -220,6 +231,16 @@ _TAKES: dict[str, str] = {
         "billing_thresholds current_trial discounts metadata off_session payment_behavior plan price price_data "
         "proration_behavior proration_date quantity tax_rates"
     ),
+    "GET /v1/subscription_schedules": (
+        "canceled_at completed_at created customer customer_account ending_before limit released_at scheduled starting_after"
+    ),
+    "POST /v1/subscription_schedules": (
+        "billing_mode customer customer_account default_settings end_behavior from_subscription metadata pause_schedules phases start_date"
+    ),
+    "GET /v1/subscription_schedules/{}": "",
+    "POST /v1/subscription_schedules/{}": "default_settings end_behavior metadata pause_schedules phases proration_behavior",
+    "POST /v1/subscription_schedules/{}/cancel": "invoice_now prorate",
+    "POST /v1/subscription_schedules/{}/release": "preserve_cancel_date",
     "GET /v1/subscriptions": (
         "automatic_tax collection_method created current_period_end current_period_start customer customer_account ending_before "
         "limit plan price starting_after status test_clock"

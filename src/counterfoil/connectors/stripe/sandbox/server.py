@@ -31,7 +31,9 @@ from . import (
     items,
     meters,
     payouts,
+    quotes,
     refunds,
+    schedules,
     subscription_api,
     subscription_items_api,
 )
@@ -58,7 +60,9 @@ _RESOURCES = (
     items,
     meters,
     payouts,
+    quotes,
     refunds,
+    schedules,
     subscription_api,
     subscription_items_api,
 )

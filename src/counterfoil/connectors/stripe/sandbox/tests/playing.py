@@ -123,6 +123,12 @@ def _play_subscriptions(hands: Hands) -> None:
     clock = hands.post("test_helpers/test_clocks", frozen_time=hands.sandbox.now)
     hands.subscribe(hands.customer(test_clock=clock["id"]), small)
     hands.post(f"test_helpers/test_clocks/{clock['id']}/advance", frozen_time=hands.sandbox.now + 40 * DAY)
+    phases = [{"items": [{"price": small["id"], "quantity": n}], "iterations": 1} for n in (1, 2)]
+    hands.post("subscription_schedules", customer=hands.customer()["id"], start_date="now", phases=phases)
+    one_off = hands.price(700, interval=None)
+    quote = hands.post("quotes", customer=hands.customer()["id"], line_items=[{"price": one_off["id"], "quantity": 2}])
+    hands.post(f"quotes/{quote['id']}/finalize")
+    hands.post(f"quotes/{quote['id']}/accept")
     meter = hands.post("billing/meters", display_name="Calls", event_name="calls", default_aggregation={"formula": "sum"})
     user = hands.customer()
     metered = hands.post(

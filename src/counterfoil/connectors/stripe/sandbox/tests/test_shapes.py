@@ -54,10 +54,33 @@ def every_object(hands: Hands, version: str) -> Iterator[dict[str, Any]]:
     yield balance(account)
 
 
-KINDS = (
-    "balance_transaction charge coupon credit_note customer customer_balance_transaction discount dispute invoice invoice_payment invoiceitem "
-    "payment_intent payment_method payout price product promotion_code refund setup_intent subscription subscription_item tax_id tax_rate"
-).split()
+KINDS = [
+    "balance_transaction",
+    "charge",
+    "coupon",
+    "credit_note",
+    "customer",
+    "customer_balance_transaction",
+    "discount",
+    "dispute",
+    "invoice",
+    "invoice_payment",
+    "invoiceitem",
+    "payment_intent",
+    "payment_method",
+    "payout",
+    "price",
+    "product",
+    "promotion_code",
+    "quote",
+    "refund",
+    "setup_intent",
+    "subscription",
+    "subscription_item",
+    "subscription_schedule",
+    "tax_id",
+    "tax_rate",
+]
 
 
 def test_the_month_played_has_objects_of_every_kind(played: Hands) -> None:
