@@ -23,7 +23,7 @@ from .totals import Kind, Tally
 Row = dict[str, Any]
 
 NAMESPACE = "counterfoil"
-_SOURCE_ID = re.compile(r"stripe\.([A-Za-z]+_[A-Za-z0-9_]+)")
+_SOURCE_ID = re.compile(r"stripe\.([a-z]+_[A-Za-z0-9]+)")
 _READ_ROLES = (
     AccountRole.RECEIVABLE,
     AccountRole.CLEARING,
