@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -37,3 +38,21 @@ class SettableClock:
         if instant < self._now:
             raise ValueError(f"a clock does not go back: {instant} < {self._now}")
         self._now = instant
+
+
+class FollowingClock:
+    """A clock that runs at the machine's speed from a given instant and can be moved ahead: follows a simulated world's clock."""
+
+    def __init__(self, start: datetime) -> None:
+        self._base = start
+        self._since = time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the base plus what has passed since it was set."""
+        return self._base + timedelta(seconds=time.monotonic() - self._since)
+
+    def follow(self, instant: datetime) -> None:
+        """Move ahead to instant; one that has passed already changes nothing."""
+        if instant > self.now():
+            self._base = instant
+            self._since = time.monotonic()

@@ -21,7 +21,7 @@ from yarl import URL
 from counterfoil import __version__
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.forms import Nested, encode_form
-from counterfoil.kit.limits import Budget, Feedback, Now, Sleep, Verdict
+from counterfoil.kit.limits import Budget, Feedback, Now, Permit, Sleep, Verdict
 from counterfoil.kit.responses import Response, StatusRule, failure, judge
 
 __all__ = ["Auth", "HttpClient", "Response", "RetryPolicy", "StatusRule"]
@@ -80,7 +80,7 @@ class HttpClient:
         auth: gives the authentication headers; what it gives never appears in a message.
         statuses: the vendor's table of answers, looked at before the default one.
         explain: takes a refusing answer's own words out of it, for messages; must leave out personal data.
-        retry: how reads are tried again.
+        retry: how reads are tried again; may be changed later (tests wait for nothing).
         content_type: what successful answers must be ("json" also accepts ``+json``); empty: anything.
         body_size_max: largest answer taken, in bytes. pool_size: connections kept to the target.
         sleep, now, chance: replaceable in tests.
@@ -113,7 +113,7 @@ class HttpClient:
         self._auth = auth
         self._statuses = tuple(statuses)
         self._explain = explain
-        self._retry = retry or RetryPolicy()
+        self.retry = retry or RetryPolicy()
         self._content_type = content_type
         self._body_size_max = body_size_max
         self._pool_size = pool_size
@@ -187,20 +187,28 @@ class HttpClient:
         was_unknown = False
         while True:
             tries += 1
+            auth = await self._authenticate()
+            permit = await self._acquire(was_unknown=was_unknown)
             try:
-                return await self._try_once(call)
+                return await self._try_once(call, auth, permit)
             except TransientError as error:
                 was_unknown = was_unknown or error.is_outcome_unknown
-                wait_s = self._retry.wait_s(tries, error.retry_after_s, self._chance()) if call.is_idempotent else None
+                wait_s = self.retry.wait_s(tries, error.retry_after_s, self._chance()) if call.is_idempotent else None
                 if wait_s is None:
                     # An earlier try may have taken effect, whatever the last one met.
                     error.is_outcome_unknown = was_unknown
                     raise
             await self._sleep(wait_s)
 
-    async def _try_once(self, call: _Call) -> Response:
-        auth = await self._authenticate()
-        permit = await self._budget.acquire()
+    async def _acquire(self, *, was_unknown: bool) -> Permit:
+        """Take a permit. A budget that refuses ends the tries at once: work waits for the target elsewhere, not in here."""
+        try:
+            return await self._budget.acquire()
+        except TransientError as error:
+            error.is_outcome_unknown = was_unknown
+            raise
+
+    async def _try_once(self, call: _Call, auth: Mapping[str, str], permit: Permit) -> Response:
         started = self._now()
         feedback = Feedback(Verdict.NEUTRAL)
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, require
 from counterfoil.kit.conformance.harness import Harness, opened
@@ -17,37 +19,41 @@ _FAULTS = (("status", 401), ("status", 403), ("status", 400), ("status", 500), (
 
 async def secrets_do_not_show(kind: type[Harness]) -> None:
     """Reading and writing through refused, failing and cut answers that quote the secrets, nothing repeats them."""
+    secrets = kind().secrets
+    with _log_lines() as lines:
+        # A fresh harness for each fault: the breaker of the one before would let no call through.
+        shown = [text for fault, status in _FAULTS for text in await _provoke(kind, fault, status)]
+    for secret in secrets:
+        require(len(secret) >= 6, "the harness names a secret shorter than six characters")
+        require(secret not in lines.getvalue(), "a secret shows in a log line")
+        for text in shown:
+            if secret in text:
+                raise ConformanceError(f"a secret shows in: {text.replace(secret, '***')[:500]}")
+
+
+@contextmanager
+def _log_lines() -> Iterator[io.StringIO]:
+    """Collect everything that is logged, at any level."""
+    lines = io.StringIO()
+    handler = logging.StreamHandler(lines)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+async def _provoke(kind: type[Harness], fault: str, status: int) -> list[str]:
+    """Return every text that comes out of calls that fail in one way."""
     async with opened(kind) as (harness, ctx):
-        lines = io.StringIO()
-        handler = logging.StreamHandler(lines)
-        root = logging.getLogger()
-        level = root.level
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG)
-        try:
-            shown = [repr(ctx.settings), str(ctx.settings), *await _provoke(harness, ctx)]
-        finally:
-            root.removeHandler(handler)
-            root.setLevel(level)
-        for secret in harness.secrets:
-            require(len(secret) >= 6, "the harness names a secret shorter than six characters")
-            require(secret not in lines.getvalue(), "a secret shows in a log line")
-            for text in shown:
-                if secret in text:
-                    raise ConformanceError(f"a secret shows in: {text.replace(secret, '***')[:500]}")
-
-
-async def _provoke(harness: Harness, ctx: Context) -> list[str]:
-    """Return every text that came out of calls that failed in all ways."""
-    shown: list[str] = []
-    switch = harness.switch()
-    for fault, status in _FAULTS if switch is not None else ():
+        switch = harness.switch()
         if switch is not None:
             switch.faults[:] = [Fault(fault, times=-1, status=status or 503, body=f"denied for {' '.join(harness.secrets)}")]
-        shown.extend(await _call_all(harness, ctx))
-    if switch is not None:
-        switch.faults.clear()
-    return shown
+        return [repr(ctx.settings), str(ctx.settings), *await _call_all(harness, ctx)]
 
 
 async def _call_all(harness: Harness, ctx: Context) -> list[str]:

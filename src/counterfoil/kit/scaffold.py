@@ -1,0 +1,61 @@
+"""Writes the skeleton of a new connector: a folder that already works against its own sandbox and passes the conformance suite.
+
+The texts are in ``templates/connector``; ``$name``, ``$Name`` and ``$package`` in them are filled in.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from counterfoil.kit.errors import SetupError
+
+FILES = {
+    "__init__.py": "__init__.py",
+    "config.py": "config.py",
+    "wire.py": "wire.py",
+    "client.py": "client.py",
+    "pull.py": "pull.py",
+    "webhooks.py": "webhooks.py",
+    "normalize.py": "normalize.py",
+    "deliver.py": "deliver.py",
+    "sandbox.py": "sandbox/__init__.py",
+    "tests_init.py": "tests/__init__.py",
+    "tests_conformance.py": "tests/test_conformance.py",
+    "tests_normalize.py": "tests/test_normalize.py",
+    "readme.md": "README.md",
+}
+"""Each template and the file it becomes. Flat, so that the test files are packed with the rest."""
+
+
+def write_connector(name: str, dest: Path, package: str = "counterfoil.connectors") -> tuple[Path, ...]:
+    """Write the folder ``dest/name`` and return its files.
+
+    Args:
+        name: lower-case word, the connector's name and its folder's.
+        dest: the folder of the package it goes into.
+        package: dotted name of that package, as the connector's files import each other by it.
+
+    Raises:
+        SetupError: the name is not a lower-case word, the package is not a dotted name, or the folder is there already.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name) or keyword.iskeyword(name):
+        raise SetupError(f"{name!r} cannot be a connector's name; take a lower-case word such as acme", code="connector.name")
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in package.split(".")):
+        raise SetupError(f"{package!r} is not the name of a package", code="connector.package")
+    folder = dest / name
+    if folder.exists():
+        raise SetupError(f"{folder} is there already; nothing was written", code="connector.exists")
+    words = {"name": name, "Name": "".join(part.capitalize() for part in name.split("_")), "package": f"{package}.{name}"}
+    templates = files("counterfoil.kit") / "templates" / "connector"
+    written = []
+    for template, target in FILES.items():
+        text = Template((templates / f"{template}.tmpl").read_text("utf-8")).substitute(words)
+        path = folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        written.append(path)
+    return tuple(written)
