@@ -54,18 +54,19 @@ def _is_missing(response: Response) -> bool:
     return response.status == 404 or (response.status == 400 and refusal(response).code == "resource_missing")
 
 
+def _is_retry_asked(response: Response) -> bool:
+    return 400 <= response.status < 500 and response.headers.get("Stripe-Should-Retry") == "true"
+
+
 STATUSES = (
     StatusRule(_is_missing, None, verdict=Verdict.OK),
-    StatusRule(lambda r: r.headers.get("Stripe-Should-Retry") == "true" and r.status >= 400, TransientError, "stripe.retry_asked"),
-    StatusRule(400, SetupError, "stripe.request_refused", remedy="The API version may have changed; report this with the request id"),
     StatusRule(401, SetupError, "stripe.key_refused", remedy="Set api_key to a valid key: it is wrong, expired or rolled"),
-    StatusRule(402, SetupError, "stripe.request_refused"),
-    StatusRule(
-        403, SetupError, "stripe.permission_missing", remedy="Give the restricted key the read scopes named in the connector's README"
-    ),
+    StatusRule(403, SetupError, "stripe.permission_missing", remedy="Give the key the read scopes named in the connector's README"),
     StatusRule(409, TransientError, "stripe.lock_timeout", Verdict.NEUTRAL),
     StatusRule(424, TransientError, "stripe.dependency_failed", Verdict.NEUTRAL),
     StatusRule(429, TransientError, "stripe.rate_limited", Verdict.THROTTLED),
+    StatusRule(_is_retry_asked, TransientError, "stripe.retry_asked", Verdict.NEUTRAL),
+    StatusRule(range(400, 403), SetupError, "stripe.request_refused", remedy="The API may have changed; report this with the request id"),
 )
 """What an answer means, beside the kit's own table: https://docs.stripe.com/api/errors, https://docs.stripe.com/rate-limits"""
 

@@ -43,9 +43,13 @@ class Relist(msgspec.Struct, frozen=True):
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Where polling goes on: marks per stream; within a round the stream, its place, the newest found in it, the round's start."""
+    """Where polling goes on: marks per stream; within a round the stream, its place, the newest found in it, the round's start.
+
+    ``covered_at`` is the start of the last round that ended: a gap is counted from there, not from the last event of a quiet account.
+    """
 
     marks: dict[str, Mark] = {}
+    covered_at: int = 0
     stream: str = ""
     after: str = ""
     top: int = 0
@@ -97,10 +101,8 @@ def _started(settings: StripeConfig, place: Cursor, now: int) -> Cursor:
     if place.stream in names:
         return place
     place = msgspec.structs.replace(place, stream=names[0], after="", top=0, started_at=now)
-    known = [mark for name, mark in place.marks.items() if name.endswith(EVENTS) and name in names]
-    oldest = min((max(mark.high, mark.moved_at) for mark in known), default=now)
-    if place.relist is None and oldest < now - int(RETENTION.total_seconds()):
-        since = oldest - settings.gap_relist_days * 86_400
+    if place.relist is None and 0 < place.covered_at < now - int(RETENTION.total_seconds()):
+        since = place.covered_at - settings.gap_relist_days * 86_400
         return msgspec.structs.replace(place, relist=Relist(max(since, 0), KINDS[0]))
     return place
 
@@ -130,7 +132,8 @@ def _advanced(settings: StripeConfig, place: Cursor, mark: Mark, rows: list[dict
     marks = {**place.marks, place.stream: moved}
     names = streams(settings)
     rest = names[names.index(place.stream) + 1 :]
-    place = msgspec.structs.replace(place, marks=marks, stream=rest[0] if rest else "", after="", top=0)
+    covered_at = place.covered_at if rest else place.started_at
+    place = msgspec.structs.replace(place, marks=marks, covered_at=covered_at, stream=rest[0] if rest else "", after="", top=0)
     return place, not rest
 
 

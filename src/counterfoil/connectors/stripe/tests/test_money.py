@@ -42,7 +42,7 @@ def usd(minor: int) -> Money:
 
 def movement(txn: str, amount: int, fee: int = 0, **more: Any) -> dict[str, Any]:
     found = {"id": txn, "object": "balance_transaction", "amount": amount, "fee": fee, "net": amount - fee, "currency": "usd"}
-    times = {"created": CREATED, "available_on": CREATED + 2 * DAY, "exchange_rate": None, "fee_details": []}
+    times: dict[str, Any] = {"created": CREATED, "available_on": CREATED + 2 * DAY, "exchange_rate": None, "fee_details": []}
     return {**found, **times, "type": "charge", "reporting_category": "charge", "source": None, "description": None, **more}
 
 

@@ -1,0 +1,181 @@
+"""Fetching from the sandbox: lists completed, movements expanded, applications joined, several accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from counterfoil.connectors.stripe.sandbox import StripeSandbox
+from counterfoil.core.canonical.entities import Invoice, Payment, Refund
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.connector import Context
+from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.sandbox import Fault
+
+from .building import CREATED_AT, SOURCE
+from .sandboxed import normalized_all, opened, run_trigger, walk
+from .scripted import scripted
+
+
+@pytest.fixture
+def sandbox() -> StripeSandbox:
+    return StripeSandbox()
+
+
+@pytest.fixture
+async def ctx(sandbox: StripeSandbox) -> AsyncIterator[Context]:
+    async with opened(sandbox) as context:
+        yield context
+
+
+async def fetched(ctx: Context, ref: str) -> Any:
+    (answer,) = await SOURCE.fetch(ctx, [ref])
+    return None if answer.body is None else json.loads(answer.body)
+
+
+def sell(sandbox: StripeSandbox, lines: int, amount: int = 1000) -> dict[str, Any]:
+    """Sell that many positions to a new customer with a card that works, and return the paid invoice."""
+    customer = sandbox.request("POST", "/v1/customers", {"name": "Buyer"})
+    for index in range(lines):
+        item = {"customer": customer["id"], "amount": str(amount), "currency": "usd", "description": f"Position {index}"}
+        sandbox.request("POST", "/v1/invoiceitems", item)
+    wanted = {"customer": customer["id"], "pending_invoice_items_behavior": "include", "auto_advance": "false"}
+    invoice = sandbox.request("POST", "/v1/invoices", wanted)
+    method = sandbox.request("POST", "/v1/payment_methods/pm_card_visa/attach", {"customer": customer["id"]})
+    return sandbox.request("POST", f"/v1/invoices/{invoice['id']}/pay", {"payment_method": method["id"]})
+
+
+async def test_an_invoice_is_fetched_with_all_its_lines(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=123)
+    found = await fetched(ctx, f"acct_sandbox/invoice/{invoice['id']}")
+    assert len(found["lines"]["data"]) == 123
+    assert found["lines"]["has_more"] is False
+    assert len({line["id"] for line in found["lines"]["data"]}) == 123
+    assert "client_secret" not in json.dumps(found)
+
+
+async def test_a_payment_knows_its_invoice_and_its_movement(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=1, amount=5000)
+    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    facts, _ = await normalized_all(ctx, deliveries)
+    payments = {fact.data for fact in facts if isinstance(fact.data, Payment)}
+    (payment,) = payments  # told by five events, always the same
+    assert [(a.invoice_id, a.amount) for a in payment.applications] == [(f"stripe:{invoice['id']}", Money(5000, "USD"))]
+    assert payment.settlement is not None
+    assert payment.settlement.gross == Money(5000, "USD")
+    assert payment.settlement.fee == Money(175, "USD")  # 2.9 % of 50.00 and 0.30
+
+
+async def test_a_refund_by_credit_note_names_it(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=1, amount=5000)
+    note = sandbox.request("POST", "/v1/credit_notes", {"invoice": invoice["id"], "amount": "5000", "refund_amount": "5000"})
+    (refund,) = note["refunds"]
+    found = await fetched(ctx, f"acct_sandbox/refund/{refund['refund']}")
+    assert found["counterfoil"] == {"account": "acct_sandbox", "credit_note": note["id"]}
+    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    facts, _ = await normalized_all(ctx, deliveries)
+    notes = {fact.data.credit_note_id for fact in facts if isinstance(fact.data, Refund)}
+    assert notes == {f"stripe:{note['id']}"}
+
+
+async def test_every_located_object_can_be_fetched(sandbox: StripeSandbox, ctx: Context) -> None:
+    for name in ("invoice.paid", "credit_note.created", "charge.refunded", "charge.dispute.created", "payout.created", "tax_rate.created"):
+        run_trigger(sandbox, name)
+    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    facts, _ = await normalized_all(ctx, deliveries)
+    for subject in {fact.subject for fact in facts}:
+        located = SOURCE.locate(subject)
+        assert located is not None, subject
+        (answer,) = await SOURCE.fetch(ctx, [located])
+        assert answer.body is not None, subject
+
+
+@pytest.mark.parametrize(
+    ("kind", "object_id", "ref"),
+    [
+        (ObjectKind.INVOICE, "stripe:in_1", "*/invoice/in_1"),
+        (ObjectKind.PAYMENT, "stripe:ch_1", "*/charge/ch_1"),
+        (ObjectKind.PAYMENT, "stripe:oob_in_1", "*/invoice/in_1"),
+        (ObjectKind.REFUND, "stripe:failure_ch_1", "*/charge/ch_1"),
+        (ObjectKind.CUSTOMER_CREDIT, "stripe:cbtxn_1", None),
+        (ObjectKind.ERP_DOCUMENT, "odoo:account.move/1", None),
+        (ObjectKind.INVOICE, "chargebee:in_1", None),
+        (ObjectKind.INVOICE, "stripe:../v1/account", None),
+    ],
+)
+def test_objects_are_located_by_what_shows_them(kind: ObjectKind, object_id: str, ref: str | None) -> None:
+    assert SOURCE.locate(ObjectRef(kind, object_id)) == ref
+
+
+async def test_what_does_not_exist_is_answered_with_nothing(ctx: Context) -> None:
+    for ref in ("acct_sandbox/invoice/in_0", "acct_unknown/invoice/in_0", "acct_sandbox/spaceship/x", "*/charge/ch_0"):
+        assert await fetched(ctx, ref) is None
+
+
+async def test_each_fetch_claims_its_own_instant(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=1)
+    ref = f"acct_sandbox/invoice/{invoice['id']}"
+    (first,), (second,) = await SOURCE.fetch(ctx, [ref]), await SOURCE.fetch(ctx, [ref])
+    assert first.fetched_at < second.fetched_at  # though the clock stands still
+    assert first.body == second.body
+
+
+async def test_connected_accounts_are_read_by_their_header_and_an_id_alone_is_looked_for_in_all() -> None:
+    accounts: list[str] = []
+
+    def answer(path: str, _params: dict[str, str]) -> dict[str, object] | None:
+        is_there = path == "/v1/products/prod_1" and len(accounts) == 1
+        accounts.append(path)
+        return {"id": "prod_1", "object": "product", "name": "x", "created": 1} if is_there else None
+
+    ctx, http, _ = scripted(answer, CREATED_AT, accounts=["acct_2"])
+    found = await fetched(ctx, "*/product/prod_1")
+    assert found["counterfoil"] == {"account": "acct_2"}
+    assert [account for _, _, account in http.asked] == ["", "acct_2"]
+
+
+async def test_one_batch_makes_no_get_twice() -> None:
+    ctx, http, _ = scripted(lambda _path, _params: {"id": "x", "object": "customer", "created": 1}, CREATED_AT)
+    answers = await SOURCE.fetch(ctx, ["acct_1/customer/cus_1", "*/customer/cus_1", "acct_1/product/prod_1"])
+    assert [answer.ref for answer in answers] == ["acct_1/customer/cus_1", "*/customer/cus_1", "acct_1/product/prod_1"]
+    assert [path for path, _, _ in http.asked] == ["/v1/customers/cus_1", "/v1/products/prod_1"]
+
+
+async def test_ids_of_a_payload_cannot_reach_another_path() -> None:
+    ctx, http, _ = scripted(lambda _path, _params: None, CREATED_AT)
+    await SOURCE.fetch(ctx, ["acct_1/customer/../../account?x=1"])
+    assert [path for path, _, _ in http.asked] == ["/v1/customers/..%2F..%2Faccount%3Fx%3D1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"), [(401, SetupError, "stripe.key_refused"), (403, SetupError, "stripe.permission_missing")]
+)
+async def test_a_refused_key_pauses_the_connection(
+    sandbox: StripeSandbox, ctx: Context, status: int, error: type[SetupError], code: str
+) -> None:
+    sandbox.switch.faults.append(Fault("status", times=-1, status=status))
+    with pytest.raises(error) as caught:
+        await fetched(ctx, "acct_sandbox/invoice/in_1")
+    assert caught.value.code == code
+
+
+async def test_being_throttled_is_transient(sandbox: StripeSandbox, ctx: Context) -> None:
+    sandbox.switch.faults.append(Fault("status", times=-1, status=429, retry_after_s=60))
+    with pytest.raises(TransientError) as caught:
+        await fetched(ctx, "acct_sandbox/invoice/in_1")
+    assert (caught.value.code, caught.value.retry_after_s) == ("stripe.rate_limited", 60.0)
+
+
+async def test_an_invoice_in_the_sandbox_ties_to_the_cent(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=12, amount=333)
+    ref = f"acct_sandbox/invoice/{invoice['id']}"
+    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    facts, _ = await normalized_all(ctx, deliveries)
+    found = {fact.data for fact in facts if isinstance(fact.data, Invoice)}
+    assert {i.total for i in found} == {Money(3996, "USD")}
+    assert all(sum(line.amount.minor for line in i.lines) == 3996 for i in found)
+    assert await fetched(ctx, ref) is not None
