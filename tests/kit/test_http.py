@@ -13,8 +13,8 @@ from aiohttp import web
 
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, RetryPolicy, StatusRule
-from counterfoil.kit.limits import LocalBudget
-from counterfoil.kit.responses import Response, parse_retry_after
+from counterfoil.kit.limits import LocalBudget, Verdict
+from counterfoil.kit.responses import Response, judge, parse_retry_after
 from counterfoil.kit.sandbox import Fault, Sandbox
 
 KEY = "sk_test_very_secret_4242"
@@ -312,6 +312,22 @@ async def test_an_open_breaker_sends_nothing(server: Ledger, waits: Waits) -> No
             await http.request("POST", "/items", is_write=True, json={})
     assert (caught.value.code, caught.value.is_outcome_unknown) == ("target.resting", False)
     assert len(server.switch.struck) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.OK),
+        (404, Verdict.OK),
+        (409, Verdict.OK),
+        (429, Verdict.THROTTLED),
+        (500, Verdict.NEUTRAL),
+        (502, Verdict.FAILED),
+        (503, Verdict.FAILED),
+    ],
+)
+def test_a_refusal_shows_a_healthy_target_and_a_gateway_error_an_ill_one(status: int, verdict: Verdict) -> None:
+    assert judge(Response(status, {}, b""), (), lambda _response: "")[1] is verdict
 
 
 def test_a_retry_after_is_seconds_or_a_date() -> None:

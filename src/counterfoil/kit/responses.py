@@ -134,8 +134,8 @@ DEFAULT_STATUSES: tuple[StatusRule, ...] = (
     StatusRule(401, SetupError, "http.unauthorized", remedy="Check the key: it is wrong, expired or revoked"),
     StatusRule(403, SetupError, "http.forbidden", remedy="Give the key the missing right"),
     StatusRule(408, TransientError, "http.timeout", Verdict.FAILED, is_outcome_unknown=True),
-    StatusRule(409, TransientError, "http.conflict", Verdict.NEUTRAL),
-    StatusRule(425, TransientError, "http.too_early", Verdict.NEUTRAL),
+    StatusRule(409, TransientError, "http.conflict"),
+    StatusRule(425, TransientError, "http.too_early"),
     StatusRule(429, TransientError, "http.throttled", Verdict.THROTTLED),
     StatusRule(range(400, 500), RejectedError, "http.rejected"),
     StatusRule(500, TransientError, "http.server_error", Verdict.NEUTRAL, is_outcome_unknown=True),
@@ -154,9 +154,10 @@ def judge(response: Response, table: Sequence[StatusRule], explain: Callable[[Re
 
 
 def _verdict_of(response: Response, error: HubError | None) -> Verdict:
-    if error is None:
-        return Verdict.OK if response.status < 500 else Verdict.NEUTRAL
-    return Verdict.THROTTLED if isinstance(error, TransientError) and error.retry_after_s is not None else Verdict.NEUTRAL
+    """A refusal is the answer of a healthy target; a 5xx of which nobody said what it means says nothing."""
+    if isinstance(error, TransientError) and error.retry_after_s is not None:
+        return Verdict.THROTTLED
+    return Verdict.OK if response.status < 500 else Verdict.NEUTRAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,12 @@ def load_suite(module: str) -> type[Conformance]:
 
 
 def main(names: Sequence[str]) -> int:
-    """Grade the named connectors, print a report each and return 0 if all checks pass, else 1."""
-    reports = [grade(load_suite(f"counterfoil.connectors.{name}.tests.test_conformance").harness) for name in names]
+    """Grade connectors, print a report each and return 0 if all checks pass, else 1.
+
+    A name is a connector's of this package, or the dotted name of another package's connector.
+    """
+    packages = [name if "." in name else f"counterfoil.connectors.{name}" for name in names]
+    reports = [grade(load_suite(f"{package}.tests.test_conformance").harness) for package in packages]
     for report in reports:
         print(report.text())
     return 0 if all(report.has_passed for report in reports) else 1
