@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from counterfoil.app.toml_lines import line_of
 from counterfoil.kit.connector import Connector
-from counterfoil.kit.discovery import discover
+from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
 
 DEFAULT_PATH = Path("counterfoil.toml")
@@ -42,6 +43,7 @@ class EntitySettings(_Strict):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     time_zone: str
     posting: Literal["detailed", "summary"] = "detailed"
+    posting_from: date | None = None
     locked_period: Literal["first_open_day", "park"] = "first_open_day"
     products: Literal["create", "mapped"] = "create"
     zero_invoices: Literal["post", "skip"] = "post"
@@ -132,6 +134,12 @@ def parse(text: str, path: Path | None = None) -> Settings:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SetupError(f"{name}: not valid TOML: {error}", code="settings.syntax") from None
+    return from_values(raw, text, path)
+
+
+def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None) -> Settings:
+    """Validate a configuration given as values; ``text`` is where they came from, for the line numbers of errors."""
+    name = str(path) if path else "configuration"
     try:
         file = FileSettings.model_validate(raw)
     except ValidationError as error:
@@ -145,16 +153,14 @@ def parse(text: str, path: Path | None = None) -> Settings:
 
 
 def _connections(name: str, text: str, file: FileSettings, problems: list[str]) -> dict[str, Connection]:
-    known = discover()
+    known = connector_names()
     found: dict[str, Connection] = {}
     for key, connection in file.connections.items():
-        connector = known.get(connection.connector)
-        if connector is None:
-            choices = ", ".join(sorted(known))
-            problems.append(
-                _at(name, text, ("connections", key, "connector"), f"unknown connector {connection.connector!r}; known: {choices}")
-            )
+        if connection.connector not in known:
+            message = f"unknown connector {connection.connector!r}; known: {', '.join(known)}"
+            problems.append(_at(name, text, ("connections", key, "connector"), message))
             continue
+        connector = load_connector(connection.connector)
         try:
             resolved = _resolve(connection.model_extra or {})
             found[key] = Connection(key, connector, connector.config.model_validate(resolved))

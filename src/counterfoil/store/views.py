@@ -166,3 +166,9 @@ async def status(conn: Conn, now: datetime, since: datetime) -> Status:
         workers=await workers.list_workers(conn),
         objects=await objects.totals(conn),
     )
+
+
+async def undecided(conn: Conn) -> int:
+    """Return how many subjects are on the agenda."""
+    row = await (await conn.execute("select count(*) from agenda")).fetchone()
+    return 0 if row is None else int(row[0])

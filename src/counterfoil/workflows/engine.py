@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -54,7 +55,7 @@ class Engine:
             raise RuntimeError("one engine per process")
         _engine = self
         DBOS(config=_configuration(self._dsn, self._executor_id))
-        await asyncio.to_thread(DBOS.launch)
+        DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
         )
@@ -68,6 +69,8 @@ class Engine:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=5)
+        # The engine gave the loop its own thread pool and has shut it down; whoever closes after us needs one that works.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=4, thread_name_prefix="after-engine"))
         _engine = None
 
     @property

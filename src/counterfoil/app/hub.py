@@ -1,0 +1,202 @@
+"""The hub put together: database, cipher, connections, stages and engine, opened and closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from counterfoil import __version__
+from counterfoil.app.rules import rules_source
+from counterfoil.app.settings import Settings
+from counterfoil.core.canonical.commands import Command
+from counterfoil.delivery.stage import Deliverer, TargetLink
+from counterfoil.ingress.app import Door, create_app
+from counterfoil.ingress.committer import Committer
+from counterfoil.ingress.polling import Polling
+from counterfoil.ingress.server import serving
+from counterfoil.kit.clock import Clock, SystemClock
+from counterfoil.kit.connector import Context, Source, Target
+from counterfoil.kit.http import HttpClient
+from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.stage import Stage
+from counterfoil.normalize.stage import Normalizer
+from counterfoil.normalize.wanted import Healer
+from counterfoil.store import migrate, outbox, work, workers
+from counterfoil.store.cipher import Cipher, load_cipher
+from counterfoil.store.embedded import embedded
+from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
+from counterfoil.workflows.deciding import Decider
+from counterfoil.workflows.engine import Engine
+from counterfoil.workflows.rules_source import RulesSource
+from counterfoil.workflows.summaries import DayCloser
+from counterfoil.workflows.upkeep import Upkeep
+
+Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Hub:
+    """Everything one process needs to work. Made by :func:`open_hub`; ``engine`` is None where nothing is worked (read-only commands)."""
+
+    settings: Settings
+    clock: Clock
+    dsn: str
+    pool: Pool
+    cipher: Cipher
+    contexts: dict[str, Context]
+    rules: RulesSource
+    engine: Engine | None = None
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def sources(self) -> dict[str, tuple[Source, Context]]:
+        """Every connection that can be read from."""
+        return {
+            name: (connection.connector.source, self.contexts[name])
+            for name, connection in self.settings.connections.items()
+            if connection.connector.source is not None
+        }
+
+    @property
+    def targets(self) -> dict[str, tuple[Target, Context]]:
+        """Every connection that can be posted to."""
+        return {
+            name: (connection.connector.target, self.contexts[name])
+            for name, connection in self.settings.connections.items()
+            if connection.connector.target is not None
+        }
+
+    async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
+        """Note work in the caller's transaction; without an engine here, a worker's sweep or next start finds it."""
+        wanted = list(keys)
+        if self.engine is not None:
+            await self.engine.arm(conn, wanted)
+        else:
+            await work.arm(conn, wanted)
+
+    async def wake(self, keys: Iterable[Key]) -> None:
+        """Arm partitions in a transaction of its own."""
+        async with self.pool.connection() as conn, conn.transaction():
+            await self.arm(conn, keys)
+
+    def batch_key(self, command: Command) -> str:
+        """Return the partition a command is sent in, as its target's connector says."""
+        connection = self.settings.connections[command.target]
+        target = connection.connector.target
+        return target.batch_key(connection.settings, command) if target is not None else command.kind.value
+
+    async def start_work(self, executor_id: str = "local") -> None:
+        """Start the engine with all stages and arm what runs by itself."""
+        self.engine = Engine(self.pool, self.dsn, _stages(self), executor_id=executor_id)
+        await self.engine.start()
+        async with self.pool.connection() as conn, conn.transaction():
+            await workers.beat(conn, executor_id, socket.gethostname(), __version__)
+            await self.engine.arm(conn, [*_standing_keys(self), *await outbox.partitions_open(conn)])
+
+    async def stop_work(self) -> None:
+        """Stop the engine; what is under way is finished or resumed by the next start."""
+        if self.engine is not None:
+            await self.engine.stop()
+            self.engine = None
+
+
+def _stages(hub: Hub) -> dict[str, Stage]:
+    sources = hub.sources
+    links = {name: TargetLink(hub.contexts[name], hub.settings.connections[name].connector.deliver) for name in hub.targets}
+    settings = hub.settings.hub
+    normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
+    decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
+    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm)
+    polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, settings.poll_interval_s)
+    healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
+    closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
+    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm)
+    return {
+        work.NORMALIZE: normalizer.turn,
+        work.DECIDE: decider.turn,
+        work.DELIVER: deliverer.turn,
+        "poll": polling.turn,
+        "heal": healer.turn,
+        "close_day": closer.turn,
+        "target": upkeep.target_turn,
+        "partitions": upkeep.partitions_turn,
+    }
+
+
+def _standing_keys(hub: Hub) -> list[Key]:
+    """Return the partitions that wake themselves, to be armed at start."""
+    keys: list[Key] = [("heal", "all"), ("partitions", "all")]
+    keys += [("poll", name) for name in hub.sources]
+    keys += [("target", name) for name in hub.targets]
+    keys += [("close_day", name) for name in hub.rules.entities]
+    return keys
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
+    """Open the database (embedded unless a URL is configured), migrate it, and open every connection's client.
+
+    Raises:
+        StoreError: the database or its keys have to be set right first.
+        SetupError: a connection is configured wrongly.
+    """
+    async with AsyncExitStack() as stack:
+        home = settings.hub.home
+        dsn = settings.database_url or await stack.enter_async_context(embedded(home))
+        cipher = load_cipher(home, os.environ)
+        await _migrate(dsn, clock or SystemClock())
+        pool = await stack.enter_async_context(open_pool(dsn))
+        hub = Hub(settings, clock or SystemClock(), dsn, pool, cipher, {}, rules_source(settings), _stack=stack)
+        for name, connection in settings.connections.items():
+            http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
+            await stack.enter_async_context(http)
+            hub.contexts[name] = Context(name, connection.settings, http, hub.clock)
+        try:
+            yield hub
+        finally:
+            await hub.stop_work()
+
+
+def _no_http() -> HttpClient:
+    """A connector without HTTP gets a client that reaches nothing."""
+    return HttpClient("http://127.0.0.1:9", budget=LocalBudget())
+
+
+async def _migrate(dsn: str, clock: Clock) -> None:
+    conn = await connect(dsn)
+    try:
+        async with conn.transaction():
+            await migrate.migrate(conn)
+            await migrate.ensure_partitions(conn, clock.now())
+    finally:
+        await conn.close()
+
+
+async def wait_until(condition: Callable[[], Awaitable[bool]], *, timeout_s: float, every_s: float = 0.1) -> bool:
+    """Wait until a condition holds; return whether it did before the time was up."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while not await condition():
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(every_s)
+    return True
+
+
+@asynccontextmanager
+async def serve_intake(hub: Hub, host: str, port: int, clock: Clock | None = None) -> AsyncIterator[str]:
+    """Take deliveries at ``host:port`` (0: a free one) and yield the address. ``clock``: what signatures are checked against."""
+
+    async def ready() -> bool:
+        async with hub.pool.connection(timeout=2) as conn:
+            await conn.execute("select 1")
+        return True
+
+    doors = {name: Door(name, source, ctx.settings) for name, (source, ctx) in hub.sources.items()}
+    committer = Committer(hub.pool, hub.cipher, hub.clock, hub.arm)
+    app = create_app(doors, committer, clock or hub.clock, ready)
+    async with serving(app, host, port) as address:
+        yield address

@@ -1,0 +1,51 @@
+"""From the configuration file to the rules a decision is made by."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from counterfoil.app.settings import EntitySettings, Settings
+from counterfoil.core.policies.rules import (
+    DisputeLostAccount,
+    EntityRules,
+    LockedPeriodPolicy,
+    MappingKey,
+    MappingKind,
+    PostingMode,
+    ProductPolicy,
+    Route,
+    ZeroInvoicePolicy,
+)
+from counterfoil.kit.errors import SetupError
+from counterfoil.workflows.rules_source import RulesSource
+
+
+def rules_source(settings: Settings) -> RulesSource:
+    """Return where the hub's rules come from. Raises SetupError for a mapping of an unknown kind."""
+    declared: dict[MappingKey, str] = {}
+    for kind, by_entity in settings.mappings.items():
+        if kind not in [known.value for known in MappingKind]:
+            choices = ", ".join(known.value for known in MappingKind)
+            raise SetupError(f"[mappings.{kind}]: unknown kind of mapping; known: {choices}", code="settings.invalid")
+        for entity, entries in by_entity.items():
+            declared.update({MappingKey(MappingKind(kind), entity, key): value for key, value in entries.items()})
+    entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
+    routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
+    return RulesSource(entities, routes, declared)
+
+
+def _entity(name: str, entity: EntitySettings) -> EntityRules:
+    return EntityRules(
+        name=name,
+        target=entity.target,
+        currency=entity.currency,
+        time_zone=ZoneInfo(entity.time_zone),
+        posting_mode=PostingMode(entity.posting),
+        posting_mode_from=entity.posting_from,
+        locked_period_policy=LockedPeriodPolicy(entity.locked_period),
+        rounding_tolerance_minor=entity.rounding_tolerance_minor,
+        product_policy=ProductPolicy(entity.products),
+        dispute_lost_account=DisputeLostAccount(entity.dispute_lost),
+        zero_invoice_policy=ZeroInvoicePolicy(entity.zero_invoices),
+        deferred_product_groups=entity.deferred_groups,
+    )
