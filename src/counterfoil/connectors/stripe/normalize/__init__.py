@@ -13,7 +13,7 @@ import msgspec
 
 from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.wire import API_VERSION
-from counterfoil.connectors.stripe.wire.events import Event, Head, Listed
+from counterfoil.connectors.stripe.wire.events import Event, HeadObject, Listed
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
 
@@ -23,7 +23,7 @@ from .reading import Gone, Notice, Told, decode, drift
 
 _EVENT = msgspec.json.Decoder(Event)
 _LISTED = msgspec.json.Decoder(Listed)
-_HEAD = msgspec.json.Decoder(Head)
+_HEAD = msgspec.json.Decoder(HeadObject)
 _VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(\.[a-z_]+)?")
 
 STATE_SUFFIXES = (".listed", ".fetched")
@@ -129,15 +129,10 @@ def _notice(delivery: Delivery, object_: str) -> Notice:
         return Notice(event.type.removeprefix("v1."), delivery.account, delivery.occurred_at, object_, related.id, b"", {}, True)
     snapshot = bytes(event.data.object)
     previous = {name: bytes(value) for name, value in (event.data.previous_attributes or {}).items()}
-    object_id = _object_id(delivery)
+    object_id = decode(_HEAD, snapshot).id
+    if not object_id:
+        raise rejected(f"the object of event {event.id} has no id", "payload_invalid")
     return Notice(event.type, delivery.account, delivery.occurred_at, object_, object_id, snapshot, previous, True)
-
-
-def _object_id(delivery: Delivery) -> str:
-    head = decode(_HEAD, delivery.body)
-    if head.data is None or not head.data.object.id:
-        raise rejected(f"the object of event {head.id} has no id", "payload_invalid")
-    return head.data.object.id
 
 
 def _listed_notice(delivery: Delivery) -> Notice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.errors import RejectedError
@@ -14,8 +15,8 @@ MULTIPLIED: dict[str, int] = {"MGA": 100}
 DIVIDED: dict[str, int] = {"ISK": 100, "UGX": 100}
 """Without decimals in ISO 4217, but told with two that are always 00 (https://docs.stripe.com/currencies#special-cases)."""
 
-TEN_STEPS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
-"""Three decimals, of which Stripe only takes a last digit of 0 (https://docs.stripe.com/currencies#three-decimal)."""
+DEVIATING = MULTIPLIED.keys() | DIVIDED.keys()
+"""All others agree: BHD, JOD, KWD, OMR and TND have three decimals in both (https://docs.stripe.com/currencies#three-decimal)."""
 
 MINOR_MAX = 2**63 - 1
 SECONDS_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -26,6 +27,7 @@ def rejected(message: str, code: str) -> RejectedError:
     return RejectedError(message, code=f"stripe.{code}", case_class="missing_mandatory_field")
 
 
+@lru_cache(maxsize=512)
 def currency_code(text: str) -> str:
     """Return the ISO 4217 code of Stripe's lower-case one. Raises RejectedError unless it has three letters."""
     if len(text) != 3 or not text.isascii() or not text.isalpha():
@@ -40,14 +42,18 @@ def money(amount: int, currency: str) -> Money:
     :data:`MULTIPLIED` and :data:`DIVIDED`. Raises RejectedError if a fraction of the ISO unit would be lost, or the amount has no room.
     """
     code = currency_code(currency)
+    minor = amount if code not in DEVIATING else _converted(amount, code)
+    if not -MINOR_MAX <= minor <= MINOR_MAX:
+        raise rejected(f"an amount in {code} is too large to be money", "amount_too_large")
+    return Money(minor, code)
+
+
+def _converted(amount: int, code: str) -> int:
     minor = amount * MULTIPLIED.get(code, 1)
     divisor = DIVIDED.get(code, 1)
     if minor % divisor:
         raise rejected(f"{amount} {code} is not a whole number of its smallest unit; the last two digits must be 00", "amount_fraction")
-    minor //= divisor
-    if abs(minor) > MINOR_MAX:
-        raise rejected(f"an amount in {code} is too large to be money", "amount_too_large")
-    return Money(minor, code)
+    return minor // divisor
 
 
 def optional_money(amount: int | None, currency: str) -> Money | None:

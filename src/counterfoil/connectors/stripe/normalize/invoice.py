@@ -71,8 +71,8 @@ def needs(notice: Notice) -> tuple[str, ...]:
 def facts(told: Told) -> Normalized:
     """Return the invoice, what was paid outside Stripe, its charges where they were fetched, and its tax rates."""
     state = told.own("invoice")
-    found = list(invoice_facts(told, state, is_main=True))
     seen = decode(_INVOICE, state.body)
+    found = list(_facts_of(told, seen, state, is_main=True))
     if told.kind in SETTLED_KINDS:
         found += charges_together(told, "invoice_charges", told.notice.object_id)
         found += one_charge(told, _charge_told(told))
@@ -105,7 +105,10 @@ def payment_facts(told: Told) -> Normalized:
 
 def invoice_facts(told: Told, state: State, *, is_main: bool) -> tuple[Fact, ...]:
     """Return the invoice and the payment made outside Stripe, if any. ``is_main``: the delivery is about this invoice."""
-    seen = decode(_INVOICE, state.body)
+    return _facts_of(told, decode(_INVOICE, state.body), state, is_main=is_main)
+
+
+def _facts_of(told: Told, seen: WireInvoice, state: State, *, is_main: bool) -> tuple[Fact, ...]:
     invoice = invoice_of(seen, is_gone=state.is_gone or told.kind == "invoice.deleted")
     kind = TYPES[invoice.state]
     if invoice.state is InvoiceState.ISSUED and told.notice.is_event:

@@ -38,7 +38,9 @@ class TaxSeen:
 def invoice_line(line: Line, currency: str, rates: Mapping[str, TaxRate]) -> InvoiceLine:
     """Return one line of an invoice. ``rates`` are the tax rates known by id beside the line's own."""
     taxes = taxes_seen(line.taxes, line.tax_amounts)
-    discount = sum(d.amount for d in line.discount_amounts or ()) + billing_credits(line.pretax_credit_amounts)
+    discount = billing_credits(line.pretax_credit_amounts)
+    if line.discount_amounts:
+        discount += sum(d.amount for d in line.discount_amounts)
     product, price = product_and_price(line)
     quantity = line.quantity_decimal if line.quantity_decimal is not None else Decimal(1 if line.quantity is None else line.quantity)
     return InvoiceLine(
@@ -116,6 +118,8 @@ def taxes_seen(taxes: list[Tax] | None, tax_amounts: list[TaxAmount] | None) -> 
 def line_taxes(seen: Iterable[TaxSeen], discounted: int, currency: str, rates: Mapping[str, TaxRate]) -> tuple[LineTax, ...]:
     """Return canonical taxes; where Stripe leaves out the taxable amount it is the discounted amount less inclusive taxes."""
     taxes = tuple(seen)
+    if not taxes:
+        return ()
     net = discounted - sum(t.amount for t in taxes if t.is_inclusive)
     return tuple(_line_tax(t, net, currency, rates.get(t.rate_id)) for t in taxes)
 
@@ -144,7 +148,7 @@ def billing_credits(credits: list[PretaxCreditAmount] | None) -> int:
 
     Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credits
     """
-    return sum(c.amount for c in credits or () if c.type == "credit_balance_transaction")
+    return sum(c.amount for c in credits if c.type == "credit_balance_transaction") if credits else 0
 
 
 def product_and_price(line: Line) -> tuple[str, str]:
