@@ -23,7 +23,8 @@ from .totals import Kind, Tally
 Row = dict[str, Any]
 
 NAMESPACE = "counterfoil"
-_SOURCE_ID = re.compile(r"stripe\.([a-z]+_[A-Za-z0-9]+)")
+_SOURCE_ID = re.compile(r"(?:^|[._])([a-z]+_[A-Za-z0-9]{8,})")
+"""Ids of the source within an external id, e.g. ``in_1V3R1UdTaZ2N`` in ``payment_stripe.oob_in_1V3R1UdTaZ2N``."""
 _READ_ROLES = (
     AccountRole.RECEIVABLE,
     AccountRole.CLEARING,
