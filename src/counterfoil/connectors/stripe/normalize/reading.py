@@ -89,10 +89,10 @@ class Told:
         """Return the state of the object the delivery is about: as fetched, else as delivered. Raises Gone if nobody has it any more."""
         found = self.found(kind, self.notice.object_id)
         if found is not None and found.body is not None:
-            return State(found.body, microseconds(found.fetched_at))
+            return State(found.body, self._sequence(found))
         if self.notice.snapshot:
             if found is not None:
-                return State(self.notice.snapshot, microseconds(found.fetched_at), is_gone=True)
+                return State(self.notice.snapshot, self._sequence(found), is_gone=True)
             return State(self.notice.snapshot, self.notice.sequence)
         if found is None:
             raise RejectedError(f"{kind} {self.notice.object_id} was not fetched", code="stripe.not_fetched")
@@ -103,7 +103,12 @@ class Told:
         found = self.found(kind, object_id) if object_id else None
         if found is None or found.body is None:
             return None
-        return State(found.body, microseconds(found.fetched_at))
+        return State(found.body, self._sequence(found))
+
+    def _sequence(self, found: Fetched) -> int:
+        """Return when a fetched state was true. Fetched because of an event it is at least as new, should our clock be behind Stripe's."""
+        at = microseconds(found.fetched_at)
+        return max(at, self.notice.sequence) if self.notice.is_event else at
 
     def needed(self, kind: str, object_id: str) -> State | None:
         """Return the fetched state of an object the facts need, None if it is gone. Raises RejectedError if it was not fetched."""

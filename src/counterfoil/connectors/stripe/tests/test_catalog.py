@@ -131,6 +131,13 @@ def test_events_of_one_second_are_ordered_by_what_their_names_tell() -> None:
     assert last == first + 2
 
 
+def test_a_fetched_state_is_at_least_as_new_as_its_event_when_our_clock_is_behind() -> None:
+    created = facts(delivery("customer.created", SNAPSHOT))[0]
+    answer = fetched("customer", CUSTOMER, at=CREATED_AT - timedelta(minutes=5))
+    updated = facts(delivery("customer.updated", SNAPSHOT, previous={"name": "Old"}), answer)[0]
+    assert updated.sequence == created.sequence + 1
+
+
 def test_a_products_sku_and_group_come_from_its_metadata() -> None:
     wire = {"id": "prod_1", "object": "product", "name": "Team", "active": True, "description": None, "tax_code": "txcd_10103001"}
     (fact,) = facts(delivery("product.created", {**wire, "metadata": {"sku": "T-1", "group": "plans"}, "created": CREATED}))
