@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from counterfoil.core.canonical.commands import AccountRole, Allocate, Command, CommandKind, PostDocument, Unmatch
+from counterfoil.core.canonical.commands import AccountRole, Allocate, Command, CommandKind, Unmatch
 from counterfoil.core.finance.postings import postings_of
+
+_DOCUMENTS = {CommandKind.POST_INVOICE, CommandKind.POST_CREDIT_NOTE, CommandKind.POST_PAYMENT, CommandKind.POST_ENTRY}
 
 
 @dataclass
@@ -33,18 +35,15 @@ class Ledger:
             self.balances[command.entity, str(posting.account), posting.amount.currency] += posting.amount.minor
             if posting.account.role is AccountRole.RECEIVABLE:
                 receivable += posting.amount.minor
-        if command.produces and command.kind not in (CommandKind.UPSERT_CUSTOMER, CommandKind.UPSERT_PRODUCT):
+        if command.kind in _DOCUMENTS:
             assert command.produces not in self.open, f"{command.produces} was posted twice"
             self.totals[command.produces] = self.open[command.produces] = receivable
         match arguments:
             case Allocate():
                 self._match(arguments.debit, arguments.credit, arguments.amount.minor)
             case Unmatch():
-                amount = self.matches.pop((arguments.debit, arguments.credit), 0)
+                amount = self.matches.pop((arguments.debit, arguments.credit))
                 self._move(arguments.debit, arguments.credit, -amount)
-            case PostDocument() if arguments.reverses:
-                rest = min(max(self.open[arguments.reverses], 0), -self.open[command.produces])
-                self._match(arguments.reverses, command.produces, rest)
             case _:
                 pass
 

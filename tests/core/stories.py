@@ -118,15 +118,16 @@ def play(facts: Sequence[Fact], books: World) -> World:
     return books
 
 
-def delivered(commands: Sequence[Command]) -> list[Command]:
-    """Return commands in an order a target may see: as wished, but none before what it needs."""
+def delivered(commands: Sequence[Command], order: Sequence[int] = ()) -> list[Command]:
+    """Return commands in an order a target may see: any (``order`` picks), but none before what it needs."""
     done: set[str] = set()
-    order: list[Command] = []
+    sent: list[Command] = []
     rest = list(commands)
     while rest:
-        ready = next((command for command in rest if done.issuperset(command.needs)), None)
-        assert ready is not None, f"nothing can be sent any more: {[(c.external_key, set(c.needs) - done) for c in rest]}"
-        rest.remove(ready)
-        order.append(ready)
-        done.add(ready.produces)
-    return order
+        ready = [command for command in rest if done.issuperset(command.needs)]
+        assert ready, f"nothing can be sent any more: {[(c.external_key, set(c.needs) - done) for c in rest]}"
+        pick = ready[order[len(sent) % len(order)] % len(ready) if order else 0]
+        rest.remove(pick)
+        sent.append(pick)
+        done.add(pick.produces)
+    return sent

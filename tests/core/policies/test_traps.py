@@ -156,6 +156,7 @@ def test_invoices_voided_after_payment_failure_are_reversed_on_the_day_of_the_vo
     assert texts(decision.commands) == [
         "post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD",
         "post_credit_note invoice_void_stripe.in_1 2026-04-02 99.00 USD reverses invoice/stripe:in_1",
+        "allocate invoice/stripe:in_1 credit_note/void.stripe:in_1 99.00 USD",
     ]
     ledger = Ledger().take(books.sent)
     assert (ledger.left_open(), ledger.balance("receivable"), ledger.balance("revenue:plans")) == ({}, 0, 0)
@@ -169,7 +170,7 @@ def test_voiding_gives_used_credit_back_and_reverses_only_what_no_credit_note_di
     books.decide(credit_note(usd(3000), before=3000))
     decision = books.decide(replace(state, state=e.InvoiceState.VOID, voided_at=at("2026-03-20 12:00")))
     assert texts(decision.commands)[3:] == [
-        "post_credit_note invoice_void_stripe.in_1 2026-03-20 70.00 USD",
+        "post_credit_note invoice_void_stripe.in_1 2026-03-20 70.00 USD reverses invoice/stripe:in_1",
         "post_entry balance_return_stripe.in_1 2026-03-20 customer_credit -20.00 USD, receivable 20.00 USD",
         "allocate invoice/stripe:in_1 credit_note/void.stripe:in_1 50.00 USD",
         "allocate entry/balance_return.stripe:in_1 credit_note/void.stripe:in_1 20.00 USD",
@@ -217,7 +218,7 @@ def test_credit_note_on_a_paid_invoice_is_matched_with_its_refund_and_not_with_t
         "post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD",
         "post_payment payment_stripe.ch_1 2026-03-10 in 99.00 USD via clearing:stripe",
         "allocate invoice/stripe:in_1 payment/stripe:ch_1 99.00 USD",
-        "post_credit_note credit_note_stripe.cn_1 2026-03-11 25.00 USD",
+        "post_credit_note credit_note_stripe.cn_1 2026-03-11 25.00 USD reverses invoice/stripe:in_1",
         "post_payment refund_stripe.re_1 2026-03-12 out 25.00 USD via clearing:stripe",
         "allocate refund/stripe:re_1 credit_note/stripe:cn_1 25.00 USD",
     ]
@@ -317,6 +318,17 @@ def test_source_invoice_edited_before_anything_was_sent_replaces_the_wish() -> N
     second = books.decide(invoice(usd(9800))).commands[0]
     assert (second.external_key, second.id != first.id, second.arguments) == (first.external_key, True, document(books, first.external_key))
     assert document(books, first.external_key).total == usd(9800)
+
+
+def test_a_wish_that_goes_back_to_what_it_was_before_being_replaced_is_new_again() -> None:
+    books = world()
+    ids = []
+    for minor in (9900, 9800, 9900, 9900):
+        command = books.decide(invoice(usd(minor))).commands[0]
+        books.wishes[command.external_key] = Wish(command, is_open=True)
+        ids.append(command.id)
+    assert len(set(ids)) == 3
+    assert ids[2] == ids[3]
 
 
 def test_a_changed_due_date_or_mapping_after_posting_is_no_edit_of_the_document() -> None:

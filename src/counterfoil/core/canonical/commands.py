@@ -100,7 +100,7 @@ class PostDocument:
     """Post an invoice or a credit note (by command kind). All amounts of a credit note are positive reductions.
 
     ``total`` and ``tax`` are what the target must compute, to the minor unit; it is parked otherwise (B3).
-    ``reverses`` names the invoice a credit note credits, empty when free-standing.
+    ``reverses`` names the invoice a credit note credits, empty when free-standing: a reference only, they are matched by ``Allocate``.
     """
 
     customer_id: str
@@ -217,7 +217,8 @@ class Command:
         subject: the source object that asks for it.
         external_key: deterministic key of the document in the target.
         needs: dependency keys (see ``ErpDocument`` bindings: ``<document kind>/<canonical id>``) that must be bound in the target first.
-        produces: the dependency key that being done binds; empty for allocations.
+        produces: the dependency key that being done binds: of documents and master data; of matches (``match/...``, ``unmatch/...``) only
+            where something must come after them.
         order_key: commands with the same order key are sent in order.
         not_before: not to be sent earlier (summary windows); None = now.
         content: digest of what the source said where a later change of it must not pass unnoticed (documents); else empty.

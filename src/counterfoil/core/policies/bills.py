@@ -39,7 +39,7 @@ class Bill:
         """An older debt of the customer that was collected with this invoice."""
         return Money(max(-self.balance_change.minor, 0) if self.invoice.total.minor >= 0 else 0, self.invoice.currency)
 
-    def settle(self, credit: Posted, amount: Money, after: Sequence[Posted] = ()) -> None:
+    def settle(self, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
         """Match a credit with the invoice, and with the debt it carried over.
 
         A payment of all that is due pays both. A partial one is split in proportion, cut to the minor unit, so that whatever the order and
@@ -47,12 +47,13 @@ class Bill:
         """
         own, carried = self.own_part, self.carried_part
         if not carried:
-            self.books.match(self.document, credit, amount, after)
+            self.books.match(self.document, credit, amount, after, is_undoable=is_undoable)
             return
         due = own.minor + carried.minor
         paid = min(amount.minor, due)
-        self.books.match(self.document, credit, Money(own.minor * paid // due, amount.currency), after)
-        self.books.match(self.balance, credit, Money(carried.minor * paid // due, amount.currency), after)
+        for debit, part in ((self.document, own), (self.balance, carried)):
+            share = Money(part.minor * paid // due, amount.currency)
+            self.books.match(debit, credit, share, after, is_undoable=is_undoable)
 
 
 def balance_change_of(invoice: e.Invoice) -> Money:

@@ -61,27 +61,44 @@ class Books:
             self.draft.wish(Wanted(self.entity, CommandKind.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
         return Posted(key, day)
 
-    def _matchable(self, debit: Posted, credit: Posted) -> bool:
-        return all(self.entity.mode_on(document.day) is PostingMode.DETAILED for document in (debit, credit))
+    def has_document(self, posted: Posted) -> bool:
+        """Tell whether a fact of these books is a document of its own, and not summed up with its day."""
+        return self.entity.mode_on(posted.day) is PostingMode.DETAILED
 
-    def match(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[Posted] = ()) -> None:
+    def match(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
         """Wish to match two documents, if both exist as documents and there is something to match.
 
-        ``after`` are further documents that must be there first: those whose match with one of the two comes, and is undone, before.
+        ``after`` are the dependency keys of what must come before (releases by ``unmatch``). Only an ``is_undoable`` match can be waited
+        for, and so be undone: a command may overtake another unless it needs it.
         """
-        if amount.minor <= 0 or not self._matchable(debit, credit):
+        if amount.minor <= 0 or not (self.has_document(debit) and self.has_document(credit)):
             return
-        arguments = Allocate(debit.key, credit.key, amount)
-        self._pair(CommandKind.ALLOCATE, "alloc", debit, credit, arguments, after)
+        produces = f"match/{_pair(debit, credit)}" if is_undoable else ""
+        needs = (debit.key, credit.key, *after)
+        self._wish(CommandKind.ALLOCATE, "alloc", debit, credit, Allocate(debit.key, credit.key, amount), needs, produces)
 
-    def unmatch(self, debit: Posted, credit: Posted) -> None:
-        """Wish to undo the match of two documents."""
-        if self._matchable(debit, credit):
-            self._pair(CommandKind.UNMATCH, "unmatch", debit, credit, Unmatch(debit.key, credit.key), ())
+    def unmatch(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
+        """Wish to undo a match that was wished, here or before; return the key of the release, nothing if there is none to undo."""
+        pair = _pair(debit, credit)
+        if not self.draft.has_wished("alloc", pair):
+            return ()
+        needs = (debit.key, credit.key, f"match/{pair}")
+        self._wish(CommandKind.UNMATCH, "unmatch", debit, credit, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
+        return (f"unmatch/{pair}",)
 
-    def _pair(
-        self, kind: CommandKind, name: str, debit: Posted, credit: Posted, arguments: Allocate | Unmatch, after: Sequence[Posted]
+    def _wish(
+        self,
+        kind: CommandKind,
+        name: str,
+        debit: Posted,
+        credit: Posted,
+        arguments: Allocate | Unmatch,
+        needs: tuple[str, ...],
+        produces: str,
     ) -> None:
-        object_id = f"{debit.key}+{credit.key}"
-        needs = (debit.key, credit.key, *(posted.key for posted in after))
-        self.draft.wish(Wanted(self.entity, kind, name, object_id, arguments, needs, order_key=self.customer_id))
+        pair = _pair(debit, credit)
+        self.draft.wish(Wanted(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
+
+
+def _pair(debit: Posted, credit: Posted) -> str:
+    return f"{debit.key}+{credit.key}"

@@ -78,12 +78,9 @@ def _content(state: e.CreditNote) -> str:
 
 
 def _post(credit: Credit, lines: Lines) -> PostDocument:
-    """Wish the document. It names the invoice it reverses, and is matched with it by the target, only if all of it was credited before
-    payment; else a target that does not know the payment yet would match what is to be given back. The part before payment is matched here.
-    """
+    """Wish the document, and its match with the open invoice for the part before payment."""
     books, note, bill = credit.books, credit.note, credit.bill
-    is_all_before = bill is not None and bool(note.total) and credit.before_payment == note.total
-    reverses = bill.document.key if bill is not None and is_all_before else ""
+    reverses = bill.document.key if bill is not None and books.has_document(bill.document) else ""
     document = PostDocument(
         customer_id=books.customer_id,
         currency=note.currency,
@@ -101,8 +98,8 @@ def _post(credit: Credit, lines: Lines) -> PostDocument:
     needs = (books.customer_key, *((reverses,) if reverses else ()), *lines.needs)
     wanted = Wanted(books.entity, CommandKind.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
     books.draft.wish(replace(wanted, order_key=books.customer_id, content=_content(note)))
-    if bill is not None and not is_all_before:
-        books.match(bill.document, credit.document, credit.before_payment)
+    if bill is not None:
+        books.match(bill.document, credit.document, credit.before_payment, is_undoable=True)
     return document
 
 
@@ -148,15 +145,14 @@ def _void(credit: Credit, document: PostDocument, lines: Lines) -> None:
     void = Posted(f"{ObjectKind.INVOICE.value}/void.{note.id}", day)
     memo = f"void of credit note {note.number or note.id}"
     reversal = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
-    needs = (books.customer_key, credit.document.key, *lines.needs)
+    needs = (books.customer_key, *lines.needs)
     wanted = Wanted(books.entity, CommandKind.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id)
     books.draft.wish(wanted)
-    if credit.bill is not None and credit.before_payment:
-        books.unmatch(credit.bill.document, credit.document)
+    released = books.unmatch(credit.bill.document, credit.document) if credit.bill is not None else ()
     rest = note.total
     if note.to_balance:
         back = customer_balance_lines(note.to_balance, books.customer_id, RECEIVABLE)
         returned = books.entry("credit_to_balance_return", note.id, back, day, memo=memo)
         books.match(void, returned, note.to_balance)
         rest = rest - note.to_balance
-    books.match(void, credit.document, rest)
+    books.match(void, credit.document, rest, released)

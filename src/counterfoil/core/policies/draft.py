@@ -27,7 +27,7 @@ from counterfoil.core.finance.dates import accounting_date, first_open_day, move
 from counterfoil.core.finance.invariants import check_arguments
 from counterfoil.core.finance.summary import SummaryItem, items_of
 
-from .decision import CaseClass, Decision, Origin, Problem, View
+from .decision import CaseClass, Decision, Origin, Problem, View, Wish
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
 
 Booking = PostDocument | PostPayment | PostEntry
@@ -170,6 +170,11 @@ class Draft:
         """Return the accounting date of an instant before any lock."""
         return accounting_date(instant, entity.time_zone)
 
+    def has_wished(self, name: str, object_id: str) -> bool:
+        """Tell whether a command was wished under this name and id, in this decision or before."""
+        key = external_key(name, object_id)
+        return self.view.wished(key) is not None or any(command.external_key == key for command in self._commands.values())
+
     def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
 
@@ -188,27 +193,33 @@ class Draft:
                 self._summary.extend(items_of(wanted.entity.name, key, booked_on(arguments), wanted.kind, arguments))
                 return
             moved = self._open_day(wanted.entity, key, arguments)
-            if moved is None:
-                return
-            self._add(wanted, key, moved, "")
-        elif earlier is None or earlier.is_open:
-            self._add(wanted, key, arguments, "")
-        elif earlier.command.arguments == arguments or isinstance(arguments, Allocate | Unmatch):
+            if moved is not None:
+                self._add(wanted, key, moved, earlier)
+        elif earlier is not None and isinstance(arguments, Allocate | Unmatch) and not earlier.is_open:
             self._commands[earlier.command.id] = earlier.command
-        else:  # master data that changed: also when it changes back to a former content, it is a new wish
-            self._add(wanted, key, arguments, earlier.command.id)
+        else:
+            self._add(wanted, key, arguments, earlier)
 
-    def _add(self, wanted: Wanted, key: str, arguments: Arguments, after: str) -> None:
-        text = canonical_text(wanted.arguments)
+    def _add(self, wanted: Wanted, key: str, arguments: Arguments, earlier: Wish | None) -> None:
+        """Add a command, or keep the earlier one if it says the same.
+
+        Its id derives from what was wanted before any move out of a locked period. One that replaces an earlier wish derives from that,
+        too: so it is new even if it goes back to what was wished before (master data that changes back, a mapping that is restored).
+        """
+        needs = tuple(dict.fromkeys(wanted.needs))
+        if earlier is not None and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs):
+            self._commands[earlier.command.id] = earlier.command
+            return
+        after = earlier.command.id if earlier is not None else ""
         command = Command(
-            id=digest(wanted.kind.value, wanted.entity.target, key, text, after),
+            id=digest(wanted.kind.value, wanted.entity.target, key, canonical_text(wanted.arguments), after),
             kind=wanted.kind,
             target=wanted.entity.target,
             entity=wanted.entity.name,
             subject=self.event.subject,
             external_key=key,
             arguments=arguments,
-            needs=tuple(dict.fromkeys(wanted.needs)),
+            needs=needs,
             produces=wanted.produces,
             order_key=wanted.order_key,
             lane=wanted.lane,

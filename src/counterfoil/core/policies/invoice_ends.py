@@ -21,9 +21,9 @@ _SETTLED = frozenset({InvoiceState.PAID, InvoiceState.VOID})
 
 def end(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Book how the invoice ended, if it did. ``document`` is the document it was posted as."""
-    _write_off(bill)
+    released = _write_off(bill)
     if bill.invoice.state is InvoiceState.VOID:
-        _void(bill, document, product_needs)
+        _void(bill, document, product_needs, released)
 
 
 def _day(bill: Bill, instant: datetime | None) -> date:
@@ -58,42 +58,40 @@ class _WriteOff:
         return books.entry(name, self.bill.invoice.id, lines, day, memo=memo)
 
 
-def _write_off(bill: Bill) -> None:
-    """Write off what an uncollectible invoice leaves open; take it back when it is paid or voided after all.
+def _write_off(bill: Bill) -> tuple[str, ...]:
+    """Write off what an uncollectible invoice leaves open; take it back when it is paid or voided after all. Returns what was released.
 
     The write-off is kept as first booked, however often the invoice is decided. What is recovered while it stays uncollectible is
     taken back once it ends, in one entry. An invoice that was first seen when it was paid already was never written off here.
     """
     invoice, draft = bill.invoice, bill.books.draft
     written = written_off(draft, invoice)
+    released: tuple[str, ...] = ()
     off = _WriteOff(bill, Posted(f"entry/bad_debt.{invoice.id}", _day(bill, invoice.uncollectible_at)))
     if invoice.state is InvoiceState.UNCOLLECTIBLE:
         open_part = written or invoice.amount_remaining or Money(0, invoice.currency)
         off.book("bad_debt", open_part, off.entry.day)
-        bill.settle(off.entry, open_part)
+        bill.settle(off.entry, open_part, is_undoable=True)
     elif written is not None and invoice.state in _SETTLED:
         off.book("bad_debt", written, off.entry.day)
-        release(bill)
+        released = release(bill)
         ended = invoice.paid_at if invoice.state is InvoiceState.PAID else invoice.voided_at
         recovery = off.book("recovery", -written, _day(bill, ended))
-        bill.books.match(recovery, off.entry, written)
+        bill.books.match(recovery, off.entry, written, released)
+    return released
 
 
-def release(bill: Bill) -> Posted:
-    """Wish that the write-off lets go of the invoice, so that a payment can take its place; returns the write-off."""
+def release(bill: Bill) -> tuple[str, ...]:
+    """Wish that the write-off lets go of the invoice, so that a payment can take its place; returns the keys of the releases."""
     invoice = bill.invoice
     entry = Posted(f"entry/bad_debt.{invoice.id}", _day(bill, invoice.uncollectible_at))
-    bill.books.unmatch(bill.document, entry)
-    if bill.carried_part:
-        bill.books.unmatch(bill.balance, entry)
-    return entry
+    return (*bill.books.unmatch(bill.document, entry), *bill.books.unmatch(bill.balance, entry))
 
 
-def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
+def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], released: tuple[str, ...]) -> None:
     """Reverse a voided invoice by a credit note of the void day, never by canceling it in place: its period may be closed.
 
-    Credit notes issued before stand: only the rest is reversed, in proportion. Customer credit that was used goes back to the customer;
-    then the reversal is matched by amount and names no invoice, for a target would match all of it where the credit belongs.
+    Credit notes issued before stand: only the rest is reversed, in proportion. Customer credit that was used goes back to the customer.
     """
     invoice, books = bill.invoice, bill.books
     day = _day(bill, invoice.voided_at)
@@ -103,13 +101,12 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) ->
     is_credit_note = invoice.total.minor >= 0
     kind = CommandKind.POST_CREDIT_NOTE if is_credit_note else CommandKind.POST_INVOICE
     void = Posted(f"{(ObjectKind.CREDIT_NOTE if is_credit_note else ObjectKind.INVOICE).value}/void.{invoice.id}", day)
-    needs = (books.customer_key, bill.document.key, *product_needs)
+    needs = (books.customer_key, *((bill.document.key,) if books.has_document(bill.document) else ()), *product_needs)
     books.draft.wish(Wanted(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)
     returned = books.entry("balance_return", invoice.id, lines, day, memo=f"customer balance, void of {invoice.number or invoice.id}")
     if is_credit_note:
-        if not reversal.reverses:
-            books.match(bill.document, void, bill.own_part)
+        books.match(bill.document, void, bill.own_part, released)
         books.match(returned, void, min(bill.balance_change, reversal.total))
         books.match(bill.balance, returned, bill.carried_part)
         return
@@ -127,7 +124,7 @@ def _reversal(bill: Bill, document: PostDocument, day: date) -> PostDocument | N
             return None
         lines = scale_lines(lines, rest)
     tax = total((tax.amount for line in lines for tax in line.taxes), invoice.currency)
-    reverses = bill.document.key if invoice.total.minor >= 0 and bill.balance_change.minor <= 0 else ""
+    reverses = bill.document.key if invoice.total.minor >= 0 and bill.books.has_document(bill.document) else ""
     memo = f"void of {invoice.number or invoice.id}"
     return replace(
         document, lines=lines, total=rest, tax=tax, issued_on=day, accounting_on=day, due_on=day, number="", reverses=reverses, memo=memo

@@ -145,7 +145,7 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
         if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
             draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
-    released = (invoice_ends.release(bill),) if invoice_ends.written_off(draft, invoice) else ()
+    released = invoice_ends.release(bill) if invoice_ends.written_off(draft, invoice) else ()
     if owner.name == books.entity.name:
         bill.settle(posted, amount, released)
         return

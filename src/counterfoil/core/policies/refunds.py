@@ -50,9 +50,9 @@ def refund(draft: Draft, state: e.Refund) -> None:
         given.books.match(given.posted, given.returned, state.amount, matched)
 
 
-def _match(given: GivenBack, payment: e.Payment | None) -> tuple[Posted, ...] | None:
-    """Match a refund with what it gives back, and return that. None while it is not known: then the return of the money is not matched
-    yet either, so that the matches come in the same order whatever arrives first.
+def _match(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | None:
+    """Match a refund with what it gives back; if the money came back, undo that and return the keys of the release. None while the other
+    side is not known: then the return of the money is not matched yet either, so that all orders of arrival lead to the same matches.
     """
     draft, note_id = given.books.draft, given.refund.credit_note_id
     if not note_id:
@@ -114,7 +114,7 @@ def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: e.Set
     books.draft.wish(replace(wanted, order_key=books.customer_id))
 
 
-def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[Posted, ...]:
+def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[str, ...]:
     """Match a refund with what its payment left open: a payment that was never applied, or exactly the rest of one that was.
 
     Of several refunds of one payment none knows the others; these two cases can never match more than is open.
@@ -126,10 +126,8 @@ def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[Posted, ...]:
     entity = given.books.entity
     key = ObjectRef(ObjectKind.PAYMENT, payment.id).key
     credit = Posted(key, given.books.draft.day(entity, payment.occurred_at))
-    given.books.match(given.posted, credit, min(given.refund.amount, rest))
-    if given.returned is not None:
-        given.books.unmatch(given.posted, credit)
-    return (credit,)
+    given.books.match(given.posted, credit, min(given.refund.amount, rest), is_undoable=True)
+    return given.books.unmatch(given.posted, credit) if given.returned is not None else ()
 
 
 def refunded_part(credit_note: e.CreditNote) -> Money:
@@ -138,8 +136,8 @@ def refunded_part(credit_note: e.CreditNote) -> Money:
     return (credit_note.after_payment or zero) - (credit_note.to_balance or zero) - (credit_note.out_of_band or zero)
 
 
-def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> tuple[Posted, ...]:
-    """Match a refund with its credit note, through the intercompany accounts if that is another entity's; returns what it was matched with.
+def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> tuple[str, ...]:
+    """Match a refund with its credit note, through the intercompany accounts if that is another entity's; returns the keys of the release.
 
     When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return.
     """
@@ -148,20 +146,19 @@ def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: Entity
     key = ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key
     credit = Posted(key, draft.day(owner, credit_note.issued_at))
     if owner.name == books.entity.name:
-        books.match(given.posted, credit, amount)
-        if given.returned is not None:
-            books.unmatch(given.posted, credit)
-        return (credit,)
+        books.match(given.posted, credit, amount, is_undoable=True)
+        return books.unmatch(given.posted, credit) if given.returned is not None else ()
     owner_books = Books(draft, owner, draft.survivor(credit_note.customer_id))
     object_id = f"{state.id}+{credit_note.id}"
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
-    books.match(given.posted, payer_side, amount)
-    owner_books.match(owner_side, credit, amount)
-    if given.returned is not None:
-        books.unmatch(given.posted, payer_side)
-        owner_books.unmatch(owner_side, credit)
-        bridge = Bridge(books, owner_books, object_id, given.returned.day)
-        payer_back, owner_back = bridge.inbound("intercompany_return", amount)
-        books.match(payer_back, payer_side, amount, (given.posted,))
-        owner_books.match(owner_side, owner_back, amount, (credit,))
-    return (payer_side,)
+    books.match(given.posted, payer_side, amount, is_undoable=True)
+    owner_books.match(owner_side, credit, amount, is_undoable=True)
+    if given.returned is None:
+        return ()
+    released = books.unmatch(given.posted, payer_side)
+    owner_released = owner_books.unmatch(owner_side, credit)
+    back = Bridge(books, owner_books, object_id, given.returned.day)
+    payer_back, owner_back = back.inbound("intercompany_return", amount)
+    books.match(payer_back, payer_side, amount, released)
+    owner_books.match(owner_side, owner_back, amount, owner_released)
+    return released
