@@ -1,0 +1,1 @@
+"""What sits around the books: sale orders, partner merge, automation webhooks, the interfering human."""

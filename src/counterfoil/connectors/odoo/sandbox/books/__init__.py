@@ -1,0 +1,1 @@
+"""The accounting engine of the Odoo sandbox: dynamic lines, taxes, posting, numbers, payments, reconciliation."""

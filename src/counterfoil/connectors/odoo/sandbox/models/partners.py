@@ -1,0 +1,377 @@
+"""Partners, companies and products."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from counterfoil.connectors.odoo.sandbox.books import chart, locks
+from counterfoil.connectors.odoo.sandbox.orm.core import record_method
+from counterfoil.connectors.odoo.sandbox.orm.env import Env
+from counterfoil.connectors.odoo.sandbox.orm.errors import PythonError, UserError, ValidationError
+from counterfoil.connectors.odoo.sandbox.orm.fields import Field, boolean, char, choice, day, float_, integer, lines, many, one, text
+from counterfoil.connectors.odoo.sandbox.orm.model import Model
+from counterfoil.connectors.odoo.sandbox.orm.store import Row
+from counterfoil.connectors.odoo.sandbox.orm.writing import Values
+
+
+def commercial(env: Env, row: Row) -> int:
+    """Return the company a contact belongs to (or the partner itself)."""
+    rows = env.rows("res.partner")
+    while not row["is_company"] and row["parent_id"]:
+        row = rows[row["parent_id"]]
+    return int(row["id"])
+
+
+class Partner(Model):
+    """res.partner."""
+
+    name = "res.partner"
+    label = "Contact"
+    order = "complete_name, id desc"
+    declared: ClassVar[dict[str, Field]] = {
+        "name": char("Name", index=True),
+        "complete_name": char("Complete Name", compute=lambda env, row: _complete_name(env, row)),
+        "active": boolean(default=True),
+        "ref": char("Reference", index=True),
+        "lang": choice("Language", default="en_US"),
+        "email": char("Email", index=True),
+        "phone": char("Phone"),
+        "mobile": char("Mobile", until=18),
+        "title": char("Title", until=18),
+        "street": char("Street"),
+        "street2": char("Street2"),
+        "city": char("City"),
+        "zip": char("Zip"),
+        "state_id": one("res.country.state", "State"),
+        "country_id": one("res.country", "Country"),
+        "country_code": char(
+            "Country Code", compute=lambda env, row: env.rows("res.country")[row["country_id"]]["code"] if row["country_id"] else False
+        ),
+        "vat": char("Tax ID", index=True),
+        "is_company": boolean("Is a Company"),
+        "company_type": choice(
+            "Company Type", ("person", "Person"), ("company", "Company"), compute=lambda env, row: _company_type(row), readonly=False
+        ),
+        "type": choice(
+            "Address Type", ("contact", "Contact"), ("invoice", "Invoice"), ("delivery", "Delivery"), ("other", "Other"), default="contact"
+        ),
+        "parent_id": one("res.partner", "Related Company"),
+        "child_ids": lines("res.partner", "parent_id", "Contact"),
+        "commercial_partner_id": one("res.partner", "Commercial Entity", compute=commercial),
+        "company_id": one("res.company", "Company"),
+        "user_ids": lines("res.users", "partner_id", "Users"),
+        "color": integer("Color Index"),
+        "comment": text("Notes"),
+        "customer_rank": integer("Customer Rank"),
+        "supplier_rank": integer("Supplier Rank"),
+        "property_account_receivable_id": one("account.account", "Account Receivable", company_dependent=True),
+        "property_account_payable_id": one("account.account", "Account Payable", company_dependent=True),
+        "property_payment_term_id": one("account.payment.term", "Customer Payment Terms", company_dependent=True),
+        "property_account_position_id": one("account.fiscal.position", "Fiscal Position", company_dependent=True),
+        "credit": float_("Total Receivable", compute=lambda env, row: chart.open_receivable(env, row)),
+    }
+    company_field = "company_id"
+
+    def options(self, env: Env, declared: Field) -> tuple[tuple[str, str], ...]:
+        """Offer the installed languages."""
+        if declared.name == "lang":
+            return tuple((r["code"], r["name"]) for r in env.rows("res.lang").values() if r["active"])
+        return super().options(env, declared)
+
+    def display_name(self, env: Env, row: Row) -> str:
+        """Return the name, after its company's for a contact."""
+        return _complete_name(env, row) or f"{self.name},{row['id']}"
+
+    def _clean_selection(self, env: Env, declared: Field, value: Any) -> Any:
+        if declared.name == "lang":  # create accepts a language that is not installed; only load refuses it
+            return value or False
+        return super()._clean_selection(env, declared, value)
+
+    def property_default(self, env: Env, name: str) -> Any:
+        """Return the company's receivable or payable account."""
+        if name in ("property_account_receivable_id", "property_account_payable_id"):
+            return chart.default_account(env, env.company_id, "receivable" if "receivable" in name else "payable")
+        return False
+
+    def name_find(self, env: Env, name: str, domain: list[Any], operator: str = "ilike", limit: int | None = None) -> list[Row]:
+        """Find by complete name, email, reference or VAT."""
+        if not name:
+            return self.find(env, domain, None, limit)
+        terms: list[Any] = [[f, operator, name] for f in ("complete_name", "email", "ref", "vat")]
+        return self.find(env, [*domain, "|", "|", "|", *terms], None, limit)
+
+    def prepare(self, env: Env, values: Values) -> Values:
+        """Take the company type and check what is required."""
+        if values.get("company_type") == "company":
+            values["is_company"] = True
+        if not values.get("name") and values.get("type", "contact") == "contact":
+            raise ValidationError("The operation cannot be completed: Contacts require a name")
+        return values
+
+    def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
+        """Take the company type; refuse an empty name."""
+        if "company_type" in values:
+            values["is_company"] = values["company_type"] == "company"
+        if "name" in values and not values["name"]:
+            raise ValidationError("The operation cannot be completed: Contacts require a name")
+        return values
+
+    def unlinking(self, env: Env, rows: list[Row]) -> None:
+        """Refuse deleting a partner with entries or a user."""
+        for row in rows:
+            if env.find("account.move.line", "partner_id", row["id"]) or env.find("account.move", "partner_id", row["id"]):
+                raise UserError("The partner cannot be deleted because it is used in Accounting")
+            if any(env.rows("res.users")[i]["active"] for i in env.find("res.users", "partner_id", row["id"])):
+                raise ValidationError(
+                    "You cannot delete contacts linked to an active user. Ask an administrator to archive their associated user first."
+                )
+
+
+def _complete_name(env: Env, row: Row) -> str:
+    name = row["name"] or ""
+    parent = env.rows("res.partner").get(row["parent_id"]) if row["parent_id"] else None
+    return f"{parent['name']}, {name}" if parent is not None and not row["is_company"] else str(name)
+
+
+def _company_type(row: Row) -> str:
+    return "company" if row["is_company"] else "person"
+
+
+def _locked(name: str, label: str, **versions: int) -> Field:
+    return day(label, compute=lambda env, row: locks.effective(env, row, name), **versions)
+
+
+class Company(Model):
+    """res.company."""
+
+    name = "res.company"
+    label = "Companies"
+    order = "sequence, name"
+    declared: ClassVar[dict[str, Field]] = {
+        "name": char("Company Name", required=True, index=True),
+        "active": boolean(default=True),
+        "sequence": integer(default=10),
+        "parent_id": one("res.company", "Parent Company"),
+        "partner_id": one("res.partner", "Partner"),
+        "currency_id": one("res.currency", "Currency", required=True, default=lambda env: env.rows("res.company")[1]["currency_id"] if 1 in env.rows("res.company") else 1),
+        "country_id": one("res.country", "Country"),
+        "account_fiscal_country_id": one("res.country", "Fiscal Country"),
+        "chart_template": char("Chart Template"),
+        "vat": char("Tax ID"),
+        "email": char("Email"),
+        "user_ids": many("res.users", "Accepted Users", compute=lambda env, row: _users(env, row)),
+        "fiscalyear_last_day": integer("Fiscalyear Last Day", required=True, default=31),
+        "fiscalyear_last_month": choice("Fiscalyear Last Month", *((str(m), str(m)) for m in range(1, 13)), required=True, default="12"),
+        "fiscalyear_lock_date": day("Global Lock Date"),
+        "tax_lock_date": day("Tax Return Lock Date"),
+        "period_lock_date": day("Journals Entries Lock Date", until=17),
+        "sale_lock_date": day("Sales Lock Date", since=18),
+        "purchase_lock_date": day("Purchase Lock date", since=18),
+        "hard_lock_date": day("Hard Lock Date", since=18),
+        "user_fiscalyear_lock_date": _locked("fiscalyear_lock_date", "User Fiscalyear Lock Date", since=18),
+        "user_tax_lock_date": _locked("tax_lock_date", "User Tax Lock Date", since=18),
+        "user_sale_lock_date": _locked("sale_lock_date", "User Sale Lock Date", since=18),
+        "user_purchase_lock_date": _locked("purchase_lock_date", "User Purchase Lock Date", since=18),
+        "user_hard_lock_date": _locked("hard_lock_date", "User Hard Lock Date", since=18),
+        "tax_calculation_rounding_method": choice(
+            "Tax Calculation Rounding Method", ("round_per_line", "Round per Line"), ("round_globally", "Round Globally"),
+            default=lambda env: "round_globally" if env.version >= 19 else "round_per_line",
+        ),
+        "account_price_include": choice(
+            "Default Sales Price Include", ("tax_included", "Tax Included"), ("tax_excluded", "Tax Excluded"), default="tax_excluded", since=18
+        ),
+        "bank_account_code_prefix": char("Prefix of the bank accounts"),
+        "cash_account_code_prefix": char("Prefix of the cash accounts"),
+        "transfer_account_id": one("account.account", "Inter-Banks Transfer Account"),
+        "account_journal_suspense_account_id": one("account.account", "Journal Suspense Account"),
+        "default_cash_difference_income_account_id": one("account.account", "Cash Difference Income"),
+        "default_cash_difference_expense_account_id": one("account.account", "Cash Difference Expense"),
+        "account_journal_payment_debit_account_id": one("account.account", "Journal Outstanding Receipts", until=17),
+        "account_journal_payment_credit_account_id": one("account.account", "Journal Outstanding Payments", until=17),
+        "account_sale_tax_id": one("account.tax", "Default Sale Tax"),
+        "account_purchase_tax_id": one("account.tax", "Default Purchase Tax"),
+        "currency_exchange_journal_id": one("account.journal", "Exchange Gain or Loss Journal"),
+        "income_currency_exchange_account_id": one("account.account", "Gain Exchange Rate Account"),
+        "expense_currency_exchange_account_id": one("account.account", "Loss Exchange Rate Account"),
+    }  # fmt: skip
+
+    def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
+        """Give the company a partner and let its creator use it."""
+        for row in rows:
+            twins = [i for i in env.find(self.name, "name", row["name"]) if i != row["id"]]
+            if twins:
+                raise ValidationError("The operation cannot be completed: The company name must be unique!")
+            if not row["partner_id"]:
+                partner = {
+                    "name": row["name"],
+                    "is_company": True,
+                    "country_id": row["country_id"],
+                    "vat": row["vat"],
+                    "email": row["email"],
+                }
+                env.set(self.name, row, partner_id=env.model("res.partner").create(env, [partner])[0])
+            user = env.user
+            env.set("res.users", user, company_ids=(*user["company_ids"], row["id"]))
+            env.set("res.currency", env.rows("res.currency")[row["currency_id"]], active=True)
+
+    def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
+        """Guard lock dates and the currency of a company with entries."""
+        for row in rows:
+            locks.check_change(env, row, values)
+            if values.get("currency_id", row["currency_id"]) != row["currency_id"] and chart.has_entries(env, row["id"]):
+                raise UserError("You cannot change the currency of the company since some journal items already exist")
+        return values
+
+
+def _users(env: Env, row: Row) -> list[int]:
+    return [u["id"] for u in env.rows("res.users").values() if row["id"] in u["company_ids"] and u["active"]]
+
+
+class ProductCategory(Model):
+    """product.category."""
+
+    name = "product.category"
+    label = "Product Category"
+    declared: ClassVar[dict[str, Field]] = {
+        "name": char(required=True),
+        "parent_id": one("product.category", "Parent Category"),
+        "property_account_income_categ_id": one("account.account", "Income Account", company_dependent=True),
+        "property_account_expense_categ_id": one("account.account", "Expense Account", company_dependent=True),
+    }
+
+    def property_default(self, env: Env, name: str) -> Any:
+        """Return the company's default income or expense account."""
+        return chart.default_account(env, env.company_id, "income" if "income" in name else "expense")
+
+
+KINDS = (("consu", "Goods"), ("service", "Service"), ("combo", "Combo"))
+
+
+class ProductTemplate(Model):
+    """product.template: what variants share."""
+
+    name = "product.template"
+    label = "Product"
+    order = "name, id"
+    company_field = "company_id"
+    declared: ClassVar[dict[str, Field]] = {
+        "name": char("Name", required=True, index=True),
+        "default_code": char("Internal Reference", index=True),
+        "list_price": float_("Sales Price", default=1.0),
+        "type": choice("Product Type", *KINDS, required=True, default="consu"),
+        "detailed_type": choice("Product Type", *KINDS[:2], default="consu", until=17),
+        "sale_ok": boolean("Sales", default=True),
+        "purchase_ok": boolean("Purchase", default=True),
+        "active": boolean(default=True),
+        "description_sale": text("Sales Description"),
+        "uom_id": one("uom.uom", "Unit", required=True, default=1),
+        "uom_po_id": one("uom.uom", "Purchase Unit", until=18, default=1),
+        "categ_id": one("product.category", "Product Category", default=1),
+        "company_id": one("res.company", "Company"),
+        "taxes_id": many("account.tax", "Sales Taxes", default=lambda env: chart.default_taxes(env, "account_sale_tax_id")),
+        "supplier_taxes_id": many("account.tax", "Purchase Taxes", default=lambda env: chart.default_taxes(env, "account_purchase_tax_id")),
+        "property_account_income_id": one("account.account", "Income Account", company_dependent=True),
+        "property_account_expense_id": one("account.account", "Expense Account", company_dependent=True),
+        "product_variant_ids": lines("product.product", "product_tmpl_id", "Products"),
+        "product_variant_id": one(
+            "product.product", "Product", compute=lambda env, row: (env.find("product.product", "product_tmpl_id", row["id"]) or [False])[0]
+        ),
+    }
+
+    def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
+        """Give the template its variant."""
+        if not env.context.get("create_product_product", True):
+            return
+        for row in rows:
+            env.model("product.product").insert(env, {"product_tmpl_id": row["id"]})
+
+    def written(self, env: Env, rows: list[Row], values: Values) -> None:
+        """Archive variants with their template."""
+        if "active" in values:
+            for row in rows:
+                for i in env.find("product.product", "product_tmpl_id", row["id"]):
+                    env.set("product.product", env.rows("product.product")[i], active=row["active"])
+
+
+def _shared(name: str) -> Any:
+    def show(env: Env, row: Row) -> Any:
+        template = env.model("product.template")
+        return template.value(env, env.rows("product.template")[row["product_tmpl_id"]], name)
+
+    return show
+
+
+class Product(Model):
+    """product.product: a variant; most fields are its template's."""
+
+    name = "product.product"
+    label = "Product Variant"
+    order = "default_code, name, id"
+    declared: ClassVar[dict[str, Field]] = {
+        "product_tmpl_id": one("product.template", "Product Template", required=True, ondelete="cascade"),
+        "active": boolean(default=True),
+        **{
+            name: Field(
+                f.kind,
+                f.label,
+                relation=f.relation,
+                selection=f.selection,
+                stored=False,
+                compute=_shared(name),
+                since=f.since,
+                until=f.until,
+            )
+            for name, f in ProductTemplate.declared.items()
+            if name not in ("active", "product_variant_ids", "product_variant_id")
+        },
+    }
+
+    def display_name(self, env: Env, row: Row) -> str:
+        """Return the name after its code."""
+        template = env.rows("product.template")[row["product_tmpl_id"]]
+        return f"[{template['default_code']}] {template['name']}" if template["default_code"] else str(template["name"])
+
+    def create(self, env: Env, vals_list: Any) -> list[int]:
+        """Create variants with their templates."""
+        ids = []
+        for values in [vals_list] if isinstance(vals_list, dict) else vals_list:
+            for name in values:
+                self.field(name)
+            template = values.get("product_tmpl_id")
+            if not template:
+                inner = env.with_context(create_product_product=False)
+                template = env.model("product.template").create(inner, [{k: v for k, v in values.items() if k != "product_tmpl_id"}])[0]
+            ids.append(self.insert(env, {"product_tmpl_id": template})["id"])
+        return ids
+
+    def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
+        """Write what the template holds there."""
+        shared = {k: v for k, v in values.items() if k not in self.stored}
+        for row in rows:
+            if shared:
+                env.model("product.template").write(env, [row["product_tmpl_id"]], shared)
+        return {k: v for k, v in values.items() if k in self.stored}
+
+    def load_named(self, env: Env, xid: str, row_id: int, noupdate: bool) -> None:
+        """Name the template, too."""
+        super().load_named(env, xid, row_id, noupdate)
+        env.db.xids.add(env, f"{xid}_product_template", "product.template", env.rows(self.name)[row_id]["product_tmpl_id"], noupdate)
+
+    def unlinking(self, env: Env, rows: list[Row]) -> None:
+        """Delete the template with its last variant; refuse when used."""
+        for row in rows:
+            if env.find("account.move.line", "product_id", row["id"]):
+                raise ValidationError(
+                    "The operation cannot be completed: another model requires the record being deleted. If possible, archive it instead."
+                )
+
+    @record_method
+    def get_product_multiline_description_sale(self, env: Env, ids: list[int]) -> str:
+        """Return the text a line starts with."""
+        row = env.row(self.name, self.ensure_one(ids))
+        if not row:
+            raise PythonError("Expected singleton")
+        return self.display_name(env, row)
+
+
+MODELS: list[type[Model]] = [Partner, Company, ProductCategory, ProductTemplate, Product]
