@@ -25,6 +25,8 @@ WAITING_MAX = 4000
 """Deliveries that may wait; further ones are refused with 503 until the queue has room."""
 GROUP_MAX = 200
 """Deliveries in one transaction."""
+DATABASE_WAIT_S = 5.0
+"""Seconds to wait for a connection; senders give up after some ten to twenty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +145,23 @@ class Committer:
             self._fail(group, TransientError("the database cannot be reached", code="intake.database", retry_after_s=5))
         except psycopg.Error as error:
             log.warning("intake group is retried singly", error=type(error).__name__, sqlstate=error.sqlstate, requests=len(group))
-            for one in group:
-                await self._commit_single(one)
+            await self._commit_singly(group)
 
-    async def _commit_single(self, one: _Waiting) -> None:
-        try:
-            await self._keep([one])
-        except (psycopg.Error, PoolTimeout, PoolClosed) as error:
-            log.warning("delivery not kept", error=type(error).__name__, connection=one.incoming[0].connection)
-            self._fail([one], TransientError("the delivery could not be kept", code="intake.failed", retry_after_s=5))
+    async def _commit_singly(self, group: list[_Waiting]) -> None:
+        """Commit each request on its own, so that one bad delivery fails nobody else; without a database, fail the rest at once."""
+        for place, one in enumerate(group):
+            try:
+                await self._keep([one])
+            except (PoolTimeout, PoolClosed):
+                self._fail(group[place:], TransientError("the database cannot be reached", code="intake.database", retry_after_s=5))
+                return
+            except psycopg.Error as error:
+                log.warning("delivery not kept", error=type(error).__name__, connection=one.incoming[0].connection)
+                self._fail([one], TransientError("the delivery could not be kept", code="intake.failed", retry_after_s=5))
 
     async def _keep(self, group: Sequence[_Waiting]) -> None:
         incoming = [delivery for one in group for delivery in one.incoming]
-        async with self._pool.connection() as conn:
+        async with self._pool.connection(timeout=DATABASE_WAIT_S) as conn:
             appended = await keep(conn, self._cipher, self._arm, incoming, self._clock.now())
         place = 0
         for one in group:  # committed: only now may anybody be told

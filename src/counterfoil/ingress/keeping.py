@@ -49,7 +49,7 @@ async def keep(conn: Conn, cipher: Cipher, arm: Arm, incoming: Sequence[Incoming
             case_class="ownership_violation",
             code="intake.parked",
             cause=f"{one.connection} delivered what this connection does not process: {one.parked}",
-            next_step="Correct the connection's settings and retry this case, or waive it; until then the deliveries are kept as they came.",
+            next_step="Correct the connection's settings and retry this case, or waive it; the deliveries are kept as they came.",
             stage="normalize",
             subject=str(receipt_id),
             now=now,

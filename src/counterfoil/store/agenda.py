@@ -4,8 +4,8 @@ A subject's row carries a ``seq`` that rises with every reason to decide it; a d
 Claim first, read objects afterwards: then a decision knows at least what its ``seq`` stands for.
 
 Lock order in a transaction: latches (``set_waits``; ``objects.upsert`` and ``release``; ``outbox.wish`` and ``settle``), objects and
-commands, then ``add`` and ``finish``, arming last. Those who write objects or mappings call ``release`` with the keys written even if nobody seems
-to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
+commands, then ``add`` and ``finish``, arming last. Those who write objects or mappings call ``release`` with the keys written even if
+nobody seems to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
 """
 
 from __future__ import annotations

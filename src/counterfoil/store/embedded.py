@@ -49,6 +49,7 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
+    "log_checkpoints": "off",
 }
 _READY_WAIT_S = 60.0
 _STOP_WAIT_S = 60.0

@@ -122,9 +122,11 @@ with incoming as (
         headers, key_id, body, place)
 ), first as (
     select distinct on (connection, key_hash) connection, key_hash, place from incoming order by connection, key_hash, place
+), numbered as materialized (
+    select *, nextval('receipt_id_seq') as id from (select * from first order by place) f
 ), fresh as (
     insert into receipt_key (connection, key_hash, receipt_id, received_at)
-    select connection, key_hash, nextval('receipt_id_seq'), %(now)s from first order by connection, key_hash
+    select connection, key_hash, id, %(now)s from numbered order by connection, key_hash
     on conflict do nothing
     returning connection, key_hash, receipt_id
 )
@@ -139,7 +141,7 @@ returning id, connection, dedupe_key, shard, state
 
 
 async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: datetime) -> Appended:
-    """Keep deliveries that are not known yet, in one statement; of two equal ones at once, exactly one is new.
+    """Keep deliveries that are not known yet, in one statement; of two equal ones at once, exactly one is new. Ids rise in their order.
 
     A duplicate of a delivery that another transaction is just keeping waits for that one's commit: what is called a duplicate is durable.
     """

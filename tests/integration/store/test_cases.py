@@ -1,0 +1,118 @@
+"""Cases: one per cause, with the records that stand still, taken up again or let go by people and by arrivals."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
+from counterfoil.store.cases import CaseState, CaseSubject, Opening
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.mappings import Mapping
+from counterfoil.store.outbox import CommandState, End, EndStatus, Wish
+from counterfoil.store.pool import Conn
+from counterfoil.store.receipts import Incoming, ReceiptState
+from counterfoil.store.work import shard_of
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DUE = NOW + timedelta(days=1)
+INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+
+
+def opening(stage: str, subject: str, *, money: int | None = None, currency: str = "", releases_on: str = "") -> Opening:
+    held = CaseSubject(stage, subject, "label", money, currency)
+    return Opening(
+        "unmapped txr_1", "unmapped_tax", "decide.tax_unmapped", "txr_1 has no tax", "map it", "finance systems", "revenue", DUE, held,
+        "DE01", "stripe", releases_on,
+    )  # fmt: skip
+
+
+async def parked_receipt(conn: Conn, cipher: Cipher) -> int:
+    incoming = Incoming("stripe", "evt_1", "cus_1", "invoice.paid", b"{}", NOW, parked="unknown account")
+    [id] = (await receipts.append(conn, cipher, [incoming], NOW)).ids
+    assert id is not None
+    return id
+
+
+async def parked_command(conn: Conn, cipher: Cipher) -> str:
+    wish = Wish("a" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_1", b"arguments")
+    await outbox.wish(conn, cipher, [wish], NOW)
+    await outbox.settle(conn, [End(wish.id, NOW, EndStatus.REFUSED, code="odoo.x")], NOW)
+    return wish.id
+
+
+async def test_a_thousand_records_with_one_cause_are_one_case_with_their_money(conn: Conn) -> None:
+    many = [opening("decide", f"invoice/stripe:in_{number}", money=100, currency="EUR") for number in range(1000)]
+    ids = await cases.open_or_count(conn, many, NOW)
+    again = await cases.open_or_count(conn, [*many[:10], opening("decide", "invoice/stripe:in_x", money=7, currency="USD")], NOW)
+    assert again == ids
+    [case] = await cases.list_cases(conn)
+    # 1000 x 1.00 EUR; the dollars are counted as a record but never added to euros
+    assert (case.count, case.money_minor, case.currency) == (1001, 100_000, "EUR")
+    [total] = await cases.totals(conn, DUE + timedelta(seconds=1))
+    assert (total.cases, total.records, total.overdue) == (1, 1001, 1)
+
+
+async def test_a_case_is_resolved_when_its_last_record_went_through(conn: Conn) -> None:
+    ids = await cases.open_or_count(conn, [opening("decide", INVOICE.key), opening("normalize", "7")], NOW)
+    [case_id] = ids.values()
+    assert await cases.release_subjects(conn, "decide", [INVOICE.key, "invoice/stripe:in_other"], NOW) == []
+    assert await cases.release_subjects(conn, "normalize", ["7"], NOW) == [case_id]
+    detail = await cases.show(conn, case_id)
+    assert detail is not None
+    assert detail.case.state is CaseState.RESOLVED
+    assert [line.action for line in detail.history] == ["opened", "resolved"]
+
+
+async def test_the_same_cause_after_its_case_was_resolved_opens_a_new_one(conn: Conn) -> None:
+    first = await cases.open_or_count(conn, [opening("decide", INVOICE.key)], NOW)
+    await cases.release_subjects(conn, "decide", [INVOICE.key], NOW)
+    assert await cases.open_or_count(conn, [opening("decide", INVOICE.key)], NOW) != first
+
+
+async def test_retrying_a_case_takes_up_every_record_at_its_stage(conn: Conn, cipher: Cipher) -> None:
+    receipt_id, command_id = await parked_receipt(conn, cipher), await parked_command(conn, cipher)
+    held = [opening("normalize", str(receipt_id)), opening("deliver", command_id), opening("decide", INVOICE.key)]
+    [case_id] = (await cases.open_or_count(conn, held, NOW)).values()
+    shards = shard_of(INVOICE.key), shard_of("cus_1")
+    expected = [("decide", str(shards[0])), ("deliver", "odoo/DE01"), ("normalize", f"stripe/{shards[1]}")]
+    assert await case_work.retry(conn, case_id, "ada", NOW) == expected
+    assert (await receipts.read(conn, cipher, [receipt_id]))[0].state is ReceiptState.PENDING
+    assert (await outbox.read(conn, cipher, [command_id]))[0].state is CommandState.READY
+    detail = await cases.show(conn, case_id)
+    assert detail is not None
+    assert detail.case.state is CaseState.OPEN  # until they went through
+
+
+async def test_a_mapping_takes_up_what_a_case_holds_for_it(conn: Conn, cipher: Cipher) -> None:
+    command_id = await parked_command(conn, cipher)
+    key = agenda.mapping_wait_key("tax", "DE01", "txr_1")
+    await cases.open_or_count(conn, [opening("deliver", command_id, releases_on=key)], NOW)
+    result = await mappings.set_mappings(conn, [Mapping("tax", "DE01", "txr_1", "19% VAT")], "ada", NOW)
+    assert result.touched == (("deliver", "odoo/DE01"),)
+
+
+async def test_waiving_a_case_ends_its_records_and_keeps_the_books_of_the_log(conn: Conn, cipher: Cipher) -> None:
+    receipt_id, command_id = await parked_receipt(conn, cipher), await parked_command(conn, cipher)
+    await agenda.set_waits(conn, [INVOICE], [agenda.Wait("mapping/tax/DE01/txr_1", INVOICE)], NOW)
+    held = [opening("normalize", str(receipt_id)), opening("deliver", command_id), opening("decide", INVOICE.key)]
+    [case_id] = (await cases.open_or_count(conn, held, NOW)).values()
+    await case_work.waive(conn, case_id, "ada", "written off", NOW)
+    [receipt] = await receipts.read(conn, cipher, [receipt_id])
+    assert (receipt.state, receipt.rule) == (ReceiptState.IGNORED, "waived")
+    [command] = await outbox.read(conn, cipher, [command_id])
+    assert (command.state, command.reason) == (CommandState.CANCELED, "waived by ada: written off")
+    assert await agenda.waits_of(conn, INVOICE) == []
+    assert await cases.list_cases(conn) == []
+    [case] = await cases.of_subjects(conn, [command_id])
+    assert (case.state, case.closed_by, case.reason) == (CaseState.WAIVED, "ada", "written off")
+    assert await case_work.waive(conn, case_id, "bob", "again", NOW) == []
+
+
+async def test_cases_are_listed_by_filter_and_given_to_somebody(conn: Conn) -> None:
+    [case_id] = (await cases.open_or_count(conn, [opening("decide", INVOICE.key)], NOW)).values()
+    assert await cases.assign(conn, case_id, "ada", "bob", NOW)
+    assert [case.id for case in await cases.list_cases(conn, owner="ada", entity="DE01", case_class="unmapped_tax")] == [case_id]
+    assert await cases.list_cases(conn, owner="finance systems") == []
+    assert not await cases.assign(conn, case_id + 1000, "ada", "bob", NOW)
+    assert await cases.show(conn, case_id + 1000) is None

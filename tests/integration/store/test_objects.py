@@ -1,0 +1,83 @@
+"""Objects and events: the newest merged state wins once, and the log is written once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.store import events, objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.events import EventRow
+from counterfoil.store.objects import ObjectRow, ObjectTotal
+from counterfoil.store.pool import Conn, Pool
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+REF = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+ROW = ObjectRow(
+    REF, "stripe", 1, 10, b"digest", NOW, NOW, b"state", account="acct_1", entity="DE01", last_event="0" * 31 + "1",
+    last_type="invoice.issued", customer_id="stripe:cus_1", state="issued", total_minor=11900, currency="EUR",
+)  # fmt: skip
+EVENT = EventRow("0" * 31 + "1", NOW, 7, "invoice.issued", 1, "stripe", "invoice", "stripe:in_1", NOW, 10, b"data", merged="applied")
+
+
+async def test_an_object_comes_back_as_it_was_written(conn: Conn, cipher: Cipher) -> None:
+    assert await objects.upsert(conn, cipher, [ROW]) == {REF}
+    assert await objects.load(conn, cipher, [REF, ObjectRef(ObjectKind.INVOICE, "stripe:in_2")]) == {REF: ROW}
+    assert await objects.of_customer(conn, cipher, "stripe:cus_1") == [ROW]
+    assert await objects.scan(conn, cipher, ObjectKind.INVOICE) == [ROW]
+    assert await objects.scan(conn, cipher, ObjectKind.INVOICE, after_id="stripe:in_1") == []
+
+
+async def test_a_state_merged_onto_a_version_that_is_no_longer_the_last_is_not_written(conn: Conn, cipher: Cipher) -> None:
+    await objects.upsert(conn, cipher, [ROW])
+    newer = replace(ROW, version=2, state="paid")
+    assert await objects.upsert(conn, cipher, [newer]) == {REF}
+    assert await objects.upsert(conn, cipher, [replace(newer, state="void")]) == set()
+    assert (await objects.load(conn, cipher, [REF]))[REF].state == "paid"
+
+
+async def test_merges_of_many_tasks_are_all_counted(pool: Pool, cipher: Cipher) -> None:
+    async def merge_once() -> None:
+        while True:
+            async with pool.connection() as conn:
+                former = (await objects.load(conn, cipher, [REF])).get(REF)
+                total = 1 if former is None or former.total_minor is None else former.total_minor + 1
+                version = 1 if former is None else former.version + 1
+                if await objects.upsert(conn, cipher, [replace(ROW, version=version, total_minor=total)]):
+                    return
+
+    await asyncio.gather(*(merge_once() for _ in range(20)))
+    async with pool.connection() as conn:
+        assert (await objects.load(conn, cipher, [REF]))[REF].total_minor == 20
+
+
+async def test_totals_are_by_kind_entity_currency_and_state(conn: Conn, cipher: Cipher) -> None:
+    other = replace(ROW, ref=ObjectRef(ObjectKind.INVOICE, "stripe:in_2"), total_minor=100)
+    open_one = replace(ROW, ref=ObjectRef(ObjectKind.INVOICE, "stripe:in_3"), state="open", total_minor=None)
+    await objects.upsert(conn, cipher, [ROW, other, open_one])
+    assert await objects.totals(conn) == [
+        ObjectTotal(ObjectKind.INVOICE, "DE01", "EUR", "issued", 2, 12000),
+        ObjectTotal(ObjectKind.INVOICE, "DE01", "EUR", "open", 1, 0),
+    ]
+
+
+async def test_routing_notes_the_entity_without_a_new_version(conn: Conn, cipher: Cipher) -> None:
+    await objects.upsert(conn, cipher, [ROW])
+    await objects.set_entities(conn, {REF: "US01"})
+    assert (await objects.load(conn, cipher, [REF]))[REF] == replace(ROW, entity="US01")
+
+
+async def test_an_event_is_written_once(conn: Conn, cipher: Cipher) -> None:
+    assert await events.append(conn, cipher, [EVENT]) == {EVENT.id}
+    assert await events.append(conn, cipher, [EVENT, replace(EVENT, id="0" * 31 + "2")]) == {"0" * 31 + "2"}
+
+
+async def test_events_are_found_by_subject_receipt_and_id(conn: Conn, cipher: Cipher) -> None:
+    later = replace(EVENT, id="0" * 31 + "2", sequence=11, receipt_id=8)
+    await events.append(conn, cipher, [later, EVENT])
+    assert await events.by_subject(conn, cipher, "invoice", "stripe:in_1") == [EVENT, later]
+    assert await events.by_subject(conn, cipher, "invoice", "stripe:in_1", limit=1) == [later]
+    assert await events.by_receipt(conn, cipher, 7) == [EVENT]
+    assert await events.read(conn, cipher, [later.id, "f" * 32]) == [later]

@@ -1,0 +1,214 @@
+"""The outbox: a command is wished once, sent when all it needs is bound, and ends in one known outcome, whatever runs at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.store import attempts, bindings, outbox
+from counterfoil.store.attempts import Attempt
+from counterfoil.store.bindings import Binding
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus, Wish
+from counterfoil.store.pool import Conn, Pool, connect
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+SUBJECT = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+PARTITION = ("deliver", "odoo/DE01")
+
+
+def wish(number: int, **changes: object) -> Wish:
+    plain = Wish(f"{number:032x}", "post_invoice", "odoo", "DE01", "DE01", SUBJECT, f"invoice_{number}", b"arguments")
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+async def claim(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[CommandRow]:
+    return await outbox.claim(conn, cipher, "odoo", "DE01", now, 100)
+
+
+async def states(conn: Conn, cipher: Cipher, *wishes: Wish) -> list[CommandState]:
+    return [row.state for row in await outbox.read(conn, cipher, [one.id for one in wishes])]
+
+
+async def is_blocked(conn: Conn, by: Conn) -> None:
+    """Return once some session waits for a lock that ``by`` holds."""
+    while True:
+        row = await (
+            await conn.execute("select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))", (by.info.backend_pid,))
+        ).fetchone()
+        if row is not None and row[0]:
+            return
+        await asyncio.sleep(0.005)
+
+
+async def test_a_command_comes_back_as_it_was_wished(conn: Conn, cipher: Cipher) -> None:
+    one = wish(1, needs=("customer/stripe:cus_1",), produces="invoice/stripe:in_1", rules_version=3, causation_id="event/1", lane=20)
+    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7")], NOW)
+    wished = await outbox.wish(conn, cipher, [one], NOW)
+    assert (wished.new, wished.touched) == (frozenset({one.id}), (PARTITION,))
+    [row] = await claim(conn, cipher)
+    assert (row.id, row.kind, row.subject, row.arguments, row.needs) == (one.id, one.kind, SUBJECT, b"arguments", one.needs)
+    assert (row.produces, row.rules_version, row.causation_id, row.lane, row.state) == (one.produces, 3, "event/1", 20, CommandState.READY)
+
+
+async def test_deciding_twice_wishes_once(conn: Conn, cipher: Cipher) -> None:
+    first = await outbox.wish(conn, cipher, [wish(1), wish(1)], NOW)
+    again = await outbox.wish(conn, cipher, [wish(1), wish(2)], LATER + timedelta(days=60))
+    assert (first.new, again.new) == (frozenset({wish(1).id}), frozenset({wish(2).id}))
+
+
+async def test_a_command_waits_for_everything_it_needs_and_no_longer(conn: Conn, cipher: Cipher) -> None:
+    invoice, payment = wish(1, produces="invoice/stripe:in_1"), wish(2, produces="payment/stripe:py_1")
+    match = wish(3, needs=("invoice/stripe:in_1", "payment/stripe:py_1"))
+    await outbox.wish(conn, cipher, [match, invoice, payment], NOW)
+    assert (await outbox.missing_needs(conn, [match.id]))[match.id] == match.needs
+    assert [row.id for row in await claim(conn, cipher)] == [invoice.id, payment.id]
+    first = await outbox.settle(conn, [End(invoice.id, NOW, EndStatus.DONE, "account.move/1", "INV/2026/0001")], NOW)
+    assert (first.touched, await states(conn, cipher, match)) == ((), [CommandState.WAITING])
+    second = await outbox.settle(conn, [End(payment.id, NOW, EndStatus.DONE, "account.payment/1")], NOW)
+    assert (second.touched, await states(conn, cipher, match)) == ((PARTITION,), [CommandState.READY])
+    assert await outbox.missing_needs(conn, [match.id]) == {}
+    bound = await bindings.current(conn, "odoo", match.needs)
+    assert bound["invoice/stripe:in_1"].external_name == "INV/2026/0001"
+
+
+async def test_commands_of_one_order_key_come_one_at_a_time_in_order_of_wishing(conn: Conn, cipher: Cipher) -> None:
+    old = wish(1, order_key="cus_1", lane=40)
+    new = wish(2, order_key="cus_1", lane=10)
+    await outbox.wish(conn, cipher, [old, new, wish(3, lane=20)], NOW)
+    assert [row.id for row in await claim(conn, cipher)] == [wish(3).id, old.id]
+    await outbox.settle(conn, [End(old.id, NOW, EndStatus.RETRY, next_try_at=LATER)], NOW)
+    assert [row.id for row in await claim(conn, cipher)] == [wish(3).id]
+    assert await outbox.next_due(conn, "odoo", "DE01") == LATER
+    await outbox.settle(conn, [End(old.id, NOW, EndStatus.REFUSED, code="odoo.x", reason="no")], NOW)
+    assert [row.id for row in await claim(conn, cipher)] == [new.id, wish(3).id]
+
+
+async def test_a_command_is_not_claimed_before_its_time(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1, not_before=LATER)], NOW)
+    assert await claim(conn, cipher) == []
+    assert [row.not_before for row in await claim(conn, cipher, LATER)] == [LATER]
+
+
+async def test_a_crash_between_intent_and_outcome_leaves_commands_to_be_resolved(database: str, pool: Pool, cipher: Cipher) -> None:
+    async with pool.connection() as conn:
+        await outbox.wish(conn, cipher, [wish(1), wish(2)], NOW)
+    crashing = await connect(database)
+    claimed = await claim(crashing, cipher)
+    assert await outbox.mark_sent(crashing, claimed, NOW) == {wish(1).id, wish(2).id}
+    await crashing.commit()
+    await outbox.settle(crashing, [End(wish(1).id, NOW, EndStatus.DONE, "account.move/1")], NOW)
+    await crashing.close()  # before it committed the outcomes
+    async with pool.connection() as conn:
+        found = await claim(conn, cipher)
+        assert [(row.state, row.attempts, row.in_doubt) for row in found] == [(CommandState.UNKNOWN, 1, True)] * 2
+        assert await outbox.mark_sent(conn, found, LATER) == {wish(1).id, wish(2).id}
+        ends = [End(wish(1).id, NOW, EndStatus.DONE, "account.move/1"), End(wish(2).id, NOW, EndStatus.RETRY)]
+        await outbox.settle(conn, ends, LATER)
+        assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.DONE, CommandState.READY]
+
+
+async def test_of_two_that_claimed_the_same_command_only_one_sends_it(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1)], NOW)
+    mine, zombies = await claim(conn, cipher), await claim(conn, cipher)
+    assert await outbox.mark_sent(conn, mine, NOW) == {wish(1).id}
+    assert await outbox.mark_sent(conn, zombies, NOW) == frozenset()
+
+
+async def test_done_stays_done_and_late_news_of_it_is_taken(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1, produces="invoice/stripe:in_1")], NOW)
+    await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.GIVEN_UP, code="deliver.unknown")], NOW)
+    done = await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.DONE, "account.move/1")], NOW)
+    assert (done.changed, [one.external_id for one in done.bound]) == (frozenset({wish(1).id}), ["account.move/1"])
+    late = await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.REFUSED)], NOW)
+    assert late.changed == frozenset()
+
+
+async def test_retrying_a_parked_command_sends_what_was_refused_and_resolves_what_is_in_doubt(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1), wish(2)], NOW)
+    await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+    await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.REFUSED), End(wish(2).id, NOW, EndStatus.GIVEN_UP)], NOW)
+    assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.PARKED] * 2
+    assert await outbox.retry(conn, [wish(1).id, wish(2).id]) == [PARTITION]
+    assert [(row.state, row.attempts) for row in await claim(conn, cipher)] == [(CommandState.READY, 0), (CommandState.UNKNOWN, 0)]
+
+
+async def test_a_command_that_may_have_taken_effect_is_not_canceled(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1), wish(2, needs=("customer/x:1",))], NOW)
+    await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+    canceled, touched = await outbox.cancel(conn, [wish(1).id, wish(2).id], "replaced")
+    assert (canceled, touched) == (frozenset({wish(2).id}), [PARTITION])
+    assert await outbox.missing_needs(conn, [wish(2).id]) == {}
+
+
+async def test_a_prerequisite_that_is_gone_in_the_target_is_waited_for_again(conn: Conn, cipher: Cipher) -> None:
+    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7")], NOW)
+    await outbox.wish(conn, cipher, [wish(1, needs=("customer/stripe:cus_1",))], NOW)
+    assert await bindings.end(conn, "odoo", ["customer/stripe:cus_1"], LATER) == 1
+    await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.WAITING)], LATER)
+    assert await states(conn, cipher, wish(1)) == [CommandState.WAITING]
+    touched = await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/8")], LATER)
+    assert (touched, await states(conn, cipher, wish(1))) == ([PARTITION], [CommandState.READY])
+
+
+async def test_a_binding_that_changes_ends_the_former_and_both_still_resolve(conn: Conn) -> None:
+    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7", "Ada")], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7", "")], LATER)
+    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/9", "Ada L.")], LATER)
+    former, current = await bindings.by_key(conn, "customer/stripe:cus_1")
+    assert (former.external_id, former.external_name, former.until) == ("res.partner/7", "Ada", LATER)
+    assert (current.external_id, current.until) == ("res.partner/9", None)
+    assert await bindings.by_external(conn, "odoo", ["res.partner/7"]) == [former]
+    assert await bindings.by_name(conn, "Ada L.") == [current]
+
+
+async def test_a_binding_that_is_just_being_committed_is_not_missed_by_a_wish(pool: Pool, cipher: Cipher) -> None:
+    async with pool.connection() as binder, pool.connection() as wisher, pool.connection() as observer:
+        await outbox.bind_and_release(binder, [Binding("odoo", "customer/x:1", "res.partner/1")], NOW)
+        wishing = asyncio.create_task(outbox.wish(wisher, cipher, [wish(1, needs=("customer/x:1",))], NOW))
+        await is_blocked(observer, by=binder)
+        await binder.commit()
+        assert (await wishing).touched == (PARTITION,)
+
+
+async def test_a_wish_that_is_just_being_committed_is_not_missed_by_a_binding(pool: Pool, cipher: Cipher) -> None:
+    async with pool.connection() as binder, pool.connection() as wisher, pool.connection() as observer:
+        assert (await outbox.wish(wisher, cipher, [wish(1, needs=("customer/x:1",))], NOW)).touched == ()
+        binding = asyncio.create_task(outbox.bind_and_release(binder, [Binding("odoo", "customer/x:1", "res.partner/1")], NOW))
+        await is_blocked(observer, by=wisher)
+        await wisher.commit()
+        assert await binding == [PARTITION]
+
+
+async def test_no_command_waits_for_ever_when_wishes_and_bindings_race(pool: Pool, cipher: Cipher) -> None:
+    keys = [f"customer/x:{number}" for number in range(40)]
+    touched: set[tuple[str, str]] = set()
+
+    async def wisher(first: int) -> None:
+        for number in range(40):
+            needs = (keys[number], keys[(number * 7 + first) % 40])
+            async with pool.connection() as conn:
+                touched.update((await outbox.wish(conn, cipher, [wish(first * 100 + number, needs=needs)], NOW)).touched)
+
+    async def binder(part: int) -> None:
+        for start in range(part, 40, 8):
+            bound = [Binding("odoo", key, f"res.partner/{key}") for key in keys[start : start + 4]]
+            async with pool.connection() as conn:
+                touched.update(await outbox.bind_and_release(conn, bound, NOW))
+
+    await asyncio.gather(wisher(1), wisher(2), wisher(3), binder(0), binder(4))
+    async with pool.connection() as conn:
+        rows = await (await conn.execute("select state::text, missing, count(*) from command group by 1, 2")).fetchall()
+        assert rows == [("ready", 0, 120)]
+        assert await (await conn.execute("select count(*) from command_need")).fetchone() == (0,)
+    assert touched == {PARTITION}
+
+
+async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
+    attempt = Attempt(NOW, LATER, "odoo", "DE01", "post_invoice", 2, b"digest", 1, 0, 1, 0, (wish(1).id, wish(2).id), True, "timed out")
+    await attempts.record(conn, [attempt])
+    assert await attempts.of_commands(conn, [wish(2).id]) == [attempt]
+    assert await attempts.of_commands(conn, [wish(3).id]) == []

@@ -1,0 +1,169 @@
+"""Figures and traces: what people see is what the tables hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.store import audit, cursors, events, objects, outbox, receipts, summary, targets, trace, views, work, workers
+from counterfoil.store.attempts import Attempt, record
+from counterfoil.store.audit import AuditLine
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.cursors import Cursor
+from counterfoil.store.events import EventRow
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.outbox import End, EndStatus, Wish
+from counterfoil.store.pool import Conn
+from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
+from counterfoil.store.summary import SummaryItem
+from counterfoil.store.views import SourceLine, TargetLine
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+CUSTOMER = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_1")
+
+
+@dataclass(frozen=True)
+class Told:
+    """One invoice's path, with the ids it leaves."""
+
+    receipt_id: int
+    event_id: str
+    command_id: str
+
+
+async def tell(conn: Conn, cipher: Cipher) -> Told:
+    """An invoice comes in, is normalized, decided and posted; a second delivery is ignored, a third is parked, a fourth still pending."""
+    incoming = [Incoming("stripe", f"evt_{number}", "cus_1", "invoice.paid", b"{}", NOW) for number in (1, 2, 3, 4)]
+    appended = await receipts.append(conn, cipher, incoming, NOW)
+    first, second, third, _ = await receipts.claim(conn, cipher, "stripe", work.shard_of("cus_1"), NOW, 10)
+    settlements = [
+        Settlement(first.id, NOW, ReceiptState.NORMALIZED),
+        Settlement(second.id, NOW, ReceiptState.IGNORED, "not_a_money_object"),
+        Settlement(third.id, NOW, ReceiptState.PARKED, "stripe.type_unknown"),
+    ]
+    await receipts.settle(conn, settlements, NOW)
+    event = EventRow("e" * 32, NOW, appended.ids[0], "invoice.paid", 1, "stripe", "invoice", INVOICE.id, NOW, 1, b"data")
+    await events.append(conn, cipher, [event])
+    state = ObjectRow(INVOICE, "stripe", 1, 1, b"digest", NOW, NOW, b"state", customer_id=CUSTOMER.id, total_minor=11900, currency="EUR")
+    await objects.upsert(conn, cipher, [state, ObjectRow(CUSTOMER, "stripe", 1, 1, b"digest", NOW, NOW, b"state")])
+    wish = Wish("c" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_stripe.in_1", b"x", produces="invoice/stripe:in_1")
+    waiting = Wish("d" * 32, "allocate", "odoo", "DE01", "DE01", INVOICE, "allocate_1", b"x", needs=("payment/stripe:py_1",))
+    await outbox.wish(conn, cipher, [wish, waiting], NOW)
+    done = NOW + timedelta(seconds=2)
+    await outbox.settle(conn, [End(wish.id, NOW, EndStatus.DONE, "account.move/1136", "INV/2026/00001")], done)
+    await record(conn, [Attempt(NOW, done, "odoo", "DE01", "post_invoice", 1, b"digest", 1, 0, 0, 0, (wish.id,))])
+    return Told(first.id, event.id, wish.id)
+
+
+async def test_received_is_the_sum_of_what_became_of_it_and_wished_too(conn: Conn, cipher: Cipher) -> None:
+    await tell(conn, cipher)
+    found = await views.conservation(conn)
+    assert found.sources == (SourceLine("stripe", received=4, normalized=1, ignored=1, parked=1, pending=1),)
+    assert found.targets == (TargetLine("odoo", done=1, ready=0, waiting=1, unknown=0, parked=0, canceled=0),)
+    assert found.wished == 2
+    assert found.is_balanced
+
+
+async def test_a_receipt_that_got_lost_shows(conn: Conn, cipher: Cipher) -> None:
+    told = await tell(conn, cipher)
+    await conn.execute("delete from receipt where id = %s", (told.receipt_id,))
+    assert not (await views.conservation(conn)).is_balanced
+
+
+async def test_the_status_tells_rules_backlog_and_latency(conn: Conn, cipher: Cipher) -> None:
+    await tell(conn, cipher)
+    status = await views.status(conn, NOW, NOW - timedelta(hours=1))
+    assert status.ignored == {("stripe", "not_a_money_object"): 1}
+    assert [(line.stage, line.place, line.count) for line in status.backlog] == [("deliver", "odoo/waiting", 1), ("normalize", "stripe", 1)]
+    [latency] = status.latencies
+    assert (latency.kind, latency.count, latency.p95_s) == ("post_invoice", 1, 2.0)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "in_1", "stripe:in_1", "invoice/stripe:in_1", "evt_1", "c" * 32, "e" * 32, "invoice_stripe.in_1", "account.move/1136",
+        "INV/2026/00001", "cus_1", "stripe:cus_1",
+    ],
+)  # fmt: skip
+async def test_a_trace_by_any_id_tells_the_whole_path(conn: Conn, cipher: Cipher, asked: str) -> None:
+    told = await tell(conn, cipher)
+    found = await trace.trace(conn, asked)
+    assert told.receipt_id in [receipt.id for receipt in found.receipts]
+    assert INVOICE in [one.ref for one in found.objects]
+    assert [event.id for event in found.events] == [told.event_id]
+    assert [(command.state, command.external_name, command.missing) for command in found.commands] == [
+        ("done", "INV/2026/00001", ()),
+        ("waiting", "", ("payment/stripe:py_1",)),
+    ]
+    assert [binding.external_id for binding in found.bindings] == ["account.move/1136"]
+    assert len(found.attempts) == 1
+
+
+async def test_a_trace_of_a_number_of_a_receipt(conn: Conn, cipher: Cipher) -> None:
+    told = await tell(conn, cipher)
+    assert [one.ref for one in (await trace.trace(conn, str(told.receipt_id))).objects] == [INVOICE]
+
+
+async def test_a_trace_of_something_unknown_is_empty(conn: Conn, cipher: Cipher) -> None:
+    await tell(conn, cipher)
+    assert (await trace.trace(conn, "in_unknown")).is_empty
+
+
+async def test_a_delivery_that_is_not_normalized_yet_is_traced_by_its_subject(conn: Conn, cipher: Cipher) -> None:
+    await receipts.append(conn, cipher, [Incoming("stripe", "evt_9", "in_9", "invoice.paid", b"{}", NOW)], NOW)
+    assert [receipt.dedupe_key for receipt in (await trace.trace(conn, "in_9")).receipts] == ["evt_9"]
+
+
+async def test_a_cursor_keeps_the_coverage_it_once_reached(conn: Conn) -> None:
+    later = NOW + timedelta(hours=1)
+    await cursors.save(conn, Cursor("stripe", "poll", "evt_2", covers_until=later, recoverable_since=NOW, read_count=2), NOW)
+    await cursors.save(conn, Cursor("stripe", "poll", "evt_3", covers_until=NOW, read_count=3), later)
+    found = await cursors.load(conn, "stripe", "poll")
+    assert found == Cursor("stripe", "poll", "evt_3", later, NOW, "", 3, later)
+    await cursors.forget(conn, "stripe", "poll")
+    assert await cursors.list_cursors(conn) == []
+
+
+async def test_a_moved_lock_date_is_told(conn: Conn) -> None:
+    assert await targets.save(conn, "odoo", "19.0", {"DE01": None, "US01": None}, NOW) == []
+    assert await targets.save(conn, "odoo", "19.0", {"DE01": date(2026, 1, 31), "US01": None}, NOW) == ["DE01"]
+    assert (await targets.load(conn, "odoo"))["DE01"].locked_until == date(2026, 1, 31)
+
+
+async def test_a_day_is_closed_in_numbered_entries_that_share_nothing(conn: Conn) -> None:
+    def item(key: str, minor: int) -> SummaryItem:
+        return SummaryItem("DE01", date(2026, 3, 1), "EUR", key, INVOICE.key, "invoice_stripe.in_1", "revenue", minor)
+
+    assert await summary.add(conn, [item("a", 100), item("a", 100), item("b", -40)], NOW) == 2
+    assert await summary.add(conn, [item("a", 100)], NOW) == 0
+    assert [(day.day, day.items) for day in await summary.open_days(conn, date(2026, 3, 1))] == [(date(2026, 3, 1), 2)]
+    assert await summary.open_days(conn, date(2026, 2, 28)) == []
+    number, items = await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR")
+    assert (number, sum(one.amount_minor for one in items)) == (1, 60)
+    assert await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR") == (0, [])
+    await summary.add(conn, [item("late", 5)], NOW)
+    assert await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR") == (2, [item("late", 5)])
+    assert len(await summary.items_of(conn, "DE01", date(2026, 3, 1), "EUR", 1)) == 2
+    assert len(await summary.of_subjects(conn, [INVOICE.key])) == 3
+
+
+async def test_audit_lines_are_kept_in_order(conn: Conn) -> None:
+    for number in (1, 2):
+        await audit.append(conn, AuditLine(NOW + timedelta(seconds=number), "ada", "case.waive", f"case/{number}", {"reason": "x"}))
+    assert [line.subject for line in await audit.recent(conn)] == ["case/2", "case/1"]
+    assert [line.detail for line in await audit.recent(conn, subject="case/1")] == [{"reason": "x"}]
+
+
+async def test_a_worker_that_fell_silent_is_taken_once(conn: Conn) -> None:
+    await workers.beat(conn, "w1", "host", "0.1.0")
+    await workers.beat(conn, "w2", "host", "0.1.0")
+    await workers.leave(conn, "w2")
+    assert [worker.id for worker in await workers.list_workers(conn)] == ["w1"]
+    assert await workers.take_dead(conn, 3600) == []
+    assert [worker.id for worker in await workers.take_dead(conn, -1)] == ["w1"]
+    assert await workers.take_dead(conn, -1) == []
