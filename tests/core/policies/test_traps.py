@@ -337,18 +337,28 @@ def test_a_changed_due_date_or_mapping_after_posting_is_no_edit_of_the_document(
     assert books.decide(invoice(usd(9900), due_at=at("2026-05-01 12:00"))).commands == first.commands
 
 
-def test_out_of_band_payments_never_touch_the_processors_clearing_account() -> None:
+def test_out_of_band_payments_are_booked_once_and_never_touch_the_processors_clearing_account() -> None:
+    # The source says it twice: on the invoice, and as a payment.
     books = world()
-    books.decide(invoice(usd(9900), state=e.InvoiceState.PAID, paid_out_of_band=usd(9900), paid_at=at("2026-03-15 12:00")))
+    paid_at = at("2026-03-15 12:00")
+    books.decide(invoice(usd(9900), state=e.InvoiceState.PAID, paid_out_of_band=usd(9900), paid_at=paid_at))
+    books.decide(payment(usd(9900), ("stripe:in_1", 9900), id="stripe:oob_in_1", settlement=None, is_out_of_band=True, occurred_at=paid_at))
     assert texts(books.sent) == [
         "post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD",
-        "post_payment out_of_band_stripe.in_1 2026-03-15 in 99.00 USD via out_of_band",
-        "allocate invoice/stripe:in_1 payment/out_of_band.stripe:in_1 99.00 USD",
+        "post_payment payment_stripe.oob_in_1 2026-03-15 in 99.00 USD via out_of_band",
+        "allocate invoice/stripe:in_1 payment/stripe:oob_in_1 99.00 USD",
     ]
     assert Ledger().take(books.sent).balance("clearing:stripe") == 0
 
 
-def test_out_of_band_payments_reported_as_payments_go_to_the_entity_of_their_invoice() -> None:
+def test_out_of_band_payments_that_grow_after_they_were_booked_are_an_amount_mismatch() -> None:
+    books = world(invoice(usd(9900)))
+    books.decide(payment(usd(5000), ("stripe:in_1", 5000), settlement=None, is_out_of_band=True))
+    decision = books.decide(payment(usd(9900), ("stripe:in_1", 9900), settlement=None, is_out_of_band=True))
+    assert decision.problems[0].code == "decide.changed_after_posting"
+
+
+def test_out_of_band_payments_go_to_the_entity_of_their_invoice() -> None:
     books = world(invoice(eur(5000)))
     decision = books.decide(payment(eur(5000), ("stripe:in_1", 5000), settlement=None, is_out_of_band=True))
     assert texts(decision.commands)[0] == "post_payment payment_stripe.ch_1 2026-03-10 in 50.00 EUR via out_of_band"

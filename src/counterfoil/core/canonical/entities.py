@@ -212,7 +212,7 @@ class Invoice:
     starting_balance: Money | None = None
     ending_balance: Money | None = None
     credited_before_payment: Money | None = None
-    paid_out_of_band: Money | None = None  # settled outside the processor
+    paid_out_of_band: Money | None = None  # settled outside the processor; booked by the Payment that says so, not from here
     paid_at: datetime | None = None
     voided_at: datetime | None = None
     uncollectible_at: datetime | None = None

@@ -80,7 +80,10 @@ def _content(state: e.CreditNote) -> str:
 def _post(credit: Credit, lines: Lines) -> PostDocument:
     """Wish the document, and its match with the open invoice for the part before payment."""
     books, note, bill = credit.books, credit.note, credit.bill
-    reverses = bill.document.key if bill is not None and books.has_document(bill.document) else ""
+    # A target may match a reversal with its original by itself. That is right only where all of it is taken off the open invoice:
+    # what is given back after payment must not eat what a payment, still to be matched, will settle.
+    is_all_before = credit.before_payment == note.total
+    reverses = bill.document.key if bill is not None and is_all_before and books.has_document(bill.document) else ""
     document = PostDocument(
         customer_id=books.customer_id,
         currency=note.currency,

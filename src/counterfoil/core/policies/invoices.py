@@ -1,18 +1,18 @@
-"""Invoices: the document, the use or creation of customer credit, and what was paid outside any processor."""
+"""Invoices: the document and the use or creation of customer credit. What was paid, also out of band, are payments of their own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, PostDocument, PostPayment
+from counterfoil.core.canonical.commands import CommandKind, PostDocument
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
 from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import customer_balance_lines
 
 from . import invoice_ends
 from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of
-from .booking import OUT_OF_BAND, RECEIVABLE, Posted
+from .booking import RECEIVABLE
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines, negated
 from .missing import no_customer
@@ -43,7 +43,6 @@ def invoice(draft: Draft, state: e.Invoice) -> None:
         return
     posted = _post(bill, lines)
     _book_balance(bill)
-    _book_out_of_band(bill)
     invoice_ends.end(bill, posted, lines.needs)
 
 
@@ -101,17 +100,3 @@ def _book_balance(bill: Bill) -> None:
         books.match(bill.balance, bill.document, min(-change, -bill.invoice.total))
     else:
         books.match(bill.document, bill.balance, min(change, bill.invoice.total))
-
-
-def _book_out_of_band(bill: Bill) -> None:
-    state, books = bill.invoice, bill.books
-    if not state.paid_out_of_band:
-        return
-    day = books.draft.day(books.entity, state.paid_at) if state.paid_at else bill.document.day
-    payment = Posted(f"{ObjectKind.PAYMENT.value}/out_of_band.{state.id}", day)
-    arguments = PostPayment(books.customer_id, state.paid_out_of_band, True, day, OUT_OF_BAND, memo="paid out of band")
-    needs = (books.customer_key,)
-    books.draft.wish(
-        Wanted(books.entity, CommandKind.POST_PAYMENT, "out_of_band", state.id, arguments, needs, payment.key, books.customer_id)
-    )
-    bill.settle(payment, state.paid_out_of_band)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Account, AccountRole, CommandKind, Lane, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
 from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import check_settlement, fee_lines
 from counterfoil.core.finance.invariants import InvariantError
 
@@ -114,7 +115,7 @@ def _post(books: Books, state: e.Payment) -> Posted:
     if state.settlement is not None and is_cleared:
         arguments = replace(arguments, settled=settled_part(state.amount, state.settlement))
     wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id)
-    draft.wish(wanted)
+    draft.wish(replace(wanted, content=digest(canonical_text(state.amount))))
     if state.settlement is not None and is_cleared:
         book_fee(books, "fee", state.settlement)
     return Posted(key, day)

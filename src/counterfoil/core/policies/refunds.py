@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import CommandKind, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
 from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.canonical.text import canonical_text
 
 from .booking import Books, Posted
 from .bridges import Bridge
@@ -111,7 +112,7 @@ def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: e.Set
     arguments = PostPayment(books.customer_id, amount, is_inbound, posted.day, clearing_of(books.draft))
     arguments = replace(arguments, settled=settled_part(amount, settlement))
     wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
-    books.draft.wish(replace(wanted, order_key=books.customer_id))
+    books.draft.wish(replace(wanted, order_key=books.customer_id, content=digest(canonical_text(amount))))
 
 
 def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[str, ...]:
