@@ -120,7 +120,9 @@ async def test_documents_told_tie_to_the_source_to_the_cent() -> None:
         known = await known_after(ctx)
     invoices = [entity for entity in known.values() if isinstance(entity, Invoice)]
     assert {i.state for i in invoices} == {InvoiceState.PAID}
-    for document in (*invoices, *(entity for entity in known.values() if isinstance(entity, CreditNote))):
+    documents = [entity for entity in known.values() if isinstance(entity, Invoice | CreditNote)]
+    assert len(documents) == 3
+    for document in documents:
         exclusive = sum(tax.amount.minor for line in document.lines for tax in line.taxes if not tax.is_inclusive)
         assert sum(line.amount.minor - line.discount.minor for line in document.lines) + exclusive == document.total.minor
     by_hand = [entity for entity in known.values() if isinstance(entity, Payment) and entity.is_out_of_band]
