@@ -170,7 +170,7 @@ def test_voiding_gives_used_credit_back_and_reverses_only_what_no_credit_note_di
     books.decide(credit_note(usd(3000), before=3000))
     decision = books.decide(replace(state, state=e.InvoiceState.VOID, voided_at=at("2026-03-20 12:00")))
     assert texts(decision.commands)[3:] == [
-        "post_credit_note invoice_void_stripe.in_1 2026-03-20 70.00 USD reverses invoice/stripe:in_1",
+        "post_credit_note invoice_void_stripe.in_1 2026-03-20 70.00 USD",
         "post_entry balance_return_stripe.in_1 2026-03-20 customer_credit -20.00 USD, receivable 20.00 USD",
         "allocate invoice/stripe:in_1 credit_note/void.stripe:in_1 50.00 USD",
         "allocate entry/balance_return.stripe:in_1 credit_note/void.stripe:in_1 20.00 USD",
@@ -218,7 +218,7 @@ def test_credit_note_on_a_paid_invoice_is_matched_with_its_refund_and_not_with_t
         "post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD",
         "post_payment payment_stripe.ch_1 2026-03-10 in 99.00 USD via clearing:stripe",
         "allocate invoice/stripe:in_1 payment/stripe:ch_1 99.00 USD",
-        "post_credit_note credit_note_stripe.cn_1 2026-03-11 25.00 USD reverses invoice/stripe:in_1",
+        "post_credit_note credit_note_stripe.cn_1 2026-03-11 25.00 USD",
         "post_payment refund_stripe.re_1 2026-03-12 out 25.00 USD via clearing:stripe",
         "allocate refund/stripe:re_1 credit_note/stripe:cn_1 25.00 USD",
     ]

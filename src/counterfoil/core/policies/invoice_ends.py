@@ -124,7 +124,9 @@ def _reversal(bill: Bill, document: PostDocument, day: date) -> PostDocument | N
             return None
         lines = scale_lines(lines, rest)
     tax = total((tax.amount for line in lines for tax in line.taxes), invoice.currency)
-    reverses = bill.document.key if invoice.total.minor >= 0 and bill.books.has_document(bill.document) else ""
+    # A target may match a reversal with its original by itself: right only where no customer credit is to be given back by it.
+    is_plain = invoice.total.minor >= 0 and bill.balance_change.minor <= 0
+    reverses = bill.document.key if is_plain and bill.books.has_document(bill.document) else ""
     memo = f"void of {invoice.number or invoice.id}"
     return replace(
         document, lines=lines, total=rest, tax=tax, issued_on=day, accounting_on=day, due_on=day, number="", reverses=reverses, memo=memo
