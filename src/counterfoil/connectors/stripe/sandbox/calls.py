@@ -132,7 +132,7 @@ def find_route(method: str, path: str) -> tuple[str, Handler, tuple[str, ...]] |
     """Return the template, handler and variable parts for a request, or None."""
     node = _ROOT
     args: list[str] = []
-    for part in path.strip("/").split("/"):
+    for part in path.removeprefix("/").split("/"):
         literal = node.children.get(part)
         if literal is not None:
             node = literal

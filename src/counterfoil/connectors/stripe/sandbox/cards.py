@@ -168,8 +168,8 @@ def own_method(account: Account, given: str, customer: Obj, param: str) -> Obj:
     """Return a customer's payment method by id, or by test name if one like it is attached already; attaches a test name otherwise."""
     name = test_name(given) if account.find(given, "payment_method") is None else None
     if name is not None:
-        for method in account.rows("payment_method"):
-            if method["customer"] == customer["id"] and method["_test"] == name:
+        for method in account.of_customer("payment_method", customer["id"]):
+            if method["_test"] == name:
                 return method
         return attach(account, given, customer)
     found = find_method(account, given, param)
@@ -192,6 +192,7 @@ def attach(account: Account, given: str, customer: Obj) -> Obj:
         raise errors.card_error(decline_message(decline_code), code, decline_code)
     before = account.before(method)
     method["customer"] = customer["id"]
+    account.index(method)
     account.emit("payment_method.attached", method, before)
     return method
 
@@ -203,6 +204,7 @@ def attach_source(account: Account, token: str, customer: Obj) -> Obj:
         raise errors.missing("token", token, "source")
     method = create_method(account, name, method_id=account.new_id("card"))
     method["customer"] = customer["id"]
+    account.index(method)
     card = method["card"]
     method["_card"] = {
         "id": method["id"], "object": "card", "address_city": None, "address_country": None, "address_line1": None,
@@ -264,6 +266,7 @@ def _detach(call: Call) -> Obj:
     customer = account.find(method["customer"], "customer")
     if customer is not None and not customer.get("deleted") and customer["invoice_settings"]["default_payment_method"] == method["id"]:
         customer["invoice_settings"]["default_payment_method"] = None
+    account.unindex(method)
     method["customer"] = None
     account.emit("payment_method.detached", method, before)
     return method
@@ -292,7 +295,7 @@ def _list(call: Call) -> Page:
 @route("GET", "/v1/customers/{id}/payment_methods")
 def _list_of_customer(call: Call) -> Page:
     customer = call.account.get("customer", call.args[0])
-    return lists.page(call, (m for m in _living(call.account) if m["customer"] == customer["id"]), equal=("type",))
+    return lists.page(call, reversed(call.account.of_customer("payment_method", customer["id"])), equal=("type",))
 
 
 @route("GET", "/v1/customers/{id}/payment_methods/{method}")

@@ -20,6 +20,7 @@ from . import disputes, ledger, payouts, refunds
 from .endpoints import new_destination, new_endpoint, versions
 from .errors import StripeError
 from .forms import Obj
+from .keys import Key, Ring
 from .limits import Memory, RateLimit, Trouble, Troubles
 from .loading import load_objects
 from .webhooks import Courier
@@ -55,6 +56,7 @@ class Control(Sandbox):
         self.courier.forget()
         self.world.journal.versions = versions
         self.world.journal.publish = self.courier.publish
+        self.keys = Ring()
         self.limits = RateLimit()
         self.memory = Memory()
         self.troubles = Troubles()
@@ -95,6 +97,7 @@ class Control(Sandbox):
         """
         account = self.world.add_account(account_id, country, currency.lower(), api_key, api_version, tuple(settlement))
         account.name = name
+        self.keys.keys[api_key] = Key(account)
         self.set_terms(account_id, rates=rates or {}, **terms)
         return account
 
@@ -107,6 +110,14 @@ class Control(Sandbox):
         account.terms = msgspec.convert(known | terms, type(account.terms))
         for currency, rate in (rates or {}).items():
             account.rates[currency.lower()] = Fraction(rate)
+
+    def add_key(self, api_key: str, account_id: str = "", scopes: Mapping[str, str] | None = None) -> None:
+        """Give an account one more key; ``scopes`` (``{"invoices": "read"}``) restricts it."""
+        self.keys.keys[api_key] = Key(self.account(account_id), scopes)
+
+    def revoke_key(self, api_key: str) -> None:
+        """Let a key expire: calls with it get 401. Raises KeyError for one that does not exist."""
+        self.keys.keys[api_key].is_revoked = True
 
     @property
     def now(self) -> int:
@@ -274,6 +285,15 @@ async def _post_account(sandbox: Control, _request: web.Request, given: Obj) -> 
 async def _post_terms(sandbox: Control, request: web.Request, given: Obj) -> Any:
     sandbox.set_terms(request.match_info["id"], **given)
     return msgspec.to_builtins(sandbox.account(request.match_info["id"]).terms)
+
+
+@_on("POST", "/keys")
+async def _post_key(sandbox: Control, _request: web.Request, given: Obj) -> Any:
+    if given.get("is_revoked"):
+        sandbox.revoke_key(given["api_key"])
+    else:
+        sandbox.add_key(given["api_key"], given.get("account", ""), given.get("scopes"))
+    return {"api_key": given["api_key"]}
 
 
 @_on("GET", "/clock")

@@ -80,8 +80,8 @@ def _create(call: Call) -> Obj:
         "_discount": None,
     }
     _fill(call, customer)
+    _attach_payment(call, customer)  # first, so that a declined card leaves no customer behind
     account.add(customer)
-    _attach_payment(call, customer)
     account.emit("customer.created", customer)
     _after_create(call, customer)
     return customer
@@ -178,8 +178,8 @@ def _delete(call: Call) -> Obj:
 
     account = call.account
     customer = account.living("customer", call.args[0])
-    for subscription in account.rows("subscription"):
-        if subscription["customer"] == customer["id"] and subscription["status"] not in ("canceled", "incomplete_expired"):
+    for subscription in account.of_customer("subscription", customer["id"]):
+        if subscription["status"] not in ("canceled", "incomplete_expired"):
             cancel_now(account, subscription, reason=None)
     account.emit("customer.deleted", customer)
     stub = {"id": customer["id"], "object": "customer", "deleted": True, "_n": customer["_n"], "_discount": None}
@@ -226,7 +226,7 @@ def _create_balance_transaction(call: Call) -> Obj:
 @route("GET", "/v1/customers/{id}/balance_transactions")
 def _list_balance_transactions(call: Call) -> Page:
     customer = call.account.get("customer", call.args[0])
-    rows = (t for t in call.account.table("customer_balance_transaction").newest_first() if t["customer"] == customer["id"])
+    rows = reversed(call.account.of_customer("customer_balance_transaction", customer["id"]))
     return lists.page(call, rows, equal=("invoice",))
 
 
@@ -285,7 +285,7 @@ def _create_tax_id(call: Call) -> Obj:
 @route("GET", "/v1/customers/{id}/tax_ids")
 def _list_tax_ids(call: Call) -> Page:
     customer = call.account.get("customer", call.args[0])
-    return lists.page(call, (t for t in call.account.table("tax_id").newest_first() if t["customer"] == customer["id"]))
+    return lists.page(call, reversed(call.account.of_customer("tax_id", customer["id"])))
 
 
 @route("GET", "/v1/customers/{id}/tax_ids/{tax_id}")

@@ -89,10 +89,14 @@ def unauthorized(key: str) -> StripeError:
             headers={"WWW-Authenticate": 'Bearer realm="Stripe"'},
             is_stored=False,
         )
-    shown = f"{key[:8]}{'*' * max(0, len(key) - 12)}{key[-4:]}" if len(key) > 12 else "*" * len(key)
     return StripeError(
-        f"Invalid API Key provided: {shown}", status=401, headers={"WWW-Authenticate": 'Bearer realm="Stripe"'}, is_stored=False
+        f"Invalid API Key provided: {masked(key)}", status=401, headers={"WWW-Authenticate": 'Bearer realm="Stripe"'}, is_stored=False
     )
+
+
+def masked(key: str) -> str:
+    """Return a key as Stripe shows it: the middle as stars."""
+    return f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}" if len(key) > 12 else "*" * len(key)
 
 
 def forbidden(message: str, code: str = "") -> StripeError:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .world import Account
 
 _encode = msgspec.json.encode
+KEPT_MAX = 50_000
+"""Events of an account kept before those past retention are forgotten."""
 
 
 @dataclass(slots=True)
@@ -141,9 +143,21 @@ class Journal:
             thin_id=f"evt_test_{account.world.ids.letters(24)}",
         )
         kept.append(event)
+        if len(kept) > KEPT_MAX:
+            self._prune(kept, world.timeline.now)
         self.by_id[event.id] = event
         self.by_id[event.thin_id] = event
         self.publish(account, event)
+
+    def _prune(self, kept: list[Recorded], now: int) -> None:
+        """Forget the older half of what retention hides anyway."""
+        from .world import RETENTION_S
+
+        half = len(kept) // 2
+        gone = [event for event in kept[:half] if event.created < now - RETENTION_S]
+        for event in gone:
+            del self.by_id[event.id], self.by_id[event.thin_id]
+        del kept[: len(gone)]
 
     def newest_first(self, account: Account) -> Iterator[Recorded]:
         """Yield an account's events within retention, the newest first."""

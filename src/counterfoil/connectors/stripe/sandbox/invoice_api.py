@@ -34,7 +34,7 @@ def _create(call: Call) -> Obj:
         is_included = True
     currency = (call.text("currency") or "").lower()
     if not currency:
-        found = next((i for i in account.rows("invoiceitem") if i["customer"] == customer["id"] and i["invoice"] is None), None)
+        found = next((i for i in account.of_customer("invoiceitem", customer["id"]) if i["invoice"] is None), None)
         currency = found["currency"] if found and is_included else customer["currency"] or account.currency
     invoice = invoices.new_invoice(account, customer, currency, "manual", auto_advance=call.flag("auto_advance"))
     if subscription is not None:
@@ -265,6 +265,12 @@ def _update_line(call: Call) -> Obj:
 
 @route("POST", "/v1/invoices/create_preview")
 def _preview(call: Call) -> Obj:
+    return preview(call.account, call)
+
+
+@route("GET", "/v1/invoices/upcoming")
+def _upcoming(call: Call) -> Obj:
+    """What create_preview was before basil."""
     return preview(call.account, call)
 
 

@@ -104,7 +104,7 @@ def new_invoice(account: Account, customer: Obj, currency: str, reason: str, **f
 
 
 def _copied(account: Account, customer: Obj) -> Obj:
-    tax_ids = [t for t in account.rows("tax_id") if t["customer"] == customer["id"]]
+    tax_ids = account.of_customer("tax_id", customer["id"])
     return {
         "customer_address": customer["address"],
         "customer_email": customer["email"],

@@ -116,8 +116,8 @@ def new_item(account: Account, customer: Obj, amount: int, currency: str, **fiel
 def pending_items(account: Account, customer: str, currency: str, subscription: str | None = None) -> list[Obj]:
     """Return a customer's items that wait for an invoice; those of other subscriptions stay where they are."""
     found = []
-    for item in account.rows("invoiceitem"):
-        if item["customer"] != customer or item["invoice"] is not None or item["currency"] != currency:
+    for item in account.of_customer("invoiceitem", customer):
+        if item["invoice"] is not None or item["currency"] != currency:
             continue
         details = (item["parent"] or {}).get("subscription_details")
         owner = details["subscription"] if details else None

@@ -24,7 +24,10 @@ def limit_of(call: Call) -> int:
         raise errors.StripeError(
             "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="limit", is_stored=False
         )
-    return min(limit, 100)
+    if limit > 100:
+        message = f"This value must be less than or equal to 100 (it currently is '{limit}')."
+        raise errors.StripeError(message, code="parameter_invalid_integer", param="limit", is_stored=False)
+    return limit
 
 
 def range_test(call: Call, name: str) -> Test | None:

@@ -144,12 +144,12 @@ def _payments(account: Account, out: Obj) -> Any:
 
 
 def _subscriptions(account: Account, out: Obj) -> Any:
-    found = [s for s in account.table("subscription").newest_first() if s["customer"] == out["id"] and s["status"] != "canceled"]
+    found = [s for s in reversed(account.of_customer("subscription", out["id"])) if s["status"] != "canceled"]
     return listing(f"/v1/customers/{out['id']}/subscriptions", found)
 
 
 def _tax_ids(account: Account, out: Obj) -> Any:
-    found = [t for t in account.table("tax_id").newest_first() if t["customer"] == out["id"]]
+    found = account.of_customer("tax_id", out["id"])[::-1]
     return listing(f"/v1/customers/{out['id']}/tax_ids", found)
 
 
@@ -159,7 +159,7 @@ def _tiers(account: Account, out: Obj) -> Any:
 
 
 def _sources(account: Account, out: Obj) -> Any:
-    found = [p["_card"] for p in account.rows("payment_method") if p["customer"] == out["id"] and "_card" in p]
+    found = [p["_card"] for p in account.of_customer("payment_method", out["id"]) if "_card" in p]
     return listing(f"/v1/customers/{out['id']}/sources", found)
 
 

@@ -5,8 +5,9 @@ Sources: https://docs.stripe.com/api/authentication, /errors, /versioning, /idem
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import logging
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiohttp import web
 from counterfoil.kit.sandbox import Fault
 
 from . import (
+    accounts,
     catalog,
     charges,
     clocks,
@@ -47,6 +49,7 @@ from .render import render
 from .world import Account, Cause
 
 _RESOURCES = (
+    accounts,
     catalog,
     charges,
     clocks,
@@ -68,6 +71,8 @@ _RESOURCES = (
 )
 """Importing these registers their calls."""
 
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
+_log = logging.getLogger(__name__)
 DEFAULT_START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -94,7 +99,10 @@ class StripeSandbox(Control):
     def request(
         self, method: str, path: str, params: Obj | None = None, *, account: str = "", version: str = "", idempotency_key: str | None = None
     ) -> Obj:
-        """Make a call in-process, without HTTP, and return the answer. Raises StripeError where the API answers with an error."""
+        """Make a call in-process, without HTTP, and return the answer. Raises StripeError where the API answers with an error.
+
+        The idempotency key is shown in events; only calls over HTTP are remembered by it.
+        """
         found = self.world.accounts[account] if account else next(iter(self.world.accounts.values()))
         body = self._execute(
             found, method, path, dict(params or {}), version or found.api_version, idempotency_key, f"req_{self.world.ids.letters(14)}"
@@ -112,10 +120,12 @@ class StripeSandbox(Control):
         call = Call(self.world, account, method, path, template, args, params, version)
         self.world.cause = Cause(request_id, key) if method != "GET" else Cause()
         try:
-            result = handler(call)
+            return self._encode(account, handler(call), version, expand)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            _log.exception("%s %s", method, path)  # a gap of the simulator: told as Stripe would, with the reason in the log
+            raise internal(500) from error
         finally:
             self.world.cause = Cause()
-        return self._encode(account, result, version, expand)
 
     def _encode(self, account: Account, result: Any, version: str, expand: list[str]) -> bytes:
         if isinstance(result, Plain):
@@ -131,26 +141,16 @@ class StripeSandbox(Control):
         return msgspec.json.encode(render(account, result, version, expand))
 
     def _authenticate(self, request: web.Request) -> Account:
-        header = request.headers.get("Authorization", "")
-        scheme, _, value = header.partition(" ")
-        key = ""
-        if scheme.lower() == "bearer":
-            key = value.strip()
-        elif scheme.lower() == "basic":
-            try:
-                key = base64.b64decode(value).decode().partition(":")[0]
-            except (ValueError, UnicodeDecodeError):
-                key = ""
-        account = self.world.by_key.get(key)
-        if account is None:
-            raise errors.unauthorized(key)
+        secret, key = self.keys.holder(request.headers.get("Authorization", ""))
+        self.keys.check(secret, key, request.method, request.path)
+        account = key.account
         wanted = request.headers.get("Stripe-Account") or request.headers.get("Stripe-Context")
         if wanted and wanted != account.id:
             connected = self.world.accounts.get(wanted)
             if connected is None:
                 raise errors.forbidden(
-                    f"The provided key '{key[:8]}***' does not have access to account '{wanted}' (or that account does not exist). "
-                    "Application access may have been revoked.",
+                    f"The provided key '{errors.masked(secret)}' does not have access to account '{wanted}' (or that account "
+                    "does not exist). Application access may have been revoked.",
                     "account_invalid",
                 )
             return connected
@@ -165,6 +165,8 @@ class StripeSandbox(Control):
         try:
             account = self._authenticate(request)
             version = request.headers.get("Stripe-Version") or account.api_version
+            if not _VERSION.fullmatch(version):
+                raise errors.invalid(f"Invalid Stripe API version: {version}")
             headers["Stripe-Version"] = version
             found = find_route(request.method, request.path)
             self.limits.check(account.id, f"{request.method} {found[0] if found else ''}")
@@ -258,7 +260,7 @@ async def _params(request: web.Request) -> Obj:
     query = forms.decode(request.query_string)
     if request.method not in ("POST", "DELETE") or not request.can_read_body:
         return query
-    text = await request.text()
+    text = (await request.read()).decode("utf-8", "replace")
     if request.path.startswith("/v2/") or "json" in request.content_type:
         try:
             given = msgspec.json.decode(text or "{}")

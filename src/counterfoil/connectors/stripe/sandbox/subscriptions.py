@@ -183,6 +183,9 @@ def _apply_pause(account: Account, subscription: Obj, invoice: Obj) -> None:
     pause = subscription["pause_collection"]
     if pause is None:
         return
+    if pause["resumes_at"] is not None and pause["resumes_at"] <= account.now(subscription["customer"]):
+        subscription["pause_collection"] = None
+        return
     invoice["auto_advance"] = False
     invoice["automatically_finalizes_at"] = None
     if pause["behavior"] != "keep_as_draft":

@@ -40,6 +40,9 @@ class Terms:
     is_capture_async: bool = False
 
 
+_INDEXED = frozenset(("tax_id", "invoiceitem", "payment_method", "subscription", "customer_balance_transaction"))
+
+
 class Table:
     """Objects of one kind in order of creation, found by id."""
 
@@ -72,6 +75,7 @@ class Account:
         self.test_clocks: dict[str, Timeline] = {}
         self.created = world.timeline.now
         self.counters: dict[str, int] = {}
+        self._of_customer: dict[tuple[str, str], dict[str, Obj]] = {}
 
     def table(self, kind: str) -> Table:
         """Return the table of a kind of object."""
@@ -84,7 +88,21 @@ class Account:
         """Keep an object under its kind and id; its place in lists is its order of arrival."""
         obj["_n"] = next(self.world.sequence)
         self.table(obj["object"]).rows[obj["id"]] = obj
+        if obj["object"] in _INDEXED and obj.get("customer"):
+            self.index(obj)
         return obj
+
+    def index(self, obj: Obj) -> None:
+        """Note that an object belongs to its customer."""
+        self._of_customer.setdefault((obj["object"], obj["customer"]), {})[obj["id"]] = obj
+
+    def unindex(self, obj: Obj) -> None:
+        """Note that an object no longer belongs to its customer."""
+        self._of_customer.get((obj["object"], obj["customer"]), {}).pop(obj["id"], None)
+
+    def of_customer(self, kind: str, customer: str) -> list[Obj]:
+        """Return a customer's tax ids, invoice items, payment methods, subscriptions or balance transactions, the oldest first."""
+        return list(self._of_customer.get((kind, customer), {}).values())
 
     def find(self, object_id: str | None, kind: str = "") -> Obj | None:
         """Return an object by id, or None."""
@@ -110,6 +128,8 @@ class Account:
     def remove(self, obj: Obj) -> Obj:
         """Forget an object and return the stub Stripe answers with."""
         self.table(obj["object"]).rows.pop(obj["id"], None)
+        if obj["object"] in _INDEXED and obj.get("customer"):
+            self.unindex(obj)
         return {"id": obj["id"], "object": obj["object"], "deleted": True}
 
     def rows(self, kind: str) -> Iterator[Obj]:
@@ -168,7 +188,6 @@ class World:
         self.timeline = Timeline(start)
         self.sequence = count(1)
         self.accounts: dict[str, Account] = {}
-        self.by_key: dict[str, Account] = {}
         self.cause = Cause()
         self.journal = Journal()
 
@@ -181,7 +200,6 @@ class World:
         account = Account(self, account_id, country, currency, api_key, api_version)
         account.settlement |= set(settlement)
         self.accounts[account_id] = account
-        self.by_key[api_key] = account
         schedule_daily(account)
         return account
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -53,7 +54,7 @@ async def test_a_missing_and_a_wrong_key_get_401(wire: Wire) -> None:
 
 
 async def test_the_key_may_come_as_basic_user_name(wire: Wire) -> None:
-    status, body = await wire.call("GET", "/v1/balance", Authorization=aiohttp.BasicAuth("sk_test_sandbox", "").encode())
+    status, body = await wire.call("GET", "/v1/balance", Authorization="Basic " + b64encode(b"sk_test_sandbox:").decode())
     assert (status, body["object"]) == (200, "balance")
 
 
@@ -63,6 +64,31 @@ async def test_each_key_sees_its_own_account_and_may_name_another(wire: Wire) ->
     assert (await wire.call("GET", "/v1/customers"))[1]["data"] == []
     assert len((await wire.call("GET", "/v1/customers", Stripe_Account="acct_de"))[1]["data"]) == 1
     assert (await wire.call("GET", "/v1/customers", Stripe_Account="acct_no"))[0] == 403
+
+
+async def test_a_restricted_key_may_do_what_it_was_granted_and_a_revoked_one_nothing(wire: Wire) -> None:
+    wire.sandbox.add_key("rk_test_0123456789", scopes={"customers": "read", "events": "read"})
+    key = {"Authorization": "Bearer rk_test_0123456789"}
+    assert (await wire.call("GET", "/v1/customers", **key))[0] == 200
+    status, body = await wire.call("POST", "/v1/customers", {"name": "A"}, **key)
+    assert (status, body["error"]["type"]) == (403, "invalid_request_error")
+    assert "rak_customer_write" in body["error"]["message"]
+    assert (await wire.control("POST", "/keys", {"api_key": "rk_test_0123456789", "is_revoked": True}))[0] == 200
+    status, body = await wire.call("GET", "/v1/customers", **key)
+    assert (status, body["error"]["code"]) == (401, "api_key_expired")
+
+
+async def test_versions_limits_and_slashes_that_make_no_sense_are_refused(wire: Wire) -> None:
+    assert (await wire.call("GET", "/v1/customers", Stripe_Version="yesterday"))[0] == 400
+    assert (await wire.call("GET", "/v1/customers?limit=101"))[0] == 400
+    assert (await wire.call("GET", "/v1/customers?limit=0"))[0] == 400
+    assert (await wire.call("GET", "/v1/customers/"))[0] == 404
+    assert (await wire.call("GET", "/v1/account"))[1]["id"] == "acct_sandbox"
+
+
+async def test_a_declined_card_leaves_no_customer_behind(wire: Wire) -> None:
+    assert (await wire.call("POST", "/v1/customers", {"payment_method": "pm_card_chargeDeclined"}))[0] == 402
+    assert (await wire.call("GET", "/v1/customers"))[1]["data"] == []
 
 
 async def test_unknown_paths_objects_and_parameters_get_stripes_words(wire: Wire) -> None:
