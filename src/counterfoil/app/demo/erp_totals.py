@@ -76,7 +76,7 @@ async def baseline(odoo: OdooPlain) -> int:
 
 async def read_erp(odoo: OdooPlain, company: ProvisionedCompany, source_ids: Collection[str], before: int) -> Erp:
     """Read a company; ``before`` is the baseline taken when the run started."""
-    reader = _Reader(odoo, company, {}, set())
+    reader = _Reader(odoo, company, {}, set(), {})
     await reader.prepare(source_ids, before)
     tally = Tally()
     await reader.documents(tally)
@@ -84,8 +84,10 @@ async def read_erp(odoo: OdooPlain, company: ProvisionedCompany, source_ids: Col
     entries = await reader.entries()
     credit = await reader.customer_credit()
     home = company.entity.currency
-    for entry in entries.values():
+    for move, entry in entries.items():
         _classify(tally, home, entry)
+        if move not in reader.payment_of:
+            _classify_payment(tally, entry)
     for (currency, _partner), minor in credit.items():
         if minor:
             tally.add(currency, Kind.CUSTOMER_CREDIT, -minor)
@@ -112,14 +114,23 @@ def _classify(tally: Tally, home: str, entry: _Entry) -> None:
             tally.add(currency, Kind.WRITE_OFF, minor, 1 if minor > 0 else -1)
 
 
+def _classify_payment(tally: Tally, entry: _Entry) -> None:
+    """Add an entry that moves money between the processor's balance and a customer: a payment that was settled in another currency."""
+    if not entry.company.get(AccountRole.CLEARING):
+        return
+    for currency, minor in entry.document[AccountRole.RECEIVABLE].items():
+        tally.add(currency, Kind.PAYMENT if minor < 0 else Kind.REFUND, abs(minor))
+
+
 @dataclass(slots=True)
 class _Reader:
-    """Reads one company. ``skipped`` holds the ids of entries of earlier runs."""
+    """Reads one company. ``skipped`` holds the ids of entries of earlier runs, ``payment_of`` the payment by the id of its entry."""
 
     odoo: OdooPlain
     company: ProvisionedCompany
     currencies: dict[int, str]
     skipped: set[int]
+    payment_of: dict[int, int]
 
     async def rows(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[Row]:
         return await self.odoo.rows(model, domain, fields, [self.company.company_id])
@@ -133,9 +144,9 @@ class _Reader:
         own = [["company_id", "=", self.company.company_id]]
         moves = await self.rows("account.move", [*own, ["id", "<=", before]], ["id"])
         payments = await self.rows("account.payment", own, ["move_id"])
-        payment_of = {row["move_id"]: row["id"] for row in payments}
+        self.payment_of = {row["move_id"]: row["id"] for row in payments if row["move_id"]}
         for move in (row["id"] for row in moves):
-            key = keys.get(("account.move", move)) or keys.get(("account.payment", payment_of.get(move, 0)), "")
+            key = keys.get(("account.move", move)) or keys.get(("account.payment", self.payment_of.get(move, 0)), "")
             if not set(_SOURCE_ID.findall(key)) & set(source_ids):
                 self.skipped.add(move)
 
@@ -183,7 +194,7 @@ class _Reader:
         home = self.company.entity.currency
         role_of = {self.company.accounts[role]: role for role in _READ_ROLES}
         entries: dict[int, _Entry] = defaultdict(_Entry)
-        for line in await self._lines([role for role in _READ_ROLES if role is not AccountRole.RECEIVABLE]):
+        for line in await self._lines(_READ_ROLES, [["move_id.move_type", "=", "entry"]]):
             role, entry = role_of[line["account_id"]], entries[line["move_id"]]
             entry.company[role] += to_minor(line["balance"], home)
             entry.document[role][self.currencies[line["currency_id"]]] += self.minor(line["amount_currency"], line["currency_id"])
@@ -198,7 +209,8 @@ class _Reader:
             )
         return credit
 
-    async def _lines(self, roles: Sequence[AccountRole]) -> list[Row]:
+    async def _lines(self, roles: Sequence[AccountRole], further: Sequence[Any] = ()) -> list[Row]:
         accounts = [self.company.accounts[role] for role in roles]
-        lines = await self.rows("account.move.line", [["account_id", "in", accounts], ["move_id.state", "=", "posted"]], _LINE_FIELDS)
+        domain = [["account_id", "in", accounts], ["move_id.state", "=", "posted"], *further]
+        lines = await self.rows("account.move.line", domain, _LINE_FIELDS)
         return [line for line in lines if line["move_id"] not in self.skipped]
