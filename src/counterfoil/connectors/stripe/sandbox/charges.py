@@ -74,7 +74,10 @@ def succeed(account: Account, charge: Obj, card: TestCard) -> None:
     if card.dispute:
         from .disputes import open_dispute
 
-        open_dispute(account, charge, card.dispute)
+        def dispute() -> None:
+            open_dispute(account, charge, card.dispute)
+
+        account.world.deferred.append(dispute)
 
 
 def capture(account: Account, charge: Obj, amount: int) -> None:

@@ -26,7 +26,7 @@ def _create(call: Call) -> Obj:
         "status": "ready",
         "status_details": {},
     }
-    account.test_clocks[clock["id"]] = Timeline(frozen)
+    account.test_clocks[clock["id"]] = Timeline(frozen, call.world.settle)
     account.add(clock)
     account.emit("test_helpers.test_clock.created", clock)
     return clock

@@ -9,10 +9,11 @@ from fractions import Fraction
 
 from . import errors, forms
 from . import subscriptions as life
+from .arithmetic import percentage
 from .calls import Call
 from .catalog import amount_of, create_price
 from .currencies import half_up
-from .discounts import create_discounts
+from .discounts import coupon_of, create_discounts, is_running
 from .forms import Obj
 from .items import new_item, pending_items, pricing_of
 from .render import subscription_items
@@ -115,11 +116,12 @@ class Change:
         if price["recurring"]["usage_type"] == "metered" or self.at >= self.period[1]:
             return
         whole, rest = self.period[1] - self.period[0], self.period[1] - self.at
-        amount = sign * half_up(Fraction(amount_of(price, item["quantity"]) * rest, whole))
+        latest = account.find(subscription["latest_invoice"], "invoice")
+        share = self._paid_share(item, latest) if sign < 0 else self._discounted_share(item)
+        amount = sign * half_up(Fraction(amount_of(price, item["quantity"]) * rest, whole) * share)
         product = account.find(price["product"], "product")
         name = product["name"] if product else price["product"]
         customer = account.get("customer", subscription["customer"])
-        latest = account.find(subscription["latest_invoice"], "invoice")
         credited = None
         if sign < 0 and latest is not None:
             ids = [line["id"] for line in account.lines[latest["id"]] if _item_of(line) == item["id"]]
@@ -131,6 +133,22 @@ class Change:
             pricing=pricing_of(price), _tax_rates=list(item["_tax_rates"]), _credited=credited,
             parent={"subscription_details": details, "type": "subscription_details"},
         )  # fmt: skip
+
+    def _discounted_share(self, item: Obj) -> Fraction:
+        """Return what percentage discounts leave of a price; prorations hold their discounts and take no others."""
+        share = Fraction(1)
+        for discount in (*item["discounts"], *self.subscription["discounts"]):
+            coupon = coupon_of(self.account, discount)
+            if coupon is not None and coupon["percent_off"] is not None and is_running(self.account, discount, self.at):
+                share *= 1 - percentage(coupon["percent_off"]) / 100
+        return share
+
+    def _paid_share(self, item: Obj, latest: Obj | None) -> Fraction:
+        """Return how much of the item's price was billed last, discounts taken off."""
+        for line in self.account.lines[latest["id"]] if latest is not None else []:
+            if _item_of(line) == item["id"] and line["amount"] > 0 and not line["parent"]["subscription_item_details"]["proration"]:
+                return Fraction(line["amount"] - sum(d["amount"] for d in line["discount_amounts"]), line["amount"])
+        return self._discounted_share(item)
 
     def finish(self) -> None:
         """Charge the rest of the period for what changed, or start a new period if the interval or anchor changed."""

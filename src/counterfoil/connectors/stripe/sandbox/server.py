@@ -120,11 +120,14 @@ class StripeSandbox(Control):
         call = Call(self.world, account, method, path, template, args, params, version)
         self.world.cause = Cause(request_id, key) if method != "GET" else Cause()
         try:
-            return self._encode(account, handler(call), version, expand)
+            result = handler(call)
+            self.world.settle()
+            return self._encode(account, result, version, expand)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             _log.exception("%s %s", method, path)  # a gap of the simulator: told as Stripe would, with the reason in the log
             raise internal(500) from error
         finally:
+            self.world.settle()
             self.world.cause = Cause()
 
     def _encode(self, account: Account, result: Any, version: str, expand: list[str]) -> bytes:

@@ -15,8 +15,9 @@ HOUR = 3_600
 class Timeline:
     """A clock in Unix seconds that stands still until moved; moving it fires what is due, in order, each at its own instant."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, settle: Callable[[], None]) -> None:
         self.now = now
+        self._settle = settle  # does what an action left for after it
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._count = count()
 
@@ -33,6 +34,7 @@ class Timeline:
             due, _, action = heapq.heappop(self._due)
             self.now = max(self.now, due)
             action()
+            self._settle()
             fired += 1
         self.now = to
         return fired

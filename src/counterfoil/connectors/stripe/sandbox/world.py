@@ -185,11 +185,17 @@ class World:
 
         self.seed = seed
         self.ids = Ids(seed)
-        self.timeline = Timeline(start)
+        self.deferred: list[Callable[[], None]] = []
+        self.timeline = Timeline(start, self.settle)
         self.sequence = count(1)
         self.accounts: dict[str, Account] = {}
         self.cause = Cause()
         self.journal = Journal()
+
+    def settle(self) -> None:
+        """Do what was left for after the present call or action: what banks do once everything else has been told."""
+        while self.deferred:
+            self.deferred.pop(0)()
 
     def add_account(
         self, account_id: str, country: str, currency: str, api_key: str, api_version: str = LATEST, settlement: tuple[str, ...] = ()

@@ -187,6 +187,28 @@ def test_a_downgrade_of_a_year_becomes_credit() -> None:
     assert hands.get(f"customers/{customer['id']}")["balance"] == -43561
 
 
+def test_prorations_hold_the_discounts_of_what_they_prorate() -> None:
+    # 50 % off the first invoice only: 1000 cost 500, so 21/31 unused are 338.7 -> -339; the new price is not discounted: 2032.
+    hands = Hands()
+    coupon = hands.post("coupons", percent_off=50, duration="once")
+    small, large = hands.price(1000), hands.price(3000)
+    subscription = hands.subscribe(hands.customer(), small, discounts=[{"coupon": coupon["id"]}])
+    hands.advance(10)
+    hands.post(f"subscriptions/{subscription['id']}", items=[{"id": subscription["items"]["data"][0]["id"], "price": large["id"]}])
+    assert [i["amount"] for i in hands.get("invoiceitems")["data"]] == [2032, -339]
+
+
+def test_a_schedule_changes_the_quantity_where_the_period_changes() -> None:
+    hands = Hands()
+    price, customer = hands.price(1000), hands.customer()
+    phases = [{"items": [{"price": price["id"], "quantity": n}], "iterations": 1} for n in (1, 3)]
+    schedule = hands.post("subscription_schedules", customer=customer["id"], start_date="now", phases=phases)
+    hands.sandbox.set_clock(instant("2026-02-02"))
+    assert [i["total"] for i in hands.get("invoices", subscription=schedule["subscription"])["data"]] == [3000, 1000]
+    hands.sandbox.set_clock(instant("2026-03-02"))
+    assert hands.get(f"subscription_schedules/{schedule['id']}")["status"] == "completed"
+
+
 def test_quantity_changes_wait_as_items_for_the_renewal() -> None:
     # Half of a 31-day month left at day 15.5: 2 more seats of 1000 cost 1000; 4 -> credit -2000 and 6 -> 3000.
     hands = Hands()

@@ -171,6 +171,13 @@ def test_a_dispute_takes_the_money_and_a_fee_and_gives_the_money_back_when_won()
     ]  # fmt: skip
 
 
+def test_a_dispute_comes_after_the_payment_it_disputes() -> None:
+    hands = Hands()
+    draft = hands.invoice(hands.customer("pm_card_createDispute"), 5000)
+    hands.post(f"invoices/{draft['id']}/pay")
+    assert hands.types().index("charge.dispute.created") > hands.types().index("invoice.payment_succeeded")
+
+
 def test_a_lost_dispute_keeps_the_money_gone() -> None:
     hands = Hands()
     pay(hands, card="pm_card_createDispute")
