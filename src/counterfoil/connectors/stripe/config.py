@@ -22,6 +22,7 @@ class StripeConfig(BaseModel):
         tolerance_s: how old a delivery's signature may be, in seconds (https://docs.stripe.com/webhooks#verify-official-libraries).
         body_size_max: largest webhook body taken, in bytes.
         poll_overlap_s: how far each poll looks back behind the newest event it has seen, for events that become visible late.
+        first_poll_back_s: how far the very first poll looks back, at most the 30 days Stripe keeps events; 0: as far as every poll.
         gap_relist_days: after a gap longer than Stripe keeps events, objects created up to this long before the gap are listed again.
         livemode: whether live (true) or test mode (false) events are expected; left out: as the key's prefix says.
         requests_per_s: calls per second spent at most; left out: 80 in live and 20 in test mode, of the 100 and 25 that Stripe allows
@@ -40,6 +41,7 @@ class StripeConfig(BaseModel):
     tolerance_s: int = Field(default=300, ge=1, le=86_400)
     body_size_max: int = Field(default=1_048_576, ge=1_024)
     poll_overlap_s: int = Field(default=120, ge=0, le=86_400)
+    first_poll_back_s: int = Field(default=0, ge=0, le=30 * 86_400)
     gap_relist_days: int = Field(default=90, ge=0)
     livemode: bool | None = None
     requests_per_s: float | None = Field(default=None, gt=0)

@@ -73,7 +73,7 @@ async def poll(ctx: Context, cursor: str) -> Page:
         deliveries, place = await _relist(ctx, place, place.relist)
         return _page(ctx.settings, deliveries, place, now, is_round_over=False)
     account, _, kind = place.stream.partition("/")
-    mark = place.marks.get(place.stream) or Mark(now - ctx.settings.poll_overlap_s, now)
+    mark = place.marks.get(place.stream) or Mark(now - max(ctx.settings.first_poll_back_s, ctx.settings.poll_overlap_s), now)
     at = asked_at(ctx)
     api = Api(ctx, account)
     found = await api.page(f"/v1/{kind}", [("created[gte]", str(_since(ctx.settings, mark, place.started_at)))], place.after)

@@ -86,6 +86,17 @@ async def test_an_event_that_became_visible_late_is_still_found() -> None:
     assert "acct_1/evt_1" in keys
 
 
+async def test_the_first_poll_can_look_further_back_than_the_others() -> None:
+    world = World()
+    world.events = [event(n, T - 86_400 + n) for n in range(150)]
+    ctx, http, _ = scripted(world.answer, NOW, first_poll_back_s=2 * 86_400)
+    keys, last = await round_(ctx, "")
+    assert len(keys) == 150
+    http.asked.clear()
+    await round_(ctx, last.cursor)
+    assert http.asked[0][1]["created[gte]"] == str(T - 86_400 + 149 - 120)
+
+
 async def test_a_quiet_list_is_not_read_over_and_over() -> None:
     world = World()
     ctx, http, clock = scripted(world.answer, NOW)
