@@ -158,7 +158,7 @@ async def _canonical_ids(conn: Conn, asked: str) -> set[str]:
     return {row[0] for row in await cursor.fetchall() if row[0]}
 
 
-# the distinct connections, by one index look-up each
+# the distinct connections and accounts, by one index look-up each
 _CONNECTIONS = """
 with recursive known as (
     select min(connection) as connection from receipt_key
@@ -166,16 +166,26 @@ with recursive known as (
     where known.connection is not null
 )
 """
+_ACCOUNTS = """
+with recursive known as (
+    select min(account) as account from object
+    union all select (select min(account) from object where account > known.account) from known where known.account is not null
+)
+select account from known
+"""
 _RECEIPT = "select id, connection, kind, dedupe_key, state::text, rule, occurred_at, received_at, normalized_at, attempts from receipt "
 
 
 async def _receipts_by_name(conn: Conn, asked: str) -> list[TracedReceipt]:
-    key_hash = hashlib.blake2b(asked.encode(), digest_size=16).digest()
+    """Receipts by number or by dedupe key, which may have the account's name and a slash in front."""
+    accounts = [row[0] for row in await (await conn.execute(_ACCOUNTS)).fetchall() if row[0]]
+    names = [asked, *(f"{account}/{asked}" for account in accounts)]
+    hashes = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in names]
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     cursor = await conn.execute(
         _CONNECTIONS + _RECEIPT + "where id in (select receipt_id from receipt_key k join known on k.connection = known.connection"
-        " where k.key_hash = %(hash)s union all select %(number)s::int8)",
-        {"hash": key_hash, "number": number},
+        " where k.key_hash = any(%(hashes)s) union all select %(number)s::int8)",
+        {"hashes": hashes, "number": number},
     )
     return [TracedReceipt(*row) for row in await cursor.fetchall()]
 

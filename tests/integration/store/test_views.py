@@ -109,6 +109,12 @@ async def test_a_trace_of_a_number_of_a_receipt(conn: Conn, cipher: Cipher) -> N
     assert [one.ref for one in (await trace.trace(conn, str(told.receipt_id))).objects] == [INVOICE]
 
 
+async def test_a_trace_by_a_delivery_s_id_without_its_account(conn: Conn, cipher: Cipher) -> None:
+    await receipts.append(conn, cipher, [Incoming("stripe", "acct_1/evt_9", "cus_1", "invoice.paid", b"{}", NOW, account="acct_1")], NOW)
+    await objects.upsert(conn, cipher, [ObjectRow(CUSTOMER, "stripe", 1, 1, b"digest", NOW, NOW, b"state", account="acct_1")])
+    assert [receipt.dedupe_key for receipt in (await trace.trace(conn, "evt_9")).receipts] == ["acct_1/evt_9"]
+
+
 async def test_a_trace_of_something_unknown_is_empty(conn: Conn, cipher: Cipher) -> None:
     await tell(conn, cipher)
     assert (await trace.trace(conn, "in_unknown")).is_empty

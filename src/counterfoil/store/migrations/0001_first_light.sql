@@ -93,6 +93,7 @@ create table object (
     primary key (kind, id)
 );
 create index object_by_customer on object (customer_id) where customer_id <> '';
+create index object_by_account on object (account);
 create index object_by_source_id on object (substr(id, strpos(id, ':') + 1));
 create index object_by_entity on object (entity, kind, state);
 
