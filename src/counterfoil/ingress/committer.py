@@ -65,11 +65,22 @@ class Committer:
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._is_busy = False
 
     @property
     def is_running(self) -> bool:
         """Whether deliveries are taken."""
         return self._task is not None and not self._task.done() and not self._is_stopping
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for their transaction to begin."""
+        return self._count
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a group is being committed."""
+        return self._is_busy
 
     async def start(self) -> None:
         """Begin to commit."""
@@ -111,6 +122,7 @@ class Committer:
             self._arrived.clear()
             while self._waiting:
                 group = self._take_group()
+                self._is_busy = True
                 try:
                     await self._commit(group)
                 except asyncio.CancelledError:
@@ -119,6 +131,8 @@ class Committer:
                 except Exception as error:  # outer loop of the intake: whatever happened, senders hear of it and the next group goes on
                     log.exception("intake group failed", error=type(error).__name__, deliveries=sum(len(one.incoming) for one in group))
                     self._fail(group, TransientError("the delivery could not be kept", code="intake.failed"))
+                finally:
+                    self._is_busy = False
             if self._is_stopping:
                 return
 
