@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from counterfoil.kit.connector import Connector
 
-from .client import client
 from .config import StripeConfig
 from .source import StripeSource
+
+if TYPE_CHECKING:
+    from counterfoil.kit.http import HttpClient
+
+
+def _client(settings: StripeConfig) -> HttpClient:
+    """Return the HTTP client of one connection; the HTTP library is loaded only when something is to be read."""
+    from .client import client
+
+    return client(settings)
 
 
 def _sandbox(*args: Any, **kwargs: Any) -> Any:
@@ -18,4 +27,4 @@ def _sandbox(*args: Any, **kwargs: Any) -> Any:
     return StripeSandbox(*args, **kwargs)
 
 
-CONNECTOR = Connector(name="stripe", config=StripeConfig, http=client, source=StripeSource(), sandbox=_sandbox)
+CONNECTOR = Connector(name="stripe", config=StripeConfig, http=_client, source=StripeSource(), sandbox=_sandbox)

@@ -1,4 +1,4 @@
-"""The receiving half of the connector: each method is one line into the module that does it."""
+"""The receiving half of the connector: each method leads into the module that does it, loaded when it is first needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
 
-from . import backfill, fetching, normalize, pull, refs, webhooks
+from . import refs, webhooks
 
 
 class StripeSource:
@@ -21,10 +21,14 @@ class StripeSource:
 
     def needs(self, delivery: Delivery) -> tuple[str, ...]:
         """Return the references (``acct_1/invoice/in_1``) to fetch first. Pure."""
+        from . import normalize
+
         return normalize.needs(delivery)
 
     async def fetch(self, ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
         """Fetch references, one answer per ref. Raises TransientError, SetupError."""
+        from . import fetching
+
         return await fetching.fetch(ctx, refs)
 
     def locate(self, ref: ObjectRef) -> str | None:
@@ -33,16 +37,24 @@ class StripeSource:
 
     def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
         """Return the canonical facts. Pure; raises only RejectedError."""
+        from . import normalize
+
         return normalize.normalize(settings, delivery, fetched)
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
         """Return the next page of events and balance movements."""
+        from . import pull
+
         return await pull.poll(ctx, cursor)
 
     def backfill_kinds(self) -> tuple[str, ...]:
         """Return the kinds of objects that can be listed, in dependency order."""
+        from . import backfill
+
         return backfill.KINDS
 
     async def backfill(self, ctx: Context, kind: str, since: datetime, cursor: str) -> Page:
         """Return the next page of objects of a kind created at or after since."""
+        from . import backfill
+
         return await backfill.backfill(ctx, kind, since, cursor)
