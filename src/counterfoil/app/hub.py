@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
 from counterfoil import __version__
+from counterfoil.app.database import open_database
 from counterfoil.app.rules import rules_source
 from counterfoil.app.settings import Settings
 from counterfoil.core.canonical.commands import Command
@@ -25,17 +29,20 @@ from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import migrate, outbox, work, workers
-from counterfoil.store.cipher import Cipher, load_cipher
-from counterfoil.store.embedded import embedded
-from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
+from counterfoil.store import outbox, work, workers
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.workflows import arming
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.engine import Engine
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import DayCloser
 from counterfoil.workflows.upkeep import Upkeep
 
+log = structlog.get_logger()
+
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
+BEAT_EVERY_S = 5.0
 
 
 @dataclass(slots=True)
@@ -51,6 +58,7 @@ class Hub:
     rules: RulesSource
     engine: Engine | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _heart: asyncio.Task[None] | None = None
 
     @property
     def sources(self) -> dict[str, tuple[Source, Context]]:
@@ -71,12 +79,12 @@ class Hub:
         }
 
     async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
-        """Note work in the caller's transaction; without an engine here, a worker's sweep or next start finds it."""
+        """Note work in the caller's transaction; whichever process has an engine does it."""
         wanted = list(keys)
         if self.engine is not None:
             await self.engine.arm(conn, wanted)
         else:
-            await work.arm(conn, wanted)
+            await arming.arm(conn, wanted)
 
     async def wake(self, keys: Iterable[Key]) -> None:
         """Arm partitions in a transaction of its own."""
@@ -90,18 +98,37 @@ class Hub:
         return target.batch_key(connection.settings, command) if target is not None else command.kind.value
 
     async def start_work(self, executor_id: str = "local") -> None:
-        """Start the engine with all stages and arm what runs by itself."""
+        """Start the engine with all stages and arm what runs by itself. ``executor_id`` must be no other process's."""
+        await self._beat(executor_id)
+        self._heart = asyncio.create_task(self._beat_forever(executor_id), name="heart")
         self.engine = Engine(self.pool, self.dsn, _stages(self), executor_id=executor_id)
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
-            await workers.beat(conn, executor_id, socket.gethostname(), __version__)
             await self.engine.arm(conn, [*_standing_keys(self), *await outbox.partitions_open(conn)])
 
     async def stop_work(self) -> None:
         """Stop the engine; what is under way is finished or resumed by the next start."""
-        if self.engine is not None:
-            await self.engine.stop()
-            self.engine = None
+        if self.engine is None:
+            return
+        await self.engine.stop()
+        if self._heart is not None:
+            self._heart.cancel()
+            await asyncio.gather(self._heart, return_exceptions=True)
+        async with self.pool.connection() as conn:
+            await workers.leave(conn, self.engine.executor_id)
+        self.engine = None
+
+    async def _beat(self, executor_id: str) -> None:
+        async with self.pool.connection() as conn:
+            await workers.beat(conn, executor_id, socket.gethostname(), __version__)
+
+    async def _beat_forever(self, executor_id: str) -> None:
+        while True:
+            await asyncio.sleep(BEAT_EVERY_S)
+            try:
+                await self._beat(executor_id)
+            except (psycopg.Error, PoolTimeout) as error:  # the database is away for a while: it is told again later
+                log.warning("not heard", error=type(error).__name__)
 
 
 def _stages(hub: Hub) -> dict[str, Stage]:
@@ -145,12 +172,9 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
         SetupError: a connection is configured wrongly.
     """
     async with AsyncExitStack() as stack:
-        home = settings.hub.home
-        dsn = settings.database_url or await stack.enter_async_context(embedded(home))
-        cipher = load_cipher(home, os.environ)
-        await _migrate(dsn, clock or SystemClock())
-        pool = await stack.enter_async_context(open_pool(dsn))
-        hub = Hub(settings, clock or SystemClock(), dsn, pool, cipher, {}, rules_source(settings), _stack=stack)
+        database = await stack.enter_async_context(open_database(settings.hub.home, settings.database_url, clock))
+        rules = rules_source(settings)
+        hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack)
         for name, connection in settings.connections.items():
             http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
             await stack.enter_async_context(http)
@@ -164,16 +188,6 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
 def _no_http() -> HttpClient:
     """A connector without HTTP gets a client that reaches nothing."""
     return HttpClient("http://127.0.0.1:9", budget=LocalBudget())
-
-
-async def _migrate(dsn: str, clock: Clock) -> None:
-    conn = await connect(dsn)
-    try:
-        async with conn.transaction():
-            await migrate.migrate(conn)
-            await migrate.ensure_partitions(conn, clock.now())
-    finally:
-        await conn.close()
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]], *, timeout_s: float, every_s: float = 0.1) -> bool:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from counterfoil.app.database import url_of
 from counterfoil.app.toml_lines import line_of
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
@@ -111,7 +112,7 @@ class Settings:
     @property
     def database_url(self) -> str:
         """The PostgreSQL to use; empty: the embedded one."""
-        return os.environ.get("COUNTERFOIL_DATABASE_URL", "") or self.hub.database_url
+        return url_of(self.hub.database_url)
 
 
 def load(path: Path) -> Settings:
@@ -120,30 +121,48 @@ def load(path: Path) -> Settings:
     Raises:
         SetupError: the file is missing or wrong; the message names the line and the fix of every error.
     """
+    return parse(_text_of(path), path)
+
+
+def load_plain(path: Path) -> FileSettings:
+    """Read a configuration file without the connectors' own settings, whose secrets need not be there; raises as :func:`load`."""
+    text = _text_of(path)
+    return _file_of(_values_of(text, str(path)), text, str(path))
+
+
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SetupError(f"{path}: no such file; write one with `counterfoil init`", code="settings.missing") from None
-    return parse(text, path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{path}: cannot be read: {error}", code="settings.unreadable") from None
 
 
 def parse(text: str, path: Path | None = None) -> Settings:
     """Validate a configuration text; see :func:`load`."""
     name = str(path) if path else "configuration"
+    return from_values(_values_of(text, name), text, path)
+
+
+def _values_of(text: str, name: str) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SetupError(f"{name}: not valid TOML: {error}", code="settings.syntax") from None
-    return from_values(raw, text, path)
+
+
+def _file_of(raw: Mapping[str, Any], text: str, name: str) -> FileSettings:
+    try:
+        return FileSettings.model_validate(raw)
+    except ValidationError as error:
+        raise SetupError(_explain(name, text, (), error), code="settings.invalid") from None
 
 
 def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None) -> Settings:
     """Validate a configuration given as values; ``text`` is where they came from, for the line numbers of errors."""
     name = str(path) if path else "configuration"
-    try:
-        file = FileSettings.model_validate(raw)
-    except ValidationError as error:
-        raise SetupError(_explain(name, text, (), error), code="settings.invalid") from None
+    file = _file_of(raw, text, name)
     problems: list[str] = []
     connections = _connections(name, text, file, problems)
     _cross_check(name, text, file, connections, problems)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from counterfoil.cli import demo, sandbox
+from counterfoil import __version__
+from counterfoil.cli import case, demo, mapping, sandbox, status, trace
 
 app = typer.Typer(
     name="counterfoil",
@@ -14,7 +17,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
+app.command("status")(status.status)
+app.command("trace")(trace.trace)
+app.add_typer(case.app, name="case")
+app.add_typer(mapping.app, name="map")
 app.add_typer(sandbox.app, name="sandbox")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"counterfoil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    """Every fact of your billing systems booked in Odoo exactly once, equal to the cent.
+
+    Exit codes: 0 fine, 1 found something, 2 misuse or something to be set right, 3 try again later. Data goes to stdout, words to stderr.
+    """
+    del version
 
 
 def main() -> None:

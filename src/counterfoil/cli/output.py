@@ -12,12 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from counterfoil.core.canonical.money import CurrencyError, Money, format_money
 
 FINE, FOUND, MISUSE, LATER = 0, 1, 2, 3
 
 words = Console(stderr=True, highlight=False)
-data = Console(highlight=False)
+data = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def plain(value: Any) -> Any:
@@ -48,10 +51,36 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*["" if cell is None else str(cell) for cell in row])
+        table.add_row(*["" if cell is None else escape(str(cell)) for cell in row])
     data.print(table)
 
 
 def when(instant: datetime | None) -> str:
     """Return an instant as people read it."""
     return "" if instant is None else instant.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def money(minor: int | None, currency: str) -> str:
+    """Return an amount with the decimals of its currency and thousands separators; empty if there is none."""
+    if minor is None or not currency:
+        return ""
+    try:
+        return format_money(Money(minor, currency))
+    except CurrencyError:
+        return f"{minor:,} minor units {currency}"
+
+
+def count(value: int) -> str:
+    """Return a number as people read it; a dash for nothing, so that what is there stands out."""
+    return f"{value:,}" if value else "-"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest sensible unit: ``340 ms``, ``4.2 s``, ``12 min``, ``3.5 h``, ``29 d``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"

@@ -19,14 +19,15 @@ from psycopg_pool import AsyncConnectionPool
 
 from counterfoil.kit.stage import Stage, Turn
 from counterfoil.store import work
+from counterfoil.workflows import arming
+from counterfoil.workflows.arming import APPLICATION_VERSION, QUEUE
 
 log = structlog.get_logger()
 
-QUEUE = "drains"
-APPLICATION_VERSION = "1"
-"""Constant: with a new application version the engine leaves old work pending for ever; changed step orders go behind patches."""
 _TICK_S = 0.25
 _SWEEP_EVERY = 60
+DEAD_AFTER_S = 60.0
+"""A worker not heard of for so long is taken to be gone; should it be alive after all, its turns are idempotent."""
 TURNS_MAX = 20
 """Turns of one drain before it hands over to a fresh workflow, so that no workflow's history grows without bound."""
 
@@ -59,6 +60,7 @@ class Engine:
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
         )
+        await self.sweep(silent_s=0)
         self._ticker = asyncio.create_task(self._tick_forever())
 
     async def stop(self) -> None:
@@ -74,6 +76,11 @@ class Engine:
         _engine = None
 
     @property
+    def executor_id(self) -> str:
+        """The name of this process among the workers."""
+        return self._executor_id
+
+    @property
     def is_stopping(self) -> bool:
         """Whether turns should end early."""
         return self._stopping.is_set()
@@ -82,7 +89,7 @@ class Engine:
         """Note work for partitions and enqueue a drain for each that has none, in the caller's transaction."""
         newly = await work.arm(conn, keys)
         if newly:
-            await _enqueue(conn, newly)
+            await arming.enqueue(conn, newly)
 
     async def wake(self, keys: Sequence[Key]) -> None:
         """Arm partitions from outside a transaction."""
@@ -109,7 +116,7 @@ class Engine:
     async def hand_over(self, stage: str, key: str) -> None:
         """Enqueue a fresh drain for a partition that still has work, keeping it armed."""
         async with self._pool.connection() as conn, conn.transaction():
-            await _enqueue(conn, [(stage, key)])
+            await arming.enqueue(conn, [(stage, key)])
 
     async def _tick_forever(self) -> None:
         ticks = 0
@@ -129,16 +136,29 @@ class Engine:
             if due:
                 await self.arm(conn, due)
 
-    async def sweep(self) -> int:
-        """Enqueue a drain for every armed partition that has none, and drop finished workflows; return how many were mended."""
+    async def sweep(self, silent_s: float = 20) -> int:
+        """Take over drains of dead workers, enqueue one for every partition armed for so long that has none, and drop finished workflows.
+
+        Returns how many partitions had none.
+        """
+        await self._take_over()
         async with self._pool.connection() as conn, conn.transaction():
-            rows = await (await conn.execute(_ORPHANS, {"queue": QUEUE})).fetchall()
+            rows = await (await conn.execute(_ORPHANS, {"queue": QUEUE, "silent_s": silent_s})).fetchall()
             orphans = [(row[0], row[1]) for row in rows]
-            await _enqueue(conn, orphans)
+            await arming.enqueue(conn, orphans)
             await conn.execute(_FORGET, {"before": int((time.time() - 600) * 1000)})
-        if orphans:
+        if orphans and silent_s:
             log.warning("armed partitions had no drain", count=len(orphans))
         return len(orphans)
+
+    async def _take_over(self) -> None:
+        """Put the running drains of workers that are gone back into the queue: they would block their partitions for ever."""
+        async with self._pool.connection() as conn:
+            rows = await (await conn.execute(_LOST, {"queue": QUEUE, "self": self._executor_id, "silent_s": DEAD_AFTER_S})).fetchall()
+        gone = [row[0] for row in rows]
+        if gone:
+            log.warning("taking over from workers that are gone", workers=gone)
+            await asyncio.to_thread(DBOS._recover_pending_workflows, gone)
 
 
 _engine: Engine | None = None
@@ -146,29 +166,21 @@ _engine: Engine | None = None
 # A partition armed for a while whose drain is neither waiting nor running was lost with a process.
 _ORPHANS = """
 select w.stage, w.key from work w
-where w.armed and w.armed_at < clock_timestamp() - interval '20 seconds' and not exists (
+where w.armed and w.armed_at <= clock_timestamp() - make_interval(secs => %(silent_s)s) and not exists (
     select 1 from dbos.workflow_status s
     where s.queue_name = %(queue)s and s.queue_partition_key = w.stage || ':' || w.key
       and s.name = 'drain' and s.status in ('ENQUEUED', 'PENDING', 'DELAYED'))
 limit 500
 """
+_LOST = """
+select distinct s.executor_id from dbos.workflow_status s
+where s.queue_name = %(queue)s and s.status = 'PENDING' and s.executor_id <> %(self)s and not exists (
+    select 1 from worker w where w.id = s.executor_id and w.beat_at > clock_timestamp() - make_interval(secs => %(silent_s)s))
+"""
 _FORGET = """
 delete from dbos.workflow_status where workflow_uuid in (
     select workflow_uuid from dbos.workflow_status where status in ('SUCCESS', 'ERROR', 'CANCELLED') and updated_at < %(before)s limit 5000)
 """
-_ENQUEUE = """
-select dbos.enqueue_workflow(
-    workflow_name => 'drain', queue_name => %(queue)s,
-    positional_args => array[to_json(stage), to_json(key)],
-    queue_partition_key => stage || ':' || key, app_version => %(version)s)
-from unnest(%(stages)s::text[], %(keys)s::text[]) as t(stage, key)
-"""
-
-
-async def _enqueue(conn: AsyncConnection[Any], keys: Sequence[Key]) -> None:
-    if keys:
-        stages = [stage for stage, _ in keys]
-        await conn.execute(_ENQUEUE, {"queue": QUEUE, "version": APPLICATION_VERSION, "stages": stages, "keys": [key for _, key in keys]})
 
 
 def _configuration(dsn: str, executor_id: str) -> DBOSConfig:

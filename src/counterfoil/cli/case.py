@@ -1,0 +1,248 @@
+"""`counterfoil case`: exceptions, one per cause: what they are, what mends them, and taking their records up again or letting them go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil.cli.output import FINE, FOUND, data, money, print_json, print_table, when, words
+from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
+from counterfoil.cli.wording import cause_of, plural
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from counterfoil.store.cases import Case, CaseDetail
+
+app = typer.Typer(help="Exceptions: one case per cause, with its records, its money and what to do.", no_args_is_help=True)
+
+
+class Show(StrEnum):
+    """Which cases are listed."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    WAIVED = "waived"
+    ALL = "all"
+
+
+Ids = Annotated[list[int], typer.Argument(help="Numbers of cases.", metavar="CASE...")]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[Show, typer.Option(help="Which cases.")] = Show.OPEN,
+    cause: Annotated[str, typer.Option("--class", help="Only of this class, e.g. unmapped_tax.")] = "",
+    entity: Annotated[str, typer.Option(help="Only of this entity.")] = "",
+    owner: Annotated[str, typer.Option(help="Only of this owner.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the earliest due first.")] = 200,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """List cases, the earliest due first."""
+    found = run(_list(config, state, cause, entity, owner, limit))
+    if as_json:
+        print_json(found)
+        return
+    now = datetime.now(UTC)
+    rows = [
+        (
+            case.id,
+            cause_of(case.case_class),
+            case.entity,
+            case.cause,
+            case.count,
+            money(case.money_minor, case.currency),
+            case.owner,
+            _due(case, now),
+        )
+        for case in found
+    ]
+    if rows:
+        print_table("Cases", ["case", "class", "entity", "cause", "records", "money", "owner", "due"], rows, right=(0, 4, 5))
+        words.print("`counterfoil case show CASE` tells what to do.")
+    else:
+        words.print("No cases.")
+
+
+async def _list(config: Path, state: Show, case_class: str, entity: str, owner: str, limit: int) -> list[Case]:
+    from counterfoil.store import cases
+
+    wanted = None if state is Show.ALL else cases.CaseState(state.value)
+    async with database_of(config) as (_, database), database.pool.connection() as conn:
+        return await cases.list_cases(conn, state=wanted, case_class=case_class, entity=entity, owner=owner, limit=limit)
+
+
+def _due(case: Case, now: datetime) -> str:
+    if case.state.value != "open":
+        return case.state.value
+    return when(case.due_at)[:16] + (" OVERDUE" if case.due_at < now else "")
+
+
+@app.command()
+def show(
+    case: Annotated[int, typer.Argument(help="Its number.")],
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show one case: cause, next step, records, history. Exit code 1: there is none with this number."""
+    found = run(_load(config, [case]))[0]
+    if as_json:
+        print_json({**_plain(found), "mends": mends(found.case)})
+        return
+    one = found.case
+    facts = [
+        ("class", cause_of(one.case_class)),
+        ("cause", one.cause),
+        ("next step", one.next_step),
+        ("mended by", mends(one)),
+        ("state", one.state.value + (f" by {one.closed_by}: {one.reason}" if one.closed_at else "")),
+        ("entity", one.entity),
+        ("connection", one.connection),
+        ("holds up", one.impact),
+        ("money", money(one.money_minor, one.currency)),
+        ("owner", one.owner),
+        ("opened", when(one.opened_at)),
+        ("due", when(one.due_at)),
+        ("code", one.code),
+    ]
+    print_table(f"Case {one.id}", ["", ""], [row for row in facts if row[1]])
+    rows = [
+        (
+            held.subject.label or held.subject.subject,
+            held.subject.subject,
+            money(held.subject.money_minor, held.subject.currency),
+            _held(held.released_at),
+        )
+        for held in found.subjects
+    ]
+    print_table("Records", ["record", "id (counterfoil trace)", "money", "state"], rows, right=(2,))
+    print_table("History", ["time", "who", "what", "detail"], [(when(h.at), h.actor, h.action, h.detail) for h in found.history])
+
+
+def _plain(found: CaseDetail) -> dict[str, object]:
+    return {"case": found.case, "subjects": found.subjects, "history": found.history}
+
+
+def _held(released_at: datetime | None) -> str:
+    return "stands still" if released_at is None else f"went through {when(released_at)}"
+
+
+def mends(case: Case) -> str:
+    """Return the command that mends a case whose cause is a missing mapping; empty for any other."""
+    if not case.releases_on.startswith("mapping/"):
+        return ""
+    _, kind, entity, key = case.releases_on.split("/", 3)
+    return f"counterfoil map set {kind} {entity} '{key}' 'NAME IN THE BOOKS'"
+
+
+async def _load(config: Path, ids: Sequence[int]) -> list[CaseDetail]:
+    from counterfoil.store import cases
+
+    async with database_of(config) as (_, database), database.pool.connection() as conn:
+        found = [(id, await cases.show(conn, id)) for id in ids]
+    missing = [str(id) for id, detail in found if detail is None]
+    if missing:
+        fail(f"there is no case {', '.join(missing)}; `counterfoil case list --state all` lists them", FOUND)
+    return [detail for _, detail in found if detail is not None]
+
+
+@app.command()
+def retry(
+    case: Annotated[list[int] | None, typer.Argument(help="Numbers of cases.", metavar="[CASE]...")] = None,
+    cause: Annotated[str, typer.Option("--class", help="All open cases of a class instead, e.g. target_unavailable.")] = "",
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Take the records of open cases up again; a case closes itself when all its records went through. Harmless: twice books once."""
+    if bool(case) == bool(cause):
+        fail("name cases, or a class with --class")
+    retried = run(_retry(config, case or [], cause, who(by)))
+    if as_json:
+        print_json({"retried": retried})
+    else:
+        words.print(f"{plural(len(retried), 'case')} taken up again: {', '.join(map(str, retried)) or 'none is open'}.")
+    raise typer.Exit(FINE if retried else FOUND)
+
+
+async def _retry(config: Path, ids: Sequence[int], case_class: str, actor: str) -> list[int]:
+    from counterfoil.store import case_work, cases
+
+    async with database_of(config) as (_, database), database.pool.connection() as conn, conn.transaction():
+        if case_class:
+            wanted = [case.id for case in await cases.list_cases(conn, case_class=case_class, limit=10_000)]
+        else:
+            shown = [await cases.show(conn, id, subjects_max=0) for id in ids]
+            wanted = [one.case.id for one in shown if one is not None and one.case.state is cases.CaseState.OPEN]
+        now = datetime.now(UTC)
+        touched = {key for id in wanted for key in await case_work.retry(conn, id, actor, now)}
+        await database.arm(conn, sorted(touched))
+        return wanted
+
+
+@app.command()
+def waive(
+    case: Ids,
+    reason: Annotated[str, typer.Option(help="Why its records need no counterpart in the books; kept in the history.")],
+    apply: Apply = False,
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Close cases for good: their deliveries count as ignored (rule `waived`), their postings are dropped. Shows its plan first."""
+    if not reason.strip():
+        fail("--reason must say why")
+    found = run(_load(config, case))
+    closed = [str(one.case.id) for one in found if one.case.state.value != "open"]
+    if closed:
+        fail(f"case {', '.join(closed)} is closed already", FOUND)
+    standing = {one.case.id: [held.subject for held in one.subjects if held.released_at is None] for one in found}
+    if apply:
+        run(_waive(config, case, who(by), reason))
+    if as_json:
+        print_json({"applied": apply, "waived": [{"case": one.case, "records": standing[one.case.id]} for one in found]})
+        return
+    rows = [(one.case.id, one.case.cause, len(standing[one.case.id]), money(one.case.money_minor, one.case.currency)) for one in found]
+    print_table("Waived" if apply else "Would be waived", ["case", "cause", "records never booked", "money"], rows, right=(0, 2, 3))
+    if not apply:
+        words.print("Nothing was changed. Add --apply to do it; it cannot be undone.")
+
+
+async def _waive(config: Path, ids: Sequence[int], actor: str, reason: str) -> None:
+    from counterfoil.store import audit, case_work
+
+    now = datetime.now(UTC)
+    async with database_of(config) as (_, database), database.pool.connection() as conn, conn.transaction():
+        touched = {key for id in ids for key in await case_work.waive(conn, id, actor, reason, now)}
+        for id in ids:
+            await audit.append(conn, audit.AuditLine(now, actor, "waived", f"case/{id}", {"reason": reason}))
+        await database.arm(conn, sorted(touched))
+
+
+@app.command()
+def assign(
+    case: Annotated[int, typer.Argument(help="Its number.")],
+    owner: Annotated[str, typer.Argument(help="Who takes it: a person or a team.")],
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Give an open case to somebody. Exit code 1: there is no such open case."""
+    if not run(_assign(config, case, owner, who(by))):
+        fail(f"there is no open case {case}", FOUND)
+    if as_json:
+        print_json({"case": case, "owner": owner})
+    else:
+        data.print(f"Case {case} is now {owner}'s.", markup=False)
+
+
+async def _assign(config: Path, id: int, owner: str, actor: str) -> bool:
+    from counterfoil.store import cases
+
+    async with database_of(config) as (_, database), database.pool.connection() as conn:
+        return await cases.assign(conn, id, owner, actor, datetime.now(UTC))

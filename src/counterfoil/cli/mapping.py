@@ -1,0 +1,145 @@
+"""`counterfoil map`: what people decide about taxes, products and accounts; a mapping set releases what waited for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil.cli.output import FINE, FOUND, print_json, print_table, words
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, database_of, fail, run, who
+from counterfoil.cli.wording import plural
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from counterfoil.app.settings import FileSettings
+    from counterfoil.store.mappings import MappingsSet
+
+app = typer.Typer(help="Mappings: this tax (product, account) of the source is that one in the books.", no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    """What is mapped."""
+
+    TAX = "tax"
+    PRODUCT = "product"
+    ACCOUNT = "account"
+
+
+KindArgument = Annotated[Kind, typer.Argument(help="What is mapped.")]
+EntityArgument = Annotated[str, typer.Argument(help="The entity it is for, as in the configuration.")]
+KeyArgument = Annotated[str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'txr_1...|inclusive'.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A mapping in force. ``where``: ``file`` or ``set`` (by a person; it wins over the file's)."""
+
+    kind: str
+    entity: str
+    key: str
+    value: str
+    where: str
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
+    entity: Annotated[str, typer.Option(help="Only of this entity.")] = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """List the mappings in force: those of the configuration file, and those set here, which win."""
+    lines = [line for line in run(_list(config)) if (kind is None or line.kind == kind.value) and entity in ("", line.entity)]
+    if as_json:
+        print_json(lines)
+    elif lines:
+        rows = [(line.kind, line.entity, line.key, line.value, line.where) for line in lines]
+        print_table("Mappings", ["kind", "entity", "source", "books", "from"], rows)
+    else:
+        words.print("Nothing is mapped.")
+
+
+async def _list(config: Path) -> list[Line]:
+    from counterfoil.store import mappings
+
+    async with database_of(config) as (file, database), database.pool.connection() as conn:
+        found = await mappings.load(conn)
+    known = {
+        (kind, entity, key): Line(kind, entity, key, value, "file")
+        for kind, by_entity in file.mappings.items()
+        for entity, entries in by_entity.items()
+        for key, value in entries.items()
+    }
+    known.update({(one.kind, one.entity, one.key): Line(one.kind, one.entity, one.key, one.value, "set") for one in found.entries})
+    return [known[name] for name in sorted(known)]
+
+
+@app.command("set")
+def set_(
+    kind: KindArgument,
+    entity: EntityArgument,
+    key: KeyArgument,
+    value: Annotated[str, typer.Argument(help="The books' side: the tax's name or id, the product, the account's code.")],
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Set a mapping. What waited for it goes on at once. It holds for what is decided from now on; what is posted stays as it is."""
+    if not value.strip():
+        fail("the books' side is empty; `counterfoil map unset` takes a mapping away")
+    _change(config, kind, entity, key, value.strip(), who(by), as_json)
+
+
+@app.command()
+def unset(
+    kind: KindArgument,
+    entity: EntityArgument,
+    key: KeyArgument,
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Take a mapping that was set here away; one of the configuration file then holds again. Exit code 1: it was not set."""
+    _change(config, kind, entity, key, "", who(by), as_json)
+
+
+def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, as_json: bool) -> None:
+    done = run(_write(config, (kind.value, entity, key, value), actor))
+    if as_json:
+        print_json({"kind": kind, "entity": entity, "key": key, "value": value, "changed": bool(done.changed), "version": done.version})
+    elif not done.changed:
+        words.print("It says so already." if value else "It was not set here.")
+    elif value:
+        words.print(f"Set: {kind.value} {key} of {entity} is {value!r}.", markup=False)
+        words.print(f"What waited for it goes on ({plural(len(done.touched), 'partition')})." if done.touched else "Nothing waited for it.")
+    else:
+        words.print("Taken away.")
+    raise typer.Exit(FINE if done.changed or value else FOUND)
+
+
+async def _write(config: Path, mapping: Sequence[str], actor: str) -> MappingsSet:
+    from counterfoil.store import audit, mappings
+
+    kind, entity, key, value = mapping
+    now = datetime.now(UTC)
+    async with database_of(config) as (file, database):
+        _check_entity(file, entity)
+        async with database.pool.connection() as conn, conn.transaction():
+            done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, key, value)], actor, now)
+            if done.changed:
+                line = audit.AuditLine(now, actor, "mapped", f"mapping/{kind}/{entity}/{key}", {"value": value, "version": done.version})
+                await audit.append(conn, line)
+            await database.arm(conn, done.touched)
+            return done
+
+
+def _check_entity(file: FileSettings, entity: str) -> None:
+    if entity not in file.entities:
+        known = ", ".join(sorted(file.entities)) or "none"
+        raise ValueError(f"entity {entity!r} is not under [entities] of the configuration; there are: {known}")

@@ -1,0 +1,76 @@
+"""What every command shares: the configuration option, --json, opening the database, and errors as one clear line with an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from counterfoil.cli.output import LATER, MISUSE, words
+
+if TYPE_CHECKING:
+    from counterfoil.app.database import Database
+    from counterfoil.app.settings import FileSettings
+
+T = TypeVar("T")
+
+DEFAULT_CONFIG = Path("counterfoil.toml")
+
+Config = Annotated[Path, typer.Option("--config", envvar="COUNTERFOIL_CONFIG", help="The configuration file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Do it; without this the plan is shown and nothing is changed.")]
+By = Annotated[str, typer.Option("--by", envvar="COUNTERFOIL_USER", help="Who does this, for the history; the user logged in otherwise.")]
+
+
+def fail(message: str, code: int = MISUSE) -> NoReturn:
+    """Say what is wrong and end with an exit code."""
+    words.print(message, style="red", markup=False)
+    raise typer.Exit(code)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; expected errors end the program with their message and no traceback.
+
+    Misuse (2): something has to be set right by a person. Later (3): a system does not answer now, or the user stopped it.
+    """
+    import psycopg
+    from psycopg_pool import PoolTimeout
+
+    from counterfoil.kit.errors import HubError, TransientError
+    from counterfoil.store.errors import StoreError
+
+    try:
+        return asyncio.run(work)
+    except TransientError as error:
+        fail(f"{error}\nTry again later.", LATER)
+    except (HubError, StoreError, ValueError) as error:
+        fail(str(error))
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        fail(f"the database does not answer: {error}\nTry again later.", LATER)
+    except OSError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("stopped", LATER)
+
+
+@asynccontextmanager
+async def database_of(config: Path) -> AsyncIterator[tuple[FileSettings, Database]]:
+    """Open the database a configuration names, without its connections. Raises SetupError, StoreError."""
+    from counterfoil.app.database import open_database, url_of
+    from counterfoil.app.logs import quiet
+    from counterfoil.app.settings import load_plain
+
+    quiet()
+    file = load_plain(config)
+    async with open_database(file.hub.home, url_of(file.hub.database_url), size_max=3) as database:
+        yield file, database
+
+
+def who(by: str) -> str:
+    """Return who acts: as given, or the user logged in."""
+    return by or getpass.getuser()

@@ -1,0 +1,175 @@
+"""`counterfoil status`: where everything is, what is proven, what takes how long, what waits for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from counterfoil.cli.output import FINE, FOUND, count, money, print_json, print_table, span, when, words
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, database_of, run
+from counterfoil.cli.wording import DOMAINS, STAGES, STATES, cause_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from counterfoil.app.coverage import Coverage
+    from counterfoil.store.views import Conservation, Status
+
+WORKER_SILENT = timedelta(seconds=60)
+
+
+def status(
+    hours: Annotated[float, typer.Option(min=0.01, help="Lag is that of postings of the last so many hours.")] = 24.0,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show where everything is: received and booked per source, gaps excluded until when, lag, backlog, money in cases.
+
+    Exit code 1: figures do not add up, a case is overdue, or a source has less than a day left before an unseen change is lost.
+    """
+    found, now = run(_read(config, hours))
+    from counterfoil.app.coverage import coverage
+
+    covered = coverage(found.cursors, now)
+    if as_json:
+        print_json(_as_json(found, covered, now))
+    else:
+        _show(found, covered, now)
+    raise typer.Exit(FINE if _is_fine(found, covered) else FOUND)
+
+
+async def _read(config: Path, hours: float) -> tuple[Status, datetime]:
+    from psycopg import IsolationLevel
+
+    from counterfoil.store import views
+
+    async with database_of(config) as (_, database), database.pool.connection() as conn:
+        await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        now = datetime.now(UTC)
+        try:
+            async with conn.transaction():
+                return await views.status(conn, now, now - timedelta(hours=hours)), now
+        finally:
+            await conn.set_isolation_level(None)
+
+
+def _is_fine(found: Status, covered: list[Coverage]) -> bool:
+    return found.conservation.is_balanced and not any(line.overdue for line in found.cases) and not any(c.is_at_risk for c in covered)
+
+
+def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:
+    where = found.conservation
+    return {
+        "at": now,
+        "balanced": where.is_balanced,
+        "sources": where.sources,
+        "targets": where.targets,
+        "wished": where.wished,
+        "ignored": [{"connection": name, "rule": rule, "count": number} for (name, rule), number in found.ignored.items()],
+        "coverage": covered,
+        "lag": found.latencies,
+        "backlog": found.backlog,
+        "cases": found.cases,
+        "workers": [
+            {"id": w.id, "host": w.host, "version": w.version, "started_at": w.started_at, "beat_at": w.beat_at} for w in found.workers
+        ],
+        "objects": [
+            {"kind": o.kind, "entity": o.entity, "currency": o.currency, "state": o.state, "count": o.count, "total_minor": o.total_minor}
+            for o in found.objects
+        ],
+    }
+
+
+def _show(found: Status, covered: list[Coverage], now: datetime) -> None:
+    where = found.conservation
+    if not where.sources and not where.targets:
+        words.print("Nothing was received yet. `counterfoil up` takes deliveries and polls, `counterfoil backfill` reads history.")
+    if where.sources:
+        _show_sources(where)
+    if where.targets:
+        _show_targets(where)
+    if found.ignored:
+        ignored = [(name, rule, count(number)) for (name, rule), number in found.ignored.items()]
+        print_table("Ignored, by rule", ["source", "rule", "deliveries"], ignored, right=(2,))
+    _show_coverage(covered)
+    _show_lag(found)
+    _show_cases(found)
+    rows = [(STAGES[b.stage], _place(b.stage, b.place), count(b.count), span((now - b.oldest_at).total_seconds())) for b in found.backlog]
+    if rows:
+        print_table("Backlog", ["what", "where", "count", "oldest"], rows, right=(2, 3))
+    _show_workers(found, now)
+
+
+def _show_sources(where: Conservation) -> None:
+    print_table(
+        "Received = read + ignored by rule + parked + to be read",
+        ["source", "received", "read", "ignored", "parked", "to be read", "adds up"],
+        [
+            (s.connection, *map(count, (s.received, s.normalized, s.ignored, s.parked, s.pending)), _yes(s.is_balanced))
+            for s in where.sources
+        ],
+        right=(1, 2, 3, 4, 5),
+    )
+
+
+def _show_targets(where: Conservation) -> None:
+    total = sum(line.total for line in where.targets)
+    print_table(
+        f"Postings: {where.wished:,} called for, {total:,} accounted for" + ("" if where.wished == total else " - THEY DIFFER"),
+        ["books", "posted", "to be posted", "being verified", "waiting", "parked", "dropped"],
+        [(t.target, *map(count, (t.done, t.ready, t.unknown, t.waiting, t.parked, t.canceled))) for t in where.targets],
+        right=(1, 2, 3, 4, 5, 6),
+    )
+
+
+def _show_coverage(covered: list[Coverage]) -> None:
+    rows = [
+        (
+            line.connection,
+            f"no gap up to {when(line.no_gap_until)} UTC" if line.no_gap_until else "not proven yet: no round of polling has ended",
+            "" if line.hours_left is None else f"{line.hours_left:,.0f} h" + (" - AT RISK" if line.is_at_risk else ""),
+            when(line.read_at),
+        )
+        for line in covered
+    ]
+    if rows:
+        print_table("Coverage", ["source", "statement", "left before an unseen change is lost", "last read"], rows, right=(2,))
+
+
+def _show_lag(found: Status) -> None:
+    rows = [
+        (DOMAINS.get(line.kind, line.kind), line.entity, count(line.count), span(line.p50_s), span(line.p95_s)) for line in found.latencies
+    ]
+    if rows:
+        print_table("From decision to posted", ["domain", "entity", "posted", "half within", "95 % within"], rows, right=(2, 3, 4))
+
+
+def _show_cases(found: Status) -> None:
+    rows = [
+        (cause_of(line.case_class), count(line.cases), count(line.records), money(line.money_minor, line.currency), count(line.overdue))
+        for line in found.cases
+    ]
+    if rows:
+        print_table("Open cases (counterfoil case list)", ["cause", "cases", "records", "money", "overdue"], rows, right=(1, 2, 3, 4))
+    else:
+        words.print("No open cases.")
+
+
+def _show_workers(found: Status, now: datetime) -> None:
+    alive = [worker for worker in found.workers if now - worker.beat_at < WORKER_SILENT]
+    if alive:
+        rows = [(w.id, w.host, w.version, when(w.started_at), span(max(0.0, (now - w.beat_at).total_seconds()))) for w in alive]
+        print_table("Workers", ["worker", "host", "version", "since", "last heard"], rows, right=(4,))
+    else:
+        words.print("No worker is running: `counterfoil up` starts one.")
+
+
+def _place(stage: str, place: str) -> str:
+    target, _, state = place.rpartition("/")
+    return f"{target}: {STATES.get(state, state)}" if stage == "deliver" else place.replace("_", " ")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "NO"

@@ -1,0 +1,74 @@
+"""The words people see for what the hub calls by its own names: documents, states, causes."""
+
+from __future__ import annotations
+
+DOMAINS = {
+    "upsert_customer": "Customers",
+    "upsert_product": "Products",
+    "post_invoice": "Invoices",
+    "post_credit_note": "Credit notes",
+    "post_payment": "Payments and refunds",
+    "post_entry": "Journal entries (fees, payouts, disputes, summaries)",
+    "allocate": "Matches of invoices with payments",
+    "unmatch": "Matches undone",
+}
+"""What a kind of posting is, for a table's rows."""
+
+ONE = {
+    "upsert_customer": "customer",
+    "upsert_product": "product",
+    "post_invoice": "invoice",
+    "post_credit_note": "credit note",
+    "post_payment": "payment",
+    "post_entry": "journal entry",
+    "allocate": "match",
+    "unmatch": "match undone",
+}
+
+CAUSES = {
+    "target_unavailable": "books cannot be reached",
+    "authentication_refused": "key or rights refused",
+    "unknown_customer": "customer unknown",
+    "unmapped_product": "product not mapped",
+    "unmapped_tax": "tax not mapped",
+    "unmapped_account": "account or journal not mapped",
+    "missing_mandatory_field": "a required field is missing",
+    "ownership_violation": "belongs to nobody here",
+    "duplicate_suspected": "perhaps a duplicate",
+    "amount_mismatch": "amounts differ",
+    "period_locked": "period is locked",
+    "rejected_by_target": "refused by the books",
+    "dependency_missing": "something it needs is missing",
+    "schema_drift": "unknown format or state",
+    "reconciliation_break": "does not reconcile",
+    "service_level_breached": "took too long",
+}
+"""Classes of cases."""
+
+STATES = {
+    "pending": "to be read",
+    "normalized": "read",
+    "ignored": "ignored by rule",
+    "parked": "parked, see its case",
+    "waiting": "waits for something",
+    "ready": "to be posted",
+    "unknown": "sent, being verified",
+    "done": "posted",
+    "canceled": "dropped",
+}
+"""Where a delivery or a posting stands."""
+
+STAGES = {"normalize": "to be read", "decide": "to be decided", "wait": "waiting for", "deliver": "to be posted"}
+"""Where work waits."""
+
+MERGED = {"applied": "taken over", "unchanged": "nothing new", "stale": "older than what is known", "": ""}
+
+
+def cause_of(case_class: str) -> str:
+    """Return a case's class in words."""
+    return CAUSES.get(case_class, case_class.replace("_", " "))
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Return ``1 case``, ``2 cases``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
