@@ -67,6 +67,13 @@ class Call:
         """Return a list parameter, empty if absent."""
         return forms.as_list(self.params.get(name))
 
+    def texts(self, name: str) -> set[str]:
+        """Return a list of texts, each once. Raises 400 if there is anything else in it."""
+        values = self.list(name)
+        if not all(isinstance(value, str) for value in values):
+            raise errors.invalid(f"Invalid array of strings: {name}", name)
+        return set(values)
+
     def metadata(self, current: Obj | None = None) -> Obj:
         """Return metadata merged with what was given."""
         if "metadata" not in self.params:

@@ -85,7 +85,7 @@ def _delete_product(call: Call) -> Obj:
 
 @route("GET", "/v1/products")
 def _list_products(call: Call) -> Page:
-    wanted = set(call.list("ids"))
+    wanted = call.texts("ids")
     rows = (p for p in call.account.table("product").newest_first() if not wanted or p["id"] in wanted)
     return lists.page(call, rows, flags=("active",), equal=("type", "url"))
 
@@ -147,7 +147,7 @@ def _unit_amount(given: Obj, currency: str, is_tiered: bool) -> tuple[int | None
     if given.get("unit_amount_decimal") in (None, ""):
         raise errors.required("unit_amount")
     text = str(given["unit_amount_decimal"])
-    value = Fraction(text)
+    value = forms.to_decimal(text, "unit_amount_decimal")
     return (int(value) if value.denominator == 1 else None), text
 
 
@@ -228,7 +228,7 @@ def _update_price(call: Call) -> Obj:
 
 @route("GET", "/v1/prices")
 def _list_prices(call: Call) -> Page:
-    keys = set(call.list("lookup_keys"))
+    keys = call.texts("lookup_keys")
     rows = (p for p in call.account.table("price").newest_first() if not keys or p["lookup_key"] in keys)
     return lists.page(call, rows, equal=("product", "type", "currency"), flags=("active",))
 
@@ -278,7 +278,7 @@ def _delete_plan(call: Call) -> Plain:
 def _create_tax_rate(call: Call) -> Obj:
     account = call.account
     text = call.need("percentage")
-    share = Fraction(text)
+    share = forms.to_decimal(text, "percentage")
     if not 0 <= share <= 100 or (share * 10_000).denominator != 1:
         raise errors.invalid("Invalid percentage: 0 to 100 with at most four decimal places.", "percentage")
     if not call.has("inclusive"):

@@ -121,7 +121,7 @@ def _attach_payment(call: Call, customer: Obj) -> None:
 def _after_create(call: Call, customer: Obj) -> None:
     account = call.account
     for entry in call.list("tax_id_data"):
-        _add_tax_id(account, customer, entry)
+        _add_tax_id(account, customer, forms.as_dict(entry, "tax_id_data"))
     balance = call.integer("balance")
     if balance:
         add_balance(account, customer, balance, "initial")

@@ -5,7 +5,6 @@ Sources: https://docs.stripe.com/api/coupons, /promotion_codes, /discounts; http
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from . import errors, forms, lists
@@ -85,11 +84,7 @@ def is_running(account: Account, discount_id: str, at: int) -> bool:
 
 
 def _percent(value: Any) -> float:
-    text = str(value)
-    try:
-        share = Fraction(text)
-    except ValueError:
-        raise errors.invalid(f"Invalid decimal: {text}", "percent_off") from None
+    share = forms.to_decimal(value, "percent_off")
     if not 0 < share <= 100:
         raise errors.invalid("Invalid percent_off: must be greater than 0 and at most 100.", "percent_off")
     return float(share)  # the wire's JSON number; arithmetic reads it back through its decimal text

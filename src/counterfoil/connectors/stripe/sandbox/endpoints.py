@@ -69,7 +69,7 @@ def _delete(call: Call) -> Obj:
 
 @route("GET", "/v1/events")
 def _list_events(call: Call) -> Plain:
-    types = set(call.list("types"))
+    types = call.texts("types")
     if len(types) > KNOWN_TYPES_MAX:
         raise errors.invalid(f"You can specify at most {KNOWN_TYPES_MAX} types.", "types")
     kind = call.text("type")
@@ -109,7 +109,7 @@ def _retrieve_thin(call: Call) -> Plain:
 
 @route("GET", "/v2/core/events")
 def _list_thin(call: Call) -> Plain:
-    wanted, types = call.text("object_id"), set(call.list("types"))
+    wanted, types = call.text("object_id"), call.texts("types")
     limit = lists.limit_of(call)
     page = call.text("page")
     rows = [

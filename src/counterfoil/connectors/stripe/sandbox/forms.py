@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,7 @@ from .errors import StripeError, invalid
 
 Obj = dict[str, Any]
 
+_DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,12})?")
 _PART = re.compile(r"\[([^\]]*)\]")
 
 
@@ -62,6 +64,14 @@ def to_bool(value: Any, param: str) -> bool:
     if value in ("false", "False", "0"):
         return False
     raise StripeError(f"Invalid boolean: {value}", param=param, is_stored=False)
+
+
+def to_decimal(value: Any, param: str) -> Fraction:
+    """Return a decimal parameter exactly. Raises 400 for anything but plain decimal text."""
+    text = str(value)
+    if not _DECIMAL.fullmatch(text):
+        raise invalid(f"Invalid decimal: {text}", param)
+    return Fraction(text)
 
 
 def to_text(value: Any) -> str | None:

@@ -5,7 +5,6 @@ Sources: https://docs.stripe.com/api/invoiceitems, /invoice-line-item.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from . import errors, forms, lists
@@ -213,10 +212,7 @@ def _amount(call: Call, price: Obj | None, quantity: int) -> tuple[int, str]:
     unit = call.text("unit_amount_decimal") or call.text("unit_amount")
     if unit is None:
         return call.need_integer("amount"), call.currency()
-    try:
-        return half_up(Fraction(unit) * quantity), call.currency()
-    except ValueError:
-        raise errors.invalid(f"Invalid decimal: {unit}", "unit_amount_decimal") from None
+    return half_up(forms.to_decimal(unit, "unit_amount_decimal") * quantity), call.currency()
 
 
 def _period(call: Call, now: int) -> Obj:

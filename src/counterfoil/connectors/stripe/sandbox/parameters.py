@@ -321,6 +321,11 @@ def _key(method: str, template: str) -> str:
     return f"{method} {'/'.join(parts)}"
 
 
+def taken(method: str, template: str) -> frozenset[str]:
+    """Return the parameters a call takes in the latest version; empty if that is not known."""
+    return _ALLOWED.get(_key(method, template), frozenset())
+
+
 def check(method: str, template: str, params: Obj, version: str) -> None:
     """Raise Stripe's parameter_unknown for a parameter the call does not take in a version."""
     if not params:
