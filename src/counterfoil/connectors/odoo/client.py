@@ -18,6 +18,9 @@ T = TypeVar("T")
 NO_UPDATE: Mapping[str, Any] = {"mode": "update", "noupdate": True}
 """Context NU: ``load`` inserts if absent and never touches an existing record; both keys at creation and at every re-send."""
 
+_POSITIONAL: Mapping[str, tuple[str, ...]] = {"create": ("vals_list",), "write": ("vals",), "default_get": ("fields",)}
+"""Arguments that 17 and 18 take by position: they tell one new record from several by the first one, and names differ between overrides."""
+
 QUIET: Mapping[str, Any] = {
     "tracking_disable": True,
     "mail_create_nolog": True,
@@ -121,8 +124,7 @@ class OdooClient:
         self, model: str, method: str, ids: Sequence[int] | None, kwargs: dict[str, Any], is_write: bool, is_idempotent: bool
     ) -> Any:
         positional: list[Any] = [] if ids is None else [list(ids)]
-        if method == "create":  # 17 and 18 look at the first positional argument to tell one record from several
-            positional.append(kwargs.pop("vals_list"))
+        positional += [kwargs.pop(name) for name in _POSITIONAL.get(method, ())]
         settings = self._settings
         arguments = [settings.database, self._uid, settings.api_key.get_secret_value(), model, method, positional, kwargs]
         return await rpc(

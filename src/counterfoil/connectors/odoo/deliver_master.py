@@ -39,16 +39,29 @@ async def _customers(ctx: Context, session: Session, words: PartnerWords, comman
     plain = {command.id: partner_cells(_customer(command), f"{namespace}.{command.external_key}", words) for command in commands}
     loaded = await _load_grouped(session, "res.partner", {key: cells for key, cells in plain.items() if key not in kept})
     if kept:
-        found = await _load_grouped(session, "res.partner", {key: plain[key] for key in kept}, is_insert_only=True)
-        loaded.ids.update(found.ids)
-        loaded.refused.update(found.refused)
-    without_vat = {key: {k: v for k, v in plain[key].items() if k != VAT} for key in loaded.refused if VAT in plain[key]}
+        await _load_kept(session, {key: plain[key] for key in sorted(kept)}, loaded)
+    without_vat = {key: _without(plain[key], VAT) for key in loaded.refused if VAT in plain[key]}
     if without_vat:  # Odoo checks VAT ids where base_vat is installed; a customer is not refused for a wrong one
         again = await _load_grouped(session, "res.partner", without_vat)
         for key in again.ids:
             del loaded.refused[key]
         loaded.ids.update(again.ids)
     return [_customer_outcome(ctx, command, loaded, set(without_vat)) for command in commands]
+
+
+async def _load_kept(session: Session, records: Mapping[str, Mapping[str, str]], loaded: Loaded) -> None:
+    """Find partners that are to stay as they are; only where one is absent, which shows in Odoo asking for a name, it is created.
+
+    Insert-only loading would not do: Odoo keeps its hands off existing records only where they were created that way.
+    """
+    found = await _load_grouped(session, "res.partner", {key: _without(cells, "name") for key, cells in records.items()})
+    absent = await _load_grouped(session, "res.partner", {key: records[key] for key in found.refused})
+    loaded.ids.update(found.ids | absent.ids)
+    loaded.refused.update(absent.refused)
+
+
+def _without(cells: Mapping[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in cells.items() if key != name}
 
 
 def _customer(command: Command) -> Customer:

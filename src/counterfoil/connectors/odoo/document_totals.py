@@ -26,6 +26,9 @@ async def mend(session: Session, drafts: Mapping[int, DocumentPlan], moves: Mapp
         now.update(await read_moves(session, differing, context))
     rounded = [move_id for move_id in differing if await _add_rounding(session, drafts[move_id], now[move_id], context)]
     now.update(await read_moves(session, rounded, context))
+    again = {move_id: drafts[move_id] for move_id in rounded if amount_difference(now[move_id], drafts[move_id].expected)}
+    if again and await _set_taxes(session, again, context):  # 17 computes the taxes anew when a line is added
+        now.update(await read_moves(session, list(again), context))
     return now
 
 

@@ -66,7 +66,7 @@ async def _company(odoo: PlainOdoo, name: str, currency_id: int) -> int:
     if company_id not in user["company_ids"]:
         await odoo.call("res.users", "write", [odoo.uid], vals={"company_ids": [[4, company_id]]})
     context = {"allowed_company_ids": [company_id]}
-    chart = {"template_code": "generic_coa", "company": company_id, "install_demo": False, "context": context}
+    chart: dict[str, Any] = {"template_code": "generic_coa", "company": company_id, "install_demo": False, "context": context}
     if odoo.major >= 19:
         await odoo.call("account.chart.template", "try_loading", **chart)
     else:

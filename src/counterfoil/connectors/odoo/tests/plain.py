@@ -35,8 +35,7 @@ class PlainOdoo:
         if self.major >= 19:
             return await self._json2(model, method, kwargs if ids is None else {"ids": ids, **kwargs})
         positional: list[Any] = [] if ids is None else [ids]
-        if method == "create":
-            positional.append(kwargs.pop("vals_list"))
+        positional += [kwargs.pop(name) for name in ("vals_list", "vals") if name in kwargs]
         return await self._rpc("object", "execute_kw", [self.database, self.uid, self.key, model, method, positional, kwargs])
 
     async def create(self, model: str, in_company: int | None = None, **values: Any) -> int:

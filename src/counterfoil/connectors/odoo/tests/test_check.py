@@ -1,0 +1,129 @@
+"""The check names what is missing; complete books pass; the suggestion is TOML that names what was found."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from counterfoil.connectors.odoo import CONNECTOR
+from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
+from counterfoil.connectors.odoo.tests.conftest import Desk
+from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE
+from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.kit.clock import SystemClock
+from counterfoil.kit.connector import Context, Finding, Requirements, Severity
+from counterfoil.kit.errors import SetupError
+
+COMPLETE = Requirements(
+    entities={"US": "USD", "DE": "EUR", "JP": "JPY"},
+    accounts=dict.fromkeys(("US", "DE", "JP"), (REVENUE, CLEARING, FEES, RECEIVABLE)),
+    taxes={"DE": ("19%", "19% incl")},
+    currencies=("USD", "EUR", "JPY"),
+)
+
+
+async def errors(ctx: Context, requirements: Requirements) -> list[Finding]:
+    """Return the errors of a check."""
+    assert CONNECTOR.target is not None
+    findings = await CONNECTOR.target.check(ctx, requirements)
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def changed(desk: Desk, **changes: Any) -> Context:
+    """Return the context with other settings of the company DE."""
+    company = desk.ctx.settings.companies["DE"].model_copy(update=changes)
+    companies = {**desk.ctx.settings.companies, "DE": company}
+    return replace(desk.ctx, settings=desk.settings(companies=companies), state={})
+
+
+async def test_complete_books_pass(desk: Desk) -> None:
+    assert await errors(desk.ctx, COMPLETE) == []
+
+
+async def test_each_missing_thing_is_named_with_a_remedy(desk: Desk) -> None:
+    wanted = Requirements(
+        entities={"DE": "USD", "FR": "EUR"},
+        accounts={"DE": (Account(AccountRole.INTERCOMPANY), Account(AccountRole.CLEARING, "paypal"))},
+        taxes={"DE": ("7%",)},
+        currencies=("EUR", "XPF"),
+    )
+    found = await errors(desk.ctx, wanted)
+    assert {(finding.entity, finding.code) for finding in found} == {
+        ("DE", "odoo.company_currency"),
+        ("DE", "odoo.currency_inactive"),
+        ("DE", "odoo.account_unmapped"),
+        ("DE", "odoo.tax_unmapped"),
+        ("DE", "odoo.journal_unmapped"),
+        ("FR", "odoo.company_unmapped"),
+    }
+    assert all(finding.remedy for finding in found)
+    words = " ".join(finding.message for finding in found)
+    for name in ("intercompany", "clearing:paypal", "'7%'", "XPF", "paypal", "FR"):
+        assert name in words
+
+
+async def test_journals_of_the_wrong_type_are_named(desk: Desk) -> None:
+    ctx = changed(desk, journals={"sales": "MISC", "general": "NOPE", "stripe": "BNK1"})
+    found = await errors(ctx, Requirements({"DE": "EUR"}, {"DE": (CLEARING,)}, {}, ("EUR",)))
+    assert {finding.code for finding in found} == {"odoo.journal_type", "odoo.journal_unmapped", "odoo.outstanding_account"}
+
+
+async def test_an_account_that_does_not_exist_is_named(desk: Desk) -> None:
+    ctx = changed(desk, accounts={"revenue": "987654"})
+    (finding,) = await errors(ctx, Requirements({"DE": "EUR"}, {"DE": (REVENUE,)}, {}, ("EUR",)))
+    assert "987654" in finding.message
+
+
+async def test_a_wrong_key_is_one_error(desk: Desk) -> None:
+    settings = OdooConfig.model_validate({**desk.ctx.settings.model_dump(), "api_key": "no-such-key"})
+    assert CONNECTOR.http is not None
+    async with CONNECTOR.http(settings) as http:
+        (finding,) = await errors(Context("odoo", settings, http, SystemClock()), COMPLETE)
+    assert finding.code == "odoo.unauthorized"
+    assert "no-such-key" not in finding.message
+
+
+async def test_a_wrong_database_is_one_error(desk: Desk) -> None:
+    settings = desk.settings(database="nowhere")
+    assert CONNECTOR.http is not None
+    async with CONNECTOR.http(settings) as http:
+        (finding,) = await errors(Context("odoo", settings, http, SystemClock()), COMPLETE)
+    assert finding.code in ("odoo.database_unknown", "odoo.unauthorized")
+
+
+async def test_the_state_tells_version_and_locks(desk: Desk) -> None:
+    assert CONNECTOR.target is not None
+    company = desk.books.companies["US"]
+    await desk.plain.call(
+        "res.company", "write", [company], vals={"fiscalyear_lock_date": "2023-12-31"}, context={"allowed_company_ids": [company]}
+    )
+    state = await CONNECTOR.target.state(desk.ctx)
+    assert state.version.startswith(str(desk.plain.major))
+    assert (state.locked_until["US"], state.locked_until["DE"]) == (date(2023, 12, 31), None)
+
+
+async def test_the_suggestion_is_toml_with_every_company(desk: Desk) -> None:
+    assert CONNECTOR.target is not None
+    text = await CONNECTOR.target.suggest(desk.ctx)
+    companies = tomllib.loads(text)["connections"]["odoo"]["companies"]
+    names = {table["company"] for table in companies.values()}
+    assert {config["company"] for config in desk.books.config.values()} <= names
+    mine = next(table for table in companies.values() if table["company"] == desk.books.config["DE"]["company"])
+    assert mine["journals"] == {"sales": "INV", "general": "MISC", "stripe": "STR"}
+    for table in companies.values():
+        CompanyConfig.model_validate(table)
+
+
+async def test_a_server_that_is_no_odoo_is_said_to_be_none(desk: Desk) -> None:
+    settings = desk.settings(url=f"{desk.ctx.settings.url}/elsewhere")
+    assert CONNECTOR.http is not None
+    assert CONNECTOR.target is not None
+    async with CONNECTOR.http(settings) as http:
+        ctx = Context("odoo", settings, http, SystemClock())
+        with pytest.raises(SetupError) as caught:
+            await CONNECTOR.target.state(ctx)
+    assert caught.value.code.startswith(("odoo.", "http."))

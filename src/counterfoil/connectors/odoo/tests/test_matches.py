@@ -1,0 +1,158 @@
+"""Allocations: never more than is open, never twice, and undone alone."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
+from counterfoil.connectors.odoo.tests.wishes import RECEIVABLE, line
+from counterfoil.core.canonical.commands import Account, AccountRole, Command, EntryLine
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.connector import Outcome
+
+
+async def open_invoice(desk: Desk, minor: int, currency: str = "EUR") -> tuple[Command, Command, Outcome]:
+    """Return a customer with one posted invoice."""
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    invoice = desk.wishes.invoice(customer, line(minor, currency), total=minor, currency=currency)
+    (outcome,) = await desk.done(invoice)
+    return customer, invoice, outcome
+
+
+async def residual(desk: Desk, outcome: Outcome) -> float:
+    """Return what is open on an invoice."""
+    return float((await desk.record(outcome, "amount_residual"))["amount_residual"])
+
+
+async def test_parts_of_payments_pay_an_invoice(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    first, second = desk.wishes.payment(customer, 4000), desk.wishes.payment(customer, 9000)
+    await desk.done(first, second)
+    wishes = [desk.wishes.allocation(invoice, first, 4000), desk.wishes.allocation(invoice, second, 6000)]
+    outcomes = await desk.done(*wishes)
+    row = await desk.record(invoiced, "amount_residual", "payment_state")
+    assert (row["amount_residual"], row["payment_state"]) == (0.0, "paid")
+    again = await desk.done(*wishes)
+    assert [outcome.external_id for outcome in again] == [outcome.external_id for outcome in outcomes]
+    assert await residual(desk, invoiced) == 0.0
+
+
+async def test_an_allocation_sent_again_with_room_left_is_not_made_twice(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    payment = desk.wishes.payment(customer, 10000)
+    await desk.done(payment)
+    wish = desk.wishes.allocation(invoice, payment, 4000)
+    first = await desk.done(wish)
+    again = await desk.done(wish)
+    assert first[0].external_id == again[0].external_id
+    assert await residual(desk, invoiced) == 60.0
+
+
+async def test_nothing_is_matched_beyond_what_is_open(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    first, second = desk.wishes.payment(customer, 8000), desk.wishes.payment(customer, 8000)
+    await desk.done(first, second)
+    wishes = (desk.wishes.allocation(invoice, first, 8000), desk.wishes.allocation(invoice, second, 8000))
+    outcomes = await desk.send(*wishes)
+    assert statuses(outcomes) == ["done", "refused"]
+    assert (outcomes[1].code, outcomes[1].case_class) == ("odoo.allocation_short", "reconciliation_break")
+    assert "20.00 EUR" in outcomes[1].message
+    assert await residual(desk, invoiced) == 20.0
+
+
+async def test_what_a_person_matched_already_is_done(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    payment = desk.wishes.payment(customer, 10000)
+    (paid,) = await desk.done(payment)
+    receivable = [row["id"] for row in await desk.lines(invoiced, "id") if row["balance"] > 0]
+    credit = [row["id"] for row in await desk.lines(paid, "id") if row["balance"] < 0]
+    await desk.plain.call("account.move.line", "reconcile", receivable + credit, context={"allowed_company_ids": [desk.company_id]})
+    (outcome,) = await desk.done(desk.wishes.allocation(invoice, payment, 10000))
+    assert outcome.code == "odoo.matched_before"
+
+
+async def test_a_credit_note_pays_its_invoice_by_the_wished_part(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    credit_note = desk.wishes.credit_note(customer, line(5000), total=5000, reverses=invoice.subject.id)
+    (credited,) = await desk.done(credit_note)
+    await desk.done(desk.wishes.allocation(invoice, credit_note, 3000))
+    assert (await residual(desk, invoiced), await residual(desk, credited)) == (70.0, 20.0)
+    refund = desk.wishes.payment(customer, 2000, is_inbound=False)
+    await desk.done(refund)
+    await desk.done(desk.wishes.allocation(refund, credit_note, 2000))
+    assert await residual(desk, credited) == 0.0
+
+
+async def test_a_foreign_payment_at_another_rate_closes_the_invoice_with_an_exchange_difference(desk: Desk) -> None:
+    desk.wishes.entity = "US"
+    currency = (await desk.plain.find("res.currency", [["name", "=", "EUR"]], ["id"]))[0]["id"]
+    rates = await desk.plain.find("res.currency.rate", [["company_id", "=", desk.company_id], ["name", "=", "2026-04-01"]], ["id"])
+    if not rates:
+        values = {"currency_id": currency, "name": "2026-04-01", "inverse_company_rate": 1.5, "company_id": desk.company_id}
+        await desk.plain.create("res.currency.rate", desk.company_id, **values)
+    customer, invoice, invoiced = await open_invoice(desk, 10000)  # 125.00 USD
+    payment = desk.wishes.payment(customer, 10000, on=date(2026, 4, 2))  # 150.00 USD
+    (paid,) = await desk.done(payment)
+    wish = desk.wishes.allocation(invoice, payment, 10000)
+    (outcome,) = await desk.done(wish)
+    assert await residual(desk, invoiced) == 0.0
+    rest = [row["amount_residual"] for row in await desk.lines(paid, "amount_residual") if row["balance"] < 0]
+    assert rest == [0.0]
+    (again,) = await desk.done(wish)
+    assert again.external_id == outcome.external_id
+
+
+async def test_a_part_of_a_foreign_payment_at_another_rate_stays_within_both_lines(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000, "USD")  # 80.00 EUR
+    payment = desk.wishes.payment(customer, 6000, "USD", settled=Money(5100, "EUR"))
+    (paid,) = await desk.done(payment)
+    await desk.done(desk.wishes.allocation(invoice, payment, 2000, "USD"))
+    assert await residual(desk, invoiced) == 80.0
+    rest = [row["amount_residual_currency"] for row in await desk.lines(paid, "amount_residual_currency") if row["balance"] < 0]
+    assert rest == [-40.0]
+
+
+async def test_a_write_off_entry_is_matched_on_the_customers_line(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    other = desk.wishes.customer("Other GmbH")
+    await desk.done(other)
+    eur = Money(20000, "EUR")
+    entry = desk.wishes.entry(
+        EntryLine(Account(AccountRole.BAD_DEBT), eur),
+        EntryLine(RECEIVABLE, Money(-10000, "EUR"), customer_id=other.subject.id),
+        EntryLine(RECEIVABLE, Money(-10000, "EUR"), customer_id=customer.subject.id),
+    )
+    (booked,) = await desk.done(entry)
+    await desk.done(desk.wishes.allocation(invoice, entry, 10000))
+    assert await residual(desk, invoiced) == 0.0
+    partner = desk.bindings[customer.produces].partition("/")[2]
+    open_now = {row["partner_id"]: row["amount_residual"] for row in await desk.lines(booked, "partner_id", "amount_residual")}
+    assert open_now[int(partner)] == 0.0
+
+
+async def test_only_the_match_between_the_two_is_undone(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    first, second = desk.wishes.payment(customer, 4000), desk.wishes.payment(customer, 6000)
+    await desk.done(first, second)
+    await desk.done(desk.wishes.allocation(invoice, first, 4000), desk.wishes.allocation(invoice, second, 6000))
+    undo = desk.wishes.unmatch(invoice, first)
+    await desk.done(undo)
+    assert await residual(desk, invoiced) == 40.0
+    await desk.done(undo)
+    assert await residual(desk, invoiced) == 40.0
+
+
+async def test_an_allocation_waits_for_both_documents(desk: Desk) -> None:
+    customer, invoice, _ = await open_invoice(desk, 10000)
+    (outcome,) = await desk.send(desk.wishes.allocation(invoice, desk.wishes.payment(customer, 10000), 10000))
+    assert outcome.status.value == "waiting"
+
+
+async def test_two_allocations_of_one_batch_share_what_is_open(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    payment = desk.wishes.payment(customer, 10000)
+    await desk.done(payment)
+    outcomes = await desk.send(desk.wishes.allocation(invoice, payment, 7000), desk.wishes.allocation(invoice, payment, 7000))
+    assert statuses(outcomes) == ["done", "refused"]
+    assert await residual(desk, invoiced) == 30.0

@@ -1,0 +1,93 @@
+"""Payments: gross into the processor's clearing account, once."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
+from counterfoil.connectors.odoo.tests.wishes import line
+from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.canonical.money import Money
+
+
+async def test_a_payment_debits_clearing_and_credits_the_receivable(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    payment = desk.wishes.payment(customer, 11900)
+    (outcome,) = await desk.done(payment)
+    row = await desk.record(outcome, "amount", "date", "partner_id")
+    assert (row["amount"], row["date"]) == (119.0, "2026-03-10")
+    lines = await desk.lines(outcome, "account_id")
+    assert [row["balance"] for row in lines] == [119.0, -119.0]
+    assert lines[0]["account_id"] == await desk.account_id("199100")
+    again = await desk.done(payment)
+    assert again[0].external_id == outcome.external_id
+    memo = "ref" if desk.plain.major == 17 else "memo"
+    found = await desk.plain.find("account.payment", [[memo, "=", payment.subject.id.removeprefix("stripe:")]], ["id"], desk.company_id)
+    assert len(found) == 1
+
+
+async def test_money_paid_back_credits_clearing(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    (outcome,) = await desk.done(desk.wishes.payment(customer, 2500, is_inbound=False))
+    lines = await desk.lines(outcome, "account_id")
+    assert [row["balance"] for row in lines] == [25.0, -25.0]
+    assert lines[1]["account_id"] == await desk.account_id("199100")
+
+
+async def test_a_payment_settled_in_another_currency_is_an_entry_that_says_both(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    invoice = desk.wishes.invoice(customer, line(10000, "USD"), total=10000, currency="USD")  # 80.00 EUR at Odoo's rate
+    (invoiced,) = await desk.done(invoice)
+    payment = desk.wishes.payment(customer, 10000, "USD", settled=Money(8250, "EUR"))
+    (outcome,) = await desk.done(payment)
+    assert outcome.external_id.startswith("account.move/")
+    lines = await desk.lines(outcome, "account_id", "amount_currency")
+    assert [(row["amount_currency"], row["balance"]) for row in lines] == [(82.5, 82.5), (-100.0, -82.5)]
+    assert lines[0]["account_id"] == await desk.account_id("199100")
+    await desk.done(desk.wishes.allocation(invoice, payment, 10000, "USD"))
+    # Odoo books the 2.50 EUR between 82.50 received and 80.00 invoiced; nothing stays open.
+    assert (await desk.record(invoiced, "amount_residual"))["amount_residual"] == 0.0
+    assert [row["amount_residual"] for row in await desk.lines(outcome, "amount_residual") if row["balance"] < 0] == [0.0]
+
+
+async def test_money_outside_any_processor_is_an_entry_unless_a_journal_is_mapped(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    (outcome,) = await desk.done(desk.wishes.payment(customer, 5000, counterpart=Account(AccountRole.OUT_OF_BAND)))
+    lines = await desk.lines(outcome, "account_id")
+    assert outcome.external_name.startswith("MISC/")
+    assert lines[0]["account_id"] == await desk.account_id("199400")
+
+
+async def test_a_journal_that_books_elsewhere_than_clearing_posts_nothing(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    payment = desk.wishes.payment(customer, 5000)
+    domain = [["journal_id.code", "=", "STR"], ["journal_id.company_id", "=", desk.company_id]]
+    lines = await desk.plain.find("account.payment.method.line", domain, ["id", "payment_account_id"], desk.company_id)
+    ids, right = [row["id"] for row in lines], lines[0]["payment_account_id"]
+    context = {"allowed_company_ids": [desk.company_id]}
+    wrong = await desk.account_id("199300")
+    await desk.plain.call("account.payment.method.line", "write", ids, vals={"payment_account_id": wrong}, context=context)
+    try:
+        (outcome,) = await desk.send(payment)
+    finally:
+        await desk.plain.call("account.payment.method.line", "write", ids, vals={"payment_account_id": right}, context=context)
+    assert (outcome.status.value, outcome.code, outcome.case_class) == ("refused", "odoo.outstanding_account", "unmapped_account")
+    (mended,) = await desk.send(payment)
+    assert mended.status.value == "done"
+
+
+async def test_a_payment_in_a_locked_period_is_refused(desk: Desk) -> None:
+    desk.wishes.entity = "JP"
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    context = {"allowed_company_ids": [desk.company_id]}
+    await desk.plain.call("res.company", "write", [desk.company_id], vals={"fiscalyear_lock_date": "2024-12-31"}, context=context)
+    desk.ctx.state.clear()
+    outcomes = await desk.send(desk.wishes.payment(customer, 100, "JPY", on=date(2024, 6, 20)), desk.wishes.payment(customer, 100, "JPY"))
+    assert statuses(outcomes) == ["refused", "done"]
+    assert outcomes[0].case_class == "period_locked"
