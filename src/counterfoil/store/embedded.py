@@ -127,14 +127,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _prepare(home: Path) -> _Place:
-    """Make the directories; as root, choose ``nobody`` and a place it can reach."""
+    """Make the directories; as root, choose ``nobody`` (or whoever made the data) and a place it can reach."""
     home.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() != 0:
-        place = _Place(home / "postgres", None, None)
-        place.root.mkdir(mode=0o700, exist_ok=True)
-        return place
-    nobody = pwd.getpwnam("nobody")
     link = home / "postgres"
+    if os.geteuid() != 0:
+        link.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(link, os.R_OK | os.W_OK | os.X_OK):
+            message = f"{link} belongs to another user: run as that user, or give another home directory"
+            raise StoreError(message, code="store.home_taken")
+        return _Place(link, None, None)
+    owner = (link / "data").stat() if (link / "data").exists() else None
+    if owner is not None and owner.st_uid != 0:
+        return _Place(link.resolve(), owner.st_uid, owner.st_gid)
+    nobody = pwd.getpwnam("nobody")
     if not link.exists() and not _can_pass(home, nobody.pw_uid, nobody.pw_gid):
         # a 0700 directory above, such as /root: the data goes where services keep theirs, and a link tells where
         elsewhere = Path("/var/lib/counterfoil") / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
