@@ -13,7 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from .currencies import allocate, half_up
+from .currencies import allocate, half_up, step
 from .discounts import coupon_of, is_running
 from .forms import Obj
 from .world import Account
@@ -39,7 +39,7 @@ def compute(account: Account, invoice: Obj) -> None:
         invoice_discount += _apply(account, invoice, discount, lines, left, list(range(len(lines))))
     exempt = invoice["customer_tax_exempt"]
     for line, net in zip(lines, left, strict=True):
-        line["taxes"] = line_taxes(account, net, line["_tax_rates"] or invoice["_default_tax_rates"], exempt)
+        line["taxes"] = line_taxes(account, net, invoice["currency"], line["_tax_rates"] or invoice["_default_tax_rates"], exempt)
     _totals(invoice, lines, item_discount, invoice_discount)
 
 
@@ -48,14 +48,14 @@ def _apply(account: Account, invoice: Obj, discount: str, lines: list[Obj], left
     coupon = coupon_of(account, discount)
     if coupon is None or not is_running(account, discount, invoice["created"]):
         return 0
-    products = coupon["_products"]
+    products, unit = coupon["_products"], step(invoice["currency"])
     targets = [i for i in targets if lines[i]["discountable"] and (not products or _product(lines[i]) in products)]
     if coupon["percent_off"] is not None:
         share = percentage(coupon["percent_off"]) / 100
-        parts = [half_up(left[i] * share) for i in targets]
+        parts = [half_up(left[i] * share, unit) for i in targets]
     elif coupon["currency"] == invoice["currency"]:
         weights = [max(0, left[i]) for i in targets]
-        parts = allocate(min(coupon["amount_off"], sum(weights)), weights)
+        parts = [part * unit for part in allocate(min(coupon["amount_off"], sum(weights)) // unit, weights)]
     else:
         return 0
     for i, part in zip(targets, parts, strict=True):
@@ -69,19 +69,20 @@ def _product(line: Obj) -> str | None:
     return pricing["price_details"]["product"] if pricing and pricing.get("price_details") else None
 
 
-def line_taxes(account: Account, net: int, rates: list[str], exempt: str) -> list[Obj]:
+def line_taxes(account: Account, net: int, currency: str, rates: list[str], exempt: str) -> list[Obj]:
     """Return the taxes on an amount: inclusive ones are contained in it, exclusive ones come on top of what remains."""
+    unit = step(currency)
     found = [rate for rate in (account.find(rate_id, "tax_rate") for rate_id in rates) if rate]
     contained = sum((percentage(rate["percentage"]) for rate in found if rate["inclusive"]), Fraction(0))
     amounts = {
-        rate["id"]: half_up(net * percentage(rate["percentage"]) / (100 + contained))
+        rate["id"]: half_up(net * percentage(rate["percentage"]) / (100 + contained), unit)
         for rate in found
         if rate["inclusive"] and exempt == "none"
     }
     base = net - sum(amounts.values())
     for rate in found:
         if not rate["inclusive"]:
-            amounts[rate["id"]] = half_up(base * percentage(rate["percentage"]) / 100) if exempt == "none" else 0
+            amounts[rate["id"]] = half_up(base * percentage(rate["percentage"]) / 100, unit) if exempt == "none" else 0
     reason = {"none": "not_available", "exempt": "customer_exempt", "reverse": "reverse_charge"}[exempt]
     return [
         {

@@ -187,25 +187,25 @@ def _tier(given: Obj) -> Obj:
 
 def amount_of(price: Obj, quantity: int) -> int:
     """Return the amount of a quantity at a price: per unit, packages, graduated or volume tiers; halves round up."""
-    transform = price["transform_quantity"]
+    transform, unit_step = price["transform_quantity"], currencies.step(price["currency"])
     if transform:
         packages, rest = divmod(quantity, transform["divide_by"])
         quantity = packages + (1 if rest and transform["round"] == "up" else 0)
     if not price["_tiers"]:
-        return currencies.half_up(Fraction(price["unit_amount_decimal"] or "0") * quantity)
+        return currencies.half_up(Fraction(price["unit_amount_decimal"] or "0") * quantity, unit_step)
     total, below = Fraction(0), 0
     for tier in price["_tiers"]:
         limit = tier["up_to"]
         unit, flat = Fraction(tier["unit_amount_decimal"] or "0"), tier["flat_amount"] or 0
         if price["tiers_mode"] == "volume":
             if limit is None or quantity <= limit:
-                return currencies.half_up(unit * quantity + flat)
+                return currencies.half_up(unit * quantity + flat, unit_step)
             continue
         within = (quantity if limit is None else min(quantity, limit)) - below
         if within > 0:
             total += unit * within + flat
             below += within
-    return currencies.half_up(total)
+    return currencies.half_up(total, unit_step)
 
 
 @route("POST", "/v1/prices")

@@ -74,7 +74,14 @@ def apply_payment(account: Account, invoice: Obj, payment: Obj, intent: Obj, bef
     if amount > used:
         from .customers import add_balance
 
-        add_balance(account, account.get("customer", invoice["customer"]), used - amount, "invoice_overpaid", invoice=invoice["id"])
+        add_balance(
+            account,
+            account.get("customer", invoice["customer"]),
+            used - amount,
+            "invoice_overpaid",
+            currency=invoice["currency"],
+            invoice=invoice["id"],
+        )
         account.emit("invoice.overpaid", invoice)
     if invoice["amount_remaining"] == 0:
         mark_paid(account, invoice, before)

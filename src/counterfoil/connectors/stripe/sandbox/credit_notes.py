@@ -12,7 +12,7 @@ from . import errors, forms, lists
 from .arithmetic import line_taxes, sum_discounts, sum_taxes
 from .calls import Call, Page, route
 from .collection import mark_paid
-from .currencies import half_up
+from .currencies import half_up, step
 from .customers import add_balance
 from .forms import Obj
 from .refunds import create_refund
@@ -46,20 +46,21 @@ def _of_invoice_line(account: Account, invoice: Obj, given: Obj) -> Obj:
     line = next((x for x in account.lines[invoice["id"]] if x["id"] == line_id), None)
     if line is None:
         raise errors.missing("invoice line item", str(line_id), "lines[invoice_line_item]")
-    quantity = None
+    quantity, unit = None, step(invoice["currency"])
     if given.get("amount") not in (None, ""):
         amount = forms.to_int(given["amount"], "lines[amount]")
         share = Fraction(amount, line["amount"]) if line["amount"] else Fraction(0)
     else:
         quantity = forms.to_int(given.get("quantity") or line["quantity"], "lines[quantity]")
         share = Fraction(quantity, line["quantity"] or 1)
-        amount = half_up(line["amount"] * share)
+        amount = half_up(line["amount"] * share, unit)
     if share > 1 or share < 0:
         raise errors.invalid("The credited amount or quantity exceeds that of the invoice line.", "lines")
     taxes = [
-        tax | {"amount": half_up(tax["amount"] * share), "taxable_amount": half_up(tax["taxable_amount"] * share)} for tax in line["taxes"]
+        tax | {"amount": half_up(tax["amount"] * share, unit), "taxable_amount": half_up(tax["taxable_amount"] * share, unit)}
+        for tax in line["taxes"]
     ]
-    discounts = [{"amount": half_up(d["amount"] * share), "discount": d["discount"]} for d in line["discount_amounts"]]
+    discounts = [{"amount": half_up(d["amount"] * share, unit), "discount": d["discount"]} for d in line["discount_amounts"]]
     return _new_line(
         account, invoice, amount, taxes, discounts, type="invoice_line_item", invoice_line_item=line["id"], description=line["description"],
         quantity=quantity, _tax_rates=list(line["_tax_rates"] or invoice["_default_tax_rates"]),
@@ -70,7 +71,7 @@ def _custom_line(account: Account, invoice: Obj, given: Obj) -> Obj:
     unit = forms.to_int(given.get("unit_amount") or given.get("unit_amount_decimal") or 0, "lines[unit_amount]")
     quantity = forms.to_int(given.get("quantity") or 1, "lines[quantity]")
     rates = [account.get("tax_rate", rate, "lines[tax_rates]")["id"] for rate in forms.as_list(given.get("tax_rates"))]
-    taxes = line_taxes(account, unit * quantity, rates, invoice["customer_tax_exempt"])
+    taxes = line_taxes(account, unit * quantity, invoice["currency"], rates, invoice["customer_tax_exempt"])
     return _new_line(
         account, invoice, unit * quantity, taxes, [], description=forms.to_text(given.get("description")), quantity=quantity,
         unit_amount=unit, unit_amount_decimal=str(unit), _tax_rates=rates,
@@ -205,7 +206,15 @@ def _settle_post(account: Account, invoice: Obj, note: Obj, parts: dict[str, int
             note["refunds"].append({"amount_refunded": amount, "refund": refund["id"], "type": "refund"})
     if parts["credit_amount"]:
         customer = account.get("customer", invoice["customer"])
-        entry = add_balance(account, customer, -parts["credit_amount"], "credit_note", credit_note=note["id"], invoice=invoice["id"])
+        entry = add_balance(
+            account,
+            customer,
+            -parts["credit_amount"],
+            "credit_note",
+            currency=note["currency"],
+            credit_note=note["id"],
+            invoice=invoice["id"],
+        )
         note["customer_balance_transaction"] = entry["id"]
     if parts["out_of_band_amount"]:
         note["out_of_band_amount"] = parts["out_of_band_amount"]

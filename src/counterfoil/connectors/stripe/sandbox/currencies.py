@@ -64,16 +64,17 @@ def step(currency: str) -> int:
     return 100 if currency in WHOLE_HUNDREDTHS else 1
 
 
-def half_up(value: Fraction) -> int:
-    """Round to the nearest integer, halves away from zero (https://support.stripe.com/questions/rounding-rules-for-stripe-fees)."""
+def half_up(value: Fraction, unit: int = 1) -> int:
+    """Round to the nearest multiple of unit, halves away from zero (https://support.stripe.com/questions/rounding-rules-for-stripe-fees)."""
+    value = value / unit
     doubled = abs(value.numerator) * 2 + value.denominator
-    whole = doubled // (2 * value.denominator)
+    whole = doubled // (2 * value.denominator) * unit
     return whole if value >= 0 else -whole
 
 
 def convert(amount: int, source: str, target: str, rate: Fraction) -> int:
     """Return an amount of minor units in another currency; ``rate`` is target per source in major units."""
-    return half_up(amount * rate * Fraction(10) ** (exponent(target) - exponent(source)))
+    return half_up(amount * rate * Fraction(10) ** (exponent(target) - exponent(source)), step(target))
 
 
 def allocate(total: int, weights: Sequence[int]) -> list[int]:

@@ -18,32 +18,38 @@ _TEXTS = ("description", "email", "name", "phone", "business_name", "individual_
 
 
 def add_balance(account: Account, customer: Obj, amount: int, kind: str, *, currency: str = "", **links: Any) -> Obj:
-    """Change a customer's balance (negative: credit) and return the customer balance transaction."""
-    now = account.now(customer["id"])
+    """Change a customer's balance in a currency (negative: credit; without one: its own) and return the customer balance transaction.
+
+    A customer has a balance per currency; ``balance`` shows that of its own one, ``invoice_credit_balance`` all of them as credit.
+    """
     if customer["currency"] is None:
         customer["currency"] = currency or account.currency
+    currency = currency or customer["currency"]
     before = account.before(customer)
-    customer["balance"] += amount
+    ending = customer["_balances"].get(currency, 0) + amount
+    customer["_balances"][currency] = ending
+    if currency == customer["currency"]:
+        customer["balance"] = ending
     entry: Obj = {
         "id": account.new_id("cbtxn"),
         "object": "customer_balance_transaction",
         "amount": amount,
         "checkout_session": None,
-        "created": now,
+        "created": account.now(customer["id"]),
         "credit_note": None,
-        "currency": customer["currency"],
+        "currency": currency,
         "customer": customer["id"],
         "customer_account": None,
         "description": None,
-        "ending_balance": customer["balance"],
+        "ending_balance": ending,
         "invoice": None,
         "livemode": False,
         "metadata": {},
         "type": kind,
     }
-    account.add(entry | links)
+    kept = account.add(entry | links)
     account.emit("customer.updated", customer, before)
-    return account.get("customer_balance_transaction", entry["id"])
+    return kept
 
 
 @route("POST", "/v1/customers")
@@ -77,6 +83,7 @@ def _create(call: Call) -> Obj:
         "shipping": None,
         "tax_exempt": "none",
         "test_clock": clock,
+        "_balances": {},
         "_discount": None,
     }
     _fill(call, customer)
@@ -214,10 +221,7 @@ def _delete_discount(call: Call) -> Obj:
 def _create_balance_transaction(call: Call) -> Obj:
     account = call.account
     customer = account.living("customer", call.args[0])
-    currency = call.currency()
-    if customer["currency"] not in (None, currency):
-        raise errors.invalid(f"The customer's currency is {customer['currency']}.", "currency")
-    entry = add_balance(account, customer, call.need_integer("amount"), "adjustment", currency=currency)
+    entry = add_balance(account, customer, call.need_integer("amount"), "adjustment", currency=call.currency())
     entry["description"] = call.text("description")
     entry["metadata"] = call.metadata({})
     return entry

@@ -48,9 +48,7 @@ class Recorded:
         return {
             "id": self.id,
             "object": "event",
-            "account": None,
             "api_version": version,
-            "context": None,
             "created": self.created,
             "data": msgspec.Raw(self.data[version]),
             "livemode": False,

@@ -139,8 +139,8 @@ def recompute(account: Account, invoice: Obj) -> None:
     """Recalculate a draft and show what would be due."""
     compute(account, invoice)
     customer = account.find(invoice["customer"], "customer")
-    has_balance = customer is not None and not customer.get("deleted") and customer["currency"] in (None, invoice["currency"])
-    invoice["starting_balance"] = customer["balance"] if customer is not None and has_balance else 0
+    balances = customer["_balances"] if customer is not None and not customer.get("deleted") else {}
+    invoice["starting_balance"] = balances.get(invoice["currency"], 0)
     due = invoice["total"] + invoice["starting_balance"]
     invoice["amount_due"] = invoice["amount_remaining"] = max(0, due)
 
@@ -178,7 +178,9 @@ def finalize(account: Account, invoice: Obj) -> Obj:
     if invoice["number"] is None:
         invoice["number"] = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
         customer["next_invoice_sequence"] += 1
-    customer["currency"] = customer["currency"] or invoice["currency"]
+    if customer["currency"] is None:
+        customer["currency"] = invoice["currency"]
+        customer["balance"] = customer["_balances"].get(invoice["currency"], 0)
     invoice["status_transitions"]["finalized_at"] = now
     invoice["effective_at"] = invoice["effective_at"] or now
     invoice["automatically_finalizes_at"] = None
@@ -213,12 +215,10 @@ def _settle_balance(account: Account, invoice: Obj, customer: Obj) -> None:
         ending, due, kind = due, 0, "invoice_too_small"
     else:
         ending = 0
-    if customer["currency"] != invoice["currency"]:
-        ending, due = 0, max(0, total)
     invoice["ending_balance"] = ending
     invoice["amount_due"] = invoice["amount_remaining"] = due
     if ending != starting:
-        add_balance(account, customer, ending - starting, kind, invoice=invoice["id"])
+        add_balance(account, customer, ending - starting, kind, currency=invoice["currency"], invoice=invoice["id"])
 
 
 def _use_discounts(account: Account, invoice: Obj) -> None:
@@ -291,7 +291,7 @@ def void(account: Account, invoice: Obj) -> Obj:
     account.emit("invoice.voided", invoice)
     account.emit("invoice.updated", invoice, before)
     if used and not customer.get("deleted"):
-        add_balance(account, customer, -used, "unapplied_from_invoice", invoice=invoice["id"])
+        add_balance(account, customer, -used, "unapplied_from_invoice", currency=invoice["currency"], invoice=invoice["id"])
     from .subscriptions import invoice_settled
 
     invoice_settled(account, invoice)

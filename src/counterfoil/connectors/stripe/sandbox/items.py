@@ -10,7 +10,7 @@ from typing import Any
 from . import errors, forms, lists
 from .calls import Call, Page, route
 from .catalog import amount_of, create_price
-from .currencies import half_up
+from .currencies import half_up, step
 from .discounts import create_discounts
 from .forms import Obj
 from .invoices import check_draft, recompute
@@ -211,8 +211,11 @@ def _amount(call: Call, price: Obj | None, quantity: int) -> tuple[int, str]:
         return amount_of(price, quantity), price["currency"]
     unit = call.text("unit_amount_decimal") or call.text("unit_amount")
     if unit is None:
-        return call.need_integer("amount"), call.currency()
-    return half_up(forms.to_decimal(unit, "unit_amount_decimal") * quantity), call.currency()
+        amount = call.need_integer("amount")
+        if amount % step(call.currency()):
+            raise errors.invalid(f"Amounts in {call.currency()} must be divisible by {step(call.currency())}.", "amount")
+        return amount, call.currency()
+    return half_up(forms.to_decimal(unit, "unit_amount_decimal") * quantity, step(call.currency())), call.currency()
 
 
 def _period(call: Call, now: int) -> Obj:

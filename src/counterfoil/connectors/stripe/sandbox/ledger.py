@@ -42,7 +42,7 @@ def processing_fee(account: Account, amount: int, currency: str) -> int:
     """Return Stripe's fee for a charge of a settled amount."""
     terms = account.terms
     fixed = terms.fee_fixed_by_currency.get(currency, terms.fee_fixed)
-    return min(amount, currencies.half_up(Fraction(terms.fee_percent) * amount / 100) + fixed)
+    return min(amount, currencies.half_up(Fraction(terms.fee_percent) * amount / 100, currencies.step(currency)) + fixed)
 
 
 def post(

@@ -72,6 +72,8 @@ def _take_parts(account: Account, obj: Obj) -> None:
     kind = obj["object"]
     if kind == "dispute":
         obj["_balance_transactions"] = [_reference(account, txn) for txn in obj.pop("balance_transactions", [])]
+    if kind == "customer":
+        obj["_balances"] = {obj.get("currency") or account.currency: obj.get("balance") or 0}
     if kind == "customer" and isinstance(obj.get("discount"), dict):
         obj["_discount"] = _reference(account, obj["discount"])
     if kind == "subscription_item":

@@ -12,7 +12,7 @@ from . import subscriptions as life
 from .arithmetic import percentage
 from .calls import Call
 from .catalog import amount_of, create_price
-from .currencies import half_up
+from .currencies import half_up, step
 from .discounts import coupon_of, create_discounts, is_running
 from .forms import Obj
 from .items import new_item, pending_items, pricing_of
@@ -27,7 +27,7 @@ def prorate(account: Account, item: Obj, period: tuple[int, int]) -> int:
     from .timeline import add_interval
 
     whole = period[1] - add_interval(period[1], recurring["interval"], -recurring["interval_count"])
-    return half_up(Fraction(amount_of(price, item["quantity"]) * (period[1] - period[0]), whole))
+    return half_up(Fraction(amount_of(price, item["quantity"]) * (period[1] - period[0]), whole), step(price["currency"]))
 
 
 class Change:
@@ -118,7 +118,7 @@ class Change:
         whole, rest = self.period[1] - self.period[0], self.period[1] - self.at
         latest = account.find(subscription["latest_invoice"], "invoice")
         share = self._paid_share(item, latest) if sign < 0 else self._discounted_share(item)
-        amount = sign * half_up(Fraction(amount_of(price, item["quantity"]) * rest, whole) * share)
+        amount = sign * half_up(Fraction(amount_of(price, item["quantity"]) * rest, whole) * share, step(price["currency"]))
         product = account.find(price["product"], "product")
         name = product["name"] if product else price["product"]
         customer = account.get("customer", subscription["customer"])

@@ -43,7 +43,7 @@ def _line(account: Account, given: Obj) -> Obj:
 def _sum(account: Account, quote: Obj) -> None:
     """Set the amounts of a quote and of its lines."""
     for line in quote["_lines"]:
-        taxes = line_taxes(account, line["amount_subtotal"], line["_tax_rates"] or quote["_default_tax_rates"], "none")
+        taxes = line_taxes(account, line["amount_subtotal"], line["currency"], line["_tax_rates"] or quote["_default_tax_rates"], "none")
         line["amount_tax"] = sum(tax["amount"] for tax in taxes)
         line["amount_total"] = line["amount_subtotal"] + sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
     recurring = [line for line in quote["_lines"] if line["price"]["recurring"]]

@@ -153,6 +153,11 @@ def _tax_ids(account: Account, out: Obj) -> Any:
     return listing(f"/v1/customers/{out['id']}/tax_ids", found)
 
 
+def _credit(account: Account, out: Obj) -> Any:
+    customer = account.find(out["id"], "customer")
+    return {currency: -amount for currency, amount in customer["_balances"].items()} if customer else {}
+
+
 def _tiers(account: Account, out: Obj) -> Any:
     price = account.find(out["id"], "price")
     return price.get("_tiers") if price else None
@@ -174,6 +179,7 @@ _INCLUDABLE: dict[tuple[str, str], Callable[[Account, Obj], Any]] = {
     ("customer", "subscriptions"): _subscriptions,
     ("customer", "tax_ids"): _tax_ids,
     ("customer", "sources"): _sources,
+    ("customer", "invoice_credit_balance"): _credit,
     ("price", "tiers"): _tiers,
     ("quote", "line_items"): _quote_lines,
 }

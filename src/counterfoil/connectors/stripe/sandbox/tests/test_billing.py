@@ -53,6 +53,17 @@ def test_a_tax_rate_with_four_decimals_is_exact() -> None:
     assert hands.invoice(hands.customer(), 100000, default_tax_rates=[hands.rate("8.8755")])["total"] == 108876
 
 
+def test_three_decimal_currencies_are_rounded_to_tens() -> None:
+    # 5 % of 12.340 dinars is 0.617 -> 0.620; 10 % off is 1.234 -> 1.230, then 5 % of 11.110 is 0.5555 -> 0.560.
+    hands = Hands()
+    vat = hands.rate("5")
+    assert hands.invoice(hands.customer(), 12340, currency="kwd", default_tax_rates=[vat])["total"] == 12960
+    coupon = hands.post("coupons", percent_off=10, duration="once")
+    invoice = hands.invoice(hands.customer(), 12340, currency="kwd", default_tax_rates=[vat], discounts=[{"coupon": coupon["id"]}])
+    assert invoice["total"] == 12340 - 1230 + 560
+    assert hands.refused("invoiceitems", customer=hands.customer()["id"], amount=1005, currency="kwd")["param"] == "amount"
+
+
 @pytest.mark.parametrize(("status", "reason"), [("exempt", "customer_exempt"), ("reverse", "reverse_charge")])
 def test_exempt_and_reverse_charge_customers_pay_no_tax(status: str, reason: str) -> None:
     hands = Hands()
@@ -102,6 +113,19 @@ def test_a_negative_total_becomes_credit() -> None:
     invoice = finalized(hands, customer, 1000, -2500)
     assert (invoice["total"], invoice["amount_due"], invoice["ending_balance"], invoice["status"]) == (-1500, 0, -1500, "paid")
     assert hands.get(f"customers/{customer['id']}")["balance"] == -1500
+
+
+def test_a_customer_has_credit_in_each_currency_apart() -> None:
+    hands = Hands()
+    customer = hands.customer()
+    finalized(hands, customer, 1000)
+    foreign = finalized(hands, customer, -2500, currency="eur")
+    assert (foreign["total"], foreign["amount_due"], foreign["ending_balance"]) == (-2500, 0, -2500)
+    assert finalized(hands, customer, 900)["amount_due"] == 900
+    assert finalized(hands, customer, 3000, currency="eur")["amount_due"] == 500
+    finalized(hands, customer, -70, currency="eur")
+    shown = hands.get(f"customers/{customer['id']}", expand=["invoice_credit_balance"])
+    assert (shown["currency"], shown["balance"], shown["invoice_credit_balance"]) == ("usd", 0, {"eur": 70})
 
 
 def test_less_than_the_minimum_charge_is_carried_over() -> None:

@@ -76,7 +76,8 @@ class Player:
 
     def bill(self, number: int, card: str, currency: str) -> None:
         rates = [self.rates[number % 3]]
-        invoice = self.hands.invoice(self.customer, 100 + number, -(number // 3), 333, default_tax_rates=rates)
+        amounts = (100 + number, -(number // 3) * (1 + number % 4), 333)
+        invoice = self.hands.invoice(self.customer, *amounts, currency=currency, default_tax_rates=rates)
         self.hands.post(f"invoices/{invoice['id']}/finalize")
         if number % 3:
             self.hands.post(f"invoices/{invoice['id']}/pay", **({"paid_out_of_band": True} if number % 3 == 1 else {}))
@@ -125,12 +126,12 @@ def check_invoices(hands: Hands) -> None:
 
 
 def check_customers(hands: Hands) -> None:
-    """A customer's balance is the sum of its balance transactions."""
+    """A customer's balance in a currency is the sum of its balance transactions in it."""
     for customer in hands.account.rows("customer"):
         if customer.get("deleted"):
             continue
         rows = [t for t in hands.account.rows("customer_balance_transaction") if t["customer"] == customer["id"]]
-        assert customer["balance"] == sum(t["amount"] for t in rows)
+        assert customer["balance"] == sum(t["amount"] for t in rows if t["currency"] == customer["currency"])
 
 
 def check_payouts(hands: Hands) -> None:
