@@ -127,7 +127,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _prepare(home: Path) -> _Place:
-    """Make the directories; as root, choose ``nobody`` (or whoever made the data) and a place it can reach."""
+    """Make the directories; as root, choose ``nobody`` (or the user whose home it is already) and a place it can reach."""
     home.mkdir(parents=True, exist_ok=True)
     link = home / "postgres"
     if os.geteuid() != 0:
@@ -136,7 +136,7 @@ def _prepare(home: Path) -> _Place:
             message = f"{link} belongs to another user: run as that user, or give another home directory"
             raise StoreError(message, code="store.home_taken")
         return _Place(link, None, None)
-    owner = (link / "data").stat() if (link / "data").exists() else None
+    owner = link.stat() if link.exists() else None
     if owner is not None and owner.st_uid != 0:
         return _Place(link.resolve(), owner.st_uid, owner.st_gid)
     nobody = pwd.getpwnam("nobody")
