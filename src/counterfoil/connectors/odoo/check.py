@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from counterfoil.connectors.odoo.catalog import CompanyCatalog, company_catalog
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.check_journals import journal_findings
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.core.canonical.commands import Account, AccountRole

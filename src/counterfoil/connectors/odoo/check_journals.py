@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from counterfoil.connectors.odoo.catalog import CompanyCatalog, JournalRow
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_rows import JournalRow
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.payment_rows import journal_role
 from counterfoil.connectors.odoo.wire import Ref, ref

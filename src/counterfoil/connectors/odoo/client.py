@@ -18,7 +18,7 @@ T = TypeVar("T")
 NO_UPDATE: Mapping[str, Any] = {"mode": "update", "noupdate": True}
 """Context NU: ``load`` inserts if absent and never touches an existing record; both keys at creation and at every re-send."""
 
-_POSITIONAL: Mapping[str, tuple[str, ...]] = {"create": ("vals_list",), "write": ("vals",), "default_get": ("fields",)}
+_POSITIONAL: Mapping[str, tuple[str, ...]] = {"create": ("vals_list",), "write": ("vals",)}
 """Arguments that 17 and 18 take by position: they tell one new record from several by the first one, and names differ between overrides."""
 
 QUIET: Mapping[str, Any] = {

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.amounts import from_number, to_text
 from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write, bound, by_entity, done, in_chunks, waiting
-from counterfoil.connectors.odoo.catalog import CompanyCatalog, company_catalog
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Row, Table, load
 from counterfoil.connectors.odoo.match_lines import read_open_lines, read_partials

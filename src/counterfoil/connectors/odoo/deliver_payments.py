@@ -9,7 +9,8 @@ from msgspec import Struct
 from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.batches import after_a_write, by_entity, done, in_chunks
-from counterfoil.connectors.odoo.catalog import CompanyCatalog, company_catalog
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.deliver_entries import send_entries
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Table, load

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write, done, refused, waiting
-from counterfoil.connectors.odoo.catalog import CompanyCatalog, company_catalog
+from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.periods import company_locks

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from counterfoil.connectors.odoo.catalog import find_company
+from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError

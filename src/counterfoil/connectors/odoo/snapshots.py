@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from counterfoil.connectors.odoo.catalog import find_company
+from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.normalize import Capture, Snapshot
 from counterfoil.connectors.odoo.wire import Ref, Text, ref, text

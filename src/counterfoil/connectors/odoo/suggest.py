@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from counterfoil.connectors.odoo.catalog import AccountRow, CompanyRow, JournalRow, TaxRow, account_domain
+from counterfoil.connectors.odoo.catalog_read import account_domain
+from counterfoil.connectors.odoo.catalog_rows import AccountRow, CompanyRow, JournalRow, TaxRow
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.snapshots import CurrencyName
 from counterfoil.connectors.odoo.wire import Text, ref, text

@@ -109,7 +109,7 @@ async def server() -> AsyncIterator[tuple[Server, Any]]:
 def sandbox_server(sandbox: Any) -> Server:
     """Return where a sandbox is."""
     details: Mapping[str, Any] = sandbox.details()
-    return Server(details["url"], details["database"], details["login"], details["key"])
+    return Server(details["url"], details["db"], details["login"], details["api_key"])
 
 
 @pytest.fixture

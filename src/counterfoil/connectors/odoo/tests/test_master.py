@@ -31,11 +31,11 @@ async def test_an_update_changes_what_it_gives_and_clears_nothing_else(desk: Des
     customer = desk.wishes.customer("Acme GmbH", email="ap@acme.example", address=BERLIN)
     (outcome,) = await desk.done(customer)
     partner_id = int(outcome.external_id.partition("/")[2])
-    await desk.plain.call("res.partner", "write", [partner_id], vals={"phone": "+49 30 2", "function": "CFO"})
+    await desk.plain.call("res.partner", "write", [partner_id], vals={"phone": "+49 30 2", "comment": "CFO: Ada"})
     (again,) = await desk.done(desk.wishes.customer("Acme AG", id=customer.subject.id, email="ap@acme.example"))
     assert again.external_id == outcome.external_id
-    row = await desk.record(again, "name", "phone", "city", "function")
-    assert (row["name"], row["phone"], row["city"], row["function"]) == ("Acme AG", "+49 30 2", "Berlin", "CFO")
+    row = await desk.record(again, "name", "phone", "city", "comment")
+    assert (row["name"], row["phone"], row["city"], "CFO: Ada" in str(row["comment"])) == ("Acme AG", "+49 30 2", "Berlin", True)
 
 
 async def test_a_deleted_customer_stays_as_it_is(desk: Desk) -> None:
