@@ -40,11 +40,14 @@ class Progress:
 
 
 TERMS: dict[str, dict[str, Any]] = {
-    "US": {"fee_percent": "2.9", "fee_fixed": 30, "dispute_fee": 1500},
-    "DE": {"fee_percent": "1.5", "fee_fixed": 25, "dispute_fee": 2000, "rates": {"usd": "0.8573"}},
-    "JP": {"fee_percent": "3.6", "fee_fixed": 0, "dispute_fee": 1300, "is_dispute_fee_returned": True},
+    "US": {"fee_percent": "2.9", "fee_fixed": 30, "dispute_fee": 1500, "available_after_days": 4},
+    "DE": {"fee_percent": "1.5", "fee_fixed": 25, "dispute_fee": 2000, "available_after_days": 5, "rates": {"usd": "0.8573"}},
+    "JP": {"fee_percent": "3.6", "fee_fixed": 0, "dispute_fee": 1300, "available_after_days": 4, "is_dispute_fee_returned": True},
 }
-"""What the processor takes, by entity: percent and minor units. Foreign charges are settled at a rate that is not the books' rate."""
+"""What the processor takes, by entity (percent and minor units), and when funds become available.
+
+Foreign charges are settled at a rate that is not the books' rate.
+"""
 
 
 async def open_accounts(control: StripeControl, entities: Sequence[DemoEntity]) -> tuple[StripeAccount, ...]:
