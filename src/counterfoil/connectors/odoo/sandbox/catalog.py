@@ -119,6 +119,7 @@ def _users(env: Env) -> None:
     env.set(
         "res.company",
         env.rows("res.company")[1],
+        sequence=11,
         tax_calculation_rounding_method="round_globally" if env.version >= 19 else "round_per_line",
     )
     partner = _plain(env, "res.partner", name="My Company", is_company=True, country_id=usa)

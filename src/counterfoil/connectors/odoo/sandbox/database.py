@@ -106,6 +106,7 @@ class Database:
         self.version = version
         self.settings = Settings()
         self.store = Store()
+        self.store.on_rollback = self.after_rollback
         self.xids = Xids(self.store)
         self.registry: dict[str, Model] = {}
         self.keys: dict[str, int] = {}

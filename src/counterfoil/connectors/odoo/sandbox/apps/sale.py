@@ -164,7 +164,7 @@ class OrderLine(Model):
         "product_uom_qty": float_("Quantity", default=1.0, digits=2),
         "product_uom": one("uom.uom", "Unit of Measure", until=18, default=1),
         "product_uom_id": one("uom.uom", "Unit", since=19, default=1),
-        "price_unit": float_("Unit Price"),
+        "price_unit": float_("Unit Price", digits=2, digits_until=18),
         "discount": float_("Discount (%)", digits=2),
         "tax_id": many("account.tax", "Taxes", until=18),
         "tax_ids": many("account.tax", "Taxes", since=19),

@@ -177,7 +177,7 @@ def prepare_journal(env: Env, values: Row) -> Row:
     company = env.row("res.company", company_id)
     if kind in ("sale", "purchase"):
         values.setdefault("refund_sequence", True)
-    if not values.get("code") and (kind in ("bank", "cash", "credit") or env.version >= 19):
+    if kind and not values.get("code") and (kind in ("bank", "cash", "credit") or env.version >= 19):
         values["code"] = _free_journal_code(env, str(kind), company_id)
     if kind not in ("bank", "cash", "credit"):
         return values

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.connectors.odoo.sandbox.books import amounts, chart, sequences
+from counterfoil.connectors.odoo.sandbox.books import amounts, chart, locks, sequences
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
-from counterfoil.connectors.odoo.sandbox.orm.errors import AccessError, UserError, missing
+from counterfoil.connectors.odoo.sandbox.orm.errors import AccessError, UserError, ValidationError, missing
 from counterfoil.connectors.odoo.sandbox.orm.rounding import round_half_up
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 
@@ -36,6 +36,8 @@ def complete(env: Env, values: Values) -> Values:
         values["currency_id"] = journal["currency_id"] or company["currency_id"]
     if not values.get("date"):
         values["date"] = values.get("invoice_date") or env.today
+        if kind.startswith("in_"):
+            values["date"] = locks.shifted(env, False, "", values["date"], [])
     if kind == "entry":
         values["invoice_date_due"] = values.get("invoice_date_due") or env.today
         return values
@@ -44,7 +46,9 @@ def complete(env: Env, values: Values) -> Values:
         partner = env.rows("res.partner").get(values["partner_id"])
         if partner is not None and kind.startswith("out_"):
             values["invoice_payment_term_id"] = env.model("res.partner").value(inner, partner, "property_payment_term_id")
-    values["invoice_date_due"] = values.get("invoice_date_due") or env.today
+    if env.version == 17 and not values.get("invoice_date_due"):
+        values.pop("invoice_date_due", None)
+    values.setdefault("invoice_date_due", env.today)
     if kind.startswith("out_"):
         values.setdefault("invoice_user_id", env.uid)
         values.setdefault("partner_shipping_id", values.get("partner_id") or False)
@@ -89,7 +93,7 @@ def complete_line(env: Env, values: Values) -> Values:
     if not values.get("account_id") and kind == "product":
         values["account_id"] = _default_account(env, move, product)
     if not values.get("account_id") and kind != "tax":
-        raise UserError("Missing required account on accountable line.")
+        raise ValidationError("The operation cannot be completed: Missing required account on accountable line.")
     if amounts.is_invoice(move) and kind == "product" and "tax_ids" not in values:
         values["tax_ids"] = _default_taxes(env, move, values, product)
     values.update(_new_amounts(env, move, values))

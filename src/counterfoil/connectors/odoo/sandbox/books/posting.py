@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterfoil.connectors.odoo.sandbox.books import amounts, chart, locks, reconcile, sequences, sync
+from counterfoil.connectors.odoo.sandbox.books import amounts, chart, locks, reconcile, sequences, sync, terms
 from counterfoil.connectors.odoo.sandbox.books.residuals import refresh_line, refresh_totals
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import AccessError, UserError
@@ -36,10 +36,15 @@ def _default_date(env: Env, move: Row) -> None:
     if amounts.is_sale(move) and not move["invoice_date"] and move["state"] == "draft":
         with sync.batch(env, [move["id"]]):
             env.set("account.move", move, invoice_date=env.today, date=env.today)
+            if not move["invoice_date_due"]:
+                env.set("account.move", move, invoice_date_due=env.today)
 
 
 def _refusals(env: Env, move: Row) -> list[str]:
     said: list[str] = []
+    lines = [ln for ln in sync.lines_of(env, move) if ln["display_type"] not in amounts.TEXT_TYPES]
+    if not lines:
+        said.append("Even magicians can't post nothing!" if env.version >= 19 else "You need to add a line before posting.")
     if move["amount_total"] < 0 and amounts.is_invoice(move):
         said.append(
             "You cannot validate an invoice with a negative total amount. You should create a credit note instead. Use the action menu to transform it"
@@ -51,9 +56,6 @@ def _refusals(env: Env, move: Row) -> list[str]:
         said.append("The Bill/Refund date is required to validate this document.")
     if move["state"] in ("posted", "cancel"):
         said.append(f"The entry {move['name']} (id {move['id']}) must be in draft.")
-    lines = [ln for ln in sync.lines_of(env, move) if ln["display_type"] not in amounts.TEXT_TYPES]
-    if not lines:
-        said.append("Even magicians can't post nothing!" if env.version >= 19 else "You need to add a line before posting.")
     journal = env.rows("account.journal")[move["journal_id"]]
     if not journal["active"]:
         said.append(f"You cannot post an entry in an archived journal ({journal['name']})")
@@ -113,18 +115,16 @@ def _post_one(env: Env, move: Row) -> None:
     sequences.check_unique(env, move)
     if amounts.is_sale(move) and not move["payment_reference"]:
         env.set("account.move", move, payment_reference=move["name"])
-    for line in sync.lines_of(env, move):
+    lines = sync.lines_of(env, move)
+    labeled: list[int] = []
+    count = sum(ln["display_type"] == "payment_term" for ln in lines)
+    for line in lines:
         if line["display_type"] == "payment_term":
-            env.set("account.move.line", line, name=_term_label(env, move))
+            env.set("account.move.line", line, name=terms.label(env, move, len(labeled), count))
+            labeled.append(line["id"])
         refresh_line(env, line)
     if move["reversed_entry_id"]:
         env.db.reversals.append(move["id"])
-
-
-def _term_label(env: Env, move: Row) -> str:
-    parts = [move["payment_reference"]] if env.version == 17 else [move["ref"], move["payment_reference"]]
-    kept = [str(p) for p in dict.fromkeys(parts) if p]
-    return " - ".join(kept)
 
 
 def _after(env: Env, moves: list[Row]) -> None:
@@ -156,8 +156,6 @@ def refuse_deletion(env: Env, move: Row) -> None:
             "You cannot do this modification on a reconciled journal entry. You can just change some non legal fields or you must unreconcile first.\n"
             f"Journal Entry (id): {move['name']} ({move['id']})"
         )
-    if env.version == 17:
-        raise UserError("You cannot delete an item linked to a posted entry.")
     raise UserError(
         "You can't delete a posted journal item. Don’t play games with your accounting records; reset the journal entry to draft before deleting it."
     )

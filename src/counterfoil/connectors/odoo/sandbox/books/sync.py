@@ -30,8 +30,8 @@ class Snapshot:
     header: tuple[Any, ...] = ()
     base: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     tax: dict[int, tuple[float, float]] = field(default_factory=dict)
-    written: set[int] = field(default_factory=set)  # tax lines whose amount was written by hand in this call
     rate_written: bool = False
+    due_written: bool = False
 
 
 def lines_of(env: Env, move: Row) -> list[Row]:
@@ -84,10 +84,12 @@ def settle(env: Env, move: Row, before: Snapshot) -> None:
         if amounts.is_invoice(move) and not env.context.get("skip_invoice_sync"):
             _refresh_rate(env, move, before)
             _refresh_products_and_taxes(env, move, before)
-            terms.refresh(env, move)
+            terms.refresh(env, move, keep_due=before.due_written)
             _refresh_partner(env, move)
-        elif not amounts.is_invoice(move) and env.version >= 18:
-            _mirror_entry(env, move)
+        elif not amounts.is_invoice(move):
+            _entry_taxes(env, move, before)
+            if env.version >= 18:
+                _mirror_entry(env, move)
     check_balanced(env, move)
     for line in lines_of(env, move):
         refresh_line(env, line)
@@ -99,7 +101,7 @@ def _refresh_rate(env: Env, move: Row, before: Snapshot) -> None:
         return
     own = amounts.company_currency(env, move["company_id"])
     changed = before.is_new or before.header[0] != move["currency_id"] or before.header[3] != move["invoice_date"]
-    if before.is_new and move["invoice_currency_rate"]:
+    if before.is_new and move["invoice_currency_rate"] and env.version >= 19:  # 18 does not take it at creation
         return
     if changed:
         same = move["currency_id"] == own
@@ -122,6 +124,7 @@ def _refresh_products_and_taxes(env: Env, move: Row, before: Snapshot) -> None:
     if not (changed or removed or new_header or new_rate):
         return
     money = _money(env, move)
+    is_refund = move["move_type"] in amounts.REFUNDS
     taxed = _compute(env, move, base, money)
     for line, result in zip(base, taxed, strict=True):
         _set_product(env, move, line, result)
@@ -132,8 +135,10 @@ def _refresh_products_and_taxes(env: Env, move: Row, before: Snapshot) -> None:
                     _set_amount(
                         env, line, line["amount_currency"], round_half_up(line["amount_currency"] / money.rate, money.company_digits)
                     )
+            if before.header[3] == header[3] and env.version != 18 or env.version == 17:
+                _write_tax_lines(env, move, base, taxed, money, is_refund, amounts_too=False)
         return
-    _write_tax_lines(env, move, base, taxed, money)
+    _write_tax_lines(env, move, base, taxed, money, is_refund)
 
 
 def _keeps_taxes(env: Env, move: Row, before: Snapshot, base: list[Row], changed: set[int], new_header: bool) -> bool:
@@ -142,7 +147,7 @@ def _keeps_taxes(env: Env, move: Row, before: Snapshot, base: list[Row], changed
         return bool(now)
     if new_header:
         return False
-    if now != set(before.tax) or before.written:
+    if now != set(before.tax):
         return True
     taxed_now = any(ln["tax_ids"] for ln in base if ln["id"] in changed)
     taxed_before = any(sig[0] for i, sig in before.base.items() if i in changed or i not in {ln["id"] for ln in base})
@@ -156,6 +161,7 @@ def _money(env: Env, move: Row) -> taxes.Money:
         amounts.digits(env, company["currency_id"]),
         amounts.move_rate(env, move),
         company["tax_calculation_rounding_method"] == "round_globally",
+        env.version,
     )
 
 
@@ -185,39 +191,50 @@ def _set_amount(env: Env, line: Row, amount_currency: float, balance: float) -> 
     )  # fmt: skip
 
 
-def _write_tax_lines(env: Env, move: Row, base: list[Row], taxed: list[taxes.TaxedLine], money: taxes.Money) -> None:
+TaxKey = tuple[int, int, int]  # distribution line, group tax, account
+
+
+def _wanted(
+    env: Env, move: Row, base: list[Row], taxed: list[taxes.TaxedLine], money: taxes.Money, is_refund: bool
+) -> dict[TaxKey, tuple[float, float, float]]:
+    """Return (amount, company amount, base) per tax line the document needs."""
     sign = amounts.sign(move)
-    is_refund = move["move_type"] in amounts.REFUNDS
-    wanted: dict[tuple[int, int, int], list[float]] = {}
+    based = taxes.bases(taxed, money)
+    wanted: dict[TaxKey, tuple[float, float, float]] = {}
     for line, result in zip(base, taxed, strict=True):
         for share in result.taxes:
             for part, amount, company_amount in taxes.repartition(env, share, is_refund, money.digits, money.company_digits):
                 key = (part["id"], share.group, part["account_id"] or line["account_id"])
-                sums = wanted.setdefault(key, [0.0, 0.0, 0.0])
-                sums[0] += sign * amount
-                sums[1] += sign * company_amount
-                sums[2] += sign * result.untaxed_company
-    have = {
-        (ln["tax_repartition_line_id"], ln["group_tax_id"] or 0, ln["account_id"]): ln
-        for ln in lines_of(env, move)
-        if ln["tax_repartition_line_id"]
-    }
-    gone = [ln["id"] for key, ln in have.items() if key not in wanted]
+                old = wanted.get(key, (0.0, 0.0, 0.0))
+                wanted[key] = (old[0] + sign * amount, old[1] + sign * company_amount, sign * based[share.tax["id"], share.group])
+    own = {key: round_half_up(v[0] / money.rate if env.version == 17 else v[1], money.company_digits) for key, v in wanted.items()}
+    return {key: (round_half_up(v[0], money.digits), own[key], v[2]) for key, v in wanted.items()}
+
+
+def _write_tax_lines(
+    env: Env, move: Row, base: list[Row], taxed: list[taxes.TaxedLine], money: taxes.Money, is_refund: bool, amounts_too: bool = True
+) -> None:
+    """Make the tax lines what the base lines call for; with ``amounts_too`` off only their shown bases."""
+    wanted = _wanted(env, move, base, taxed, money, is_refund)
+    have = {(ln["tax_repartition_line_id"], ln["group_tax_id"] or 0, ln["account_id"]): ln for ln in lines_of(env, move) if _is_tax(ln)}
     rows = env.rows("account.tax.repartition.line")
-    for (part_id, group, account), (amount, balance, base_amount) in wanted.items():
-        amount, balance = round_half_up(amount, money.digits), round_half_up(balance, money.company_digits)
-        base_amount = round_half_up(base_amount, money.company_digits)
-        known = have.get((part_id, group, account))
-        if not amount and not balance:
-            if known is not None:
-                gone.append(known["id"])
-            continue
+    for key, (amount, balance, based_on) in wanted.items():
+        known = have.get(key)
         if known is None:
-            known = _new_tax_line(env, move, rows[part_id], group, account)
-        env.set("account.move.line", known, tax_base_amount=base_amount if env.version >= 19 else abs(base_amount))
-        _set_amount(env, known, amount, balance)
-    for i in gone:
-        env.model("account.move.line").remove(env, env.rows("account.move.line")[i])
+            if not amounts_too or not (amount or balance):
+                continue
+            known = _new_tax_line(env, move, rows[key[0]], key[1], key[2])
+        env.set("account.move.line", known, tax_base_amount=based_on if env.version >= 19 else abs(based_on))
+        if amounts_too:
+            _set_amount(env, known, amount, balance)
+    if amounts_too:
+        for key, line in have.items():
+            if key not in wanted or not (wanted[key][0] or wanted[key][1]):
+                env.model("account.move.line").remove(env, line)
+
+
+def _is_tax(line: Row) -> bool:
+    return bool(line["tax_repartition_line_id"])
 
 
 def _new_tax_line(env: Env, move: Row, part: Row, group: int, account: int) -> Row:
@@ -237,11 +254,36 @@ def _refresh_partner(env: Env, move: Row) -> None:
             env.set("account.move.line", line, partner_id=partner)
 
 
+def _entry_taxes(env: Env, move: Row, before: Snapshot) -> None:
+    """Add the tax lines of an entry whose lines carry taxes, unless it brought its own."""
+    lines = lines_of(env, move)
+    base = [ln for ln in lines if ln["display_type"] == "product" and not _is_tax(ln)]
+    if not any(ln["tax_ids"] for ln in base):
+        return
+    changed = [ln for ln in base if (before.base.get(ln["id"]) != _base(ln) or before.is_new) and ln["tax_ids"]]
+    if not changed or {ln["id"] for ln in lines if _is_tax(ln)} != set(before.tax):
+        return
+    money = _money(env, move)
+    taxed = []
+    for line in base:
+        result = taxes.TaxedLine(line["id"], line["amount_currency"], 1.0)
+        taxes.compute(env, result, line["tax_ids"], money)
+        taxed.append(result)
+    taxes.settle(taxed, money)
+    first = changed[0]
+    use = env.rows("account.tax")[first["tax_ids"][0]]["type_tax_use"]
+    is_refund = first["balance"] > 0 if use == "sale" else first["balance"] < 0
+    _write_tax_lines(env, move, base, taxed, money, is_refund)
+    for line, result in zip(base, taxed, strict=True):
+        env.set("account.move.line", line, price_total=result.total)
+
+
 def _mirror_entry(env: Env, move: Row) -> None:
     """Show balances as prices on plain entries, as the server does."""
     for line in lines_of(env, move):
         if line["display_type"] == "product":
-            env.set("account.move.line", line, price_subtotal=line["amount_currency"], price_total=line["amount_currency"])
+            total = line["price_total"] if line["tax_ids"] else line["amount_currency"]
+            env.set("account.move.line", line, price_subtotal=line["amount_currency"], price_total=total)
 
 
 def check_balanced(env: Env, move: Row) -> None:

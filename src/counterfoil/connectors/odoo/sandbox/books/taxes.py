@@ -22,6 +22,7 @@ class TaxShare:
     included: bool
     raw: float
     raw_company: float
+    raw_base: float
     amount: float = 0.0
     amount_company: float = 0.0
 
@@ -57,7 +58,7 @@ class Money:
     company_digits: int
     rate: float
     globally: bool
-
+    version: int = 19
 
 def flatten(env: Env, tax_ids: tuple[int, ...]) -> list[tuple[Row, int]]:
     """Return (tax, group tax id) in computation order, groups replaced by their children."""
@@ -84,7 +85,8 @@ def is_included(env: Env, tax: Row) -> bool:
 def compute(env: Env, line: TaxedLine, tax_ids: tuple[int, ...], money: Money) -> None:
     """Fill a line's raw and rounded amounts."""
     price = line.price if money.globally else round_half_up(line.price, money.digits)
-    shares = _linear(env, line, flatten(env, tax_ids)) if tax_ids else []
+    bases: dict[tuple[int, int], tuple[float, float]] = {}
+    shares = _linear(env, line, flatten(env, tax_ids), bases) if tax_ids else []
     included_factor = sum(f for _t, _g, f, _d, inc in shares if inc)
     included_fixed = sum(d for _t, _g, _f, d, inc in shares if inc)
     base = (price - included_fixed) / (1.0 + included_factor)
@@ -93,7 +95,8 @@ def compute(env: Env, line: TaxedLine, tax_ids: tuple[int, ...], money: Money) -
         amount = factor * base + fixed
         if not money.globally:
             amount = round_half_up(amount, money.digits)
-        share = TaxShare(tax, group, inc, amount, amount / rate)
+        base_amount = base * bases[tax["id"], group][0] + bases[tax["id"], group][1]
+        share = TaxShare(tax, group, inc, amount, amount / rate, base_amount)
         share.amount = round_half_up(amount, money.digits)
         share.amount_company = round_half_up(amount / rate, money.company_digits)
         line.taxes.append(share)
@@ -101,16 +104,33 @@ def compute(env: Env, line: TaxedLine, tax_ids: tuple[int, ...], money: Money) -
     line.raw_company = line.raw / rate
     line.untaxed = round_half_up(line.raw, money.digits)
     line.untaxed_company = round_half_up(line.raw_company, money.company_digits)
-    line._total = round_half_up(line.untaxed + sum(s.amount for s in line.taxes), money.digits)
+    if money.version == 17:
+        _as_in_17(line, money)
+    total = line.raw + sum(s.raw for s in line.taxes) if money.version == 18 else line.untaxed + sum(s.amount for s in line.taxes)
+    line._total = round_half_up(total, money.digits)
 
 
-def _linear(env: Env, line: TaxedLine, taxes: list[tuple[Row, int]]) -> list[tuple[Row, int, float, float, bool]]:
-    """Return (tax, group, factor, fixed, included): the amount is factor times the untaxed base plus fixed."""
+def _as_in_17(line: TaxedLine, money: Money) -> None:
+    """Round the base on the line and take inclusive taxes from what is left of the price; company amounts follow the rounded ones."""
+    gap = line.raw - line.untaxed
+    included = [s for s in line.taxes if s.included]
+    if included:
+        included[-1].raw += gap
+        included[-1].amount = round_half_up(included[-1].raw, money.digits)
+    line.raw, line.raw_company = line.untaxed, line.untaxed / (money.rate or 1.0)
+    line.untaxed_company = round_half_up(line.raw_company, money.company_digits)
+
+
+def _linear(
+    env: Env, line: TaxedLine, taxes: list[tuple[Row, int]], bases: dict[tuple[int, int], tuple[float, float]]
+) -> list[tuple[Row, int, float, float, bool]]:
+    """Return (tax, group, factor, fixed, included): the amount is factor times the untaxed base plus fixed; ``bases`` gets the same of its base."""
     shares: list[tuple[Row, int, float, float, bool]] = []
     more_factor, more_fixed = 0.0, 0.0
     for tax, group in taxes:
         affected = tax["is_base_affected"]
         base_factor, base_fixed = (1.0 + more_factor, more_fixed) if affected else (1.0, 0.0)
+        bases[tax["id"], group] = (base_factor, base_fixed)
         kind, rate = tax["amount_type"], tax["amount"] / 100.0
         if kind == "fixed":
             factor, fixed = 0.0, tax["amount"] * line.quantity * (-1.0 if line.price < 0 < line.quantity else 1.0)
@@ -135,6 +155,8 @@ def settle(lines: list[TaxedLine], money: Money) -> None:
     for shares in per_tax.values():
         _spread_tax(shares, "raw", "amount", money.digits)
         _spread_tax(shares, "raw_company", "amount_company", money.company_digits)
+    if money.version == 17:
+        return
     for included in (False, True):
         group = [ln for ln in lines if any(s.included for s in ln.taxes) == included]
         _spread_base(group, included, "raw", "untaxed", "amount", "delta", money.digits)
@@ -205,3 +227,17 @@ def repartition(env: Env, share: TaxShare, is_refund: bool, digits: int, company
         gap_company = round_half_up(share.amount_company * total, company_digits) - sum(c for _r, _a, c in split)
         split[-1] = (row, round_half_up(amount + gap, digits), round_half_up(company_amount + gap_company, company_digits))
     return split
+
+
+def bases(lines: list[TaxedLine], money: Money) -> dict[tuple[int, int], float]:
+    """Return the base of each (tax, group tax) over a document, in company currency."""
+    found: dict[tuple[int, int], list[float]] = {}
+    rate = money.rate or 1.0
+    for line in lines:
+        for share in line.taxes:
+            sums = found.setdefault((share.tax["id"], share.group), [0.0, 0.0, 0.0])
+            raw = share.raw_base / rate
+            sums[0] += raw if money.globally else round_half_up(raw, money.company_digits)
+            sums[1] += share.raw_company if share.included else 0.0
+            sums[2] += share.amount_company if share.included else 0.0
+    return {key: round_half_up(round_half_up(base + raw, money.company_digits) - tax, money.company_digits) for key, (base, raw, tax) in found.items()}

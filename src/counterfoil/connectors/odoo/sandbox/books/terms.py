@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from datetime import date, timedelta
+from typing import Any
 
 from counterfoil.connectors.odoo.sandbox.books import amounts, chart
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
@@ -29,11 +30,11 @@ def _end(day: date) -> date:
     return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
-def schedule(env: Env, move: Row, amount: float, balance: float) -> list[tuple[str, float, float]]:
+def schedule(env: Env, move: Row, amount: float, balance: float) -> list[tuple[Any, float, float]]:
     """Return (due date, amount, company amount) per instalment; the last one takes the rest."""
     term_id = move["invoice_payment_term_id"]
     if not term_id:
-        return [(move["invoice_date_due"] or move["invoice_date"] or env.today, amount, balance)]
+        return [(move["invoice_date_due"], amount, balance)]
     start = date.fromisoformat(move["invoice_date"] or move["date"] or env.today)
     own = amounts.company_currency(env, move["company_id"])
     lines = [env.rows("account.payment.term.line")[i] for i in sorted(env.find("account.payment.term.line", "payment_id", term_id))]
@@ -72,7 +73,16 @@ def account_of(env: Env, move: Row) -> int | bool:
     return int(found) if found else False
 
 
-def refresh(env: Env, move: Row) -> None:
+def label(env: Env, move: Row, position: int, count: int) -> Any:
+    """Return the text of a payment-term line: the document's references, and which instalment it is."""
+    parts = [move["payment_reference"]] if env.version == 17 else [move["ref"], move["payment_reference"]]
+    shown = " - ".join(str(p) for p in dict.fromkeys(parts) if p) if move["state"] == "posted" else ""
+    if count > 1:
+        shown = f"{shown} installment #{position + 1}".strip()
+    return shown or ("" if env.version == 17 else False)
+
+
+def refresh(env: Env, move: Row, keep_due: bool = False) -> None:
     """Make the payment-term lines match what the other lines sum to."""
     rows = env.rows("account.move.line")
     lines = [rows[i] for i in sorted(env.find("account.move.line", "move_id", move["id"]))]
@@ -86,7 +96,7 @@ def refresh(env: Env, move: Row) -> None:
     account = account_of(env, move)
     by_day = {ln["date_maturity"]: ln for ln in have}
     spare = [ln for ln in have if ln["date_maturity"] not in {day for day, _a, _b in needed}]
-    for day, part, part_balance in needed:
+    for position, (day, part, part_balance) in enumerate(needed):
         line = by_day.get(day) or (spare.pop(0) if spare else None)
         if line is None:
             values = {
@@ -98,9 +108,11 @@ def refresh(env: Env, move: Row) -> None:
             "account.move.line", line, date_maturity=day, amount_currency=part, balance=part_balance, debit=max(part_balance, 0.0),
             credit=max(-part_balance, 0.0), currency_id=move["currency_id"],
         )  # fmt: skip
+        if not line["name"]:
+            env.set("account.move.line", line, name=label(env, move, position, len(needed)))
         if line["account_id"] != account and not line["matching_number"]:
             env.set("account.move.line", line, account_id=account)
     for line in spare:
         model.remove(env, line)
-    if move["invoice_payment_term_id"] and needed:
+    if move["invoice_payment_term_id"] and needed and not keep_due:
         env.set("account.move", move, invoice_date_due=max(day for day, _a, _b in needed))

@@ -73,7 +73,10 @@ class Account(Model):
         return self.find(env, [*domain, "|", code, ["name", operator, name]], None, limit)
 
     def prepare(self, env: Env, values: Values) -> Values:
-        """Receivable and payable accounts are always reconcilable."""
+        """Infer a missing type from the account before it; receivable and payable accounts are always reconcilable."""
+        if not values.get("account_type") and values.get("code"):
+            mine = [a for a in env.rows(self.name).values() if env.company_id in account_companies(env, a) and a["code"] <= values["code"]]
+            values["account_type"] = max(mine, key=lambda a: str(a["code"]))["account_type"] if mine else "asset_current"
         kind = values.get("account_type")
         if kind in ("asset_receivable", "liability_payable"):
             values["reconcile"] = True
@@ -102,10 +105,15 @@ class Account(Model):
 
     def _check_code(self, env: Env, row: Row) -> None:
         if not row["code"]:
-            raise ValidationError("The operation cannot be completed: " + self.mandatory("code"))
+            raise ValidationError(
+                self.mandatory("code") if env.version == 17 else "The code must be set for every company to which this account belongs."
+            )
         mine = set(account_companies(env, row))
         twins = [env.rows(self.name)[i] for i in env.find(self.name, "code", row["code"])]
         if any(t["id"] != row["id"] and mine & set(account_companies(env, t)) for t in twins):
+            if env.version == 17:
+                company = env.rows("res.company")[row["company_id"]]["name"]
+                raise ValidationError(f"The code of the account must be unique per company!\n- {row['code']} in {company}")
             raise ValidationError(f"Account codes must be unique. You can't create accounts with these duplicate codes: {row['code']}")
 
     def unlinking(self, env: Env, rows: list[Row]) -> None:
@@ -164,6 +172,11 @@ class Journal(Model):
             only=lambda env, row: chart.direction(env, row) == "outbound",
         ),
     }
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        if version < 19:
+            self.fields["code"].label = "Short Code"
 
     def display_name(self, env: Env, row: Row) -> str:
         """Return the name, with the currency when it is not the company's."""

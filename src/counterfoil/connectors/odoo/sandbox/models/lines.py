@@ -20,6 +20,7 @@ AMOUNTS = ("debit", "credit", "balance", "amount_currency")
 class Line(Model):
     """account.move.line."""
 
+    documents = True
     name = "account.move.line"
     label = "Journal Item"
     order = "date desc, move_name desc, id"
@@ -60,10 +61,7 @@ class Line(Model):
         for name in vals:
             self.field(name)
         rows = self.existing(env, ids)
-        with sync.batch(env, [row["move_id"] for row in rows]) as opened:
-            for row in rows:
-                if any(n in vals for n in AMOUNTS) and row["tax_repartition_line_id"]:
-                    opened[row["move_id"]].written.add(row["id"])
+        with sync.batch(env, [row["move_id"] for row in rows]):
             self.check_visible(env, rows, "write")
             values = self.writing(env, rows, dict(vals))
             for row in rows:

@@ -166,7 +166,7 @@ LINE: dict[str, Field] = {
     "product_id": one("product.product", "Product", ondelete="restrict"),
     "product_uom_id": one("uom.uom", "Unit"),
     "quantity": float_("Quantity", default=1.0, digits=2),
-    "price_unit": float_("Unit Price"),
+    "price_unit": float_("Unit Price", digits=2, digits_until=18),  # 19 keeps every digit
     "discount": float_("Discount (%)", digits=2),
     "price_subtotal": monetary("Subtotal", readonly=True),
     "price_total": monetary("Total", readonly=True),

@@ -34,6 +34,7 @@ DRAFT_NAMES = {
 class Move(Model):
     """account.move."""
 
+    documents = True
     name = "account.move"
     label = "Journal Entry"
     order = "date desc, name desc, invoice_date desc, id desc"
@@ -60,13 +61,14 @@ class Move(Model):
             plain = {k: v for k, v in values.items() if k not in ("line_ids", "invoice_line_ids")}
             row = self.insert(env, plain)
             rows.append(row)
-            with sync.batch(env, [row["id"]], new=True):
+            if env.version == 17:
+                drafts.provisional_name(env, row)
+            with sync.batch(env, [row["id"]], new=True) as opened:
+                opened[row["id"]].due_written = "invoice_date_due" in values and (env.version >= 18 or bool(values["invoice_date_due"]))
                 for name in ("line_ids", "invoice_line_ids"):
                     if values.get(name):
                         self.command_lines(env, row, self.fields[name], values[name])
-            if env.version == 17:
-                drafts.provisional_name(env, row)
-            elif sequences.is_named(row):
+            if env.version >= 18 and sequences.is_named(row):
                 drafts.take_name(env, row)
         self.created(env, rows, values_list)
         return [row["id"] for row in rows]

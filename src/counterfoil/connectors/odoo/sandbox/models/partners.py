@@ -257,7 +257,7 @@ class ProductTemplate(Model):
     declared: ClassVar[dict[str, Field]] = {
         "name": char("Name", required=True, index=True),
         "default_code": char("Internal Reference", index=True),
-        "list_price": float_("Sales Price", default=1.0),
+        "list_price": float_("Sales Price", default=1.0, digits=2, digits_until=18),
         "type": choice("Product Type", *KINDS, required=True, default="consu"),
         "detailed_type": choice("Product Type", *KINDS[:2], default="consu", until=17),
         "sale_ok": boolean("Sales", default=True),

@@ -22,6 +22,7 @@ PARTIES = (("customer", "Customer"), ("supplier", "Vendor"))
 class Payment(Model):
     """account.payment."""
 
+    documents = True
     name = "account.payment"
     label = "Payments"
     order = "date desc, name desc"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.connectors.odoo.sandbox.orm.errors import OdooError, PythonError
+from counterfoil.connectors.odoo.sandbox.orm.errors import InvalidText, OdooError, PythonError
 from counterfoil.connectors.odoo.sandbox.orm.fields import Field
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 
@@ -131,7 +131,9 @@ def _own_cell(env: Env, model: Reading, record: Record, name: str, cells: list[t
     if name == ".id":
         cell = cells[0][1]
         if not blank(cell):
-            number = int(cell) if str(cell).isdigit() else -1
+            if not str(cell).isdigit():
+                raise InvalidText(f'invalid input syntax for type integer: "{cell}"\n')
+            number = int(cell)
             if number not in env.rows(model.name):
                 record.errors.append(
                     {"type": "error", "field": ".id", "field_name": ".id", "message": f"Unknown database identifier '{cell}'"}

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
-from counterfoil.connectors.odoo.sandbox.orm.errors import PythonError, missing
+from counterfoil.connectors.odoo.sandbox.orm.errors import OdooError, PythonError, ValidationError, missing
 from counterfoil.connectors.odoo.sandbox.orm.fields import Field, instant, named
 from counterfoil.connectors.odoo.sandbox.orm.fields import field as declare
 from counterfoil.connectors.odoo.sandbox.orm.rounding import round_half_up
@@ -39,6 +39,7 @@ class Core:
     rec_name: ClassVar[str] = "name"
     company_field: str = ""
     transient: ClassVar[bool] = False
+    documents: ClassVar[bool] = False
     declared: ClassVar[dict[str, Field]] = {}
     indexed: ClassVar[tuple[str, ...]] = ()
 
@@ -63,12 +64,13 @@ class Core:
     def __contains__(self, name: str) -> bool:
         return name in self.fields
 
-    def field(self, name: str) -> Field:
-        """Return a field. Raises the server's ValueError for an unknown one."""
+    def field(self, name: str, reading: str = "in") -> Field:
+        """Return a field. Raises the server's ValueError for an unknown one (worded by version and purpose)."""
         found = self.fields.get(name)
         if found is None:
-            quoted = f"'{self.name}'" if self.version >= 19 else f"model '{self.name}'"
-            raise PythonError(f"Invalid field '{name}' {'in' if self.version >= 19 else 'on'} {quoted}")
+            if self.version < 19 or reading == "order":
+                raise PythonError(f"Invalid field '{name}' on model '{self.name}'")
+            raise PythonError(f"Invalid field '{name}' {reading} '{self.name}'")
         return found
 
     def display_name(self, env: Env, row: Row) -> str:
@@ -140,7 +142,7 @@ class Core:
             number = float(value or 0.0)
         except (TypeError, ValueError):
             raise PythonError(f"could not convert string to float: {value!r}") from None
-        return number if declared.digits is None else round_half_up(number, declared.digits)
+        return number if declared.digits is None or self.version > declared.digits_until else round_half_up(number, declared.digits)
 
     _clean_monetary = _clean_float
 
@@ -174,8 +176,23 @@ class Core:
         if not value:
             return False
         if int(value) not in env.rows(declared.relation):
-            raise missing(declared.relation, [int(value)], env.uid)
+            raise self.absent(env, declared, int(value))
         return int(value)
+
+    def absent(self, env: Env, declared: Field, value: int) -> OdooError:
+        """Return the error for a many2one to a record that does not exist: documents notice it, other models violate a foreign key."""
+        if self.documents:
+            return missing(declared.relation, [value], env.uid)
+        if self.version >= 19:
+            return ValidationError(
+                "The operation cannot be completed: Another model is using the record you are trying to delete.\n\n"
+                f"The troublemaker is: '{self.label}' ({self.name})\nThanks to the following constraint: '{declared.label}' ({declared.name})\n"
+                "How about archiving the record instead?"
+            )
+        return ValidationError(
+            "The operation cannot be completed: another model requires the record being deleted. If possible, archive it instead.\n\n"
+            f"Model: {self.label} ({self.name})\nConstraint: {self.name.replace('.', '_')}_{declared.name}_fkey\n"
+        )
 
     def options(self, env: Env, declared: Field) -> tuple[tuple[str, str], ...]:
         """Return the (key, label) pairs of a selection."""

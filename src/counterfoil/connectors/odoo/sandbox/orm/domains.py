@@ -23,8 +23,8 @@ OPERATORS = (
 )  # fmt: skip
 
 
-def parse(domain: Any) -> Node:
-    """Return the tree of a domain in prefix notation; consecutive terms are joined by and."""
+def parse(domain: Any, version: int = 19) -> Node:
+    """Return the tree of a domain in prefix notation; consecutive terms are joined by and. Errors are worded by version."""
     if not isinstance(domain, list | tuple):
         raise PythonError(f"Domain() invalid item in domain: {domain!r}", "ValueError")
     stack: list[Node] = []
@@ -39,14 +39,16 @@ def parse(domain: Any) -> Node:
                 raise PythonError(f"Domain {domain!r} is not valid: missing operand")
             stack.append(("!", stack.pop()))
         else:
-            stack.append(_leaf(item))
+            stack.append(_leaf(item, version))
     if not stack:
         return ("true",)
     return stack[0] if len(stack) == 1 else ("&", tuple(reversed(stack)))
 
 
-def _leaf(item: Any) -> Node:
+def _leaf(item: Any, version: int) -> Node:
     if not isinstance(item, list | tuple) or len(item) != 3:
+        if version < 19 and isinstance(item, list | tuple):
+            raise PythonError(f"not enough values to unpack (expected 3, got {len(item)})")
         raise PythonError(f"Domain() invalid item in domain: {item!r}")
     path, operator, value = item
     if path == 1 and operator == "=" and value == 1:
@@ -54,7 +56,7 @@ def _leaf(item: Any) -> Node:
     if path == 0 and operator == "=" and value == 1:
         return ("false",)
     if operator not in OPERATORS:
-        raise PythonError(f"Invalid operator {operator!r} in domain term {tuple(item)!r}")
+        raise PythonError(f"Invalid {'operator in condition' if version >= 19 else 'leaf'} {tuple(item)!r}")
     operator = {"<>": "!=", "==": "="}.get(operator, operator)
     return ("leaf", str(path), operator, value)
 
@@ -146,7 +148,7 @@ class Search:
             return self._dotted(declared, rest, operator, value)
         if operator in ("any", "not any"):
             inner = Search(env, env.model(declared.relation))
-            ids = {row["id"] for row in inner.rows(parse(value))}
+            ids = {row["id"] for row in inner.rows(parse(value, env.version))}
             return _to_ids(lambda row: model.value(env, row, first), "in" if operator == "any" else "not in", ids)
         if operator in ("child_of", "parent_of"):
             ids = self._family(declared, operator, value)
@@ -161,7 +163,8 @@ class Search:
         return compare(get, declared, operator, value, env.version)
 
     def _unknown(self, path: str, operator: str, value: Any) -> Field:
-        raise PythonError(f"Invalid field {self.model.name}.{path.split('.')[0]} in condition {(path, operator, value)!r}")
+        where = "condition" if self.env.version >= 19 else "leaf"
+        raise PythonError(f"Invalid field {self.model.name}.{path.split('.')[0]} in {where} {(path, operator, value)!r}")
 
     def _dotted(self, declared: Field, rest: str, operator: str, value: Any) -> Predicate:
         if not declared.relation:

@@ -83,6 +83,13 @@ class SerializationFailure(OdooError):
         super().__init__("could not serialize access due to concurrent update\n")
 
 
+class InvalidText(OdooError):
+    """PostgreSQL could not read a value as the column's type."""
+
+    name = "psycopg2.errors.InvalidTextRepresentation"
+    status = 500
+
+
 class DatabaseMissing(OdooError):
     """The database named in a JSON-RPC call does not exist."""
 

@@ -36,6 +36,7 @@ class Field:
     until: int = 99
     ondelete: str = "set null"
     digits: int | None = None
+    digits_until: int = 99  # the last version that rounds when writing
     only: Compute | None = None  # one2many: (env, row of the comodel) -> belongs here
 
     def empty(self) -> Any:

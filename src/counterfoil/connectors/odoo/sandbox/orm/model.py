@@ -39,7 +39,6 @@ class Model(Writing):
                 ids, messages = self._load_singly(env, records)
         if messages:
             env.store.rollback(mark)
-            env.db.after_rollback()
             return {"ids": False, "messages": messages, "nextrow": 0}
         return {"ids": ids, "messages": [], "nextrow": 0}
 
@@ -52,15 +51,20 @@ class Model(Writing):
                 ids += self._load_all(env, [record])
             except OdooError as error:
                 env.store.rollback(mark)
-                message = error.message.removeprefix("The operation cannot be completed: ")
+                message = self._message(error)
                 entry: Row = {"rows": {"from": record.first, "to": record.last}, "record": index, "type": "error", "message": message}
-                if isinstance(error, FieldRefusal):
+                if isinstance(error, FieldRefusal) and self.version >= 19:
                     entry["field"] = error.field
                 messages.append(entry)
             if len(messages) >= 10 and len(messages) * 10 > index + 1:
                 messages.append({"type": "warning", "message": TOO_MANY})
                 break
         return ids, messages
+
+    def _message(self, error: OdooError) -> str:
+        """Return an error as load tells it: a constraint without its preamble, before 19 in quotes."""
+        bare = error.message.removeprefix("The operation cannot be completed: ")
+        return repr(bare) if bare != error.message and self.version < 19 else bare
 
     def _load_all(self, env: Env, records: list[columns.Record]) -> list[int]:
         update = env.context.get("mode", "init") == "update"

@@ -34,7 +34,7 @@ class Reading(Core):
 
     def find(self, env: Env, domain: Any, order: str | None = None, limit: int | None = None, offset: int = 0) -> list[Row]:
         """Return matching rows in order."""
-        node = parse(domain)
+        node = parse(domain, env.version)
         rows = Search(env, self).rows(node)
         if "active" in self.stored and env.context.get("active_test", True) and not mentions(node, "active"):
             rows = [row for row in rows if row["active"]]
@@ -56,7 +56,7 @@ class Reading(Core):
                 if len(terms) > 1 or downward or any(a["id"] > b["id"] for a, b in itertools.pairwise(rows)):
                     rows = sorted(rows, key=lambda row: row["id"], reverse=downward)
                 continue
-            self.field(name)
+            self.field(name, "order")
             rows = sorted(rows, key=lambda row: self._sort_key(env, row, name), reverse=downward)
         return rows
 
@@ -102,16 +102,28 @@ class Reading(Core):
         """Raise AccessError when the company rule hides a row."""
         hidden = [row for row in rows if not self.visible(env, row)]
         if hidden:
-            listed = ", ".join(f"{self.display_name(env, row)} ({self.name}: {row['id']})" for row in hidden[:6])
-            raise AccessError(
-                f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have '{operation}' access to:"
-                f"\n- {listed}\n\nIf you really, really need access, perhaps you can win over your friendly administrator with a batch of freshly"
-                " baked cookies.\n\nThis seems to be a multi-company issue, you might be able to access the record by switching to the company."
-            )
+            raise self.hidden(env, hidden, operation)
+
+    def hidden(self, env: Env, rows: list[Row], operation: str) -> AccessError:
+        """Return the refusal of the company rule."""
+        companies = {c for row in rows for c in self._companies_of(env, row)}
+        names = ", ".join(env.rows("res.company")[c]["name"] for c in sorted(companies))
+        text = (
+            f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have '{operation}' access to:\n"
+            f"- {self.label} ({self.name})\n\nIf you really, really need access, perhaps you can win over your friendly administrator with a batch of"
+            " freshly baked cookies."
+        )
+        if env.version >= 18:
+            text += f"\n\nThis seems to be a multi-company issue, you might be able to access the record by switching to the company: {names}."
+        return AccessError(text)
+
+    def _companies_of(self, env: Env, row: Row) -> list[int]:
+        held = row.get(self.company_field) if self.company_field in self.stored else self.value(env, row, "company_id")
+        return list(held) if isinstance(held, tuple) else [held] if held else []
 
     def show(self, env: Env, rows: list[Row], names: list[str] | None, load: str | None = "_classic_read") -> list[Row]:
         """Return rows in wire shape: many2one as pairs (bare ids with an empty ``load``), instants cut to the second."""
-        wanted = [self.field(n) for n in names] if names else list(self.fields.values())
+        wanted = [self.field(n, "on") for n in names] if names else list(self.fields.values())
         pairs = load == "_classic_read"
         plain = all(f.name in self.stored and not f.company_dependent for f in wanted)
         answers = []

@@ -6,7 +6,7 @@ Rows are plain dicts of JSON values (``False`` is empty, many2many a tuple of id
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Row = dict[str, Any]
@@ -51,6 +51,7 @@ class Store:
         self.tables: dict[str, Table] = {}
         self._log: list[tuple[str, Table, Row, str, Any]] = []
         self.commits = 0
+        self.on_rollback: Callable[[], None] = lambda: None
 
     def add_table(self, model: str, indexed: Iterable[str]) -> Table:
         """Create an empty table."""
@@ -64,6 +65,8 @@ class Store:
     def rollback(self, mark: int = 0) -> None:
         """Take back every change since the savepoint, newest first."""
         log = self._log
+        if len(log) > mark:
+            self.on_rollback()
         while len(log) > mark:
             kind, table, row, column, old = log.pop()
             if kind == "set":

@@ -105,7 +105,7 @@ def check(env: Env, model: Model, method: str, ids: Sequence[int], arguments: Ma
     """Check companies, rights and the existence of records before a call."""
     _ = env.company_ids
     if method in ONLY_19 and env.version < 19:
-        raise PythonError(f"The method '{model.name}.{method}' does not exist", "AttributeError")
+        raise unknown_method(env.db, model.name, method)
     operations = OPERATIONS.get(method, ("write",))
     if method == "load":
         env.db.check_documents(len(arguments.get("data") or []) if model.name in ("account.move", "account.payment") else 0)
@@ -121,9 +121,18 @@ def check(env: Env, model: Model, method: str, ids: Sequence[int], arguments: Ma
         model.check_visible(env, [rows[i] for i in ids])
 
 
-def refuse_private(model: str, method: str) -> AccessError:
+def refuse_private(db: Database, model: str, method: str) -> AccessError:
     """Return the refusal to call a private method."""
+    if db.version == 17:
+        return AccessError(f"Private methods (such as {method}) cannot be called remotely.")
     return AccessError(f"Private methods (such as '{model}.{method}') cannot be called remotely.")
+
+
+def unknown_method(db: Database, model: str, method: str) -> PythonError:
+    """Return the JSON-RPC answer for an unknown method."""
+    if db.version == 17:
+        return PythonError(f"The method '{method}' does not exist on the model '{model}'", "AttributeError")
+    return PythonError(f"The method '{model}.{method}' does not exist", "AttributeError")
 
 
 def unknown_object(name: str) -> UserError:

@@ -153,7 +153,7 @@ class Transport:
         if model is None:
             raise HttpError(404, "NotFound", f"the model {name!r} does not exist")
         if calls.is_private(method):
-            raise calls.refuse_private(name, method)
+            raise calls.refuse_private(self.db, name, method)
         if not calls.kind_of(type(model), method):
             raise HttpError(404, "NotFound", f"The method '{name}.{method}' does not exist")
         return model, method
@@ -234,9 +234,9 @@ class Transport:
         if model is None:
             raise calls.unknown_object(str(model_name))
         if calls.is_private(method):
-            raise calls.refuse_private(str(model_name), method)
+            raise calls.refuse_private(self.db, str(model_name), method)
         if not calls.kind_of(type(model), method):
-            raise PythonError(f"The method '{model_name}.{method}' does not exist", "AttributeError")
+            raise calls.unknown_method(self.db, str(model_name), method)
         context = kwargs.pop("context", None) or {}
         ids, arguments = calls.bind_positional(model, method, positional, kwargs)
         result = await self._workers.execute(self.db, Work(uid, model, method, ids, arguments, context))
