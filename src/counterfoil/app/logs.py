@@ -28,3 +28,8 @@ def configure(level: int = logging.INFO) -> None:
 def quiet() -> None:
     """Write only errors: for commands whose own words are what people read. COUNTERFOIL_LOG=info tells more."""
     configure(getattr(logging, os.environ.get("COUNTERFOIL_LOG", "error").upper(), logging.ERROR))
+
+
+def working() -> None:
+    """Write warnings and errors: for a process that works for long. COUNTERFOIL_LOG=info tells more."""
+    configure(getattr(logging, os.environ.get("COUNTERFOIL_LOG", "warning").upper(), logging.WARNING))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import case, demo, mapping, sandbox, status, trace
+from counterfoil.cli import case, check, demo, mapping, replay, sandbox, status, trace, up
 
 app = typer.Typer(
     name="counterfoil",
@@ -17,8 +17,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("trace")(trace.trace)
+app.command("replay")(replay.replay)
 app.add_typer(case.app, name="case")
 app.add_typer(mapping.app, name="map")
 app.add_typer(sandbox.app, name="sandbox")

@@ -19,7 +19,7 @@ from counterfoil.core.canonical.money import CurrencyError, Money, format_money
 
 FINE, FOUND, MISUSE, LATER = 0, 1, 2, 3
 
-words = Console(stderr=True, highlight=False)
+words = Console(stderr=True, highlight=False, soft_wrap=True)
 data = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 

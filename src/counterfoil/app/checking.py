@@ -1,0 +1,149 @@
+"""`counterfoil check`: every credential, right and mapping tried against the live systems before anything is posted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from counterfoil.app.hub import Hub
+from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules
+from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, Target
+from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.store import objects
+from counterfoil.store.objects import ObjectTotal
+
+ALWAYS = (
+    AccountRole.RECEIVABLE,
+    AccountRole.REVENUE,
+    AccountRole.FEES,
+    AccountRole.DISPUTED_FUNDS,
+    AccountRole.BANK_IN_TRANSIT,
+    AccountRole.CUSTOMER_CREDIT,
+    AccountRole.BAD_DEBT,
+    AccountRole.ADJUSTMENT,
+)
+"""Accounts every entity with a processor needs sooner or later."""
+SOMETIMES = (AccountRole.FEE_TAX, AccountRole.RESERVE, AccountRole.OUT_OF_BAND, AccountRole.ROUNDING, AccountRole.EXCHANGE_DIFFERENCE)
+"""Accounts only some facts need (tax on fees, reserves held back, money received outside the processor): missing ones are warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One finding of one connection; ``connection`` empty: of the configuration itself."""
+
+    connection: str
+    finding: Finding
+
+
+async def check(hub: Hub) -> list[Checked]:
+    """Return all findings: the configuration's own, then each connection's, asked at the same time."""
+    async with hub.pool.connection() as conn:
+        rules = await hub.rules.current(conn)
+        seen = await objects.totals(conn)
+    found = [Checked("", finding) for finding in _routing(hub, rules)]
+    names = list(hub.contexts)
+    for name, findings in zip(names, await asyncio.gather(*(_connection(hub, name, rules, seen) for name in names)), strict=True):
+        found += [Checked(name, finding) for finding in findings]
+    return found
+
+
+async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTotal]) -> list[Finding]:
+    findings: list[Finding] = []
+    if name in hub.targets:
+        needed = requirements(hub, name, rules, seen)
+        findings += await _target(*hub.targets[name], needed, requirements(hub, name, rules, seen, SOMETIMES))
+    if name in hub.sources and not any(finding.severity is Severity.ERROR for finding in findings):
+        findings.append(await _source(*hub.sources[name]))
+    return findings
+
+
+def requirements(hub: Hub, target: str, rules: Rules, seen: Sequence[ObjectTotal], more: Sequence[AccountRole] = ()) -> Requirements:
+    """Return what the hub will need of a target, by the entities it keeps, the mappings in force and the currencies met so far."""
+    entities = {name: entity for name, entity in rules.entities.items() if entity.target == target}
+    currencies = {entity.currency for entity in entities.values()} | {one.currency for one in seen if one.entity in entities}
+    return Requirements(
+        entities={name: entity.currency for name, entity in entities.items()},
+        accounts={name: _accounts(hub, entity, rules, more) for name, entity in entities.items()},
+        taxes={name: _mapped(rules, MappingKind.TAX, name) for name in entities},
+        currencies=tuple(sorted(currencies - {""})),
+    )
+
+
+def _accounts(hub: Hub, entity: EntityRules, rules: Rules, more: Sequence[AccountRole]) -> tuple[Account, ...]:
+    roles = [role for role in ALWAYS if role is not AccountRole.BAD_DEBT or entity.dispute_lost_account is DisputeLostAccount.BAD_DEBT]
+    if entity.deferred_product_groups:
+        roles.append(AccountRole.DEFERRED_REVENUE)
+    clearing = [Account(AccountRole.CLEARING, name) for name in processors_of(hub, entity.name, rules)]
+    explicit = [Account(AccountRole.EXPLICIT, code) for code in _mapped(rules, MappingKind.ACCOUNT, entity.name)]
+    return (*(Account(role) for role in (*roles, *more)), *clearing, *explicit)
+
+
+def processors_of(hub: Hub, entity: str, rules: Rules) -> list[str]:
+    """Return the connections whose money is routed to an entity; a route without a connection means every one that is no target."""
+    everyone = [name for name in hub.sources if name not in hub.targets]
+    named = [name for route in rules.routes if route.entity == entity for name in ([route.connection] if route.connection else everyone)]
+    return sorted(set(named))
+
+
+def _mapped(rules: Rules, kind: MappingKind, entity: str) -> tuple[str, ...]:
+    return tuple(sorted({value for key, value in rules.mappings.items() if key.kind is kind and key.entity == entity}))
+
+
+async def _target(target: Target, ctx: Context, needed: Requirements, wished: Requirements) -> list[Finding]:
+    """Return the target's findings; what only ``wished`` brings to light is a warning."""
+    try:
+        strict = await target.check(ctx, needed)
+        loose = await target.check(ctx, wished)
+        state = await target.state(ctx)
+    except HubError as error:
+        return [_failed("the books cannot be read", error)]
+    known = {(finding.code, finding.entity, finding.message) for finding in strict}
+    extra = [one for one in loose if one.severity is not Severity.OK and (one.code, one.entity, one.message) not in known]
+    findings = [*strict, *(_as_warning(finding) for finding in extra)]
+    return findings + list(_locks(state.locked_until))
+
+
+def _as_warning(finding: Finding) -> Finding:
+    message = f"{finding.message}; only needed if such a fact comes"
+    return Finding(Severity.WARNING, finding.code, message, finding.remedy, finding.entity)
+
+
+def _locks(locked_until: Mapping[str, object]) -> Iterator[Finding]:
+    for entity, day in locked_until.items():
+        if day is not None:
+            yield Finding(Severity.OK, "period.locked", f"{entity}: the books are locked up to and including {day}", entity=entity)
+
+
+async def _source(source: Source, ctx: Context) -> Finding:
+    """Read one page of changes, as polling does, and throw it away."""
+    try:
+        page = await source.poll(ctx, "")
+    except HubError as error:
+        return _failed("changes cannot be read", error)
+    return Finding(Severity.OK, "source.readable", f"changes can be read ({len(page.deliveries)} on the first page)")
+
+
+def _failed(what: str, error: HubError) -> Finding:
+    remedy = "Correct the key, its rights or the settings of the connection"
+    if isinstance(error, TransientError):
+        remedy = "Make sure the address is right and the system is up, then check again"
+    elif not isinstance(error, SetupError):
+        remedy = "Report this with the code"
+    return Finding(Severity.ERROR, error.code, f"{what}: {error}", remedy)
+
+
+def _routing(hub: Hub, rules: Rules) -> Iterator[Finding]:
+    routed = {route.connection for route in rules.routes}
+    for name in hub.sources:
+        if name not in hub.targets and not routed & {name, ""}:
+            message = f"no route names {name}: everything it tells would become a case"
+            yield Finding(Severity.ERROR, "route.missing", message, f'Add [[routes]] with connection = "{name}" and its entity')
+    for key in sorted(rules.mappings, key=lambda key: (key.kind, key.entity, key.key)):
+        if key.entity not in rules.entities:
+            message = f"the mapping of {key.kind.value} {key.key} is for entity {key.entity!r}, which is not configured"
+            remedy = f"Correct [mappings.{key.kind.value}.{key.entity}], or `counterfoil map unset`"
+            yield Finding(Severity.WARNING, "mapping.entity_unknown", message, remedy, key.entity)
+    if not rules.entities:
+        yield Finding(Severity.ERROR, "entity.missing", "no entity is configured: nothing can be booked", "Add [entities.NAME]")

@@ -1,0 +1,84 @@
+"""`counterfoil up`: the hub at work in one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil.cli.output import print_json, print_table, words
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, fail, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from counterfoil.app.working import Serving
+
+
+def up(
+    no_work: Annotated[bool, typer.Option("--no-work", help="Only take deliveries; another process works.")] = False,
+    no_intake: Annotated[
+        bool, typer.Option("--no-intake", help="Only work (poll, read, decide, post); another process takes deliveries.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on instead of the configuration's [hub] host.")] = "",
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port instead of the configuration's; 0: a free one.")] = None,
+    worker: Annotated[
+        str, typer.Option(envvar="COUNTERFOIL_WORKER", help="This worker's name, one per process; the host's name otherwise.")
+    ] = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Run the hub: take deliveries, poll, read, decide, post, until stopped (Ctrl-C, SIGTERM).
+
+    Prints the address of each connection's webhooks. Stopping is safe at any time: what is under way is finished or taken up at the next
+    start.
+    """
+    if no_work and no_intake:
+        fail("--no-work and --no-intake together leave nothing to do")
+    run(_serve(config, None if no_intake else (host, port), None if no_work else worker, as_json), is_fast=True)
+    words.print("Stopped.")
+
+
+async def _serve(config: Path, intake: tuple[str, int | None] | None, worker: str | None, as_json: bool) -> None:
+    from counterfoil.app.logs import working
+    from counterfoil.app.settings import load
+    from counterfoil.app.working import Roles, at_work, host_name
+
+    working()
+    settings = load(config)
+    host, port = intake if intake else ("", None)
+    roles = Roles(
+        host=(host or settings.hub.host) if intake else "",
+        port=settings.hub.port if port is None else port,
+        worker="" if worker is None else worker or host_name(),
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask_to_stop(number: signal.Signals) -> None:
+        stop.set()
+        for one in (signal.SIGINT, signal.SIGTERM):  # a second one ends the process at once
+            loop.remove_signal_handler(one)
+        words.print(f"{number.name}: finishing what is under way ...")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask_to_stop, number)
+    async with at_work(settings, roles) as serving:
+        _announce(serving, roles.worker, as_json)
+        await stop.wait()
+
+
+def _announce(serving: Serving, worker: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"address": serving.address, "webhooks": serving.webhooks, "worker": worker})
+    elif serving.webhooks:
+        rows = [(name, address) for name, address in serving.webhooks.items()]
+        print_table("Webhook addresses", ["connection", "deliver to"], rows)
+    sys.stdout.flush()
+    if serving.address:
+        words.print(f"Taking deliveries at {serving.address}; vendors need it reachable over https (put a TLS proxy in front).")
+    if worker:
+        words.print(f"Working as {worker!r}. Stop with Ctrl-C.", markup=False)
