@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from counterfoil.core.canonical.commands import Lane
+from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
@@ -47,11 +48,16 @@ class Poller:
         """
         connection = self.context.connection
         async with self.pool.connection() as conn:
-            cursor = await cursors.load(conn, connection, STREAM) or Cursor(connection, STREAM, "")
+            cursor = await cursors.load(conn, connection, STREAM)
+            if cursor is None:
+                cursor = Cursor(connection, STREAM, "", state=self.context.clock.now().isoformat())
+                await cursors.save(conn, cursor, self.context.clock.now())
+        ctx = self._context(cursor)
         pages = received = new = 0
         has_more = True
         while has_more and pages < pages_max:
-            page = await self.source.poll(self.context, cursor.cursor)
+            page = await self.source.poll(ctx, cursor.cursor)
+            ctx = self.context
             now = self.context.clock.now()
             cursor = replace(
                 cursor,
@@ -68,3 +74,9 @@ class Poller:
             new += len(page.deliveries) - appended.duplicates
             has_more = page.has_more
         return Polled(pages, received, new, has_more, cursor.covers_until)
+
+    def _context(self, cursor: Cursor) -> Context:
+        """Return the context of the next call. The very first poll begins where it was first tried, however often it failed since."""
+        if cursor.cursor or not cursor.state:
+            return self.context
+        return replace(self.context, clock=SettableClock(datetime.fromisoformat(cursor.state)))

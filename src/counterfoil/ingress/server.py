@@ -27,7 +27,7 @@ def configuration(app: Any) -> uvicorn.Config:
     """Return how the application is served: fast parser, no access log (each line would cost as much as the receipt)."""
     return uvicorn.Config(
         app, http="httptools", ws="none", lifespan="on", access_log=False, log_config=None, backlog=BACKLOG, timeout_graceful_shutdown=10,
-        server_header=False, date_header=False,
+        server_header=False, date_header=False, proxy_headers=False,
     )  # fmt: skip
 
 

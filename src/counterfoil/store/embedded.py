@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -56,6 +56,8 @@ _STOP_WAIT_S = 60.0
 _SOCKET_PATH_MAX = 90  # bytes; the limit of sun_path is 104 to 108, and the server's lock file needs some more
 _SOCKET_NAME = "/.s.PGSQL.5432"
 _LOG_MAX_BYTES = 10_000_000
+_guardians: dict[Path, int] = {}
+"""Process ids of the guardians this process started, by the server's directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,10 @@ def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None) 
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a guardian is stopping the server
         with _locked(place.root / "start.lock"):
             url = _start_or_join(place, {**SETTINGS, **(settings or {})})
-        yield url
-        _stop_if_last(place, users)
+        try:
+            yield url
+        finally:
+            _stop_if_last(place, users)
     finally:
         os.close(users)
 
@@ -289,7 +293,8 @@ def _spawn_guardian(place: _Place, command: list[str]) -> None:
         process = subprocess.Popen(  # noqa: S603 - no input of others
             guardian, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", start_new_session=True
         )
-    process.returncode = 0  # it outlives us: nobody waits for it, and that is no leak
+    process.returncode = 0  # it may outlive us, and that is no leak; if it does not, _stop_if_last collects it
+    _guardians[place.root] = process.pid
 
 
 def _wait_until_ready(place: _Place, url: str) -> None:
@@ -325,3 +330,7 @@ def _stop_if_last(place: _Place, users: int) -> None:
     deadline = time.monotonic() + _STOP_WAIT_S
     while time.monotonic() < deadline and _is_running(place):
         time.sleep(0.01)
+    guardian = _guardians.pop(place.root, None)
+    if guardian is not None and not _is_running(place):
+        with suppress(ChildProcessError):
+            os.waitpid(guardian, 0)  # it ends with its server
