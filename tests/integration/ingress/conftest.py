@@ -34,6 +34,7 @@ class WordSource:
     pages: list[list[str]] = field(default_factory=list)
     failing_at: int | None = None
     asked: list[str] = field(default_factory=list)
+    asked_at: list[datetime] = field(default_factory=list)
 
     def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
         if headers.get("x-word") != "open":
@@ -57,6 +58,7 @@ class WordSource:
         return Ignored("test")
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
+        self.asked_at.append(ctx.clock.now())
         return self._page(cursor)
 
     def backfill_kinds(self) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from counterfoil.ingress.backfill import Backfill, Progress
 from counterfoil.ingress.poller import Polled, Poller
+from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.store import cursors, receipts
@@ -58,6 +59,17 @@ async def test_what_was_read_before_a_failure_is_kept(poller: Poller, source: An
     assert source.asked == ["", "1", "1"]
 
 
+async def test_the_first_poll_begins_where_it_was_first_tried_however_often_it_failed(
+    poller: Poller, source: Any, clock: SettableClock
+) -> None:
+    source.pages, source.failing_at = [["evt_1"], ["evt_2"]], 0
+    with pytest.raises(TransientError):
+        await poller.poll()
+    clock.advance_to(NOW + timedelta(hours=1))
+    await poller.poll()
+    assert source.asked_at == [NOW, NOW, NOW + timedelta(hours=1)]
+
+
 @dataclass
 class Unarmed:
     """An engine that refuses, so that the page's transaction fails."""
@@ -71,7 +83,9 @@ async def test_a_page_that_was_not_kept_does_not_move_the_cursor(source: Any, co
     with pytest.raises(RuntimeError):
         await Poller(source, context, pool, cipher, Unarmed()).poll()
     async with pool.connection() as conn:
-        assert await cursors.load(conn, "stripe", "poll") is None
+        cursor = await cursors.load(conn, "stripe", "poll")
+        assert cursor is not None
+        assert (cursor.cursor, cursor.read_count, cursor.covers_until) == ("", 0, None)
         assert await receipts.counts(conn) == {}
 
 
