@@ -63,8 +63,8 @@ def parse(body: bytes) -> Capture:
     """Return what capture wrote. Raises RejectedError if it is something else."""
     try:
         return msgspec.json.decode(body, type=Capture)
-    except msgspec.DecodeError as error:
-        raise RejectedError(f"not a captured Odoo document: {error}", code="odoo.capture_shape", case_class="schema_drift") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(f"not a captured Odoo document: {error}") from error
 
 
 def facts(body: bytes) -> tuple[Fact, ...]:
@@ -83,7 +83,7 @@ def facts(body: bytes) -> tuple[Fact, ...]:
         total=total,
         residual=residual,
         is_settled=state is ErpState.POSTED and not residual,
-        accounting_date=date.fromisoformat(snapshot.date) if snapshot.date else None,
+        accounting_date=_day(snapshot.date),
         external_key=snapshot.external_key,
         changed_at=written_at,
     )
@@ -96,7 +96,20 @@ def instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError as error:
-        raise RejectedError(f"{text!r} is no datetime of Odoo's", code="odoo.capture_shape", case_class="schema_drift") from error
+        raise RejectedError(
+            "the write date of a captured document is unreadable", code="odoo.capture_shape", case_class="schema_drift"
+        ) from error
+
+
+def _unreadable(words: str) -> RejectedError:
+    return RejectedError(words, code="odoo.capture_shape", case_class="schema_drift")
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise _unreadable("a date of a captured document is unreadable") from error
 
 
 def _state(snapshot: Snapshot) -> ErpState:
@@ -118,4 +131,6 @@ def _money(number: str, currency: str) -> Money:
     try:
         return from_number(Decimal(number), currency)
     except (ArithmeticError, ValueError) as error:
-        raise RejectedError(f"{number!r} is no amount of {currency}", code="odoo.capture_shape", case_class="schema_drift") from error
+        raise RejectedError(
+            "an amount of a captured document is unreadable", code="odoo.capture_shape", case_class="schema_drift"
+        ) from error

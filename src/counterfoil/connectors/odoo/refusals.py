@@ -117,8 +117,8 @@ _status: Callable[[int], Callable[[Response], bool]] = lambda status: lambda res
 
 STATUSES: tuple[StatusRule, ...] = (
     StatusRule(range(200, 300), None),
+    StatusRule(413, RejectedError, "odoo.too_large", remedy="Make the batch sizes of the connection smaller"),
     StatusRule(_is_named, _from_body),
     StatusRule(_status(404), _not_found),
-    StatusRule(413, RejectedError, "odoo.too_large", remedy="Make the batch sizes of the connection smaller"),
 )
 """The table for the kit's HTTP client: Odoo's own bodies first, the kit's defaults for everything else."""
