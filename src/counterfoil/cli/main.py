@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import case, check, demo, mapping, replay, sandbox, status, trace, up
+from counterfoil.cli import backfill, case, check, connector, demo, init, key, mapping, replay, sandbox, schema, status, trace, up
 
 app = typer.Typer(
     name="counterfoil",
@@ -18,12 +18,17 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
+app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("trace")(trace.trace)
+app.command("backfill")(backfill.backfill)
 app.command("replay")(replay.replay)
 app.add_typer(case.app, name="case")
 app.add_typer(mapping.app, name="map")
+app.add_typer(schema.app, name="schema")
+app.add_typer(connector.app, name="connector")
+app.add_typer(key.app, name="key")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -1,0 +1,204 @@
+"""`counterfoil init`: a commented configuration, written by asking the connected systems what they hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from counterfoil.app.sections import Given, literal, section
+from counterfoil.kit.clock import SystemClock
+from counterfoil.kit.connector import Connector, Context
+from counterfoil.kit.discovery import load_connector
+from counterfoil.kit.errors import SetupError
+from counterfoil.kit.http import HttpClient
+from counterfoil.kit.limits import LocalBudget
+
+HEAD = """\
+# Counterfoil: what is connected, whose books are kept where, and what is mapped to what.
+# Secrets are never written here: { env = "NAME" } is read from the environment, { file = "path" } from a file.
+# `counterfoil check` tries everything in this file against the live systems; nothing is posted before `counterfoil up`.
+
+[hub]
+# home = ".counterfoil"        # where the embedded database and the encryption keys are kept
+# database_url = ""            # a PostgreSQL of your own instead, e.g. postgresql://user@host/counterfoil
+# host = "127.0.0.1"           # where deliveries are taken; put a TLS proxy in front
+# port = 8400
+# poll_interval_s = 60.0
+"""
+ENTITIES = """\
+# Whose books: one table per legal entity. posting = "summary" books one entry per day, currency, product group and tax instead of one
+# document per fact. Accounting dates are days of the time zone."""
+ROUTES = """\
+# Which facts belong to which entity; the first that matches wins. connection, account, country (of the customer) and currency narrow it
+# down; what no route matches becomes a case and is booked nowhere."""
+TAXES = """\
+# Which tax of the source is which tax in the books. A key is `<percentage>|<inclusive or exclusive>`, or more exactly
+# `<tax rate id>|...`. A tax that is not mapped parks its document as a case, which names the key that is missing."""
+
+_PER_COMPANY = re.compile(r"^\[connections\.(?P<connection>[^.\]]+)\.companies\.(?P<key>[^.\]]+)\]$")
+_BOOKS_IN = re.compile(r"books in (?P<currency>[A-Z]{3})\b")
+_TAX = re.compile(r'^# (?P<name>"(?:[^"\\]|\\.)*") = \S+  # (?P<percent>-?[\d.]+) (?P<how>included in the price|on top)')
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A connection to be written: its name, its connector and what is known of its settings."""
+
+    name: str
+    connector: str
+    given: Given
+
+
+@dataclass(slots=True)
+class _Books:
+    """An entity found in a target: its currency (empty: not told) and its sales taxes (name, percentage, inclusion)."""
+
+    key: str
+    target: str
+    currency: str = ""
+    taxes: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+async def configuration(wanted: Sequence[Wanted]) -> str:
+    """Return the text of a configuration file: it is valid TOML, and complete but for what only its owner knows.
+
+    Raises:
+        SetupError: an unknown connector or setting, a secret that is not there, or a target that refuses.
+        TransientError: a target that does not answer.
+    """
+    connectors = {one.name: load_connector(one.connector) for one in wanted}
+    sources = [one for one in wanted if connectors[one.name].source is not None and connectors[one.name].target is None]
+    parts = [HEAD]
+    books: list[_Books] = []
+    for one in wanted:
+        connector = connectors[one.name]
+        _check_given(one, connector)
+        parts.append("\n".join(section(one.name, one.connector, connector.config, one.given)) + "\n")
+        if connector.target is not None:
+            fragment = for_processors(await _ask(one, connector), sources)
+            parts.append(fragment)
+            books += books_in(fragment, one.name)
+    parts += [_entities(books, wanted, connectors), _routes(books, sources), _taxes(books)]
+    text = "\n".join(parts)
+    tomllib.loads(text)  # what a connector suggests must not make the file unreadable
+    return text
+
+
+def _check_given(one: Wanted, connector: Connector) -> None:
+    unknown = sorted(set(one.given) - set(connector.config.model_fields))
+    if unknown:
+        known = ", ".join(connector.config.model_fields)
+        raise SetupError(f"{one.name}: {one.connector} has no setting {', '.join(unknown)}; there are: {known}", code="init.setting")
+
+
+async def _ask(one: Wanted, connector: Connector) -> str:
+    """Ask a target for its fragment."""
+    if connector.target is None:
+        return ""
+    try:
+        settings = connector.config.model_validate({key: _resolved(value) for key, value in one.given.items()})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))
+        raise SetupError(f"{one.name} cannot be asked yet: {problems}", code="init.settings") from None
+    http = connector.http(settings) if connector.http else HttpClient("http://127.0.0.1:9", budget=LocalBudget())
+    async with http:
+        return await connector.target.suggest(Context(one.name, settings, http, SystemClock()))
+
+
+def _resolved(value: Any) -> Any:
+    if isinstance(value, Mapping) and set(value) == {"env"}:
+        secret = os.environ.get(str(value["env"]))
+        if not secret:
+            raise SetupError(f"environment variable {value['env']} is not set", code="settings.secret_missing")
+        return secret
+    return [_resolved(item) for item in value] if isinstance(value, list) else value
+
+
+def for_processors(fragment: str, sources: Sequence[Wanted]) -> str:
+    """Return a target's fragment with each line that names a connector repeated for its connections, by their names."""
+    lines: list[str] = []
+    for line in fragment.splitlines():
+        named = next((name for name in {one.connector for one in sources} if _names(line, name)), "")
+        mine = [one.name for one in sources if one.connector == named]
+        lines += [_renamed(line, named, name) for name in mine] if named else [line]
+    return "\n".join(lines) + "\n"
+
+
+def _names(line: str, connector: str) -> bool:
+    return bool(re.match(rf'^(# )?(?:{connector}|"[a-z_]+:{connector}") = ', line))
+
+
+def _renamed(line: str, connector: str, name: str) -> str:
+    return re.sub(rf'^((?:# )?)({connector}|("[a-z_]+:){connector}") = ', lambda m: f"{m[1]}{_key(m[3], name)} = ", line)
+
+
+def _key(role: str | None, name: str) -> str:
+    return f'{role}{name}"' if role else name
+
+
+def books_in(fragment: str, target: str) -> list[_Books]:
+    """Return the entities a fragment has a table for, with the currency and the taxes its comments tell."""
+    found: list[_Books] = []
+    comment = ""
+    for line in fragment.splitlines():
+        header, tax = _PER_COMPANY.match(line), _TAX.match(line)
+        if header:
+            currency = _BOOKS_IN.search(comment)
+            found.append(_Books(header["key"].strip('"'), target, currency["currency"] if currency else ""))
+        elif tax and found:
+            inclusion = "inclusive" if tax["how"].startswith("included") else "exclusive"
+            found[-1].taxes.append((tax["name"], _plain(tax["percent"]), inclusion))
+        comment = line if line.startswith("#") else ""
+    return found
+
+
+def _plain(percent: str) -> str:
+    """``19.0`` -> ``19``: percentages in keys have no superfluous zeros."""
+    return percent.rstrip("0").rstrip(".") if "." in percent else percent
+
+
+def _entities(books: Sequence[_Books], wanted: Sequence[Wanted], connectors: Mapping[str, Connector]) -> str:
+    lines = [ENTITIES]
+    for one in books:
+        currency = literal(one.currency) if one.currency else '"..."  # required: fill this in'
+        lines += [f"[entities.{one.key}]", f"target = {literal(one.target)}", f"currency = {currency}"]
+        lines += ['time_zone = "UTC"  # change it to yours, e.g. "Europe/Berlin"', '# posting = "detailed"', ""]
+    if not books:
+        target = next((one.name for one in wanted if connectors[one.name].target is not None), "NAME")
+        lines += ["# [entities.us]", f"# target = {literal(target)}", '# currency = "USD"', '# time_zone = "America/New_York"', ""]
+    return "\n".join(lines)
+
+
+def _routes(books: Sequence[_Books], sources: Sequence[Wanted]) -> str:
+    """With one entity every source is its; with several only their owner knows, so that nothing is routed by a guess."""
+    lines = [ROUTES]
+    is_clear = len(books) == 1
+    for source in sources:
+        for one in books or [_Books("us", "")]:
+            mark = "" if is_clear else "# "
+            lines += [f"{mark}[[routes]]", f"{mark}entity = {literal(one.key)}", f"{mark}connection = {literal(source.name)}", ""]
+    return "\n".join(lines)
+
+
+def _taxes(books: Sequence[_Books]) -> str:
+    lines = [TAXES]
+    for one in books:
+        lines.append(f"[mappings.tax.{one.key}]")
+        lines += _suggestions(one)
+        lines.append("")
+    if not books:
+        lines += ["# [mappings.tax.us]", '# "8.875|exclusive" = "NAME OF THE TAX IN THE BOOKS"', ""]
+    return "\n".join(lines)
+
+
+def _suggestions(books: _Books) -> Iterator[str]:
+    if books.taxes:
+        yield "# Found there; remove the # of those that are right (one line per key):"
+    for name, percent, inclusion in books.taxes:
+        yield f'# "{percent}|{inclusion}" = {name}'

@@ -1,0 +1,90 @@
+"""The key file and what is encrypted under which key."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from counterfoil.app.database import Database
+from counterfoil.kit.errors import SetupError
+from counterfoil.store import rotation, workers
+from counterfoil.store.cipher import KEY_FILE, KEY_VARIABLE, parse_keys
+
+ALIVE_WITHIN = timedelta(seconds=60)
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A key: whether it is configured, whether it is the one for writing, and how many payloads are under it."""
+
+    id: str
+    is_writing: bool
+    is_known: bool
+    payloads: int
+
+
+async def uses(database: Database, home: Path, environment: Mapping[str, str]) -> list[KeyUse]:
+    """Return every key configured or in use, the writing one first."""
+    known = parse_keys(_text(home, environment))
+    async with database.pool.connection() as conn:
+        counted = await rotation.payloads_by_key(conn)
+    names = [*known, *sorted(counted.keys() - known.keys())]
+    return [KeyUse(name, name == database.cipher.key_id, name in known, counted.get(name, 0)) for name in names]
+
+
+async def under_other_keys(database: Database) -> int:
+    """Return how many payloads are not under the writing key."""
+    async with database.pool.connection() as conn:
+        counted = await rotation.payloads_by_key(conn)
+    return sum(number for name, number in counted.items() if name != database.cipher.key_id)
+
+
+async def outdated_workers(database: Database, home: Path, environment: Mapping[str, str], now: datetime) -> list[str]:
+    """Return the workers at work that started before the key file was last changed, and so do not know its newest key.
+
+    With keys in the environment nothing can be told: an empty list.
+    """
+    if environment.get(KEY_VARIABLE, "").strip():
+        return []
+    changed_at = datetime.fromtimestamp((home / KEY_FILE).stat().st_mtime, UTC)
+    async with database.pool.connection() as conn:
+        found = await workers.list_workers(conn)
+    return [one.id for one in found if one.started_at < changed_at and now - one.beat_at < ALIVE_WITHIN]
+
+
+def _text(home: Path, environment: Mapping[str, str]) -> str:
+    return environment.get(KEY_VARIABLE, "").strip() or (home / KEY_FILE).read_text().strip()
+
+
+def add_key(home: Path, environment: Mapping[str, str]) -> str:
+    """Put a fresh key in front of the others in the key file, or begin one; return its id. The file is replaced as a whole.
+
+    Raises:
+        SetupError: the keys come from the environment, where only a person can put one.
+        StoreError: the file is damaged.
+    """
+    if environment.get(KEY_VARIABLE, "").strip():
+        raise SetupError(
+            f"the keys come from {KEY_VARIABLE}: put `newid:` and 32 random bytes as base64, then a comma, in front of what is there",
+            code="keys.from_environment",
+        )
+    path = home / KEY_FILE
+    text = path.read_text().strip() if path.exists() else ""
+    known = parse_keys(text) if text else {}
+    number = 1 + max((int(name[1:]) for name in known if name[:1] == "k" and name[1:].isdigit()), default=0)
+    fresh = f"k{number}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
+    home.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(",".join([fresh, *([text] if text else [])]) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return f"k{number}"

@@ -1,0 +1,101 @@
+"""A connection's section of the configuration file, written from its connector's settings: given, required, or possible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+Given = Mapping[str, Any]
+"""Setting -> value; ``{"env": "NAME"}`` is a reference to a secret."""
+
+_ATTRIBUTE = re.compile(r"^ {4,8}([a-z_][a-z0-9_, ]*): (.*)$")
+
+
+def section(name: str, connector: str, config: type[BaseModel], given: Given) -> list[str]:
+    """Return the lines of ``[connections.<name>]``. Required settings that are not given are marked; tables are left to others."""
+    notes = notes_of(config)
+    lines = [f"[connections.{name}]", f"connector = {literal(connector)}"]
+    for field, info in config.model_fields.items():
+        note = notes.get(field, "")
+        if field in given:
+            lines.append(f"{field} = {literal(given[field])}")
+        elif info.is_required():
+            lines += _required(name, field, info, note)
+    optional = list(_optional(config, given, notes))
+    return [*lines, *(["# Settings with their defaults:", *optional] if optional else [])]
+
+
+def _required(name: str, field: str, info: FieldInfo, note: str) -> Iterator[str]:
+    if note:
+        yield f"# {note}"
+    if is_secret(info):
+        reference = f'{{ env = "{name.upper()}_{secret_suffix(field)}" }}'
+        yield f"{field} = [{reference}]" if is_many(info) else f"{field} = {reference}"
+    else:
+        yield f'{field} = "..."  # required: fill this in'
+
+
+def secret_suffix(field: str) -> str:
+    """Return the end of the environment variable a secret is read from: ``webhook_secrets`` -> ``WEBHOOK_SECRET``."""
+    return field.upper().removesuffix("S") if field.endswith("secrets") else field.upper()
+
+
+def _optional(config: type[BaseModel], given: Given, notes: Mapping[str, str]) -> Iterator[str]:
+    for field, info in config.model_fields.items():
+        default = info.get_default(call_default_factory=True, validated_data={})
+        if field in given or info.is_required() or isinstance(default, dict) or is_secret(info):
+            continue
+        value = "..." if default is None else literal(default)
+        note = notes.get(field, "")
+        yield f"# {field} = {value}" + (f"  # {note}" if note else "")
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Tell whether a setting is a secret, or several."""
+    return SecretStr in _types(info.annotation)
+
+
+def is_many(info: FieldInfo) -> bool:
+    """Tell whether a setting is a list."""
+    return get_origin(info.annotation) in (tuple, list)
+
+
+def _types(annotation: Any) -> set[Any]:
+    return {annotation} | {found for part in get_args(annotation) for found in _types(part)}
+
+
+def notes_of(config: type[BaseModel]) -> dict[str, str]:
+    """Return what the class's docstring says of each setting, one line each (``name: text`` under ``Attributes:``)."""
+    notes: dict[str, str] = {}
+    names: list[str] = []
+    for line in (config.__doc__ or "").partition("Attributes:")[2].splitlines():
+        match = _ATTRIBUTE.match(line)
+        if match:
+            names = [part.strip() for part in match.group(1).split(",")]
+            notes.update(dict.fromkeys(names, match.group(2).strip()))
+        elif line.strip():
+            notes.update({name: f"{notes[name]} {line.strip()}" for name in names})
+    return {name: note.replace("``", "`") for name, note in notes.items()}
+
+
+def literal(value: Any) -> str:
+    """Return a value as TOML writes it. Raises ValueError for one it cannot hold."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return literal(value.value)
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str | Path):
+        return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(literal(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {literal(item)}" for key, item in value.items()) + " }"
+    raise ValueError(f"{type(value).__name__} cannot be written as TOML")
