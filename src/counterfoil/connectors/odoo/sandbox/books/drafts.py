@@ -235,5 +235,5 @@ def copied(env: Env, move: Row, values: Values) -> Values:
     name = "invoice_line_ids" if amounts.is_invoice(move) else "line_ids"
     kept = [ln for ln in lines if ln["display_type"] not in ("tax", "payment_term")] if amounts.is_invoice(move) else lines
     drop = (*AMOUNT_KEYS, "price_subtotal", "price_total", "tax_base_amount") if amounts.is_invoice(move) else ("debit", "credit")
-    values[name] = [[0, 0, {k: v for k, v in model.copied(env, ln).items() if k not in ("move_id", *drop)}] for ln in kept]
+    values[name] = [[0, 0, {**{k: v for k, v in model.copied(env, ln).items() if k not in ("move_id", *drop)}, "name": ln["name"]}] for ln in kept]
     return values

@@ -45,7 +45,7 @@ Available = dict[int, tuple[float, float]]  # currency -> (residual, units per c
 
 def _rate(env: Env, line: Row, other: Row, currency: int) -> float:
     move, other_move = env.rows("account.move")[line["move_id"]], env.rows("account.move")[other["move_id"]]
-    if env.version >= 18 and not _is_payment(env, move) and _is_payment(env, other_move):
+    if not _is_payment(env, move) and _is_payment(env, other_move):
         return _own_rate(env, other, currency, move["company_id"])
     day = move["invoice_date"] if amounts.is_invoice(move) else move["date"]
     return rate_on(env, currency, move["company_id"], day or move["date"])

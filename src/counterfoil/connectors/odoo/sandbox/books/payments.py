@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterfoil.connectors.odoo.sandbox.books import amounts, chart, posting, residuals, sync
+from counterfoil.connectors.odoo.sandbox.books import amounts, chart, posting, reconcile, residuals, sync
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
@@ -58,7 +58,7 @@ def make_move(env: Env, payment: Row, write_off: list[dict[str, object]] | None 
     commands = [
         [0, 0, {**shared, "account_id": account, "balance": balance, "amount_currency": amount}],
         [0, 0, {**shared, "account_id": payment["destination_account_id"], "balance": -rest_balance, "amount_currency": -rest}],
-        *[[0, 0, {**shared, **extra}] for extra in write_off or []],
+        *[[0, 0, {**shared, "date_maturity": False, **extra}] for extra in write_off or []],
     ]
     inner = env.with_context(allowed_company_ids=[company["id"]]).sudo()
     link = "payment_id" if env.version == 17 else "origin_payment_id"
@@ -129,12 +129,11 @@ def _number_without_move(env: Env, payment: Row) -> str:
 
 def to_draft(env: Env, payments: list[Row]) -> None:
     """Take payments back to draft, unmatching them."""
-    from counterfoil.connectors.odoo.sandbox.books import reconcile
-
     for payment in payments:
         move = env.rows("account.move").get(payment["move_id"] or 0)
         if move is not None:
-            reconcile.unmatch(env, [ln["id"] for ln in sync.lines_of(env, move)])
+            if env.version < 19:
+                reconcile.unmatch(env, [ln["id"] for ln in sync.lines_of(env, move)])
             if move["state"] in ("posted", "cancel"):
                 posting.to_draft(env, [move])
         env.set(PAYMENT, payment, state="draft")
@@ -152,9 +151,37 @@ def cancel(env: Env, payments: list[Row]) -> None:
         if move is not None:
             if move["state"] == "posted":
                 to_draft(env, [payment])
+            reconcile.unmatch(env, [ln["id"] for ln in sync.lines_of(env, move)])
             env.set(PAYMENT, payment, move_id=False)
             env.model("account.move").remove(env, move)
         env.set(PAYMENT, payment, state="canceled")
+
+
+def rewrite(env: Env, payment: Row) -> None:
+    """Bring the entry of a payment in step after its amount, date or partner changed."""
+    liquidity, counterpart, rest = sides(env, payment)
+    if len(liquidity) != 1 or len(counterpart) != 1 or rest:
+        return
+    move = env.rows("account.move")[payment["move_id"]]
+    own = amounts.company_currency(env, payment["company_id"])
+    amount = payment["amount"] * (1 if payment["payment_type"] == "inbound" else -1)
+    shared = {"currency_id": payment["currency_id"], "partner_id": payment["partner_id"], "date_maturity": payment["date"]}
+    with sync.batch(env, [move["id"]]):
+        env.set("account.move", move, partner_id=payment["partner_id"], currency_id=payment["currency_id"])
+        if move["state"] == "draft":
+            env.set("account.move", move, date=payment["date"])
+        balance = amounts.rounded(env, own, amount / amounts.move_rate(env, {**move, "invoice_date": False}))
+        for line, sign in ((liquidity[0], 1), (counterpart[0], -1)):
+            env.set(
+                "account.move.line",
+                line,
+                balance=sign * balance,
+                amount_currency=sign * amount,
+                debit=max(sign * balance, 0.0),
+                credit=max(-sign * balance, 0.0),
+                **shared,
+            )
+        env.set("account.move.line", counterpart[0], account_id=payment["destination_account_id"])
 
 
 def sides(env: Env, payment: Row) -> tuple[list[Row], list[Row], list[Row]]:
@@ -216,16 +243,14 @@ def follow(env: Env, move_ids: list[int], more: list[Row] | None = None) -> None
             if link:
                 concerned[link] = env.rows(PAYMENT)[link]
     for payment in concerned.values():
-        if payment["state"] != "in_process" or not payment["move_id"]:
+        if payment["state"] not in ("in_process", "paid") or not payment["move_id"]:
             continue
         liquidity = sides(env, payment)[0]
         through = bool(liquidity) and not amounts.rounded(env, payment["currency_id"], sum(ln["amount_residual"] for ln in liquidity))
-        documents = [env.rows("account.move")[i] for i in invoices_of(env, payment)]
+        linked = payment["invoice_ids"] if env.version == 18 else invoices_of(env, payment)
+        documents = [env.rows("account.move")[i] for i in linked]
         if through or (documents and all(d["payment_state"] == "paid" for d in documents)):
             env.set(PAYMENT, payment, state="paid")
+        elif payment["state"] == "paid":
+            env.set(PAYMENT, payment, state="in_process")
 
-
-def check_positive(payment: Row) -> None:
-    """Raise on a negative amount."""
-    if payment["amount"] < 0:
-        raise UserError("The payment amount cannot be negative.")

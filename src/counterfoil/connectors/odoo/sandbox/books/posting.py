@@ -113,7 +113,7 @@ def _post_one(env: Env, move: Row) -> None:
     if env.version >= 18:
         env.set("account.move", move, checked=True)
     sequences.check_unique(env, move)
-    if amounts.is_sale(move) and not move["payment_reference"]:
+    if move["move_type"] == "out_invoice" and not move["payment_reference"]:
         env.set("account.move", move, payment_reference=move["name"])
     lines = sync.lines_of(env, move)
     labeled: list[int] = []

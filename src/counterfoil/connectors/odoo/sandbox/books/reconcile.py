@@ -68,7 +68,7 @@ def _eligible(env: Env, lines: list[Row]) -> list[Row]:
 
 
 def _match(env: Env, lines: list[Row], held: dict[int, Open], done: set[int], differences: bool) -> None:
-    if len({ln["partner_id"] for ln in lines}) > 1:
+    if env.version >= 19 and len({ln["partner_id"] for ln in lines}) > 1:
         lines = sorted(lines, key=lambda ln: ln["partner_id"] or 0)
     debits = [held[ln["id"]] for ln in lines if ln["balance"] > 0 or ln["amount_currency"] > 0]
     credits_ = [held[ln["id"]] for ln in lines if ln["balance"] < 0 or ln["amount_currency"] < 0]
@@ -232,9 +232,15 @@ def outstanding(env: Env, move: Row) -> Any:
             or line["amount_residual"] * side >= 0
         ):
             continue
-        content.append({
-            "journal_name": other["ref"] or other["name"], "amount": abs(line["amount_residual_currency"]), "currency_id": line["currency_id"], "id": i,
-            "move_id": other["id"], "date": other["date"], "account_payment_id": other["payment_id" if env.version == 17 else "origin_payment_id"],
-        })  # fmt: skip
+        entry = {
+            "journal_name": other["ref"] or other["name"],
+            "amount": abs(line["amount_residual_currency"]),
+            "currency_id": line["currency_id"],
+            "id": i,
+            "move_id": other["id"],
+            "date": other["date"],
+            "account_payment_id": other["payment_id" if env.version == 17 else "origin_payment_id"],
+        }
+        content.append({**entry, "move_ref": other["ref"]} if env.version >= 19 else entry)
     title = "Outstanding credits" if side > 0 else "Outstanding debits"
     return {"outstanding": True, "content": content, "move_id": move["id"], "title": title} if content else False

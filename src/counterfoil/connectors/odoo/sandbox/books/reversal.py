@@ -27,6 +27,8 @@ def action(env: Env, wizard: Row, modify: bool) -> Any:
             copy = env.model("account.move").copy(env, [move["id"]], {"date": wizard["date"] or move["date"]})
             made += copy
         else:
+            if move["move_type"] == "entry" and back["date"] <= env.today:
+                posting.post(env, [back])
             made.append(back["id"])
     env.set("account.move.reversal", wizard, new_move_ids=tuple(made))
     shown: Row = {"name": "Reverse Moves", "type": "ir.actions.act_window", "res_model": "account.move"}
@@ -60,7 +62,7 @@ def reverse(env: Env, move: Row, wizard: Row) -> Row:
         drop = ("move_id", "debit", "credit", "balance", "amount_currency", "price_subtotal", "price_total", "tax_base_amount")
         own = [ln for ln in lines if ln["display_type"] not in ("tax", "payment_term")]
         values.update(invoice_date=wizard["date"] or env.today, invoice_payment_term_id=False, invoice_date_due=wizard["date"] or env.today)
-        values["invoice_line_ids"] = [[0, 0, {k: v for k, v in model.copied(env, ln).items() if k not in drop}] for ln in own]
+        values["invoice_line_ids"] = [[0, 0, {**{k: v for k, v in model.copied(env, ln).items() if k not in drop}, "name": ln["name"]}] for ln in own]
     inner = env.with_context(allowed_company_ids=[move["company_id"]]).sudo()
     back = env.rows("account.move")[env.model("account.move").create(inner, [values])[0]]
     if kind != "entry":

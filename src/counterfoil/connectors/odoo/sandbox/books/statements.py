@@ -65,11 +65,11 @@ def _others(env: Env, line: Row) -> tuple[list[Row], list[Row]]:
 
 
 def is_reconciled(env: Env, line: Row) -> bool:
-    """Return whether nothing is left on suspense and the counterparts are matched (where their accounts can be)."""
-    suspense, other = _others(env, line)
+    """Return whether nothing is left on suspense."""
+    suspense, _other = _others(env, line)
     if any(ln["balance"] for ln in suspense):
         return all(not ln["amount_residual"] for ln in suspense) if _reconcilable(env, suspense[0]) else False
-    return all(not ln["amount_residual"] for ln in other if _reconcilable(env, ln)) if line["amount"] else True
+    return True
 
 
 def _reconcilable(env: Env, item: Row) -> bool:
@@ -78,7 +78,7 @@ def _reconcilable(env: Env, item: Row) -> bool:
 
 def residual(env: Env, line: Row) -> float:
     """Return what is still on suspense (or unmatched), with the sign of the suspense line."""
-    suspense, other = _others(env, line)
+    suspense, _other = _others(env, line)
     if suspense and any(ln["balance"] for ln in suspense):
         return float(sum(ln["amount_residual_currency"] if _reconcilable(env, ln) else ln["amount_currency"] for ln in suspense))
-    return float(sum(ln["amount_residual_currency"] for ln in other if _reconcilable(env, ln)))
+    return 0.0

@@ -28,6 +28,11 @@ def complete(env: Env, values: dict[str, Any]) -> dict[str, Any]:
     ]
     lines = [ln for ln in lines if ln["amount_residual"] or ln["amount_residual_currency"]]
     if not lines:
+        if env.version >= 19:
+            raise UserError(
+                "There's nothing left to pay for the selected journal items, so no payment registration is necessary. You've got your finances under"
+                " control like a boss!"
+            )
         raise UserError("You can't register a payment because there is nothing left to pay on the selected journal items.")
     move = env.rows("account.move")[lines[0]["move_id"]]
     company = env.rows("res.company")[move["company_id"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from counterfoil.connectors.odoo.sandbox.books import payments, residuals, reversal, statements, wizard
+from counterfoil.connectors.odoo.sandbox.books import payments, reconcile, residuals, reversal, statements, sync, wizard
 from counterfoil.connectors.odoo.sandbox.orm.core import record_method
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError, ValidationError
@@ -109,8 +109,8 @@ class Payment(Model):
         """Refuse changes of what is booked."""
         booked = {"amount", "currency_id", "date", "journal_id", "partner_id", "payment_type"} & values.keys()
         for row in rows:
-            if booked and row["state"] not in ("draft",):
-                names = ", ".join(sorted(booked))
+            if booked and env.version <= 18 and row["state"] != "draft":
+                names = ", ".join(sorted(booked)) if env.version == 17 else "date, partner_id, currency_id, line_ids"
                 raise UserError(f"You cannot modify the following readonly fields on a posted move: {names}")
         return values
 
@@ -119,19 +119,17 @@ class Payment(Model):
         for row in rows:
             if "partner_id" in values or "partner_type" in values:
                 env.set(self.name, row, destination_account_id=payments.destination_account(env, row))
-            if row["move_id"] and row["state"] == "draft" and {"amount", "currency_id", "date", "partner_id"} & values.keys():
-                env.model("account.move").remove(env, env.rows("account.move")[row["move_id"]])
-                payments.make_move(env, row)
+            if row["move_id"] and {"amount", "currency_id", "date", "partner_id"} & values.keys():
+                payments.rewrite(env, row)
 
     def unlinking(self, env: Env, rows: list[Row]) -> None:
         """Refuse deleting posted payments; delete the entry with the payment."""
         for row in rows:
             move = env.rows("account.move").get(row["move_id"] or 0)
             if move is not None:
-                if move["state"] == "posted":
-                    raise UserError(
-                        "You can't delete a posted journal item. Don’t play games with your accounting records; reset the journal entry to draft before deleting it."
-                    )
+                if move["state"] == "posted" and env.version >= 18:
+                    raise ValidationError("A payment with an outstanding account cannot be confirmed without having a journal entry.")
+                reconcile.unmatch(env, [ln["id"] for ln in sync.lines_of(env, move)])
                 env.set(self.name, row, move_id=False)
                 env.model("account.move").remove(env, move)
 
