@@ -29,7 +29,7 @@ from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import outbox, work, workers
+from counterfoil.store import agenda, outbox, work, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.workflows import arming
@@ -104,7 +104,10 @@ class Hub:
         self.engine = Engine(self.pool, self.dsn, _stages(self), executor_id=executor_id)
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
-            await self.engine.arm(conn, [*_standing_keys(self), *await outbox.partitions_open(conn)])
+            # Routes, entities and mappings may have been declared since: what waited for them is decided again.
+            keys = await agenda.waited_keys(conn, ("route/", "entity/", "mapping/"))
+            released = await agenda.release(conn, keys, self.clock.now())
+            await self.engine.arm(conn, [*_standing_keys(self), *await outbox.partitions_open(conn), *released])
 
     async def stop_work(self) -> None:
         """Stop the engine; what is under way is finished or resumed by the next start."""

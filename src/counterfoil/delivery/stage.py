@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, Unmatch
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.stage import Turn, backoff_s
-from counterfoil.store import attempts, bindings, cases, outbox
+from counterfoil.store import agenda, attempts, bindings, case_work, cases, outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 ATTEMPTS_MAX = 12
 """Tries of one command before it is parked as a case; with backoff this bridges more than half an hour."""
+BREAK_TRIES_MAX = 3
+"""Looks at a document that does not show what it should, before that becomes a case."""
 TURN_MAX_S = 20.0
 """A turn ends after this long, so that the engine's checkpoint stays recent."""
 
@@ -156,7 +158,12 @@ class Deliverer:
             await cases.open_or_count(conn, openings, now)
             done = [end.id for end in ends if end.status is EndStatus.DONE]
             await cases.release_subjects(conn, "deliver", done, now)
-            await self.arm(conn, settled.touched)
+            refused = {row.subject for row, end in zip(batch, ends, strict=True) if end.status is EndStatus.REFUSED}
+            # The state of its subject may have changed since it was wished: decided again, a wish that is moot is canceled.
+            again = await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refused)], now)
+            opened = [opened_by(row) for row, end in zip(batch, ends, strict=True) if end.status is EndStatus.DONE]
+            again += await case_work.release_on(conn, [key for key in opened if key], now)
+            await self.arm(conn, [*settled.touched, *again])
 
 
 def command_of(row: CommandRow) -> Command:
@@ -177,6 +184,17 @@ def command_of(row: CommandRow) -> Command:
         rules_version=row.rules_version,
         content=row.content,
     )
+
+
+def opened_by(row: CommandRow) -> str:
+    """Return the key that undoing a match releases: allocations to that document that found too little open are tried again."""
+    arguments = decode_arguments(CommandKind.UNMATCH, row.arguments) if row.kind == CommandKind.UNMATCH else None
+    return f"open/{arguments.debit}" if isinstance(arguments, Unmatch) else ""
+
+
+def _released_by(row: CommandRow) -> str:
+    arguments = decode_arguments(CommandKind.ALLOCATE, row.arguments) if row.kind == CommandKind.ALLOCATE else None
+    return f"open/{arguments.debit}" if isinstance(arguments, Allocate) else ""
 
 
 def _all_failed(batch: Sequence[CommandRow], error: HubError) -> tuple[Outcome, ...]:
@@ -206,6 +224,8 @@ def _unanswered(row: CommandRow) -> Outcome:
 
 def _end(row: CommandRow, outcome: Outcome, now: datetime) -> End:
     status = EndStatus(outcome.status.value)
+    if status is EndStatus.REFUSED and outcome.case_class == "reconciliation_break" and row.attempts < BREAK_TRIES_MAX:
+        status = EndStatus.RETRY  # what the target shows may still be changing under us: look again before calling it a break
     wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else backoff_s(row.attempts + 1, base_s=0.5, wait_max_s=240)
     if status in (EndStatus.RETRY, EndStatus.UNKNOWN) and row.attempts + 1 >= ATTEMPTS_MAX:
         status = EndStatus.GIVEN_UP if status is EndStatus.UNKNOWN else EndStatus.REFUSED
@@ -270,4 +290,5 @@ def _case(row: CommandRow, outcome: Outcome, end: End, now: datetime) -> cases.O
         label=row.subject.key,
         entity=row.entity,
         connection=row.target,
+        releases_on=_released_by(row),
     )

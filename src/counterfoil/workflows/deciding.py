@@ -113,16 +113,23 @@ class Decider:
         wishes = [self._wish(command, item, loaded) for item in items for command in _commands(decided, item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         touched += wished.touched
-        replaced = [row.id for row in _replaced(decided, loaded, wished.new)]
-        if replaced:
-            _, more = await outbox.cancel(conn, replaced, "replaced by a newer wish of the same document")
-            touched += more
+        touched += await self._cancel(conn, [*_replaced(decided, loaded, wished.new), *_no_longer_wished(decided, loaded)], now)
         kept = [to_row(item, ref) for ref, decision in decided.decisions.items() for item in decision.summary]
         await summary.add(conn, kept, now)
         await objects.set_entities(conn, {ref: entity for ref, decision in decided.decisions.items() if (entity := _entity_of(decision))})
         await self._report(conn, decided, loaded, now)
         await agenda.finish(conn, items)
         await self.arm(conn, touched)
+
+    async def _cancel(self, conn: Conn, rows: Sequence[CommandRow], now: datetime) -> list[Key]:
+        """Cancel commands their subject's state no longer calls for; one that was sent meanwhile has its subject decided again."""
+        if not rows:
+            return []
+        by_id = {row.id: row for row in rows}
+        canceled, touched = await outbox.cancel(conn, sorted(by_id), "the state of its subject no longer calls for it")
+        await cases.release_subjects(conn, "deliver", canceled, now)
+        late = {by_id[command_id].subject for command_id in by_id.keys() - canceled}
+        return [*touched, *await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(late)], now)]
 
     def _wish(self, command: Command, item: AgendaItem, loaded: Loaded) -> outbox.Wish:
         row = loaded.rows.get(item.ref)
@@ -212,6 +219,16 @@ def _replaced(decided: Decided, loaded: Loaded, new: frozenset[str]) -> list[Com
     """Open commands whose document is now wished with other content."""
     newer = {command.external_key for decision in decided.decisions.values() for command in decision.commands if command.id in new}
     return [row for row in loaded.commands if row.external_key in newer and row.id not in new and _is_open(row)]
+
+
+def _no_longer_wished(decided: Decided, loaded: Loaded) -> list[CommandRow]:
+    """Open commands of completely decided subjects that their state does not call for any more."""
+    whole = {
+        ref: {command.id for command in decision.commands}
+        for ref, decision in decided.decisions.items()
+        if not decision.waits and not decision.problems
+    }
+    return [row for row in loaded.commands if row.subject in whole and row.id not in whole[row.subject] and _is_open(row)]
 
 
 def _entity_of(decision: Decision) -> str:

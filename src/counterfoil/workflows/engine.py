@@ -39,7 +39,7 @@ class Engine:
     """Runs the stages' turns durably. One per process."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Any], dsn: str, stages: Mapping[str, Stage], *, executor_id: str, concurrency: int = 12
+        self, pool: AsyncConnectionPool[Any], dsn: str, stages: Mapping[str, Stage], *, executor_id: str, concurrency: int = 32
     ) -> None:
         self._pool = pool
         self._dsn = dsn

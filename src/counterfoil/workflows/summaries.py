@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, Lane
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest, external_key
+from counterfoil.core.canonical.commands import Account, AccountRole, Command
+from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.core.canonical.money import Money
-from counterfoil.core.canonical.text import canonical_text
-from counterfoil.core.finance.summary import DayEntry, SummaryItem, close_day
-from counterfoil.core.policies.rules import EntityRules
+from counterfoil.core.finance.summary import SummaryItem, close_day
+from counterfoil.core.policies.closing import close
+from counterfoil.core.policies.decision import MemoryView, Problem
+from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import encode
 from counterfoil.kit.stage import Turn
-from counterfoil.store import outbox, summary
+from counterfoil.store import cases, outbox, summary
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.workflows.rules_source import RulesSource
 
@@ -56,23 +59,12 @@ def by_document(rows: Iterable[summary.SummaryItem]) -> dict[str, tuple[SummaryI
     return {key: tuple(items) for key, items in found.items()}
 
 
-def command_of(entry: DayEntry, entity: EntityRules, rules_version: int) -> Command | None:
-    """Return the command that posts a day's entry; None if everything in it cancels out."""
-    if entry.entry is None:
-        return None
-    key = external_key("summary", entry.id)
-    return Command(
-        id=digest(CommandKind.POST_ENTRY.value, entity.target, key, canonical_text(entry.entry)),
-        kind=CommandKind.POST_ENTRY,
-        target=entity.target,
-        entity=entity.name,
-        subject=ObjectRef(ObjectKind.JOURNAL_ENTRY, entry.id),
-        external_key=key,
-        arguments=entry.entry,
-        produces=f"entry/{entry.id}",
-        lane=Lane.BATCH,
-        rules_version=rules_version,
-    )
+class _NotYetError(Exception):
+    """A day cannot be closed now; carries why. Raised to leave its items untaken."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.cause)
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +81,47 @@ class DayCloser:
     async def turn(self, key: str) -> Turn:
         """Post one entry for each of the entity's days that have ended and hold items no entry has taken."""
         now = self.clock.now()
-        async with self.pool.connection() as conn, conn.transaction():
+        async with self.pool.connection() as conn:
             rules = await self.rules.current(conn)
-            entity = rules.entities[key]
-            today = now.astimezone(entity.time_zone).date()
-            for day in await summary.open_days(conn, today):
-                if day.entity != key or day.day >= today:
-                    continue
-                number, rows = await summary.close_day(conn, key, day.day, day.currency)
-                entry = close_day((key, day.day, day.currency), [from_row(row) for row in rows], number)
-                command = command_of(entry, entity, rules.version)
-                if command is not None:
-                    wished = await outbox.wish(conn, self.cipher, [wish_of(command, self.batch_key(command))], now)
-                    await self.arm(conn, wished.touched)
+            today = now.astimezone(rules.entities[key].time_zone).date()
+            days = [day for day in await summary.open_days(conn, today) if day.entity == key and day.day < today]
+        for day in days:
+            try:
+                async with self.pool.connection() as conn, conn.transaction():
+                    await self._close(conn, rules, day, now)
+            except _NotYetError as not_yet:
+                async with self.pool.connection() as conn, conn.transaction():
+                    await cases.open_or_count(conn, [_case(day, not_yet.problem, now)], now)
         return Turn(has_more=False, wake_in_s=CLOSE_EVERY_S)
+
+    async def _close(self, conn: Conn, rules: Rules, day: summary.OpenDay, now: datetime) -> None:
+        number, rows = await summary.close_day(conn, day.entity, day.day, day.currency)
+        entry = close_day((day.entity, day.day, day.currency), [from_row(row) for row in rows], number)
+        decision = close(entry, MemoryView({}), rules, now)
+        if decision.problems:
+            raise _NotYetError(decision.problems[0])
+        wishes = [wish_of(command, self.batch_key(command)) for command in decision.commands]
+        wished = await outbox.wish(conn, self.cipher, wishes, now)
+        await cases.release_subjects(conn, "close_day", [_name(day)], now)
+        await self.arm(conn, wished.touched)
+
+
+def _name(day: summary.OpenDay) -> str:
+    return f"{day.entity}/{day.day.isoformat()}/{day.currency}"
+
+
+def _case(day: summary.OpenDay, problem: Problem, now: datetime) -> cases.Opening:
+    return opening(
+        fingerprint=f"{problem.code}|summary|{_name(day)}",
+        case_class=problem.case_class.value,
+        code=problem.code,
+        cause=problem.cause,
+        next_step=problem.remedy,
+        stage="close_day",
+        subject=_name(day),
+        entity=day.entity,
+        now=now,
+    )
 
 
 def wish_of(command: Command, batch_key: str, *, lane: int | None = None, order_key: str = "", causation_id: str = "") -> outbox.Wish:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from counterfoil.app.hub import Hub, open_hub, serve_intake, wait_until
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.ingress.server import bind
 from counterfoil.kit.clock import FollowingClock, SystemClock
-from counterfoil.store import cases, views
+from counterfoil.kit.errors import SetupError
+from counterfoil.store import cases, cursors, views
 
 from .casting import MONTH_START
 from .chaos import Damage, calm, unleash
@@ -31,7 +33,7 @@ from .provision import Provisioned, provision
 from .report import CaseLine, Conservation, Result
 
 BOOKS = "books"
-SETTLE_TIMEOUT_S = 240.0
+SETTLE_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
         hub = await stack.enter_async_context(open_hub(_settings(world, home), clock))
         await stack.enter_async_context(serve_intake(hub, "127.0.0.1", port, SystemClock()))
         await hub.start_work()
+        await _first_polls(hub)
         await unleash(world.stripe, world.odoo_control)
         watch.phase("Playing December 2025, with lost, doubled and shuffled deliveries and failing servers")
         await _play(options, world, clock, hub, watch)
@@ -175,6 +178,17 @@ async def _play(options: Options, world: _World, clock: FollowingClock, hub: Hub
         await asyncio.gather(reporter, return_exceptions=True)
 
 
+async def _first_polls(hub: Hub) -> None:
+    """Wait until every source was polled once: what happens afterwards is after the cursor, and no lost delivery stays lost."""
+
+    async def is_done() -> bool:
+        async with hub.pool.connection() as conn:
+            return {one.connection for one in await cursors.list_cursors(conn) if one.cursor} >= set(hub.sources)
+
+    if not await wait_until(is_done, timeout_s=30.0):
+        raise SetupError("the sources could not be polled; run `counterfoil check`", code="demo.poll")
+
+
 async def _report_work(hub: Hub, watch: Watch) -> None:
     while True:
         await asyncio.sleep(0.5)
@@ -192,18 +206,28 @@ async def _work_left(hub: Hub, watch: Watch) -> int:
 
 
 async def _settle(hub: Hub, watch: Watch) -> None:
-    """Poll until two rounds in a row find nothing new and everything is booked; bounded, since a stuck record must show, not hang."""
+    """Poll every source once more to its end, twice, with everything booked in between; bounded: a stuck record must show, not hang."""
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
-    quiet = 0
-    while quiet < 2 and time.monotonic() < deadline:
+
+    async def is_done() -> bool:
+        return await _work_left(hub, watch) == 0
+
+    for _ in range(2):
+        before = await _covered(hub)
         await hub.wake([("poll", name) for name in hub.sources])
-        await asyncio.sleep(1.0)
 
-        async def is_done() -> bool:
-            return await _work_left(hub, watch) == 0
+        async def is_polled(before: dict[str, datetime] = before) -> bool:
+            now = await _covered(hub)
+            return all(now[name] > before.get(name, now[name]) for name in hub.sources)
 
-        is_quiet = await wait_until(is_done, timeout_s=max(1.0, deadline - time.monotonic()), every_s=0.25)
-        quiet = quiet + 1 if is_quiet else 0
+        await wait_until(is_polled, timeout_s=min(30.0, max(1.0, deadline - time.monotonic())))
+        await wait_until(is_done, timeout_s=max(1.0, deadline - time.monotonic()), every_s=0.25)
+
+
+async def _covered(hub: Hub) -> dict[str, datetime]:
+    async with hub.pool.connection() as conn:
+        rows = await cursors.list_cursors(conn)
+    return {row.connection: row.covers_until for row in rows if row.stream == "poll" and row.covers_until is not None}
 
 
 def _conservation(where: views.Conservation) -> Conservation:

@@ -77,10 +77,17 @@ class Books:
         needs = (debit.key, credit.key, *after)
         self._wish(CommandKind.ALLOCATE, "alloc", debit, credit, Allocate(debit.key, credit.key, amount), needs, produces)
 
+    def may_be_matched(self, debit: Posted, credit: Posted) -> bool:
+        """Tell whether the two documents may have been matched by us."""
+        return self.draft.may_have_acted("alloc", _pair(debit, credit))
+
     def unmatch(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
-        """Wish to undo a match that was wished, here or before; return the key of the release, nothing if there is none to undo."""
+        """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.
+
+        A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
+        """
         pair = _pair(debit, credit)
-        if not self.draft.has_wished("alloc", pair):
+        if not self.draft.may_have_acted("alloc", pair):
             return ()
         needs = (debit.key, credit.key, f"match/{pair}")
         self._wish(CommandKind.UNMATCH, "unmatch", debit, credit, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")

@@ -101,7 +101,8 @@ def _post(credit: Credit, lines: Lines) -> PostDocument:
     needs = (books.customer_key, *((reverses,) if reverses else ()), *lines.needs)
     wanted = Wanted(books.entity, CommandKind.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
     books.draft.wish(replace(wanted, order_key=books.customer_id, content=_content(note)))
-    if bill is not None:
+    is_void = note.state is e.CreditNoteState.VOID
+    if bill is not None and (not is_void or books.may_be_matched(bill.document, credit.document)):
         books.match(bill.document, credit.document, credit.before_payment, is_undoable=True)
     return document
 

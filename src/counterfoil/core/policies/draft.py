@@ -175,6 +175,13 @@ class Draft:
         key = external_key(name, object_id)
         return self.view.wished(key) is not None or any(command.external_key == key for command in self._commands.values())
 
+    def may_have_acted(self, name: str, object_id: str) -> bool:
+        """Tell whether a command was wished under this name and id and may have taken effect, or is wished in this very decision."""
+        key = external_key(name, object_id)
+        earlier = self.view.wished(key)
+        is_under_way = earlier is not None and not earlier.is_open
+        return is_under_way or any(command.external_key == key for command in self._commands.values())
+
     def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
 
