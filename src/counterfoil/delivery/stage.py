@@ -127,6 +127,11 @@ class Deliverer:
             outcomes = _all_failed(batch, error)
             flow.pause_s = _pause_s(error)
             log.warning("batch failed", target=target, batch_key=batch_key, size=len(batch), code=error.code)
+        except Exception as error:  # a connector's own fault: what it did is unknown, and it is resolved, counted and parked like any other
+            log.exception("connector failed", target=target, batch_key=batch_key, size=len(batch))
+            words = f"the connector failed ({type(error).__name__}); the log says where"
+            outcomes = tuple(Outcome(row.id, OutcomeStatus.UNKNOWN, code="deliver.failed", message=words) for row in batch)
+            flow.pause_s = 1.0
         await self._settle(target, batch_key, batch, outcomes, started, is_resolution)
 
     async def _bindings(self, target: str, batch: Sequence[CommandRow]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,9 +28,8 @@ from counterfoil.store.work import split_key
 log = structlog.get_logger()
 
 BATCH_MAX = 400
-ATTEMPTS_MAX = 5
-"""A receipt whose turn failed that often, for a reason of its own, is parked as a case."""
-MERGE_TRIES_MAX = 4
+MERGE_TRIES_MAX = 12
+"""Tries of writing a batch while others change the same objects (a tax rate told by many invoices at once)."""
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
@@ -106,14 +106,22 @@ class Normalizer:
         try:
             answer = source.normalize(settings, delivery, fetched)
         except RejectedError as error:
-            result.settlements.append(_ended(receipt, ReceiptState.PARKED, error.code))
-            result.cases.append(_case(receipt, error, now))
+            self._park(result, receipt, error, now)
+            return
+        except Exception as error:  # a normalizer's own fault stops the receipt it cannot read, not its neighbors
+            log.exception("normalizer failed", connection=receipt.connection, kind=receipt.kind, receipt=receipt.id)
+            words = f"the connector failed on it ({type(error).__name__}); the log says where"
+            self._park(result, receipt, RejectedError(words, code="normalize.failed", case_class="schema_drift"), now)
             return
         if isinstance(answer, Ignored):
             result.settlements.append(_ended(receipt, ReceiptState.IGNORED, answer.rule))
             return
         result.facts.append((receipt, answer))
         result.settlements.append(_ended(receipt, ReceiptState.NORMALIZED, ""))
+
+    def _park(self, result: Normalized, receipt: Receipt, error: RejectedError, now: datetime) -> None:
+        result.settlements.append(_ended(receipt, ReceiptState.PARKED, error.code))
+        result.cases.append(_case(receipt, error, now))
 
     def _postpone(self, result: Normalized, receipt: Receipt, error: HubError, now: datetime) -> None:
         wait_s = backoff_s(receipt.attempts + 1)
@@ -127,7 +135,8 @@ class Normalizer:
         log.info("fetch postponed", connection=receipt.connection, kind=receipt.kind, code=error.code, wait_s=round(wait_s, 1))
 
     async def _write(self, result: Normalized, now: datetime) -> Merged:
-        for _ in range(MERGE_TRIES_MAX):
+        for tries in range(MERGE_TRIES_MAX):
+            await asyncio.sleep(tries * 0.02)
             async with self.pool.connection() as conn, conn.transaction() as transaction:
                 merged = await self._write_once(conn, result, now)
                 if merged is not None:

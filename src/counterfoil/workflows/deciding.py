@@ -62,7 +62,7 @@ class Decided:
     """The decisions of a batch, by subject."""
 
     decisions: dict[ObjectRef, Decision] = field(default_factory=dict)
-    failed: dict[ObjectRef, ValueError] = field(default_factory=dict)
+    failed: dict[ObjectRef, Exception] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,9 @@ def decide_batch(items: Sequence[AgendaItem], loaded: Loaded, rules: Rules, now:
             continue
         try:
             decided.decisions[item.ref] = decide(_event_of(row, loaded.entities[item.ref], now), view, rules)
-        except ValueError as error:
+        except Exception as error:  # what does not add up, or a policy's own fault, stops its own subject only
+            if not isinstance(error, ValueError):
+                log.exception("policy failed", subject=item.ref.key)
             decided.failed[item.ref] = error
     return decided
 
@@ -266,7 +268,7 @@ def _case(ref: ObjectRef, problem: Problem, connection: str, now: datetime) -> c
     )
 
 
-def _invariant_case(ref: ObjectRef, error: ValueError, connection: str, now: datetime) -> cases.Opening:
+def _invariant_case(ref: ObjectRef, error: Exception, connection: str, now: datetime) -> cases.Opening:
     return opening(
         now=now,
         fingerprint=f"decide.invariant|{ref.key}",
