@@ -113,6 +113,7 @@ class Database:
         self.passwords: dict[str, str] = {}
         self.expired: set[str] = set()
         self.snapshot = 0
+        self.pending: Callable[[str], None] | None = None  # loads what a running load still holds back
         self.groups_field = "group_ids" if version >= 19 else "groups_id"
         self.queue_pushes: Callable[[Env], list[tuple[str, Row]]] = lambda _env: []
         self.after_commit: list[Callable[[], None]] = []

@@ -62,10 +62,11 @@ def _journal(env: Env, kind: str, values: Values) -> Row:
         if journal is None:
             raise missing("account.journal", [int(values["journal_id"])], env.uid)
         if not env.su and journal["company_id"] not in env.company_ids:
+            operation = "create" if env.version >= 19 else "read"
             raise AccessError(
-                "Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, "
-                f"{env.user_name()} doesn't have 'create' access to:\n- Journal Item (account.move.line)\n\nIf you really, really need access, perhaps you"
-                " can win over your friendly administrator with a batch of freshly baked cookies."
+                f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have '{operation}' access to:\n"
+                "- Journal Item (account.move.line)\n\nIf you really, really need access, perhaps you can win over your friendly administrator with a"
+                " batch of freshly baked cookies."
             )
         return journal
     wanted = {"out": "sale", "in_": "purchase"}.get(kind[:3].rstrip("_") if kind.startswith("out") else kind[:3], "general")
@@ -128,7 +129,20 @@ def _default_account(env: Env, move: Row, product: Row | None) -> Any:
             found = env.model("product.category").value(inner, category, f"property_account_{side}_categ_id")
             if found:
                 return found
-    return env.rows("account.journal")[move["journal_id"]]["default_account_id"]
+    habit = _habitual_account(env, move) if amounts.is_invoice(move) else False
+    return habit or env.rows("account.journal")[move["journal_id"]]["default_account_id"]
+
+
+def _habitual_account(env: Env, move: Row) -> Any:
+    """Return the account most lines of this partner went to (income for what brings money, expense for the rest), or False."""
+    group = "expense" if move["move_type"] in amounts.OUTBOUND else "income"
+    accounts, moves, rows = env.rows("account.account"), env.rows("account.move"), env.rows("account.move.line")
+    counts: dict[int, int] = {}
+    for i in env.find("account.move.line", "partner_id", move["partner_id"]) if move["partner_id"] else ():
+        account = accounts.get(rows[i]["account_id"] or 0)
+        if account is not None and moves[rows[i]["move_id"]]["company_id"] == move["company_id"] and account["account_type"].startswith(group):
+            counts[account["id"]] = counts.get(account["id"], 0) + 1
+    return max(counts, key=lambda a: counts[a]) if counts else False
 
 
 def _default_taxes(env: Env, move: Row, values: Values, product: Row | None) -> list[int]:
@@ -183,15 +197,49 @@ def amounts_written(env: Env, line: Row, values: Values) -> Values:
 
 
 def check_line_company(env: Env, values: Values) -> None:
-    """Refuse an account of another company."""
+    """Refuse an account or tax of another company: an access error where the caller may not see it, else an inconsistency."""
     move = env.row("account.move", int(values["move_id"]))
     account = env.rows("account.account").get(int(values.get("account_id") or 0))
-    if account is None or move["company_id"] in chart.companies_of(env, account):
-        return
+    if account is not None and move["company_id"] not in chart.companies_of(env, account):
+        raise _crossing(env, move, values, f"“Account” (account_id: '{account['name']}')")
+    taxes = env.rows("account.tax")
+    for i in _linked_ids(values.get("tax_ids")):
+        tax = taxes.get(i)
+        if tax is None or tax["company_id"] == move["company_id"]:
+            continue
+        if not env.su and tax["company_id"] not in env.company_ids:
+            refusal = env.model("account.tax").hidden(env, [tax], "read")
+            prefix = "Failed to write field account.move.line.tax_ids\n" if env.version >= 19 else ""
+            raise AccessError(prefix + refusal.message)
+        raise _crossing(env, move, values, f"“Taxes” (tax_ids: '{tax['name']}')")
+
+
+def _linked_ids(value: Any) -> list[int]:
+    found: list[int] = []
+    for command in value or []:
+        if isinstance(command, int):
+            found.append(command)
+        elif command[0] == 6:
+            found += command[2]
+        elif command[0] == 4:
+            found.append(command[1])
+    return found
+
+
+def _crossing(env: Env, move: Row, values: Values, what: str) -> UserError:
     company = env.rows("res.company")[move["company_id"]]["name"]
-    raise UserError(
-        "Uh-oh! You’ve got some company inconsistencies here:\n- Record is company "
-        f"“{company}” while “Account” (account_id: {account['name']}) belongs to another company.\nTo avoid a mess, no company crossover is allowed!"
+    if env.version == 17:
+        plain = what.replace("“", "'").replace("”", "'")
+        return UserError(
+            f"Incompatible companies on records:\n- '/ {values.get('name') or ''}' belongs to company '{company}' and {plain} belongs to another company."
+        )
+    if env.version == 18:
+        return UserError(
+            f"Incompatible companies on records:\n- “{values.get('name') or ''}” belongs to company “{company}” and {what} belongs to another company."
+        )
+    return UserError(
+        f"Uh-oh! You’ve got some company inconsistencies here:\n- “{values.get('name') or ''}” belongs to company “{company}” while {what} belongs to"
+        " another company.\nTo avoid a mess, no company crossover is allowed!"
     )
 
 
@@ -200,10 +248,10 @@ def provisional_name(env: Env, move: Row) -> None:
     if sequences.is_named(move):
         take_name(env, move)
         return
-    if move["name"] == "/" or sequences.reference(env, move):
+    name = sequences.next_name(env, move)
+    if move["name"] == "/" or sequences.split(name)[1] != 1:
         env.set("account.move", move, name="/")
         return
-    name = sequences.next_name(env, move)
     env.set("account.move", move, name=name)
     take_name(env, move)
 
@@ -235,5 +283,7 @@ def copied(env: Env, move: Row, values: Values) -> Values:
     name = "invoice_line_ids" if amounts.is_invoice(move) else "line_ids"
     kept = [ln for ln in lines if ln["display_type"] not in ("tax", "payment_term")] if amounts.is_invoice(move) else lines
     drop = (*AMOUNT_KEYS, "price_subtotal", "price_total", "tax_base_amount") if amounts.is_invoice(move) else ("debit", "credit")
-    values[name] = [[0, 0, {**{k: v for k, v in model.copied(env, ln).items() if k not in ("move_id", *drop)}, "name": ln["name"]}] for ln in kept]
+    values[name] = [
+        [0, 0, {**{k: v for k, v in model.copied(env, ln).items() if k not in ("move_id", *drop)}, "name": ln["name"]}] for ln in kept
+    ]
     return values

@@ -100,7 +100,7 @@ def post(env: Env, payments: list[Row]) -> None:
         if env.version == 17:
             assert move is not None  # noqa: S101 - made at creation
             posting.post(env, [move])
-            env.set(PAYMENT, payment, state="posted", name=move["name"])
+            env.set(PAYMENT, payment, state="posted", name=move["name"], date=move["date"])
             continue
         if payment["state"] not in ("draft", "in_process"):
             continue
@@ -253,4 +253,3 @@ def follow(env: Env, move_ids: list[int], more: list[Row] | None = None) -> None
             env.set(PAYMENT, payment, state="paid")
         elif payment["state"] == "paid":
             env.set(PAYMENT, payment, state="in_process")
-

@@ -18,6 +18,8 @@ def post(env: Env, moves: list[Row]) -> None:
     env.db.check_documents(len(moves))
     refusals: dict[str, None] = {}
     for move in moves:
+        if env.version >= 19:
+            _refuse_archived(env, move)
         _default_date(env, move)
         for refusal in _refusals(env, move):
             refusals[refusal] = None
@@ -63,14 +65,20 @@ def _refusals(env: Env, move: Row) -> list[str]:
     if not currency["active"]:
         said.append(f"You cannot validate a document with an inactive currency: {currency['name']}")
     accounts = [env.rows("account.account")[ln["account_id"]] for ln in lines if ln["account_id"]]
-    if any(_archived(env, a) for a in accounts):
-        archived = "archived" if env.version >= 19 else "deprecated"
-        said.append(f"A line of this move is using a {archived} account, you cannot post it.")
+    if env.version < 19 and any(_archived(env, a) for a in accounts):
+        said.append("A line of this move is using a deprecated account, you cannot post it.")
     strangers = [a for a in accounts if move["company_id"] not in chart.companies_of(env, a)]
     if strangers:
         names = ", ".join(env.model("account.account").display_name(env, a) for a in strangers)
         said.append(f"The entry is using accounts ({names}) from a different company.")
     return said
+
+
+def _refuse_archived(env: Env, move: Row) -> None:
+    for line in sync.lines_of(env, move):
+        account = env.rows("account.account").get(line["account_id"] or 0)
+        if account is not None and _archived(env, account):
+            raise UserError(f"The account {account['name']} ({account['code']}) is archived.")
 
 
 def _archived(env: Env, account: Row) -> bool:
@@ -174,6 +182,14 @@ def to_draft(env: Env, moves: list[Row]) -> None:
         reconcile.unmatch(env, [ln["id"] for move in moves for ln in sync.lines_of(env, move)])
     for move in moves:
         env.set("account.move", move, state="draft")
+        for line in sync.lines_of(env, move):
+            refresh_line(env, line)
+        refresh_totals(env, move)
+
+
+def refresh(env: Env, moves: list[Row]) -> None:
+    """Refresh residuals and totals of moves whose state was written."""
+    for move in moves:
         for line in sync.lines_of(env, move):
             refresh_line(env, line)
         refresh_totals(env, move)

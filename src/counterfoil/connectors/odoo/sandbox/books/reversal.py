@@ -62,7 +62,9 @@ def reverse(env: Env, move: Row, wizard: Row) -> Row:
         drop = ("move_id", "debit", "credit", "balance", "amount_currency", "price_subtotal", "price_total", "tax_base_amount")
         own = [ln for ln in lines if ln["display_type"] not in ("tax", "payment_term")]
         values.update(invoice_date=wizard["date"] or env.today, invoice_payment_term_id=False, invoice_date_due=wizard["date"] or env.today)
-        values["invoice_line_ids"] = [[0, 0, {**{k: v for k, v in model.copied(env, ln).items() if k not in drop}, "name": ln["name"]}] for ln in own]
+        values["invoice_line_ids"] = [
+            [0, 0, {**{k: v for k, v in model.copied(env, ln).items() if k not in drop}, "name": ln["name"]}] for ln in own
+        ]
     inner = env.with_context(allowed_company_ids=[move["company_id"]]).sudo()
     back = env.rows("account.move")[env.model("account.move").create(inner, [values])[0]]
     if kind != "entry":

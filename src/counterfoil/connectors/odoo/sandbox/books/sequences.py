@@ -109,9 +109,13 @@ def reference(env: Env, move: Row) -> str:
     series = env.db.numbers.series(env, move)
     rows = env.rows("account.move")
     at = bisect.bisect_right(series.by_date, (move["date"], 1 << 60))
-    for position in range(at - 1, -1, -1):
-        if series.by_date[position][1] != move["id"]:
-            return str(rows[series.by_date[position][1]]["name"])
+    earlier = [i for _date, i in series.by_date[max(0, at - 2) : at] if i != move["id"]]
+    if earlier and env.version < 19:  # of several on the latest day the oldest one
+        day = rows[earlier[-1]]["date"]
+        start = bisect.bisect_left(series.by_date, (day, 0))
+        return next(str(rows[i]["name"]) for _date, i in series.by_date[start:at] if i != move["id"])
+    if earlier:
+        return str(rows[earlier[-1]]["name"])
     for _date, i in series.by_date[at:]:
         if i != move["id"]:
             return str(rows[i]["name"])
@@ -164,4 +168,4 @@ def check_unique(env: Env, move: Row) -> None:
     for i in env.find("account.move", "name", move["name"]):
         twin = rows[i]
         if i != move["id"] and twin["state"] == "posted" and twin["journal_id"] == move["journal_id"]:
-            raise ValidationError("Another entry with the same name already exists.")
+            raise ValidationError("The operation cannot be completed: Another entry with the same name already exists.")

@@ -60,6 +60,7 @@ class Money:
     globally: bool
     version: int = 19
 
+
 def flatten(env: Env, tax_ids: tuple[int, ...]) -> list[tuple[Row, int]]:
     """Return (tax, group tax id) in computation order, groups replaced by their children."""
     rows = env.rows("account.tax")
@@ -240,4 +241,7 @@ def bases(lines: list[TaxedLine], money: Money) -> dict[tuple[int, int], float]:
             sums[0] += raw if money.globally else round_half_up(raw, money.company_digits)
             sums[1] += share.raw_company if share.included else 0.0
             sums[2] += share.amount_company if share.included else 0.0
-    return {key: round_half_up(round_half_up(base + raw, money.company_digits) - tax, money.company_digits) for key, (base, raw, tax) in found.items()}
+    return {
+        key: round_half_up(round_half_up(base + raw, money.company_digits) - tax, money.company_digits)
+        for key, (base, raw, tax) in found.items()
+    }

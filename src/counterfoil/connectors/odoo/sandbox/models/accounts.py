@@ -212,12 +212,6 @@ class Journal(Model):
         if any(t["id"] != row["id"] and t["company_id"] == row["company_id"] for t in twins):
             raise ValidationError("The operation cannot be completed: Journal codes must be unique per company.")
 
-    def unlinking(self, env: Env, rows: list[Row]) -> None:
-        """Refuse deleting a journal with entries."""
-        for row in rows:
-            if env.find("account.move", "journal_id", row["id"]):
-                raise UserError(f"You cannot delete the following journal as it contains journal entries: {row['name']}")
-
 
 class PaymentMethod(Model):
     """account.payment.method."""

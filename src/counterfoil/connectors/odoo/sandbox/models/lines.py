@@ -62,7 +62,7 @@ class Line(Model):
             self.field(name)
         rows = self.existing(env, ids)
         with sync.batch(env, [row["move_id"] for row in rows]):
-            self.check_visible(env, rows, "write")
+            self.check_visible(env, rows)
             values = self.writing(env, rows, dict(vals))
             for row in rows:
                 self.assign(env, row, {**values, **drafts.amounts_written(env, row, vals)})

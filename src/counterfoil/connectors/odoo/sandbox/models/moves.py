@@ -103,13 +103,20 @@ class Move(Model):
         return values
 
     def _check_posted(self, env: Env, row: Row, values: Values) -> None:
-        touched = [n for n in values if n in PROTECTED and self._differs(row, n, values[n])]
-        if not touched:
+        if values.get("journal_id", row["journal_id"]) != row["journal_id"]:
+            if env.version == 17:
+                raise UserError("You cannot edit the journal of an account move if it has been posted once.")
+            raise UserError(
+                'You cannot edit the journal of an account move if it has been posted once, unless the name is removed or set to "/". This might'
+                " create a gap in the sequence."
+            )
+        touched = [n for n in PROTECTED if n in values and (env.version >= 18 or n != "invoice_date")]
+        if not any(self._differs(row, n, values[n]) for n in touched):
             return
-        posting.refuse_locked(env, row)
         if env.version >= 18 and not env.context.get("skip_readonly_check"):
-            names = ", ".join(sorted(touched))
+            names = ", ".join(touched)
             raise UserError(f"You cannot modify the following readonly fields on a posted move: {names}")
+        posting.refuse_locked(env, row)
 
     @staticmethod
     def _differs(row: Row, name: str, value: Any) -> bool:
@@ -117,6 +124,8 @@ class Move(Model):
 
     def written(self, env: Env, rows: list[Row], values: Values) -> None:
         """Let names enter their series; check them."""
+        if "state" in values:
+            posting.refresh(env, rows)
         if {"name", "date", "journal_id"} & values.keys():
             env.db.numbers.forget()
         if "name" in values:

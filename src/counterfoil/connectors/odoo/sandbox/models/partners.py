@@ -278,6 +278,10 @@ class ProductTemplate(Model):
         ),
     }
 
+    def display_name(self, env: Env, row: Row) -> str:
+        """Return the name after the code."""
+        return f"[{row['default_code']}] {row['name']}" if row["default_code"] else str(row["name"])
+
     def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
         """Give the template its variant."""
         if not env.context.get("create_product_product", True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class Record:
     db_id: int | None = None
     first: int = 0
     last: int = 0
+    index: int = 0
     errors: list[Row] = field(default_factory=list)
 
 
@@ -64,20 +66,21 @@ def check_header(env: Env, model: Reading, paths: list[Path]) -> None:
                 current = env.model(declared.relation)
 
 
-def extract(env: Env, model: Reading, paths: list[Path], data: list[list[Any]]) -> list[Record]:
-    """Return the records of a table; a row whose own columns are all empty continues the record above."""
+def extract(env: Env, model: Reading, paths: list[Path], data: list[list[Any]]) -> Iterator[Record]:
+    """Yield the records of a table; a row whose own columns are all empty continues the record above."""
     nested = [i for i, p in enumerate(paths) if p[0] in model.fields and model.fields[p[0]].kind == "one2many"]
     own = [i for i in range(len(paths)) if i not in set(nested)]
-    records = []
-    index = 0
+    index = number = 0
     while index < len(data):
         end = index + 1
         while nested and end < len(data) and all(blank(data[end][i]) for i in own) and any(not blank(data[end][i]) for i in nested):
             end += 1
         if nested or any(not blank(cell) for cell in data[index]):
-            records.append(_record(env, model, paths, own, nested, data, index, end))
+            record = _record(env, model, paths, own, nested, data, index, end)
+            record.index = number
+            number += 1
+            yield record
         index = end
-    return records
 
 
 def _record(
@@ -200,7 +203,11 @@ def _number(kind: str, label: str, cell: Any) -> float | int:
 def _linked(env: Env, declared: Field, path: Path, cell: Any) -> int:
     how = path[0] if path else ""
     if how == "id":
-        found = env.db.xids.find(str(cell) if "." in str(cell) else f"__import__.{cell}")
+        xid = str(cell) if "." in str(cell) else f"__import__.{cell}"
+        found = env.db.xids.find(xid)
+        if found is None and env.db.pending is not None:  # perhaps an earlier row of the same load
+            env.db.pending(xid)
+            found = env.db.xids.find(xid)
         if found is not None and found["model"] == declared.relation and found["res_id"] in env.rows(declared.relation):
             return int(found["res_id"])
         kind = "external id"

@@ -181,8 +181,10 @@ class Core:
 
     def absent(self, env: Env, declared: Field, value: int) -> OdooError:
         """Return the error for a many2one to a record that does not exist: documents notice it, other models violate a foreign key."""
-        if self.documents:
-            return missing(declared.relation, [value], env.uid)
+        return missing(declared.relation, [value], env.uid) if self.documents else self.referenced(declared)
+
+    def referenced(self, declared: Field) -> OdooError:
+        """Return the version's text for a violated foreign key of this model."""
         if self.version >= 19:
             return ValidationError(
                 "The operation cannot be completed: Another model is using the record you are trying to delete.\n\n"

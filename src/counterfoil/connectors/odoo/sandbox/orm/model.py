@@ -21,111 +21,135 @@ class Model(Writing):
     @model_method
     def load(self, env: Env, fields: list[str], data: list[list[Any]]) -> Row:
         """Create or update records by external id; all or nothing, failures are messages (HTTP 200)."""
-        if not data:
-            return {"ids": [], "messages": [], "nextrow": 0}
         paths = [columns.split(name) for name in fields]
         columns.check_header(env, self, paths)
         mark = env.store.mark()
-        records = columns.extract(env, self, paths, data)
-        messages = [_ordered(e, i) for i, record in enumerate(records) for e in record.errors]
-        ids: list[int] = []
-        if not messages:
-            try:
-                ids = self._load_all(env, records)
-            except OdooError as error:
-                if isinstance(error, PythonError) and not isinstance(error, _Collision):
-                    raise
-                env.store.rollback(mark)
-                ids, messages = self._load_singly(env, records)
-        if messages:
+        loading = Loading(env, self)
+        env.db.pending = loading.settle
+        try:
+            for record in columns.extract(env, self, paths, data):
+                loading.take(record)
+            loading.flush()
+        finally:
+            env.db.pending = None
+        if any(m["type"] == "error" for m in loading.messages):
             env.store.rollback(mark)
-            return {"ids": False, "messages": messages, "nextrow": 0}
-        return {"ids": ids, "messages": [], "nextrow": 0}
-
-    def _load_singly(self, env: Env, records: list[columns.Record]) -> tuple[list[int], list[Row]]:
-        ids: list[int] = []
-        messages: list[Row] = []
-        for index, record in enumerate(records):
-            mark = env.store.mark()
-            try:
-                ids += self._load_all(env, [record])
-            except OdooError as error:
-                env.store.rollback(mark)
-                message = self._message(error)
-                entry: Row = {"rows": {"from": record.first, "to": record.last}, "record": index, "type": "error", "message": message}
-                if isinstance(error, FieldRefusal) and self.version >= 19:
-                    entry["field"] = error.field
-                messages.append(entry)
-            if len(messages) >= 10 and len(messages) * 10 > index + 1:
-                messages.append({"type": "warning", "message": TOO_MANY})
-                break
-        return ids, messages
-
-    def _message(self, error: OdooError) -> str:
-        """Return an error as load tells it: a constraint without its preamble, before 19 in quotes."""
-        bare = error.message.removeprefix("The operation cannot be completed: ")
-        return repr(bare) if bare != error.message and self.version < 19 else bare
-
-    def _load_all(self, env: Env, records: list[columns.Record]) -> list[int]:
-        update = env.context.get("mode", "init") == "update"
-        noupdate = bool(env.context.get("noupdate", False))
-        ids: list[int | None] = []
-        fresh: list[tuple[int, columns.Record]] = []
-        seen: dict[str, int] = {}
-        twice: list[tuple[int, int]] = []
-        for record in records:
-            xid = _full(record.xid)
-            row_id = record.db_id
-            known = env.db.xids.find(xid) if xid else None
-            if known is not None and row_id is None:
-                self._check_known(env, xid, known)
-                row_id = known["res_id"]
-                if update and known["noupdate"]:
-                    ids.append(row_id)
-                    continue
-            if row_id is not None:
-                if xid and known is None:
-                    env.db.xids.add(env, xid, self.name, row_id, noupdate)
-                self.write(env, [row_id], record.values)
-                ids.append(row_id)
-            elif xid and xid in seen:
-                twice.append((len(ids), seen[xid]))
-                ids.append(None)
-                fresh.append((len(ids) - 1, record))
-            else:
-                if xid:
-                    seen[xid] = len(ids)
-                ids.append(None)
-                fresh.append((len(ids) - 1, record))
-        repeated = dict(twice)
-        news = [(at, record) for at, record in fresh if at not in repeated]
-        made = self.create(env, [record.values for _at, record in news]) if news else []
-        for (at, record), row_id in zip(news, made, strict=True):
-            ids[at] = row_id
-            if record.xid:
-                self.load_named(env, _full(record.xid), row_id, noupdate)
-        for at, record in fresh:
-            if at in repeated:
-                ids[at] = ids[repeated[at]]
-                if not (update and noupdate):
-                    self.write(env, [int(ids[at] or 0)], record.values)
-        return [int(i or 0) for i in ids]
-
-    def _check_known(self, env: Env, xid: str, known: Row) -> None:
-        if known["model"] != self.name:
-            raise OdooError(
-                f"For external id {xid} when trying to create/update a record of model {self.name} found record of different model"
-                f" {known['model']} ({known['id']})"
-            )
-        if known.get("_commit") and known["_commit"] > env.db.snapshot:
-            raise _Collision(SERIALIZATION)
+            return {"ids": False, "messages": loading.messages, "nextrow": 0}
+        return {"ids": loading.ids, "messages": loading.messages, "nextrow": 0}
 
     def load_named(self, env: Env, xid: str, row_id: int, noupdate: bool) -> None:
         """Record the external id of a created record."""
         env.db.xids.add(env, xid, self.name, row_id, noupdate)
 
 
-class _Collision(PythonError):
+class Loading:
+    """One load under way: converted records wait here until a later row needs them, or the end."""
+
+    def __init__(self, env: Env, model: Model) -> None:
+        self.env = env
+        self.model = model
+        self.ids: list[int] = []
+        self.messages: list[Row] = []
+        self.waiting: list[columns.Record] = []
+        self.update = env.context.get("mode", "init") == "update"
+        self.noupdate = bool(env.context.get("noupdate", False))
+
+    def take(self, record: columns.Record) -> None:
+        """Take a record in, or what is wrong with it."""
+        for error in record.errors:
+            self.messages.append(_ordered(error, record.index))
+        if not record.errors:
+            self.waiting.append(record)
+
+    def settle(self, xid: str) -> None:
+        """Load what waits, if it has the external id a later row refers to."""
+        if any(full_name(record.xid) == xid for record in self.waiting):
+            self.flush()
+
+    def flush(self) -> None:
+        """Load what waits: all at once, after a refusal one by one."""
+        records, self.waiting = self.waiting, []
+        if not records:
+            return
+        mark = self.env.store.mark()
+        try:
+            self.ids += self._all(records)
+        except OdooError:
+            self.env.store.rollback(mark)
+            self._singly(records)
+
+    def _singly(self, records: list[columns.Record]) -> None:
+        errors = 0
+        for position, record in enumerate(records):
+            mark = self.env.store.mark()
+            try:
+                self.ids += self._all([record])
+            except OdooError as error:
+                self.env.store.rollback(mark)
+                errors += 1
+                self.messages.append(self._message(error, record))
+            if errors >= 10 and errors * 10 > position + 1:
+                self.messages.append({"type": "warning", "message": TOO_MANY})
+                break
+
+    def _message(self, error: OdooError, record: columns.Record) -> Row:
+        """Return an error as load tells it: a constraint without its preamble, before 19 in quotes."""
+        text = error.message.removeprefix("The operation cannot be completed: ")
+        if text != error.message and self.env.version < 19:
+            text = repr(text)
+        if isinstance(error, PythonError) and not isinstance(error, Collision):
+            text = f"Unknown error during import: <class '{error.name.removeprefix('builtins.')}'>: {error.message}"
+        entry: Row = {"rows": {"from": record.first, "to": record.last}, "record": record.index, "type": "error", "message": text}
+        if isinstance(error, FieldRefusal) and self.env.version >= 19:
+            entry["field"] = error.field
+        return entry
+
+    def _all(self, records: list[columns.Record]) -> list[int]:
+        ids: list[int] = [0] * len(records)
+        seen: dict[str, int] = {}
+        fresh: list[int] = []
+        again: list[int] = []
+        for position, record in enumerate(records):
+            xid = full_name(record.xid)
+            known = self.env.db.xids.find(xid) if xid else None
+            if known is not None or record.db_id is not None:
+                ids[position] = self._existing(record, xid, known)
+            elif xid and xid in seen:
+                again.append(position)
+            else:
+                seen.setdefault(xid, position)
+                fresh.append(position)
+        made = self.model.create(self.env, [records[p].values for p in fresh]) if fresh else []
+        for position, row_id in zip(fresh, made, strict=True):
+            ids[position] = row_id
+            if records[position].xid:
+                self.model.load_named(self.env, full_name(records[position].xid), row_id, self.noupdate)
+        for position in again:
+            ids[position] = ids[seen[full_name(records[position].xid)]]
+            if not (self.update and self.noupdate):
+                self.model.write(self.env, [ids[position]], records[position].values)
+        return ids
+
+    def _existing(self, record: columns.Record, xid: str, known: Row | None) -> int:
+        """Update an existing record, unless it is protected from updates and this load only inserts."""
+        if known is not None:
+            if known["model"] != self.model.name:
+                raise OdooError(
+                    f"For external id {xid} when trying to create/update a record of model {self.model.name} found record of different model"
+                    f" {known['model']} ({known['id']})"
+                )
+            if known.get("_commit") and known["_commit"] > self.env.db.snapshot:
+                raise Collision(SERIALIZATION)
+            if self.update and known["noupdate"]:
+                return int(known["res_id"])
+        row_id = record.db_id if record.db_id is not None else int(known["res_id"]) if known is not None else 0
+        if xid and known is None:
+            self.model.load_named(self.env, xid, row_id, self.noupdate)
+        self.model.write(self.env, [row_id], record.values)
+        return row_id
+
+
+class Collision(PythonError):
     """Another transaction made the same external id after this one had started."""
 
 
@@ -139,7 +163,8 @@ class FieldRefusal(OdooError):
         self.field = field
 
 
-def _full(xid: str) -> str:
+def full_name(xid: str) -> str:
+    """Return an external id with its module."""
     return xid if not xid or "." in xid else f"__import__.{xid}"
 
 

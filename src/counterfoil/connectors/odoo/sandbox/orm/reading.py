@@ -114,7 +114,9 @@ class Reading(Core):
             " freshly baked cookies."
         )
         if env.version >= 18:
-            text += f"\n\nThis seems to be a multi-company issue, you might be able to access the record by switching to the company: {names}."
+            text += (
+                f"\n\nThis seems to be a multi-company issue, you might be able to access the record by switching to the company: {names}."
+            )
         return AccessError(text)
 
     def _companies_of(self, env: Env, row: Row) -> list[int]:

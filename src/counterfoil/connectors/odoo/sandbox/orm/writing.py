@@ -170,7 +170,7 @@ class Writing(Reading):
         for name in vals:
             self.field(name)
         rows = self.existing(env, ids)
-        self.check_visible(env, rows, "write")
+        self.check_visible(env, rows)
         values = self.writing(env, rows, dict(vals))
         for row in rows:
             self.assign(env, row, values)
@@ -231,10 +231,7 @@ class Writing(Reading):
         elif declared.ondelete == "cascade":
             other.remove(env, holder)
         elif declared.ondelete == "restrict" or declared.required:
-            raise ValidationError(
-                "The operation cannot be completed: another model requires the record being deleted. If possible, archive it instead.\n\n"
-                f"Model: {other.label} ({other.name})\nConstraint: {other.name.replace('.', '_')}_{declared.name}_fkey"
-            )
+            raise other.referenced(declared)
         else:
             env.set(other.name, holder, **{declared.name: False})
 

@@ -72,7 +72,7 @@ def bind_positional(model: Model, method: str, args: Sequence[Any], kwargs: Mapp
     ids: list[int] = []
     if kind_of(type(model), method) == "record":
         first: Any = rest.pop(0) if rest else []
-        ids = [first] if isinstance(first, int) and not isinstance(first, bool) else [int(i) for i in first or []]
+        ids = [first] if isinstance(first, int) and not isinstance(first, bool) else [int(i) for i in first or [] if i]
     try:
         bound = signature(type(model), method).bind(*rest, **kwargs)
     except TypeError as error:
