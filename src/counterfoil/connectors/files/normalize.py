@@ -15,6 +15,7 @@ from counterfoil.connectors.files.row import Row
 from counterfoil.connectors.files.wire import Document, from_micros, to_micros
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Delivery, Normalized
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -118,6 +119,7 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
     if any(a.amount.minor <= 0 for a in applications) or sum(a.amount.minor for a in applications) > amount.minor:
         raise row.refuse("applied", "must be positive, and together not more than the amount", case_class="amount_mismatch")
     occurred_at = row.instant("paid_on")
+    is_out_of_band = row.flag("is_out_of_band", default=True)
     payment = e.Payment(
         id=row.own_id(),
         customer_id=row.required_ref("customer_id"),
@@ -126,9 +128,15 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
         occurred_at=occurred_at,
         applications=applications,
         method=row.text("method"),
-        is_out_of_band=row.flag("is_out_of_band", default=True),
+        is_out_of_band=is_out_of_band,
+        settlement=None if is_out_of_band else _settlement(row, amount, occurred_at),
     )
     return EventType.PAYMENT_SUCCEEDED, occurred_at, payment
+
+
+def _settlement(row: Row, gross: Money, occurred_at: datetime) -> e.Settlement:
+    """Return the movement a row made on the balance of the processor the file stands for; a file tells no fees (they are journal entries)."""
+    return e.Settlement(f"{row.own_id()}.settlement", gross, Money(0, gross.currency), gross, occurred_at)
 
 
 def _refund(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
@@ -146,6 +154,7 @@ def _refund(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, dat
         customer_id=row.ref("customer_id"),
         credit_note_id=row.ref("credit_note_id"),
         reason=row.text("reason"),
+        settlement=_settlement(row, -amount, occurred_at),
     )
     return EventType.REFUND_SUCCEEDED, occurred_at, refund
 
