@@ -81,7 +81,15 @@ def notes_of(config: type[BaseModel]) -> dict[str, str]:
             notes.update(dict.fromkeys(names, match.group(2).strip()))
         elif line.strip():
             notes.update({name: f"{notes[name]} {line.strip()}" for name in names})
-    return {name: note.replace("``", "`") for name, note in notes.items()}
+    for name in list(notes):
+        notes.update(_apart(name, notes[name].replace("``", "`"), config))
+    return notes
+
+
+def _apart(name: str, note: str, config: type[BaseModel]) -> dict[str, str]:
+    """Return a note that tells of further settings on the same lines as one note each."""
+    parts = re.split(r"\. (" + "|".join(config.model_fields) + r"): ", note)
+    return dict(zip([name, *parts[1::2]], parts[0::2], strict=True))
 
 
 def literal(value: Any) -> str:

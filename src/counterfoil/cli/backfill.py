@@ -40,9 +40,9 @@ def backfill(
     rows = [(one.kind, count(one.read), count(one.new)) for one in done.kinds]
     print_table(f"History of {connection}", ["kind", "objects read", "new here"], rows, right=(1, 2))
     if done.left and not done.has_worker:
-        words.print(f"{plural(done.left, 'record')} wait to be read or booked: start `counterfoil up`, or run this again with --work.")
+        words.print(f"To be read or booked: {plural(done.left, 'record')}. Start `counterfoil up`, or run this again with --work.")
     elif done.left:
-        words.print(f"{plural(done.left, 'record')} are being read and booked; `counterfoil status` shows how far it is.")
+        words.print(f"Being read and booked: {plural(done.left, 'record')}. `counterfoil status` shows how far it is.")
     else:
         words.print("Everything that can be booked is booked; `counterfoil status` shows what waits and why.")
 
@@ -54,8 +54,9 @@ async def _backfill(config: Path, connection: str, since: datetime, kinds: tuple
     from counterfoil.app.settings import load
 
     quiet()
+    settings = load(config)
     with progress() as bars:
-        return await read_history(load(config), Order(connection, since, kinds, again, work), _watch(bars))
+        return await read_history(settings, Order(connection, since, kinds, again, work), _watch(bars))
 
 
 def _watch(bars: Bars) -> Watch:

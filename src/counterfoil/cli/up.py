@@ -23,7 +23,7 @@ def up(
     no_intake: Annotated[
         bool, typer.Option("--no-intake", help="Only work (poll, read, decide, post); another process takes deliveries.")
     ] = False,
-    host: Annotated[str, typer.Option(help="Address to listen on instead of the configuration's [hub] host.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on instead of the configuration's.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port instead of the configuration's; 0: a free one.")] = None,
     worker: Annotated[
         str, typer.Option(envvar="COUNTERFOIL_WORKER", help="This worker's name, one per process; the host's name otherwise.")

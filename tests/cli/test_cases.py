@@ -1,0 +1,156 @@
+"""Cases and mappings at the terminal."""
+
+from __future__ import annotations
+
+from counterfoil.store.pool import Conn
+from counterfoil.store.receipts import ReceiptState
+
+from .conftest import Program
+from .seeds import armed, deliveries, in_database, settled, unmapped_tax
+
+
+def test_a_case_tells_its_cause_its_money_and_the_command_that_mends_it(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    (line,) = program.run("case", "list", "--json").json()
+    assert (line["id"], line["case_class"], line["money_minor"], line["currency"]) == (case, "unmapped_tax", 11900, "EUR")
+    assert "119.00 EUR" in program.run("case", "list").out
+    shown = program.run("case", "show", str(case))
+    assert shown.code == 0
+    assert "counterfoil map set tax de '19|exclusive' 'NAME IN THE BOOKS'" in shown.out
+    detail = program.run("case", "show", str(case), "--json").json()
+    assert detail["subjects"][0]["subject"]["subject"] == "invoice/stripe:in_1"
+    assert [line["action"] for line in detail["history"]] == ["opened"]
+
+
+def test_lists_are_narrowed_down(program: Program, database: str) -> None:
+    unmapped_tax(database)
+    assert program.run("case", "list", "--class", "schema_drift", "--json").json() == []
+    assert program.run("case", "list", "--entity", "fr", "--json").json() == []
+    assert len(program.run("case", "list", "--entity", "de", "--owner", "finance systems", "--json").json()) == 1
+    assert program.run("case", "list", "--state", "resolved", "--json").json() == []
+
+
+def test_a_case_that_is_not_there_is_a_finding(program: Program) -> None:
+    ended = program.run("case", "show", "7")
+    assert (ended.code, ended.err) == (1, "there is no case 7; `counterfoil case list --state all` lists them\n")
+    assert program.run("case", "assign", "7", "accounting").code == 1
+    assert program.run("case", "retry", "7").code == 1
+
+
+def test_assigning_is_kept_in_the_history(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    assert program.run("case", "assign", str(case), "accounting", "--by", "controller").code == 0
+    history = program.run("case", "show", str(case), "--json").json()["history"]
+    assert [(line["actor"], line["action"], line["detail"]) for line in history[1:]] == [("controller", "assigned", "accounting")]
+
+
+def test_retrying_arms_what_stood_still(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    assert armed(database) == []
+    assert program.run("case", "retry", str(case), "--json").json() == {"retried": [case]}
+    assert [stage for stage, _ in armed(database)] == ["decide"]
+
+
+def test_retrying_by_class_takes_all_its_cases(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    assert program.run("case", "retry", "--class", "unmapped_tax", "--json").json() == {"retried": [case]}
+    assert program.run("case", "retry", "--class", "schema_drift", "--json").code == 1
+    assert program.run("case", "retry").code == 2
+
+
+def test_waiving_shows_its_plan_and_does_nothing_without_apply(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    planned = program.run("case", "waive", str(case), "--reason", "test data")
+    assert planned.code == 0
+    assert "Nothing was changed. Add --apply" in planned.err
+    assert len(program.run("case", "list", "--json").json()) == 1
+    done = program.run("case", "waive", str(case), "--reason", "test data", "--apply", "--by", "controller")
+    assert done.code == 0
+    (closed,) = program.run("case", "list", "--state", "waived", "--json").json()
+    assert (closed["closed_by"], closed["reason"]) == ("controller", "test data")
+    assert program.run("case", "waive", str(case), "--reason", "again", "--apply").code == 1
+
+
+def test_waiving_needs_a_reason(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    assert program.run("case", "waive", str(case), "--apply").code == 2
+    assert program.run("case", "waive", str(case), "--apply", "--reason", " ").code == 2
+    assert len(program.run("case", "list", "--json").json()) == 1
+
+
+def test_a_mapping_set_releases_what_waited_for_it(program: Program, database: str) -> None:
+    unmapped_tax(database)
+    ended = program.run("map", "set", "tax", "de", "19|exclusive", "VAT 19")
+    assert ended.code == 0
+    assert "What waited for it goes on" in ended.err
+    assert [stage for stage, _ in armed(database)] == ["decide"]
+    again = program.run("map", "set", "tax", "de", "19|exclusive", "VAT 19")
+    assert (again.code, again.err) == (0, "It says so already.\n")
+
+
+def test_a_mapping_set_wins_over_the_files_until_it_is_taken_away(program: Program) -> None:
+    declared = {"kind": "tax", "entity": "de", "key": "7|exclusive", "value": "VAT 7", "where": "file"}
+    assert program.run("map", "list", "--json").json() == [declared]
+    assert program.run("map", "set", "tax", "de", "7|exclusive", "VAT reduced", "--json").json()["changed"] is True
+    assert program.run("map", "list", "--json").json() == [{**declared, "value": "VAT reduced", "where": "set"}]
+    assert program.run("map", "unset", "tax", "de", "7|exclusive").code == 0
+    assert program.run("map", "list", "--json").json() == [declared]
+    assert program.run("map", "unset", "tax", "de", "7|exclusive").code == 1
+
+
+def test_a_mapping_is_refused_for_an_entity_that_is_not_configured(program: Program) -> None:
+    ended = program.run("map", "set", "tax", "fr", "20|exclusive", "TVA 20")
+    assert (ended.code, ended.err) == (2, "entity 'fr' is not under [entities] of the configuration; there are: de\n")
+    assert program.run("map", "set", "colour", "de", "x", "y").code == 2
+
+
+def test_a_replay_shows_its_plan_and_then_has_receipts_read_again(program: Program, database: str) -> None:
+    one, two, three = deliveries(database, program.folder, "invoice.paid", "invoice.paid", "plan.created")
+    settled(database, ReceiptState.NORMALIZED, one, two)
+    settled(database, ReceiptState.IGNORED, three, rule="plan_not_kept")
+    selection = ("replay", "--connection", "stripe_de", "--kind", "invoice.paid")
+    plan = program.run(*selection, "--json")
+    assert plan.json() == {"applied": False, "receipts": {"normalized": 2, "ignored": 0, "parked": 0}, "total": 2}
+    assert _states(database) == ["normalized", "normalized", "ignored"]
+    assert program.run(*selection, "--apply", "--json").json()["applied"] is True
+    assert _states(database) == ["pending", "pending", "ignored"]
+    assert {stage for stage, _ in armed(database)} == {"normalize"}
+    assert program.run(*selection).code == 1
+
+
+def test_a_replay_is_narrowed_down_by_state_and_period(program: Program, database: str) -> None:
+    one, two = deliveries(database, program.folder, "invoice.paid", "invoice.paid")
+    settled(database, ReceiptState.NORMALIZED, one)
+    settled(database, ReceiptState.PARKED, two, rule="x")
+    base = ("replay", "--connection", "stripe_de", "--json")
+    assert program.run(*base, "--state", "parked").json()["total"] == 1
+    assert program.run(*base, "--since", "2026-03-02", "--until", "2026-03-03").json()["total"] == 2
+    assert program.run(*base, "--since", "2026-03-03").json()["total"] == 0
+    assert program.run(*base, "--until", "2026-03-02T08:00Z").json()["total"] == 0
+    assert program.run(*base, "--since", "yesterday").code == 2
+
+
+def test_single_receipts_are_replayed_by_number(program: Program, database: str) -> None:
+    (one,) = deliveries(database, program.folder, "invoice.paid")
+    settled(database, ReceiptState.NORMALIZED, one)
+    assert program.run("replay", str(one), "--apply", "--json").json()["total"] == 1
+    assert _states(database) == ["pending"]
+    assert program.run("replay", "4711").code == 2
+    assert program.run("replay").code == 2
+    assert program.run("replay", "--connection", "nobody").code == 2
+
+
+def _states(database: str) -> list[str]:
+    async def read(conn: Conn) -> list[str]:
+        return [row[0] for row in await (await conn.execute("select state::text from receipt order by id")).fetchall()]
+
+    return in_database(database, read)
+
+
+def test_a_trace_shows_deliveries_and_cases_by_any_id(program: Program, database: str) -> None:
+    deliveries(database, program.folder, "invoice.paid")
+    unmapped_tax(database)
+    found = program.run("trace", "acct/evt_1", "--json")
+    assert (found.code, found.json()["receipts"][0]["kind"]) == (0, "invoice.paid")
+    assert program.run("trace", "in_9").code == 1
+    assert "Nothing is known by 'in_9'." in program.run("trace", "in_9").err

@@ -1,0 +1,174 @@
+"""The configuration that `init` writes."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field, SecretStr
+
+from counterfoil.app.initializing import Wanted, books_in, for_processors
+from counterfoil.app.sections import literal, notes_of, section
+
+from .conftest import Program
+
+FRAGMENT = """\
+# Example GmbH, books in EUR
+[connections.books.companies.example_gmbh]
+company = "Example GmbH"
+
+[connections.books.companies.example_gmbh.journals]
+sales = "INV"  # Customer invoices
+stripe = "STR"  # Stripe
+
+[connections.books.companies.example_gmbh.accounts]
+"clearing:stripe" = "1360"
+# "fees:stripe" = "CODE"
+
+[connections.books.companies.example_gmbh.taxes]
+# "19% USt" = 12  # 19.0 on top
+# "7% \\"red.\\"" = 13  # 7 included in the price
+"""
+
+
+class AcmeConfig(BaseModel):
+    """Settings.
+
+    Attributes:
+        key: what it is read with.
+        site: the ``https`` address,
+            with its port. pace: calls per second.
+    """
+
+    key: SecretStr
+    signing_secrets: tuple[SecretStr, ...] = Field(min_length=1)
+    site: str
+    pace: float = 2.5
+    tables: Annotated[dict[str, str], Field()] = {}
+    mode: str | None = None
+
+
+def test_a_section_holds_what_is_given_marks_what_is_required_and_lists_the_rest() -> None:
+    assert section("acme_us", "acme", AcmeConfig, {"key": {"env": "ACME"}}) == [
+        "[connections.acme_us]",
+        'connector = "acme"',
+        'key = { env = "ACME" }',
+        'signing_secrets = [{ env = "ACME_US_SIGNING_SECRET" }]',
+        "# the `https` address, with its port",
+        'site = "..."  # required: fill this in',
+        "# Settings with their defaults:",
+        "# pace = 2.5  # calls per second.",
+        "# mode = ...",
+    ]
+
+
+def test_notes_on_the_same_lines_are_told_apart() -> None:
+    assert notes_of(AcmeConfig) == {
+        "key": "what it is read with.",
+        "site": "the `https` address, with its port",
+        "pace": "calls per second.",
+    }
+
+
+@pytest.mark.parametrize("value", ["plain", 'a "quoted" \\ one', "two\nlines", 3, 2.5, True, ["a", "b"], {"env": "X"}])
+def test_literals_are_read_back_as_they_were(value: Any) -> None:
+    assert tomllib.loads(f"value = {literal(value)}") == {"value": value}
+
+
+def test_lines_of_a_processor_are_repeated_for_its_connections_by_name() -> None:
+    sources = [Wanted("stripe_us", "stripe", {}), Wanted("stripe_de", "stripe", {})]
+    lines = for_processors(FRAGMENT, sources).splitlines()
+    assert [line for line in lines if "stripe_" in line] == [
+        'stripe_us = "STR"  # Stripe',
+        'stripe_de = "STR"  # Stripe',
+        '"clearing:stripe_us" = "1360"',
+        '"clearing:stripe_de" = "1360"',
+        '# "fees:stripe_us" = "CODE"',
+        '# "fees:stripe_de" = "CODE"',
+    ]
+    assert 'sales = "INV"  # Customer invoices' in lines
+
+
+def test_entities_are_read_from_a_targets_fragment_with_currency_and_taxes() -> None:
+    (books,) = books_in(FRAGMENT, "books")
+    assert (books.key, books.target, books.currency) == ("example_gmbh", "books", "EUR")
+    assert books.taxes == [('"19% USt"', "19", "exclusive"), ('"7% \\"red.\\""', "7", "inclusive")]
+
+
+def test_a_file_that_is_there_is_not_overwritten(folder: Program) -> None:
+    folder.config.write_text("mine", "utf-8")
+    arguments = (
+        "init",
+        "--connect",
+        "books=files",
+        "--set",
+        "books.inbox=in",
+        "--set",
+        "books.outbox=out",
+        "--set",
+        "books.namespace=files",
+    )
+    refused = folder.run(*arguments)
+    assert (refused.code, "--force overwrites it" in refused.err, folder.config.read_text("utf-8")) == (2, True, "mine")
+    assert folder.run(*arguments, "--force").code == 0
+    assert tomllib.loads(folder.config.read_text("utf-8"))["connections"]["books"]["connector"] == "files"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name what is to be connected"),
+        (["--odoo-url", "http://127.0.0.1:9"], "--odoo-url needs --odoo-db"),
+        (["--stripe", "stripe_us"], "write it as KEY=VALUE"),
+        (["--connect", "x=acme"], "there is no connector 'acme'"),
+        (["--stripe", "stripe_us=KEY", "--set", "stripe_us.colour=red"], "stripe has no setting colour"),
+        (["--stripe", "stripe_us=KEY", "--set", "other.account=acct_1"], "NAME one of stripe_us"),
+        (
+            ["--odoo-url", "http://127.0.0.1:9", "--odoo-db", "books", "--odoo-key-env", "NO_SUCH_KEY"],
+            "environment variable NO_SUCH_KEY is not set",
+        ),
+    ],
+)
+def test_misuse_is_told_and_nothing_written(folder: Program, arguments: list[str], said: str) -> None:
+    ended = folder.run("init", *arguments)
+    assert (ended.code, said in ended.err) == (2, True), ended.err
+    assert not folder.config.exists()
+
+
+def test_books_that_do_not_answer_are_a_matter_for_later(folder: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODOO_KEY", "key")
+    ended = folder.run("init", "--odoo-url", "http://127.0.0.1:9", "--odoo-db", "books")
+    assert (ended.code, folder.config.exists()) == (3, False)
+
+
+def test_odoo_is_asked_for_companies_journals_accounts_and_taxes(
+    folder: Program, sandboxes: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odoo = sandboxes["odoo"]
+    monkeypatch.setenv("ODOO_KEY", odoo["api_key"])
+    ended = folder.run(
+        "init",
+        "--odoo-url",
+        odoo["url"],
+        "--odoo-db",
+        odoo["db"],
+        "--odoo-login",
+        odoo["login"],
+        "--stripe",
+        "stripe_us=STRIPE_KEY",
+        "--json",
+    )
+    assert ended.code == 0, ended.err
+    assert ended.json() == {"path": str(folder.config), "connections": ["stripe_us", "odoo"], "to_fill_in": 1}
+    text = folder.config.read_text("utf-8")
+    written = tomllib.loads(text)
+    assert written["connections"]["stripe_us"]["api_key"] == {"env": "STRIPE_KEY"}
+    assert odoo["api_key"] not in text
+    company = written["connections"]["odoo"]["companies"]["my_company"]
+    assert company["company"] == "My Company"
+    assert company["journals"]["sales"] == "INV"
+    assert "clearing:stripe_us" in company["accounts"]
+    assert written["entities"]["my_company"] == {"target": "odoo", "currency": "USD", "time_zone": "UTC"}
+    assert written["routes"] == [{"entity": "my_company", "connection": "stripe_us"}]
+    assert '# "15|exclusive" = "15%"' in text

@@ -1,0 +1,69 @@
+"""The program as such: version, help that loads nothing heavy, errors with their line and fix."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from counterfoil import __version__
+
+from .conftest import PLAIN, Program
+
+
+def test_the_version_is_told_by_the_program_and_by_the_module(folder: Program) -> None:
+    ended = folder.bare("--version")
+    assert (ended.code, ended.out) == (0, f"counterfoil {__version__}\n")
+    module = subprocess.run([sys.executable, "-m", "counterfoil", "--version"], capture_output=True, text=True, check=True)
+    assert module.stdout == ended.out
+
+
+def test_help_loads_neither_engine_nor_database_nor_web_server() -> None:
+    seen = "import sys, counterfoil.cli.main; print(sorted({'dbos', 'psycopg', 'uvicorn', 'aiohttp', 'pydantic'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["status", "check", "up", "trace in_1", "case list", "map list", "backfill x --since 2026-01-01"])
+def test_without_a_configuration_every_command_names_the_one_that_writes_it(folder: Program, command: str) -> None:
+    ended = folder.run(*command.split())
+    assert ended.code == 2
+    assert ended.err == f"{folder.config}: no such file; write one with `counterfoil init`\n"
+
+
+def test_a_wrong_setting_is_named_with_its_line_and_its_remedy(program: Program) -> None:
+    program.configure(PLAIN.replace('currency = "EUR"', 'curency = "EUR"'))
+    ended = program.run("status")
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        f"{program.config}:4: entities.de.currency: is required and missing",
+        f"{program.config}:6: entities.de.curency: is not a known setting; remove it or correct its name",
+    ]
+
+
+def test_every_secret_that_is_not_there_is_named_with_its_line(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_STRIPE_KEY", raising=False)
+    ended = program.run("check")
+    assert ended.code == 2
+    assert ended.err == f"{program.config}:15: connections.stripe_de: environment variable TEST_STRIPE_KEY is not set\n"
+
+
+def test_what_only_looks_at_the_database_needs_no_secrets(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_STRIPE_KEY", raising=False)
+    assert program.run("status", "--json").code == 0
+
+
+def test_a_database_that_does_not_answer_is_a_matter_for_later(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none?connect_timeout=2")
+    ended = program.run("status")
+    assert ended.code == 3
+    assert ended.err.startswith("the database does not answer: ")
+    assert "Traceback" not in ended.err
+
+
+def test_broken_toml_is_told_as_such(program: Program) -> None:
+    program.config.write_text("[hub\n", "utf-8")
+    ended = program.run("status")
+    assert ended.code == 2
+    assert "not valid TOML" in ended.err

@@ -1,0 +1,84 @@
+"""What status tells, and when it is a finding."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from counterfoil.app.coverage import coverage
+from counterfoil.cli.output import money, span
+from counterfoil.store import cursors
+from counterfoil.store.cursors import Cursor
+from counterfoil.store.receipts import ReceiptState
+
+from .conftest import Program
+from .seeds import deliveries, in_database, settled, unmapped_tax
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def test_an_empty_hub_is_in_balance(program: Program) -> None:
+    ended = program.run("status", "--json")
+    assert ended.code == 0
+    found = ended.json()
+    assert (found["balanced"], found["wished"], found["sources"], found["cases"]) == (True, 0, [], [])
+
+
+def test_every_delivery_is_somewhere(program: Program, database: str) -> None:
+    first, second, _third = deliveries(database, program.folder, "invoice.paid", "plan.created", "invoice.paid")
+    settled(database, ReceiptState.NORMALIZED, first)
+    settled(database, ReceiptState.IGNORED, second, rule="plan_not_kept")
+    found = program.run("status", "--json").json()
+    assert found["sources"] == [{"connection": "stripe_de", "received": 3, "normalized": 1, "ignored": 1, "parked": 0, "pending": 1}]
+    assert found["ignored"] == [{"connection": "stripe_de", "rule": "plan_not_kept", "count": 1}]
+    shown = program.run("status").out
+    assert "Received = read + ignored by rule + parked + to be read" in shown
+    assert "plan_not_kept" in shown
+
+
+def test_an_overdue_case_is_a_finding_and_its_money_is_shown_in_its_currency(program: Program, database: str) -> None:
+    unmapped_tax(database)
+    ended = program.run("status")
+    assert ended.code == 1
+    assert "tax not mapped" in ended.out
+    assert "119.00 EUR" in ended.out
+
+
+def test_coverage_says_until_when_there_is_no_gap_and_how_long_the_rest_can_be_had(program: Program, database: str) -> None:
+    read_at = datetime.now(UTC)
+    seen = Cursor("stripe_de", "poll", "c", covers_until=read_at - timedelta(minutes=2), recoverable_since=read_at - timedelta(days=30))
+    in_database(database, lambda conn: cursors.save(conn, seen, read_at))
+    ended = program.run("status", "--json")
+    assert ended.code == 0
+    line = ended.json()["coverage"][0]
+    assert line["no_gap_until"] == (read_at - timedelta(minutes=2)).isoformat()
+    assert 719 < line["hours_left"] < 720
+
+
+def test_hours_left_shrink_while_nobody_polls() -> None:
+    # Read on 1 February with events kept for 30 days, covered up to that day: what happened just after is gone on 3 March at noon.
+    read_at = datetime(2026, 2, 1, 12, tzinfo=UTC)
+    cursor = Cursor("s", "poll", "", covers_until=read_at, recoverable_since=datetime(2026, 1, 2, 12, tzinfo=UTC), updated_at=read_at)
+    (line,) = coverage([cursor, Cursor("s", "backfill/invoice/2026", "")], NOW)
+    assert line.hours_left == 24.0
+    assert not line.is_at_risk
+    (later,) = coverage([cursor], NOW + timedelta(hours=30))
+    assert later.hours_left == -6.0
+    assert later.is_at_risk
+
+
+def test_a_source_that_keeps_everything_has_no_hours_left_to_count() -> None:
+    (line,) = coverage([Cursor("files", "poll", "", covers_until=NOW, updated_at=NOW)], NOW + timedelta(days=300))
+    assert line.hours_left is None
+    assert not line.is_at_risk
+
+
+def test_amounts_have_the_decimals_of_their_currency() -> None:
+    assert money(123456, "EUR") == "1,234.56 EUR"
+    assert money(-5000, "JPY") == "-5,000 JPY"
+    assert money(1234567, "KWD") == "1,234.567 KWD"
+    assert money(None, "EUR") == ""
+    assert money(0, "EUR") == "0.00 EUR"
+
+
+def test_lengths_of_time_are_told_in_their_largest_sensible_unit() -> None:
+    assert [span(0.34), span(4.21), span(720), span(12_600), span(2_592_000)] == ["340 ms", "4.2 s", "12 min", "3.5 h", "30 d"]
