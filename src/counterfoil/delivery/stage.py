@@ -80,7 +80,7 @@ class Deliverer:
                 group.create_task(self._pump(target, batch_key, link, flow))
         if flow.pause_s is not None:
             return Turn(has_more=False, wake_in_s=flow.pause_s)
-        if flow.sent:
+        if time.monotonic() >= flow.deadline:
             return Turn(has_more=True)
         async with self.pool.connection() as conn:
             due = await outbox.next_due(conn, target, batch_key)

@@ -61,16 +61,23 @@ class Normalizer:
         now = self.clock.now()
         async with self.pool.connection() as conn:
             batch = await receipts.claim(conn, self.cipher, connection, int(shard), now, BATCH_MAX)
-            if not batch:
-                due = await receipts.next_due(conn, connection, int(shard))
-                return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - now).total_seconds()))
+        if not batch:
+            return await self._rest(connection, int(shard))
         source, ctx = self.sources[connection]
         prepared = await prepare(source, ctx, batch, {})
         result = self._normalize(source, ctx, batch, prepared, now)
         merged = await self._write(result, now)
         if merged.ties:
             await self._settle_ties(source, ctx, batch, merged.ties, now)
-        return Turn(has_more=True)
+        # Less than a full batch: all there was. What came meanwhile has armed the partition, which the engine sees.
+        return Turn(has_more=True) if len(batch) == BATCH_MAX else await self._rest(connection, int(shard))
+
+    async def _rest(self, connection: str, shard: int) -> Turn:
+        """Return that nothing is left for now, and when the next delayed receipt is due."""
+        async with self.pool.connection() as conn:
+            due = await receipts.next_due(conn, connection, shard)
+        wait_s = None if due is None else max(0.2, (due - self.clock.now()).total_seconds())
+        return Turn(has_more=False, wake_in_s=wait_s)
 
     async def _settle_ties(
         self, source: Source, ctx: Context, batch: Sequence[Receipt], ties: Mapping[int, tuple[ObjectRef, ...]], now: datetime

@@ -82,14 +82,21 @@ class Decider:
         async with self.pool.connection() as conn:
             items = await agenda.claim(conn, int(key), now, BATCH_MAX)
             if not items:
-                due = await agenda.next_due(conn, int(key))
-                return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - now).total_seconds()))
+                return await self._rest(conn, int(key))
             loaded = await self._load(conn, [item.ref for item in items])
             rules = await self.rules.current(conn)
         decided = decide_batch(items, loaded, rules, now)
         async with self.pool.connection() as conn, conn.transaction():
             await self._write(conn, items, decided, loaded, rules, now)
-        return Turn(has_more=True)
+        if len(items) == BATCH_MAX:
+            return Turn(has_more=True)
+        async with self.pool.connection() as conn:
+            return await self._rest(conn, int(key))
+
+    async def _rest(self, conn: Conn, shard: int) -> Turn:
+        """Return that nothing is left for now, and when the next postponed subject is due."""
+        due = await agenda.next_due(conn, shard)
+        return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 
     async def _load(self, conn: Conn, refs: Iterable[ObjectRef]) -> Loaded:
         rows: dict[ObjectRef, ObjectRow] = {}
