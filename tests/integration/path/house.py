@@ -1,0 +1,328 @@
+"""The whole hub over sandboxes in this process: Stripe told to, events delivered in any order, and Odoo's books read back by external id."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from counterfoil.app.demo.catalog import Catalog, build_catalog
+from counterfoil.app.demo.company import StripeAccount, open_accounts
+from counterfoil.app.demo.control import StripeControl
+from counterfoil.app.demo.entities import ENTITIES, DemoEntity
+from counterfoil.app.demo.odoo_plain import OdooPlain
+from counterfoil.app.demo.proof import baseline, prove
+from counterfoil.app.demo.provision import Provisioned, provision
+from counterfoil.app.demo.stage import Stage
+from counterfoil.app.demo.stripe_plain import StripePlain
+from counterfoil.app.demo.totals import Proof
+from counterfoil.app.hub import Hub, open_hub, serve_intake, wait_until
+from counterfoil.app.settings import Settings, from_values
+from counterfoil.connectors.odoo.sandbox import OdooSandbox
+from counterfoil.connectors.odoo.sandbox.apps import interference
+from counterfoil.connectors.stripe.sandbox import StripeSandbox
+from counterfoil.kit.clock import FollowingClock, SystemClock
+from counterfoil.store import cases, cursors, mappings, views
+from counterfoil.store.cases import Case
+
+SECRET = "whsec_of_the_house"
+BOOKS = "books"
+START = datetime(2025, 12, 1, 12, tzinfo=UTC)
+SETTLE_S = 60.0
+_numbers = itertools.count(1)
+
+
+class Journal:
+    """Keeps every line the program logs, structured or not, as text."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._handler = logging.Handler()
+        self._handler.emit = lambda record: self.lines.append(record.getMessage())  # type: ignore[method-assign]
+
+    def open(self) -> None:
+        """Take structured lines from DEBUG on, and the standard library's from INFO on."""
+        structlog.configure(
+            processors=[structlog.processors.format_exc_info, self._keep],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+            cache_logger_on_first_use=False,
+        )
+        logging.getLogger("counterfoil").setLevel(logging.INFO)
+        logging.getLogger().addHandler(self._handler)
+
+    def close(self) -> None:
+        """Give the log back."""
+        logging.getLogger().removeHandler(self._handler)
+        structlog.reset_defaults()
+
+    def _keep(self, _logger: Any, _method: str, event: Any) -> Any:
+        self.lines.append(" ".join(f"{key}={value}" for key, value in event.items()))
+        raise structlog.DropEvent
+
+
+@dataclass
+class House:
+    """Everything that is running, and the moves tests are made of."""
+
+    hub: Hub
+    clock: FollowingClock
+    stripe: StripeSandbox
+    control: StripeControl
+    odoo: OdooSandbox
+    plain: OdooPlain
+    provisioned: Provisioned
+    accounts: Mapping[str, StripeAccount]
+    catalogs: Mapping[str, Catalog]
+    apis: Mapping[str, StripePlain]
+    intake: str
+    journal: Journal
+    before: int
+    told: dict[str, int] = field(default_factory=dict)
+
+    def stage(self, entity: str = "US", *, tax: str | None = None, currency: str = "") -> Stage:
+        """Return the means of one customer of an entity. ``tax``: key of the tax on his documents, none by default."""
+        account = self.accounts[entity]
+        number = next(_numbers)
+        chance = random.Random(number)
+        demo = account.entity
+        api, catalog = self.apis[entity], self.catalogs[entity]
+        return Stage(demo, account.id, api, self.control, catalog, number, chance, currency or demo.currency, tax or "")
+
+    async def at(self, instant: datetime) -> None:
+        """Move both clocks to an instant; what has passed already stays."""
+        if int(instant.timestamp()) > self.stripe.now:
+            await self.control.advance(instant)
+            self.odoo.set_today(instant.date())
+        self.clock.follow(instant)
+
+    async def later(self, **span: float) -> None:
+        """Let time pass, e.g. ``days=3``."""
+        await self.at(datetime.fromtimestamp(self.stripe.now, UTC) + timedelta(**span))
+
+    def news(self, *types: str) -> list[Any]:
+        """Return the events nobody was told of yet, in the order they happened, and count them as told; ``types``: keep only these."""
+        found = []
+        for account in self.accounts.values():
+            events = self.stripe.world.journal.events.get(account.id, [])
+            found += events[self.told.get(account.id, 0) :]
+            self.told[account.id] = len(events)
+        return [event for event in found if not types or event.type in types]
+
+    async def deliver(self, events: Iterable[Any], **step: Any) -> list[int]:
+        """Deliver events strictly in the given order and return the statuses they were answered with."""
+        by_id = {account.id: account.entity.connection for account in self.accounts.values()}
+        statuses = []
+        for event in events:
+            url = f"{self.intake}/in/{by_id[event.account]}"
+            outcomes = await self.stripe.deliver([{"event": event.id, **step}], url, SECRET)
+            statuses.append(outcomes[0]["status"])
+        return statuses
+
+    async def tell(self) -> None:
+        """Deliver everything new in the order it happened, and wait until it is booked."""
+        await self.deliver(self.news())
+        await self.settle()
+
+    async def poll(self, *names: str) -> None:
+        """Have sources polled now (all by default) and wait until they were."""
+        wanted = names or tuple(self.hub.sources)
+        before = await self._covered()
+        await self.hub.wake([("poll", name) for name in wanted])
+
+        async def is_polled() -> bool:
+            now = await self._covered()
+            return all(name in now and now[name] != before.get(name) for name in wanted)
+
+        assert await wait_until(is_polled, timeout_s=30.0, every_s=0.05), "polling did not come to an end"
+
+    async def _covered(self) -> dict[str, datetime | None]:
+        async with self.hub.pool.connection() as conn:
+            return {row.connection: row.covers_until for row in await cursors.list_cursors(conn) if row.stream == "poll"}
+
+    async def settle(self, *, is_patient: bool = False) -> None:
+        """Wait until nothing moves any more. What is waited for is asked of the source at once, unless ``is_patient``."""
+        for _ in range(4):
+            if not await wait_until(self._is_quiet, timeout_s=SETTLE_S, every_s=0.05):
+                raise AssertionError(f"the hub did not come to rest: {await self.where()}")
+            if is_patient or not await self._waits_for_source():
+                return
+            self.clock.follow(self.clock.now() + timedelta(seconds=5))
+            await self.hub.wake([("heal", "all")])
+            await asyncio.sleep(0.15)
+
+    async def where(self) -> str:
+        """Say what is still to be done, for messages."""
+        async with self.hub.pool.connection() as conn:
+            rows = await conn.execute("select kind, state::text, external_key, reason from command where state not in ('done', 'canceled')")
+            return f"{await views.backlog(conn)} {await rows.fetchall()}"
+
+    async def _is_quiet(self) -> bool:
+        async with self.hub.pool.connection() as conn:
+            found = await (await conn.execute(_RESTLESS)).fetchone()
+        return found == (0,)
+
+    async def _waits_for_source(self) -> bool:
+        async with self.hub.pool.connection() as conn:
+            found = await (await conn.execute("select count(*) from wait where key not like 'mapping/%' and not fetch_asked")).fetchone()
+        return found != (0,)
+
+    async def conservation(self) -> views.Conservation:
+        """Return where everything is."""
+        async with self.hub.pool.connection() as conn:
+            return await views.conservation(conn)
+
+    async def prove(self) -> Proof:
+        """Compare both sides by their own clients."""
+        return await prove(list(self.accounts.values()), self.plain, self.provisioned, self.before)
+
+    async def cases(self) -> list[Case]:
+        """Return the open cases."""
+        async with self.hub.pool.connection() as conn:
+            return await cases.list_cases(conn)
+
+    async def map(self, kind: str, entity: str, key: str, value: str) -> None:
+        """Set a mapping as a person does."""
+        async with self.hub.pool.connection() as conn, conn.transaction():
+            found = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, key, value)], "tester", self.clock.now())
+            await self.hub.arm(conn, found.touched)
+
+    def person(self, action: str, **wish: Any) -> None:
+        """Have a person do something in Odoo (the sandbox's interfering human)."""
+        interference.act(self.odoo, {"action": action, **wish})
+
+    async def look_at_books(self) -> None:
+        """Have the hub read what is locked in the books now."""
+
+        async def looked_at() -> Any:
+            async with self.hub.pool.connection() as conn:
+                return await (await conn.execute("select max(checked_at) from target_state")).fetchone()
+
+        before = await looked_at()
+        await self.hub.wake([("target", BOOKS)])
+
+        async def is_looked_at() -> bool:
+            return bool(await looked_at() != before)
+
+        assert await wait_until(is_looked_at, timeout_s=20.0, every_s=0.05), "the books were not looked at"
+
+    def has(self, key: str) -> bool:
+        """Tell whether the books hold a record under our external key."""
+        return self.odoo.db.xids.find(f"counterfoil.{key}") is not None
+
+    def document(self, key: str) -> dict[str, Any]:
+        """Return the journal entry (invoice, credit note, entry) under our external key."""
+        env = self.odoo.env()
+        return dict(env.row("account.move", env.ref(f"counterfoil.{key}")))
+
+    def payment(self, key: str) -> dict[str, Any]:
+        """Return the payment under our external key."""
+        env = self.odoo.env()
+        return dict(env.row("account.payment", env.ref(f"counterfoil.{key}")))
+
+    def lines(self, key: str) -> dict[str, int]:
+        """Return what an entry moves by account code, in minor units of its company's currency."""
+        env = self.odoo.env()
+        move = self.document(key)
+        digits = 0 if env.row("res.currency", env.row("res.company", move["company_id"])["currency_id"])["name"] == "JPY" else 2
+        found: dict[str, int] = {}
+        for line_id in env.find("account.move.line", "move_id", move["id"]):
+            line = env.row("account.move.line", line_id)
+            if line["account_id"]:
+                code = env.row("account.account", line["account_id"])["code"]
+                found[code] = found.get(code, 0) + round(line["balance"] * 10**digits)
+        return {code: minor for code, minor in found.items() if minor}
+
+    def keys(self) -> list[str]:
+        """Return all external keys of the hub in the books."""
+        env = self.odoo.env()
+        return sorted(row["name"] for row in env.rows("ir.model.data").values() if row["module"] == "counterfoil")
+
+    def books(self, entity: str) -> dict[str, Any]:
+        """Return the books of an entity as the sandbox reports them."""
+        name = self.provisioned.companies[entity].entity.company
+        return next(company for company in self.odoo.books()["companies"] if company["name"] == name)
+
+    def balance(self, entity: str, code: str) -> int:
+        """Return an account's balance in minor units."""
+        return next((int(one["balance_minor"]) for one in self.books(entity)["trial_balance"] if one["code"] == code), 0)
+
+
+_RESTLESS = """
+select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
+    + (select count(*) from command where state in ('ready', 'unknown'))
+"""
+
+
+@asynccontextmanager
+async def house(
+    database_url: str,
+    home: Path,
+    *,
+    entities: Sequence[DemoEntity] = ENTITIES,
+    start: datetime = START,
+    seed: int = 1,
+    is_working: bool = True,
+    change: Any = lambda values: None,
+) -> AsyncIterator[House]:
+    """Put the hub together over fresh sandboxes. ``change`` may alter the configuration's values before they are validated."""
+    journal = Journal()
+    journal.open()
+    async with AsyncExitStack() as stack:
+        stack.callback(journal.close)
+        stripe = StripeSandbox(seed, start=start, with_default_account=False)
+        odoo = OdooSandbox()
+        for sandbox in (stripe, odoo):
+            await sandbox.start()
+            stack.push_async_callback(sandbox.stop)
+        odoo.set_today(start.date())
+        control = await stack.enter_async_context(StripeControl(stripe.url))
+        plain = await stack.enter_async_context(OdooPlain(odoo.url, odoo.db_name, odoo.api_key))
+        provisioned = await provision(plain, entities)
+        before = await baseline(plain)
+        accounts = {account.entity.key: account for account in await open_accounts(control, entities)}
+        apis = {key: await stack.enter_async_context(StripePlain(one.url, one.key)) for key, one in accounts.items()}
+        catalogs = {key: await build_catalog(apis[key], one.entity) for key, one in accounts.items()}
+        clock = FollowingClock(start)
+        settings = settings_of(odoo, provisioned, accounts.values(), database_url, home, change)
+        hub = await stack.enter_async_context(open_hub(settings, clock))
+        address = await stack.enter_async_context(serve_intake(hub, "127.0.0.1", 0, SystemClock()))
+        made = House(hub, clock, stripe, control, odoo, plain, provisioned, accounts, catalogs, apis, address, journal, before)
+        if is_working:
+            await hub.start_work(f"house-{next(_numbers)}")
+        yield made
+
+
+def settings_of(
+    odoo: OdooSandbox, provisioned: Provisioned, accounts: Iterable[StripeAccount], database_url: str, home: Path, change: Any
+) -> Settings:
+    """Return the settings; polling happens when a test asks for it."""
+    stripes = {
+        account.entity.connection: {
+            "connector": "stripe",
+            "api_key": account.key,
+            "webhook_secrets": [SECRET],
+            "account": account.id,
+            "base_url": account.url,
+            "requests_per_s": 1000.0,
+        }
+        for account in accounts
+    }
+    books = {"connector": "odoo", "url": odoo.url, "database": odoo.db_name, "login": odoo.login, "api_key": odoo.api_key}
+    values: dict[str, Any] = {
+        "hub": {"home": str(home), "database_url": database_url, "poll_interval_s": 3600.0},
+        "connections": {**stripes, BOOKS: {**books, **provisioned.configuration()}},
+        "entities": provisioned.entities(BOOKS),
+        "routes": provisioned.routes(),
+        "mappings": provisioned.mappings(),
+    }
+    change(values)
+    return from_values(values)
