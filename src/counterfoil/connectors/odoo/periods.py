@@ -73,11 +73,15 @@ async def company_locks(ctx: Context, session: Session, company_id: int) -> Lock
 
 
 async def locked_until(ctx: Context, session: Session) -> dict[str, date | None]:
-    """Return the last locked day of each configured entity for anything at all: what deciding must keep clear of."""
+    """Return the last locked day of each configured entity for anything at all: what deciding must keep clear of.
+
+    What is read here is trusted from now on, so that deciding and posting never know different locks for long.
+    """
+    cache: dict[int, Locks] = ctx.state.setdefault(_STATE_KEY, {})
     found: dict[str, date | None] = {}
     for entity in session.settings.companies:
         company = await find_company(session, entity)
-        locks = await _read(ctx, session, company.id)
+        cache[company.id] = locks = await _read(ctx, session, company.id)
         found[entity] = locks.last_day(is_document=True, is_taxed=True)
     return found
 
