@@ -36,7 +36,7 @@ async def check(ctx: Context, requirements: Requirements) -> tuple[Finding, ...]
         return (Finding(Severity.ERROR, error.code, str(error), "Mend the connection's settings"),)
     findings = [Finding(Severity.OK, "odoo.version", f"Odoo {session.dialect.version}, {_edition(session)}")]
     findings += _module_findings(session)
-    findings += await _right_findings(session)
+    findings += await right_findings(session)
     for entity, currency in requirements.entities.items():
         findings += await _entity_findings(ctx, session, entity, currency, requirements)
     return tuple(findings)
@@ -69,19 +69,19 @@ def _module_findings(session: Session) -> Iterator[Finding]:
         )
 
 
-async def _right_findings(session: Session) -> list[Finding]:
+async def right_findings(session: Session) -> list[Finding]:
+    """Return the rights the user lacks, or cannot be seen to have; one OK if there are none."""
     findings: list[Finding] = []
     for model, operations, group in RIGHTS:
-        missing = [operation for operation in operations if await _may(session, model, operation) is False]
+        answers = {operation: await _may(session, model, operation) for operation in operations}
+        missing = [operation for operation, answer in answers.items() if answer is False]
+        unknown = [operation for operation, answer in answers.items() if answer is None]
         if missing:
-            findings.append(
-                Finding(
-                    Severity.ERROR,
-                    "odoo.right_missing",
-                    f"the integration user may not {', '.join(missing)} {model}",
-                    f"Give the user the group {group}",
-                )
-            )
+            words = f"the integration user may not {', '.join(missing)} {model}"
+            findings.append(Finding(Severity.ERROR, "odoo.right_missing", words, f"Give the user the group {group}"))
+        if unknown:
+            words = f"Odoo does not tell whether the integration user may {', '.join(unknown)} {model}"
+            findings.append(Finding(Severity.WARNING, "odoo.right_unknown", words, f"Make sure the user has the group {group}"))
     return findings or [Finding(Severity.OK, "odoo.rights", "the integration user has the rights it needs")]
 
 

@@ -8,9 +8,10 @@ from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.batches import by_entity, in_chunks
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session, connect
-from counterfoil.connectors.odoo.document_rows import DocumentPlan, columns, plan_document
+from counterfoil.connectors.odoo.document_rows import DocumentPlan, Known, columns, plan_document
 from counterfoil.connectors.odoo.document_totals import mend
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
+from counterfoil.connectors.odoo.mapped_products import mapped_products
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import Move
 from counterfoil.core.canonical.commands import Command
@@ -30,15 +31,15 @@ async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, st
 
 
 async def _send_entity(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:
-    namespace = session.settings.namespace
+    known = Known(bindings, await mapped_products(ctx, session, commands), session.settings.namespace)
     ledger = moves.Ledger()
 
     def build(command: Command, company: CompanyCatalog) -> DocumentPlan:
-        return plan_document(command, company, bindings, namespace, is_partner_by_xid=False)
+        return plan_document(command, company, known, is_partner_by_xid=False)
 
     company, plans = await moves.plan_all(ctx, session, commands, build, ledger)
     loaded = await moves.load_moves(session, company, columns(is_partner_by_xid=False), plans)
-    await _follow_merged_customers(session, company, plans, bindings, loaded)
+    await _follow_merged_customers(session, company, plans, known, loaded)
     for plan in plans:
         refusal = loaded.refused.get(plan.command.id)
         if refusal is not None:
@@ -54,14 +55,13 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
 
 
 async def _follow_merged_customers(
-    session: Session, company: CompanyCatalog, plans: Sequence[DocumentPlan], bindings: Mapping[str, str], loaded: Loaded
+    session: Session, company: CompanyCatalog, plans: Sequence[DocumentPlan], known: Known, loaded: Loaded
 ) -> None:
     """Load documents whose partner is gone once more by the customer's external id: Odoo moves that along when contacts are merged."""
     gone = [plan for plan in plans if (refusal := loaded.refused.get(plan.command.id)) and refusal.field == "partner_id"]
     if not gone:
         return
-    namespace = session.settings.namespace
-    again = [plan_document(plan.command, company, bindings, namespace, is_partner_by_xid=True) for plan in gone]
+    again = [plan_document(plan.command, company, known, is_partner_by_xid=True) for plan in gone]
     found = await moves.load_moves(session, company, columns(is_partner_by_xid=True), again)
     for key in found.ids:
         loaded.refused.pop(key, None)

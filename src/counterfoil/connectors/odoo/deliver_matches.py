@@ -16,7 +16,7 @@ from counterfoil.connectors.odoo.match_plan import DocumentId, Match, Short, Way
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Partial, ref
 from counterfoil.core.canonical.commands import Allocate, Command, Unmatch
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import RejectedError
 
 _PARTIAL = "account.partial.reconcile"
@@ -192,8 +192,8 @@ async def _unmatch_all(ctx: Context, session: Session, commands: Sequence[Comman
     if doomed:
         # Only the matches between the two documents; remove_move_reconcile would undo all others of their lines, too.
         await session.client.call(_PARTIAL, "unlink", doomed, context=quiet(session, company.context), is_write=True)
-    by_id = {command.id: command for command in commands}
-    for command_id, (debit, _) in ends.items():
-        count = len(mine[command_id])
-        ledger.outcomes[command_id] = done(by_id[command_id], *debit, message=f"{count} match(es) removed")
+    for command_id, ((_, debit_id), (_, credit_id)) in ends.items():
+        # No record stands for what is gone; the id names the pair, and no document's own id, which others look documents up by.
+        name, words = f"unmatched/{debit_id}-{credit_id}", f"{len(mine[command_id])} match(es) removed"
+        ledger.outcomes[command_id] = Outcome(command_id, OutcomeStatus.DONE, name, message=words)
     return list(ledger.outcomes.values())

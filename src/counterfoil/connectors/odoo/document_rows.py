@@ -10,6 +10,7 @@ from counterfoil.connectors.odoo.amounts import to_decimal, to_text
 from counterfoil.connectors.odoo.batches import MissingDependency, bound
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.load import Cells, Row
+from counterfoil.connectors.odoo.mapped_products import PREFIX
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, DocumentLine, PostDocument
 from counterfoil.core.canonical.ids import external_key
@@ -60,9 +61,16 @@ def columns(*, is_partner_by_xid: bool) -> tuple[str, ...]:
     return (*_HEADER, partner, *(f"invoice_line_ids/{name}" for name in _LINE))
 
 
-def plan_document(
-    command: Command, company: CompanyCatalog, bindings: Mapping[str, str], namespace: str, *, is_partner_by_xid: bool
-) -> DocumentPlan:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What documents refer to: bound records by dependency key, mapped products by their name in the mapping, our namespace."""
+
+    bindings: Mapping[str, str]
+    products: Mapping[str, int]
+    namespace: str
+
+
+def plan_document(command: Command, company: CompanyCatalog, known: Known, *, is_partner_by_xid: bool) -> DocumentPlan:
     """Return the plan of one document.
 
     Raises MissingDependency (customer or credited invoice not bound), RejectedError (unmapped account or tax, no rate, nothing to post).
@@ -72,9 +80,9 @@ def plan_document(
         raise TypeError(f"{command.kind} does not carry a document")
     _check(document)
     company.require_rate(document.currency, document.accounting_on)
-    partner = _partner(document, bindings, namespace, is_by_xid=is_partner_by_xid)
-    lines = [_line_cells(line, document, company, bindings) for line in document.lines]
-    header = (*_header_cells(command, document, company, namespace), partner)
+    partner = _partner(document, known, is_by_xid=is_partner_by_xid)
+    lines = [_line_cells(line, document, company, known) for line in document.lines]
+    header = (*_header_cells(command, document, company, known.namespace), partner)
     blank = ("",) * len(header)
     row = Row(command.id, tuple((*(header if index == 0 else blank), *cells) for index, cells in enumerate(lines)))
     return DocumentPlan(
@@ -84,7 +92,7 @@ def plan_document(
         taxes=_taxes(document, company),
         rounding_tolerance=document.rounding_tolerance,
         rounding_account_id=_rounding_account(document, company),
-        reverses_id=_reverses(command, document, bindings),
+        reverses_id=_reverses(command, document, known.bindings),
     )
 
 
@@ -95,12 +103,12 @@ def _check(document: PostDocument) -> None:
         raise RejectedError("the total is negative; Odoo wants a credit note instead", code="odoo.total_negative")
 
 
-def _partner(document: PostDocument, bindings: Mapping[str, str], namespace: str, *, is_by_xid: bool) -> str:
+def _partner(document: PostDocument, known: Known, *, is_by_xid: bool) -> str:
     """Return the partner: by id as bound, or by our external id, which follows the customer when people merge it into another in Odoo."""
     key = f"customer/{document.customer_id}"
     if is_by_xid:
-        return f"{namespace}.{external_key('customer', document.customer_id)}"
-    return str(bound(bindings, key)[1])
+        return f"{known.namespace}.{external_key('customer', document.customer_id)}"
+    return str(bound(known.bindings, key)[1])
 
 
 def _header_cells(command: Command, document: PostDocument, company: CompanyCatalog, namespace: str) -> Cells:
@@ -119,7 +127,7 @@ def _header_cells(command: Command, document: PostDocument, company: CompanyCata
     )
 
 
-def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, bindings: Mapping[str, str]) -> Cells:
+def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, known: Known) -> Cells:
     taxes = [(company.tax(tax.target_tax), tax) for tax in line.taxes]
     net = line.amount.minor - sum(tax.amount.minor for _, tax in taxes if tax.is_inclusive)
     # Odoo adds what is exclusive there and takes out what is inclusive there, whatever the source printed.
@@ -132,7 +140,7 @@ def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCata
         unit,
         str(company.account_id(line.account)),
         ",".join(str(row.id) for row, _ in taxes),
-        _product(line, bindings),
+        _product(line, known),
     )
 
 
@@ -148,12 +156,22 @@ def quantity_and_price(amount: Money, quantity: Decimal) -> tuple[str, str, bool
     return "1", to_text(amount), quantity not in (0, 1)
 
 
-def _product(line: DocumentLine, bindings: Mapping[str, str]) -> str:
-    """Return the product's id where it is bound; a line does not wait for its product: account and taxes are given explicitly."""
-    if not line.product_id:
-        return ""
+def _product(line: DocumentLine, known: Known) -> str:
+    """Return the product's id, or nothing where it is not bound: account and taxes are given, so a line does not wait for its product.
+
+    Raises RejectedError (unmapped_product) if the mapping names a product Odoo does not have.
+    """
+    if line.product_id.startswith(PREFIX):
+        name = line.product_id.removeprefix(PREFIX)
+        if name not in known.products:
+            raise RejectedError(
+                f"product {name!r} of the mapping is not in Odoo; map it to the internal reference or id of an active product",
+                code="odoo.product_unmapped",
+                case_class="unmapped_product",
+            )
+        return str(known.products[name])
     try:
-        return str(bound(bindings, f"product/{line.product_id}")[1])
+        return str(bound(known.bindings, f"product/{line.product_id}")[1])
     except MissingDependency:
         return ""
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from counterfoil.connectors.odoo import CONNECTOR
+from counterfoil.connectors.odoo.check import right_findings
 from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
+from counterfoil.connectors.odoo.detect import Dialect, Session
 from counterfoil.connectors.odoo.tests.conftest import Desk
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE
 from counterfoil.core.canonical.commands import Account, AccountRole
@@ -127,3 +129,28 @@ async def test_a_server_that_is_no_odoo_is_said_to_be_none(desk: Desk) -> None:
         with pytest.raises(SetupError) as caught:
             await CONNECTOR.target.state(ctx)
     assert caught.value.code.startswith(("odoo.", "http."))
+
+
+async def test_missing_rights_are_named_with_the_group_that_gives_them() -> None:
+    class Invoicing:
+        """Stands for a server where the user may invoice, but make neither contacts nor products."""
+
+        async def call(self, model: str, method: str, *_: object, operation: str = "", **__: object) -> object:
+            assert method == "has_access"
+            return operation == "read" or model not in ("res.partner", "product.product")
+
+    session = Session(Invoicing(), Dialect("19.0", 19, None, {}), None)  # type: ignore[arg-type]
+    found = await right_findings(session)
+    assert {finding.message: finding.remedy for finding in found} == {
+        "the integration user may not create, write res.partner": "Give the user the group Extra Rights: Contact Creation",
+        "the integration user may not create, write product.product": "Give the user the group Products: Create",
+    }
+
+
+async def test_a_real_server_tells_its_rights(desk: Desk) -> None:
+    assert CONNECTOR.target is not None
+    findings = await CONNECTOR.target.check(desk.ctx, COMPLETE)
+    codes = {finding.code for finding in findings}
+    assert codes & {"odoo.rights", "odoo.right_unknown"}
+    if desk.sandbox is None:
+        assert "odoo.rights" in codes

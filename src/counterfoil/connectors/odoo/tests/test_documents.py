@@ -250,3 +250,16 @@ def replace_total(wish: Command, total: int, tax: int) -> Command:
     document = wish.arguments
     assert isinstance(document, PostDocument)
     return replace(wish, arguments=replace(document, total=Money(total, "EUR"), tax=Money(tax, "EUR")))
+
+
+async def test_a_mapped_product_is_found_by_its_internal_reference(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    reference = f"SEAT-{desk.wishes.run}"
+    product_id = await desk.plain.create("product.product", name="Seat", default_code=reference, type="service")
+    mapped = DocumentLine("Seats", Money(9900, "EUR"), REVENUE, product_id=f"target:{reference}")
+    unknown = DocumentLine("Seats", Money(9900, "EUR"), REVENUE, product_id="target:NO-SUCH-PRODUCT")
+    outcomes = await desk.send(desk.wishes.invoice(customer, mapped, total=9900), desk.wishes.invoice(customer, unknown, total=9900))
+    assert statuses(outcomes) == ["done", "refused"]
+    assert (outcomes[1].code, outcomes[1].case_class) == ("odoo.product_unmapped", "unmapped_product")
+    assert product_id in [row["product_id"] for row in await desk.lines(outcomes[0], "product_id")]

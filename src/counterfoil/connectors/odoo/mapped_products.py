@@ -1,0 +1,47 @@
+"""Products that finance mapped by hand: named in the mapping by internal reference or database id, found in Odoo once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from counterfoil.connectors.odoo.detect import Session
+from counterfoil.connectors.odoo.wire import Text, text
+from counterfoil.core.canonical.commands import Command, PostDocument
+from counterfoil.kit.connector import Context
+
+PREFIX = "target:"
+"""How a document line names a product of the target instead of a canonical one."""
+
+_STATE_KEY = "odoo.mapped_products"
+
+
+class ProductRow(Struct, frozen=True):
+    """A product with its internal reference."""
+
+    id: int
+    default_code: Text
+
+
+async def mapped_products(ctx: Context, session: Session, commands: Sequence[Command]) -> Mapping[str, int]:
+    """Return the database ids of the mapped products the documents name, by the name in the mapping; unknown ones are left out."""
+    known: dict[str, int] = ctx.state.setdefault(_STATE_KEY, {})
+    missing = sorted(_named(commands) - known.keys())
+    if missing:
+        ids = [int(name) for name in missing if name.isdigit()]
+        domain = ["|", ["default_code", "in", missing], ["id", "in", ids]]
+        rows = await session.client.read("product.product", domain, ProductRow, order="id desc")
+        known.update({str(row.id): row.id for row in rows if row.id in ids})
+        known.update({text(row.default_code): row.id for row in rows if text(row.default_code) in missing})
+    return known
+
+
+def _named(commands: Iterable[Command]) -> set[str]:
+    return {
+        line.product_id.removeprefix(PREFIX)
+        for command in commands
+        if isinstance(command.arguments, PostDocument)
+        for line in command.arguments.lines
+        if line.product_id.startswith(PREFIX)
+    }
