@@ -10,7 +10,7 @@ from tests.core.ledger import Ledger
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import PostDocument
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.policies.decision import CaseClass
+from counterfoil.core.policies.decision import CaseClass, Wish
 
 
 def test_a_credit_note_before_payment_reverses_its_invoice() -> None:
@@ -112,3 +112,19 @@ def test_a_credit_note_carries_its_taxes_as_positive_reductions() -> None:
     arguments = decision.commands[0].arguments
     assert isinstance(arguments, PostDocument)
     assert (arguments.total, arguments.tax, arguments.lines[0].taxes[0].amount) == (eur(2380), eur(380), eur(380))
+
+
+def test_a_credit_note_voided_before_its_match_was_made_is_matched_with_its_reversal_only() -> None:
+    # The match with the invoice was wished but not sent: the invoice's payment may have taken its place. It is not wished again
+    # (and so canceled), and there is nothing to release.
+    books = world()
+    books.decide(invoice(usd(9900)))
+    state = credit_note(usd(2500), before=2500)
+    waiting = next(command for command in books.decide(state).commands if command.kind.value == "allocate")
+    books.wishes[waiting.external_key] = Wish(waiting, is_open=True)
+    decision = books.decide(replace(state, state=e.CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
+    assert texts(decision.commands)[1:] == [
+        "post_invoice credit_note_void_stripe.cn_1 2026-03-20 25.00 USD",
+        "allocate invoice/void.stripe:cn_1 credit_note/stripe:cn_1 25.00 USD",
+    ]
+    assert waiting.id not in {command.id for command in decision.commands}
