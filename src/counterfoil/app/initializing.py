@@ -39,7 +39,7 @@ ROUTES = """\
 # down; what no route matches becomes a case and is booked nowhere."""
 TAXES = """\
 # Which tax of the source is which tax in the books. A key is `<percentage>|<inclusive or exclusive>`, or more exactly
-# `<tax rate id>|...`. A tax that is not mapped parks its document as a case, which names the key that is missing."""
+# `stripe:txr_1...|exclusive`. A tax that is not mapped parks its document as a case, which names the key that is missing."""
 
 _PER_COMPANY = re.compile(r"^\[connections\.(?P<connection>[^.\]]+)\.companies\.(?P<key>[^.\]]+)\]$")
 _BOOKS_IN = re.compile(r"books in (?P<currency>[A-Z]{3})\b")

@@ -33,7 +33,9 @@ class Kind(StrEnum):
 
 KindArgument = Annotated[Kind, typer.Argument(help="What is mapped.")]
 EntityArgument = Annotated[str, typer.Argument(help="The entity it is for, as in the configuration.")]
-KeyArgument = Annotated[str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'txr_1...|inclusive'.")]
+KeyArgument = Annotated[
+    str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'stripe:txr_1...|inclusive'.")
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from counterfoil.cli.wording import MERGED, ONE, STATES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from counterfoil.store.attempts import Attempt
     from counterfoil.store.trace import Trace
 
 Row = tuple[datetime, str, str, str]
@@ -91,9 +92,20 @@ def _path(found: Trace) -> list[Row]:
             rows.append((c.sent_at, "sent", f"{ONE.get(c.kind, c.kind)} of {c.subject.key}", "" if c.done_at else f"try {c.attempts}"))
         if c.done_at:
             rows.append((c.done_at, "posted", f"{ONE.get(c.kind, c.kind)} of {c.subject.key}", c.external_name or c.external_id))
+    rows += [
+        (a.started_at, "looked up" if a.is_resolution else "try", f"{a.size} of kind {ONE.get(a.kind, a.kind)} to {a.target}", _ended(a))
+        for a in found.attempts
+        if a.is_resolution or a.done < a.size
+    ]
     rows += [(case.opened_at, "case opened", f"case {case.id}", case.cause) for case in found.cases]
     rows += [(case.closed_at, f"case {case.state.value}", f"case {case.id}", case.reason) for case in found.cases if case.closed_at]
     return rows
+
+
+def _ended(a: Attempt) -> str:
+    """Return how a try ended that did not simply work."""
+    parts = [(a.done, "posted"), (a.refused, "refused"), (a.unknown, "outcome unknown: to be looked up"), (a.retried, "to be tried again")]
+    return ", ".join(f"{number} {what}" for number, what in parts if number) + (f" ({a.detail})" if a.detail else "")
 
 
 def _standing(state: str, reason: str, missing: tuple[str, ...]) -> str:
