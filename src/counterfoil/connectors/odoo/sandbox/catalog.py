@@ -18,14 +18,28 @@ ALL: list[type[Model]] = [
     *sale.MODELS, *merge.MODELS, *automation.MODELS, *chart_template.MODELS,
 ]  # fmt: skip
 
+# external id, name in 17, in 18, in 19 (empty: the version has no such group)
 GROUPS = (
-    ("base.group_user", "Role / User"), ("base.group_erp_manager", "Access Rights"), ("base.group_system", "Role / Administrator"),
-    ("base.group_multi_company", "Multi Companies"), ("base.group_multi_currency", "Multi Currencies"), ("base.group_allow_export", "Export"),
-    ("base.group_partner_manager", "Contact / Creation"), ("base.group_portal", "Role / Portal"), ("base.group_public", "Role / Public"),
-    ("product.group_product_manager", "Products / Create"), ("account.group_account_readonly", "Accounting / Read-only"),
-    ("account.group_account_invoice", "Accounting / Invoicing"), ("account.group_account_basic", "Accounting / Basic"),
-    ("account.group_account_user", "Accounting / Bookkeeper"), ("account.group_account_manager", "Accounting / Administrator"),
-    ("sales_team.group_sale_salesman", "Sales / User"), ("sales_team.group_sale_manager", "Sales / Administrator"),
+    ("base.group_user", "User types/Internal User", "User types/Internal User", "Role / User"),
+    ("base.group_erp_manager", "Administration/Access Rights", "Administration/Access Rights", "Access Rights"),
+    ("base.group_system", "Administration/Settings", "Administration/Settings", "Role / Administrator"),
+    ("base.group_multi_company", "Extra Rights/Multi Companies", "Extra Rights/Multi Companies", "Multi Companies"),
+    ("base.group_multi_currency", "Extra Rights/Multi Currencies", "Extra Rights/Multi Currencies", "Multi Currencies"),
+    ("base.group_allow_export", "Technical/Access to export feature", "Technical/Access to export feature", "Access to export feature"),
+    ("base.group_partner_manager", "Extra Rights/Contact Creation", "Extra Rights/Contact Creation", "Contact/Creation"),
+    ("base.group_portal", "User types/Portal", "User types/Portal", "Role / Portal"),
+    ("base.group_public", "User types/Public", "User types/Public", "Role / Public"),
+    ("product.group_product_manager", "", "Extra Rights/Product Creation", "Products/Create"),
+    ("account.group_account_readonly", "Technical/Show Accounting Features - Readonly", "Invoicing/Read-only", "Accounting/Read-only"),
+    ("account.group_account_invoice", "Invoicing/Billing", "Invoicing/Invoicing", "Accounting/Invoicing"),
+    ("account.group_account_basic", "", "Technical/Basic", "Basic"),
+    ("account.group_account_user", "Technical/Show Full Accounting Features", "Technical/Show Full Accounting Features", "Accounting/Bookkeeper"),
+    ("account.group_account_manager", "Invoicing/Billing Administrator", "Invoicing/Administrator", "Accounting/Administrator"),
+    ("sales_team.group_sale_manager", "Sales/Administrator", "Sales/Administrator", "Sales/Administrator"),
+    (
+        "sales_team.group_sale_salesman", "Sales/User: Own Documents Only", "Sales/User: Own Documents Only",
+        "Sales/User: Own Documents Only",
+    ),
 )  # fmt: skip
 ADMIN_GROUPS = (
     "base.group_user", "base.group_erp_manager", "base.group_system", "base.group_allow_export", "base.group_partner_manager",
@@ -52,6 +66,7 @@ def fill(db: Database, key: str, password: str) -> None:
     """Make a fresh database: everything but companies' charts, which the first company gets, too."""
     db.register(ALL)
     db.queue_pushes = automation.queue
+    db.leaked_pushes = automation.leaked
     env = Env(db, 1, {}, db.env().now, db.env().today, su=True)
     with db.transaction():
         _world(env)
@@ -109,8 +124,9 @@ def _world(env: Env) -> None:
 
 def _users(env: Env) -> None:
     groups = {}
-    for xid, name in GROUPS:
-        if xid == "account.group_account_basic" and env.version == 17:
+    for xid, *names in GROUPS:
+        name = names[env.version - 17]
+        if not name:
             continue
         groups[xid] = _plain(env, "res.groups", name=name)
         env.db.xids.add(env, xid, "res.groups", groups[xid], noupdate=True)

@@ -116,6 +116,7 @@ class Database:
         self.pending: Callable[[str], None] | None = None  # loads what a running load still holds back
         self.groups_field = "group_ids" if version >= 19 else "groups_id"
         self.queue_pushes: Callable[[Env], list[tuple[str, Row]]] = lambda _env: []
+        self.leaked_pushes: Callable[[Env], list[tuple[str, Row]]] = lambda _env: []  # before 19: sent although rolled back
         self.after_commit: list[Callable[[], None]] = []
         self.open_moves: dict[int, Snapshot] = {}
         self.reversals: list[int] = []
@@ -133,6 +134,11 @@ class Database:
             self.registry[model.name] = model
             self.store.add_table(model.name, model.indexes)
 
+    def has_language(self, code: str) -> bool:
+        """Return whether a language is installed."""
+        rows = self.store.tables["res.lang"].rows
+        return any(rows[i]["active"] for i in self.store.tables["res.lang"].find("code", code))
+
     def instant(self) -> datetime:
         """Return the server's present instant (aware UTC)."""
         return self._clock() + self.offset
@@ -143,14 +149,16 @@ class Database:
         return Env(self, uid, dict(context or {}), moment.strftime("%Y-%m-%d %H:%M:%S.%f"), moment.date().isoformat(), su)
 
     @contextmanager
-    def transaction(self, snapshot: int | None = None) -> Iterator[None]:
+    def transaction(self, snapshot: int | None = None, env: Env | None = None) -> Iterator[None]:
         """Commit what the block does, or take all of it back when it raises. ``snapshot``: the commit number the caller started at."""
         self.snapshot = self.store.commits if snapshot is None else snapshot
         try:
             yield
         except BaseException:
+            leaked = self.leaked_pushes(env) if env is not None and self.version < 19 else []
             self.store.rollback()
             self.after_rollback()
+            self.outbox += leaked
             raise
         self.store.commit()
         waiting, self.after_commit = self.after_commit, []

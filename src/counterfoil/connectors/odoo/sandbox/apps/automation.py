@@ -35,21 +35,28 @@ class Automation(Model):
     }
 
 
-def queue(env: Env) -> list[tuple[str, Row]]:
-    """Return the (address, payload) pairs the changes of the open transaction cause, in order of the changes."""
+def queue(env: Env, leaking: bool = False) -> list[tuple[str, Row]]:
+    """Return the (address, payload) pairs the changes of the open transaction cause: all first calls, then the second ones, then the third."""
     rules = [r for r in env.rows("base.automation").values() if r["active"]]
     if not rules:
         return []
     changes = _changes(env)
-    sent: list[tuple[str, Row]] = []
+    turns: list[list[tuple[str, Row]]] = [[], [], []]
     for rule in rules:
         model_name = env.rows("ir.model")[rule["model_id"]]["model"]
         triggers = {env.rows("ir.model.fields")[i]["name"] for i in rule["trigger_field_ids"]}
         for row, (created, deleted, changed) in changes.get(model_name, {}).values():
-            times = _times(rule["trigger"], triggers, created, deleted, changed)
-            if times and (deleted or _passes(env, rule, model_name, row)):
-                sent += _calls(env, rule, model_name, row, times, created)
-    return sent
+            posted = created and changed.get("state") == "posted"
+            for turn in range(_times(rule["trigger"], triggers, created, deleted, changed)):
+                early = posted and turn < 2
+                if (created or not leaking) and (deleted or _passes(env, rule, model_name, row, early)):
+                    turns[turn if created else 2] += _calls(env, rule, model_name, row, created and turn == 0, early)
+    return turns[0] if leaking else [call for turn in turns for call in turn]
+
+
+def leaked(env: Env) -> list[tuple[str, Row]]:
+    """Return the calls a failing creation has sent before it was taken back (17 and 18)."""
+    return queue(env, leaking=True)
 
 
 Changed = dict[str, Any]
@@ -78,33 +85,40 @@ def _times(trigger: str, triggers: set[str], created: bool, deleted: bool, chang
     return 1 if (triggers & changed.keys() if triggers else changed) else 0
 
 
-def _passes(env: Env, rule: Row, model_name: str, row: Row) -> bool:
+def _passes(env: Env, rule: Row, model_name: str, row: Row, early: bool) -> bool:
     if not rule["filter_domain"]:
         return True
+    domain = _domain(rule["filter_domain"])
+    if early:  # still a draft when the call goes out
+        return not any(leaf[0] == "state" and leaf[2] == "posted" for leaf in domain if isinstance(leaf, list | tuple))
     inner = env.with_context(active_test=False).sudo()
-    return bool(env.model(model_name).find(inner, [["id", "=", row["id"]], *_domain(rule["filter_domain"])]))
+    return bool(env.model(model_name).find(inner, [["id", "=", row["id"]], *domain]))
 
 
 def _domain(text: str) -> list[Any]:
     return list(ast.literal_eval(text))
 
 
-def _calls(env: Env, rule: Row, model_name: str, row: Row, times: int, created: bool) -> list[tuple[str, Row]]:
+def _calls(env: Env, rule: Row, model_name: str, row: Row, first: bool, early: bool) -> list[tuple[str, Row]]:
+    """Return one call per webhook action; the first after a creation shows amounts of zero, early ones a draft without number."""
     model = env.model(model_name)
     sent = []
-    for turn in range(times):
-        for i in sorted(env.find("ir.actions.server", "base_automation_id", rule["id"])):
-            action = env.rows("ir.actions.server")[i]
-            if action["state"] != "webhook" or not action["webhook_url"]:
+    for i in sorted(env.find("ir.actions.server", "base_automation_id", rule["id"])):
+        action = env.rows("ir.actions.server")[i]
+        if action["state"] != "webhook" or not action["webhook_url"]:
+            continue
+        payload: Row = {"_action": f"{action['name']}(#{i})", "_id": row["id"], "_model": model_name, "id": row["id"]}
+        for field_id in action["webhook_field_ids"]:
+            name = env.rows("ir.model.fields")[field_id]["name"]
+            if name not in model.fields:
                 continue
-            payload: Row = {"_action": f"{action['name']}(#{i})", "_id": row["id"], "_model": model_name}
-            for field_id in action["webhook_field_ids"]:
-                name = env.rows("ir.model.fields")[field_id]["name"]
-                if name in model.fields:
-                    value = model.value(env.sudo(), row, name) if row["id"] in env.rows(model_name) else row.get(name, False)
-                    early = created and turn == 0 and model.fields[name].kind == "monetary"
-                    payload[name] = 0.0 if early else list(value) if isinstance(value, tuple) else value
-            sent.append((str(action["webhook_url"]), dict(sorted(payload.items()))))
+            value = model.value(env.sudo(), row, name) if row["id"] in env.rows(model_name) else row.get(name, False)
+            if first and model.fields[name].kind == "monetary":
+                value = 0.0
+            if early and name in ("name", "state"):
+                value = False if name == "name" else "draft"
+            payload[name] = list(value) if isinstance(value, tuple) else value
+        sent.append((str(action["webhook_url"]), dict(sorted(payload.items()))))
     return sent
 
 

@@ -16,8 +16,16 @@ def merge(env: Env, winner: int, losers: list[int]) -> None:
     """Merge partners into one."""
     for loser in losers:
         _repoint(env, loser, winner)
+        _complete(env, env.rows("res.partner")[winner], env.rows("res.partner")[loser])
         env.db.xids.repoint(env, "res.partner", loser, winner)
         env.store.delete("res.partner", loser)
+
+
+def _complete(env: Env, winner: Row, loser: Row) -> None:
+    """Let the winner take what only the loser has."""
+    for name, field in env.model("res.partner").stored.items():
+        if field.copied and not field.company_dependent and not winner[name] and loser[name] and name not in ("parent_id", "active"):
+            env.set("res.partner", winner, **{name: loser[name]})
 
 
 def _repoint(env: Env, old: int, new: int) -> None:

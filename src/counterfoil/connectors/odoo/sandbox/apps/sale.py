@@ -11,6 +11,7 @@ from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError
 from counterfoil.connectors.odoo.sandbox.orm.fields import Field, char, choice, float_, instant, integer, lines, many, monetary, one, text
 from counterfoil.connectors.odoo.sandbox.orm.model import Model
+from counterfoil.connectors.odoo.sandbox.orm.rounding import round_half_up
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 from counterfoil.connectors.odoo.sandbox.orm.writing import Values
 
@@ -23,7 +24,10 @@ INVOICE_STATES = (
 )
 NOTHING = (
     "Cannot create an invoice. No items are available to invoice.\n\nTo resolve this issue, please ensure that:\n   • The products have been delivered"
-    " before attempting to invoice them.\n   • The invoicing policy of the product is configured correctly."
+    " before attempting to invoice them.\n   • The invoicing policy of the product is configured correctly.\n\nIf you want to invoice based on ordered"
+    " quantities instead:\n   • For consumable or storable products, open the product, go to the 'General Information' tab and change the 'Invoicing"
+    " Policy' from 'Delivered Quantities' to 'Ordered Quantities'.\n   • For services (and other products), change the 'Invoicing Policy' to"
+    " 'Prepaid/Fixed Price'.\n"
 )
 
 
@@ -76,15 +80,24 @@ class Order(Model):
     def action_confirm(self, env: Env, ids: list[int]) -> bool:
         """Confirm quotations; the order date becomes now."""
         rows = self.existing(env, ids)
-        if any(row["state"] not in ("draft", "sent") for row in rows):
+        wrong = [row for row in rows if row["state"] not in ("draft", "sent")]
+        if wrong and env.version == 17:
+            raise UserError(f"The following orders are not in a state requiring confirmation: {', '.join(r['name'] for r in wrong)}")
+        if wrong:
             raise UserError("Some orders are not in a state requiring confirmation.")
         for row in rows:
             env.set(self.name, row, state="sale", date_order=env.now)
         return True
 
     @record_method
-    def action_cancel(self, env: Env, ids: list[int]) -> bool:
-        """Cancel orders and their draft invoices."""
+    def action_cancel(self, env: Env, ids: list[int]) -> Any:
+        """Cancel orders and their draft invoices; before 19 a confirmed order asks back by a wizard unless told not to."""
+        if (
+            env.version < 19
+            and not env.context.get("disable_cancel_warning")
+            and any(r["state"] != "draft" for r in self.existing(env, ids))
+        ):
+            return {"type": "ir.actions.act_window", "res_model": "sale.order.cancel", "view_mode": "form", "target": "new"}
         for row in self.existing(env, ids):
             drafts = [i for i in invoices(env, row) if env.rows("account.move")[i]["state"] == "draft"]
             posting.cancel(env, [env.rows("account.move")[i] for i in drafts])
@@ -170,7 +183,7 @@ class OrderLine(Model):
         "tax_ids": many("account.tax", "Taxes", since=19),
         "price_subtotal": monetary("Subtotal", compute=lambda env, r: _priced(env, r).untaxed),
         "price_total": monetary("Total", compute=lambda env, r: _priced(env, r).total),
-        "price_tax": monetary("Total Tax", compute=lambda env, r: round(_priced(env, r).total - _priced(env, r).untaxed, 6)),
+        "price_tax": monetary("Total Tax", compute=lambda env, r: _tax(env, r)),
         "qty_invoiced": float_("Invoiced Quantity", compute=invoiced),
         "qty_to_invoice": float_("Quantity To Invoice", compute=to_invoice),
         "invoice_lines": many(
@@ -191,6 +204,12 @@ class OrderLine(Model):
                 rows = env.rows("account.tax")
                 values[tax_column(env)] = [t for t in template["taxes_id"] if rows[t]["company_id"] == order["company_id"]]
         return values
+
+
+def _tax(env: Env, line: Row) -> float:
+    priced = _priced(env, line)
+    difference = priced.total - priced.untaxed
+    return round_half_up(difference, 6) if env.version == 17 else difference  # 18 and 19 show the doubles' difference as it is
 
 
 def _priced(env: Env, line: Row) -> taxes.TaxedLine:
@@ -252,7 +271,7 @@ class AdvancePayment(Model):
             "invoice_origin": order["name"], "ref": order["client_order_ref"] or "", "invoice_payment_term_id": order["payment_term_id"],
             "invoice_line_ids": [
                 [0, 0, {
-                    "name": ln["name"], "product_id": ln["product_id"], "quantity": to_invoice(env, ln), "price_unit": ln["price_unit"],
+                    "name": _label(env, ln), "product_id": ln["product_id"], "quantity": to_invoice(env, ln), "price_unit": ln["price_unit"],
                     "discount": ln["discount"], "tax_ids": [[6, 0, list(ln[tax_column(env)])]], "sale_line_ids": [[6, 0, [ln["id"]]]],
                 }]
                 for ln in open_lines
@@ -260,6 +279,15 @@ class AdvancePayment(Model):
         }  # fmt: skip
         inner = env.with_context(allowed_company_ids=[order["company_id"]]).sudo()
         return env.model("account.move").create(inner, [values])[0]
+
+
+def _label(env: Env, line: Row) -> str:
+    """Return what an order line is called on an invoice: from 18 on with its product in front."""
+    product = env.rows("product.product").get(line["product_id"] or 0)
+    shown = env.model("product.product").display_name(env, product) if product is not None else ""
+    if env.version == 17 or not shown or shown in str(line["name"]):
+        return str(line["name"])
+    return f"{shown}{chr(10) if env.version >= 19 else ' '}{line['name']}"
 
 
 MODELS: list[type[Model]] = [Order, OrderLine, AdvancePayment]

@@ -140,7 +140,11 @@ def _habitual_account(env: Env, move: Row) -> Any:
     counts: dict[int, int] = {}
     for i in env.find("account.move.line", "partner_id", move["partner_id"]) if move["partner_id"] else ():
         account = accounts.get(rows[i]["account_id"] or 0)
-        if account is not None and moves[rows[i]["move_id"]]["company_id"] == move["company_id"] and account["account_type"].startswith(group):
+        if (
+            account is not None
+            and moves[rows[i]["move_id"]]["company_id"] == move["company_id"]
+            and account["account_type"].startswith(group)
+        ):
             counts[account["id"]] = counts.get(account["id"], 0) + 1
     return max(counts, key=lambda a: counts[a]) if counts else False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from counterfoil.connectors.odoo.sandbox.books import amounts, chart, posting, reconcile, residuals, sync
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
-from counterfoil.connectors.odoo.sandbox.orm.errors import UserError
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 
 PAYMENT = "account.payment"

@@ -135,7 +135,7 @@ def _refresh_products_and_taxes(env: Env, move: Row, before: Snapshot) -> None:
                     _set_amount(
                         env, line, line["amount_currency"], round_half_up(line["amount_currency"] / money.rate, money.company_digits)
                     )
-            if before.header[3] == header[3] and env.version != 18 or env.version == 17:
+            if (before.header[3] == header[3] and env.version != 18) or env.version == 17:
                 _write_tax_lines(env, move, base, taxed, money, is_refund, amounts_too=False)
         return
     _write_tax_lines(env, move, base, taxed, money, is_refund)

@@ -175,6 +175,7 @@ class User(Model):
         "name": char("Name", required=True),
         "login": char("Login", required=True, index=True),
         "email": char("Email"),
+        "password": char("Password", compute=lambda env, row: False, readonly=False),
         "active": boolean(default=True),
         "lang": char("Language", default="en_US"),
         "tz": char("Timezone"),
@@ -188,11 +189,20 @@ class User(Model):
     }
 
     def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
-        """Give every user a partner."""
+        """Give every user a partner; take the password."""
+        for row, values in zip(rows, values_list, strict=True):
+            if values.get("password"):
+                env.db.passwords[row["login"]] = str(values["password"])
         for row in rows:
             if not row["partner_id"]:
                 partner = env.model("res.partner").create(env, [{"name": row["name"], "email": row["email"]}])[0]
                 env.set(self.name, row, partner_id=partner)
+
+    def written(self, env: Env, rows: list[Row], values: Values) -> None:
+        """Take a new password."""
+        for row in rows:
+            if values.get("password"):
+                env.db.passwords[row["login"]] = str(values["password"])
 
     @record_method
     def has_group(self, env: Env, ids: list[int], group_ext_id: str) -> bool:

@@ -171,9 +171,7 @@ class Search:
             raise PythonError(f"Invalid field {self.model.name}.{declared.name}.{rest} in condition")
         env, model = self.env, self.model
         other = env.model(declared.relation)
-        negative = operator in ("!=", "not in", "not like", "not ilike")
-        positive = {"!=": "=", "not in": "in", "not like": "like", "not ilike": "ilike"}.get(operator, operator)
-        test = Search(env, other).predicate(("leaf", rest, positive, value))
+        test = Search(env, other).predicate(("leaf", rest, operator, value))
         rows = env.rows(declared.relation)
         known: dict[int, bool] = {}
 
@@ -182,13 +180,12 @@ class Search:
                 known[i] = i in rows and test(rows[i])
             return known[i]
 
-        empty = positive in ("=", "in") and (value is False or (isinstance(value, list | tuple) and False in value))
+        empty = operator in ("=", "in") and (value is False or (isinstance(value, list | tuple) and False in value))
 
         def check(row: Row) -> bool:
             held = model.value(env, row, declared.name)
             ids = held if isinstance(held, list | tuple) else ((held,) if held else ())
-            found = any(one(i) for i in ids) or (empty and not ids)
-            return found != negative
+            return any(one(i) for i in ids) or (empty and not ids)
 
         return check
 
@@ -326,17 +323,19 @@ def _ordered(left: Any, operator: str, right: Any) -> bool:
         return False
 
 
-def _instant(value: Any) -> str:
+def _instant(value: Any, version: int) -> str:
     text = str(value).replace("T", " ")
+    if version < 19:  # compared as PostgreSQL reads it: a zone is dropped
+        return re.sub(r"(Z|[+-]\d{2}:?\d{2})$", "", text) if len(text) > 10 else text
     if text.endswith("Z") or re.search(r"[+-]\d{2}:?\d{2}$", text[10:]):
-        raise PythonError(f"Datetime field value {value!r} is timezone aware")
+        raise PythonError(f"expecting only datetimes with no timezone: {value!r}")
     return text
 
 
 def _when(get: Callable[[Row], Any], declared: Field, operator: str, value: Any, version: int) -> Predicate:
     if operator in ("in", "not in") or value is False or value is None:
         return _among(get, declared, operator, value)
-    text = _instant(value)
+    text = _instant(value, version)
     if declared.kind == "date":
         return lambda row: get(row) is not False and _dated(get(row), operator, text[:10])
     if len(text) == 10:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.connectors.odoo.sandbox.orm.errors import PythonError
@@ -76,8 +76,25 @@ def _label(env: Env, model: Reading, term: str, key: Any) -> Any:
     return model.wire(env, declared, key)
 
 
-def _narrowed(env: Env, model: Reading, terms: list[str], key: tuple[Any, ...]) -> list[Any]:
-    return [[term.partition(":")[0], "=", k] for term, k in zip(terms, key, strict=True) if ":" not in term]
+def _narrowed(terms: list[str], key: tuple[Any, ...]) -> list[Any]:
+    """Return the domain of a group in prefix notation."""
+    leaves: list[Any] = []
+    for term, k in zip(terms, key, strict=True):
+        name, _, grain = term.partition(":")
+        if grain and k:
+            leaves += [[name, ">=", k], [name, "<", _next(k, grain)]]
+        else:
+            leaves.append([name, "=", k])
+    return ["&"] * (len(leaves) - 1) + leaves if leaves else [[1, "=", 1]]
+
+
+def _next(start: str, grain: str) -> str:
+    day = date.fromisoformat(start)
+    months = {"year": 12, "quarter": 3, "month": 1}.get(grain)
+    if months is None:
+        return (day + timedelta(days=7 if grain == "week" else 1)).isoformat()
+    count = day.year * 12 + day.month - 1 + months
+    return date(count // 12, count % 12 + 1, 1).isoformat()
 
 
 def formatted(env: Env, model: Reading, rows: list[Row], terms: list[str], aggregates: list[str]) -> list[Row]:
@@ -85,7 +102,7 @@ def formatted(env: Env, model: Reading, rows: list[Row], terms: list[str], aggre
     answer = []
     for key, members in collect(env, model, rows, terms).items():
         shown: Row = {term: _label(env, model, term, k) for term, k in zip(terms, key, strict=True)}
-        shown["__extra_domain"] = _narrowed(env, model, terms, key)
+        shown["__extra_domain"] = _narrowed(terms, key)
         shown.update({a: aggregate(env, model, members, a) for a in aggregates})
         answer.append(shown)
     return answer
@@ -107,6 +124,6 @@ def classic(env: Env, model: Reading, rows: list[Row], fields: list[str], terms:
             bare, _, how = name.partition(":")
             if model.field(bare).kind in ("integer", "float", "monetary"):
                 shown[bare] = aggregate(env, model, members, f"{bare}:{how or 'sum'}")
-        shown["__domain"] = [*(["&"] if domain else []), *_narrowed(env, model, terms, key), *domain]
+        shown["__domain"] = [*(["&"] if domain else []), *domain, *_narrowed(terms, key)]
         answer.append(shown)
     return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from counterfoil.connectors.odoo.sandbox.orm import columns
+from counterfoil.connectors.odoo.sandbox.orm import columns, rights
 from counterfoil.connectors.odoo.sandbox.orm.core import model_method
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import OdooError, PythonError
@@ -73,6 +73,7 @@ class Loading:
             return
         mark = self.env.store.mark()
         try:
+            rights.check(self.env, self.model, "create")
             self.ids += self._all(records)
         except OdooError:
             self.env.store.rollback(mark)
@@ -83,6 +84,7 @@ class Loading:
         for position, record in enumerate(records):
             mark = self.env.store.mark()
             try:
+                rights.check(self.env, self.model, "create")
                 self.ids += self._all([record])
             except OdooError as error:
                 self.env.store.rollback(mark)
@@ -112,7 +114,7 @@ class Loading:
         for position, record in enumerate(records):
             xid = full_name(record.xid)
             known = self.env.db.xids.find(xid) if xid else None
-            if known is not None or record.db_id is not None:
+            if known is not None or (record.db_id is not None and not xid):
                 ids[position] = self._existing(record, xid, known)
             elif xid and xid in seen:
                 again.append(position)
@@ -142,9 +144,7 @@ class Loading:
                 raise Collision(SERIALIZATION)
             if self.update and known["noupdate"]:
                 return int(known["res_id"])
-        row_id = record.db_id if record.db_id is not None else int(known["res_id"]) if known is not None else 0
-        if xid and known is None:
-            self.model.load_named(self.env, xid, row_id, self.noupdate)
+        row_id = int(known["res_id"]) if known is not None else record.db_id or 0
         self.model.write(self.env, [row_id], record.values)
         return row_id
 

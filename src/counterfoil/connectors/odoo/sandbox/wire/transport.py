@@ -10,7 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from counterfoil.connectors.odoo.sandbox.database import BUILDS, Database, WorkerKilled
-from counterfoil.connectors.odoo.sandbox.orm.errors import AccessDenied, DatabaseMissing, HttpError, OdooError, PythonError
+from counterfoil.connectors.odoo.sandbox.orm.errors import (
+    AccessDenied,
+    DatabaseMissing,
+    HttpError,
+    OdooError,
+    PythonError,
+    UserError,
+    missing,
+)
 from counterfoil.connectors.odoo.sandbox.orm.model import Model
 from counterfoil.connectors.odoo.sandbox.wire import calls
 from counterfoil.connectors.odoo.sandbox.wire.workers import Work, Workers
@@ -32,7 +40,8 @@ Execute = Callable[[Work], Awaitable[Any]]
 def error_body(error: OdooError) -> dict[str, Any]:
     """Return the body of an error answer."""
     trace = "".join(traceback.format_exception(error))
-    return {"name": error.name, "message": error.message, "arguments": [error.message], "context": {}, "debug": trace}
+    arguments: list[Any] = [error.message, error.status] if isinstance(error, HttpError) else [error.message]
+    return {"name": error.name, "message": error.message, "arguments": arguments, "context": {}, "debug": trace}
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -117,7 +126,7 @@ class Transport:
         try:
             work = self._prepare(request, raw)
         except OdooError as error:
-            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 and error.message == "Invalid apikey" else {}
+            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
             return self._failed(error, headers)
         try:
             return answer(await self._workers.execute(self.db, work))
@@ -125,6 +134,8 @@ class Transport:
             return self._failed(error)
         except WorkerKilled:
             return cut(request)
+        except Exception as error:  # a fault of the sandbox itself: shown as the server shows its own
+            return self._failed(_fault(error))
 
     def _prepare(self, request: web.Request, raw: bytes) -> Work:
         uid = self._bearer(request)
@@ -137,7 +148,11 @@ class Transport:
         ids = body.pop("ids", None) or []
         context = body.pop("context", None) or {}
         arguments = calls.bind_named(model, method, ids, body)
-        return Work(uid, model, method, [int(i) for i in ids], arguments, context)
+        language = context.get("lang")
+        if language and not self.db.has_language(language):
+            raise UserError(f"Invalid language code: {language}")
+        listed = [ids] if isinstance(ids, int) else [i if isinstance(i, int) else 0 for i in ids]
+        return Work(uid, model, method, listed, arguments, context)
 
     def _bearer(self, request: web.Request) -> int:
         kind, _, key = request.headers.get("Authorization", "").partition(" ")
@@ -170,7 +185,7 @@ class Transport:
             body = json.loads(await request.text())
             params = body.get("params") or {}
         except (ValueError, AttributeError):
-            return answer(error_body(HttpError(400, "BadRequest", "Invalid JSON data")), 400)
+            return web.Response(status=400, text="Invalid JSON data", content_type="text/html")
         number = body.get("id")
         try:
             result = await self._service(params)
@@ -178,6 +193,8 @@ class Transport:
             return answer({"jsonrpc": "2.0", "id": number, "error": self._rpc_error(error)})
         except WorkerKilled:
             return cut(request)
+        except Exception as error:  # a fault of the sandbox itself: shown as the server shows its own
+            return answer({"jsonrpc": "2.0", "id": number, "error": self._rpc_error(_fault(error))})
         shown: dict[str, Any] = {"jsonrpc": "2.0", "id": number}
         if result is not None:
             shown["result"] = result
@@ -192,7 +209,7 @@ class Transport:
             return self._common(str(method), args)
         if service == "object" and method in ("execute_kw", "execute"):
             return await self._execute(str(method), args)
-        raise PythonError(f"Method not found: {method}", "NameError")
+        raise PythonError(str(service), "KeyError")
 
     def _common(self, method: str, args: list[Any]) -> Any:
         if method == "version":
@@ -226,6 +243,8 @@ class Transport:
         self._check_db(name)
         users = self.db.env(1, su=True).rows("res.users")
         user = users.get(uid) if isinstance(uid, int) else None
+        if user is None and isinstance(uid, int):
+            raise missing("res.users", [uid], uid)
         if user is None or not self._accepts(user["id"], user["login"], str(secret)):
             raise AccessDenied
         positional = list(args[5]) if kind == "execute_kw" and len(args) > 5 else list(args[5:]) if kind == "execute" else []
@@ -245,6 +264,12 @@ class Transport:
         if method == "copy" and self.db.version == 17:
             return result[0]
         return result
+
+
+def _fault(error: Exception) -> PythonError:
+    raised = PythonError(str(error), type(error).__name__)
+    raised.__traceback__ = error.__traceback__
+    return raised
 
 
 def cut(request: web.Request) -> web.StreamResponse:

@@ -71,16 +71,18 @@ class Workers:
     async def _execute(self, db: Database, work: Work) -> Any:
         started, snapshot = db.instant(), db.store.commits
         duration = (db.settings.call_ms + db.settings.record_ms * work.records()) / 1000.0
-        async with AsyncExitStack() as stack:
-            for journal in self._locks(db, work) if duration else ():
-                await stack.enter_async_context(self._journals.setdefault(journal, asyncio.Lock()))
-            if duration:
-                await asyncio.sleep(duration)
-            result = calls.run(db, work.uid, work.model, work.method, work.ids, work.arguments, work.context, started, snapshot)
+        try:
+            async with AsyncExitStack() as stack:
+                for journal in self._locks(db, work) if duration else ():
+                    await stack.enter_async_context(self._journals.setdefault(journal, asyncio.Lock()))
+                if duration:
+                    await asyncio.sleep(duration)
+                result = calls.run(db, work.uid, work.model, work.method, work.ids, work.arguments, work.context, started, snapshot)
+        finally:
+            if db.outbox:
+                await pushes.deliver(db)
         if db.script:
             interference.play(db.env(2, su=True), f"{work.model.name}/{work.method}")
-        if db.outbox:
-            await pushes.deliver(db)
         return result
 
     @staticmethod
