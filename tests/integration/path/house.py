@@ -1,4 +1,4 @@
-"""The whole hub over sandboxes in this process: Stripe told to, events delivered in any order, and Odoo's books read back by external id."""
+"""The whole hub over sandboxes in this process: Stripe told to, events delivered in any order, Odoo's books read by external id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,11 +56,12 @@ class Journal:
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
             cache_logger_on_first_use=False,
         )
-        logging.getLogger("counterfoil").setLevel(logging.INFO)
+        logging.getLogger().setLevel(logging.INFO)
         logging.getLogger().addHandler(self._handler)
 
     def close(self) -> None:
         """Give the log back."""
+        logging.getLogger().setLevel(logging.WARNING)
         logging.getLogger().removeHandler(self._handler)
         structlog.reset_defaults()
 
@@ -143,6 +144,10 @@ class House:
             return all(name in now and now[name] != before.get(name) for name in wanted)
 
         assert await wait_until(is_polled, timeout_s=30.0, every_s=0.05), "polling did not come to an end"
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until a condition holds."""
+        assert await wait_until(condition, timeout_s=30.0, every_s=0.05), "it never came to pass"
 
     async def _covered(self) -> dict[str, datetime | None]:
         async with self.hub.pool.connection() as conn:
@@ -241,7 +246,7 @@ class House:
                 found[code] = found.get(code, 0) + round(line["balance"] * 10**digits)
         return {code: minor for code, minor in found.items() if minor}
 
-    def keys(self) -> list[str]:
+    def external_keys(self) -> list[str]:
         """Return all external keys of the hub in the books."""
         env = self.odoo.env()
         return sorted(row["name"] for row in env.rows("ir.model.data").values() if row["module"] == "counterfoil")

@@ -11,6 +11,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.load import Row
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.canonical.commands import AccountRole, Command, EntryLine, PostEntry
+from counterfoil.core.canonical.ids import ObjectKind
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.errors import RejectedError
 
@@ -63,7 +64,9 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, bind
         f"{source_id} {entry.memo}".strip(),
     )
     blank = ("",) * len(header)
-    cells = [_line_cells(line, entry, company, bindings) for line in lines]
+    # A journal entry of its own (a day's summary, an opening balance) may hold the receivables of many customers in one line.
+    is_collective = command.subject.kind is ObjectKind.JOURNAL_ENTRY
+    cells = [_line_cells(line, entry, company, bindings, is_collective=is_collective) for line in lines]
     row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
     expected = Expected(debits, None, company.currency_id, entry.accounting_on, is_document=False, is_taxed=False)
@@ -105,12 +108,14 @@ def balanced(lines: Sequence[Weighed], currency: str) -> list[Weighed]:
     return found
 
 
-def _line_cells(weighed: Weighed, entry: PostEntry, company: CompanyCatalog, bindings: Mapping[str, str]) -> tuple[str, ...]:
+def _line_cells(
+    weighed: Weighed, entry: PostEntry, company: CompanyCatalog, bindings: Mapping[str, str], *, is_collective: bool
+) -> tuple[str, ...]:
     line, balance = weighed.line, weighed.balance
     zero = Money(0, balance.currency)
     return (
         str(company.account_id(line.account)),
-        _partner(line, bindings),
+        _partner(line, bindings, is_collective=is_collective),
         line.description or entry.memo or "-",
         str(company.currency_id_of(line.amount.currency)),
         to_text(line.amount),
@@ -119,9 +124,9 @@ def _line_cells(weighed: Weighed, entry: PostEntry, company: CompanyCatalog, bin
     )
 
 
-def _partner(line: EntryLine, bindings: Mapping[str, str]) -> str:
+def _partner(line: EntryLine, bindings: Mapping[str, str], *, is_collective: bool) -> str:
     if not line.customer_id:
-        if line.account.role is AccountRole.RECEIVABLE:
+        if line.account.role is AccountRole.RECEIVABLE and not is_collective:
             raise RejectedError(
                 "a line on the receivable account names no customer", code="odoo.customer_missing", case_class="missing_mandatory_field"
             )

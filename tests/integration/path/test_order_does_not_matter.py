@@ -1,0 +1,75 @@
+"""The same deliveries, doubled, shuffled and in part lost, give the same books."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from tests.integration.path.house import House
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SEEDS = range(6)
+
+
+async def story(hub: House) -> dict[str, str]:
+    """Play what one customer does: credit used, a credit note before payment, payment, a refund, a negative invoice; return ids by name."""
+    stage = hub.stage(tax="ca")
+    customer = await stage.customer()
+    await stage.api.post(f"/v1/customers/{customer}/balance_transactions", amount=-1500, currency="usd", description="Goodwill")
+    await stage.item(customer, "Consulting", 20000)
+    first = await stage.bill(customer)
+    line = (await stage.lines_of(first["id"]))[0]
+    note = await stage.credit(first["id"], [(line, 4000)])
+    assert await stage.pay(first["id"])
+    refund = await stage.api.post("/v1/refunds", payment_intent=await stage.payment_of(first["id"]), amount=2500)
+    await stage.item(customer, "Taken back", -3000)
+    second = await stage.bill(customer)
+    await stage.item(customer, "Consulting", 7000)
+    third = await stage.bill(customer)
+    await stage.api.post(f"/v1/invoices/{third['id']}/void")
+    return {
+        "customer": customer,
+        f"invoice_stripe.{first['id']}": "first",
+        f"credit_note_stripe.{note['id']}": "note",
+        f"refund_stripe.{refund['id']}": "refund",
+        f"invoice_stripe.{second['id']}": "second",
+        f"invoice_stripe.{third['id']}": "third",
+        f"invoice_void_stripe.{third['id']}": "reversal",
+    }
+
+
+def books_of(hub: House, story: dict[str, str]) -> list[tuple[Any, ...]]:
+    """Return all that stands in the books for a story's customer, without ids and numbers."""
+    env = hub.odoo.env()
+    partner = env.ref(f"counterfoil.customer_stripe.{story['customer']}")
+    moves = [env.row("account.move", move) for move in env.find("account.move", "partner_id", partner)]
+    found: list[tuple[Any, ...]] = [
+        (move["move_type"], move["state"], move["amount_total"], move["amount_tax"], move["amount_residual"], str(move["date"]))
+        for move in moves
+    ]
+    lines = [row for row in env.rows("account.move.line").values() if row["partner_id"] == partner and row["account_id"]]
+    found += [("line", env.row("account.account", row["account_id"])["code"], row["balance"], row["reconciled"]) for row in lines]
+    return sorted(found, key=str)
+
+
+async def test_duplicates_shuffles_and_losses_of_one_sequence_give_the_same_books(hub: House) -> None:
+    expected: list[tuple[Any, ...]] | None = None
+    for seed in SEEDS:
+        told = await story(hub)
+        news = hub.news()
+        if seed:
+            chance = random.Random(seed)
+            news = news + chance.sample(news, len(news) // 3)
+            chance.shuffle(news)
+            lost = set(chance.sample(range(len(news)), len(news) // 5)) if seed % 2 else set()
+            news = [event for place, event in enumerate(news) if place not in lost]
+        await hub.deliver(news)
+        await hub.settle()
+        await hub.poll("stripe_us")
+        await hub.settle()
+        found = books_of(hub, told)
+        expected = expected or found
+        assert found == expected, f"seed {seed}"
+        assert [key for key in told if key != "customer" and not hub.has(key)] == []
