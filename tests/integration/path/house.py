@@ -87,6 +87,7 @@ class House:
     intake: str
     journal: Journal
     before: int
+    values: Mapping[str, Any]
     told: dict[str, int] = field(default_factory=dict)
 
     def stage(self, entity: str = "US", *, tax: str | None = None, currency: str = "") -> Stage:
@@ -251,6 +252,28 @@ class House:
         env = self.odoo.env()
         return sorted(row["name"] for row in env.rows("ir.model.data").values() if row["module"] == "counterfoil")
 
+    def books_of(self, customer: str) -> list[tuple[Any, ...]]:
+        """Return all that stands in the books for a customer (his id at Stripe), without ids and numbers."""
+        env = self.odoo.env()
+        partner = env.ref(f"counterfoil.customer_stripe.{customer}")
+        moves = [env.row("account.move", move) for move in env.find("account.move", "partner_id", partner)]
+        found: list[tuple[Any, ...]] = [
+            (move["move_type"], move["state"], move["amount_total"], move["amount_tax"], move["amount_residual"], str(move["date"]))
+            for move in moves
+        ]
+        lines = [row for row in env.rows("account.move.line").values() if row["partner_id"] == partner and row["account_id"]]
+        found += [("line", env.row("account.account", row["account_id"])["code"], row["balance"], row["reconciled"]) for row in lines]
+        return sorted(found, key=str)
+
+    def unnamed(self) -> int:
+        """Return how many entries and payments in the books bear no external id of ours: what was entered twice, or by others."""
+        env = self.odoo.env()
+        named = {(row["model"], row["res_id"]) for row in env.rows("ir.model.data").values() if row["module"] == "counterfoil"}
+        payments = env.rows("account.payment").values()
+        own = {move for move in env.rows("account.move") if ("account.move", move) in named}
+        own |= {payment["move_id"] for payment in payments if ("account.payment", payment["id"]) in named}
+        return len(env.rows("account.move").keys() - own) + sum(1 for one in payments if ("account.payment", one["id"]) not in named)
+
     def books(self, entity: str) -> dict[str, Any]:
         """Return the books of an entity as the sandbox reports them."""
         name = self.provisioned.companies[entity].entity.company
@@ -297,10 +320,10 @@ async def house(
         apis = {key: await stack.enter_async_context(StripePlain(one.url, one.key)) for key, one in accounts.items()}
         catalogs = {key: await build_catalog(apis[key], one.entity) for key, one in accounts.items()}
         clock = FollowingClock(start)
-        settings = settings_of(odoo, provisioned, accounts.values(), database_url, home, change)
-        hub = await stack.enter_async_context(open_hub(settings, clock))
+        values = values_of(odoo, provisioned, accounts.values(), database_url, home, change)
+        hub = await stack.enter_async_context(open_hub(from_values(values), clock))
         address = await stack.enter_async_context(serve_intake(hub, "127.0.0.1", 0, SystemClock()))
-        made = House(hub, clock, stripe, control, odoo, plain, provisioned, accounts, catalogs, apis, address, journal, before)
+        made = House(hub, clock, stripe, control, odoo, plain, provisioned, accounts, catalogs, apis, address, journal, before, values)
         if is_working:
             await hub.start_work(f"house-{next(_numbers)}")
         yield made
@@ -309,7 +332,14 @@ async def house(
 def settings_of(
     odoo: OdooSandbox, provisioned: Provisioned, accounts: Iterable[StripeAccount], database_url: str, home: Path, change: Any
 ) -> Settings:
-    """Return the settings; polling happens when a test asks for it."""
+    """Return the settings of :func:`values_of`."""
+    return from_values(values_of(odoo, provisioned, accounts, database_url, home, change))
+
+
+def values_of(
+    odoo: OdooSandbox, provisioned: Provisioned, accounts: Iterable[StripeAccount], database_url: str, home: Path, change: Any
+) -> dict[str, Any]:
+    """Return the configuration's values; polling happens when a test asks for it."""
     stripes = {
         account.entity.connection: {
             "connector": "stripe",
@@ -330,4 +360,4 @@ def settings_of(
         "mappings": provisioned.mappings(),
     }
     change(values)
-    return from_values(values)
+    return values

@@ -40,20 +40,6 @@ async def story(hub: House) -> dict[str, str]:
     }
 
 
-def books_of(hub: House, story: dict[str, str]) -> list[tuple[Any, ...]]:
-    """Return all that stands in the books for a story's customer, without ids and numbers."""
-    env = hub.odoo.env()
-    partner = env.ref(f"counterfoil.customer_stripe.{story['customer']}")
-    moves = [env.row("account.move", move) for move in env.find("account.move", "partner_id", partner)]
-    found: list[tuple[Any, ...]] = [
-        (move["move_type"], move["state"], move["amount_total"], move["amount_tax"], move["amount_residual"], str(move["date"]))
-        for move in moves
-    ]
-    lines = [row for row in env.rows("account.move.line").values() if row["partner_id"] == partner and row["account_id"]]
-    found += [("line", env.row("account.account", row["account_id"])["code"], row["balance"], row["reconciled"]) for row in lines]
-    return sorted(found, key=str)
-
-
 async def test_duplicates_shuffles_and_losses_of_one_sequence_give_the_same_books(hub: House) -> None:
     expected: list[tuple[Any, ...]] | None = None
     for seed in SEEDS:
@@ -69,7 +55,7 @@ async def test_duplicates_shuffles_and_losses_of_one_sequence_give_the_same_book
         await hub.settle()
         await hub.poll("stripe_us")
         await hub.settle()
-        found = books_of(hub, told)
+        found = hub.books_of(told["customer"])
         expected = expected or found
         assert found == expected, f"seed {seed}"
         assert [key for key in told if key != "customer" and not hub.has(key)] == []
