@@ -102,12 +102,12 @@ def test_taxes_that_differ_from_the_documents_tax_are_a_case() -> None:
 
 
 def test_an_unmapped_tax_names_the_key_to_add_and_all_that_would_do() -> None:
-    vat = tax(eur(700), eur(10000), "7")
+    vat = tax(eur(10700), eur(10000), "7")
     decision = world().decide(invoice(eur(10700), line(eur(10000), taxes=[vat]), tax=700))
     problem = decision.problems[0]
     assert (problem.case_class, problem.releases_on) == (CaseClass.UNMAPPED_TAX, "mapping/tax/DE/7|exclusive")
     assert problem.releases_also == ("mapping/tax/DE/stripe:txr_1|exclusive",)
-    assert (problem.money, problem.entity, decision.commands) == (eur(700), "DE", ())
+    assert (problem.money, problem.entity, decision.commands) == (eur(10700), "DE", ())
 
 
 def test_a_mapping_added_releases_what_waited_for_it() -> None:

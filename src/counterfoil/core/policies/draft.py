@@ -116,7 +116,10 @@ class Draft:
         self._waits[self.event.subject] = None
 
     def problem(self, problem: Problem) -> None:
-        """Add a problem, once."""
+        """Add a problem, once. What stands still with a bill is all of it, not only the line or tax that is in the way."""
+        state = self.view.get(self.event.subject) or self.event.data
+        if isinstance(state, e.Invoice | e.CreditNote):
+            problem = replace(problem, money=state.total)
         if problem not in self._problems:
             self._problems.append(problem)
 
