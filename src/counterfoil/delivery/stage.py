@@ -42,11 +42,14 @@ Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class TargetLink:
-    """A configured target: its context, its deliveries, and how many batches may be under way at once."""
+    """A configured target: its context, its deliveries, and how many batches of a partition may be under way at once.
+
+    Three: while one waits for its last call and one is written down, another one keeps the target busy.
+    """
 
     ctx: Context
     deliver: Mapping[CommandKind, DeliveryOf]
-    width: int = 2
+    width: int = 3
 
 
 @dataclass(slots=True)
@@ -100,9 +103,8 @@ class Deliverer:
         """Claim one batch of one kind and commit the intent to send it."""
         async with flow.lock, self.pool.connection() as conn, conn.transaction():
             now = self.clock.now()
-            limit = max(delivery.batch_size_max for delivery in link.deliver.values()) + len(flow.in_flight)
-            claimed = await outbox.claim(conn, self.cipher, target, batch_key, now, limit)
-            free = [row for row in claimed if row.id not in flow.in_flight]
+            limit = max(delivery.batch_size_max for delivery in link.deliver.values())
+            free = await outbox.claim(conn, self.cipher, target, batch_key, now, limit, without=flow.in_flight)
             if not free:
                 return []
             first = free[0]

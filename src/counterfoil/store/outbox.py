@@ -218,7 +218,7 @@ _PLAIN = (
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, subject_kind, subject_id, key_id, arguments from command c "
 _CLAIM = """
 where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', 'unknown')
-    and (next_try_at is null or next_try_at <= %(now)s)
+    and (next_try_at is null or next_try_at <= %(now)s) and id <> all(%(without)s::uuid[])
     and (order_key = '' or not exists (
         select 1 from command e where e.target = c.target and e.batch_key = c.batch_key and e.order_key = c.order_key and e.order_key <> ''
             and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
@@ -226,12 +226,16 @@ order by lane, seq limit %(limit)s
 """
 
 
-async def claim(conn: Conn, cipher: Cipher, target: str, batch_key: str, now: datetime, limit: int) -> list[CommandRow]:
+async def claim(
+    conn: Conn, cipher: Cipher, target: str, batch_key: str, now: datetime, limit: int, *, without: Iterable[str] = ()
+) -> list[CommandRow]:
     """Return commands of a partition that may be tried now, by lane, then as wished; those in state unknown are to be resolved, not sent.
 
-    Of commands with one order key only the first open one is returned. Claiming changes nothing: ``mark_sent`` before sending.
+    Of commands with one order key only the first open one is returned. ``without``: ids the caller has under way. Claiming changes
+    nothing: ``mark_sent`` before sending.
     """
-    return await _read(conn, cipher, _CLAIM, {"target": target, "batch_key": batch_key, "now": now, "limit": limit})
+    given = {"target": target, "batch_key": batch_key, "now": now, "limit": limit, "without": list(without)}
+    return await _read(conn, cipher, _CLAIM, given)
 
 
 async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:

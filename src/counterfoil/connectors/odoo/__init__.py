@@ -28,7 +28,7 @@ def _sandbox(*args: Any, **options: Any) -> Any:
     return OdooSandbox(*args, **options)
 
 
-_DOCUMENT = DeliveryOf(deliver_documents.send, deliver_documents.send, _ABSENT, batch_size_max=400)
+_DOCUMENT = DeliveryOf(deliver_documents.send, deliver_documents.send, _ABSENT, batch_size_max=200)
 
 CONNECTOR = Connector(
     name="odoo",

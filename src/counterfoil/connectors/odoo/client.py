@@ -9,6 +9,7 @@ import msgspec
 
 from counterfoil.connectors.odoo import refusals
 from counterfoil.connectors.odoo.config import OdooConfig
+from counterfoil.connectors.odoo.turns import Turns
 from counterfoil.kit.errors import RejectedError, SetupError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
@@ -68,6 +69,7 @@ class OdooClient:
         self._settings = settings
         self._is_json2 = is_json2
         self._uid = uid
+        self._turns = Turns(settings.concurrency)
 
     async def call(
         self,
@@ -78,14 +80,18 @@ class OdooClient:
         context: Context | None = None,
         is_write: bool = False,
         is_idempotent: bool = False,
+        alone_in: str = "",
         **kwargs: Any,
     ) -> Any:
         """Call one method with arguments by name and return its plain value (fractions as Decimal; None where Odoo returns nothing).
 
+        Of calls with the same ``alone_in`` one is made at a time; those with none are not bound by it.
+
         Raises TransientError, SetupError or RejectedError, sorted by the exception's class name.
         """
         send = self._json2 if self._is_json2 else self._rpc
-        return await send(model, method, ids, {**kwargs, "context": {"lang": "en_US", **(context or {})}}, is_write, is_idempotent)
+        async with self._turns.turn(is_last=method == "load", alone_in=alone_in):
+            return await send(model, method, ids, {**kwargs, "context": {"lang": "en_US", **(context or {})}}, is_write, is_idempotent)
 
     async def read(
         self,

@@ -14,7 +14,7 @@ from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.deliver_entries import send_entries
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Table, load
-from counterfoil.connectors.odoo.partitions import posting_turn
+from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.payment_rows import PaymentPlan, as_entry, columns, is_entry, payment_of, plan_payment
 from counterfoil.connectors.odoo.periods import company_locks
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
@@ -83,8 +83,7 @@ async def _settle(ctx: Context, session: Session, company: CompanyCatalog, plans
     barred = await _barred(ctx, session, company, drafts, found)
     ready = [payment_id for payment_id in drafts if payment_id not in barred]
     if ready:
-        async with posting_turn(ctx, plans[ready[0]].command):
-            barred.update(await post(session, "account.payment", ready, company.context))
+        barred.update(await post(session, "account.payment", ready, company.context, partition_of(plans[ready[0]].command)))
     kept = await remove_drafts(session, "account.payment", barred, company.context)
     found.update(await _read(session, company, [payment_id for payment_id in ready if payment_id not in barred]))
     for payment_id, error in barred.items():

@@ -11,7 +11,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
-from counterfoil.connectors.odoo.partitions import posting_turn
+from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import company_locks
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.readback import Expected, amount_difference, posted_difference, read_moves
@@ -111,8 +111,7 @@ async def settle(
         barred = await _barred(ctx, session, company, drafts, moves)
         ready = [move_id for move_id in drafts if move_id not in barred]
         if ready:
-            async with posting_turn(ctx, plans[ready[0]].command):
-                barred.update(await post(session, "account.move", ready, company.context))
+            barred.update(await post(session, "account.move", ready, company.context, partition_of(plans[ready[0]].command)))
         kept = await remove_drafts(session, "account.move", barred, company.context)
         moves.update(await read_moves(session, [move_id for move_id in ready if move_id not in barred], company.context))
     for move_id, error in barred.items():

@@ -1,14 +1,9 @@
-"""The partition a command is sent in, and one posting call at a time for each: Odoo serializes posting in a journal, not its loading."""
+"""The partition a command is sent in: commands of different partitions may be sent in parallel."""
 
 from __future__ import annotations
 
-import asyncio
-
 from counterfoil.connectors.odoo.payment_rows import journal_role
 from counterfoil.core.canonical.commands import Command, CommandKind, PostEntry, PostPayment
-from counterfoil.kit.connector import Context
-
-_STATE_KEY = "odoo.posting"
 
 
 def partition_of(command: Command) -> str:
@@ -32,13 +27,3 @@ def _journal(command: Command) -> str:
             return journal
         case _:
             return "general"
-
-
-def posting_turn(ctx: Context, command: Command) -> asyncio.Lock:
-    """Return the lock to hold while posting in a command's journal.
-
-    Odoo holds the journal's last number until a posting call commits: a second call would hold one of the server's workers only to wait,
-    while that worker could load the next documents.
-    """
-    turns: dict[str, asyncio.Lock] = ctx.state.setdefault(_STATE_KEY, {})
-    return turns.setdefault(partition_of(command), asyncio.Lock())

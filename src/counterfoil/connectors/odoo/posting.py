@@ -19,21 +19,24 @@ def posting_context(session: Session, context: Context) -> Context:
     return context if session.settings.is_chatter_tracked else {**context, **QUIET}
 
 
-async def post(session: Session, model: str, ids: Sequence[int], context: Context) -> dict[int, RejectedError]:
+async def post(session: Session, model: str, ids: Sequence[int], context: Context, journal: str) -> dict[int, RejectedError]:
     """Post drafts and return those that Odoo refused. One bad record rolls back its whole list, so lists are halved until it stands alone.
+
+    ``journal`` names what they are posted in: Odoo keeps a journal's last number locked until the call commits, so a second call would
+    hold one of the server's workers only to wait.
 
     Raises TransientError; what was posted then is found by reading the states again.
     """
     if not ids:
         return {}
     try:
-        await session.client.call(model, "action_post", ids, context=posting_context(session, context), is_write=True)
+        await session.client.call(model, "action_post", ids, context=posting_context(session, context), is_write=True, alone_in=journal)
     except RejectedError as error:
         if len(ids) == 1:
             return {ids[0]: error}
         middle = len(ids) // 2
-        bad = await post(session, model, ids[:middle], context)
-        return bad | await post(session, model, ids[middle:], context)
+        bad = await post(session, model, ids[:middle], context, journal)
+        return bad | await post(session, model, ids[middle:], context, journal)
     return {}
 
 
