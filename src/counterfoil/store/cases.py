@@ -178,6 +178,11 @@ async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) 
     return ids
 
 
+_LOCK = """
+select id from "case" where id in (
+    select case_id from case_subject where stage = %(stage)s and subject = any(%(subjects)s) and released_at is null)
+order by id for update
+"""
 _RELEASE = """
 with released as (
     update case_subject set released_at = %(now)s where stage = %(stage)s and subject = any(%(subjects)s) and released_at is null
@@ -194,6 +199,10 @@ returning c.id
 async def release_subjects(conn: Conn, stage: str, subjects: Iterable[str], now: datetime) -> list[int]:
     """Note that records went through; return the cases that are thereby resolved. Cheap for records that are in no case."""
     given = {"stage": stage, "subjects": sorted(set(subjects)), "now": now}
+    # Two transactions that release the last two records of a case would each see the other's still held: one waits for the other here,
+    # and its next statement sees what that one committed.
+    if not await (await conn.execute(_LOCK, given)).fetchall():
+        return []
     closed = [row[0] for row in await (await conn.execute(_RELEASE, given)).fetchall()]
     await note(conn, closed, "hub", "resolved", "every record went through", now)
     return closed
