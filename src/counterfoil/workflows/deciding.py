@@ -17,8 +17,9 @@ from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import Rules
+from counterfoil.delivery.stage import command_of
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.codec import decode_arguments, decode_entity
+from counterfoil.kit.codec import decode_entity
 from counterfoil.kit.stage import Turn
 from counterfoil.store import agenda, cases, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem, Wait
@@ -193,23 +194,7 @@ def _event_of(row: ObjectRow, entity: Entity, now: datetime) -> Event:
 
 
 def _wish_of(row: CommandRow) -> Wish:
-    kind = CommandKind(row.kind)
-    command = Command(
-        id=row.id,
-        kind=kind,
-        target=row.target,
-        entity=row.entity,
-        subject=row.subject,
-        external_key=row.external_key,
-        arguments=decode_arguments(kind, row.arguments),
-        needs=row.needs,
-        produces=row.produces,
-        order_key=row.order_key,
-        not_before=row.not_before,
-        rules_version=row.rules_version,
-        content=row.content,
-    )
-    return Wish(command, is_open=_is_open(row))
+    return Wish(command_of(row), is_open=_is_open(row))
 
 
 def _is_open(row: CommandRow) -> bool:

@@ -135,7 +135,7 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
 
 
 def _settlement(row: Row, gross: Money, occurred_at: datetime) -> e.Settlement:
-    """Return the movement a row made on the balance of the processor the file stands for; a file tells no fees (they are journal entries)."""
+    """Return what a row moved on the balance of the processor the file stands for; files tell no fees (they are journal entries)."""
     return e.Settlement(f"{row.own_id()}.settlement", gross, Money(0, gross.currency), gross, occurred_at)
 
 
