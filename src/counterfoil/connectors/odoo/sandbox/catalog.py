@@ -14,9 +14,17 @@ from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.model import Model
 
 ALL: list[type[Model]] = [
-    *base.MODELS, *partners.MODELS, *accounts.MODELS, moves.Move, *lines.MODELS, *payments.MODELS,
-    *sale.MODELS, *merge.MODELS, *automation.MODELS, *chart_template.MODELS,
-]  # fmt: skip
+    *base.MODELS,
+    *partners.MODELS,
+    *accounts.MODELS,
+    moves.Move,
+    *lines.MODELS,
+    *payments.MODELS,
+    *sale.MODELS,
+    *merge.MODELS,
+    *automation.MODELS,
+    *chart_template.MODELS,
+]
 
 # external id, name in 17, in 18, in 19 (empty: the version has no such group)
 GROUPS = (
@@ -33,19 +41,34 @@ GROUPS = (
     ("account.group_account_readonly", "Technical/Show Accounting Features - Readonly", "Invoicing/Read-only", "Accounting/Read-only"),
     ("account.group_account_invoice", "Invoicing/Billing", "Invoicing/Invoicing", "Accounting/Invoicing"),
     ("account.group_account_basic", "", "Technical/Basic", "Basic"),
-    ("account.group_account_user", "Technical/Show Full Accounting Features", "Technical/Show Full Accounting Features", "Accounting/Bookkeeper"),
+    (
+        "account.group_account_user",
+        "Technical/Show Full Accounting Features",
+        "Technical/Show Full Accounting Features",
+        "Accounting/Bookkeeper",
+    ),
     ("account.group_account_manager", "Invoicing/Billing Administrator", "Invoicing/Administrator", "Accounting/Administrator"),
     ("sales_team.group_sale_manager", "Sales/Administrator", "Sales/Administrator", "Sales/Administrator"),
     (
-        "sales_team.group_sale_salesman", "Sales/User: Own Documents Only", "Sales/User: Own Documents Only",
+        "sales_team.group_sale_salesman",
+        "Sales/User: Own Documents Only",
+        "Sales/User: Own Documents Only",
         "Sales/User: Own Documents Only",
     ),
-)  # fmt: skip
+)
 ADMIN_GROUPS = (
-    "base.group_user", "base.group_erp_manager", "base.group_system", "base.group_allow_export", "base.group_partner_manager",
-    "product.group_product_manager", "account.group_account_invoice", "account.group_account_manager", "account.group_account_readonly",
-    "sales_team.group_sale_salesman", "sales_team.group_sale_manager",
-)  # fmt: skip
+    "base.group_user",
+    "base.group_erp_manager",
+    "base.group_system",
+    "base.group_allow_export",
+    "base.group_partner_manager",
+    "product.group_product_manager",
+    "account.group_account_invoice",
+    "account.group_account_manager",
+    "account.group_account_readonly",
+    "sales_team.group_sale_salesman",
+    "sales_team.group_sale_manager",
+)
 INVOICING_GROUPS = ("base.group_user", "account.group_account_invoice")
 MODULES = ("account", "base", "base_automation", "base_import", "mail", "product", "sale", "sales_team", "uom", "web")
 ABSENT = ("account_accountant", "base_vat", "account_edi", "stock", "purchase", "website")
@@ -88,25 +111,33 @@ def _make(env: Env, model: str, values: dict[str, Any]) -> int:
 
 def _plain(env: Env, model: str, /, **values: Any) -> int:
     """Insert without hooks or checks: for rows that name each other."""
-    row = {**env.model(model).blank, **values}
-    for name, default in env.model(model).defaults.items():
-        if name in env.model(model).stored and name not in values and not callable(default):
-            row[name] = default
+    known = env.model(model)
+    plain = {name: value for name, value in known.defaults.items() if name in known.stored and not callable(value)}
+    row = {**known.blank, **plain, **values}
     row.update(create_date=env.now, write_date=env.now, create_uid=1, write_uid=1, _commit=None)
     return env.store.insert(model, row)
+
+
+def _currency(env: Env, code: str, digits: int, symbol: str, full_name: str, row_id: int) -> int:
+    env.db.xids.add(env, f"base.{code}", "res.currency", row_id, noupdate=True)
+    return _plain(
+        env,
+        "res.currency",
+        id=row_id,
+        name=code,
+        full_name=full_name,
+        symbol=symbol,
+        decimal_places=digits,
+        rounding=10.0**-digits,
+        active=code == "USD",
+        position="before" if code in ("USD", "JPY", "GBP") else "after",
+    )
 
 
 def _world(env: Env) -> None:
     text = resources.files("counterfoil.connectors.odoo.sandbox").joinpath("data/world.json").read_text(encoding="utf-8")
     world = json.loads(text)
-    by_code = {}
-    for code, digits, symbol, full_name, row_id in world["currencies"]:
-        active = code in ("USD", "EUR", "JPY") and code == "USD"
-        by_code[code] = _plain(
-            env, "res.currency", id=row_id, name=code, full_name=full_name, symbol=symbol, decimal_places=digits, rounding=10.0**-digits, active=active,
-            position="before" if code in ("USD", "JPY", "GBP") else "after",
-        )  # fmt: skip
-        env.db.xids.add(env, f"base.{code}", "res.currency", row_id, noupdate=True)
+    by_code = {currency[0]: _currency(env, *currency) for currency in world["currencies"]}
     for code, name, xid, row_id, currency in world["countries"]:
         _plain(env, "res.country", id=row_id, code=code, name=name, currency_id=by_code.get(currency, False))
         env.db.xids.add(env, f"base.{xid}", "res.country", row_id, noupdate=True)
@@ -148,9 +179,13 @@ def _users(env: Env) -> None:
         values = {field: held, "login": login, "name": name, "partner_id": person, "active": active}
         _plain(env, "res.users", company_id=company, company_ids=(company,), **values)
     for xid, model, row_id in (
-        ("base.main_company", "res.company", company), ("base.main_partner", "res.partner", partner), ("base.user_root", "res.users", 1),
-        ("base.user_admin", "res.users", 2), ("base.partner_root", "res.partner", bot), ("base.partner_admin", "res.partner", admin),
-    ):  # fmt: skip
+        ("base.main_company", "res.company", company),
+        ("base.main_partner", "res.partner", partner),
+        ("base.user_root", "res.users", 1),
+        ("base.user_admin", "res.users", 2),
+        ("base.partner_root", "res.partner", bot),
+        ("base.partner_admin", "res.partner", admin),
+    ):
         env.db.xids.add(env, xid, model, row_id, noupdate=True)
     for xid, name in (("goods", "Goods"), ("expenses", "Expenses"), ("services", "Services")):
         category = _plain(env, "product.category", name=name if env.version >= 19 else ("All" if xid == "goods" else name))
@@ -164,9 +199,18 @@ def _catalog(env: Env) -> None:
         model_id = _plain(env, "ir.model", name=model.label, model=model.name)
         for field in model.fields.values():
             _plain(
-                env, "ir.model.fields", name=field.name, model=model.name, model_id=model_id, field_description=field.label, ttype=field.kind,
-                relation=field.relation or False, required=field.required, readonly=field.readonly, store=field.name in model.stored,
-            )  # fmt: skip
+                env,
+                "ir.model.fields",
+                name=field.name,
+                model=model.name,
+                model_id=model_id,
+                field_description=field.label,
+                ttype=field.kind,
+                relation=field.relation or False,
+                required=field.required,
+                readonly=field.readonly,
+                store=field.name in model.stored,
+            )
 
 
 def _terms(env: Env) -> None:

@@ -56,8 +56,10 @@ class Xids:
         module, _, name = xid.partition(".")
         if " " in name:
             raise OdooError(
-                'new row for relation "ir_model_data" violates check constraint "ir_model_data_name_nospaces"\nDETAIL:  Failing row contains'
-                f" ({self.store.tables[self.model].next_id}, null, {env.now}, {env.now}, null, {res_id}, {'t' if noupdate else 'f'}, {name},"
+                'new row for relation "ir_model_data" violates check constraint "ir_model_data_name_nospaces"\nDETAIL:  Failing row'
+                " contains"
+                f" ({self.store.tables[self.model].next_id}, null, {env.now}, {env.now}, null, {res_id}, {'t' if noupdate else 'f'},"
+                f" {name},"
                 f" {module}, {model}).\n"
             )
         if self.find(xid) is not None:
@@ -66,9 +68,18 @@ class Xids:
                 f"DETAIL:  Key (module, name)=({module}, {name}) already exists.\n"
             )
         row: Row = {
-            "module": module, "name": name, "complete_name": xid, "model": model, "res_id": res_id, "noupdate": noupdate, "_commit": None,
-            "create_date": env.now, "write_date": env.now, "create_uid": env.uid, "write_uid": env.uid,
-        }  # fmt: skip
+            "module": module,
+            "name": name,
+            "complete_name": xid,
+            "model": model,
+            "res_id": res_id,
+            "noupdate": noupdate,
+            "_commit": None,
+            "create_date": env.now,
+            "write_date": env.now,
+            "create_uid": env.uid,
+            "write_uid": env.uid,
+        }
         self.store.insert(self.model, row)
 
     def of(self, model: str, res_id: int) -> list[Row]:

@@ -24,9 +24,12 @@ KEY = "5f0c3a9e6d1b4872a7c5e9f01234567890abcdef"
 INVOICING_KEY = "1b7d9c2e4f6a8035c9e1d3b5f70a2c4e6089bdf1"
 PASSWORD = "admin"
 CHARTED_GROUPS = (
-    "account.group_account_manager", "account.group_account_user", "account.group_account_basic", "base.group_multi_currency",
+    "account.group_account_manager",
+    "account.group_account_user",
+    "account.group_account_basic",
+    "base.group_multi_currency",
     "base.group_multi_company",
-)  # fmt: skip
+)
 
 
 class OdooSandbox(Sandbox):
@@ -70,10 +73,17 @@ class OdooSandbox(Sandbox):
     def details(self) -> dict[str, Any]:
         """Return what a client needs to connect."""
         return {
-            "name": self.name, "url": self.url, "version": self.version, "db": self.db_name, "login": self.login, "password": self.password,
-            "api_key": self.api_key, "invoicing_login": "invoicing", "invoicing_key": self.invoicing_key if self.invoicing_key in self.db.keys else "",
+            "name": self.name,
+            "url": self.url,
+            "version": self.version,
+            "db": self.db_name,
+            "login": self.login,
+            "password": self.password,
+            "api_key": self.api_key,
+            "invoicing_login": "invoicing",
+            "invoicing_key": self.invoicing_key if self.invoicing_key in self.db.keys else "",
             "companies": {c["name"]: c["id"] for c in self.env().rows("res.company").values()},
-        }  # fmt: skip
+        }
 
     def error(self, status: int, fault: Fault) -> web.Response:
         """Return an injected status: a proxy's page for 502-504, PostgreSQL's serialization failure for 500, JSON otherwise."""
@@ -145,9 +155,12 @@ class OdooSandbox(Sandbox):
             env = self.env()
             groups = [env.ref(x) for x in catalog.INVOICING_GROUPS]
             values = {
-                "name": "Invoicing", "login": "invoicing", self.db.groups_field: [[6, 0, groups]], "company_id": env.user["company_id"],
+                "name": "Invoicing",
+                "login": "invoicing",
+                self.db.groups_field: [[6, 0, groups]],
+                "company_id": env.user["company_id"],
                 "company_ids": [[6, 0, list(env.user["company_ids"])]],
-            }  # fmt: skip
+            }
             uid = env.model("res.users").create(env, [values])[0]
         self.db.keys[self.invoicing_key] = uid
         return uid

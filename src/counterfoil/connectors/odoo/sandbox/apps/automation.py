@@ -11,9 +11,13 @@ from counterfoil.connectors.odoo.sandbox.orm.model import Model
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 
 TRIGGERS = (
-    ("on_create", "On create"), ("on_create_or_write", "On create and edit"), ("on_write", "On update"), ("on_unlink", "On deletion"),
-    ("on_state_set", "State is set to"), ("on_webhook", "On webhook"),
-)  # fmt: skip
+    ("on_create", "On create"),
+    ("on_create_or_write", "On create and edit"),
+    ("on_write", "On update"),
+    ("on_unlink", "On deletion"),
+    ("on_state_set", "State is set to"),
+    ("on_webhook", "On webhook"),
+)
 STAMPS = ("write_date", "write_uid", "_commit")
 
 
@@ -36,7 +40,7 @@ class Automation(Model):
 
 
 def queue(env: Env, leaking: bool = False) -> list[tuple[str, Row]]:
-    """Return the (address, payload) pairs the changes of the open transaction cause: all first calls, then the second ones, then the third."""
+    """Return the (address, payload) pairs the open transaction causes: all first calls, then the second ones, then the third."""
     rules = [r for r in env.rows("base.automation").values() if r["active"]]
     if not rules:
         return []

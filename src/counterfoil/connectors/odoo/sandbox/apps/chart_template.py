@@ -19,8 +19,14 @@ class ChartTemplate(Model):
 
     @record_method
     def try_loading(
-        self, env: Env, ids: list[int], template_code: Any = False, company: Any = False, install_demo: bool = False, force_create: bool = True
-    ) -> None:  # fmt: skip
+        self,
+        env: Env,
+        ids: list[int],
+        template_code: Any = False,
+        company: Any = False,
+        install_demo: bool = False,
+        force_create: bool = True,
+    ) -> None:
         """Install the generic chart in a company that has none; the company's currency becomes the template country's."""
         row = env.row("res.company", int(company)) if company else env.company
         if template_code not in (False, "generic_coa"):

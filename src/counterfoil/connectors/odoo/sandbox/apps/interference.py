@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def act(sandbox: OdooSandbox, wish: dict[str, Any]) -> Any:
     """Carry out one action now, or remember it for after the n-th call of a method.
 
-    ``{"action": name, ...}`` acts now. With ``"after": "account.move/load", "times": 2`` it acts when that method has been called twice more.
+    ``{"action": name, ...}`` acts now. With ``"after": "account.move/load", "times": 2`` it waits for two more calls of that method.
     Raises ValueError for an unknown action, OdooError where Odoo refuses.
     """
     if wish.get("action") not in ACTIONS:
@@ -149,6 +149,13 @@ def register_payment(env: Env, wish: dict[str, Any]) -> Any:
 
 
 ACTIONS: dict[str, Callable[[Env, dict[str, Any]], Any]] = {
-    "edit_lines": edit_lines, "rename": rename, "reset_to_draft": reset_to_draft, "delete": delete, "cancel": cancel,
-    "merge_partners": merge_partners, "archive_account": archive_account, "close_period": close_period, "register_payment": register_payment,
-}  # fmt: skip
+    "edit_lines": edit_lines,
+    "rename": rename,
+    "reset_to_draft": reset_to_draft,
+    "delete": delete,
+    "cancel": cancel,
+    "merge_partners": merge_partners,
+    "archive_account": archive_account,
+    "close_period": close_period,
+    "register_payment": register_payment,
+}

@@ -23,10 +23,14 @@ INVOICE_STATES = (
     ("no", "Nothing to Invoice"),
 )
 NOTHING = (
-    "Cannot create an invoice. No items are available to invoice.\n\nTo resolve this issue, please ensure that:\n   • The products have been delivered"
-    " before attempting to invoice them.\n   • The invoicing policy of the product is configured correctly.\n\nIf you want to invoice based on ordered"
-    " quantities instead:\n   • For consumable or storable products, open the product, go to the 'General Information' tab and change the 'Invoicing"
-    " Policy' from 'Delivered Quantities' to 'Ordered Quantities'.\n   • For services (and other products), change the 'Invoicing Policy' to"
+    "Cannot create an invoice. No items are available to invoice.\n\nTo resolve this issue, please ensure that:\n   • The products have"
+    " been delivered"
+    " before attempting to invoice them.\n   • The invoicing policy of the product is configured correctly.\n\nIf you want to invoice"
+    " based on ordered"
+    " quantities instead:\n   • For consumable or storable products, open the product, go to the 'General Information' tab and change"
+    " the 'Invoicing"
+    " Policy' from 'Delivered Quantities' to 'Ordered Quantities'.\n   • For services (and other products), change the 'Invoicing"
+    " Policy' to"
     " 'Prepaid/Fixed Price'.\n"
 )
 
@@ -231,11 +235,15 @@ class AdvancePayment(Model):
     transient = True
     declared: ClassVar[dict[str, Field]] = {
         "advance_payment_method": choice(
-            "Create Invoice", ("delivered", "Regular invoice"), ("percentage", "Down payment (percentage)"), ("fixed", "Down payment (fixed amount)"),
-            default="delivered", required=True,
+            "Create Invoice",
+            ("delivered", "Regular invoice"),
+            ("percentage", "Down payment (percentage)"),
+            ("fixed", "Down payment (fixed amount)"),
+            default="delivered",
+            required=True,
         ),
         "sale_order_ids": many("sale.order", "Sale Order"),
-    }  # fmt: skip
+    }
 
     def prepare(self, env: Env, values: Values) -> Values:
         """Take the orders of the context."""
@@ -267,16 +275,30 @@ class AdvancePayment(Model):
         if not open_lines:
             return 0
         values = {
-            "move_type": "out_invoice", "partner_id": order["partner_id"], "currency_id": order["currency_id"], "company_id": order["company_id"],
-            "invoice_origin": order["name"], "ref": order["client_order_ref"] or "", "invoice_payment_term_id": order["payment_term_id"],
+            "move_type": "out_invoice",
+            "partner_id": order["partner_id"],
+            "currency_id": order["currency_id"],
+            "company_id": order["company_id"],
+            "invoice_origin": order["name"],
+            "ref": order["client_order_ref"] or "",
+            "invoice_payment_term_id": order["payment_term_id"],
             "invoice_line_ids": [
-                [0, 0, {
-                    "name": _label(env, ln), "product_id": ln["product_id"], "quantity": to_invoice(env, ln), "price_unit": ln["price_unit"],
-                    "discount": ln["discount"], "tax_ids": [[6, 0, list(ln[tax_column(env)])]], "sale_line_ids": [[6, 0, [ln["id"]]]],
-                }]
+                [
+                    0,
+                    0,
+                    {
+                        "name": _label(env, ln),
+                        "product_id": ln["product_id"],
+                        "quantity": to_invoice(env, ln),
+                        "price_unit": ln["price_unit"],
+                        "discount": ln["discount"],
+                        "tax_ids": [[6, 0, list(ln[tax_column(env)])]],
+                        "sale_line_ids": [[6, 0, [ln["id"]]]],
+                    },
+                ]
                 for ln in open_lines
             ],
-        }  # fmt: skip
+        }
         inner = env.with_context(allowed_company_ids=[order["company_id"]]).sudo()
         return env.model("account.move").create(inner, [values])[0]
 

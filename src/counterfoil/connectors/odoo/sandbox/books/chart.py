@@ -82,7 +82,7 @@ PREFIXES = {"bank": "1014", "cash": "1015"}
 
 
 def install(env: Env, company: Row) -> None:
-    """Install the generic chart: accounts, taxes, journals, defaults. The company's currency becomes the template country's, as on a server."""
+    """Install the generic chart: accounts, taxes, journals, defaults. The company's currency becomes the template country's."""
     company_id = company["id"]
     inner = env.with_context(allowed_company_ids=[company_id], active_test=True).sudo()
     usa = env.ref("base.us")
@@ -146,9 +146,13 @@ def _taxes(env: Env, company: Row, accounts: dict[str, int]) -> None:
     for template, name, use, amount, account, group in specs:
         split = [[0, 0, {"repartition_type": "base"}], [0, 0, {"repartition_type": "tax", "account_id": accounts.get(account, False)}]]
         values = {
-            "name": name, "type_tax_use": use, "amount": amount, "tax_group_id": groups[group], "invoice_repartition_line_ids": split,
+            "name": name,
+            "type_tax_use": use,
+            "amount": amount,
+            "tax_group_id": groups[group],
+            "invoice_repartition_line_ids": split,
             "refund_repartition_line_ids": split,
-        }  # fmt: skip
+        }
         made[template] = env.model("account.tax").create(env, [values])[0]
         _name(env, company["id"], template, "account.tax", made[template])
     env.set("res.company", company, account_sale_tax_id=made["sale_tax_template"], account_purchase_tax_id=made["purchase_tax_template"])
@@ -186,9 +190,10 @@ def prepare_journal(env: Env, values: Row) -> Row:
         prefix = company["cash_account_code_prefix"] if kind == "cash" else company["bank_account_code_prefix"]
         inner = env.with_context(allowed_company_ids=[company_id]).sudo()
         account = {
-            "name": values.get("name"), "code": _free_account_code(env, prefix or PREFIXES.get(str(kind), "1014"), company_id),
+            "name": values.get("name"),
+            "code": _free_account_code(env, prefix or PREFIXES.get(str(kind), "1014"), company_id),
             "account_type": "liability_credit_card" if kind == "credit" else "asset_cash",
-        }  # fmt: skip
+        }
         if values.get("currency_id") and values["currency_id"] != company["currency_id"]:
             account["currency_id"] = values["currency_id"]
         values["default_account_id"] = inner.model("account.account").create(inner, [account])[0]

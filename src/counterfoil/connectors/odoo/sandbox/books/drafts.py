@@ -64,8 +64,10 @@ def _journal(env: Env, kind: str, values: Values) -> Row:
         if not env.su and journal["company_id"] not in env.company_ids:
             operation = "create" if env.version >= 19 else "read"
             raise AccessError(
-                f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have '{operation}' access to:\n"
-                "- Journal Item (account.move.line)\n\nIf you really, really need access, perhaps you can win over your friendly administrator with a"
+                f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have"
+                f" '{operation}' access to:\n"
+                "- Journal Item (account.move.line)\n\nIf you really, really need access, perhaps you can win over your friendly"
+                " administrator with a"
                 " batch of freshly baked cookies."
             )
         return journal
@@ -235,14 +237,17 @@ def _crossing(env: Env, move: Row, values: Values, what: str) -> UserError:
     if env.version == 17:
         plain = what.replace("“", "'").replace("”", "'")
         return UserError(
-            f"Incompatible companies on records:\n- '/ {values.get('name') or ''}' belongs to company '{company}' and {plain} belongs to another company."
+            f"Incompatible companies on records:\n- '/ {values.get('name') or ''}' belongs to company '{company}' and {plain} belongs to"
+            " another company."
         )
     if env.version == 18:
         return UserError(
-            f"Incompatible companies on records:\n- “{values.get('name') or ''}” belongs to company “{company}” and {what} belongs to another company."
+            f"Incompatible companies on records:\n- “{values.get('name') or ''}” belongs to company “{company}” and {what} belongs to"
+            " another company."
         )
     return UserError(
-        f"Uh-oh! You’ve got some company inconsistencies here:\n- “{values.get('name') or ''}” belongs to company “{company}” while {what} belongs to"
+        f"Uh-oh! You’ve got some company inconsistencies here:\n- “{values.get('name') or ''}” belongs to company “{company}” while"
+        f" {what} belongs to"
         " another company.\nTo avoid a mess, no company crossover is allowed!"
     )
 

@@ -20,7 +20,8 @@ def book(env: Env, fixes: list[Fix]) -> int:
     company = env.rows("res.company")[moves[0]["company_id"]]
     if not company["currency_exchange_journal_id"]:
         raise UserError(
-            "You have to configure the 'Exchange Gain or Loss Journal' in your company settings, to manage automatically the booking of accounting"
+            "You have to configure the 'Exchange Gain or Loss Journal' in your company settings, to manage automatically the booking of"
+            " accounting"
             " entries related to differences between exchange rates."
         )
     latest = max(m["date"] for m in moves)
@@ -30,9 +31,11 @@ def book(env: Env, fixes: list[Fix]) -> int:
         commands += _pair(env, company, fix)
     inner = env.with_context(allowed_company_ids=[company["id"]]).sudo()
     values = {
-        "move_type": "entry", "date": max(locks.shifted(env, False, "", latest, hit), latest), "journal_id": company["currency_exchange_journal_id"],
+        "move_type": "entry",
+        "date": max(locks.shifted(env, False, "", latest, hit), latest),
+        "journal_id": company["currency_exchange_journal_id"],
         "line_ids": commands,
-    }  # fmt: skip
+    }
     move_id = env.model("account.move").create(inner, [values])[0]
     move = rows[move_id]
     posting.post(inner, [move])
@@ -62,10 +65,13 @@ def _match(env: Env, fix: Fix, line: Row) -> None:
     env.model(PARTIAL).insert(
         env,
         {
-            "debit_move_id": debit["id"], "credit_move_id": credit["id"], "amount": own_amount, "debit_amount_currency": foreign,
+            "debit_move_id": debit["id"],
+            "credit_move_id": credit["id"],
+            "amount": own_amount,
+            "debit_amount_currency": foreign,
             "credit_amount_currency": foreign,
         },
-    )  # fmt: skip
+    )
     refresh_line(env, fix.line)
     refresh_line(env, line)
 
@@ -83,16 +89,28 @@ def reverse(env: Env, move_id: int) -> list[int]:
     inner = env.with_context(allowed_company_ids=[company["id"]]).sudo()
     hit = locks.violated(env, company, "general", move["date"], False)
     commands = [
-        [0, 0, {
-            "name": ln["name"], "account_id": ln["account_id"], "currency_id": ln["currency_id"], "partner_id": ln["partner_id"],
-            "balance": -ln["balance"], "amount_currency": -ln["amount_currency"],
-        }]
+        [
+            0,
+            0,
+            {
+                "name": ln["name"],
+                "account_id": ln["account_id"],
+                "currency_id": ln["currency_id"],
+                "partner_id": ln["partner_id"],
+                "balance": -ln["balance"],
+                "amount_currency": -ln["amount_currency"],
+            },
+        ]
         for ln in lines
-    ]  # fmt: skip
+    ]
     values = {
-        "move_type": "entry", "date": locks.shifted(env, False, "", move["date"], hit), "journal_id": move["journal_id"], "line_ids": commands,
-        "ref": f"Reversal of: {move['name']}", "reversed_entry_id": move["id"],
-    }  # fmt: skip
+        "move_type": "entry",
+        "date": locks.shifted(env, False, "", move["date"], hit),
+        "journal_id": move["journal_id"],
+        "line_ids": commands,
+        "ref": f"Reversal of: {move['name']}",
+        "reversed_entry_id": move["id"],
+    }
     for i in touched:
         if i in env.rows("account.move.line"):
             refresh_line(env, env.rows("account.move.line")[i])

@@ -122,9 +122,12 @@ def _finish(debit: Open, credit: Open, amount: float, d_foreign: float, c_foreig
     debit.residual_currency -= d_foreign
     credit.residual_currency += c_foreign
     result.partial = {
-        "debit_move_id": debit.line["id"], "credit_move_id": credit.line["id"], "amount": amount, "debit_amount_currency": d_foreign,
+        "debit_move_id": debit.line["id"],
+        "credit_move_id": credit.line["id"],
+        "amount": amount,
+        "debit_amount_currency": d_foreign,
         "credit_amount_currency": c_foreign,
-    }  # fmt: skip
+    }
 
 
 def _in_company_currency(
@@ -153,8 +156,18 @@ def _range(amount: float, rate: float, step: float, digits: int) -> tuple[float,
 
 
 def _in_foreign_currency(
-    env: Env, debit: Open, credit: Open, least: float, d_rate: float, c_rate: float, order: int, differences: bool, result: Pairing, own: int, meet: int
-) -> None:  # fmt: skip
+    env: Env,
+    debit: Open,
+    credit: Open,
+    least: float,
+    d_rate: float,
+    c_rate: float,
+    order: int,
+    differences: bool,
+    result: Pairing,
+    own: int,
+    meet: int,
+) -> None:
     digits, own_digits = amounts.digits(env, meet), amounts.digits(env, own)
     step = 10.0**-digits
     d_range = _range(least, d_rate, step if debit.line["currency_id"] == meet else 10.0**-own_digits, own_digits)

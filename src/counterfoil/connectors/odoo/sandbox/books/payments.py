@@ -44,8 +44,12 @@ def make_move(env: Env, payment: Row, write_off: list[dict[str, object]] | None 
     sign = 1 if payment["payment_type"] == "inbound" else -1
     amount = sign * payment["amount"]
     rate_move = {
-        "currency_id": payment["currency_id"], "company_id": company["id"], "move_type": "entry", "invoice_date": False, "date": payment["date"],
-    }  # fmt: skip
+        "currency_id": payment["currency_id"],
+        "company_id": company["id"],
+        "move_type": "entry",
+        "invoice_date": False,
+        "date": payment["date"],
+    }
     balance = amounts.rounded(env, own, amount / amounts.move_rate(env, rate_move))
     label = _label(env, payment)
     shared = {"name": label, "currency_id": payment["currency_id"], "partner_id": payment["partner_id"], "date_maturity": payment["date"]}
@@ -62,9 +66,15 @@ def make_move(env: Env, payment: Row, write_off: list[dict[str, object]] | None 
     inner = env.with_context(allowed_company_ids=[company["id"]]).sudo()
     link = "payment_id" if env.version == 17 else "origin_payment_id"
     values = {
-        "move_type": "entry", "journal_id": payment["journal_id"], "date": payment["date"], "partner_id": payment["partner_id"],
-        "currency_id": payment["currency_id"], "ref": payment["ref" if env.version == 17 else "memo"], link: payment["id"], "line_ids": commands,
-    }  # fmt: skip
+        "move_type": "entry",
+        "journal_id": payment["journal_id"],
+        "date": payment["date"],
+        "partner_id": payment["partner_id"],
+        "currency_id": payment["currency_id"],
+        "ref": payment["ref" if env.version == 17 else "memo"],
+        link: payment["id"],
+        "line_ids": commands,
+    }
     move = env.rows("account.move")[env.model("account.move").create(inner, [values])[0]]
     env.set(PAYMENT, payment, move_id=move["id"])
     return move

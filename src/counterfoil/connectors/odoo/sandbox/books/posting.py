@@ -49,7 +49,8 @@ def _refusals(env: Env, move: Row) -> list[str]:
         said.append("Even magicians can't post nothing!" if env.version >= 19 else "You need to add a line before posting.")
     if move["amount_total"] < 0 and amounts.is_invoice(move):
         said.append(
-            "You cannot validate an invoice with a negative total amount. You should create a credit note instead. Use the action menu to transform it"
+            "You cannot validate an invoice with a negative total amount. You should create a credit note instead. Use the action menu"
+            " to transform it"
             " into a credit note or refund."
         )
     if amounts.is_invoice(move) and not move["partner_id"]:
@@ -90,7 +91,8 @@ def _no_partner(env: Env, move: Row) -> str:
         return "The field 'Vendor' is required, please complete it to validate the Vendor Bill."
     if env.version >= 19:
         return (
-            "The 'Customer' field is required to validate the invoice.\nYou probably don't want to explain to your auditor that you invoiced an invisible"
+            "The 'Customer' field is required to validate the invoice.\nYou probably don't want to explain to your auditor that you"
+            " invoiced an invisible"
             " man :)"
         )
     return "The field 'Customer' is required, please complete it to validate the Customer Invoice."
@@ -161,11 +163,13 @@ def refuse_deletion(env: Env, move: Row) -> None:
     matched = any(ln["matching_number"] and not str(ln["matching_number"]).startswith("I") for ln in sync.lines_of(env, move))
     if env.version < 19 and matched:
         raise UserError(
-            "You cannot do this modification on a reconciled journal entry. You can just change some non legal fields or you must unreconcile first.\n"
+            "You cannot do this modification on a reconciled journal entry. You can just change some non legal fields or you must"
+            " unreconcile first.\n"
             f"Journal Entry (id): {move['name']} ({move['id']})"
         )
     raise UserError(
-        "You can't delete a posted journal item. Don’t play games with your accounting records; reset the journal entry to draft before deleting it."
+        "You can't delete a posted journal item. Don’t play games with your accounting records; reset the journal entry to draft before"
+        " deleting it."
     )
 
 

@@ -25,9 +25,12 @@ def reconcile(env: Env, line_ids: list[int], exchange_differences: bool = True) 
     ordered = sorted(
         open_lines,
         key=lambda ln: (
-            ln["date_maturity"] or env.rows("account.move")[ln["move_id"]]["date"], ln["currency_id"], ln["amount_currency"], ln["balance"],
+            ln["date_maturity"] or env.rows("account.move")[ln["move_id"]]["date"],
+            ln["currency_id"],
+            ln["amount_currency"],
+            ln["balance"],
         ),
-    )  # fmt: skip
+    )
     currencies = list(dict.fromkeys(ln["currency_id"] for ln in ordered))
     done: set[int] = set()
     if len(currencies) > 1:

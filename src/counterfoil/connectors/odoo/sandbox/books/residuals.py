@@ -63,13 +63,18 @@ def refresh_totals(env: Env, move: Row) -> None:
     if amounts.is_invoice(move):
         total, total_own = untaxed + tax, untaxed_own + tax_own
         values = {
-            "amount_untaxed": sign * untaxed, "amount_tax": sign * tax, "amount_total": sign * total, "amount_residual": -sign * residual,
+            "amount_untaxed": sign * untaxed,
+            "amount_tax": sign * tax,
+            "amount_total": sign * total,
+            "amount_residual": -sign * residual,
             "amount_total_in_currency_signed": -total,
-        }  # fmt: skip
+        }
         signed = {
-            "amount_untaxed_signed": -untaxed_own, "amount_tax_signed": -tax_own, "amount_total_signed": -total_own,
+            "amount_untaxed_signed": -untaxed_own,
+            "amount_tax_signed": -tax_own,
+            "amount_total_signed": -total_own,
             "amount_residual_signed": residual_own,
-        }  # fmt: skip
+        }
     else:
         values = {"amount_total": total, "amount_total_in_currency_signed": total}
         signed = {"amount_total_signed": total_own}

@@ -9,9 +9,14 @@ from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 
 REVERSED = {
-    "entry": "entry", "out_invoice": "out_refund", "out_refund": "entry", "in_invoice": "in_refund", "in_refund": "entry",
-    "out_receipt": "out_refund", "in_receipt": "in_refund",
-}  # fmt: skip
+    "entry": "entry",
+    "out_invoice": "out_refund",
+    "out_refund": "entry",
+    "in_invoice": "in_refund",
+    "in_refund": "entry",
+    "out_receipt": "out_refund",
+    "in_receipt": "in_refund",
+}
 
 
 def action(env: Env, wizard: Row, modify: bool) -> Any:
@@ -47,10 +52,14 @@ def reverse(env: Env, move: Row, wizard: Row) -> Row:
     kind = REVERSED[move["move_type"]]
     reason = wizard["reason"]
     values: Row = {
-        "move_type": kind, "partner_id": move["partner_id"], "currency_id": move["currency_id"], "reversed_entry_id": move["id"],
-        "journal_id": wizard["journal_id"] or move["journal_id"], "date": wizard["date"] or env.today,
+        "move_type": kind,
+        "partner_id": move["partner_id"],
+        "currency_id": move["currency_id"],
+        "reversed_entry_id": move["id"],
+        "journal_id": wizard["journal_id"] or move["journal_id"],
+        "date": wizard["date"] or env.today,
         "ref": f"Reversal of: {move['name']}, {reason}" if reason else f"Reversal of: {move['name']}",
-    }  # fmt: skip
+    }
     model = env.model("account.move.line")
     lines = sync.lines_of(env, move)
     if kind == "entry":

@@ -33,9 +33,15 @@ def book(env: Env, line: Row) -> None:
     ]
     inner = env.with_context(allowed_company_ids=[line["company_id"]]).sudo()
     values = {
-        "move_type": "entry", "journal_id": journal["id"], "date": line["date"], "ref": line["ref"], "partner_id": line["partner_id"],
-        "currency_id": unit, "statement_line_id": line["id"], "line_ids": commands,
-    }  # fmt: skip
+        "move_type": "entry",
+        "journal_id": journal["id"],
+        "date": line["date"],
+        "ref": line["ref"],
+        "partner_id": line["partner_id"],
+        "currency_id": unit,
+        "statement_line_id": line["id"],
+        "line_ids": commands,
+    }
     move_id = env.model("account.move").create(inner, [values])[0]
     env.set(MODEL, line, move_id=move_id)
     posting.post(inner, [env.rows("account.move")[move_id]])

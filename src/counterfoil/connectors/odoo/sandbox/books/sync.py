@@ -1,7 +1,7 @@
 """Dynamic lines: whatever changes on a draft document, its product amounts, tax lines and payment-term lines follow.
 
-Every change of moves or lines runs inside :func:`batch`; when the outermost one ends, each touched move is brought in step, checked for balance
-and its totals are refreshed. A tax line the user wrote keeps its amount as long as no base line changes in the same call.
+Every change of moves or lines runs inside :func:`batch`; when the outermost one ends, each touched move is brought in step, checked for
+balance and its totals are refreshed. A tax line the user wrote keeps its amount as long as no base line changes in the same call.
 """
 
 from __future__ import annotations
@@ -187,8 +187,13 @@ def _set_product(env: Env, move: Row, line: Row, result: taxes.TaxedLine) -> Non
 
 def _set_amount(env: Env, line: Row, amount_currency: float, balance: float) -> None:
     env.set(
-        "account.move.line", line, amount_currency=amount_currency, balance=balance, debit=max(balance, 0.0), credit=max(-balance, 0.0) or 0.0
-    )  # fmt: skip
+        "account.move.line",
+        line,
+        amount_currency=amount_currency,
+        balance=balance,
+        debit=max(balance, 0.0),
+        credit=max(-balance, 0.0) or 0.0,
+    )
 
 
 TaxKey = tuple[int, int, int]  # distribution line, group tax, account
@@ -240,9 +245,18 @@ def _is_tax(line: Row) -> bool:
 def _new_tax_line(env: Env, move: Row, part: Row, group: int, account: int) -> Row:
     tax = env.rows("account.tax")[part["tax_id"]]
     values = {
-        "move_id": move["id"], "display_type": "tax", "name": tax["name"], "account_id": account, "tax_line_id": tax["id"], "sequence": 10000,
-        "tax_repartition_line_id": part["id"], "group_tax_id": group or False, "currency_id": move["currency_id"], "tax_ids": [], "quantity": 0.0,
-    }  # fmt: skip
+        "move_id": move["id"],
+        "display_type": "tax",
+        "name": tax["name"],
+        "account_id": account,
+        "tax_line_id": tax["id"],
+        "sequence": 10000,
+        "tax_repartition_line_id": part["id"],
+        "group_tax_id": group or False,
+        "currency_id": move["currency_id"],
+        "tax_ids": [],
+        "quantity": 0.0,
+    }
     return env.model("account.move.line").insert(env, values)
 
 
@@ -304,7 +318,8 @@ def check_balanced(env: Env, move: Row) -> None:
         return f"{number}\u00a0{currency['symbol']}" if currency["position"] == "after" else f"{currency['symbol']}\u00a0{number}"
 
     raise UserError(
-        f"An error has occurred.\n\nThe move ({env.model('account.move').display_name(env, move)}) is not balanced.\nThe total of debits equals"
+        f"An error has occurred.\n\nThe move ({env.model('account.move').display_name(env, move)}) is not balanced.\nThe total of debits"
+        " equals"
         f" {shown(debit)} and the total of credits equals {shown(credit)}.\nYou might want to specify a default account on journal"
         f' "{env.rows("account.journal")[move["journal_id"]]["name"]}" to automatically balance each move.'
     )

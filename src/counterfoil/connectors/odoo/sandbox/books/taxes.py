@@ -1,7 +1,7 @@
 """The tax engine: amounts per line and tax, inclusive or exclusive, rounded per line or over the whole document.
 
-Every tax amount is linear in the untaxed base (``factor * base + fixed``), also for taxes on taxes; so an inclusive price gives its base by one
-division. Rounding over the document rounds the sum per tax and spreads the difference over the lines, largest first.
+Every tax amount is linear in the untaxed base (``factor * base + fixed``), also for taxes on taxes; so an inclusive price gives its base by
+one division. Rounding over the document rounds the sum per tax and spreads the difference over the lines, largest first.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _as_in_17(line: TaxedLine, money: Money) -> None:
 def _linear(
     env: Env, line: TaxedLine, taxes: list[tuple[Row, int]], bases: dict[tuple[int, int], tuple[float, float]]
 ) -> list[tuple[Row, int, float, float, bool]]:
-    """Return (tax, group, factor, fixed, included): the amount is factor times the untaxed base plus fixed; ``bases`` gets the same of its base."""
+    """Return (tax, group, factor, fixed, included): amount = factor * untaxed base + fixed; ``bases`` gets the same for its base."""
     shares: list[tuple[Row, int, float, float, bool]] = []
     more_factor, more_fixed = 0.0, 0.0
     for tax, group in taxes:

@@ -100,14 +100,27 @@ def refresh(env: Env, move: Row, keep_due: bool = False) -> None:
         line = by_day.get(day) or (spare.pop(0) if spare else None)
         if line is None:
             values = {
-                "move_id": move["id"], "display_type": "payment_term", "account_id": account, "sequence": 12000, "quantity": 0.0, "tax_ids": [],
-                "currency_id": move["currency_id"], "date_maturity": day, "name": "" if env.version == 17 else False,
-            }  # fmt: skip
+                "move_id": move["id"],
+                "display_type": "payment_term",
+                "account_id": account,
+                "sequence": 12000,
+                "quantity": 0.0,
+                "tax_ids": [],
+                "currency_id": move["currency_id"],
+                "date_maturity": day,
+                "name": "" if env.version == 17 else False,
+            }
             line = model.insert(env, values)
         env.set(
-            "account.move.line", line, date_maturity=day, amount_currency=part, balance=part_balance, debit=max(part_balance, 0.0),
-            credit=max(-part_balance, 0.0), currency_id=move["currency_id"],
-        )  # fmt: skip
+            "account.move.line",
+            line,
+            date_maturity=day,
+            amount_currency=part,
+            balance=part_balance,
+            debit=max(part_balance, 0.0),
+            credit=max(-part_balance, 0.0),
+            currency_id=move["currency_id"],
+        )
         if not line["name"]:
             env.set("account.move.line", line, name=label(env, move, position, len(needed)))
         if line["account_id"] != account and not line["matching_number"]:

@@ -30,7 +30,8 @@ def complete(env: Env, values: dict[str, Any]) -> dict[str, Any]:
     if not lines:
         if env.version >= 19:
             raise UserError(
-                "There's nothing left to pay for the selected journal items, so no payment registration is necessary. You've got your finances under"
+                "There's nothing left to pay for the selected journal items, so no payment registration is necessary. You've got your"
+                " finances under"
                 " control like a boss!"
             )
         raise UserError("You can't register a payment because there is nothing left to pay on the selected journal items.")
@@ -106,11 +107,17 @@ def pay(env: Env, row: Row) -> Any:
 def _one(env: Env, row: Row, lines: list[Row], alone: bool) -> int:
     amount = row["amount"] if alone else _due(env, lines, row["currency_id"], row["company_id"], row["payment_date"])
     values: Row = {
-        "payment_type": row["payment_type"], "partner_type": row["partner_type"], "partner_id": lines[0]["partner_id"], "amount": amount,
-        "currency_id": row["currency_id"], "date": row["payment_date"], "journal_id": row["journal_id"],
-        "payment_method_line_id": row["payment_method_line_id"], "destination_account_id": lines[0]["account_id"],
+        "payment_type": row["payment_type"],
+        "partner_type": row["partner_type"],
+        "partner_id": lines[0]["partner_id"],
+        "amount": amount,
+        "currency_id": row["currency_id"],
+        "date": row["payment_date"],
+        "journal_id": row["journal_id"],
+        "payment_method_line_id": row["payment_method_line_id"],
+        "destination_account_id": lines[0]["account_id"],
         "ref" if env.version == 17 else "memo": row["communication"] if alone else _memo(env, lines),
-    }  # fmt: skip
+    }
     if env.version >= 18:
         values["invoice_ids"] = [[6, 0, list(dict.fromkeys(ln["move_id"] for ln in lines))]]
     write_off = _write_off(env, row, lines) if alone and row["payment_difference_handling"] == "reconcile" else None

@@ -13,16 +13,34 @@ from counterfoil.connectors.odoo.sandbox.orm.store import Row
 from counterfoil.connectors.odoo.sandbox.orm.writing import Values
 
 ACCOUNT_TYPES = (
-    ("asset_receivable", "Receivable"), ("asset_cash", "Bank and Cash"), ("asset_current", "Current Assets"),
-    ("asset_non_current", "Non-current Assets"), ("asset_prepayments", "Prepayments"), ("asset_fixed", "Fixed Assets"),
-    ("liability_payable", "Payable"), ("liability_credit_card", "Credit Card"), ("liability_current", "Current Liabilities"),
-    ("liability_non_current", "Non-current Liabilities"), ("equity", "Equity"), ("equity_unaffected", "Current Year Earnings"),
-    ("income", "Income"), ("income_other", "Other Income"), ("expense", "Expenses"), ("expense_other", "Other Expenses"),
-    ("expense_depreciation", "Depreciation"), ("expense_direct_cost", "Cost of Revenue"), ("off_balance", "Off-Balance Sheet"),
-)  # fmt: skip
+    ("asset_receivable", "Receivable"),
+    ("asset_cash", "Bank and Cash"),
+    ("asset_current", "Current Assets"),
+    ("asset_non_current", "Non-current Assets"),
+    ("asset_prepayments", "Prepayments"),
+    ("asset_fixed", "Fixed Assets"),
+    ("liability_payable", "Payable"),
+    ("liability_credit_card", "Credit Card"),
+    ("liability_current", "Current Liabilities"),
+    ("liability_non_current", "Non-current Liabilities"),
+    ("equity", "Equity"),
+    ("equity_unaffected", "Current Year Earnings"),
+    ("income", "Income"),
+    ("income_other", "Other Income"),
+    ("expense", "Expenses"),
+    ("expense_other", "Other Expenses"),
+    ("expense_depreciation", "Depreciation"),
+    ("expense_direct_cost", "Cost of Revenue"),
+    ("off_balance", "Off-Balance Sheet"),
+)
 JOURNAL_TYPES = (
-    ("sale", "Sales"), ("purchase", "Purchase"), ("cash", "Cash"), ("bank", "Bank"), ("credit", "Credit Card"), ("general", "Miscellaneous"),
-)  # fmt: skip
+    ("sale", "Sales"),
+    ("purchase", "Purchase"),
+    ("cash", "Cash"),
+    ("bank", "Bank"),
+    ("credit", "Credit Card"),
+    ("general", "Miscellaneous"),
+)
 
 
 def account_companies(env: Env, row: Row) -> tuple[int, ...]:
@@ -298,8 +316,13 @@ class Tax(Model):
         "name": char("Tax Name", required=True, index=True),
         "type_tax_use": choice("Tax Type", ("sale", "Sales"), ("purchase", "Purchases"), ("none", "None"), required=True, default="sale"),
         "amount_type": choice(
-            "Tax Computation", ("group", "Group of Taxes"), ("fixed", "Fixed"), ("percent", "Percentage"),
-            ("division", "Percentage Tax Included"), required=True, default="percent",
+            "Tax Computation",
+            ("group", "Group of Taxes"),
+            ("fixed", "Fixed"),
+            ("percent", "Percentage"),
+            ("division", "Percentage Tax Included"),
+            required=True,
+            default="percent",
         ),
         "amount": float_("Amount", required=True),
         "active": boolean(default=True),
@@ -308,23 +331,26 @@ class Tax(Model):
         "description": char("Description"),
         "invoice_label": char("Label on Invoices", since=18),
         "price_include": boolean("Included in Price", until=17),
-        "price_include_override": choice(
-            "Included in Price", ("tax_included", "Tax Included"), ("tax_excluded", "Tax Excluded"), since=18
-        ),
+        "price_include_override": choice("Included in Price", ("tax_included", "Tax Included"), ("tax_excluded", "Tax Excluded"), since=18),
         "include_base_amount": boolean("Affect Base of Subsequent Taxes"),
         "is_base_affected": boolean("Base Affected by Previous Taxes", default=True),
         "tax_group_id": one("account.tax.group", "Tax Group", required=True),
-        "tax_exigibility": choice("Tax Exigibility", ("on_invoice", "Based on Invoice"), ("on_payment", "Based on Payment"), default="on_invoice"),
+        "tax_exigibility": choice(
+            "Tax Exigibility", ("on_invoice", "Based on Invoice"), ("on_payment", "Based on Payment"), default="on_invoice"
+        ),
         "country_id": one("res.country", "Country"),
         "children_tax_ids": many("account.tax", "Children Taxes"),
         "invoice_repartition_line_ids": lines(
             "account.tax.repartition.line", "tax_id", "Distribution for Invoices", only=lambda env, row: row["document_type"] == "invoice"
         ),
         "refund_repartition_line_ids": lines(
-            "account.tax.repartition.line", "tax_id", "Distribution for Refund Invoices", only=lambda env, row: row["document_type"] == "refund"
+            "account.tax.repartition.line",
+            "tax_id",
+            "Distribution for Refund Invoices",
+            only=lambda env, row: row["document_type"] == "refund",
         ),
         "repartition_line_ids": lines("account.tax.repartition.line", "tax_id", "Distribution"),
-    }  # fmt: skip
+    }
 
     def __init__(self, version: int) -> None:
         super().__init__(version)
@@ -380,14 +406,18 @@ class PaymentTermLine(Model):
         "value": choice("Value", ("percent", "Percent"), ("fixed", "Fixed"), required=True, default="percent"),
         "value_amount": float_("Due", default=100.0),
         "delay_type": choice(
-            "Delay Type", ("days_after", "Days after invoice date"), ("days_after_end_of_month", "Days after end of month"),
-            ("days_after_end_of_next_month", "Days after end of next month"), ("days_end_of_month_on_the", "Days end of month on the"),
-            required=True, default="days_after",
+            "Delay Type",
+            ("days_after", "Days after invoice date"),
+            ("days_after_end_of_month", "Days after end of month"),
+            ("days_after_end_of_next_month", "Days after end of next month"),
+            ("days_end_of_month_on_the", "Days end of month on the"),
+            required=True,
+            default="days_after",
         ),
         "days_next_month": char("Days on the next month", default="10"),
         "nb_days": integer("Days", default=0),
         "payment_id": one("account.payment.term", "Payment Terms", required=True, ondelete="cascade"),
-    }  # fmt: skip
+    }
 
 
 class FiscalPosition(Model):
@@ -408,5 +438,15 @@ class FiscalPosition(Model):
 
 
 MODELS: list[type[Model]] = [
-    Account, AccountTag, Journal, PaymentMethod, PaymentMethodLine, TaxGroup, TaxRepartition, Tax, PaymentTerm, PaymentTermLine, FiscalPosition,
-]  # fmt: skip
+    Account,
+    AccountTag,
+    Journal,
+    PaymentMethod,
+    PaymentMethodLine,
+    TaxGroup,
+    TaxRepartition,
+    Tax,
+    PaymentTerm,
+    PaymentTermLine,
+    FiscalPosition,
+]

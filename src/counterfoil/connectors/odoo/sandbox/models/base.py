@@ -75,8 +75,7 @@ class CurrencyRate(Model):
 
     def prepare(self, env: Env, values: Values) -> Values:
         """Turn whichever way the rate was given into the stored one."""
-        values = self._one_rate(values)
-        return values
+        return self._one_rate(values)
 
     @staticmethod
     def _one_rate(values: Values) -> Values:
@@ -321,7 +320,7 @@ class Precision(Model):
 
     name = "decimal.precision"
     label = "Decimal Precision"
-    declared = {"name": char("Usage", required=True), "digits": integer("Digits", required=True, default=2)}
+    declared: ClassVar[dict[str, Field]] = {"name": char("Usage", required=True), "digits": integer("Digits", required=True, default=2)}
 
 
 class Uom(Model):
@@ -329,7 +328,7 @@ class Uom(Model):
 
     name = "uom.uom"
     label = "Product Unit of Measure"
-    declared = {
+    declared: ClassVar[dict[str, Field]] = {
         "name": char("Unit Name", required=True),
         "active": boolean(default=True),
         "factor": float_("Absolute Quantity", default=1.0),
@@ -345,15 +344,22 @@ class ServerAction(Model):
         "name": char("Name"),
         "model_id": one("ir.model", "Model", required=True, ondelete="cascade"),
         "state": choice(
-            "Type", ("object_write", "Update Record"), ("object_create", "Create Record"), ("code", "Execute Code"),
-            ("webhook", "Send Webhook Notification"), ("multi", "Multi Actions"), default="object_write",
+            "Type",
+            ("object_write", "Update Record"),
+            ("object_create", "Create Record"),
+            ("code", "Execute Code"),
+            ("webhook", "Send Webhook Notification"),
+            ("multi", "Multi Actions"),
+            default="object_write",
         ),
-        "usage": choice("Usage", ("ir_actions_server", "Server Action"), ("base_automation", "Automation Rule"), default="ir_actions_server"),
+        "usage": choice(
+            "Usage", ("ir_actions_server", "Server Action"), ("base_automation", "Automation Rule"), default="ir_actions_server"
+        ),
         "webhook_url": char("Webhook URL"),
         "webhook_field_ids": many("ir.model.fields", "Webhook Fields"),
         "base_automation_id": one("base.automation", "Automation Rule", ondelete="cascade"),
         "code": text("Python Code"),
-    }  # fmt: skip
+    }
 
     def prepare(self, env: Env, values: Values) -> Values:
         """Name it as the version does when no name was given (17/18 always do for webhooks)."""
@@ -363,5 +369,18 @@ class ServerAction(Model):
 
 
 MODELS: list[type[Model]] = [
-    Currency, CurrencyRate, Country, State, Lang, Group, User, ModelData, IrModel, IrModelFields, Module, Precision, Uom, ServerAction,
-]  # fmt: skip
+    Currency,
+    CurrencyRate,
+    Country,
+    State,
+    Lang,
+    Group,
+    User,
+    ModelData,
+    IrModel,
+    IrModelFields,
+    Module,
+    Precision,
+    Uom,
+    ServerAction,
+]

@@ -78,7 +78,8 @@ class Line(Model):
                 posting.refuse_locked(env, move)
                 if row["matching_number"] and not str(row["matching_number"]).startswith("I"):
                     raise UserError(
-                        "You cannot do this modification on a reconciled journal entry. You can just change some non legal fields or you must"
+                        "You cannot do this modification on a reconciled journal entry. You can just change some non legal fields or"
+                        " you must"
                         f" unreconcile first.\nJournal Entry (id): {move['name']} ({move['id']})"
                     )
         return values

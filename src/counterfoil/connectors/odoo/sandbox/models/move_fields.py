@@ -24,27 +24,51 @@ from counterfoil.connectors.odoo.sandbox.orm.fields import (
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
 
 MOVE_TYPES = (
-    ("entry", "Journal Entry"), ("out_invoice", "Customer Invoice"), ("out_refund", "Customer Credit Note"), ("in_invoice", "Vendor Bill"),
-    ("in_refund", "Vendor Credit Note"), ("out_receipt", "Sales Receipt"), ("in_receipt", "Purchase Receipt"),
-)  # fmt: skip
+    ("entry", "Journal Entry"),
+    ("out_invoice", "Customer Invoice"),
+    ("out_refund", "Customer Credit Note"),
+    ("in_invoice", "Vendor Bill"),
+    ("in_refund", "Vendor Credit Note"),
+    ("out_receipt", "Sales Receipt"),
+    ("in_receipt", "Purchase Receipt"),
+)
 PAYMENT_STATES = (
-    ("not_paid", "Not Paid"), ("in_payment", "In Payment"), ("paid", "Paid"), ("partial", "Partially Paid"), ("reversed", "Reversed"),
-    ("blocked", "Blocked"), ("invoicing_legacy", "Invoicing App Legacy"),
-)  # fmt: skip
+    ("not_paid", "Not Paid"),
+    ("in_payment", "In Payment"),
+    ("paid", "Paid"),
+    ("partial", "Partially Paid"),
+    ("reversed", "Reversed"),
+    ("blocked", "Blocked"),
+    ("invoicing_legacy", "Invoicing App Legacy"),
+)
 DISPLAY_TYPES = (
-    ("product", "Product"), ("cogs", "Cost of Goods Sold"), ("tax", "Tax"), ("rounding", "Rounding"), ("payment_term", "Payment Term"),
-    ("line_section", "Section"), ("line_subsection", "Subsection"), ("line_note", "Note"), ("epd", "Early Payment Discount"), ("discount", "Discount"),
-)  # fmt: skip
+    ("product", "Product"),
+    ("cogs", "Cost of Goods Sold"),
+    ("tax", "Tax"),
+    ("rounding", "Rounding"),
+    ("payment_term", "Payment Term"),
+    ("line_section", "Section"),
+    ("line_subsection", "Subsection"),
+    ("line_note", "Note"),
+    ("epd", "Early Payment Discount"),
+    ("discount", "Discount"),
+)
 INVOICE_LINES = ("product", "line_section", "line_subsection", "line_note")
 STATES = (("draft", "Draft"), ("posted", "Posted"), ("cancel", "Cancelled"))
 
 
 def _totals() -> dict[str, Field]:
     names = {
-        "amount_untaxed": "Untaxed Amount", "amount_tax": "Tax", "amount_total": "Total", "amount_residual": "Amount Due",
-        "amount_untaxed_signed": "Untaxed Amount Signed", "amount_tax_signed": "Tax Signed", "amount_total_signed": "Total Signed",
-        "amount_residual_signed": "Amount Due Signed", "amount_total_in_currency_signed": "Total in Currency Signed",
-    }  # fmt: skip
+        "amount_untaxed": "Untaxed Amount",
+        "amount_tax": "Tax",
+        "amount_total": "Total",
+        "amount_residual": "Amount Due",
+        "amount_untaxed_signed": "Untaxed Amount Signed",
+        "amount_tax_signed": "Tax Signed",
+        "amount_total_signed": "Total Signed",
+        "amount_residual_signed": "Amount Due Signed",
+        "amount_total_in_currency_signed": "Total in Currency Signed",
+    }
     return {name: monetary(label, readonly=True, copied=False) for name, label in names.items()}
 
 

@@ -26,9 +26,14 @@ PROTECTED = (
     "fiscal_position_id",
 )
 DRAFT_NAMES = {
-    "out_invoice": "Draft Invoice", "out_refund": "Draft Credit Note", "in_invoice": "Draft Bill", "in_refund": "Draft Vendor Credit Note",
-    "out_receipt": "Draft Sales Receipt", "in_receipt": "Draft Purchase Receipt", "entry": "Draft Entry",
-}  # fmt: skip
+    "out_invoice": "Draft Invoice",
+    "out_refund": "Draft Credit Note",
+    "in_invoice": "Draft Bill",
+    "in_refund": "Draft Vendor Credit Note",
+    "out_receipt": "Draft Sales Receipt",
+    "in_receipt": "Draft Purchase Receipt",
+    "entry": "Draft Entry",
+}
 
 
 class Move(Model):
@@ -107,7 +112,8 @@ class Move(Model):
             if env.version == 17:
                 raise UserError("You cannot edit the journal of an account move if it has been posted once.")
             raise UserError(
-                'You cannot edit the journal of an account move if it has been posted once, unless the name is removed or set to "/". This might'
+                'You cannot edit the journal of an account move if it has been posted once, unless the name is removed or set to "/".'
+                " This might"
                 " create a gap in the sequence."
             )
         touched = [n for n in PROTECTED if n in values and (env.version >= 18 or n != "invoice_date")]

@@ -153,7 +153,12 @@ class Company(Model):
         "sequence": integer(default=10),
         "parent_id": one("res.company", "Parent Company"),
         "partner_id": one("res.partner", "Partner"),
-        "currency_id": one("res.currency", "Currency", required=True, default=lambda env: env.rows("res.company")[1]["currency_id"] if 1 in env.rows("res.company") else 1),
+        "currency_id": one(
+            "res.currency",
+            "Currency",
+            required=True,
+            default=lambda env: env.rows("res.company")[1]["currency_id"] if 1 in env.rows("res.company") else 1,
+        ),
         "country_id": one("res.country", "Country"),
         "account_fiscal_country_id": one("res.country", "Fiscal Country"),
         "chart_template": char("Chart Template"),
@@ -174,11 +179,17 @@ class Company(Model):
         "user_purchase_lock_date": _locked("purchase_lock_date", "User Purchase Lock Date", since=18),
         "user_hard_lock_date": _locked("hard_lock_date", "User Hard Lock Date", since=18),
         "tax_calculation_rounding_method": choice(
-            "Tax Calculation Rounding Method", ("round_per_line", "Round per Line"), ("round_globally", "Round Globally"),
+            "Tax Calculation Rounding Method",
+            ("round_per_line", "Round per Line"),
+            ("round_globally", "Round Globally"),
             default=lambda env: "round_globally" if env.version >= 19 else "round_per_line",
         ),
         "account_price_include": choice(
-            "Default Sales Price Include", ("tax_included", "Tax Included"), ("tax_excluded", "Tax Excluded"), default="tax_excluded", since=18
+            "Default Sales Price Include",
+            ("tax_included", "Tax Included"),
+            ("tax_excluded", "Tax Excluded"),
+            default="tax_excluded",
+            since=18,
         ),
         "bank_account_code_prefix": char("Prefix of the bank accounts"),
         "cash_account_code_prefix": char("Prefix of the cash accounts"),
@@ -193,7 +204,7 @@ class Company(Model):
         "currency_exchange_journal_id": one("account.journal", "Exchange Gain or Loss Journal"),
         "income_currency_exchange_account_id": one("account.account", "Gain Exchange Rate Account"),
         "expense_currency_exchange_account_id": one("account.account", "Loss Exchange Rate Account"),
-    }  # fmt: skip
+    }
 
     def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
         """Give the company a partner and let its creator use it."""

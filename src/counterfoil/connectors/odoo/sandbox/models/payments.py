@@ -97,7 +97,8 @@ class Payment(Model):
                 move = payments.make_move(env, row, values.get("write_off_line_vals"))
                 if move is None:
                     raise UserError(
-                        "You can't create a new payment without an outstanding payments/receipts account set either on the company or the journal."
+                        "You can't create a new payment without an outstanding payments/receipts account set either on the company or"
+                        " the journal."
                     )
                 env.set(self.name, row, name=move["name"])
 

@@ -230,10 +230,15 @@ def _linked(env: Env, declared: Field, path: Path, cell: Any) -> int:
 
 def _possible(env: Env, declared: Field, by_id: bool) -> Row:
     info: Row = {
-        "name": "Possible Values", "type": "ir.actions.act_window", "target": "new", "view_mode": "tree,form" if env.version == 17 else "list,form",
-        "views": [[False, "list"], [False, "form"]], "context": {"create": False}, "help": "See all possible values",
+        "name": "Possible Values",
+        "type": "ir.actions.act_window",
+        "target": "new",
+        "view_mode": "tree,form" if env.version == 17 else "list,form",
+        "views": [[False, "list"], [False, "form"]],
+        "context": {"create": False},
+        "help": "See all possible values",
         "res_model": "ir.model.data" if by_id else declared.relation,
-    }  # fmt: skip
+    }
     if by_id:
         info["domain"] = [["model", "=", declared.relation]]
     return info

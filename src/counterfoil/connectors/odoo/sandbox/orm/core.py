@@ -188,7 +188,8 @@ class Core:
         if self.version >= 19:
             return ValidationError(
                 "The operation cannot be completed: Another model is using the record you are trying to delete.\n\n"
-                f"The troublemaker is: '{self.label}' ({self.name})\nThanks to the following constraint: '{declared.label}' ({declared.name})\n"
+                f"The troublemaker is: '{self.label}' ({self.name})\nThanks to the following constraint: '{declared.label}'"
+                f" ({declared.name})\n"
                 "How about archiving the record instead?"
             )
         return ValidationError(

@@ -18,9 +18,30 @@ if TYPE_CHECKING:
 Node = tuple[Any, ...]  # ("&", nodes) | ("|", nodes) | ("!", node) | ("leaf", path, operator, value) | ("true",) | ("false",)
 Predicate = Callable[[Row], bool]
 OPERATORS = (
-    "=", "!=", "<>", "==", ">", ">=", "<", "<=", "in", "not in", "like", "not like", "ilike", "not ilike", "=like", "=ilike", "child_of",
-    "parent_of", "any", "not any", "=?", "not =like", "not =ilike",
-)  # fmt: skip
+    "=",
+    "!=",
+    "<>",
+    "==",
+    ">",
+    ">=",
+    "<",
+    "<=",
+    "in",
+    "not in",
+    "like",
+    "not like",
+    "ilike",
+    "not ilike",
+    "=like",
+    "=ilike",
+    "child_of",
+    "parent_of",
+    "any",
+    "not any",
+    "=?",
+    "not =like",
+    "not =ilike",
+)
 
 
 def parse(domain: Any, version: int = 19) -> Node:

@@ -137,7 +137,8 @@ class Loading:
         if known is not None:
             if known["model"] != self.model.name:
                 raise OdooError(
-                    f"For external id {xid} when trying to create/update a record of model {self.model.name} found record of different model"
+                    f"For external id {xid} when trying to create/update a record of model {self.model.name} found record of different"
+                    " model"
                     f" {known['model']} ({known['id']})"
                 )
             if known.get("_commit") and known["_commit"] > self.env.db.snapshot:

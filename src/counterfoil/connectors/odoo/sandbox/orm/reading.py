@@ -82,9 +82,15 @@ class Reading(Core):
 
     @model_method
     def search_read(
-        self, env: Env, domain: Any = None, fields: list[str] | None = None, offset: int = 0, limit: int | None = None, order: str | None = None,
+        self,
+        env: Env,
+        domain: Any = None,
+        fields: list[str] | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order: str | None = None,
         load: str | None = "_classic_read",
-    ) -> list[Row]:  # fmt: skip
+    ) -> list[Row]:
         """Search, then read."""
         return self.show(env, self.find(env, domain or [], order, limit, offset), fields, load)
 
@@ -109,8 +115,10 @@ class Reading(Core):
         companies = {c for row in rows for c in self._companies_of(env, row)}
         names = ", ".join(env.rows("res.company")[c]["name"] for c in sorted(companies))
         text = (
-            f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have '{operation}' access to:\n"
-            f"- {self.label} ({self.name})\n\nIf you really, really need access, perhaps you can win over your friendly administrator with a batch of"
+            f"Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, {env.user_name()} doesn't have '{operation}'"
+            " access to:\n"
+            f"- {self.label} ({self.name})\n\nIf you really, really need access, perhaps you can win over your friendly administrator"
+            " with a batch of"
             " freshly baked cookies."
         )
         if env.version >= 18:
@@ -248,9 +256,15 @@ class Reading(Core):
 
     @model_method
     def web_search_read(
-        self, env: Env, domain: Any, specification: Row, offset: int = 0, limit: int | None = None, order: str | None = None,
+        self,
+        env: Env,
+        domain: Any,
+        specification: Row,
+        offset: int = 0,
+        limit: int | None = None,
+        order: str | None = None,
         count_limit: int | None = None,
-    ) -> Row:  # fmt: skip
+    ) -> Row:
         """Return {length, records} with nested fields as the specification asks."""
         rows = self.find(env, domain, order)
         page = rows[offset : offset + limit] if limit else rows[offset:]
@@ -283,9 +297,16 @@ class Reading(Core):
 
     @model_method
     def formatted_read_group(
-        self, env: Env, domain: Any, groupby: list[str] | None = None, aggregates: list[str] | None = None, having: Any = None, offset: int = 0,
-        limit: int | None = None, order: str | None = None,
-    ) -> list[Row]:  # fmt: skip
+        self,
+        env: Env,
+        domain: Any,
+        groupby: list[str] | None = None,
+        aggregates: list[str] | None = None,
+        having: Any = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order: str | None = None,
+    ) -> list[Row]:
         """Return groups with aggregates (19)."""
         rows = self.find(env, domain, "id")
         groups = grouping.formatted(env, self, rows, list(groupby or []), list(aggregates or []))
@@ -293,9 +314,16 @@ class Reading(Core):
 
     @model_method
     def read_group(
-        self, env: Env, domain: Any, fields: list[str], groupby: str | list[str], offset: int = 0, limit: int | None = None,
-        orderby: str | bool = False, lazy: bool = True,
-    ) -> list[Row]:  # fmt: skip
+        self,
+        env: Env,
+        domain: Any,
+        fields: list[str],
+        groupby: str | list[str],
+        offset: int = 0,
+        limit: int | None = None,
+        orderby: str | bool = False,
+        lazy: bool = True,
+    ) -> list[Row]:
         """Return groups in the older shape."""
         keys = [groupby] if isinstance(groupby, str) else list(groupby)
         rows = self.find(env, domain, "id")

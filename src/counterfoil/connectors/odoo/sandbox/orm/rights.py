@@ -48,8 +48,17 @@ RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     **{
         f"account.{name}": (EVERYBODY, MANAGER)
         for name in (
-            "account", "account.tag", "journal", "tax", "tax.group", "tax.repartition.line", "payment.term", "payment.term.line", "fiscal.position",
-            "payment.method", "payment.method.line",
+            "account",
+            "account.tag",
+            "journal",
+            "tax",
+            "tax.group",
+            "tax.repartition.line",
+            "payment.term",
+            "payment.term.line",
+            "fiscal.position",
+            "payment.method",
+            "payment.method.line",
         )
     },
     "account.chart.template": (MANAGER, MANAGER),
@@ -58,7 +67,7 @@ RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sale.order": ((*SALES, *INVOICE), SALES),
     "sale.order.line": ((*SALES, *INVOICE), SALES),
     "sale.advance.payment.inv": (SALES, SALES),
-}  # fmt: skip
+}
 SELF_WRITABLE = frozenset({"name", "email", "lang", "tz", "password", "company_id"})
 OPERATIONS = {"read": "access", "write": "modify", "create": "create", "unlink": "delete"}
 
@@ -88,7 +97,8 @@ def check(env: Env, model: Model, operation: str) -> None:
     titles = sorted(_title(env, g) for g in groups_for(env, model.name, operation))
     groups = "\n".join(f"\t- {title}" for title in titles)
     raise AccessError(
-        f"You are not allowed to {OPERATIONS[operation]} '{model.label}' ({model.name}) records.\n\nThis operation is allowed for the following"
+        f"You are not allowed to {OPERATIONS[operation]} '{model.label}' ({model.name}) records.\n\nThis operation is allowed for the"
+        " following"
         f" groups:\n{groups}\n\nContact your administrator to request access if necessary."
     )
 

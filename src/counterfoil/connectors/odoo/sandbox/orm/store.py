@@ -1,7 +1,7 @@
 """Tables of rows with equality indexes and an undo log: the database of the sandbox.
 
-Rows are plain dicts of JSON values (``False`` is empty, many2many a tuple of ids, instants text with microseconds). Every change goes through
-:class:`Store`, which can take back everything since a mark; ids used by undone rows are not given out again, as in PostgreSQL.
+Rows are plain dicts of JSON values (``False`` is empty, many2many a tuple of ids, instants text with microseconds). Every change goes
+through :class:`Store`, which can take back everything since a mark; ids used by undone rows are not given out again, as in PostgreSQL.
 """
 
 from __future__ import annotations

@@ -85,11 +85,14 @@ class Writing(Reading):
         label = self.fields[name].label
         if self.version >= 19:
             return (
-                f"The operation cannot be completed: Missing required value for the field '{label}' ({name}).\nModel: '{self.label}' ({self.name})\n"
-                "- create/update: a mandatory field is not set\n- delete: another model requires the record being deleted, you can archive it instead\n"
+                f"The operation cannot be completed: Missing required value for the field '{label}' ({name}).\nModel: '{self.label}'"
+                f" ({self.name})\n"
+                "- create/update: a mandatory field is not set\n- delete: another model requires the record being deleted, you can"
+                " archive it instead\n"
             )
         return (
-            "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n- Delete: another model requires the record being"
+            "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n- Delete: another model requires the"
+            " record being"
             f" deleted. If possible, archive it instead.\n\nModel: {self.label} ({self.name})\nField: {label} ({name})\n"
         )
 

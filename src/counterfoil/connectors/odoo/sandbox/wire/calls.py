@@ -14,11 +14,25 @@ from counterfoil.connectors.odoo.sandbox.orm.errors import AccessError, HttpErro
 from counterfoil.connectors.odoo.sandbox.orm.model import Model
 
 OPERATIONS = {
-    "create": ("create",), "write": ("write",), "unlink": ("unlink",), "load": ("create", "write"), "copy": ("create",), "read": ("read",),
-    "search": ("read",), "search_read": ("read",), "search_count": ("read",), "name_search": ("read",), "export_data": ("read",),
-    "web_search_read": ("read",), "web_read": ("read",), "read_group": ("read",), "formatted_read_group": ("read",), "fields_get": (),
-    "default_get": (), "name_create": ("create",),
-}  # fmt: skip
+    "create": ("create",),
+    "write": ("write",),
+    "unlink": ("unlink",),
+    "load": ("create", "write"),
+    "copy": ("create",),
+    "read": ("read",),
+    "search": ("read",),
+    "search_read": ("read",),
+    "search_count": ("read",),
+    "name_search": ("read",),
+    "export_data": ("read",),
+    "web_search_read": ("read",),
+    "web_read": ("read",),
+    "read_group": ("read",),
+    "formatted_read_group": ("read",),
+    "fields_get": (),
+    "default_get": (),
+    "name_create": ("create",),
+}
 ONLY_19 = ("formatted_read_group",)
 
 
@@ -86,9 +100,16 @@ def _owner(model: Model, method: str) -> str:
 
 
 def run(
-    db: Database, uid: int, model: Model, method: str, ids: Sequence[int], arguments: Mapping[str, Any], context: Mapping[str, Any],
-    started: datetime | None = None, snapshot: int | None = None,
-) -> Any:  # fmt: skip
+    db: Database,
+    uid: int,
+    model: Model,
+    method: str,
+    ids: Sequence[int],
+    arguments: Mapping[str, Any],
+    context: Mapping[str, Any],
+    started: datetime | None = None,
+    snapshot: int | None = None,
+) -> Any:
     """Run one call in one transaction and return its JSON value."""
     env = db.env(uid, context, started)
     with db.transaction(snapshot, env):

@@ -27,9 +27,14 @@ class Control:
     def routes(self, app: web.Application) -> None:
         """Add the routes."""
         posts: dict[str, Handler] = {
-            "reset": self.reset, "companies": self.companies, "clock": self.clock, "settings": self.settings, "keys": self.keys,
-            "users/invoicing": self.invoicing, "human": self.human,
-        }  # fmt: skip
+            "reset": self.reset,
+            "companies": self.companies,
+            "clock": self.clock,
+            "settings": self.settings,
+            "keys": self.keys,
+            "users/invoicing": self.invoicing,
+            "human": self.human,
+        }
         for path, handler in posts.items():
             app.router.add_post(f"/_control/{path}", self._post(handler))
         app.router.add_get("/_control/books", self._get(lambda: self.sandbox.books()))

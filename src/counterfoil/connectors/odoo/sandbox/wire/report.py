@@ -36,9 +36,13 @@ def _company(env: Env, company: Row) -> dict[str, Any]:
         if a["id"] in sums
     ]
     return {
-        "id": company["id"], "name": company["name"], "currency": env.rows("res.currency")[company["currency_id"]]["name"],
-        "trial_balance": balances, "documents": _documents(env, moves), "payments": _payments(env, company["id"]),
-    }  # fmt: skip
+        "id": company["id"],
+        "name": company["name"],
+        "currency": env.rows("res.currency")[company["currency_id"]]["name"],
+        "trial_balance": balances,
+        "documents": _documents(env, moves),
+        "payments": _payments(env, company["id"]),
+    }
 
 
 def _documents(env: Env, moves: list[Row]) -> list[dict[str, Any]]:
@@ -49,11 +53,16 @@ def _documents(env: Env, moves: list[Row]) -> list[dict[str, Any]]:
     shown = []
     for (kind, state, currency), members in sorted(groups.items()):
         digits = amounts.digits(env, members[0]["currency_id"])
-        shown.append({
-            "kind": kind, "state": state, "currency": currency, "count": len(members),
-            "total_minor": sum(_minor(m["amount_total"], digits) for m in members),
-            "residual_minor": sum(_minor(m["amount_residual"], digits) for m in members),
-        })  # fmt: skip
+        shown.append(
+            {
+                "kind": kind,
+                "state": state,
+                "currency": currency,
+                "count": len(members),
+                "total_minor": sum(_minor(m["amount_total"], digits) for m in members),
+                "residual_minor": sum(_minor(m["amount_residual"], digits) for m in members),
+            }
+        )
     return shown
 
 
@@ -64,8 +73,11 @@ def _payments(env: Env, company_id: int) -> list[dict[str, Any]]:
             groups.setdefault((payment["payment_type"], payment["state"], payment["currency_id"]), []).append(payment)
     return [
         {
-            "kind": kind, "state": state, "currency": env.rows("res.currency")[currency]["name"], "count": len(members),
+            "kind": kind,
+            "state": state,
+            "currency": env.rows("res.currency")[currency]["name"],
+            "count": len(members),
             "total_minor": sum(_minor(p["amount"], amounts.digits(env, currency)) for p in members),
         }
         for (kind, state, currency), members in sorted(groups.items())
-    ]  # fmt: skip
+    ]

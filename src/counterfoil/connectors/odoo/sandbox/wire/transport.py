@@ -24,14 +24,19 @@ from counterfoil.connectors.odoo.sandbox.wire import calls
 from counterfoil.connectors.odoo.sandbox.wire.workers import Work, Workers
 
 NO_DATABASE = (
-    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No database is selected and the requested URL was not found in"
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No database is selected and the requested"
+    " URL was not found in"
     " the server-wide controllers.</p>"
 )
 WRONG_TYPE = (
-    "<!doctype html>\n<html lang=en>\n<title>415 Unsupported Media Type</title>\n<h1>Unsupported Media Type</h1>\n<p>Request inferred type is compatible"
+    "<!doctype html>\n<html lang=en>\n<title>415 Unsupported Media Type</title>\n<h1>Unsupported Media Type</h1>\n<p>Request inferred"
+    " type is compatible"
     " with &#39;http&#39; but the requested route is type=&#39;json2&#39;.</p>"
 )
-NOT_FOUND = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server.</p>"
+NOT_FOUND = (
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+    "<p>The requested URL was not found on the server.</p>"
+)
 UNAUTHORIZED = "User not authenticated, use an API Key with a Bearer Authorization header."
 BODY_MAX = 128 * 1024 * 1024
 Execute = Callable[[Work], Awaitable[Any]]
@@ -57,9 +62,11 @@ def html(body: str, status: int) -> web.Response:
 def version_info(db: Database) -> dict[str, Any]:
     """Return what the version endpoints say."""
     return {
-        "server_version": BUILDS[db.version], "server_version_info": [db.version, 0, 0, "final", 0, ""], "server_serie": f"{db.version}.0",
+        "server_version": BUILDS[db.version],
+        "server_version_info": [db.version, 0, 0, "final", 0, ""],
+        "server_serie": f"{db.version}.0",
         "protocol_version": 1,
-    }  # fmt: skip
+    }
 
 
 class Transport:
