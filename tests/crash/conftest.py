@@ -46,13 +46,20 @@ async def worker(made: House, point: str = "", kind: str = "") -> AsyncIterator[
     path = made.hub.settings.hub.home / "worker.json"
     path.write_text(json.dumps(dict(made.values)))
     command = [sys.executable, "-m", "tests.crash.runner", str(path), "worker", point, kind]
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE)
     try:
         yield process
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def is_at_work(process: asyncio.subprocess.Process) -> bool:
+    """Wait until a worker says that it works; False: it ended before."""
+    if process.stdout is None:
+        return False
+    return await asyncio.wait_for(process.stdout.readline(), 60.0) == b"working\n"
 
 
 Note = Callable[[str, str, Verdict], None]

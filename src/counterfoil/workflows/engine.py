@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import structlog
@@ -26,6 +27,11 @@ log = structlog.get_logger()
 
 _TICK_S = 0.25
 _SWEEP_EVERY = 60
+_SILENT_S = 20.0
+_AWAY_S = 3.0
+"""How long a partition may be armed without a drain before a sweep sees to it: usually, and once the database is back."""
+_RECOVERY_TICKS = 16
+"""Good ticks after a failed one before a sweep looks for what the failure left behind."""
 DEAD_AFTER_S = 60.0
 """A worker not heard of for so long is taken to be gone; should it be alive after all, its turns are idempotent."""
 TURNS_MAX = 20
@@ -48,6 +54,7 @@ class Engine:
         self._concurrency = concurrency
         self._ticker: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._running: set[str] = set()
 
     async def start(self) -> None:
         """Launch the engine and resume what a former process of this executor left."""
@@ -118,16 +125,28 @@ class Engine:
         async with self._pool.connection() as conn, conn.transaction():
             await arming.enqueue(conn, [(stage, key)])
 
+    @contextmanager
+    def drain(self, workflow_id: str) -> Iterator[None]:
+        """Know that a drain runs in this process, for as long as the context lasts."""
+        self._running.add(workflow_id)
+        try:
+            yield
+        finally:
+            self._running.discard(workflow_id)
+
     async def _tick_forever(self) -> None:
         ticks = 0
+        recovering = 0
         while True:
             await asyncio.sleep(_TICK_S)
             ticks += 1
             try:
                 await self._wake_due()
-                if ticks % _SWEEP_EVERY == 0:
-                    await self.sweep()
+                recovering -= 1
+                if recovering == 0 or ticks % _SWEEP_EVERY == 0:
+                    await self.sweep(_AWAY_S if recovering == 0 else _SILENT_S)
             except Exception as error:  # outer loop: the next tick comes
+                recovering = _RECOVERY_TICKS
                 log.warning("tick failed", error=type(error).__name__)
 
     async def _wake_due(self) -> None:
@@ -136,13 +155,19 @@ class Engine:
             if due:
                 await self.arm(conn, due)
 
-    async def sweep(self, silent_s: float = 20) -> int:
+    async def sweep(self, silent_s: float = _SILENT_S) -> int:
         """Take over drains of dead workers, enqueue one for every partition armed for so long that has none, and drop finished workflows.
+
+        A drain whose end could not be written down, as the database was away just then, would stand as running here for ever: it is ended.
 
         Returns how many partitions had none.
         """
         await self._take_over()
         async with self._pool.connection() as conn, conn.transaction():
+            if silent_s:
+                before = int((time.time() - silent_s) * 1000)
+                own = {"queue": QUEUE, "self": self._executor_id, "running": list(self._running), "before": before}
+                await conn.execute(_UNRECORDED, own)
             rows = await (await conn.execute(_ORPHANS, {"queue": QUEUE, "silent_s": silent_s})).fetchall()
             orphans = [(row[0], row[1]) for row in rows]
             await arming.enqueue(conn, orphans)
@@ -162,6 +187,12 @@ class Engine:
 
 
 _engine: Engine | None = None
+
+# Taken by this process so long ago, and not running in it.
+_UNRECORDED = """
+update dbos.workflow_status set status = 'ERROR' where queue_name = %(queue)s and name = 'drain' and status = 'PENDING'
+    and executor_id = %(self)s and updated_at < %(before)s and workflow_uuid <> all(%(running)s)
+"""
 
 # A partition armed for a while whose drain is neither waiting nor running was lost with a process.
 _ORPHANS = """
@@ -211,8 +242,9 @@ async def _hand_over(stage: str, key: str) -> None:
 @DBOS.workflow(name="drain")
 async def _drain(stage: str, key: str) -> int:
     """Work a partition down, one turn after the other."""
-    for turns in range(1, TURNS_MAX + 1):
-        if not await _turn(stage, key):
-            return turns
-    await _hand_over(stage, key)
-    return TURNS_MAX
+    with _engine.drain(str(DBOS.workflow_id)) if _engine is not None else nullcontext():
+        for turns in range(1, TURNS_MAX + 1):
+            if not await _turn(stage, key):
+                return turns
+        await _hand_over(stage, key)
+        return TURNS_MAX
