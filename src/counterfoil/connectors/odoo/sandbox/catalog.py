@@ -71,7 +71,7 @@ ADMIN_GROUPS = (
 )
 INVOICING_GROUPS = ("base.group_user", "account.group_account_invoice")
 MODULES = ("account", "base", "base_automation", "base_import", "mail", "product", "sale", "sales_team", "uom", "web")
-ABSENT = ("account_accountant", "base_vat", "account_edi", "stock", "purchase", "website")
+ABSENT = ("base_vat", "account_edi", "stock", "purchase", "website")
 TERMS = (
     ("immediate", "Immediate Payment", ((100.0, 0, "days_after"),)),
     ("15days", "15 Days", ((100.0, 15, "days_after"),)),

@@ -173,12 +173,15 @@ class OdooSandbox(Sandbox):
         return calls.run(self.db, uid, found, method, list(ids), arguments, context or {})
 
     def apply_settings(self) -> None:
-        """Let Enterprise show as an installed module."""
+        """Let Enterprise show as an installed module, Community as none."""
         with self.db.transaction():
             env = self.env()
-            for i in env.find("ir.module.module", "name", "account_accountant"):
-                state = "installed" if self.db.settings.enterprise else "uninstalled"
-                env.set("ir.module.module", env.rows("ir.module.module")[i], state=state)
+            known = env.find("ir.module.module", "name", "account_accountant")
+            if self.db.settings.enterprise and not known:
+                values = {"name": "account_accountant", "shortdesc": "Accounting", "state": "installed"}
+                env.model("ir.module.module").create(env, [values])
+            elif known and not self.db.settings.enterprise:
+                env.model("ir.module.module").unlink(env, known)
 
     def set_today(self, day: date | str) -> None:
         """Move the server's clock so that its date is ``day`` (time of day kept)."""

@@ -70,14 +70,23 @@ def _journal(env: Env, kind: str, values: Values) -> Row:
                 " administrator with a"
                 " batch of freshly baked cookies."
             )
+        _check_journal(kind, journal)
         return journal
-    wanted = {"out": "sale", "in_": "purchase"}.get(kind[:3].rstrip("_") if kind.startswith("out") else kind[:3], "general")
+    wanted = {"out": "sale", "in_": "purchase"}.get(kind[:3], "general")
     company = values.get("company_id") or env.company_id
     mine = [rows[i] for i in env.find("account.journal", "company_id", company) if rows[i]["type"] == wanted and rows[i]["active"]]
     if not mine:
         name = env.rows("res.company")[company]["name"]
         raise UserError(f'No journal could be found in company "{name}" for any of those types: {wanted}')
     return min(mine, key=lambda j: (j["sequence"], j["type"], j["code"]))
+
+
+def _check_journal(kind: str, journal: Row) -> None:
+    """Refuse documents in a journal of another kind."""
+    if kind.startswith("out_") and journal["type"] != "sale":
+        raise ValidationError("Cannot create a sale document in a non sale journal")
+    if kind.startswith("in_") and journal["type"] != "purchase":
+        raise ValidationError("Cannot create a purchase document in a non purchase journal")
 
 
 def complete_line(env: Env, values: Values) -> Values:

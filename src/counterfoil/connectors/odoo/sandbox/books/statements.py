@@ -17,10 +17,10 @@ def currency(env: Env, line: Row) -> int:
     return int(journal["currency_id"] or amounts.company_currency(env, line["company_id"]))
 
 
-def book(env: Env, line: Row) -> None:
+def book(env: Env, line: Row, counterpart_id: int = 0) -> None:
     """Create and post the entry of a statement line."""
     journal = env.rows("account.journal")[line["journal_id"]]
-    counterpart = line["counterpart_account_id"] or journal["suspense_account_id"]
+    counterpart = counterpart_id or journal["suspense_account_id"]
     if not counterpart:
         raise UserError(f"You can't create a new statement line without a suspense account set on the {journal['name']} journal.")
     unit = currency(env, line)

@@ -190,6 +190,8 @@ class User(Model):
     def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
         """Give every user a partner; take the password."""
         for row, values in zip(rows, values_list, strict=True):
+            if any(i != row["id"] for i in env.find(self.name, "login", row["login"])):
+                raise ValidationError("The operation cannot be completed: You can not have two users with the same login!")
             if values.get("password"):
                 env.db.passwords[row["login"]] = str(values["password"])
         for row in rows:

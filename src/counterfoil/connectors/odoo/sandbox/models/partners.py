@@ -83,7 +83,7 @@ class Partner(Model):
         return _complete_name(env, row) or f"{self.name},{row['id']}"
 
     def _clean_selection(self, env: Env, declared: Field, value: Any) -> Any:
-        if declared.name == "lang":  # create accepts a language that is not installed; only load refuses it
+        if declared.name == "lang" and env.version >= 18:  # create accepts a language that is not installed; only load refuses it
             return value or False
         return super()._clean_selection(env, declared, value)
 

@@ -85,6 +85,8 @@ class Payment(Model):
             kind = values.get("payment_type") or "inbound"
             lines = env.model("account.journal").value(env, journal, f"{kind}_payment_method_line_ids")
             values["payment_method_line_id"] = lines[0] if lines else False
+        if not values["payment_method_line_id"]:
+            raise ValidationError("Please define a payment method line on your payment.")
         if float(values.get("amount") or 0.0) < 0:
             raise FieldRefusal("The operation cannot be completed: The payment amount cannot be negative.", "amount")
         return values
@@ -273,7 +275,6 @@ class StatementLine(Model):
         "amount_currency": monetary("Amount in Currency"),
         "currency_id": one("res.currency", "Journal Currency", compute=lambda env, r: statements.currency(env, r)),
         "partner_id": one("res.partner", "Partner"),
-        "counterpart_account_id": one("account.account", "Counterpart Account", stored=True),
         "is_reconciled": boolean("Is Reconciled", compute=lambda env, r: statements.is_reconciled(env, r)),
         "amount_residual": monetary("Residual Amount", compute=lambda env, r: statements.residual(env, r)),
         "line_ids": many(
@@ -294,10 +295,16 @@ class StatementLine(Model):
         values["company_id"] = env.row("account.journal", int(values["journal_id"]))["company_id"]
         return values
 
-    def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
-        """Book and post at once."""
-        for row in rows:
-            statements.book(env, row)
+    def create(self, env: Env, vals_list: Any) -> list[int]:
+        """Book and post at once; ``counterpart_account_id`` is a word to creation, not a field (load does not know it)."""
+        ids = []
+        for given in [vals_list] if isinstance(vals_list, dict) else vals_list:
+            values = dict(given)
+            counterpart = values.pop("counterpart_account_id", False)
+            row = self.insert(env, values)
+            statements.book(env, row, int(counterpart) if counterpart else 0)
+            ids.append(row["id"])
+        return ids
 
     def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
         """Line commands through the statement line do not balance, as on the server."""

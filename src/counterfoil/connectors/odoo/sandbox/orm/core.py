@@ -158,6 +158,8 @@ class Core:
         if not value:
             return False
         try:
+            if "T" in str(value):
+                raise ValueError
             moment = datetime.fromisoformat(str(value))
         except ValueError:
             raise PythonError(f"time data {value!r} does not match format '%Y-%m-%d %H:%M:%S'") from None

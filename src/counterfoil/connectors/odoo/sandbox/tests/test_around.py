@@ -321,3 +321,10 @@ def test_the_clock_gives_the_servers_today(version: int) -> None:
     move = books.invoice(books.partner(), 5, post=False, invoice_date=False, invoice_date_due=False)
     books.post(move)
     assert books.read("account.move", move, "invoice_date") == "2027-05-06"
+
+
+def test_the_counterpart_account_is_no_field_for_load(books: Books) -> None:
+    fields = ["id", "journal_id/.id", "date", "payment_ref", "amount", "counterpart_account_id/.id"]
+    row = ["cf.bt", str(books.journal("BNK1")), "2026-11-06", "po", 5.0, str(books.account("600000"))]
+    with pytest.raises(OdooError, match="Invalid field name 'counterpart_account_id'"):
+        books.load("account.bank.statement.line", fields, row)
