@@ -30,7 +30,7 @@ bench: $(STAMP) ## ratios against the target's own ceiling; figures to docs/benc
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 conformance: $(STAMP) ## grade one connector: make conformance c=stripe
-	@$(BIN)/python -m pytest -rs src/counterfoil/connectors/$(c)/tests -k conformance
+	@$(BIN)/python -m counterfoil.kit.conformance $(c)
 
 lock: $(STAMP) ## resolve the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml -o requirements/runtime.lock
