@@ -141,7 +141,8 @@ def _stages(hub: Hub) -> dict[str, Stage]:
     normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm)
-    polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, settings.poll_interval_s)
+    every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
+    polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s)
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm)

@@ -26,14 +26,14 @@ PAGES_A_TURN = 10
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Polls every source each ``every_s`` seconds."""
+    """Polls every source; ``every_s``: how often each, by its name, in seconds."""
 
     pool: Pool
     cipher: Cipher
     sources: Mapping[str, tuple[Source, Context]]
     clock: Clock
     arm: Arm
-    every_s: float
+    every_s: Mapping[str, float]
 
     async def turn(self, key: str) -> Turn:
         """Read what is new at one source."""
@@ -42,11 +42,11 @@ class Polling:
             polled = await Poller(source, ctx, self.pool, self.cipher, self.arm).poll(pages_max=PAGES_A_TURN)
         except HubError as error:
             await self._note(key, error)
-            wait_s = error.retry_after_s if isinstance(error, TransientError) and error.retry_after_s else min(self.every_s, 15.0)
+            wait_s = error.retry_after_s if isinstance(error, TransientError) and error.retry_after_s else min(self.every_s[key], 15.0)
             return Turn(has_more=False, wake_in_s=wait_s)
         async with self.pool.connection() as conn:
             await cases.release_subjects(conn, "poll", [key], self.clock.now())
-        return Turn(has_more=polled.has_more, wake_in_s=None if polled.has_more else self.every_s)
+        return Turn(has_more=polled.has_more, wake_in_s=None if polled.has_more else self.every_s[key])
 
     async def _note(self, key: str, error: HubError) -> None:
         log.warning("poll failed", connection=key, code=error.code)

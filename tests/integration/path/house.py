@@ -353,7 +353,7 @@ def values_of(
     }
     books = {"connector": "odoo", "url": odoo.url, "database": odoo.db_name, "login": odoo.login, "api_key": odoo.api_key}
     values: dict[str, Any] = {
-        "hub": {"home": str(home), "database_url": database_url, "poll_interval_s": 3600.0},
+        "hub": {"home": str(home), "database_url": database_url, "poll_interval_s": 3600.0, "capture_interval_s": 3600.0},
         "connections": {**stripes, BOOKS: {**books, **provisioned.configuration()}},
         "entities": provisioned.entities(BOOKS),
         "routes": provisioned.routes(),

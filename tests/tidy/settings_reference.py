@@ -1,0 +1,135 @@
+"""The reference of all settings, made from themselves: `python -m tests.tidy.settings_reference > docs/reference/configuration.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from counterfoil.app.sections import literal, notes_of
+from counterfoil.app.settings import EntitySettings, HubSettings, RouteSettings
+from counterfoil.kit.discovery import connector_names, load_connector
+
+HEAD = """\
+# Configuration
+
+Made by `python -m tests.tidy.settings_reference`; do not edit.
+
+One TOML file, `counterfoil.toml` by default; `counterfoil init` writes it with comments. A secret is given by reference,
+`{ env = "NAME" }` or `{ file = "path" }`. An error names the line and the fix.
+"""
+NOTES: dict[str, dict[str, str]] = {
+    "HubSettings": {
+        "home": "folder of the embedded database and the encryption key; made on the first run",
+        "database_url": "address of a PostgreSQL of yours (COUNTERFOIL_DATABASE_URL wins); empty: the embedded one",
+        "host": "address the intake listens on",
+        "port": "port the intake listens on; 0: a free one",
+        "poll_interval_s": "how often every source is read, as the net under the webhooks",
+        "capture_interval_s": "how often changes are read out of the books",
+    },
+    "EntitySettings": {
+        "target": "the connection its books are kept in",
+        "currency": "its own currency, ISO 4217",
+        "time_zone": "IANA name; accounting dates are the days of this zone",
+        "posting": "one document per fact, or one entry per day, currency, product group and tax",
+        "posting_from": "first accounting day of `posting`; earlier facts keep the other mode, so that switching books nothing twice",
+        "locked_period": "a fact of a locked day goes to the first open day, or becomes a case",
+        "products": "products are created in the books, or only mapped ones are booked",
+        "zero_invoices": "invoices whose lines are all zero become documents of zero, or nothing",
+        "dispute_lost": "the account of lost disputes",
+        "rounding_tolerance_minor": "what a rounding line may carry, in minor units of the document; left out: 0.02 of the major unit",
+        "deferred_groups": "product groups whose revenue is booked as deferred",
+    },
+    "RouteSettings": {
+        "entity": "where matching facts belong",
+        "connection": "only facts of this connection",
+        "account": "only facts of this account of the source",
+        "country": "only documents of customers in this country (ISO 3166-1 alpha-2)",
+        "currency": "only facts in this currency",
+    },
+    "CompanyConfig": {},
+    "OdooConfig": {
+        "database": "name of the Odoo database",
+        "api_key": "key of the integration user",
+        "companies": "by entity: its company, journals, accounts and taxes, see below",
+        "capture_page_size": "changed records read per call",
+        "timeout_s": "how long an answer is waited for",
+    },
+}
+"""What the classes' own docstrings leave out."""
+
+
+def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield title, introduction and model of every section, connectors in the order of their names."""
+    yield "[hub]", "Where the hub keeps its state and where it listens.", HubSettings
+    yield "[entities.NAME]", "One legal entity.", EntitySettings
+    yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
+    for name in connector_names():
+        config: Any = load_connector(name).config
+        yield f'[connections.NAME] with connector = "{name}"', (config.__doc__ or "").split("\n", 1)[0], config
+        for field, info in config.model_fields.items():
+            for inner in _models_in(info.annotation):
+                yield f"[connections.NAME.{field}.KEY]", (inner.__doc__ or "").split("\n", 1)[0], inner
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def notes(model: type[BaseModel]) -> dict[str, str]:
+    """Return a sentence per setting."""
+    return {**notes_of(model), **NOTES.get(model.__name__, {})}
+
+
+def _default(info: Any) -> str:
+    if info.is_required():
+        return "required"
+    default = info.get_default(call_default_factory=True, validated_data={})
+    if default is None or default is PydanticUndefined:
+        return "none"
+    return "none" if default == {} else f"`{literal(default)}`"
+
+
+def _kind(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation)).replace("|", "\\|").replace("\t", "tab")
+    if annotation is SecretStr:
+        return "secret"
+    parts = [part for part in get_args(annotation) if part not in (type(None), Ellipsis)]
+    if get_origin(annotation) is tuple:
+        return f"list of {_kind(parts[0])}"
+    if get_origin(annotation) is dict:
+        return "table"
+    if parts and not isinstance(annotation, type):
+        return " or ".join(_kind(part) for part in parts if not callable(part) or isinstance(part, type))
+    name = getattr(annotation, "__name__", str(annotation))
+    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path", "date": "date"}.get(
+        name, name
+    )
+
+
+def reference() -> str:
+    """Return the reference as Markdown."""
+    lines = [HEAD]
+    for title, words, model in models():
+        lines += [f"## `{title}`\n", f"{words}\n", "| setting | kind | default | |", "|---|---|---|---|"]
+        known = notes(model)
+        for field, info in model.model_fields.items():
+            lines.append(f"| `{field}` | {_kind(info.annotation)} | {_default(info)} | {known.get(field, '')} |")
+        lines.append("")
+    lines += [
+        "## `[mappings.KIND.ENTITY]`\n",
+        "`KIND` is `tax`, `product` or `account`; keys are the source's side as cases name it, values the books' side. What `counterfoil map set`",
+        "says wins over what is written here.\n",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
