@@ -61,6 +61,7 @@ class _CommandEnvelope(msgspec.Struct, frozen=True):
     lane: Lane = Lane.REAL_TIME
     not_before: datetime | None = None
     rules_version: int = 0
+    content: str = ""
 
 
 def encode(value: Entity | Arguments | Event | Command) -> bytes:
