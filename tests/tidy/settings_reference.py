@@ -125,8 +125,8 @@ def reference() -> str:
         lines.append("")
     lines += [
         "## `[mappings.KIND.ENTITY]`\n",
-        "`KIND` is `tax`, `product` or `account`; keys are the source's side as cases name it, values the books' side. What `counterfoil map set`",
-        "says wins over what is written here.\n",
+        "`KIND` is `tax`, `product` or `account`; keys are the source's side as cases name it, values the books' side.",
+        "What `counterfoil map set` says wins over what is written here.\n",
     ]
     return "\n".join(lines)
 
