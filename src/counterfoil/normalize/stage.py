@@ -28,6 +28,8 @@ from counterfoil.store.work import split_key
 log = structlog.get_logger()
 
 BATCH_MAX = 400
+AT_ONCE = 4
+"""Batches of one connection under way at once: they bound a worker's memory, and the first ones are written sooner than all would be."""
 MERGE_TRIES_MAX = 12
 """Tries of writing a batch while others change the same objects (a tax rate told by many invoices at once)."""
 
@@ -54,10 +56,15 @@ class Normalizer:
     sources: Mapping[str, tuple[Source, Context]]
     clock: Clock
     arm: Arm
+    _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def turn(self, key: str) -> Turn:
         """Work one partition (``connection/shard``) once."""
         connection, shard = split_key(key)
+        async with self._gates.setdefault(connection, asyncio.Semaphore(AT_ONCE)):
+            return await self._work(connection, shard)
+
+    async def _work(self, connection: str, shard: str) -> Turn:
         now = self.clock.now()
         async with self.pool.connection() as conn:
             batch = await receipts.claim(conn, self.cipher, connection, int(shard), now, BATCH_MAX)

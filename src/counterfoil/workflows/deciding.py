@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +35,8 @@ from counterfoil.workflows.summaries import by_document, to_row, wish_of
 log = structlog.get_logger()
 
 BATCH_MAX = 300
+AT_ONCE = 4
+"""Batches under way at once: they bound a worker's memory, and the first ones are wished sooner than all would be."""
 ROUNDS_MAX = 6
 """Rounds of loading what the loaded refers to: refund, credit note, invoice, customer, the customers it was merged into."""
 ORDERED_KINDS = frozenset({CommandKind.UPSERT_CUSTOMER, CommandKind.UPSERT_PRODUCT})
@@ -76,9 +79,14 @@ class Decider:
     batch_key: Callable[[Command], str]
     clock: Clock
     arm: Arm
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def turn(self, key: str) -> Turn:
         """Decide one batch of a shard's subjects."""
+        async with self._gate:
+            return await self._work(key)
+
+    async def _work(self, key: str) -> Turn:
         now = self.clock.now()
         async with self.pool.connection() as conn:
             items = await agenda.claim(conn, int(key), now, BATCH_MAX)

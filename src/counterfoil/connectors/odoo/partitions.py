@@ -7,7 +7,7 @@ from counterfoil.core.canonical.commands import Command, CommandKind, PostEntry,
 
 
 def partition_of(command: Command) -> str:
-    """Return the partition: company and journal. Customers and products are shared by all companies; matches of a company are one stream."""
+    """Return the partition: company and journal. Customers and products are shared by all; matches of a company are one stream."""
     match command.kind:
         case CommandKind.UPSERT_CUSTOMER | CommandKind.UPSERT_PRODUCT:
             return command.kind.value

@@ -18,8 +18,8 @@ class _Waiting:
 class Turns:
     """At most ``width`` calls at a time. Of those that wait, in order of arrival, loading goes last and posting never meets itself.
 
-    What is loaded is read and posted at once, instead of behind all that is still to be loaded: posting, serialized by Odoo in each journal,
-    is what a backlog waits for, so it must not wait for a worker, nor hold one while another call posts in the same journal.
+    What is loaded is read and posted at once, instead of behind all that is still to be loaded: posting, serialized by Odoo in each
+    journal, is what a backlog waits for, so it must not wait for a worker, nor hold one while another call posts in the same journal.
     """
 
     def __init__(self, width: int) -> None:
