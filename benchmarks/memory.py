@@ -39,7 +39,7 @@ async def make_backlog(home: str, receipts: int, commands: int) -> None:
     async with open_hub(settings_of(home)) as hub:
         normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm)
         decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
-        await append(hub, [copy_of(templates["customer.created"], "bench", 9_000_000 + n, n, now) for n in range(commands)])
+        await append(hub, [copy_of(templates["customer.created"], "bench", n, n, now) for n in range(commands)])
         await drain(normalizer.turn, [f"{CONNECTION}/{shard}" for shard in range(SHARDS)])
         await drain(decider.turn, [str(shard) for shard in range(SHARDS)])
         for first in range(0, receipts, APPEND_AT_ONCE):

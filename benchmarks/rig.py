@@ -33,8 +33,6 @@ from counterfoil.store import receipts, views
 BOOKS = "books"
 APPEND_MAX = 200
 LANE = 10
-MASTERS_FROM = 9_000_000
-"""Numbers of the deliveries of customers; documents have lower ones."""
 
 _ANYTHING_LEFT = """
 select exists (select from receipt where state = 'pending') or exists (select from agenda)
@@ -196,8 +194,8 @@ def settings_of(home: str, stripe: str = "http://127.0.0.1:9", books: Mapping[st
 
 
 async def _book_masters(made: Rig, customers: int) -> None:
-    masters = [*made.copies("product.created", [MASTERS_FROM - 2], customers), *made.copies("price.created", [MASTERS_FROM - 1], customers)]
-    await made.append(masters + made.copies("customer.created", range(MASTERS_FROM, MASTERS_FROM + customers), customers))
+    masters = [*made.copies("product.created", [0], customers), *made.copies("price.created", [0], customers)]
+    await made.append(masters + made.copies("customer.created", range(customers), customers))
     await made.settled(120.0)
     if len(await made.partners()) != customers:
         raise RuntimeError(f"{ACCOUNT}: {len(await made.partners())} of {customers} customers were booked")

@@ -21,6 +21,7 @@ KEY = "sk_test_stripe_us"
 CONNECTION = "stripe_us"
 SECRET = "whsec_benchmark"
 PRICE_MINOR = 4900
+KINDS = ("customer.created", "product.created", "price.created", "invoice.finalized", "charge.succeeded")
 _RENUMBERED = re.compile(rb"\b(evt|in|il|ii|inpay|ch|pi|py|txn|cus|re|pm|card|req|seti)_[A-Za-z0-9]+|@@NUMBER@@")
 
 
@@ -70,7 +71,7 @@ class Copy:
 
 
 def copy_of(template: Template, tag: str, number: int, customer: int, at: datetime) -> Copy:
-    """Return the copy with a number, which no other delivery of the run may have. ``tag`` tells runs apart."""
+    """Return the copy with a number, once per kind and run. ``tag`` tells runs apart."""
     answers = tuple(
         Fetched(ref.fill(tag, number, customer).decode(), body.fill(tag, number, customer), at) for ref, body in template.fetched
     )
@@ -103,8 +104,7 @@ async def templates() -> dict[str, Template]:
         async with CONNECTOR.http(settings) as http:
             ctx = Context(CONNECTION, settings, http, SystemClock())
             events = shop.newest_events()
-            wanted = ("customer.created", "product.created", "price.created", "invoice.finalized", "charge.succeeded")
-            return {kind: await _template(source, ctx, kind, events[kind], numbers) for kind in wanted}
+            return {kind: await _template(source, ctx, kind, events[kind], numbers) for kind in KINDS}
     finally:
         await sandbox.stop()
 
@@ -148,7 +148,7 @@ class Shop:
 async def _template(source: Source, ctx: Context, kind: str, event: Mapping[str, Any], numbers: Sequence[str]) -> Template:
     body = json.dumps(event).encode()
     answers = await source.fetch(ctx, source.needs(delivery_of(source, body, event)))
-    names: dict[bytes, tuple[str, int]] = {}
+    names = {str(event["id"]).encode(): ("evt", KINDS.index(kind))}  # so that copies of two kinds with one number are two events
     fetched = tuple((_page(a.ref.encode(), names, numbers), _page(a.body, names, numbers)) for a in answers if a.body is not None)
     return Template(kind, _page(body, names, numbers), fetched)
 

@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--odoo-key", default="")
     parser.add_argument("--odoo-login", default="admin")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--invoices", type=int, default=500)
+    parser.add_argument("--invoices", type=int, default=800)
     parser.add_argument("--customers", type=int, default=300)
     given = parser.parse_args()
     at = OdooAt(given.odoo_url, given.odoo_db, given.odoo_key, given.odoo_login)
