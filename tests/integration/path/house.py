@@ -31,7 +31,7 @@ from counterfoil.connectors.odoo.sandbox import OdooSandbox
 from counterfoil.connectors.odoo.sandbox.apps import interference
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.kit.clock import FollowingClock, SystemClock
-from counterfoil.store import cases, cursors, mappings, views
+from counterfoil.store import cases, mappings, views
 from counterfoil.store.cases import Case
 
 SECRET = "whsec_of_the_house"
@@ -136,23 +136,19 @@ class House:
 
     async def poll(self, *names: str) -> None:
         """Have sources polled now (all by default) and wait until they were."""
-        wanted = names or tuple(self.hub.sources)
-        before = await self._covered()
+        wanted = list(names or self.hub.sources)
         await self.hub.wake([("poll", name) for name in wanted])
 
         async def is_polled() -> bool:
-            now = await self._covered()
-            return all(name in now and now[name] != before.get(name) for name in wanted)
+            async with self.hub.pool.connection() as conn:
+                found = await conn.execute("select count(*) from work where stage = 'poll' and key = any(%s) and armed", (wanted,))
+                return await found.fetchone() == (0,)
 
-        assert await wait_until(is_polled, timeout_s=30.0, every_s=0.05), "polling did not come to an end"
+        await self.until(is_polled)
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until a condition holds."""
         assert await wait_until(condition, timeout_s=30.0, every_s=0.05), "it never came to pass"
-
-    async def _covered(self) -> dict[str, datetime | None]:
-        async with self.hub.pool.connection() as conn:
-            return {row.connection: row.covers_until for row in await cursors.list_cursors(conn) if row.stream == "poll"}
 
     async def settle(self, *, is_patient: bool = False) -> None:
         """Wait until nothing moves any more. What is waited for is asked of the source at once, unless ``is_patient``."""
