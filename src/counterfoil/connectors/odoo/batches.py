@@ -70,7 +70,7 @@ def chunks(commands: Sequence[Command], size_max: int, concurrency: int) -> list
     """Cut commands into equal chunks of at most ``size_max``, in order; enough of them to keep ``concurrency`` calls busy."""
     count = -(-len(commands) // size_max)
     if count < concurrency and len(commands) >= SPLIT_FROM:
-        count = min(concurrency, len(commands) // (SPLIT_FROM // 2))
+        count = max(count, min(concurrency, len(commands) // (SPLIT_FROM // 2)))
     if count == 0:
         return []
     size = -(-len(commands) // count)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from counterfoil.connectors.odoo import CONNECTOR
@@ -141,6 +141,7 @@ def test_locks_of_17_count_the_period_lock_for_everybody() -> None:
 
 
 @given(st.integers(0, 450), st.integers(1, 100), st.integers(1, 4))
+@example(50, 17, 4)  # splitting for four calls once made chunks larger than allowed
 @settings(max_examples=100, deadline=None)
 def test_chunks_hold_every_command_once_and_none_is_too_large(count: int, size: int, concurrency: int) -> None:
     wishes = Wishes("c")
