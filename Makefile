@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench conformance lock clean
+.PHONY: demo test check crash bench conformance lock clean
 
 $(STAMP): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Counterfoil needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
@@ -22,9 +22,12 @@ test: $(STAMP) ## everything CI runs: style, types, import contracts, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: test
+
+crash: $(STAMP) ## every kill point and every write x fault; ends with a table of lost, doubled and stuck
+	@COUNTERFOIL_CRASH=full $(BIN)/python -m pytest tests/crash $(ARGS)
 
 bench: $(STAMP) ## ratios against the target's own ceiling; figures to docs/benchmarks.md by hand
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -297,5 +297,5 @@ def _case(row: CommandRow, outcome: Outcome, end: End, now: datetime) -> cases.O
         label=row.subject.key,
         entity=row.entity,
         connection=row.target,
-        releases_on=_released_by(row),
+        releases_on=f"period/{row.entity}" if outcome.case_class == "period_locked" else _released_by(row),
     )

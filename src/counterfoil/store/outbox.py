@@ -434,3 +434,28 @@ async def partitions_open(conn: Conn) -> list[Key]:
     """Return partitions that have ready or unknown commands (for a start after a long stop)."""
     cursor = await conn.execute("select distinct target, batch_key from command where state in ('ready', 'unknown')")
     return sorted(deliver_key(target, batch_key) for target, batch_key in await cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """New arguments of a command that took no effect yet: what is wished stayed the same, how it is booked changed (its day)."""
+
+    id: str
+    created_at: datetime
+    arguments: bytes
+
+
+async def refresh(conn: Conn, cipher: Cipher, refreshes: Sequence[Refresh]) -> list[Key]:
+    """Give commands that were refused, or never sent, new arguments and take them up again; return the partitions to arm."""
+    touched: set[Key] = set()
+    for one in refreshes:
+        key_id, envelope = cipher.encrypt(one.arguments, _aad(one.id))
+        cursor = await conn.execute(
+            "update command set key_id = %s, arguments = %b, attempts = 0, next_try_at = not_before,"
+            " state = case when missing = 0 then 'ready' else 'waiting' end::command_state"
+            " where created_at = %s and id = %s::uuid and not in_doubt and state in ('waiting', 'ready', 'parked')"
+            " returning target, batch_key",
+            (key_id, envelope, one.created_at, one.id),
+        )
+        touched |= {deliver_key(target, batch_key) for target, batch_key in await cursor.fetchall()}
+    return sorted(touched)

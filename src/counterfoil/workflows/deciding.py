@@ -20,7 +20,7 @@ from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import Rules
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.codec import decode_entity
+from counterfoil.kit.codec import decode_entity, encode
 from counterfoil.kit.stage import Turn
 from counterfoil.store import agenda, cases, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem, Wait
@@ -129,6 +129,7 @@ class Decider:
         wishes = [self._wish(command, item, loaded) for item in items for command in _commands(decided, item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         touched += wished.touched
+        touched += await outbox.refresh(conn, self.cipher, _refreshes(decided, loaded))
         touched += await self._cancel(conn, [*_replaced(decided, loaded, wished.new), *_no_longer_wished(decided, loaded)], now)
         kept = [to_row(item, ref) for ref, decision in decided.decisions.items() for item in decision.summary]
         await summary.add(conn, kept, now)
@@ -221,6 +222,18 @@ def _replaced(decided: Decided, loaded: Loaded, new: frozenset[str]) -> list[Com
     """Open commands whose document is now wished with other content."""
     newer = {command.external_key for decision in decided.decisions.values() for command in decision.commands if command.id in new}
     return [row for row in loaded.commands if row.external_key in newer and row.id not in new and _is_open(row)]
+
+
+def _refreshes(decided: Decided, loaded: Loaded) -> list[outbox.Refresh]:
+    """Open commands that are wished as before but booked otherwise: the day they were to be booked on has been locked meanwhile."""
+    wished = {command.id: command for decision in decided.decisions.values() for command in decision.commands}
+    found = []
+    for row in loaded.commands:
+        if row.id in wished and _is_open(row):
+            arguments = encode(wished[row.id].arguments)
+            if arguments != row.arguments:
+                found.append(outbox.Refresh(row.id, row.created_at, arguments))
+    return found
 
 
 def _no_longer_wished(decided: Decided, loaded: Loaded) -> list[CommandRow]:

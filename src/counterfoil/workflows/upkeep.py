@@ -46,7 +46,7 @@ class Upkeep:
                 prefixes = tuple(f"period/{entity}/" for entity in moved)
                 keys = await agenda.waited_keys(conn, prefixes)
                 touched += await agenda.release(conn, keys, now)
-                touched += await case_work.release_on(conn, keys, now)
+                touched += await case_work.release_on(conn, [*keys, *(f"period/{entity}" for entity in moved)], now)
             await cases.release_subjects(conn, "poll", [f"target/{key}"], now)
             await self.arm(conn, touched)
         return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)

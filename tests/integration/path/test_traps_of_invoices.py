@@ -151,6 +151,24 @@ async def test_an_invoice_dated_in_a_locked_period_goes_to_the_first_open_day(hu
     assert str(document["date"]) > locked > issued.isoformat()
 
 
+async def test_a_period_closed_between_deciding_and_posting_moves_the_invoice_once_the_hub_has_seen_it(hub: House) -> None:
+    company = hub.provisioned.companies["US"].company_id
+    _, invoice = await billed(hub.stage(), 9900)
+    await hub.later(days=3)
+    locked = hub.clock.now().date().isoformat()
+    hub.person("close_period", company_id=company, date=locked)
+    await hub.tell()  # the hub does not know of the lock: the connector refuses to post, instead of letting the date be moved silently
+    assert [case.case_class for case in await hub.cases()] == ["period_locked"]
+    await hub.look_at_books()
+    await hub.settle()
+    document = hub.document(f"invoice_stripe.{invoice['id']}")
+    hub.person("close_period", company_id=company, date=False)
+    await hub.look_at_books()
+    assert (document["state"], document["amount_total"]) == ("posted", 99.0)
+    assert str(document["date"]) > locked
+    assert await hub.cases() == []
+
+
 async def test_a_source_invoice_edited_after_posting_is_a_case_and_never_a_second_document(hub: House) -> None:
     stage = hub.stage()
     _, invoice = await billed(stage, 9900)
