@@ -20,7 +20,7 @@ from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
-from counterfoil.kit.stage import Turn, backoff_s
+from counterfoil.kit.stage import CALM, Care, Turn, backoff_s
 from counterfoil.store import agenda, attempts, bindings, case_work, cases, outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
@@ -73,8 +73,9 @@ class Deliverer:
     clock: Clock
     arm: Arm
 
-    async def turn(self, key: str) -> Turn:
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Work one partition (``target/batch key``) down, at most for TURN_MAX_S."""
+        del care
         target, batch_key = split_key(key)
         link = self.targets[target]
         flow = _Flow(deadline=time.monotonic() + TURN_MAX_S)

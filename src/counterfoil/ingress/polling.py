@@ -10,7 +10,7 @@ import structlog
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.errors import HubError, SetupError, TransientError
-from counterfoil.kit.stage import Turn
+from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import cases
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
@@ -35,8 +35,9 @@ class Polling:
     arm: Arm
     every_s: Mapping[str, float]
 
-    async def turn(self, key: str) -> Turn:
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Read what is new at one source."""
+        del care
         source, ctx = self.sources[key]
         try:
             polled = await Poller(source, ctx, self.pool, self.cipher, self.arm).poll(pages_max=PAGES_A_TURN)

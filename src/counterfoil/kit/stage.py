@@ -1,9 +1,13 @@
-"""What every stage's turn gives back to the engine that runs it."""
+"""What the engine gives a stage's turn, and what the turn gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+TRIES_MAX = 5
+"""How often a piece of work may be in hand while its worker dies or its turn fails, before it is parked as a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,43 @@ class Turn:
     wake_in_s: float | None = None
 
 
-Stage = Callable[[str], Awaitable[Turn]]
+class Care(Protocol):
+    """How a turn is to be taken; given by the engine to every turn."""
+
+    @property
+    def limit(self) -> int | None:
+        """At most so many items at once; None: as many as usual. 1 after turns of this partition died or failed."""
+        ...
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the process is about to end: begin nothing new, finish what is under way, return ``has_more=True``."""
+        ...
+
+    async def hold(self, items: Sequence[str]) -> frozenset[str]:
+        """Note, committed, that these items are now in hand; return those to be parked instead of tried (TRIES_MAX failed tries).
+
+        To be called after claiming and before anything else. Costs nothing while the partition has no failed turn behind it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """The care of a partition that nothing happened to."""
+
+    limit: int | None = None
+    is_ending: bool = False
+
+    async def hold(self, items: Sequence[str]) -> frozenset[str]:
+        """Return nothing: no item is suspect."""
+        del items
+        return frozenset()
+
+
+CALM = Calm()
+
+Stage = Callable[[str, Care], Awaitable[Turn]]
 """Works one partition (by its key) once: bounded, idempotent, safe to run twice."""
 
 

@@ -15,7 +15,7 @@ from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Fetched, Ignored, Source
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
-from counterfoil.kit.stage import Turn, backoff_s
+from counterfoil.kit.stage import CALM, Care, Turn, backoff_s
 from counterfoil.normalize.fetching import WANTED, Prepared, delivery_of, fetched_delivery, pack, prepare
 from counterfoil.normalize.merging import Merged, Merger
 from counterfoil.store import agenda, cases, events, objects, receipts
@@ -58,8 +58,9 @@ class Normalizer:
     arm: Arm
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
-    async def turn(self, key: str) -> Turn:
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Work one partition (``connection/shard``) once."""
+        del care
         connection, shard = split_key(key)
         async with self._gates.setdefault(connection, asyncio.Semaphore(AT_ONCE)):
             return await self._work(connection, shard)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
-from counterfoil.kit.stage import Turn
+from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.normalize.fetching import WANTED
 from counterfoil.store import agenda, receipts
 from counterfoil.store.cipher import Cipher
@@ -30,8 +30,9 @@ class Healer:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def turn(self, key: str) -> Turn:
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Ask for what is waited for longer than PATIENCE_S."""
+        del care
         del key
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():

@@ -21,7 +21,7 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_entity, encode
-from counterfoil.kit.stage import Turn
+from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, cases, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem, Wait
 from counterfoil.store.cipher import Cipher
@@ -81,8 +81,9 @@ class Decider:
     arm: Arm
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def turn(self, key: str) -> Turn:
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Decide one batch of a shard's subjects."""
+        del care
         async with self._gate:
             return await self._work(key)
 

@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSConfig
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from counterfoil.kit.stage import Stage, Turn
+from counterfoil.kit.stage import CALM, Stage, Turn
 from counterfoil.store import work
 from counterfoil.workflows import arming
 from counterfoil.workflows.arming import APPLICATION_VERSION, QUEUE
@@ -108,7 +108,7 @@ class Engine:
         async with self._pool.connection() as conn, conn.transaction():
             seq = await work.take(conn, stage, key)
         try:
-            result = await self._stages[stage](key)
+            result = await self._stages[stage](key, CALM)
         except Exception as error:  # outer loop of all stages: whatever happened, the partition is tried again later
             log.exception("turn failed", stage=stage, key=key, error=type(error).__name__)
             result = Turn(has_more=False, wake_in_s=5.0)

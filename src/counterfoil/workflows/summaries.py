@@ -16,7 +16,7 @@ from counterfoil.core.policies.decision import MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import encode
-from counterfoil.kit.stage import Turn
+from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import cases, outbox, summary
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
@@ -78,8 +78,9 @@ class DayCloser:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def turn(self, key: str) -> Turn:
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Post one entry for each of the entity's days that have ended and hold items no entry has taken."""
+        del care
         now = self.clock.now()
         async with self.pool.connection() as conn:
             rules = await self.rules.current(conn)

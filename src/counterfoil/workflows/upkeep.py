@@ -10,7 +10,7 @@ import structlog
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Target
 from counterfoil.kit.errors import HubError, SetupError
-from counterfoil.kit.stage import Turn
+from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, case_work, cases, migrate, targets
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Key, Pool
@@ -30,8 +30,9 @@ class Upkeep:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def target_turn(self, key: str) -> Turn:
+    async def target_turn(self, key: str, care: Care = CALM) -> Turn:
         """Read a target's version and lock dates; what waited for a moved lock is decided or sent again."""
+        del care
         target, ctx = self.targets[key]
         try:
             state = await target.state(ctx)
@@ -69,8 +70,9 @@ class Upkeep:
         async with self.pool.connection() as conn, conn.transaction():
             await cases.open_or_count(conn, [case], now)
 
-    async def partitions_turn(self, key: str) -> Turn:
+    async def partitions_turn(self, key: str, care: Care = CALM) -> Turn:
         """Make the partitions of the coming months."""
+        del care
         del key
         async with self.pool.connection() as conn, conn.transaction():
             await migrate.ensure_partitions(conn, self.clock.now())
