@@ -18,7 +18,7 @@ from counterfoil.workflows.engine import Engine
 
 async def main(dsn, name):
     done = asyncio.Event()
-    async def turn(key):
+    async def turn(key, care):
         print("turn", key, flush=True)
         done.set()
         return Turn(has_more=False)

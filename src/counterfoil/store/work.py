@@ -15,6 +15,10 @@ from .pool import Conn, Key
 NORMALIZE = "normalize"
 DECIDE = "decide"
 DELIVER = "deliver"
+NORMALIZE_BULK = "normalize_bulk"
+DECIDE_BULK = "decide_bulk"
+BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK})
+"""Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 SHARDS = 16
 
 

@@ -12,12 +12,15 @@ from counterfoil.store import work
 from counterfoil.store.pool import Conn, Key
 
 QUEUE = "drains"
+BULK_QUEUE = "bulk"
+QUEUES = (QUEUE, BULK_QUEUE)
+"""What came in bulk waits in a queue of its own, of which few drains run at once: a month's import never delays a payment."""
 APPLICATION_VERSION = "1"
 """Constant: with a new application version the engine leaves old work pending for ever; changed step orders go behind patches."""
 
 _ENQUEUE = """
 select dbos.enqueue_workflow(
-    workflow_name => 'drain', queue_name => %(queue)s,
+    workflow_name => 'drain', queue_name => case when stage = any(%(bulk_stages)s) then %(bulk)s else %(queue)s end,
     positional_args => array[to_json(stage), to_json(key)],
     queue_partition_key => stage || ':' || key, app_version => %(version)s)
 from unnest(%(stages)s::text[], %(keys)s::text[]) as t(stage, key)
@@ -46,5 +49,5 @@ async def _has_engine(conn: Conn) -> bool:
 async def enqueue(conn: Conn, keys: Sequence[Key]) -> None:
     """Enqueue a drain for each partition. The engine's schema must exist."""
     if keys:
-        stages = [stage for stage, _ in keys]
-        await conn.execute(_ENQUEUE, {"queue": QUEUE, "version": APPLICATION_VERSION, "stages": stages, "keys": [key for _, key in keys]})
+        queues = {"queue": QUEUE, "bulk": BULK_QUEUE, "bulk_stages": sorted(work.BULK_STAGES), "version": APPLICATION_VERSION}
+        await conn.execute(_ENQUEUE, {**queues, "stages": [stage for stage, _ in keys], "keys": [key for _, key in keys]})

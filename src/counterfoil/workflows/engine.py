@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from counterfoil.kit.stage import CALM, Stage, Turn
 from counterfoil.store import work
 from counterfoil.workflows import arming
-from counterfoil.workflows.arming import APPLICATION_VERSION, QUEUE
+from counterfoil.workflows.arming import APPLICATION_VERSION, BULK_QUEUE, QUEUE, QUEUES
 
 log = structlog.get_logger()
 
@@ -34,6 +34,8 @@ _RECOVERY_TICKS = 16
 """Good ticks after a failed one before a sweep looks for what the failure left behind."""
 DEAD_AFTER_S = 60.0
 """A worker not heard of for so long is taken to be gone; should it be alive after all, its turns are idempotent."""
+BULK_CONCURRENCY = 4
+"""Drains of bulk work at once in one process."""
 TURNS_MAX = 20
 """Turns of one drain before it hands over to a fresh workflow, so that no workflow's history grows without bound."""
 
@@ -66,6 +68,9 @@ class Engine:
         DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
+        )
+        await DBOS.register_queue_async(
+            BULK_QUEUE, worker_concurrency=BULK_CONCURRENCY, partition_concurrency=1, polling_interval_sec=0.5, on_conflict="always_update"
         )
         await self.sweep(silent_s=0)
         self._ticker = asyncio.create_task(self._tick_forever())
@@ -166,9 +171,9 @@ class Engine:
         async with self._pool.connection() as conn, conn.transaction():
             if silent_s:
                 before = int((time.time() - silent_s) * 1000)
-                own = {"queue": QUEUE, "self": self._executor_id, "running": list(self._running), "before": before}
+                own = {"queues": list(QUEUES), "self": self._executor_id, "running": list(self._running), "before": before}
                 await conn.execute(_UNRECORDED, own)
-            rows = await (await conn.execute(_ORPHANS, {"queue": QUEUE, "silent_s": silent_s})).fetchall()
+            rows = await (await conn.execute(_ORPHANS, {"queues": list(QUEUES), "silent_s": silent_s})).fetchall()
             orphans = [(row[0], row[1]) for row in rows]
             await arming.enqueue(conn, orphans)
             await conn.execute(_FORGET, {"before": int((time.time() - 600) * 1000)})
@@ -179,7 +184,9 @@ class Engine:
     async def _take_over(self) -> None:
         """Put the running drains of workers that are gone back into the queue: they would block their partitions for ever."""
         async with self._pool.connection() as conn:
-            rows = await (await conn.execute(_LOST, {"queue": QUEUE, "self": self._executor_id, "silent_s": DEAD_AFTER_S})).fetchall()
+            rows = await (
+                await conn.execute(_LOST, {"queues": list(QUEUES), "self": self._executor_id, "silent_s": DEAD_AFTER_S})
+            ).fetchall()
         gone = [row[0] for row in rows]
         if gone:
             log.warning("taking over from workers that are gone", workers=gone)
@@ -190,7 +197,7 @@ _engine: Engine | None = None
 
 # Taken by this process so long ago, and not running in it.
 _UNRECORDED = """
-update dbos.workflow_status set status = 'ERROR' where queue_name = %(queue)s and name = 'drain' and status = 'PENDING'
+update dbos.workflow_status set status = 'ERROR' where queue_name = any(%(queues)s) and name = 'drain' and status = 'PENDING'
     and executor_id = %(self)s and updated_at < %(before)s and workflow_uuid <> all(%(running)s)
 """
 
@@ -199,13 +206,13 @@ _ORPHANS = """
 select w.stage, w.key from work w
 where w.armed and w.armed_at <= clock_timestamp() - make_interval(secs => %(silent_s)s) and not exists (
     select 1 from dbos.workflow_status s
-    where s.queue_name = %(queue)s and s.queue_partition_key = w.stage || ':' || w.key
+    where s.queue_name = any(%(queues)s) and s.queue_partition_key = w.stage || ':' || w.key
       and s.name = 'drain' and s.status in ('ENQUEUED', 'PENDING', 'DELAYED'))
 limit 500
 """
 _LOST = """
 select distinct s.executor_id from dbos.workflow_status s
-where s.queue_name = %(queue)s and s.status = 'PENDING' and s.executor_id <> %(self)s and not exists (
+where s.queue_name = any(%(queues)s) and s.status = 'PENDING' and s.executor_id <> %(self)s and not exists (
     select 1 from worker w where w.id = s.executor_id and w.beat_at > clock_timestamp() - make_interval(secs => %(silent_s)s))
 """
 _FORGET = """
