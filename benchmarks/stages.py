@@ -27,7 +27,8 @@ from counterfoil.kit.stage import Turn
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import agenda
 from counterfoil.store.work import SHARDS
-from counterfoil.workflows.deciding import BATCH_MAX, Decider, decide_batch
+from counterfoil.workflows.deciding import BATCH_MAX, Decider
+from counterfoil.workflows.decisions import decide_batch, load
 
 KINDS = ("customer.created", "invoice.finalized", "charge.succeeded")
 MASTERS = ("product.created", "price.created")
@@ -78,7 +79,7 @@ async def pure_decide(hub: Hub, decider: Decider) -> tuple[int, Timed]:
         rules = await hub.rules.current(conn)
         for shard in range(SHARDS):
             items = await agenda.claim(conn, shard, now, BATCH_MAX)
-            given.append((items, await decider._load(conn, [item.ref for item in items])))
+            given.append((items, await load(conn, hub.cipher, [item.ref for item in items])))
     with timed() as took:
         for items, loaded in given:
             decide_batch(items, loaded, rules, now)

@@ -114,7 +114,7 @@ def test_a_replay_shows_its_plan_and_then_has_receipts_read_again(program: Progr
     assert _states(database) == ["normalized", "normalized", "ignored"]
     assert program.run(*selection, "--apply", "--json").json()["applied"] is True
     assert _states(database) == ["pending", "pending", "ignored"]
-    assert {stage for stage, _ in armed(database)} == {"normalize"}
+    assert {stage for stage, _ in armed(database)} == {"normalize_bulk"}
     assert program.run(*selection).code == 1
 
 

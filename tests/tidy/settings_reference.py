@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from counterfoil.app.sections import literal, notes_of
-from counterfoil.app.settings import EntitySettings, HubSettings, RouteSettings
+from counterfoil.app.settings import ConnectionSettings, EntitySettings, HubSettings, RouteSettings
 from counterfoil.kit.discovery import connector_names, load_connector
 
 HEAD = """\
@@ -50,6 +50,10 @@ NOTES: dict[str, dict[str, str]] = {
         "country": "only documents of customers in this country (ISO 3166-1 alpha-2)",
         "currency": "only facts in this currency",
     },
+    "ConnectionSettings": {
+        "connector": "which connector it speaks through; its own settings stand in the same section, see below",
+        "lane": "how urgent what it receives is: `batch` for month-end imports, which then delay nothing else",
+    },
     "CompanyConfig": {},
     "OdooConfig": {
         "database": "name of the Odoo database",
@@ -67,6 +71,7 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[hub]", "Where the hub keeps its state and where it listens.", HubSettings
     yield "[entities.NAME]", "One legal entity.", EntitySettings
     yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
+    yield "[connections.NAME]", "One system the hub is connected to.", ConnectionSettings
     for name in connector_names():
         config: Any = load_connector(name).config
         yield f'[connections.NAME] with connector = "{name}"', (config.__doc__ or "").split("\n", 1)[0], config

@@ -142,13 +142,16 @@ def _stages(hub: Hub) -> dict[str, Stage]:
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm)
     every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
-    polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s)
+    lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
+    polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s, lanes)
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
         work.DECIDE: decider.turn,
+        work.NORMALIZE_BULK: normalizer.bulk_turn,
+        work.DECIDE_BULK: decider.bulk_turn,
         work.DELIVER: deliverer.turn,
         "poll": polling.turn,
         "heal": healer.turn,
@@ -213,7 +216,7 @@ async def serve_intake(hub: Hub, host: str, port: int, clock: Clock | None = Non
             await conn.execute("select 1")
         return True
 
-    doors = {name: Door(name, source, ctx.settings) for name, (source, ctx) in hub.sources.items()}
+    doors = {name: Door(name, source, ctx.settings, hub.settings.connections[name].lane) for name, (source, ctx) in hub.sources.items()}
     committer = Committer(hub.pool, hub.cipher, hub.clock, hub.arm)
     app = create_app(doors, committer, clock or hub.clock, ready)
     async with serving(app, host, port) as address:

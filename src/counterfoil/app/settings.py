@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from counterfoil.app.database import url_of
 from counterfoil.app.toml_lines import line_of
+from counterfoil.core.canonical.commands import Lane
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
@@ -77,6 +78,7 @@ class ConnectionSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     connector: str
+    lane: Literal["real_time", "micro_batch", "batch"] = "real_time"
 
 
 class FileSettings(_Strict):
@@ -91,11 +93,12 @@ class FileSettings(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured connection: its name, its connector and the connector's validated settings."""
+    """A configured connection: its name, its connector, the connector's validated settings, and the lane of what it receives."""
 
     name: str
     connector: Connector
     settings: Any
+    lane: Lane = Lane.REAL_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,7 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str]) 
         connector = load_connector(connection.connector)
         try:
             resolved = _resolve(connection.model_extra or {})
-            found[key] = Connection(key, connector, connector.config.model_validate(resolved))
+            found[key] = Connection(key, connector, connector.config.model_validate(resolved), Lane[connection.lane.upper()])
         except ValidationError as error:
             problems.append(_explain(name, text, ("connections", key), error))
         except SetupError as error:

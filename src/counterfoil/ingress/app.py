@@ -29,11 +29,12 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A connection that takes webhooks: its configured name, its connector's source and its settings."""
+    """A connection that takes webhooks: its configured name, its connector's source and its settings, the lane of what it brings."""
 
     connection: str
     source: Source
     settings: Any
+    lane: Lane = Lane.REAL_TIME
 
 
 Ready = Callable[[], Awaitable[bool]]
@@ -115,7 +116,7 @@ class _Intake:
             return _refusal(413, "intake.body_too_large", message, {"connection": "close"})
         try:
             deliveries = door.source.verify(door.settings, request.headers, body, self._clock.now())
-            kept = await self._committer.put(incoming_of(door.connection, deliveries, Lane.REAL_TIME))
+            kept = await self._committer.put(incoming_of(door.connection, deliveries, door.lane))
         except IntakeRefused as error:
             return _refusal(error.status, error.code, str(error), {})
         except IntakeBusy as error:

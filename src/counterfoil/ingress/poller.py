@@ -40,6 +40,7 @@ class Poller:
     pool: Pool
     cipher: Cipher
     arm: Arm
+    lane: Lane = Lane.REAL_TIME
 
     async def poll(self, *, pages_max: int = PAGES_MAX) -> Polled:
         """Read up to ``pages_max`` pages after the cursor.
@@ -67,7 +68,7 @@ class Poller:
                 read_count=cursor.read_count + len(page.deliveries),
             )
             async with self.pool.connection() as conn:
-                appended = await keep(conn, self.cipher, self.arm, incoming_of(connection, page.deliveries, Lane.REAL_TIME), now)
+                appended = await keep(conn, self.cipher, self.arm, incoming_of(connection, page.deliveries, self.lane), now)
                 await cursors.save(conn, cursor, now)
             pages += 1
             received += len(page.deliveries)

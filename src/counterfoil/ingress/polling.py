@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
+from counterfoil.core.canonical.commands import Lane
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.errors import HubError, SetupError, TransientError
@@ -26,7 +27,7 @@ PAGES_A_TURN = 10
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Polls every source; ``every_s``: how often each, by its name, in seconds."""
+    """Polls every source; ``every_s``: how often each, by its name, in seconds. ``lanes``: of what each brings; real time if not named."""
 
     pool: Pool
     cipher: Cipher
@@ -34,13 +35,15 @@ class Polling:
     clock: Clock
     arm: Arm
     every_s: Mapping[str, float]
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Read what is new at one source."""
         del care
         source, ctx = self.sources[key]
         try:
-            polled = await Poller(source, ctx, self.pool, self.cipher, self.arm).poll(pages_max=PAGES_A_TURN)
+            poller = Poller(source, ctx, self.pool, self.cipher, self.arm, self.lanes.get(key, Lane.REAL_TIME))
+            polled = await poller.poll(pages_max=PAGES_A_TURN)
         except HubError as error:
             await self._note(key, error)
             wait_s = error.retry_after_s if isinstance(error, TransientError) and error.retry_after_s else min(self.every_s[key], 15.0)

@@ -20,11 +20,14 @@ from counterfoil.store.receipts import Receipt
 
 @dataclass(slots=True)
 class Merged:
-    """What a batch of facts came to: events to append, object rows to write (their latest), ties to be re-read."""
+    """What a batch of facts came to: events to append, object rows to write (their latest), ties to be re-read.
+
+    ``changed``: the objects that changed, with the most urgent lane of what changed them.
+    """
 
     events: list[EventRow] = field(default_factory=list)
     rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
-    changed: set[ObjectRef] = field(default_factory=set)
+    changed: dict[ObjectRef, int] = field(default_factory=dict)
     ties: dict[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
 
 
@@ -75,7 +78,7 @@ class Merger:
         if result.outcome is MergeOutcome.APPLIED:
             self._states[ref] = result.current
             self._rows[ref] = _row(self._rows.get(ref), ref, fact, result.current, receipt, identity, self._now)
-            self.merged.changed.add(ref)
+            self.merged.changed[ref] = min(receipt.lane, self.merged.changed.get(ref, receipt.lane))
 
 
 def _event(receipt: Receipt, identity: str, fact: Fact, outcome: MergeOutcome) -> EventRow:

@@ -18,7 +18,7 @@ from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
 from .columns import columns
 from .pool import Conn, Key
-from .work import decide_key, shard_of
+from .work import EVERY_LANE, decide_key, shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class Wait:
     """What a subject waits for: ``kind/id`` of an object or ``mapping/kind/entity/key``.
 
     ``seen_version``: the version of that object or mapping that was looked at and not enough; 0: there was none. If it has a higher one by
-    now, the subject is not put to wait but on the agenda.
+    now, the subject is not put to wait but on the agenda. ``lane``: where it goes on the agenda when what it waits for has come.
     """
 
     key: str
     subject: ObjectRef
     seen_version: int = 0
+    lane: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,15 @@ on conflict (kind, id) do update set
     seq = default, lane = least(agenda.lane, excluded.lane),
     not_before = case when agenda.not_before is not null and excluded.not_before is not null
         then least(agenda.not_before, excluded.not_before) end
+returning shard, lane
 """
 
 
 async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Key]:
-    """Put subjects on the agenda, or note one more reason for those that are on it; return the partitions to arm."""
+    """Put subjects on the agenda, or note one more reason for those that are on it; return the partitions to arm.
+
+    The more urgent of both lanes counts: what lies there in bulk and gets a reason in real time goes to the ordinary partition.
+    """
     by_ref: dict[ObjectRef, Subject] = {}
     for subject in subjects:
         known = by_ref.get(subject.ref, subject)
@@ -94,29 +99,49 @@ async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Ke
     rows = list(by_ref.values())
     shards = [shard_of(row.ref.key) for row in rows]
     given = columns(rows, ("lane", "not_before")) | _refs([row.ref for row in rows]) | {"shard": shards, "now": now}
-    await conn.execute(_ADD, given)
-    return [decide_key(shard) for shard in sorted(set(shards))]
+    return sorted({decide_key(shard, lane) for shard, lane in await (await conn.execute(_ADD, given)).fetchall()})
 
 
 def _refs(refs: Sequence[ObjectRef]) -> dict[str, list[str]]:
     return {"kind": [ref.kind.value for ref in refs], "id": [ref.id for ref in refs]}
 
 
-async def claim(conn: Conn, shard: int, now: datetime, limit: int) -> list[AgendaItem]:
-    """Return subjects of a shard to be decided now, by lane, then in order of their last reason."""
+async def claim(conn: Conn, shard: int, now: datetime, limit: int, *, lanes: range = EVERY_LANE) -> list[AgendaItem]:
+    """Return subjects of a shard's ``lanes`` to be decided now, by lane, then in order of their last reason."""
     cursor = await conn.execute(
         "select kind, id, seq, lane, added_at from agenda where shard = %s and (not_before is null or not_before <= %s)"
-        " order by lane, seq limit %s",
-        (shard, now, limit),
+        " and lane >= %s and lane < %s order by lane, seq limit %s",
+        (shard, now, lanes.start, lanes.stop, limit),
     )
     return [AgendaItem(ObjectRef(ObjectKind(kind), id), *rest) for kind, id, *rest in await cursor.fetchall()]
 
 
-async def next_due(conn: Conn, shard: int) -> datetime | None:
-    """Return when the shard's earliest postponed subject is due, None if none is postponed."""
-    cursor = await conn.execute("select min(not_before) from agenda where shard = %s and not_before is not null", (shard,))
+async def next_due(conn: Conn, shard: int, *, lanes: range = EVERY_LANE) -> datetime | None:
+    """Return when the earliest postponed subject of a shard's ``lanes`` is due, None if none is postponed."""
+    cursor = await conn.execute(
+        "select min(not_before) from agenda where shard = %s and not_before is not null and lane >= %s and lane < %s",
+        (shard, lanes.start, lanes.stop),
+    )
     row = await cursor.fetchone()
     return None if row is None else row[0]
+
+
+_UNMOVED = """
+select a.seq from agenda a join unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)
+    on a.kind = s.kind and a.id = s.id and a.seq = s.seq
+"""
+
+
+async def unmoved(conn: Conn, items: Sequence[AgendaItem]) -> list[AgendaItem]:
+    """Return the subjects that still are on the agenda as they were claimed: nobody decided them, and there is no newer reason.
+
+    Locks nothing, so that it may come first in a transaction; ``finish`` tells whether it was still so at the end.
+    """
+    if not items:
+        return []
+    given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items]}
+    known = {row[0] for row in await (await conn.execute(_UNMOVED, given)).fetchall()}
+    return [item for item in items if item.seq in known]
 
 
 _FINISH = """
@@ -129,7 +154,11 @@ delete from agenda a using locked l where a.kind = l.kind and a.id = l.id and a.
 
 
 async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
-    """Take decided subjects off the agenda unless a new reason came meanwhile (those stay and are claimed again); return how many went."""
+    """Take decided subjects off the agenda unless a new reason came meanwhile (those stay and are claimed again); return how many went.
+
+    Fewer than given: of some the state decided on is not the newest one known, or somebody else decided them: their decision must not be
+    written, the transaction is to be rolled back. All: nobody can decide them with a newer state before this transaction has ended.
+    """
     if not items:
         return 0
     given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items]}
@@ -153,11 +182,12 @@ where w.subject_kind = s.kind and w.subject_id = s.id
         where n.key = w.key and n.kind = w.subject_kind and n.id = w.subject_id)
 """
 _WAIT = """
-insert into wait (key, subject_kind, subject_id, seen_version, since)
-select key, kind, id, max(seen_version), %(now)s
-from unnest(%(key)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[], %(seen_version)s::int4[]) as t(key, kind, id, seen_version)
+insert into wait (key, subject_kind, subject_id, seen_version, lane, since)
+select key, kind, id, max(seen_version), min(lane), %(now)s
+from unnest(%(key)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[], %(seen_version)s::int4[], %(lane)s::int2[])
+    as t(key, kind, id, seen_version, lane)
 group by 1, 2, 3 order by 1, 2, 3
-on conflict (key, subject_kind, subject_id) do update set seen_version = excluded.seen_version
+on conflict (key, subject_kind, subject_id) do update set seen_version = excluded.seen_version, lane = least(wait.lane, excluded.lane)
 """
 _ARRIVED_OBJECTS = """
 select k.key from unnest(%(key)s::text[], %(kind)s::text[], %(id)s::text[], %(seen)s::int4[]) as k(key, kind, id, seen)
@@ -176,11 +206,16 @@ async def set_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[W
     What has arrived since it was looked at is not waited for: its subjects go back on the agenda. Call it before other writes of the
     transaction, and for every decided subject, so that old waits go.
     """
+    return await add(conn, await replace_waits(conn, subjects, waits, now), now)
+
+
+async def replace_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[Wait], now: datetime) -> list[Subject]:
+    """Do as ``set_waits``, but return the subjects that have to go back on the agenda: a decision's own, to be added after ``finish``."""
     if waits:
         await conn.execute("lock table arrival_latch in share mode")
     arrived = await _arrived(conn, waits)
     staying = [wait for wait in waits if wait.key not in arrived]
-    given = columns(staying, ("key", "seen_version")) | {
+    given = columns(staying, ("key", "seen_version", "lane")) | {
         "subject_kind": [wait.subject.kind.value for wait in staying],
         "subject_id": [wait.subject.id for wait in staying],
     }
@@ -189,7 +224,7 @@ async def set_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[W
         await conn.execute(_FORGET, given | _refs(decided))
     if staying:
         await conn.execute(_WAIT, given | {"now": now})
-    return await add(conn, [Subject(wait.subject) for wait in waits if wait.key in arrived], now)
+    return [Subject(wait.subject, wait.lane) for wait in waits if wait.key in arrived]
 
 
 async def _arrived(conn: Conn, waits: Sequence[Wait]) -> set[str]:
@@ -220,8 +255,8 @@ async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
     if not wanted:
         return []
     await conn.execute("lock table arrival_latch in row exclusive mode")
-    cursor = await conn.execute("delete from wait where key = any(%s) returning subject_kind, subject_id", (wanted,))
-    return await add(conn, [Subject(ObjectRef(ObjectKind(kind), id)) for kind, id in await cursor.fetchall()], now)
+    cursor = await conn.execute("delete from wait where key = any(%s) returning subject_kind, subject_id, lane", (wanted,))
+    return await add(conn, [Subject(ObjectRef(ObjectKind(kind), id), lane) for kind, id, lane in await cursor.fetchall()], now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from .cipher import Cipher
 from .columns import columns
 from .pool import Conn, Key
-from .work import normalize_key, shard_of
+from .work import EVERY_LANE, normalize_key, shard_of
 
 
 class ReceiptState(StrEnum):
@@ -136,7 +136,7 @@ select f.receipt_id, %(now)s, i.connection, i.account, i.kind, i.dedupe_key, i.s
     case when i.parked = '' then 'pending' else 'parked' end::receipt_state, i.parked, i.occurred_at, i.api_version, i.headers, i.key_id,
     i.body
 from fresh f join first using (connection, key_hash) join incoming i using (place) order by place
-returning id, connection, dedupe_key, shard, state
+returning id, connection, dedupe_key, shard, lane, state
 """
 
 
@@ -150,10 +150,10 @@ async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: 
     cursor = await conn.execute(_APPEND, _to_columns(cipher, incoming, now))
     ids: dict[tuple[str, str], int] = {}
     touched: set[Key] = set()
-    for id, connection, dedupe_key, shard, state in await cursor.fetchall():
+    for id, connection, dedupe_key, shard, lane, state in await cursor.fetchall():
         ids[(connection, dedupe_key)] = id
         if state == ReceiptState.PENDING:
-            touched.add(normalize_key(connection, shard))
+            touched.add(normalize_key(connection, shard, lane))
     return Appended(tuple(ids.pop((one.connection, one.dedupe_key), None) for one in incoming), tuple(sorted(touched)))
 
 
@@ -185,23 +185,26 @@ _PLAIN = (
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, key_id, body, fetched_key_id, fetched from receipt "
 
 
-async def claim(conn: Conn, cipher: Cipher, connection: str, shard: int, now: datetime, limit: int) -> list[Receipt]:
-    """Return pending receipts of a partition that may be tried now, by lane, then in order of arrival; up to ``limit``."""
+async def claim(
+    conn: Conn, cipher: Cipher, connection: str, shard: int, now: datetime, limit: int, *, lanes: range = EVERY_LANE
+) -> list[Receipt]:
+    """Return pending receipts of a partition's ``lanes`` that may be tried now, by lane, then in order of arrival; up to ``limit``."""
     return await _read(
         conn,
         cipher,
         "where connection = %s and shard = %s and state = 'pending' and (next_try_at is null or next_try_at <= %s)"
-        " order by lane, id limit %s",
-        (connection, shard, now, limit),
+        " and lane >= %s and lane < %s order by lane, id limit %s",
+        (connection, shard, now, lanes.start, lanes.stop, limit),
     )
 
 
-async def next_due(conn: Conn, connection: str, shard: int) -> datetime | None:
-    """Return when the partition's earliest delayed receipt is due, None if none is delayed."""
+async def next_due(conn: Conn, connection: str, shard: int, *, lanes: range = EVERY_LANE) -> datetime | None:
+    """Return when the earliest delayed receipt of a partition's ``lanes`` is due, None if none is delayed."""
     row = await (
         await conn.execute(
-            "select min(next_try_at) from receipt where connection = %s and shard = %s and state = 'pending' and next_try_at is not null",
-            (connection, shard),
+            "select min(next_try_at) from receipt where connection = %s and shard = %s and state = 'pending' and next_try_at is not null"
+            " and lane >= %s and lane < %s",
+            (connection, shard, lanes.start, lanes.stop),
         )
     ).fetchone()
     return None if row is None else row[0]
@@ -264,10 +267,10 @@ async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, mu
     """Put receipts of any state back to pending with a fresh count of attempts (retry of a case, replay); return the partitions touched."""
     cursor = await conn.execute(
         "update receipt set state = 'pending', rule = '', attempts = 0, next_try_at = null, normalized_at = null,"
-        " must_fetch = %(must_fetch)s, lane = coalesce(%(lane)s, lane) where id = any(%(ids)s) returning connection, shard",
+        " must_fetch = %(must_fetch)s, lane = coalesce(%(lane)s, lane) where id = any(%(ids)s) returning connection, shard, lane",
         {"ids": sorted(ids), "lane": lane, "must_fetch": must_fetch},
     )
-    return sorted({normalize_key(connection, shard) for connection, shard in await cursor.fetchall()})
+    return sorted({normalize_key(*row) for row in await cursor.fetchall()})
 
 
 async def requeue_parked(conn: Conn, ids: Sequence[int]) -> list[Key]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from zlib import crc32
 
+from counterfoil.core.canonical.commands import Lane
+
 from .pool import Conn, Key
 
 NORMALIZE = "normalize"
@@ -20,6 +22,10 @@ DECIDE_BULK = "decide_bulk"
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 SHARDS = 16
+ORDINARY = range(Lane.REAL_TIME, Lane.BATCH)
+BULK = range(Lane.BATCH, 100)
+EVERY_LANE = range(100)
+"""Lanes by who works them: the ordinary partitions, those of the bulk stages (of the same keys), either."""
 
 
 def shard_of(text: str) -> int:
@@ -27,14 +33,14 @@ def shard_of(text: str) -> int:
     return crc32(text.encode()) % SHARDS
 
 
-def normalize_key(connection: str, shard: int) -> Key:
-    """Return the partition that normalizes a connection's shard."""
-    return NORMALIZE, f"{connection}/{shard}"
+def normalize_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> Key:
+    """Return the partition that normalizes a lane of a connection's shard."""
+    return NORMALIZE_BULK if lane in BULK else NORMALIZE, f"{connection}/{shard}"
 
 
-def decide_key(shard: int) -> Key:
-    """Return the partition that decides the subjects of a shard."""
-    return DECIDE, str(shard)
+def decide_key(shard: int, lane: int = Lane.REAL_TIME) -> Key:
+    """Return the partition that decides a lane of a shard's subjects."""
+    return DECIDE_BULK if lane in BULK else DECIDE, str(shard)
 
 
 def deliver_key(target: str, batch_key: str) -> Key:

@@ -111,7 +111,7 @@ async def test_a_replay_puts_a_selection_back_in_its_lane(conn: Conn, cipher: Ci
     ids = await receipts.select_ids(conn, selection, limit=1)
     ids += await receipts.select_ids(conn, selection, after_id=ids[-1])
     assert len(ids) == 2
-    assert await receipts.requeue(conn, ids, lane=40) == [("normalize", f"stripe/{shard_of('cus_1')}")]
+    assert await receipts.requeue(conn, ids, lane=40) == [("normalize_bulk", f"stripe/{shard_of('cus_1')}")]
     assert [receipt.lane for receipt in await claim_all(conn, cipher)] == [40, 40]
 
 

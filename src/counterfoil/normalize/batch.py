@@ -1,0 +1,161 @@
+"""A batch of receipts read: what each is normalized to, and how its turn ends; nothing is written here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from counterfoil.core.canonical.events import Fact
+from counterfoil.kit.connector import Context, Fetched, Ignored, Source
+from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
+from counterfoil.kit.stage import TRIES_MAX, backoff_s
+from counterfoil.normalize.fetching import WANTED, Prepared, delivery_of, fetched_delivery, pack
+from counterfoil.store import cases
+from counterfoil.store.opening import opening
+from counterfoil.store.receipts import FetchedFor, Receipt, ReceiptState, Settlement
+
+log = structlog.get_logger()
+
+BREATH = 20
+"""Receipts after which others of the process get their turn: a batch in bulk must not keep a payment waiting for all of it."""
+
+
+@dataclass(slots=True)
+class Normalized:
+    """What a batch came to, before it is written."""
+
+    facts: list[tuple[Receipt, tuple[Fact, ...]]] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    cases: list[cases.Opening] = field(default_factory=list)
+    fetched: list[FetchedFor] = field(default_factory=list)
+    refetched: set[int] = field(default_factory=set)
+
+
+async def normalize(source: Source, ctx: Context, batch: Sequence[Receipt], prepared: Prepared, now: datetime) -> Normalized:
+    """Return what a batch of prepared receipts says; those that could not be prepared are put off."""
+    result = Normalized()
+    for place, receipt in enumerate(batch, start=1):
+        error = prepared.failed.get(receipt.id)
+        if error is not None:
+            _postpone(result, receipt, error, now)
+        else:
+            fetched = prepared.fetched.get(receipt.id, {})
+            if receipt.id in prepared.fresh:
+                packed = pack(fetched.values())
+                result.fetched.append(FetchedFor(receipt.id, receipt.received_at, receipt.connection, receipt.dedupe_key, packed))
+            _normalize_one(result, source, ctx.settings, receipt, fetched, now)
+        if place % BREATH == 0:
+            await asyncio.sleep(0)
+    return result
+
+
+def given_up(poisoned: Iterable[Receipt], now: datetime) -> Normalized:
+    """Return receipts parked, each with a case, because whoever had them in hand died or failed each time."""
+    result = Normalized()
+    for receipt in poisoned:
+        result.settlements.append(ended(receipt, ReceiptState.PARKED, "normalize.poisoned"))
+        result.cases.append(_poisoned_case(receipt, now))
+    return result
+
+
+def ended(receipt: Receipt, state: ReceiptState, rule: str) -> Settlement:
+    """Return the settlement of a receipt that is through."""
+    return Settlement(receipt.id, receipt.received_at, state, rule=rule)
+
+
+def _normalize_one(
+    result: Normalized, source: Source, settings: Any, receipt: Receipt, fetched: Mapping[str, Fetched], now: datetime
+) -> None:
+    delivery = delivery_of(receipt) if receipt.kind != WANTED else fetched_delivery(receipt, fetched)
+    if delivery is None:
+        result.settlements.append(ended(receipt, ReceiptState.IGNORED, "wanted_object_does_not_exist"))
+        return
+    try:
+        answer = source.normalize(settings, delivery, fetched)
+    except RejectedError as error:
+        _park(result, receipt, error, now)
+        return
+    except Exception as error:  # a normalizer's own fault stops the receipt it cannot read, not its neighbors
+        log.exception("normalizer failed", connection=receipt.connection, kind=receipt.kind, receipt=receipt.id)
+        words = f"the connector failed on it ({type(error).__name__}); the log says where"
+        _park(result, receipt, RejectedError(words, code="normalize.failed", case_class="schema_drift"), now)
+        return
+    if isinstance(answer, Ignored):
+        result.settlements.append(ended(receipt, ReceiptState.IGNORED, answer.rule))
+        return
+    result.facts.append((receipt, answer))
+    result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
+
+
+def _park(result: Normalized, receipt: Receipt, error: RejectedError, now: datetime) -> None:
+    result.settlements.append(ended(receipt, ReceiptState.PARKED, error.code))
+    result.cases.append(_case(receipt, error, now))
+
+
+def _postpone(result: Normalized, receipt: Receipt, error: HubError, now: datetime) -> None:
+    wait_s = backoff_s(receipt.attempts + 1)
+    if isinstance(error, TransientError) and error.retry_after_s is not None:
+        wait_s = max(0.2, error.retry_after_s)
+    result.settlements.append(
+        Settlement(receipt.id, receipt.received_at, ReceiptState.PENDING, next_try_at=now + timedelta(seconds=wait_s), is_attempt=True)
+    )
+    if isinstance(error, SetupError):
+        result.cases.append(connection_case(receipt.connection, error, now))
+    log.info("fetch postponed", connection=receipt.connection, kind=receipt.kind, code=error.code, wait_s=round(wait_s, 1))
+
+
+def _case(receipt: Receipt, error: RejectedError, now: datetime) -> cases.Opening:
+    is_drift = isinstance(error, DriftError)
+    cause = error.drift_key if isinstance(error, DriftError) else receipt.dedupe_key
+    next_step = (
+        "Teach the connector this value in a release; then retry this case: all deliveries kept with it are normalized again."
+        if is_drift
+        else "Correct the record at the source, or the connector's settings; then retry this case."
+    )
+    return opening(
+        now=now,
+        fingerprint=f"{error.code}|{receipt.connection}|{cause}",
+        case_class=error.case_class,
+        code=error.code,
+        cause=f"{receipt.kind} from {receipt.connection}: {error}",
+        next_step=next_step,
+        stage="normalize",
+        subject=str(receipt.id),
+        label=receipt.dedupe_key,
+        connection=receipt.connection,
+    )
+
+
+def _poisoned_case(receipt: Receipt, now: datetime) -> cases.Opening:
+    return opening(
+        now=now,
+        fingerprint=f"normalize.poisoned|{receipt.connection}|{receipt.dedupe_key}",
+        case_class="schema_drift",
+        code="normalize.poisoned",
+        cause=f"{receipt.kind} from {receipt.connection}: the worker died or failed {TRIES_MAX} times with it in hand",
+        next_step="Look in the worker's log for what it died of (often memory); mend that, then retry this case.",
+        stage="normalize",
+        subject=str(receipt.id),
+        label=receipt.dedupe_key,
+        connection=receipt.connection,
+    )
+
+
+def connection_case(connection: str, error: SetupError, now: datetime) -> cases.Opening:
+    """Return the case of a source that refuses our requests."""
+    return opening(
+        now=now,
+        fingerprint=f"{error.code}|{connection}",
+        case_class="authentication_refused",
+        code=error.code,
+        cause=f"{connection} refuses our requests: {error}",
+        next_step="Renew the connection's key or its rights; what waits goes on by itself.",
+        stage="poll",
+        subject=connection,
+        connection=connection,
+    )

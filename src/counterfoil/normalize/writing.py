@@ -1,0 +1,67 @@
+"""What a batch of receipts came to, merged into the objects and written in one transaction with everything that follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from counterfoil.kit.errors import TransientError
+from counterfoil.normalize.batch import Normalized
+from counterfoil.normalize.merging import Merged, Merger
+from counterfoil.store import agenda, cases, events, objects, receipts
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.receipts import ReceiptState
+
+MERGE_TRIES_MAX = 12
+"""Tries of writing a batch while others change the same objects (a tax rate told by many invoices at once)."""
+
+Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes batches. Two that merge into the same objects at once, here or in other processes: versions tell, and one starts over."""
+
+    pool: Pool
+    cipher: Cipher
+    arm: Arm
+
+    async def write(self, result: Normalized, now: datetime) -> Merged:
+        """Merge and write a batch; return what changed and what is tied.
+
+        Raises:
+            TransientError: others changed the same objects each time; nothing was written.
+        """
+        for tries in range(MERGE_TRIES_MAX):
+            await asyncio.sleep(tries * 0.02)
+            async with self.pool.connection() as conn, conn.transaction() as transaction:
+                merged = await self._write_once(conn, result, now)
+                if merged is not None:
+                    return merged
+                transaction.force_rollback = True
+        raise TransientError("objects kept changing under a batch of receipts; it is tried again", code="normalize.contended")
+
+    async def _write_once(self, conn: Conn, result: Normalized, now: datetime) -> Merged | None:
+        refs = {fact.subject for _, facts in result.facts for fact in facts}
+        current = await objects.load(conn, self.cipher, refs)
+        merger = Merger(current, result.refetched, now)
+        for receipt, facts in result.facts:
+            merger.add(receipt, facts)
+        merged = merger.finish()
+        written = await objects.upsert(conn, self.cipher, list(merged.rows.values()))
+        if written != set(merged.rows):
+            return None  # somebody merged one of them meanwhile: start over from the new states
+        await receipts.store_fetched(conn, self.cipher, result.fetched)
+        await events.append(conn, self.cipher, merged.events)
+        settlements = [one for one in result.settlements if one.id not in merged.ties]
+        await receipts.settle(conn, settlements, now)
+        touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
+        touched += await agenda.add(conn, [agenda.Subject(ref, merged.changed[ref]) for ref in sorted(merged.changed)], now)
+        settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
+        await cases.release_subjects(conn, "normalize", settled, now)
+        await cases.open_or_count(conn, result.cases, now)
+        await self.arm(conn, touched)
+        return merged

@@ -1,0 +1,246 @@
+"""Deciding a batch of subjects, pure but for loading: what decisions look at, what they come to, and what that means for the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.entities import Entity
+from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType
+from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.finance.summary import SummaryItem
+from counterfoil.core.policies.decide import decide
+from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
+from counterfoil.core.policies.related import related
+from counterfoil.core.policies.rules import Rules
+from counterfoil.delivery.stage import command_of
+from counterfoil.kit.codec import decode_entity, encode
+from counterfoil.kit.stage import TRIES_MAX
+from counterfoil.store import cases, objects, outbox, summary
+from counterfoil.store.agenda import AgendaItem, Wait
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.opening import opening
+from counterfoil.store.outbox import CommandRow, CommandState
+from counterfoil.store.pool import Conn
+from counterfoil.workflows.summaries import by_document
+
+log = structlog.get_logger()
+
+ROUNDS_MAX = 6
+"""Rounds of loading what the loaded refers to: refund, credit note, invoice, customer, the customers it was merged into."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Everything a batch of decisions looks at."""
+
+    rows: dict[ObjectRef, ObjectRow]
+    entities: dict[ObjectRef, Entity]
+    commands: list[CommandRow]
+    items: Mapping[str, tuple[SummaryItem, ...]]
+
+    def view(self) -> MemoryView:
+        """Return the pure view of it."""
+        origins = {ref: Origin(row.connection, row.account) for ref, row in self.rows.items()}
+        wishes = {row.external_key: _wish_of(row) for row in self.commands if row.state is not CommandState.CANCELED}
+        return MemoryView(self.entities, origins, wishes, self.items)
+
+
+@dataclass(slots=True)
+class Decided:
+    """The decisions of a batch, by subject, and what they mean for the commands there are."""
+
+    decisions: dict[ObjectRef, Decision] = field(default_factory=dict)
+    failed: dict[ObjectRef, Exception] = field(default_factory=dict)
+
+    def only(self, refs: Collection[ObjectRef]) -> Decided:
+        """Return the decisions of some of the subjects."""
+        kept = set(refs)
+        decisions = {ref: decision for ref, decision in self.decisions.items() if ref in kept}
+        return Decided(decisions, {ref: error for ref, error in self.failed.items() if ref in kept})
+
+    def commands(self, ref: ObjectRef) -> tuple[Command, ...]:
+        """Return what a subject asks for."""
+        decision = self.decisions.get(ref)
+        return () if decision is None else decision.commands
+
+    def clear(self) -> list[ObjectRef]:
+        """Return the subjects that need nobody's help."""
+        return [ref for ref, decision in self.decisions.items() if not decision.problems]
+
+    def entities(self) -> dict[ObjectRef, str]:
+        """Return the legal entity of every subject that was routed."""
+        return {ref: entity for ref, decision in self.decisions.items() if (entity := _entity_of(decision))}
+
+    def replaced(self, loaded: Loaded, new: Collection[str]) -> list[CommandRow]:
+        """Return open commands whose document is now wished with other content; ``new``: ids of the commands that are new."""
+        newer = {command.external_key for decision in self.decisions.values() for command in decision.commands if command.id in new}
+        return [row for row in loaded.commands if row.external_key in newer and row.id not in new and _is_open(row)]
+
+    def refreshes(self, loaded: Loaded) -> list[outbox.Refresh]:
+        """Return open commands that are wished as before but booked otherwise: their day has been locked meanwhile."""
+        wished = {command.id: command for decision in self.decisions.values() for command in decision.commands}
+        found = []
+        for row in loaded.commands:
+            if row.id in wished and _is_open(row):
+                arguments = encode(wished[row.id].arguments)
+                if arguments != row.arguments:
+                    found.append(outbox.Refresh(row.id, row.created_at, arguments))
+        return found
+
+    def no_longer_wished(self, loaded: Loaded) -> list[CommandRow]:
+        """Return open commands of completely decided subjects that their state does not call for any more."""
+        whole = {
+            ref: {command.id for command in decision.commands}
+            for ref, decision in self.decisions.items()
+            if not decision.waits and not decision.problems
+        }
+        return [row for row in loaded.commands if row.subject in whole and row.id not in whole[row.subject] and _is_open(row)]
+
+
+async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> Loaded:
+    """Return subjects with everything their decisions look at: what they refer to, commands wished for any of it, summary items."""
+    rows: dict[ObjectRef, ObjectRow] = {}
+    entities: dict[ObjectRef, Entity] = {}
+    wanted = set(refs)
+    asked: set[ObjectRef] = set()
+    for _ in range(ROUNDS_MAX):
+        if not wanted:
+            break
+        found = await objects.load(conn, cipher, wanted)
+        asked |= wanted
+        rows.update(found)
+        entities.update({ref: decode_entity(ref.kind, row.data) for ref, row in found.items()})
+        wanted = {other for ref in found for other in related(entities[ref])} - asked
+    commands = await outbox.of_subjects(conn, cipher, rows)
+    items = await summary.of_subjects(conn, [ref.key for ref in rows])
+    return Loaded(rows, entities, commands, by_document(items))
+
+
+def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, view: MemoryView, rules: Rules, now: datetime) -> None:
+    """Decide subjects; pure. An invariant that does not hold stops its own subject only. ``view``: the loaded one."""
+    for item in items:
+        row = loaded.rows.get(item.ref)
+        if row is None:
+            continue
+        try:
+            decided.decisions[item.ref] = decide(_event_of(row, loaded.entities[item.ref], now), view, rules)
+        except Exception as error:  # what does not add up, or a policy's own fault, stops its own subject only
+            if not isinstance(error, ValueError):
+                log.exception("policy failed", subject=item.ref.key)
+            decided.failed[item.ref] = error
+
+
+def decide_batch(items: Sequence[AgendaItem], loaded: Loaded, rules: Rules, now: datetime) -> Decided:
+    """Decide every subject of a batch at once; see :func:`decide_into`."""
+    decided = Decided()
+    decide_into(decided, items, loaded, loaded.view(), rules, now)
+    return decided
+
+
+def _event_of(row: ObjectRow, entity: Entity, now: datetime) -> Event:
+    return Event(
+        id=row.last_event,
+        type=EventType(row.last_type),
+        version=EVENT_VERSION,
+        connection=row.connection,
+        subject=row.ref,
+        occurred_at=row.occurred_at,
+        received_at=now,
+        sequence=row.sequence,
+        data=entity,
+        account=row.account,
+    )
+
+
+def _wish_of(row: CommandRow) -> Wish:
+    return Wish(command_of(row), is_open=_is_open(row))
+
+
+def _is_open(row: CommandRow) -> bool:
+    """Whether the command certainly took no effect: refused or never sent."""
+    if row.state is CommandState.PARKED:
+        return not row.in_doubt
+    return row.state in (CommandState.WAITING, CommandState.READY) and row.sent_at is None
+
+
+def _entity_of(decision: Decision) -> str:
+    for command in decision.commands:
+        return command.entity
+    return decision.summary[0].entity if decision.summary else ""
+
+
+def waits_of(items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules) -> list[Wait]:
+    """Return what the subjects wait for, each in its own lane."""
+    waits = []
+    for item in items:
+        decision = decided.decisions.get(item.ref)
+        if decision is None:
+            continue
+        for other in decision.waits:
+            row = loaded.rows.get(other)
+            waits.append(Wait(other.key, item.ref, 0 if row is None else row.version, item.lane))
+        keys = {key for problem in decision.problems for key in (problem.releases_on, *problem.releases_also) if key}
+        waits.extend(Wait(key, item.ref, rules.version, item.lane) for key in sorted(keys))
+    return waits
+
+
+def openings_of(decided: Decided, loaded: Loaded, now: datetime) -> list[cases.Opening]:
+    """Return the cases of what could not be decided."""
+    openings = [
+        _case(ref, problem, loaded.rows[ref].connection, now)
+        for ref, decision in decided.decisions.items()
+        for problem in decision.problems
+    ]
+    return [*openings, *(_invariant_case(ref, error, loaded.rows[ref].connection, now) for ref, error in decided.failed.items())]
+
+
+def _case(ref: ObjectRef, problem: Problem, connection: str, now: datetime) -> cases.Opening:
+    cause = problem.releases_on or ref.key
+    return opening(
+        now=now,
+        fingerprint=f"{problem.code}|{cause}",
+        case_class=problem.case_class.value,
+        code=problem.code,
+        cause=problem.cause,
+        next_step=problem.remedy,
+        stage="decide",
+        subject=ref.key,
+        entity=problem.entity,
+        connection=connection,
+        money=problem.money,
+        releases_on=problem.releases_on,
+    )
+
+
+def _invariant_case(ref: ObjectRef, error: Exception, connection: str, now: datetime) -> cases.Opening:
+    return opening(
+        now=now,
+        fingerprint=f"decide.invariant|{ref.key}",
+        case_class="amount_mismatch",
+        code="decide.invariant",
+        cause=f"{ref.key} does not add up and was not posted: {error}",
+        next_step="Compare the document's lines, discounts and taxes with its total at the source; correct it there, then retry this case.",
+        stage="decide",
+        subject=ref.key,
+        connection=connection,
+    )
+
+
+def poisoned_case(ref: ObjectRef, now: datetime) -> cases.Opening:
+    """Return the case of a subject whose decider died or failed each time."""
+    return opening(
+        now=now,
+        fingerprint=f"decide.poisoned|{ref.key}",
+        case_class="schema_drift",
+        code="decide.poisoned",
+        cause=f"{ref.key} is not decided: the worker died or failed {TRIES_MAX} times with it in hand",
+        next_step="Look in the worker's log for what it died of (often memory); mend that, then retry this case.",
+        stage="decide",
+        subject=ref.key,
+    )
