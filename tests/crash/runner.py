@@ -80,8 +80,9 @@ def _die_after(module: Any, name: str, is_struck: Callable[[tuple[Any, ...]], bo
 
 
 def _die_around_sending(point: str, kind: str) -> None:
-    def link(ctx: Any, deliver: Mapping[CommandKind, Any]) -> TargetLink:
-        return TargetLink(ctx, {one: replace(delivery, send=_dying(delivery.send, point, kind)) for one, delivery in deliver.items()})
+    def link(ctx: Any, deliver: Mapping[CommandKind, Any], *rest: Any, **named: Any) -> TargetLink:
+        dying = {one: replace(delivery, send=_dying(delivery.send, point, kind)) for one, delivery in deliver.items()}
+        return TargetLink(ctx, dying, *rest, **named)
 
     vars(hubs)["TargetLink"] = link
 

@@ -136,7 +136,9 @@ class Hub:
 
 def _stages(hub: Hub) -> dict[str, Stage]:
     sources = hub.sources
-    links = {name: TargetLink(hub.contexts[name], hub.settings.connections[name].connector.deliver) for name in hub.targets}
+    links = {
+        name: TargetLink(ctx, hub.settings.connections[name].connector.deliver, target.state) for name, (target, ctx) in hub.targets.items()
+    }
     settings = hub.settings.hub
     normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)

@@ -1,176 +1,232 @@
 """The delivering turn: claim, commit the intent, send or resolve in the target's bulk form, record one outcome per command.
 
 Several batches of one partition are under way at once (as many as the target's setting allows), so that the target is never idle while an
-outcome is written down.
+outcome is written down. While the target as a whole cannot be used, nothing is sent and no attempt is used up: see ``resting``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 import structlog
 
-from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, Unmatch
+from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.delivery.ends import (
+    Try,
+    all_failed,
+    attempt_of,
+    broken,
+    case_of,
+    end_of,
+    opened_by,
+    poisoned,
+    poisoned_end,
+    trouble_of,
+    unanswered,
+)
+from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments
-from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatus
-from counterfoil.kit.errors import HubError, SetupError, TransientError
-from counterfoil.kit.stage import CALM, Care, Turn, backoff_s
+from counterfoil.kit.connector import Outcome, OutcomeStatus
+from counterfoil.kit.errors import HubError, TransientError
+from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, attempts, bindings, case_work, cases, outbox
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.opening import opening
-from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
+from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.work import split_key
 
+__all__ = ["Deliverer", "TargetLink", "command_of"]
+
 log = structlog.get_logger()
 
-ATTEMPTS_MAX = 12
-"""Tries of one command before it is parked as a case; with backoff this bridges more than half an hour."""
-BREAK_TRIES_MAX = 3
-"""Looks at a document that does not show what it should, before that becomes a case."""
 TURN_MAX_S = 20.0
 """A turn ends after this long, so that the engine's checkpoint stays recent."""
+FENCED_S = 5.0
+"""A worker that may not send looks again after this long, should it be taken up among the workers again."""
+PAUSE_S = 0.5
+"""How long a partition rests after a whole batch failed."""
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class TargetLink:
-    """A configured target: its context, its deliveries, and how many batches of a partition may be under way at once.
-
-    Three: while one waits for its last call and one is written down, another one keeps the target busy.
-    """
-
-    ctx: Context
-    deliver: Mapping[CommandKind, DeliveryOf]
-    width: int = 3
-
-
 @dataclass(slots=True)
 class _Flow:
-    """One turn's running state: what this process has under way, and whether anything was found."""
+    """One turn's running state: what this process has under way, and whether the turn is to end."""
 
+    target: str
+    batch_key: str
+    link: TargetLink
+    care: Care
+    deadline: float
+    is_trial: bool = False
     in_flight: set[str] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    sent: int = 0
     pause_s: float | None = None
-    deadline: float = 0.0
+    has_tried: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further batch is begun."""
+        return self.pause_s is not None or self.care.is_ending or time.monotonic() >= self.deadline
+
+    @property
+    def width(self) -> int:
+        """How many batches may be under way at once."""
+        return 1 if self.is_trial or self.care.limit is not None else self.link.width
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """The shell of stage 4. ``claim_kind`` order follows the claim: a batch holds one kind, all to send or all to resolve."""
+    """The shell of stage 4. ``may_send``: whether this worker still counts as alive, asked between the intent and the sending.
+
+    A batch holds commands of one kind, all to send or all to resolve, in the order of the claim.
+    """
 
     pool: Pool
     cipher: Cipher
     targets: Mapping[str, TargetLink]
     clock: Clock
     arm: Arm
+    may_send: Callable[[], bool] = lambda: True
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Work one partition (``target/batch key``) down, at most for TURN_MAX_S."""
-        del care
         target, batch_key = split_key(key)
         link = self.targets[target]
-        flow = _Flow(deadline=time.monotonic() + TURN_MAX_S)
+        if not self.may_send():
+            return Turn(has_more=False, wake_in_s=FENCED_S)
+        rest = await self._rest.look(target, link)
+        if rest.wait_s is not None:
+            return Turn(has_more=False, wake_in_s=rest.wait_s)
+        flow = _Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, is_trial=rest.is_trial)
         async with asyncio.TaskGroup() as group:
-            for _ in range(link.width):
-                group.create_task(self._pump(target, batch_key, link, flow))
+            for _ in range(flow.width):
+                group.create_task(self._pump(flow))
         if flow.pause_s is not None:
             return Turn(has_more=False, wake_in_s=flow.pause_s)
-        if time.monotonic() >= flow.deadline:
+        if flow.is_trial and not flow.has_tried:
+            await self._rest.idle(target)
+        elif flow.is_over or flow.is_trial:
             return Turn(has_more=True)
         async with self.pool.connection() as conn:
             due = await outbox.next_due(conn, target, batch_key)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 
-    async def _pump(self, target: str, batch_key: str, link: TargetLink, flow: _Flow) -> None:
-        while flow.pause_s is None and time.monotonic() < flow.deadline:
-            batch = await self._take(target, batch_key, link, flow)
-            if not batch:
+    @property
+    def _rest(self) -> Rest:
+        return Rest(self.pool, self.clock, self.arm)
+
+    async def _pump(self, flow: _Flow) -> None:
+        while not flow.is_over:
+            batch = await self._take(flow)
+            if batch is None:
                 return
             try:
-                await self._deliver(target, batch_key, link, batch, flow)
+                await self._deliver(flow, batch)
             finally:
-                flow.in_flight.difference_update(row.id for row in batch)
+                flow.in_flight.difference_update(row.id for row in batch.rows)
+            if flow.is_trial:
+                return
 
-    async def _take(self, target: str, batch_key: str, link: TargetLink, flow: _Flow) -> list[CommandRow]:
-        """Claim one batch of one kind and commit the intent to send it."""
-        async with flow.lock, self.pool.connection() as conn, conn.transaction():
-            now = self.clock.now()
-            limit = max(delivery.batch_size_max for delivery in link.deliver.values())
-            free = await outbox.claim(conn, self.cipher, target, batch_key, now, limit, without=flow.in_flight)
-            if not free:
-                return []
-            first = free[0]
-            size = link.deliver[CommandKind(first.kind)].batch_size_max
-            batch = [row for row in free if row.kind == first.kind and row.state is first.state][:size]
-            noted = await outbox.mark_sent(conn, batch, now)
-            batch = [row for row in batch if row.id in noted]
+    async def _take(self, flow: _Flow) -> Try | None:
+        """Claim one batch of one kind and commit the intent to send it. None: there is nothing to do."""
+        async with flow.lock:
+            rows = await self._claim(flow)
+            while rows and (held := await flow.care.hold([row.id for row in rows])):
+                await self._park(flow, [row for row in rows if row.id in held])
+                rows = await self._claim(flow)
+            if not rows:
+                return None
+            async with self.pool.connection() as conn, conn.transaction():
+                now = self.clock.now()
+                noted = await outbox.mark_sent(conn, rows, now)
+            batch = tuple(row for row in rows if row.id in noted)
             flow.in_flight.update(row.id for row in batch)
-            flow.sent += len(batch)
-            return batch
+            return Try(flow.target, flow.batch_key, batch, now)
 
-    async def _deliver(self, target: str, batch_key: str, link: TargetLink, batch: Sequence[CommandRow], flow: _Flow) -> None:
-        started = self.clock.now()
-        delivery = link.deliver[CommandKind(batch[0].kind)]
-        is_resolution = batch[0].state is CommandState.UNKNOWN
-        commands = [command_of(row) for row in batch]
-        bound = await self._bindings(target, batch)
-        call = delivery.resolve if is_resolution else delivery.send
-        try:
-            outcomes = await call(link.ctx, commands, bound)
-        except HubError as error:
-            outcomes = _all_failed(batch, error)
-            flow.pause_s = _pause_s(error)
-            log.warning("batch failed", target=target, batch_key=batch_key, size=len(batch), code=error.code)
-        except Exception as error:  # a connector's own fault: what it did is unknown, and it is resolved, counted and parked like any other
-            log.exception("connector failed", target=target, batch_key=batch_key, size=len(batch))
-            words = f"the connector failed ({type(error).__name__}); the log says where"
-            outcomes = tuple(Outcome(row.id, OutcomeStatus.UNKNOWN, code="deliver.failed", message=words) for row in batch)
-            flow.pause_s = 1.0
-        await self._settle(target, batch_key, batch, outcomes, started, is_resolution)
-
-    async def _bindings(self, target: str, batch: Sequence[CommandRow]) -> dict[str, str]:
-        keys = {key for row in batch for key in (*row.needs, row.produces) if key}
+    async def _claim(self, flow: _Flow) -> list[CommandRow]:
+        limit = max(delivery.batch_size_max for delivery in flow.link.deliver.values())
         async with self.pool.connection() as conn:
-            return {key: binding.external_id for key, binding in (await bindings.current(conn, target, keys)).items()}
+            now = self.clock.now()
+            free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight)
+        if not free:
+            return []
+        first = free[0]
+        size = min(flow.link.deliver[CommandKind(first.kind)].batch_size_max, flow.care.limit or limit)
+        return [row for row in free if row.kind == first.kind and row.state is first.state][:size]
 
-    async def _settle(
-        self,
-        target: str,
-        batch_key: str,
-        batch: Sequence[CommandRow],
-        outcomes: Sequence[Outcome],
-        started: datetime,
-        is_resolution: bool,
-    ) -> None:
+    async def _park(self, flow: _Flow, rows: Sequence[CommandRow]) -> None:
+        """Park commands that workers died of, each as a case of its own."""
+        now = self.clock.now()
+        ends = [poisoned_end(row) for row in rows]
+        async with self.pool.connection() as conn, conn.transaction():
+            settled = await outbox.settle(conn, ends, now)
+            openings = [case_of(row, poisoned(row), end, now) for row, end in zip(rows, ends, strict=True) if end.id in settled.changed]
+            await cases.open_or_count(conn, openings, now)
+            await self.arm(conn, settled.touched)
+        log.error("commands parked: workers ended with them in hand", target=flow.target, batch_key=flow.batch_key, size=len(rows))
+
+    async def _deliver(self, flow: _Flow, batch: Try) -> None:
+        if not batch.rows:
+            return
+        flow.has_tried = True
+        bound = await self._bindings(batch)
+        if not self.may_send():  # taken for dead meanwhile: whoever is alive resolves what is in doubt
+            flow.pause_s = FENCED_S
+            return
+        outcomes = await self._call(flow, batch, bound)
+        await self._settle(batch, outcomes)
+        trouble = trouble_of(outcomes)
+        if trouble is not None:
+            flow.pause_s = await self._rest.fell(batch.target, trouble, is_trial=flow.is_trial)
+        elif flow.is_trial and any(outcome.status is not OutcomeStatus.UNKNOWN for outcome in outcomes):
+            await self._rest.rose(batch.target)
+
+    async def _call(self, flow: _Flow, batch: Try, bound: Mapping[str, str]) -> Sequence[Outcome]:
+        delivery = flow.link.deliver[CommandKind(batch.rows[0].kind)]
+        call = delivery.resolve if batch.is_resolution else delivery.send
+        try:
+            return await call(flow.link.ctx, [command_of(row) for row in batch.rows], bound)
+        except HubError as error:
+            log.warning("batch failed", target=batch.target, batch_key=batch.batch_key, size=len(batch.rows), code=error.code)
+            asked_s = error.retry_after_s if isinstance(error, TransientError) else None
+            flow.pause_s = PAUSE_S if asked_s is None else max(0.2, asked_s)
+            return all_failed(batch.rows, error)
+        except Exception as error:  # a connector's own fault: what it did is unknown, and it is resolved, counted and parked like any other
+            log.exception("connector failed", target=batch.target, batch_key=batch.batch_key, size=len(batch.rows))
+            flow.pause_s = 2 * PAUSE_S
+            return broken(batch.rows, error)
+
+    async def _bindings(self, batch: Try) -> dict[str, str]:
+        keys = {key for row in batch.rows for key in (*row.needs, row.produces) if key}
+        async with self.pool.connection() as conn:
+            return {key: binding.external_id for key, binding in (await bindings.current(conn, batch.target, keys)).items()}
+
+    async def _settle(self, batch: Try, outcomes: Sequence[Outcome]) -> None:
         now = self.clock.now()
         by_id = {outcome.command_id: outcome for outcome in outcomes}
-        pairs = [(row, by_id.get(row.id) or _unanswered(row)) for row in batch]
-        ends = [_end(row, outcome, now) for row, outcome in pairs]
+        pairs = [(row, by_id.get(row.id) or unanswered(row)) for row in batch.rows]
+        ends = [end_of(row, outcome, now) for row, outcome in pairs]
         async with self.pool.connection() as conn, conn.transaction():
             gone = {key for row, outcome in pairs if outcome.status is OutcomeStatus.WAITING for key in row.needs}
             if gone:
-                await bindings.end(conn, target, gone, now)
+                await bindings.end(conn, batch.target, gone, now)
             settled = await outbox.settle(conn, ends, now)
-            await attempts.record(conn, [_attempt(target, batch_key, batch, ends, started, now, is_resolution)])
+            await attempts.record(conn, [attempt_of(batch, ends, now)])
+            # What another worker has taken up since is that one's to report; only news of something done is always true.
+            mine = [(row, outcome, end) for (row, outcome), end in zip(pairs, ends, strict=True) if end.id in settled.changed]
             stuck = (EndStatus.REFUSED, EndStatus.GIVEN_UP)
-            openings = [_case(row, outcome, end, now) for (row, outcome), end in zip(pairs, ends, strict=True) if end.status in stuck]
-            await cases.open_or_count(conn, openings, now)
-            done = [end.id for end in ends if end.status is EndStatus.DONE]
-            await cases.release_subjects(conn, "deliver", done, now)
-            refused = {row.subject for row, end in zip(batch, ends, strict=True) if end.status is EndStatus.REFUSED}
+            await cases.open_or_count(conn, [case_of(*one, now) for one in mine if one[2].status in stuck], now)
+            done = [row for row, _, end in mine if end.status is EndStatus.DONE]
+            await cases.release_subjects(conn, "deliver", [row.id for row in done], now)
+            refused = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED}
             # The state of its subject may have changed since it was wished: decided again, a wish that is moot is canceled.
             again = await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refused)], now)
-            opened = [opened_by(row) for row, end in zip(batch, ends, strict=True) if end.status is EndStatus.DONE]
-            again += await case_work.release_on(conn, [key for key in opened if key], now)
+            again += await case_work.release_on(conn, [key for key in map(opened_by, done) if key], now)
             await self.arm(conn, [*settled.touched, *again])
 
 
@@ -191,112 +247,4 @@ def command_of(row: CommandRow) -> Command:
         not_before=row.not_before,
         rules_version=row.rules_version,
         content=row.content,
-    )
-
-
-def opened_by(row: CommandRow) -> str:
-    """Return the key that undoing a match releases: allocations to that document that found too little open are tried again."""
-    arguments = decode_arguments(CommandKind.UNMATCH, row.arguments) if row.kind == CommandKind.UNMATCH else None
-    return f"open/{arguments.debit}" if isinstance(arguments, Unmatch) else ""
-
-
-def _released_by(row: CommandRow) -> str:
-    arguments = decode_arguments(CommandKind.ALLOCATE, row.arguments) if row.kind == CommandKind.ALLOCATE else None
-    return f"open/{arguments.debit}" if isinstance(arguments, Allocate) else ""
-
-
-def _all_failed(batch: Sequence[CommandRow], error: HubError) -> tuple[Outcome, ...]:
-    is_unknown = isinstance(error, TransientError) and error.is_outcome_unknown
-    status = OutcomeStatus.UNKNOWN if is_unknown else OutcomeStatus.RETRY
-    if not isinstance(error, TransientError | SetupError):
-        status = OutcomeStatus.UNKNOWN
-    retry_after_s = error.retry_after_s if isinstance(error, TransientError) else _pause_s(error)
-    case_class = "authentication_refused" if isinstance(error, SetupError) else "target_unavailable"
-    return tuple(
-        Outcome(row.id, status, code=error.code, message=str(error), case_class=case_class, retry_after_s=retry_after_s) for row in batch
-    )
-
-
-def _pause_s(error: HubError) -> float:
-    """How long the partition rests after a whole batch failed."""
-    if isinstance(error, SetupError):
-        return 30.0
-    if isinstance(error, TransientError) and error.retry_after_s is not None:
-        return max(0.2, error.retry_after_s)
-    return 0.5
-
-
-def _unanswered(row: CommandRow) -> Outcome:
-    return Outcome(row.id, OutcomeStatus.UNKNOWN, code="deliver.no_outcome", message="the connector gave no outcome for this command")
-
-
-def _end(row: CommandRow, outcome: Outcome, now: datetime) -> End:
-    status = EndStatus(outcome.status.value)
-    if status is EndStatus.REFUSED and outcome.case_class == "reconciliation_break" and row.attempts < BREAK_TRIES_MAX:
-        status = EndStatus.RETRY  # what the target shows may still be changing under us: look again before calling it a break
-    wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else backoff_s(row.attempts + 1, base_s=0.5, wait_max_s=240)
-    if status in (EndStatus.RETRY, EndStatus.UNKNOWN) and row.attempts + 1 >= ATTEMPTS_MAX:
-        status = EndStatus.GIVEN_UP if status is EndStatus.UNKNOWN else EndStatus.REFUSED
-    is_again = status in (EndStatus.RETRY, EndStatus.UNKNOWN)
-    return End(
-        id=row.id,
-        created_at=row.created_at,
-        status=status,
-        external_id=outcome.external_id,
-        external_name=outcome.external_name,
-        code=outcome.code,
-        reason=outcome.message,
-        next_try_at=now + timedelta(seconds=wait_s) if is_again else None,
-    )
-
-
-def _attempt(
-    target: str,
-    batch_key: str,
-    batch: Sequence[CommandRow],
-    ends: Sequence[End],
-    started: datetime,
-    now: datetime,
-    is_resolution: bool,
-) -> attempts.Attempt:
-    ids = [row.id for row in batch]
-    count = {status: sum(1 for end in ends if end.status is status) for status in EndStatus}
-    return attempts.Attempt(
-        started_at=started,
-        ended_at=now,
-        target=target,
-        batch_key=batch_key,
-        kind=batch[0].kind,
-        size=len(batch),
-        is_resolution=is_resolution,
-        request_digest=hashlib.blake2b("".join(ids).encode(), digest_size=16).digest(),
-        done=count[EndStatus.DONE],
-        refused=count[EndStatus.REFUSED] + count[EndStatus.GIVEN_UP],
-        unknown=count[EndStatus.UNKNOWN],
-        retried=count[EndStatus.RETRY] + count[EndStatus.WAITING],
-        command_ids=tuple(ids),
-    )
-
-
-def _case(row: CommandRow, outcome: Outcome, end: End, now: datetime) -> cases.Opening:
-    is_unknown = end.status is EndStatus.GIVEN_UP
-    code = outcome.code or ("deliver.unknown" if is_unknown else "deliver.refused")
-    next_step = (
-        "Look in the target for the document named by its key; then retry this case: it is resolved by that key and never doubled."
-        if is_unknown
-        else "Correct the cause named above, then retry this case; or waive it with a reason."
-    )
-    return opening(
-        now=now,
-        fingerprint=f"{code}|{row.target}|{row.external_key}",
-        case_class=outcome.case_class or "rejected_by_target",
-        code=code,
-        cause=f"{row.kind} {row.external_key} ({row.subject.key}): {outcome.message}",
-        next_step=next_step,
-        stage="deliver",
-        subject=row.id,
-        label=row.subject.key,
-        entity=row.entity,
-        connection=row.target,
-        releases_on=f"period/{row.entity}" if outcome.case_class == "period_locked" else _released_by(row),
     )

@@ -139,7 +139,11 @@ class OutcomeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One command's end. ``external_id`` is the target's own id (``account.move/1136``), ``external_name`` what people call it."""
+    """One command's end. ``external_id`` is the target's own id (``account.move/1136``), ``external_name`` what people call it.
+
+    ``is_unavailable``: with ``retry`` and ``unknown``, the target as a whole could not be used (case class ``authentication_refused``: it
+    refused the key), see :class:`counterfoil.kit.errors.TransientError`.
+    """
 
     command_id: str
     status: OutcomeStatus
@@ -149,6 +153,7 @@ class Outcome:
     case_class: str = ""
     message: str = ""
     retry_after_s: float | None = None
+    is_unavailable: bool = False
 
 
 Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple[Outcome, ...]]]

@@ -9,15 +9,30 @@ class HubError(Exception):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
+        self.is_outcome_unknown = False
+        """Whether something may have taken effect before this error; whoever knows says so."""
 
 
 class TransientError(HubError):
-    """Retry with backoff: 429, 503, timeout, lock. ``is_outcome_unknown``: the request may have taken effect."""
+    """Retry with backoff: 429, 503, timeout, lock. ``is_outcome_unknown``: the request may have taken effect.
 
-    def __init__(self, message: str, *, code: str, retry_after_s: float | None = None, is_outcome_unknown: bool = False) -> None:
+    ``is_unavailable``: the system as a whole cannot be used now (unreachable, overloaded, in maintenance): no fault of what was sent,
+    which therefore waits without using up its attempts.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        retry_after_s: float | None = None,
+        is_outcome_unknown: bool = False,
+        is_unavailable: bool = False,
+    ) -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
         self.is_outcome_unknown = is_outcome_unknown
+        self.is_unavailable = is_unavailable
 
 
 class SetupError(HubError):

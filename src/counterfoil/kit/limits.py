@@ -97,7 +97,10 @@ class Breaker:
         if state is BreakerState.OPEN or self._probes >= self._probes_max:
             wait_s = max(self._reopens_at - self._now(), 1.0)
             raise TransientError(
-                "the target failed repeatedly and is left alone for a while; nothing was sent", code="target.resting", retry_after_s=wait_s
+                "the target failed repeatedly and is left alone for a while; nothing was sent",
+                code="target.resting",
+                retry_after_s=wait_s,
+                is_unavailable=True,
             )
         self._probes += 1
         return True
@@ -222,7 +225,10 @@ class LocalBudget:
         while (wait_s := self.pace.wait_s()) > 0:
             if wait_s > self._wait_max_s:
                 raise TransientError(
-                    f"the target asked to be left alone for {wait_s:.0f} s; nothing was sent", code="target.throttled", retry_after_s=wait_s
+                    f"the target asked to be left alone for {wait_s:.0f} s; nothing was sent",
+                    code="target.throttled",
+                    retry_after_s=wait_s,
+                    is_unavailable=True,
                 )
             await self._sleep(wait_s)
         self.pace.take()

@@ -80,6 +80,9 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
     return max((instant - now).total_seconds(), 0.0)
 
 
+UNAVAILABLE = frozenset({429, 502, 503})
+"""Statuses that speak of the system or its proxy, not of the request. 504 does not: this request may be what takes long."""
+
 ErrorClass: TypeAlias = type[TransientError] | type[SetupError] | type[RejectedError]
 
 Build = Callable[[Response], HubError]
@@ -124,7 +127,13 @@ class StatusRule:
         message = ". ".join(part for part in parts if part)
         if issubclass(self.error, TransientError):
             is_unknown = self.is_outcome_unknown and response.is_write
-            return TransientError(message, code=self.code, retry_after_s=response.retry_after_s, is_outcome_unknown=is_unknown)
+            return TransientError(
+                message,
+                code=self.code,
+                retry_after_s=response.retry_after_s,
+                is_outcome_unknown=is_unknown,
+                is_unavailable=response.status in UNAVAILABLE,
+            )
         return cast(ErrorClass, self.error)(message, code=self.code)
 
 
@@ -194,4 +203,4 @@ def failure(error: BaseException, where: str, *, is_write: bool, is_sent: bool) 
     message = f"{where}: {rule.words} ({type(error).__name__})"
     if rule.error is SetupError:
         return SetupError(message, code=rule.code)
-    return TransientError(message, code=rule.code, is_outcome_unknown=is_write and is_sent)
+    return TransientError(message, code=rule.code, is_outcome_unknown=is_write and is_sent, is_unavailable=not is_sent)

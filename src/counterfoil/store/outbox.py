@@ -81,7 +81,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command as it stands, with its decrypted arguments."""
+    """A command as it stands, with its decrypted arguments. ``attempts`` counts towards parking, ``fence`` numbers every try there was."""
 
     id: str
     created_at: datetime
@@ -101,6 +101,7 @@ class CommandRow:
     not_before: datetime | None
     next_try_at: datetime | None
     attempts: int
+    fence: int
     in_doubt: bool
     sent_at: datetime | None
     done_at: datetime | None
@@ -126,7 +127,8 @@ class Wished:
 class End:
     """The end of one try. ``next_try_at``: for ``retry`` and ``unknown``, when to go on (None: at once).
 
-    ``entity`` and the like stay as they were; ``code`` and ``reason`` tell why it was not done.
+    ``entity`` and the like stay as they were; ``code`` and ``reason`` tell why it was not done. ``fence``: the number of the try this is
+    the end of, None: of whichever. ``is_counted``: False gives the attempt back (the target was away, the command did nothing wrong).
     """
 
     id: str
@@ -137,6 +139,8 @@ class End:
     code: str = ""
     reason: str = ""
     next_try_at: datetime | None = None
+    fence: int | None = None
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +216,8 @@ def _aad(id: str) -> str:
 
 _PLAIN = (
     "id", "created_at", "seq", "kind", "target", "entity", "batch_key", "order_key", "lane", "external_key", "produces", "needs", "missing",
-    "not_before", "next_try_at", "attempts", "in_doubt", "sent_at", "done_at", "external_id", "external_name", "code", "reason",
-    "rules_version", "causation_id", "content",
+    "not_before", "next_try_at", "attempts", "fence", "in_doubt", "sent_at", "done_at", "external_id", "external_name", "code",
+    "reason", "rules_version", "causation_id", "content",
 )  # fmt: skip
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, subject_kind, subject_id, key_id, arguments from command c "
 _CLAIM = """
@@ -284,9 +288,10 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, 
 
 
 _MARK_SENT = """
-update command c set state = 'unknown', in_doubt = true, sent_at = %(now)s, attempts = c.attempts + 1, next_try_at = null
-from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(attempts)s::int4[]) as s(id, created_at, attempts)
-where c.created_at = s.created_at and c.id = s.id and c.attempts = s.attempts and c.state in ('ready', 'unknown')
+update command c set state = 'unknown', in_doubt = true, sent_at = %(now)s, attempts = c.attempts + 1, fence = c.fence + 1,
+    next_try_at = null
+from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(attempts)s::int4[], %(fence)s::int4[]) as s(id, created_at, attempts, fence)
+where c.created_at = s.created_at and c.id = s.id and c.attempts = s.attempts and c.fence = s.fence and c.state in ('ready', 'unknown')
 returning c.id
 """
 
@@ -295,11 +300,11 @@ async def mark_sent(conn: Conn, commands: Sequence[CommandRow], now: datetime) -
     """Note the intent to send (or resolve) claimed commands, to be committed before anything is sent; return the ids noted.
 
     From here on their state is unknown: a crash leaves them to be resolved. An id that is missing in the answer was taken by somebody else
-    since it was claimed: do not send it.
+    since it was claimed: do not send it. The try's number is the row's ``fence`` plus one.
     """
     if not commands:
         return frozenset()
-    given = columns(commands, ("id", "created_at", "attempts")) | {"now": now}
+    given = columns(commands, ("id", "created_at", "attempts", "fence")) | {"now": now}
     return frozenset(row[0].hex for row in await (await conn.execute(_MARK_SENT, given)).fetchall())
 
 
@@ -309,11 +314,12 @@ update command c set
     done_at = case when s.state = 'done' then %(now)s else c.done_at end,
     external_id = case when s.external_id = '' then c.external_id else s.external_id end,
     external_name = case when s.external_name = '' then c.external_name else s.external_name end,
-    code = s.code, reason = s.reason
+    code = s.code, reason = s.reason, attempts = case when s.is_counted then c.attempts else greatest(c.attempts - 1, 0) end
 from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(state)s::text[], %(in_doubt)s::bool[], %(next_try_at)s::timestamptz[],
-    %(external_id)s::text[], %(external_name)s::text[], %(code)s::text[], %(reason)s::text[])
-    as s(id, created_at, state, in_doubt, next_try_at, external_id, external_name, code, reason)
-where c.created_at = s.created_at and c.id = s.id and c.state <> 'done' and (s.state = 'done' or c.state in ('ready', 'unknown'))
+    %(external_id)s::text[], %(external_name)s::text[], %(code)s::text[], %(reason)s::text[], %(fence)s::int4[], %(is_counted)s::bool[])
+    as s(id, created_at, state, in_doubt, next_try_at, external_id, external_name, code, reason, fence, is_counted)
+where c.created_at = s.created_at and c.id = s.id and c.state <> 'done'
+    and (s.state = 'done' or (c.state in ('ready', 'unknown') and c.fence = coalesce(s.fence, c.fence)))
 returning c.id, c.target, c.produces, c.external_id, c.external_name, c.state::text
 """
 
@@ -321,14 +327,15 @@ returning c.id, c.target, c.produces, c.external_id, c.external_name, c.state::t
 async def settle(conn: Conn, ends: Sequence[End], now: datetime) -> Settled:
     """Record how tries ended; what is done binds what it produces and releases the commands that need it.
 
-    A done command stays done whatever is reported later; a report of done is always taken. ``waiting`` counts the missing needs anew
+    A done command stays done whatever is reported later; a report of done is always taken. Any other report is taken only from the last
+    try: once another worker took a command up, a stale one's changes nothing. ``waiting`` counts the missing needs anew
     (end the binding that turned out to be gone first); one that misses nothing becomes ready, at ``next_try_at``.
     """
     if not ends:
         return Settled(frozenset(), (), ())
     is_any_waiting = any(end.status is EndStatus.WAITING for end in ends)
     await conn.execute(f"lock table binding_latch in {'share row exclusive' if is_any_waiting else 'share'} mode")
-    given = columns(ends, ("id", "created_at", "next_try_at", "external_id", "external_name", "code", "reason")) | {
+    given = columns(ends, ("id", "created_at", "next_try_at", "external_id", "external_name", "code", "reason", "fence", "is_counted")) | {
         "state": [_STATE_AFTER[end.status].value for end in ends],
         "in_doubt": [end.status in (EndStatus.UNKNOWN, EndStatus.GIVEN_UP) for end in ends],
         "now": now,
@@ -430,9 +437,12 @@ async def missing_needs(conn: Conn, ids: Sequence[str]) -> dict[str, tuple[str, 
     return {id.hex: tuple(keys) for id, keys in await cursor.fetchall()}
 
 
-async def partitions_open(conn: Conn) -> list[Key]:
-    """Return partitions that have ready or unknown commands (for a start after a long stop)."""
-    cursor = await conn.execute("select distinct target, batch_key from command where state in ('ready', 'unknown')")
+async def partitions_open(conn: Conn, target: str = "") -> list[Key]:
+    """Return partitions, of one target or of all, that have ready or unknown commands (for a start after a long stop)."""
+    cursor = await conn.execute(
+        "select distinct target, batch_key from command where state in ('ready', 'unknown') and %(target)s in ('', target)",
+        {"target": target},
+    )
     return sorted(deliver_key(target, batch_key) for target, batch_key in await cursor.fetchall())
 
 

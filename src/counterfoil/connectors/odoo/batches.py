@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from counterfoil.core.canonical.commands import Command
 from counterfoil.kit.connector import Outcome, OutcomeStatus
-from counterfoil.kit.errors import HubError, RejectedError, TransientError
+from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 
 SendChunk = Callable[[Sequence[Command]], Awaitable[Sequence[Outcome]]]
 
@@ -61,7 +61,7 @@ def after_a_write() -> Iterator[None]:
     """Mark: something of this chunk is in Odoo already, so a failure in here leaves the outcome unknown, never "no effect"."""
     try:
         yield
-    except TransientError as error:
+    except (TransientError, SetupError) as error:
         error.is_outcome_unknown = True
         raise
 
@@ -81,7 +81,7 @@ async def in_chunks(commands: Sequence[Command], size_max: int, concurrency: int
     """Send all chunks, ``concurrency`` at once, and return one outcome per command in the commands' order.
 
     A TransientError makes its chunk unknown, or to be retried if it certainly took no effect; a RejectedError refuses its chunk.
-    A SetupError is raised after the other chunks have ended: it stops the connection.
+    A SetupError is raised after the other chunks have ended: it stops the connection. What they did is told, and the rest is to be retried.
     """
     queue = list(reversed(chunks(commands, size_max, concurrency)))
     outcomes: dict[str, Outcome] = {}
@@ -102,14 +102,32 @@ async def in_chunks(commands: Sequence[Command], size_max: int, concurrency: int
             outcomes.update((outcome.command_id, outcome) for outcome in found)
 
     await asyncio.gather(*(work() for _ in range(concurrency)))
-    if fatal:
-        raise fatal[0]
-    return tuple(outcomes.get(command.id) or _lost(command) for command in commands)
+    if not fatal:
+        return tuple(outcomes.get(command.id) or _lost(command) for command in commands)
+    worst = next((error for error in fatal if error.is_outcome_unknown or not isinstance(error, SetupError)), fatal[0])
+    if not outcomes:
+        raise worst
+    return tuple(outcomes.get(command.id) or _stopped(command, worst) for command in commands)
 
 
 def _failed(command: Command, error: TransientError) -> Outcome:
     status = OutcomeStatus.UNKNOWN if error.is_outcome_unknown else OutcomeStatus.RETRY
-    return Outcome(command.id, status, code=error.code, message=str(error), retry_after_s=error.retry_after_s)
+    return Outcome(
+        command.id,
+        status,
+        code=error.code,
+        message=str(error),
+        retry_after_s=error.retry_after_s,
+        is_unavailable=error.is_unavailable,
+    )
+
+
+def _stopped(command: Command, error: HubError) -> Outcome:
+    """The outcome of a command that others of its batch went before until Odoo refused our key or rights."""
+    is_refused = isinstance(error, SetupError)
+    status = OutcomeStatus.RETRY if is_refused and not error.is_outcome_unknown else OutcomeStatus.UNKNOWN
+    case_class = "authentication_refused" if is_refused else ""
+    return Outcome(command.id, status, code=error.code, case_class=case_class, message=str(error), is_unavailable=is_refused)
 
 
 def _lost(command: Command) -> Outcome:

@@ -71,7 +71,8 @@ def build(name: str, message: str, *, where: str, is_write: bool, retry_after_s:
     text = f"{where}: {words}" + (f". {rule.remedy}" if rule.remedy else "")
     if rule.error is TransientError:
         unknown = rule.is_outcome_unknown and is_write
-        return TransientError(text, code=rule.code, retry_after_s=retry_after_s, is_outcome_unknown=unknown)
+        is_away = rule.code == "odoo.unavailable"
+        return TransientError(text, code=rule.code, retry_after_s=retry_after_s, is_outcome_unknown=unknown, is_unavailable=is_away)
     if rule.error is SetupError:
         return SetupError(text, code=rule.code)
     return RejectedError(text, code=rule.code, case_class=rule.case_class)

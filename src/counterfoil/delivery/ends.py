@@ -1,0 +1,172 @@
+"""What becomes of a command after a try: the connector's outcome, or its failure, turned into an end, an attempt and a case. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from counterfoil.core.canonical.commands import Allocate, CommandKind, Unmatch
+from counterfoil.kit.codec import decode_arguments
+from counterfoil.kit.connector import Outcome, OutcomeStatus
+from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.kit.stage import TRIES_MAX, backoff_s
+from counterfoil.store import attempts, cases
+from counterfoil.store.opening import opening
+from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
+from counterfoil.store.standing import Trouble
+
+ATTEMPTS_MAX = 12
+"""Tries of one command before it is parked as a case; with backoff this bridges more than half an hour. A target that is away uses none."""
+BREAK_TRIES_MAX = 3
+"""Looks at a document that does not show what it should, before that becomes a case."""
+REFUSED_KEY = "authentication_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One batch under way: its commands, all of one kind, all to be sent or all to be resolved."""
+
+    target: str
+    batch_key: str
+    rows: tuple[CommandRow, ...]
+    started: datetime
+
+    @property
+    def is_resolution(self) -> bool:
+        """Whether it may have taken effect already and is looked up by its key."""
+        return self.rows[0].state is CommandState.UNKNOWN
+
+
+def all_failed(batch: Sequence[CommandRow], error: HubError) -> tuple[Outcome, ...]:
+    """Return the outcomes of a batch whose call failed as a whole. A failed look at what is in doubt leaves it in doubt."""
+    is_certain = isinstance(error, TransientError | SetupError) and not error.is_outcome_unknown and not batch[0].in_doubt
+    status = OutcomeStatus.RETRY if is_certain else OutcomeStatus.UNKNOWN
+    is_away = isinstance(error, SetupError) or (isinstance(error, TransientError) and error.is_unavailable)
+    retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
+    case_class = REFUSED_KEY if isinstance(error, SetupError) else "target_unavailable"
+    return tuple(Outcome(row.id, status, "", "", error.code, case_class, str(error), retry_after_s, is_away) for row in batch)
+
+
+def broken(batch: Sequence[CommandRow], error: Exception) -> tuple[Outcome, ...]:
+    """Return the outcomes of a batch on which the connector itself failed: nobody knows."""
+    words = f"the connector failed ({type(error).__name__}); the log says where"
+    return tuple(Outcome(row.id, OutcomeStatus.UNKNOWN, code="deliver.failed", message=words) for row in batch)
+
+
+def unanswered(row: CommandRow) -> Outcome:
+    """Return the outcome of a command the connector said nothing about."""
+    return Outcome(row.id, OutcomeStatus.UNKNOWN, code="deliver.no_outcome", message="the connector gave no outcome for this command")
+
+
+def poisoned(row: CommandRow) -> Outcome:
+    """Return the outcome of a command in whose hands workers died: not tried again before a person has looked."""
+    words = f"the worker ended {TRIES_MAX} times while this was in hand; the log of the workers says why"
+    status = OutcomeStatus.UNKNOWN if row.in_doubt else OutcomeStatus.REFUSED
+    return Outcome(row.id, status, code="deliver.poisoned", case_class="rejected_by_target", message=words)
+
+
+def trouble_of(outcomes: Sequence[Outcome]) -> Trouble | None:
+    """Return what keeps the target as a whole from being used, None if nothing does."""
+    away = [outcome for outcome in outcomes if outcome.is_unavailable]
+    if not away:
+        return None
+    worst = next((outcome for outcome in away if outcome.case_class == REFUSED_KEY), away[0])
+    asked = max((outcome.retry_after_s for outcome in away if outcome.retry_after_s is not None), default=None)
+    return Trouble(worst.code, worst.message, is_refused=worst.case_class == REFUSED_KEY, retry_after_s=asked)
+
+
+def end_of(row: CommandRow, outcome: Outcome, now: datetime) -> End:
+    """Return the end of a command's try. ``row`` is as claimed, before the try was noted."""
+    status = _status(row, outcome)
+    is_again = status in (EndStatus.RETRY, EndStatus.UNKNOWN)
+    is_counted = not (status is EndStatus.WAITING or (is_again and outcome.is_unavailable))
+    wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else backoff_s(row.attempts + 1, base_s=0.5, wait_max_s=240)
+    if is_again and is_counted and row.attempts + 1 >= ATTEMPTS_MAX:
+        status, is_again = (EndStatus.GIVEN_UP if status is EndStatus.UNKNOWN else EndStatus.REFUSED), False
+    return End(
+        id=row.id,
+        created_at=row.created_at,
+        status=status,
+        external_id=outcome.external_id,
+        external_name=outcome.external_name,
+        code=outcome.code,
+        reason=outcome.message,
+        next_try_at=now + timedelta(seconds=wait_s) if is_again and is_counted else None,
+        fence=row.fence + 1,
+        is_counted=is_counted,
+    )
+
+
+def _status(row: CommandRow, outcome: Outcome) -> EndStatus:
+    status = EndStatus(outcome.status.value)
+    if status is EndStatus.REFUSED and outcome.case_class == "reconciliation_break" and row.attempts < BREAK_TRIES_MAX:
+        status = EndStatus.RETRY  # what the target shows may still be changing under us: look again before calling it a break
+    if status is EndStatus.RETRY and outcome.is_unavailable and row.in_doubt:
+        status = EndStatus.UNKNOWN  # the look at it failed, which says nothing about the write it was to look for
+    return status
+
+
+def poisoned_end(row: CommandRow) -> End:
+    """Return the end of a command that is parked without a further try."""
+    outcome = poisoned(row)
+    status = EndStatus.GIVEN_UP if row.in_doubt else EndStatus.REFUSED
+    return End(row.id, row.created_at, status, code=outcome.code, reason=outcome.message, fence=row.fence)
+
+
+def attempt_of(one: Try, ends: Sequence[End], now: datetime) -> attempts.Attempt:
+    """Return the record of a try."""
+    ids = [row.id for row in one.rows]
+    count = {status: sum(1 for end in ends if end.status is status) for status in EndStatus}
+    return attempts.Attempt(
+        started_at=one.started,
+        ended_at=now,
+        target=one.target,
+        batch_key=one.batch_key,
+        kind=one.rows[0].kind,
+        size=len(one.rows),
+        is_resolution=one.is_resolution,
+        request_digest=hashlib.blake2b("".join(ids).encode(), digest_size=16).digest(),
+        done=count[EndStatus.DONE],
+        refused=count[EndStatus.REFUSED] + count[EndStatus.GIVEN_UP],
+        unknown=count[EndStatus.UNKNOWN],
+        retried=count[EndStatus.RETRY] + count[EndStatus.WAITING],
+        command_ids=tuple(ids),
+    )
+
+
+def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime) -> cases.Opening:
+    """Return the case of a command that was refused or given up."""
+    is_unknown = end.status is EndStatus.GIVEN_UP
+    code = outcome.code or ("deliver.unknown" if is_unknown else "deliver.refused")
+    next_step = (
+        "Look in the target for the document named by its key; then retry this case: it is resolved by that key and never doubled."
+        if is_unknown
+        else "Correct the cause named above, then retry this case; or waive it with a reason."
+    )
+    return opening(
+        now=now,
+        fingerprint=f"{code}|{row.target}|{row.external_key}",
+        case_class=outcome.case_class or "rejected_by_target",
+        code=code,
+        cause=f"{row.kind} {row.external_key} ({row.subject.key}): {outcome.message}",
+        next_step=next_step,
+        stage="deliver",
+        subject=row.id,
+        label=row.subject.key,
+        entity=row.entity,
+        connection=row.target,
+        releases_on=f"period/{row.entity}" if outcome.case_class == "period_locked" else _released_by(row),
+    )
+
+
+def opened_by(row: CommandRow) -> str:
+    """Return the key that undoing a match releases: allocations to that document that found too little open are tried again."""
+    arguments = decode_arguments(CommandKind.UNMATCH, row.arguments) if row.kind == CommandKind.UNMATCH else None
+    return f"open/{arguments.debit}" if isinstance(arguments, Unmatch) else ""
+
+
+def _released_by(row: CommandRow) -> str:
+    arguments = decode_arguments(CommandKind.ALLOCATE, row.arguments) if row.kind == CommandKind.ALLOCATE else None
+    return f"open/{arguments.debit}" if isinstance(arguments, Allocate) else ""

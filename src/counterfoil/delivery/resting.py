@@ -1,0 +1,111 @@
+"""Leaving a target alone while it cannot be used, and finding out that it can be again: by a read first, then by one batch on trial.
+
+However long it lasts, commands stay as they are and in their order: the standing of a target is the target's, not the commands'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.kit.clock import Clock
+from counterfoil.kit.connector import Context, DeliveryOf
+from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.store import outbox, standing
+from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.standing import Trouble
+
+log = structlog.get_logger()
+
+SOON_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLink:
+    """A configured target: its context, its deliveries, a cheap read that tells whether it is there, and how many batches of a partition
+    may be under way at once.
+
+    Three: while one waits for its last call and one is written down, another one keeps the target busy.
+    """
+
+    ctx: Context
+    deliver: Mapping[CommandKind, DeliveryOf]
+    probe: Callable[[Context], Awaitable[object]]
+    width: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a target said: leave it alone for so many seconds (None: send), or try one batch first."""
+
+    wait_s: float | None = None
+    is_trial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The shell around the table of standings."""
+
+    pool: Pool
+    clock: Clock
+    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+
+    async def look(self, target: str, link: TargetLink) -> Look:
+        """Return whether a target may be sent to. One that is down is read, by one worker at a time, before a batch is risked."""
+        now = self.clock.now()
+        async with self.pool.connection() as conn:
+            state = await standing.read(conn, target)
+            if not state.is_down:
+                return Look()
+            if not await standing.claim_probe(conn, target, now):
+                return Look(wait_s=max(SOON_S, min(state.wait_s(now) or standing.WAIT_MAX_S, standing.WAIT_MAX_S)))
+        try:
+            await link.probe(link.ctx)
+        except HubError as error:
+            return Look(wait_s=await self.fell(target, as_trouble(error), is_trial=True, is_by_sending=False))
+        if state.is_by_sending:
+            return Look(is_trial=True)
+        await self.rose(target)
+        return Look()
+
+    async def fell(self, target: str, trouble: Trouble, *, is_trial: bool, is_by_sending: bool = True) -> float:
+        """Note that a target cannot be used; return the seconds to leave it alone."""
+        now = self.clock.now()
+        async with self.pool.connection() as conn, conn.transaction():
+            state = await standing.note_down(conn, target, trouble, now, is_by_sending=is_by_sending, is_probe=is_trial)
+        log.warning("target cannot be used", target=target, code=trouble.code, tries=state.tries)
+        return max(SOON_S, state.wait_s(now))
+
+    async def rose(self, target: str) -> None:
+        """Note that a target can be used, and wake everything that waited for it."""
+        now = self.clock.now()
+        async with self.pool.connection() as conn, conn.transaction():
+            if await standing.note_up(conn, target, now):
+                log.info("target can be used again", target=target)
+                await self.arm(conn, await outbox.partitions_open(conn, target))
+
+    async def idle(self, target: str) -> None:
+        """A trial found nothing to send. With nothing left for the whole target, nothing speaks against it any more."""
+        async with self.pool.connection() as conn:
+            is_open = bool(await outbox.partitions_open(conn, target))
+        if not is_open:
+            await self.rose(target)
+
+    async def trial(self, target: str) -> None:
+        """A target that sending found down answers reads: let sending try at once, and forget about it if there is nothing to send."""
+        async with self.pool.connection() as conn, conn.transaction():
+            waiting = await outbox.partitions_open(conn, target)
+            if waiting:
+                await standing.try_now(conn, target, self.clock.now())
+                await self.arm(conn, waiting)
+        if not waiting:
+            await self.rose(target)
+
+
+def as_trouble(error: HubError) -> Trouble:
+    """Return what a failed read of a target means for sending to it."""
+    retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
+    return Trouble(error.code, str(error), is_refused=isinstance(error, SetupError), retry_after_s=retry_after_s)

@@ -1,0 +1,186 @@
+"""Table ``standing``: whether a connection can be sent to, since when it cannot, who looks at it next, and the one case about it.
+
+Instants are by the hub's clock. A connection that is down is looked at by one worker at a time, at growing intervals of at most
+``WAIT_MAX_S`` (longer only where it asked for that itself).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from . import cases
+from .opening import opening
+from .pool import Conn
+
+WAIT_FIRST_S = 0.5
+WAIT_MAX_S = 120.0
+ASKED_MAX_S = 3600.0
+"""A target's own wish to be left alone is kept up to this long."""
+PROBE_S = 60.0
+"""So long whoever looks at a connection may take before somebody else does."""
+CASE_AFTER = timedelta(minutes=5)
+"""A target may be away so long before people are told; a refused key they are told of at once."""
+RELAPSE = timedelta(minutes=10)
+"""One that falls again so soon after it came back is looked at no more often than before."""
+_SEEN_EVERY = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a connection stands. ``down_since`` None: it can be sent to. ``is_by_sending``: sending found it down, only sending clears it."""
+
+    connection: str
+    down_since: datetime | None = None
+    up_at: datetime | None = None
+    is_refused: bool = False
+    is_by_sending: bool = False
+    code: str = ""
+    words: str = ""
+    tries: int = 0
+    next_try_at: datetime | None = None
+    real_time_at: datetime | None = None
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it is known not to be usable."""
+        return self.down_since is not None
+
+    def wait_s(self, now: datetime) -> float:
+        """Return the seconds until somebody may look at it again."""
+        return 0.0 if self.next_try_at is None else max(0.0, (self.next_try_at - now).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a connection cannot be used: ``is_refused``: it refuses our key or rights; ``retry_after_s``: as it asked."""
+
+    code: str
+    words: str
+    is_refused: bool = False
+    retry_after_s: float | None = None
+
+
+_NAMES = "connection, down_since, up_at, is_refused, is_by_sending, code, words, tries, next_try_at, real_time_at"
+
+
+async def read(conn: Conn, connection: str) -> Standing:
+    """Return how a connection stands."""
+    row = await (await conn.execute(f"select {_NAMES} from standing where connection = %s", (connection,))).fetchone()
+    return Standing(connection) if row is None else Standing(*row)
+
+
+async def read_all(conn: Conn) -> list[Standing]:
+    """Return every connection that was ever down or had real-time work, by name."""
+    return [Standing(*row) for row in await (await conn.execute(f"select {_NAMES} from standing order by connection")).fetchall()]
+
+
+async def claim_probe(conn: Conn, connection: str, now: datetime) -> bool:
+    """Return whether the caller is the one to look at a connection that is down; others may if nothing is heard for ``PROBE_S``."""
+    cursor = await conn.execute(
+        "update standing set next_try_at = %s where connection = %s and down_since is not null and next_try_at <= %s",
+        (now + timedelta(seconds=PROBE_S), connection, now),
+    )
+    return cursor.rowcount > 0
+
+
+async def note_down(
+    conn: Conn, connection: str, trouble: Trouble, now: datetime, *, is_by_sending: bool, is_probe: bool = False
+) -> Standing:
+    """Note that a connection cannot be used and return how it stands; the case about it is opened when it is time.
+
+    ``is_probe``: somebody looked at it and found it still down; news of the same fall from several batches counts once.
+    """
+    await conn.execute("insert into standing (connection) values (%s) on conflict do nothing", (connection,))
+    row = await (await conn.execute(f"select {_NAMES} from standing where connection = %s for update", (connection,))).fetchone()
+    before = Standing(connection) if row is None else Standing(*row)
+    after = _fallen(before, trouble, now, is_by_sending=is_by_sending, is_probe=is_probe)
+    await conn.execute(
+        "update standing set down_since = %s, is_refused = %s, is_by_sending = %s, code = %s, words = %s, tries = %s, next_try_at = %s"
+        " where connection = %s",
+        (
+            after.down_since, after.is_refused, after.is_by_sending, after.code, after.words, after.tries, after.next_try_at, connection,
+        ),
+    )  # fmt: skip
+    await _tell(conn, before, after, now)
+    return after
+
+
+def _fallen(before: Standing, trouble: Trouble, now: datetime, *, is_by_sending: bool, is_probe: bool) -> Standing:
+    is_relapse = before.up_at is not None and now - before.up_at < RELAPSE
+    tries = before.tries
+    if not before.is_down:
+        tries = before.tries + 1 if is_relapse else 1
+    elif is_probe or before.wait_s(now) == 0.0:
+        tries = before.tries + 1
+    wait_s = min(WAIT_MAX_S, WAIT_FIRST_S * 2.0 ** min(tries - 1, 20))
+    if trouble.retry_after_s is not None:
+        wait_s = min(trouble.retry_after_s, ASKED_MAX_S) if tries == 1 else max(wait_s, min(trouble.retry_after_s, ASKED_MAX_S))
+    return Standing(
+        before.connection,
+        down_since=before.down_since or now,
+        up_at=before.up_at,
+        is_refused=trouble.is_refused,
+        is_by_sending=is_by_sending or (before.is_down and before.is_by_sending),
+        code=trouble.code,
+        words=trouble.words,
+        tries=tries,
+        next_try_at=now + timedelta(seconds=max(0.2, wait_s)),
+        real_time_at=before.real_time_at,
+    )
+
+
+async def _tell(conn: Conn, before: Standing, after: Standing, now: datetime) -> None:
+    """Open the case, or make it the other one if what ails the connection has changed."""
+    if before.is_down and before.is_refused != after.is_refused:
+        await cases.release_subjects(conn, "poll", [_subject(after.connection)], now)
+    if after.down_since is None or not (after.is_refused or now - after.down_since >= CASE_AFTER):
+        return
+    case_class = "authentication_refused" if after.is_refused else "target_unavailable"
+    case = opening(
+        fingerprint=f"{case_class}|{after.connection}",
+        case_class=case_class,
+        code=after.code,
+        cause=f"{after.connection} cannot be used: {after.words}",
+        next_step=(
+            "Renew the key or its rights; what waits goes on by itself, in order."
+            if after.is_refused
+            else "Nothing, if it is being maintained: what waits goes on by itself, in order, however long it takes."
+        ),
+        stage="poll",
+        subject=_subject(after.connection),
+        connection=after.connection,
+        now=now,
+    )
+    await cases.open_or_count(conn, [case], now)
+
+
+async def note_up(conn: Conn, connection: str, now: datetime) -> bool:
+    """Note that a connection can be used again, which closes its case; return whether it was down."""
+    cursor = await conn.execute(
+        "update standing set down_since = null, up_at = %s, next_try_at = null, is_by_sending = false"
+        " where connection = %s and down_since is not null",
+        (now, connection),
+    )
+    if cursor.rowcount == 0:
+        return False
+    await cases.release_subjects(conn, "poll", [_subject(connection)], now)
+    return True
+
+
+async def try_now(conn: Conn, connection: str, now: datetime) -> None:
+    """Have a connection that is down looked at at once: what it was missing is there again."""
+    await conn.execute("update standing set next_try_at = %s where connection = %s and down_since is not null", (now, connection))
+
+
+async def note_real_time(conn: Conn, connection: str, now: datetime) -> None:
+    """Note that there is real-time work for a connection; written at most every half minute."""
+    await conn.execute(
+        "insert into standing as s (connection, real_time_at) values (%(connection)s, %(now)s) on conflict (connection)"
+        " do update set real_time_at = excluded.real_time_at where coalesce(s.real_time_at, '-infinity') < %(before)s",
+        {"connection": connection, "now": now, "before": now - _SEEN_EVERY},
+    )
+
+
+def _subject(connection: str) -> str:
+    return f"target/{connection}"

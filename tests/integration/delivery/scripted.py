@@ -1,0 +1,136 @@
+"""A target that does what a test says, and a deliverer over a real outbox and a clock that is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from counterfoil.core.canonical.commands import Command, CommandKind, UpsertProduct
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.delivery.stage import Deliverer, TargetLink
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.codec import encode
+from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatus
+from counterfoil.kit.errors import HubError
+from counterfoil.kit.http import HttpClient
+from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.store import cases, outbox
+from counterfoil.store.cases import Case
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.outbox import CommandRow, Wish
+from counterfoil.store.pool import Conn, Key, Pool
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+PARTITION = "books/all"
+SUBJECT = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+
+
+@dataclass
+class Books:
+    """The target. ``failing`` raises before anything is done, ``losing`` after everything was; both may pick by what is sent."""
+
+    failing: Callable[[str, Sequence[Command]], HubError | None] = lambda _call, _commands: None
+    losing: Callable[[str, Sequence[Command]], HubError | None] = lambda _call, _commands: None
+    done: list[str] = field(default_factory=list)
+    calls: list[tuple[str, int]] = field(default_factory=list)
+
+    async def send(self, ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        """Book every command, each time it is asked to."""
+        del ctx, bound
+        self._fail(self.failing, "send", commands)
+        self.calls.append(("send", len(commands)))
+        self.done += [command.external_key for command in commands]
+        self._fail(self.losing, "send", commands)
+        return tuple(Outcome(command.id, OutcomeStatus.DONE, f"book/{command.external_key}") for command in commands)
+
+    async def resolve(self, ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        """Say of every command whether it is booked."""
+        del ctx, bound
+        self._fail(self.failing, "resolve", commands)
+        self.calls.append(("resolve", len(commands)))
+        return tuple(
+            Outcome(command.id, OutcomeStatus.DONE, f"book/{command.external_key}")
+            if command.external_key in self.done
+            else Outcome(command.id, OutcomeStatus.RETRY, code="books.absent")
+            for command in commands
+        )
+
+    async def probe(self, ctx: Context) -> None:
+        """Be there, or not."""
+        del ctx
+        self._fail(self.failing, "probe", ())
+        self.calls.append(("probe", 0))
+
+    @staticmethod
+    def _fail(script: Callable[[str, Sequence[Command]], HubError | None], call: str, commands: Sequence[Command]) -> None:
+        error = script(call, commands)
+        if error is not None:
+            raise error
+
+
+@dataclass
+class Desk:
+    """A deliverer and what tests do with it."""
+
+    pool: Pool
+    cipher: Cipher
+    books: Books = field(default_factory=Books)
+    clock: SettableClock = field(default_factory=lambda: SettableClock(START))
+    may_send: Callable[[], bool] = lambda: True
+    armed: list[Key] = field(default_factory=list)
+    batch_size_max: int = 100
+    width: int = 1
+
+    async def turn(self, care: Care = CALM, **changes: Any) -> Turn:
+        """Take one turn of the partition."""
+        return await self.deliverer(**changes).turn(PARTITION, care)
+
+    def deliverer(self, **changes: Any) -> Deliverer:
+        """Return a deliverer, as every process has one."""
+        http = HttpClient("http://127.0.0.1", budget=LocalBudget())
+        ctx = Context("books", None, http, self.clock)
+        one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max)
+        link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width)
+        return Deliverer(self.pool, self.cipher, {"books": link}, self.clock, self._arm, **{"may_send": self.may_send, **changes})
+
+    async def _arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+        del conn
+        self.armed += keys
+
+    async def wish(self, *numbers: int, **changes: Any) -> None:
+        """Wish commands that need nothing."""
+        arguments = encode(UpsertProduct("p", "Plan"))
+        plain: dict[str, Any] = {"kind": "upsert_product", "target": "books", "entity": "DE01", "batch_key": "all", "subject": SUBJECT}
+        wishes = [Wish(f"{n:032x}", external_key=f"k{n}", arguments=arguments, **{**plain, **changes}) for n in numbers]
+        async with self.pool.connection() as conn:
+            await outbox.wish(conn, self.cipher, wishes, self.clock.now())
+
+    async def rows(self, *numbers: int) -> list[CommandRow]:
+        """Return commands as they stand."""
+        async with self.pool.connection() as conn:
+            return await outbox.read(conn, self.cipher, [f"{n:032x}" for n in numbers])
+
+    async def states(self, *numbers: int) -> list[str]:
+        """Return the states of commands."""
+        return [row.state.value for row in await self.rows(*numbers)]
+
+    async def cases(self) -> list[Case]:
+        """Return the open cases."""
+        async with self.pool.connection() as conn:
+            return await cases.list_cases(conn)
+
+    def later(self, seconds: float) -> None:
+        """Move the clock."""
+        self.clock.advance_to(self.clock.now() + timedelta(seconds=seconds))
+
+    async def settle(self, turns_max: int = 50) -> None:
+        """Take turns, moving the clock to each wake, until nothing more is to be done."""
+        for _ in range(turns_max):
+            turn = await self.turn()
+            if not turn.has_more and turn.wake_in_s is None:
+                return
+            self.later(turn.wake_in_s or 0.0)
+        raise AssertionError("the partition does not come to rest")
