@@ -1,13 +1,15 @@
-"""``python -m benchmarks [names...] [--odoo-url ...]``: run benchmarks one after the other, each in a process of its own.
+"""``python -m benchmarks [names...]`` or ``python -m benchmarks NAME --option ...``: run them in turn, each in a process of its own.
 
-Without names all of them, against the sandboxes. An Odoo's address is for the writer only: it is then measured against that server. Every
-figure is one JSON line; lines of text are for people. Stops with status 1 after all if one of them failed.
+Without names all of them, against the sandboxes; one name may have its own options after it (``writer --odoo-url ...``, ``cost --against
+FILE``). Every figure is one JSON line; lines of text are for people. Stops with status 1 after all if one of them failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,43 +20,55 @@ COMMANDS: dict[str, list[str]] = {
     "intake": [str(Path(__file__).parent / "intake.py")],
     "stages": ["-m", "benchmarks.stages"],
     "latency": ["-m", "benchmarks.latency"],
+    "peak": ["-m", "benchmarks.peak"],
     "writer": ["-m", "benchmarks.writer"],
+    "scaling": ["-m", "benchmarks.scaling"],
+    "takeover": ["-m", "benchmarks.takeover"],
+    "cost": ["-m", "benchmarks.cost"],
     "memory": ["-m", "benchmarks.memory"],
     "history": ["-m", "benchmarks.history"],
 }
 TIMEOUT_S = 900
+END_TIMEOUT_S = 60
 
 
 def run(name: str, more: list[str]) -> bool:
-    """Run one benchmark and return whether it measured; say how long it took."""
+    """Run one benchmark and return whether it measured; say how long it took. Whatever it started is ended with it."""
     print(f"== {name}", flush=True)
     began = time.monotonic()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
+    process = subprocess.Popen([sys.executable, *COMMANDS[name], *more], env=environment, start_new_session=True)
     try:
-        status = subprocess.run([sys.executable, *COMMANDS[name], *more], check=False, timeout=TIMEOUT_S, env=environment).returncode
+        status = process.wait(TIMEOUT_S)
     except subprocess.TimeoutExpired:
         print(f"{name}: stopped after {TIMEOUT_S} s", file=sys.stderr)
-        return False
+        status = 1
+    finally:
+        end_all(process)
     print(f"   {time.monotonic() - began:.0f} s", flush=True)
     return status == 0
+
+
+def end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a benchmark that still runs, and all it started; its database's server ends by itself once nobody uses it."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(END_TIMEOUT_S)
 
 
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(COMMANDS))
-    for option in ("--odoo-url", "--odoo-db", "--odoo-key", "--odoo-login"):
-        parser.add_argument(option, default="")
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS and sys.argv[2:3] and sys.argv[2].startswith("-"):
+        return 0 if run(sys.argv[1], sys.argv[2:]) else 1
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in COMMANDS]
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
-    odoo = []
-    for option in ("url", "db", "key", "login"):
-        value = getattr(given, f"odoo_{option}")
-        odoo += [f"--odoo-{option}", value] if value else []
-    names = given.names or list(COMMANDS)
-    good = [run(name, odoo if name == "writer" else []) for name in names]
+    good = [run(name, []) for name in given.names or COMMANDS]
     print("`make demo` and `make test` print their own durations.")
     return 0 if all(good) else 1
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from aiohttp import web
 
+from benchmarks import processes
 from counterfoil.connectors.odoo.sandbox import OdooSandbox
 
 RECORD_MS = 20
 CALL_MS = 10
 WORKERS = 2
-START_TIMEOUT_S = 60.0
 
 
 class CountingOdoo(OdooSandbox):
@@ -81,21 +81,8 @@ async def serve() -> None:
 @asynccontextmanager
 async def running() -> AsyncIterator[dict[str, Any]]:
     """Run it in a process of its own and give its details."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.counting_odoo", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        if process.stdout is None:
-            raise RuntimeError("the server's process has no output")
-        yield json.loads(await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT_S))
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), 10)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    async with processes.started("benchmarks.counting_odoo") as (_, details):
+        yield details
 
 
 if __name__ == "__main__":

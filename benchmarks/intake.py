@@ -27,6 +27,7 @@ SECRET = "whsec_benchmark"
 ACCOUNT = "acct_benchmark"
 CONNECTIONS_MAX = 64
 RATE_PACED = 500
+END_TIMEOUT_S = 20
 
 
 def body_of(number: int) -> bytes:
@@ -211,6 +212,16 @@ def spawn(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, __file__, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process: asked to, and killed if it does not."""
+    process.terminate()
+    try:
+        process.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def read(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Read one line of JSON."""
     assert process.stdout is not None
@@ -240,12 +251,11 @@ async def measure(home: Path, seconds: float) -> dict[str, Any]:
             full = await asyncio.to_thread(read, generator)
             after = usage(server)
             paced = await asyncio.to_thread(read, generator)
-            generator.wait(10)
+            end(generator)
             cpu_us = round(1e6 * (after["cpu_s"] - before["cpu_s"]) / max(1, full["accepted"]))
             return {"full": full, "paced": paced, "cpu_us_per_receipt": cpu_us, "memory_mb": usage(server)["memory_mb"]}
         finally:
-            server.terminate()
-            server.wait(20)
+            end(server)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from benchmarks import counting_odoo, stationery
+from benchmarks import counting_odoo, processes, stationery
 from benchmarks.measuring import report, resident_mb
 from benchmarks.rig import BOOKS, append, settings_of, temporary_home
 from benchmarks.stages import drain
@@ -31,6 +31,7 @@ from counterfoil.workflows.deciding import Decider
 GOAL_MB = 300
 SAMPLE_S = 0.1
 APPEND_AT_ONCE = 2000
+END_TIMEOUT_S = 60.0
 
 
 async def make_backlog(home: str, receipts: int, commands: int) -> None:
@@ -45,6 +46,7 @@ async def make_backlog(home: str, receipts: int, commands: int) -> None:
         for first in range(0, receipts, APPEND_AT_ONCE):
             numbers = range(first, min(receipts, first + APPEND_AT_ONCE))
             await append(hub, [copy_of(templates["invoice.finalized"], "bench", n, n % commands, now) for n in numbers])
+        print(json.dumps({"receipts": receipts, "commands": commands}), flush=True)
 
 
 async def left(hub: Hub) -> tuple[int, int]:
@@ -75,21 +77,20 @@ async def worker(home: str, url: str, seconds: float) -> None:
                 await asyncio.sleep(SAMPLE_S)
                 samples.append(resident_mb())
             found |= {"left": await left(hub), "max_mb": max(samples), "last_mb": samples[-1], "target": BOOKS}
-    print(json.dumps(found), flush=True)
+            print(json.dumps(found), flush=True)
 
 
-async def apart(*arguments: str, timeout_s: float) -> bytes:
-    """Run this module in another role and return what it printed."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.memory", *arguments, stdout=asyncio.subprocess.PIPE)
+async def apart(*arguments: str, timeout_s: float) -> dict[str, object]:
+    """Run this module in another role and return what it says, then end it, within END_TIMEOUT_S whatever it is doing."""
+    command = (sys.executable, "-m", "benchmarks.memory", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout_s)
-    except TimeoutError:
-        process.terminate()
-        await process.wait()
-        raise
-    if process.returncode:
-        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}")
-    return output
+        found = await processes.said(process, timeout_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+        return found
+    finally:
+        await processes.end(process, END_TIMEOUT_S)
 
 
 async def measure(receipts: int, commands: int, seconds: float) -> dict[str, object]:
@@ -99,7 +100,7 @@ async def measure(receipts: int, commands: int, seconds: float) -> dict[str, obj
         stripe = stationery.new_sandbox()
         url = await stripe.start()
         try:
-            return dict(json.loads(await apart("--work", home, "--stripe", url, "--seconds", str(seconds), timeout_s=seconds + 180)))
+            return await apart("--work", home, "--stripe", url, "--seconds", str(seconds), timeout_s=seconds + 180)
         finally:
             await stripe.stop()
 

@@ -26,13 +26,15 @@ from counterfoil.app.hub import Hub, open_hub
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.connectors.stripe.webhooks import delivery_of
+from counterfoil.core.canonical.commands import Lane
 from counterfoil.ingress.keeping import incoming_of, keep
 from counterfoil.normalize.fetching import pack
 from counterfoil.store import receipts, views
+from counterfoil.store.pool import Key
 
 BOOKS = "books"
+NOWHERE = "http://127.0.0.1:9"
 APPEND_MAX = 200
-LANE = 10
 
 _ANYTHING_LEFT = """
 select exists (select from receipt where state = 'pending') or exists (select from agenda)
@@ -52,9 +54,10 @@ class OdooAt:
 
 @dataclass(slots=True)
 class Rig:
-    """A hub at work and what stands around it. ``tag`` tells this run's ids from those of others."""
+    """A hub and what stands around it. ``tag`` tells this run's ids from those of others; ``values``: the hub's configuration."""
 
     hub: Hub
+    values: dict[str, Any]
     odoo: OdooPlain
     company: ProvisionedCompany
     templates: dict[str, Template]
@@ -67,9 +70,9 @@ class Rig:
         now = datetime.now(UTC)
         return [stationery.copy_of(self.templates[kind], self.tag, number, number % customers, now) for number in numbers]
 
-    async def append(self, copies: Sequence[Copy]) -> None:
+    async def append(self, copies: Sequence[Copy], *, lane: int = Lane.REAL_TIME) -> None:
         """Keep deliveries; see :func:`append`."""
-        await append(self.hub, copies)
+        await append(self.hub, copies, lane=lane)
 
     async def settled(self, timeout_s: float) -> None:
         """Wait until nothing is left to do. Raises TimeoutError, RuntimeError if something was refused."""
@@ -81,10 +84,8 @@ class Rig:
             raise RuntimeError(f"something was refused: {where}")
 
     async def is_idle(self) -> bool:
-        """Return whether nothing is pending, undecided or to be sent; cheap, by partial indexes."""
-        async with self.hub.pool.connection() as conn:
-            row = await (await conn.execute(_ANYTHING_LEFT)).fetchone()
-        return row is not None and not row[0]
+        """Return whether nothing is left to do; see :func:`is_idle`."""
+        return await is_idle(self.hub)
 
     async def done(self, kind: str) -> int:
         """Return how many commands of a kind are done."""
@@ -100,6 +101,17 @@ class Rig:
             rows = await (await conn.execute(statement, given)).fetchall()
         return [int(row[0].partition("/")[2]) for row in rows]
 
+    async def book_masters(self, customers: int) -> None:
+        """Have so many customers and the product booked, while the sandbox takes no time; from then on it takes what a server does."""
+        masters = [*self.copies("product.created", [0], customers), *self.copies("price.created", [0], customers)]
+        await self.append(masters + self.copies("customer.created", range(customers), customers))
+        await self.settled(120.0)
+        if len(await self.partners()) != customers:
+            raise RuntimeError(f"{ACCOUNT}: {len(await self.partners())} of {customers} customers were booked")
+        if self.is_sandbox:
+            await self.cost(record_ms=counting_odoo.RECORD_MS, call_ms=counting_odoo.CALL_MS)
+            await self.counts()
+
     async def counts(self) -> dict[str, Any]:
         """Return what the sandbox counted since the last time."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.odoo.url}/_counts") as response:
@@ -112,12 +124,23 @@ class Rig:
             response.raise_for_status()
 
 
-async def append(hub: Hub, copies: Sequence[Copy]) -> None:
-    """Keep deliveries, with what was fetched for them, in groups as the intake commits them."""
+async def is_idle(hub: Hub) -> bool:
+    """Return whether nothing is pending, undecided or to be sent; cheap, by partial indexes."""
+    async with hub.pool.connection() as conn:
+        row = await (await conn.execute(_ANYTHING_LEFT)).fetchone()
+    return row is not None and not row[0]
+
+
+async def append(hub: Hub, copies: Sequence[Copy], *, lane: int = Lane.REAL_TIME, is_armed: bool = True) -> list[Key]:
+    """Keep deliveries, with what was fetched for them, in groups as the intake commits them; return the partitions they wait in.
+
+    ``is_armed`` False: no worker is told; the caller wakes the partitions once it wants them worked.
+    """
+    touched: set[Key] = set()
     settings = hub.contexts[CONNECTION].settings
     for start in range(0, len(copies), APPEND_MAX):
         group = copies[start : start + APPEND_MAX]
-        incoming = incoming_of(CONNECTION, [delivery_of(settings, copy.body) for copy in group], LANE)
+        incoming = incoming_of(CONNECTION, [delivery_of(settings, copy.body) for copy in group], lane)
         now = hub.clock.now()
         async with hub.pool.connection() as conn, conn.transaction():
             kept = await keep(conn, hub.cipher, _arm_nothing, incoming, now)
@@ -127,7 +150,10 @@ async def append(hub: Hub, copies: Sequence[Copy]) -> None:
                 if receipt_id is not None and copy.fetched
             ]
             await receipts.store_fetched(conn, hub.cipher, fetched)
-            await hub.arm(conn, kept.touched)
+            if is_armed:
+                await hub.arm(conn, kept.touched)
+        touched.update(kept.touched)
+    return sorted(touched)
 
 
 async def _arm_nothing(_conn: Any, _keys: Any) -> None:
@@ -145,6 +171,15 @@ def temporary_home() -> Iterator[str]:
 @asynccontextmanager
 async def rig(at: OdooAt, customers: int) -> AsyncIterator[Rig]:
     """Open everything, with so many customers and the product booked in Odoo already; close and delete everything at the end."""
+    async with idle_rig(at) as made:
+        await made.hub.start_work("benchmark")
+        await made.book_masters(customers)
+        yield made
+
+
+@asynccontextmanager
+async def idle_rig(at: OdooAt) -> AsyncIterator[Rig]:
+    """Open everything without anybody at work, nothing booked yet: for workers that are processes of their own."""
     templates = await stationery.templates()
     stripe = stationery.new_sandbox()
     url = await stripe.start()
@@ -152,15 +187,9 @@ async def rig(at: OdooAt, customers: int) -> AsyncIterator[Rig]:
         async with _odoo(at) as odoo:
             company = (await provision(odoo, [US])).companies[US.key]
             with temporary_home() as home:
-                books = {"url": odoo.url, "database": odoo.db, "login": odoo.login, "api_key": odoo.key}
-                async with open_hub(settings_of(home, url, books)) as hub:
-                    await hub.start_work("benchmark")
-                    made = Rig(hub, odoo, company, templates, f"b{secrets.token_hex(3)}", not at.url, stripe)
-                    await _book_masters(made, customers)
-                    if made.is_sandbox:
-                        await made.cost(record_ms=counting_odoo.RECORD_MS, call_ms=counting_odoo.CALL_MS)
-                        await made.counts()
-                    yield made
+                values = values_of(home, url, {"url": odoo.url, "database": odoo.db, "login": odoo.login, "api_key": odoo.key})
+                async with open_hub(from_values(values)) as hub:
+                    yield Rig(hub, values, odoo, company, templates, f"b{secrets.token_hex(3)}", not at.url, stripe)
     finally:
         await stripe.stop()
 
@@ -175,27 +204,22 @@ async def _odoo(at: OdooAt) -> AsyncIterator[OdooPlain]:
         yield odoo
 
 
-def settings_of(home: str, stripe: str = "http://127.0.0.1:9", books: Mapping[str, str] | None = None) -> Settings:
+def settings_of(home: str, stripe: str = NOWHERE, books: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of a hub; without addresses, of one that never speaks to anybody."""
+    return from_values(values_of(home, stripe, books))
+
+
+def values_of(home: str, stripe: str = NOWHERE, books: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the same settings as values, for a process of its own."""
     known = Provisioned({US.key: ProvisionedCompany(US, 0)})
-    nowhere = {"url": "http://127.0.0.1:9", "database": "none", "login": "none", "api_key": "none"}
-    return from_values(
-        {
-            "hub": {"home": home},
-            "connections": {
-                CONNECTION: {"connector": "stripe", **stationery.stripe_settings(stripe)},
-                BOOKS: {"connector": "odoo", **(books or nowhere), **known.configuration()},
-            },
-            "entities": known.entities(BOOKS),
-            "routes": known.routes(),
-            "mappings": known.mappings(),
-        }
-    )
-
-
-async def _book_masters(made: Rig, customers: int) -> None:
-    masters = [*made.copies("product.created", [0], customers), *made.copies("price.created", [0], customers)]
-    await made.append(masters + made.copies("customer.created", range(customers), customers))
-    await made.settled(120.0)
-    if len(await made.partners()) != customers:
-        raise RuntimeError(f"{ACCOUNT}: {len(await made.partners())} of {customers} customers were booked")
+    nowhere = {"url": NOWHERE, "database": "none", "login": "none", "api_key": "none"}
+    return {
+        "hub": {"home": home},
+        "connections": {
+            CONNECTION: {"connector": "stripe", **stationery.stripe_settings(stripe)},
+            BOOKS: {"connector": "odoo", **(books or nowhere), **known.configuration()},
+        },
+        "entities": known.entities(BOOKS),
+        "routes": known.routes(),
+        "mappings": known.mappings(),
+    }

@@ -1,0 +1,53 @@
+"""A target that is never the limit: a configured target's every command is answered at once with done, in the worker itself.
+
+Nothing is sent anywhere and nothing checked: what is measured with it is the hub alone. Batch keys and sizes stay the connector's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from counterfoil.app.settings import Settings
+from counterfoil.core.canonical.commands import Command
+from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus, Requirements, Target, TargetState
+
+
+async def answer_done(_ctx: Context, commands: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Say of every command that it is done."""
+    return tuple(Outcome(one.id, OutcomeStatus.DONE, external_id=f"bench/{one.id}") for one in commands)
+
+
+class QuickTarget:
+    """A target nobody has to ask: nothing locked, nothing missing."""
+
+    def __init__(self, real: Target) -> None:
+        self._real = real
+
+    async def check(self, _ctx: Context, _requirements: Requirements) -> tuple[Finding, ...]:
+        """Find nothing wrong."""
+        return ()
+
+    async def state(self, _ctx: Context) -> TargetState:
+        """Say that nothing is locked."""
+        return TargetState("19", {})
+
+    async def suggest(self, _ctx: Context) -> str:
+        """Suggest nothing."""
+        return ""
+
+    def batch_key(self, settings: Any, command: Command) -> str:
+        """Return the connector's own partition."""
+        return self._real.batch_key(settings, command)
+
+
+def quickened(settings: Settings, name: str) -> Settings:
+    """Return the settings with one connection's target replaced."""
+    connection = settings.connections[name]
+    connector = connection.connector
+    if connector.target is None:
+        raise ValueError(f"{name} cannot be posted to")
+    deliver = {kind: replace(one, send=answer_done, resolve=answer_done) for kind, one in connector.deliver.items()}
+    quick = replace(connector, source=None, target=QuickTarget(connector.target), deliver=deliver)
+    return replace(settings, connections={**settings.connections, name: replace(connection, connector=quick)})
