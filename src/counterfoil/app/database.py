@@ -37,6 +37,13 @@ def url_of(configured: str) -> str:
 
 
 @asynccontextmanager
+async def database_url(home: Path, configured: str) -> AsyncIterator[str]:
+    """Yield the URL of the database as it is, whatever its schema: for backup and restore. Raises StoreError."""
+    async with AsyncExitStack() as stack:
+        yield url_of(configured) or await stack.enter_async_context(embedded(home))
+
+
+@asynccontextmanager
 async def open_database(home: Path, url: str, clock: Clock | None = None, *, size_max: int = 16) -> AsyncIterator[Database]:
     """Open the database (the embedded one of ``home`` if ``url`` is empty) and bring its schema up to date.
 

@@ -32,9 +32,10 @@ from counterfoil.normalize.wanted import Healer
 from counterfoil.store import agenda, outbox, work, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.workflows import arming
+from counterfoil.workflows import arming, relearning
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.engine import Engine
+from counterfoil.workflows.relearning import Relearner
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import DayCloser
 from counterfoil.workflows.upkeep import Upkeep
@@ -149,6 +150,7 @@ def _stages(hub: Hub) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm)
+    relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
         work.DECIDE: decider.turn,
@@ -160,6 +162,7 @@ def _stages(hub: Hub) -> dict[str, Stage]:
         "close_day": closer.turn,
         "target": upkeep.target_turn,
         "partitions": upkeep.partitions_turn,
+        relearning.STAGE: relearner.turn,
     }
 
 
@@ -167,7 +170,7 @@ def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
     keys: list[Key] = [("heal", "all"), ("partitions", "all")]
     keys += [("poll", name) for name in hub.sources]
-    keys += [("target", name) for name in hub.targets]
+    keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [("close_day", name) for name in hub.rules.entities]
     return keys
 

@@ -58,6 +58,13 @@ async def outdated_workers(database: Database, home: Path, environment: Mapping[
     return [one.id for one in found if one.started_at < changed_at and now - one.beat_at < ALIVE_WITHIN]
 
 
+def configured_keys(home: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the keys that are configured, by id; none where there is neither variable nor key file. Makes none."""
+    if not environment.get(KEY_VARIABLE, "").strip() and not (home / KEY_FILE).exists():
+        return {}
+    return parse_keys(_text(home, environment))
+
+
 def _text(home: Path, environment: Mapping[str, str]) -> str:
     return environment.get(KEY_VARIABLE, "").strip() or (home / KEY_FILE).read_text().strip()
 

@@ -7,7 +7,24 @@ from typing import Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import backfill, case, check, connector, demo, init, key, mapping, replay, sandbox, schema, status, trace, up
+from counterfoil.cli import (
+    backfill,
+    backup,
+    case,
+    check,
+    connector,
+    demo,
+    init,
+    key,
+    mapping,
+    replay,
+    restore,
+    sandbox,
+    schema,
+    status,
+    trace,
+    up,
+)
 
 app = typer.Typer(
     name="counterfoil",
@@ -24,6 +41,8 @@ app.command("status")(status.status)
 app.command("trace")(trace.trace)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(replay.replay)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.add_typer(case.app, name="case")
 app.add_typer(mapping.app, name="map")
 app.add_typer(schema.app, name="schema")

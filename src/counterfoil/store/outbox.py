@@ -54,6 +54,9 @@ _STATE_AFTER = {
 }
 
 
+_TO_DELIVER = (CommandState.READY, CommandState.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A command to be wished; ``id`` is 32 hexadecimal characters, ``arguments`` the encoded canonical arguments.
@@ -172,13 +175,17 @@ with wished as (
 ), needed as (
     insert into command_need (target, key, command_id, created_at) select target, key, id, %(now)s from need order by target, key, id
 ), placed as (
-    select f.*, (select count(*) from need n where n.id = f.id) as missing from first f order by place
+    select f.*, (select count(*) from need n where n.id = f.id) as missing,
+        exists (select 1 from target_known k where k.target = f.target and k.external_key = f.external_key)
+            or exists (select 1 from relearning r where r.target = f.target and r.is_blind) as in_doubt
+    from first f order by place
 )
 insert into command (id, created_at, seq, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key,
-    produces, needs, missing, state, not_before, next_try_at, rules_version, causation_id, content, key_id, arguments)
+    produces, needs, missing, in_doubt, state, not_before, next_try_at, rules_version, causation_id, content, key_id, arguments)
 select id, %(now)s, nextval('command_seq'), kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key,
-    produces, string_to_array(needs, E'\\n'), missing, case when missing = 0 then 'ready' else 'waiting' end::command_state, not_before,
-    not_before, rules_version, causation_id, content, key_id, arguments
+    produces, string_to_array(needs, E'\\n'), missing, in_doubt,
+    case when missing > 0 then 'waiting' when in_doubt then 'unknown' else 'ready' end::command_state, not_before, not_before,
+    rules_version, causation_id, content, key_id, arguments
 from placed
 returning id, target, batch_key, state
 """
@@ -186,6 +193,8 @@ returning id, target, batch_key, state
 
 async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[Wish], now: datetime) -> Wished:
     """Add commands that were never wished before, ready or waiting for what is not bound yet.
+
+    One whose key the target is known to hold is in doubt from its beginning: resolved by its key, not sent (relearning.py).
 
     The transaction must be READ COMMITTED (the default): what is bound is looked at after the latch is held.
     """
@@ -206,7 +215,7 @@ async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[Wish], now: datetime
         "now": now,
     }
     rows = await (await conn.execute(_WISH, given)).fetchall()
-    touched = {deliver_key(target, batch_key) for _, target, batch_key, state in rows if state == CommandState.READY}
+    touched = {deliver_key(target, batch_key) for _, target, batch_key, state in rows if state != CommandState.WAITING}
     return Wished(frozenset(row[0].hex for row in rows), tuple(sorted(touched)))
 
 
@@ -226,6 +235,7 @@ where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', '
     and (order_key = '' or not exists (
         select 1 from command e where e.target = c.target and e.batch_key = c.batch_key and e.order_key = c.order_key and e.order_key <> ''
             and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
+    and not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
 order by lane, seq limit %(limit)s
 """
 
@@ -235,8 +245,8 @@ async def claim(
 ) -> list[CommandRow]:
     """Return commands of a partition that may be tried now, by lane, then as wished; those in state unknown are to be resolved, not sent.
 
-    Of commands with one order key only the first open one is returned. ``without``: ids the caller has under way. Claiming changes
-    nothing: ``mark_sent`` before sending.
+    Of commands with one order key only the first open one is returned; none while the target is to be learned again (relearning.py).
+    ``without``: ids the caller has under way. Claiming changes nothing: ``mark_sent`` before sending.
     """
     given = {"target": target, "batch_key": batch_key, "now": now, "limit": limit, "without": list(without)}
     return await _read(conn, cipher, _CLAIM, given)
@@ -246,8 +256,9 @@ async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:
     """Return when the partition's earliest delayed command is due, None if none is delayed."""
     cursor = await conn.execute(
         "select min(next_try_at) from command"
-        " where target = %s and batch_key = %s and state in ('ready', 'unknown') and next_try_at is not null",
-        (target, batch_key),
+        " where target = %s and batch_key = %s and state in ('ready', 'unknown') and next_try_at is not null"
+        " and not exists (select 1 from relearning r where r.target = %s and r.learned_at is null)",
+        (target, batch_key, target),
     )
     row = await cursor.fetchone()
     return None if row is None else row[0]
@@ -360,7 +371,7 @@ with gone as (
     order by c.id for update of c
 )
 update command c set missing = c.missing - l.by,
-    state = case when c.state = 'waiting' and c.missing <= l.by then 'ready' else c.state end
+    state = case when c.state <> 'waiting' or c.missing > l.by then c.state when c.in_doubt then 'unknown' else 'ready' end
 from locked l where c.created_at = l.created_at and c.id = l.id
 returning c.target, c.batch_key, c.state::text
 """
@@ -373,7 +384,7 @@ async def bind_and_release(conn: Conn, bound: Sequence[Binding], now: datetime) 
     await conn.execute("lock table binding_latch in share mode")
     await bindings.bind(conn, bound, now)
     rows = await (await conn.execute(_RELEASE, columns(bound, ("connection", "key")))).fetchall()
-    return sorted({deliver_key(target, batch_key) for target, batch_key, state in rows if state == CommandState.READY})
+    return sorted({deliver_key(target, batch_key) for target, batch_key, state in rows if state in _TO_DELIVER})
 
 
 _RECOUNT = """

@@ -164,9 +164,9 @@ def _wish_of(row: CommandRow) -> Wish:
 
 def _is_open(row: CommandRow) -> bool:
     """Whether the command certainly took no effect: refused or never sent."""
-    if row.state is CommandState.PARKED:
-        return not row.in_doubt
-    return row.state in (CommandState.WAITING, CommandState.READY) and row.sent_at is None
+    if row.in_doubt:
+        return False
+    return row.state is CommandState.PARKED or (row.state in (CommandState.WAITING, CommandState.READY) and row.sent_at is None)
 
 
 def _entity_of(decision: Decision) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from counterfoil.core.canonical.commands import Account, AccountRole, Command
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.ids import ObjectRef, external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.finance.summary import SummaryItem, close_day
 from counterfoil.core.policies.closing import close
-from counterfoil.core.policies.decision import MemoryView, Problem
+from counterfoil.core.policies.decision import CaseClass, MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import encode
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import cases, outbox, summary
+from counterfoil.store import cases, outbox, relearning, summary
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Key, Pool
@@ -25,6 +25,10 @@ from counterfoil.workflows.rules_source import RulesSource
 
 CLOSE_EVERY_S = 60.0
 """How often days are looked at; a day is closed soon after midnight of the entity's own time zone."""
+RESTORED_S = 5.0
+"""How often, while a restored hub learns again what the books hold."""
+NUMBERS_MAX = 100
+"""Entries of one day that are looked for in the books of a restored hub: the first and its supplements."""
 
 
 def to_row(item: SummaryItem, subject: ObjectRef) -> summary.SummaryItem:
@@ -84,6 +88,9 @@ class DayCloser:
         now = self.clock.now()
         async with self.pool.connection() as conn:
             rules = await self.rules.current(conn)
+            restored = await relearning.load(conn, rules.entities[key].target)
+            if restored is not None and restored.caught_up_at is None:
+                return Turn(has_more=False, wake_in_s=RESTORED_S)  # a day must not be closed before all of it is known again
             today = now.astimezone(rules.entities[key].time_zone).date()
             days = [day for day in await summary.open_days(conn, today) if day.entity == key and day.day < today]
         for day in days:
@@ -101,10 +108,29 @@ class DayCloser:
         decision = close(entry, MemoryView({}), rules, now)
         if decision.problems:
             raise _NotYetError(decision.problems[0])
+        await _check_known(conn, decision.commands, day, number)
         wishes = [wish_of(command, self.batch_key(command)) for command in decision.commands]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         await cases.release_subjects(conn, "close_day", [_name(day)], now)
         await self.arm(conn, wished.touched)
+
+
+async def _check_known(conn: Conn, commands: Sequence[Command], day: summary.OpenDay, number: int) -> None:
+    """Make sure that the target holds no other entry of this day that the hub, once restored from a backup, knows nothing of."""
+    numbers = [other for other in range(1, NUMBERS_MAX) if other != number]
+    for command in commands:
+        keys = [external_key("summary", f"{day.entity}:{day.day.isoformat()}.{day.currency}.{other}") for other in numbers]
+        found = await relearning.among(conn, command.target, keys)
+        if found:
+            words = (
+                f"{command.target} holds {', '.join(found)} of {_name(day)}, made before this hub was restored and cut otherwise than the"
+                " hub would cut that day now; nothing more of that day is posted"
+            )
+            remedy = (
+                "Remove that day's summary entries in the books, run `counterfoil restore --relearn-only` while no worker runs, and start:"
+                " the day is then posted whole."
+            )
+            raise _NotYetError(Problem(CaseClass.DUPLICATE_SUSPECTED, "summary.closed_otherwise", words, remedy, entity=day.entity))
 
 
 def _name(day: summary.OpenDay) -> str:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from counterfoil.connectors.files.columns import rows_of
 from counterfoil.connectors.files.config import FilesConfig
@@ -17,10 +17,13 @@ from counterfoil.connectors.files.outbox import Outbox
 from counterfoil.core.canonical.commands import Command, CommandKind
 from counterfoil.core.canonical.ids import digest
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, DeliveryOf, Finding, Outcome, OutcomeStatus, Requirements, Severity, TargetState
+from counterfoil.kit.connector import Context, DeliveryOf, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Severity, TargetState
 from counterfoil.kit.errors import TransientError
 
 BATCH_SIZE_MAX = 500
+KNOWN_PAGE_SIZE = 5000
+
+T = TypeVar("T")
 
 KINDS = (CommandKind.POST_INVOICE, CommandKind.POST_CREDIT_NOTE, CommandKind.POST_PAYMENT, CommandKind.POST_ENTRY)
 
@@ -68,6 +71,12 @@ class FilesTarget:
         """Return the version of the layout written; nothing is ever locked."""
         return TargetState("1", {})
 
+    async def known(self, ctx: Context, cursor: str) -> KnownPage:
+        """Return the next page of what is in the outbox."""
+        found = await _on_disk(ctx, lambda outbox: outbox.list_after(int(cursor or "0"), KNOWN_PAGE_SIZE))
+        records = tuple((key, f"{kind}/{key}") for _, kind, key in found)
+        return KnownPage(records, str(found[-1][0]) if found else cursor, has_more=len(found) == KNOWN_PAGE_SIZE)
+
     async def suggest(self, ctx: Context) -> str:
         """Return a comment: files need no mapping."""
         return f"# {ctx.connection}: files need no mapping of entities\n"
@@ -109,7 +118,7 @@ def _outcome(command: Command, item: Item, content: str) -> Outcome:
     )
 
 
-async def _on_disk(ctx: Context, work: Callable[[Outbox], Mapping[str, str]]) -> Mapping[str, str]:
+async def _on_disk(ctx: Context, work: Callable[[Outbox], T]) -> T:
     settings: FilesConfig = ctx.settings
     outbox = Outbox(settings.outbox, FORMATS[settings.output], disk_of(ctx))
     try:

@@ -63,6 +63,14 @@ class Outbox:
             self.disk.commit(index)
         return found
 
+    def list_after(self, place: int, limit: int) -> list[tuple[int, str, str]]:
+        """Return (place, kind, external key) of what counts, in order of writing, after a place (0: from the first)."""
+        with self._index() as index:
+            query = "SELECT rowid, kind, external_key FROM written WHERE rowid > ? ORDER BY rowid LIMIT ?"
+            found = index.execute(query, (place, limit)).fetchall()
+            self.disk.commit(index)
+        return found
+
     def _append(self, index: sqlite3.Connection, kind: str, items: Sequence[Item]) -> None:
         name = self._name(kind)
         known = index.execute("SELECT length FROM file WHERE name = ?", (name,)).fetchone()

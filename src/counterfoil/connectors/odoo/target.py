@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from counterfoil.connectors.odoo import check, suggest
+from counterfoil.connectors.odoo import check, known, suggest
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.detect import connect, forget
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import locked_until
 from counterfoil.core.canonical.commands import Command
-from counterfoil.kit.connector import Context, Finding, Requirements, TargetState
+from counterfoil.kit.connector import Context, Finding, KnownPage, Requirements, TargetState
 
 
 class OdooTarget:
@@ -23,6 +23,10 @@ class OdooTarget:
         """Return Odoo's version and the last locked day per entity. Raises TransientError, SetupError, RejectedError."""
         session = await connect(ctx)
         return TargetState(session.dialect.version, await locked_until(ctx, session))
+
+    async def known(self, ctx: Context, cursor: str) -> KnownPage:
+        """Return the next page of our external ids, in the order they were given."""
+        return await known.known(ctx, cursor)
 
     async def suggest(self, ctx: Context) -> str:
         """Return a commented TOML fragment with the companies, journals and accounts found."""

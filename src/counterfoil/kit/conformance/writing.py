@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.commands import Command, CommandKind
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_target, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Send, Severity, Target
@@ -15,6 +15,8 @@ from counterfoil.kit.sandbox import Fault
 
 ROUNDS_MAX = 8
 WRITES_MAX = 40
+PAGES_MAX = 100
+_MATCHES = (CommandKind.ALLOCATE, CommandKind.UNMATCH)  # the target may make them itself, without a key of ours
 _FINAL = (OutcomeStatus.DONE, OutcomeStatus.REFUSED)
 
 
@@ -58,6 +60,26 @@ async def delivers_once(kind: type[Harness]) -> None:
                 f"{command.kind}: delivered twice it is {first[command.id].external_id}, then {again[command.id].external_id}",
             )
         await _require_one_each(harness, ctx, "delivered twice")
+
+
+async def what_it_holds_is_listed(kind: type[Harness]) -> None:
+    """The target lists every document and master record under its external key, with the id the outcome named; or says it cannot."""
+    async with opened(kind) as (harness, ctx):
+        outcomes = await _deliver_all(harness, ctx)
+        listed: dict[str, set[str]] = {}
+        cursor = ""
+        for _ in range(PAGES_MAX):
+            page = await target_of(harness).known(ctx, cursor)
+            for key, external_id in page.records:
+                listed.setdefault(key, set()).add(external_id)
+            cursor = page.cursor
+            if not page.has_more:
+                break
+        require(not page.has_more, f"the list of what the target holds has not ended after {PAGES_MAX} pages")
+        for command in harness.commands() if page.is_listed else ():
+            if command.kind not in _MATCHES:
+                found, named = listed.get(command.external_key, set()), outcomes[command.id].external_id
+                require(named in found, f"{command.kind} {command.external_key} is {named}, but listed as {sorted(found)}")
 
 
 async def a_bad_record_fails_alone(kind: type[Harness]) -> None:
@@ -171,6 +193,7 @@ CHECKS = (
     Check("every_kind_of_command_is_tried", Part.WRITES, every_kind_is_tried, has_target),
     Check("a_complete_target_passes_its_check", Part.WRITES, target_is_checked, has_target),
     Check("every_command_is_delivered_exactly_once", Part.WRITES, delivers_once, has_target),
+    Check("what_the_target_holds_is_listed", Part.WRITES, what_it_holds_is_listed, has_target),
     Check("one_bad_record_fails_alone", Part.WRITES, a_bad_record_fails_alone, _can_refuse),
     Check("answers_lost_after_a_write_double_nothing", Part.PROVEN, lost_answers_double_nothing, _can_fail),
     Check("requests_lost_before_a_write_lose_nothing", Part.PROVEN, lost_requests_lose_nothing, _can_fail),

@@ -1,0 +1,250 @@
+"""A backup older than the books: what was booked since is found there again, compared and never posted twice."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Server
+from tests.crash.stories import judge, play
+from tests.integration.path.conftest import assert_balanced
+from tests.integration.path.house import House, house
+
+from counterfoil.app.backup import Restored, back_up, restore
+from counterfoil.app.hub import open_hub, serve_intake
+from counterfoil.app.keys import configured_keys
+from counterfoil.app.settings import from_values
+from counterfoil.kit.clock import SystemClock
+from counterfoil.kit.connector import Context, KnownPage
+from counterfoil.kit.errors import TransientError
+from counterfoil.store import relearning
+
+_numbers = itertools.count(1)
+ROOM = datetime(2025, 12, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def empty_database(database_template: Server) -> Callable[[], str]:
+    """Return a maker of databases without anything in them."""
+
+    def make() -> str:
+        name = f"restored_{next(_numbers)}"
+        database_template.execute(f"create database {name}")
+        return database_template.url_of(name)
+
+    return make
+
+
+async def save(made: House, folder: Path) -> None:
+    """Back the hub up while it is at work."""
+    await back_up(made.hub.dsn, configured_keys(made.hub.settings.hub.home, os.environ), folder)
+
+
+@asynccontextmanager
+async def restored(made: House, folder: Path, url: str) -> AsyncIterator[Restored]:
+    """Lose the hub at work and have one restored from a backup in its place; it is not at work yet."""
+    await made.hub.stop_work()
+    keys = configured_keys(made.hub.settings.hub.home, os.environ)
+    sources = list(made.hub.sources)
+    found = await restore(url, folder, keys, ["books"], sources, made.clock.now(), is_replaced=False)
+    values = {**made.values, "hub": {**made.values["hub"], "database_url": url}}
+    before = made.hub, made.intake
+    async with open_hub(from_values(values), made.clock) as hub, serve_intake(hub, "127.0.0.1", 0, SystemClock()) as address:
+        made.hub, made.intake = hub, address
+        yield found
+        await hub.stop_work()
+    made.hub, made.intake = before
+
+
+async def rows(made: House, query: str) -> list[tuple[Any, ...]]:
+    """Return what a query finds in the hub's database."""
+    async with made.hub.pool.connection() as conn:
+        return await (await conn.execute(query.encode())).fetchall()
+
+
+class Shut:
+    """For as long as the context lasts, the books do not say what they hold."""
+
+    def __init__(self, made: House) -> None:
+        target, _ = made.hub.targets["books"]
+        self._patch = pytest.MonkeyPatch()
+        self._kind = type(target)
+        self.asked = 0
+
+    def __enter__(self) -> Shut:
+        async def known(_target: object, _ctx: Context, _cursor: str) -> KnownPage:
+            self.asked += 1
+            raise TransientError("down for maintenance", code="test.down")
+
+        self._patch.setattr(self._kind, "known", known)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+
+async def has_wished(made: House, key: str) -> bool:
+    """Tell whether a command with an external key was wished."""
+    return bool(await rows(made, f"select 1 from command where external_key = '{key}'"))
+
+
+async def is_caught_up(made: House) -> bool:
+    """Tell whether everything up to the restore is known and decided again."""
+    return bool(await rows(made, "select 1 from relearning where caught_up_at is not null"))
+
+
+async def bill(made: House, amount: int) -> dict[str, Any]:
+    """Bill a new customer without tax."""
+    stage = made.stage()
+    customer = await stage.customer()
+    await stage.item(customer, "Consulting", amount)
+    return await stage.bill(customer, is_charged=False)
+
+
+async def close(made: House) -> None:
+    """Have the American days looked at, and wait until what was closed is posted."""
+    await made.hub.wake([("close_day", "US")])
+
+    async def is_looked_at() -> bool:
+        return await rows(made, "select count(*) from work where stage = 'close_day' and armed") == [(0,)]
+
+    await made.until(is_looked_at)
+    await made.settle()
+
+
+DONE = "select external_key, external_id from command where state = 'done' order by 1, 2"
+SENT_AS_NEW = """
+select c.external_key from attempt a, unnest(a.command_ids) as i(id) join command c on c.id = i.id
+where not a.is_resolution and a.target = 'books' and a.started_at > (select max(marked_at) from relearning)
+"""
+
+
+async def test_what_the_books_hold_is_found_again_and_what_was_lost_is_booked_once(
+    database: str, tmp_path: Path, empty_database: Callable[[], str]
+) -> None:
+    async with house(database, tmp_path / "home") as made:
+        first = await play(made)
+        await made.tell()
+        await save(made, tmp_path / "backup")
+        second = await play(made)
+        await made.tell()
+        third = await play(made)
+        made.news()  # the outage: nobody is told of the third
+        booked = made.external_keys()
+        known = await rows(made, DONE)
+        async with restored(made, tmp_path / "backup", empty_database()) as found:
+            assert found.targets == ("books",)
+            assert {key for key, _ in await rows(made, DONE)}.isdisjoint(second.keys)
+            with Shut(made) as door:
+                await made.later(hours=2)
+                await made.hub.start_work("after")
+                await made.poll()
+                await made.until(lambda: has_wished(made, third.keys[0]))
+                assert door.asked
+                assert await rows(made, "select * from attempt a, relearning r where a.started_at > r.marked_at") == []
+                assert set(made.external_keys()) == set(booked)
+            await made.hub.wake([("relearn", "books")])
+            await made.settle()
+            assert (await judge(made, first)).is_right
+            assert (await judge(made, second)).is_right
+            assert (await judge(made, third)).is_right
+            await assert_balanced(made)
+            proof = await made.prove()
+            assert [row for row in proof.totals if not row.is_equal] == []
+            # The same documents under the same ids as before, and only the third customer's are new.
+            assert set(known) <= set(await rows(made, DONE))
+            new = set(made.external_keys()) - set(booked)
+            sent = {key for (key,) in await rows(made, SENT_AS_NEW)}
+            assert sent == {key for key, _ in await rows(made, DONE)} - {key for key, _ in known}
+            assert new <= sent
+            assert set(third.keys) <= new
+            assert await made.cases() == []
+
+
+async def test_a_day_in_the_books_cut_otherwise_becomes_a_case_and_never_a_second_entry(
+    database: str, tmp_path: Path, empty_database: Callable[[], str]
+) -> None:
+    def configured(values: dict[str, Any]) -> None:
+        values["entities"]["US"]["posting"] = "summary"
+
+    async with house(database, tmp_path / "home", start=ROOM, change=configured) as made:
+        await bill(made, 10000)
+        await made.tell()
+        await save(made, tmp_path / "backup")
+        await bill(made, 20000)
+        await made.tell()
+        late = await bill(made, 4400)
+        held = made.news()
+        await made.later(days=1)
+        await close(made)
+        await made.deliver(held)
+        await made.settle()
+        await close(made)
+        booked = [key for key in made.external_keys() if key.startswith("summary_")]
+        assert booked == ["summary_US.2025-12-02.USD.1", "summary_US.2025-12-02.USD.2"]
+        async with restored(made, tmp_path / "backup", empty_database()):
+            await made.later(hours=2)
+            await made.hub.start_work("after")
+            await made.poll()
+            await made.until(lambda: is_caught_up(made))
+            await made.settle()
+            await close(made)
+            # 100, 200 and 44 are one entry now, in the books they are two.
+            (case,) = await made.cases()
+            assert (case.code, case.entity) == ("summary.closed_otherwise", "US")
+            assert [key for key in made.external_keys() if key.startswith("summary_")] == booked
+            assert made.balance("US", "400000") == -34400
+            assert late["id"]
+            # What the case says to do: the entries are removed, and the day is posted whole.
+            for key in booked:
+                made.person("delete", xid=f"counterfoil.{key}")
+            await made.hub.stop_work()
+            async with made.hub.pool.connection() as conn:
+                await relearning.mark(conn, ["books"], None, made.clock.now())
+            await made.later(hours=2)
+            await made.hub.start_work("again")
+            await made.poll()
+            await made.until(lambda: is_caught_up(made))
+            await close(made)
+            assert await made.cases() == []
+            assert [key for key in made.external_keys() if key.startswith("summary_")] == booked[:1]
+            assert made.balance("US", "400000") == -34400
+            await assert_balanced(made)
+
+
+async def test_a_day_in_the_books_that_would_be_closed_the_same_way_is_recognized(
+    database: str, tmp_path: Path, empty_database: Callable[[], str]
+) -> None:
+    def configured(values: dict[str, Any]) -> None:
+        values["entities"]["US"]["posting"] = "summary"
+
+    async with house(database, tmp_path / "home", start=ROOM, change=configured) as made:
+        await bill(made, 10000)
+        await made.tell()
+        await save(made, tmp_path / "backup")
+        await bill(made, 20000)
+        await made.tell()
+        await made.later(days=1)
+        await close(made)
+        async with restored(made, tmp_path / "backup", empty_database()):
+            await made.hub.start_work("after")
+            # The day is over, but what it held is not all known again: closing it now would cut it otherwise.
+            await close(made)
+            assert await rows(made, "select 1 from command where kind = 'post_entry'") == []
+            await made.later(hours=2)
+            await made.poll()
+            await made.until(lambda: is_caught_up(made))
+            await close(made)
+            assert await made.cases() == []
+            assert [key for key in made.external_keys() if key.startswith("summary_")] == ["summary_US.2025-12-02.USD.1"]
+            assert made.balance("US", "400000") == -30000
+            assert await rows(made, "select state::text, external_key from command where kind = 'post_entry'") == [
+                ("done", "summary_US.2025-12-02.USD.1")
+            ]
+            await assert_balanced(made)
