@@ -11,7 +11,7 @@ from typing import Any
 
 from counterfoil.app.settings import Settings
 from counterfoil.core.canonical.commands import Command
-from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus, Requirements, Target, TargetState
+from counterfoil.kit.connector import Context, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Target, TargetState
 
 
 async def answer_done(_ctx: Context, commands: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
@@ -32,6 +32,10 @@ class QuickTarget:
     async def state(self, _ctx: Context) -> TargetState:
         """Say that nothing is locked."""
         return TargetState("19", {})
+
+    async def known(self, _ctx: Context, cursor: str) -> KnownPage:
+        """Hold nothing."""
+        return KnownPage((), cursor, has_more=False)
 
     async def suggest(self, _ctx: Context) -> str:
         """Suggest nothing."""
