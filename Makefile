@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check crash bench conformance lock clean
+.PHONY: demo test check crash soak bench conformance lock clean
 
 $(STAMP): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Counterfoil needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
@@ -28,6 +28,9 @@ check: test
 
 crash: $(STAMP) ## every kill point and every write x fault; ends with a table of lost, doubled and stuck
 	@COUNTERFOIL_CRASH=full $(BIN)/python -m pytest tests/crash $(ARGS)
+
+soak: $(STAMP) ## many seeds of the simulation; ends with a table of zeros: make soak SEEDS=10 DAYS=7 INVOICES=60 (SEEDS also as a list: 3,7)
+	@SEEDS="$(SEEDS)" DAYS="$(DAYS)" INVOICES="$(INVOICES)" START="$(START)" $(BIN)/python -m counterfoil.app.simulation.soak
 
 bench: $(STAMP) ## ratios against the target's own ceiling; figures to docs/benchmarks.md by hand
 	@$(BIN)/python -m benchmarks $(ARGS)

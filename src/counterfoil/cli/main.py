@@ -21,6 +21,7 @@ from counterfoil.cli import (
     restore,
     sandbox,
     schema,
+    simulate,
     status,
     trace,
     up,
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
 app.command("up")(up.up)
 app.command("init")(init.init)
 app.command("check")(check.check)

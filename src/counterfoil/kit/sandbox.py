@@ -34,6 +34,7 @@ class Fault:
     retry_after_s: float | None = None
     skip: int = 0  # let this many matching requests pass first
     body: str = ""  # body to answer with, for status faults; empty: the vendor's own error shape
+    name: str = ""  # to take it away again by, among others
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
@@ -177,7 +178,12 @@ class Sandbox:
         self.switch.faults.append(fault)
         return web.json_response(asdict(fault), status=201)
 
-    async def _delete_faults(self, _request: web.Request) -> web.Response:
+    async def _delete_faults(self, request: web.Request) -> web.Response:
+        """Take faults away: those of a ``name``, or without one all of them and the record of what they struck."""
+        name = request.query.get("name", "")
+        if name:
+            self.switch.faults[:] = [fault for fault in self.switch.faults if fault.name != name]
+            return web.json_response({})
         self.switch.faults.clear()
         self.switch.struck.clear()
         return web.json_response({})

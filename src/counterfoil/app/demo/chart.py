@@ -6,6 +6,7 @@ the rest gets a code that no version of that chart uses (1014 is banks, 1015 cas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -53,7 +54,9 @@ PROCESSOR_JOURNAL = "CFP"
 OUT_OF_BAND_JOURNAL = "CFO"
 """Journal codes (at most five characters). Own journals keep imported numbers apart from numbers people make."""
 
-RATES: dict[tuple[str, str], tuple[tuple[date, Decimal], ...]] = {
+Rates = Mapping[tuple[str, str], tuple[tuple[date, Decimal], ...]]
+
+RATES: Rates = {
     ("EUR", "USD"): (
         (date(2025, 11, 1), Decimal("0.8640")),
         (date(2025, 12, 1), Decimal("0.8600")),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from .casting import MONTH_END, MONTH_START, accompany, cast
+from .casting import MONTH_END, MONTH_START, Role, accompany, cast
 from .catalog import build_catalog
 from .control import StripeControl
 from .entities import DemoEntity
@@ -82,11 +82,29 @@ async def play(
     """
     entities = [account.entity for account in accounts]
     roles = (*accompany(entities), *cast(entities, invoices, seed))
+    return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress)
+
+
+async def _at_once(_instant: datetime) -> None:
+    """Let the clock go on."""
+
+
+async def perform(
+    accounts: Sequence[StripeAccount],
+    control: StripeControl,
+    seed: int,
+    roles: Sequence[Role],
+    span: tuple[datetime, datetime],
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    before: Callable[[datetime], Awaitable[None]] = _at_once,
+) -> Played:
+    """Play roles from the span's first instant to its last. ``before`` is awaited with every instant the clock is about to be moved to."""
+    start, end = span
     ids = {account.entity.key: account.id for account in accounts}
     played = Played()
     async with AsyncExitStack() as stack:
         apis = {a.entity.key: await stack.enter_async_context(StripePlain(a.url, a.key)) for a in accounts}
-        await control.advance(MONTH_START)
+        await control.advance(start)
         catalogs = {a.entity.key: await build_catalog(apis[a.entity.key], a.entity) for a in accounts}
         for key, catalog in catalogs.items():
             played.tax_rates |= {(key, tax): rate for tax, rate in catalog.tax_rates.items()}
@@ -106,21 +124,29 @@ async def play(
         ]
         for role in roles:
             played.stories[role.entity.key, role.story.__name__] += 1
-        await _perform([(role.starts_at, role.story(stage)) for role, stage in zip(roles, stages, strict=True)], control, on_progress)
+
+        async def move(to: datetime) -> None:
+            await before(to)
+            await control.advance(to)
+
+        await _perform([(role.starts_at, role.story(stage)) for role, stage in zip(roles, stages, strict=True)], move, end, on_progress)
     return played
 
 
 async def _perform(
-    stories: Sequence[tuple[datetime, AsyncGenerator[timedelta, None]]], control: StripeControl, on_progress: Callable[[Progress], None]
+    stories: Sequence[tuple[datetime, AsyncGenerator[timedelta, None]]],
+    move: Callable[[datetime], Awaitable[None]],
+    end: datetime,
+    on_progress: Callable[[Progress], None],
 ) -> None:
     """Run the stories one step at a time in the order of the clock, so that nothing depends on the machine's speed."""
     turn = count()
     due = [(starts_at, next(turn), story) for starts_at, story in stories]
     heapq.heapify(due)
     done = 0
-    while due and due[0][0] <= MONTH_END:
+    while due and due[0][0] <= end:
         now, _, story = heapq.heappop(due)
-        await control.advance(now)
+        await move(now)
         pause = await anext(story, None)
         if pause is None:
             done += 1
@@ -129,5 +155,5 @@ async def _perform(
         on_progress(Progress(now, done, len(stories)))
     for _, _, story in due:
         await story.aclose()
-    await control.advance(MONTH_END)
-    on_progress(Progress(MONTH_END, done, len(stories)))
+    await move(end)
+    on_progress(Progress(end, done, len(stories)))

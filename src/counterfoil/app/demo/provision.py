@@ -90,7 +90,7 @@ class Provisioned:
         }
 
 
-async def provision(odoo: OdooPlain, entities: Sequence[DemoEntity]) -> Provisioned:
+async def provision(odoo: OdooPlain, entities: Sequence[DemoEntity], rates: chart.Rates = chart.RATES) -> Provisioned:
     """Find or create all that the entities need. Raises OdooPlainError with Odoo's own words where it refuses."""
     currencies = await _currencies(odoo, sorted({c for e in entities for c in (e.currency, *e.foreign_currencies)}))
     companies: dict[str, ProvisionedCompany] = {}
@@ -100,7 +100,7 @@ async def provision(odoo: OdooPlain, entities: Sequence[DemoEntity]) -> Provisio
         await _journals(odoo, company)
         for tax in entity.taxes:
             company.taxes[tax.key] = await _tax(odoo, company.company_id, tax)
-        await _rates(odoo, company, currencies)
+        await _rates(odoo, company, currencies, rates)
         companies[entity.key] = company
     return Provisioned(companies)
 
@@ -202,13 +202,13 @@ async def _tax(odoo: OdooPlain, company: int, tax: DemoTax) -> int:
     return await odoo.create("account.tax", {**values, **inclusion}, company)
 
 
-async def _rates(odoo: OdooPlain, company: ProvisionedCompany, currencies: Mapping[str, int]) -> None:
+async def _rates(odoo: OdooPlain, company: ProvisionedCompany, currencies: Mapping[str, int], rates: chart.Rates) -> None:
     """Give the company its exchange rates: without any, Odoo silently takes 1.0."""
     own, home = company.company_id, company.entity.currency
     rows = await odoo.rows("res.currency.rate", [["company_id", "=", own]], ["name", "currency_id"], [own])
     known = {(row["currency_id"], str(row["name"])) for row in rows}
     for foreign, currency in currencies.items():
-        for day, rate in chart.RATES.get((home, foreign), ()):
+        for day, rate in rates.get((home, foreign), ()):
             if (currency, day.isoformat()) in known:
                 continue
             values = {"currency_id": currency, "name": day.isoformat(), "company_id": own, "inverse_company_rate": float(rate)}

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from counterfoil.core.canonical.money import exponent_of
+from counterfoil.store import views
 
 from .totals import Kind, Proof, TotalRow
 
@@ -48,6 +49,18 @@ class Conservation:
     def is_balanced(self) -> bool:
         """Whether nothing is missing."""
         return self.received == self.normalized + self.ignored + self.parked + self.pending
+
+
+def conservation_of(where: views.Conservation) -> Conservation:
+    """Return the sum over all sources."""
+    lines = where.sources
+    return Conservation(
+        received=sum(line.received for line in lines),
+        normalized=sum(line.normalized for line in lines),
+        ignored=sum(line.ignored for line in lines),
+        parked=sum(line.parked for line in lines),
+        pending=sum(line.pending for line in lines),
+    )
 
 
 @dataclass(frozen=True, slots=True)

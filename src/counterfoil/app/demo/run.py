@@ -7,14 +7,13 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from counterfoil.app import sandboxes
 from counterfoil.app.hub import Hub, open_hub, serve_intake, wait_until
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.ingress.server import bind
@@ -24,15 +23,11 @@ from counterfoil.store import cases, cursors, views
 
 from .casting import MONTH_START
 from .chaos import Damage, calm, unleash
-from .company import Played, Progress, StripeAccount, open_accounts, play
-from .control import SandboxControl, StripeControl
-from .entities import ENTITIES
-from .odoo_plain import OdooPlain
-from .proof import baseline, prove
-from .provision import Provisioned, provision
-from .report import CaseLine, Conservation, Result
+from .company import Played, Progress, play
+from .proof import prove
+from .report import CaseLine, Result, conservation_of
+from .world import RealOdoo, World, open_world
 
-BOOKS = "books"
 SETTLE_TIMEOUT_S = 120.0
 
 
@@ -58,20 +53,6 @@ class Watch:
     work: Callable[[int, int], None] = lambda _done, _open: None
 
 
-@dataclass(slots=True)
-class _World:
-    """The systems around the hub."""
-
-    stripe: StripeControl
-    odoo_control: SandboxControl | None
-    odoo: OdooPlain
-    odoo_settings: dict[str, Any]
-    accounts: tuple[StripeAccount, ...] = ()
-    provisioned: Provisioned | None = None
-    before: int = 0
-    secrets: dict[str, str] = field(default_factory=dict)
-
-
 async def run(options: Options, watch: Watch | None = None) -> Result:
     """Play the month and return what both sides say at its end.
 
@@ -82,11 +63,12 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         watch.phase("Starting the sandboxes and preparing the books")
-        world = await stack.enter_async_context(_world(options))
+        real = RealOdoo(options.odoo_url, options.odoo_db, options.odoo_login, options.odoo_key) if options.odoo_url else None
+        world = await stack.enter_async_context(open_world(options.seed, MONTH_START, real))
         home = options.home or Path(stack.enter_context(_temporary_home()))
         with contextlib.closing(bind("127.0.0.1", 0)) as reserved:
             port = int(reserved.getsockname()[1])
-        await _register(world, port)
+        await world.register(port)
         clock = FollowingClock(MONTH_START)
         hub = await stack.enter_async_context(open_hub(_settings(world, home), clock))
         await stack.enter_async_context(serve_intake(hub, "127.0.0.1", port, SystemClock()))
@@ -99,73 +81,19 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
         await calm(world.stripe, world.odoo_control)
         await _settle(hub, watch)
         watch.phase("Reading both sides by their own clients")
-        provisioned = world.provisioned
-        if provisioned is None:
-            raise RuntimeError("the books were not prepared")
-        proof = await prove(world.accounts, world.odoo, provisioned, world.before)
+        proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
         async with hub.pool.connection() as conn:
             where = await views.conservation(conn)
             open_cases = await cases.list_cases(conn)
         lines = tuple(CaseLine(str(case.id), case.case_class, case.cause, case.entity) for case in open_cases)
-        return Result(proof, _conservation(where), lines, time.monotonic() - started)
+        return Result(proof, conservation_of(where), lines, time.monotonic() - started)
 
 
-@asynccontextmanager
-async def _world(options: Options) -> AsyncIterator[_World]:
-    async with AsyncExitStack() as stack:
-        names = ["stripe"] if options.odoo_url else ["stripe", "odoo"]
-        details = await stack.enter_async_context(
-            sandboxes.apart(names, {"stripe": {"seed": options.seed, "start": int(MONTH_START.timestamp())}})
-        )
-        stripe = await stack.enter_async_context(StripeControl(details["stripe"]["url"]))
-        control: SandboxControl | None = None
-        if options.odoo_url:
-            given = {"url": options.odoo_url, "database": options.odoo_db, "login": options.odoo_login, "api_key": options.odoo_key}
-        else:
-            books = details["odoo"]
-            control = await stack.enter_async_context(SandboxControl(books["url"]))
-            given = {"url": books["url"], "database": books["db"], "login": books["login"], "api_key": books["api_key"]}
-        odoo = await stack.enter_async_context(OdooPlain(given["url"], given["database"], given["api_key"], given["login"]))
-        world = _World(stripe, control, odoo, given)
-        world.provisioned = await provision(odoo, ENTITIES)
-        world.before = await baseline(odoo)
-        world.accounts = await open_accounts(stripe, ENTITIES)
-        yield world
+def _settings(world: World, home: Path) -> Settings:
+    return from_values(world.values(home, {"poll_interval_s": 3.0}))
 
 
-async def _register(world: _World, port: int) -> None:
-    for account in world.accounts:
-        url = f"http://127.0.0.1:{port}/in/{account.entity.connection}"
-        world.secrets[account.id] = await world.stripe.add_webhook(url, account.id)
-
-
-def _settings(world: _World, home: Path) -> Settings:
-    if world.provisioned is None:
-        raise RuntimeError("the books were not prepared")
-    stripes = {
-        account.entity.connection: {
-            "connector": "stripe",
-            "api_key": account.key,
-            "webhook_secrets": [world.secrets[account.id]],
-            "account": account.id,
-            "base_url": account.url,
-            "requests_per_s": 500.0,
-            "poll_overlap_s": 3600,
-        }
-        for account in world.accounts
-    }
-    return from_values(
-        {
-            "hub": {"home": str(home), "poll_interval_s": 3.0},
-            "connections": {**stripes, BOOKS: {"connector": "odoo", **world.odoo_settings, **world.provisioned.configuration()}},
-            "entities": world.provisioned.entities(BOOKS),
-            "routes": world.provisioned.routes(),
-            "mappings": world.provisioned.mappings(),
-        }
-    )
-
-
-async def _play(options: Options, world: _World, clock: FollowingClock, hub: Hub, watch: Watch) -> Played:
+async def _play(options: Options, world: World, clock: FollowingClock, hub: Hub, watch: Watch) -> Played:
     def on_progress(progress: Progress) -> None:
         clock.follow(progress.now)
         watch.month(progress)
@@ -228,17 +156,6 @@ async def _covered(hub: Hub) -> dict[str, datetime]:
     async with hub.pool.connection() as conn:
         rows = await cursors.list_cursors(conn)
     return {row.connection: row.covers_until for row in rows if row.stream == "poll" and row.covers_until is not None}
-
-
-def _conservation(where: views.Conservation) -> Conservation:
-    lines = where.sources
-    return Conservation(
-        received=sum(line.received for line in lines),
-        normalized=sum(line.normalized for line in lines),
-        ignored=sum(line.ignored for line in lines),
-        parked=sum(line.parked for line in lines),
-        pending=sum(line.pending for line in lines),
-    )
 
 
 @contextlib.contextmanager

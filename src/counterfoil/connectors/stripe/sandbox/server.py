@@ -105,7 +105,7 @@ class StripeSandbox(Control):
         """
         found = self.world.accounts[account] if account else next(iter(self.world.accounts.values()))
         body = self._execute(
-            found, method, path, dict(params or {}), version or found.api_version, idempotency_key, f"req_{self.world.ids.letters(14)}"
+            found, method, path, dict(params or {}), version or found.api_version, idempotency_key, self.world.request_id()
         )
         answer: Obj = msgspec.json.decode(body)
         return answer
@@ -160,7 +160,7 @@ class StripeSandbox(Control):
         return account
 
     async def _handle(self, request: web.Request) -> web.Response:
-        request_id = f"req_{self.world.ids.letters(14)}"
+        request_id = self.world.request_id()
         headers = {"Request-Id": request_id}
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key:
@@ -219,7 +219,7 @@ class StripeSandbox(Control):
 
     def error(self, status: int, fault: Fault) -> web.Response:
         """Return an injected status in Stripe's shape."""
-        headers = {"Request-Id": f"req_{self.world.ids.letters(14)}"}
+        headers = {"Request-Id": self.world.request_id()}
         if fault.retry_after_s is not None:
             headers["Retry-After"] = str(int(fault.retry_after_s))
         if fault.body:

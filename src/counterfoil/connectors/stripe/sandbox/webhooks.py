@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -21,6 +22,7 @@ import msgspec
 
 from .events import Recorded
 from .forms import Obj
+from .planning import Plan
 from .world import Account, World
 
 
@@ -38,6 +40,7 @@ class Policy:
         concurrency: deliveries under way at once; 1 keeps the order.
         is_held: collect deliveries without making any.
         signing_clock: ``wall`` or ``sandbox``: the time in the signature.
+        plan: decides copies, losses and delays instead of the chances above; then ``retry_delays_s`` too are of the sandbox's clock.
     """
 
     duplicate: float = 0.0
@@ -51,11 +54,15 @@ class Policy:
     timeout_s: float = 20.0
     is_held: bool = False
     signing_clock: str = "wall"
+    plan: Plan | None = None
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One event on its way to one endpoint. ``status``: pending, delivered, failed (retries used up), lost, canceled."""
+    """One event on its way to one endpoint. ``status``: pending, delivered, failed (retries used up), lost, canceled.
+
+    ``planned_at``: when a plan has it made first, by the sandbox's clock.
+    """
 
     id: int
     event: Recorded
@@ -65,6 +72,7 @@ class Delivery:
     key: int = 0
     attempts: list[Obj] = field(default_factory=list)
     is_dropped_once: bool = False
+    planned_at: int | None = None
 
     def as_json(self) -> Obj:
         """Return what the control interface shows."""
@@ -78,6 +86,7 @@ class Delivery:
             "url": self.endpoint["url"],
             "status": self.status,
             "is_duplicate": self.is_duplicate,
+            "planned_at": self.planned_at,
             "attempts": self.attempts,
         }
 
@@ -100,6 +109,8 @@ class Courier:
         self._count = count(1)
         self._ready: list[tuple[int, int, Delivery]] = []
         self._waiting: list[tuple[float, int, Delivery]] = []
+        self._planned: dict[int, Delivery] = {}
+        self._turns = count(1)
         self._busy = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -115,6 +126,9 @@ class Courier:
 
     def _queue(self, event: Recorded, endpoint: Obj) -> None:
         policy = self.policy
+        if policy.plan is not None:
+            self._queue_by(policy.plan, event, endpoint)
+            return
         delivery = Delivery(next(self._count), event, endpoint)
         self.deliveries.append(delivery)
         event.undelivered += 1
@@ -128,6 +142,33 @@ class Courier:
             twin = Delivery(next(self._count), event, endpoint, is_duplicate=True)
             self.deliveries.append(twin)
             self._schedule(twin, self._delay())
+
+    def _queue_by(self, plan: Plan, event: Recorded, endpoint: Obj) -> None:
+        delays = plan.delays_of(event.id)
+        event.undelivered += 1
+        if not delays:
+            self.deliveries.append(Delivery(next(self._count), event, endpoint, status="lost"))
+            event.failed += 1
+        for copy, delay_s in enumerate(delays):
+            delivery = Delivery(next(self._count), event, endpoint, is_duplicate=copy > 0, planned_at=event.created + delay_s)
+            self.deliveries.append(delivery)
+            self._plan(delivery, delay_s)
+
+    def _plan(self, delivery: Delivery, delay_s: float) -> None:
+        """Have a delivery made when the sandbox's clock has moved on by so much."""
+        self._planned[delivery.id] = delivery
+        if delay_s <= 0:
+            self._release(delivery)
+        else:
+            self.world.timeline.at(self.world.timeline.now + int(delay_s), partial(self._release, delivery))
+
+    def _release(self, delivery: Delivery) -> None:
+        """Make a planned delivery due, in the order in which they become so; once only."""
+        if self._planned.pop(delivery.id, None) is None:
+            return
+        delivery.key = next(self._turns)
+        heapq.heappush(self._ready, (delivery.key, delivery.id, delivery))
+        self._wake.set()
 
     def _delay(self) -> float:
         policy = self.policy
@@ -205,7 +246,8 @@ class Courier:
             delivery.status = "failed"
             delivery.event.failed += 1
             return
-        self._schedule(delivery, self.policy.retry_delays_s[tries - 1])
+        again = self._schedule if self.policy.plan is None else self._plan
+        again(delivery, self.policy.retry_delays_s[tries - 1])
 
     async def post(self, event: Recorded, url: str, endpoint: Obj) -> Obj:
         """Make one signed POST and return its outcome: ``status`` (None without an answer) and ``error``."""
@@ -240,8 +282,10 @@ class Courier:
         while time.monotonic() < deadline and not self.policy.is_held:
             if is_fast_forwarded:
                 self._promote(is_all=True)
+                for delivery in list(self._planned.values()):
+                    self._release(delivery)
                 self._wake.set()
-            if not (self._ready or self._waiting or self._busy):
+            if not (self._ready or self._waiting or self._planned or self._busy):
                 break
             await asyncio.sleep(0.005)
         return self.summary()
@@ -268,6 +312,7 @@ class Courier:
         self.deliveries.clear()
         self._ready.clear()
         self._waiting.clear()
+        self._planned.clear()
 
     def resend(self, deliveries: Sequence[Delivery]) -> int:
         """Make deliveries due again that were lost or failed, and return how many."""

@@ -185,12 +185,17 @@ class World:
 
         self.seed = seed
         self.ids = Ids(seed)
+        self._requests = Ids(seed)
         self.deferred: list[Callable[[], None]] = []
         self.timeline = Timeline(start, self.settle)
         self.sequence = count(1)
         self.accounts: dict[str, Account] = {}
         self.cause = Cause()
         self.journal = Journal()
+
+    def request_id(self) -> str:
+        """Return a fresh id for a call; from a source of chance of its own, so that who reads meanwhile does not change what is made."""
+        return f"req_{self._requests.letters(14)}"
 
     def settle(self) -> None:
         """Do what was left for after the present call or action: what banks do once everything else has been told."""

@@ -36,10 +36,15 @@ def play(env: Env, call: str) -> None:
         if wish["after"] != call:
             continue
         wish["times"] -= 1
-        if wish["times"] <= 0:
+        if wish["times"] <= 0 and (not wish.get("newest") or _any(env, wish)):
             env.db.script.remove(wish)
             with env.db.transaction():
                 ACTIONS[wish["action"]](env, wish)
+
+
+def _any(env: Env, wish: dict[str, Any]) -> bool:
+    """Tell whether there is a document in the state the human looks for; he waits for the next call if not."""
+    return any(row["state"] == wish["newest"] and row["move_type"] != "entry" for row in env.rows("account.move").values())
 
 
 def _move(env: Env, wish: dict[str, Any]) -> Row:
@@ -148,6 +153,31 @@ def register_payment(env: Env, wish: dict[str, Any]) -> Any:
     return {"move_id": move["id"], "amount_residual": move["amount_residual"]}
 
 
+def enter(env: Env, wish: dict[str, Any]) -> Any:
+    """Post an entry by hand (``company_id``, ``journal``, ``debit`` and ``credit``: codes; ``amount``, ``ref``) on today's date."""
+    company = int(wish["company_id"])
+    inner = env.with_context(allowed_company_ids=[company])
+    journal = next(j for j in env.rows("account.journal").values() if j["code"] == wish["journal"] and j["company_id"] == company)
+    accounts = {
+        a["code"]: a["id"]
+        for a in env.rows("account.account").values()
+        if company in (a.get("company_ids") or (a.get("company_id"),)) and a["code"] in (wish["debit"], wish["credit"])
+    }
+    lines = [[0, 0, {"name": "by hand", "account_id": accounts[wish[side]], side: float(wish["amount"])}] for side in ("debit", "credit")]
+    values = {"journal_id": journal["id"], "date": inner.today, "ref": wish.get("ref", "by hand"), "move_type": "entry", "line_ids": lines}
+    moves = env.model("account.move")
+    move = moves.create(inner, [values])[0]
+    posting.post(inner, [env.row("account.move", move)])
+    return {"move_id": move}
+
+
+def leave(env: Env, _wish: dict[str, Any]) -> Any:
+    """Forget everything that waits for a call."""
+    waiting = len(env.db.script)
+    env.db.script.clear()
+    return {"forgotten": waiting}
+
+
 ACTIONS: dict[str, Callable[[Env, dict[str, Any]], Any]] = {
     "edit_lines": edit_lines,
     "rename": rename,
@@ -158,4 +188,6 @@ ACTIONS: dict[str, Callable[[Env, dict[str, Any]], Any]] = {
     "archive_account": archive_account,
     "close_period": close_period,
     "register_payment": register_payment,
+    "enter": enter,
+    "leave": leave,
 }

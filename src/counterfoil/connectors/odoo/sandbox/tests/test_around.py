@@ -280,6 +280,29 @@ async def test_the_human_deletes_merges_and_archives(client: Json2) -> None:
     assert "unknown action" in (await client.control("human", {"action": "nope"}))["error"]
 
 
+async def test_the_human_enters_an_entry_and_waits_for_a_draft_until_there_is_one(client: Json2) -> None:
+    books = client.books
+    entry = {"action": "enter", "company_id": books.company, "journal": "MISC", "debit": "400000", "credit": "251000", "amount": 12}
+    move = (await client.control("human", entry))["result"]["move_id"]
+    assert books.read("account.move", move, "state", "amount_total") == ["posted", 12.0]
+    await client.control("human", {"action": "delete", "newest": "draft", "after": "account.move/search_count"})
+    assert await client.call("account.move", "search_count", domain=[], context=books.context) == 1
+    draft = books.invoice(books.partner(), 5, post=False)
+    await client.call("account.move", "search_count", domain=[], context=books.context)
+    assert books.find("account.move", [["id", "=", draft]], "id") == []
+    await client.control("human", {"action": "delete", "newest": "draft", "after": "account.move/search_count"})
+    assert (await client.control("human", {"action": "leave"}))["result"] == {"forgotten": 1}
+
+
+async def test_a_named_fault_is_taken_away_alone(client: Json2) -> None:
+    address = f"{client.books.sandbox.url}/_control/faults"
+    for name in ("maintenance", "other"):
+        await client.session.post(address, json={"kind": "status", "path": "^GET /nothing", "times": -1, "name": name})
+    await client.session.delete(address, params={"name": "maintenance"})
+    async with client.session.get(address) as response:
+        assert [fault["name"] for fault in (await response.json())["faults"]] == ["other"]
+
+
 async def test_the_control_interface_resets_creates_companies_and_moves_the_clock(client: Json2) -> None:
     details = await client.control("reset")
     assert details["companies"] == {"My Company": 1}

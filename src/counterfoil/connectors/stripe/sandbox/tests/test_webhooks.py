@@ -11,9 +11,12 @@ import stripe
 from aiohttp import web
 
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
+from counterfoil.connectors.stripe.sandbox.planning import Plan
 from counterfoil.connectors.stripe.sandbox.webhooks import sign
 
 from .playing import fixture
+
+EMPTY = {"pending": 0, "delivered": 0, "failed": 0, "lost": 0, "canceled": 0}
 
 
 class Receiver:
@@ -191,3 +194,42 @@ async def test_a_thin_event_only_names_its_object(sandbox: StripeSandbox, receiv
     assert thin["related_object"] == {"id": customer, "type": "customer", "url": f"/v1/customers/{customer}"}
     assert thin["reason"]["request"]["idempotency_key"] == "k9"
     assert sandbox.request("GET", f"/v2/core/events/{thin['id']}") == thin
+
+
+async def test_a_plan_delivers_by_the_sandbox_clock_and_by_the_event_alone(sandbox: StripeSandbox, receiver: Receiver) -> None:
+    sandbox.add_webhook(receiver.url)
+    sandbox.courier.set_policy(plan={"seed": 1, "late": 1.0, "late_min_s": 600, "late_max_s": 600})
+    names = create(sandbox, 3)
+    assert await sandbox.courier.drain(is_fast_forwarded=False, timeout_s=0.05) == EMPTY | {"pending": 3}
+    assert receiver.got == []
+    sandbox.advance(600)
+    assert await sandbox.courier.drain(is_fast_forwarded=False) == EMPTY | {"delivered": 3}
+    assert sorted(receiver.names()) == names
+
+
+async def test_a_planned_delivery_nobody_takes_is_made_again_by_the_sandbox_clock(sandbox: StripeSandbox, receiver: Receiver) -> None:
+    sandbox.add_webhook(receiver.url)
+    sandbox.courier.set_policy(plan={"seed": 1}, retry_delays_s=[3600])
+    receiver.statuses = [503]
+    create(sandbox, 1)
+    await sandbox.courier.drain(is_fast_forwarded=False, timeout_s=0.3)
+    assert len(receiver.got) == 1
+    sandbox.advance(3600)
+    assert await sandbox.courier.drain(is_fast_forwarded=False) == EMPTY | {"delivered": 1}
+    assert len(receiver.got) == 2
+
+
+def test_what_a_plan_does_with_an_event_depends_on_seed_and_event_only() -> None:
+    plan = Plan(seed=7, lose=0.1, duplicate=0.2, shuffle=0.3, late=0.2)
+    events = [f"evt_{number}" for number in range(400)]
+    delays = {event: plan.delays_of(event) for event in events}
+    assert {event: plan.delays_of(event) for event in reversed(events)} == delays
+    assert {event: Plan(seed=8, lose=0.1).delays_of(event) for event in events} != delays
+    assert {len(found) for found in delays.values()} == {0, 1, 2}
+    assert all(found[0] in range(901) or found[0] in range(3600, 259_201) for found in delays.values() if found)
+
+
+async def test_ids_do_not_depend_on_who_reads_meanwhile() -> None:
+    quiet, busy = StripeSandbox(4), StripeSandbox(4)
+    busy.request("GET", "/v1/customers")
+    assert quiet.request("POST", "/v1/customers", {})["id"] == busy.request("POST", "/v1/customers", {})["id"]

@@ -1,0 +1,147 @@
+"""Virtual time: it moves from instant to instant, and what is due on the way happens in order; the hub is given time to keep up."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+
+from counterfoil.app.demo.world import World
+from counterfoil.app.hub import wait_until
+from counterfoil.kit.errors import SetupError
+
+from .clock import WrittenClock
+from .period import Period
+from .processes import FIRST
+from .schedule import Entry
+from .trouble import Trouble
+from .view import HubView
+
+Act = Callable[[], Awaitable[None]]
+
+BEHIND_MAX = 60
+"""Things left to do that the hub may carry over midnight."""
+KEEP_UP_S = 6.0
+KEEP_UP_IN_TROUBLE_S = 0.5
+"""Real seconds it is waited for at midnight; less while it cannot get on."""
+READY_S = 60.0
+SETTLE_S = 150.0
+ROUNDS_MAX = 12
+HOUR = timedelta(hours=1)
+
+
+class Conductor:
+    """Moves the clocks of source, books and hub together, and lets the schedule happen."""
+
+    def __init__(
+        self, world: World, clock: WrittenClock, trouble: Trouble, view: HubView, schedule: Sequence[Entry], period: Period
+    ) -> None:
+        self.world = world
+        self.clock = clock
+        self.trouble = trouble
+        self.view = view
+        self._books_at = period.start
+        self._turn = count()
+        self._due: list[tuple[datetime, int, Act]] = []
+        for midnight in period.midnights:
+            self._at(midnight, self._midnight)
+        for entry in schedule:
+            self._at(entry.at, self._begin(entry))
+            if entry.until is not None:
+                self._at(min(entry.until, period.end), self._end(entry))
+
+    def _at(self, instant: datetime, act: Act) -> None:
+        heapq.heappush(self._due, (instant, next(self._turn), act))
+
+    def _begin(self, entry: Entry) -> Act:
+        async def act() -> None:
+            await self.trouble.begin(entry)
+
+        return act
+
+    def _end(self, entry: Entry) -> Act:
+        async def act() -> None:
+            await self.trouble.end(entry)
+            await self.view.nudge()
+
+        return act
+
+    async def ready(self) -> None:
+        """Wait until every source was polled once: what happens afterwards is after the cursor, and no lost delivery stays lost.
+
+        Raises:
+            SetupError: they could not be polled.
+        """
+
+        async def is_polled() -> bool:
+            return set(await self.view.covered()) >= set(self.view.sources)
+
+        if not await wait_until(is_polled, timeout_s=READY_S):
+            raise SetupError("the sources could not be polled", code="simulate.poll")
+
+    async def before(self, to: datetime) -> None:
+        """Let everything happen that is due until an instant, each at its own, then move the hub's clock there."""
+        while self._due and self._due[0][0] <= to:
+            instant, _, act = heapq.heappop(self._due)
+            await self.world.stripe.advance(instant)
+            self.clock.follow(instant)
+            await act()
+        self.clock.follow(to)
+
+    async def _midnight(self) -> None:
+        """Turn the books' date over, wake what waits by the machine's clock, and let the hub keep up."""
+        await self._turn_over()
+        await self.view.nudge()
+        deadline = time.monotonic() + (KEEP_UP_IN_TROUBLE_S if self._is_held_up else KEEP_UP_S)
+        while time.monotonic() < deadline:
+            left = await self.view.left()
+            if left is not None and left.open <= BEHIND_MAX:
+                return
+            await asyncio.sleep(0.1)
+
+    @property
+    def _is_held_up(self) -> bool:
+        return self.trouble.outages > 0 or FIRST not in self.trouble.processes.running
+
+    async def _turn_over(self) -> None:
+        """Move the books' clock along with ours; it never goes back, whatever the machine's does."""
+        ahead = (self.clock.now() - self._books_at).total_seconds()
+        if ahead > 0:
+            await self.trouble.books.call("POST", "/clock", seconds=ahead)
+            self._books_at += timedelta(seconds=ahead)
+
+    async def finish(self) -> None:
+        """Let time run on until all is settled: every source polled to its end, twice, with everything booked in between.
+
+        Bounded: what is stuck must show, not hang.
+        """
+        await self.trouble.calm()
+        await self.world.stripe.drain(60.0)
+        deadline = time.monotonic() + SETTLE_S
+        calm_rounds = 0
+        for _ in range(ROUNDS_MAX):
+            before = await self.view.covered()
+            self.clock.follow(self.clock.now() + HOUR)
+            await self._turn_over()
+            await self.view.nudge()
+            await wait_until(partial(self._is_polled, before), timeout_s=_left_of(deadline, 30.0))
+            is_done = await wait_until(self._is_done, timeout_s=_left_of(deadline, 30.0), every_s=0.25)
+            calm_rounds = calm_rounds + 1 if is_done else 0
+            if calm_rounds == 2 or time.monotonic() > deadline:
+                return
+
+    async def _is_polled(self, before: dict[str, datetime]) -> bool:
+        now = await self.view.covered()
+        return all(name in now and now[name] > before.get(name, now[name] - HOUR) for name in self.view.sources)
+
+    async def _is_done(self) -> bool:
+        left = await self.view.left()
+        return left is not None and left.open == 0
+
+
+def _left_of(deadline: float, most: float) -> float:
+    return max(1.0, min(most, deadline - time.monotonic()))

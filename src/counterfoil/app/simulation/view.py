@@ -1,0 +1,76 @@
+"""The hub seen from outside while its processes come and go: how much is left, and a nudge for what waits by the machine's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from counterfoil.app.database import Database
+from counterfoil.app.demo.entities import ENTITIES
+from counterfoil.app.demo.world import BOOKS
+from counterfoil.store import cursors, outbox, views
+from counterfoil.store.pool import Conn, Key
+
+from .clock import WrittenClock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the hub has done and still has to do: receipts to read, subjects to decide, commands to send or resolve."""
+
+    done: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
+class HubView:
+    """Reads the hub's database; None where it does not answer just now."""
+
+    database: Database
+    clock: WrittenClock
+    sources: tuple[str, ...]
+
+    async def left(self) -> Left | None:
+        """Return what is left to do."""
+        return await self._ask(_left)
+
+    async def covered(self) -> dict[str, datetime]:
+        """Return until when each source was read, nothing while the database does not answer."""
+        return await self._ask(_covered) or {}
+
+    async def nudge(self) -> None:
+        """Arm what wakes itself and whatever waits to be sent: their waits are the machine's, and virtual time has moved on."""
+
+        async def arm(conn: Conn) -> None:
+            keys: list[Key] = [("poll", name) for name in (*self.sources, BOOKS)]
+            keys += [("target", BOOKS), ("heal", "all"), *(("close_day", entity.key) for entity in ENTITIES)]
+            async with conn.transaction():
+                await self.database.arm(conn, [*keys, *await outbox.partitions_open(conn)])
+
+        await self._ask(arm)
+
+    async def _ask(self, question: Callable[[Conn], Awaitable[T]]) -> T | None:
+        try:
+            async with self.database.pool.connection(timeout=5.0) as conn:
+                return await question(conn)
+        except (psycopg.OperationalError, PoolTimeout):
+            return None
+
+
+async def _left(conn: Conn) -> Left:
+    where = await views.conservation(conn)
+    waiting = sum(line.ready + line.waiting + line.unknown for line in where.targets)
+    pending = sum(line.pending for line in where.sources)
+    return Left(sum(line.done for line in where.targets), await views.undecided(conn) + waiting + pending)
+
+
+async def _covered(conn: Conn) -> dict[str, datetime]:
+    rows = await cursors.list_cursors(conn)
+    return {row.connection: row.covers_until for row in rows if row.stream == "poll" and row.covers_until is not None}
