@@ -24,9 +24,14 @@ One TOML file, `counterfoil.toml` by default; `counterfoil init` writes it with 
 NOTES: dict[str, dict[str, str]] = {
     "HubSettings": {
         "home": "folder of the embedded database and the encryption key; made on the first run",
-        "database_url": "address of a PostgreSQL of yours (COUNTERFOIL_DATABASE_URL wins); empty: the embedded one",
+        "database_url": "address of a PostgreSQL of yours; empty: the embedded one."
+        " COUNTERFOIL_DATABASE_URL wins, and the file COUNTERFOIL_DATABASE_URL_FILE names",
         "host": "address the intake listens on",
         "port": "port the intake listens on; 0: a free one",
+        "health_host": "address health checks are answered on, if `health_port` is set",
+        "health_port": "port of /health/live and /health/ready alone, for every kind of process; 0: a free one; left out: none",
+        "linger_s": "how long deliveries are still taken once /health/ready says no, on the way out",
+        "does_migrate": "whether opening the database brings its schema up to date; if not, `counterfoil migrate` does",
         "poll_interval_s": "how often every source is read, as the net under the webhooks",
         "capture_interval_s": "how often changes are read out of the books",
     },
@@ -68,7 +73,8 @@ NOTES: dict[str, dict[str, str]] = {
 
 def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     """Yield title, introduction and model of every section, connectors in the order of their names."""
-    yield "[hub]", "Where the hub keeps its state and where it listens.", HubSettings
+    words = "Where the hub keeps its state and where it listens. The environment wins over the file: `COUNTERFOIL_HUB__PORT` sets `port`."
+    yield "[hub]", words, HubSettings
     yield "[entities.NAME]", "One legal entity.", EntitySettings
     yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
     yield "[connections.NAME]", "One system the hub is connected to.", ConnectionSettings

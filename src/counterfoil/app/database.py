@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counterfoil.kit.clock import Clock, SystemClock
+from counterfoil.kit.errors import SetupError
 from counterfoil.store import migrate
 from counterfoil.store.cipher import Cipher, load_cipher
 from counterfoil.store.embedded import embedded
+from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
 from counterfoil.workflows import arming
 
 URL_VARIABLE = "COUNTERFOIL_DATABASE_URL"
+URL_FILE_VARIABLE = "COUNTERFOIL_DATABASE_URL_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,21 @@ class Database:
 
 
 def url_of(configured: str) -> str:
-    """Return the PostgreSQL to use, by the environment or else as configured; empty: the embedded one."""
-    return os.environ.get(URL_VARIABLE, "") or configured
+    """Return the PostgreSQL to use, by the environment (the URL, or the file that holds it) or else as configured; empty: the embedded one.
+
+    Raises:
+        SetupError: the file the environment names cannot be read or is empty.
+    """
+    url, name = os.environ.get(URL_VARIABLE, ""), os.environ.get(URL_FILE_VARIABLE, "")
+    if url or not name:
+        return url or configured
+    try:
+        url = Path(name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SetupError(f"{URL_FILE_VARIABLE}: {name} cannot be read: {error.strerror}", code="settings.secret_missing") from None
+    if not url:
+        raise SetupError(f"{URL_FILE_VARIABLE}: {name} is empty; put the database's URL there", code="settings.secret_missing")
+    return url
 
 
 @asynccontextmanager
@@ -44,8 +60,10 @@ async def database_url(home: Path, configured: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def open_database(home: Path, url: str, clock: Clock | None = None, *, size_max: int = 16) -> AsyncIterator[Database]:
-    """Open the database (the embedded one of ``home`` if ``url`` is empty) and bring its schema up to date.
+async def open_database(
+    home: Path, url: str, clock: Clock | None = None, *, size_max: int = 16, does_migrate: bool = True
+) -> AsyncIterator[Database]:
+    """Open the database (the embedded one of ``home`` if ``url`` is empty) and bring its schema up to date, or else see that it is.
 
     Raises:
         StoreError: the database or its keys have to be set right first.
@@ -54,16 +72,36 @@ async def open_database(home: Path, url: str, clock: Clock | None = None, *, siz
     async with AsyncExitStack() as stack:
         dsn = url or await stack.enter_async_context(embedded(home))
         cipher = load_cipher(home, os.environ)
-        await _migrate(dsn, clock or SystemClock())
+        await (migrate_database(dsn, clock or SystemClock()) if does_migrate else _check(dsn))
         pool = await stack.enter_async_context(open_pool(dsn, size_min=1 if size_max < 4 else 2, size_max=size_max))
         yield Database(dsn, pool, cipher)
 
 
-async def _migrate(dsn: str, clock: Clock) -> None:
+async def migrate_database(dsn: str, clock: Clock) -> list[str]:
+    """Bring the schema up to date and make the months ahead, all or nothing; return what was applied or made. Callers wait for each other.
+
+    Raises:
+        StoreError: the schema is newer than this program, or one of its migrations was changed.
+    """
     conn = await connect(dsn)
     try:
         async with conn.transaction():
-            await migrate.migrate(conn)
-            await migrate.ensure_partitions(conn, clock.now())
+            return [*await migrate.migrate(conn), *await migrate.ensure_partitions(conn, clock.now())]
     finally:
         await conn.close()
+
+
+async def missing_migrations(dsn: str) -> list[str]:
+    """Return the names of the migrations the database lacks. Raises StoreError as :func:`migrate_database`."""
+    conn = await connect(dsn)
+    try:
+        return await migrate.pending(conn)
+    finally:
+        await conn.close()
+
+
+async def _check(dsn: str) -> None:
+    missing = await missing_migrations(dsn)
+    if missing:
+        message = f"the database lacks {', '.join(missing)}, and this process does not migrate; run `counterfoil migrate` first"
+        raise StoreError(message, code="store.schema_older")

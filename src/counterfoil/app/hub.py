@@ -14,11 +14,12 @@ from psycopg_pool import PoolTimeout
 
 from counterfoil import __version__
 from counterfoil.app.database import open_database
+from counterfoil.app.health import database_answers
 from counterfoil.app.rules import rules_source
 from counterfoil.app.settings import Settings
 from counterfoil.core.canonical.commands import Command
 from counterfoil.delivery.stage import Deliverer, TargetLink
-from counterfoil.ingress.app import Door, create_app
+from counterfoil.ingress.app import Door, Ready, create_app
 from counterfoil.ingress.committer import Committer
 from counterfoil.ingress.polling import Polling
 from counterfoil.ingress.server import serving
@@ -184,7 +185,8 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
         SetupError: a connection is configured wrongly.
     """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings.hub.home, settings.database_url, clock))
+        opening = open_database(settings.hub.home, settings.database_url, clock, does_migrate=settings.hub.does_migrate)
+        database = await stack.enter_async_context(opening)
         rules = rules_source(settings)
         hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack)
         for name, connection in settings.connections.items():
@@ -213,16 +215,13 @@ async def wait_until(condition: Callable[[], Awaitable[bool]], *, timeout_s: flo
 
 
 @asynccontextmanager
-async def serve_intake(hub: Hub, host: str, port: int, clock: Clock | None = None) -> AsyncIterator[str]:
-    """Take deliveries at ``host:port`` (0: a free one) and yield the address. ``clock``: what signatures are checked against."""
+async def serve_intake(hub: Hub, host: str, port: int, clock: Clock | None = None, ready: Ready | None = None) -> AsyncIterator[str]:
+    """Take deliveries at ``host:port`` (0: a free one) and yield the address.
 
-    async def ready() -> bool:
-        async with hub.pool.connection(timeout=2) as conn:
-            await conn.execute("select 1")
-        return True
-
+    ``clock``: what signatures are checked against. ``ready``: what /health/ready asks; whether the database answers otherwise.
+    """
     doors = {name: Door(name, source, ctx.settings, hub.settings.connections[name].lane) for name, (source, ctx) in hub.sources.items()}
     committer = Committer(hub.pool, hub.cipher, hub.clock, hub.arm)
-    app = create_app(doors, committer, clock or hub.clock, ready)
+    app = create_app(doors, committer, clock or hub.clock, ready or database_answers(hub.pool))
     async with serving(app, host, port) as address:
         yield address

@@ -13,7 +13,7 @@ from pathlib import Path
 from counterfoil.app.database import Database
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import rotation, workers
-from counterfoil.store.cipher import KEY_FILE, KEY_VARIABLE, parse_keys
+from counterfoil.store.cipher import KEY_FILE, KEY_FILE_VARIABLE, KEY_VARIABLE, given_keys, parse_keys
 
 ALIVE_WITHIN = timedelta(seconds=60)
 _KEY_BYTES = 32
@@ -48,11 +48,11 @@ async def under_other_keys(database: Database) -> int:
 async def outdated_workers(database: Database, home: Path, environment: Mapping[str, str], now: datetime) -> list[str]:
     """Return the workers at work that started before the key file was last changed, and so do not know its newest key.
 
-    With keys in the environment nothing can be told: an empty list.
+    With keys in the environment itself nothing can be told: an empty list.
     """
     if environment.get(KEY_VARIABLE, "").strip():
         return []
-    changed_at = datetime.fromtimestamp((home / KEY_FILE).stat().st_mtime, UTC)
+    changed_at = _changed_at(home, environment)
     async with database.pool.connection() as conn:
         found = await workers.list_workers(conn)
     return [one.id for one in found if one.started_at < changed_at and now - one.beat_at < ALIVE_WITHIN]
@@ -60,13 +60,18 @@ async def outdated_workers(database: Database, home: Path, environment: Mapping[
 
 def configured_keys(home: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
     """Return the keys that are configured, by id; none where there is neither variable nor key file. Makes none."""
-    if not environment.get(KEY_VARIABLE, "").strip() and not (home / KEY_FILE).exists():
+    if not given_keys(environment) and not (home / KEY_FILE).exists():
         return {}
     return parse_keys(_text(home, environment))
 
 
+def _changed_at(home: Path, environment: Mapping[str, str]) -> datetime:
+    path = Path(environment.get(KEY_FILE_VARIABLE, "") or home / KEY_FILE)
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
 def _text(home: Path, environment: Mapping[str, str]) -> str:
-    return environment.get(KEY_VARIABLE, "").strip() or (home / KEY_FILE).read_text().strip()
+    return given_keys(environment) or (home / KEY_FILE).read_text().strip()
 
 
 def add_key(home: Path, environment: Mapping[str, str]) -> str:
@@ -76,9 +81,10 @@ def add_key(home: Path, environment: Mapping[str, str]) -> str:
         SetupError: the keys come from the environment, where only a person can put one.
         StoreError: the file is damaged.
     """
-    if environment.get(KEY_VARIABLE, "").strip():
+    if given_keys(environment):
+        source = KEY_VARIABLE if environment.get(KEY_VARIABLE, "").strip() else KEY_FILE_VARIABLE
         raise SetupError(
-            f"the keys come from {KEY_VARIABLE}: put `newid:` and 32 random bytes as base64, then a comma, in front of what is there",
+            f"the keys come from {source}: put `newid:` and 32 random bytes as base64, then a comma, in front of what is there",
             code="keys.from_environment",
         )
     path = home / KEY_FILE

@@ -21,6 +21,8 @@ from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
 
 DEFAULT_PATH = Path("counterfoil.toml")
+HUB_VARIABLES = "COUNTERFOIL_HUB__"
+"""What environment variables begin with that set [hub]: COUNTERFOIL_HUB__PORT sets ``port``."""
 
 
 class _Strict(BaseModel):
@@ -34,6 +36,10 @@ class HubSettings(_Strict):
     database_url: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
+    health_host: str = "127.0.0.1"
+    health_port: int | None = Field(default=None, ge=0, le=65535)
+    linger_s: float = Field(default=0.0, ge=0, le=60)
+    does_migrate: bool = True
     poll_interval_s: float = Field(default=60.0, gt=0)
     capture_interval_s: float = Field(default=60.0, gt=0)
 
@@ -119,18 +125,45 @@ class Settings:
 
 
 def load(path: Path) -> Settings:
-    """Read and validate a configuration file.
+    """Read and validate a configuration file, with what the environment sets of its [hub].
 
     Raises:
-        SetupError: the file is missing or wrong; the message names the line and the fix of every error.
+        SetupError: the file or the environment is missing or wrong; the message names the line or variable and the fix of every error.
     """
-    return parse(_text_of(path), path)
+    text = _text_of(path)
+    return from_values(_with_environment(_values_of(text, str(path))), text, path)
 
 
 def load_plain(path: Path) -> FileSettings:
     """Read a configuration file without the connectors' own settings, whose secrets need not be there; raises as :func:`load`."""
     text = _text_of(path)
-    return _file_of(_values_of(text, str(path)), text, str(path))
+    return _file_of(_with_environment(_values_of(text, str(path))), text, str(path))
+
+
+def _with_environment(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with those of [hub] that the environment sets as COUNTERFOIL_HUB__NAME; an empty variable sets nothing."""
+    given = {
+        name.removeprefix(HUB_VARIABLES).lower(): value for name, value in os.environ.items() if name.startswith(HUB_VARIABLES) and value
+    }
+    hub = raw.get("hub", {})
+    if not given or not isinstance(hub, dict):  # what is no table is told with its line by the validation of the file
+        return raw
+    try:
+        HubSettings.model_validate(given)
+    except ValidationError as error:
+        raise SetupError(_explain_variables(error), code="settings.environment") from None
+    return raw | {"hub": hub | given}
+
+
+def _explain_variables(error: ValidationError) -> str:
+    rows = []
+    for item in error.errors(include_input=False, include_url=False):
+        name = HUB_VARIABLES + "__".join(str(part).upper() for part in item["loc"])
+        message = (
+            f"is no setting of [hub]; known: {', '.join(HubSettings.model_fields)}" if item["type"] == "extra_forbidden" else item["msg"]
+        )
+        rows.append(f"environment variable {name}: {message}")
+    return "\n".join(rows)
 
 
 def _text_of(path: Path) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from counterfoil.app.health import Health, database_answers, health_app
 from counterfoil.app.hub import Hub, open_hub, serve_intake
 from counterfoil.app.settings import Settings
+from counterfoil.ingress.server import serving
 from counterfoil.kit.connector import Source
 from counterfoil.kit.errors import HubError, IntakeRefused, SetupError
 from counterfoil.store.pool import connect
 
+TICK_SILENT_S = 120.0
+"""Seconds without a tick of the engine after which its process is worth a restart. A tick without a database takes 30."""
 _LOCK = 0x0C0F_0002  # advisory locks of this project start with 0x0C0F
 
 
@@ -29,11 +35,12 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A process at work. ``webhooks``: connection -> the address its deliveries are taken at."""
+    """A process at work. ``webhooks``: connection -> the address its deliveries are taken at. ``health``: where probes ask."""
 
     hub: Hub
     address: str
     webhooks: Mapping[str, str]
+    health: str = ""
 
 
 def host_name() -> str:
@@ -43,30 +50,52 @@ def host_name() -> str:
 
 @asynccontextmanager
 async def at_work(settings: Settings, roles: Roles) -> AsyncIterator[Serving]:
-    """Open the hub and serve until the context ends: deliveries are refused first, running turns finished, then everything closed.
+    """Open the hub and serve until the context ends: probes hear it first, then deliveries are refused, turns finished, all is closed.
 
     Raises:
-        SetupError: the address is taken, or a worker of this name is running already.
+        SetupError: an address is taken, or a worker of this name is running already.
         StoreError: the database or its keys have to be set right first.
     """
+    health, own = Health(), settings.hub
     async with AsyncExitStack() as stack:
+        asked_at = ""
+        if own.health_port is not None:  # from the first moment to the last
+            listening = serving(health_app(health), own.health_host, own.health_port)
+            asked_at = await _listen(stack, listening, own.health_host, own.health_port, "health_port")
         hub = await stack.enter_async_context(open_hub(settings))
+        health.ready["database"] = database_answers(hub.pool)
         if roles.worker:
             await stack.enter_async_context(worker_name(hub, roles.worker))
             stack.push_async_callback(hub.stop_work)
         address = ""
         if roles.host:
-            try:
-                address = await stack.enter_async_context(serve_intake(hub, roles.host, roles.port))
-            except OSError as error:
-                raise SetupError(
-                    f"cannot listen on {roles.host}:{roles.port}: {error.strerror}; set another [hub] port, or give --port",
-                    code="intake.address",
-                ) from error
+            address = await _listen(stack, serve_intake(hub, roles.host, roles.port, ready=health.is_ready), roles.host, roles.port, "port")
         if roles.worker:
             await hub.start_work(roles.worker)
+            health.live["engine"] = lambda: _is_ticking(hub)
         names = [name for name, (source, ctx) in hub.sources.items() if address and takes_webhooks(source, ctx.settings)]
-        yield Serving(hub, address, {name: f"{address}/in/{name}" for name in names})
+        health.is_started = True
+        stack.push_async_callback(_take_leave, health, own.linger_s if address else 0.0)
+        yield Serving(hub, address, {name: f"{address}/in/{name}" for name in names}, asked_at)
+
+
+async def _listen(stack: AsyncExitStack, listening: AbstractAsyncContextManager[str], host: str, port: int, setting: str) -> str:
+    try:
+        return await stack.enter_async_context(listening)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}: {error.strerror}; set another [hub] {setting}, or give --{setting.replace('_', '-')}"
+        raise SetupError(message, code="intake.address") from error
+
+
+async def _take_leave(health: Health, linger_s: float) -> None:
+    """Say that this process is no longer ready, and take deliveries for a while yet: balancers need a moment to hear of it."""
+    health.is_ending = True
+    await asyncio.sleep(linger_s)
+
+
+def _is_ticking(hub: Hub) -> bool:
+    """Tell whether the engine's ticks come; a hub whose engine was stopped in good order is well too."""
+    return hub.engine is None or time.monotonic() - hub.engine.ticked_at < TICK_SILENT_S
 
 
 @asynccontextmanager

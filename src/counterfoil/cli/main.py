@@ -17,6 +17,7 @@ from counterfoil.cli import (
     init,
     key,
     mapping,
+    migrate,
     replay,
     restore,
     sandbox,
@@ -38,6 +39,7 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("up")(up.up)
 app.command("init")(init.init)
+app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("trace")(trace.trace)

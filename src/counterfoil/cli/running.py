@@ -81,7 +81,8 @@ async def database_of(config: Path) -> AsyncIterator[tuple[FileSettings, Databas
 
     quiet()
     file = load_plain(config)
-    async with open_database(file.hub.home, url_of(file.hub.database_url), size_max=3) as database:
+    url = url_of(file.hub.database_url)
+    async with open_database(file.hub.home, url, size_max=3, does_migrate=file.hub.does_migrate) as database:
         yield file, database
 
 

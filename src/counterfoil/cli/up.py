@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from counterfoil.cli.output import print_json, print_table, words
 from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, fail, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from counterfoil.app.working import Serving
@@ -28,6 +30,13 @@ def up(
     worker: Annotated[
         str, typer.Option(envvar="COUNTERFOIL_WORKER", help="This worker's name, one per process; the host's name otherwise.")
     ] = "",
+    health_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Answer health checks on this port too, instead of the configuration's; 0: a free one."),
+    ] = None,
+    no_migrate: Annotated[
+        bool, typer.Option("--no-migrate", help="Leave the schema as it is and refuse an older one; `counterfoil migrate` was run.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -38,17 +47,22 @@ def up(
     """
     if no_work and no_intake:
         fail("--no-work and --no-intake together leave nothing to do")
-    run(_serve(config, None if no_intake else (host, port), None if no_work else worker, as_json), is_fast=True)
+    changed: dict[str, Any] = {"health_port": health_port} if health_port is not None else {}
+    changed |= {"does_migrate": False} if no_migrate else {}
+    run(_serve(config, None if no_intake else (host, port), None if no_work else worker, changed, as_json), is_fast=True)
     words.print("Stopped.")
 
 
-async def _serve(config: Path, intake: tuple[str, int | None] | None, worker: str | None, as_json: bool) -> None:
+async def _serve(
+    config: Path, intake: tuple[str, int | None] | None, worker: str | None, changed: Mapping[str, Any], as_json: bool
+) -> None:
     from counterfoil.app.logs import working
     from counterfoil.app.settings import load
     from counterfoil.app.working import Roles, at_work, host_name
 
     working()
     settings = load(config)
+    settings = replace(settings, hub=settings.hub.model_copy(update=changed))
     host, port = intake if intake else ("", None)
     roles = Roles(
         host=(host or settings.hub.host) if intake else "",
@@ -73,7 +87,8 @@ async def _serve(config: Path, intake: tuple[str, int | None] | None, worker: st
 
 def _announce(serving: Serving, worker: str, as_json: bool) -> None:
     if as_json:
-        print_json({"address": serving.address, "webhooks": serving.webhooks, "worker": worker})
+        told = {"address": serving.address, "webhooks": serving.webhooks, "worker": worker}
+        print_json(told | ({"health": serving.health} if serving.health else {}))
     elif serving.webhooks:
         rows = [(name, address) for name, address in serving.webhooks.items()]
         print_table("Webhook addresses", ["connection", "deliver to"], rows)

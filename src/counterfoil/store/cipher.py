@@ -22,6 +22,7 @@ from .errors import StoreError
 
 COMPRESS_FROM_BYTES = 512
 KEY_VARIABLE = "COUNTERFOIL_ENCRYPTION_KEYS"
+KEY_FILE_VARIABLE = "COUNTERFOIL_ENCRYPTION_KEYS_FILE"
 KEY_FILE = "encryption.keys"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -91,14 +92,37 @@ def parse_keys(text: str) -> dict[str, bytes]:
 
 
 def load_cipher(home: Path, environment: Mapping[str, str]) -> Cipher:
-    """Return the cipher by COUNTERFOIL_ENCRYPTION_KEYS, or by the key file in the home directory, made on first run (mode 0600)."""
-    given = environment.get(KEY_VARIABLE, "").strip()
-    if given:
-        return Cipher(parse_keys(given))
-    path = home / KEY_FILE
-    if not path.exists():
-        _create_key_file(path)
-    return Cipher(parse_keys(path.read_text().strip()))
+    """Return the cipher by the environment, or by the key file in the home directory, made on first run (mode 0600).
+
+    The environment holds the keys (COUNTERFOIL_ENCRYPTION_KEYS) or names a file that does (COUNTERFOIL_ENCRYPTION_KEYS_FILE), which is
+    never made: of several hosts each would make another key, and what one writes no other could read.
+
+    Raises:
+        StoreError: a key is wrong (``store.key_invalid``), or the file named cannot be read (``store.key_missing``).
+    """
+    text = given_keys(environment)
+    if not text:
+        path = home / KEY_FILE
+        if not path.exists():
+            _create_key_file(path)
+        text = path.read_text().strip()
+    return Cipher(parse_keys(text))
+
+
+def given_keys(environment: Mapping[str, str]) -> str:
+    """Return the text of the keys the environment gives; empty if it gives none. Raises StoreError: the file it names cannot be read."""
+    text = environment.get(KEY_VARIABLE, "").strip()
+    name = environment.get(KEY_FILE_VARIABLE, "")
+    if text or not name:
+        return text
+    try:
+        text = Path(name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        message = f"{KEY_FILE_VARIABLE}: {name} cannot be read: {error.strerror}; mount the keys there"
+        raise StoreError(message, code="store.key_missing") from None
+    if not text:
+        raise StoreError(f"{KEY_FILE_VARIABLE}: {name} is empty; put id:base64 there", code="store.key_missing")
+    return text
 
 
 def _create_key_file(path: Path) -> None:

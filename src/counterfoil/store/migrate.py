@@ -72,6 +72,18 @@ async def lock(conn: Conn) -> None:
     await conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
+async def pending(conn: Conn) -> list[str]:
+    """Return the names of the migrations this program has and the database lacks; changes nothing. Raises StoreError as :func:`migrate`."""
+    is_there = await (await conn.execute("select to_regclass('schema_migration') is not null")).fetchone()
+    rows = []
+    if is_there is not None and is_there[0]:
+        rows = await (await conn.execute("select number, checksum from schema_migration")).fetchall()
+    applied: dict[int, str] = dict(rows)
+    shipped = migrations()
+    _check(applied, shipped)
+    return [migration.name for migration in shipped if migration.number not in applied]
+
+
 def _check(applied: dict[int, str], shipped: tuple[Migration, ...]) -> None:
     by_number = {migration.number: migration for migration in shipped}
     for number, checksum in applied.items():

@@ -57,6 +57,8 @@ class Engine:
         self._ticker: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._running: set[str] = set()
+        self.ticked_at = time.monotonic()
+        """When the last tick began, by the monotonic clock; also one whose database was away."""
 
     async def start(self) -> None:
         """Launch the engine and resume what a former process of this executor left."""
@@ -145,6 +147,7 @@ class Engine:
         while True:
             await asyncio.sleep(_TICK_S)
             ticks += 1
+            self.ticked_at = time.monotonic()
             try:
                 await self._wake_due()
                 recovering -= 1
