@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.embedded import embedded_sync
@@ -35,6 +36,13 @@ class Server:
         """Run one statement outside a transaction, in the maintenance database."""
         with psycopg.connect(self.url, autocommit=True) as conn:
             conn.execute(statement.encode())
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """End with each test what a command it ran set up for logging: that command's stderr is closed by then."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
