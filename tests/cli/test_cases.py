@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from counterfoil.cli.wording import blocks
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.store import agenda
+from counterfoil.store.blocking import Blocked, Sum
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import ReceiptState
 
 from .conftest import Program
-from .seeds import armed, deliveries, in_database, settled, unmapped_tax
+from .seeds import INVOICE, NOW, armed, deliveries, in_database, settled, unmapped_tax
 
 
 def test_a_case_tells_its_cause_its_money_and_the_command_that_mends_it(program: Program, database: str) -> None:
@@ -154,3 +161,22 @@ def test_a_trace_shows_deliveries_and_cases_by_any_id(program: Program, database
     assert (found.code, found.json()["receipts"][0]["kind"]) == (0, "invoice.paid")
     assert program.run("trace", "in_9").code == 1
     assert "Nothing is known by 'in_9'." in program.run("trace", "in_9").err
+
+
+def test_what_a_case_blocks_is_told_in_words() -> None:
+    now = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+    found = Blocked(4, 1, (Sum("EUR", 11900), Sum("JPY", 5000)), now - timedelta(minutes=3), "post_payment")
+    assert blocks(found, now) == "4 postings, 1 document undecided; 119.00 EUR + 5,000 JPY; payment late since 3 min"
+    assert blocks(replace(found, is_cut=True, subjects=0, money=(), late_at=now + timedelta(seconds=20)), now) == (
+        "at least 4 postings; payment late in 20.0 s"
+    )
+    assert blocks(Blocked(), now) == ""
+
+
+def test_a_case_shows_what_stands_still_behind_its_records(program: Program, database: str) -> None:
+    case = unmapped_tax(database)
+    assert program.run("case", "show", str(case), "--json").json()["blocks"]["subjects"] == 0
+    refund = ObjectRef(ObjectKind.REFUND, "stripe:re_1")
+    in_database(database, lambda conn: agenda.set_waits(conn, [refund], [agenda.Wait(INVOICE.key, refund)], NOW))
+    assert "1 document undecided; refund late since" in program.run("case", "show", str(case)).out
+    assert "1 document undecided" in program.run("status").out

@@ -11,11 +11,12 @@ import typer
 
 from counterfoil.cli.output import FINE, FOUND, data, money, print_json, print_table, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
-from counterfoil.cli.wording import cause_of, plural
+from counterfoil.cli.wording import blocks, cause_of, plural
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from counterfoil.store.blocking import Blocked
     from counterfoil.store.cases import Case, CaseDetail
 
 app = typer.Typer(help="Exceptions: one case per cause, with its records, its money and what to do.", no_args_is_help=True)
@@ -90,9 +91,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one case: cause, next step, records, history. Exit code 1: there is none with this number."""
-    found = run(_load(config, [case]))[0]
+    found, blocked = run(_show(config, case))
     if as_json:
-        print_json({**_plain(found), "mends": mends(found.case)})
+        print_json({**_plain(found), "mends": mends(found.case), "blocks": blocked})
         return
     one = found.case
     facts = [
@@ -104,6 +105,7 @@ def show(
         ("entity", one.entity),
         ("connection", one.connection),
         ("holds up", one.impact),
+        ("blocks", blocks(blocked, datetime.now(UTC))),
         ("money", money(one.money_minor, one.currency)),
         ("owner", one.owner),
         ("opened", when(one.opened_at)),
@@ -138,6 +140,16 @@ def mends(case: Case) -> str:
         return ""
     _, kind, entity, key = case.releases_on.split("/", 3)
     return f"counterfoil map set {kind} {entity} '{key}' 'NAME IN THE BOOKS'"
+
+
+async def _show(config: Path, id: int) -> tuple[CaseDetail, Blocked]:
+    from counterfoil.store import blocking, cases
+
+    async with database_of(config) as (_, database), database.pool.connection() as conn:
+        detail = await cases.show(conn, id)
+        if detail is None:
+            fail(f"there is no case {id}; `counterfoil case list --state all` lists them", FOUND)
+        return detail, await blocking.behind_case(conn, detail.case)
 
 
 async def _load(config: Path, ids: Sequence[int]) -> list[CaseDetail]:

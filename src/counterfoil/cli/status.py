@@ -9,12 +9,13 @@ import typer
 
 from counterfoil.cli.output import FINE, FOUND, count, money, print_json, print_table, span, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, database_of, run
-from counterfoil.cli.wording import DOMAINS, STAGES, STATES, cause_of
+from counterfoil.cli.wording import DOMAINS, STAGES, STATES, blocks, cause_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.coverage import Coverage
+    from counterfoil.store.relearning import Relearning
     from counterfoil.store.views import Conservation, Status
 
 WORKER_SILENT = timedelta(seconds=60)
@@ -79,6 +80,10 @@ def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str,
             {"kind": o.kind, "entity": o.entity, "currency": o.currency, "state": o.state, "count": o.count, "total_minor": o.total_minor}
             for o in found.objects
         ],
+        "blockers": [{"case": one.case.id, "cause": one.case.cause, "blocks": one.blocked} for one in found.blockers],
+        "relearning": [
+            {"target": one.target, "state": learning(one), "unclaimed": found.unclaimed.get(one.target)} for one in found.relearning
+        ],
     }
 
 
@@ -96,6 +101,8 @@ def _show(found: Status, covered: list[Coverage], now: datetime) -> None:
     _show_coverage(covered)
     _show_lag(found)
     _show_cases(found)
+    _show_blockers(found, now)
+    _show_relearning(found, covered)
     rows = [(STAGES[b.stage], _place(b.stage, b.place), count(b.count), span((now - b.oldest_at).total_seconds())) for b in found.backlog]
     if rows:
         print_table("Backlog", ["what", "where", "count", "oldest"], rows, right=(2, 3))
@@ -157,6 +164,27 @@ def _show_cases(found: Status) -> None:
         words.print("No open cases.")
 
 
+def _show_blockers(found: Status, now: datetime) -> None:
+    rows = [(one.case.id, one.case.cause, blocks(one.blocked, now)) for one in found.blockers]
+    if rows:
+        print_table("What stands still behind cases", ["case", "cause", "blocks"], rows, right=(0,))
+
+
+def _show_relearning(found: Status, covered: list[Coverage]) -> None:
+    """Show, after a restore, how far each target is learned again, and what history has to be read."""
+    rows = [(one.target, learning(one), count(one.read_count), count(found.unclaimed.get(one.target, 0))) for one in found.relearning]
+    if not rows or all(one.caught_up_at and not found.unclaimed.get(one.target) for one in found.relearning):
+        return
+    columns = ["books", "state", "keys read there", "of these not known here"]
+    print_table("Restored: what the books hold is learned again", columns, rows, right=(2, 3))
+    for line in covered:
+        if line.hours_left is not None and line.hours_left < 0 and line.no_gap_until is not None:
+            since = (line.no_gap_until - timedelta(days=1)).date()
+            words.print(
+                f"{line.connection} no longer shows all changes since: counterfoil backfill {line.connection} --since {since} --again"
+            )
+
+
 def _show_workers(found: Status, now: datetime) -> None:
     alive = [worker for worker in found.workers if now - worker.beat_at < WORKER_SILENT]
     if alive:
@@ -169,6 +197,14 @@ def _show_workers(found: Status, now: datetime) -> None:
 def _place(stage: str, place: str) -> str:
     target, _, state = place.rpartition("/")
     return f"{target}: {STATES.get(state, state)}" if stage == "deliver" else place.replace("_", " ")
+
+
+def learning(one: Relearning) -> str:
+    """Return how far a target is learned again after a restore."""
+    if one.learned_at is None:
+        return "being read: nothing is posted there yet"
+    sight = "cannot be listed: every posting is looked up first" if one.is_blind else "read"
+    return sight if one.caught_up_at is not None else f"{sight}; sources are being read up to the restore, days are not closed yet"
 
 
 def _yes(value: bool) -> str:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from counterfoil.cli.output import money, span
+
+if TYPE_CHECKING:
+    from counterfoil.store.blocking import Blocked
+
 DOMAINS = {
     "upsert_customer": "Customers",
     "upsert_product": "Products",
@@ -72,3 +80,19 @@ def cause_of(case_class: str) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """Return ``1 case``, ``2 cases``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def blocks(blocked: Blocked, now: datetime) -> str:
+    """Return what is blocked in words: ``4 postings, 1 document undecided; 119.00 EUR; payment late since 3 min``; empty: nothing."""
+    if not blocked.count:
+        return ""
+    more = "at least " if blocked.is_cut else ""
+    parts = [plural(blocked.commands, "posting")] if blocked.commands else []
+    parts += [plural(blocked.subjects, "document undecided", "documents undecided")] if blocked.subjects else []
+    found = [more + ", ".join(parts)]
+    found += [" + ".join(money(one.minor, one.currency) for one in blocked.money)] if blocked.money else []
+    if blocked.late_at is not None:
+        left_s = (blocked.late_at - now).total_seconds()
+        what = ONE.get(blocked.late_kind, blocked.late_kind.replace("_", " "))
+        found.append(f"{what} late in {span(left_s)}" if left_s > 0 else f"{what} late since {span(-left_s)}")
+    return "; ".join(found)

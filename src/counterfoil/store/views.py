@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import cases, cursors, objects, workers
+from . import blocking, cases, cursors, objects, relearning, workers
 from .pool import Conn
 
 
@@ -152,10 +152,14 @@ class Status:
     cursors: list[cursors.Cursor]
     workers: list[workers.Worker]
     objects: list[objects.ObjectTotal]
+    blockers: list[blocking.Blocker]
+    relearning: list[relearning.Relearning]
+    unclaimed: dict[str, int]  # target -> keys it holds that the hub does not know as done
 
 
 async def status(conn: Conn, now: datetime, since: datetime) -> Status:
     """Return the status; latencies are those of commands wished since ``since``."""
+    marked = await relearning.list_all(conn)
     return Status(
         conservation=await conservation(conn),
         ignored=await ignored_by_rule(conn),
@@ -165,6 +169,9 @@ async def status(conn: Conn, now: datetime, since: datetime) -> Status:
         cursors=await cursors.list_cursors(conn),
         workers=await workers.list_workers(conn),
         objects=await objects.totals(conn),
+        blockers=await blocking.blockers(conn),
+        relearning=marked,
+        unclaimed={one.target: (await relearning.unclaimed(conn, one.target, 0))[0] for one in marked if one.learned_at is not None},
     )
 
 

@@ -1,0 +1,218 @@
+"""What stands still behind something that stands still: postings that need it, followers in its order, subjects that wait for it.
+
+Everything is bounded: at most ``DEPTH_MAX`` steps away and ``ROWS_MAX`` records; then the figures are lower bounds, and say so. Money is
+that of the documents concerned, each counted once, in minor units by currency; currencies are never added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from counterfoil.core.policies.service_levels import service_level
+
+from .cases import Case, CaseState, list_cases
+from .pool import Conn
+
+DEPTH_MAX = 12
+ROWS_MAX = 5000
+_HELD_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Money of one currency, in minor units."""
+
+    currency: str
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What something blocks, without itself.
+
+    Attributes:
+        commands: postings that cannot go before it is done.
+        subjects: objects whose decision waits for it.
+        money: of the documents behind both, by currency.
+        late_at: when the first of them breaches (or breached) its service level; None: nothing is blocked.
+        late_kind: what that one is.
+        is_cut: there is more; the figures are at least so much.
+    """
+
+    commands: int = 0
+    subjects: int = 0
+    money: tuple[Sum, ...] = ()
+    late_at: datetime | None = None
+    late_kind: str = ""
+    is_cut: bool = False
+
+    @property
+    def count(self) -> int:
+        """Everything that is blocked."""
+        return self.commands + self.subjects
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """An open case with what it blocks."""
+
+    case: Case
+    blocked: Blocked
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far. ``commands``: id -> (kind, since); ``waiting``: object key -> since; ``refs``: keys of documents."""
+
+    roots: set[str] = field(default_factory=set)
+    commands: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    waiting: dict[str, datetime] = field(default_factory=dict)
+    refs: set[str] = field(default_factory=set)
+    is_cut: bool = False
+
+    @property
+    def room(self) -> int:
+        return ROWS_MAX - len(self.commands) - len(self.waiting)
+
+
+_BEHIND = """
+with given as materialized (
+    select c.target, c.batch_key, c.seq, c.produces,
+        case when c.state = 'parked' then '' else c.order_key end as order_key  -- what is parked lets its followers pass
+    from command c
+    where c.id = any(%(ids)s::uuid[]) and c.state not in ('done', 'canceled')
+)
+select distinct on (c.id) c.id, c.kind, c.created_at, c.subject_kind || '/' || c.subject_id from (
+    select n.command_id as id from given g join command_need n on n.target = g.target and n.key = g.produces where g.produces <> ''
+    union all
+    select f.id from given g join command f on f.target = g.target and f.batch_key = g.batch_key and f.order_key = g.order_key
+        and f.order_key <> '' and f.seq > g.seq and f.state in ('waiting', 'ready', 'unknown') where g.order_key <> ''
+) b join command c on c.id = b.id
+where c.state in ('waiting', 'ready', 'unknown') and c.id <> all(%(seen)s::uuid[])
+order by c.id limit %(limit)s
+"""
+_WAITING = """
+select subject_kind || '/' || subject_id, min(since) from wait
+where key = any(%(keys)s) and subject_kind || '/' || subject_id <> all(%(seen)s) group by 1 order by 1 limit %(limit)s
+"""
+
+
+async def _follow_commands(conn: Conn, found: _Found, ids: Iterable[str]) -> None:
+    edge = sorted(set(ids))
+    found.roots.update(edge)
+    for _ in range(DEPTH_MAX):
+        if not edge:
+            return
+        given = {"ids": edge, "seen": sorted(found.roots | found.commands.keys()), "limit": max(0, found.room) + 1}
+        rows = await (await conn.execute(_BEHIND, given)).fetchall()
+        if len(rows) > found.room:
+            rows, found.is_cut = rows[: found.room], True
+        edge = [row[0].hex for row in rows]
+        found.commands.update((row[0].hex, (row[1], row[2])) for row in rows)
+        found.refs.update(row[3] for row in rows)
+    found.is_cut = found.is_cut or bool(edge)
+
+
+async def _follow_waits(conn: Conn, found: _Found, keys: Iterable[str]) -> None:
+    edge = sorted(set(keys))
+    roots = set(edge)
+    for _ in range(DEPTH_MAX):
+        if not edge:
+            return
+        given = {"keys": edge, "seen": sorted(roots | found.waiting.keys()), "limit": max(0, found.room) + 1}
+        rows = await (await conn.execute(_WAITING, given)).fetchall()
+        if len(rows) > found.room:
+            rows, found.is_cut = rows[: found.room], True
+        edge = [row[0] for row in rows]
+        found.waiting.update((row[0], row[1]) for row in rows)
+    found.is_cut = found.is_cut or bool(edge)
+
+
+async def behind_commands(conn: Conn, ids: Sequence[str]) -> Blocked:
+    """Return what commands block: those that need what they produce, those that come after them, and so on."""
+    found = _Found()
+    await _follow_commands(conn, found, ids)
+    return await _summed(conn, found)
+
+
+async def behind_keys(conn: Conn, keys: Sequence[str]) -> Blocked:
+    """Return what waits for an object or a mapping (by wait key), and what waits for that."""
+    found = _Found()
+    await _follow_waits(conn, found, keys)
+    return await _summed(conn, found)
+
+
+_OF_TARGET = """
+select id, kind, created_at, subject_kind || '/' || subject_id from command
+where target = %(target)s and state in ('waiting', 'ready', 'unknown') limit %(limit)s
+"""
+
+
+async def behind_target(conn: Conn, target: str) -> Blocked:
+    """Return what a target that cannot be reached blocks: everything that is to be posted there."""
+    found = _Found()
+    rows = await (await conn.execute(_OF_TARGET, {"target": target, "limit": ROWS_MAX + 1})).fetchall()
+    found.is_cut = len(rows) > ROWS_MAX
+    found.commands = {row[0].hex: (row[1], row[2]) for row in rows[:ROWS_MAX]}
+    found.refs = {row[3] for row in rows[:ROWS_MAX]}
+    return await _summed(conn, found)
+
+
+async def behind_case(conn: Conn, case: Case) -> Blocked:
+    """Return what the records of a case block that stand still for it."""
+    rows = await conn.execute(
+        "select stage, subject from case_subject where case_id = %s and released_at is null order by added_at, subject limit %s",
+        (case.id, _HELD_MAX + 1),
+    )
+    held = await rows.fetchall()
+    by_stage: dict[str, list[str]] = {}
+    for stage, subject in held[:_HELD_MAX]:
+        by_stage.setdefault(stage, []).append(subject)
+    targets = [subject.removeprefix("target/") for subject in by_stage.get("poll", []) if subject.startswith("target/")]
+    if targets:
+        return await behind_target(conn, targets[0])
+    found = _Found(is_cut=len(held) > _HELD_MAX)
+    await _follow_commands(conn, found, by_stage.get("deliver", []))
+    await _follow_waits(conn, found, by_stage.get("decide", []))
+    return await _summed(conn, found)
+
+
+async def blockers(conn: Conn, limit: int = 10) -> list[Blocker]:
+    """Return open cases that block something, the one with most behind it first; of the ``5 * limit`` that are due first."""
+    found = [Blocker(case, await behind_case(conn, case)) for case in await list_cases(conn, state=CaseState.OPEN, limit=5 * limit)]
+    return sorted((one for one in found if one.blocked.count), key=lambda one: (-one.blocked.count, one.case.id))[:limit]
+
+
+_MONEY = """
+select currency, sum(total_minor)::int8 from object
+where (kind, id) in (select split_part(k, '/', 1), substr(k, strpos(k, '/') + 1) from unnest(%s::text[]) as k)
+    and total_minor is not null and currency <> ''
+group by 1 order by 1
+"""
+
+
+async def _summed(conn: Conn, found: _Found) -> Blocked:
+    refs = sorted(found.refs | found.waiting.keys())
+    rows: list[Any] = await (await conn.execute(_MONEY, (refs,))).fetchall() if refs else []
+    levels = [(since + service_level(kind), kind) for kind, since in found.commands.values()]
+    kinds = [(key.split("/", 1)[0], since) for key, since in found.waiting.items()]
+    levels += [(since + service_level(_POSTED_AS.get(kind, "")), kind) for kind, since in kinds]
+    late_at, late_kind = min(levels, default=(None, ""))
+    return Blocked(len(found.commands), len(found.waiting), tuple(Sum(*row) for row in rows), late_at, late_kind, found.is_cut)
+
+
+_POSTED_AS = {
+    "customer": "upsert_customer",
+    "product": "upsert_product",
+    "invoice": "post_invoice",
+    "credit_note": "post_credit_note",
+    "payment": "post_payment",
+    "refund": "post_credit_note",
+    "dispute": "post_credit_note",
+    "payout": "post_entry",
+    "journal_entry": "post_entry",
+}
+"""What an object of a kind is mainly posted as, for its service level."""

@@ -1,0 +1,149 @@
+"""What stands still behind something: counted by hand on small chains."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money
+from counterfoil.store import agenda, blocking, cases, objects, outbox
+from counterfoil.store.blocking import Blocked, Sum
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.opening import opening
+from counterfoil.store.outbox import End, EndStatus
+from counterfoil.store.pool import Conn
+
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+CUSTOMER = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_1")
+ID = {name: f"{number:032x}" for number, name in enumerate(("customer", "euro", "yen", "payment", "match", "later", "elsewhere"), start=1)}
+
+
+def wish(name: str, kind: str, subject: ObjectRef, *, produces: str = "", needs: tuple[str, ...] = (), order: str = "") -> outbox.Wish:
+    """Return a wish by its name."""
+    target = "archive" if name == "elsewhere" else "books"
+    return outbox.Wish(ID[name], kind, target, "de", "de/sales", subject, name, b"{}", produces=produces, needs=needs, order_key=order)
+
+
+def invoice(id: str) -> ObjectRef:
+    """Return an invoice's reference."""
+    return ObjectRef(ObjectKind.INVOICE, f"stripe:{id}")
+
+
+async def keep(conn: Conn, cipher: Cipher, ref: ObjectRef, money: Money) -> None:
+    """Keep a document's state with its total."""
+    row = ObjectRow(ref, "stripe", 1, 1, b"d", NOW, NOW, b"{}", last_event=f"{1:032x}", total_minor=money.minor, currency=money.currency)
+    await objects.upsert(conn, cipher, [row])
+
+
+async def chain(conn: Conn, cipher: Cipher) -> None:
+    """Wish a customer, two invoices and a payment that need him, a match that needs one of each, and a newer version of him."""
+    payment = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
+    await keep(conn, cipher, invoice("euro"), Money(11900, "EUR"))
+    await keep(conn, cipher, invoice("yen"), Money(5000, "JPY"))
+    await keep(conn, cipher, payment, Money(11900, "EUR"))
+    wishes = [
+        wish("customer", "upsert_customer", CUSTOMER, produces="customer/1", order="customer/1"),
+        wish("euro", "post_invoice", invoice("euro"), produces="invoice/1", needs=("customer/1",)),
+        wish("yen", "post_invoice", invoice("yen"), produces="invoice/2", needs=("customer/1",)),
+        wish("payment", "post_payment", payment, produces="payment/1", needs=("customer/1",)),
+        wish("match", "allocate", payment, needs=("invoice/1", "payment/1")),
+        wish("elsewhere", "post_invoice", invoice("yen"), needs=("customer/1",)),
+    ]
+    await outbox.wish(conn, cipher, wishes, NOW)
+    later = wish("later", "upsert_customer", CUSTOMER, produces="customer/1", order="customer/1")
+    await outbox.wish(conn, cipher, [later], NOW + timedelta(minutes=1))
+
+
+async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_counted_once(conn: Conn, cipher: Cipher) -> None:
+    await chain(conn, cipher)
+    # Two invoices, the payment, the match two steps away, the later version of the customer; the other target's invoice is not.
+    # 119.00 of the invoice and 119.00 of the payment, whose match is no further money; the yen stand by themselves.
+    found = await blocking.behind_commands(conn, [ID["customer"]])
+    assert (found.commands, found.money) == (5, (Sum("EUR", 23800), Sum("JPY", 5000)))
+    # The ten seconds of payment and match are the first to run out.
+    assert found.late_at == NOW + timedelta(seconds=10)
+    assert found.late_kind in ("post_payment", "allocate")
+
+
+async def test_what_is_at_the_end_of_its_chain_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
+    await chain(conn, cipher)
+    assert await blocking.behind_commands(conn, [ID["match"]]) == Blocked()
+    assert (await blocking.behind_commands(conn, [ID["euro"]])).commands == 1
+
+
+async def test_what_is_parked_lets_its_followers_pass_but_not_what_needs_it(conn: Conn, cipher: Cipher) -> None:
+    await chain(conn, cipher)
+    (row,) = await outbox.read(conn, cipher, [ID["customer"]])
+    await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.REFUSED, fence=row.fence)], NOW)
+    assert (await blocking.behind_commands(conn, [ID["customer"]])).commands == 4
+
+
+async def test_what_is_done_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
+    await chain(conn, cipher)
+    (row,) = await outbox.read(conn, cipher, [ID["customer"]])
+    await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.DONE, "res.partner/8", fence=row.fence)], NOW)
+    assert await blocking.behind_commands(conn, [ID["customer"]]) == Blocked()
+
+
+async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, cipher: Cipher) -> None:
+    note = ObjectRef(ObjectKind.CREDIT_NOTE, "stripe:cn_1")
+    refund = ObjectRef(ObjectKind.REFUND, "stripe:re_1")
+    await keep(conn, cipher, note, Money(2500, "EUR"))
+    await keep(conn, cipher, refund, Money(2500, "EUR"))
+    waits = [agenda.Wait(invoice("euro").key, note), agenda.Wait(note.key, refund, 1), agenda.Wait("mapping/tax/de/x", invoice("yen"))]
+    await agenda.set_waits(conn, [note, refund, invoice("yen")], waits, NOW)
+    found = await blocking.behind_keys(conn, [invoice("euro").key])
+    assert (found.subjects, found.money) == (2, (Sum("EUR", 5000),))
+    # Both are to be in the books within a minute.
+    assert found.late_at == NOW + timedelta(seconds=60)
+    assert (await blocking.behind_keys(conn, ["mapping/tax/de/x"])).subjects == 1
+
+
+async def test_a_circle_of_waits_ends(conn: Conn) -> None:
+    one, two = invoice("one"), invoice("two")
+    await agenda.set_waits(conn, [one, two], [agenda.Wait(one.key, two), agenda.Wait(two.key, one)], NOW)
+    assert (await blocking.behind_keys(conn, [one.key])).subjects == 1
+
+
+async def test_the_figures_are_lower_bounds_beyond_the_limit(conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "ROWS_MAX", 3)
+    await chain(conn, cipher)
+    found = await blocking.behind_commands(conn, [ID["customer"]])
+    assert (found.commands, found.is_cut) == (3, True)
+
+
+async def test_steps_are_bounded_too(conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "DEPTH_MAX", 1)
+    await chain(conn, cipher)
+    found = await blocking.behind_commands(conn, [ID["customer"]])
+    assert (found.commands, found.is_cut) == (4, True)
+
+
+async def test_cases_are_listed_by_how_much_stands_still_behind_them(conn: Conn, cipher: Cipher) -> None:
+    await chain(conn, cipher)
+
+    def case(name: str, stage: str, subject: str) -> cases.Opening:
+        return opening(
+            fingerprint=name,
+            case_class="rejected_by_target",
+            code="odoo.refused",
+            cause=name,
+            next_step="Mend it.",
+            stage=stage,
+            subject=subject,
+            now=NOW,
+        )
+
+    openings = [
+        case("the match", "deliver", ID["match"]),
+        case("the euro invoice", "deliver", ID["euro"]),
+        case("the customer", "deliver", ID["customer"]),
+        case("the books", "poll", "target/books"),
+    ]
+    await cases.open_or_count(conn, openings, NOW)
+    found = await blocking.blockers(conn)
+    # The target holds up all six that are open there; the match blocks nothing and is not listed.
+    assert [(one.case.cause, one.blocked.commands) for one in found] == [("the books", 6), ("the customer", 5), ("the euro invoice", 1)]
