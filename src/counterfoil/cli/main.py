@@ -24,6 +24,7 @@ from counterfoil.cli import (
     schema,
     simulate,
     status,
+    top,
     trace,
     up,
 )
@@ -42,6 +43,7 @@ app.command("init")(init.init)
 app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
 app.command("status")(status.status)
+app.command("top")(top.top)
 app.command("trace")(trace.trace)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(replay.replay)

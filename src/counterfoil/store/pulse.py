@@ -1,0 +1,132 @@
+"""Live figures, cheap enough to be asked every second of a big database: sequences, counters, the ends of indexes, and only open rows.
+
+Counts of what is open stop at ``OPEN_MAX`` per stage; then they are lower bounds, and say so. Nothing here is read by a stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .pool import Conn
+
+OPEN_MAX = 20_000
+"""Open rows of a stage that are looked at; a longer queue is shown as at least so long."""
+RECENT_MAX = 1000
+WINDOW = timedelta(minutes=5)
+"""What the 95th percentiles are taken over: the last ``RECENT_MAX`` of these minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What only ever grows: deliveries received, facts read from them, postings called for. ``at_s``: the database's clock, in seconds."""
+
+    at_s: float
+    received: int
+    read: int
+    decided: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Postings done in the last ten seconds and in the last minute."""
+
+    last_10_s: int
+    last_60_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits at a stage in a lane: how many, and since when the oldest. ``stage``: read, decide, post, verify, needs, parked."""
+
+    stage: str
+    lane: int
+    count: int
+    oldest_at: datetime
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """How long a stage took lately in a lane, 95 of 100 within ``p95_s`` seconds: read, from arrival; post, from decision to posted."""
+
+    stage: str
+    lane: int
+    count: int
+    p95_s: float
+
+
+_COUNTERS = """
+select extract(epoch from clock_timestamp())::float8,
+    (select case when is_called then last_value else 0 end from receipt_id_seq),
+    (select coalesce(sum(pg_stat_get_tuples_inserted(c.oid)), 0)::int8 from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'event'::regclass),
+    (select case when is_called then last_value else 0 end from command_seq)
+"""
+
+
+async def counters(conn: Conn) -> Counters:
+    """Return the counters; facts come from the server's statistics, which are some seconds late. Rates are their differences."""
+    row = await (await conn.execute(_COUNTERS)).fetchone()
+    return Counters(0.0, 0, 0, 0) if row is None else Counters(*row)
+
+
+async def posted(conn: Conn, now: datetime) -> Posted:
+    """Return how much was posted lately, from the tries that ended; ``now``: by the hub's clock."""
+    cursor = await conn.execute(
+        "select coalesce(sum(done) filter (where ended_at > %(now)s - interval '10 s'), 0)::int8, coalesce(sum(done), 0)::int8"
+        " from attempt where started_at > %(now)s - interval '10 min' and ended_at > %(now)s - interval '60 s'",
+        {"now": now},
+    )
+    row = await cursor.fetchone()
+    return Posted(0, 0) if row is None else Posted(*row)
+
+
+_QUEUES = """
+select 'read', lane, count(*), min(at) from (
+    select lane, received_at as at from receipt where state = 'pending' limit %(limit)s) r group by lane
+union all select 'decide', lane, count(*), min(at) from (
+    select lane, added_at as at from agenda limit %(limit)s) a group by lane
+union all select case state when 'ready' then 'post' when 'unknown' then 'verify' when 'waiting' then 'needs' else 'parked' end,
+    lane, count(*), min(at) from (
+    select state, lane, created_at as at from command where state not in ('done', 'canceled') limit %(limit)s) c group by state, lane
+order by 1, 2
+"""
+
+
+async def queues(conn: Conn) -> list[Queue]:
+    """Return what waits, by stage and lane."""
+    rows = await (await conn.execute(_QUEUES, {"limit": OPEN_MAX + 1})).fetchall()
+    table_of = {"read": "receipt", "decide": "agenda"}
+    totals: dict[str, int] = {}
+    for stage, _, number, _ in rows:
+        table = table_of.get(stage, "command")
+        totals[table] = totals.get(table, 0) + number
+    return [
+        Queue(stage, lane, number, oldest_at, is_cut=totals[table_of.get(stage, "command")] > OPEN_MAX)
+        for stage, lane, number, oldest_at in rows
+    ]
+
+
+_RECENT = """
+select 'read', lane, count(*), percentile_disc(0.95) within group (order by taken) from (
+    select lane, extract(epoch from normalized_at - received_at)::float8 as taken from receipt
+    where received_at > %(since)s and received_at <= %(now)s and state = 'normalized' order by received_at desc limit %(limit)s
+) r group by lane
+union all
+select 'post', lane, count(*), percentile_disc(0.95) within group (order by taken) from (
+    select c.lane, extract(epoch from c.done_at - c.created_at)::float8 as taken from (
+        select unnest(command_ids) as id from (
+            select command_ids from attempt where started_at > %(since)s and done > 0 order by started_at desc limit %(limit)s
+        ) t limit %(limit)s
+    ) i join command_key k on k.id = i.id join command c on c.created_at = k.created_at and c.id = k.id
+    where c.state = 'done'
+) p group by lane
+order by 1, 2
+"""
+
+
+async def recent(conn: Conn, now: datetime) -> list[Recent]:
+    """Return how long what was read and posted in the last minutes took."""
+    rows = await (await conn.execute(_RECENT, {"since": now - WINDOW, "now": now, "limit": RECENT_MAX})).fetchall()
+    return [Recent(*row) for row in rows]
