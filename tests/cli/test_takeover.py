@@ -14,6 +14,7 @@ WORKER = """
 import asyncio, sys
 from counterfoil.kit.stage import Turn
 from counterfoil.store.pool import open_pool
+from counterfoil.workflows import membership
 from counterfoil.workflows.engine import Engine
 
 async def main(dsn, name):
@@ -23,7 +24,8 @@ async def main(dsn, name):
         done.set()
         return Turn(has_more=False)
     async with open_pool(dsn) as pool:
-        engine = Engine(pool, dsn, {"x": turn}, executor_id=name)
+        member = await membership.join(dsn, name)
+        engine = Engine(pool, dsn, {"x": turn}, member)
         await engine.start()
         try:
             await asyncio.wait_for(done.wait(), float(sys.argv[3]))
@@ -31,6 +33,7 @@ async def main(dsn, name):
             print("idle", flush=True)
         await asyncio.sleep(0.5)
         await engine.stop()
+        await member.leave()
 
 asyncio.run(main(sys.argv[1], sys.argv[2]))
 """

@@ -68,7 +68,7 @@ def test_rotating_a_key_leaves_nothing_under_the_former_one(program: Program, da
 
 def test_a_key_is_not_rotated_under_a_worker_that_does_not_know_it(program: Program, database: str) -> None:
     deliveries(database, program.folder, "invoice.paid")
-    in_database(database, lambda conn: workers.beat(conn, "old", "host", "0"))
+    in_database(database, lambda conn: workers.join(conn, "old", "host", "0"))
     program.run("key", "new")
     os.utime(program.folder / "home" / "encryption.keys", (time.time() + 5, time.time() + 5))
     ended = program.run("key", "rotate")

@@ -124,9 +124,24 @@ def test_from_nothing_to_a_booked_invoice(connected: Program, sandboxes: Details
         assert connected.run("trace", number, "--json").json()["objects"][0]["ref"]["id"] == f"stripe:{invoice}"
 
         _history_is_known_already(connected)
-        with pytest.raises(subprocess.CalledProcessError) as refused:
-            subprocess.run([sys.executable, "-m", "counterfoil", "up", "--port", "0", "--config", str(connected.config)], check=True)
-        assert refused.value.returncode == 2, "two workers of one name"
+        again = [
+            sys.executable,
+            "-m",
+            "counterfoil",
+            "up",
+            "--port",
+            "0",
+            "--worker",
+            announced["worker"],
+            "--config",
+            str(connected.config),
+        ]
+        assert subprocess.run(again, check=False, timeout=60).returncode == 2, "two workers of one name"
+        with _up(connected, "--no-intake") as (second, announced_too):
+            assert announced_too["worker"] == f"{announced['worker']}-2"
+            assert len(connected.run("status", "--json").json()["workers"]) == 2
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(timeout=30) == 0
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from counterfoil.app.hub import Hub, open_hub, wait_until
 from counterfoil.app.settings import Settings
-from counterfoil.app.working import host_name, worker_name
 from counterfoil.ingress.backfill import Backfill, Progress
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import views, workers
 from counterfoil.store.views import Conservation
+from counterfoil.workflows.membership import host_name
 
 ALIVE_WITHIN_S = 60.0
 WORK_TIMEOUT_S = 7 * 86_400.0
@@ -63,7 +63,6 @@ async def backfill(settings: Settings, order: Order, watch: Watch) -> Done:
             raise SetupError(f"no connection {order.connection!r} can be read from; there are: {known}", code="backfill.connection")
         if order.with_work:
             name = f"{host_name()}/backfill-{os.getpid()}"
-            await stack.enter_async_context(worker_name(hub, name))
             stack.push_async_callback(hub.stop_work)
             await hub.start_work(name)
         source, ctx = hub.sources[order.connection]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
-from counterfoil import __version__
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
 from counterfoil.app.rules import rules_source
@@ -30,12 +26,13 @@ from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import agenda, outbox, work, workers
+from counterfoil.store import agenda, outbox, work
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.workflows import arming, relearning
+from counterfoil.workflows import arming, membership, relearning
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.engine import Engine
+from counterfoil.workflows.membership import Membership
 from counterfoil.workflows.relearning import Relearner
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import DayCloser
@@ -44,7 +41,6 @@ from counterfoil.workflows.upkeep import Upkeep
 log = structlog.get_logger()
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
-BEAT_EVERY_S = 5.0
 
 
 @dataclass(slots=True)
@@ -60,7 +56,7 @@ class Hub:
     rules: RulesSource
     engine: Engine | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _heart: asyncio.Task[None] | None = None
+    member: Membership | None = None
 
     @property
     def sources(self) -> dict[str, tuple[Source, Context]]:
@@ -99,44 +95,50 @@ class Hub:
         target = connection.connector.target
         return target.batch_key(connection.settings, command) if target is not None else command.kind.value
 
-    async def start_work(self, executor_id: str = "local") -> None:
-        """Start the engine with all stages and arm what runs by itself. ``executor_id`` must be no other process's."""
-        await self._beat(executor_id)
-        self._heart = asyncio.create_task(self._beat_forever(executor_id), name="heart")
-        self.engine = Engine(self.pool, self.dsn, _stages(self), executor_id=executor_id)
+    @property
+    def is_working(self) -> bool:
+        """Whether this process is heard by the database and looks after its partitions."""
+        return self.member is not None and self.member.is_valid and self.engine is not None and self.engine.is_ticking
+
+    async def start_work(self, name: str = "local", *, is_numbered: bool = False) -> str:
+        """Join the workers, start the engine with all stages, arm what runs by itself; return the name taken.
+
+        ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ...
+
+        Raises:
+            SetupError: another process works under this name.
+        """
+        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered)
+        member.start()
+        self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows)
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
             keys = await agenda.waited_keys(conn, ("route/", "entity/", "mapping/"))
             released = await agenda.release(conn, keys, self.clock.now())
             await self.engine.arm(conn, [*_standing_keys(self), *await outbox.partitions_open(conn), *released])
+        return member.worker.name
 
     async def stop_work(self) -> None:
-        """Stop the engine; what is under way is finished or resumed by the next start."""
-        if self.engine is None:
-            return
-        await self.engine.stop()
-        if self._heart is not None:
-            self._heart.cancel()
-            await asyncio.gather(self._heart, return_exceptions=True)
-        async with self.pool.connection() as conn:
-            await workers.leave(conn, self.engine.executor_id)
-        self.engine = None
+        """Stop the engine in seconds; what is not finished by then is handed back, and other workers or the next start go on with it."""
+        if self.engine is not None:
+            await self.engine.stop(self.settings.hub.stop_wait_s)
+            self.engine = None
+        if self.member is not None:
+            await self.member.leave()
+            self.member = None
 
-    async def _beat(self, executor_id: str) -> None:
-        async with self.pool.connection() as conn:
-            await workers.beat(conn, executor_id, socket.gethostname(), __version__)
-
-    async def _beat_forever(self, executor_id: str) -> None:
-        while True:
-            await asyncio.sleep(BEAT_EVERY_S)
-            try:
-                await self._beat(executor_id)
-            except (psycopg.Error, PoolTimeout) as error:  # the database is away for a while: it is told again later
-                log.warning("not heard", error=type(error).__name__)
+    def _knows(self, stage: str, key: str) -> bool:
+        """Tell whether this process's configuration has what a partition is about; another worker's may be newer."""
+        name = work.split_key(key)[0]
+        if stage in (work.NORMALIZE, work.NORMALIZE_BULK, "poll"):
+            return name in self.sources
+        if stage in (work.DELIVER, "target"):
+            return name in self.targets
+        return stage != "close_day" or name in self.rules.entities
 
 
-def _stages(hub: Hub) -> dict[str, Stage]:
+def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     sources = hub.sources
     links = {
         name: TargetLink(ctx, hub.settings.connections[name].connector.deliver, target.state) for name, (target, ctx) in hub.targets.items()
@@ -144,7 +146,7 @@ def _stages(hub: Hub) -> dict[str, Stage]:
     settings = hub.settings.hub
     normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
-    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm)
+    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, member.may_act)
     every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
     polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s, lanes)

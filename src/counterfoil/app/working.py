@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,35 +15,31 @@ from counterfoil.app.settings import Settings
 from counterfoil.ingress.server import serving
 from counterfoil.kit.connector import Source
 from counterfoil.kit.errors import HubError, IntakeRefused, SetupError
-from counterfoil.store.pool import connect
-
-TICK_SILENT_S = 120.0
-"""Seconds without a tick of the engine after which its process is worth a restart. A tick without a database takes 30."""
-_LOCK = 0x0C0F_0002  # advisory locks of this project start with 0x0C0F
+from counterfoil.workflows.membership import host_name
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What a process does: take deliveries at ``host:port``, work under the name ``worker``; empty or None: not."""
+    """What a process does: take deliveries at ``host:port`` (host empty: not), and work.
+
+    ``worker``: the name to work under; empty: the machine's name, with the first free number if other workers run on it.
+    """
 
     host: str = ""
     port: int = 0
+    is_worker: bool = True
     worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A process at work. ``webhooks``: connection -> the address its deliveries are taken at. ``health``: where probes ask."""
+    """A process at work as ``worker``. ``webhooks``: connection -> where its deliveries are taken. ``health``: where probes ask."""
 
     hub: Hub
     address: str
+    worker: str
     webhooks: Mapping[str, str]
     health: str = ""
-
-
-def host_name() -> str:
-    """Return this machine's name, by which its worker is known unless it is given another."""
-    return socket.gethostname() or "local"
 
 
 @asynccontextmanager
@@ -64,19 +58,19 @@ async def at_work(settings: Settings, roles: Roles) -> AsyncIterator[Serving]:
             asked_at = await _listen(stack, listening, own.health_host, own.health_port, "health_port")
         hub = await stack.enter_async_context(open_hub(settings))
         health.ready["database"] = database_answers(hub.pool)
-        if roles.worker:
-            await stack.enter_async_context(worker_name(hub, roles.worker))
-            stack.push_async_callback(hub.stop_work)
+        stack.push_async_callback(hub.stop_work)
         address = ""
         if roles.host:
             address = await _listen(stack, serve_intake(hub, roles.host, roles.port, ready=health.is_ready), roles.host, roles.port, "port")
-        if roles.worker:
-            await hub.start_work(roles.worker)
+        worker = ""
+        if roles.is_worker:
+            worker = await hub.start_work(roles.worker or host_name(), is_numbered=not roles.worker)
             health.live["engine"] = lambda: _is_ticking(hub)
+            health.ready["worker"] = lambda: _is_working(hub)
         names = [name for name, (source, ctx) in hub.sources.items() if address and takes_webhooks(source, ctx.settings)]
         health.is_started = True
         stack.push_async_callback(_take_leave, health, own.linger_s if address else 0.0)
-        yield Serving(hub, address, {name: f"{address}/in/{name}" for name in names}, asked_at)
+        yield Serving(hub, address, worker, {name: f"{address}/in/{name}" for name in names}, asked_at)
 
 
 async def _listen(stack: AsyncExitStack, listening: AbstractAsyncContextManager[str], host: str, port: int, setting: str) -> str:
@@ -95,28 +89,11 @@ async def _take_leave(health: Health, linger_s: float) -> None:
 
 def _is_ticking(hub: Hub) -> bool:
     """Tell whether the engine's ticks come; a hub whose engine was stopped in good order is well too."""
-    return hub.engine is None or time.monotonic() - hub.engine.ticked_at < TICK_SILENT_S
+    return hub.engine is None or hub.engine.is_ticking
 
 
-@asynccontextmanager
-async def worker_name(hub: Hub, name: str) -> AsyncIterator[None]:
-    """Hold a worker's name for as long as the context (and the process) lives: two of one name would redo each other's work.
-
-    Raises:
-        SetupError: another process holds it.
-    """
-    conn = await connect(hub.dsn)
-    try:
-        await conn.set_autocommit(True)
-        row = await (await conn.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK, name))).fetchone()
-        if row is None or not row[0]:
-            raise SetupError(
-                f"a worker named {name!r} is running on this database; stop it, or give this one another name with --worker",
-                code="worker.name_taken",
-            )
-        yield
-    finally:
-        await conn.close()
+async def _is_working(hub: Hub) -> bool:
+    return hub.is_working
 
 
 def takes_webhooks(source: Source, settings: Any) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from counterfoil.app.working import Serving
 
+END_WITHIN_S = 20.0
+"""After the wait for turns under way, everything else has so long to close before the process just ends."""
+
 
 def up(
     no_work: Annotated[bool, typer.Option("--no-work", help="Only take deliveries; another process works.")] = False,
@@ -28,7 +33,10 @@ def up(
     host: Annotated[str, typer.Option(help="Address to listen on instead of the configuration's.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port instead of the configuration's; 0: a free one.")] = None,
     worker: Annotated[
-        str, typer.Option(envvar="COUNTERFOIL_WORKER", help="This worker's name, one per process; the host's name otherwise.")
+        str,
+        typer.Option(
+            envvar="COUNTERFOIL_WORKER", help="This worker's name, one per process; otherwise the host's name, numbered from the second on."
+        ),
     ] = "",
     health_port: Annotated[
         int | None,
@@ -42,8 +50,9 @@ def up(
 ) -> None:
     """Run the hub: take deliveries, poll, read, decide, post, until stopped (Ctrl-C, SIGTERM).
 
-    Prints the address of each connection's webhooks. Stopping is safe at any time: what is under way is finished or taken up at the next
-    start.
+    Prints the address of each connection's webhooks. Several may run at once, on one host or many, on one PostgreSQL: they share the work.
+    Stopping is safe at any time and takes seconds: what is under way is finished or handed to the others, or taken up at the next start. A
+    second Ctrl-C or SIGTERM ends at once.
     """
     if no_work and no_intake:
         fail("--no-work and --no-intake together leave nothing to do")
@@ -58,7 +67,7 @@ async def _serve(
 ) -> None:
     from counterfoil.app.logs import working
     from counterfoil.app.settings import load
-    from counterfoil.app.working import Roles, at_work, host_name
+    from counterfoil.app.working import Roles, at_work
 
     working()
     settings = load(config)
@@ -67,27 +76,43 @@ async def _serve(
     roles = Roles(
         host=(host or settings.hub.host) if intake else "",
         port=settings.hub.port if port is None else port,
-        worker="" if worker is None else worker or host_name(),
+        is_worker=worker is not None,
+        worker=worker or "",
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def ask_to_stop(number: signal.Signals) -> None:
         stop.set()
-        for one in (signal.SIGINT, signal.SIGTERM):  # a second one ends the process at once
-            loop.remove_signal_handler(one)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, _end_now, 128 + one)
+        _end_in_time(settings.hub.stop_wait_s + END_WITHIN_S)
         words.print(f"{number.name}: finishing what is under way ...")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ask_to_stop, number)
     async with at_work(settings, roles) as serving:
-        _announce(serving, roles.worker, as_json)
+        _announce(serving, as_json)
         await stop.wait()
 
 
-def _announce(serving: Serving, worker: str, as_json: bool) -> None:
+def _end_now(status: int) -> None:
+    """End without any more ado: all that matters is in the database, and other workers take over."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _end_in_time(after_s: float) -> None:
+    """Have the process end even if something in it never does."""
+    watch = threading.Timer(after_s, _end_now, args=[1])
+    watch.daemon = True
+    watch.start()
+
+
+def _announce(serving: Serving, as_json: bool) -> None:
     if as_json:
-        told = {"address": serving.address, "webhooks": serving.webhooks, "worker": worker}
+        told = {"address": serving.address, "webhooks": serving.webhooks, "worker": serving.worker}
         print_json(told | ({"health": serving.health} if serving.health else {}))
     elif serving.webhooks:
         rows = [(name, address) for name, address in serving.webhooks.items()]
@@ -95,5 +120,5 @@ def _announce(serving: Serving, worker: str, as_json: bool) -> None:
     sys.stdout.flush()
     if serving.address:
         words.print(f"Taking deliveries at {serving.address}; vendors need it reachable over https (put a TLS proxy in front).")
-    if worker:
-        words.print(f"Working as {worker!r}. Stop with Ctrl-C.", markup=False)
+    if serving.worker:
+        words.print(f"Working as {serving.worker!r}. Stop with Ctrl-C.", markup=False)

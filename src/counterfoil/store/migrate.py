@@ -1,8 +1,15 @@
-"""Numbered SQL migrations, forward only, and the month partitions of the big tables."""
+"""Numbered SQL migrations, forward only, and the month partitions of the big tables.
+
+Old and new programs run side by side while an installation is upgraded. Each migration says in its head (``-- Runs beside: N``) which is
+the oldest schema number whose programs may go on, and may be started, after it: 1 for what only adds, its own number for what takes
+something away that the programs before it use.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -15,6 +22,7 @@ from .pool import Conn
 PARTITIONED = {"receipt": "received_at", "event": "received_at", "command": "created_at", "attempt": "started_at", "audit": "at"}
 """Tables partitioned by month, with the column that decides."""
 
+_RUNS_BESIDE = re.compile(r"^-- Runs beside: (\d+)$", re.MULTILINE)
 _LOCK = 0x0C0F_0001  # advisory locks of this project start with 0x0C0F
 
 
@@ -31,6 +39,25 @@ class Migration:
         """Hexadecimal SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def runs_beside(self) -> int:
+        """The oldest schema number whose programs may run on this one; its own if it does not say."""
+        said = _RUNS_BESIDE.search(self.text)
+        return int(said[1]) if said else self.number
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What the database knows of a migration it has."""
+
+    checksum: str
+    runs_beside: int
+
+
+_HAS_BESIDE = """
+select 1 from pg_attribute where attrelid = 'schema_migration'::regclass and attname = 'runs_beside' and not attisdropped
+"""
+
 
 def migrations() -> tuple[Migration, ...]:
     """Return the shipped migrations in order of their number."""
@@ -44,15 +71,17 @@ async def migrate(conn: Conn) -> list[str]:
 
     Raises:
         StoreError: an applied migration was changed (``store.migration_changed``), or the database is newer than this program
-            (``store.schema_newer``).
+            and does not say that this program may run beside it (``store.schema_newer``).
     """
     await conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
     await conn.execute(
         "create table if not exists schema_migration (number integer primary key, name text not null, checksum text not null,"
-        " applied_at timestamptz not null default clock_timestamp())"
+        " applied_at timestamptz not null default clock_timestamp(), runs_beside integer)"
     )
-    rows = await (await conn.execute("select number, checksum from schema_migration")).fetchall()
-    applied: dict[int, str] = dict(rows)
+    columns = await (await conn.execute(_HAS_BESIDE)).fetchone()
+    if columns is None:
+        await conn.execute("alter table schema_migration add column runs_beside integer")
+    applied = await _applied(conn)
     shipped = migrations()
     _check(applied, shipped)
     done: list[str] = []
@@ -60,8 +89,8 @@ async def migrate(conn: Conn) -> list[str]:
         if migration.number not in applied:
             await conn.execute(migration.text.encode())
             await conn.execute(
-                "insert into schema_migration (number, name, checksum) values (%s, %s, %s)",
-                (migration.number, migration.name, migration.checksum),
+                "insert into schema_migration (number, name, checksum, runs_beside) values (%s, %s, %s, %s)",
+                (migration.number, migration.name, migration.checksum, migration.runs_beside),
             )
             done.append(migration.name)
     return done
@@ -75,23 +104,29 @@ async def lock(conn: Conn) -> None:
 async def pending(conn: Conn) -> list[str]:
     """Return the names of the migrations this program has and the database lacks; changes nothing. Raises StoreError as :func:`migrate`."""
     is_there = await (await conn.execute("select to_regclass('schema_migration') is not null")).fetchone()
-    rows = []
-    if is_there is not None and is_there[0]:
-        rows = await (await conn.execute("select number, checksum from schema_migration")).fetchall()
-    applied: dict[int, str] = dict(rows)
+    applied = await _applied(conn) if is_there is not None and is_there[0] else {}
     shipped = migrations()
     _check(applied, shipped)
     return [migration.name for migration in shipped if migration.number not in applied]
 
 
-def _check(applied: dict[int, str], shipped: tuple[Migration, ...]) -> None:
+async def _applied(conn: Conn) -> dict[int, _Applied]:
+    """Return what the database has; one of the first release does not say beside which programs it runs."""
+    has_beside = await (await conn.execute(_HAS_BESIDE)).fetchone() is not None
+    beside = "coalesce(runs_beside, number)" if has_beside else "number"
+    rows = await (await conn.execute(f"select number, checksum, {beside} from schema_migration")).fetchall()
+    return {number: _Applied(checksum, runs_beside) for number, checksum, runs_beside in rows}
+
+
+def _check(applied: Mapping[int, _Applied], shipped: tuple[Migration, ...]) -> None:
     by_number = {migration.number: migration for migration in shipped}
-    for number, checksum in applied.items():
+    newest = max(by_number)
+    for number, one in applied.items():
         migration = by_number.get(number)
-        if migration is None:
+        if migration is None and one.runs_beside > newest:
             message = f"the database has migration {number}, unknown to this version; install the version that made it, or a newer one"
             raise StoreError(message, code="store.schema_newer")
-        if migration.checksum != checksum:
+        if migration is not None and migration.checksum != one.checksum:
             message = f"migration {migration.name} differs from what was applied to this database; put the original file back"
             raise StoreError(message, code="store.migration_changed")
 

@@ -3,11 +3,16 @@
 A partition has work while ``work_seq > claimed_seq``. Arming raises work_seq; a drain takes the number, works, and finishes with it: only
 if nothing was armed since does that disarm the partition. Both lock the same row, so what commits meanwhile is never lost.
 Arm last in a transaction and once: rows are locked in order of their key, after everything else.
+
+Every take raises the partition's fence. Whoever ends a turn under an older one (a worker that was stopped for a while, or declared dead)
+changes nothing. Turns begun are counted in the row, so that one that kills its worker is noticed by the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 from zlib import crc32
 
 from counterfoil.core.canonical.commands import Lane
@@ -76,19 +81,146 @@ async def arm(conn: Conn, keys: Iterable[Key]) -> list[Key]:
     return [(stage, key) for stage, key, is_newly in await cursor.fetchall() if is_newly]
 
 
-async def take(conn: Conn, stage: str, key: str) -> int:
-    """Return the partition's work_seq to be given to ``finish``; read the work only afterwards, in a later statement."""
-    cursor = await conn.execute("select work_seq from work where stage = %s and key = %s", (stage, key))
-    row = await cursor.fetchone()
-    return 0 if row is None else int(row[0])
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A partition taken for one turn.
+
+    ``seq`` and ``fence`` go to ``finish``; ``failures``: turns before this one that died or failed, since the last that ended well;
+    ``limit``: at most so many items at once (None: any number); ``away_s``: seconds since the take before this one.
+    """
+
+    seq: int
+    fence: int
+    failures: int
+    limit: int | None
+    away_s: float
 
 
-async def finish(conn: Conn, stage: str, key: str, seq: int) -> bool:
-    """Disarm the partition if nothing was armed since ``seq`` was taken; False when more came: the drain goes on."""
+class Ended(StrEnum):
+    """What finishing a turn found."""
+
+    DONE = "done"
+    MORE = "more"
+    STALE = "stale"
+
+
+CAREFUL_AFTER = 2
+"""After so many turns in a row that died or failed, the next ones take one item, then 2, 4, ... as long as they end well."""
+_CARE_MAX = 256
+# After a turn that ended well.
+_EASED = f"case when care >= {_CARE_MAX} then 0 else care * 2 end"
+
+# What is lost of it with the database's memory costs nothing but a drain that finds itself stale, so its commit need not wait for the disk.
+_TAKE = f"""
+with was as (
+    select taken_at, set_config('synchronous_commit', 'off', true) from work where stage = %(stage)s and key = %(key)s
+        and (%(worker)s = '' or exists (select from worker where id = %(worker)s)) for update
+)
+update work set
+    fence = fence + 1, holder = %(holder)s, taken_at = clock_timestamp(),
+    begun = case when %(is_well)s then 1 else begun + 1 end,
+    care = case when %(is_well)s then {_EASED} when begun >= {CAREFUL_AFTER} or (begun > 0 and care > 0) then 1 else care end
+from was where stage = %(stage)s and key = %(key)s
+returning work_seq, fence, begun - 1, care, coalesce(extract(epoch from clock_timestamp() - was.taken_at), 1e9)::float8
+"""
+
+
+async def take(conn: Conn, stage: str, key: str, holder: int = 0, worker: str = "", *, is_well: bool = False) -> Taken | None:
+    """Take a partition for a turn; read the work only afterwards, in a later statement. None: there is none, or the worker is gone.
+
+    Whoever had it before is stale from now on.
+
+    Args:
+        conn: a connection in a transaction of its own.
+        stage: the stage.
+        key: the partition's key.
+        holder: the worker's incarnation.
+        worker: the worker's id, which must not have been declared dead; empty: not asked.
+        is_well: the taker's own turn before this one ended well.
+    """
+    given = {"stage": stage, "key": key, "holder": holder, "worker": worker, "is_well": is_well}
+    row = await (await conn.execute(_TAKE, given)).fetchone()
+    if row is None:
+        return None
+    seq, fence, failures, care, away_s = row
+    return Taken(seq, fence, failures, care or None, away_s)
+
+
+_FINISH = f"""
+update work set
+    claimed_seq = case when work_seq = %(seq)s then work_seq else claimed_seq end, armed = work_seq <> %(seq)s, begun = 0, care = {_EASED},
+    wake_at = case when %(wake_in_s)s::float8 is null then wake_at
+        else least(wake_at, clock_timestamp() + make_interval(secs => %(wake_in_s)s::float8)) end
+where stage = %(stage)s and key = %(key)s and fence = %(fence)s
+returning armed
+"""
+
+
+async def finish(conn: Conn, stage: str, key: str, taken: Taken, wake_in_s: float | None = None) -> Ended:
+    """End a turn that ended well: disarm the partition if nothing was armed since it was taken.
+
+    MORE: more came, the drain goes on. STALE: somebody else took the partition; nothing was changed. ``wake_in_s``: arm it then, unless
+    an earlier wake is noted already.
+    """
+    given = {"stage": stage, "key": key, "seq": taken.seq, "fence": taken.fence, "wake_in_s": wake_in_s}
+    row = await (await conn.execute(_FINISH, given)).fetchone()
+    if row is None:
+        return Ended.STALE
+    return Ended.MORE if row[0] else Ended.DONE
+
+
+async def hand_on(conn: Conn, stage: str, key: str, fence: int) -> bool:
+    """End a turn that ended well and left more to do; the caller enqueues another drain. False: somebody else took the partition."""
     cursor = await conn.execute(
-        "update work set claimed_seq = work_seq, armed = false where stage = %s and key = %s and work_seq = %s", (stage, key, seq)
+        f"update work set begun = 0, care = {_EASED} where stage = %s and key = %s and fence = %s", (stage, key, fence)
     )
-    return cursor.rowcount > 0 or seq == 0
+    return cursor.rowcount > 0
+
+
+async def set_back(conn: Conn, stage: str, key: str, fence: int, after_s: float, *, is_counted: bool) -> bool:
+    """End a turn that failed, or was not begun after all: the partition stays armed and gets its next drain in some seconds.
+
+    The wait counts as served then: the next take says that the one before was long ago.
+
+    ``is_counted``: the turn failed, and careful ones follow after some more. False is returned if somebody else took the partition.
+    """
+    cursor = await conn.execute(
+        "update work set pause_until = clock_timestamp() + make_interval(secs => %s), begun = begun - %s, armed = true, taken_at = null"
+        " where stage = %s and key = %s and fence = %s",
+        (after_s, 0 if is_counted else 1, stage, key, fence),
+    )
+    return cursor.rowcount > 0
+
+
+async def uncount(conn: Conn, cut: Iterable[tuple[str, str, int]]) -> None:
+    """Forget that turns (stage, key, fence) were begun: they were cut short, through no fault of their work."""
+    for stage, key, fence in cut:
+        await conn.execute(
+            "update work set begun = greatest(0, begun - 1) where stage = %s and key = %s and fence = %s", (stage, key, fence)
+        )
+
+
+async def leave_for_others(conn: Conn, stage: str, key: str, after_s: float) -> None:
+    """Have a partition this program cannot work be given out again in some seconds; it counts as nothing."""
+    await conn.execute(
+        "update work set pause_until = clock_timestamp() + make_interval(secs => %s) where stage = %s and key = %s and armed",
+        (after_s, stage, key),
+    )
+
+
+_TAKE_PAUSED = """
+with due as (
+    select stage, key from work where pause_until <= clock_timestamp() order by stage, key limit %s for update skip locked
+)
+update work set pause_until = null, armed_at = clock_timestamp() from due
+where work.stage = due.stage and work.key = due.key returning work.stage, work.key, work.armed
+"""
+
+
+async def take_paused(conn: Conn, limit: int = 500) -> list[Key]:
+    """Return partitions whose pause is over, each to one caller only; the caller enqueues a drain for each in the same transaction."""
+    rows = await (await conn.execute(_TAKE_PAUSED, (limit,))).fetchall()
+    return [(stage, key) for stage, key, is_armed in rows if is_armed]
 
 
 async def wake_later(conn: Conn, stage: str, key: str, after_s: float) -> None:

@@ -1,4 +1,8 @@
-"""Table ``worker``: the processes that work, and when each was last heard of (by the database's clock)."""
+"""Table ``worker``: the processes that work, and when each was last heard of (by the database's clock).
+
+A worker joins under a name and gets a new incarnation; its id is both (``web1#17``). A row that is gone says that the worker was declared
+dead or has left: nothing it took is its own any more.
+"""
 
 from __future__ import annotations
 
@@ -7,37 +11,72 @@ from datetime import datetime
 
 from .pool import Conn
 
+_NAME_LOCK = 0x0C0F_0002  # advisory locks of this project start with 0x0C0F
+_REAPER_LOCK = 0x0C0F_0003
+_COLUMNS = "id, name, incarnation, host, version, started_at, beat_at, drains"
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process; ``beat_at``: when it was last heard of."""
+    """A process; ``beat_at``: when it was last heard of, ``drains``: how many it had under way then."""
 
     id: str
+    name: str
+    incarnation: int
     host: str
     version: str
     started_at: datetime
     beat_at: datetime
+    drains: int = 0
 
 
-async def beat(conn: Conn, id: str, host: str, version: str) -> None:
-    """Say that a worker is alive."""
-    await conn.execute(
-        "insert into worker (id, host, version, started_at, beat_at) values (%s, %s, %s, clock_timestamp(), clock_timestamp())"
-        " on conflict (id) do update set host = excluded.host, version = excluded.version, beat_at = excluded.beat_at",
-        (id, host, version),
-    )
+async def hold_name(conn: Conn, name: str) -> bool:
+    """Take a name for as long as this connection lives; False: another process has it."""
+    row = await (await conn.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (_NAME_LOCK, name))).fetchone()
+    return row is not None and bool(row[0])
+
+
+_JOIN = f"""
+with former as (delete from worker where name = %(name)s or id = %(name)s), joining as (select nextval('worker_incarnation') as incarnation)
+insert into worker (id, name, incarnation, host, version, started_at, beat_at)
+select %(name)s || '#' || incarnation, %(name)s, incarnation, %(host)s, %(version)s, clock_timestamp(), clock_timestamp() from joining
+returning {_COLUMNS}
+"""
+
+
+async def join(conn: Conn, name: str, host: str, version: str) -> Worker:
+    """Begin a new incarnation of a name; the former one's row goes. Only for whoever holds the name."""
+    row = await (await conn.execute(_JOIN, {"name": name, "host": host, "version": version})).fetchone()
+    if row is None:
+        raise RuntimeError("an insert returned nothing")
+    return Worker(*row)
+
+
+async def beat(conn: Conn, id: str, drains: int) -> bool:
+    """Say that a worker is alive and has so many drains under way; False: it was declared dead meanwhile."""
+    cursor = await conn.execute("update worker set beat_at = clock_timestamp(), drains = %s where id = %s", (drains, id))
+    return cursor.rowcount > 0
 
 
 async def list_workers(conn: Conn) -> list[Worker]:
     """Return all workers, the latest heard of first."""
-    cursor = await conn.execute("select id, host, version, started_at, beat_at from worker order by beat_at desc, id")
+    cursor = await conn.execute(f"select {_COLUMNS} from worker order by beat_at desc, id")
     return [Worker(*row) for row in await cursor.fetchall()]
+
+
+async def become_reaper(conn: Conn, *, waiting: bool = False) -> bool:
+    """Be the one who looks after what others left, until the transaction ends; False: somebody else is."""
+    if waiting:
+        await conn.execute("select pg_advisory_xact_lock(%s)", (_REAPER_LOCK,))
+        return True
+    row = await (await conn.execute("select pg_try_advisory_xact_lock(%s)", (_REAPER_LOCK,))).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def take_dead(conn: Conn, silent_s: float) -> list[Worker]:
     """Remove and return the workers not heard of for so many seconds; each goes to one caller only."""
     cursor = await conn.execute(
-        "delete from worker where beat_at < clock_timestamp() - make_interval(secs => %s) returning id, host, version, started_at, beat_at",
+        f"delete from worker where beat_at < clock_timestamp() - make_interval(secs => %s) returning {_COLUMNS}",
         (silent_s,),
     )
     return sorted((Worker(*row) for row in await cursor.fetchall()), key=lambda worker: worker.id)

@@ -1,72 +1,87 @@
 """The durable engine: one short workflow (a drain) per partition of a stage, enqueued in the transaction that made the work.
 
-Guarantees: a partition with work has exactly one drain enqueued or running; a drain that dies is resumed by the engine, or found by the
-sweep; a stage's turn may run twice and must be idempotent. See docs/adr for the facts that shaped this.
+Guarantees: a partition with work has exactly one drain enqueued or running; a drain whose worker dies or leaves is put back into its queue
+by the others, one that was lost is found by the sweep; a stage's turn may run twice and must be idempotent. See docs/adr for the facts that
+shaped this.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from typing import Any
 
+import psycopg
 import structlog
 from dbos import DBOS, DBOSConfig
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from dbos._utils import GlobalParams
+from psycopg_pool import PoolTimeout
 
-from counterfoil.kit.stage import CALM, Stage, Turn
-from counterfoil.store import work
-from counterfoil.workflows import arming
-from counterfoil.workflows.arming import APPLICATION_VERSION, BULK_QUEUE, QUEUE, QUEUES
+from counterfoil.kit.stage import Stage
+from counterfoil.store import work, workers
+from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.workers import Worker
+from counterfoil.workflows import arming, recovery
+from counterfoil.workflows.arming import APPLICATION_VERSION, BULK_QUEUE, QUEUE
+from counterfoil.workflows.draining import Drains
+from counterfoil.workflows.membership import DEAD_AFTER_S, Membership
 
 log = structlog.get_logger()
 
-_TICK_S = 0.25
-_SWEEP_EVERY = 60
+TICK_S = 0.25
+SWEEP_EVERY_TICKS = 20
+TICK_LATE_S = 120.0
+"""An engine that has not begun a tick for so long hangs, and a restart would help: a tick without a database takes 30 s."""
 _SILENT_S = 20.0
 _AWAY_S = 3.0
 """How long a partition may be armed without a drain before a sweep sees to it: usually, and once the database is back."""
 _RECOVERY_TICKS = 16
 """Good ticks after a failed one before a sweep looks for what the failure left behind."""
-DEAD_AFTER_S = 60.0
-"""A worker not heard of for so long is taken to be gone; should it be alive after all, its turns are idempotent."""
+CONCURRENCY = 32
 BULK_CONCURRENCY = 4
 """Drains of bulk work at once in one process."""
-TURNS_MAX = 20
-"""Turns of one drain before it hands over to a fresh workflow, so that no workflow's history grows without bound."""
+STOP_WAIT_S = 10.0
+_DESTROY_WAIT_S = 5.0
 
 
-Key = tuple[str, str]
+def _everything(stage: str, key: str) -> bool:
+    del stage, key
+    return True
 
 
 class Engine:
     """Runs the stages' turns durably. One per process."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Any], dsn: str, stages: Mapping[str, Stage], *, executor_id: str, concurrency: int = 32
+        self,
+        pool: Pool,
+        dsn: str,
+        stages: Mapping[str, Stage],
+        member: Membership,
+        *,
+        knows: Callable[[str, str], bool] = _everything,
+        concurrency: int = CONCURRENCY,
     ) -> None:
+        """``knows``: whether this process can work a partition; others are left to other workers."""
         self._pool = pool
         self._dsn = dsn
-        self._stages = stages
-        self._executor_id = executor_id
+        self._member = member
         self._concurrency = concurrency
+        self._drains = Drains(pool, stages, member, knows)
         self._ticker: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
-        self._running: set[str] = set()
-        self.ticked_at = time.monotonic()
-        """When the last tick began, by the monotonic clock; also one whose database was away."""
+        self._ticked_at = time.monotonic()
 
     async def start(self) -> None:
-        """Launch the engine and resume what a former process of this executor left."""
+        """Launch the engine and take over what workers that are gone have left."""
         global _engine
         if _engine is not None:
             raise RuntimeError("one engine per process")
         _engine = self
-        DBOS(config=_configuration(self._dsn, self._executor_id))
+        self._member.drains = lambda: len(self._drains.running)
+        self._member.renewed = _go_on_as
+        DBOS(config=_configuration(self._dsn, self._member.id))
         DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
@@ -77,29 +92,41 @@ class Engine:
         await self.sweep(silent_s=0)
         self._ticker = asyncio.create_task(self._tick_forever())
 
-    async def stop(self) -> None:
-        """Finish running turns (bounded), then stop; what is not finished is resumed by the next start."""
+    async def stop(self, within_s: float = STOP_WAIT_S) -> None:
+        """Take nothing more, let turns under way end for so long, cut the rest short, and hand all that is left to other workers.
+
+        Bounded, whatever the database and the stages do: within_s and some seconds.
+        """
         global _engine
-        self._stopping.set()
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
-        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=5)
-        # The engine gave the loop its own thread pool and has shut it down; whoever closes after us needs one that works.
+        library = _destroy(within_s if self._drains.running else 0.0)
+        await self._drains.end(within_s)
+        await _join(library, _DESTROY_WAIT_S)
+        # The library gave the loop its own thread pool and has shut it down; whoever closes after us needs one that works.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=4, thread_name_prefix="after-engine"))
+        try:
+            await asyncio.wait_for(self._hand_back(), _DESTROY_WAIT_S)
+        except (psycopg.Error, PoolTimeout, TimeoutError) as error:
+            log.warning("left without handing back", error=type(error).__name__)
         _engine = None
 
-    @property
-    def executor_id(self) -> str:
-        """The name of this process among the workers."""
-        return self._executor_id
+    async def _hand_back(self) -> None:
+        """Put what this worker has taken and not ended back into the queue at once, without counting it as failed."""
+        async with self._pool.connection() as conn, conn.transaction():
+            await self._drains.forgive(conn)
+            count = await recovery.put_back_of(conn, self._member.id)
+            await workers.leave(conn, self._member.id)
+        if count:
+            log.info("handed back", drains=count)
 
     @property
-    def is_stopping(self) -> bool:
-        """Whether turns should end early."""
-        return self._stopping.is_set()
+    def is_ticking(self) -> bool:
+        """Whether the ticks come, also those whose database is away."""
+        return time.monotonic() - self._ticked_at < TICK_LATE_S
 
-    async def arm(self, conn: AsyncConnection[Any], keys: Sequence[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
         """Note work for partitions and enqueue a drain for each that has none, in the caller's transaction."""
         newly = await work.arm(conn, keys)
         if newly:
@@ -110,48 +137,21 @@ class Engine:
         async with self._pool.connection() as conn, conn.transaction():
             await self.arm(conn, keys)
 
-    async def turn(self, stage: str, key: str) -> Turn:
-        """Run one turn and finish the partition if nothing came meanwhile. Errors delay the partition; they never lose it."""
-        async with self._pool.connection() as conn, conn.transaction():
-            seq = await work.take(conn, stage, key)
-        try:
-            result = await self._stages[stage](key, CALM)
-        except Exception as error:  # outer loop of all stages: whatever happened, the partition is tried again later
-            log.exception("turn failed", stage=stage, key=key, error=type(error).__name__)
-            result = Turn(has_more=False, wake_in_s=5.0)
-        if result.has_more and not self.is_stopping:
-            return result
-        async with self._pool.connection() as conn, conn.transaction():
-            is_finished = await work.finish(conn, stage, key, seq)
-            if result.wake_in_s is not None:
-                await work.wake_later(conn, stage, key, result.wake_in_s)
-        return Turn(has_more=not is_finished)
-
-    async def hand_over(self, stage: str, key: str) -> None:
-        """Enqueue a fresh drain for a partition that still has work, keeping it armed."""
-        async with self._pool.connection() as conn, conn.transaction():
-            await arming.enqueue(conn, [(stage, key)])
-
-    @contextmanager
-    def drain(self, workflow_id: str) -> Iterator[None]:
-        """Know that a drain runs in this process, for as long as the context lasts."""
-        self._running.add(workflow_id)
-        try:
-            yield
-        finally:
-            self._running.discard(workflow_id)
+    async def drain(self, workflow_id: str, stage: str, key: str) -> int:
+        """Work a partition down; return the number of turns."""
+        return await self._drains.work(workflow_id, stage, key)
 
     async def _tick_forever(self) -> None:
         ticks = 0
         recovering = 0
         while True:
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(TICK_S)
             ticks += 1
-            self.ticked_at = time.monotonic()
+            self._ticked_at = time.monotonic()
             try:
                 await self._wake_due()
                 recovering -= 1
-                if recovering == 0 or ticks % _SWEEP_EVERY == 0:
+                if recovering == 0 or ticks % SWEEP_EVERY_TICKS == 0:
                     await self.sweep(_AWAY_S if recovering == 0 else _SILENT_S)
             except Exception as error:  # outer loop: the next tick comes
                 recovering = _RECOVERY_TICKS
@@ -159,69 +159,33 @@ class Engine:
 
     async def _wake_due(self) -> None:
         async with self._pool.connection() as conn, conn.transaction():
+            await arming.enqueue(conn, await work.take_paused(conn))
             due = await work.take_due(conn)
             if due:
                 await self.arm(conn, due)
 
     async def sweep(self, silent_s: float = _SILENT_S) -> int:
-        """Take over drains of dead workers, enqueue one for every partition armed for so long that has none, and drop finished workflows.
+        """Put back what dead workers had taken and what this one has lost sight of; enqueue a drain for every partition that has none.
 
-        A drain whose end could not be written down, as the database was away just then, would stand as running here for ever: it is ended.
-
-        Returns how many partitions had none.
+        The looking after others is done by one worker at a time. Returns how many partitions had no drain.
         """
-        await self._take_over()
         async with self._pool.connection() as conn, conn.transaction():
             if silent_s:
-                before = int((time.time() - silent_s) * 1000)
-                own = {"queues": list(QUEUES), "self": self._executor_id, "running": list(self._running), "before": before}
-                await conn.execute(_UNRECORDED, own)
-            rows = await (await conn.execute(_ORPHANS, {"queues": list(QUEUES), "silent_s": silent_s})).fetchall()
-            orphans = [(row[0], row[1]) for row in rows]
-            await arming.enqueue(conn, orphans)
-            await conn.execute(_FORGET, {"before": int((time.time() - 600) * 1000)})
+                await recovery.put_back_unrecorded(conn, self._member.id, self._drains.running, silent_s)
+            if not await workers.become_reaper(conn, waiting=not silent_s):
+                return 0
+            dead = await workers.take_dead(conn, DEAD_AFTER_S)
+            gone = await recovery.put_back_of_the_gone(conn)
+            orphans = await recovery.enqueue_orphans(conn, silent_s)
+            await recovery.forget_finished(conn)
+        if dead or gone:
+            log.warning("took over from workers that are gone", dead=[worker.id for worker in dead], workers=gone)
         if orphans and silent_s:
             log.warning("armed partitions had no drain", count=len(orphans))
         return len(orphans)
 
-    async def _take_over(self) -> None:
-        """Put the running drains of workers that are gone back into the queue: they would block their partitions for ever."""
-        async with self._pool.connection() as conn:
-            rows = await (
-                await conn.execute(_LOST, {"queues": list(QUEUES), "self": self._executor_id, "silent_s": DEAD_AFTER_S})
-            ).fetchall()
-        gone = [row[0] for row in rows]
-        if gone:
-            log.warning("taking over from workers that are gone", workers=gone)
-            await asyncio.to_thread(DBOS._recover_pending_workflows, gone)
-
 
 _engine: Engine | None = None
-
-# Taken by this process so long ago, and not running in it.
-_UNRECORDED = """
-update dbos.workflow_status set status = 'ERROR' where queue_name = any(%(queues)s) and name = 'drain' and status = 'PENDING'
-    and executor_id = %(self)s and updated_at < %(before)s and workflow_uuid <> all(%(running)s)
-"""
-
-# A partition armed for a while whose drain is neither waiting nor running was lost with a process.
-_ORPHANS = """
-select w.stage, w.key from work w
-where w.armed and w.armed_at <= clock_timestamp() - make_interval(secs => %(silent_s)s) and not exists (
-    select 1 from dbos.workflow_status s
-    where s.queue_name = any(%(queues)s) and s.queue_partition_key = w.stage || ':' || w.key
-      and s.name = 'drain' and s.status in ('ENQUEUED', 'PENDING', 'DELAYED'))
-limit 500
-"""
-_LOST = """
-select distinct s.executor_id from dbos.workflow_status s
-where s.queue_name = any(%(queues)s) and s.status = 'PENDING' and s.executor_id <> %(self)s and not exists (
-    select 1 from worker w where w.id = s.executor_id and w.beat_at > clock_timestamp() - make_interval(secs => %(silent_s)s))
-"""
-_FORGET = """
-delete from dbos.workflow_status where workflow_uuid in (
-    select workflow_uuid from dbos.workflow_status where status in ('SUCCESS', 'ERROR', 'CANCELLED') and updated_at < %(before)s limit 5000)
-"""
 
 
 def _configuration(dsn: str, executor_id: str) -> DBOSConfig:
@@ -236,25 +200,30 @@ def _configuration(dsn: str, executor_id: str) -> DBOSConfig:
     }
 
 
-@DBOS.step(name="turn")
-async def _turn(stage: str, key: str) -> bool:
+def _go_on_as(worker: Worker) -> None:
+    """Have the library take drains under a new incarnation; it reads this with every poll."""
+    GlobalParams.executor_id = worker.id
+
+
+def _destroy(wait_s: float) -> threading.Thread:
+    """Have the library stop taking drains, wait for those it knows, and end; in a thread of its own that nobody has to wait for."""
+    thread = threading.Thread(target=DBOS.destroy, kwargs={"workflow_completion_timeout_sec": int(wait_s)}, name="engine-end", daemon=True)
+    thread.start()
+    return thread
+
+
+async def _join(thread: threading.Thread, within_s: float) -> None:
+    until = time.monotonic() + within_s
+    while thread.is_alive():
+        if time.monotonic() > until:
+            log.warning("the engine's library did not end in time")
+            return
+        await asyncio.sleep(0.02)
+
+
+@DBOS.workflow(name="drain", max_recovery_attempts=None)
+async def _drain(stage: str, key: str) -> int:
+    """Work a partition down. Not in the library's steps: a turn is idempotent and fenced, and run again it finds what is left."""
     if _engine is None:
         raise RuntimeError("the engine is not running")
-    return (await _engine.turn(stage, key)).has_more
-
-
-@DBOS.step(name="hand_over")
-async def _hand_over(stage: str, key: str) -> None:
-    if _engine is not None:
-        await _engine.hand_over(stage, key)
-
-
-@DBOS.workflow(name="drain")
-async def _drain(stage: str, key: str) -> int:
-    """Work a partition down, one turn after the other."""
-    with _engine.drain(str(DBOS.workflow_id)) if _engine is not None else nullcontext():
-        for turns in range(1, TURNS_MAX + 1):
-            if not await _turn(stage, key):
-                return turns
-        await _hand_over(stage, key)
-        return TURNS_MAX
+    return await _engine.drain(str(DBOS.workflow_id), stage, key)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from tests.conftest import Server
 
 from counterfoil.store import receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.errors import StoreError
 from counterfoil.store.migrate import PARTITIONED, ensure_partitions, migrate, migrations
-from counterfoil.store.pool import Conn
+from counterfoil.store.pool import Conn, connect
 from counterfoil.store.receipts import Incoming
 
 DECEMBER = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
@@ -43,6 +45,42 @@ async def test_a_database_of_a_newer_version_is_refused(conn: Conn) -> None:
     with pytest.raises(StoreError) as caught:
         await migrate(conn)
     assert caught.value.code == "store.schema_newer"
+
+
+async def test_a_newer_database_that_says_this_program_may_run_beside_it_is_taken(conn: Conn) -> None:
+    newest = max(migration.number for migration in migrations())
+    await conn.execute(
+        "insert into schema_migration (number, name, checksum, runs_beside) values (9998, 'x', 'x', %s), (9999, 'y', 'y', 1)", (newest,)
+    )
+    assert await migrate(conn) == []
+    await conn.execute("update schema_migration set runs_beside = 9998 where number = 9999")
+    with pytest.raises(StoreError, match="unknown to this version"):
+        await migrate(conn)
+
+
+def test_every_migration_says_beside_which_programs_it_runs() -> None:
+    silent = [migration.name for migration in migrations()[1:] if "\n-- Runs beside: " not in migration.text]
+    assert silent == []
+    assert [migration.name for migration in migrations() if not 1 <= migration.runs_beside <= migration.number] == []
+
+
+async def test_a_database_of_the_first_release_is_brought_up_to_date(conn: Conn) -> None:
+    await conn.execute("alter table schema_migration drop column runs_beside")
+    assert await migrate(conn) == []
+    assert await migrate(conn) == []
+
+
+async def test_several_that_start_at_once_migrate_once(database_template: Server) -> None:
+    database_template.execute("create database fresh")
+    url = database_template.url_of("fresh")
+
+    async def start() -> list[str]:
+        async with await connect(url) as conn, conn.transaction():
+            return await migrate(conn)
+
+    made = await asyncio.gather(*(start() for _ in range(4)))
+    assert sorted(made) == [[], [], [], [migration.name for migration in migrations()]]
+    database_template.execute("drop database fresh with (force)")
 
 
 async def test_months_are_made_ahead_over_the_turn_of_the_year_and_only_once(conn: Conn) -> None:

@@ -166,10 +166,19 @@ async def test_audit_lines_are_kept_in_order(conn: Conn) -> None:
 
 
 async def test_a_worker_that_fell_silent_is_taken_once(conn: Conn) -> None:
-    await workers.beat(conn, "w1", "host", "0.1.0")
-    await workers.beat(conn, "w2", "host", "0.1.0")
-    await workers.leave(conn, "w2")
-    assert [worker.id for worker in await workers.list_workers(conn)] == ["w1"]
+    one, two = [await workers.join(conn, name, "host", "0.1.0") for name in ("w1", "w2")]
+    await workers.leave(conn, two.id)
+    assert [worker.name for worker in await workers.list_workers(conn)] == ["w1"]
+    assert await workers.beat(conn, one.id, 3) is True
+    assert [worker.drains for worker in await workers.list_workers(conn)] == [3]
     assert await workers.take_dead(conn, 3600) == []
-    assert [worker.id for worker in await workers.take_dead(conn, -1)] == ["w1"]
+    assert [worker.id for worker in await workers.take_dead(conn, -1)] == [one.id]
     assert await workers.take_dead(conn, -1) == []
+    assert await workers.beat(conn, one.id, 0) is False
+
+
+async def test_a_new_incarnation_of_a_name_takes_the_place_of_the_former(conn: Conn) -> None:
+    former = await workers.join(conn, "w1", "host", "0.1.0")
+    latter = await workers.join(conn, "w1", "host", "0.1.0")
+    assert latter.incarnation > former.incarnation
+    assert [worker.id for worker in await workers.list_workers(conn)] == [f"w1#{latter.incarnation}"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 
-from counterfoil.store import work
+from counterfoil.store import suspects, work, workers
 from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.work import Ended, Taken
 
 KEY: Key = ("normalize", "stripe/3")
 
@@ -16,14 +17,95 @@ async def test_only_the_first_arming_of_an_idle_partition_asks_for_a_drain(conn:
     assert await work.arm(conn, [KEY]) == []
 
 
+async def take(conn: Conn, *, is_well: bool = False) -> Taken:
+    taken = await work.take(conn, *KEY, is_well=is_well)
+    assert taken is not None
+    return taken
+
+
 async def test_finishing_disarms_only_if_nothing_was_armed_since_the_take(conn: Conn) -> None:
     await work.arm(conn, [KEY])
-    seq = await work.take(conn, *KEY)
+    taken = await take(conn)
     await work.arm(conn, [KEY])
-    assert await work.finish(conn, *KEY, seq) is False
-    assert await work.finish(conn, *KEY, await work.take(conn, *KEY)) is True
+    assert await work.finish(conn, *KEY, taken) is Ended.MORE
+    assert await work.finish(conn, *KEY, await take(conn)) is Ended.DONE
     assert await work.armed(conn) == []
     assert await work.arm(conn, [KEY]) == [KEY]
+
+
+async def test_whoever_took_a_partition_before_another_changes_nothing(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    stale, fresh = await take(conn), await take(conn)
+    assert await work.finish(conn, *KEY, stale) is Ended.STALE
+    assert await work.hand_on(conn, *KEY, stale.fence) is False
+    assert await work.set_back(conn, *KEY, stale.fence, 60, is_counted=True) is False
+    assert await work.armed(conn) == [KEY]
+    assert await work.finish(conn, *KEY, fresh) is Ended.DONE
+
+
+async def test_a_worker_declared_dead_takes_nothing(conn: Conn) -> None:
+    worker = await workers.join(conn, "w", "host", "1")
+    await work.arm(conn, [KEY])
+    assert await work.take(conn, *KEY, worker.incarnation, worker.id) is not None
+    await workers.take_dead(conn, -1)
+    assert await work.take(conn, *KEY, worker.incarnation, worker.id) is None
+
+
+async def test_turns_that_did_not_end_well_make_careful_until_as_many_items_as_before_went_well(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    assert [(taken.failures, taken.limit) for taken in [await take(conn) for _ in range(4)]] == [(0, None), (1, None), (2, 1), (3, 1)]
+    # 1, 2, 4, ..., 256 items at once, then any number.
+    limits = [(await take(conn, is_well=True)).limit for _ in range(9)]
+    assert limits == [2, 4, 8, 16, 32, 64, 128, 256, None]
+
+
+async def test_one_that_did_not_end_well_while_being_careful_begins_with_one_item_again(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    for _ in range(3):
+        await take(conn)
+    assert (await take(conn, is_well=True)).limit == 2
+    assert (await take(conn)).limit == 1
+
+
+async def test_a_partition_set_back_gets_its_next_drain_later_whatever_is_armed_meanwhile(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    await work.set_back(conn, *KEY, (await take(conn)).fence, 60, is_counted=True)
+    assert (await work.arm(conn, [KEY]), await work.take_paused(conn)) == ([], [])
+    taken = await take(conn)
+    assert taken.failures == 1
+    await work.set_back(conn, *KEY, taken.fence, -1, is_counted=False)
+    assert await work.take_paused(conn) == [KEY]
+    assert await work.take_paused(conn) == []
+    assert (await take(conn)).failures == 1
+
+
+async def test_a_turn_cut_short_does_not_count(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    taken = await take(conn)
+    await work.uncount(conn, [(*KEY, taken.fence)])
+    assert (await take(conn)).failures == 0
+
+
+async def test_an_item_is_parked_after_five_turns_that_did_not_end_well(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    hands = list[frozenset[str] | None]()
+    for _ in range(6):
+        taken = await take(conn)
+        if taken.limit is not None:  # from the third on
+            hands.append(await suspects.hold(conn, *KEY, taken.fence, ["poison"]))
+    assert hands == [frozenset(), frozenset(), frozenset(), frozenset({"poison"})]
+    assert await suspects.hold(conn, *KEY, taken.fence, ["other"]) == frozenset()
+    assert await suspects.hold(conn, *KEY, taken.fence - 1, ["other"]) is None
+
+
+async def test_an_item_that_went_well_is_no_longer_suspect(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    taken = await take(conn)
+    for _ in range(4):
+        parked = await suspects.hold(conn, *KEY, taken.fence, ["a", "b"])
+    assert parked == frozenset({"a", "b"})
+    await suspects.clear(conn, KEY[0], ["a"])
+    assert await suspects.hold(conn, *KEY, taken.fence, ["a", "b"]) == frozenset({"b"})
 
 
 async def test_a_wake_in_the_past_is_taken_once_and_the_earliest_wins(conn: Conn) -> None:
@@ -74,12 +156,12 @@ class _Hub:
         assert self.running == 1, "two drains of one partition at once"
         while True:
             async with self.pool.connection() as conn:
-                seq = await work.take(conn, *KEY)
+                taken = await take(conn)
             async with self.pool.connection() as conn:
                 await conn.execute("update item set is_done = true where not is_done")
             self.running -= 1  # finishing disarms: the next drain may start before this task hears of it
             async with self.pool.connection() as conn:
-                if await work.finish(conn, *KEY, seq):
+                if await work.finish(conn, *KEY, taken) is Ended.DONE:
                     return
             self.running += 1
 

@@ -1,4 +1,5 @@
 -- Sending under fire: tries are fenced, a target that is away is known as such, and what it can bear is shared by all workers.
+-- Runs beside: 3
 
 alter table command add column fence integer not null default 0;   -- raised by every try: a stale worker's report carries a former number
 

@@ -1,4 +1,5 @@
 -- What came in bulk is worked by partitions of its own: what lies there already is armed for them, and who waits keeps its lane.
+-- Runs beside: 4
 alter table wait add column lane smallint not null default 10;
 
 insert into work (stage, key, work_seq, armed, armed_seq, armed_at)

@@ -1,4 +1,5 @@
 -- What a hub that was put back to an earlier state must learn again before it posts: which of its external keys the books hold already.
+-- Runs beside: 4
 
 -- One row per target that was marked by a restore. Nothing is delivered to it before learned_at is set.
 create table relearning (

@@ -1,6 +1,7 @@
 -- How long the oldest work that is ready waits, by stage and lane: what workers are scaled by. Stages and lanes without any have no row.
 -- Probes the head of each armed partition by the indexes the stages claim with, so a long backlog costs no more than a short one.
 -- A row put back (a replay, a retried case) counts from when its partition had work again, not from when it first came.
+-- Runs beside: 4
 create view work_lag as
 with armed as (
     select split_part(stage, '_', 1) as stage, split_part(key, '/', 1) as head, substr(key, strpos(key, '/') + 1) as tail, armed_at

@@ -1,0 +1,244 @@
+"""A drain: one partition worked down turn by turn, under this worker's incarnation and the partition's fence.
+
+How a turn can end: well (go on, finish, or hand on to another drain), failed (the partition pauses), stale (somebody else took the
+partition: nothing is changed), cut short (this process ends: nothing is counted). A process that dies leaves the turn counted as begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from counterfoil.kit.stage import Stage, Turn, backoff_s
+from counterfoil.store import suspects, work
+from counterfoil.store.pool import Conn, Pool
+from counterfoil.store.work import CAREFUL_AFTER, Ended, Taken
+from counterfoil.workflows import arming
+from counterfoil.workflows.membership import Membership
+
+log = structlog.get_logger()
+
+DRAIN_MAX_S = 5.0
+"""A drain hands its partition on after so long, so that waiting partitions and other workers get their share."""
+FAILED_WAIT_MAX_S = 60.0
+"""Between failed turns of one partition at most."""
+UNKNOWN_WAIT_MAX_S = 30.0
+"""Between looks of this worker at a partition it cannot work at most; it begins with a second."""
+
+
+class StaleTurnError(Exception):
+    """Somebody else took the partition: what the turn still wants to do is no longer its own."""
+
+
+@dataclass(slots=True)
+class TurnCare:
+    """What the engine tells a turn, and what the turn told it."""
+
+    pool: Pool
+    stage: str
+    key: str
+    taken: Taken
+    ending: Callable[[], bool]
+    held: list[str] = field(default_factory=list)
+
+    @property
+    def limit(self) -> int | None:
+        """At most so many items at once; None: as many as usual."""
+        return self.taken.limit
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether to begin nothing new: the process ends, or may be taken for dead."""
+        return self.ending()
+
+    async def hold(self, items: Sequence[str]) -> frozenset[str]:
+        """Note that these items are in hand; return those to be parked. Costs nothing while nothing happened to the partition.
+
+        Raises:
+            StaleTurnError: somebody else took the partition; let it pass.
+        """
+        if self.limit is None:
+            return frozenset()
+        async with self.pool.connection() as conn, conn.transaction():
+            parked = await suspects.hold(conn, self.stage, self.key, self.taken.fence, items)
+        if parked is None:
+            raise StaleTurnError(f"{self.stage}:{self.key}")
+        self.held.extend(items)
+        return parked
+
+
+@dataclass(slots=True)
+class Drains:
+    """The drains of this process."""
+
+    pool: Pool
+    stages: Mapping[str, Stage]
+    member: Membership
+    knows: Callable[[str, str], bool]
+    is_stopping: bool = False
+    running: dict[str, asyncio.Task[object] | None] = field(default_factory=dict)
+    _cut: list[tuple[TurnCare, int]] = field(default_factory=list)
+    _careful: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _strange: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    async def work(self, workflow_id: str, stage: str, key: str) -> int:
+        """Work a partition down; return the number of turns."""
+        with self._noted(workflow_id):
+            id = self.member.act()
+            if stage not in self.stages or not self.knows(stage, key):
+                await self._leave_for_others(stage, key)
+                return 0
+            return await self._turns(id, stage, key)
+
+    @contextmanager
+    def _noted(self, workflow_id: str) -> Iterator[None]:
+        self.running[workflow_id] = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self.running.pop(workflow_id, None)
+
+    async def _turns(self, id: str, stage: str, key: str) -> int:
+        until = time.monotonic() + DRAIN_MAX_S
+        turns = 0
+        taken: Taken | None = None
+        is_well = False
+        while await self.member.until_valid(id, lambda: self.is_stopping):
+            if turns and time.monotonic() > until:
+                break
+            taken = await self._take(id, stage, key, is_well=is_well)
+            if taken is None:
+                return turns
+            turns += 1
+            result = await self._turn(stage, key, taken)
+            if result is None:
+                return turns
+            is_well = result.has_more
+            if not result.has_more and await self._finish(stage, key, taken, result.wake_in_s) is not Ended.MORE:
+                return turns
+        if self.member.id == id:  # otherwise whatever is left belongs to others by now
+            await self._hand_on(stage, key, taken)
+        return turns
+
+    async def _take(self, id: str, stage: str, key: str, *, is_well: bool) -> Taken | None:
+        """Take the partition for a turn; None: it is not ours, or must wait as its former turns failed."""
+        async with self._transaction() as conn:
+            taken = await work.take(conn, stage, key, self.member.worker.incarnation, id, is_well=is_well)
+            if taken is None or taken.failures < CAREFUL_AFTER:
+                return taken
+            left_s = _pause_s(taken.failures) - taken.away_s
+            if left_s <= 0:
+                return taken
+            await work.set_back(conn, stage, key, taken.fence, left_s, is_counted=False)
+            return None
+
+    async def _turn(self, stage: str, key: str, taken: Taken) -> Turn | None:
+        """Run one turn; None: it failed or was stale, and the drain ends."""
+        care = TurnCare(self.pool, stage, key, taken, lambda: self.is_stopping or not self.member.may_act())
+        try:
+            if taken.limit is None:
+                return await self.stages[stage](key, care)
+            async with self._careful:  # one at a time, so that none is blamed for what another did to the process
+                log.warning("careful turn", stage=stage, key=key, failures=taken.failures, limit=taken.limit)
+                result = await self.stages[stage](key, care)
+                await self._clear(care)
+                return result
+        except asyncio.CancelledError:
+            self._cut.append((care, taken.fence))
+            raise
+        except Exception as error:  # outer loop of all stages: whatever happened, the partition is tried again later
+            await self._set_back_after(care, error)
+        return None
+
+    async def _clear(self, care: TurnCare) -> None:
+        if care.held:
+            async with self._transaction() as conn:
+                await suspects.clear(conn, care.stage, care.held)
+
+    async def _set_back_after(self, care: TurnCare, error: Exception) -> None:
+        name = type(error).__name__
+        if _is_only(error, StaleTurnError):
+            log.warning("partition taken by another", stage=care.stage, key=care.key)
+        elif _is_only(error, psycopg.OperationalError, PoolTimeout):
+            log.warning("turn cut by the database", stage=care.stage, key=care.key, error=name)
+            await self._set_back(care, 1.0, is_counted=False)
+        else:
+            log.exception("turn failed", stage=care.stage, key=care.key, error=name)
+            await self._set_back(care, _pause_s(care.taken.failures + 1), is_counted=True)
+
+    async def _set_back(self, care: TurnCare, after_s: float, *, is_counted: bool) -> None:
+        async with self._transaction() as conn:
+            await work.set_back(conn, care.stage, care.key, care.taken.fence, after_s, is_counted=is_counted)
+            if not is_counted and care.held:
+                await suspects.take_back(conn, care.stage, care.held)
+
+    async def _finish(self, stage: str, key: str, taken: Taken, wake_in_s: float | None) -> Ended:
+        async with self._transaction() as conn:
+            ended = await work.finish(conn, stage, key, taken, wake_in_s)
+        if ended is Ended.STALE:
+            log.warning("partition taken by another", stage=stage, key=key)
+        return ended
+
+    async def _hand_on(self, stage: str, key: str, taken: Taken | None) -> None:
+        """Enqueue a fresh drain for a partition that still has work, keeping it armed."""
+        async with self._transaction() as conn:
+            if taken is None or await work.hand_on(conn, stage, key, taken.fence):
+                await arming.enqueue(conn, [(stage, key)])
+
+    async def _leave_for_others(self, stage: str, key: str) -> None:
+        """Give back what only another version or configuration of the program knows, less and less often."""
+        looks = self._strange[stage, key] = self._strange.get((stage, key), 0) + 1
+        if looks == 1:
+            log.warning("not known here, left for other workers", stage=stage, key=key)
+        async with self._transaction() as conn:
+            await work.leave_for_others(conn, stage, key, backoff_s(looks, wait_max_s=UNKNOWN_WAIT_MAX_S))
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Conn]:
+        async with self.pool.connection() as conn, conn.transaction():
+            yield conn
+
+    async def end(self, within_s: float) -> None:
+        """Let turns under way end, for so long; then cut them short."""
+        self.is_stopping = True
+        self.member.wake()
+        tasks = self._tasks()
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+        late = self._tasks()
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("turns cut short", count=len(late))
+            await asyncio.wait(late, timeout=2.0)
+
+    def _tasks(self) -> list[asyncio.Task[object]]:
+        return [task for task in self.running.values() if task is not None and not task.done()]
+
+    async def forgive(self, conn: Conn) -> None:
+        """Have turns that were cut short count as not begun."""
+        await work.uncount(conn, [(care.stage, care.key, fence) for care, fence in self._cut])
+        for care, _ in self._cut:
+            if care.held:
+                await suspects.take_back(conn, care.stage, care.held)
+        self._cut.clear()
+
+
+def _is_only(error: Exception, *kinds: type[Exception]) -> bool:
+    """Tell whether an error, or everything in a group of them, is of these kinds."""
+    if isinstance(error, ExceptionGroup):
+        return all(_is_only(one, *kinds) for one in error.exceptions)
+    return isinstance(error, kinds)
+
+
+def _pause_s(failures: int) -> float:
+    """Return the wait after so many failed turns in a row, spread so that what fails together is not tried together."""
+    return backoff_s(failures, wait_max_s=FAILED_WAIT_MAX_S) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret

@@ -1,0 +1,199 @@
+"""Membership: this process among the workers of the database, by a name it holds, an incarnation, and beats that must be heard.
+
+A worker that could not beat for LEASE_S begins nothing: by then others are about to declare it dead (DEAD_AFTER_S) and to take over what
+it had. One that finds itself declared dead goes on under a new incarnation; what it began under the former one is not its own any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import psycopg
+import structlog
+
+from counterfoil import __version__
+from counterfoil.kit.errors import SetupError
+from counterfoil.store import workers
+from counterfoil.store.pool import Conn, connect
+from counterfoil.store.workers import Worker
+
+log = structlog.get_logger()
+
+BEAT_EVERY_S = 5.0
+BEAT_WITHIN_S = 4.0
+"""A beat that takes longer is given up and tried again on a new connection."""
+LEASE_S = 15.0
+"""So long after the start of its last heard beat a worker may still begin something."""
+DEAD_AFTER_S = 20.0
+"""A worker not heard of for so long is declared dead by the others; longer than the lease by what clocks and waits may differ."""
+NAMES_MAX = 99
+
+_ACTING: ContextVar[str] = ContextVar("acting", default="")
+
+
+def now_s() -> float:
+    """Return seconds of a clock that only goes forward, and that goes on while the machine sleeps where the system has such a one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def host_name() -> str:
+    """Return this machine's name, by which its workers are known unless they are given another."""
+    return socket.gethostname() or "local"
+
+
+def _no_drains() -> int:
+    return 0
+
+
+def _heard_by_nobody(worker: Worker) -> None:
+    del worker
+
+
+@dataclass(slots=True)
+class Membership:
+    """A worker's place among the others. Made by :func:`join`, ended by ``leave``; all of it in one event loop.
+
+    ``drains``: says how many drains are under way; ``renewed``: called with the new incarnation of a worker that was declared dead.
+    """
+
+    dsn: str
+    worker: Worker
+    drains: Callable[[], int] = _no_drains
+    renewed: Callable[[Worker], None] = _heard_by_nobody
+    clock: Callable[[], float] = now_s
+    _conn: Conn | None = None
+    _heard_at: float = 0.0
+    _task: asyncio.Task[None] | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_leaving: bool = False
+
+    @property
+    def id(self) -> str:
+        """Name and incarnation."""
+        return self.worker.id
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the last beat was heard lately enough to begin something."""
+        return not self._is_leaving and self.clock() - self._heard_at < LEASE_S
+
+    def may_act(self) -> bool:
+        """Tell whether the caller may begin something that must not be done by two: also no, if its turn began in a former incarnation."""
+        return self.is_valid and _ACTING.get() in ("", self.worker.id)
+
+    def act(self) -> str:
+        """Mark what runs in this context from now on as begun by this incarnation; return its id."""
+        _ACTING.set(self.worker.id)
+        return self.worker.id
+
+    async def until_valid(self, id: str, is_ending: Callable[[], bool]) -> bool:
+        """Wait until this worker may begin something; False: it is another incarnation by now, or ending (say so with ``wake``)."""
+        while self.worker.id == id and not is_ending():
+            if self.is_valid:
+                return True
+            self._changed.clear()
+            await self._changed.wait()
+        return False
+
+    async def beat(self) -> None:
+        """Be heard once; a worker that was declared dead begins a new incarnation.
+
+        Raises:
+            psycopg.Error, OSError, TimeoutError: the database did not hear it.
+            SetupError: the connection was lost, and another process took the name meanwhile.
+        """
+        sent_at = self.clock()
+        if self._conn is None or self._conn.closed:
+            self._conn = await _holding(self.dsn, self.worker.name)
+            if self._conn is None:
+                raise _name_taken(self.worker.name)
+        if not await workers.beat(self._conn, self.worker.id, self.drains()):
+            former = self.worker
+            self.worker = await workers.join(self._conn, former.name, former.host, former.version)
+            log.warning("declared dead, going on as another", former=former.id, worker=self.worker.id)
+            self.renewed(self.worker)
+        self._heard_at = sent_at
+        self._changed.set()
+
+    def start(self) -> None:
+        """Beat from now on."""
+        self._task = asyncio.create_task(self._beat_forever(), name="heart")
+
+    async def _beat_forever(self) -> None:
+        wait_s = BEAT_EVERY_S
+        while True:
+            await asyncio.sleep(wait_s)
+            try:
+                await asyncio.wait_for(self.beat(), BEAT_WITHIN_S)
+                wait_s = BEAT_EVERY_S
+            except (psycopg.Error, OSError, TimeoutError, SetupError) as error:  # it is told again soon
+                log.warning("not heard", error=type(error).__name__, worker=self.worker.id)
+                await self._hang_up()
+                wait_s = 1.0
+
+    def wake(self) -> None:
+        """Have everybody who waits look again."""
+        self._changed.set()
+
+    async def leave(self) -> None:
+        """Begin nothing more, stop beating, give row and name back; what cannot be told the database, others find out."""
+        self._is_leaving = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            if self._conn is not None and not self._conn.closed:
+                await asyncio.wait_for(workers.leave(self._conn, self.worker.id), BEAT_WITHIN_S)
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            log.warning("left without a word", error=type(error).__name__, worker=self.worker.id)
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close the connection, and with it the name's lock; another one is opened for the next beat."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            await conn.close()
+
+
+async def join(dsn: str, name: str, *, is_numbered: bool = False) -> Membership:
+    """Become a worker of this name in a new incarnation, whose predecessors' work is free for all at once.
+
+    ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ...
+
+    Raises:
+        SetupError: another process holds the name.
+    """
+    names = [name, *(f"{name}-{number}" for number in range(2, NAMES_MAX + 1))] if is_numbered else [name]
+    for one in names:
+        sent_at = now_s()
+        conn = await _holding(dsn, one)
+        if conn is not None:
+            worker = await workers.join(conn, one, host_name(), __version__)
+            return Membership(dsn, worker, _conn=conn, _heard_at=sent_at)
+    raise _name_taken(name)
+
+
+async def _holding(dsn: str, name: str) -> Conn | None:
+    """Return a connection that holds the name; None: another process does."""
+    conn = await connect(dsn)
+    try:
+        await conn.set_autocommit(True)
+        if await workers.hold_name(conn, name):
+            return conn
+    except BaseException:
+        await conn.close()
+        raise
+    await conn.close()
+    return None
+
+
+def _name_taken(name: str) -> SetupError:
+    return SetupError(
+        f"a worker named {name!r} is running on this database; stop it, or give this one another name with --worker",
+        code="worker.name_taken",
+    )
