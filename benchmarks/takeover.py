@@ -97,7 +97,7 @@ class Workers:
 
     def name_of(self, executor: str) -> str:
         """Return the worker whom the engine knows by a name, which begins with the worker's."""
-        return next(name for name in self.alive if executor == name or executor.startswith((f"{name}/", f"{name}:", f"{name}@")))
+        return next(name for name in self.alive if executor == name or executor.startswith(f"{name}#"))
 
     async def end(self, name: str, how: signal.Signals) -> Run:
         """End a worker and wait until what it had in hand is done."""
