@@ -13,7 +13,7 @@ from .pool import Conn
 
 _NAME_LOCK = 0x0C0F_0002  # advisory locks of this project start with 0x0C0F
 _REAPER_LOCK = 0x0C0F_0003
-_COLUMNS = "id, name, incarnation, host, version, started_at, beat_at, drains"
+_COLUMNS = "id, host, version, started_at, beat_at, name, incarnation, drains"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Worker:
     """A process; ``beat_at``: when it was last heard of, ``drains``: how many it had under way then."""
 
     id: str
-    name: str
-    incarnation: int
     host: str
     version: str
     started_at: datetime
     beat_at: datetime
+    name: str = ""
+    incarnation: int = 0
     drains: int = 0
 
 
