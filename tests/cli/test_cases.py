@@ -9,11 +9,9 @@ from counterfoil.cli.wording import blocks
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.store import agenda
 from counterfoil.store.blocking import Blocked, Sum
-from counterfoil.store.pool import Conn
-from counterfoil.store.receipts import ReceiptState
 
 from .conftest import Program
-from .seeds import INVOICE, NOW, armed, deliveries, in_database, settled, unmapped_tax
+from .seeds import INVOICE, NOW, armed, deliveries, in_database, unmapped_tax
 
 
 def test_a_case_tells_its_cause_its_money_and_the_command_that_mends_it(program: Program, database: str) -> None:
@@ -109,49 +107,6 @@ def test_a_mapping_is_refused_for_an_entity_that_is_not_configured(program: Prog
     ended = program.run("map", "set", "tax", "fr", "20|exclusive", "TVA 20")
     assert (ended.code, ended.err) == (2, "entity 'fr' is not under [entities] of the configuration; there are: de\n")
     assert program.run("map", "set", "colour", "de", "x", "y").code == 2
-
-
-def test_a_replay_shows_its_plan_and_then_has_receipts_read_again(program: Program, database: str) -> None:
-    one, two, three = deliveries(database, program.folder, "invoice.paid", "invoice.paid", "plan.created")
-    settled(database, ReceiptState.NORMALIZED, one, two)
-    settled(database, ReceiptState.IGNORED, three, rule="plan_not_kept")
-    selection = ("replay", "--connection", "stripe_de", "--kind", "invoice.paid")
-    plan = program.run(*selection, "--json")
-    assert plan.json() == {"applied": False, "receipts": {"normalized": 2, "ignored": 0, "parked": 0}, "total": 2}
-    assert _states(database) == ["normalized", "normalized", "ignored"]
-    assert program.run(*selection, "--apply", "--json").json()["applied"] is True
-    assert _states(database) == ["pending", "pending", "ignored"]
-    assert {stage for stage, _ in armed(database)} == {"normalize_bulk"}
-    assert program.run(*selection).code == 1
-
-
-def test_a_replay_is_narrowed_down_by_state_and_period(program: Program, database: str) -> None:
-    one, two = deliveries(database, program.folder, "invoice.paid", "invoice.paid")
-    settled(database, ReceiptState.NORMALIZED, one)
-    settled(database, ReceiptState.PARKED, two, rule="x")
-    base = ("replay", "--connection", "stripe_de", "--json")
-    assert program.run(*base, "--state", "parked").json()["total"] == 1
-    assert program.run(*base, "--since", "2026-03-02", "--until", "2026-03-03").json()["total"] == 2
-    assert program.run(*base, "--since", "2026-03-03").json()["total"] == 0
-    assert program.run(*base, "--until", "2026-03-02T08:00Z").json()["total"] == 0
-    assert program.run(*base, "--since", "yesterday").code == 2
-
-
-def test_single_receipts_are_replayed_by_number(program: Program, database: str) -> None:
-    (one,) = deliveries(database, program.folder, "invoice.paid")
-    settled(database, ReceiptState.NORMALIZED, one)
-    assert program.run("replay", str(one), "--apply", "--json").json()["total"] == 1
-    assert _states(database) == ["pending"]
-    assert program.run("replay", "4711").code == 2
-    assert program.run("replay").code == 2
-    assert program.run("replay", "--connection", "nobody").code == 2
-
-
-def _states(database: str) -> list[str]:
-    async def read(conn: Conn) -> list[str]:
-        return [row[0] for row in await (await conn.execute("select state::text from receipt order by id")).fetchall()]
-
-    return in_database(database, read)
 
 
 def test_a_trace_shows_deliveries_and_cases_by_any_id(program: Program, database: str) -> None:

@@ -24,6 +24,7 @@ from counterfoil.kit.connector import Context, Source, Target
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
+from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
 from counterfoil.store import agenda, outbox, work
@@ -145,6 +146,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     }
     settings = hub.settings.hub
     normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
+    replayer = Replayer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, member.may_act)
     every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
@@ -159,6 +161,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         work.DECIDE: decider.turn,
         work.NORMALIZE_BULK: normalizer.bulk_turn,
         work.DECIDE_BULK: decider.bulk_turn,
+        work.REPLAY: replayer.turn,
         work.DELIVER: deliverer.turn,
         "poll": polling.turn,
         "heal": healer.turn,

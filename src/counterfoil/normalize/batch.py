@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,13 +27,25 @@ BREATH = 20
 
 @dataclass(slots=True)
 class Normalized:
-    """What a batch came to, before it is written."""
+    """What a batch came to, before it is written.
+
+    ``again``: the receipts that were through before and are read again; only what differs from then is written.
+    """
 
     facts: list[tuple[Receipt, tuple[Fact, ...]]] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     cases: list[cases.Opening] = field(default_factory=list)
     fetched: list[FetchedFor] = field(default_factory=list)
     refetched: set[int] = field(default_factory=set)
+    again: dict[int, Receipt] = field(default_factory=dict)
+
+    def settled(self, without: Container[int]) -> list[Settlement]:
+        """Return the settlements to be written, of all but some receipts."""
+        wanted = [one for one in self.settlements if one.id not in without]
+        if not self.again:
+            return wanted
+        pairs = [(one, self.again[one.id]) for one in wanted]
+        return [replace(one, seen=before.state) for one, before in pairs if (one.state, one.rule) != (before.state, before.rule)]
 
 
 async def normalize(source: Source, ctx: Context, batch: Sequence[Receipt], prepared: Prepared, now: datetime) -> Normalized:

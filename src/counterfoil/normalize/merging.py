@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -36,10 +36,21 @@ def event_id(receipt: Receipt, index: int) -> str:
     return digest(receipt.connection, receipt.dedupe_key, str(index))
 
 
-class Merger:
-    """Merges the facts of a batch of receipts, in order, into the current states of their objects."""
+def event_ids(facts: Iterable[tuple[Receipt, tuple[Fact, ...]]]) -> list[tuple[datetime, str]]:
+    """Return when each fact's receipt was received and the id of its event."""
+    return [(receipt.received_at, event_id(receipt, index)) for receipt, several in facts for index in range(len(several))]
 
-    def __init__(self, current: Mapping[ObjectRef, ObjectRow], refetched: Set[int], now: datetime) -> None:
+
+class Merger:
+    """Merges the facts of a batch of receipts, in order, into the current states of their objects.
+
+    ``known``: how events that are in the log already were merged then; they are not made again, and a tie among them stays settled.
+    """
+
+    def __init__(
+        self, current: Mapping[ObjectRef, ObjectRow], refetched: Set[int], now: datetime, known: Mapping[str, str] | None = None
+    ) -> None:
+        self._known = known or {}
         self._stored = current
         self._rows = dict(current)
         self._states: dict[ObjectRef, Current] = {}
@@ -50,12 +61,17 @@ class Merger:
     def add(self, receipt: Receipt, facts: tuple[Fact, ...]) -> None:
         """Merge one receipt's facts; a receipt with a tie merges nothing until the tied objects were re-read."""
         if receipt.id not in self._refetched:
-            ties = tuple(fact.subject for fact in facts if merge(self._current(fact.subject), fact).outcome is MergeOutcome.TIE)
+            ties = tuple(fact.subject for index, fact in enumerate(facts) if self._is_new_tie(receipt, index, fact))
             if ties:
                 self.merged.ties[receipt.id] = ties
                 return
         for index, fact in enumerate(facts):
             self._merge(receipt, index, fact)
+
+    def _is_new_tie(self, receipt: Receipt, index: int, fact: Fact) -> bool:
+        if merge(self._current(fact.subject), fact).outcome is not MergeOutcome.TIE:
+            return False
+        return self._known.get(event_id(receipt, index)) != MergeOutcome.TIE.value
 
     def finish(self) -> Merged:
         """Return the whole: several facts of the batch on one object are one new version of it."""
@@ -74,7 +90,8 @@ class Merger:
         ref = fact.subject
         result = merge(self._current(ref), fact)
         identity = event_id(receipt, index)
-        self.merged.events.append(_event(receipt, identity, fact, result.outcome))
+        if identity not in self._known:
+            self.merged.events.append(_event(receipt, identity, fact, result.outcome))
         if result.outcome is MergeOutcome.APPLIED:
             self._states[ref] = result.current
             self._rows[ref] = _row(self._rows.get(ref), ref, fact, result.current, receipt, identity, self._now)

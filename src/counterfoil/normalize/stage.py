@@ -86,11 +86,19 @@ class Normalizer:
 
 
 async def settle_ties(
-    writer: Writer, source: Source, ctx: Context, batch: Sequence[Receipt], ties: Mapping[int, tuple[ObjectRef, ...]], now: datetime
+    writer: Writer,
+    source: Source,
+    ctx: Context,
+    batch: Sequence[Receipt],
+    ties: Mapping[int, tuple[ObjectRef, ...]],
+    now: datetime,
+    *,
+    again: Mapping[int, Receipt] | None = None,
 ) -> None:
-    """Two states of the same moment: the source's answer now decides which one is right."""
+    """Two states of the same moment: the source's answer now decides which one is right. ``again``: receipts that were through before."""
     tied = [receipt for receipt in batch if receipt.id in ties]
     prepared = await prepare(source, ctx, tied, ties)
     result = await normalize(source, ctx, tied, prepared, now)
     result.refetched.update(receipt.id for receipt in tied)
+    result.again = dict(again or {})
     await writer.write(result, now)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
-from counterfoil.normalize.merging import Merged, Merger
+from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.store import agenda, cases, events, objects, receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -47,7 +47,8 @@ class Writer:
     async def _write_once(self, conn: Conn, result: Normalized, now: datetime) -> Merged | None:
         refs = {fact.subject for _, facts in result.facts for fact in facts}
         current = await objects.load(conn, self.cipher, refs)
-        merger = Merger(current, result.refetched, now)
+        known = await events.known(conn, event_ids(result.facts)) if result.again else {}
+        merger = Merger(current, result.refetched, now, known)
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
@@ -56,7 +57,7 @@ class Writer:
             return None  # somebody merged one of them meanwhile: start over from the new states
         await receipts.store_fetched(conn, self.cipher, result.fetched)
         await events.append(conn, self.cipher, merged.events)
-        settlements = [one for one in result.settlements if one.id not in merged.ties]
+        settlements = result.settled(without=merged.ties)
         await receipts.settle(conn, settlements, now)
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
         touched += await agenda.add(conn, [agenda.Subject(ref, merged.changed[ref]) for ref in sorted(merged.changed)], now)

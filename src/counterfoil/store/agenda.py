@@ -298,6 +298,12 @@ async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) ->
     return [Waiting(key, ObjectRef(ObjectKind(kind), id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
 
 
+async def waiting_on(conn: Conn, keys: Sequence[str]) -> list[ObjectRef]:
+    """Return the subjects that wait for one of the keys."""
+    cursor = await conn.execute("select distinct subject_kind, subject_id from wait where key = any(%s) order by 1, 2", (list(keys),))
+    return [ObjectRef(ObjectKind(kind), id) for kind, id in await cursor.fetchall()]
+
+
 async def waited_keys(conn: Conn, prefixes: Sequence[str]) -> list[str]:
     """Return the keys somebody waits for that begin with one of the prefixes."""
     cursor = await conn.execute(

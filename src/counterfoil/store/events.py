@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -59,6 +59,18 @@ async def append(conn: Conn, cipher: Cipher, events: Sequence[EventRow]) -> set[
     sealed = [cipher.encrypt(one.data, _aad(one.id)) for one in events]
     given = columns(events, ("id", *_PLAIN)) | {"key_id": [key for key, _ in sealed], "envelope": [envelope for _, envelope in sealed]}
     return {row[0].hex for row in await (await conn.execute(_APPEND, given)).fetchall()}
+
+
+async def known(conn: Conn, ids: Iterable[tuple[datetime, str]]) -> dict[str, str]:
+    """Return how the events that are in the log were merged, by id; ``ids``: when the receipt was received, and the event's id."""
+    wanted = list(ids)
+    cursor = await conn.execute(
+        "select e.id, e.merged from event e join unnest(%s::timestamptz[], %s::uuid[]) as s(received_at, id)"
+        " on e.received_at = s.received_at and e.id = s.id",
+        ([received_at for received_at, _ in wanted], [id for _, id in wanted]),
+        binary=True,
+    )
+    return {_hex(id): merged for id, merged in await cursor.fetchall()}
 
 
 async def by_subject(conn: Conn, cipher: Cipher, kind: str, id: str, *, limit: int = 1000) -> list[EventRow]:

@@ -90,6 +90,7 @@ class Settlement:
 
     ``state`` PENDING: try again, at ``next_try_at`` (None: at once), with ``must_fetch`` if the object is to be read again first.
     ``rule``: why it was ignored, or the code it was parked with. ``is_attempt``: whether this counts as an attempt that failed.
+    ``seen``: the state it was read in; one that is in another state by now stays as it is.
     """
 
     id: int
@@ -99,6 +100,7 @@ class Settlement:
     must_fetch: bool = False
     next_try_at: datetime | None = None
     is_attempt: bool = False
+    seen: ReceiptState = ReceiptState.PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ async def read(conn: Conn, cipher: Cipher, ids: Sequence[int]) -> list[Receipt]:
     return await _read(conn, cipher, "where id = any(%s) order by id", (list(ids),))
 
 
-async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...]) -> list[Receipt]:
+async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...] | dict[str, object]) -> list[Receipt]:
     cursor = await conn.execute(_SELECT + condition, arguments, binary=True)
     receipts = []
     for *plain, state, key_id, envelope, fetched_key_id, fetched_envelope in await cursor.fetchall():
@@ -231,18 +233,22 @@ _SETTLE = """
 update receipt r set state = s.state::receipt_state, rule = s.rule, must_fetch = s.must_fetch, next_try_at = s.next_try_at,
     attempts = r.attempts + s.is_attempt::int, normalized_at = case when s.state in ('normalized', 'ignored') then %(now)s end
 from (select * from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(state)s::text[], %(rule)s::text[], %(must_fetch)s::bool[],
-    %(next_try_at)s::timestamptz[], %(is_attempt)s::bool[])
-    as t(id, received_at, state, rule, must_fetch, next_try_at, is_attempt) order by id) s
-where r.received_at = s.received_at and r.id = s.id and r.state = 'pending'
+    %(next_try_at)s::timestamptz[], %(is_attempt)s::bool[], %(seen)s::text[])
+    as t(id, received_at, state, rule, must_fetch, next_try_at, is_attempt, seen) order by id) s
+where r.received_at = s.received_at and r.id = s.id and r.state = s.seen::receipt_state
 """
 
 
 async def settle(conn: Conn, settlements: Sequence[Settlement], now: datetime) -> int:
-    """Record how claimed receipts ended; return how many changed. One that is no longer pending (a turn run twice) stays as it is."""
+    """Record how claimed receipts ended; return how many changed. One no longer in the state it was seen in (a turn run twice) stays."""
     if not settlements:
         return 0
     names = ("id", "received_at", "rule", "must_fetch", "next_try_at", "is_attempt")
-    given = columns(settlements, names) | {"state": [one.state.value for one in settlements], "now": now}
+    given = columns(settlements, names) | {
+        "state": [one.state.value for one in settlements],
+        "seen": [one.seen.value for one in settlements],
+        "now": now,
+    }
     return (await conn.execute(_SETTLE, given)).rowcount
 
 
@@ -290,24 +296,33 @@ class Selection:
     states: tuple[ReceiptState, ...] = ()
 
 
-async def select_ids(conn: Conn, selection: Selection, *, after_id: int = 0, limit: int = 1000) -> list[int]:
-    """Return ids of a selection above ``after_id``, ascending; call again with the last one for more."""
-    cursor = await conn.execute(
-        "select id from receipt where connection = %(connection)s and received_at >= %(since)s and received_at < %(until)s"
-        " and (%(kinds)s::text[] = '{}' or kind = any(%(kinds)s))"
-        " and (%(states)s::receipt_state[] = '{}' or state = any(%(states)s::receipt_state[]))"
-        " and id > %(after_id)s order by id limit %(limit)s",
-        {
-            "connection": selection.connection,
-            "since": selection.since,
-            "until": selection.until,
-            "kinds": list(selection.kinds),
-            "states": [state.value for state in selection.states],
-            "after_id": after_id,
-            "limit": limit,
-        },
-    )
-    return [row[0] for row in await cursor.fetchall()]
+_SELECTED = """
+where connection = %(connection)s and received_at >= %(since)s and received_at < %(until)s
+    and (%(kinds)s::text[] = '{}' or kind = any(%(kinds)s))
+    and (%(states)s::receipt_state[] = '{}' or state = any(%(states)s::receipt_state[]))
+"""
+
+
+def _selected(selection: Selection) -> dict[str, object]:
+    return {
+        "connection": selection.connection,
+        "since": selection.since,
+        "until": selection.until,
+        "kinds": list(selection.kinds),
+        "states": [state.value for state in selection.states],
+    }
+
+
+async def select(conn: Conn, cipher: Cipher, selection: Selection, *, after_id: int = 0, limit: int = 1000) -> list[Receipt]:
+    """Return receipts of a selection above ``after_id``, in order of id; call again with the last one's for more."""
+    given = _selected(selection) | {"after_id": after_id, "limit": limit}
+    return await _read(conn, cipher, _SELECTED + "and id > %(after_id)s order by id limit %(limit)s", given)
+
+
+async def count(conn: Conn, selection: Selection) -> dict[ReceiptState, int]:
+    """Return how many receipts a selection has in each state it holds any in."""
+    cursor = await conn.execute(f"select state, count(*) from receipt {_SELECTED} group by 1", _selected(selection))
+    return {ReceiptState(state): found for state, found in await cursor.fetchall()}
 
 
 async def counts(conn: Conn) -> dict[str, dict[ReceiptState, int]]:

@@ -24,7 +24,8 @@ DECIDE = "decide"
 DELIVER = "deliver"
 NORMALIZE_BULK = "normalize_bulk"
 DECIDE_BULK = "decide_bulk"
-BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK})
+REPLAY = "replay"
+BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 SHARDS = 16
 ORDINARY = range(Lane.REAL_TIME, Lane.BATCH)

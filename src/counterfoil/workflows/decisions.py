@@ -103,8 +103,11 @@ class Decided:
         return [row for row in loaded.commands if row.subject in whole and row.id not in whole[row.subject] and _is_open(row)]
 
 
-async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> Loaded:
-    """Return subjects with everything their decisions look at: what they refer to, commands wished for any of it, summary items."""
+async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], *, over: Mapping[ObjectRef, ObjectRow] | None = None) -> Loaded:
+    """Return subjects with everything their decisions look at: what they refer to, commands wished for any of it, summary items.
+
+    ``over``: states to look at instead of the stored ones.
+    """
     rows: dict[ObjectRef, ObjectRow] = {}
     entities: dict[ObjectRef, Entity] = {}
     wanted = set(refs)
@@ -113,6 +116,7 @@ async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> Loaded:
         if not wanted:
             break
         found = await objects.load(conn, cipher, wanted)
+        found.update({ref: over[ref] for ref in wanted if over and ref in over})
         asked |= wanted
         rows.update(found)
         entities.update({ref: decode_entity(ref.kind, row.data) for ref, row in found.items()})

@@ -23,6 +23,15 @@ def module_database(database_template: Server) -> Iterator[str]:
     database_template.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture
+def second_database(database_template: Server) -> Iterator[str]:
+    """Yield the URL of one more fresh, migrated database."""
+    name = f"path_{next(_numbers)}"
+    database_template.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
+    yield database_template.url_of(name)
+    database_template.execute(f"drop database {name} with (force)")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def home_of_all(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """Yield the module's hub, at work."""

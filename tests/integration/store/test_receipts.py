@@ -104,13 +104,15 @@ async def test_what_was_fetched_is_kept_encrypted_with_its_receipt(conn: Conn, c
     assert (again.fetched, again.must_fetch) == (b"invoice as fetched", False)
 
 
-async def test_a_replay_puts_a_selection_back_in_its_lane(conn: Conn, cipher: Cipher) -> None:
+async def test_a_selection_is_read_in_pages_and_can_be_put_back_in_another_lane(conn: Conn, cipher: Cipher) -> None:
     await receipts.append(conn, cipher, [delivery("evt_1"), delivery("evt_2")], NOW)
     await receipts.settle(conn, [ended(receipt, ReceiptState.NORMALIZED) for receipt in await claim_all(conn, cipher)], NOW)
     selection = Selection("stripe", NOW, LATER, kinds=("invoice.paid",), states=(ReceiptState.NORMALIZED,))
-    ids = await receipts.select_ids(conn, selection, limit=1)
-    ids += await receipts.select_ids(conn, selection, after_id=ids[-1])
-    assert len(ids) == 2
+    found = await receipts.select(conn, cipher, selection, limit=1)
+    found += await receipts.select(conn, cipher, selection, after_id=found[-1].id)
+    ids = [receipt.id for receipt in found]
+    assert [receipt.dedupe_key for receipt in found] == ["evt_1", "evt_2"]
+    assert await receipts.count(conn, selection) == {ReceiptState.NORMALIZED: 2}
     assert await receipts.requeue(conn, ids, lane=40) == [("normalize_bulk", f"stripe/{shard_of('cus_1')}")]
     assert [receipt.lane for receipt in await claim_all(conn, cipher)] == [40, 40]
 

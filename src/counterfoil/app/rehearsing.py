@@ -1,0 +1,215 @@
+"""Rehearsing a replay: receipts are read and their objects decided by today's program and rules, and nothing is written.
+
+Receipts stream through page by page. Only objects that would change are kept, at most OBJECTS_MAX, and laid over what is stored.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from counterfoil.app.hub import Hub
+from counterfoil.core.canonical.commands import Arguments, Command, Lane, PostDocument, PostEntry, PostPayment
+from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.policies.rules import Rules
+from counterfoil.delivery.stage import command_of
+from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.stage import CALM
+from counterfoil.normalize.batch import normalize
+from counterfoil.normalize.fetching import prepare
+from counterfoil.normalize.merging import Merged, Merger, event_ids
+from counterfoil.normalize.replaying import page_size
+from counterfoil.store import agenda, events, objects, replays
+from counterfoil.store.agenda import AgendaItem
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.receipts import Receipt
+from counterfoil.store.replays import Order, Replay, ReplayState
+from counterfoil.workflows.decisions import Decided, decide_batch, load
+
+OBJECTS_MAX = 20_000
+"""Objects that may change in one rehearsal; they are kept in memory."""
+EXAMPLES_MAX = 10
+DECIDE_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class Tally:
+    """Commands of a kind and currency: how many, and what they come to in minor units (0 where they carry no amount)."""
+
+    count: int = 0
+    minor: int = 0
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """What a replay would do.
+
+    Attributes:
+        read: receipts read.
+        outcomes: (as it is, as it would be) -> receipts, each as ``state`` or ``state: rule``.
+        objects: kind -> objects that would change.
+        new, canceled: (kind of command, currency) -> commands that would be wished, or canceled before they are sent.
+        problems: code -> subjects that would stand still with a case.
+        examples: a few objects that would change, and commands.
+    """
+
+    read: int = 0
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    objects: Counter[str] = field(default_factory=Counter)
+    new: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    canceled: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    problems: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def is_without_effect(self) -> bool:
+        """Whether nothing would differ."""
+        return not (self.objects or self.new or self.canceled or self.problems or any(was != now for was, now in self.outcomes))
+
+    def note(self, example: str) -> None:
+        """Keep an example, if there are not enough yet."""
+        if len(self.examples) < EXAMPLES_MAX:
+            self.examples.append(example)
+
+
+@dataclass(slots=True)
+class _Play:
+    """A rehearsal under way. ``over``: the objects as they would be."""
+
+    hub: Hub
+    order: Order
+    now: datetime
+    result: Rehearsal = field(default_factory=Rehearsal)
+    over: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
+
+    async def read(self, batch: Sequence[Receipt]) -> None:
+        """Read one page again."""
+        self.result.read += len(batch)
+        for connection in sorted({receipt.connection for receipt in batch}):
+            if connection in self.hub.sources:
+                several = [
+                    replace(one, lane=Lane.REPLAY, must_fetch=self.order.must_fetch) for one in batch if one.connection == connection
+                ]
+                await self._read_some(*self.hub.sources[connection], several)
+        if len(self.over) > OBJECTS_MAX:
+            raise ValueError(f"more than {OBJECTS_MAX:,} objects would change; rehearse a shorter period or fewer kinds")
+
+    async def _read_some(self, source: Source, ctx: Context, batch: Sequence[Receipt]) -> None:
+        ties = await self._merge(source, ctx, batch, {})
+        if ties:
+            await self._merge(source, ctx, [receipt for receipt in batch if receipt.id in ties], ties)
+
+    async def _merge(
+        self, source: Source, ctx: Context, batch: Sequence[Receipt], ties: Mapping[int, tuple[ObjectRef, ...]]
+    ) -> dict[int, tuple[ObjectRef, ...]]:
+        prepared = await prepare(source, ctx, batch, ties)
+        result = await normalize(source, ctx, batch, prepared, self.now)
+        refs = {fact.subject for _, facts in result.facts for fact in facts}
+        async with self.hub.pool.connection() as conn:
+            known = await events.known(conn, event_ids(result.facts))
+            stored = await objects.load(conn, self.hub.cipher, refs - self.over.keys())
+        stored |= {ref: self.over[ref] for ref in refs & self.over.keys()}
+        merger = Merger(stored, set(ties), self.now, known)
+        for receipt, facts in result.facts:
+            merger.add(receipt, facts)
+        merged = merger.finish()
+        self._note(merged, stored)
+        by_id = {receipt.id: receipt for receipt in batch}
+        for one in result.settlements:
+            if one.id not in merged.ties:
+                before = by_id[one.id]
+                self.result.outcomes[_named(before.state.value, before.rule), _named(one.state.value, one.rule)] += 1
+        return merged.ties
+
+    def _note(self, merged: Merged, stored: Mapping[ObjectRef, ObjectRow]) -> None:
+        for ref in sorted(merged.rows):
+            if ref not in self.over:
+                self.result.objects[ref.kind.value] += 1
+                before = stored.get(ref)
+                was = "is not known" if before is None else _said(before)
+                self.result.note(f"{ref.key}: {was} -> {_said(merged.rows[ref])}")
+        self.over |= merged.rows
+
+    async def decide(self) -> None:
+        """Decide the objects that would change, and who waits for one of them."""
+        async with self.hub.pool.connection() as conn:
+            rules = await self.hub.rules.current(conn)
+            waiting = await agenda.waiting_on(conn, [ref.key for ref in self.over])
+        subjects = sorted(self.over.keys() | set(waiting))
+        for start in range(0, len(subjects), DECIDE_AT_ONCE):
+            await self._decide_some(subjects[start : start + DECIDE_AT_ONCE], rules)
+
+    async def _decide_some(self, subjects: Sequence[ObjectRef], rules: Rules) -> None:
+        async with self.hub.pool.connection() as conn:
+            loaded = await load(conn, self.hub.cipher, subjects, over=self.over)
+        items = [AgendaItem(ref, 0, Lane.REPLAY, self.now) for ref in subjects]
+        decided = decide_batch(items, loaded, rules, self.now)
+        known = {row.id for row in loaded.commands}
+        new = {command.id: command for ref in subjects for command in decided.commands(ref) if command.id not in known}
+        _count(self.result.new, new.values())
+        gone = {row.id: command_of(row) for row in (*decided.replaced(loaded, new.keys()), *decided.no_longer_wished(loaded))}
+        _count(self.result.canceled, gone.values())
+        for command in (*new.values(), *gone.values()):
+            self.result.note(f"{command.external_key}: {command.kind.value} {'new' if command.id in new else 'canceled'}")
+        self.result.problems.update(_problems(decided))
+
+
+async def rehearse(hub: Hub, order: Order) -> AsyncIterator[Rehearsal]:
+    """Read the receipts of an order again without writing anything; yield what it comes to after each page, the last time complete.
+
+    Raises:
+        ValueError: more objects would change than are kept in memory.
+        TransientError, SetupError: of a source, where it has to be asked.
+    """
+    now = hub.clock.now()
+    play = _Play(hub, order, now)
+    place = Replay(0, order, 0, "", now, ReplayState.RUNNING, 0, 0, 0, None, now)
+    while True:
+        async with hub.pool.connection() as conn:
+            batch = await replays.page(conn, hub.cipher, place, page_size(place, CALM))
+        if not batch:
+            break
+        await play.read(batch)
+        place = replace(place, place=batch[-1].id)
+        yield play.result
+    await play.decide()
+    yield play.result
+
+
+def _count(tallies: dict[tuple[str, str], Tally], commands: Iterable[Command]) -> None:
+    for command in commands:
+        money = amount_of(command.arguments)
+        tally = tallies.setdefault((command.kind.value, "" if money is None else money.currency), Tally())
+        tally.count += 1
+        tally.minor += 0 if money is None else money.minor
+
+
+def amount_of(arguments: Arguments) -> Money | None:
+    """Return what a command posts: a document's total, a payment, the debits of an entry; None for master data and matches."""
+    match arguments:
+        case PostDocument():
+            return arguments.total
+        case PostPayment():
+            return arguments.amount
+        case PostEntry() if arguments.lines:
+            currency = arguments.lines[0].amount.currency
+            return Money(sum(max(0, line.amount.minor) for line in arguments.lines if line.amount.currency == currency), currency)
+        case _:
+            return None
+
+
+def _problems(decided: Decided) -> list[str]:
+    codes = [problem.code for decision in decided.decisions.values() for problem in decision.problems]
+    return [*codes, *("decide.invariant" for _ in decided.failed)]
+
+
+def _named(state: str, rule: str) -> str:
+    return f"{state}: {rule}" if rule else state
+
+
+def _said(row: ObjectRow) -> str:
+    total = "" if row.total_minor is None else f" {row.total_minor} {row.currency} (minor units)"
+    return f"version {row.version}{' ' + row.state if row.state else ''}{total}"

@@ -1,0 +1,47 @@
+"""Two normalizers on the same receipts at once, as after a worker was taken for dead: the same objects, every event once."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.integration.normalize.conftest import drain, incoming, keep
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.kit.codec import decode_entity
+from counterfoil.normalize.stage import Normalizer
+from counterfoil.store import objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+
+_runs = itertools.count()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(told=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=40), seed=st.integers(0, 1000))
+async def test_law_two_normalizers_at_once_leave_what_one_leaves(
+    pool: Pool, cipher: Cipher, make_normalizer: Callable[[], Normalizer], told: list[tuple[int, int]], seed: int
+) -> None:
+    run = next(_runs)
+    chance = random.Random(seed)
+    deliveries = [
+        incoming(f"{run}/{n}", chance.choice((10, 40)), id=f"p{run}x{product}", sequence=sequence, name=f"at {sequence}")
+        for n, (product, sequence) in enumerate(told)
+    ]
+    chance.shuffle(deliveries)
+    ids = await keep(pool, cipher, *deliveries)
+    await asyncio.gather(*(drain(make_normalizer(), pool) for _ in range(2)))
+    expected = {f"p{run}x{product}": f"at {max(s for p, s in told if p == product)}" for product, _ in told}
+    async with pool.connection() as conn:
+        rows = await objects.load(conn, cipher, [ObjectRef(ObjectKind.PRODUCT, id) for id in expected])
+        events = await (
+            await conn.execute("select receipt_id, count(*) from event where receipt_id = any(%s) group by 1", (ids,))
+        ).fetchall()
+        pending = await (await conn.execute("select count(*) from receipt where state <> 'normalized'")).fetchone()
+    assert {ref.id: getattr(decode_entity(ref.kind, row.data), "name", "") for ref, row in rows.items()} == expected
+    assert sorted(events) == [(id, 1) for id in sorted(ids)]
+    assert pending == (0,)
