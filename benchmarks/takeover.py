@@ -96,7 +96,7 @@ class Workers:
         return found[0]
 
     def name_of(self, executor: str) -> str:
-        """Return the worker whom the engine knows by a name, which begins with the worker's."""
+        """Return the worker whom the engine knows by a name: its own, with the number of its incarnation."""
         return next(name for name in self.alive if executor == name or executor.startswith(f"{name}#"))
 
     async def end(self, name: str, how: signal.Signals) -> Run:
