@@ -50,13 +50,26 @@ _BACKLOG = """
 select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
     + (select count(*) from command where state in ('waiting', 'ready', 'unknown'))
 """
+_WHERE = """
+select extract(epoch from r.normalized_at - r.received_at), extract(epoch from c.created_at - r.normalized_at),
+    extract(epoch from c.sent_at - c.created_at), extract(epoch from c.done_at - c.sent_at)
+from command c join event e on e.subject_id = c.subject_id and e.subject_kind = 'invoice' join receipt r on r.id = e.receipt_id
+where c.subject_id = any(%s) and c.subject_kind = 'invoice' and c.kind = 'post_invoice' and c.state = 'done'
+    and r.kind = 'invoice.finalized'
+"""
+STEPS = ("normalized", "decided", "sent", "posted")
 
 
 @dataclass(slots=True)
 class Phase:
-    """What was seen in one phase: milliseconds of each invoice, whole and of Odoo (idle only), and the open backlog over time."""
+    """What was seen in one phase: milliseconds of each invoice, whole and of Odoo (idle only), and the open backlog over time.
+
+    ``steps_ms``: of each invoice, from kept to normalized, to decided, to sent, to posted.
+    """
 
     whole_ms: list[float] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
+    steps_ms: list[tuple[float, ...]] = field(default_factory=list)
     target_ms: list[float] = field(default_factory=list)
     backlog: list[int] = field(default_factory=list)
     appended: int = 0
@@ -114,8 +127,15 @@ class Peak:
             answer.raise_for_status()
         await until(lambda: self._is_posted(subject), "the invoice posted", timeout_s=TIMEOUT_S, every_s=0.005)
         phase.whole_ms.append(1000 * (time.perf_counter() - began))
+        phase.subjects.append(subject)
         if is_idle:
             phase.target_ms.append(1000 * float((await self._made.counts())["served_s"]))
+
+    async def look_where(self, phase: Phase) -> None:
+        """Note how long each step of each invoice of a phase took, by what the database says."""
+        async with self._made.hub.pool.connection() as conn:
+            rows = await (await conn.execute(_WHERE, (phase.subjects,))).fetchall()
+        phase.steps_ms = [tuple(1000 * float(step) for step in row) for row in rows]
 
     async def _is_posted(self, subject: str) -> bool:
         async with self._made.hub.pool.connection() as conn:
@@ -150,6 +170,8 @@ async def measure(rates: list[float], minutes: float, samples: int) -> tuple[Pha
             for position, per_s in enumerate(rates):
                 loaded[per_s] = await peak.loaded(per_s, 60 * minutes / (3 if position else 1))
             await peak.invoices(samples, idle, is_idle=True)
+            for phase in (idle, *loaded.values()):
+                await peak.look_where(phase)
             done = await made.done("post_invoice")
         expected = peak.sent + sum(phase.appended for phase in loaded.values()) // 2
     if done != expected:
@@ -162,7 +184,14 @@ def figures(phase: Phase, target_ms: float) -> dict[str, Any]:
     found: dict[str, Any] = {"samples": len(phase.whole_ms)}
     for name, values in (("whole", phase.whole_ms), ("own", [whole - target_ms for whole in phase.whole_ms])):
         found |= {f"{name}_p{share}_ms": round(percentile(values, share / 100)) for share in (50, 95)}
+    for place, name in enumerate(STEPS):
+        found[f"{name}_p95_ms"] = round(percentile([steps[place] for steps in phase.steps_ms], 0.95))
     return found
+
+
+def steps_of(found: dict[str, Any]) -> str:
+    """Say how long the steps took."""
+    return "   p95 of each step: " + ", ".join(f"{name} {found[f'{name}_p95_ms']} ms" for name in STEPS)
 
 
 def main() -> None:
@@ -179,13 +208,14 @@ def main() -> None:
     target_ms = mean(idle.target_ms)
     base = figures(idle, target_ms)
     report("peak", "idle", **base, target_ms=round(target_ms))
-    print(f"idle: p50 {base['whole_p50_ms']} ms, p95 {base['whole_p95_ms']} ms ({target_ms:.0f} ms of it Odoo's)")
+    print(f"idle: p50 {base['whole_p50_ms']} ms, p95 {base['whole_p95_ms']} ms ({target_ms:.0f} ms of it Odoo's)\n{steps_of(base)}")
     for per_s, phase in loaded.items():
         found = figures(phase, target_ms)
         ratios = {name: round(found[f"{name}_p95_ms"] / base[f"{name}_p95_ms"], 2) for name in ("whole", "own")}
         first, last = phase.backlog_of_thirds()
         print(f"at {per_s:g} documents/s in the batch lane: p50 {found['whole_p50_ms']} ms, p95 {found['whole_p95_ms']} ms")
         print(f"   p95 {ratios['whole']:.2f} of idle, own {ratios['own']:.2f} (goal {GOAL:g}); backlog {first:.0f}, then {last:.0f}")
+        print(steps_of(found))
         report(
             "peak", "loaded", per_s=per_s, **found, p95_ratio=ratios["whole"], p95_own_ratio=ratios["own"], documents=phase.appended,
             backlog_first=round(first), backlog_last=round(last), backlog_max=max(phase.backlog, default=0), goal=GOAL,
