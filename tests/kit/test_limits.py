@@ -163,7 +163,9 @@ def test_a_batch_size_stays_within_its_bounds(batches: list[tuple[int, float, bo
 
 def test_a_batch_grows_when_fast_shrinks_when_slow_and_learns_nothing_from_small_ones() -> None:
     batch = AdaptiveBatch(1, 200, 2.0)
-    assert batch.size == 50
+    assert batch.size == 200
+    assert batch.learn(200, 3.0) == 100
+    assert batch.learn(100, 3.0) == 50
     assert batch.learn(50, 0.5) == 62
     assert batch.learn(3, 0.01) == 62
     assert batch.learn(62, 1.5) == 62

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from counterfoil.app.sections import literal, notes_of
+from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings
 from counterfoil.app.settings import ConnectionSettings, EntitySettings, HubSettings, RouteSettings
 from counterfoil.kit.discovery import connector_names, load_connector
 
@@ -59,6 +61,25 @@ NOTES: dict[str, dict[str, str]] = {
     "ConnectionSettings": {
         "connector": "which connector it speaks through; its own settings stand in the same section, see below",
         "lane": "how urgent what it receives is: `batch` for month-end imports, which then delay nothing else",
+        "maintenance": "windows in which nothing is sent to it, see below",
+    },
+    "MaintenanceSettings": {
+        "days": "weekly: days of the week, in English",
+        "starts": "weekly: local time it starts at on those days",
+        "ends": "weekly: local time it ends at; at or before `starts`: on the day after",
+        "starts_at": "dated: local time, or an instant with offset",
+        "ends_at": "dated: likewise, exclusive",
+        "time_zone": "IANA name of the zone of the local times",
+    },
+    "DomainSettings": {
+        "name": "the data domain",
+        "entity": "only for this entity; wins over a rule for all",
+        "lane": "at once, collected for `collect_s` or until a batch is full, or in batches; left out: as each fact's own policy says",
+        "collect_s": "`micro_batch`: seconds that are collected",
+        "every_s": "`batch`: goes at each multiple of so many seconds",
+        "at": "`batch`: goes at these local times of day; neither: at once, after all more urgent work",
+        "within_s": "service level: promised seconds from decided to posted; `counterfoil status` measures against it",
+        "time_zone": "IANA name of the zone of `at`",
     },
     "CompanyConfig": {},
     "OdooConfig": {
@@ -78,7 +99,11 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[hub]", words, HubSettings
     yield "[entities.NAME]", "One legal entity.", EntitySettings
     yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
+    words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
+    yield "[[domains]]", words, DomainSettings
     yield "[connections.NAME]", "One system the hub is connected to.", ConnectionSettings
+    words = "A window in which nothing is sent to the connection and no case is opened; weekly or dated. Validated when the hub starts."
+    yield "[[connections.NAME.maintenance]]", words, MaintenanceSettings
     for name in connector_names():
         config: Any = load_connector(name).config
         yield f'[connections.NAME] with connector = "{name}"', (config.__doc__ or "").split("\n", 1)[0], config
@@ -113,17 +138,28 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in get_args(annotation)).replace("|", "\\|").replace("\t", "tab")
     if annotation is SecretStr:
         return "secret"
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return " or ".join(f"`{value}`" for value in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "tables"
     parts = [part for part in get_args(annotation) if part not in (type(None), Ellipsis)]
     if get_origin(annotation) is tuple:
         return f"list of {_kind(parts[0])}"
     if get_origin(annotation) is dict:
         return "table"
     if parts and not isinstance(annotation, type):
-        return " or ".join(_kind(part) for part in parts if not callable(part) or isinstance(part, type))
+        return " or ".join(_kind(part) for part in parts if get_origin(part) or not callable(part) or isinstance(part, type))
     name = getattr(annotation, "__name__", str(annotation))
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path", "date": "date"}.get(
-        name, name
-    )
+    return {
+        "str": "text",
+        "int": "whole number",
+        "float": "number",
+        "bool": "true or false",
+        "Path": "path",
+        "date": "date",
+        "time": "time",
+        "datetime": "date and time",
+    }.get(name, name)
 
 
 def reference() -> str:

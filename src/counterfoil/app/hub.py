@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ import structlog
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
 from counterfoil.app.rules import rules_source
-from counterfoil.app.settings import Settings
+from counterfoil.app.settings import Connection, Settings
 from counterfoil.core.canonical.commands import Command
 from counterfoil.delivery.stage import Deliverer, TargetLink
 from counterfoil.ingress.app import Door, Ready, create_app
@@ -24,10 +26,12 @@ from counterfoil.kit.connector import Context, Source, Target
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
+from counterfoil.kit.windows import closed_until
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
 from counterfoil.store import agenda, outbox, work
+from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.workflows import arming, membership, relearning
@@ -142,19 +146,21 @@ class Hub:
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     sources = hub.sources
     links = {
-        name: TargetLink(ctx, hub.settings.connections[name].connector.deliver, target.state) for name, (target, ctx) in hub.targets.items()
+        name: TargetLink(ctx, one.connector.deliver, target.state, windows=one.maintenance)
+        for name, (target, ctx) in hub.targets.items()
+        for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
     normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     replayer = Replayer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
-    decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
+    decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, member.may_act)
     every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
     polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s, lanes)
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
-    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm)
+    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, {name: link.closed_s for name, link in links.items()})
     relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
@@ -194,14 +200,28 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
         database = await stack.enter_async_context(opening)
         rules = rules_source(settings)
         hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack)
+        budgets = await stack.enter_async_context(open_budgets(database.dsn, f"{socket.gethostname()}/{uuid.uuid4().hex}"))
         for name, connection in settings.connections.items():
             http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
+            if isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
+                http.use_budget(budgets.of(name, http.budget.limits, _closed_s(connection, hub.clock)))
             await stack.enter_async_context(http)
             hub.contexts[name] = Context(name, connection.settings, http, hub.clock)
         try:
             yield hub
         finally:
             await hub.stop_work()
+
+
+def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:
+    """Return what tells the seconds until a declared maintenance window of a connection ends, 0 outside of one."""
+
+    def closed_s() -> float:
+        now = clock.now()
+        until = closed_until(connection.maintenance, now)
+        return 0.0 if until is None else (until - now).total_seconds()
+
+    return closed_s
 
 
 def _no_http() -> HttpClient:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from counterfoil.app.database import url_of
+from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.toml_lines import line_of
 from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.windows import Window
 
 DEFAULT_PATH = Path("counterfoil.toml")
 HUB_VARIABLES = "COUNTERFOIL_HUB__"
@@ -63,11 +65,7 @@ class EntitySettings(_Strict):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is not an IANA time zone; write for example Europe/Berlin") from error
-        return value
+        return checked_zone(value)
 
 
 class RouteSettings(_Strict):
@@ -86,6 +84,7 @@ class ConnectionSettings(BaseModel):
     model_config = ConfigDict(extra="allow")
     connector: str
     lane: Literal["real_time", "micro_batch", "batch"] = "real_time"
+    maintenance: tuple[MaintenanceSettings, ...] = ()
 
 
 class FileSettings(_Strict):
@@ -95,17 +94,21 @@ class FileSettings(_Strict):
     connections: dict[str, ConnectionSettings] = {}
     entities: dict[str, EntitySettings] = {}
     routes: tuple[RouteSettings, ...] = ()
+    domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured connection: its name, its connector, the connector's validated settings, and the lane of what it receives."""
+    """A configured connection: its name, its connector, the connector's validated settings, the lane of what it receives, and when it is
+    being maintained.
+    """
 
     name: str
     connector: Connector
     settings: Any
     lane: Lane = Lane.REAL_TIME
+    maintenance: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class Settings:
     entities: Mapping[str, EntitySettings]
     routes: tuple[RouteSettings, ...]
     mappings: Mapping[str, Mapping[str, Mapping[str, str]]]
+    lanes: Lanes = field(default_factory=Lanes)
 
     @property
     def database_url(self) -> str:
@@ -205,7 +209,8 @@ def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None
     _cross_check(name, text, file, connections, problems)
     if problems:
         raise SetupError("\n".join(problems), code="settings.invalid")
-    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings)
+    lanes = Lanes(tuple(domain.rule() for domain in file.domains))
+    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes)
 
 
 def _connections(name: str, text: str, file: FileSettings, problems: list[str]) -> dict[str, Connection]:
@@ -219,7 +224,8 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str]) 
         connector = load_connector(connection.connector)
         try:
             resolved = _resolve(connection.model_extra or {})
-            found[key] = Connection(key, connector, connector.config.model_validate(resolved), Lane[connection.lane.upper()])
+            windows = tuple(one.window() for one in connection.maintenance)
+            found[key] = Connection(key, connector, connector.config.model_validate(resolved), Lane[connection.lane.upper()], windows)
         except ValidationError as error:
             problems.append(_explain(name, text, ("connections", key), error))
         except SetupError as error:
@@ -234,6 +240,9 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
             problems.append(_at(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
         elif entity.target in connections and connections[entity.target].connector.target is None:
             problems.append(_at(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
+    for position, domain in enumerate(file.domains):
+        if domain.entity and domain.entity not in file.entities:
+            problems.append(_at(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))
     for position, route in enumerate(file.routes):
         if route.entity not in file.entities:
             problems.append(_at(name, text, ("routes", position, "entity"), f"entity {route.entity!r} is not under [entities]"))

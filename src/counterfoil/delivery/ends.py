@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from counterfoil.core.canonical.commands import Allocate, CommandKind, Unmatch
+from counterfoil.core.canonical.commands import Allocate, CommandKind, Lane, Unmatch
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
@@ -37,6 +37,16 @@ class Try:
     def is_resolution(self) -> bool:
         """Whether it may have taken effect already and is looked up by its key."""
         return self.rows[0].state is CommandState.UNKNOWN
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it is work that real-time work goes before."""
+        return bool(self.rows) and is_bulk(self.rows[0])
+
+
+def is_bulk(row: CommandRow) -> bool:
+    """Whether a command came in bulk: month-end imports, replays, backfills."""
+    return row.lane >= Lane.BATCH
 
 
 def all_failed(batch: Sequence[CommandRow], error: HubError) -> tuple[Outcome, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +15,7 @@ from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, DeliveryOf
 from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.kit.windows import Window, closed_until
 from counterfoil.store import outbox, standing
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.standing import Trouble
@@ -21,6 +23,10 @@ from counterfoil.store.standing import Trouble
 log = structlog.get_logger()
 
 SOON_S = 0.2
+CLOSED_MAX_S = 300.0
+"""A partition of a target in maintenance looks again after this long at the latest: windows change with the configuration."""
+REAL_TIME = timedelta(minutes=3)
+"""So long after real-time work for a target was seen, bulk work for it goes in short batches and leaves a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +41,24 @@ class TargetLink:
     deliver: Mapping[CommandKind, DeliveryOf]
     probe: Callable[[Context], Awaitable[object]]
     width: int = 3
+    windows: tuple[Window, ...] = ()
+
+    def closed_s(self, now: datetime) -> float:
+        """Return the seconds until a declared maintenance window ends, 0 outside of one."""
+        until = closed_until(self.windows, now)
+        return 0.0 if until is None else (until - now).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look at a target said: leave it alone for so many seconds (None: send), or try one batch first."""
+    """What a look at a target said: leave it alone for so many seconds (None: send), or try one batch first.
+
+    ``has_real_time``: there was real-time work for it in the last minutes, from whichever worker.
+    """
 
     wait_s: float | None = None
     is_trial: bool = False
+    has_real_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +72,14 @@ class Rest:
     async def look(self, target: str, link: TargetLink) -> Look:
         """Return whether a target may be sent to. One that is down is read, by one worker at a time, before a batch is risked."""
         now = self.clock.now()
+        closed_s = link.closed_s(now)
+        if closed_s > 0:
+            return Look(wait_s=min(closed_s, CLOSED_MAX_S))
         async with self.pool.connection() as conn:
             state = await standing.read(conn, target)
+            has_real_time = state.real_time_at is not None and now - state.real_time_at < REAL_TIME
             if not state.is_down:
-                return Look()
+                return Look(has_real_time=has_real_time)
             if not await standing.claim_probe(conn, target, now):
                 return Look(wait_s=max(SOON_S, min(state.wait_s(now) or standing.WAIT_MAX_S, standing.WAIT_MAX_S)))
         try:
@@ -67,12 +87,14 @@ class Rest:
         except HubError as error:
             return Look(wait_s=await self.fell(target, as_trouble(error), is_trial=True, is_by_sending=False))
         if state.is_by_sending:
-            return Look(is_trial=True)
+            return Look(is_trial=True, has_real_time=has_real_time)
         await self.rose(target)
-        return Look()
+        return Look(has_real_time=has_real_time)
 
     async def fell(self, target: str, trouble: Trouble, *, is_trial: bool, is_by_sending: bool = True) -> float:
-        """Note that a target cannot be used; return the seconds to leave it alone."""
+        """Note that a target cannot be used; return the seconds to leave it alone. Declared maintenance is nothing to note."""
+        if trouble.code == "target.maintenance":
+            return min(trouble.retry_after_s or CLOSED_MAX_S, CLOSED_MAX_S)
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
             state = await standing.note_down(conn, target, trouble, now, is_by_sending=is_by_sending, is_probe=is_trial)

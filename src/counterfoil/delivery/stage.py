@@ -21,19 +21,22 @@ from counterfoil.delivery.ends import (
     broken,
     case_of,
     end_of,
+    is_bulk,
     opened_by,
     poisoned,
     poisoned_end,
     trouble_of,
     unanswered,
 )
-from counterfoil.delivery.resting import Rest, TargetLink
+from counterfoil.delivery.resting import CLOSED_MAX_S, Rest, TargetLink
+from counterfoil.delivery.sizing import Sizes
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, TransientError
+from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, attempts, bindings, case_work, cases, outbox
+from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
@@ -47,6 +50,8 @@ TURN_MAX_S = 20.0
 """A turn ends after this long, so that the engine's checkpoint stays recent."""
 FENCED_S = 5.0
 """A worker that may not send looks again after this long, should it be taken up among the workers again."""
+WATCH_S = 0.25
+"""How often a hand kept free for real-time work looks for some."""
 PAUSE_S = 0.5
 """How long a partition rests after a whole batch failed."""
 
@@ -63,6 +68,8 @@ class _Flow:
     care: Care
     deadline: float
     is_trial: bool = False
+    has_real_time: bool = False
+    bulk: int = 0
     in_flight: set[str] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     pause_s: float | None = None
@@ -78,6 +85,11 @@ class _Flow:
         """How many batches may be under way at once."""
         return 1 if self.is_trial or self.care.limit is not None else self.link.width
 
+    @property
+    def is_bulk_full(self) -> bool:
+        """Whether no further batch of bulk work is begun, so that real-time work finds a free hand."""
+        return self.has_real_time and self.bulk >= max(1, self.width - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
@@ -92,6 +104,7 @@ class Deliverer:
     clock: Clock
     arm: Arm
     may_send: Callable[[], bool] = lambda: True
+    sizes: Sizes = field(default_factory=Sizes)
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Work one partition (``target/batch key``) down, at most for TURN_MAX_S."""
@@ -102,7 +115,7 @@ class Deliverer:
         rest = await self._rest.look(target, link)
         if rest.wait_s is not None:
             return Turn(has_more=False, wake_in_s=rest.wait_s)
-        flow = _Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, is_trial=rest.is_trial)
+        flow = _Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, rest.is_trial, rest.has_real_time)
         async with asyncio.TaskGroup() as group:
             for _ in range(flow.width):
                 group.create_task(self._pump(flow))
@@ -114,6 +127,8 @@ class Deliverer:
             return Turn(has_more=True)
         async with self.pool.connection() as conn:
             due = await outbox.next_due(conn, target, batch_key)
+            if due is not None and await self._has_full_batch(conn, flow):
+                return Turn(has_more=True)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 
     @property
@@ -123,11 +138,16 @@ class Deliverer:
     async def _pump(self, flow: _Flow) -> None:
         while not flow.is_over:
             batch = await self._take(flow)
+            if batch is None and flow.is_bulk_full:
+                await asyncio.sleep(WATCH_S)  # a hand kept free for real-time work that may come while bulk work is under way
+                continue
             if batch is None:
                 return
+            flow.bulk += batch.is_bulk
             try:
                 await self._deliver(flow, batch)
             finally:
+                flow.bulk -= batch.is_bulk
                 flow.in_flight.difference_update(row.id for row in batch.rows)
             if flow.is_trial:
                 return
@@ -149,15 +169,29 @@ class Deliverer:
             return Try(flow.target, flow.batch_key, batch, now)
 
     async def _claim(self, flow: _Flow) -> list[CommandRow]:
+        now = self.clock.now()
+        if flow.link.closed_s(now) > 0:
+            flow.pause_s = min(flow.link.closed_s(now), CLOSED_MAX_S)
+            return []
         limit = max(delivery.batch_size_max for delivery in flow.link.deliver.values())
         async with self.pool.connection() as conn:
-            now = self.clock.now()
             free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight)
-        if not free:
+            if free and not is_bulk(free[0]):
+                flow.has_real_time = True
+                await standing.note_real_time(conn, flow.target, now)
+        if not free or (is_bulk(free[0]) and flow.is_bulk_full):
             return []
         first = free[0]
-        size = min(flow.link.deliver[CommandKind(first.kind)].batch_size_max, flow.care.limit or limit)
-        return [row for row in free if row.kind == first.kind and row.state is first.state][:size]
+        size_max = flow.link.deliver[CommandKind(first.kind)].batch_size_max
+        place = (flow.target, flow.batch_key, first.kind)
+        size = self.sizes.size(place, size_max, is_yielding=is_bulk(first) and flow.has_real_time)
+        like = [row for row in free if row.kind == first.kind and row.state is first.state and is_bulk(row) == is_bulk(first)]
+        return like[: min(size, flow.care.limit or size)]
+
+    async def _has_full_batch(self, conn: Conn, flow: _Flow) -> bool:
+        """Let micro batches go that became full before their time."""
+        sizes = {kind.value: delivery.batch_size_max for kind, delivery in flow.link.deliver.items()}
+        return await micro_batches.hasten(conn, flow.target, flow.batch_key, sizes, self.clock.now()) > 0
 
     async def _park(self, flow: _Flow, rows: Sequence[CommandRow]) -> None:
         """Park commands that workers died of, each as a case of its own."""
@@ -189,8 +223,17 @@ class Deliverer:
     async def _call(self, flow: _Flow, batch: Try, bound: Mapping[str, str]) -> Sequence[Outcome]:
         delivery = flow.link.deliver[CommandKind(batch.rows[0].kind)]
         call = delivery.resolve if batch.is_resolution else delivery.send
+        does_yield = batch.is_bulk and flow.has_real_time
+        begun = time.monotonic()
         try:
-            return await call(flow.link.ctx, [command_of(row) for row in batch.rows], bound)
+            with yielding(does_yield):
+                outcomes = await call(flow.link.ctx, [command_of(row) for row in batch.rows], bound)
+            place = (batch.target, batch.batch_key, batch.rows[0].kind)
+            has_failed = any(outcome.status is OutcomeStatus.UNKNOWN for outcome in outcomes)
+            if trouble_of(outcomes) is None:
+                took_s = time.monotonic() - begun
+                self.sizes.learn(place, delivery.batch_size_max, len(batch.rows), took_s, is_yielding=does_yield, has_failed=has_failed)
+            return outcomes
         except HubError as error:
             log.warning("batch failed", target=batch.target, batch_key=batch.batch_key, size=len(batch.rows), code=error.code)
             asked_s = error.retry_after_s if isinstance(error, TransientError) else None

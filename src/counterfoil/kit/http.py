@@ -22,6 +22,7 @@ from counterfoil import __version__
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.forms import Nested, encode_form
 from counterfoil.kit.limits import Budget, Feedback, Now, Permit, Sleep, Verdict
+from counterfoil.kit.rate_headers import read_rate
 from counterfoil.kit.responses import Response, StatusRule, failure, judge
 
 __all__ = ["Auth", "HttpClient", "Response", "RetryPolicy", "StatusRule"]
@@ -122,6 +123,17 @@ class HttpClient:
         self._chance = chance
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def budget(self) -> Budget:
+        """What calls are asked of: as the connector declared it, or what it was replaced by."""
+        return self._budget
+
+    def use_budget(self, budget: Budget) -> None:
+        """Replace the budget, before the client is opened: the hub shares one among all its workers."""
+        if self._session is not None:
+            raise RuntimeError("the budget of a client that is open stays as it is")
+        self._budget = budget
+
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
         trace = aiohttp.TraceConfig()
@@ -215,7 +227,8 @@ class HttpClient:
             response, failed = await self._exchange(call, {**call.headers, **auth})
             error, verdict = (failed, Verdict.FAILED) if response is None else judge(response, self._statuses, self._explain)
             retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
-            feedback = Feedback(verdict, self._now() - started, retry_after_s)
+            rate = None if response is None else read_rate(response.headers, time.time())
+            feedback = Feedback(verdict, self._now() - started, retry_after_s, "" if error is None else error.code, rate)
         finally:
             await self._budget.release(permit, feedback)
         if error is None and response is not None:

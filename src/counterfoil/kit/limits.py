@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from counterfoil.kit.errors import TransientError
+from counterfoil.kit.rate_headers import RateSeen
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits that many seconds; a test passes one that only moves its clock."""
@@ -32,11 +35,61 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """One call's verdict; ``retry_after_s`` as the target asked, None when it did not."""
+    """One call's verdict; ``retry_after_s`` as the target asked, None when it did not; ``code`` of the error, empty when there was none;
+    ``rate``: what its headers told about its limits.
+    """
 
     verdict: Verdict
     latency_s: float = 0.0
     retry_after_s: float | None = None
+    code: str = ""
+    rate: RateSeen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one target can bear.
+
+    Attributes:
+        rate_per_s: calls per second at full speed; ``burst`` of them may go at once.
+        concurrency_max: calls in flight at once.
+        wait_max_s: a call that would wait longer for its turn raises TransientError instead.
+        failures_max, open_s, open_max_s, probes_max: see :class:`Breaker`; a budget shared by workers lets one probe through.
+        recover_s: after slowing down, a tenth of the full rate is regained in so many seconds.
+    """
+
+    rate_per_s: float = 50.0
+    burst: int = 10
+    concurrency_max: int = 4
+    wait_max_s: float = 30.0
+    failures_max: int = 5
+    open_s: float = 5.0
+    open_max_s: float = 120.0
+    probes_max: int = 1
+    recover_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits nothing could pass."""
+        if self.rate_per_s <= 0 or self.burst < 1 or self.concurrency_max < 1:
+            raise ValueError("rate_per_s must be positive, burst and concurrency_max at least 1")
+
+
+_yields: ContextVar[bool] = ContextVar("yields", default=False)
+
+
+@contextmanager
+def yielding(is_yielding: bool = True) -> Iterator[None]:
+    """Calls made within leave one of the target's slots to those that are not: bulk work while there is real-time work."""
+    token = _yields.set(is_yielding)
+    try:
+        yield
+    finally:
+        _yields.reset(token)
+
+
+def is_yielding() -> bool:
+    """Return whether calls made here leave one slot to others."""
+    return _yields.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +211,14 @@ class Pace:
         start = max(self._now(), self._next_turn_at, self._paused_until)
         self._next_turn_at = start + 1 / self.rate_per_s
 
+    def follow(self, seen: RateSeen) -> None:
+        """Keep within what the target says is left: no calls until the window ends if none are, otherwise no faster than that allows."""
+        if seen.remaining < 1:
+            self._paused_until = max(self._paused_until, self._now() + seen.reset_s)
+        elif seen.rate_per_s < self.rate_per_s:
+            self._base = max(seen.rate_per_s, self._full / 50)
+            self._base_at = self._now()
+
     def slow_down(self, retry_after_s: float | None) -> None:
         """Halve the rate, down to a fiftieth of the full one, and pause as asked (one second if the target did not say)."""
         self._base = max(self.rate_per_s / 2, self._full / 50)
@@ -168,12 +229,8 @@ class Pace:
 class LocalBudget:
     """A budget for one process: rate, concurrency, slowing down on 429, and a breaker.
 
-    Args:
-        rate_per_s: calls per second at full speed; ``burst`` of them may go at once.
-        concurrency_max: calls in flight at once.
-        wait_max_s: a call that would wait longer for its turn raises TransientError instead.
-        failures_max, open_s, open_max_s, probes_max: see :class:`Breaker`.
-        now, sleep: the clock, replaceable in tests.
+    Args are those of :class:`Limits`; ``now``, ``sleep``: the clock, replaceable in tests. ``limits``: what was declared, for the hub to
+    share among its workers instead.
     """
 
     def __init__(
@@ -191,8 +248,7 @@ class LocalBudget:
         now: Now = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        if rate_per_s <= 0 or burst < 1 or concurrency_max < 1:
-            raise ValueError("rate_per_s must be positive, burst and concurrency_max at least 1")
+        self.limits = Limits(rate_per_s, burst, concurrency_max, wait_max_s, failures_max, open_s, open_max_s, probes_max, recover_s)
         self.pace = Pace(rate_per_s=rate_per_s, burst=burst, recover_s=recover_s, now=now)
         self.breaker = Breaker(failures_max=failures_max, open_s=open_s, open_max_s=open_max_s, probes_max=probes_max, now=now)
         self._slots = asyncio.Semaphore(concurrency_max)
@@ -218,6 +274,8 @@ class LocalBudget:
         """Give the slot back and learn from the call."""
         if feedback.verdict is Verdict.THROTTLED:
             self.pace.slow_down(feedback.retry_after_s)
+        if feedback.rate is not None:
+            self.pace.follow(feedback.rate)
         self.breaker.leave(feedback.verdict, is_probe=permit.is_probe)
         self._slots.release()
 
@@ -237,8 +295,9 @@ class LocalBudget:
 class AdaptiveBatch:
     """A batch size that follows a target's speed: half as large after a slow or failed batch, a quarter larger after a fast one.
 
-    ``size`` stays within [size_min, size_max] and starts at size_max / 4. A full batch that took less than half of ``target_latency_s``
-    counts as fast, one that took longer than it as slow; a batch that was not full says nothing about larger ones.
+    ``size`` stays within [size_min, size_max] and starts at size_max: what the connector's author found best. A full batch that took less
+    than half of ``target_latency_s`` counts as fast, one that took longer than it as slow; a batch that was not full says nothing about
+    larger ones.
     """
 
     def __init__(self, size_min: int, size_max: int, target_latency_s: float) -> None:
@@ -247,7 +306,7 @@ class AdaptiveBatch:
         self._min = size_min
         self._max = size_max
         self._target_s = target_latency_s
-        self.size = max(size_min, size_max // 4)
+        self.size = size_max
 
     def learn(self, sent: int, latency_s: float, *, has_failed: bool = False) -> int:
         """Learn from one batch of ``sent`` records and return the size of the next."""

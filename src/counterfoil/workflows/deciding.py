@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -44,7 +45,9 @@ Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """The shell of stage 3. ``batch_key`` names the partition a command is sent in, as its target's connector says."""
+    """The shell of stage 3. ``batch_key`` names the partition a command is sent in, as its target's connector says; ``lanes``: how urgent
+    each data domain is.
+    """
 
     pool: Pool
     cipher: Cipher
@@ -52,6 +55,7 @@ class Decider:
     batch_key: Callable[[Command], str]
     clock: Clock
     arm: Arm
+    lanes: Lanes = field(default_factory=Lanes)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
 
@@ -115,7 +119,7 @@ class Decider:
     async def _write(self, conn: Conn, items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules, now: datetime) -> bool:
         """Write decisions; False if a subject got a newer reason meanwhile, or was decided by somebody else: nothing of it may stay."""
         again = await agenda.replace_waits(conn, [item.ref for item in items], waits_of(items, decided, loaded, rules), now)
-        wishes = [self._wish(command, item, loaded) for item in items for command in decided.commands(item.ref)]
+        wishes = [self._wish(command, item, loaded, now) for item in items for command in decided.commands(item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         touched = [*wished.touched, *await outbox.refresh(conn, self.cipher, decided.refreshes(loaded))]
         canceled, late = await self._cancel(conn, [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)], now)
@@ -139,12 +143,14 @@ class Decider:
         late = {by_id[command_id].subject for command_id in by_id.keys() - canceled}
         return touched, [agenda.Subject(ref) for ref in sorted(late)]
 
-    def _wish(self, command: Command, item: AgendaItem, loaded: Loaded) -> outbox.Wish:
+    def _wish(self, command: Command, item: AgendaItem, loaded: Loaded, now: datetime) -> outbox.Wish:
         row = loaded.rows.get(item.ref)
+        lane, not_before = self.lanes.place(command.kind, command.entity, command.lane, now)
         return wish_of(
             command,
             self.batch_key(command),
-            lane=max(int(command.lane), item.lane),
+            lane=max(int(lane), item.lane),
+            not_before=not_before,
             order_key=command.order_key if command.kind in ORDERED_KINDS else "",
             causation_id="" if row is None else f"event/{row.last_event}",
         )

@@ -151,8 +151,16 @@ def _case(day: summary.OpenDay, problem: Problem, now: datetime) -> cases.Openin
     )
 
 
-def wish_of(command: Command, batch_key: str, *, lane: int | None = None, order_key: str = "", causation_id: str = "") -> outbox.Wish:
-    """Return the outbox's wish for a command."""
+def wish_of(
+    command: Command,
+    batch_key: str,
+    *,
+    lane: int | None = None,
+    order_key: str = "",
+    causation_id: str = "",
+    not_before: datetime | None = None,
+) -> outbox.Wish:
+    """Return the outbox's wish for a command; ``not_before``: not earlier than this, nor than the command says."""
     return outbox.Wish(
         id=command.id,
         kind=command.kind.value,
@@ -166,7 +174,7 @@ def wish_of(command: Command, batch_key: str, *, lane: int | None = None, order_
         lane=int(command.lane) if lane is None else lane,
         produces=command.produces,
         needs=command.needs,
-        not_before=command.not_before,
+        not_before=max((at for at in (command.not_before, not_before) if at is not None), default=None),
         rules_version=command.rules_version,
         causation_id=causation_id,
         content=command.content,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
@@ -23,12 +24,13 @@ PARTITIONS_EVERY_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """The stages ``target`` (one partition per target) and ``partitions``."""
+    """The stages ``target`` (one partition per target) and ``partitions``. ``closed_s``: for how long each is in maintenance."""
 
     pool: Pool
     targets: Mapping[str, tuple[Target, Context]]
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    closed_s: Mapping[str, Callable[[datetime], float]] = field(default_factory=dict)
 
     async def target_turn(self, key: str, care: Care = CALM) -> Turn:
         """Read a target's version and lock dates; what waited for a moved lock is decided or sent again.
@@ -37,6 +39,8 @@ class Upkeep:
         """
         del care
         target, ctx = self.targets[key]
+        if key in self.closed_s and self.closed_s[key](self.clock.now()) > 0:
+            return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
         rest = Rest(self.pool, self.clock, self.arm)
         async with self.pool.connection() as conn:
             before = await standing.read(conn, key)

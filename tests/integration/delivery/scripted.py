@@ -17,6 +17,7 @@ from counterfoil.kit.errors import HubError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.windows import Window
 from counterfoil.store import cases, outbox
 from counterfoil.store.cases import Case
 from counterfoil.store.cipher import Cipher
@@ -83,6 +84,7 @@ class Desk:
     armed: list[Key] = field(default_factory=list)
     batch_size_max: int = 100
     width: int = 1
+    windows: tuple[Window, ...] = ()
 
     async def turn(self, care: Care = CALM, **changes: Any) -> Turn:
         """Take one turn of the partition."""
@@ -93,7 +95,7 @@ class Desk:
         http = HttpClient("http://127.0.0.1", budget=LocalBudget())
         ctx = Context("books", None, http, self.clock)
         one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max)
-        link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width)
+        link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width, self.windows)
         return Deliverer(self.pool, self.cipher, {"books": link}, self.clock, self._arm, **{"may_send": self.may_send, **changes})
 
     async def _arm(self, conn: Conn, keys: Sequence[Key]) -> None:

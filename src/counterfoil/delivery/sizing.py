@@ -1,0 +1,41 @@
+"""How large a batch is made: as large as the target takes well, and short while real-time work for it may come at any moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from counterfoil.kit.limits import AdaptiveBatch
+
+ORDINARY_S = 15.0
+"""A batch is to take no longer than this: hosted targets end calls that take much more."""
+YIELDING_S = 0.5
+"""Nor a batch of bulk work than this, while there is real-time work for the same target."""
+
+Place = tuple[str, str, str]
+"""Target, batch key and kind of command."""
+
+
+@dataclass(slots=True)
+class Sizes:
+    """The sizes this process has learned, by place, one for each of the two paces. Losing them is harmless."""
+
+    _known: dict[tuple[Place, bool], AdaptiveBatch] = field(default_factory=dict)
+    _record_s: dict[Place, float] = field(default_factory=dict)
+
+    def size(self, place: Place, size_max: int, *, is_yielding: bool) -> int:
+        """Return how many commands to send at once."""
+        return min(size_max, self._of(place, size_max, is_yielding=is_yielding).size)
+
+    def learn(self, place: Place, size_max: int, sent: int, latency_s: float, *, is_yielding: bool, has_failed: bool) -> None:
+        """Learn from a batch."""
+        self._record_s[place] = latency_s / sent
+        self._of(place, size_max, is_yielding=is_yielding).learn(sent, latency_s, has_failed=has_failed)
+
+    def _of(self, place: Place, size_max: int, *, is_yielding: bool) -> AdaptiveBatch:
+        known = self._known.get((place, is_yielding))
+        if known is None:
+            known = self._known[place, is_yielding] = AdaptiveBatch(1, size_max, YIELDING_S if is_yielding else ORDINARY_S)
+            record_s = self._record_s.get(place)
+            if is_yielding and record_s:  # what a record takes is known from the other pace
+                known.size = max(1, min(size_max, int(YIELDING_S / record_s)))
+        return known

@@ -1,0 +1,101 @@
+"""Urgent work first: lanes in a claim, short bulk batches while there is real-time work, micro batches that fill up, windows kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import pytest
+from tests.integration.delivery.scripted import START, Desk
+
+from counterfoil.core.canonical.commands import Command, Lane
+from counterfoil.delivery.sizing import YIELDING_S, Sizes
+from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.limits import is_yielding
+from counterfoil.kit.windows import Dated
+from counterfoil.store import standing
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+
+BULK = int(Lane.BATCH)
+MICRO = int(Lane.MICRO_BATCH)
+
+
+@pytest.fixture
+def desk(pool: Pool, cipher: Cipher) -> Desk:
+    return Desk(pool, cipher)
+
+
+async def test_real_time_work_goes_first_and_not_in_one_batch_with_bulk(desk: Desk) -> None:
+    await desk.wish(1, 2, lane=BULK)
+    await desk.wish(3)
+    await desk.turn()
+    assert desk.books.done == ["k3", "k1", "k2"]
+    assert desk.books.calls == [("send", 1), ("send", 2)]
+
+
+async def test_bulk_batches_are_short_and_yield_only_while_there_was_real_time_work(desk: Desk) -> None:
+    sizes = Sizes()
+    place = ("books", "all", "upsert_product")
+    seen: list[tuple[int, bool]] = []
+    patient = desk.books.send
+
+    async def watched(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        seen.append((len(commands), is_yielding()))
+        return await patient(ctx, commands, bound)
+
+    desk.books.send = watched  # type: ignore[method-assign]
+    await desk.wish(*range(1, 101), lane=BULK)
+    await desk.turn(sizes=sizes)
+    assert seen == [(100, False)]
+    sizes.learn(place, 100, 100, 4.0, is_yielding=False, has_failed=False)  # 40 ms each: half a second is 12 of them
+    async with desk.pool.connection() as conn:
+        await standing.note_real_time(conn, "books", desk.clock.now())  # by whichever worker
+    await desk.wish(*range(101, 201), lane=BULK)
+    await desk.turn(sizes=sizes)
+    assert (seen[1], all(yields for _, yields in seen[1:])) == ((12, True), True)
+    seen.clear()
+    desk.later(600)
+    await desk.wish(*range(201, 301), lane=BULK)
+    await desk.turn(sizes=sizes)
+    assert seen == [(100, False)]
+    assert len(desk.books.done) == len(set(desk.books.done)) == 300
+
+
+def test_a_slow_target_makes_batches_smaller_and_a_fast_one_larger_again() -> None:
+    sizes, place = Sizes(), ("books", "all", "post_invoice")
+    assert sizes.size(place, 100, is_yielding=False) == 100
+    sizes.learn(place, 100, 100, 40.0, is_yielding=False, has_failed=False)
+    assert sizes.size(place, 100, is_yielding=False) == 50
+    assert sizes.size(place, 100, is_yielding=True) == int(YIELDING_S / 0.4)
+    sizes.learn(place, 100, 50, 2.0, is_yielding=False, has_failed=False)
+    assert sizes.size(place, 100, is_yielding=False) == 62
+    sizes.learn(place, 100, 62, 1.0, is_yielding=False, has_failed=True)
+    assert sizes.size(place, 100, is_yielding=False) == 31
+
+
+async def test_a_micro_batch_waits_for_its_time_or_until_it_is_full(desk: Desk) -> None:
+    desk.batch_size_max = 5
+    due = START + timedelta(seconds=30)
+    await desk.wish(1, 2, 3, lane=MICRO, not_before=due)
+    turn = await desk.turn()
+    assert (desk.books.done, turn.has_more, turn.wake_in_s) == ([], False, 30.0)
+    await desk.wish(4, 5, lane=MICRO, not_before=due)
+    assert (await desk.turn()).has_more
+    await desk.turn()
+    assert desk.books.calls == [("send", 5)]
+    await desk.wish(6, lane=MICRO, not_before=due)
+    await desk.settle()
+    assert desk.books.calls == [("send", 5), ("send", 1)]
+
+
+async def test_nothing_is_sent_or_asked_within_a_declared_window_and_nobody_is_told(desk: Desk) -> None:
+    desk.windows = (Dated(START, START + timedelta(hours=2)),)
+    await desk.wish(1)
+    while desk.clock.now() < START + timedelta(hours=2):
+        turn = await desk.turn()
+        assert desk.books.calls == []
+        desk.later(turn.wake_in_s or 0)
+    assert await desk.cases() == []
+    await desk.settle()
+    assert (desk.books.done, [row.attempts for row in await desk.rows(1)]) == (["k1"], [1])
