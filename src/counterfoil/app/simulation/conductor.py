@@ -15,11 +15,11 @@ from counterfoil.app.hub import wait_until
 from counterfoil.kit.errors import SetupError
 
 from .clock import WrittenClock
+from .people import People
 from .period import Period
 from .processes import FIRST
 from .schedule import Entry
 from .trouble import Trouble
-from .view import HubView
 
 Act = Callable[[], Awaitable[None]]
 
@@ -30,7 +30,10 @@ KEEP_UP_IN_TROUBLE_S = 0.5
 """Real seconds it is waited for at midnight; less while it cannot get on."""
 READY_S = 60.0
 SETTLE_S = 150.0
-ROUNDS_MAX = 12
+STILL_S = 8.0
+"""Without any change for so long, nothing more comes of waiting."""
+FUTILE_MAX = 3
+"""Rounds that may end so before the end is what it is."""
 HOUR = timedelta(hours=1)
 
 
@@ -38,12 +41,13 @@ class Conductor:
     """Moves the clocks of source, books and hub together, and lets the schedule happen."""
 
     def __init__(
-        self, world: World, clock: WrittenClock, trouble: Trouble, view: HubView, schedule: Sequence[Entry], period: Period
+        self, world: World, clock: WrittenClock, trouble: Trouble, people: People, schedule: Sequence[Entry], period: Period
     ) -> None:
         self.world = world
         self.clock = clock
         self.trouble = trouble
-        self.view = view
+        self.people = people
+        self.view = people.view
         self._books_at = period.start
         self._turn = count()
         self._due: list[tuple[datetime, int, Act]] = []
@@ -93,8 +97,9 @@ class Conductor:
         self.clock.follow(to)
 
     async def _midnight(self) -> None:
-        """Turn the books' date over, wake what waits by the machine's clock, and let the hub keep up."""
+        """Turn the books' date over, let people see to their cases, wake what waits by the machine's clock, let the hub keep up."""
         await self._turn_over()
+        await self.people.look()
         await self.view.nudge()
         deadline = time.monotonic() + (KEEP_UP_IN_TROUBLE_S if self._is_held_up else KEEP_UP_S)
         while time.monotonic() < deadline:
@@ -122,25 +127,36 @@ class Conductor:
         await self.trouble.calm()
         await self.world.stripe.drain(60.0)
         deadline = time.monotonic() + SETTLE_S
-        calm_rounds = 0
-        for _ in range(ROUNDS_MAX):
+        calm_rounds = futile_rounds = 0
+        while calm_rounds < 2 and futile_rounds < FUTILE_MAX and time.monotonic() < deadline:
             before = await self.view.covered()
             self.clock.follow(self.clock.now() + HOUR)
             await self._turn_over()
             await self.view.nudge()
             await wait_until(partial(self._is_polled, before), timeout_s=_left_of(deadline, 30.0))
-            is_done = await wait_until(self._is_done, timeout_s=_left_of(deadline, 30.0), every_s=0.25)
-            calm_rounds = calm_rounds + 1 if is_done else 0
-            if calm_rounds == 2 or time.monotonic() > deadline:
-                return
+            is_done = await self._comes_to_rest(_left_of(deadline, 40.0))
+            is_decided = await self.people.look()
+            calm_rounds = calm_rounds + 1 if is_done and not is_decided else 0
+            futile_rounds = 0 if is_done or is_decided else futile_rounds + 1
 
     async def _is_polled(self, before: dict[str, datetime]) -> bool:
         now = await self.view.covered()
         return all(name in now and now[name] > before.get(name, now[name] - HOUR) for name in self.view.sources)
 
-    async def _is_done(self) -> bool:
-        left = await self.view.left()
-        return left is not None and left.open == 0
+    async def _comes_to_rest(self, timeout_s: float) -> bool:
+        """Wait until nothing is left to do, or nothing changes any more; return whether all is done."""
+        deadline = time.monotonic() + timeout_s
+        seen, since = None, time.monotonic()
+        while time.monotonic() < deadline:
+            left = await self.view.left()
+            if left is not None and left.open == 0:
+                return True
+            if left != seen:
+                seen, since = left, time.monotonic()
+            elif left is not None and time.monotonic() - since > STILL_S:
+                return False
+            await asyncio.sleep(0.25)
+        return False
 
 
 def _left_of(deadline: float, most: float) -> float:

@@ -9,6 +9,7 @@ from counterfoil.app.demo.report import Result
 from counterfoil.app.demo.totals import Kind
 
 from .digests import Digests
+from .people import Decided
 from .schedule import Entry
 
 
@@ -23,6 +24,7 @@ class Outcome:
         digests: what the run was made of.
         unsettled: receipts pending or parked, subjects undecided, commands neither done nor canceled.
         is_wished_balanced: whether every wish is somewhere.
+        decided: cases that came of what people did, and that a person decided on the way, each with the reason.
     """
 
     result: Result
@@ -31,6 +33,7 @@ class Outcome:
     digests: Digests
     unsettled: int
     is_wished_balanced: bool
+    decided: tuple[Decided, ...] = ()
 
     @property
     def invoices(self) -> int:

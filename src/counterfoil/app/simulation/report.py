@@ -33,6 +33,8 @@ def show(outcome: Outcome, console: Console) -> None:
         f"Lost {outcome.lost}, doubled {outcome.doubled}, stuck {outcome.stuck}, differences {outcome.differences},"
         f" conservation off {outcome.unbalanced}."
     )
+    for one in outcome.decided:
+        console.print(f"Decided by a person: {one.case.cause}: {one.reason}", markup=False)
     digests = outcome.digests
     console.print(f"Digests: company {digests.company}, deliveries {digests.deliveries}, schedule {digests.schedule}")
 

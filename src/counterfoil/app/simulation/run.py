@@ -34,6 +34,7 @@ from .clock import WrittenClock
 from .conductor import Conductor
 from .digests import digests_of
 from .outcome import Outcome
+from .people import People
 from .period import Period
 from .processes import FIRST, Processes
 from .rates import draw_rates
@@ -128,7 +129,7 @@ async def _set_up(options: Options, home: Path) -> AsyncIterator[_Stage]:
         stack.push_async_callback(processes.close)
         trouble = Trouble(world, books, processes, home / "postgres" / "data" / "postmaster.pid", options.seed)
         view = HubView(database, clock, tuple(account.entity.connection for account in world.accounts))
-        conductor = Conductor(world, clock, trouble, view, schedule_of(options), period)
+        conductor = Conductor(world, clock, trouble, People(trouble, view), schedule_of(options), period)
         yield _Stage(world, processes, trouble, conductor, view, database)
 
 
@@ -172,7 +173,8 @@ async def _conclude(stage: _Stage, schedule: tuple[Entry, ...], started: float) 
     result = Result(proof, conservation_of(where), lines, time.monotonic() - started)
     faults = Counter(stage.trouble.struck) + Counter(await _deliveries(world))
     unsettled = 1 if left is None else left.open + sum(line.parked for line in where.sources) + sum(line.parked for line in where.targets)
-    return Outcome(result, schedule, dict(faults), digests, unsettled, where.is_balanced)
+    decided = tuple(stage.conductor.people.decided.values())
+    return Outcome(result, schedule, dict(faults), digests, unsettled, where.is_balanced, decided)
 
 
 async def _deliveries(world: World) -> dict[str, int]:

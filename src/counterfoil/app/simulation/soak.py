@@ -36,7 +36,8 @@ def row_of(seed: int, outcome: Outcome) -> Row:
     """Return the line of a run that came to its end; ``conservation`` counts equations that do not hold."""
     figures = (outcome.invoices, outcome.lost, outcome.doubled, outcome.stuck, outcome.differences, outcome.unbalanced)
     cells = (*map(str, figures), f"{outcome.result.seconds:.0f}")
-    remarks = [f"{case.case_class}: {case.cause}" for case in outcome.result.cases]
+    remarks = [f"decided by a person: {one.case.cause}: {one.reason}" for one in outcome.decided]
+    remarks += [f"{case.case_class}: {case.cause}" for case in outcome.result.cases]
     remarks += [f"{row.entity} {row.currency} {row.kind.value}: {row}" for row in outcome.result.proof.totals if not row.is_equal]
     return Row(seed, outcome.is_right, cells, faults_in_words(outcome.faults.items()), remarks)
 

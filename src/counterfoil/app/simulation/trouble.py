@@ -37,7 +37,10 @@ RETRIES_S = [3_600, 10_800, 43_200, 86_400, 86_400]
 
 @dataclass(slots=True)
 class Trouble:
-    """Whoever makes things go wrong. ``pid_file``: where the hub's PostgreSQL writes its number; ``struck``: how often each kind did."""
+    """Whoever makes things go wrong. ``pid_file``: where the hub's PostgreSQL writes its number; ``struck``: how often each kind did.
+
+    ``locked``: the last locked day, by entity.
+    """
 
     world: World
     books: SandboxControl
@@ -46,7 +49,7 @@ class Trouble:
     seed: int
     struck: Counter[str] = field(default_factory=Counter)
     outages: int = 0
-    _locked: dict[str, str] = field(default_factory=dict)
+    locked: dict[str, str] = field(default_factory=dict)
 
     async def prepare(self) -> None:
         """Have deliveries made by plan from now on."""
@@ -132,8 +135,8 @@ class Trouble:
     async def _lock(self, entry: Entry) -> None:
         """Lock; a lock is never taken back to an earlier day."""
         entity, day = entry.detail["entity"], entry.detail["date"]
-        if self._locked.get(entity, "") < day:
-            self._locked[entity] = day
+        if self.locked.get(entity, "") < day:
+            self.locked[entity] = day
             company = self.world.provisioned.companies[entity].company_id
             await self._human(action="close_period", company_id=company, date=day)
 

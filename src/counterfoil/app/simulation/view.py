@@ -39,11 +39,11 @@ class HubView:
 
     async def left(self) -> Left | None:
         """Return what is left to do."""
-        return await self._ask(_left)
+        return await self.ask(_left)
 
     async def covered(self) -> dict[str, datetime]:
         """Return until when each source was read, nothing while the database does not answer."""
-        return await self._ask(_covered) or {}
+        return await self.ask(_covered) or {}
 
     async def nudge(self) -> None:
         """Arm what wakes itself and whatever waits to be sent: their waits are the machine's, and virtual time has moved on."""
@@ -54,9 +54,10 @@ class HubView:
             async with conn.transaction():
                 await self.database.arm(conn, [*keys, *await outbox.partitions_open(conn)])
 
-        await self._ask(arm)
+        await self.ask(arm)
 
-    async def _ask(self, question: Callable[[Conn], Awaitable[T]]) -> T | None:
+    async def ask(self, question: Callable[[Conn], Awaitable[T]]) -> T | None:
+        """Return the answer to a question put to the database."""
         try:
             async with self.database.pool.connection(timeout=5.0) as conn:
                 return await question(conn)

@@ -16,7 +16,7 @@ from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Table, load
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.payment_rows import PaymentPlan, as_entry, columns, is_entry, payment_of, plan_payment
-from counterfoil.connectors.odoo.periods import company_locks
+from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.wire import Payment, Text, ref, text
 from counterfoil.core.canonical.commands import Command
@@ -87,6 +87,8 @@ async def _settle(ctx: Context, session: Session, company: CompanyCatalog, plans
     kept = await remove_drafts(session, "account.payment", barred, company.context)
     found.update(await _read(session, company, [payment_id for payment_id in ready if payment_id not in barred]))
     for payment_id, error in barred.items():
+        if error.code == STALE and payment_id not in kept:
+            continue  # no outcome is an unknown one, and sending again creates it
         ledger.refuse(plans[payment_id].command, moves.with_fate(error, is_kept=payment_id in kept))
     rest = {payment_id: plan for payment_id, plan in plans.items() if payment_id not in barred and payment_id in found}
     dates = await _move_dates(session, company, [ref(found[payment_id].move_id) for payment_id in rest])
@@ -123,7 +125,11 @@ async def _barred(
     locks = await company_locks(ctx, session, company.id)
     barred: dict[int, RejectedError] = {}
     for payment_id, plan in drafts.items():
-        error = _difference(found[payment_id], plan) or locks.refusal(plan.paid_on, is_document=False, is_taxed=False)
+        error = (
+            _difference(found[payment_id], plan)
+            or locks.refusal(plan.paid_on, is_document=False, is_taxed=False)
+            or stale(locks, text(found[payment_id].date), is_document=False, is_taxed=False)
+        )
         if error is not None:
             barred[payment_id] = error
     return barred

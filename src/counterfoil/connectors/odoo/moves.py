@@ -12,7 +12,7 @@ from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.partitions import partition_of
-from counterfoil.connectors.odoo.periods import company_locks
+from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.readback import Expected, amount_difference, posted_difference, read_moves
 from counterfoil.connectors.odoo.wire import Move, text
@@ -115,6 +115,8 @@ async def settle(
         kept = await remove_drafts(session, "account.move", barred, company.context)
         moves.update(await read_moves(session, [move_id for move_id in ready if move_id not in barred], company.context))
     for move_id, error in barred.items():
+        if error.code == STALE and move_id not in kept:
+            continue  # no outcome is an unknown one, and sending again creates it
         ledger.refuse(plans[move_id].command, with_fate(error, is_kept=move_id in kept))
     return _judge({move_id: plan for move_id, plan in plans.items() if move_id not in barred}, moves, ledger)
 
@@ -129,7 +131,8 @@ async def _barred(
         expected = plan.expected
         error = amount_difference(moves[move_id], expected)
         if error is None and locks is not None:
-            error = locks.refusal(expected.accounting_on, is_document=expected.is_document, is_taxed=expected.is_taxed)
+            kind = {"is_document": expected.is_document, "is_taxed": expected.is_taxed}
+            error = locks.refusal(expected.accounting_on, **kind) or stale(locks, text(moves[move_id].date), **kind)
         if error is not None:
             barred[move_id] = error
     return barred

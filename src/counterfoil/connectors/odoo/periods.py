@@ -13,6 +13,7 @@ from counterfoil.kit.errors import RejectedError
 
 _STATE_KEY = "odoo.locks"
 _NEVER = date(1, 1, 1)
+STALE = "odoo.draft_stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,18 @@ class Locks:
             code="odoo.period_locked",
             case_class="period_locked",
         )
+
+
+def stale(locks: Locks, drafted_on: str, *, is_document: bool, is_taxed: bool) -> RejectedError | None:
+    """Return why a draft must not be posted though its wish may: an earlier try dated it, and that day has been locked since.
+
+    Odoo would move it by rules of its own. It is removed, and sending again makes it afresh on the day that is wished now.
+    """
+    error = locks.refusal(_date(drafted_on), is_document=is_document, is_taxed=is_taxed) if drafted_on else None
+    if error is None:
+        return None
+    cause = f"an earlier try left a draft on {drafted_on}: {error}"
+    return RejectedError(cause, code="odoo.draft_stale", case_class=error.case_class)
 
 
 def locks_of(row: Mapping[str, object], fields: tuple[str, ...], now: datetime) -> Locks:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
+from counterfoil.connectors.odoo.payment_rows import payment_of
 from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import line
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.canonical.commands import Account, AccountRole, PostDocument
 from counterfoil.core.canonical.money import Money
+from counterfoil.kit.connector import Outcome
 
 
 async def test_a_payment_debits_clearing_and_credits_the_receivable(desk: Desk) -> None:
@@ -91,3 +94,41 @@ async def test_a_payment_in_a_locked_period_is_refused(desk: Desk) -> None:
     outcomes = await desk.send(desk.wishes.payment(customer, 100, "JPY", on=date(2024, 6, 20)), desk.wishes.payment(customer, 100, "JPY"))
     assert statuses(outcomes) == ["refused", "done"]
     assert outcomes[0].case_class == "period_locked"
+
+
+async def test_a_draft_of_an_earlier_try_in_a_period_locked_since_is_made_afresh_and_never_moved_by_odoo(desk: Desk) -> None:
+    desk.wishes.entity = "JP"
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    payment = desk.wishes.payment(customer, 100, "JPY", on=date(2024, 6, 20))
+    (posted,) = await desk.done(payment)
+    await leave_as_draft(desk, posted)
+    later = replace(payment, arguments=replace(payment_of(payment), paid_on=date(2025, 1, 1)))
+    assert statuses(await desk.send(later)) == ["unknown"]  # the draft is gone, nothing was posted
+    (outcome,) = await desk.done(later)
+    assert (await desk.record(outcome, "date"))["date"] == "2025-01-01"
+    assert outcome.external_id != posted.external_id
+
+
+async def test_an_invoice_drafted_in_a_period_locked_since_is_made_afresh(desk: Desk) -> None:
+    desk.wishes.entity = "JP"
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    invoice = desk.wishes.invoice(customer, line(100, "JPY"), total=100, currency="JPY", on=date(2024, 6, 20))
+    (posted,) = await desk.done(invoice)
+    await leave_as_draft(desk, posted)
+    assert isinstance(invoice.arguments, PostDocument)
+    later = replace(invoice, arguments=replace(invoice.arguments, accounting_on=date(2025, 1, 1)))
+    assert statuses(await desk.send(later)) == ["unknown"]
+    (outcome,) = await desk.done(later)
+    assert (await desk.record(outcome, "date"))["date"] == "2025-01-01"
+
+
+async def leave_as_draft(desk: Desk, posted: Outcome) -> None:
+    """Leave a posted record as a try that died before posting would have left it, then lock 2024."""
+    model, _, record = posted.external_id.partition("/")
+    method = "action_draft" if model == "account.payment" else "button_draft"
+    context = {"allowed_company_ids": [desk.company_id]}
+    await desk.plain.call(model, method, [int(record)], context=context)
+    await desk.plain.call("res.company", "write", [desk.company_id], vals={"fiscalyear_lock_date": "2024-12-31"}, context=context)
+    desk.ctx.state.clear()

@@ -102,6 +102,16 @@ def delete(env: Env, wish: dict[str, Any]) -> Any:
     return {"move_id": move["id"], "name": move["name"]}
 
 
+def redate(env: Env, wish: dict[str, Any]) -> Any:
+    """Move a posted document to another day (``date``), as an accountant does: back to draft, dated, posted again."""
+    move = _move(env, wish)
+    inner = _inside(env, move)
+    posting.to_draft(inner, [move])
+    env.model("account.move").write(inner, [move["id"]], {"date": wish["date"]})
+    posting.post(inner, [move])
+    return {"move_id": move["id"], "date": str(move["date"])}
+
+
 def cancel(env: Env, wish: dict[str, Any]) -> Any:
     """Cancel a document."""
     move = _move(env, wish)
@@ -183,6 +193,7 @@ ACTIONS: dict[str, Callable[[Env, dict[str, Any]], Any]] = {
     "rename": rename,
     "reset_to_draft": reset_to_draft,
     "delete": delete,
+    "redate": redate,
     "cancel": cancel,
     "merge_partners": merge_partners,
     "archive_account": archive_account,

@@ -1,0 +1,85 @@
+"""The people who look at the hub's cases every morning, and decide those that people made: everything else is the hub's own to heal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from counterfoil.app.demo.control import ControlError
+from counterfoil.app.demo.report import CaseLine
+from counterfoil.store import case_work, cases
+from counterfoil.store.cases import Case
+from counterfoil.store.pool import Conn
+
+from .trouble import Trouble
+from .view import HubView
+
+ACTOR = "accountant"
+TRIES_MAX = 3
+_MOVED = re.compile(r"(\S+) is (?:booked|posted) on \d{4}-\d\d-\d\d instead of (\d{4}-\d\d-\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A case a person decided, and why it was his to decide."""
+
+    case: CaseLine
+    reason: str
+
+
+@dataclass(slots=True)
+class People:
+    """Whoever decides. ``decided`` lists what was; a case is looked at ``TRIES_MAX`` times at most."""
+
+    trouble: Trouble
+    view: HubView
+    decided: dict[int, Decided] = field(default_factory=dict)
+    _tries: dict[int, int] = field(default_factory=dict)
+
+    async def look(self) -> bool:
+        """Decide the open cases that came of what people did; return whether there were any."""
+        found = await self.view.ask(cases.list_cases) or []
+        is_any = False
+        for case in found:
+            reason = self._reason(case)
+            if reason and self._tries.get(case.id, 0) < TRIES_MAX:
+                self._tries[case.id] = self._tries.get(case.id, 0) + 1
+                self.decided[case.id] = Decided(CaseLine(str(case.id), case.case_class, case.cause, case.entity), reason)
+                await self._decide(case)
+                is_any = True
+        return is_any
+
+    def _reason(self, case: Case) -> str:
+        """Return why a case is a person's to decide, empty for one that is not, or that nobody on the schedule can have caused."""
+        struck = self.trouble.struck
+        if case.code == "odoo.amount_mismatch" and self._edited(case) <= struck["draft_edited"]:
+            return "a person had changed the draft; it was removed, and is made anew"
+        if case.code == "odoo.date_moved" and struck["period_locked"]:
+            return "the period was locked as it was posted, and Odoo chose the day; it is moved to the first open day"
+        return ""
+
+    def _edited(self, case: Case) -> int:
+        """Return how many such cases there are with this one: more than drafts were edited are the hub's fault."""
+        return len({case.id, *(id for id, one in self.decided.items() if one.case.case_class == case.case_class)})
+
+    async def _decide(self, case: Case) -> None:
+        moved = _MOVED.search(case.cause)
+        if case.code == "odoo.date_moved" and moved is not None:
+            await self._redate(moved[1], max(moved[2], self._first_open(case.entity)))
+
+        async def retry(conn: Conn) -> None:
+            async with conn.transaction():
+                await self.view.database.arm(conn, await case_work.retry(conn, case.id, ACTOR, self.view.clock.now()))
+
+        await self.view.ask(retry)
+
+    async def _redate(self, name: str, day: str) -> None:
+        try:
+            await self.trouble.books.call("POST", "/human", action="redate", name=name, date=day)
+        except ControlError:
+            return  # it is as he found it: the case stays, and shows
+
+    def _first_open(self, entity: str) -> str:
+        locked = self.trouble.locked.get(entity)
+        return (date.fromisoformat(locked) + timedelta(days=1)).isoformat() if locked else ""
