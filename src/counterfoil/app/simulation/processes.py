@@ -36,7 +36,8 @@ class Processes:
         log = (self.home / f"{name}.log").open("ab")
         self._logs.append(log)
         command = [sys.executable, "-m", "counterfoil.app.simulation.worker", str(self.home), name, str(port)]
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=log)
+        pipe = asyncio.subprocess.PIPE  # its input ends with us
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=log)
         self.running[name] = process
         said = b""
         if process.stdout is not None:

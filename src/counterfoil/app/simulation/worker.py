@@ -1,15 +1,17 @@
 """A process of the hub in a simulation, on the virtual clock: ``python -m counterfoil.app.simulation.worker HOME NAME [PORT]``.
 
-It works under NAME and, given a port, takes deliveries there. It says ``working`` when it does, ends in good order on SIGTERM, and may be
-killed at any moment. HOME holds the configuration as JSON and the clock.
+It works under NAME and, given a port, takes deliveries there. It says ``working`` when it does, ends in good order on SIGTERM or when its
+input ends (whoever plays is gone), and may be killed at any moment. HOME holds the configuration as JSON and the clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -25,7 +27,7 @@ CLOCK = "clock"
 
 
 async def work(home: Path, name: str, port: int) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM, or until the input ends."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings = from_values(json.loads((home / CONFIGURATION).read_text()))
@@ -36,7 +38,15 @@ async def work(home: Path, name: str, port: int) -> None:
             await stack.enter_async_context(serve_intake(hub, "127.0.0.1", port, SystemClock()))
         await hub.start_work(name)
         print("working", flush=True)
+        threading.Thread(target=_until_left, args=(asyncio.get_running_loop(), stop), daemon=True).start()
         await stop.wait()
+
+
+def _until_left(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Ask for the end once the input ends."""
+    sys.stdin.buffer.read()
+    with contextlib.suppress(RuntimeError):  # it has ended already
+        loop.call_soon_threadsafe(stop.set)
 
 
 def main() -> None:
