@@ -29,9 +29,9 @@ KEEP_UP_S = 6.0
 KEEP_UP_IN_TROUBLE_S = 0.5
 """Real seconds it is waited for at midnight; less while it cannot get on."""
 READY_S = 60.0
-SETTLE_S = 150.0
+SETTLE_S = 240.0
 STILL_S = 8.0
-"""Without any change for so long, nothing more comes of waiting."""
+"""Idle and without any change for so long: nothing more comes of waiting."""
 FUTILE_MAX = 3
 """Rounds that may end so before the end is what it is."""
 HOUR = timedelta(hours=1)
@@ -134,7 +134,7 @@ class Conductor:
             await self._turn_over()
             await self.view.nudge()
             await wait_until(partial(self._is_polled, before), timeout_s=_left_of(deadline, 30.0))
-            is_done = await self._comes_to_rest(_left_of(deadline, 40.0))
+            is_done = await self._comes_to_rest(_left_of(deadline, 90.0))
             is_decided = await self.people.look()
             calm_rounds = calm_rounds + 1 if is_done and not is_decided else 0
             futile_rounds = 0 if is_done or is_decided else futile_rounds + 1
@@ -153,7 +153,7 @@ class Conductor:
                 return True
             if left != seen:
                 seen, since = left, time.monotonic()
-            elif left is not None and time.monotonic() - since > STILL_S:
+            elif left is not None and not left.is_busy and time.monotonic() - since > STILL_S:
                 return False
             await asyncio.sleep(0.25)
         return False

@@ -13,20 +13,27 @@ from psycopg_pool import PoolTimeout
 from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
-from counterfoil.store import cursors, outbox, views
+from counterfoil.store import cursors, outbox, views, work
 from counterfoil.store.pool import Conn, Key
 
 from .clock import WrittenClock
 
 T = TypeVar("T")
 
+_WORKING = (work.NORMALIZE, work.DECIDE, work.DELIVER)
+"""What the names of stages that lead to the books begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What the hub has done and still has to do: receipts to read, subjects to decide, commands to send or resolve."""
+    """What the hub has done and still has to do: receipts to read, subjects to decide, commands to send or resolve.
+
+    ``is_busy``: it is at work on some of it, or about to.
+    """
 
     done: int
     open: int
+    is_busy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ async def _left(conn: Conn) -> Left:
     where = await views.conservation(conn)
     waiting = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     pending = sum(line.pending for line in where.sources)
-    return Left(sum(line.done for line in where.targets), await views.undecided(conn) + waiting + pending)
+    is_busy = any(stage.startswith(_WORKING) for stage, _ in await work.armed(conn))
+    return Left(sum(line.done for line in where.targets), await views.undecided(conn) + waiting + pending, is_busy)
 
 
 async def _covered(conn: Conn) -> dict[str, datetime]:
