@@ -76,8 +76,8 @@ def full() -> Top:
         relearning=(),
         blockers=(Blocker(case, blocked),),
         workers=(
-            Worker("web1", "web1.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=2)),
-            Worker("web2", "web2.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=44)),
+            Worker("web1#17", "web1", 17, "web1.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=2), 8),
+            Worker("web2#18", "web2", 18, "web2.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=44), 3),
         ),
     )
 

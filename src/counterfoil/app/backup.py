@@ -20,7 +20,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from counterfoil import __version__
-from counterfoil.store import cursors, dump, migrate, outbox, relearning, rotation, views
+from counterfoil.store import cursors, dump, migrate, outbox, relearning, rotation, views, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, connect
@@ -230,7 +230,7 @@ async def restore(
         if differ:
             raise StoreError(f"the backup did not come back whole: {'; '.join(differ)}; nothing was changed", code="restore.rows_differ")
         done = await migrate.migrate(conn)
-        await conn.execute("delete from worker")
+        await workers.forget_all(conn)
         where = await views.conservation(conn)
         if manifest.is_balanced and not where.is_balanced:
             raise StoreError("what was restored does not add up; nothing was changed", code="restore.unbalanced")
@@ -243,7 +243,7 @@ async def mark_only(dsn: str, targets: Iterable[str], sources: Iterable[str], no
     conn = await _alone(dsn)
     async with conn:
         done = await migrate.migrate(conn)
-        await conn.execute("delete from worker")
+        await workers.forget_all(conn)
         marked = await _mark(conn, targets, None, now)
         return Restored(None, tuple(done), tuple(marked), tuple(await gaps(conn, sources, now)))
 

@@ -208,9 +208,9 @@ def _blockers(found: Top) -> Table | None:
 def _workers(found: Top) -> Table | None:
     if not found.workers:
         return None
-    table = _table("Workers", "", "host", "version", "since (UTC)", "last heard", right=(4,))
+    table = _table("Workers", "", "host", "version", "since (UTC)", "last heard", "drains", right=(4, 5))
     for one in found.workers:
         silent_s = max(0.0, (found.at - one.beat_at).total_seconds())
         heard = span(silent_s) if silent_s < SILENT_S else f"[red]{span(silent_s)}[/]"
-        table.add_row(escape(one.id), escape(one.host), one.version, when(one.started_at)[:16], heard)
+        table.add_row(escape(one.id), escape(one.host), one.version, when(one.started_at)[:16], heard, str(one.drains))
     return table

@@ -85,3 +85,9 @@ async def take_dead(conn: Conn, silent_s: float) -> list[Worker]:
 async def leave(conn: Conn, id: str) -> None:
     """Say that a worker has ended in good order."""
     await conn.execute("delete from worker where id = %s", (id,))
+
+
+async def forget_all(conn: Conn) -> None:
+    """Forget every worker, in a database put back to an earlier state: whoever worked after that has a number no newcomer will get again."""
+    await conn.execute("delete from worker")
+    await conn.execute("select setval('worker_incarnation', (select last_value from worker_incarnation) + 1000000)")
