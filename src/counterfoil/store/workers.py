@@ -88,6 +88,6 @@ async def leave(conn: Conn, id: str) -> None:
 
 
 async def forget_all(conn: Conn) -> None:
-    """Forget every worker, in a database put back to an earlier state: whoever worked after that has a number no newcomer will get again."""
+    """Forget every worker of a database put back to an earlier state; no newcomer gets a number that was given after that state."""
     await conn.execute("delete from worker")
     await conn.execute("select setval('worker_incarnation', (select last_value from worker_incarnation) + 1000000)")
