@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from counterfoil.app.topping import BudgetSeen, Flow, Top, flows
+from counterfoil.app.topping import Flow, Top, flows
 from counterfoil.cli.top import picture
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.kit.limits import BreakerState
 from counterfoil.store import outbox, pulse
 from counterfoil.store.blocking import Blocked, Blocker, Sum
+from counterfoil.store.budgets import BudgetSeen
 from counterfoil.store.cases import Case, CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import End, EndStatus
@@ -76,8 +77,8 @@ def full() -> Top:
         relearning=(),
         blockers=(Blocker(case, blocked),),
         workers=(
-            Worker("web1#17", "web1", 17, "web1.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=2), 8),
-            Worker("web2#18", "web2", 18, "web2.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=44), 3),
+            Worker("web1#17", "web1.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=2), drains=8),
+            Worker("web2#18", "web2.example", "0.3.0", NOW - timedelta(days=2), NOW - timedelta(seconds=44), drains=3),
         ),
     )
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.limits import BreakerState
 from counterfoil.store import blocking, pulse, relearning, standing, workers
 from counterfoil.store.blocking import Blocker
+from counterfoil.store.budgets import BudgetSeen, list_budgets
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.pulse import Counters, Posted, Queue, Recent
 from counterfoil.store.relearning import Relearning
@@ -21,22 +21,6 @@ from counterfoil.store.workers import Worker
 SLOW_EVERY = 5
 """What costs more than a look (percentiles, what cases block) is read with every fifth sample."""
 FIRST_GAP_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetSeen:
-    """A connection's budget for people: calls per second now and at full speed, slots in use and at most, pause, breaker, last error."""
-
-    connection: str
-    rate_per_s: float
-    rate_full: float
-    slots_used: int
-    slots_max: int
-    paused_until: datetime | None
-    breaker: BreakerState
-    since: datetime | None
-    last_code: str
-    last_code_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +87,7 @@ class Watcher:
             flows=flows(list(self._history), await pulse.posted(conn, now)),
             queues=tuple(await pulse.queues(conn)),
             recent=self._recent,
-            budgets=(),
+            budgets=tuple(await list_budgets(conn)),
             standings=tuple(one for one in await standing.read_all(conn) if one.is_down),
             relearning=tuple(one for one in await relearning.list_all(conn) if one.caught_up_at is None),
             blockers=self._blockers,
