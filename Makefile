@@ -41,6 +41,7 @@ conformance: $(STAMP) ## grade one connector: make conformance c=stripe
 lock: $(STAMP) ## resolve the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml -o requirements/runtime.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml --group dev -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q --group build -o requirements/build.lock
 
 clean:
 	rm -rf $(VENV) .counterfoil .mypy_cache .ruff_cache .hypothesis
