@@ -68,7 +68,7 @@ async def test_an_intake_says_it_is_leaving_before_it_takes_no_more(database: st
     leaving = asyncio.Event()
 
     async def serve(told: asyncio.Future[tuple[str, str]]) -> None:
-        async with at_work(settings, Roles(host="127.0.0.1", port=0)) as working:
+        async with at_work(settings, Roles(host="127.0.0.1", port=0, is_worker=False)) as working:
             told.set_result((working.address, working.health))
             await leaving.wait()
 
@@ -95,8 +95,9 @@ async def test_a_worker_without_an_intake_answers_probes_on_a_port_of_its_own(
     settings = from_values({"hub": {"home": str(tmp_path / "home"), "health_port": 0}})
     async with at_work(settings, Roles(worker="one")) as working:
         assert await ask(f"{working.health}/health/live") == (200, {"status": "live", "checks": {"engine": True}})
-        assert (await ask(f"{working.health}/health/ready"))[0] == 200
-        monkeypatch.setattr("counterfoil.app.working.TICK_SILENT_S", -1.0)
+        ready = {"started": True, "staying": True, "database": True, "worker": True}
+        assert await ask(f"{working.health}/health/ready") == (200, {"status": "ready", "checks": ready})
+        monkeypatch.setattr("counterfoil.workflows.engine.TICK_LATE_S", -1.0)
         assert (await ask(f"{working.health}/health/live"))[0] == 503
 
 
@@ -105,6 +106,6 @@ async def test_a_health_port_that_is_taken_is_told_with_its_setting(tmp_path: Pa
         port = int(address.rpartition(":")[2])
         settings = from_values({"hub": {"home": str(tmp_path / "home"), "health_port": port}})
         with pytest.raises(SetupError, match=rf"cannot listen on 127\.0\.0\.1:{port}.*health_port") as caught:
-            async with at_work(settings, Roles(host="127.0.0.1")):
+            async with at_work(settings, Roles(host="127.0.0.1", is_worker=False)):
                 pass
     assert caught.value.code == "intake.address"
