@@ -86,7 +86,7 @@ async def _serve(
         stop.set()
         for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, _end_now, 128 + one)
-        _end_in_time(settings.hub.stop_wait_s + END_WITHIN_S)
+        _end_in_time(settings.hub.linger_s + settings.hub.stop_wait_s + END_WITHIN_S)
         words.print(f"{number.name}: finishing what is under way ...")
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -30,8 +30,8 @@ DRAIN_MAX_S = 5.0
 """A drain hands its partition on after so long, so that waiting partitions and other workers get their share."""
 FAILED_WAIT_MAX_S = 60.0
 """Between failed turns of one partition at most."""
-UNKNOWN_WAIT_MAX_S = 30.0
-"""Between looks of this worker at a partition it cannot work at most; it begins with a second."""
+UNKNOWN_WAIT_MAX_S = 10.0
+"""Between looks of this worker at a partition it cannot work at most; it begins with half a second."""
 
 
 class StaleTurnError(Exception):
@@ -84,7 +84,7 @@ class Drains:
     member: Membership
     knows: Callable[[str, str], bool]
     is_stopping: bool = False
-    running: dict[str, asyncio.Task[object] | None] = field(default_factory=dict)
+    _running: dict[asyncio.Task[object], str] = field(default_factory=dict)
     _cut: list[tuple[TurnCare, int]] = field(default_factory=list)
     _careful: asyncio.Lock = field(default_factory=asyncio.Lock)
     _strange: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -98,13 +98,21 @@ class Drains:
                 return 0
             return await self._turns(id, stage, key)
 
+    @property
+    def running(self) -> list[str]:
+        """The drains under way, by the library's id; one that was taken over and came back here is there twice."""
+        return list(self._running.values())
+
     @contextmanager
     def _noted(self, workflow_id: str) -> Iterator[None]:
-        self.running[workflow_id] = asyncio.current_task()
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a drain runs in a task")
+        self._running[task] = workflow_id
         try:
             yield
         finally:
-            self.running.pop(workflow_id, None)
+            del self._running[task]
 
     async def _turns(self, id: str, stage: str, key: str) -> int:
         until = time.monotonic() + DRAIN_MAX_S
@@ -199,7 +207,7 @@ class Drains:
         if looks == 1:
             log.warning("not known here, left for other workers", stage=stage, key=key)
         async with self._transaction() as conn:
-            await work.leave_for_others(conn, stage, key, backoff_s(looks, wait_max_s=UNKNOWN_WAIT_MAX_S))
+            await work.leave_for_others(conn, stage, key, _spread(min(UNKNOWN_WAIT_MAX_S, 0.5 * looks)))
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Conn]:
@@ -221,7 +229,7 @@ class Drains:
             await asyncio.wait(late, timeout=2.0)
 
     def _tasks(self) -> list[asyncio.Task[object]]:
-        return [task for task in self.running.values() if task is not None and not task.done()]
+        return [task for task in self._running if not task.done()]
 
     async def forgive(self, conn: Conn) -> None:
         """Have turns that were cut short count as not begun."""
@@ -241,4 +249,8 @@ def _is_only(error: Exception, *kinds: type[Exception]) -> bool:
 
 def _pause_s(failures: int) -> float:
     """Return the wait after so many failed turns in a row, spread so that what fails together is not tried together."""
-    return backoff_s(failures, wait_max_s=FAILED_WAIT_MAX_S) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+    return _spread(backoff_s(failures, wait_max_s=FAILED_WAIT_MAX_S))
+
+
+def _spread(wait_s: float) -> float:
+    return wait_s * random.uniform(0.75, 1.25)  # noqa: S311 - no secret

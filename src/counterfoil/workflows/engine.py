@@ -83,6 +83,7 @@ class Engine:
         self._member.renewed = _go_on_as
         DBOS(config=_configuration(self._dsn, self._member.id))
         DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
+        await self._member.beat()  # on a fresh database that took seconds in which nothing else ran
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
         )

@@ -1,0 +1,104 @@
+"""Membership: names, incarnations, and the lease that ends before a worker is declared dead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from counterfoil.kit.errors import SetupError
+from counterfoil.store import workers
+from counterfoil.store.pool import Pool
+from counterfoil.workflows import membership
+from counterfoil.workflows.membership import DEAD_AFTER_S, LEASE_S, Membership
+
+
+class Time:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+async def member(pool: Pool) -> AsyncIterator[Membership]:
+    joined = await membership.join(str(pool.conninfo), "web1")
+    joined.clock = Time()
+    await joined.beat()
+    yield joined
+    await joined.leave()
+
+
+def pass_time(member: Membership, seconds: float) -> None:
+    assert isinstance(member.clock, Time)
+    member.clock.now_s += seconds
+
+
+async def declare_dead(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await workers.take_dead(conn, -1)
+
+
+async def names(pool: Pool) -> list[str]:
+    async with pool.connection() as conn:
+        return sorted(worker.name for worker in await workers.list_workers(conn))
+
+
+def test_a_lease_ends_before_anybody_declares_its_holder_dead() -> None:
+    assert LEASE_S + membership.BEAT_WITHIN_S < DEAD_AFTER_S
+
+
+async def test_a_worker_that_could_not_beat_begins_nothing_until_it_is_heard_again(member: Membership) -> None:
+    pass_time(member, LEASE_S - 0.1)
+    assert member.may_act()
+    pass_time(member, 0.2)
+    assert not member.may_act()
+    await member.beat()
+    assert member.may_act()
+
+
+async def test_what_began_before_a_worker_was_declared_dead_is_not_its_own_any_more(member: Membership, pool: Pool) -> None:
+    former = member.act()
+    await declare_dead(pool)
+    await member.beat()
+    assert member.id != former
+    assert (member.is_valid, member.may_act()) == (True, False)
+    assert await member.until_valid(former, lambda: False) is False
+    assert member.act() == member.id
+    assert member.may_act()
+
+
+async def test_a_lost_connection_is_replaced_with_the_next_beat_and_the_name_kept(member: Membership, pool: Pool) -> None:
+    before = member.id
+    async with pool.connection() as conn:
+        await conn.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()")
+    with pytest.raises(Exception, match="terminat"):
+        await member.beat()
+    await member.beat()
+    assert member.id == before
+    with pytest.raises(SetupError):
+        await membership.join(member.dsn, "web1")
+
+
+async def test_a_name_is_held_by_one_process_and_others_are_numbered_when_they_ask_for_none(member: Membership, pool: Pool) -> None:
+    with pytest.raises(SetupError) as refused:
+        await membership.join(member.dsn, "web1")
+    assert refused.value.code == "worker.name_taken"
+    second = await membership.join(member.dsn, "web1", is_numbered=True)
+    third = await membership.join(member.dsn, "web1", is_numbered=True)
+    assert await names(pool) == ["web1", "web1-2", "web1-3"]
+    await second.leave()
+    again = await membership.join(member.dsn, "web1", is_numbered=True)
+    assert await names(pool) == ["web1", "web1-2", "web1-3"]
+    for one in (third, again):
+        await one.leave()
+    assert await names(pool) == ["web1"]
+
+
+async def test_a_worker_that_left_begins_nothing(member: Membership, pool: Pool) -> None:
+    await member.leave()
+    assert not member.may_act()
+    assert await names(pool) == []
