@@ -198,7 +198,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--samples", type=int, default=40, help="idle, before and after each")
+    parser.add_argument("--samples", type=int, default=30, help="idle, before and after each")
     parser.add_argument(
         "--rates", default=f"{PEAK_PER_S},20", help="documents a second, the peak first; the others for a third of the time"
     )
