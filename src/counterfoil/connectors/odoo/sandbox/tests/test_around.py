@@ -294,6 +294,15 @@ async def test_the_human_enters_an_entry_and_waits_for_a_draft_until_there_is_on
     assert (await client.control("human", {"action": "leave"}))["result"] == {"forgotten": 1}
 
 
+async def test_the_human_moves_a_posted_document_to_another_day(client: Json2) -> None:
+    books = client.books
+    move = books.invoice(books.partner(), 100, post=True)
+    name = books.read("account.move", move, "name")
+    answer = await client.control("human", {"action": "redate", "name": name, "date": "2026-11-20"})
+    assert answer["result"] == {"move_id": move, "date": "2026-11-20"}
+    assert books.read("account.move", move, "state", "date") == ["posted", "2026-11-20"]
+
+
 async def test_a_named_fault_is_taken_away_alone(client: Json2) -> None:
     address = f"{client.books.sandbox.url}/_control/faults"
     for name in ("maintenance", "other"):
