@@ -144,6 +144,19 @@ FLAWS = {
         "status = OutcomeStatus.UNKNOWN if error.is_outcome_unknown else OutcomeStatus.RETRY",
         "status = OutcomeStatus.DONE",
     ),
+    "resolving makes another one": (
+        "resolving_acts_at_most_once",
+        "deliver.py",
+        "resolve=upsert_customers,",
+        "resolve=lambda ctx, batch, bound: upsert_customers(ctx, [__import__('dataclasses').replace("
+        "c, external_key=c.external_key + str(__import__('time').monotonic_ns())) for c in batch], bound),",
+    ),
+    "resolving finds nothing": (
+        "resolving_acts_at_most_once",
+        "deliver.py",
+        "resolve=upsert_customers,",
+        "resolve=lambda ctx, batch, bound: __import__('asyncio').sleep(0, tuple(Outcome(c.id, OutcomeStatus.RETRY) for c in batch)),",
+    ),
     "the vendor's words are repeated": (
         "no_secret_shows_in_errors_logs_or_outcomes",
         "client.py",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from counterfoil.kit.limits import AdaptiveBatch
 
-ORDINARY_S = 15.0
-"""A batch is to take no longer than this: hosted targets end calls that take much more."""
+ORDINARY_S = 30.0
+"""A batch, of which several are under way at once, is to take no longer than this; its calls are shorter, as the connector cuts it."""
 YIELDING_S = 0.5
 """Nor a batch of bulk work than this, while there is real-time work for the same target."""
 

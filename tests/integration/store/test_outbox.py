@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.store import attempts, bindings, outbox
@@ -212,3 +216,60 @@ async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
     await attempts.record(conn, [attempt])
     assert await attempts.of_commands(conn, [wish(2).id]) == [attempt]
     assert await attempts.of_commands(conn, [wish(3).id]) == []
+
+
+KEYS = [f"document/x:{number}" for number in range(4)]
+ARRIVALS = st.lists(
+    st.one_of(
+        st.tuples(st.just("wish"), st.lists(st.sampled_from(KEYS), max_size=4, unique=True)),
+        st.tuples(st.just("bind"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=2, unique=True)),
+        st.tuples(st.just("gone"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=1)),
+    ),
+    max_size=14,
+)
+
+
+@given(arrivals=ARRIVALS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_any_order_of_arrival_a_command_is_released_exactly_when_its_last_need_is_bound(
+    scratch_database: str, cipher: Cipher, arrivals: list[tuple[str, list[str]]]
+) -> None:
+    asyncio.run(_arrive(scratch_database, cipher, arrivals))
+
+
+async def _arrive(database: str, cipher: Cipher, arrivals: list[tuple[str, list[str]]]) -> None:
+    """Play arrivals, and after each compare what is released with what is bound; nothing of it is committed.
+
+    A binding that ends concerns a command when it is tried: it then waits anew, for all that is not bound by then.
+    """
+    conn = await connect(database)
+    async with conn, conn.transaction(force_rollback=True):
+        bound: set[str] = set()
+        needs: dict[str, set[str]] = {}
+        missing: dict[str, set[str]] = {}
+        for number, (what, keys) in enumerate(arrivals):
+            now = NOW + timedelta(seconds=number)
+            touched: Sequence[tuple[str, str]] = ()
+            before = {id for id, lacks in missing.items() if not lacks}
+            if what == "wish":
+                one = wish(number + 1, needs=tuple(keys))
+                touched = (await outbox.wish(conn, cipher, [one], now)).touched
+                needs[one.id], missing[one.id] = set(keys), set(keys) - bound
+            elif what == "bind":
+                touched = await outbox.bind_and_release(conn, [Binding("odoo", key, f"res/{number}") for key in keys], now)
+                bound |= set(keys)
+                missing = {id: lacks - bound for id, lacks in missing.items()}
+            else:  # found gone in the target by those that were to be sent
+                await bindings.end(conn, "odoo", keys, now)
+                bound -= set(keys)
+                hit = sorted(id for id in before if set(keys) & needs[id])
+                rows = await outbox.read(conn, cipher, hit)
+                await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.WAITING) for row in rows], now)
+                missing |= {id: needs[id] - bound for id in hit}
+            ready = {id for id, lacks in missing.items() if not lacks}
+            found = await outbox.read(conn, cipher, sorted(needs))
+            assert {row.id for row in found if row.state is CommandState.READY} == ready
+            assert {row.id for row in found if row.state is CommandState.WAITING} == needs.keys() - ready
+            assert bool(touched) == bool(ready - before)
+            noted = await outbox.missing_needs(conn, sorted(needs))
+            assert {id: set(lacks) for id, lacks in noted.items()} == {id: lacks for id, lacks in missing.items() if lacks}

@@ -123,7 +123,9 @@ async def _on_disk(ctx: Context, work: Callable[[Outbox], T]) -> T:
     outbox = Outbox(settings.outbox, FORMATS[settings.output], disk_of(ctx))
     try:
         return await asyncio.to_thread(work, outbox)
-    except OSError as error:
-        raise TransientError(f"the outbox failed: {error.strerror}", code="files.disk", is_outcome_unknown=True) from error
+    except OSError as error:  # the folder or its disk: no fault of what was to be written
+        words = f"the outbox failed: {error.strerror}"
+        raise TransientError(words, code="files.disk", is_outcome_unknown=True, is_unavailable=True) from error
     except sqlite3.OperationalError as error:
-        raise TransientError(f"the outbox's index failed: {error}", code="files.index", is_outcome_unknown=True) from error
+        words = f"the outbox's index failed: {error}"
+        raise TransientError(words, code="files.index", is_outcome_unknown=True, is_unavailable=True) from error

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from counterfoil.kit.limits import is_yielding
+
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     is_last: bool
+    is_modest: bool
     alone_in: str
     future: asyncio.Future[None]
 
@@ -18,19 +21,21 @@ class _Waiting:
 class Turns:
     """At most ``width`` calls at a time. Of those that wait, in order of arrival, loading goes last and posting never meets itself.
 
+    Calls that yield (bulk work while there is real-time work) go after all others and leave one turn of several to them.
     What is loaded is read and posted at once, instead of behind all that is still to be loaded: posting, serialized by Odoo in each
     journal, is what a backlog waits for, so it must not wait for a worker, nor hold one while another call posts in the same journal.
     """
 
     def __init__(self, width: int) -> None:
         self._free = width
+        self._modest = max(1, width - 1)
         self._alone: set[str] = set()
         self._waiting: list[_Waiting] = []
 
     @asynccontextmanager
     async def turn(self, *, is_last: bool = False, alone_in: str = "") -> AsyncIterator[None]:
         """Wait for a turn and hold it. ``is_last``: after all others. ``alone_in``: not while another turn of this name is held."""
-        mine = _Waiting(is_last, alone_in, asyncio.get_running_loop().create_future())
+        mine = _Waiting(is_last, is_yielding(), alone_in, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
         self._pass_on()
         try:
@@ -48,6 +53,7 @@ class Turns:
 
     def _give_back(self, held: _Waiting) -> None:
         self._free += 1
+        self._modest += held.is_modest
         self._alone.discard(held.alone_in)
         self._pass_on()
 
@@ -55,10 +61,15 @@ class Turns:
         while self._free and (following := self._following()) is not None:
             self._waiting.remove(following)
             self._free -= 1
+            self._modest -= following.is_modest
             if following.alone_in:
                 self._alone.add(following.alone_in)
             following.future.set_result(None)
 
     def _following(self) -> _Waiting | None:
-        able = [waiting for waiting in self._waiting if waiting.alone_in not in self._alone and not waiting.future.done()]
-        return min(able, key=lambda waiting: waiting.is_last, default=None)
+        able = [
+            waiting
+            for waiting in self._waiting
+            if waiting.alone_in not in self._alone and not waiting.future.done() and (self._modest or not waiting.is_modest)
+        ]
+        return min(able, key=lambda waiting: (waiting.is_modest, waiting.is_last), default=None)

@@ -82,6 +82,40 @@ async def what_it_holds_is_listed(kind: type[Harness]) -> None:
                 require(named in found, f"{command.kind} {command.external_key} is {named}, but listed as {sorted(found)}")
 
 
+async def resolving_acts_at_most_once(kind: type[Harness]) -> None:
+    """Resolved before it was ever sent, a command is left alone or done; resolved again, and after it was done, nothing is added."""
+    async with opened(kind) as (harness, ctx):
+        bindings = dict(harness.bindings())
+        for batch in _batches(harness, ctx.settings):
+            resolve = harness.connector.deliver[batch[0].kind].resolve
+            before = {command.id: await harness.count(ctx, command) for command in batch}
+            found: dict[str, Outcome] = {}
+            for _ in range(2):
+                found = await _ask(resolve, ctx, batch, bindings)
+                for command in batch:
+                    await _require_honest(harness, ctx, command, found[command.id], before[command.id])
+            absent = [command for command in batch if found[command.id].status is not OutcomeStatus.DONE]
+            found |= await _settle(harness, ctx, absent, bindings) if absent else {}
+            for _ in range(2):
+                again = await _ask(resolve, ctx, batch, bindings)
+                for command in batch:
+                    require(
+                        again[command.id].status is OutcomeStatus.DONE and again[command.id].external_id == found[command.id].external_id,
+                        f"{command.kind} {command.id} was done as {found[command.id]}; resolved after that it is {again[command.id]}",
+                    )
+            bindings |= {command.produces: found[command.id].external_id for command in batch if command.produces}
+        await _require_one_each(harness, ctx, "resolved again and again")
+
+
+async def _require_honest(harness: Harness, ctx: Context, command: Command, outcome: Outcome, before: int) -> None:
+    """Of a write that never arrived: what is said to be absent is absent, and nothing stays in doubt that can be looked up."""
+    named = f"{command.kind} {command.id}, resolved without ever having been sent,"
+    require(outcome.status in (OutcomeStatus.DONE, OutcomeStatus.RETRY), f"{named} ended {outcome}")
+    if outcome.status is OutcomeStatus.RETRY:
+        now = await harness.count(ctx, command)
+        require(now == before, f"{named} is said to be absent, but is in the target {now} times instead of {before}")
+
+
 async def a_bad_record_fails_alone(kind: type[Harness]) -> None:
     """In one batch with good commands, only the bad one is refused, with code and words."""
     async with opened(kind) as (harness, ctx):
@@ -194,6 +228,7 @@ CHECKS = (
     Check("a_complete_target_passes_its_check", Part.WRITES, target_is_checked, has_target),
     Check("every_command_is_delivered_exactly_once", Part.WRITES, delivers_once, has_target),
     Check("what_the_target_holds_is_listed", Part.WRITES, what_it_holds_is_listed, has_target),
+    Check("resolving_acts_at_most_once", Part.WRITES, resolving_acts_at_most_once, has_target),
     Check("one_bad_record_fails_alone", Part.WRITES, a_bad_record_fails_alone, _can_refuse),
     Check("answers_lost_after_a_write_double_nothing", Part.PROVEN, lost_answers_double_nothing, _can_fail),
     Check("requests_lost_before_a_write_lose_nothing", Part.PROVEN, lost_requests_lose_nothing, _can_fail),

@@ -123,7 +123,7 @@ class FilesHarness(Harness):
 
     async def count(self, ctx: Context, wanted: Command) -> int:
         path = self.sandbox.outbox / f"{wanted.kind.value}.jsonl"
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
         return sum(json.loads(line)["external_key"] == wanted.external_key for line in lines)
 
 
@@ -133,7 +133,8 @@ class CsvHarness(FilesHarness):
     output = "csv"
 
     async def count(self, ctx: Context, wanted: Command) -> int:
-        text = (self.sandbox.outbox / f"{wanted.kind.value}.csv").read_text("utf-8")
+        path = self.sandbox.outbox / f"{wanted.kind.value}.csv"
+        text = path.read_text("utf-8") if path.exists() else ""
         # The first row of each document has the row number 1 in its third column.
         return sum(line.startswith(f"{wanted.external_key},") and line.split(",")[2] == "1" for line in text.splitlines())
 
