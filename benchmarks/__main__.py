@@ -26,6 +26,7 @@ COMMANDS: dict[str, list[str]] = {
     "takeover": ["-m", "benchmarks.takeover"],
     "cost": ["-m", "benchmarks.cost"],
     "memory": ["-m", "benchmarks.memory"],
+    "replay": ["-m", "benchmarks.replay"],
     "history": ["-m", "benchmarks.history"],
 }
 TIMEOUT_S = 900
