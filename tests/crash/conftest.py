@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.conftest import TEMPLATE, Server
-from tests.crash.stories import Verdict
+from tests.crash.judging import Verdict
 from tests.integration.path.house import House, house
 
 _numbers = itertools.count(1)
@@ -40,28 +36,6 @@ async def idle(crash_database: str, tmp_path_factory: pytest.TempPathFactory) ->
         yield made
 
 
-@asynccontextmanager
-async def worker(made: House, point: str = "", kind: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a worker process that dies at a point; it is killed at the end if it did not."""
-    path = made.hub.settings.hub.home / "worker.json"
-    path.write_text(json.dumps(dict(made.values)))
-    command = [sys.executable, "-m", "tests.crash.runner", str(path), "worker", point, kind]
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def is_at_work(process: asyncio.subprocess.Process) -> bool:
-    """Wait until a worker says that it works; False: it ended before."""
-    if process.stdout is None:
-        return False
-    return await asyncio.wait_for(process.stdout.readline(), 60.0) == b"working\n"
-
-
 Note = Callable[[str, str, Verdict], None]
 
 
@@ -76,12 +50,14 @@ def note(record_property: Callable[[str, object], None]) -> Note:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the table: kind of write and fault -> lost, doubled, stuck."""
+    """Print the table: kind of write and fault -> lost, doubled, stuck; and one line of totals."""
     reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
-    rows = [value for report in reports for name, value in report.user_properties if name == PROPERTY]
+    rows = sorted(value for report in reports for name, value in report.user_properties if name == PROPERTY)
     if not rows:
         return
     terminalreporter.section("what crashes did")
-    terminalreporter.write_line(f"{'write':<24}{'fault':<34}{'lost':>6}{'doubled':>9}{'stuck':>7}")
-    for kind, fault, lost, doubled, stuck in sorted(rows):
-        terminalreporter.write_line(f"{kind:<24}{fault:<34}{lost:>6}{doubled:>9}{stuck:>7}")
+    terminalreporter.write_line(f"{'write':<52}{'fault':<34}{'lost':>6}{'doubled':>9}{'stuck':>7}")
+    for kind, fault, lost, doubled, stuck in rows:
+        terminalreporter.write_line(f"{kind:<52}{fault:<34}{lost:>6}{doubled:>9}{stuck:>7}")
+    lost, doubled, stuck = (sum(row[place] for row in rows) for place in (2, 3, 4))
+    terminalreporter.write_line(f"{len(rows)} faults struck: {lost} lost, {doubled} doubled, {stuck} stuck")

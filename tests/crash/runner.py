@@ -1,8 +1,8 @@
-"""A worker of the hub that dies by SIGKILL where it is told to: ``python -m tests.crash.runner CONFIGURATION NAME [POINT [KIND]]``.
+"""A worker of the hub that is struck where it is told to: ``python -m tests.crash.runner PLAN NAME``.
 
-Points: ``normalize`` (read, fetched and merged, not committed), ``decide`` (wishes written, not committed), ``claimed`` (intent not yet
-committed), ``sent`` (intent committed, nothing sent), ``answered`` (the target did it, nothing noted), ``settling`` (noted, not committed).
-The last four strike a batch of KIND.
+PLAN is a file of JSON: ``values`` (the configuration), ``strikes`` and ``said`` (a file they are noted in before they fall). A strike falls
+once, at a boundary (see matrix.py), when a command of its kind and of its story is in hand; what it does: ``kill`` or ``stop`` this
+process, kill the database's ``server``, or ``terminate`` every connection to the database.
 """
 
 from __future__ import annotations
@@ -12,109 +12,205 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counterfoil.app import hub as hubs
+import psycopg
+from tests.crash.labels import Doing, label_calls, labeled
+
 from counterfoil.app.hub import open_hub
 from counterfoil.app.logs import working
 from counterfoil.app.settings import from_values
-from counterfoil.core.canonical.commands import CommandKind
-from counterfoil.delivery.stage import TargetLink
-from counterfoil.store import objects, outbox
+from counterfoil.connectors.stripe import CONNECTOR as STRIPE
+from counterfoil.delivery.stage import Deliverer
+from counterfoil.normalize.stage import Normalizer
+from counterfoil.store import objects, outbox, work
+from counterfoil.workflows.deciding import Decider
+from counterfoil.workflows.draining import Drains
 
-IN_TRANSACTION: Mapping[str, tuple[Any, str]] = {
-    "normalize": (objects, "upsert"),
-    "decide": (outbox, "wish"),
-    "claimed": (outbox, "mark_sent"),
-    "settling": (outbox, "settle"),
-}
-AROUND_SENDING = ("sent", "answered")
+BOOKS = "books"
 
 
-def die() -> None:
-    """End at once, without any cleaning up."""
-    os.kill(os.getpid(), signal.SIGKILL)
+@dataclass(slots=True)
+class Strike:
+    """What is to happen once, where, to a command of which kind, and of which story (ids in the external key; none: any)."""
+
+    action: str
+    boundary: str
+    kind: str = ""
+    ids: tuple[str, ...] = ()
+    pid_file: str = ""
+    has_fallen: bool = False
+
+    def is_meant(self, boundary: str, kind: str, keys: Sequence[str]) -> bool:
+        """Tell whether this is the moment."""
+        if self.has_fallen or (boundary, kind) != (self.boundary, self.kind):
+            return False
+        return not self.ids or not keys or any(id in key for key in keys for id in self.ids)
 
 
-def arm_point(point: str, kind: str) -> None:
-    """Have the process die at a point."""
-    if point in IN_TRANSACTION:
-        _die_after(*IN_TRANSACTION[point], lambda arguments: is_meant(point, kind, arguments))
-    elif point in AROUND_SENDING:
-        _die_around_sending(point, kind)
-    elif point:
-        raise ValueError(f"unknown point {point!r}")
+@dataclass(slots=True)
+class Struck:
+    """The process's strikes, what it has done so far (which the boundaries after a commit ask for), and where strikes are noted."""
+
+    strikes: tuple[Strike, ...]
+    said: Path
+    dsn: str
+    rows: dict[str, tuple[str, str]]  # command id -> kind, external key
+    settled: dict[str, set[str]]  # kind -> external keys
+    worked: set[str]  # stages that have written something
+
+    def reach(self, boundary: str, kind: str = "", keys: Sequence[str] = ()) -> None:
+        """Be at a boundary: strike if this is the moment."""
+        for strike in self.strikes:
+            if strike.is_meant(boundary, kind, keys):
+                strike.has_fallen = True
+                with self.said.open("a") as file:
+                    file.write(json.dumps([strike.action, boundary, kind]) + "\n")
+                self._strike(strike)
+
+    def _strike(self, strike: Strike) -> None:
+        if strike.action == "server":
+            os.kill(int(Path(strike.pid_file).read_text().split("\n", 1)[0]), signal.SIGKILL)
+        elif strike.action == "terminate":
+            with psycopg.connect(self.dsn, autocommit=True) as conn:
+                conn.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                )
+        else:
+            os.kill(os.getpid(), signal.SIGKILL if strike.action == "kill" else signal.SIGSTOP)
+
+    def reach_settled(self) -> None:
+        """Be at the end of a delivering turn, with what was settled in it committed."""
+        for kind, keys in self.settled.items():
+            self.reach("settled", kind, sorted(keys))
+
+    def at(self, boundary: str, what: Doing) -> None:
+        """Be told by a delivery where it is."""
+        names = ("resolving", "resolved") if what.is_resolution else ("sent", "answered")
+        named = {"begin": names[0], "end": names[1], "call": f"call {what.calls}"}
+        self.reach(named[boundary], what.kind, what.keys)
 
 
-_sent_kinds: dict[str, str] = {}
+def arm(struck: Struck) -> None:
+    """Have everything that passes a boundary say so."""
+    _around_fetching(struck)
+    _after(objects, "upsert", lambda given: bool(given[2]), lambda: struck.worked.add("normalize"), lambda: struck.reach("normalize"))
+    _after(outbox, "wish", lambda given: bool(given[2]), lambda: struck.worked.add("decide"), lambda: struck.reach("decide"))
+    _around_intent(struck)
+    _after_turn(Normalizer, lambda: "normalize" in struck.worked, lambda: struck.reach("normalized"))
+    _after_turn(Decider, lambda: "decide" in struck.worked, lambda: struck.reach("decided"))
+    _after_turn(Deliverer, lambda: True, struck.reach_settled)
+    _around_finish(struck)
 
 
-def is_meant(point: str, kind: str, arguments: tuple[Any, ...]) -> bool:
-    """Tell whether a call is of the kind that is to be struck."""
-    if point == "claimed":
-        return any(row.kind == kind for row in arguments[1])
-    if point == "settling":
-        return any(_sent_kinds.get(end.id) == kind for end in arguments[1])
-    if point == "decide":
-        return bool(arguments[2])
-    return bool(arguments[2])
-
-
-def _die_after(module: Any, name: str, is_struck: Callable[[tuple[Any, ...]], bool]) -> None:
+def _after(module: Any, name: str, is_something: Callable[[Sequence[Any]], bool], *then: Callable[[], Any]) -> None:
     original = getattr(module, name)
 
-    async def wrapped(*arguments: Any, **named: Any) -> Any:
-        answer = await original(*arguments, **named)
-        if name == "mark_sent":
-            _sent_kinds.update({row.id: row.kind for row in arguments[1]})
-        if is_struck(arguments):
-            die()
+    async def wrapped(*given: Any, **named: Any) -> Any:
+        answer = await original(*given, **named)
+        if is_something(given):
+            for one in then:
+                one()
         return answer
 
     setattr(module, name, wrapped)
-    if name == "settle":
-        _die_after(outbox, "mark_sent", lambda _arguments: False)
 
 
-def _die_around_sending(point: str, kind: str) -> None:
-    def link(ctx: Any, deliver: Mapping[CommandKind, Any], *rest: Any, **named: Any) -> TargetLink:
-        dying = {one: replace(delivery, send=_dying(delivery.send, point, kind)) for one, delivery in deliver.items()}
-        return TargetLink(ctx, dying, *rest, **named)
+def _around_fetching(struck: Struck) -> None:
+    source: Any = type(STRIPE.source)
+    fetch = source.fetch
 
-    vars(hubs)["TargetLink"] = link
+    async def wrapped(self: Any, ctx: Any, refs: Sequence[str]) -> Any:
+        if refs:
+            struck.reach("fetching")
+        answer = await fetch(self, ctx, refs)
+        if refs:
+            struck.reach("fetched")
+        return answer
 
-
-def _dying(send: Any, point: str, kind: str) -> Any:
-    async def wrapped(ctx: Any, commands: Any, bound: Any) -> Any:
-        is_struck = any(command.kind.value == kind for command in commands)
-        if is_struck and point == "sent":
-            die()
-        outcomes = await send(ctx, commands, bound)
-        if is_struck:
-            die()
-        return outcomes
-
-    return wrapped
+    source.fetch = wrapped
 
 
-async def work(values: dict[str, Any], name: str) -> None:
+def _around_intent(struck: Struck) -> None:
+    store: Any = outbox
+    mark_sent, settle = store.mark_sent, store.settle
+
+    async def marked(conn: Any, commands: Any, *more: Any, **named: Any) -> Any:
+        answer = await mark_sent(conn, commands, *more, **named)
+        for row in commands:
+            struck.rows[row.id] = (row.kind, row.external_key)
+        for kind in {row.kind for row in commands}:
+            struck.reach("claimed", kind, [row.external_key for row in commands])
+        return answer
+
+    async def settled(conn: Any, ends: Any, *more: Any, **named: Any) -> Any:
+        answer = await settle(conn, ends, *more, **named)
+        known = [struck.rows[end.id] for end in ends if end.id in struck.rows]
+        for kind, key in known:
+            struck.settled.setdefault(kind, set()).add(key)
+        if known:
+            struck.worked.add("deliver")
+        for kind in {kind for kind, _ in known}:
+            struck.reach("settling", kind, [key for _, key in known])
+        return answer
+
+    store.mark_sent, store.settle = marked, settled
+
+
+def _after_turn(stage: Any, is_something: Callable[[], bool], then: Callable[[], Any]) -> None:
+    turn = stage.turn
+
+    async def wrapped(self: Any, *given: Any, **named: Any) -> Any:
+        answer = await turn(self, *given, **named)
+        if is_something():
+            then()
+        return answer
+
+    stage.turn = wrapped
+
+
+def _around_finish(struck: Struck) -> None:
+    store: Any = work
+    drains: Any = Drains
+    finish, drain = store.finish, drains.work
+
+    async def finishing(conn: Any, stage: str, *more: Any, **named: Any) -> Any:
+        answer = await finish(conn, stage, *more, **named)
+        if stage in struck.worked:
+            struck.reach("finishing", stage)
+        return answer
+
+    async def drained(self: Any, workflow_id: str, stage: str, *more: Any, **named: Any) -> Any:
+        answer = await drain(self, workflow_id, stage, *more, **named)
+        if stage in struck.worked:
+            struck.reach("finished", stage)
+        return answer
+
+    store.finish, drains.work = finishing, drained
+
+
+async def work_until_struck(values: dict[str, Any], name: str, struck: Struck) -> None:
     """Work until the process is ended."""
     async with open_hub(from_values(values)) as hub:
-        await hub.start_work(name)
-        print("working", flush=True)
-        await asyncio.Event().wait()
+        label_calls(hub, BOOKS, struck.at)
+        with labeled(struck.at):
+            await hub.start_work(name)
+            print("working", flush=True)
+            await asyncio.Event().wait()
 
 
 def main() -> None:
     """Run."""
     working()
-    path, name, *rest = sys.argv[1:]
-    point, kind = (*rest, "", "")[:2]
-    arm_point(point, kind)
-    asyncio.run(work(json.loads(Path(path).read_text()), name))
+    path, name = sys.argv[1:]
+    plan = json.loads(Path(path).read_text())
+    strikes = tuple(Strike(**{**one, "ids": tuple(one.get("ids", ()))}) for one in plan["strikes"])
+    struck = Struck(strikes, Path(plan["said"]), plan["values"]["hub"]["database_url"], {}, {}, set())
+    arm(struck)
+    asyncio.run(work_until_struck(plan["values"], name, struck))
 
 
 if __name__ == "__main__":

@@ -1,69 +1,60 @@
-"""The target's answers cut, doubled by proxies, or too late, after it did the work: nothing is lost, doubled or stuck."""
+"""The target's answers dropped, cut, late or refused, at every writing call of every kind: nothing is lost, doubled or stuck."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.crash.books import Ground, ground
 from tests.crash.conftest import Note
-from tests.crash.stories import judge, play
+from tests.crash.judging import all_in_one, judge, strays
+from tests.crash.matrix import IS_FULL, MIXED, faults, rules, writes
+from tests.crash.stories import begin, end
+from tests.crash.workers import deliver_shuffled
 from tests.integration.path.conftest import assert_balanced
-from tests.integration.path.house import House, house
-
-from counterfoil.kit.sandbox import Fault
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 TIMEOUT_S = 1.0
-WRITES = {
-    "customers": "res.partner/load",
-    "documents and entries": "account.move/load",
-    "posting": "account.move/action_post",
-    "payments": "account.payment/load",
-    "posting of payments": "account.payment/action_post",
-    "matches": "account.partial.reconcile/load",
-}
-FAULTS: dict[str, dict[str, Any]] = {
-    "answer dropped after commit": {"kind": "drop_after"},
-    "502 after commit": {"kind": "status_after", "status": 502},
-    "500 after commit": {"kind": "status_after", "status": 500},
-    "answer cut after commit": {"kind": "truncate_after"},
-    "no answer in time": {"kind": "stall_after", "delay_s": 2 * TIMEOUT_S},
-    "never arrived": {"kind": "drop_before"},
-}
-EVERY = [(write, fault) for write in WRITES for fault in FAULTS]
-QUICK = list(zip(WRITES, FAULTS, strict=True))
-CASES = EVERY if os.environ.get("COUNTERFOIL_CRASH") == "full" else QUICK
-
-
-def impatient(values: dict[str, Any]) -> None:
-    """Let the hub wait for the books no longer than TIMEOUT_S."""
-    values["connections"]["books"]["timeout_s"] = TIMEOUT_S
+ROUNDS = (MIXED, *faults(TIMEOUT_S)) if IS_FULL else (MIXED,)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def hub(crash_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """Yield a hub at work."""
-    async with house(crash_database, Path(tmp_path_factory.mktemp("home")), change=impatient) as made:
-        await made.tell()
-        yield made
+async def books(crash_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """Yield a hub at work before a sandbox, with the proxy between them."""
+    async with ground(crash_database, Path(tmp_path_factory.mktemp("home")), timeout_s=TIMEOUT_S) as found:
+        yield found
 
 
-@pytest.mark.parametrize(("write", "fault"), CASES)
-async def test_a_write_whose_answer_is_lost_is_done_once(hub: House, note: Note, write: str, fault: str) -> None:
-    told = await play(hub)
-    armed = Fault(path=WRITES[write], times=2, **FAULTS[fault])
-    hub.odoo.switch.faults.append(armed)
-    await hub.tell()
-    hub.odoo.switch.faults.remove(armed)
-    assert armed.times < 2, f"no call of {WRITES[write]} was struck"
-    verdict = await judge(hub, told)
-    note(write, fault, verdict)
-    assert verdict.is_right, (verdict, await hub.cases(), await hub.where())
-    await assert_balanced(hub)
-    proof = await hub.prove()
+async def play_through(books: Ground, note: Note, fault: str, timeout_s: float) -> None:
+    """Play a story whose every writing call is struck by a fault, and judge what came of it."""
+    made = books.house
+    struck = rules(fault, timeout_s)
+    books.proxy.rules[:] = [rule for _, rule in struck]
+    told = await begin(made)
+    await deliver_shuffled(made, ROUNDS.index(fault))
+    await books.hurry()
+    await end(made, told)
+    await deliver_shuffled(made, ROUNDS.index(fault))
+    await books.hurry()
+    books.proxy.rules.clear()
+    assert [(name, rule.kind, rule.name) for name, rule in struck if not rule.struck] == [], ("not struck", await made.where())
+    verdicts = await judge(made, told)
+    for name, rule in struck:
+        note(f"{rule.kind} {rule.name}", name, verdicts[rule.kind])
+    assert all_in_one(verdicts).is_right, (verdicts, await made.cases(), await made.where())
+    assert await strays(made) == 0
+    await assert_balanced(made)
+    proof = await made.prove()
     assert [row for row in proof.totals if not row.is_equal] == []
+
+
+@pytest.mark.parametrize("fault", ROUNDS)
+async def test_every_write_that_fails_at_the_target_is_done_once(books: Ground, note: Note, fault: str) -> None:
+    await play_through(books, note, fault, TIMEOUT_S)
+
+
+async def test_every_writing_call_the_hub_makes_is_in_the_matrix(books: Ground) -> None:
+    assert set(books.proxy.seen) == set(writes())

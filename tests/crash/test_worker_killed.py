@@ -3,62 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 
 import pytest
-from tests.crash.conftest import Note, worker
-from tests.crash.stories import Told, judge, play
+from tests.crash.conftest import Note
+from tests.crash.judging import all_in_one, judge, strays
+from tests.crash.matrix import Kill, kills
+from tests.crash.stories import Told, begin, end
+from tests.crash.workers import STRIKE_S, deliver_shuffled, strike, worker
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House
 
-from counterfoil.core.canonical.commands import CommandKind
-
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
-QUICK = (
-    ("normalize", ""),
-    ("decide", ""),
-    ("sent", "post_invoice"),
-    ("answered", "post_invoice"),
-    ("claimed", "post_payment"),
-    ("answered", "post_credit_note"),
-    ("settling", "post_entry"),
-    ("answered", "allocate"),
-)
-KINDS = (
-    CommandKind.UPSERT_CUSTOMER,
-    CommandKind.POST_INVOICE,
-    CommandKind.POST_CREDIT_NOTE,
-    CommandKind.POST_PAYMENT,
-    CommandKind.POST_ENTRY,
-    CommandKind.ALLOCATE,
-)
-EVERY = (
-    ("normalize", ""),
-    ("decide", ""),
-    *((point, kind.value) for kind in KINDS for point in ("claimed", "sent", "answered", "settling")),
-)
-POINTS = EVERY if os.environ.get("COUNTERFOIL_CRASH") == "full" else QUICK
-DIE_S = 60.0
+
+async def kill_at(made: House, kill: Kill, told: Told) -> None:
+    """Run workers that are killed at the boundary, and at those that must come before it."""
+    for boundary in (*kill.before, kill.boundary):
+        async with worker(made, [strike("kill", boundary, kill.kind, told)]) as one:
+            ended = await asyncio.wait_for(one.process.wait(), STRIKE_S)
+            struck = one.strikes()
+        assert (ended, struck) == (-signal.SIGKILL, [["kill", boundary, kill.kind]]), f"{kill}: the worker ended with {ended}, {struck}"
 
 
 async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(idle: House, note: Note) -> None:
-    stories: list[tuple[str, str, Told]] = []
-    for point, kind in POINTS:
-        stories.append((kind or "any", f"killed: {point}", await play(idle)))
-        await idle.deliver(idle.news())
-        async with worker(idle, point, kind) as process:
-            ended = await asyncio.wait_for(process.wait(), DIE_S)
-        assert ended == -signal.SIGKILL, f"{point} {kind}: the worker ended with {ended}"
+    stories: list[tuple[Kill, Told]] = []
+    for seed, kill in enumerate(kills()):
+        told = await begin(idle)
+        stories.append((kill, told))
+        await deliver_shuffled(idle, seed)
+        if not kill.is_late:
+            await kill_at(idle, kill, told)
+    async with worker(idle):
+        await idle.settle()
+    for seed, (kill, told) in enumerate(stories):
+        await end(idle, told)
+        if kill.is_late:
+            await deliver_shuffled(idle, seed)
+            await kill_at(idle, kill, told)
+    await deliver_shuffled(idle, len(stories))
     async with worker(idle):
         await idle.settle()
         await idle.poll()
         await idle.settle()
-    verdicts = [(kind, fault, await judge(idle, told)) for kind, fault, told in stories]
-    for kind, fault, verdict in verdicts:
-        note(kind, fault, verdict)
-    assert [row for row in verdicts if not row[2].is_right] == []
+    wrong = []
+    for kill, told in stories:
+        verdicts = await judge(idle, told)
+        note(kill.kind or "any", f"killed: {kill.boundary}", verdicts.get(kill.kind) or all_in_one(verdicts))
+        if not all_in_one(verdicts).is_right:
+            wrong.append((kill, verdicts))
+    assert wrong == [], await idle.where()
+    assert await strays(idle) == 0
     await assert_balanced(idle)
     proof = await idle.prove()
     assert ([row for row in proof.totals if not row.is_equal], proof.is_proven) == ([], True)

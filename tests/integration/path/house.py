@@ -296,14 +296,18 @@ async def house(
     seed: int = 1,
     is_working: bool = True,
     change: Any = lambda values: None,
+    odoo: Any = None,
 ) -> AsyncIterator[House]:
-    """Put the hub together over fresh sandboxes. ``change`` may alter the configuration's values before they are validated."""
+    """Put the hub together over fresh sandboxes. ``change`` may alter the configuration's values before they are validated.
+
+    ``odoo``: something else to start and stop in the place of the sandbox; what looks into the books by the sandbox does not work then.
+    """
     journal = Journal()
     journal.open()
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         stripe = StripeSandbox(seed, start=start, with_default_account=False)
-        odoo = OdooSandbox()
+        odoo = odoo or OdooSandbox()
         for sandbox in (stripe, odoo):
             await sandbox.start()
             stack.push_async_callback(sandbox.stop)

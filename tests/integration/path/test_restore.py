@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from tests.conftest import Server
-from tests.crash.stories import judge, play
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House, house
+from tests.integration.path.one_customer import judge, play
 
 from counterfoil.app.backup import Restored, back_up, restore
 from counterfoil.app.hub import open_hub, serve_intake

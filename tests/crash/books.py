@@ -1,0 +1,104 @@
+"""A hub at work whose every call to the books goes through the fault proxy: in front of the sandbox, or of a real server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.crash.labels import label_calls, labeled
+from tests.crash.proxy import Proxy
+from tests.integration.path.house import BOOKS, House, house
+
+from counterfoil.app.hub import wait_until
+from counterfoil.kit.http import RetryPolicy
+from counterfoil.store import outbox
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class RealOdoo:
+    """A server that is there already, in the place of the sandbox."""
+
+    url: str
+    db_name: str
+    login: str
+    api_key: str
+
+    async def start(self) -> None:
+        """Do nothing: it runs."""
+
+    async def stop(self) -> None:
+        """Do nothing: it goes on."""
+
+    def set_today(self, day: date) -> None:
+        """Do nothing: it has a clock of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The hub, and the proxy between it and the books."""
+
+    house: House
+    proxy: Proxy
+
+    async def hurry(self, *, deadline_s: float = 60.0) -> None:
+        """Wait until nothing moves any more, without sitting out the hub's waits: its clock jumps to whatever is due next."""
+        assert await wait_until(self._is_at_rest, timeout_s=deadline_s, every_s=0.1), await self.house.where()
+        await self.house.settle()
+
+    async def _is_at_rest(self) -> bool:
+        made = self.house
+        async with made.hub.pool.connection() as conn:
+            busy = await (await conn.execute(_BUSY)).fetchone()
+            due = await (await conn.execute(_DUE, (made.clock.now(),))).fetchone()
+            waiting = await outbox.partitions_open(conn)
+        if busy == (0,):
+            return await self.proxy.is_idle()
+        if due is not None and due[0] is not None and due[0] > made.clock.now():
+            made.clock.follow(due[0])
+            await made.hub.wake(waiting)
+        return False
+
+
+_BUSY = """
+select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
+    + (select count(*) from command where state in ('ready', 'unknown'))
+"""
+_DUE = """
+select coalesce(
+    (select min(next_try_at) from standing where down_since is not null),
+    (select min(next_try_at) from command where state in ('ready', 'unknown') and next_try_at > %s))
+"""
+
+
+@asynccontextmanager
+async def ground(database_url: str, home: Path, *, timeout_s: float, odoo: RealOdoo | None = None) -> AsyncIterator[Ground]:
+    """Put the hub together, let it wait for the books no longer than ``timeout_s``, and have it work."""
+    proxy = Proxy("")
+    await proxy.start()
+
+    def through_the_proxy(values: dict[str, Any]) -> None:
+        books = values["connections"][BOOKS]
+        proxy.upstream = books["url"]
+        books |= {"url": proxy.url, "timeout_s": timeout_s}
+
+    start = datetime.now(UTC)
+    try:
+        with labeled():
+            async with house(database_url, home, start=start, is_working=False, change=through_the_proxy, odoo=odoo) as made:
+                label_calls(made.hub, BOOKS)
+                made.hub.contexts[BOOKS].http.retry = RetryPolicy(tries_max=2, base_s=0.05)
+                await made.hub.start_work(f"ground-{next(_numbers)}")
+                await made.deliver(made.news())
+                found = Ground(made, proxy)
+                await found.hurry()
+                yield found
+                await wait_until(proxy.is_idle, timeout_s=30.0)
+    finally:
+        await proxy.stop()

@@ -1,0 +1,35 @@
+"""The matrix leaves nothing out: a kind of command, or a delivery, that is added without its crashes fails here."""
+
+from __future__ import annotations
+
+from tests.crash.matrix import KIND_BOUNDARIES, STAGE_BOUNDARIES, WRITES, boundaries_of, faults, kills, rules
+
+from counterfoil.connectors.odoo import CONNECTOR
+from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.store import work
+
+
+def test_every_kind_of_command_is_in_the_matrix() -> None:
+    assert set(WRITES) == set(CommandKind)
+
+
+def test_every_delivery_is_in_the_matrix() -> None:
+    assert set(CONNECTOR.deliver) <= set(WRITES)
+
+
+def test_every_kind_is_killed_at_every_boundary_between_its_calls() -> None:
+    # A credit note takes three calls (loaded, posted, linked): there are two places between them.
+    assert boundaries_of(CommandKind.POST_CREDIT_NOTE) == (*KIND_BOUNDARIES, "call 1", "call 2")
+    assert boundaries_of(CommandKind.UNMATCH) == KIND_BOUNDARIES
+
+
+def test_the_kills_of_a_run_strike_every_kind_and_every_kind_of_boundary() -> None:
+    cells = kills()
+    assert {kill.kind for kill in cells} >= {kind.value for kind in CommandKind}
+    assert {kill.boundary for kill in cells} >= {*KIND_BOUNDARIES, "call 1"} - {"resolving"}
+    assert {boundary for boundary, stage in STAGE_BOUNDARIES if stage} == {"finishing", "finished"}
+    assert {stage for _, stage in STAGE_BOUNDARIES} == {"", work.NORMALIZE, work.DECIDE, work.DELIVER}
+
+
+def test_one_round_of_every_fault_in_turn_strikes_with_each() -> None:
+    assert {fault for fault, _ in rules("one of each", 1.0)} == set(faults(1.0))
