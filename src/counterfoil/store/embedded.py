@@ -268,8 +268,8 @@ def _make_cluster(place: _Place, binaries: Path) -> None:
         found = version_file.read_text().strip()
         if found != major:
             raise StoreError(
-                f"{place.data} was made by PostgreSQL {found}, this is {major}: run `counterfoil backup` with the version of Counterfoil that"
-                " made it, move the directory away, and `counterfoil restore` with this one; or give another home directory",
+                f"{place.data} was made by PostgreSQL {found}, this is {major}: run `counterfoil backup` with the version of Counterfoil"
+                " that made it, move the directory away, and `counterfoil restore` with this one; or give another home directory",
                 code="store.server_version",
             )
         return

@@ -141,7 +141,7 @@ def test_a_stale_pid_file_whose_number_another_process_has_now_is_no_server(serv
 
 def test_data_of_another_major_version_is_refused_with_the_way_out(server_home: Path) -> None:
     (server_home / "postgres" / "data" / "PG_VERSION").write_text("15\n")
-    with pytest.raises(StoreError, match=r"made by PostgreSQL 15.*pg_dump") as caught, embedded_sync(server_home, FAST):
+    with pytest.raises(StoreError, match=r"made by PostgreSQL 15.*counterfoil backup") as caught, embedded_sync(server_home, FAST):
         pass
     assert caught.value.code == "store.server_version"
 
