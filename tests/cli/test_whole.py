@@ -149,6 +149,24 @@ def test_from_nothing_to_a_booked_invoice(connected: Program, sandboxes: Details
     assert (found.code, found.json()["balanced"], found.json()["workers"]) == (0, True, [])
 
 
+def test_a_second_signal_ends_the_program_at_once(connected: Program) -> None:
+    connected.config.write_text(connected.config.read_text("utf-8").replace("[hub]\n", "[hub]\nlinger_s = 60\n"), "utf-8")
+    with _up(connected) as (process, announced):
+        process.send_signal(signal.SIGTERM)
+        assert _until(lambda: not _is_ready(announced["address"]))  # it has heard it, and lingers
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health/ready", timeout=10) as response:
+            return bool(response.status == 200)
+    except urllib.error.HTTPError:
+        return False
+
+
 def _invoice(url: str, key: str) -> str:
     """Have Stripe issue an invoice over 120.00 USD plus 15 %, paid by card; return its id."""
     rate = _post(f"{url}/v1/tax_rates", {"display_name": "Sales", "percentage": "15", "inclusive": "false"}, key=key)["id"]

@@ -58,6 +58,12 @@ async def beat(conn: Conn, id: str, drains: int) -> bool:
     return cursor.rowcount > 0
 
 
+async def others(conn: Conn, id: str) -> tuple[int, int]:
+    """Return how many other workers there are, and how many drains they had under way when they were last heard of."""
+    row = await (await conn.execute("select count(*), coalesce(sum(drains), 0)::int from worker where id <> %s", (id,))).fetchone()
+    return (0, 0) if row is None else (row[0], row[1])
+
+
 async def list_workers(conn: Conn) -> list[Worker]:
     """Return all workers, the latest heard of first."""
     cursor = await conn.execute(f"select {_COLUMNS} from worker order by beat_at desc, id")

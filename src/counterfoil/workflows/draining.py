@@ -27,7 +27,10 @@ from counterfoil.workflows.membership import Membership
 log = structlog.get_logger()
 
 DRAIN_MAX_S = 5.0
-"""A drain hands its partition on after so long, so that waiting partitions and other workers get their share."""
+"""A drain hands its partition on after so long at most, so that waiting partitions and other workers get their share.
+
+A turn that lasts longer is asked to end if this worker has more drains under way than others.
+"""
 FAILED_WAIT_MAX_S = 60.0
 """Between failed turns of one partition at most."""
 UNKNOWN_WAIT_MAX_S = 10.0
@@ -56,7 +59,7 @@ class TurnCare:
 
     @property
     def is_ending(self) -> bool:
-        """Whether to begin nothing new: the process ends, or may be taken for dead."""
+        """Whether to begin nothing new: the process ends, may be taken for dead, or has more to do than other workers."""
         return self.ending()
 
     async def hold(self, items: Sequence[str]) -> frozenset[str]:
@@ -115,7 +118,7 @@ class Drains:
             del self._running[task]
 
     async def _turns(self, id: str, stage: str, key: str) -> int:
-        until = time.monotonic() + DRAIN_MAX_S
+        until = time.monotonic() + DRAIN_MAX_S * random.uniform(0.2, 1.0)  # noqa: S311 - no secret; they must not all end at once
         turns = 0
         taken: Taken | None = None
         is_well = False
@@ -126,7 +129,7 @@ class Drains:
             if taken is None:
                 return turns
             turns += 1
-            result = await self._turn(stage, key, taken)
+            result = await self._turn(stage, key, taken, until)
             if result is None:
                 return turns
             is_well = result.has_more
@@ -148,9 +151,13 @@ class Drains:
             await work.set_back(conn, stage, key, taken.fence, left_s, is_counted=False)
             return None
 
-    async def _turn(self, stage: str, key: str, taken: Taken) -> Turn | None:
+    async def _turn(self, stage: str, key: str, taken: Taken, until: float) -> Turn | None:
         """Run one turn; None: it failed or was stale, and the drain ends."""
-        care = TurnCare(self.pool, stage, key, taken, lambda: self.is_stopping or not self.member.may_act())
+
+        def is_ending() -> bool:
+            return self.is_stopping or not self.member.may_act() or (time.monotonic() > until and self.member.has_too_much)
+
+        care = TurnCare(self.pool, stage, key, taken, is_ending)
         try:
             if taken.limit is None:
                 return await self.stages[stage](key, care)

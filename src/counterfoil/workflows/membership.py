@@ -71,6 +71,8 @@ class Membership:
     _task: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _is_leaving: bool = False
+    _others: int = 0
+    _their_drains: int = 0
 
     @property
     def id(self) -> str:
@@ -90,6 +92,11 @@ class Membership:
         """Mark what runs in this context from now on as begun by this incarnation; return its id."""
         _ACTING.set(self.worker.id)
         return self.worker.id
+
+    @property
+    def has_too_much(self) -> bool:
+        """Whether this worker has more drains under way than the others had on average when it last beat."""
+        return self._others * self.drains() > self._their_drains
 
     async def until_valid(self, id: str, is_ending: Callable[[], bool]) -> bool:
         """Wait until this worker may begin something; False: it is another incarnation by now, or ending (say so with ``wake``)."""
@@ -117,6 +124,7 @@ class Membership:
             self.worker = await workers.join(self._conn, former.name, former.host, former.version)
             log.warning("declared dead, going on as another", former=former.id, worker=self.worker.id)
             self.renewed(self.worker)
+        self._others, self._their_drains = await workers.others(self._conn, self.worker.id)
         self._heard_at = sent_at
         self._changed.set()
 

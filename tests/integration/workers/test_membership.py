@@ -98,6 +98,21 @@ async def test_a_name_is_held_by_one_process_and_others_are_numbered_when_they_a
     assert await names(pool) == ["web1"]
 
 
+async def test_a_worker_has_too_much_when_the_others_have_less_on_average(member: Membership, pool: Pool) -> None:
+    member.drains = lambda: 9
+    await member.beat()
+    assert not member.has_too_much  # it is alone
+    other = await membership.join(member.dsn, "web2")
+    under_way = [0]
+    other.drains = lambda: under_way[0]
+    for theirs, is_too_much in ((0, True), (8, True), (9, False), (12, False)):
+        under_way[0] = theirs
+        await other.beat()
+        await member.beat()
+        assert member.has_too_much is is_too_much, theirs
+    await other.leave()
+
+
 async def test_a_worker_that_left_begins_nothing(member: Membership, pool: Pool) -> None:
     await member.leave()
     assert not member.may_act()
