@@ -35,6 +35,8 @@ MASTERS = ("product.created", "price.created")
 TIMEOUT_S = 240.0
 WARM_UP = 120
 POLL_S = 0.05
+BUSY_BELOW = 0.9
+"""A worker with a backlog that got less of its share than this was kept from it by other work on the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def main() -> None:
     one_cores, two_cores = (median(one.cores_used for one in rounds) for rounds in (ones, twos))
     server = median(one.server_s / one.wall_s for one in twos)
     filled = median(sum(one.workers_s) / one.wall_s / (2 * given.share) for one in twos)
+    filled_alone = median(one.workers_s[0] / one.wall_s / given.share for one in ones)
     print(
         f"each worker held to {given.share:.2f} of a core by {means}: one {median(rates[0]):.0f} events/s,"
         f" two {median(rates[1]):.0f}/s: ratio {median(ratios):.2f} (goal {GOAL})"
@@ -169,9 +172,12 @@ def main() -> None:
         f"with two, {two_cores:.2f} of {cores} cores were busy (with one {one_cores:.2f}), the database took {server:.2f} of them;"
         f" the workers used {filled:.0%} of their shares, the lesser of the two {median(evenness):.0%} of what both used"
     )
+    if filled_alone < BUSY_BELOW:
+        print(f"   the machine was busy with other work: even one worker got {filled_alone:.0%} of its share; the ratio says little")
     report(
         "scaling", "two workers", ratio=spread(ratios), one_per_s=spread(rates[0], 0), two_per_s=spread(rates[1], 0), share=given.share,
         means=means, cores=cores, cores_used=round(two_cores, 2), server_cores=round(server, 2), share_used=round(filled, 2),
+        share_used_alone=round(filled_alone, 2),
         lesser_share=spread(evenness), goal=GOAL,
     )  # fmt: skip
 
