@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.coverage import Coverage
+    from counterfoil.store.promises import Promise
     from counterfoil.store.relearning import Relearning
     from counterfoil.store.views import Conservation, Status
 
@@ -30,28 +31,32 @@ def status(
 
     Exit code 1: figures do not add up, a case is overdue, or a source has less than a day left before an unseen change is lost.
     """
-    found, now = run(_read(config, hours))
+    found, promises, now = run(_read(config, hours))
     from counterfoil.app.coverage import coverage
 
     covered = coverage(found.cursors, now)
     if as_json:
-        print_json(_as_json(found, covered, now))
+        print_json({**_as_json(found, covered, now), "service_levels": promises})
     else:
         _show(found, covered, now)
+        _show_promises(promises)
     raise typer.Exit(FINE if _is_fine(found, covered) else FOUND)
 
 
-async def _read(config: Path, hours: float) -> tuple[Status, datetime]:
+async def _read(config: Path, hours: float) -> tuple[Status, list[Promise], datetime]:
     from psycopg import IsolationLevel
 
-    from counterfoil.store import views
+    from counterfoil.core.policies.lanes import Lanes
+    from counterfoil.store import promises, views
 
-    async with database_of(config) as (_, database), database.pool.connection() as conn:
+    async with database_of(config) as (file, database), database.pool.connection() as conn:
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         now = datetime.now(UTC)
         try:
             async with conn.transaction():
-                return await views.status(conn, now, now - timedelta(hours=hours)), now
+                found = await views.status(conn, now, now - timedelta(hours=hours))
+                lanes = Lanes(tuple(domain.rule() for domain in file.domains))
+                return found, await promises.measured(conn, lanes, found.latencies, now), now
         finally:
             await conn.set_isolation_level(None)
 
@@ -151,6 +156,23 @@ def _show_lag(found: Status) -> None:
     ]
     if rows:
         print_table("From decision to posted", ["domain", "entity", "posted", "half within", "95 % within"], rows, right=(2, 3, 4))
+
+
+def _show_promises(promises: list[Promise]) -> None:
+    rows = [
+        (
+            DOMAINS.get(one.kind, one.kind),
+            one.entity,
+            span(one.within_s),
+            "" if one.p95_s is None else span(one.p95_s),
+            "" if one.oldest_open_s is None else span(one.oldest_open_s),
+            "yes" if one.is_kept else "NO",
+        )
+        for one in promises
+    ]
+    if rows:
+        names = ["domain", "entity", "promised within", "95 % took", "oldest waits", "kept"]
+        print_table("Service levels", names, rows, right=(2, 3, 4))
 
 
 def _show_cases(found: Status) -> None:

@@ -1,0 +1,67 @@
+"""Lanes, service levels and maintenance windows in the configuration: read as meant, refused with the line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from counterfoil.app.settings import parse
+from counterfoil.core.canonical.commands import CommandKind, Lane
+from counterfoil.kit.errors import SetupError
+from counterfoil.kit.windows import closed_until
+
+GOOD = """\
+[connections.books]
+connector = "files"
+inbox = "in"
+outbox = "out"
+namespace = "demo"
+
+[[connections.books.maintenance]]
+days = ["sunday"]
+starts = 02:00:00
+ends = 04:00:00
+time_zone = "Europe/Berlin"
+
+[[connections.books.maintenance]]
+starts_at = 2026-12-24T18:00:00
+ends_at = 2026-12-27T06:00:00
+time_zone = "Europe/Berlin"
+
+[[domains]]
+name = "entries"
+lane = "batch"
+at = [06:00:00]
+within_s = 86400
+"""
+
+
+def test_lanes_and_windows_are_read() -> None:
+    settings = parse(GOOD)
+    windows = settings.connections["books"].maintenance
+    assert closed_until(windows, datetime(2026, 3, 1, 2, 0, tzinfo=UTC)) == datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+    assert closed_until(windows, datetime(2026, 12, 25, tzinfo=UTC)) == datetime(2026, 12, 27, 5, 0, tzinfo=UTC)
+    now = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
+    placed = settings.lanes.place(CommandKind.POST_ENTRY, "DE01", Lane.REAL_TIME, now)
+    assert placed == (Lane.BATCH, datetime(2026, 3, 3, 6, 0, tzinfo=UTC))
+    assert settings.lanes.within_s(CommandKind.POST_ENTRY, "DE01") == 86400
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "line", "words"),
+    [
+        ('days = ["sunday"]', 'days = ["someday"]', 8, "'monday', 'tuesday'"),
+        ("ends = 04:00:00\n", "", 7, "a window is weekly, with days, starts and ends, or dated"),
+        ("ends_at = 2026-12-27T06:00:00", "ends_at = 2026-12-23T06:00:00", 13, "ends before it starts"),
+        ('time_zone = "Europe/Berlin"', 'time_zone = "Europe/Atlantis"', 11, "is not an IANA time zone"),
+        ('lane = "batch"', 'lane = "real_time"', 18, 'every_s and at are for lane = "batch"'),
+        ('name = "entries"', 'name = "everything"', 19, "'customers'"),
+        ('name = "entries"', 'name = "entries"\nentity = "DE01"', 20, "entity 'DE01' is not under [entities]"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_line(good: str, bad: str, line: int, words: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        parse(GOOD.replace(good, bad, 1))
+    assert f"configuration:{line}: " in str(caught.value)
+    assert words in str(caught.value)
