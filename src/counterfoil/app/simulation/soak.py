@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from counterfoil.app.logs import quiet
-from counterfoil.kit.errors import HubError
-from counterfoil.store.errors import StoreError
 
 from .outcome import Outcome
 from .report import faults_in_words
@@ -55,7 +53,7 @@ def soak(seeds: Sequence[int], days: int, invoices: int, first_day: date = FIRST
     for seed in seeds:
         try:
             row = row_of(seed, asyncio.run(run(Options(seed, days, invoices, first_day))))
-        except (HubError, StoreError, OSError) as error:
+        except Exception as error:  # outer loop: a run that breaks off is a wrong line of the table, and the next seed is played
             row = Row(seed, False, ("-",) * (len(WIDTHS) - 1), f"{type(error).__name__}: {error}")
         rows.append(row)
         print(line_of(str(seed), row.cells, row.faults), flush=True)
