@@ -56,4 +56,5 @@ class Healer:
             kind=WANTED,
             body=wanted.key.encode(),
             occurred_at=now,
+            lane=wanted.lane,
         )

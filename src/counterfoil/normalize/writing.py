@@ -7,13 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
 from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.store import agenda, cases, events, objects, receipts
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.receipts import ReceiptState
+
+log = structlog.get_logger()
 
 MERGE_TRIES_MAX = 12
 """Tries of writing a batch while others change the same objects (a tax rate told by many invoices at once)."""
@@ -37,11 +41,14 @@ class Writer:
         """
         for tries in range(MERGE_TRIES_MAX):
             await asyncio.sleep(tries * 0.02)
-            async with self.pool.connection() as conn, conn.transaction() as transaction:
-                merged = await self._write_once(conn, result, now)
-                if merged is not None:
-                    return merged
-                transaction.force_rollback = True
+            try:
+                async with self.pool.connection() as conn, conn.transaction() as transaction:
+                    merged = await self._write_once(conn, result, now)
+                    if merged is not None:
+                        return merged
+                    transaction.force_rollback = True
+            except CONTENDED as error:
+                log.info("a batch stood in another's way", error=type(error).__name__, receipts=len(result.settlements))
         raise TransientError("objects kept changing under a batch of receipts; it is tried again", code="normalize.contended")
 
     async def _write_once(self, conn: Conn, result: Normalized, now: datetime) -> Merged | None:

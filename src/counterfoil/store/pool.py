@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool
 
 Conn = AsyncConnection[Any]
@@ -16,6 +16,9 @@ Pool = AsyncConnectionPool[Conn]
 
 Key = tuple[str, str]
 """A partition of a stage: (stage, key)."""
+
+CONTENDED = (errors.DeadlockDetected, errors.SerializationFailure)
+"""What the database ends one of two transactions with that stand in each other's way: nothing was written, the same again goes through."""
 
 
 async def _configure(conn: Conn) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
+
 from counterfoil.core.canonical.commands import Command, CommandKind
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
@@ -21,11 +23,13 @@ from counterfoil.store import agenda, cases, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.work import BULK, ORDINARY
 from counterfoil.workflows.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import to_row, wish_of
+
+log = structlog.get_logger()
 
 BATCH_MAX = 300
 AT_ONCE = 4
@@ -97,12 +101,15 @@ class Decider:
             decide_into(decided, items[start : start + BREATH], loaded, view, rules, now)
             await asyncio.sleep(0)
         for tries in range(WRITE_TRIES_MAX):
-            async with self.pool.connection() as conn, conn.transaction() as transaction:
-                current = await agenda.unmoved(conn, items)
-                chosen = current[: max(1, len(items) >> tries)]
-                if not chosen or await self._write(conn, chosen, decided.only([item.ref for item in chosen]), loaded, rules, now):
-                    return len(chosen) < len(current)
-                transaction.force_rollback = True
+            try:
+                async with self.pool.connection() as conn, conn.transaction() as transaction:
+                    current = await agenda.unmoved(conn, items)
+                    chosen = current[: max(1, len(items) >> tries)]
+                    if not chosen or await self._write(conn, chosen, decided.only([item.ref for item in chosen]), loaded, rules, now):
+                        return len(chosen) < len(current)
+                    transaction.force_rollback = True
+            except CONTENDED as error:
+                log.info("decisions stood in another's way", error=type(error).__name__, subjects=len(items))
         return True
 
     async def _give_up(self, items: Sequence[AgendaItem], now: datetime) -> None:

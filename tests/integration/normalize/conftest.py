@@ -97,11 +97,12 @@ async def keep(pool: Pool, cipher: Cipher, *several: Incoming) -> list[int]:
     return [id for id in appended.ids if id is not None]
 
 
-async def drain(normalizer: Normalizer, pool: Pool) -> None:
-    """Work every partition of both kinds until none has anything."""
+async def drain(normalizer: Normalizer, *, limit: int | None = None, bulk_first: bool = False) -> None:
+    """Work every partition of both kinds until none has anything; ``limit``: receipts at once."""
+    turns = (normalizer.bulk_turn, normalizer.turn) if bulk_first else (normalizer.turn, normalizer.bulk_turn)
     for shard in range(work.SHARDS):
-        for turn in (normalizer.turn, normalizer.bulk_turn):
-            while (await turn(f"{SOURCE}/{shard}")).has_more:
+        for turn in turns:
+            while (await turn(f"{SOURCE}/{shard}", Caution(limit=limit))).has_more:
                 pass
 
 

@@ -36,7 +36,7 @@ def replayer(make_replayer: Callable[[], Replayer]) -> Replayer:
 async def ten(pool: Pool, cipher: Cipher, normalizer: Normalizer, source: ShopSource) -> list[int]:
     """Return ten receipts that are through."""
     ids = await keep(pool, cipher, *(incoming(f"evt_{n}", id=f"p{n}", sequence=1, name="x") for n in range(10)))
-    await drain(normalizer, pool)
+    await drain(normalizer)
     source.read.clear()
     return ids
 
@@ -99,7 +99,7 @@ async def test_without_its_source_a_replay_waits_and_changes_nothing(
     pool: Pool, replayer: Replayer, normalizer: Normalizer, cipher: Cipher, source: ShopSource
 ) -> None:
     await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x", needs="product/p1"))
-    await drain(normalizer, pool)
+    await drain(normalizer)
     source.is_away = True
     id = str(await order(pool, Order(selection=ALL, must_fetch=True)))
     assert await replayer.turn(id) == Turn(has_more=False, wake_in_s=7.0)
@@ -115,7 +115,7 @@ async def test_what_was_fetched_then_is_used_and_the_source_is_not_asked(
     pool: Pool, replayer: Replayer, normalizer: Normalizer, cipher: Cipher, source: ShopSource
 ) -> None:
     await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x", needs="product/p1"))
-    await drain(normalizer, pool)
+    await drain(normalizer)
     await replayer.turn(str(await order(pool, Order(selection=ALL))))
     assert (source.fetched, source.read) == (["product/p1"], ["evt_1", "evt_1"])
 
@@ -125,7 +125,7 @@ async def test_one_object_that_cannot_be_had_does_not_stop_the_others(
 ) -> None:
     told = (incoming("evt_1", id="p1", sequence=1, name="x", needs="product/p1"), incoming("evt_2", id="p2", sequence=1, name="x"))
     lost, other = await keep(pool, cipher, *told)
-    await drain(normalizer, pool)
+    await drain(normalizer)
     source.read.clear()
     source.unreachable = frozenset({"product/p1"})
     id = await order(pool, Order(selection=ALL, must_fetch=True))
