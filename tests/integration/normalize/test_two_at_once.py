@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -64,3 +65,23 @@ async def test_law_two_normalizers_at_once_leave_what_one_leaves(
     assert {ref.id: getattr(decode_entity(ref.kind, row.data), "name", "") for ref, row in rows.items()} == expected
     assert sorted(events) == [(id, 1) for id in sorted(ids)]
     assert pending == (0,)
+
+
+async def test_a_batch_that_ended_in_a_deadlock_is_written_again(
+    pool: Pool, cipher: Cipher, make_normalizer: Callable[[], Normalizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert, tries = objects.upsert, 0
+
+    async def ended_once(*given: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise psycopg.errors.DeadlockDetected("another was let through")
+        return await upsert(*given)
+
+    monkeypatch.setattr(objects, "upsert", ended_once)
+    await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x"))
+    await drain(make_normalizer())
+    async with pool.connection() as conn:
+        row = await (await conn.execute("select count(*) from receipt where state = 'normalized'")).fetchone()
+    assert (tries, row) == (2, (1,))
