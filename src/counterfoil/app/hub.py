@@ -160,7 +160,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s, lanes)
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
-    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, {name: link.closed_s for name, link in links.items()})
+    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, {name: link.closed_s for name, link in links.items()}, tuple(sources))
     relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
@@ -174,13 +174,14 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         "close_day": closer.turn,
         "target": upkeep.target_turn,
         "partitions": upkeep.partitions_turn,
+        "unarmed": upkeep.unarmed_turn,
         relearning.STAGE: relearner.turn,
     }
 
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    keys: list[Key] = [("heal", "all"), ("partitions", "all")]
+    keys: list[Key] = [("heal", "all"), ("partitions", "all"), ("unarmed", "all")]
     keys += [("poll", name) for name in hub.sources]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [("close_day", name) for name in hub.rules.entities]

@@ -1,4 +1,4 @@
-"""Small standing jobs: what targets have locked, and the months the log will need."""
+"""Small standing jobs: what targets have locked, the months the log will need, and work that nobody was told of."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Target, TargetState
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, case_work, migrate, standing, targets
+from counterfoil.store import agenda, case_work, migrate, standing, targets, unarmed
 from counterfoil.store.pool import Conn, Key, Pool
 
 log = structlog.get_logger()
 
 TARGET_EVERY_S = 30.0
 PARTITIONS_EVERY_S = 3600.0
+UNARMED_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """The stages ``target`` (one partition per target) and ``partitions``. ``closed_s``: for how long each is in maintenance."""
+    """The stages ``target`` (a partition per target), ``partitions`` and ``unarmed``. ``closed_s``: how long each stays in maintenance."""
 
     pool: Pool
     targets: Mapping[str, tuple[Target, Context]]
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
     closed_s: Mapping[str, Callable[[datetime], float]] = field(default_factory=dict)
+    sources: Sequence[str] = ()
 
     async def target_turn(self, key: str, care: Care = CALM) -> Turn:
         """Read a target's version and lock dates; what waited for a moved lock is decided or sent again.
@@ -78,3 +80,13 @@ class Upkeep:
         async with self.pool.connection() as conn, conn.transaction():
             await migrate.ensure_partitions(conn, self.clock.now())
         return Turn(has_more=False, wake_in_s=PARTITIONS_EVERY_S)
+
+    async def unarmed_turn(self, key: str, care: Care = CALM) -> Turn:
+        """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""
+        del care, key
+        async with self.pool.connection() as conn, conn.transaction():
+            found = await unarmed.find(conn, self.sources, self.clock.now())
+            await self.arm(conn, found)
+        if found:
+            log.warning("work was ready and nobody told", partitions=[f"{stage} {place}" for stage, place in found[:20]], count=len(found))
+        return Turn(has_more=False, wake_in_s=UNARMED_EVERY_S)

@@ -1,0 +1,46 @@
+"""Partitions that hold work which is ready although nothing is armed or due to wake for them.
+
+There should be none. There can be some after an upgrade (a program of before arms other partitions for the same rows), after rows were
+changed by hand, or by a fault of ours: then this finds them, within the interval it is asked at, instead of nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from counterfoil.core.canonical.commands import Lane
+
+from .pool import Conn, Key
+from .work import SHARDS
+
+# Probes the head of each partition by the index its stage claims with; a long backlog costs no more than a short one.
+_FIND = """
+with lane (lane, suffix) as (select lane, case when lane >= %(bulk)s then '_bulk' else '' end from unnest(%(lanes)s::int2[]) as t(lane)),
+shard (shard) as (select generate_series(0, %(shards)s - 1)::int2),
+ready (stage, key) as (
+    select 'normalize' || suffix, connection || '/' || shard from unnest(%(connections)s::text[]) as t(connection), shard, lane
+    where exists (select from receipt r where r.connection = t.connection and r.shard = shard.shard and r.lane = lane.lane
+        and r.state = 'pending' and (r.next_try_at is null or r.next_try_at <= %(now)s))
+    union
+    select 'decide' || suffix, shard::text from shard, lane
+    where exists (select from agenda a where a.shard = shard.shard and a.lane = lane.lane
+        and (a.not_before is null or a.not_before <= %(now)s))
+    union
+    select w.stage, w.key from work w where w.stage = 'deliver' and not w.armed
+    and exists (select from command c where c.target = split_part(w.key, '/', 1) and c.batch_key = substr(w.key, strpos(w.key, '/') + 1)
+        and c.state in ('ready', 'unknown') and (c.next_try_at is null or c.next_try_at <= %(now)s))
+)
+select stage, key from ready r where not exists (
+    select from work w where w.stage = r.stage and w.key = r.key and (w.armed or w.wake_at is not null or w.pause_until is not null))
+order by stage, key
+"""
+
+
+async def find(conn: Conn, connections: Sequence[str], now: datetime) -> list[Key]:
+    """Return partitions with work ready at ``now`` (the hub's clock) that nobody is going to do; the caller arms them.
+
+    ``connections``: the sources whose receipts are looked at. Of deliveries only those partitions are found that were armed once.
+    """
+    given = {"connections": list(connections), "lanes": [int(lane) for lane in Lane], "bulk": int(Lane.BATCH), "shards": SHARDS, "now": now}
+    return [(stage, key) for stage, key in await (await conn.execute(_FIND, given)).fetchall()]

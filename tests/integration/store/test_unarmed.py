@@ -1,0 +1,65 @@
+"""Work that is ready and that nobody was told of is found; what somebody is going to do is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.store import agenda, outbox, receipts, unarmed, work
+from counterfoil.store.agenda import Subject
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.outbox import Wish
+from counterfoil.store.pool import Conn
+from counterfoil.store.receipts import Incoming
+from counterfoil.store.work import shard_of
+
+NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
+PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:py_1")
+DECIDED_IN, READ_IN = str(shard_of(PAYMENT.key)), f"stripe/{shard_of('cus_1')}"
+
+
+async def found(conn: Conn, now: datetime = NOW) -> list[tuple[str, str]]:
+    return await unarmed.find(conn, ["stripe"], now)
+
+
+async def receive(conn: Conn, cipher: Cipher, lane: Lane) -> None:
+    await receipts.append(conn, cipher, [Incoming("stripe", f"evt_{lane}", "cus_1", "invoice.paid", b"{}", NOW, lane=lane)], NOW)
+
+
+async def test_receipts_are_found_in_the_partition_of_their_lane_until_it_is_armed(conn: Conn, cipher: Cipher) -> None:
+    await receive(conn, cipher, Lane.REAL_TIME)
+    await receive(conn, cipher, Lane.REPLAY)
+    assert await found(conn) == [("normalize", READ_IN), ("normalize_bulk", READ_IN)]
+    await work.arm(conn, [("normalize", READ_IN)])
+    assert await found(conn) == [("normalize_bulk", READ_IN)]
+
+
+async def test_what_is_armed_or_has_a_time_to_wake_is_not_found(conn: Conn, cipher: Cipher) -> None:
+    await receive(conn, cipher, Lane.REAL_TIME)
+    await work.arm(conn, [("normalize", READ_IN)])
+    taken = await work.take(conn, "normalize", READ_IN)
+    assert taken is not None
+    await work.finish(conn, "normalize", READ_IN, taken)
+    assert await found(conn) == [("normalize", READ_IN)]
+    await work.wake_later(conn, "normalize", READ_IN, 5.0)
+    assert await found(conn) == []
+
+
+async def test_a_subject_is_found_when_it_is_due(conn: Conn) -> None:
+    await agenda.add(conn, [Subject(PAYMENT, Lane.BATCH, NOW + timedelta(hours=1))], NOW)
+    assert await found(conn) == []
+    assert await found(conn, NOW + timedelta(hours=1)) == [("decide_bulk", DECIDED_IN)]
+
+
+async def test_a_command_that_is_ready_is_found_in_a_partition_that_rests(conn: Conn, cipher: Cipher) -> None:
+    wish = Wish("0" * 32, "post_payment", "books", "US", "payments", PAYMENT, "payment_1", b"{}")
+    wished = await outbox.wish(conn, cipher, [wish], NOW)
+    [place] = wished.touched
+    assert place == ("deliver", "books/payments")
+    await work.arm(conn, [place])
+    taken = await work.take(conn, *place)
+    assert taken is not None
+    assert await found(conn) == []
+    await work.finish(conn, *place, taken)
+    assert await found(conn) == [place]
