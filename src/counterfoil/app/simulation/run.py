@@ -19,7 +19,7 @@ from pathlib import Path
 
 from counterfoil.app.database import Database, open_database
 from counterfoil.app.demo.casting import Role
-from counterfoil.app.demo.company import Progress, perform
+from counterfoil.app.demo.company import perform
 from counterfoil.app.demo.control import SandboxControl
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.proof import prove
@@ -90,9 +90,10 @@ async def run(options: Options, watch: Watch | None = None) -> Outcome:
         await stage.processes.start(FIRST)
         await stage.conductor.ready()
         watch.phase(f"Playing {period.days} days from {period.first_day}, with {len(schedule)} things going wrong")
-        await _play(stage, options.seed, roles, period, watch)
-        watch.phase("Faults off: time runs on until all is settled")
-        await stage.conductor.finish()
+        async with _reporting(stage.view, watch):
+            await _play(stage, options.seed, roles, period, watch)
+            watch.phase("Faults off: time runs on until all is settled")
+            await stage.conductor.finish()
         watch.phase("Reading both sides by their own clients")
         return await _conclude(stage, schedule, started)
 
@@ -140,14 +141,16 @@ async def _set_books(books: SandboxControl, period: Period) -> None:
 
 
 async def _play(stage: _Stage, seed: int, roles: Sequence[Role], period: Period, watch: Watch) -> None:
-    def on_progress(progress: Progress) -> None:
-        watch.month(progress)
+    await stage.trouble.prepare()
+    span = (period.start, period.end)
+    await perform(stage.world.accounts, stage.world.stripe, seed, roles, span, watch.month, stage.conductor.before)
 
-    reporter = asyncio.create_task(_report(stage.view, watch))
+
+@asynccontextmanager
+async def _reporting(view: HubView, watch: Watch) -> AsyncIterator[None]:
+    reporter = asyncio.create_task(_report(view, watch))
     try:
-        await stage.trouble.prepare()
-        span = (period.start, period.end)
-        await perform(stage.world.accounts, stage.world.stripe, seed, roles, span, on_progress, stage.conductor.before)
+        yield
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)
