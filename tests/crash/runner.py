@@ -26,7 +26,8 @@ from counterfoil.app.settings import from_values
 from counterfoil.connectors.stripe import CONNECTOR as STRIPE
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import objects, outbox, work
+from counterfoil.store import objects, outbox, pool, work
+from counterfoil.workflows import engine, membership
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.draining import Drains
 
@@ -192,6 +193,15 @@ def _around_finish(struck: Struck) -> None:
     store.finish, drains.work = finishing, drained
 
 
+def shorten_lease(dead_after_s: float) -> None:
+    """Have workers be declared dead so soon, so that a test need not wait for it."""
+    modules: Any = (membership, engine, pool)
+    modules[0].BEAT_EVERY_S = dead_after_s / 8
+    modules[0].LEASE_S = dead_after_s * 3 / 4
+    modules[1].DEAD_AFTER_S = dead_after_s
+    modules[2].IDLE_MAX_S = dead_after_s
+
+
 async def work_until_struck(values: dict[str, Any], name: str, struck: Struck) -> None:
     """Work until the process is ended."""
     async with open_hub(from_values(values)) as hub:
@@ -210,6 +220,8 @@ def main() -> None:
     strikes = tuple(Strike(**{**one, "ids": tuple(one.get("ids", ()))}) for one in plan["strikes"])
     struck = Struck(strikes, Path(plan["said"]), plan["values"]["hub"]["database_url"], {}, {}, set())
     arm(struck)
+    if plan.get("dead_after_s"):
+        shorten_lease(plan["dead_after_s"])
     asyncio.run(work_until_struck(plan["values"], name, struck))
 
 

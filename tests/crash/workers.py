@@ -43,13 +43,13 @@ class Worker:
         """Return the strikes that have fallen: action, boundary, kind."""
         return [json.loads(line) for line in self.said.read_text().splitlines()] if self.said.exists() else []
 
-    async def until_struck(self, count: int = 1) -> None:
+    async def until_struck(self, count: int) -> None:
         """Wait until so many strikes have fallen."""
 
         async def is_struck() -> bool:
             return len(self.strikes()) >= count
 
-        assert await wait_until(is_struck, timeout_s=STRIKE_S), f"only {self.strikes()} fell"
+        assert await wait_until(is_struck, timeout_s=STRIKE_S * count), f"only {self.strikes()} fell"
 
 
 def strike(action: str, boundary: str, kind: str = "", told: Told | None = None, **more: Any) -> dict[str, Any]:
@@ -58,12 +58,17 @@ def strike(action: str, boundary: str, kind: str = "", told: Told | None = None,
 
 
 @asynccontextmanager
-async def worker(made: House, strikes: Sequence[dict[str, Any]] = (), name: str = "worker") -> AsyncIterator[Worker]:
-    """Run a worker process with strikes to come; it is killed at the end if it still runs."""
+async def worker(
+    made: House, strikes: Sequence[dict[str, Any]] = (), name: str = "worker", dead_after_s: float = 0.0
+) -> AsyncIterator[Worker]:
+    """Run a worker process with strikes to come; it is killed at the end if it still runs.
+
+    ``dead_after_s``: how soon it declares others dead, and may be declared dead itself, where that is not to be as it always is.
+    """
     home = made.hub.settings.hub.home
     number = next(_numbers)
     plan, said = home / f"plan-{number}.json", home / f"said-{number}"
-    plan.write_text(json.dumps({"values": dict(made.values), "strikes": list(strikes), "said": str(said)}))
+    plan.write_text(json.dumps({"values": dict(made.values), "strikes": list(strikes), "said": str(said), "dead_after_s": dead_after_s}))
     command = [sys.executable, "-m", "tests.crash.runner", str(plan), name]
     process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE)
     try:

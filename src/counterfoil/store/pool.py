@@ -26,6 +26,17 @@ async def _configure(conn: Conn) -> None:
     await conn.commit()
 
 
+IDLE_MAX_S = 30.0
+"""A transaction in which nothing is asked for so long is ended by the server: a process that stands still must not keep all others waiting
+for its locks. No transaction of the pool's waits for anything but the database."""
+
+
+async def _configure_pooled(conn: Conn) -> None:
+    await _configure(conn)
+    await conn.execute("select set_config('idle_in_transaction_session_timeout', %s, false)", (f"{round(IDLE_MAX_S * 1000)}ms",))
+    await conn.commit()
+
+
 async def connect(dsn: str) -> Conn:
     """Open one connection set up as the pool's are (not in autocommit)."""
     conn = await AsyncConnection.connect(dsn)
@@ -46,7 +57,7 @@ async def open_pool(dsn: str, *, size_min: int = 2, size_max: int = 16, wait_s: 
     Raises:
         psycopg_pool.PoolTimeout: the database did not answer in time.
     """
-    pool: Pool = AsyncConnectionPool(dsn, min_size=size_min, max_size=size_max, timeout=wait_s, open=False, configure=_configure)
+    pool: Pool = AsyncConnectionPool(dsn, min_size=size_min, max_size=size_max, timeout=wait_s, open=False, configure=_configure_pooled)
     await pool.open(wait=True, timeout=wait_s)
     try:
         yield pool
