@@ -134,7 +134,7 @@ class Conductor:
             await self._turn_over()
             await self.view.nudge()
             await wait_until(partial(self._is_polled, before), timeout_s=_left_of(deadline, 30.0))
-            is_done = await self._comes_to_rest(_left_of(deadline, 90.0))
+            is_done = await self.comes_to_rest(_left_of(deadline, 90.0))
             is_decided = await self.people.look()
             calm_rounds = calm_rounds + 1 if is_done and not is_decided else 0
             futile_rounds = 0 if is_done or is_decided else futile_rounds + 1
@@ -143,7 +143,7 @@ class Conductor:
         now = await self.view.covered()
         return all(name in now and now[name] > before.get(name, now[name] - HOUR) for name in self.view.sources)
 
-    async def _comes_to_rest(self, timeout_s: float) -> bool:
+    async def comes_to_rest(self, timeout_s: float) -> bool:
         """Wait until nothing is left to do, or nothing changes any more; return whether all is done."""
         deadline = time.monotonic() + timeout_s
         seen, since = None, time.monotonic()

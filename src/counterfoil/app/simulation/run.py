@@ -44,6 +44,8 @@ from .view import HubView
 from .worker import CLOCK, CONFIGURATION
 
 FIRST_DAY = date(2025, 12, 1)
+REST_S = 60.0
+"""Real seconds the hub is given to come to rest before what is left is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ async def _conclude(stage: _Stage, schedule: tuple[Entry, ...], started: float) 
     world = stage.world
     proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
     digests = await digests_of(world, schedule)
+    await stage.conductor.comes_to_rest(REST_S)  # what was seen last in the books is still told to the hub by its next reading of them
     left = await stage.view.left()
     async with stage.database.pool.connection() as conn:
         where = await views.conservation(conn)
