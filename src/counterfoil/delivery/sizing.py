@@ -11,6 +11,9 @@ ORDINARY_S = 30.0
 YIELDING_S = 0.5
 """Nor a batch of bulk work than this, while there is real-time work for the same target."""
 
+YIELDING_MIN = 4
+"""But so many commands it has: most of a small batch's time is its calls waiting for their turn, which fewer commands do not shorten."""
+
 Place = tuple[str, str, str]
 """Target, batch key and kind of command."""
 
@@ -34,8 +37,9 @@ class Sizes:
     def _of(self, place: Place, size_max: int, *, is_yielding: bool) -> AdaptiveBatch:
         known = self._known.get((place, is_yielding))
         if known is None:
-            known = self._known[place, is_yielding] = AdaptiveBatch(1, size_max, YIELDING_S if is_yielding else ORDINARY_S)
+            size_min = min(YIELDING_MIN, size_max) if is_yielding else 1
+            known = self._known[place, is_yielding] = AdaptiveBatch(size_min, size_max, YIELDING_S if is_yielding else ORDINARY_S)
             record_s = self._record_s.get(place)
             if is_yielding and record_s:  # what a record takes is known from the other pace
-                known.size = max(1, min(size_max, int(YIELDING_S / record_s)))
+                known.size = max(size_min, min(size_max, int(YIELDING_S / record_s)))
         return known

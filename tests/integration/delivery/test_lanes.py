@@ -9,7 +9,7 @@ import pytest
 from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.canonical.commands import Command, Lane
-from counterfoil.delivery.sizing import YIELDING_S, Sizes
+from counterfoil.delivery.sizing import Sizes
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.windows import Dated
@@ -67,7 +67,12 @@ def test_a_slow_target_makes_batches_smaller_and_a_fast_one_larger_again() -> No
     assert sizes.size(place, 100, is_yielding=False) == 100
     sizes.learn(place, 100, 100, 40.0, is_yielding=False, has_failed=False)
     assert sizes.size(place, 100, is_yielding=False) == 50
-    assert sizes.size(place, 100, is_yielding=True) == int(YIELDING_S / 0.4)
+    slow = ("books", "all", "post_entry")
+    sizes.learn(slow, 100, 100, 10.0, is_yielding=False, has_failed=False)  # a tenth of a second each
+    assert sizes.size(slow, 100, is_yielding=True) == 5
+    assert sizes.size(place, 100, is_yielding=True) == 4, "one at a time would make a slow target slower still"
+    sizes.learn(place, 100, 4, 2.0, is_yielding=True, has_failed=False)
+    assert sizes.size(place, 100, is_yielding=True) == 4
     sizes.learn(place, 100, 50, 2.0, is_yielding=False, has_failed=False)
     assert sizes.size(place, 100, is_yielding=False) == 62
     sizes.learn(place, 100, 62, 1.0, is_yielding=False, has_failed=True)
