@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from counterfoil.connectors.odoo.amounts import to_text
 from counterfoil.connectors.odoo.batches import bound
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.entry_lines import Place, Sum, Sums, summed
 from counterfoil.connectors.odoo.load import Row
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.canonical.commands import AccountRole, Command, EntryLine, PostEntry
@@ -69,8 +70,20 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, bind
     cells = [_line_cells(line, entry, company, bindings, is_collective=is_collective) for line in lines]
     row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
-    expected = Expected(debits, None, company.currency_id, entry.accounting_on, is_document=False, is_taxed=False)
+    sums = _sums(lines, company, bindings)
+    expected = Expected(debits, None, company.currency_id, entry.accounting_on, is_document=False, is_taxed=False, lines=sums)
     return EntryPlan(command, row, expected)
+
+
+def _sums(lines: Sequence[Weighed], company: CompanyCatalog, bindings: Mapping[str, str]) -> Sums:
+    """Return what the lines must come to by account, partner and currency."""
+    return summed(
+        (
+            Place(company.account_id(one.line.account), _partner_id(one.line, bindings), company.currency_id_of(one.line.amount.currency)),
+            Sum(one.balance.minor, one.line.amount.minor),
+        )
+        for one in lines
+    )
 
 
 def weigh(entry: PostEntry, company: CompanyCatalog) -> list[Weighed]:
@@ -131,4 +144,8 @@ def _partner(line: EntryLine, bindings: Mapping[str, str], *, is_collective: boo
                 "a line on the receivable account names no customer", code="odoo.customer_missing", case_class="missing_mandatory_field"
             )
         return ""
-    return str(bound(bindings, f"customer/{line.customer_id}")[1])
+    return str(_partner_id(line, bindings))
+
+
+def _partner_id(line: EntryLine, bindings: Mapping[str, str]) -> int:
+    return bound(bindings, f"customer/{line.customer_id}")[1] if line.customer_id else 0

@@ -10,6 +10,7 @@ from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session
+from counterfoil.connectors.odoo.entry_lines import lines_difference, read_items
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
@@ -108,7 +109,8 @@ async def settle(
         drafts = {move_id: plan for move_id, plan in plans.items() if move_id in moves and moves[move_id].state == "draft"}
         if mend is not None:
             moves = await mend(drafts, moves)
-        barred = await _barred(ctx, session, company, drafts, moves)
+        wrong = await _wrong_lines(session, company, plans, moves)
+        barred = await _barred(ctx, session, company, drafts, moves, wrong)
         ready = [move_id for move_id in drafts if move_id not in barred]
         if ready:
             barred.update(await post(session, "account.move", ready, company.context, partition_of(plans[ready[0]].command)))
@@ -118,18 +120,33 @@ async def settle(
         if error.code == STALE and move_id not in kept:
             continue  # no outcome is an unknown one, and sending again creates it
         ledger.refuse(plans[move_id].command, with_fate(error, is_kept=move_id in kept))
-    return _judge({move_id: plan for move_id, plan in plans.items() if move_id not in barred}, moves, ledger)
+    return _judge({move_id: plan for move_id, plan in plans.items() if move_id not in barred}, moves, wrong, ledger)
+
+
+async def _wrong_lines(
+    session: Session, company: CompanyCatalog, plans: Mapping[int, P], moves: Mapping[int, Move]
+) -> dict[int, RejectedError]:
+    """Return the entries, drafts or posted before, whose lines are not those wished: one call for all, and before anything is posted."""
+    wished = {move_id: plan.expected.lines for move_id, plan in plans.items() if move_id in moves and plan.expected.lines is not None}
+    items = await read_items(session, company, list(wished))
+    found = {move_id: lines_difference(items[move_id], lines, company) for move_id, lines in wished.items()}
+    return {move_id: error for move_id, error in found.items() if error is not None}
 
 
 async def _barred(
-    ctx: Context, session: Session, company: CompanyCatalog, drafts: Mapping[int, P], moves: Mapping[int, Move]
+    ctx: Context,
+    session: Session,
+    company: CompanyCatalog,
+    drafts: Mapping[int, P],
+    moves: Mapping[int, Move],
+    wrong: Mapping[int, RejectedError],
 ) -> dict[int, RejectedError]:
-    """Return the drafts that must not be posted, and why: other amounts, or a locked period."""
+    """Return the drafts that must not be posted, and why: other amounts, other lines (``wrong``), or a locked period."""
     locks = await company_locks(ctx, session, company.id) if drafts else None
     barred: dict[int, RejectedError] = {}
     for move_id, plan in drafts.items():
         expected = plan.expected
-        error = amount_difference(moves[move_id], expected)
+        error = amount_difference(moves[move_id], expected) or wrong.get(move_id)
         if error is None and locks is not None:
             kind = {"is_document": expected.is_document, "is_taxed": expected.is_taxed}
             error = locks.refusal(expected.accounting_on, **kind) or stale(locks, text(moves[move_id].date), **kind)
@@ -144,13 +161,13 @@ def with_fate(error: RejectedError, *, is_kept: bool) -> RejectedError:
     return RejectedError(f"{error}; {fate}", code=error.code, case_class=error.case_class)
 
 
-def _judge(plans: Mapping[int, P], moves: Mapping[int, Move], ledger: Ledger) -> set[int]:
+def _judge(plans: Mapping[int, P], moves: Mapping[int, Move], wrong: Mapping[int, RejectedError], ledger: Ledger) -> set[int]:
     good: set[int] = set()
     for move_id, plan in plans.items():
         move = moves.get(move_id)
         if move is None:  # deleted between two calls: no outcome is an unknown one, and sending again creates it
             continue
-        error = posted_difference(move, plan.expected)
+        error = posted_difference(move, plan.expected, wrong.get(move_id))
         if error is None:
             ledger.outcomes[plan.command.id] = done(plan.command, "account.move", move_id, text(move.name))
             good.add(move_id)

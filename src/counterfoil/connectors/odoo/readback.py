@@ -10,6 +10,7 @@ from decimal import Decimal
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.client import Context
 from counterfoil.connectors.odoo.detect import Session
+from counterfoil.connectors.odoo.entry_lines import Sums
 from counterfoil.connectors.odoo.wire import Move, ref, text
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.errors import RejectedError
@@ -17,7 +18,11 @@ from counterfoil.kit.errors import RejectedError
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a move must say in Odoo. Entries have no document tax (None); their total is the sum of debits in the company's currency."""
+    """What a move must say in Odoo.
+
+    Entries have no document tax (None); their total is the sum of debits in the company's currency. ``lines``: what an entry's lines must
+    come to; None for documents, whose lines Odoo computes itself.
+    """
 
     total: Money
     tax: Money | None
@@ -25,6 +30,7 @@ class Expected:
     accounting_on: date
     is_document: bool
     is_taxed: bool
+    lines: Sums | None = None
 
 
 async def read_moves(session: Session, ids: Sequence[int], context: Context) -> dict[int, Move]:
@@ -60,11 +66,11 @@ def amount_difference(move: Move, expected: Expected) -> RejectedError | None:
     )
 
 
-def posted_difference(move: Move, expected: Expected) -> RejectedError | None:
-    """Return how a posted move differs from what was wished, None if it is as wished."""
+def posted_difference(move: Move, expected: Expected, wrong_lines: RejectedError | None = None) -> RejectedError | None:
+    """Return how a posted move differs from what was wished, None if it is as wished. ``wrong_lines``: how its lines differ."""
     if move.state != "posted":
         return RejectedError(f"the document is {move.state} in Odoo, not posted; somebody changed it there", code="odoo.not_posted")
-    differs = amount_difference(move, expected)
+    differs = amount_difference(move, expected) or wrong_lines
     if differs is not None:
         return differs
     if text(move.date) != expected.accounting_on.isoformat():

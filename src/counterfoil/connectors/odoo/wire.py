@@ -75,6 +75,18 @@ class TaxLine(Struct, frozen=True):
     amount_currency: Decimal
 
 
+class EntryItem(Struct, frozen=True):
+    """A line of a journal entry, debits positive: ``balance`` in the company's currency, ``amount_currency`` in the line's own."""
+
+    id: int
+    move_id: Ref
+    account_id: Ref
+    partner_id: Ref
+    currency_id: Ref
+    balance: Decimal
+    amount_currency: Decimal
+
+
 class OpenLine(Struct, frozen=True):
     """A receivable line of a posted document."""
 
