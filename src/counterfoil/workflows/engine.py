@@ -27,6 +27,7 @@ from counterfoil.workflows import arming, recovery
 from counterfoil.workflows.arming import APPLICATION_VERSION, BULK_QUEUE, QUEUE
 from counterfoil.workflows.draining import Drains
 from counterfoil.workflows.membership import DEAD_AFTER_S, Membership
+from counterfoil.workflows.taking import moderate
 
 log = structlog.get_logger()
 
@@ -81,8 +82,9 @@ class Engine:
         _engine = self
         self._member.drains = lambda: len(self._drains.running)
         self._member.renewed = _go_on_as
-        DBOS(config=_configuration(self._dsn, self._member.id))
+        library = DBOS(config=_configuration(self._dsn, self._member.id))
         DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
+        moderate(library._sys_db)
         await self._member.beat()  # on a fresh database that took seconds in which nothing else ran
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
