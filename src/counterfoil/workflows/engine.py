@@ -8,6 +8,7 @@ shaped this.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,7 @@ BULK_CONCURRENCY = 4
 """Drains of bulk work at once in one process."""
 STOP_WAIT_S = 10.0
 _DESTROY_WAIT_S = 5.0
+_POLL_ENDS_S = 0.1
 
 
 def _everything(stage: str, key: str) -> bool:
@@ -73,6 +75,7 @@ class Engine:
         self._drains = Drains(pool, stages, member, knows)
         self._ticker: asyncio.Task[None] | None = None
         self._ticked_at = time.monotonic()
+        self._is_taking = True
 
     async def start(self) -> None:
         """Launch the engine and take over what workers that are gone have left."""
@@ -84,7 +87,7 @@ class Engine:
         self._member.renewed = _go_on_as
         library = DBOS(config=_configuration(self._dsn, self._member.id))
         DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
-        moderate(library._sys_db)
+        moderate(library._sys_db, lambda: self._is_taking)
         await self._member.beat()  # on a fresh database that took seconds in which nothing else ran
         await DBOS.register_queue_async(
             QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
@@ -104,6 +107,9 @@ class Engine:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        self._is_taking = False
+        await asyncio.sleep(_POLL_ENDS_S)  # a poll under way may still have taken drains: they begin before the library ends
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # what it cannot write down any more is handed back below
         library = _destroy(within_s if self._drains.running else 0.0)
         await self._drains.end(within_s)
         await _join(library, _DESTROY_WAIT_S)
