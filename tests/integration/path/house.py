@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import random
@@ -131,7 +130,8 @@ class House:
 
     async def tell(self) -> None:
         """Deliver everything new in the order it happened, and wait until it is booked."""
-        await self.deliver(self.news())
+        statuses = await self.deliver(self.news())
+        assert set(statuses) <= {200}, f"the intake did not take everything: {statuses}"
         await self.settle()
 
     async def poll(self, *names: str) -> None:
@@ -159,7 +159,7 @@ class House:
                 return
             self.clock.follow(self.clock.now() + timedelta(seconds=5))
             await self.hub.wake([("heal", "all")])
-            await asyncio.sleep(0.15)
+            await self.until(self._is_healed)
 
     async def where(self) -> str:
         """Say what is still to be done, for messages."""
@@ -176,6 +176,11 @@ class House:
         async with self.hub.pool.connection() as conn:
             found = await (await conn.execute("select count(*) from wait where key not like 'mapping/%' and not fetch_asked")).fetchone()
         return found != (0,)
+
+    async def _is_healed(self) -> bool:
+        async with self.hub.pool.connection() as conn:
+            found = await (await conn.execute("select count(*) from work where stage = 'heal' and armed")).fetchone()
+        return found == (0,)
 
     async def conservation(self) -> views.Conservation:
         """Return where everything is."""
