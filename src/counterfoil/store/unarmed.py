@@ -21,15 +21,15 @@ shard (shard) as (select generate_series(0, %(shards)s - 1)::int2),
 ready (stage, key) as (
     select 'normalize' || suffix, connection || '/' || shard from unnest(%(connections)s::text[]) as t(connection), shard, lane
     where exists (select from receipt r where r.connection = t.connection and r.shard = shard.shard and r.lane = lane.lane
-        and r.state = 'pending' and (r.next_try_at is null or r.next_try_at <= %(now)s))
+        and r.state = 'pending' and r.received_at <= %(before)s and (r.next_try_at is null or r.next_try_at <= %(before)s))
     union
     select 'decide' || suffix, shard::text from shard, lane
     where exists (select from agenda a where a.shard = shard.shard and a.lane = lane.lane
-        and (a.not_before is null or a.not_before <= %(now)s))
+        and a.added_at <= %(before)s and (a.not_before is null or a.not_before <= %(before)s))
     union
     select w.stage, w.key from work w where w.stage = 'deliver' and not w.armed
     and exists (select from command c where c.target = split_part(w.key, '/', 1) and c.batch_key = substr(w.key, strpos(w.key, '/') + 1)
-        and c.state in ('ready', 'unknown') and (c.next_try_at is null or c.next_try_at <= %(now)s))
+        and c.state in ('ready', 'unknown') and c.created_at <= %(before)s and (c.next_try_at is null or c.next_try_at <= %(before)s))
 )
 select stage, key from ready r where not exists (
     select from work w where w.stage = r.stage and w.key = r.key and (w.armed or w.wake_at is not null or w.pause_until is not null))
@@ -37,10 +37,18 @@ order by stage, key
 """
 
 
-async def find(conn: Conn, connections: Sequence[str], now: datetime) -> list[Key]:
-    """Return partitions with work ready at ``now`` (the hub's clock) that nobody is going to do; the caller arms them.
+async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list[Key]:
+    """Return partitions with work that has been ready since ``before`` (by the hub's clock) and that nobody is going to do.
+
+    The caller arms them.
 
     ``connections``: the sources whose receipts are looked at. Of deliveries only those partitions are found that were armed once.
     """
-    given = {"connections": list(connections), "lanes": [int(lane) for lane in Lane], "bulk": int(Lane.BATCH), "shards": SHARDS, "now": now}
+    given = {
+        "connections": list(connections),
+        "lanes": [int(lane) for lane in Lane],
+        "bulk": int(Lane.BATCH),
+        "shards": SHARDS,
+        "before": before,
+    }
     return [(stage, key) for stage, key in await (await conn.execute(_FIND, given)).fetchall()]

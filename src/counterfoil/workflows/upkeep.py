@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 TARGET_EVERY_S = 30.0
 PARTITIONS_EVERY_S = 3600.0
 UNARMED_EVERY_S = 60.0
+UNARMED_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Upkeep:
         """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""
         del care, key
         async with self.pool.connection() as conn, conn.transaction():
-            found = await unarmed.find(conn, self.sources, self.clock.now())
+            found = await unarmed.find(conn, self.sources, self.clock.now() - UNARMED_AFTER)
             await self.arm(conn, found)
         if found:
             log.warning("work was ready and nobody told", partitions=[f"{stage} {place}" for stage, place in found[:20]], count=len(found))

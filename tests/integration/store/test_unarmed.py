@@ -46,6 +46,11 @@ async def test_what_is_armed_or_has_a_time_to_wake_is_not_found(conn: Conn, ciph
     assert await found(conn) == []
 
 
+async def test_what_came_later_is_left_to_those_who_were_just_told(conn: Conn, cipher: Cipher) -> None:
+    await receive(conn, cipher, Lane.REAL_TIME)
+    assert await found(conn, NOW - timedelta(seconds=1)) == []
+
+
 async def test_a_subject_is_found_when_it_is_due(conn: Conn) -> None:
     await agenda.add(conn, [Subject(PAYMENT, Lane.BATCH, NOW + timedelta(hours=1))], NOW)
     assert await found(conn) == []
