@@ -40,7 +40,7 @@ from counterfoil.store import agenda, attempts, bindings, case_work, cases, micr
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.store.work import split_key
+from counterfoil.store.work import EVERY_LANE, ORDINARY, split_key
 
 __all__ = ["Deliverer", "TargetLink", "command_of"]
 
@@ -50,7 +50,7 @@ TURN_MAX_S = 20.0
 """A turn ends after this long, so that the engine's checkpoint stays recent."""
 FENCED_S = 5.0
 """A worker that may not send looks again after this long, should it be taken up among the workers again."""
-WATCH_S = 0.25
+WATCH_S = 0.1
 """How often a hand kept free for real-time work looks for some."""
 PAUSE_S = 0.5
 """How long a partition rests after a whole batch failed."""
@@ -84,6 +84,11 @@ class _Flow:
     def width(self) -> int:
         """How many batches may be under way at once."""
         return 1 if self.is_trial or self.care.limit is not None else self.link.width
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether real-time work may come while bulk work is under way, which the turn's end has to wait for anyway."""
+        return self.has_real_time and self.bulk > 0 and self.pause_s is None
 
     @property
     def is_bulk_full(self) -> bool:
@@ -136,9 +141,9 @@ class Deliverer:
         return Rest(self.pool, self.clock, self.arm)
 
     async def _pump(self, flow: _Flow) -> None:
-        while not flow.is_over:
+        while not flow.is_over or flow.is_watching:
             batch = await self._take(flow)
-            if batch is None and flow.is_bulk_full:
+            if batch is None and flow.is_watching:
                 await asyncio.sleep(WATCH_S)  # a hand kept free for real-time work that may come while bulk work is under way
                 continue
             if batch is None:
@@ -175,11 +180,12 @@ class Deliverer:
             return []
         limit = max(delivery.batch_size_max for delivery in flow.link.deliver.values())
         async with self.pool.connection() as conn:
-            free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight)
+            lanes = ORDINARY if flow.is_bulk_full or flow.is_over else EVERY_LANE
+            free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight, lanes=lanes)
             if free and not is_bulk(free[0]):
                 flow.has_real_time = True
                 await standing.note_real_time(conn, flow.target, now)
-        if not free or (is_bulk(free[0]) and flow.is_bulk_full):
+        if not free:
             return []
         first = free[0]
         size_max = flow.link.deliver[CommandKind(first.kind)].batch_size_max

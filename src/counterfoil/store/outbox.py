@@ -19,7 +19,7 @@ from .bindings import Binding
 from .cipher import Cipher
 from .columns import columns, joined
 from .pool import Conn, Key
-from .work import deliver_key
+from .work import EVERY_LANE, deliver_key
 
 
 class CommandState(StrEnum):
@@ -231,7 +231,7 @@ _PLAIN = (
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, subject_kind, subject_id, key_id, arguments from command c "
 _CLAIM = """
 where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', 'unknown')
-    and (next_try_at is null or next_try_at <= %(now)s) and id <> all(%(without)s::uuid[])
+    and (next_try_at is null or next_try_at <= %(now)s) and id <> all(%(without)s::uuid[]) and lane >= %(from)s and lane < %(below)s
     and (order_key = '' or not exists (
         select 1 from command e where e.target = c.target and e.batch_key = c.batch_key and e.order_key = c.order_key and e.order_key <> ''
             and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
@@ -241,14 +241,30 @@ order by lane, seq limit %(limit)s
 
 
 async def claim(
-    conn: Conn, cipher: Cipher, target: str, batch_key: str, now: datetime, limit: int, *, without: Iterable[str] = ()
+    conn: Conn,
+    cipher: Cipher,
+    target: str,
+    batch_key: str,
+    now: datetime,
+    limit: int,
+    *,
+    without: Iterable[str] = (),
+    lanes: range = EVERY_LANE,
 ) -> list[CommandRow]:
     """Return commands of a partition that may be tried now, by lane, then as wished; those in state unknown are to be resolved, not sent.
 
     Of commands with one order key only the first open one is returned; none while the target is to be learned again (relearning.py).
-    ``without``: ids the caller has under way. Claiming changes nothing: ``mark_sent`` before sending.
+    ``without``: ids the caller has under way; ``lanes``: only those. Claiming changes nothing: ``mark_sent`` before sending.
     """
-    given = {"target": target, "batch_key": batch_key, "now": now, "limit": limit, "without": list(without)}
+    given = {
+        "target": target,
+        "batch_key": batch_key,
+        "now": now,
+        "limit": limit,
+        "without": list(without),
+        "from": lanes.start,
+        "below": lanes.stop,
+    }
     return await _read(conn, cipher, _CLAIM, given)
 
 
