@@ -27,14 +27,14 @@ pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 WAYS = {"server": "database killed", "terminate": "connections ended"}
 Round = Mapping[CommandKind, str]
 ROUNDS: Mapping[str, Round] = (
-    {way: dict.fromkeys(CommandKind, way) for way in WAYS}
+    {f"{way} {half}": dict.fromkeys(list(CommandKind)[half::2], way) for way in WAYS for half in (0, 1)}
     if IS_FULL
     else {"each once": {CommandKind.POST_INVOICE: "server", CommandKind.ALLOCATE: "terminate"}}
 )
-"""Name -> what is done to the database in the middle of which kind's delivery."""
+"""Name -> what is done to the database in the middle of which kind's delivery; few a round: the guardian bears five in a row."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
 async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[House, str]]:
     """Yield a hub that takes deliveries on a server of its own, which commits to the disk; and the file with its process id.
 

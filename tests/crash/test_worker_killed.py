@@ -26,9 +26,9 @@ async def kill_at(made: House, kill: Kill, told: Told) -> None:
         assert (ended, struck) == (-signal.SIGKILL, [["kill", boundary, kill.kind]]), f"{kill}: the worker ended with {ended}, {struck}"
 
 
-async def go_on(made: House) -> None:
+async def go_on(made: House, count: int) -> None:
     """Have a worker do what was left, where many are killed: what many workers die of in a row is set aside as poison."""
-    if IS_FULL:
+    if IS_FULL and count % 3 == 2:
         async with worker(made):
             await made.settle()
 
@@ -41,7 +41,7 @@ async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(
         await deliver_shuffled(idle, seed)
         if not kill.is_late:
             await kill_at(idle, kill, told)
-            await go_on(idle)
+            await go_on(idle, seed)
     async with worker(idle):
         await idle.settle()
     for seed, (kill, told) in enumerate(stories):
@@ -49,7 +49,7 @@ async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(
         if kill.is_late:
             await deliver_shuffled(idle, seed)
             await kill_at(idle, kill, told)
-            await go_on(idle)
+            await go_on(idle, seed)
     await deliver_shuffled(idle, len(stories))
     async with worker(idle):
         await idle.settle()

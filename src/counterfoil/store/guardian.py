@@ -20,6 +20,8 @@ from collections.abc import Callable
 POLL_S = 0.5
 STOP_WAIT_S = 60.0
 RESTARTS_MAX = 5
+"""Starts in a row of a server that dies again; one that ran for WELL_AFTER_S starts the count anew."""
+WELL_AFTER_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,7 +64,7 @@ def guard(command: list[str], lock_path: str, log_path: str, user: int | None, g
         signal.signal(signal_number, signal.SIG_IGN)  # whoever is asked to stop first, the server outlives its users
     lock = os.open(lock_path, os.O_RDWR)
     server = start(command, log_path, user, group)
-    restarts = 0
+    restarts, started_at = 0, time.monotonic()
     while True:
         if is_unused(lock):
             if server.poll() is None:
@@ -73,11 +75,13 @@ def guard(command: list[str], lock_path: str, log_path: str, user: int | None, g
             status = server.wait(POLL_S)
         except subprocess.TimeoutExpired:
             continue
+        if time.monotonic() - started_at > WELL_AFTER_S:
+            restarts = 0
         if status == 0 or restarts == RESTARTS_MAX:
             return status
         restarts += 1
         time.sleep(restarts * POLL_S)
-        server = start(command, log_path, user, group)
+        server, started_at = start(command, log_path, user, group), time.monotonic()
 
 
 if __name__ == "__main__":
