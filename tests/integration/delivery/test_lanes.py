@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.canonical.commands import Command, Lane
 from counterfoil.delivery.sizing import Sizes
+from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.windows import Dated
@@ -104,3 +107,41 @@ async def test_nothing_is_sent_or_asked_within_a_declared_window_and_nobody_is_t
     assert await desk.cases() == []
     await desk.settle()
     assert (desk.books.done, [row.attempts for row in await desk.rows(1)]) == (["k1"], [1])
+
+
+@pytest.mark.parametrize("is_ending", [False, True])
+async def test_real_time_work_that_comes_while_bulk_work_is_under_way_does_not_wait_for_it(desk: Desk, is_ending: bool) -> None:
+    desk.width = 3
+    async with desk.pool.connection() as conn:
+        await standing.note_real_time(conn, "books", desk.clock.now())
+    bulk_is_under_way, payment_is_sent = asyncio.Event(), asyncio.Event()
+    patient = desk.books.send
+
+    async def slow_in_bulk(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        if commands[0].external_key == "k1":
+            bulk_is_under_way.set()
+            await asyncio.wait_for(payment_is_sent.wait(), 10.0)
+        else:
+            payment_is_sent.set()
+        return await patient(ctx, commands, bound)
+
+    @dataclass
+    class Ending:
+        limit: int | None = None
+
+        @property
+        def is_ending(self) -> bool:
+            return is_ending and bulk_is_under_way.is_set()
+
+        async def hold(self, items: Sequence[str]) -> frozenset[str]:
+            del items
+            return frozenset()
+
+    desk.books.send = slow_in_bulk  # type: ignore[method-assign]
+    await desk.wish(1, lane=BULK)
+    turn = asyncio.create_task(desk.turn(Ending()))
+    await bulk_is_under_way.wait()
+    await asyncio.sleep(3 * WATCH_S)  # by now the other hands have looked and found nothing
+    await desk.wish(2)
+    await turn
+    assert desk.books.done == ["k2", "k1"]
