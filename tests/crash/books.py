@@ -16,7 +16,7 @@ from tests.integration.path.house import BOOKS, House, house
 
 from counterfoil.app.hub import wait_until
 from counterfoil.kit.http import RetryPolicy
-from counterfoil.store import outbox
+from counterfoil.store import outbox_due
 
 _numbers = itertools.count(1)
 
@@ -57,7 +57,7 @@ class Ground:
         async with made.hub.pool.connection() as conn:
             busy = await (await conn.execute(_BUSY)).fetchone()
             due = await (await conn.execute(_DUE, (made.clock.now(),))).fetchone()
-            waiting = await outbox.partitions_open(conn)
+            waiting = await outbox_due.partitions_open(conn)
         if busy == (0,):
             return await self.proxy.is_idle()
         if due is not None and due[0] is not None and due[0] > made.clock.now():

@@ -16,7 +16,8 @@ from counterfoil.app.health import database_answers
 from counterfoil.app.rules import rules_source
 from counterfoil.app.settings import Connection, Settings
 from counterfoil.core.canonical.commands import Command
-from counterfoil.delivery.stage import Deliverer, TargetLink
+from counterfoil.delivery.resting import Rest, TargetLink
+from counterfoil.delivery.stage import Deliverer
 from counterfoil.ingress.app import Door, Ready, create_app
 from counterfoil.ingress.committer import Committer
 from counterfoil.ingress.polling import Polling
@@ -30,7 +31,7 @@ from counterfoil.kit.windows import closed_until
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import agenda, outbox, work
+from counterfoil.store import agenda, outbox_due, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -121,7 +122,7 @@ class Hub:
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
             keys = await agenda.waited_keys(conn, ("route/", "entity/", "mapping/"))
             released = await agenda.release(conn, keys, self.clock.now())
-            await self.engine.arm(conn, [*_standing_keys(self), *await outbox.partitions_open(conn), *released])
+            await self.engine.arm(conn, [*_standing_keys(self), *await outbox_due.partitions_open(conn), *released])
         return member.worker.name
 
     async def stop_work(self) -> None:
@@ -154,13 +155,15 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     replayer = Replayer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
-    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, member.may_act)
+    rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
+    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)
     every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
     polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s, lanes)
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
-    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, {name: link.closed_s for name, link in links.items()}, tuple(sources))
+    closed = {name: link.closed_s for name, link in links.items()}
+    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, rest, closed, tuple(sources))
     relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,

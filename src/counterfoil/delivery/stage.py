@@ -36,7 +36,7 @@ from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, standing
+from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
@@ -108,6 +108,7 @@ class Deliverer:
     targets: Mapping[str, TargetLink]
     clock: Clock
     arm: Arm
+    rest: Rest
     may_send: Callable[[], bool] = lambda: True
     sizes: Sizes = field(default_factory=Sizes)
 
@@ -117,28 +118,26 @@ class Deliverer:
         link = self.targets[target]
         if not self.may_send():
             return Turn(has_more=False, wake_in_s=FENCED_S)
-        rest = await self._rest.look(target, link)
-        if rest.wait_s is not None:
-            return Turn(has_more=False, wake_in_s=rest.wait_s)
-        flow = _Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, rest.is_trial, rest.has_real_time)
+        async with self.rest.look(target, link) as look:
+            if look.wait_s is not None:
+                return Turn(has_more=False, wake_in_s=look.wait_s)
+            return await self._work(_Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, look.is_trial, look.has_real_time))
+
+    async def _work(self, flow: _Flow) -> Turn:
         async with asyncio.TaskGroup() as group:
             for _ in range(flow.width):
                 group.create_task(self._pump(flow))
         if flow.pause_s is not None:
             return Turn(has_more=False, wake_in_s=flow.pause_s)
         if flow.is_trial and not flow.has_tried:
-            await self._rest.idle(target)
+            await self.rest.idle(flow.target)
         elif flow.is_over or flow.is_trial:
             return Turn(has_more=True)
         async with self.pool.connection() as conn:
-            due = await outbox.next_due(conn, target, batch_key)
+            due = await outbox_due.next_due(conn, flow.target, flow.batch_key)
             if due is not None and await self._has_full_batch(conn, flow):
                 return Turn(has_more=True)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
-
-    @property
-    def _rest(self) -> Rest:
-        return Rest(self.pool, self.clock, self.arm)
 
     async def _pump(self, flow: _Flow) -> None:
         while not flow.is_over or flow.is_watching:
@@ -222,9 +221,9 @@ class Deliverer:
         await self._settle(batch, outcomes)
         trouble = trouble_of(outcomes)
         if trouble is not None:
-            flow.pause_s = await self._rest.fell(batch.target, trouble, is_trial=flow.is_trial)
+            flow.pause_s = await self.rest.fell(batch.target, trouble, is_trial=flow.is_trial)
         elif flow.is_trial and any(outcome.status is not OutcomeStatus.UNKNOWN for outcome in outcomes):
-            await self._rest.rose(batch.target)
+            await self.rest.rose(batch.target)
 
     async def _call(self, flow: _Flow, batch: Try, bound: Mapping[str, str]) -> Sequence[Outcome]:
         delivery = flow.link.deliver[CommandKind(batch.rows[0].kind)]

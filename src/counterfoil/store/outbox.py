@@ -229,13 +229,16 @@ _PLAIN = (
     "reason", "rules_version", "causation_id", "content",
 )  # fmt: skip
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, subject_kind, subject_id, key_id, arguments from command c "
-_CLAIM = """
-where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', 'unknown')
-    and (next_try_at is null or next_try_at <= %(now)s) and id <> all(%(without)s::uuid[]) and lane >= %(from)s and lane < %(below)s
+MAY_BE_TRIED = """
+    and state in ('ready', 'unknown') and (next_try_at is null or next_try_at <= %(now)s)
     and (order_key = '' or not exists (
         select 1 from command e where e.target = c.target and e.batch_key = c.batch_key and e.order_key = c.order_key and e.order_key <> ''
             and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
     and not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
+"""
+_CLAIM = f"""
+where target = %(target)s and batch_key = %(batch_key)s and id <> all(%(without)s::uuid[]) and lane >= %(from)s and lane < %(below)s
+{MAY_BE_TRIED}
 order by lane, seq limit %(limit)s
 """
 
@@ -266,18 +269,6 @@ async def claim(
         "below": lanes.stop,
     }
     return await _read(conn, cipher, _CLAIM, given)
-
-
-async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:
-    """Return when the partition's earliest delayed command is due, None if none is delayed."""
-    cursor = await conn.execute(
-        "select min(next_try_at) from command"
-        " where target = %s and batch_key = %s and state in ('ready', 'unknown') and next_try_at is not null"
-        " and not exists (select 1 from relearning r where r.target = %s and r.learned_at is null)",
-        (target, batch_key, target),
-    )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
 
 
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[str]) -> list[CommandRow]:
@@ -462,15 +453,6 @@ async def missing_needs(conn: Conn, ids: Sequence[str]) -> dict[str, tuple[str, 
         "select command_id, array_agg(key order by key) from command_need where command_id = any(%s::uuid[]) group by 1", (list(ids),)
     )
     return {id.hex: tuple(keys) for id, keys in await cursor.fetchall()}
-
-
-async def partitions_open(conn: Conn, target: str = "") -> list[Key]:
-    """Return partitions, of one target or of all, that have ready or unknown commands (for a start after a long stop)."""
-    cursor = await conn.execute(
-        "select distinct target, batch_key from command where state in ('ready', 'unknown') and %(target)s in ('', target)",
-        {"target": target},
-    )
-    return sorted(deliver_key(target, batch_key) for target, batch_key in await cursor.fetchall())
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,12 @@ class Standing:
     tries: int = 0
     next_try_at: datetime | None = None
     real_time_at: datetime | None = None
+    tried_until: datetime | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a worker is looking at it, as far as that one has said; news of it end the claim."""
+        return self.tried_until is not None and self.tried_until == self.next_try_at
 
     @property
     def is_down(self) -> bool:
@@ -61,7 +67,7 @@ class Trouble:
     retry_after_s: float | None = None
 
 
-_NAMES = "connection, down_since, up_at, is_refused, is_by_sending, code, words, tries, next_try_at, real_time_at"
+_NAMES = "connection, down_since, up_at, is_refused, is_by_sending, code, words, tries, next_try_at, real_time_at, tried_until"
 
 
 async def read(conn: Conn, connection: str) -> Standing:
@@ -75,13 +81,30 @@ async def read_all(conn: Conn) -> list[Standing]:
     return [Standing(*row) for row in await (await conn.execute(f"select {_NAMES} from standing order by connection")).fetchall()]
 
 
-async def claim_probe(conn: Conn, connection: str, now: datetime) -> bool:
-    """Return whether the caller is the one to look at a connection that is down; others may if nothing is heard for ``PROBE_S``."""
-    cursor = await conn.execute(
-        "update standing set next_try_at = %s where connection = %s and down_since is not null and next_try_at <= %s",
-        (now + timedelta(seconds=PROBE_S), connection, now),
+_CLAIM = """
+update standing set next_try_at = %(until)s, tried_until = %(until)s, tried_by = %(worker)s
+where connection = %(connection)s and down_since is not null and (next_try_at <= %(now)s or (
+    tried_until = next_try_at and tried_by <> ''
+    and (not exists (select from worker w where w.id = tried_by) or (tried_by = %(worker)s and not %(is_trying)s))))
+"""
+
+
+async def claim_probe(conn: Conn, connection: str, now: datetime, worker: str = "", *, is_trying: bool = False) -> bool:
+    """Return whether the caller is the one to look at a connection that is down.
+
+    A claim ends with what was found, when it is given up, after ``PROBE_S``, and with its worker's row. ``is_trying``: the worker itself
+    is looking at it just now; otherwise a former claim of its own was lost sight of, and does not hinder it.
+    """
+    until = now + timedelta(seconds=PROBE_S)
+    given = {"connection": connection, "now": now, "until": until, "worker": worker, "is_trying": is_trying}
+    return (await conn.execute(_CLAIM, given)).rowcount > 0
+
+
+async def free_probe(conn: Conn, connection: str, at: datetime) -> None:
+    """Give a claim up of which nothing came: others may look from that instant. Without one nothing changes."""
+    await conn.execute(
+        "update standing set next_try_at = %s, tried_until = null where connection = %s and tried_until = next_try_at", (at, connection)
     )
-    return cursor.rowcount > 0
 
 
 async def note_down(
@@ -168,9 +191,9 @@ async def note_up(conn: Conn, connection: str, now: datetime) -> bool:
     return True
 
 
-async def try_now(conn: Conn, connection: str, now: datetime) -> None:
-    """Have a connection that is down looked at at once: what it was missing is there again."""
-    await conn.execute("update standing set next_try_at = %s where connection = %s and down_since is not null", (now, connection))
+async def try_at(conn: Conn, connection: str, at: datetime) -> None:
+    """Have a connection that is down looked at from that instant, whoever looks at it now."""
+    await conn.execute("update standing set next_try_at = %s where connection = %s and down_since is not null", (at, connection))
 
 
 async def note_real_time(conn: Conn, connection: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, case_work, migrate, standing, targets, unarmed
 from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.standing import Standing
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class Upkeep:
     targets: Mapping[str, tuple[Target, Context]]
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    rest: Rest
     closed_s: Mapping[str, Callable[[datetime], float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
 
@@ -41,26 +43,31 @@ class Upkeep:
         This is also how a target that is down is looked at when nothing is to be sent to it; the case about it closes by itself.
         """
         del care
-        target, ctx = self.targets[key]
         if key in self.closed_s and self.closed_s[key](self.clock.now()) > 0:
             return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
-        rest = Rest(self.pool, self.clock, self.arm)
         async with self.pool.connection() as conn:
             before = await standing.read(conn, key)
-            if before.is_down and not await standing.claim_probe(conn, key, self.clock.now()):
-                return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
+        if not before.is_down:
+            await self._read(key, before)
+        else:
+            async with self.rest.claim(key) as is_ours:
+                if is_ours:
+                    await self._read(key, before)
+        return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
+
+    async def _read(self, key: str, before: Standing) -> None:
+        target, ctx = self.targets[key]
         try:
             state = await target.state(ctx)
         except HubError as error:
             log.warning("target cannot be read", target=key, code=error.code)
-            await rest.fell(key, as_trouble(error), is_trial=before.is_down, is_by_sending=False)
-            return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
+            await self.rest.fell(key, as_trouble(error), is_trial=before.is_down, is_by_sending=False)
+            return
         await self._keep(key, state)
         if before.is_by_sending:
-            await rest.trial(key)
+            await self.rest.trial(key)
         elif before.is_down:
-            await rest.rose(key)
-        return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
+            await self.rest.rose(key)
 
     async def _keep(self, key: str, state: TargetState) -> None:
         now = self.clock.now()

@@ -9,7 +9,8 @@ from typing import Any
 
 from counterfoil.core.canonical.commands import Command, CommandKind, UpsertProduct
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.delivery.stage import Deliverer, TargetLink
+from counterfoil.delivery.resting import Rest, TargetLink
+from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatus
@@ -85,10 +86,19 @@ class Desk:
     batch_size_max: int = 100
     width: int = 1
     windows: tuple[Window, ...] = ()
+    worker: str = ""
+    _rest: Rest | None = None
 
-    async def turn(self, care: Care = CALM, **changes: Any) -> Turn:
+    @property
+    def rest(self) -> Rest:
+        """The process's resting: one for all of its turns."""
+        if self._rest is None:
+            self._rest = Rest(self.pool, self.clock, self._arm, lambda: self.worker)
+        return self._rest
+
+    async def turn(self, care: Care = CALM, partition: str = PARTITION, **changes: Any) -> Turn:
         """Take one turn of the partition."""
-        return await self.deliverer(**changes).turn(PARTITION, care)
+        return await self.deliverer(**changes).turn(partition, care)
 
     def deliverer(self, **changes: Any) -> Deliverer:
         """Return a deliverer, as every process has one."""
@@ -96,7 +106,9 @@ class Desk:
         ctx = Context("books", None, http, self.clock)
         one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max)
         link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width, self.windows)
-        return Deliverer(self.pool, self.cipher, {"books": link}, self.clock, self._arm, **{"may_send": self.may_send, **changes})
+        return Deliverer(
+            self.pool, self.cipher, {"books": link}, self.clock, self._arm, self.rest, **{"may_send": self.may_send, **changes}
+        )
 
     async def _arm(self, conn: Conn, keys: Sequence[Key]) -> None:
         del conn

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import psycopg
 import pytest
 from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.canonical.commands import Command
+from counterfoil.delivery.resting import Rest
 from counterfoil.kit.connector import Context, Target, TargetState
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
-from counterfoil.store import standing
+from counterfoil.store import standing, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.standing import Trouble
@@ -47,7 +49,7 @@ class Readable:
 def upkeep(desk: Desk) -> Upkeep:
     ctx = Context("books", None, HttpClient("http://127.0.0.1", budget=LocalBudget()), desk.clock)
     target: Target = Readable(desk)  # type: ignore[assignment]
-    return Upkeep(desk.pool, {"books": (target, ctx)}, desk.clock, desk._arm)
+    return Upkeep(desk.pool, {"books": (target, ctx)}, desk.clock, desk._arm, desk.rest)
 
 
 async def test_a_queue_stands_for_thirty_days_and_drains_in_order(desk: Desk) -> None:
@@ -139,6 +141,124 @@ async def test_only_one_worker_looks_at_a_target_that_is_down(desk: Desk) -> Non
         assert await standing.claim_probe(one, "books", desk.clock.now())
         await one.commit()
         assert not await standing.claim_probe(other, "books", desk.clock.now())
+
+
+async def join(desk: Desk, name: str) -> str:
+    async with desk.pool.connection() as conn:
+        return (await workers.join(conn, name, "host", "1")).id
+
+
+async def has_claimed(desk: Desk, worker: str, *, is_trying: bool = False) -> bool:
+    async with desk.pool.connection() as conn:
+        return await standing.claim_probe(conn, "books", desk.clock.now(), worker, is_trying=is_trying)
+
+
+async def test_the_claim_of_a_worker_that_is_gone_is_free_and_of_a_living_one_is_not(desk: Desk) -> None:
+    one, other = await join(desk, "one"), await join(desk, "other")
+    await desk.wish(1)
+    desk.books.failing = lambda _call, _commands: unreachable()
+    await desk.turn()
+    desk.later(1.0)
+    assert await has_claimed(desk, one)
+    assert not await has_claimed(desk, other)
+    async with desk.pool.connection() as conn:
+        await workers.leave(conn, one)
+    assert await has_claimed(desk, other)
+
+
+async def test_a_wait_that_the_target_earned_is_not_cut_short_by_a_worker_that_is_gone(desk: Desk) -> None:
+    desk.worker = await join(desk, "one")
+    await desk.wish(1)
+    desk.books.failing = lambda _call, _commands: unreachable()
+    for _ in range(5):
+        desk.later((await desk.turn()).wake_in_s or 0)
+    await desk.turn()  # looked at, found down: to be looked at again in many seconds
+    async with desk.pool.connection() as conn:
+        await workers.leave(conn, desk.worker)
+    assert not await has_claimed(desk, await join(desk, "other"))
+
+
+async def test_a_trial_cut_by_the_database_is_taken_up_again_at_once(desk: Desk) -> None:
+    desk.worker = await join(desk, "one")
+    await desk.wish(1)
+    desk.books.failing = lambda call, _commands: None if call == "probe" else unreachable()
+    desk.later((await desk.turn()).wake_in_s or 0)
+
+    async def cut(self: Rest, *_: object) -> None:
+        async with self.pool.connection() as conn:
+            await conn.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    desk.books.failing = lambda _call, _commands: None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rest, "rose", cut)
+        patch.setattr(standing, "free_probe", cut_too)
+        with pytest.raises(BaseExceptionGroup):
+            await desk.turn()
+    assert not await has_claimed(desk, await join(desk, "other"))
+    assert desk.books.done == ["k1"]
+    desk.later(1.0)
+    await desk.settle()
+    assert (await desk.states(1), await standing_of(desk)) == (["done"], False)
+    assert desk.clock.now() < START + timedelta(seconds=10)
+
+
+async def cut_too(*_: object) -> None:
+    raise psycopg.OperationalError("terminated")
+
+
+async def standing_of(desk: Desk) -> bool:
+    async with desk.pool.connection() as conn:
+        return (await standing.read(conn, "books")).is_down
+
+
+async def test_a_database_that_cannot_be_asked_is_no_fault_of_the_target(desk: Desk) -> None:
+    await desk.wish(1)
+    away = TransientError("nobody could be asked", code="target.budget_unavailable", retry_after_s=2.0, is_unavailable=True)
+    desk.books.failing = lambda _call, _commands: away
+    turn = await desk.turn()
+    assert (turn.wake_in_s, await standing_of(desk)) == (2.0, False)
+    desk.books.failing = lambda _call, _commands: None
+    desk.later(2.0)
+    await desk.settle()
+    assert await desk.states(1) == ["done"]
+
+
+async def test_a_trial_with_nothing_to_send_leaves_it_to_a_partition_that_has_something(desk: Desk) -> None:
+    await desk.wish(1)
+    await desk.wish(2, batch_key="other")
+    desk.books.failing = lambda call, _commands: None if call == "probe" else unreachable()
+    wait_s = (await desk.turn()).wake_in_s
+    async with desk.pool.connection() as conn:
+        await conn.execute("update command set next_try_at = %s where external_key = 'k1'", (START + timedelta(hours=1),))
+    desk.books.failing = lambda _call, _commands: None
+    desk.later(wait_s or 0)
+    desk.armed.clear()
+    await desk.turn()
+    assert desk.armed == [("deliver", "books/other")]
+    await desk.turn(partition="books/other")
+    assert (await desk.states(1, 2), await standing_of(desk)) == (["ready", "done"], False)
+
+
+async def test_a_trial_nobody_has_anything_for_neither_wakes_others_nor_closes_the_case(desk: Desk) -> None:
+    await desk.wish(1)
+    desk.books.failing = lambda call, _commands: None if call == "probe" else SetupError("may not post", code="odoo.forbidden")
+    wait_s = (await desk.turn()).wake_in_s
+    async with desk.pool.connection() as conn:
+        await conn.execute("update command set next_try_at = %s", (START + timedelta(seconds=30),))
+    desk.later(wait_s or 0)
+    desk.armed.clear()
+    looks = 0
+    while desk.clock.now() < START + timedelta(seconds=29):
+        await desk.turn()
+        looks += 1
+        desk.later(1.0)
+    assert (desk.armed, await standing_of(desk), len(await desk.cases())) == ([], True, 1)
+    probes = [call for call, _ in desk.books.calls if call == "probe"]
+    assert 5 <= len(probes) <= 8 < looks  # one read of the target each five seconds, from whichever partition
+    desk.books.failing = lambda _call, _commands: None
+    desk.later(10)
+    await desk.settle()
+    assert (await desk.states(1), await desk.cases()) == (["done"], [])
 
 
 async def test_what_is_in_doubt_stays_in_doubt_while_the_target_is_away(desk: Desk) -> None:

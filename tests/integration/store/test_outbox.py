@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.store import attempts, bindings, outbox
+from counterfoil.store import attempts, bindings, outbox, outbox_due
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
@@ -86,7 +86,7 @@ async def test_commands_of_one_order_key_come_one_at_a_time_in_order_of_wishing(
     assert [row.id for row in await claim(conn, cipher)] == [wish(3).id, old.id]
     await outbox.settle(conn, [End(old.id, NOW, EndStatus.RETRY, next_try_at=LATER)], NOW)
     assert [row.id for row in await claim(conn, cipher)] == [wish(3).id]
-    assert await outbox.next_due(conn, "odoo", "DE01") == LATER
+    assert await outbox_due.next_due(conn, "odoo", "DE01") == LATER
     await outbox.settle(conn, [End(old.id, NOW, EndStatus.REFUSED, code="odoo.x", reason="no")], NOW)
     assert [row.id for row in await claim(conn, cipher)] == [new.id, wish(3).id]
 

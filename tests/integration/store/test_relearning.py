@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.store import agenda, cursors, outbox, receipts, relearning
+from counterfoil.store import agenda, cursors, outbox, outbox_due, receipts, relearning
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
@@ -73,7 +73,7 @@ async def test_nothing_is_claimed_for_a_target_that_was_not_learned_again(conn: 
     await relearning.mark(conn, ["books"], None, NOW)
     await relearning.take_page(conn, "books", [Known("invoice_9", "x")], "page 2", NOW, is_last=False)
     assert await outbox.claim(conn, cipher, "books", "de/sales", NOW, 10) == []
-    assert await outbox.next_due(conn, "books", "de/sales") is None
+    assert await outbox_due.next_due(conn, "books", "de/sales") is None
     await relearning.take_page(conn, "books", [], "end", NOW, is_last=True)
     assert [row.external_key for row in await outbox.claim(conn, cipher, "books", "de/sales", NOW, 10)] == ["invoice_1"]
     (at,) = await relearning.list_all(conn)
