@@ -6,7 +6,9 @@ import itertools
 import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -84,6 +86,21 @@ class Desk:
     def company_id(self) -> int:
         """The company of the wishes' entity."""
         return self.books.companies[self.wishes.entity]
+
+    @asynccontextmanager
+    async def locked(self, until: date) -> AsyncIterator[None]:
+        """Lock the entity's books up to and including a day for as long as the context lasts: a real server's are shared by all tests."""
+        (before,) = await self.plain.find("res.company", [["id", "=", self.company_id]], ["fiscalyear_lock_date"], self.company_id)
+        await self._lock(until.isoformat())
+        try:
+            yield
+        finally:
+            await self._lock(before["fiscalyear_lock_date"])
+
+    async def _lock(self, until: str | bool) -> None:
+        context = {"allowed_company_ids": [self.company_id]}
+        await self.plain.call("res.company", "write", [self.company_id], vals={"fiscalyear_lock_date": until}, context=context)
+        self.ctx.state.clear()  # the connector remembers lock dates for a while
 
     def settings(self, **changes: Any) -> OdooConfig:
         """Return the settings with some changed."""

@@ -99,11 +99,9 @@ async def test_a_wrong_database_is_one_error(desk: Desk) -> None:
 
 async def test_the_state_tells_version_and_locks(desk: Desk) -> None:
     assert CONNECTOR.target is not None
-    company = desk.books.companies["US"]
-    await desk.plain.call(
-        "res.company", "write", [company], vals={"fiscalyear_lock_date": "2023-12-31"}, context={"allowed_company_ids": [company]}
-    )
-    state = await CONNECTOR.target.state(desk.ctx)
+    desk.wishes.entity = "US"
+    async with desk.locked(date(2023, 12, 31)):
+        state = await CONNECTOR.target.state(desk.ctx)
     assert state.version.startswith(str(desk.plain.major))
     assert (state.locked_until["US"], state.locked_until["DE"]) == (date(2023, 12, 31), None)
 

@@ -171,12 +171,10 @@ async def test_nothing_is_posted_into_a_locked_period(desk: Desk) -> None:
     desk.wishes.entity = "JP"
     customer = desk.wishes.customer()
     await desk.done(customer)
-    context = {"allowed_company_ids": [desk.company_id]}
-    await desk.plain.call("res.company", "write", [desk.company_id], vals={"fiscalyear_lock_date": "2024-12-31"}, context=context)
-    desk.ctx.state.clear()
     early = desk.wishes.invoice(customer, line(100, "JPY"), total=100, currency="JPY", on=date(2024, 12, 31))
     late = desk.wishes.invoice(customer, line(100, "JPY"), total=100, currency="JPY", on=date(2025, 1, 1))
-    outcomes = await desk.send(early, late)
+    async with desk.locked(date(2024, 12, 31)):
+        outcomes = await desk.send(early, late)
     assert statuses(outcomes) == ["refused", "done"]
     assert (outcomes[0].case_class, outcomes[0].code) == ("period_locked", "odoo.period_locked")
     found = await desk.plain.find("account.move", [["ref", "=", early.subject.id.removeprefix("stripe:")]], ["id"], desk.company_id)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import pytest
+
 from counterfoil.connectors.odoo.payment_rows import payment_of
 from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import line
 from counterfoil.core.canonical.commands import Account, AccountRole, PostDocument
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Outcome
+
+YEAR_END = date(2024, 12, 31)
 
 
 async def test_a_payment_debits_clearing_and_credits_the_receivable(desk: Desk) -> None:
@@ -88,10 +92,9 @@ async def test_a_payment_in_a_locked_period_is_refused(desk: Desk) -> None:
     desk.wishes.entity = "JP"
     customer = desk.wishes.customer()
     await desk.done(customer)
-    context = {"allowed_company_ids": [desk.company_id]}
-    await desk.plain.call("res.company", "write", [desk.company_id], vals={"fiscalyear_lock_date": "2024-12-31"}, context=context)
-    desk.ctx.state.clear()
-    outcomes = await desk.send(desk.wishes.payment(customer, 100, "JPY", on=date(2024, 6, 20)), desk.wishes.payment(customer, 100, "JPY"))
+    early, late = desk.wishes.payment(customer, 100, "JPY", on=date(2024, 6, 20)), desk.wishes.payment(customer, 100, "JPY")
+    async with desk.locked(YEAR_END):
+        outcomes = await desk.send(early, late)
     assert statuses(outcomes) == ["refused", "done"]
     assert outcomes[0].case_class == "period_locked"
 
@@ -104,8 +107,9 @@ async def test_a_draft_of_an_earlier_try_in_a_period_locked_since_is_made_afresh
     (posted,) = await desk.done(payment)
     await leave_as_draft(desk, posted)
     later = replace(payment, arguments=replace(payment_of(payment), paid_on=date(2025, 1, 1)))
-    assert statuses(await desk.send(later)) == ["unknown"]  # the draft is gone, nothing was posted
-    (outcome,) = await desk.done(later)
+    async with desk.locked(YEAR_END):
+        assert statuses(await desk.send(later)) == ["unknown"]  # the draft is gone, nothing was posted
+        (outcome,) = await desk.done(later)
     assert (await desk.record(outcome, "date"))["date"] == "2025-01-01"
     assert outcome.external_id != posted.external_id
 
@@ -119,16 +123,33 @@ async def test_an_invoice_drafted_in_a_period_locked_since_is_made_afresh(desk: 
     await leave_as_draft(desk, posted)
     assert isinstance(invoice.arguments, PostDocument)
     later = replace(invoice, arguments=replace(invoice.arguments, accounting_on=date(2025, 1, 1)))
-    assert statuses(await desk.send(later)) == ["unknown"]
-    (outcome,) = await desk.done(later)
+    async with desk.locked(YEAR_END):
+        assert statuses(await desk.send(later)) == ["unknown"]
+        (outcome,) = await desk.done(later)
     assert (await desk.record(outcome, "date"))["date"] == "2025-01-01"
 
 
 async def leave_as_draft(desk: Desk, posted: Outcome) -> None:
-    """Leave a posted record as a try that died before posting would have left it, then lock 2024."""
+    """Leave a posted record as a try that died before posting would have left it."""
+    if desk.plain.major == 17:
+        pytest.skip("Odoo 17 locks no period that holds a draft, so this cannot come about there")
     model, _, record = posted.external_id.partition("/")
     method = "action_draft" if model == "account.payment" else "button_draft"
     context = {"allowed_company_ids": [desk.company_id]}
     await desk.plain.call(model, method, [int(record)], context=context)
-    await desk.plain.call("res.company", "write", [desk.company_id], vals={"fiscalyear_lock_date": "2024-12-31"}, context=context)
-    desk.ctx.state.clear()
+
+
+async def test_books_locked_for_a_test_that_fails_are_open_again_after_it(desk: Desk) -> None:
+    desk.wishes.entity = "JP"
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    while_locked, after = (desk.wishes.payment(customer, 100, "JPY", on=YEAR_END) for _ in range(2))
+
+    async def fail_while_locked() -> None:
+        async with desk.locked(YEAR_END):
+            assert statuses(await desk.send(while_locked)) == ["refused"]
+            raise RuntimeError("a test that fails")
+
+    with pytest.raises(RuntimeError, match="a test that fails"):
+        await fail_while_locked()
+    await desk.done(after)
