@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import itertools
+import os
 from datetime import UTC, datetime
 
 import pytest
 from tests.conftest import Server
 
-from counterfoil.store import cursors
+from counterfoil.store import audit, cursors
 from counterfoil.store.cursors import Cursor
 
 from .conftest import Program
@@ -51,9 +53,11 @@ def test_a_backup_is_restored_into_another_database(program: Program, database: 
     assert "counterfoil backfill stripe_de --since 2026-01-01 --again" in shown.err
     again = program.run("restore", str(program.folder / "b"))
     assert (again.code, "--replace" in again.err) == (2, True)
-    replaced = program.run("restore", str(program.folder / "b"), "--replace", "--json")
+    replaced = program.run("restore", str(program.folder / "b"), "--replace", "--by", "ada", "--json")
     assert replaced.code == 0
     assert replaced.json()["restored"]["targets"] == ["books"]
+    (line,) = in_database(other, audit.recent)  # of the restore before, nothing is left: it was dropped with that hub
+    assert (line.actor, line.action, line.detail["replace"]) == ("ada", "restored", True)
 
 
 def test_a_backup_without_its_key_is_not_restored(program: Program, database: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +68,18 @@ def test_a_backup_without_its_key_is_not_restored(program: Program, database: st
     ended = program.run("restore", str(program.folder / "b"))
     assert (ended.code, "key 'k1'" in ended.err) == (2, True)
     assert not (program.folder / "home" / "encryption.keys").exists()
+
+
+def test_a_restore_by_a_container_s_user_without_a_name_is_noted_by_number(
+    program: Program, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 10002")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(os, "getuid", lambda: 10002)
+    assert program.run("restore", "--relearn-only").code == 0
+    assert [(line.actor, line.action) for line in in_database(database, audit.recent)] == [("uid 10002", "marked to be learned again")]
 
 
 def test_learning_again_is_asked_for_alone_or_after_a_restore(program: Program) -> None:

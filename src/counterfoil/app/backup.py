@@ -20,7 +20,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from counterfoil import __version__
-from counterfoil.store import cursors, dump, migrate, outbox_due, relearning, rotation, views, workers
+from counterfoil.store import audit, cursors, dump, migrate, outbox_due, relearning, rotation, views, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, connect
@@ -209,12 +209,20 @@ def _is_right(needed: KeyNeeded, key: bytes) -> bool:
 
 
 async def restore(
-    dsn: str, folder: Path, keys: Mapping[str, bytes], targets: Iterable[str], sources: Iterable[str], now: datetime, *, is_replaced: bool
+    dsn: str,
+    folder: Path,
+    keys: Mapping[str, bytes],
+    targets: Iterable[str],
+    sources: Iterable[str],
+    now: datetime,
+    *,
+    actor: str,
+    is_replaced: bool,
 ) -> Restored:
     """Put a backup into a database, bring it up to this version, and mark its targets to be learned again; all in one transaction.
 
-    ``targets`` and ``sources`` are the configured ones; targets of the backup's own commands are marked as well. ``is_replaced``: what the
-    database holds may be dropped.
+    ``targets`` and ``sources`` are the configured ones; targets of the backup's own commands are marked as well. ``actor``: who does it, as
+    the restored hub's audit log keeps it. ``is_replaced``: what the database holds may be dropped.
 
     Raises:
         StoreError: the backup, its keys or the database do not allow it; the database is as it was.
@@ -235,17 +243,30 @@ async def restore(
         if manifest.is_balanced and not where.is_balanced:
             raise StoreError("what was restored does not add up; nothing was changed", code="restore.unbalanced")
         marked = await _mark(conn, targets, manifest.taken_at, now)
-        return Restored(manifest, tuple(done), tuple(marked), tuple(await gaps(conn, sources, now)))
+        restored = Restored(manifest, tuple(done), tuple(marked), tuple(await gaps(conn, sources, now)))
+        detail = {"backup": str(folder), "replace": is_replaced, **_described(restored)}
+        await audit.append(conn, audit.AuditLine(now, actor, "restored", "hub", detail))
+        return restored
 
 
-async def mark_only(dsn: str, targets: Iterable[str], sources: Iterable[str], now: datetime) -> Restored:
+async def mark_only(dsn: str, targets: Iterable[str], sources: Iterable[str], now: datetime, *, actor: str) -> Restored:
     """Mark targets to be learned again in a database that was put back by other means (point-in-time recovery). Raises StoreError."""
     conn = await _alone(dsn)
     async with conn:
         done = await migrate.migrate(conn)
         await workers.forget_all(conn)
         marked = await _mark(conn, targets, None, now)
-        return Restored(None, tuple(done), tuple(marked), tuple(await gaps(conn, sources, now)))
+        restored = Restored(None, tuple(done), tuple(marked), tuple(await gaps(conn, sources, now)))
+        await audit.append(conn, audit.AuditLine(now, actor, "marked to be learned again", "hub", _described(restored)))
+        return restored
+
+
+def _described(restored: Restored) -> dict[str, object]:
+    """Return what the audit log keeps: which state came back, made by which version, and what was done to it."""
+    found: dict[str, object] = {"targets": list(restored.targets), "migrations": list(restored.migrations)}
+    if (shown := restored.manifest) is None:
+        return found
+    return {"taken_at": shown.taken_at.isoformat(), "version": shown.version, "sha256": shown.sha256, **found}
 
 
 async def _alone(dsn: str) -> Conn:

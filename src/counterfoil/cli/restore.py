@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.output import print_json, print_table, when, words
-from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, fail, run
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, fail, run, who
 
 if TYPE_CHECKING:
     from counterfoil.app.backup import Restored
@@ -21,13 +21,14 @@ def restore(
         bool,
         typer.Option("--relearn-only", help="The database was put back by other means (point-in-time recovery): only do what follows one."),
     ] = False,
+    by: By = "",
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup back, all or nothing, while no worker runs. Nothing is posted afterwards before the books were read again."""
     if (source is None) != relearn_only or (relearn_only and replace):
         fail("name the backup's folder, or give --relearn-only alone")
-    restored = run(_restore(config, source, replace))
+    restored = run(_restore(config, source, replace, who(by)))
     if as_json:
         print_json({"restored": restored, "commands": [gap.command for gap in restored.gaps if gap.command]})
         return
@@ -46,7 +47,7 @@ def restore(
         )
 
 
-async def _restore(config: Path, source: Path | None, is_replaced: bool) -> Restored:
+async def _restore(config: Path, source: Path | None, is_replaced: bool, actor: str) -> Restored:
     import os
     from datetime import UTC, datetime
 
@@ -62,6 +63,6 @@ async def _restore(config: Path, source: Path | None, is_replaced: bool) -> Rest
     targets = {entity.target for entity in file.entities.values()}
     async with database_url(file.hub.home, file.hub.database_url) as dsn:
         if source is None:
-            return await mark_only(dsn, targets, file.connections, datetime.now(UTC))
+            return await mark_only(dsn, targets, file.connections, datetime.now(UTC), actor=actor)
         keys = configured_keys(file.hub.home, os.environ)
-        return await put_back(dsn, source, keys, targets, file.connections, datetime.now(UTC), is_replaced=is_replaced)
+        return await put_back(dsn, source, keys, targets, file.connections, datetime.now(UTC), actor=actor, is_replaced=is_replaced)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -87,8 +88,11 @@ async def database_of(config: Path) -> AsyncIterator[tuple[FileSettings, Databas
 
 
 def who(by: str) -> str:
-    """Return who acts: as given, or the user logged in."""
-    return by or getpass.getuser()
+    """Return who acts: as given, or the user logged in; by number where a container's user has no name."""
+    try:
+        return by or getpass.getuser()
+    except (KeyError, OSError):  # the former up to Python 3.12, the latter from 3.13 on
+        return f"uid {os.getuid()}"
 
 
 def progress() -> Progress:

@@ -53,7 +53,7 @@ async def restored(made: House, folder: Path, url: str) -> AsyncIterator[Restore
     await made.hub.stop_work()
     keys = configured_keys(made.hub.settings.hub.home, os.environ)
     sources = list(made.hub.sources)
-    found = await restore(url, folder, keys, ["books"], sources, made.clock.now(), is_replaced=False)
+    found = await restore(url, folder, keys, ["books"], sources, made.clock.now(), actor="tests", is_replaced=False)
     values = {**made.values, "hub": {**made.values["hub"], "database_url": url}}
     before = made.hub, made.intake
     async with open_hub(from_values(values), made.clock) as hub, serve_intake(hub, "127.0.0.1", 0, SystemClock()) as address:

@@ -14,7 +14,8 @@ from tests.conftest import Server
 
 from counterfoil.app.backup import Restored, back_up, gaps, mark_only, read_manifest, restore
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.store import cursors, outbox, receipts, relearning, views
+from counterfoil.store import audit, cursors, outbox, receipts, relearning, views
+from counterfoil.store.audit import AuditLine
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.errors import StoreError
@@ -57,7 +58,7 @@ async def ask(url: str, work: Callable[[Any], Any]) -> Any:
 
 async def put_back(url: str, folder: Path, *, keys: dict[str, bytes] = KEYS, is_replaced: bool = False) -> Restored:
     """Restore, with `books` as the configured target."""
-    return await restore(url, folder, keys, ["books"], ["stripe"], NOW, is_replaced=is_replaced)
+    return await restore(url, folder, keys, ["books"], ["stripe"], NOW, actor="ada", is_replaced=is_replaced)
 
 
 async def test_what_is_restored_is_what_was_backed_up(database: str, other: str, tmp_path: Path) -> None:
@@ -75,6 +76,24 @@ async def test_what_is_restored_is_what_was_backed_up(database: str, other: str,
     # Sequences go on where they were: the next delivery gets the next number.
     incoming = [receipts.Incoming("stripe", "evt_3", "in_3", "invoice.paid", b"{}", NOW)]
     assert (await ask(other, lambda conn: receipts.append(conn, Cipher(KEYS), incoming, NOW))).ids == (3,)
+
+
+async def test_a_restored_hub_keeps_who_restored_it_beside_what_was_done_before(database: str, other: str, tmp_path: Path) -> None:
+    before = AuditLine(NOW, "eve", "waived", "case/1", {"reason": "a test"})
+    await ask(database, lambda conn: audit.append(conn, before))
+    manifest = await back_up(database, KEYS, tmp_path / "b")
+    await put_back(other, tmp_path / "b", is_replaced=True)
+    line, kept = await ask(other, audit.recent)
+    assert (line.at, line.actor, line.action, line.subject, kept) == (NOW, "ada", "restored", "hub", before)
+    assert line.detail == {
+        "backup": str(tmp_path / "b"),
+        "replace": True,
+        "taken_at": manifest.taken_at.isoformat(),
+        "version": manifest.version,
+        "sha256": manifest.sha256,
+        "targets": ["books"],
+        "migrations": [],
+    }
 
 
 async def test_the_backup_shows_one_instant_though_the_hub_works(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,8 +213,10 @@ async def test_a_folder_that_is_no_backup_is_refused(other: str, tmp_path: Path)
 
 async def test_a_database_put_back_by_other_means_is_marked(database: str) -> None:
     await fill(database)
-    found = await mark_only(database, ["books", "archive"], [], NOW)
+    found = await mark_only(database, ["books", "archive"], [], NOW, actor="ada")
     assert found.targets == ("archive", "books")
+    detail = {"targets": ["archive", "books"], "migrations": []}
+    assert await ask(database, audit.recent) == [AuditLine(NOW, "ada", "marked to be learned again", "hub", detail)]
     assert [at.learned_at for at in await ask(database, relearning.list_all)] == [None, None]
 
 
