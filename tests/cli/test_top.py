@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
-from counterfoil.app.topping import Flow, Top, flows
+from counterfoil.app.topping import Flow, Maintained, Top, flows, maintained
 from counterfoil.cli.top import picture
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.kit.limits import BreakerState
+from counterfoil.kit.windows import Dated, Weekly
 from counterfoil.store import outbox, pulse
 from counterfoil.store.blocking import Blocked, Blocker, Sum
 from counterfoil.store.budgets import BudgetSeen
@@ -92,6 +95,41 @@ def test_everything_is_told_in_80_columns_as_in_140(width: int) -> None:
     squeezed = " ".join(text.split())
     for words in ("1 worker", "120", "20,001+", "real time", "away since 3 min", "41 postings", "12,345.67 EUR", "44.0 s", "950"):
         assert words in squeezed, words
+
+
+def connections_shown(found: Top, width: int = 140) -> str:
+    """Return the table of connections as it is printed, every run of white space as one blank."""
+    file = io.StringIO()
+    Console(width=width, file=file, force_terminal=False).print(picture(found, width))
+    return " ".join(file.getvalue().partition("Connections")[2].partition("Stands still")[0].split())
+
+
+def test_a_declared_maintenance_is_told_with_its_end_beside_what_else_is_wrong() -> None:
+    # The books are well, the source is away, and a connection nobody has called yet is maintained till the day after.
+    ends = {"archive": timedelta(hours=13), "books": timedelta(hours=2), "stripe_us": timedelta(minutes=45)}
+    shown = connections_shown(replace(full(), maintenance=tuple(Maintained(name, NOW + after) for name, after in ends.items())))
+    assert "archive declared maintenance until 2026-03-03 01:00 UTC, 13.0 h left" in shown
+    assert "books declared maintenance until 14:00 UTC, 2.0 h left 50.0 200" in shown
+    assert "stripe_us declared maintenance until 12:45 UTC, 45 min left 25.0 25.0" in shown
+    assert "away since 3 min" in shown
+    assert "fine" not in shown
+    assert "maintenance" not in connections_shown(full())
+
+
+def test_windows_in_force_are_found_by_the_clock() -> None:
+    # 2 March 2026 is a Monday; noon in UTC is 13:00 in Berlin.
+    berlin = Weekly(frozenset({0}), time(13), time(15, 30), ZoneInfo("Europe/Berlin"))
+    windows = {"books": [berlin], "stripe_us": [Dated(NOW - timedelta(hours=2), NOW)], "archive": []}
+    assert maintained(windows, NOW) == (Maintained("books", datetime(2026, 3, 2, 14, 30, tzinfo=UTC)),)
+    assert maintained(windows, NOW - timedelta(seconds=1)) == (Maintained("stripe_us", NOW),)
+
+
+def test_the_configuration_s_maintenance_is_shown_and_told_to_programs(program: Program) -> None:
+    assert program.run("top", "--json").json()["maintenance"] == []
+    window = "[[connections.books.maintenance]]\nstarts_at = 2020-01-01T00:00:00Z\nends_at = 2999-12-31T22:00:00Z\n"
+    program.config.write_text(f"{program.config.read_text('utf-8')}\n{window}", "utf-8")
+    assert program.run("top", "--json").json()["maintenance"] == [{"connection": "books", "until": "2999-12-31T22:00:00+00:00"}]
+    assert "declared maintenance until 2999-12-31 22:00 UTC" in " ".join(program.run("top", "--once").out.split())
 
 
 def test_an_empty_hub_says_what_to_do(program: Program) -> None:

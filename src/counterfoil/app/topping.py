@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from counterfoil.kit.clock import Clock
+from counterfoil.kit.windows import Window, closed_until
 from counterfoil.store import blocking, pulse, relearning, standing, workers
 from counterfoil.store.blocking import Blocker
 from counterfoil.store.budgets import BudgetSeen, list_budgets
@@ -33,6 +34,14 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintained:
+    """A connection in declared maintenance: nothing is sent to it before ``until``, by the hub's clock."""
+
+    connection: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Top:
     """One picture. ``flows``: received, read, decided, posted; lanes as in ``commands.Lane``."""
 
@@ -45,14 +54,16 @@ class Top:
     relearning: tuple[Relearning, ...]
     blockers: tuple[Blocker, ...]
     workers: tuple[Worker, ...]
+    maintenance: tuple[Maintained, ...] = ()
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Takes samples one after the other and remembers a minute of them."""
+    """Takes samples one after the other and remembers a minute of them. ``windows``: declared maintenance, by connection."""
 
     pool: Pool
     clock: Clock
+    windows: Mapping[str, Sequence[Window]] = field(default_factory=dict)
     _history: deque[Counters] = field(default_factory=deque)
     _taken: int = 0
     _recent: tuple[Recent, ...] = ()
@@ -92,7 +103,14 @@ class Watcher:
             relearning=tuple(one for one in await relearning.list_all(conn) if one.caught_up_at is None),
             blockers=self._blockers,
             workers=tuple(await workers.list_workers(conn)),
+            maintenance=maintained(self.windows, now),
         )
+
+
+def maintained(windows: Mapping[str, Sequence[Window]], now: datetime) -> tuple[Maintained, ...]:
+    """Return the connections that are in declared maintenance now, by name."""
+    found = ((name, closed_until(windows[name], now)) for name in sorted(windows))
+    return tuple(Maintained(name, until) for name, until in found if until is not None)
 
 
 def flows(history: Sequence[Counters], posted: Posted) -> tuple[Flow, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.topping import Top, Watcher
+    from counterfoil.store.budgets import BudgetSeen
     from counterfoil.store.pulse import Queue
+    from counterfoil.store.standing import Standing
 
 WIDE = 120
 """From so many columns on, tables stand side by side."""
@@ -52,8 +54,9 @@ async def _watcher(config: Path) -> AsyncIterator[Watcher]:
     from counterfoil.app.topping import Watcher
     from counterfoil.kit.clock import SystemClock
 
-    async with database_of(config) as (_, database):
-        yield Watcher(database.pool, SystemClock())
+    async with database_of(config) as (file, database):
+        windows = {name: [one.window() for one in connection.maintenance] for name, connection in file.connections.items()}
+        yield Watcher(database.pool, SystemClock(), windows)
 
 
 async def _once(config: Path) -> Top:
@@ -169,23 +172,37 @@ def _connections(found: Top) -> Table | None:
     down = {one.connection: one for one in found.standings}
     learning = {one.target for one in found.relearning if one.learned_at is None}
     seen = {one.connection: one for one in found.budgets}
-    for name in sorted({*down, *seen, *learning}):
+    closed = {one.connection: one.until for one in found.maintenance}
+    for name in sorted({*down, *seen, *learning, *closed}):
         budget = seen.get(name)
-        state = "[green]fine[/]"
-        if name in learning:
-            state = "[yellow]restored: learning again[/]"
-        elif name in down:
-            since = down[name].down_since or found.at
-            words = "refuses our key" if down[name].is_refused else "away"
-            state = f"[red]{words} since {span(max(0.0, (found.at - since).total_seconds()))}[/]"
-        elif budget is not None and budget.breaker.value != "closed":
-            state = "[red]left alone[/]" if budget.breaker.value == "open" else "[yellow]being tried[/]"
-        elif budget is not None and budget.paused_until is not None and budget.paused_until > found.at:
-            state = f"[yellow]asked to wait, {span((budget.paused_until - found.at).total_seconds())}[/]"
+        trouble = "[yellow]restored: learning again[/]" if name in learning else _trouble(down.get(name), budget, found.at)
+        # Whatever else is known of it stays in sight: it is why the books may not be back when the maintenance is over.
+        states = [_closed(closed[name], found.at)] if name in closed else []
+        states += [trouble] if trouble else []
+        state = "\n".join(states) or "[green]fine[/]"
         figures = ("", "", "", "") if budget is None else _figures(budget.rate_per_s, budget.rate_full, budget.slots_used, budget.slots_max)
         error = "" if budget is None or not budget.last_code_at else f"{budget.last_code}, {_ago(budget.last_code_at, found.at)}"
         table.add_row(escape(name), state, *figures, escape(error))
     return table if table.row_count else None
+
+
+def _trouble(down: Standing | None, budget: BudgetSeen | None, now: datetime) -> str:
+    """Return what is wrong with a connection; empty: nothing."""
+    if down is not None:
+        words = "refuses our key" if down.is_refused else "away"
+        return f"[red]{words} since {span(max(0.0, (now - (down.down_since or now)).total_seconds()))}[/]"
+    if budget is not None and budget.breaker.value != "closed":
+        return "[red]left alone[/]" if budget.breaker.value == "open" else "[yellow]being tried[/]"
+    if budget is not None and budget.paused_until is not None and budget.paused_until > now:
+        return f"[yellow]asked to wait, {span((budget.paused_until - now).total_seconds())}[/]"
+    return ""
+
+
+def _closed(until: datetime, now: datetime) -> str:
+    """Return until when a connection is left alone because its maintenance was declared; the date is named if it is another day's."""
+    at, today = until.astimezone(UTC), now.astimezone(UTC).date()
+    shown = f"{at:%H:%M}" if at.date() == today else f"{at:%Y-%m-%d %H:%M}"
+    return f"[yellow]declared maintenance until {shown} UTC, {span((until - now).total_seconds())} left[/]"
 
 
 def _figures(rate: float, full: float, used: int, most: int) -> tuple[str, str, str, str]:
