@@ -14,7 +14,7 @@ from counterfoil.app.topping import Flow, Maintained, Top, flows, maintained
 from counterfoil.cli.top import picture
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.kit.limits import BreakerState
-from counterfoil.kit.windows import Dated, Weekly
+from counterfoil.kit.windows import Dated, Weekly, Window
 from counterfoil.store import outbox, pulse
 from counterfoil.store.blocking import Blocked, Blocker, Sum
 from counterfoil.store.budgets import BudgetSeen
@@ -119,7 +119,7 @@ def test_a_declared_maintenance_is_told_with_its_end_beside_what_else_is_wrong()
 def test_windows_in_force_are_found_by_the_clock() -> None:
     # 2 March 2026 is a Monday; noon in UTC is 13:00 in Berlin.
     berlin = Weekly(frozenset({0}), time(13), time(15, 30), ZoneInfo("Europe/Berlin"))
-    windows = {"books": [berlin], "stripe_us": [Dated(NOW - timedelta(hours=2), NOW)], "archive": []}
+    windows: dict[str, list[Window]] = {"books": [berlin], "stripe_us": [Dated(NOW - timedelta(hours=2), NOW)], "archive": []}
     assert maintained(windows, NOW) == (Maintained("books", datetime(2026, 3, 2, 14, 30, tzinfo=UTC)),)
     assert maintained(windows, NOW - timedelta(seconds=1)) == (Maintained("stripe_us", NOW),)
 
