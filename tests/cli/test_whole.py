@@ -208,7 +208,11 @@ def test_a_killed_workers_name_is_free_at_once(connected: Program) -> None:
             process.wait()
 
 
-def test_intake_alone_takes_deliveries_and_works_nothing(connected: Program) -> None:
+def test_intake_alone_takes_deliveries_without_the_keys_and_works_nothing(connected: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ODOO_KEY", "STRIPE_KEY"):
+        monkeypatch.delenv(name)
+    text = connected.config.read_text("utf-8")
+    connected.config.write_text(text.replace('connector = "stripe"\n', 'connector = "stripe"\nlivemode = false\n'), "utf-8")
     with _up(connected, "--no-work") as (process, announced):
         assert announced["worker"] == ""
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import typer.main
 from jsonschema import Draft202012Validator
 
-from counterfoil.app.settings import HUB_VARIABLES, HubSettings
+from counterfoil.app.settings import HUB_VARIABLES, HubSettings, load
 from counterfoil.cli.main import app
+from counterfoil.kit.errors import SetupError
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -57,6 +58,27 @@ def instructions(path: Path) -> list[Instruction]:
             stage = text.rpartition(" AS ")[2]
         found.append(Instruction(stage, name, text.strip()))
     return found
+
+
+def configured(example: Path, secrets: Iterable[str], folder: Path, key: str = "") -> Path:
+    """Return a copy of an example configuration beside just these secrets, as a process finds them. ``key``: what is in those of APIs."""
+    folder.mkdir()
+    for secret in secrets:
+        (folder / secret).write_text("whsec_1" if secret.endswith("webhook_secret") else key, "utf-8")
+    path = folder / "counterfoil.toml"
+    path.write_text(example.read_text("utf-8").replace("/run/secrets/", f"{folder}/"), "utf-8")
+    return path
+
+
+def is_an_intake_only(path: Path) -> bool:
+    """Tell whether a configuration, by the secrets that are there, is good for taking deliveries and for nothing else."""
+    load(path, is_intake=True)
+    try:
+        load(path)
+    except SetupError as error:
+        lacking = {line.partition("secret file ")[2].partition(" ")[0].rpartition("/")[2] for line in str(error).splitlines()}
+        return lacking == {"odoo_api_key", "stripe_api_key"}
+    return False
 
 
 def hub_settings(environment: Mapping[str, str]) -> HubSettings:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.deploy.reading import DEPLOY, complaints, documents, hub_settings, is_understood
+from tests.deploy.reading import DEPLOY, complaints, configured, documents, hub_settings, is_an_intake_only, is_understood
 
 from counterfoil.app.settings import load
 
@@ -59,13 +59,17 @@ def test_the_hub_runs_without_rights_on_a_file_system_it_cannot_change(compose: 
         assert hub_settings(service["environment"]).linger_s + 20 < float(service["stop_grace_period"].removesuffix("s"))
 
 
-@pytest.mark.parametrize("name", ["counterfoil.toml", "kubernetes/base/counterfoil.toml"])
-def test_the_example_configuration_is_valid_once_its_secrets_are_there(name: str, tmp_path: Path, compose: dict[str, Any]) -> None:
-    text = (DEPLOY / name).read_text("utf-8")
-    for secret in compose["secrets"]:
-        (tmp_path / secret).write_text("whsec_1" if secret.endswith("webhook_secret") else "sk_test_1", "utf-8")
-    path = tmp_path / "counterfoil.toml"
-    path.write_text(text.replace("/run/secrets/", f"{tmp_path}/"), "utf-8")
-    settings = load(path)
-    assert set(settings.connections) == {"stripe_de", "books"}
-    assert settings.connections["books"].settings.concurrency == 2
+def test_the_example_configuration_is_valid_with_the_secrets_each_process_is_given(tmp_path: Path, compose: dict[str, Any]) -> None:
+    services = _hub(compose)
+    worker = configured(DEPLOY / "counterfoil.toml", services["worker"]["secrets"], tmp_path / "worker", "sk_test_1")
+    assert load(worker).connections["books"].settings.concurrency == 2
+    intake = configured(DEPLOY / "counterfoil.toml", services["ingress"]["secrets"], tmp_path / "ingress")
+    assert set(load(intake, is_intake=True).connections) == {"stripe_de", "books"}
+    assert is_an_intake_only(intake)
+
+
+def test_the_intake_reaches_its_database_and_no_system_connected(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert set(services["ingress"]["networks"]) == {"hub"} == set(services["hub-db"]["networks"])
+    assert "hub" not in services["odoo"]["networks"]
+    assert set(services["odoo"]["networks"]) & set(services["worker"]["networks"]) == {"books"}

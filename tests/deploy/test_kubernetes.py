@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.deploy.reading import DEPLOY, complaints, documents, hub_settings, is_understood
+from tests.deploy.reading import DEPLOY, complaints, configured, documents, hub_settings, is_an_intake_only, is_understood
 
-from counterfoil.app.settings import HUB_VARIABLES
+from counterfoil.app.settings import HUB_VARIABLES, load
 from counterfoil.store.pool import Conn
 
 BASE = DEPLOY / "kubernetes" / "base"
@@ -83,6 +84,37 @@ def test_probes_ask_the_health_port_and_a_pod_is_given_the_time_to_end() -> None
         given = {one["name"]: one["value"] for one in container["env"]}
         assert hub_settings(given).linger_s + 20 < PODS[name]["terminationGracePeriodSeconds"]
         assert "periodSeconds" in container["startupProbe"]
+
+
+def test_pods_are_given_the_secrets_they_need_and_the_intake_no_key_of_a_system_connected(tmp_path: Path) -> None:
+    (intake,) = [volume["secret"] for volume in PODS["counterfoil-ingress"]["volumes"] if volume["name"] == "secrets"]
+    given = [item["path"] for item in intake["items"]]
+    assert given == [item["key"] for item in intake["items"]] == ["database_url", "encryption_keys", "stripe_webhook_secret"]
+    assert is_an_intake_only(configured(BASE / "counterfoil.toml", given, tmp_path / "ingress"))
+    (worker,) = [volume["secret"] for volume in PODS["counterfoil-worker"]["volumes"] if volume["name"] == "secrets"]
+    assert (worker["secretName"], "items" in worker) == (intake["secretName"], False)
+    everything = [*given, "odoo_api_key", "stripe_api_key"]
+    assert (
+        load(configured(BASE / "counterfoil.toml", everything, tmp_path / "worker", "rk_live_1")).connections["stripe_de"].settings.is_live
+    )
+
+
+def test_only_workers_reach_the_systems_connected() -> None:
+    policies = [d["spec"] for d in MANIFESTS if d["kind"] == "NetworkPolicy"]
+    labels = {
+        name: one("Deployment", name)["spec"]["template"]["metadata"]["labels"] for name in ("counterfoil-ingress", "counterfoil-worker")
+    }
+    reached = {
+        name: {
+            port["port"]
+            for policy in policies
+            if policy["podSelector"]["matchLabels"].items() <= {**mine, "app.kubernetes.io/name": "counterfoil"}.items()
+            for rule in policy.get("egress", [])
+            for port in rule["ports"]
+        }
+        for name, mine in labels.items()
+    }
+    assert reached == {"counterfoil-ingress": {53, 5432}, "counterfoil-worker": {53, 5432, 443}}
 
 
 def test_selectors_meet_the_pods_they_mean() -> None:

@@ -83,6 +83,18 @@ FLAWS = {
     ),
     "ids have no namespace": ("samples_become_well_formed_facts", "normalize.py", 'id=f"acme:{customer.id}"', "id=customer.id"),
     "foreign objects are claimed": ("foreign_objects_are_not_located", "pull.py", 'if namespace == "acme" and', "if"),
+    "an intake would need the key": (
+        "an_intake_needs_no_more_settings_than_are_declared_for_it",
+        "webhooks.py",
+        "settings.body_size_max:",
+        "settings.body_size_max or not settings.api_key:",
+    ),
+    "an intake would make other deliveries": (
+        "an_intake_needs_no_more_settings_than_are_declared_for_it",
+        "webhooks.py",
+        "return (_delivery(body),)",
+        "return (_delivery(body),) if hasattr(settings, 'api_key') else (_delivery(body), _delivery(body))",
+    ),
     "the signature is not compared": (
         "forged_and_malformed_webhooks_are_refused",
         "webhooks.py",

@@ -113,7 +113,10 @@ class Hub:
 
         Raises:
             SetupError: another process works under this name.
+            ValueError: the settings are an intake's.
         """
+        if self.settings.is_intake:
+            raise ValueError("these settings are for taking deliveries alone; load all of them to work")
         self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered)
         member.start()
         self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows)
@@ -195,6 +198,8 @@ def _standing_keys(hub: Hub) -> list[Key]:
 async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
     """Open the database (embedded unless a URL is configured), migrate it, and open every connection's client.
 
+    With an intake's settings no client is opened: such a process calls nobody.
+
     Raises:
         StoreError: the database or its keys have to be set right first.
         SetupError: a connection is configured wrongly.
@@ -204,17 +209,25 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
         database = await stack.enter_async_context(opening)
         rules = rules_source(settings)
         hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack)
-        budgets = await stack.enter_async_context(open_budgets(database.dsn, f"{socket.gethostname()}/{uuid.uuid4().hex}"))
-        for name, connection in settings.connections.items():
-            http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
-            if isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
-                http.use_budget(budgets.of(name, http.budget.limits, _closed_s(connection, hub.clock)))
-            await stack.enter_async_context(http)
-            hub.contexts[name] = Context(name, connection.settings, http, hub.clock)
+        if settings.is_intake:
+            hub.contexts = {name: Context(name, one.settings, _no_http(), hub.clock) for name, one in settings.connections.items()}
+        else:
+            await _open_clients(stack, hub)
         try:
             yield hub
         finally:
             await hub.stop_work()
+
+
+async def _open_clients(stack: AsyncExitStack, hub: Hub) -> None:
+    """Open every connection's client, each with the budget it shares with all workers."""
+    budgets = await stack.enter_async_context(open_budgets(hub.dsn, f"{socket.gethostname()}/{uuid.uuid4().hex}"))
+    for name, connection in hub.settings.connections.items():
+        http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
+        if isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
+            http.use_budget(budgets.of(name, http.budget.limits, _closed_s(connection, hub.clock)))
+        await stack.enter_async_context(http)
+        hub.contexts[name] = Context(name, connection.settings, http, hub.clock)
 
 
 def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:
@@ -229,7 +242,7 @@ def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:
 
 
 def _no_http() -> HttpClient:
-    """A connector without HTTP gets a client that reaches nothing."""
+    """A connector without HTTP, and every connection of an intake, gets a client that reaches nothing."""
     return HttpClient("http://127.0.0.1:9", budget=LocalBudget())
 
 

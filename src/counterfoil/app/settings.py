@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from counterfoil.app.database import url_of
+from counterfoil.app.sections import is_secret
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.toml_lines import line_of
 from counterfoil.core.canonical.commands import Lane
@@ -100,8 +101,8 @@ class FileSettings(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured connection: its name, its connector, the connector's validated settings, the lane of what it receives, and when it is
-    being maintained.
+    """A configured connection: its name, its connector, the connector's validated settings (for an intake: the part it declares for one),
+    the lane of what it receives, and when it is being maintained.
     """
 
     name: str
@@ -113,7 +114,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Validated settings with their connectors resolved."""
+    """Validated settings with their connectors resolved. ``is_intake``: only what taking deliveries needs, so nothing else can be done."""
 
     path: Path | None
     hub: HubSettings
@@ -122,6 +123,7 @@ class Settings:
     routes: tuple[RouteSettings, ...]
     mappings: Mapping[str, Mapping[str, Mapping[str, str]]]
     lanes: Lanes = field(default_factory=Lanes)
+    is_intake: bool = False
 
     @property
     def database_url(self) -> str:
@@ -129,14 +131,17 @@ class Settings:
         return url_of(self.hub.database_url)
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, *, is_intake: bool = False) -> Settings:
     """Read and validate a configuration file, with what the environment sets of its [hub].
+
+    ``is_intake``: for a process that only takes deliveries. Of the connections' settings just what verifying them reads is read; the other
+    secrets need not be there, and are not looked at.
 
     Raises:
         SetupError: the file or the environment is missing or wrong; the message names the line or variable and the fix of every error.
     """
     text = _text_of(path)
-    return from_values(_with_environment(_values_of(text, str(path))), text, path)
+    return from_values(_with_environment(_values_of(text, str(path))), text, path, is_intake=is_intake)
 
 
 def load_plain(path: Path) -> FileSettings:
@@ -200,20 +205,20 @@ def _file_of(raw: Mapping[str, Any], text: str, name: str) -> FileSettings:
         raise SetupError(_explain(name, text, (), error), code="settings.invalid") from None
 
 
-def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None) -> Settings:
-    """Validate a configuration given as values; ``text`` is where they came from, for the line numbers of errors."""
+def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None, *, is_intake: bool = False) -> Settings:
+    """Validate a configuration given as values; ``text`` is where they came from, for the line numbers of errors. See :func:`load`."""
     name = str(path) if path else "configuration"
     file = _file_of(raw, text, name)
     problems: list[str] = []
-    connections = _connections(name, text, file, problems)
+    connections = _connections(name, text, file, problems, is_intake=is_intake)
     _cross_check(name, text, file, connections, problems)
     if problems:
         raise SetupError("\n".join(problems), code="settings.invalid")
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes)
+    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake)
 
 
-def _connections(name: str, text: str, file: FileSettings, problems: list[str]) -> dict[str, Connection]:
+def _connections(name: str, text: str, file: FileSettings, problems: list[str], *, is_intake: bool) -> dict[str, Connection]:
     known = connector_names()
     found: dict[str, Connection] = {}
     for key, connection in file.connections.items():
@@ -223,9 +228,11 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str]) 
             continue
         connector = load_connector(connection.connector)
         try:
-            resolved = _resolve(connection.model_extra or {})
+            given = connection.model_extra or {}
+            model = (connector.intake if is_intake else None) or connector.config
+            settings = model.model_validate(_resolve(given) if model is connector.config else _resolve_part(given, model))
             windows = tuple(one.window() for one in connection.maintenance)
-            found[key] = Connection(key, connector, connector.config.model_validate(resolved), Lane[connection.lane.upper()], windows)
+            found[key] = Connection(key, connector, settings, Lane[connection.lane.upper()], windows)
         except ValidationError as error:
             problems.append(_explain(name, text, ("connections", key), error))
         except SetupError as error:
@@ -269,6 +276,20 @@ def _resolve(value: Any) -> Any:
     if isinstance(value, list):
         return [_resolve(item) for item in value]
     return value
+
+
+def _resolve_part(given: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Return what of the settings a model has, resolved; a secret that is optional in it is left out if it is not there."""
+    found: dict[str, Any] = {}
+    for field_name, info in model.model_fields.items():
+        if field_name not in given:
+            continue
+        try:
+            found[field_name] = _resolve(given[field_name])
+        except SetupError:
+            if info.is_required() or not is_secret(info):
+                raise
+    return found
 
 
 def _at(name: str, text: str, path: tuple[str | int, ...], message: str) -> str:

@@ -26,7 +26,9 @@ END_WITHIN_S = 20.0
 
 
 def up(
-    no_work: Annotated[bool, typer.Option("--no-work", help="Only take deliveries; another process works.")] = False,
+    no_work: Annotated[
+        bool, typer.Option("--no-work", help="Only take deliveries, with just the secrets that takes; another process works.")
+    ] = False,
     no_intake: Annotated[
         bool, typer.Option("--no-intake", help="Only work (poll, read, decide, post); another process takes deliveries.")
     ] = False,
@@ -70,7 +72,7 @@ async def _serve(
     from counterfoil.app.working import Roles, at_work
 
     working()
-    settings = load(config)
+    settings = load(config, is_intake=worker is None)
     settings = replace(settings, hub=settings.hub.model_copy(update=changed))
     host, port = intake if intake else ("", None)
     roles = Roles(

@@ -256,6 +256,9 @@ class Connector:
 
     ``http`` builds the (unopened) client of one connection from its settings: address, authentication, budget, table of statuses.
     The hub opens it, puts it into the :class:`Context` and closes it. None: the connector speaks no HTTP.
+
+    ``intake`` is what of the settings ``source.verify`` reads: a model of some of ``config``'s fields. A process that only takes deliveries
+    reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of ``config``.
     """
 
     name: str
@@ -265,3 +268,4 @@ class Connector:
     target: Target | None = None
     deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
     sandbox: Callable[..., Any] | None = None
+    intake: type[BaseModel] | None = None

@@ -1,6 +1,6 @@
 """Files: CSV and JSON Lines in (history, opening balances) and postings out, exactly once by external key."""
 
-from counterfoil.connectors.files.config import FilesConfig
+from counterfoil.connectors.files.config import FilesConfig, FilesIntake
 from counterfoil.connectors.files.deliver import DELIVER, FilesTarget
 from counterfoil.connectors.files.pull import FilesSource
 from counterfoil.connectors.files.sandbox import FilesSandbox
@@ -9,6 +9,7 @@ from counterfoil.kit.connector import Connector
 CONNECTOR = Connector(
     name="files",
     config=FilesConfig,
+    intake=FilesIntake,
     source=FilesSource(),
     target=FilesTarget(),
     deliver=DELIVER,

@@ -9,6 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
+class FilesIntake(BaseModel):
+    """What taking deliveries needs: nothing, as files come through the inbox and webhooks are refused."""
+
+
 class FilesConfig(BaseModel):
     """Where files come from and go to, and how they are written.
 

@@ -7,7 +7,7 @@ from typing import Any
 from counterfoil.connectors.odoo import deliver_documents, deliver_entries, deliver_master, deliver_matches, deliver_payments
 from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
-from counterfoil.connectors.odoo.config import OdooConfig
+from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
 from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.kit.connector import Connector, DeliveryOf
@@ -33,6 +33,7 @@ _DOCUMENT = DeliveryOf(deliver_documents.send, deliver_documents.send, _ABSENT, 
 CONNECTOR = Connector(
     name="odoo",
     config=OdooConfig,
+    intake=OdooIntake,
     http=http_client,
     source=OdooSource(),
     target=OdooTarget(),

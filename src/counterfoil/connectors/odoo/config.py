@@ -58,6 +58,10 @@ class CompanyConfig(BaseModel):
         return self.accounts.get(str(account)) or self.accounts.get(account.role.value)
 
 
+class OdooIntake(BaseModel):
+    """What taking deliveries needs: nothing, as Odoo has no signed webhooks and all are refused."""
+
+
 class OdooConfig(BaseModel):
     """One Odoo database and how to work with it.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfoil.kit.connector import Connector
 
-from .config import StripeConfig
+from .config import StripeConfig, StripeIntake
 from .source import StripeSource
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def _sandbox(*args: Any, **kwargs: Any) -> Any:
     return StripeSandbox(*args, **kwargs)
 
 
-CONNECTOR = Connector(name="stripe", config=StripeConfig, http=_client, source=StripeSource(), sandbox=_sandbox)
+CONNECTOR = Connector(name="stripe", config=StripeConfig, intake=StripeIntake, http=_client, source=StripeSource(), sandbox=_sandbox)

@@ -16,7 +16,7 @@ import msgspec
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import IntakeRefused
 
-from .config import StripeConfig
+from .config import StripeIntake
 from .wire import id_of
 from .wire.events import Head
 
@@ -26,7 +26,7 @@ SIGNATURES_MAX = 16
 _HEAD = msgspec.json.Decoder(Head)
 
 
-def verify(settings: StripeConfig, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
+def verify(settings: StripeIntake, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
     """Return the one delivery a webhook carries, or none for a signed empty body.
 
     Raises IntakeRefused: 413 too large; 400 no readable signature, stale, not JSON or not an event; 401 signed with another secret.
@@ -39,7 +39,7 @@ def verify(settings: StripeConfig, headers: Mapping[str, str], body: bytes, now:
     return (delivery_of(settings, body),)
 
 
-def delivery_of(settings: StripeConfig, body: bytes, own_account: str = "") -> Delivery:
+def delivery_of(settings: StripeIntake, body: bytes, own_account: str = "") -> Delivery:
     """Return the delivery of one event, as delivered or as listed. Raises IntakeRefused (400) if it is none.
 
     An event that names no account belongs to ``own_account``, by default the key's own.
@@ -62,7 +62,7 @@ def delivery_of(settings: StripeConfig, body: bytes, own_account: str = "") -> D
     )
 
 
-def check_signature(settings: StripeConfig, header: str, body: bytes, now: datetime) -> None:
+def check_signature(settings: StripeIntake, header: str, body: bytes, now: datetime) -> None:
     """Raise IntakeRefused unless one of the header's ``v1`` signatures was made with one of our secrets within the tolerance.
 
     Other schemes (``v0``) are ignored. Comparison takes constant time. An instant further in the future than the tolerance is refused too.
@@ -120,7 +120,7 @@ def _created(head: Head) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _parked(settings: StripeConfig, head: Head, account: str) -> str:
+def _parked(settings: StripeIntake, head: Head, account: str) -> str:
     if account not in settings.all_accounts:
         return f"unknown account {account}: add it to accounts of this connection, or take it out of the webhook endpoint"
     if head.livemode != settings.is_live:

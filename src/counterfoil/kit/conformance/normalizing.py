@@ -90,6 +90,22 @@ async def genuine_webhooks_are_taken(kind: type[Harness]) -> None:
             require(all(d.shard_key and d.occurred_at.tzinfo for d in first), "a delivery needs a shard key and an aware instant")
 
 
+async def the_intakes_settings_are_enough(kind: type[Harness]) -> None:
+    """Verifying needs no more of the settings than the connector declares for an intake, and makes the same deliveries of them."""
+    async with opened(kind) as (harness, ctx):
+        model = harness.connector.intake or harness.connector.config
+        fields = set(model.model_fields)
+        strange = fields - set(harness.connector.config.model_fields)
+        require(not strange, f"the intake's settings have what the connector's have not: {', '.join(sorted(strange))}")
+        part = model.model_validate({name: getattr(ctx.settings, name) for name in fields})
+        for webhook in harness.webhooks():
+            try:
+                taken = _verify(harness, part, webhook)
+            except AttributeError as error:
+                raise ConformanceError(f"verify reads a setting that is not declared for an intake: {error}") from error
+            require(taken == _verify(harness, ctx.settings, webhook), "by the intake's settings the deliveries are others")
+
+
 async def forgeries_are_refused(kind: type[Harness]) -> None:
     """Forged, stale, truncated, oversized, empty and unsigned bodies are refused with a 4xx and make no delivery."""
     async with opened(kind) as (harness, ctx):
@@ -185,5 +201,6 @@ CHECKS = (
     Check("damaged_payloads_raise_rejected_error_only", Part.READS, damage_is_rejected, has_source),
     Check("foreign_objects_are_not_located", Part.READS, foreign_objects_are_not_located, has_source),
     Check("genuine_webhooks_make_deliveries_with_stable_keys", Part.READS, genuine_webhooks_are_taken, has_webhooks),
+    Check("an_intake_needs_no_more_settings_than_are_declared_for_it", Part.READS, the_intakes_settings_are_enough, has_webhooks),
     Check("forged_and_malformed_webhooks_are_refused", Part.READS, forgeries_are_refused, has_webhooks),
 )
