@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,15 @@ class Server:
         """Run one statement outside a transaction, in the maintenance database."""
         with psycopg.connect(self.url, autocommit=True) as conn:
             conn.execute(statement.encode())
+
+    @contextmanager
+    def database(self, name: str, *, is_migrated: bool = True) -> Iterator[str]:
+        """Make a database of its own for as long as the context lasts and give its URL; ``is_migrated``: with the hub's schema."""
+        self.execute(f"create database {name}" + (f" template {TEMPLATE} strategy file_copy" if is_migrated else ""))
+        try:
+            yield self.url_of(name)
+        finally:
+            self.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture(autouse=True)
@@ -78,10 +88,15 @@ def _migrate(url: str) -> None:
 @pytest.fixture
 def database(database_template: Server) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database."""
-    name = f"test_{next(_numbers)}"
-    database_template.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
-    yield database_template.url_of(name)
-    database_template.execute(f"drop database {name} with (force)")
+    with database_template.database(f"test_{next(_numbers)}") as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(database_template: Server) -> Iterator[str]:
+    """Yield the URL of a database in which nothing was made yet."""
+    with database_template.database(f"test_{next(_numbers)}", is_migrated=False) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import itertools
 import os
 from datetime import UTC, datetime
 
 import pytest
-from tests.conftest import Server
 
 from counterfoil.store import audit, cursors
 from counterfoil.store.cursors import Cursor
 
 from .conftest import Program
 from .seeds import deliveries, in_database
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def other(database_template: Server) -> str:
-    """Return the URL of an empty database."""
-    name = f"cli_other_{next(_numbers)}"
-    database_template.execute(f"create database {name}")
-    return database_template.url_of(name)
 
 
 def test_a_backup_says_which_key_it_needs_and_that_it_does_not_hold_it(program: Program, database: str) -> None:
@@ -36,13 +24,15 @@ def test_a_backup_says_which_key_it_needs_and_that_it_does_not_hold_it(program: 
     assert program.run("backup", str(program.folder / "b")).code == 2
 
 
-def test_a_backup_is_restored_into_another_database(program: Program, database: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_is_restored_into_another_database(
+    program: Program, database: str, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deliveries(database, program.folder, "invoice.paid", "invoice.paid")
     long_ago = datetime(2026, 1, 2, tzinfo=UTC)
     read = Cursor("stripe_de", "poll", "c", covers_until=long_ago, recoverable_since=datetime(2025, 12, 3, tzinfo=UTC))
     in_database(database, lambda conn: cursors.save(conn, read, long_ago))
     assert program.run("backup", str(program.folder / "b")).code == 0
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", other)
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", empty_database)
     ended = program.run("restore", str(program.folder / "b"))
     assert ended.code == 0
     assert "2 deliveries" in ended.err
@@ -56,15 +46,17 @@ def test_a_backup_is_restored_into_another_database(program: Program, database: 
     replaced = program.run("restore", str(program.folder / "b"), "--replace", "--by", "ada", "--json")
     assert replaced.code == 0
     assert replaced.json()["restored"]["targets"] == ["books"]
-    (line,) = in_database(other, audit.recent)  # of the restore before, nothing is left: it was dropped with that hub
+    (line,) = in_database(empty_database, audit.recent)  # of the restore before, nothing is left: it was dropped with that hub
     assert (line.actor, line.action, line.detail["replace"]) == ("ada", "restored", True)
 
 
-def test_a_backup_without_its_key_is_not_restored(program: Program, database: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_without_its_key_is_not_restored(
+    program: Program, database: str, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deliveries(database, program.folder, "invoice.paid")
     assert program.run("backup", str(program.folder / "b")).code == 0
     (program.folder / "home" / "encryption.keys").unlink()
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", other)
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", empty_database)
     ended = program.run("restore", str(program.folder / "b"))
     assert (ended.code, "key 'k1'" in ended.err) == (2, True)
     assert not (program.folder / "home" / "encryption.keys").exists()

@@ -1,4 +1,4 @@
-"""Databases that are not up to date."""
+"""A database that is not up to date."""
 
 from __future__ import annotations
 
@@ -12,13 +12,4 @@ def scratch_older(database: str) -> str:
     with psycopg.connect(database) as conn:
         conn.execute("drop view work_lag")
         conn.execute("delete from schema_migration where name = '0006_work_lag.sql'")
-    return database
-
-
-@pytest.fixture
-def empty_database(database: str) -> str:
-    """Return the URL of a database in which nothing was made yet."""
-    with psycopg.connect(database) as conn:
-        conn.execute("drop schema public cascade")
-        conn.execute("create schema public")
     return database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.conftest import TEMPLATE, Server
+from tests.conftest import Server
 from tests.integration.path.house import House, house
 
 _numbers = itertools.count(1)
@@ -17,19 +17,15 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def module_database(database_template: Server) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database for a module."""
-    name = f"path_{next(_numbers)}"
-    database_template.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
-    yield database_template.url_of(name)
-    database_template.execute(f"drop database {name} with (force)")
+    with database_template.database(f"path_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest.fixture
 def second_database(database_template: Server) -> Iterator[str]:
     """Yield the URL of one more fresh, migrated database."""
-    name = f"path_{next(_numbers)}"
-    database_template.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
-    yield database_template.url_of(name)
-    database_template.execute(f"drop database {name} with (force)")
+    with database_template.database(f"path_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

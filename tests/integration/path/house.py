@@ -182,6 +182,27 @@ class House:
             found = await (await conn.execute("select count(*) from work where stage = 'heal' and armed")).fetchone()
         return found == (0,)
 
+    async def bill(self, amount: int, entity: str = "US", *, tax: str = "", currency: str = "", is_paid: bool = False) -> dict[str, Any]:
+        """Bill a new customer an amount in minor units, and charge his card if ``is_paid``; see :meth:`stage`."""
+        stage = self.stage(entity, tax=tax, currency=currency)
+        customer = await stage.customer()
+        await stage.item(customer, "Consulting", amount)
+        invoice = await stage.bill(customer, is_charged=is_paid)
+        assert not is_paid or await stage.pay(invoice["id"])
+        return invoice
+
+    async def close_days(self, *entities: str) -> None:
+        """Have the days of entities that post summaries looked at, and wait until what was closed is posted."""
+        await self.hub.wake([("close_day", entity) for entity in entities])
+
+        async def is_looked_at() -> bool:
+            async with self.hub.pool.connection() as conn:
+                found = await (await conn.execute("select count(*) from work where stage = 'close_day' and armed")).fetchone()
+            return found == (0,)
+
+        await self.until(is_looked_at)
+        await self.settle()
+
     async def conservation(self) -> views.Conservation:
         """Return where everything is."""
         async with self.hub.pool.connection() as conn:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Server
 from tests.crash.judging import all_in_one, judge
 from tests.crash.stories import Told, begin
 from tests.integration.path.conftest import assert_balanced
@@ -26,20 +24,7 @@ from counterfoil.kit.connector import Context, KnownPage
 from counterfoil.kit.errors import TransientError
 from counterfoil.store import relearning
 
-_numbers = itertools.count(1)
 ROOM = datetime(2025, 12, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def empty_database(database_template: Server) -> Callable[[], str]:
-    """Return a maker of databases without anything in them."""
-
-    def make() -> str:
-        name = f"restored_{next(_numbers)}"
-        database_template.execute(f"create database {name}")
-        return database_template.url_of(name)
-
-    return make
 
 
 async def save(made: House, folder: Path) -> None:
@@ -100,23 +85,20 @@ async def is_caught_up(made: House) -> bool:
     return bool(await rows(made, "select 1 from relearning where caught_up_at is not null"))
 
 
-async def bill(made: House, amount: int) -> dict[str, Any]:
-    """Bill a new customer without tax."""
-    stage = made.stage()
-    customer = await stage.customer()
-    await stage.item(customer, "Consulting", amount)
-    return await stage.bill(customer, is_charged=False)
+@pytest.fixture
+async def summaries(database: str, tmp_path: Path) -> AsyncIterator[House]:
+    """Yield a hub whose American entity posts a day as one entry. Its backup knows of 100.00 billed today, not of the 200.00 since."""
 
+    def configured(values: dict[str, Any]) -> None:
+        values["entities"]["US"]["posting"] = "summary"
 
-async def close(made: House) -> None:
-    """Have the American days looked at, and wait until what was closed is posted."""
-    await made.hub.wake([("close_day", "US")])
-
-    async def is_looked_at() -> bool:
-        return await rows(made, "select count(*) from work where stage = 'close_day' and armed") == [(0,)]
-
-    await made.until(is_looked_at)
-    await made.settle()
+    async with house(database, tmp_path / "home", start=ROOM, change=configured) as made:
+        await made.bill(10000)
+        await made.tell()
+        await save(made, tmp_path / "backup")
+        await made.bill(20000)
+        await made.tell()
+        yield made
 
 
 def matches(made: House) -> dict[int, tuple[Any, ...]]:
@@ -153,7 +135,7 @@ where not a.is_resolution and a.target = 'books' and a.started_at > (select max(
 
 
 async def test_what_the_books_hold_is_found_again_and_what_was_lost_is_booked_once(
-    database: str, tmp_path: Path, empty_database: Callable[[], str]
+    database: str, tmp_path: Path, empty_database: str
 ) -> None:
     async with house(database, tmp_path / "home") as made:
         first = await begin(made)
@@ -167,7 +149,7 @@ async def test_what_the_books_hold_is_found_again_and_what_was_lost_is_booked_on
         booked, matched = made.external_keys(), matches(made)
         known = await rows(made, DONE)
         await made.later(days=40)
-        async with restored(made, tmp_path / "backup", empty_database()) as found:
+        async with restored(made, tmp_path / "backup", empty_database) as found:
             assert found.targets == ("books",)
             assert [gap.command for gap in found.gaps if gap.connection == "stripe_us"] == [
                 "counterfoil backfill stripe_us --since 2025-11-30 --again"
@@ -209,83 +191,67 @@ async def test_what_the_books_hold_is_found_again_and_what_was_lost_is_booked_on
 
 
 async def test_a_day_in_the_books_cut_otherwise_becomes_a_case_and_never_a_second_entry(
-    database: str, tmp_path: Path, empty_database: Callable[[], str]
+    summaries: House, tmp_path: Path, empty_database: str
 ) -> None:
-    def configured(values: dict[str, Any]) -> None:
-        values["entities"]["US"]["posting"] = "summary"
-
-    async with house(database, tmp_path / "home", start=ROOM, change=configured) as made:
-        await bill(made, 10000)
-        await made.tell()
-        await save(made, tmp_path / "backup")
-        await bill(made, 20000)
-        await made.tell()
-        late = await bill(made, 4400)
-        held = made.news()
-        await made.later(days=1)
-        await close(made)
-        await made.deliver(held)
+    made = summaries
+    late = await made.bill(4400)
+    held = made.news()
+    await made.later(days=1)
+    await made.close_days("US")
+    await made.deliver(held)
+    await made.settle()
+    await made.close_days("US")
+    booked = [key for key in made.external_keys() if key.startswith("summary_")]
+    assert booked == ["summary_US.2025-12-02.USD.1", "summary_US.2025-12-02.USD.2"]
+    async with restored(made, tmp_path / "backup", empty_database):
+        await made.later(hours=2)
+        await made.hub.start_work("after")
+        await made.poll()
+        await made.until(lambda: is_caught_up(made))
         await made.settle()
-        await close(made)
-        booked = [key for key in made.external_keys() if key.startswith("summary_")]
-        assert booked == ["summary_US.2025-12-02.USD.1", "summary_US.2025-12-02.USD.2"]
-        async with restored(made, tmp_path / "backup", empty_database()):
-            await made.later(hours=2)
-            await made.hub.start_work("after")
-            await made.poll()
-            await made.until(lambda: is_caught_up(made))
-            await made.settle()
-            await close(made)
-            # 100, 200 and 44 are one entry now, in the books they are two.
-            (case,) = await made.cases()
-            assert (case.code, case.entity) == ("summary.closed_otherwise", "US")
-            assert [key for key in made.external_keys() if key.startswith("summary_")] == booked
-            assert made.balance("US", "400000") == -34400
-            assert late["id"]
-            # What the case says to do: the entries are removed, and the day is posted whole.
-            for key in booked:
-                made.person("delete", xid=f"counterfoil.{key}")
-            await made.hub.stop_work()
-            async with made.hub.pool.connection() as conn:
-                await relearning.mark(conn, ["books"], None, made.clock.now())
-            await made.later(hours=2)
-            await made.hub.start_work("again")
-            await made.poll()
-            await made.until(lambda: is_caught_up(made))
-            await close(made)
-            assert await made.cases() == []
-            assert [key for key in made.external_keys() if key.startswith("summary_")] == booked[:1]
-            assert made.balance("US", "400000") == -34400
-            await assert_balanced(made)
+        await made.close_days("US")
+        # 100, 200 and 44 are one entry now, in the books they are two.
+        (case,) = await made.cases()
+        assert (case.code, case.entity) == ("summary.closed_otherwise", "US")
+        assert [key for key in made.external_keys() if key.startswith("summary_")] == booked
+        assert made.balance("US", "400000") == -34400
+        assert late["id"]
+        # What the case says to do: the entries are removed, and the day is posted whole.
+        for key in booked:
+            made.person("delete", xid=f"counterfoil.{key}")
+        await made.hub.stop_work()
+        async with made.hub.pool.connection() as conn:
+            await relearning.mark(conn, ["books"], None, made.clock.now())
+        await made.later(hours=2)
+        await made.hub.start_work("again")
+        await made.poll()
+        await made.until(lambda: is_caught_up(made))
+        await made.close_days("US")
+        assert await made.cases() == []
+        assert [key for key in made.external_keys() if key.startswith("summary_")] == booked[:1]
+        assert made.balance("US", "400000") == -34400
+        await assert_balanced(made)
 
 
 async def test_a_day_in_the_books_that_would_be_closed_the_same_way_is_recognized(
-    database: str, tmp_path: Path, empty_database: Callable[[], str]
+    summaries: House, tmp_path: Path, empty_database: str
 ) -> None:
-    def configured(values: dict[str, Any]) -> None:
-        values["entities"]["US"]["posting"] = "summary"
-
-    async with house(database, tmp_path / "home", start=ROOM, change=configured) as made:
-        await bill(made, 10000)
-        await made.tell()
-        await save(made, tmp_path / "backup")
-        await bill(made, 20000)
-        await made.tell()
-        await made.later(days=1)
-        await close(made)
-        async with restored(made, tmp_path / "backup", empty_database()):
-            await made.hub.start_work("after")
-            # The day is over, but what it held is not all known again: closing it now would cut it otherwise.
-            await close(made)
-            assert await rows(made, "select 1 from command where kind = 'post_entry'") == []
-            await made.later(hours=2)
-            await made.poll()
-            await made.until(lambda: is_caught_up(made))
-            await close(made)
-            assert await made.cases() == []
-            assert [key for key in made.external_keys() if key.startswith("summary_")] == ["summary_US.2025-12-02.USD.1"]
-            assert made.balance("US", "400000") == -30000
-            assert await rows(made, "select state::text, external_key from command where kind = 'post_entry'") == [
-                ("done", "summary_US.2025-12-02.USD.1")
-            ]
-            await assert_balanced(made)
+    made = summaries
+    await made.later(days=1)
+    await made.close_days("US")
+    async with restored(made, tmp_path / "backup", empty_database):
+        await made.hub.start_work("after")
+        # The day is over, but what it held is not all known again: closing it now would cut it otherwise.
+        await made.close_days("US")
+        assert await rows(made, "select 1 from command where kind = 'post_entry'") == []
+        await made.later(hours=2)
+        await made.poll()
+        await made.until(lambda: is_caught_up(made))
+        await made.close_days("US")
+        assert await made.cases() == []
+        assert [key for key in made.external_keys() if key.startswith("summary_")] == ["summary_US.2025-12-02.USD.1"]
+        assert made.balance("US", "400000") == -30000
+        assert await rows(made, "select state::text, external_key from command where kind = 'post_entry'") == [
+            ("done", "summary_US.2025-12-02.USD.1")
+        ]
+        await assert_balanced(made)

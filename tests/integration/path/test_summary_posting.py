@@ -40,40 +40,17 @@ async def hub(home_of_all: House) -> AsyncIterator[House]:
     await assert_balanced(home_of_all)
 
 
-async def close(hub: House) -> None:
-    """Have the days looked at, and wait until what was closed is posted."""
-    await hub.hub.wake([("close_day", "US"), ("close_day", "DE")])
-
-    async def is_looked_at() -> bool:
-        async with hub.hub.pool.connection() as conn:
-            row = await (await conn.execute("select count(*) from work where stage = 'close_day' and armed")).fetchone()
-        return row == (0,)
-
-    await hub.until(is_looked_at)
-    await hub.settle()
-
-
-async def bill(hub: House, entity: str, amount: int, *, tax: str = "", currency: str = "", is_paid: bool = False) -> dict[str, Any]:
-    """Bill a new customer, and charge his card if ``is_paid``."""
-    stage = hub.stage(entity, tax=tax, currency=currency)
-    customer = await stage.customer()
-    await stage.item(customer, "Consulting", amount)
-    invoice = await stage.bill(customer, is_charged=is_paid)
-    assert not is_paid or await stage.pay(invoice["id"])
-    return invoice
-
-
 async def test_a_day_becomes_one_entry_per_currency_and_a_late_fact_a_supplement(hub: House) -> None:
-    await bill(hub, "US", 10000, tax="ca")
-    await bill(hub, "US", 20000, is_paid=True)
-    await bill(hub, "DE", 11900, tax="ust19_incl")
-    await bill(hub, "DE", 8000, currency="USD")
+    await hub.bill(10000, "US", tax="ca")
+    await hub.bill(20000, "US", is_paid=True)
+    await hub.bill(11900, "DE", tax="ust19_incl")
+    await hub.bill(8000, "DE", currency="USD")
     await hub.tell()
-    late = await bill(hub, "US", 4400)
+    late = await hub.bill(4400, "US")
     held = hub.news()
     assert not any(key.startswith(("invoice_", "payment_", "summary_")) for key in hub.external_keys())
     await hub.at(datetime(2025, 12, 3, 12, tzinfo=UTC))
-    await close(hub)
+    await hub.close_days("US", "DE")
     # 100.00 and 8.25 of tax are owed; 200.00 were paid, of which the processor kept 2.9 % and 0.30: 6.10.
     assert hub.has("summary_US.2025-12-02.USD.1"), (await hub.where(), await hub.cases(), hub.journal.lines)
     assert hub.lines("summary_US.2025-12-02.USD.1") == {RECEIVABLE: 10825, REVENUE: -30000, TAX: -825, CLEARING: 19390, FEES: 610}
@@ -83,10 +60,10 @@ async def test_a_day_becomes_one_entry_per_currency_and_a_late_fact_a_supplement
     assert str(hub.document("summary_US.2025-12-02.USD.1")["date"]) == "2025-12-02"
     await hub.deliver(held)
     await hub.settle()
-    await close(hub)
+    await hub.close_days("US", "DE")
     assert hub.lines("summary_US.2025-12-02.USD.2") == {RECEIVABLE: 4400, REVENUE: -4400}
     assert not hub.has(f"invoice_stripe.{late['id']}")
-    await close(hub)
+    await hub.close_days("US", "DE")
     assert [key for key in hub.external_keys() if key.startswith("summary_")] == [
         "summary_DE.2025-12-02.EUR.1",
         "summary_DE.2025-12-02.USD.1",
@@ -96,6 +73,6 @@ async def test_a_day_becomes_one_entry_per_currency_and_a_late_fact_a_supplement
 
 
 async def test_an_entity_that_did_not_switch_keeps_its_documents(hub: House) -> None:
-    invoice = await bill(hub, "JP", 5000)
+    invoice = await hub.bill(5000, "JP")
     await hub.tell()
     assert hub.document(f"invoice_stripe.{invoice['id']}")["amount_total"] == 5000.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from tests.integration.store.blocking import is_blocked
+
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.store import agenda, mappings, objects
 from counterfoil.store.agenda import Subject, Wait
@@ -27,17 +29,6 @@ def state_of(ref: ObjectRef, version: int = 1) -> ObjectRow:
 
 async def on_agenda(conn: Conn, now: datetime = NOW) -> list[ObjectRef]:
     return [item.ref for item in await agenda.claim(conn, SHARD, now, 10)]
-
-
-async def is_blocked(conn: Conn, by: Conn) -> None:
-    """Return once some session waits for a lock that ``by`` holds."""
-    while True:
-        row = await (
-            await conn.execute("select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))", (by.info.backend_pid,))
-        ).fetchone()
-        if row is not None and row[0]:
-            return
-        await asyncio.sleep(0.005)
 
 
 async def test_a_reason_that_comes_while_a_subject_is_decided_keeps_it_on_the_agenda(conn: Conn) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Server
 
 from counterfoil.app.backup import Restored, back_up, gaps, mark_only, read_manifest, restore
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
@@ -24,15 +22,6 @@ from counterfoil.store.pool import connect
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 KEYS = {"k7": bytes(range(32))}
 INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def other(database_template: Server) -> str:
-    """Return the URL of an empty database."""
-    name = f"other_{next(_numbers)}"
-    database_template.execute(f"create database {name}")
-    return database_template.url_of(name)
 
 
 def wish(id: int, key: str) -> outbox.Wish:
@@ -61,29 +50,29 @@ async def put_back(url: str, folder: Path, *, keys: dict[str, bytes] = KEYS, is_
     return await restore(url, folder, keys, ["books"], ["stripe"], NOW, actor="ada", is_replaced=is_replaced)
 
 
-async def test_what_is_restored_is_what_was_backed_up(database: str, other: str, tmp_path: Path) -> None:
+async def test_what_is_restored_is_what_was_backed_up(database: str, empty_database: str, tmp_path: Path) -> None:
     await fill(database)
     manifest = await back_up(database, KEYS, tmp_path / "b")
     assert (manifest.received, manifest.wished, manifest.is_balanced) == (2, 2, True)
     assert (manifest.rows["receipt"], manifest.rows["command"], manifest.rows["receipt_key"]) == (2, 2, 2)
     assert [(key.id, key.payloads) for key in manifest.keys] == [("k7", 4)]
-    found = await put_back(other, tmp_path / "b")
+    found = await put_back(empty_database, tmp_path / "b")
     assert found.targets == ("books",)
-    where = await ask(other, views.conservation)
+    where = await ask(empty_database, views.conservation)
     assert where == await ask(database, views.conservation)
-    (first, _second) = await ask(other, lambda conn: receipts.read(conn, Cipher(KEYS), [1, 2]))
+    (first, _second) = await ask(empty_database, lambda conn: receipts.read(conn, Cipher(KEYS), [1, 2]))
     assert first.body == b"\\x00\t\n\\.\nbody"
     # Sequences go on where they were: the next delivery gets the next number.
     incoming = [receipts.Incoming("stripe", "evt_3", "in_3", "invoice.paid", b"{}", NOW)]
-    assert (await ask(other, lambda conn: receipts.append(conn, Cipher(KEYS), incoming, NOW))).ids == (3,)
+    assert (await ask(empty_database, lambda conn: receipts.append(conn, Cipher(KEYS), incoming, NOW))).ids == (3,)
 
 
-async def test_a_restored_hub_keeps_who_restored_it_beside_what_was_done_before(database: str, other: str, tmp_path: Path) -> None:
+async def test_a_restored_hub_keeps_who_restored_it_beside_what_was_done_before(database: str, empty_database: str, tmp_path: Path) -> None:
     before = AuditLine(NOW, "eve", "waived", "case/1", {"reason": "a test"})
     await ask(database, lambda conn: audit.append(conn, before))
     manifest = await back_up(database, KEYS, tmp_path / "b")
-    await put_back(other, tmp_path / "b", is_replaced=True)
-    line, kept = await ask(other, audit.recent)
+    await put_back(empty_database, tmp_path / "b", is_replaced=True)
+    line, kept = await ask(empty_database, audit.recent)
     assert (line.at, line.actor, line.action, line.subject, kept) == (NOW, "ada", "restored", "hub", before)
     assert line.detail == {
         "backup": str(tmp_path / "b"),
@@ -123,38 +112,38 @@ async def test_the_keys_are_not_in_the_backup(database: str, tmp_path: Path) -> 
     ids=["none", "another", "another of the same name"],
 )
 async def test_a_restore_without_the_right_key_is_refused(
-    database: str, other: str, tmp_path: Path, keys: dict[str, bytes], code: str
+    database: str, empty_database: str, tmp_path: Path, keys: dict[str, bytes], code: str
 ) -> None:
     await fill(database)
     await back_up(database, KEYS, tmp_path / "b")
     with pytest.raises(StoreError) as refused:
-        await put_back(other, tmp_path / "b", keys=keys)
+        await put_back(empty_database, tmp_path / "b", keys=keys)
     assert refused.value.code == code
     assert "k7" in str(refused.value)
 
 
-async def test_a_database_that_holds_a_hub_is_replaced_only_when_that_is_said(database: str, other: str, tmp_path: Path) -> None:
+async def test_a_database_that_holds_a_hub_is_replaced_only_when_that_is_said(database: str, empty_database: str, tmp_path: Path) -> None:
     await fill(database)
     await back_up(database, KEYS, tmp_path / "b")
-    await put_back(other, tmp_path / "b")
-    conn = await connect(other)
+    await put_back(empty_database, tmp_path / "b")
+    conn = await connect(empty_database)
     async with conn:
         await outbox.wish(conn, Cipher(KEYS), [wish(3, "invoice_3")], NOW)
     with pytest.raises(StoreError, match="--replace") as refused:
-        await put_back(other, tmp_path / "b")
+        await put_back(empty_database, tmp_path / "b")
     assert refused.value.code == "restore.not_empty"
-    assert (await ask(other, views.conservation)).wished == 3
-    await put_back(other, tmp_path / "b", is_replaced=True)
-    assert (await ask(other, views.conservation)).wished == 2
+    assert (await ask(empty_database, views.conservation)).wished == 3
+    await put_back(empty_database, tmp_path / "b", is_replaced=True)
+    assert (await ask(empty_database, views.conservation)).wished == 2
 
 
-async def test_a_restore_while_somebody_uses_the_database_is_refused(database: str, other: str, tmp_path: Path) -> None:
+async def test_a_restore_while_somebody_uses_the_database_is_refused(database: str, empty_database: str, tmp_path: Path) -> None:
     await fill(database)
     await back_up(database, KEYS, tmp_path / "b")
-    user = await connect(other)
+    user = await connect(empty_database)
     async with user:
         with pytest.raises(StoreError) as refused:
-            await put_back(other, tmp_path / "b")
+            await put_back(empty_database, tmp_path / "b")
     assert refused.value.code == "restore.in_use"
 
 
@@ -205,9 +194,9 @@ async def test_a_backup_is_never_written_over(database: str, tmp_path: Path) -> 
     assert read_manifest(tmp_path / "b") == before
 
 
-async def test_a_folder_that_is_no_backup_is_refused(other: str, tmp_path: Path) -> None:
+async def test_a_folder_that_is_no_backup_is_refused(empty_database: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError) as refused:
-        await put_back(other, tmp_path)
+        await put_back(empty_database, tmp_path)
     assert refused.value.code == "restore.no_backup"
 
 

@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from tests.conftest import Server
 
 from counterfoil.store import receipts
 from counterfoil.store.cipher import Cipher
@@ -70,17 +69,13 @@ async def test_a_database_of_the_first_release_is_brought_up_to_date(conn: Conn)
     assert await migrate(conn) == []
 
 
-async def test_several_that_start_at_once_migrate_once(database_template: Server) -> None:
-    database_template.execute("create database fresh")
-    url = database_template.url_of("fresh")
-
+async def test_several_that_start_at_once_migrate_once(empty_database: str) -> None:
     async def start() -> list[str]:
-        async with await connect(url) as conn, conn.transaction():
+        async with await connect(empty_database) as conn, conn.transaction():
             return await migrate(conn)
 
     made = await asyncio.gather(*(start() for _ in range(4)))
     assert sorted(made) == [[], [], [], [migration.name for migration in migrations()]]
-    database_template.execute("drop database fresh with (force)")
 
 
 async def test_months_are_made_ahead_over_the_turn_of_the_year_and_only_once(conn: Conn) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.store import attempts, bindings, outbox, outbox_due
@@ -35,17 +36,6 @@ async def claim(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[Command
 
 async def states(conn: Conn, cipher: Cipher, *wishes: Wish) -> list[CommandState]:
     return [row.state for row in await outbox.read(conn, cipher, [one.id for one in wishes])]
-
-
-async def is_blocked(conn: Conn, by: Conn) -> None:
-    """Return once some session waits for a lock that ``by`` holds."""
-    while True:
-        row = await (
-            await conn.execute("select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))", (by.info.backend_pid,))
-        ).fetchone()
-        if row is not None and row[0]:
-            return
-        await asyncio.sleep(0.005)
 
 
 async def test_a_command_comes_back_as_it_was_wished(conn: Conn, cipher: Cipher) -> None:
