@@ -81,6 +81,18 @@ def test_yielding_calls_leave_one_slot() -> None:
     assert (bulk.slots, real_time.slots) == (2, 1)
 
 
+def test_no_slot_is_kept_back_for_yielding_calls_that_may_not_take_it() -> None:
+    state, _ = ask(BudgetState(), LIMITS, Ask("a", 1, 0, 0.0, is_yielding=True))
+    state, _ = ask(state, LIMITS, Ask("b", 1, 0, 0.0, is_yielding=True))
+    state, bulk = ask(state, LIMITS, Ask("c", 1, 0, 0.0, is_yielding=True))
+    assert bulk.slots == 0, "two of three are taken, the third is left to others"
+    _, real_time = ask(state, LIMITS, Ask("a", 1, 1, 0.1))
+    assert real_time.slots == 2
+    state, _ = ask(state, LIMITS, Ask("c", 1, 0, 0.2))  # real-time work there, too, and it came first
+    _, later = ask(state, LIMITS, Ask("a", 1, 1, 0.3))
+    assert later.slots == 1
+
+
 def test_being_asked_to_slow_down_halves_the_rate_for_all_and_it_recovers() -> None:
     state, _ = ask(BudgetState(), LIMITS, Ask("a", 1, 0, 0.0))
     state = learn(state, LIMITS, Feedback(Verdict.THROTTLED, retry_after_s=7.0, code="http.throttled"), is_probe=False, now=0.0)

@@ -103,6 +103,11 @@ class Permit:
 class Budget(Protocol):
     """What one target can bear, asked before and told after each call."""
 
+    @property
+    def spare(self) -> int:
+        """How many slots calls that yield leave to others as things stand; they always have one."""
+        ...
+
     async def acquire(self) -> Permit:
         """Wait for a turn. Raises TransientError with ``retry_after_s``, nothing sent, if the target is to be left alone for longer."""
         ...
@@ -255,6 +260,11 @@ class LocalBudget:
         self._wait_max_s = wait_max_s
         self._sleep = sleep
         self._issued = 0
+
+    @property
+    def spare(self) -> int:
+        """One: a process that shares with nobody has all others leave a slot."""
+        return 1
 
     async def acquire(self) -> Permit:
         """Wait for a slot and a turn. Raises TransientError, nothing sent, when the breaker is open or the turn is too far off."""

@@ -20,11 +20,15 @@ BLOCK_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a worker has: ``slots`` it was given, ``wanted`` as many as it could use now, ``until``: forgotten from then on."""
+    """What a worker has: ``slots`` it was given, ``wanted`` as many as it could use now, ``until``: forgotten from then on.
+
+    ``is_yielding``: what it wants leaves one slot to others, so that none is kept back for it from those that want that one.
+    """
 
     slots: int
     wanted: int
     until: float
+    is_yielding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,21 +194,25 @@ def _turns(state: BudgetState, limits: Limits, count: int, now: float) -> tuple[
 
 
 def _hold(state: BudgetState, limits: Limits, one: Ask, wanted: int) -> tuple[BudgetState, int, bool]:
-    """Give a worker slots: what is free, but no more than its part while others wait, who go first. What it uses now it keeps."""
+    """Give a worker slots: what is free, but no more than its part while others wait, who go first. What it uses now it keeps.
+
+    Calls that do not yield need not wait for those that do.
+    """
     mine = state.holds.get(one.worker)
     living = {worker: hold for worker, hold in state.holds.items() if hold.until > one.now and worker != one.worker}
     has_queued = mine is not None and mine.until > one.now and mine.slots == 0 and mine.wanted > 0
-    starving = sum(1 for hold in living.values() if hold.slots == 0 and hold.wanted > 0)
+    rivals = [hold for hold in living.values() if hold.wanted > hold.slots and (one.is_yielding or not hold.is_yielding)]
+    starving = sum(1 for hold in rivals if hold.slots == 0)
     free = limits.concurrency_max - sum(hold.slots for hold in living.values()) - (0 if has_queued else starving)
     if one.is_yielding and limits.concurrency_max > 1:
         free -= 1
     is_contended = any(hold.wanted > hold.slots for hold in living.values())
     given = min(wanted, max(free, 0))
-    if is_contended:
+    if rivals:
         given = min(given, max(1, limits.concurrency_max // (len(living) + 1)))
     slots = max(given, one.busy)
     holds = dict(living)
     if wanted or one.busy:
-        holds[one.worker] = Hold(slots, wanted, one.now + LEASE_S)
+        holds[one.worker] = Hold(slots, wanted, one.now + LEASE_S, one.is_yielding)
     state = replace(state, holds=holds, rate_full=limits.rate_per_s, slots_max=limits.concurrency_max)
     return state, slots, is_contended

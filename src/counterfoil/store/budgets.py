@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import TypeVar
 
 import msgspec
@@ -38,6 +40,11 @@ KEEP_EVERY_S = 3.0
 LINGER_S = 0.05
 """A slot that is free is given back after this long: the next call of a loop finds it still here."""
 POLL_S = 0.05
+SHORT_S = 0.25
+"""Yielding calls answered within this on average may use the last slot, too, while nobody else is about: who comes waits no longer."""
+CALM_S = 0.2
+"""The last slot is left for so long after a call that does not yield: the next call of the same errand is about to come."""
+SEEN_CALLS = 16
 STALE_S = 1.0
 """Turns not used for so long are let go: they would pile up to a burst."""
 MISSES_MAX = 50
@@ -151,7 +158,6 @@ class SharedBudget:
         self._closed_s = closed_s
         self._slots = 0
         self._busy = 0
-        self._yielding = 0
         self._waiting = 0
         self._is_contended = False
         self._has_failed = False
@@ -164,6 +170,16 @@ class SharedBudget:
         self._keeper: asyncio.Task[None] | None = None
         self._ids = itertools.count(1)
         self._modest: set[int] = set()
+        self._modest_s: deque[float] = deque(maxlen=SEEN_CALLS)
+        self._eager = 0
+        self._ordinary_at = -math.inf
+
+    @property
+    def spare(self) -> int:
+        """How many slots yielding calls leave free: one, unless theirs are short and nobody else is about."""
+        if self._busy + self._eager > len(self._modest) or self._is_contended or self._budgets.now() - self._ordinary_at < CALM_S:
+            return 1
+        return int(not self._modest_s or fmean(self._modest_s) > SHORT_S)
 
     async def acquire(self) -> Permit:
         """Wait for a slot and a turn. Raises TransientError, nothing sent, when the target is to be left alone or nobody can be asked."""
@@ -172,13 +188,14 @@ class SharedBudget:
             raise _refusal("a maintenance window was declared; nothing was sent", "target.maintenance", closed_s)
         is_modest = is_yielding()
         self._waiting += 1
+        self._eager += not is_modest
         try:
             turn, is_probe = await self._slot(is_modest=is_modest)
         finally:
             self._waiting -= 1
+            self._eager -= not is_modest
         permit = Permit(next(self._ids), is_probe)
         if is_modest:
-            self._yielding += 1
             self._modest.add(permit.id)
         try:
             wait_s = turn - self._budgets.now()
@@ -194,7 +211,10 @@ class SharedBudget:
         self._busy -= 1
         if permit.id in self._modest:
             self._modest.discard(permit.id)
-            self._yielding -= 1
+            if feedback.verdict is not Verdict.NEUTRAL:
+                self._modest_s.append(feedback.latency_s)
+        else:
+            self._ordinary_at = self._budgets.now()
         if permit.is_probe:
             self._probing = False
         if self._is_news(permit, feedback):
@@ -218,6 +238,8 @@ class SharedBudget:
             async with self._asking:
                 if not self._is_free(is_modest=is_modest):
                     await self._ask(is_modest=is_modest)
+                elif is_modest and self._busy + 1 >= self.limits.concurrency_max > 1:
+                    await self._keep(self._slots)  # the last slot: does another worker want it by now?
                 if self._is_free(is_modest=is_modest):
                     self._busy += 1
                     return self._turns.popleft(), self._probing
@@ -231,9 +253,10 @@ class SharedBudget:
         stale = self._budgets.now() - STALE_S
         while self._turns and self._turns[0] < stale:
             self._turns.popleft()
-        if is_modest and self._yielding >= max(1, self.limits.concurrency_max - 1):
+        if is_modest and len(self._modest) >= max(1, self.limits.concurrency_max - self.spare):
             return False
-        return self._busy < self._slots and bool(self._turns) and not (self._probing and self._busy)
+        first = self._eager if is_modest else 0  # those that do not yield go first
+        return self._busy + first < self._slots and bool(self._turns) and not (self._probing and self._busy)
 
     async def _ask(self, *, is_modest: bool) -> None:
         if self._slots == self.limits.concurrency_max == self._busy:
@@ -241,7 +264,9 @@ class SharedBudget:
         worker, name = self._budgets.worker, self._connection
 
         def step(state: BudgetState, now: float) -> tuple[BudgetState, Grant]:
-            return sharing.ask(state, self.limits, Ask(worker, self._waiting, self._busy, now, is_modest))
+            return sharing.ask(
+                state, self.limits, Ask(worker, self._waiting, self._busy, now, is_modest and not self._eager and self.spare > 0)
+            )
 
         async with self._writing:
             grant = await self._budgets.change(name, step)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from counterfoil.kit import sharing
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.limits import BreakerState, Feedback, Limits, Verdict, yielding
-from counterfoil.store.budgets import Budgets, SharedBudget, list_budgets, open_budgets
+from counterfoil.store.budgets import CALM_S, SHORT_S, Budgets, SharedBudget, list_budgets, open_budgets
 from counterfoil.store.pool import Pool
 
 FAST = Limits(rate_per_s=10_000, burst=1_000, concurrency_max=3, failures_max=3, open_s=0.3)
@@ -129,22 +129,66 @@ async def test_a_retry_after_told_to_one_is_heeded_by_all(workers: list[Budgets]
     assert 50 < (caught.value.retry_after_s or 0) <= 60
 
 
-async def test_bulk_calls_of_all_workers_leave_a_slot_to_real_time(workers: list[Budgets]) -> None:
-    target = Target()
-    shared = [budgets.of("books", FAST) for budgets in workers]
+LONG = Feedback(Verdict.OK, latency_s=2 * SHORT_S)
+SHORT = Feedback(Verdict.OK, latency_s=SHORT_S / 2)
+
+
+@asynccontextmanager
+async def bulk(target: Target, budgets: Sequence[SharedBudget], feedback: Feedback) -> AsyncIterator[None]:
+    """Have three callers per worker send bulk calls, of which the budgets are told that they took so long."""
     stop = asyncio.Event()
 
-    async def bulk(budget: SharedBudget) -> None:
+    async def caller(budget: SharedBudget) -> None:
         with yielding():
             while not stop.is_set():
-                await target.call(budget, takes_s=0.01)
+                await target.call(budget, feedback, takes_s=0.01)
 
-    tasks = [asyncio.create_task(bulk(budget)) for budget in shared for _ in range(3)]
+    tasks = [asyncio.create_task(caller(budget)) for budget in budgets for _ in range(3)]
     await asyncio.sleep(0.3)
-    assert 1 <= target.most <= 2
-    await asyncio.wait_for(target.call(shared[0], takes_s=0.0), 5)
+    yield
     stop.set()
     await asyncio.wait_for(asyncio.gather(*tasks), 10)
+
+
+async def test_long_bulk_calls_of_all_workers_leave_a_slot_to_real_time(workers: list[Budgets]) -> None:
+    target = Target()
+    shared = [budgets.of("books", FAST) for budgets in workers]
+    async with bulk(target, shared, LONG):
+        assert 1 <= target.most <= 2
+        await asyncio.wait_for(target.call(shared[0], takes_s=0.0), 5)
+
+
+async def test_short_bulk_calls_use_the_last_slot_until_somebody_comes(workers: list[Budgets]) -> None:
+    target = Target()
+    here, elsewhere = (budgets.of("books", FAST) for budgets in workers[:2])
+    async with bulk(target, [here], SHORT):
+        assert target.most == FAST.concurrency_max
+        for budget in (here, elsewhere):
+            await asyncio.wait_for(target.call(budget, takes_s=0.0), 5)
+        permit = await asyncio.wait_for(here.acquire(), 5)  # somebody stays: bulk calls are back to all slots but one
+        await asyncio.sleep(0.05)
+        target.now, target.most = target.now + 1, 0
+        await asyncio.sleep(0.2)
+        assert target.most == FAST.concurrency_max  # his and two of theirs
+        target.now -= 1
+        await here.release(permit, SHORT)
+        target.most = 0
+        await asyncio.sleep(CALM_S / 2)
+        assert target.most == FAST.concurrency_max - 1, "his next call may be about to come"
+        await asyncio.sleep(CALM_S)
+        assert target.most == FAST.concurrency_max
+
+
+async def test_bulk_calls_that_become_long_leave_the_last_slot_again(workers: list[Budgets]) -> None:
+    target = Target()
+    here = workers[0].of("books", FAST)
+    async with bulk(target, [here], SHORT):
+        assert target.most == FAST.concurrency_max
+    target.most = 0
+    async with bulk(target, [here], LONG):
+        target.most = 0
+        await asyncio.sleep(0.2)
+        assert target.most == FAST.concurrency_max - 1
 
 
 async def test_slots_are_given_back_when_idle_and_at_the_end(workers: list[Budgets], pool: Pool) -> None:

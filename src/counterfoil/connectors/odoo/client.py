@@ -69,7 +69,7 @@ class OdooClient:
         self._settings = settings
         self._is_json2 = is_json2
         self._uid = uid
-        self._turns = Turns(settings.concurrency)
+        self._turns = Turns(settings.concurrency, lambda: http.budget.spare)
 
     async def call(
         self,

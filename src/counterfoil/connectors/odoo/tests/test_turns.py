@@ -7,13 +7,15 @@ import asyncio
 import pytest
 
 from counterfoil.connectors.odoo.turns import Turns
+from counterfoil.kit.limits import yielding
 
 
 class Calls:
     """Calls that hold their turn until they are told to end; remembers in which order they began."""
 
     def __init__(self, width: int) -> None:
-        self.turns = Turns(width)
+        self.spare = 1
+        self.turns = Turns(width, lambda: self.spare)
         self.began: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Event] = {}
@@ -55,6 +57,25 @@ async def test_a_read_that_came_later_goes_before_a_load_that_waits() -> None:
     assert calls.began == ["first load", "read"]
     await calls.end("read")
     assert calls.began == ["first load", "read", "second load"]
+
+
+async def test_calls_that_yield_leave_as_many_turns_as_the_budget_says() -> None:
+    calls = Calls(2)
+    with yielding():
+        for name in ("bulk 1", "bulk 2", "bulk 3"):
+            await calls.ask(name)
+    assert calls.began == ["bulk 1"]
+    calls.spare = 0
+    await calls.end("bulk 1")
+    assert calls.began == ["bulk 1", "bulk 2", "bulk 3"]
+    with yielding():
+        await calls.ask("bulk 4")
+    await calls.ask("real time")
+    await calls.end("bulk 2")
+    assert calls.began[3:] == ["real time"], "it goes first although it came later"
+    calls.spare = 1
+    await calls.end("bulk 3")
+    assert calls.began[4:] == ["bulk 4"], "one of two is theirs in any case"
 
 
 async def test_a_second_post_in_a_journal_leaves_the_other_worker_to_a_load() -> None:
