@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from counterfoil.core.canonical.commands import Lane
 from counterfoil.ingress.backfill import Backfill, Progress
 from counterfoil.ingress.poller import Polled, Poller
 from counterfoil.kit.clock import SettableClock
@@ -48,6 +49,15 @@ async def test_a_poll_is_bounded_and_says_that_there_is_more(poller: Poller, sou
     polled = await poller.poll(pages_max=2)
     assert (polled.pages, polled.has_more) == (2, True)
     assert (await poller.poll()).received == 1
+
+
+async def test_a_page_that_is_a_heap_lets_pass_what_is_in_real_time(poller: Poller, source: Any, pool: Pool) -> None:
+    source.pages = [[f"evt_{n}" for n in range(50)], [f"evt_{n}" for n in range(50, 101)]]
+    await poller.poll()
+    assert [lane for _, lane in await names(pool)] == [10] * 50 + [20] * 51
+    source.pages.append([f"evt_{n}" for n in range(200, 300)])
+    await replace(poller, lane=Lane.BATCH).poll()
+    assert {lane for _, lane in (await names(pool))[101:]} == {30}, "what its connection says is less urgent stays so"
 
 
 async def test_what_was_read_before_a_failure_is_kept(poller: Poller, source: Any, pool: Pool) -> None:
