@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from counterfoil.kit.forms import Nested
@@ -115,6 +116,17 @@ class Stage:
             "/v1/invoiceitems", customer=customer, currency=self.currency.lower(), description=description, amount=amount, **taxes, **fields
         )
 
+    async def overage(self, customer: str, units: int) -> None:
+        """Put metered usage on the customer's next invoice, priced in fractions of a minor unit."""
+        await self.api.post(
+            "/v1/invoiceitems",
+            customer=customer,
+            currency=self.currency.lower(),
+            description=f"Usage overage, {units} calls",
+            quantity=units,
+            unit_amount_decimal=Decimal("1.37") if self.currency != "JPY" else Decimal("0.21"),
+        )
+
     async def bill(self, customer: str, *, is_charged: bool = False, **fields: Nested) -> dict[str, Any]:
         """Make an invoice of the customer's waiting items and finalize it; ``is_charged``: the card on file will be charged."""
         collection: dict[str, Nested] = (
@@ -160,6 +172,14 @@ class Stage:
         """Return what a credit note over these lines would come to, with taxes."""
         given: list[Nested] = [{"type": "invoice_line_item", "invoice_line_item": line["id"], "amount": amount} for line, amount in lines]
         return int((await self.api.get("/v1/credit_notes/preview", invoice=invoice, lines=given))["total"])
+
+    async def give_back(self, invoice: str, cents: int, way: str, **fields: Nested) -> None:
+        """Credit a part of a paid invoice's first line (in US cents of the price list) and give the money back with its taxes.
+
+        ``way``: the field of the credit note that says how: ``refund_amount``, ``credit_amount`` (to the balance), ``out_of_band_amount``.
+        """
+        part = [((await self.lines_of(invoice))[0], self.amount(cents))]
+        await self.credit(invoice, part, **{way: await self.total_of_credit(invoice, part)}, **fields)
 
 
 def hours(count: float) -> timedelta:

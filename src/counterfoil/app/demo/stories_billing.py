@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from decimal import Decimal
 
 from .stage import FAILING_CARD, GOOD_CARD, Stage, days, hours
 
@@ -31,16 +30,7 @@ async def weekly_with_usage(stage: Stage) -> Steps:
     await stage.subscribe(customer, "weekly")
     for _ in range(2):
         yield days(6.5)
-        units = stage.chance.randint(900, 9000)
-        unit_price = Decimal("1.37") if stage.currency != "JPY" else Decimal("0.21")
-        await stage.api.post(
-            "/v1/invoiceitems",
-            customer=customer,
-            currency=stage.currency.lower(),
-            description=f"Usage overage, {units} calls",
-            quantity=units,
-            unit_amount_decimal=unit_price,
-        )
+        await stage.overage(customer, stage.chance.randint(900, 9000))
 
 
 async def annual_upgrade(stage: Stage) -> Steps:

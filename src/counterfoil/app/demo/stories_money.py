@@ -147,9 +147,7 @@ async def credited_and_refunded(stage: Stage) -> Steps:
     invoice = await stage.one_off(customer, 64000, is_charged=True)
     await stage.pay(invoice["id"])
     yield days(4)
-    part = [((await stage.lines_of(invoice["id"]))[0], stage.amount(16000))]
-    total = await stage.total_of_credit(invoice["id"], part)
-    await stage.credit(invoice["id"], part, refund_amount=total, reason="order_change")
+    await stage.give_back(invoice["id"], 16000, "refund_amount", reason="order_change")
 
 
 async def credited_to_balance(stage: Stage) -> Steps:
@@ -158,9 +156,7 @@ async def credited_to_balance(stage: Stage) -> Steps:
     invoice = await stage.one_off(customer, 52000, is_charged=True)
     await stage.pay(invoice["id"])
     yield days(3)
-    part = [((await stage.lines_of(invoice["id"]))[0], stage.amount(9900))]
-    total = await stage.total_of_credit(invoice["id"], part)
-    await stage.credit(invoice["id"], part, credit_amount=total, reason="product_unsatisfactory")
+    await stage.give_back(invoice["id"], 9900, "credit_amount", reason="product_unsatisfactory")
     yield days(3)
     again = await stage.one_off(customer, 21000, is_charged=True)
     await stage.pay(again["id"])
@@ -236,6 +232,4 @@ async def credited_out_of_band(stage: Stage) -> Steps:
     invoice = await stage.one_off(customer, 58000)
     await stage.pay(invoice["id"], paid_out_of_band=True)
     yield days(5)
-    part = [((await stage.lines_of(invoice["id"]))[0], stage.amount(8000))]
-    total = await stage.total_of_credit(invoice["id"], part)
-    await stage.credit(invoice["id"], part, out_of_band_amount=total)
+    await stage.give_back(invoice["id"], 8000, "out_of_band_amount")

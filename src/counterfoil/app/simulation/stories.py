@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from decimal import Decimal
 
 from counterfoil.app.demo.stage import DISPUTED_CARD, FAILING_CARD, GOOD_CARD, Stage, days, hours
 
@@ -45,15 +44,7 @@ async def metered(stage: Stage) -> Steps:
     await stage.subscribe(customer, "team")
     for _ in range(MONTHS_MAX):
         yield days(27)
-        units = stage.chance.randint(900, 40000)
-        await stage.api.post(
-            "/v1/invoiceitems",
-            customer=customer,
-            currency=stage.currency.lower(),
-            description=f"Usage overage, {units} calls",
-            quantity=units,
-            unit_amount_decimal=Decimal("1.37") if stage.currency != "JPY" else Decimal("0.21"),
-        )
+        await stage.overage(customer, stage.chance.randint(900, 40000))
         yield days(3)
 
 
@@ -72,9 +63,7 @@ async def credited_later(stage: Stage) -> Steps:
     invoice = await stage.one_off(customer, 64000, is_charged=True)
     await stage.pay(invoice["id"])
     yield days(stage.chance.randint(20, 50))
-    part = [((await stage.lines_of(invoice["id"]))[0], stage.amount(16000))]
-    total = await stage.total_of_credit(invoice["id"], part)
-    await stage.credit(invoice["id"], part, refund_amount=total, reason="order_change")
+    await stage.give_back(invoice["id"], 16000, "refund_amount", reason="order_change")
 
 
 async def long_dispute(stage: Stage) -> Steps:
