@@ -12,7 +12,7 @@ from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Row, Table, load
 from counterfoil.connectors.odoo.match_lines import read_open_lines, read_partials
-from counterfoil.connectors.odoo.match_plan import DocumentId, Match, Short, Way, plan_match
+from counterfoil.connectors.odoo.match_plan import DocumentId, Match, Short, Way, is_overmatched, plan_match
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Partial, ref
 from counterfoil.core.canonical.commands import Allocate, Command, Unmatch
@@ -147,10 +147,10 @@ async def _insert(session: Session, company: CompanyCatalog, matches: Sequence[M
 
 
 async def _overmatched(session: Session, company: CompanyCatalog, matches: Sequence[Match]) -> set[int]:
-    """Return the lines whose residual now has the wrong sign: Odoo does not check partials given to it."""
+    """Return the lines that are matched beyond their amount now."""
     ids = sorted({side.line.id for match in matches for side in (match.debit, match.credit)})
     rows = await session.client.read("account.move.line", [["id", "in", ids]], OpenLine, context=company.context)
-    return {row.id for row in rows if row.amount_residual_currency * row.amount_currency < 0}
+    return {row.id for row in rows if is_overmatched(row)}
 
 
 async def _reconcile(session: Session, company: CompanyCatalog, match: Match, ledger: moves.Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -19,11 +19,15 @@ DocumentId = tuple[str, int]
 
 @dataclass(slots=True)
 class Side:
-    """One receivable line with what is still open, unsigned: ``open`` in the line's currency, ``balance`` in the company's."""
+    """One receivable line with what is still open, unsigned: ``open`` in the line's currency, ``balance`` in the company's.
+
+    Nothing is open on a line that is matched beyond its amount (``is_over``).
+    """
 
     line: OpenLine
     open: Money
     balance: Money
+    is_over: bool = False
 
     @property
     def partner_id(self) -> int:
@@ -76,6 +80,8 @@ class OpenLines:
             abs(from_number(line.amount_residual_currency, currency)),
             abs(from_number(line.amount_residual, self.company.currency)),
         )
+        if is_overmatched(line):
+            side = Side(line, Money(0, side.open.currency), Money(0, side.balance.currency), is_over=True)
         self.sides.setdefault(("account.move", ref(line.move_id)), []).append(side)
         if ref(line.payment_id):
             self.sides.setdefault(("account.payment", ref(line.payment_id)), []).append(side)
@@ -90,6 +96,11 @@ def is_signed(line: OpenLine) -> bool:
     return line.balance != 0 or line.amount_currency != 0
 
 
+def is_overmatched(line: OpenLine) -> bool:
+    """Whether a line is matched beyond its amount: what is open on it has the wrong sign. Odoo does not check partials given to it."""
+    return line.amount_residual_currency * line.amount_currency < 0
+
+
 def plan_match(command: Command, lines: OpenLines, debit: DocumentId, credit: DocumentId) -> Match | Short:
     """Return the match an allocation calls for and take it off what is open, or why it cannot be made."""
     allocation = command.arguments
@@ -98,7 +109,9 @@ def plan_match(command: Command, lines: OpenLines, debit: DocumentId, credit: Do
     debits, credits = lines.of(debit, is_debit=True), lines.of(credit, is_debit=False)
     pair = _pair(debits, credits, allocation.amount)
     if pair is None:
-        return Short(command, _short(allocation, debits, credits), _ids(debits), _ids(credits))
+        return _over(command, allocation.amount, debits, credits, lines.company) or Short(
+            command, _short(allocation, debits, credits), _ids(debits), _ids(credits)
+        )
     match = _match(command, allocation.amount, *pair, lines.company)
     if match is None:
         return Short(command, _indivisible(allocation), _ids(debits), _ids(credits))
@@ -113,14 +126,36 @@ def _ids(sides: Sequence[Side]) -> tuple[int, ...]:
 
 
 def _pair(debits: Sequence[Side], credits: Sequence[Side], amount: Money) -> tuple[Side, Side] | None:
-    """Return the first two lines of one account with enough open, of one partner where the documents leave a choice."""
+    """Return the first two lines that fit each other with enough open."""
+    return next((pair for pair in _fitting(debits, credits) if all(_covers(side, amount) for side in pair)), None)
+
+
+def _fitting(debits: Sequence[Side], credits: Sequence[Side]) -> Iterator[tuple[Side, Side]]:
+    """Yield pairs of lines of one account, and of one partner where the documents leave a choice."""
     for debit in debits:
         for credit in credits:
             is_only = len(debits) == 1 and len(credits) == 1
-            is_same = ref(debit.line.account_id) == ref(credit.line.account_id) and (is_only or debit.partner_id == credit.partner_id)
-            if is_same and _covers(debit, amount) and _covers(credit, amount):
-                return debit, credit
-    return None
+            if ref(debit.line.account_id) == ref(credit.line.account_id) and (is_only or debit.partner_id == credit.partner_id):
+                yield debit, credit
+
+
+def _over(command: Command, amount: Money, debits: Sequence[Side], credits: Sequence[Side], company: CompanyCatalog) -> Match | None:
+    """Return the match once more where a line is matched beyond its amount: an earlier try may have made it and not taken it back.
+
+    Inserted if absent it is found, or made, and either way seen to go beyond what is open and taken back; none of it is taken off here.
+    """
+    pair = next((pair for pair in _fitting(debits, credits) if any(side.is_over for side in pair)), None)
+    if pair is None or company.is_cash_basis or any(side.open.currency != amount.currency for side in pair):
+        return None
+    shares = [_share(_whole(side), amount) for side in pair]
+    return Match(command, *pair, amount, min(shares), Way.PARTIAL)
+
+
+def _whole(side: Side) -> Side:
+    """Return a line as if nothing of it were matched."""
+    open_currency, balance_currency = side.open.currency, side.balance.currency
+    whole = abs(from_number(side.line.amount_currency, open_currency))
+    return Side(side.line, whole, abs(from_number(side.line.balance, balance_currency)))
 
 
 def _covers(side: Side, amount: Money) -> bool:

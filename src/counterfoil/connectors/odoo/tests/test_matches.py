@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
+import pytest
+
+from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import RECEIVABLE, line
 from counterfoil.core.canonical.commands import Account, AccountRole, Command, EntryLine
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Outcome
+from counterfoil.kit.errors import TransientError
 
 
 async def open_invoice(desk: Desk, minor: int, currency: str = "EUR") -> tuple[Command, Command, Outcome]:
@@ -70,6 +75,63 @@ async def test_what_a_person_matched_already_is_done(desk: Desk) -> None:
     await desk.plain.call("account.move.line", "reconcile", receivable + credit, context={"allowed_company_ids": [desk.company_id]})
     (outcome,) = await desk.done(desk.wishes.allocation(invoice, payment, 10000))
     assert outcome.code == "odoo.matched_before"
+
+
+class TakingBackFails:
+    """An OdooClient through which a person matches ``pair`` just before our match arrives, and through which nothing is taken back."""
+
+    def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch, pair: list[int]) -> None:
+        self.desk, self.pair, self.call = desk, pair, OdooClient.call
+        monkeypatch.setattr(OdooClient, "call", lambda client, *args, **kwargs: self.act(client, *args, **kwargs))
+
+    async def act(self, client: OdooClient, model: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Make a call, or not."""
+        if (model, method) == ("account.partial.reconcile", "load") and self.pair:
+            pair, self.pair = self.pair, []
+            await self.desk.plain.call("account.move.line", "reconcile", pair, context={"allowed_company_ids": [self.desk.company_id]})
+        if (model, method) == ("account.partial.reconcile", "unlink"):
+            raise TransientError("gone", code="http.closed", is_outcome_unknown=True)
+        return await self.call(client, model, method, *args, **kwargs)
+
+
+async def test_a_match_beyond_what_is_open_is_taken_back_also_when_taking_it_back_failed_at_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000)
+    other = desk.wishes.invoice(customer, line(6000), total=6000)
+    (second,) = await desk.done(other)
+    payment = desk.wishes.payment(customer, 10000)
+    (paid,) = await desk.done(payment)
+    credit = next(row["id"] for row in await desk.lines(paid, "id") if row["balance"] < 0)
+    debit = next(row["id"] for row in await desk.lines(second, "id") if row["balance"] > 0)
+    wish = desk.wishes.allocation(invoice, payment, 10000)
+    with monkeypatch.context() as patch:
+        TakingBackFails(desk, patch, [debit, credit])
+        assert statuses(await desk.send(wish)) == ["unknown"]
+    assert await residual(desk, invoiced) == 0.0  # 100.00 and 60.00 are matched with 100.00 now
+    (again,) = await desk.send(wish)
+    assert (again.status.value, again.code) == ("refused", "odoo.allocation_short")
+    assert (await residual(desk, invoiced), await residual(desk, second)) == (100.0, 0.0)
+    rest = [row["amount_residual"] for row in await desk.lines(paid, "amount_residual") if row["balance"] < 0]
+    assert rest == [-40.0]
+    assert statuses(await desk.send(wish)) == ["refused"]
+
+
+async def test_nothing_is_matched_with_what_others_matched_beyond_its_amount(desk: Desk) -> None:
+    customer, invoice, invoiced = await open_invoice(desk, 10000, "USD")  # 80.00 EUR
+    first, second = desk.wishes.payment(customer, 10000, "USD"), desk.wishes.payment(customer, 10000, "USD")
+    (booked, other) = await desk.done(first, second)
+    debit = next(row["id"] for row in await desk.lines(invoiced, "id") if row["balance"] > 0)
+    credit = next(row["id"] for row in await desk.lines(booked, "id") if row["balance"] < 0)
+    amounts = {"amount": 96.0, "debit_amount_currency": 120.0, "credit_amount_currency": 120.0}
+    values = {"debit_move_id": debit, "credit_move_id": credit, **amounts}
+    beyond = await desk.plain.create("account.partial.reconcile", desk.company_id, **values)
+    (outcome,) = await desk.send(desk.wishes.allocation(invoice, second, 2000, "USD"))
+    assert (outcome.status.value, outcome.code) == ("refused", "odoo.allocation_short")
+    found = await desk.plain.find("account.partial.reconcile", [["debit_move_id", "=", debit]], ["id"], desk.company_id)
+    assert [row["id"] for row in found] == [beyond]
+    rest = [row["amount_residual_currency"] for row in await desk.lines(other, "amount_residual_currency") if row["balance"] < 0]
+    assert rest == [-100.0]
 
 
 async def test_a_credit_note_pays_its_invoice_by_the_wished_part(desk: Desk) -> None:
