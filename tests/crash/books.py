@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.crash.labels import label_calls, labeled
+from tests.crash.places import Place
 from tests.crash.proxy import Proxy
 from tests.integration.path.house import BOOKS, House, house
 
@@ -42,10 +44,11 @@ class RealOdoo:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The hub, and the proxy between it and the books."""
+    """The hub, and the proxy between it and the books. ``places``: where in the connector writing calls were made."""
 
     house: House
     proxy: Proxy
+    places: set[Place]
 
     async def hurry(self, *, deadline_s: float = 300.0) -> None:
         """Wait until nothing moves any more, without sitting out the hub's waits: its clock jumps to whatever is due next."""
@@ -77,27 +80,29 @@ select coalesce(
 """
 
 
+def put_between(proxy: Proxy, values: dict[str, Any], **more: Any) -> None:
+    """Change a configuration so that calls to the books go through a proxy; ``more``: settings of the books' connection."""
+    books = values["connections"][BOOKS]
+    proxy.upstream = books["url"]
+    books |= {"url": proxy.url, **more}
+
+
 @asynccontextmanager
 async def ground(database_url: str, home: Path, *, timeout_s: float, odoo: RealOdoo | None = None) -> AsyncIterator[Ground]:
     """Put the hub together, let it wait for the books no longer than ``timeout_s``, and have it work."""
     proxy = Proxy("")
     await proxy.start()
 
-    def through_the_proxy(values: dict[str, Any]) -> None:
-        books = values["connections"][BOOKS]
-        proxy.upstream = books["url"]
-        books |= {"url": proxy.url, "timeout_s": timeout_s}
-
-    start = datetime.now(UTC)
+    start, change = datetime.now(UTC), partial(put_between, proxy, timeout_s=timeout_s)
     seed = 1 if odoo is None else int(start.timestamp())  # a real server remembers: every run tells it of other customers
     try:
         with labeled():
-            async with house(database_url, home, start=start, is_working=False, seed=seed, change=through_the_proxy, odoo=odoo) as made:
-                label_calls(made.hub, BOOKS)
+            async with house(database_url, home, start=start, is_working=False, seed=seed, change=change, odoo=odoo) as made:
+                places = label_calls(made.hub, BOOKS)
                 made.hub.contexts[BOOKS].http.retry = RetryPolicy(tries_max=2, base_s=0.05)
                 await made.hub.start_work(f"ground-{next(_numbers)}")
                 await made.deliver(made.news())
-                found = Ground(made, proxy)
+                found = Ground(made, proxy, places)
                 await found.hurry()
                 yield found
                 await wait_until(proxy.is_idle, timeout_s=30.0)

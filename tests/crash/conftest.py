@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.conftest import TEMPLATE, Server
+from tests.crash.books import put_between
 from tests.crash.judging import Verdict
+from tests.crash.proxy import Proxy
 from tests.integration.path.house import House, house
 
 _numbers = itertools.count(1)
@@ -28,10 +31,19 @@ def crash_database(database_template: Server) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def idle(crash_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def between() -> AsyncIterator[Proxy]:
+    """Yield the proxy that a person who works in the books stands in; it passes everything on until it is given rules."""
+    proxy = Proxy("")
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def idle(crash_database: str, tmp_path_factory: pytest.TempPathFactory, between: Proxy) -> AsyncIterator[House]:
     """Yield a hub that takes deliveries and does no work itself: workers are processes that die."""
-    start = datetime.now(UTC)
-    async with house(crash_database, Path(tmp_path_factory.mktemp("home")), start=start, is_working=False) as made:
+    start, home = datetime.now(UTC), Path(tmp_path_factory.mktemp("home"))
+    async with house(crash_database, home, start=start, is_working=False, change=partial(put_between, between)) as made:
         await made.deliver(made.news())
         yield made
 
@@ -56,8 +68,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not rows:
         return
     terminalreporter.section("what crashes did")
-    terminalreporter.write_line(f"{'write':<52}{'fault':<34}{'lost':>6}{'doubled':>9}{'stuck':>7}")
+    terminalreporter.write_line(f"{'write':<52}{'fault':<50}{'lost':>6}{'doubled':>9}{'stuck':>7}")
     for kind, fault, lost, doubled, stuck in rows:
-        terminalreporter.write_line(f"{kind:<52}{fault:<34}{lost:>6}{doubled:>9}{stuck:>7}")
+        terminalreporter.write_line(f"{kind:<52}{fault:<50}{lost:>6}{doubled:>9}{stuck:>7}")
     lost, doubled, stuck = (sum(row[place] for row in rows) for place in (2, 3, 4))
     terminalreporter.write_line(f"{len(rows)} faults struck: {lost} lost, {doubled} doubled, {stuck} stuck")

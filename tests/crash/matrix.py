@@ -6,7 +6,7 @@ A kind of command, or a writing call, that has no row here fails ``test_matrix.p
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.crash import proxy
@@ -33,6 +33,17 @@ WRITES: Mapping[CommandKind, tuple[tuple[str, ...], ...]] = {
 }
 """Kind -> the sequences of writing calls its delivery makes in the story, each as model/method (``load new``: inserts only)."""
 
+DOCUMENT_AMENDS = ("account.move/load taxes", "account.move/write", "account.move/unlink")
+AMENDS: Mapping[CommandKind, tuple[str, ...]] = {
+    K.POST_INVOICE: DOCUMENT_AMENDS,
+    K.POST_CREDIT_NOTE: DOCUMENT_AMENDS,
+    K.POST_PAYMENT: ("account.payment/unlink", "account.move/unlink"),
+    K.POST_ENTRY: ("account.move/unlink",),
+    K.ALLOCATE: ("account.partial.reconcile/unlink",),
+}
+"""Kind -> the writing calls that amend what its own delivery has just written: tax lines set to the cent (``load taxes``), a rounding line
+added, the draft of a refused posting removed, a match taken back that went beyond what was open. Their story is in amends.py."""
+
 SECOND_CHAPTER = frozenset({K.UNMATCH})
 """Kinds that the story comes to in its second chapter."""
 
@@ -40,6 +51,11 @@ SECOND_CHAPTER = frozenset({K.UNMATCH})
 def writes() -> tuple[tuple[str, str], ...]:
     """Return every writing call of every kind: (kind, model/method)."""
     return tuple((kind.value, name) for kind, flows in WRITES.items() for flow in flows for name in flow)
+
+
+def amends() -> tuple[tuple[str, str], ...]:
+    """Return every call by which a kind amends what it wrote: (kind, model/method)."""
+    return tuple((kind.value, name) for kind, names in AMENDS.items() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +88,12 @@ def faults(timeout_s: float) -> Mapping[str, Fault]:
 MIXED = "one of each"
 
 
-def rules(name: str, timeout_s: float) -> list[tuple[str, Rule]]:
-    """Return the rules of one round, with the fault each stands for: one fault for every write, or (``MIXED``) the faults in turn."""
+def rules(name: str, timeout_s: float, calls: Sequence[tuple[str, str]]) -> list[tuple[str, Rule]]:
+    """Return the rules of one round, with the fault each stands for: one fault for every call, or (``MIXED``) the faults in turn."""
     known = faults(timeout_s)
     names = list(known)
     found = []
-    for index, (kind, call) in enumerate(writes()):
+    for index, (kind, call) in enumerate(calls):
         fault = names[index % len(names)] if name == MIXED else name
         found.append((fault, Rule(kind, call, known[fault].strike, known[fault].times)))
     return found
@@ -95,6 +111,10 @@ STAGE_BOUNDARIES = (
 KIND_BOUNDARIES = ("claimed", "sent", "resolving", "resolved", "answered", "settling", "settled")
 """claimed: the intent is not committed. sent: it is, nothing is sent. answered: the target did it, nothing is noted. settling: noted, not
 committed. settled: committed, the drain's end not noted. resolving, resolved: as sent and answered, when the outcome is unknown."""
+
+
+AMEND_BOUNDARIES = ("before", "after")
+"""before: everything the call amends is written, the call is not made. after: it is answered, nothing of the delivery is noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +162,9 @@ def kills() -> tuple[Kill, ...]:
         Kill("answered", K.UNMATCH.value),
     }
     return tuple(kill for kill in every if kill in quick)
+
+
+def amend_kills() -> tuple[Kill, ...]:
+    """Return the cells right before and right after every call that amends: all of them, or one."""
+    every = tuple(Kill(f"{boundary} {name}", kind) for kind, name in amends() for boundary in AMEND_BOUNDARIES)
+    return every if IS_FULL else (Kill("before account.partial.reconcile/unlink", K.ALLOCATE.value),)

@@ -17,6 +17,8 @@ from aiohttp import web
 
 KIND_HEADER = "X-Crash-Kind"
 READS = frozenset({"search", "search_read", "search_count", "read", "fields_get", "context_get", "has_access", "check_access_rights"})
+JSON2 = "/json/2/"
+TAX_FIELD = "line_ids/amount_currency"
 _NOT_PASSED_ON = frozenset({"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "host"})
 LOST_RACE = "could not serialize access due to concurrent update"
 
@@ -25,7 +27,8 @@ LOST_RACE = "could not serialize access due to concurrent update"
 class Call:
     """One request for a method of a model; ``kind`` of the command it is made for, empty: for none.
 
-    ``name`` is model/method; a ``load`` that only inserts is another call than one that updates: ``load new``.
+    ``name`` is model/method; a ``load`` that only inserts is another call than one that updates: ``load new``; and so is one that sets the
+    amounts of tax lines: ``load taxes``.
     """
 
     kind: str
@@ -134,19 +137,25 @@ def _is_passed_on(header: str) -> bool:
 
 def call_of(request: web.Request, body: bytes) -> Call:
     """Return what a request asks for, in JSON-2's form or in JSON-RPC's."""
-    kind = request.headers.get(KIND_HEADER, "")
-    if request.path.startswith("/json/2/"):
-        name = request.path.removeprefix("/json/2/")
-        context = json.loads(body or b"{}").get("context") if name.endswith("/load") else None
-        return Call(kind, _flavored(name, context), is_json2=True)
-    args = json.loads(body).get("params", {}).get("args", []) if request.path == "/jsonrpc" else []
-    if len(args) < 7:
-        return Call(kind, "", is_json2=False)
-    return Call(kind, _flavored(f"{args[3]}/{args[4]}", args[6].get("context")), is_json2=False)
+    is_json2 = request.path.startswith(JSON2)
+    return Call(request.headers.get(KIND_HEADER, ""), name_of(request.path, body), is_json2)
 
 
-def _flavored(name: str, context: Mapping[str, Any] | None) -> str:
-    return f"{name} new" if name.endswith("/load") and (context or {}).get("noupdate") else name
+def name_of(path: str, body: bytes) -> str:
+    """Return model/method (see ``Call``), empty for what is no call of a method."""
+    if path.startswith(JSON2):
+        name = path.removeprefix(JSON2)
+        return _flavored(name, json.loads(body or b"{}")) if name.endswith("/load") else name
+    args = json.loads(body).get("params", {}).get("args", []) if path == "/jsonrpc" else []
+    return _flavored(f"{args[3]}/{args[4]}", args[6]) if len(args) >= 7 else ""
+
+
+def _flavored(name: str, given: Mapping[str, Any]) -> str:
+    if not name.endswith("/load"):
+        return name
+    if (given.get("context") or {}).get("noupdate"):
+        return f"{name} new"
+    return f"{name} taxes" if TAX_FIELD in given.get("fields", ()) else name
 
 
 def shown(answer: Answer) -> web.Response:

@@ -91,8 +91,11 @@ class Struck:
     def at(self, boundary: str, what: Doing) -> None:
         """Be told by a delivery where it is."""
         names = ("resolving", "resolved") if what.is_resolution else ("sent", "answered")
-        named = {"begin": names[0], "end": names[1], "call": f"call {what.calls}"}
-        self.reach(named[boundary], what.kind, what.keys)
+        if boundary in ("calling", "call"):
+            self.reach(f"{'before' if boundary == 'calling' else 'after'} {what.name}", what.kind, what.keys)
+        if boundary != "calling":
+            named = {"begin": names[0], "end": names[1], "call": f"call {what.calls}"}
+            self.reach(named[boundary], what.kind, what.keys)
 
 
 def arm(struck: Struck) -> None:

@@ -49,7 +49,7 @@ async def begin(house: House, amount: int = 20000) -> Told:
         told.names[name] = str((await one.api.get(f"/v1/customers/{told.home if name == 'home' else told.foreign}"))["name"])
     await stage.item(told.home, "Consulting", amount)
     invoice = await stage.bill(told.home, is_charged=True)
-    charge = await _charged(stage, invoice)
+    charge = await charge_of(stage, invoice)
     part = [((await stage.lines_of(invoice["id"]))[0], amount // 4)]
     note = await stage.credit(invoice["id"], part, refund_amount=await stage.total_of_credit(invoice["id"], part))
     await stage.item(told.home, "Subscription", amount)
@@ -57,7 +57,7 @@ async def begin(house: House, amount: int = 20000) -> Told:
     voided = await stage.credit(other["id"], [((await stage.lines_of(other["id"]))[0], amount // 2)])
     await abroad.item(told.foreign, "Consulting", amount)
     sold = await abroad.bill(told.foreign, is_charged=True)
-    charged = await _charged(abroad, sold)
+    charged = await charge_of(abroad, sold)
     told.notes = {"voided": voided["id"]}
     told.keys = {
         "upsert_customer": (f"customer_stripe.{told.home}", f"customer_stripe.{told.foreign}"),
@@ -82,7 +82,7 @@ async def end(house: House, told: Told) -> None:
     told.has_ended = True
 
 
-async def _charged(stage: Stage, invoice: dict[str, Any]) -> dict[str, Any]:
+async def charge_of(stage: Stage, invoice: dict[str, Any]) -> dict[str, Any]:
     """Charge an invoice and return the charge."""
     assert await stage.pay(invoice["id"])
     intent = await stage.payment_of(invoice["id"])

@@ -1,11 +1,16 @@
-"""PostgreSQL killed, or its connections ended, in the middle of every kind's delivery: everything acknowledged is there afterwards."""
+"""PostgreSQL killed, or its connections ended, in every kind's delivery: everything acknowledged is there afterwards.
+
+Every kind is struck where it is worst: the target has just done the write and nothing of it is noted. Three kinds are struck at the other
+boundaries, too: in the transaction that notes the intent, after it, in the transaction that notes the outcome, after it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,13 +30,29 @@ from counterfoil.store.embedded import embedded
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 WAYS = {"server": "database killed", "terminate": "connections ended"}
-Round = Mapping[CommandKind, str]
+OTHER_BOUNDARIES = ("claimed", "sent", "settling", "settled")
+AT_OTHERS = (CommandKind.POST_INVOICE, CommandKind.POST_PAYMENT, CommandKind.ALLOCATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One strike: what is done to the database, when a command of which kind is at which boundary (see matrix.py)."""
+
+    way: str
+    kind: CommandKind
+    boundary: str = "answered"
+
+
+Round = Sequence[Cell]
 ROUNDS: Mapping[str, Round] = (
-    {f"{way} {half}": dict.fromkeys(list(CommandKind)[half::2], way) for way in WAYS for half in (0, 1)}
+    {
+        **{f"{way} {half}": [Cell(way, kind) for kind in list(CommandKind)[half::2]] for way in WAYS for half in (0, 1)},
+        **{f"{way} {kind.value}": [Cell(way, kind, boundary) for boundary in OTHER_BOUNDARIES] for way in WAYS for kind in AT_OTHERS},
+    }
     if IS_FULL
-    else {"each once": {CommandKind.POST_INVOICE: "server", CommandKind.ALLOCATE: "terminate"}}
+    else {"each once": [Cell("server", CommandKind.POST_INVOICE), Cell("terminate", CommandKind.ALLOCATE)]}
 )
-"""Name -> what is done to the database in the middle of which kind's delivery; few a round: the guardian bears five in a row."""
+"""Name -> the strikes of one story; few a round: the guardian bears five in a row."""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -51,12 +72,9 @@ async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
             yield made, str(home / "postgres" / "data" / "postmaster.pid")
 
 
-async def strike_all(made: House, ways: Round, told: Told, pid_file: str, seed: int) -> None:
-    """Deliver what is new and work it with a worker that strikes the database once in the middle of each kind's delivery, and goes on.
-
-    The target has just done the write and nothing of it is noted: the worst moment.
-    """
-    strikes = [strike(way, "answered", kind.value, told, pid_file=pid_file) for kind, way in ways.items()]
+async def strike_all(made: House, cells: Round, told: Told, pid_file: str, seed: int) -> None:
+    """Deliver what is new and work it with a worker that strikes the database once for each cell, and goes on."""
+    strikes = [strike(cell.way, cell.boundary, cell.kind.value, told, pid_file=pid_file) for cell in cells]
     async with worker(made, strikes) as one:
         assert await one.is_at_work()
         sending = asyncio.create_task(deliver_shuffled(made, seed))  # deliveries come in all the while, and are refused or taken
@@ -73,13 +91,13 @@ async def test_a_database_struck_in_every_delivery_loses_nothing_that_was_acknow
 ) -> None:
     made, pid_file = own_server
     told = await begin(made)
-    ways = ROUNDS[name]
-    await strike_all(made, {kind: way for kind, way in ways.items() if kind not in SECOND_CHAPTER}, told, pid_file, 1)
+    cells = ROUNDS[name]
+    await strike_all(made, [cell for cell in cells if cell.kind not in SECOND_CHAPTER], told, pid_file, 1)
     await end(made, told)
-    await strike_all(made, {kind: way for kind, way in ways.items() if kind in SECOND_CHAPTER}, told, pid_file, 2)
+    await strike_all(made, [cell for cell in cells if cell.kind in SECOND_CHAPTER], told, pid_file, 2)
     verdicts = await judge(made, told)
-    for kind, way in ways.items():
-        note(kind.value, WAYS[way], verdicts[kind.value])
+    for cell in cells:
+        note(cell.kind.value, f"{WAYS[cell.way]}: {cell.boundary}", verdicts[cell.kind.value])
     assert all_in_one(verdicts).is_right, (verdicts, await made.where())
     assert await strays(made) == 0
     await assert_balanced(made)

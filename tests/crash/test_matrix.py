@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.crash.matrix import KIND_BOUNDARIES, STAGE_BOUNDARIES, WRITES, boundaries_of, faults, kills, rules
+from tests.crash.matrix import (
+    AMEND_BOUNDARIES,
+    KIND_BOUNDARIES,
+    STAGE_BOUNDARIES,
+    WRITES,
+    amend_kills,
+    amends,
+    boundaries_of,
+    faults,
+    kills,
+    rules,
+    writes,
+)
 
 from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.core.canonical.commands import CommandKind
@@ -31,5 +43,10 @@ def test_the_kills_of_a_run_strike_every_kind_and_every_kind_of_boundary() -> No
     assert {stage for _, stage in STAGE_BOUNDARIES} == {"", work.NORMALIZE, work.DECIDE, work.DELIVER}
 
 
+def test_a_run_kills_a_worker_at_a_call_that_amends() -> None:
+    assert {(kill.kind, kill.boundary.partition(" ")[2]) for kill in amend_kills()} <= set(amends())
+    assert {kill.boundary.partition(" ")[0] for kill in amend_kills()} <= set(AMEND_BOUNDARIES)
+
+
 def test_one_round_of_every_fault_in_turn_strikes_with_each() -> None:
-    assert {fault for fault, _ in rules("one of each", 1.0)} == set(faults(1.0))
+    assert {fault for fault, _ in rules("one of each", 1.0, writes())} == set(faults(1.0))

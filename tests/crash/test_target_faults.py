@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.crash.amends import begin_amends
 from tests.crash.books import Ground, ground
 from tests.crash.conftest import Note
 from tests.crash.judging import all_in_one, judge, strays
-from tests.crash.matrix import IS_FULL, MIXED, faults, rules, writes
+from tests.crash.judging_amends import judge_end, judge_refusals, take_up
+from tests.crash.matrix import IS_FULL, MIXED, amends, faults, rules, writes
+from tests.crash.person import Person
+from tests.crash.places import in_source
 from tests.crash.stories import begin, end
 from tests.crash.workers import deliver_shuffled
 from tests.integration.path.conftest import assert_balanced
@@ -32,7 +36,7 @@ async def books(crash_database: str, tmp_path_factory: pytest.TempPathFactory) -
 async def play_through(books: Ground, note: Note, fault: str, timeout_s: float) -> None:
     """Play a story whose every writing call is struck by a fault, and judge what came of it."""
     made = books.house
-    struck = rules(fault, timeout_s)
+    struck = rules(fault, timeout_s, writes())
     books.proxy.rules[:] = [rule for _, rule in struck]
     told, seed = await begin(made), zlib.crc32(fault.encode())
     await deliver_shuffled(made, seed)
@@ -52,10 +56,45 @@ async def play_through(books: Ground, note: Note, fault: str, timeout_s: float) 
     assert [row for row in proof.totals if not row.is_equal] == []
 
 
+async def play_amends(books: Ground, note: Note, fault: str, timeout_s: float) -> None:
+    """Play a story that needs amends, every one of which is struck by a fault, and judge what came of it: refusals first, then the end."""
+    made = books.house
+    struck = rules(fault, timeout_s, amends())
+    told = await begin_amends(made)
+    person = Person(made, [told])
+    books.proxy.rules[:] = [*person.rules(), *(rule for _, rule in struck)]
+    await deliver_shuffled(made, zlib.crc32(fault.encode()))
+    await books.hurry()
+    assert [(name, rule.kind, rule.name) for name, rule in struck if not rule.struck] == [], ("not struck", await made.where())
+    refused = await judge_refusals(made, told)
+    assert all_in_one(refused).is_right, (refused, await made.where())
+    await person.leave(told)
+    await take_up(made, told)
+    await books.hurry()
+    books.proxy.rules.clear()
+    verdicts = await judge_end(made, told)
+    for name, rule in struck:
+        note(f"{rule.kind} {rule.name}", name, verdicts[rule.kind])
+    assert all_in_one(verdicts).is_right, (verdicts, await made.cases(), await made.where())
+    assert await strays(made) == 0
+    await assert_balanced(made)
+    proof = await made.prove()
+    assert [row for row in proof.totals if not row.is_equal] == []
+
+
 @pytest.mark.parametrize("fault", ROUNDS)
 async def test_every_write_that_fails_at_the_target_is_done_once(books: Ground, note: Note, fault: str) -> None:
     await play_through(books, note, fault, TIMEOUT_S)
 
 
+@pytest.mark.parametrize("fault", ROUNDS)
+async def test_what_is_amended_while_the_target_fails_is_refused_or_done_once(books: Ground, note: Note, fault: str) -> None:
+    await play_amends(books, note, fault, TIMEOUT_S)
+
+
 async def test_every_writing_call_the_hub_makes_is_in_the_matrix(books: Ground) -> None:
-    assert set(books.proxy.seen) == set(writes())
+    assert set(books.proxy.seen) == {*writes(), *amends()}
+
+
+async def test_every_writing_call_in_the_connectors_source_has_been_made_and_struck(books: Ground) -> None:
+    assert [written for written in in_source() if not written.is_among(books.places)] == []

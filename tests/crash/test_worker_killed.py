@@ -6,9 +6,13 @@ import asyncio
 import signal
 
 import pytest
+from tests.crash.amends import Amended, begin_amends
 from tests.crash.conftest import Note
 from tests.crash.judging import all_in_one, judge, strays
-from tests.crash.matrix import Kill, kills
+from tests.crash.judging_amends import judge_end, judge_refusals, take_up
+from tests.crash.matrix import Kill, amend_kills, kills
+from tests.crash.person import Person
+from tests.crash.proxy import Proxy
 from tests.crash.stories import Told, begin, end
 from tests.crash.workers import STRIKE_S, deliver_shuffled, strike, worker
 from tests.integration.path.conftest import assert_balanced
@@ -17,7 +21,7 @@ from tests.integration.path.house import House
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def kill_at(made: House, kill: Kill, told: Told) -> None:
+async def kill_at(made: House, kill: Kill, told: Told | Amended) -> None:
     """Run workers that are killed at the boundary, and at those that must come before it."""
     for boundary in (*kill.before, kill.boundary):
         async with worker(made, [strike("kill", boundary, kill.kind, told)]) as one:
@@ -62,6 +66,37 @@ async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(
         if not all_in_one(verdicts).is_right:
             wrong.append((kill, verdicts))
     assert wrong == [], await idle.where()
+    assert await strays(idle) == 0
+    await assert_balanced(idle)
+    proof = await idle.prove()
+    assert ([row for row in proof.totals if not row.is_equal], proof.is_proven) == ([], True)
+
+
+async def test_a_worker_killed_around_a_call_that_amends_leaves_every_refusal_with_its_case_and_nothing_half_done(
+    idle: House, between: Proxy, note: Note
+) -> None:
+    stories: list[tuple[Kill, Amended]] = []
+    person = Person(idle, [])
+    between.rules[:] = person.rules()
+    for seed, kill in enumerate(amend_kills()):
+        told = await begin_amends(idle)
+        person.stories.append(told)
+        stories.append((kill, told))
+        await deliver_shuffled(idle, seed)
+        await kill_at(idle, kill, told)
+        await go_on(idle, seed)
+    async with worker(idle):
+        await idle.settle()
+        refused = [(kill, await judge_refusals(idle, told)) for kill, told in stories]
+        assert [(kill, one) for kill, one in refused if not all_in_one(one).is_right] == [], await idle.where()
+        for _, told in stories:
+            await person.leave(told)
+            await take_up(idle, told)
+        await idle.settle()
+    ends = [(kill, await judge_end(idle, told)) for kill, told in stories]
+    for kill, verdicts in ends:
+        note(kill.kind, f"killed: {kill.boundary}", verdicts[kill.kind])
+    assert [(kill, one) for kill, one in ends if not all_in_one(one).is_right] == [], await idle.where()
     assert await strays(idle) == 0
     await assert_balanced(idle)
     proof = await idle.prove()

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg_pool import PoolTimeout
+from tests.crash.amends import Amended
 from tests.crash.stories import Told
 from tests.integration.path.house import House
 
@@ -52,7 +53,7 @@ class Worker:
         assert await wait_until(is_struck, timeout_s=STRIKE_S * count), f"only {self.strikes()} fell"
 
 
-def strike(action: str, boundary: str, kind: str = "", told: Told | None = None, **more: Any) -> dict[str, Any]:
+def strike(action: str, boundary: str, kind: str = "", told: Told | Amended | None = None, **more: Any) -> dict[str, Any]:
     """Return one strike of a worker's plan, at a command of a story."""
     return {"action": action, "boundary": boundary, "kind": kind, "ids": [] if told is None else told.ids, **more}
 
