@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from counterfoil.app.demo.report import CaseLine, Conservation, Result, amount, as_json, show
+from counterfoil.app.demo.report import CaseLine, Conservation, Result, amount, as_json, conservation_of, show
 from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, TotalRow
+from counterfoil.store import views
+from counterfoil.store.views import SourceLine
 
 RIGHT = Result(
     Proof(
@@ -73,6 +75,17 @@ def test_one_cent_one_document_or_one_lost_delivery_is_enough_to_fail() -> None:
     assert "-0.01" in shown(clearing)
     assert "11 received is not 7 normalized" in shown(lost)
     assert "Tax 5 % has no counterpart." in shown(with_case)
+
+
+def test_a_shortage_of_one_source_does_not_hide_behind_a_surplus_of_another() -> None:
+    lines = (SourceLine("stripe_us", 10, 6, 3, 0, 0), SourceLine("stripe_de", 10, 8, 3, 0, 0), SourceLine("files", 2, 2, 0, 0, 0))
+    found = conservation_of(views.Conservation(lines, (), 0))
+    assert (found.received, found.normalized + found.ignored) == (22, 22)
+    result = replace(RIGHT, conservation=found)
+    assert not result.is_proven
+    assert as_json(result)["conservation"]["balanced"] is False
+    assert "22 received is not" in shown(result)
+    assert "it does not add up for stripe_us, stripe_de" in shown(result)
 
 
 def test_a_proof_of_nothing_is_no_proof() -> None:

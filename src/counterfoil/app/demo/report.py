@@ -37,22 +37,26 @@ RIGHT, WRONG = "green", "bold red"
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """Where every delivery went: received = normalized + ignored + parked + pending (requirement K3)."""
+    """Where every delivery went: received = normalized + ignored + parked + pending (requirement K3), summed over all sources.
+
+    ``unbalanced``: the sources of which it is not true; one's shortage must not hide behind another's surplus.
+    """
 
     received: int
     normalized: int
     ignored: int
     parked: int
     pending: int
+    unbalanced: tuple[str, ...] = ()
 
     @property
     def is_balanced(self) -> bool:
-        """Whether nothing is missing."""
-        return self.received == self.normalized + self.ignored + self.parked + self.pending
+        """Whether nothing is missing, of any source."""
+        return not self.unbalanced and self.received == self.normalized + self.ignored + self.parked + self.pending
 
 
 def conservation_of(where: views.Conservation) -> Conservation:
-    """Return the sum over all sources."""
+    """Return the sum over all sources, and which of them do not add up."""
     lines = where.sources
     return Conservation(
         received=sum(line.received for line in lines),
@@ -60,6 +64,7 @@ def conservation_of(where: views.Conservation) -> Conservation:
         ignored=sum(line.ignored for line in lines),
         parked=sum(line.parked for line in lines),
         pending=sum(line.pending for line in lines),
+        unbalanced=tuple(line.connection for line in lines if not line.is_balanced),
     )
 
 
@@ -93,7 +98,14 @@ def as_json(result: Result) -> dict[str, Any]:
     """Return the result with exactly the keys ``--json`` promises."""
     conservation = result.conservation
     return {
-        "conservation": asdict(conservation) | {"balanced": conservation.is_balanced},
+        "conservation": {
+            "received": conservation.received,
+            "normalized": conservation.normalized,
+            "ignored": conservation.ignored,
+            "parked": conservation.parked,
+            "pending": conservation.pending,
+            "balanced": conservation.is_balanced,
+        },
         "totals": [
             {
                 "entity": row.entity,
@@ -182,6 +194,8 @@ def _conservation(found: Conservation) -> Text:
         f"Deliveries: {found.received:,} received {sign} {found.normalized:,} normalized + {found.ignored:,} ignored by rule"
         f" + {found.parked:,} parked + {found.pending:,} pending"
     )
+    if found.unbalanced:
+        line += f"; it does not add up for {', '.join(found.unbalanced)}"
     return Text(line, style=RIGHT if found.is_balanced and not found.pending else WRONG)
 
 
