@@ -18,7 +18,7 @@ from tests.integration.path.house import BOOKS, House, house
 
 from counterfoil.app.hub import wait_until
 from counterfoil.kit.http import RetryPolicy
-from counterfoil.store import outbox_due
+from counterfoil.store import outbox_due, rechecks
 
 _numbers = itertools.count(1)
 
@@ -59,8 +59,8 @@ class Ground:
         made = self.house
         async with made.hub.pool.connection() as conn:
             busy = await (await conn.execute(_BUSY)).fetchone()
-            due = await (await conn.execute(_DUE, (made.clock.now(),))).fetchone()
-            waiting = await outbox_due.partitions_open(conn)
+            due = await (await conn.execute(_DUE, {"now": made.clock.now()})).fetchone()
+            waiting = [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)]
         if busy == (0,):
             return await self.proxy.is_idle()
         if due is not None and due[0] is not None and due[0] > made.clock.now():
@@ -71,12 +71,15 @@ class Ground:
 
 _BUSY = """
 select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
-    + (select count(*) from command where state in ('ready', 'unknown'))
+    + (select count(*) from command where state in ('ready', 'unknown')) + (select count(*) from recheck where due_at is not null)
 """
 _DUE = """
 select coalesce(
     (select min(next_try_at) from standing where down_since is not null),
-    (select min(next_try_at) from command where state in ('ready', 'unknown') and next_try_at > %s))
+    (select min(next_try_at) from command where state in ('ready', 'unknown') and next_try_at > %(now)s),
+    (select min(due_at) from recheck where due_at > %(now)s
+        and not exists (select from receipt where state = 'pending') and not exists (select from agenda)
+        and not exists (select from command where state in ('ready', 'unknown'))))
 """
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, RetryPolicy, StatusRule
 from counterfoil.kit.limits import LocalBudget, Verdict
@@ -236,6 +237,23 @@ async def test_no_message_shows_a_key_a_query_or_the_body(server: Ledger, waits:
     assert "/items?..." in text
     for secret in (KEY, "t0ps3cret", "DE0212"):
         assert secret not in text
+
+
+async def test_a_write_without_an_answer_is_counted_as_a_doubt_also_if_the_next_try_is_answered(server: Ledger, waits: Waits) -> None:
+    server.switch.faults.append(Fault("drop_after"))
+    with counting_doubts() as doubts:
+        async with client(server, waits) as http:
+            answer = await http.request("PUT", "/items", is_write=True, is_idempotent=True, json={})
+    assert (answer.status, doubts.count) == (200, 1)
+
+
+async def test_reads_and_writes_that_certainly_took_no_effect_are_no_doubts(server: Ledger, waits: Waits) -> None:
+    server.switch.faults += [Fault("drop_after"), Fault("status", status=409)]
+    with counting_doubts() as doubts:
+        async with client(server, waits) as http:
+            await http.request("GET", "/items", is_write=False)
+            await http.request("PUT", "/items", is_write=True, is_idempotent=True, json={})
+    assert (len(server.switch.struck), doubts.count) == (2, 0)
 
 
 async def test_an_answer_of_another_type_is_a_setup_error_and_unknown_for_a_write(server: Ledger, waits: Waits) -> None:

@@ -62,6 +62,8 @@ NOTES: dict[str, dict[str, str]] = {
         "connector": "which connector it speaks through; its own settings stand in the same section, see below",
         "lane": "how urgent what it receives is: `batch` for month-end imports, which then delay nothing else",
         "maintenance": "windows in which nothing is sent to it, see below",
+        "late_s": "how long a write that got no answer may still be done there, in seconds: more than the target's own time limit (Odoo:"
+        " `limit_time_real`, 120); then what is newer is sent once more where the late write could have undone it",
     },
     "MaintenanceSettings": {
         "days": "weekly: days of the week, in English",

@@ -31,7 +31,7 @@ from counterfoil.kit.windows import closed_until
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import agenda, outbox_due, work
+from counterfoil.store import agenda, outbox_due, rechecks, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -125,7 +125,8 @@ class Hub:
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
             keys = await agenda.waited_keys(conn, ("route/", "entity/", "mapping/"))
             released = await agenda.release(conn, keys, self.clock.now())
-            await self.engine.arm(conn, [*_standing_keys(self), *await outbox_due.partitions_open(conn), *released])
+            unsent = [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)]
+            await self.engine.arm(conn, [*_standing_keys(self), *unsent, *released])
         return member.worker.name
 
     async def stop_work(self) -> None:
@@ -150,7 +151,7 @@ class Hub:
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     sources = hub.sources
     links = {
-        name: TargetLink(ctx, one.connector.deliver, target.state, windows=one.maintenance)
+        name: TargetLink(ctx, one.connector.deliver, target.state, windows=one.maintenance, late_s=one.late_s)
         for name, (target, ctx) in hub.targets.items()
         for one in [hub.settings.connections[name]]
     }

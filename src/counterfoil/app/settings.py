@@ -86,6 +86,7 @@ class ConnectionSettings(BaseModel):
     connector: str
     lane: Literal["real_time", "micro_batch", "batch"] = "real_time"
     maintenance: tuple[MaintenanceSettings, ...] = ()
+    late_s: float = Field(default=130.0, ge=0, le=3600)
 
 
 class FileSettings(_Strict):
@@ -102,7 +103,7 @@ class FileSettings(_Strict):
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A configured connection: its name, its connector, the connector's validated settings (for an intake: the part it declares for one),
-    the lane of what it receives, and when it is being maintained.
+    the lane of what it receives, when it is being maintained, and for how many seconds after a write got no answer it may still do it.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Connection:
     settings: Any
     lane: Lane = Lane.REAL_TIME
     maintenance: tuple[Window, ...] = ()
+    late_s: float = 130.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str], 
             model = (connector.intake if is_intake else None) or connector.config
             settings = model.model_validate(_resolve(given) if model is connector.config else _resolve_part(given, model))
             windows = tuple(one.window() for one in connection.maintenance)
-            found[key] = Connection(key, connector, settings, Lane[connection.lane.upper()], windows)
+            found[key] = Connection(key, connector, settings, Lane[connection.lane.upper()], windows, connection.late_s)
         except ValidationError as error:
             problems.append(_explain(name, text, ("connections", key), error))
         except SetupError as error:

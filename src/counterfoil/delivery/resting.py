@@ -19,7 +19,7 @@ from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, DeliveryOf
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.windows import Window, closed_until
-from counterfoil.store import outbox_due, standing
+from counterfoil.store import outbox_due, rechecks, standing
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.standing import Trouble
 
@@ -43,6 +43,8 @@ class TargetLink:
     may be under way at once.
 
     Three: while one waits for its last call and one is written down, another one keeps the target busy.
+
+    ``late_s``: so many seconds after a write got no answer, it may still be done.
     """
 
     ctx: Context
@@ -50,6 +52,7 @@ class TargetLink:
     probe: Callable[[Context], Awaitable[object]]
     width: int = 3
     windows: tuple[Window, ...] = ()
+    late_s: float = 130.0
 
     def closed_s(self, now: datetime) -> float:
         """Return the seconds until a declared maintenance window ends, 0 outside of one."""
@@ -149,7 +152,7 @@ class Rest:
         async with self.pool.connection() as conn, conn.transaction():
             if await standing.note_up(conn, target, now):
                 log.info("target can be used again", target=target)
-                await self.arm(conn, await outbox_due.partitions_open(conn, target))
+                await self.arm(conn, [*await outbox_due.partitions_open(conn, target), *await rechecks.partitions(conn, target)])
 
     async def idle(self, target: str) -> None:
         """A trial found nothing to send: who has something tries. With nothing left for the target, nothing speaks against it any more."""

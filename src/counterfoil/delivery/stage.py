@@ -1,7 +1,8 @@
 """The delivering turn: claim, commit the intent, send or resolve in the target's bulk form, record one outcome per command.
 
 Several batches of one partition are under way at once (as many as the target's setting allows), so that the target is never idle while an
-outcome is written down. While the target as a whole cannot be used, nothing is sent and no attempt is used up: see ``resting``.
+outcome is written down. While the target as a whole cannot be used, nothing is sent and no attempt is used up: see ``resting``. What a
+late write may have undone is sent again by a hand of its own, at the end of a turn: see ``rechecking``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import (
     Try,
     all_failed,
@@ -28,17 +30,18 @@ from counterfoil.delivery.ends import (
     trouble_of,
     unanswered,
 )
+from counterfoil.delivery.rechecking import Batch, Rechecker
 from counterfoil.delivery.resting import CLOSED_MAX_S, Rest, TargetLink
 from counterfoil.delivery.sizing import Sizes
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome, OutcomeStatus
+from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, standing
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import CommandRow, EndStatus
+from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.work import EVERY_LANE, ORDINARY, split_key
 
@@ -54,13 +57,17 @@ WATCH_S = 0.1
 """How often a hand kept free for real-time work looks for some."""
 PAUSE_S = 0.5
 """How long a partition rests after a whole batch failed."""
+IN_DOUBT = (EndStatus.UNKNOWN, EndStatus.GIVEN_UP)
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class _Flow:
-    """One turn's running state: what this process has under way, and whether the turn is to end."""
+    """One turn's running state: what this process has under way, and whether the turn is to end.
+
+    ``rechecked``: external keys nothing is sent for now, since the newest of what was done with them is being sent again.
+    """
 
     target: str
     batch_key: str
@@ -74,6 +81,7 @@ class _Flow:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     pause_s: float | None = None
     has_tried: bool = False
+    rechecked: frozenset[str] = frozenset()
 
     @property
     def is_over(self) -> bool:
@@ -87,8 +95,8 @@ class _Flow:
 
     @property
     def is_watching(self) -> bool:
-        """Whether real-time work may come while bulk work is under way, which the turn's end has to wait for anyway."""
-        return self.has_real_time and self.bulk > 0 and self.pause_s is None
+        """Whether real-time work may come while something else is under way, which the turn's end has to wait for anyway."""
+        return (bool(self.rechecked) or (self.has_real_time and self.bulk > 0)) and self.pause_s is None
 
     @property
     def is_bulk_full(self) -> bool:
@@ -112,6 +120,11 @@ class Deliverer:
     may_send: Callable[[], bool] = lambda: True
     sizes: Sizes = field(default_factory=Sizes)
 
+    @property
+    def rechecker(self) -> Rechecker:
+        """What puts right what a late write may have undone."""
+        return Rechecker(self.pool, self.cipher, self.clock, self.arm, self.may_send)
+
     async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Work one partition (``target/batch key``) down, at most for TURN_MAX_S."""
         target, batch_key = split_key(key)
@@ -124,20 +137,51 @@ class Deliverer:
             return await self._work(_Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, look.is_trial, look.has_real_time))
 
     async def _work(self, flow: _Flow) -> Turn:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(flow.width):
-                group.create_task(self._pump(flow))
+        await self._pump_all(flow)
         if flow.pause_s is not None:
             return Turn(has_more=False, wake_in_s=flow.pause_s)
         if flow.is_trial and not flow.has_tried:
             await self.rest.idle(flow.target)
         elif flow.is_over or flow.is_trial:
+            await self._recheck(flow)
             return Turn(has_more=True)
         async with self.pool.connection() as conn:
             due = await outbox_due.next_due(conn, flow.target, flow.batch_key)
             if due is not None and await self._has_full_batch(conn, flow):
                 return Turn(has_more=True)
-        return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
+        left_s = None if due is None else (due - self.clock.now()).total_seconds()
+        if left_s is not None and left_s <= 0 and await self._recheck(flow):
+            return Turn(has_more=flow.pause_s is None, wake_in_s=flow.pause_s)
+        return Turn(has_more=False, wake_in_s=None if left_s is None else max(0.2, left_s))
+
+    async def _pump_all(self, flow: _Flow, batch: Batch | None = None) -> None:
+        """Work with all hands; one more sends ``batch`` again, and as long as it does, the others look for real-time work."""
+        async with asyncio.TaskGroup() as group:
+            if batch is not None:
+                group.create_task(self._send_again(flow, batch))
+            for _ in range(flow.width):
+                group.create_task(self._pump(flow))
+
+    async def _recheck(self, flow: _Flow) -> bool:
+        """Send again what is due to be, one call's worth; return whether anything was due. A turn about to end takes none up."""
+        if flow.is_trial or flow.care.is_ending:
+            return False
+        batch = await self.rechecker.take(flow.target, flow.batch_key, flow.link, flow.care)
+        if batch is None:
+            return False
+        if batch.rows:
+            flow.rechecked = batch.all_keys
+            await self._pump_all(flow, batch)
+        return True
+
+    async def _send_again(self, flow: _Flow, batch: Batch) -> None:
+        try:
+            outcomes = await self.rechecker.send(flow.link, batch, is_yielding=flow.has_real_time)
+        finally:
+            flow.rechecked = frozenset()
+        trouble = trouble_of(outcomes)
+        if trouble is not None:
+            flow.pause_s = await self.rest.fell(batch.target, trouble, is_trial=False)
 
     async def _pump(self, flow: _Flow) -> None:
         while not flow.is_over or flow.is_watching:
@@ -168,7 +212,8 @@ class Deliverer:
             async with self.pool.connection() as conn, conn.transaction():
                 now = self.clock.now()
                 noted = await outbox.mark_sent(conn, rows, now)
-            batch = tuple(row for row in rows if row.id in noted)
+                batch = tuple(row for row in rows if row.id in noted)
+                await self.rechecker.note(conn, flow.link, _doubtful(batch))
             flow.in_flight.update(row.id for row in batch)
             return Try(flow.target, flow.batch_key, batch, now)
 
@@ -181,6 +226,7 @@ class Deliverer:
         async with self.pool.connection() as conn:
             lanes = ORDINARY if flow.is_bulk_full or flow.is_over else EVERY_LANE
             free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight, lanes=lanes)
+            free = [row for row in free if row.external_key not in flow.rechecked]
             if free and not is_bulk(free[0]):
                 flow.has_real_time = True
                 await standing.note_real_time(conn, flow.target, now)
@@ -205,8 +251,9 @@ class Deliverer:
         async with self.pool.connection() as conn, conn.transaction():
             settled = await outbox.settle(conn, ends, now)
             openings = [case_of(row, poisoned(row), end, now) for row, end in zip(rows, ends, strict=True) if end.id in settled.changed]
+            again = await self.rechecker.note(conn, flow.link, _doubtful(rows))
             await cases.open_or_count(conn, openings, now)
-            await self.arm(conn, settled.touched)
+            await self.arm(conn, [*settled.touched, *again])
         log.error("commands parked: workers ended with them in hand", target=flow.target, batch_key=flow.batch_key, size=len(rows))
 
     async def _deliver(self, flow: _Flow, batch: Try) -> None:
@@ -217,8 +264,9 @@ class Deliverer:
         if not self.may_send():  # taken for dead meanwhile: whoever is alive resolves what is in doubt
             flow.pause_s = FENCED_S
             return
-        outcomes = await self._call(flow, batch, bound)
-        await self._settle(batch, outcomes)
+        with counting_doubts() as doubts:
+            outcomes = await self._call(flow, batch, bound)
+        await self._settle(flow.link, batch, outcomes, has_doubts=doubts.count > 0)
         trouble = trouble_of(outcomes)
         if trouble is not None:
             flow.pause_s = await self.rest.fell(batch.target, trouble, is_trial=flow.is_trial)
@@ -254,7 +302,7 @@ class Deliverer:
         async with self.pool.connection() as conn:
             return {key: binding.external_id for key, binding in (await bindings.current(conn, batch.target, keys)).items()}
 
-    async def _settle(self, batch: Try, outcomes: Sequence[Outcome]) -> None:
+    async def _settle(self, link: TargetLink, batch: Try, outcomes: Sequence[Outcome], *, has_doubts: bool) -> None:
         now = self.clock.now()
         by_id = {outcome.command_id: outcome for outcome in outcomes}
         pairs = [(row, by_id.get(row.id) or unanswered(row)) for row in batch.rows]
@@ -264,6 +312,8 @@ class Deliverer:
             if gone:
                 await bindings.end(conn, batch.target, gone, now)
             settled = await outbox.settle(conn, ends, now)
+            doubtful = [row for row, end in zip(batch.rows, ends, strict=True) if has_doubts or end.status in IN_DOUBT]
+            again = await self.rechecker.note(conn, link, doubtful)
             await attempts.record(conn, [attempt_of(batch, ends, now)])
             # What another worker has taken up since is that one's to report; only news of something done is always true.
             mine = [(row, outcome, end) for (row, outcome), end in zip(pairs, ends, strict=True) if end.id in settled.changed]
@@ -273,26 +323,11 @@ class Deliverer:
             await cases.release_subjects(conn, "deliver", [row.id for row in done], now)
             refused = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED}
             # The state of its subject may have changed since it was wished: decided again, a wish that is moot is canceled.
-            again = await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refused)], now)
+            again += await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refused)], now)
             again += await case_work.release_on(conn, [key for key in map(opened_by, done) if key], now)
             await self.arm(conn, [*settled.touched, *again])
 
 
-def command_of(row: CommandRow) -> Command:
-    """Return the canonical command of an outbox row."""
-    kind = CommandKind(row.kind)
-    return Command(
-        id=row.id,
-        kind=kind,
-        target=row.target,
-        entity=row.entity,
-        subject=row.subject,
-        external_key=row.external_key,
-        arguments=decode_arguments(kind, row.arguments),
-        needs=row.needs,
-        produces=row.produces,
-        order_key=row.order_key,
-        not_before=row.not_before,
-        rules_version=row.rules_version,
-        content=row.content,
-    )
+def _doubtful(rows: Sequence[CommandRow]) -> list[CommandRow]:
+    """Return the commands, as claimed, that were sent before and whose outcome nobody wrote down: their senders may have died."""
+    return [row for row in rows if row.state is CommandState.UNKNOWN and row.sent_at is not None]

@@ -165,12 +165,18 @@ class DeliveryOf:
     """How one kind of command is delivered. ``resolve`` settles commands whose outcome is unknown: it must never act twice.
 
     Pass ``resolve=send`` only where sending again is safe by the target's own guarantee; say which in ``resolve_reason``.
+
+    ``overwrites``: a write of this kind that got no answer may still be done in the target after a newer command on the same thing (see
+    ``same_thing``) was, and undoes it then: it replaces values, or inserts again what the newer one removed. So the newest one that is
+    done is sent once more when the older write can no longer come; ``send`` of every kind that writes on the same thing must bear that,
+    with the same arguments, and be done again. Not needed where the target itself refuses or ignores a write that comes too late.
     """
 
     send: Send
     resolve: Send
     resolve_reason: str
     batch_size_max: int
+    overwrites: bool = False
 
 
 class Severity(StrEnum):

@@ -19,6 +19,7 @@ import msgspec
 from yarl import URL
 
 from counterfoil import __version__
+from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.forms import Nested, encode_form
 from counterfoil.kit.limits import Budget, Feedback, Now, Permit, Sleep, Verdict
@@ -204,7 +205,9 @@ class HttpClient:
             try:
                 return await self._try_once(call, auth, permit)
             except TransientError as error:
-                was_unknown = was_unknown or error.is_outcome_unknown
+                if error.is_outcome_unknown:
+                    was_unknown = True
+                    note_doubt()
                 wait_s = self.retry.wait_s(tries, error.retry_after_s, self._chance()) if call.is_idempotent else None
                 if wait_s is None:
                     # An earlier try may have taken effect, whatever the last one met.

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
-from . import agenda, cases, outbox, receipts
+from . import agenda, cases, outbox, receipts, rechecks
 from .cases import CaseState, CaseSubject
 from .pool import Conn, Key
-from .work import DECIDE, DELIVER, NORMALIZE
+from .work import DECIDE, DELIVER, NORMALIZE, RECHECK
 
 WAIVED_RULE = "waived"
 """The rule by which receipts of a waived case are ignored."""
@@ -40,7 +40,10 @@ async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key
 
 
 async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime) -> list[Key]:
-    """Close an open case for good: its receipts become ignored (rule ``waived``), its commands canceled, its subjects stop waiting."""
+    """Close an open case for good: its receipts become ignored (rule ``waived``), its commands canceled, its subjects stop waiting.
+
+    What was to be sent again is not.
+    """
     held = await cases.close(conn, case_id, CaseState.WAIVED, actor, reason, now)
     await conn.execute(
         "update receipt set state = 'ignored', rule = %s, normalized_at = %s where id = any(%s) and state = 'parked'",
@@ -48,6 +51,7 @@ async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime
     )
     refs = [_ref(one) for one in _of(held, DECIDE)]
     await agenda.set_waits(conn, refs, [], now)
+    await rechecks.waive(conn, _of(held, RECHECK))
     _, touched = await outbox.cancel(conn, _of(held, DELIVER), f"waived by {actor}: {reason}")
     return touched
 
@@ -64,6 +68,7 @@ async def _held(conn: Conn, case_ids: Sequence[int]) -> list[CaseSubject]:
 async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> list[Key]:
     touched = set(await receipts.requeue_parked(conn, [int(one) for one in _of(held, NORMALIZE)]))
     touched.update(await outbox.retry(conn, _of(held, DELIVER)))
+    touched.update(await rechecks.retry(conn, _of(held, RECHECK), now))
     touched.update(await agenda.add(conn, [agenda.Subject(_ref(one)) for one in _of(held, DECIDE)], now))
     return sorted(touched)
 

@@ -1,4 +1,4 @@
-"""What is due in the outbox: which partitions have something to deliver, and when the next one has."""
+"""What is due in the outbox: which partitions have something to deliver, or to send again, and when the next one has."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ async def partitions_ready(conn: Conn, target: str, now: datetime) -> list[Key]:
     return sorted(deliver_key(target, batch_key) for (batch_key,) in rows)
 
 
+_NEXT_DUE = """
+select least(
+    (select min(next_try_at) from command
+        where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', 'unknown') and next_try_at is not null),
+    (select min(due_at) from recheck where target = %(target)s and batch_key = %(batch_key)s))
+where not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
+"""
+
+
 async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:
-    """Return when the partition's earliest delayed command is due, None if none is delayed."""
-    cursor = await conn.execute(
-        "select min(next_try_at) from command"
-        " where target = %s and batch_key = %s and state in ('ready', 'unknown') and next_try_at is not null"
-        " and not exists (select 1 from relearning r where r.target = %s and r.learned_at is null)",
-        (target, batch_key, target),
-    )
-    row = await cursor.fetchone()
+    """Return when the partition's earliest delayed command or recheck is due, None if there is none."""
+    row = await (await conn.execute(_NEXT_DUE, {"target": target, "batch_key": batch_key})).fetchone()
     return None if row is None else row[0]

@@ -30,6 +30,8 @@ ready (stage, key) as (
     select w.stage, w.key from work w where w.stage = 'deliver' and not w.armed
     and exists (select from command c where c.target = split_part(w.key, '/', 1) and c.batch_key = substr(w.key, strpos(w.key, '/') + 1)
         and c.state in ('ready', 'unknown') and c.created_at <= %(before)s and (c.next_try_at is null or c.next_try_at <= %(before)s))
+    union
+    select 'deliver', target || '/' || batch_key from recheck where due_at <= %(before)s
 )
 select stage, key from ready r where not exists (
     select from work w where w.stage = r.stage and w.key = r.key and (w.armed or w.wake_at is not null or w.pause_until is not null))

@@ -25,6 +25,8 @@ DELIVER = "deliver"
 NORMALIZE_BULK = "normalize_bulk"
 DECIDE_BULK = "decide_bulk"
 REPLAY = "replay"
+RECHECK = "recheck"
+"""No stage of its own: what cases call a recheck that stands still; the delivering stage does them."""
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 SHARDS = 16

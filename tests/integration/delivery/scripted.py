@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from counterfoil.core.canonical.commands import Command, CommandKind, UpsertProduct
+from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, Unmatch, UpsertProduct
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
@@ -32,11 +32,17 @@ SUBJECT = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
 
 @dataclass
 class Books:
-    """The target. ``failing`` raises before anything is done, ``losing`` after everything was; both may pick by what is sent."""
+    """The target. ``failing`` raises before anything is done, ``losing`` after everything was; both may pick by what is sent.
+
+    ``delaying``: the same, but nothing is done before ``land``. ``held``: what the target holds by thing, as last written.
+    """
 
     failing: Callable[[str, Sequence[Command]], HubError | None] = lambda _call, _commands: None
     losing: Callable[[str, Sequence[Command]], HubError | None] = lambda _call, _commands: None
+    delaying: Callable[[str, Sequence[Command]], HubError | None] = lambda _call, _commands: None
     done: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+    late: list[Sequence[Command]] = field(default_factory=list)
     calls: list[tuple[str, int]] = field(default_factory=list)
 
     async def send(self, ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
@@ -44,9 +50,28 @@ class Books:
         del ctx, bound
         self._fail(self.failing, "send", commands)
         self.calls.append(("send", len(commands)))
-        self.done += [command.external_key for command in commands]
+        delayed = self.delaying("send", commands)
+        if delayed is not None:
+            self.late.append(commands)
+            raise delayed
+        self._do(commands)
         self._fail(self.losing, "send", commands)
         return tuple(Outcome(command.id, OutcomeStatus.DONE, f"book/{command.external_key}") for command in commands)
+
+    def land(self, place: int = 0) -> None:
+        """Do one of the writes that were delayed."""
+        self._do(self.late.pop(place))
+
+    def _do(self, commands: Sequence[Command]) -> None:
+        self.done += [command.external_key for command in commands]
+        for command in commands:
+            match command.arguments:
+                case UpsertProduct(_, name, _):
+                    self.held[command.external_key] = name
+                case Allocate(debit, credit):
+                    self.held[f"{debit}+{credit}"] = "matched"
+                case Unmatch(debit, credit):
+                    self.held.pop(f"{debit}+{credit}", None)
 
     async def resolve(self, ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
         """Say of every command whether it is booked."""
@@ -87,6 +112,8 @@ class Desk:
     width: int = 1
     windows: tuple[Window, ...] = ()
     worker: str = ""
+    overwrites: bool = False
+    late_s: float = 130.0
     _rest: Rest | None = None
 
     @property
@@ -104,8 +131,8 @@ class Desk:
         """Return a deliverer, as every process has one."""
         http = HttpClient("http://127.0.0.1", budget=LocalBudget())
         ctx = Context("books", None, http, self.clock)
-        one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max)
-        link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width, self.windows)
+        one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max, self.overwrites)
+        link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width, self.windows, self.late_s)
         return Deliverer(
             self.pool, self.cipher, {"books": link}, self.clock, self._arm, self.rest, **{"may_send": self.may_send, **changes}
         )
@@ -116,9 +143,9 @@ class Desk:
 
     async def wish(self, *numbers: int, **changes: Any) -> None:
         """Wish commands that need nothing."""
-        arguments = encode(UpsertProduct("p", "Plan"))
         plain: dict[str, Any] = {"kind": "upsert_product", "target": "books", "entity": "DE01", "batch_key": "all", "subject": SUBJECT}
-        wishes = [Wish(f"{n:032x}", external_key=f"k{n}", arguments=arguments, **{**plain, **changes}) for n in numbers]
+        plain["arguments"] = encode(UpsertProduct("p", "Plan"))
+        wishes = [Wish(f"{n:032x}", **{"external_key": f"k{n}", **plain, **changes}) for n in numbers]
         async with self.pool.connection() as conn:
             await outbox.wish(conn, self.cipher, wishes, self.clock.now())
 

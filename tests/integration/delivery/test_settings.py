@@ -17,6 +17,7 @@ connector = "files"
 inbox = "in"
 outbox = "out"
 namespace = "demo"
+late_s = 45
 
 [[connections.books.maintenance]]
 days = ["sunday"]
@@ -45,19 +46,21 @@ def test_lanes_and_windows_are_read() -> None:
     now = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
     placed = settings.lanes.place(CommandKind.POST_ENTRY, "DE01", Lane.REAL_TIME, now)
     assert placed == (Lane.BATCH, datetime(2026, 3, 3, 6, 0, tzinfo=UTC))
+    assert settings.connections["books"].late_s == 45
     assert settings.lanes.within_s(CommandKind.POST_ENTRY, "DE01") == 86400
 
 
 @pytest.mark.parametrize(
     ("good", "bad", "line", "words"),
     [
-        ('days = ["sunday"]', 'days = ["someday"]', 8, "'monday', 'tuesday'"),
-        ("ends = 04:00:00\n", "", 7, "a window is weekly, with days, starts and ends, or dated"),
-        ("ends_at = 2026-12-27T06:00:00", "ends_at = 2026-12-23T06:00:00", 13, "ends before it starts"),
-        ('time_zone = "Europe/Berlin"', 'time_zone = "Europe/Atlantis"', 11, "is not an IANA time zone"),
-        ('lane = "batch"', 'lane = "real_time"', 18, 'every_s and at are for lane = "batch"'),
-        ('name = "entries"', 'name = "everything"', 19, "'customers'"),
-        ('name = "entries"', 'name = "entries"\nentity = "DE01"', 20, "entity 'DE01' is not under [entities]"),
+        ('days = ["sunday"]', 'days = ["someday"]', 9, "'monday', 'tuesday'"),
+        ("ends = 04:00:00\n", "", 8, "a window is weekly, with days, starts and ends, or dated"),
+        ("ends_at = 2026-12-27T06:00:00", "ends_at = 2026-12-23T06:00:00", 14, "ends before it starts"),
+        ('time_zone = "Europe/Berlin"', 'time_zone = "Europe/Atlantis"', 12, "is not an IANA time zone"),
+        ("late_s = 45", "late_s = -1", 6, "greater than or equal to 0"),
+        ('lane = "batch"', 'lane = "real_time"', 19, 'every_s and at are for lane = "batch"'),
+        ('name = "entries"', 'name = "everything"', 20, "'customers'"),
+        ('name = "entries"', 'name = "entries"\nentity = "DE01"', 21, "entity 'DE01' is not under [entities]"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_line(good: str, bad: str, line: int, words: str) -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from counterfoil.core.canonical.commands import Lane
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.store import agenda, outbox, receipts, unarmed, work
+from counterfoil.store import agenda, outbox, receipts, rechecks, unarmed, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import Wish
+from counterfoil.store.outbox import End, EndStatus, Wish
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming
 from counterfoil.store.work import shard_of
@@ -68,3 +68,13 @@ async def test_a_command_that_is_ready_is_found_in_a_partition_that_rests(conn: 
     assert await found(conn) == []
     await work.finish(conn, *place, taken)
     assert await found(conn) == [place]
+
+
+async def test_what_is_to_be_sent_again_is_found_when_it_is_due(conn: Conn, cipher: Cipher) -> None:
+    wish = Wish("0" * 32, "upsert_customer", "books", "US", "customers", PAYMENT, "customer_1", b"{}")
+    await outbox.wish(conn, cipher, [wish], NOW)
+    rows = await outbox.read(conn, cipher, [wish.id])
+    await outbox.settle(conn, [End(wish.id, NOW, EndStatus.DONE, "partner/1")], NOW)
+    [place] = await rechecks.note(conn, rows, NOW, NOW + timedelta(seconds=130))
+    assert await found(conn, NOW + timedelta(seconds=129)) == []
+    assert await found(conn, NOW + timedelta(seconds=130)) == [place]

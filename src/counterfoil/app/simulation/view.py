@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
-from counterfoil.store import cursors, outbox_due, views, work
+from counterfoil.store import cursors, outbox_due, rechecks, views, work
 from counterfoil.store.pool import Conn, Key
 
 from .clock import WrittenClock
@@ -59,7 +59,7 @@ class HubView:
             keys: list[Key] = [("poll", name) for name in (*self.sources, BOOKS)]
             keys += [("target", BOOKS), ("heal", "all"), *(("close_day", entity.key) for entity in ENTITIES)]
             async with conn.transaction():
-                await self.database.arm(conn, [*keys, *await outbox_due.partitions_open(conn)])
+                await self.database.arm(conn, [*keys, *await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)])
 
         await self.ask(arm)
 

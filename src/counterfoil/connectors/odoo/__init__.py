@@ -38,13 +38,19 @@ CONNECTOR = Connector(
     source=OdooSource(),
     target=OdooTarget(),
     deliver={
-        CommandKind.UPSERT_CUSTOMER: DeliveryOf(deliver_master.send_customers, deliver_master.send_customers, _UPSERT, batch_size_max=800),
-        CommandKind.UPSERT_PRODUCT: DeliveryOf(deliver_master.send_products, deliver_master.send_products, _UPSERT, batch_size_max=800),
+        CommandKind.UPSERT_CUSTOMER: DeliveryOf(
+            deliver_master.send_customers, deliver_master.send_customers, _UPSERT, batch_size_max=800, overwrites=True
+        ),
+        CommandKind.UPSERT_PRODUCT: DeliveryOf(
+            deliver_master.send_products, deliver_master.send_products, _UPSERT, batch_size_max=800, overwrites=True
+        ),
         CommandKind.POST_INVOICE: _DOCUMENT,
         CommandKind.POST_CREDIT_NOTE: _DOCUMENT,
         CommandKind.POST_PAYMENT: DeliveryOf(deliver_payments.send, deliver_payments.send, _ABSENT, batch_size_max=400),
         CommandKind.POST_ENTRY: DeliveryOf(deliver_entries.send, deliver_entries.send, _ABSENT, batch_size_max=800),
-        CommandKind.ALLOCATE: DeliveryOf(deliver_matches.send, deliver_matches.send, _PAIR, batch_size_max=400),
+        # Inserts only what is absent, and absent it is again once it was undone.
+        CommandKind.ALLOCATE: DeliveryOf(deliver_matches.send, deliver_matches.send, _PAIR, batch_size_max=400, overwrites=True),
+        # Removes the matches it found, by their ids: one that comes late finds none of them, and touches no newer one.
         CommandKind.UNMATCH: DeliveryOf(deliver_matches.send_unmatch, deliver_matches.send_unmatch, _GONE, batch_size_max=400),
     },
     sandbox=_sandbox,

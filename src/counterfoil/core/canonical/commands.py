@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from .entities import Customer
-from .ids import ObjectRef
+from .ids import ObjectRef, external_key
 from .money import Money
 
 
@@ -238,3 +238,25 @@ class Command:
     not_before: datetime | None = None
     rules_version: int = 0
     content: str = ""
+
+
+MATCH = "alloc"
+UNMATCH = "unmatch"
+"""What the external keys of matches and of their undoing begin with."""
+
+
+def pair_of(debit: str, credit: str) -> str:
+    """Return the object id by which the match of two documents, and its undoing, are named."""
+    return f"{debit}+{credit}"
+
+
+def same_thing(command: Command) -> tuple[str, ...]:
+    """Return the external keys of the commands that write on the same thing in the target, the command's own included.
+
+    A record is written on by the commands with its key; a match also by the command that undoes it.
+    """
+    match command.arguments:
+        case Allocate(debit, credit) | Unmatch(debit, credit):
+            return tuple(external_key(name, pair_of(debit, credit)) for name in (MATCH, UNMATCH))
+        case _:
+            return (command.external_key,)

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from counterfoil.core.canonical.commands import Account, AccountRole, Allocate, CommandKind, EntryLine, Lane, PostEntry, Unmatch
+from counterfoil.core.canonical.commands import (
+    MATCH,
+    UNMATCH,
+    Account,
+    AccountRole,
+    Allocate,
+    CommandKind,
+    EntryLine,
+    Lane,
+    PostEntry,
+    Unmatch,
+    pair_of,
+)
 from counterfoil.core.canonical.ids import ObjectKind
 from counterfoil.core.canonical.money import Money
 
@@ -75,11 +87,11 @@ class Books:
             return
         produces = f"match/{_pair(debit, credit)}" if is_undoable else ""
         needs = (debit.key, credit.key, *after)
-        self._wish(CommandKind.ALLOCATE, "alloc", debit, credit, Allocate(debit.key, credit.key, amount), needs, produces)
+        self._wish(CommandKind.ALLOCATE, MATCH, debit, credit, Allocate(debit.key, credit.key, amount), needs, produces)
 
     def may_be_matched(self, debit: Posted, credit: Posted) -> bool:
         """Tell whether the two documents may have been matched by us."""
-        return self.draft.may_have_acted("alloc", _pair(debit, credit))
+        return self.draft.may_have_acted(MATCH, _pair(debit, credit))
 
     def unmatch(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.
@@ -87,10 +99,10 @@ class Books:
         A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
         """
         pair = _pair(debit, credit)
-        if not self.draft.may_have_acted("alloc", pair):
+        if not self.draft.may_have_acted(MATCH, pair):
             return ()
         needs = (debit.key, credit.key, f"match/{pair}")
-        self._wish(CommandKind.UNMATCH, "unmatch", debit, credit, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
+        self._wish(CommandKind.UNMATCH, UNMATCH, debit, credit, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
         return (f"unmatch/{pair}",)
 
     def _wish(
@@ -108,4 +120,4 @@ class Books:
 
 
 def _pair(debit: Posted, credit: Posted) -> str:
-    return f"{debit.key}+{credit.key}"
+    return pair_of(debit.key, credit.key)
