@@ -1,7 +1,7 @@
 """What is played so that the connector must amend what it wrote: taxes set to the cent, a rounding line, drafts removed, a match undone.
 
 The German company rounds taxes on the sum of the lines, the source on every line. And a person works in the books at the same time (see
-``person.py``): whatever he changes is refused with a case, until he leaves it alone and the cases are taken up again.
+``person.py``): what he changes, Odoo or the hub refuses to post. It has a case, until he leaves it alone and the cases are taken up again.
 """
 
 from __future__ import annotations

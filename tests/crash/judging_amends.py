@@ -17,7 +17,9 @@ from counterfoil.store import case_work
 Row = dict[str, Any]
 MOVE_FIELDS = ("state", "amount_total", "amount_tax", "amount_residual")
 POSTED = frozenset({"posted", "in_process", "paid"})
+REFUSED = {"post_invoice": "odoo.refused"}
 MISMATCH, SHORT = "odoo.amount_mismatch", "odoo.allocation_short"
+"""Codes of the refusals: what Odoo refuses to post, by kind; of other kinds, what is not posted since it differs; what is taken back."""
 
 _COMMANDS = """
 select external_key, kind, state::text, code,
@@ -74,12 +76,12 @@ async def judge_refusals(house: House, told: Amended) -> Verdicts:
     # The person's match of 60.00 stays: 140.00 of 200.00 and 40.00 of 100.00 are open.
     wanted = {told.taken: TAKEN - BY_HAND, told.taking: CREDITED - BY_HAND}
     allocate.lost += [f"{books.open_on(key)} is open on {key}" for key, minor in wanted.items() if books.open_on(key) != minor]
-    refused = {key: (kind, MISMATCH) for kind, keys in told.refused.items() for key in keys}
+    refused = {key: REFUSED.get(kind, MISMATCH) for kind, keys in told.refused.items() for key in keys}
     async with house.hub.pool.connection() as conn:
         rows = await (await conn.execute(_COMMANDS, ("|".join(told.ids),))).fetchall()
     for key, kind, state, code, has_case in rows:
         is_taken = kind == "allocate" and told.taking.split(".")[-1] in key
-        wish = SHORT if is_taken else refused.get(key, ("", ""))[1]
+        wish = SHORT if is_taken else refused.get(key, "")
         if wish and (state, code, has_case) != ("parked", wish, True):
             verdicts[kind].lost.append(f"the refusal of {key}: {state} {code}")
         if not wish and state not in ("done", "canceled", "waiting"):
