@@ -24,6 +24,7 @@ from counterfoil.app.hub import open_hub
 from counterfoil.app.logs import working
 from counterfoil.app.settings import from_values
 from counterfoil.connectors.stripe import CONNECTOR as STRIPE
+from counterfoil.delivery import ends
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import objects, outbox, pool, work
@@ -205,6 +206,12 @@ def shorten_lease(dead_after_s: float) -> None:
     modules[2].IDLE_MAX_S = dead_after_s
 
 
+def shorten_backoff(wait_s: float) -> None:
+    """Have commands be tried again so soon, where a test would only wait for it."""
+    module: Any = ends
+    module.backoff_s = lambda *_given, **_named: wait_s
+
+
 async def work_until_struck(values: dict[str, Any], name: str, struck: Struck) -> None:
     """Work until the process is ended."""
     async with open_hub(from_values(values)) as hub:
@@ -225,6 +232,8 @@ def main() -> None:
     arm(struck)
     if plan.get("dead_after_s"):
         shorten_lease(plan["dead_after_s"])
+    if plan.get("backoff_s"):
+        shorten_backoff(plan["backoff_s"])
     asyncio.run(work_until_struck(plan["values"], name, struck))
 
 

@@ -85,7 +85,7 @@ async def test_a_worker_killed_around_a_call_that_amends_leaves_every_refusal_wi
         await deliver_shuffled(idle, seed)
         await kill_at(idle, kill, told)
         await go_on(idle, seed)
-    async with worker(idle):
+    async with worker(idle, backoff_s=0.1):
         await idle.settle()
         refused = [(kill, await judge_refusals(idle, told)) for kill, told in stories]
         assert [(kill, one) for kill, one in refused if not all_in_one(one).is_right] == [], await idle.where()

@@ -59,17 +59,16 @@ def strike(action: str, boundary: str, kind: str = "", told: Told | Amended | No
 
 
 @asynccontextmanager
-async def worker(
-    made: House, strikes: Sequence[dict[str, Any]] = (), name: str = "worker", dead_after_s: float = 0.0
-) -> AsyncIterator[Worker]:
+async def worker(made: House, strikes: Sequence[dict[str, Any]] = (), name: str = "worker", **waits: float) -> AsyncIterator[Worker]:
     """Run a worker process with strikes to come; it is killed at the end if it still runs.
 
-    ``dead_after_s``: how soon it declares others dead, and may be declared dead itself, where that is not to be as it always is.
+    ``waits``, where they are not to be as they always are: ``dead_after_s``, how soon it declares others dead, and may be declared dead
+    itself; ``backoff_s``, how soon it tries a command again.
     """
     home = made.hub.settings.hub.home
     number = next(_numbers)
     plan, said = home / f"plan-{number}.json", home / f"said-{number}"
-    plan.write_text(json.dumps({"values": dict(made.values), "strikes": list(strikes), "said": str(said), "dead_after_s": dead_after_s}))
+    plan.write_text(json.dumps({"values": dict(made.values), "strikes": list(strikes), "said": str(said), **waits}))
     command = [sys.executable, "-m", "tests.crash.runner", str(plan), name]
     process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE)
     try:
