@@ -94,6 +94,14 @@ async def test_a_document_odoo_moved_is_moved_to_the_first_open_day() -> None:
     assert hub.retried == 1
 
 
+async def test_a_document_posted_with_what_a_person_put_in_is_taken_back() -> None:
+    cause = "post_invoice invoice_stripe.in_1 (invoice/stripe:in_1): Odoo computes 11 JPY, the source says 2 JPY; it is posted as INV/1: x"
+    who, hub, happened = people({"draft_edited": 1}, case(1, "odoo.amount_mismatch", "amount_mismatch", cause))
+    assert await who.look()
+    assert happened.books.done == [{"action": "delete", "xid": "counterfoil.invoice_stripe.in_1"}]
+    assert (hub.retried, "between the hub's look and its posting" in who.decided[1].reason) == (1, True)
+
+
 async def test_a_case_that_stays_is_not_tried_for_ever() -> None:
     who, hub, _ = people({"draft_edited": 1}, MISMATCHES[0])
     assert [await who.look() for _ in range(TRIES_MAX + 1)] == [True] * TRIES_MAX + [False]

@@ -8,6 +8,7 @@ import pytest
 from tests.integration.path.house import House
 
 from counterfoil.app.demo.stage import FAILING_CARD, Stage
+from counterfoil.store import case_work
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -194,6 +195,24 @@ async def test_a_source_invoice_edited_after_posting_is_a_case_and_never_a_secon
     assert hub.document(key)["amount_total"] == 99.0
     await edit(9900)
     assert (await hub.cases(), hub.document(key)["amount_total"]) == ([], 99.0)
+
+
+async def test_a_draft_changed_between_the_hubs_look_and_its_posting_is_a_case_that_says_how_to_go_on(hub: House) -> None:
+    # 250.00 are wished; a person makes it 1.00 after the draft was read and found right: Odoo has no way to post on a condition.
+    hub.person("edit_lines", newest="draft", after="account.move/search_read", times=1, price_unit=1)
+    _, invoice = await billed(hub.stage(), 25000)
+    await hub.tell()
+    key = f"invoice_stripe.{invoice['id']}"
+    [case] = await hub.cases()
+    posted = hub.document(key)
+    assert (case.code, posted["state"], posted["amount_total"]) == ("odoo.amount_mismatch", "posted", 1.0)
+    assert f"it is posted as {posted['name']}: take that back to draft in Odoo and delete it there, and retry this case" in case.cause
+    hub.person("delete", xid=f"counterfoil.{key}")
+    async with hub.hub.pool.connection() as conn, conn.transaction():
+        await hub.hub.arm(conn, await case_work.retry(conn, case.id, "tester", hub.clock.now()))
+    await hub.settle()
+    again = hub.document(key)
+    assert (again["state"], again["amount_total"], await hub.cases()) == ("posted", 250.0, [])
 
 
 async def test_out_of_band_payments_never_touch_the_clearing_account(hub: House) -> None:

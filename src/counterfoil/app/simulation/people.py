@@ -18,6 +18,8 @@ from .view import HubView
 ACTOR = "accountant"
 TRIES_MAX = 3
 _MOVED = re.compile(r"(\S+) is (?:booked|posted) on \d{4}-\d\d-\d\d instead of (\d{4}-\d\d-\d\d)")
+_POSTED = re.compile(r"^\w+ (\S+) \(.*; it is posted as ")
+_NAMESPACE = "counterfoil"  # of external ids in the books, as the simulation's connection leaves it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class People:
         """Return why a case is a person's to decide, empty for one that is not, or that nobody on the schedule can have caused."""
         struck = self.trouble.struck
         if case.code == "odoo.amount_mismatch" and self._edited(case) <= struck["draft_edited"]:
+            if _POSTED.search(case.cause):
+                return "a person had changed the draft between the hub's look and its posting; it is taken back, and made anew"
             return "a person had changed the draft; it was removed, and is made anew"
         if case.code == "odoo.date_moved" and struck["period_locked"]:
             return "the period was locked as it was posted, and Odoo chose the day; it is moved to the first open day"
@@ -64,9 +68,11 @@ class People:
         return len({case.id, *(id for id, one in self.decided.items() if one.case.case_class == case.case_class)})
 
     async def _decide(self, case: Case) -> None:
-        moved = _MOVED.search(case.cause)
+        moved, posted = _MOVED.search(case.cause), _POSTED.search(case.cause)
         if case.code == "odoo.date_moved" and moved is not None:
-            await self._redate(moved[1], max(moved[2], self._first_open(case.entity)))
+            await self._act(action="redate", name=moved[1], date=max(moved[2], self._first_open(case.entity)))
+        elif case.code == "odoo.amount_mismatch" and posted is not None:
+            await self._act(action="delete", xid=f"{_NAMESPACE}.{posted[1]}")
 
         async def retry(conn: Conn) -> None:
             async with conn.transaction():
@@ -74,9 +80,9 @@ class People:
 
         await self.view.ask(retry)
 
-    async def _redate(self, name: str, day: str) -> None:
+    async def _act(self, **wish: str) -> None:
         try:
-            await self.trouble.books.call("POST", "/human", action="redate", name=name, date=day)
+            await self.trouble.books.call("POST", "/human", **wish)
         except ControlError:
             return  # it is as he found it: the case stays, and shows
 

@@ -72,7 +72,8 @@ def posted_difference(move: Move, expected: Expected, wrong_lines: RejectedError
         return RejectedError(f"the document is {move.state} in Odoo, not posted; somebody changed it there", code="odoo.not_posted")
     differs = amount_difference(move, expected) or wrong_lines
     if differs is not None:
-        return differs
+        fate = f"it is posted as {text(move.name)}: take that back to draft in Odoo and delete it there, and retry this case"
+        return RejectedError(f"{differs}; {fate}", code=differs.code, case_class=differs.case_class)
     if text(move.date) != expected.accounting_on.isoformat():
         return RejectedError(
             f"{text(move.name)} is posted on {text(move.date)} instead of {expected.accounting_on}: the period was locked meanwhile, or"

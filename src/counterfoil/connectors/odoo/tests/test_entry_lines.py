@@ -51,6 +51,7 @@ async def test_the_same_total_on_another_account_is_not_what_was_wished(desk: De
     assert again.external_id == outcome.external_id
     assert "account 699100 has 0.00 EUR, the source says 2.90 EUR" in again.message
     assert "account 299500 has 2.90 EUR, the source says 0.00 EUR" in again.message
+    assert f"it is posted as {outcome.external_name}: take that back to draft in Odoo and delete it there" in again.message
     assert statuses(await desk.send(entry)) == ["refused"]
     assert [row["balance"] for row in await desk.lines(outcome)] == [2.9, -2.9]  # nothing was posted beside it
 
