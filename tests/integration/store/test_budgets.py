@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from counterfoil.app.hub import wait_until
 from counterfoil.kit import sharing
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.limits import BreakerState, Feedback, Limits, Verdict, yielding
-from counterfoil.store.budgets import CALM_S, SHORT_S, Budgets, SharedBudget, list_budgets, open_budgets
+from counterfoil.store import budgets as budgets_module
+from counterfoil.store.budgets import SEEN_CALLS, SHORT_S, Budgets, SharedBudget, list_budgets, open_budgets
 from counterfoil.store.pool import Pool
 
 FAST = Limits(rate_per_s=10_000, burst=1_000, concurrency_max=3, failures_max=3, open_s=0.3)
@@ -144,51 +146,55 @@ async def bulk(target: Target, budgets: Sequence[SharedBudget], feedback: Feedba
                 await target.call(budget, feedback, takes_s=0.01)
 
     tasks = [asyncio.create_task(caller(budget)) for budget in budgets for _ in range(3)]
-    await asyncio.sleep(0.3)
+    await most_of(target, 2 * SEEN_CALLS)
     yield
     stop.set()
     await asyncio.wait_for(asyncio.gather(*tasks), 10)
+
+
+async def most_of(target: Target, calls: int) -> int:
+    """Return how many calls the target had at once at most, during so many."""
+    target.most, until = 0, target.done + calls
+
+    async def are_through() -> bool:
+        return target.done >= until
+
+    assert await wait_until(are_through, timeout_s=20, every_s=0.01)
+    return target.most
 
 
 async def test_long_bulk_calls_of_all_workers_leave_a_slot_to_real_time(workers: list[Budgets]) -> None:
     target = Target()
     shared = [budgets.of("books", FAST) for budgets in workers]
     async with bulk(target, shared, LONG):
-        assert 1 <= target.most <= 2
+        assert 1 <= await most_of(target, 60) <= 2
         await asyncio.wait_for(target.call(shared[0], takes_s=0.0), 5)
 
 
-async def test_short_bulk_calls_use_the_last_slot_until_somebody_comes(workers: list[Budgets]) -> None:
+async def test_short_bulk_calls_use_the_last_slot_until_somebody_comes(workers: list[Budgets], monkeypatch: pytest.MonkeyPatch) -> None:
     target = Target()
     here, elsewhere = (budgets.of("books", FAST) for budgets in workers[:2])
     async with bulk(target, [here], SHORT):
-        assert target.most == FAST.concurrency_max
+        assert await most_of(target, 60) == FAST.concurrency_max
         for budget in (here, elsewhere):
             await asyncio.wait_for(target.call(budget, takes_s=0.0), 5)
-        permit = await asyncio.wait_for(here.acquire(), 5)  # somebody stays: bulk calls are back to all slots but one
-        await asyncio.sleep(0.05)
-        target.now, target.most = target.now + 1, 0
-        await asyncio.sleep(0.2)
-        assert target.most == FAST.concurrency_max  # his and two of theirs
-        target.now -= 1
+        monkeypatch.setattr(budgets_module, "CALM_S", 3600.0)
+        permit = await asyncio.wait_for(here.acquire(), 5)
+        assert await most_of(target, 60) <= FAST.concurrency_max - 1, "somebody is there: his slot and theirs are all there are"
         await here.release(permit, SHORT)
-        target.most = 0
-        await asyncio.sleep(CALM_S / 2)
-        assert target.most == FAST.concurrency_max - 1, "his next call may be about to come"
-        await asyncio.sleep(CALM_S)
-        assert target.most == FAST.concurrency_max
+        assert await most_of(target, 60) == FAST.concurrency_max - 1, "his next call may be about to come"
+        monkeypatch.setattr(budgets_module, "CALM_S", 0.0)
+        await most_of(target, 10)
+        assert await most_of(target, 60) == FAST.concurrency_max
 
 
 async def test_bulk_calls_that_become_long_leave_the_last_slot_again(workers: list[Budgets]) -> None:
     target = Target()
     here = workers[0].of("books", FAST)
     async with bulk(target, [here], SHORT):
-        assert target.most == FAST.concurrency_max
-    target.most = 0
+        assert await most_of(target, 60) == FAST.concurrency_max
     async with bulk(target, [here], LONG):
-        target.most = 0
-        await asyncio.sleep(0.2)
-        assert target.most == FAST.concurrency_max - 1
+        assert await most_of(target, 60) == FAST.concurrency_max - 1
 
 
 async def test_slots_are_given_back_when_idle_and_at_the_end(workers: list[Budgets], pool: Pool) -> None:
