@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.crash.stories import Told
+from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House
 
 from counterfoil.app.demo.erp_totals import to_minor
@@ -186,3 +187,11 @@ async def strays(house: House) -> int:
     moves = await rows("account.move", [["company_id", "in", companies], ["id", ">", house.before]], "id")
     lone = sum(1 for row in moves if ("account.move", row["id"]) not in named and row["id"] not in by_odoo)
     return lone + sum(1 for row in payments if ("account.payment", row["id"]) not in named)
+
+
+async def assert_whole(house: House) -> None:
+    """Check the books as a whole: nothing but what we wished, debits equal credits, all totals and balances as the source has them."""
+    assert await strays(house) == 0
+    await assert_balanced(house)
+    proof = await house.prove()
+    assert ([row for row in proof.totals if not row.is_equal], proof.is_proven) == ([], True)

@@ -17,11 +17,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.crash.conftest import Note
-from tests.crash.judging import all_in_one, judge, strays
+from tests.crash.judging import all_in_one, assert_whole, judge
 from tests.crash.matrix import IS_FULL, SECOND_CHAPTER
 from tests.crash.stories import Told, begin, end
 from tests.crash.workers import deliver_shuffled, strike, until_answered, worker
-from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House, house
 
 from counterfoil.core.canonical.commands import CommandKind
@@ -99,7 +98,4 @@ async def test_a_database_struck_in_every_delivery_loses_nothing_that_was_acknow
     for cell in cells:
         note(cell.kind.value, f"{WAYS[cell.way]}: {cell.boundary}", verdicts[cell.kind.value])
     assert all_in_one(verdicts).is_right, (verdicts, await made.where())
-    assert await strays(made) == 0
-    await assert_balanced(made)
-    proof = await made.prove()
-    assert [row for row in proof.totals if not row.is_equal] == []
+    await assert_whole(made)

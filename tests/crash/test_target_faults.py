@@ -11,14 +11,13 @@ import pytest_asyncio
 from tests.crash.amends import begin_amends
 from tests.crash.books import Ground, ground
 from tests.crash.conftest import Note
-from tests.crash.judging import all_in_one, judge, strays
+from tests.crash.judging import all_in_one, assert_whole, judge
 from tests.crash.judging_amends import judge_end, judge_refusals, take_up
 from tests.crash.matrix import IS_FULL, MIXED, amends, faults, rules, writes
 from tests.crash.person import Person
 from tests.crash.places import in_source
 from tests.crash.stories import begin, end
 from tests.crash.workers import deliver_shuffled
-from tests.integration.path.conftest import assert_balanced
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
@@ -50,10 +49,7 @@ async def play_through(books: Ground, note: Note, fault: str, timeout_s: float) 
     for name, rule in struck:
         note(f"{rule.kind} {rule.name}", name, verdicts[rule.kind])
     assert all_in_one(verdicts).is_right, (verdicts, await made.cases(), await made.where())
-    assert await strays(made) == 0
-    await assert_balanced(made)
-    proof = await made.prove()
-    assert [row for row in proof.totals if not row.is_equal] == []
+    await assert_whole(made)
 
 
 async def play_amends(books: Ground, note: Note, fault: str, timeout_s: float) -> None:
@@ -76,10 +72,7 @@ async def play_amends(books: Ground, note: Note, fault: str, timeout_s: float) -
     for name, rule in struck:
         note(f"{rule.kind} {rule.name}", name, verdicts[rule.kind])
     assert all_in_one(verdicts).is_right, (verdicts, await made.cases(), await made.where())
-    assert await strays(made) == 0
-    await assert_balanced(made)
-    proof = await made.prove()
-    assert [row for row in proof.totals if not row.is_equal] == []
+    await assert_whole(made)
 
 
 @pytest.mark.parametrize("fault", ROUNDS)

@@ -8,14 +8,13 @@ import signal
 import pytest
 from tests.crash.amends import Amended, begin_amends
 from tests.crash.conftest import Note
-from tests.crash.judging import all_in_one, judge, strays
+from tests.crash.judging import all_in_one, assert_whole, judge
 from tests.crash.judging_amends import judge_end, judge_refusals, take_up
 from tests.crash.matrix import Kill, amend_kills, kills
 from tests.crash.person import Person
 from tests.crash.proxy import Proxy
 from tests.crash.stories import Told, begin, end
 from tests.crash.workers import STRIKE_S, deliver_shuffled, strike, worker
-from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
@@ -66,10 +65,7 @@ async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(
         if not all_in_one(verdicts).is_right:
             wrong.append((kill, verdicts))
     assert wrong == [], await idle.where()
-    assert await strays(idle) == 0
-    await assert_balanced(idle)
-    proof = await idle.prove()
-    assert ([row for row in proof.totals if not row.is_equal], proof.is_proven) == ([], True)
+    await assert_whole(idle)
 
 
 async def test_a_worker_killed_around_a_call_that_amends_leaves_every_refusal_with_its_case_and_nothing_half_done(
@@ -97,7 +93,4 @@ async def test_a_worker_killed_around_a_call_that_amends_leaves_every_refusal_wi
     for kill, verdicts in ends:
         note(kill.kind, f"killed: {kill.boundary}", verdicts[kill.kind])
     assert [(kill, one) for kill, one in ends if not all_in_one(one).is_right] == [], await idle.where()
-    assert await strays(idle) == 0
-    await assert_balanced(idle)
-    proof = await idle.prove()
-    assert ([row for row in proof.totals if not row.is_equal], proof.is_proven) == ([], True)
+    await assert_whole(idle)

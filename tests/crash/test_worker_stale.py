@@ -10,11 +10,10 @@ from functools import partial
 
 import pytest
 from tests.crash.conftest import Note
-from tests.crash.judging import all_in_one, judge, strays
+from tests.crash.judging import all_in_one, assert_whole, judge
 from tests.crash.matrix import IS_FULL, SECOND_CHAPTER
 from tests.crash.stories import Told, begin, end
 from tests.crash.workers import Worker, deliver_shuffled, strike, worker
-from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House
 
 from counterfoil.app.hub import wait_until
@@ -84,7 +83,4 @@ async def test_a_worker_that_stood_still_past_its_lease_doubles_nothing(
         verdicts = await judge(idle, told)
         note(kind.value, f"stood still: {boundary}", verdicts[kind.value])
         assert all_in_one(verdicts).is_right, (kind, boundary, verdicts, await idle.where())
-    assert await strays(idle) == 0
-    await assert_balanced(idle)
-    proof = await idle.prove()
-    assert ([row for row in proof.totals if not row.is_equal], proof.is_proven) == ([], True)
+    await assert_whole(idle)
