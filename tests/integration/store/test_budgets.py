@@ -184,6 +184,9 @@ async def test_short_bulk_calls_use_the_last_slot_until_somebody_comes(workers: 
         await here.release(permit, SHORT)
         assert await most_of(target, 60) == FAST.concurrency_max - 1, "his next call may be about to come"
         monkeypatch.setattr(budgets_module, "CALM_S", 0.0)
+        permit = await asyncio.wait_for(here.acquire(), 5)
+        assert here.spare == 1
+        await here.release(permit, SHORT)
         await most_of(target, 10)
         assert await most_of(target, 60) == FAST.concurrency_max
 
