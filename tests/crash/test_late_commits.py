@@ -78,43 +78,25 @@ def matches_of(books: Ground, first: str, second: str) -> int:
     return sum(1 for row in partials if {row["debit_move_id"], row["credit_move_id"]} <= lines)
 
 
-async def test_a_customers_older_name_that_is_written_late_does_not_stand(books: Ground) -> None:
+@pytest.mark.parametrize(("what", "call"), [("customer", "res.partner/load"), ("product", "product.product/load")])
+async def test_an_older_name_that_is_written_late_does_not_stand(books: Ground, what: str, call: str) -> None:
     made = books.house
     stage = made.stage()
-    customer = await stage.customer()
+    id = await stage.customer() if what == "customer" else (await stage.api.post("/v1/products", name="First Name"))["id"]
     await made.tell()
-    kept = keep(books, "upsert_customer", "res.partner/load", "Older Name Ltd")
-    await stage.api.post(f"/v1/customers/{customer}", name="Older Name Ltd")
-    await made.tell()
-    assert kept.is_kept
-    await stage.api.post(f"/v1/customers/{customer}", name="Newer Name Ltd")
-    await made.tell()
-    key = f"customer_stripe.{customer}"
-    assert name_of(books, key) == "Newer Name Ltd"
-    await kept.land()
-    assert name_of(books, key) == "Older Name Ltd"
-    await books.hurry()
-    assert name_of(books, key) == "Newer Name Ltd"
-    assert await made.cases() == []
-
-
-async def test_a_products_older_name_that_is_written_late_does_not_stand(books: Ground) -> None:
-    made = books.house
-    stage = made.stage()
-    product = await stage.api.post("/v1/products", name="First Name")
-    await made.tell()
-    kept = keep(books, "upsert_product", "product.product/load", "Older Name")
-    await stage.api.post(f"/v1/products/{product['id']}", name="Older Name")
+    kept = keep(books, f"upsert_{what}", call, "Older Name")
+    await stage.api.post(f"/v1/{what}s/{id}", name="Older Name")
     await made.tell()
     assert kept.is_kept
-    await stage.api.post(f"/v1/products/{product['id']}", name="Newer Name")
+    await stage.api.post(f"/v1/{what}s/{id}", name="Newer Name")
     await made.tell()
-    key = f"product_stripe.{product['id']}"
+    key = f"{what}_stripe.{id}"
     assert name_of(books, key) == "Newer Name"
     await kept.land()
     assert name_of(books, key) == "Older Name"
     await books.hurry()
     assert name_of(books, key) == "Newer Name"
+    assert await made.cases() == []
 
 
 async def test_a_match_that_is_made_late_after_it_was_undone_does_not_stand(books: Ground) -> None:
