@@ -138,13 +138,13 @@ def event_of(state: e.Entity, connection: str = "stripe", account: str = "") -> 
 
 @dataclass
 class World:
-    """What is known: objects, rules, and what was wished so far. ``decide`` adds to it as the hub does."""
+    """What is known: objects, rules, and what was wished so far, by target and external key. ``decide`` adds to it as the hub does."""
 
     rules: Rules = RULES
     connection: str = "stripe"
     objects: dict[ObjectRef, e.Entity] = field(default_factory=dict)
     origins: dict[ObjectRef, Origin] = field(default_factory=dict)
-    wishes: dict[str, Wish] = field(default_factory=dict)
+    wishes: dict[tuple[str, str], Wish] = field(default_factory=dict)
     items: dict[str, SummaryItem] = field(default_factory=dict)
     sent: list[Command] = field(default_factory=list)
 
@@ -158,7 +158,10 @@ class World:
         by_document: dict[str, tuple[SummaryItem, ...]] = {}
         for item in self.items.values():
             by_document[item.document_id] = (*by_document.get(item.document_id, ()), item)
-        return MemoryView(dict(self.objects), dict(self.origins), dict(self.wishes), by_document)
+        wishes: dict[str, dict[str, Wish]] = {}
+        for (target, key), wish in self.wishes.items():
+            wishes.setdefault(key, {})[target] = wish
+        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document)
 
     def decide(self, state: e.Entity) -> Decision:
         """Take in a state and decide it; commands and items are kept, each once."""
@@ -170,7 +173,7 @@ class World:
         decision = decide(event_of(state, self.connection), self.view(), self.rules)
         known = {command.id for command in self.sent}
         self.sent.extend(command for command in decision.commands if command.id not in known)
-        self.wishes.update({command.external_key: Wish(command) for command in decision.commands})
+        self.wishes.update({(command.target, command.external_key): Wish(command) for command in decision.commands})
         for item in decision.summary:
             self.items.setdefault(item.key, item)
         return decision

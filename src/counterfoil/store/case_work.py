@@ -52,7 +52,7 @@ async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime
     refs = [_ref(one) for one in _of(held, DECIDE)]
     await agenda.set_waits(conn, refs, [], now)
     await rechecks.waive(conn, _of(held, RECHECK))
-    _, touched = await outbox.cancel(conn, _of(held, DELIVER), f"waived by {actor}: {reason}")
+    _, touched = await outbox.cancel(conn, _of(held, DELIVER), f"{outbox.WAIVED_BY}{actor}: {reason}")
     return touched
 
 

@@ -55,6 +55,9 @@ _STATE_AFTER = {
 
 
 _TO_DELIVER = (CommandState.READY, CommandState.UNKNOWN)
+NO_LONGER_CALLED_FOR = "the state of its subject no longer calls for it"
+WAIVED_BY = "waived by "
+"""What the reasons of canceled commands say, or begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,11 @@ class CommandRow:
     causation_id: str
     content: str
     arguments: bytes = field(repr=False)
+
+    @property
+    def is_waived(self) -> bool:
+        """Whether a person let it go for good: it is not wished again as it was, whatever calls for it."""
+        return self.state is CommandState.CANCELED and self.reason.startswith(WAIVED_BY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class Decider:
         if not rows:
             return [], []
         by_id = {row.id: row for row in rows}
-        canceled, touched = await outbox.cancel(conn, sorted(by_id), "the state of its subject no longer calls for it")
+        canceled, touched = await outbox.cancel(conn, sorted(by_id), outbox.NO_LONGER_CALLED_FOR)
         await cases.release_subjects(conn, "deliver", canceled, now)
         late = {by_id[command_id].subject for command_id in by_id.keys() - canceled}
         return touched, [agenda.Subject(ref) for ref in sorted(late)]

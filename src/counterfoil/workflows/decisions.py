@@ -47,8 +47,12 @@ class Loaded:
     def view(self) -> MemoryView:
         """Return the pure view of it."""
         origins = {ref: Origin(row.connection, row.account) for ref, row in self.rows.items()}
-        wishes = {row.external_key: _wish_of(row) for row in self.commands if row.state is not CommandState.CANCELED}
-        return MemoryView(self.entities, origins, wishes, self.items)
+        wishes: dict[str, dict[str, Wish]] = {}
+        for row in self.commands:
+            if row.state is not CommandState.CANCELED:
+                wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
+        moot = frozenset(row.id for row in self.commands if row.state is CommandState.CANCELED and not row.is_waived)
+        return MemoryView(self.entities, origins, wishes, self.items, moot)
 
 
 @dataclass(slots=True)
@@ -79,8 +83,9 @@ class Decided:
 
     def replaced(self, loaded: Loaded, new: Collection[str]) -> list[CommandRow]:
         """Return open commands whose document is now wished with other content; ``new``: ids of the commands that are new."""
-        newer = {command.external_key for decision in self.decisions.values() for command in decision.commands if command.id in new}
-        return [row for row in loaded.commands if row.external_key in newer and row.id not in new and _is_open(row)]
+        wished = [command for decision in self.decisions.values() for command in decision.commands if command.id in new]
+        newer = {(command.target, command.external_key) for command in wished}
+        return [row for row in loaded.commands if (row.target, row.external_key) in newer and row.id not in new and _is_open(row)]
 
     def refreshes(self, loaded: Loaded) -> list[outbox.Refresh]:
         """Return open commands that are wished as before but booked otherwise: their day has been locked meanwhile."""

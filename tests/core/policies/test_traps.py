@@ -38,7 +38,7 @@ from counterfoil.core.policies.rules import LockedPeriodPolicy, ProductPolicy, Z
 
 def document(books: World, key: str) -> PostDocument:
     """Return the arguments of the document wished under a key."""
-    arguments = books.wishes[key].command.arguments
+    arguments = books.wishes["odoo", key].command.arguments
     assert isinstance(arguments, PostDocument)
     return arguments
 
@@ -314,7 +314,7 @@ def test_source_invoice_edited_after_posting_is_an_amount_mismatch_and_never_a_s
 def test_source_invoice_edited_before_anything_was_sent_replaces_the_wish() -> None:
     books = world()
     first = books.decide(invoice(usd(9900))).commands[0]
-    books.wishes[first.external_key] = Wish(first, is_open=True)
+    books.wishes[first.target, first.external_key] = Wish(first, is_open=True)
     second = books.decide(invoice(usd(9800))).commands[0]
     assert (second.external_key, second.id != first.id, second.arguments) == (first.external_key, True, document(books, first.external_key))
     assert document(books, first.external_key).total == usd(9800)
@@ -325,7 +325,7 @@ def test_a_wish_that_goes_back_to_what_it_was_before_being_replaced_is_new_again
     ids = []
     for minor in (9900, 9800, 9900, 9900):
         command = books.decide(invoice(usd(minor))).commands[0]
-        books.wishes[command.external_key] = Wish(command, is_open=True)
+        books.wishes[command.target, command.external_key] = Wish(command, is_open=True)
         ids.append(command.id)
     assert len(set(ids)) == 3
     assert ids[2] == ids[3]
@@ -403,7 +403,7 @@ def test_a_refund_of_another_entitys_credit_note_ties_in_both_books() -> None:
 def test_duplicate_customers_merged_while_documents_are_in_flight_resolve_to_the_survivor() -> None:
     books = world()
     waiting = books.decide(invoice(usd(9900))).commands[0]
-    books.wishes[waiting.external_key] = Wish(waiting, is_open=True)
+    books.wishes[waiting.target, waiting.external_key] = Wish(waiting, is_open=True)
     bob = e.Customer("stripe:cus_B", "Ann Limited", address=e.Address(country="US"))
     assert books.know(bob).decide(replace(ANN, merged_into=bob.id)).ignored == "customer_was_merged"
     again = books.decide(invoice(usd(9900))).commands[0]
@@ -463,6 +463,6 @@ def test_the_same_instant_may_lie_in_different_months_of_two_entities() -> None:
 def test_an_entry_never_moves_money_without_its_counterpart() -> None:
     books = world()
     books.decide(invoice(usd(10000), starting_balance=usd(-5000), ending_balance=usd(-2000)))
-    entry = books.wishes["balance_stripe.in_1"].command.arguments
+    entry = books.wishes["odoo", "balance_stripe.in_1"].command.arguments
     assert isinstance(entry, PostEntry)
     assert sum(item.amount.minor for item in entry.lines) == 0

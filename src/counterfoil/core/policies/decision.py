@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -106,8 +106,16 @@ class View(Protocol):
         """Return where the object's state was reported; None: from the same connection and account as the event."""
         ...
 
-    def wished(self, external_key: str) -> Wish | None:
-        """Return the command last wished under this external key by the subject or a related object, or None."""
+    def wished(self, external_key: str, target: str = "") -> Wish | None:
+        """Return the command last wished of a target under this external key by the subject or a related object, or None.
+
+        Without a target: of whichever, one that may have taken effect before one that certainly did not. Documents and matches are in the
+        books of one target only; customers and products may be in those of several.
+        """
+        ...
+
+    def was_canceled(self, command_id: str) -> bool:
+        """Tell whether this very command was canceled because nothing called for it any more: whoever wants it again needs a new one."""
         ...
 
     def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
@@ -117,12 +125,16 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemoryView:
-    """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key."""
+    """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key.
+
+    ``wishes``: by external key, then by target. ``canceled``: ids of commands that nothing called for any more.
+    """
 
     objects: Mapping[ObjectRef, Entity]
     origins: Mapping[ObjectRef, Origin] = field(default_factory=dict)
-    wishes: Mapping[str, Wish] = field(default_factory=dict)
+    wishes: Mapping[str, Mapping[str, Wish]] = field(default_factory=dict)
     items: Mapping[str, tuple[SummaryItem, ...]] = field(default_factory=dict)
+    canceled: Set[str] = frozenset()
 
     def get(self, ref: ObjectRef) -> Entity | None:
         """Return the current state of an object, or None."""
@@ -132,9 +144,14 @@ class MemoryView:
         """Return where the object's state was reported, or None."""
         return self.origins.get(ref)
 
-    def wished(self, external_key: str) -> Wish | None:
-        """Return the command wished under this external key, or None."""
-        return self.wishes.get(external_key)
+    def wished(self, external_key: str, target: str = "") -> Wish | None:
+        """Return the command wished of a target, or of whichever, under this external key, or None."""
+        by_target = self.wishes.get(external_key, {})
+        return by_target.get(target) if target else min(by_target.values(), key=lambda wish: wish.is_open, default=None)
+
+    def was_canceled(self, command_id: str) -> bool:
+        """Tell whether this command was canceled because nothing called for it any more."""
+        return command_id in self.canceled
 
     def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
         """Return the summary items kept of this document."""

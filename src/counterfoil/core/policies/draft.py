@@ -193,7 +193,7 @@ class Draft:
         """
         check_arguments(wanted.kind, wanted.arguments)
         key = external_key(wanted.name, wanted.object_id)
-        earlier = self.view.wished(key)
+        earlier = self._earlier(wanted, key)
         arguments = wanted.arguments
         if isinstance(arguments, PostDocument | PostPayment | PostEntry):
             if earlier is not None and not earlier.is_open:
@@ -210,19 +210,31 @@ class Draft:
         else:
             self._add(wanted, key, arguments, earlier)
 
+    def _earlier(self, wanted: Wanted, key: str) -> Wish | None:
+        """Return what was wished under a key before: of master data in the same target; a document stays in the books it once went to."""
+        earlier = self.view.wished(key, wanted.entity.target)
+        if earlier is not None or isinstance(wanted.arguments, UpsertCustomer | UpsertProduct):
+            return earlier
+        elsewhere = self.view.wished(key)
+        return None if elsewhere is None or elsewhere.is_open else elsewhere
+
     def _add(self, wanted: Wanted, key: str, arguments: Arguments, earlier: Wish | None) -> None:
         """Add a command, or keep the earlier one if it says the same.
 
-        Its id derives from what was wanted before any move out of a locked period. One that replaces an earlier wish derives from that,
-        too: so it is new even if it goes back to what was wished before (master data that changes back, a mapping that is restored).
+        Its id derives from what was wanted before any move out of a locked period. One that replaces an earlier wish, or one that was
+        canceled, derives from that, too: so it is new even if it goes back to what was wished before (master data that changes back, a
+        mapping that is restored).
         """
         needs = tuple(dict.fromkeys(wanted.needs))
         if earlier is not None and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs):
             self._commands[earlier.command.id] = earlier.command
             return
-        after = earlier.command.id if earlier is not None else ""
+        text = canonical_text(wanted.arguments)
+        id = digest(wanted.kind.value, wanted.entity.target, key, text, earlier.command.id if earlier is not None else "")
+        while self.view.was_canceled(id):
+            id = digest(wanted.kind.value, wanted.entity.target, key, text, id)
         command = Command(
-            id=digest(wanted.kind.value, wanted.entity.target, key, canonical_text(wanted.arguments), after),
+            id=id,
             kind=wanted.kind,
             target=wanted.entity.target,
             entity=wanted.entity.name,

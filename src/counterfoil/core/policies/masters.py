@@ -45,7 +45,7 @@ def customer(draft: Draft, state: e.Customer) -> None:
     if not entities and not draft.has_problems:
         draft.ignore("customer_of_summary_entity")
     for entity in entities:
-        if state.is_deleted and draft.view.wished(external_key("customer", state.id)) is not None:
+        if state.is_deleted and draft.view.wished(external_key("customer", state.id), entity.target) is not None:
             draft.ignore("customer_deleted")
             continue
         name = state.name or state.email or state.id.partition(":")[2]
@@ -68,7 +68,7 @@ def product(draft: Draft, state: e.Product) -> None:
         if not _keeps_documents(draft, entity.target):
             continue
         wished = True
-        if state.is_deleted and draft.view.wished(external_key("product", state.id)) is not None:
+        if state.is_deleted and draft.view.wished(external_key("product", state.id), entity.target) is not None:
             draft.ignore("product_deleted")
             continue
         key = f"{ObjectKind.PRODUCT.value}/{state.id}"

@@ -1,0 +1,129 @@
+"""Facts written and decided over a real store, and targets that take what a test lets them take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tests.core.builders import RULES
+
+from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.entities import Entity
+from counterfoil.core.canonical.events import EventType, Fact, ref_of
+from counterfoil.core.policies.rules import Rules
+from counterfoil.kit.clock import SettableClock
+from counterfoil.normalize.batch import Normalized, ended
+from counterfoil.normalize.writing import Writer
+from counterfoil.store import agenda, cases, outbox, receipts
+from counterfoil.store.cases import Case
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.outbox import CommandRow, End, EndStatus
+from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.receipts import Incoming, ReceiptState
+from counterfoil.store.work import SHARDS
+from counterfoil.workflows.deciding import Decider
+from counterfoil.workflows.rules_source import RulesSource
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+BATCH_KEY = "all"
+
+
+def _batch_key(command: Command) -> str:
+    del command
+    return BATCH_KEY
+
+
+@dataclass
+class Office:
+    """The stages a test drives by hand, one worker of everything. ``rules``: entities and routes (mappings are the store's)."""
+
+    pool: Pool
+    cipher: Cipher
+    rules: Rules = RULES
+    clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
+    armed: list[Key] = field(default_factory=list)
+    told: int = 0
+
+    async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+        """Note what would be armed."""
+        del conn
+        self.armed += keys
+
+    def later(self, **by: float) -> None:
+        """Move the clock."""
+        self.clock.advance_to(self.clock.now() + timedelta(**by))
+
+    async def tell(self, *states: Entity, connection: str = "stripe") -> None:
+        """Have states of objects reported, one after the other, and everything decided that is to be."""
+        for state in states:
+            await self._write(state, connection)
+            await self.decide()
+
+    async def _write(self, state: Entity, connection: str) -> None:
+        self.told += 1
+        now = self.clock.now()
+        async with self.pool.connection() as conn, conn.transaction():
+            incoming = Incoming(connection, f"ev_{self.told}", f"obj_{self.told}", "told", b"{}", now)
+            await receipts.append(conn, self.cipher, [incoming], now)
+        result = Normalized()
+        for shard in range(SHARDS):
+            async with self.pool.connection() as conn:
+                for receipt in await receipts.claim(conn, self.cipher, connection, shard, now, 10):
+                    result.facts.append((receipt, (Fact(EventType.CUSTOMER_UPDATED, now, self.told, state),)))
+                    result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
+        await Writer(self.pool, self.cipher, self.arm).write(result, now)
+
+    def decider(self) -> Decider:
+        """Return a decider, as every worker has one."""
+        source = RulesSource(self.rules.entities, self.rules.routes, self.rules.mappings)
+        return Decider(self.pool, self.cipher, source, _batch_key, self.clock, self.arm)
+
+    async def decide(self) -> None:
+        """Decide everything that is on the agenda."""
+        one = self.decider()
+        for shard in range(SHARDS):
+            while (await one.turn(str(shard))).has_more:
+                pass
+
+    async def decide_again(self, *states: Entity) -> None:
+        """Put subjects on the agenda for no new reason, and decide."""
+        async with self.pool.connection() as conn, conn.transaction():
+            await agenda.add(conn, [agenda.Subject(ref_of(state)) for state in states], self.clock.now())
+        await self.decide()
+
+    async def take(self, target: str = "odoo", *kinds: str, status: EndStatus = EndStatus.DONE, code: str = "") -> list[str]:
+        """Have a target take (or refuse) what can be sent to it now, of some kinds or of all; return the external keys."""
+        now = self.clock.now()
+        async with self.pool.connection() as conn, conn.transaction():
+            rows = [row for row in await outbox.claim(conn, self.cipher, target, BATCH_KEY, now, 1000) if not kinds or row.kind in kinds]
+            await outbox.mark_sent(conn, rows, now)
+            ends = [
+                End(row.id, row.created_at, status, external_id=f"{target}/{row.external_key}", fence=row.fence + 1, code=code)
+                for row in rows
+            ]
+            await outbox.settle(conn, ends, now)
+        return [row.external_key for row in rows]
+
+    async def take_all(self, target: str = "odoo") -> list[str]:
+        """Have a target take everything, in as many turns as that takes; return the external keys."""
+        taken: list[str] = []
+        while now_taken := await self.take(target):
+            taken += now_taken
+        return taken
+
+    async def commands(self, *kinds: str) -> list[CommandRow]:
+        """Return all commands, of some kinds or of all, in order of wishing."""
+        async with self.pool.connection() as conn:
+            ids = await (await conn.execute("select id from command order by seq")).fetchall()
+            rows = await outbox.read(conn, self.cipher, [row[0].hex for row in ids])
+        return [row for row in rows if not kinds or row.kind in kinds]
+
+    async def states(self, *kinds: str) -> list[tuple[str, str, str]]:
+        """Return target, external key and state of commands, in order of wishing."""
+        return [(row.target, row.external_key, row.state.value) for row in await self.commands(*kinds)]
+
+    async def cases(self) -> list[Case]:
+        """Return the open cases."""
+        async with self.pool.connection() as conn:
+            return await cases.list_cases(conn)
