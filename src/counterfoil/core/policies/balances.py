@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Account, AccountRole, Lane
-from counterfoil.core.canonical.money import total
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import BALANCE_COUNTERPARTS, movement_lines, transfer_lines
 
 from .booking import Books
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .payments import clearing_of
-from .rules import DisputeLostAccount
+from .rules import DisputeLostAccount, EntityRules
 
 DISPUTED_FUNDS = Account(AccountRole.DISPUTED_FUNDS)
 BANK_IN_TRANSIT = Account(AccountRole.BANK_IN_TRANSIT)
 _BACK = frozenset({e.PayoutState.FAILED, e.PayoutState.CANCELED})
 
 
-def _move(draft: Draft, name: str, settlement: e.Settlement, counterpart: Account, memo: str, lane: Lane = Lane.BATCH) -> Books | None:
-    """Book one movement on the processor's balance, on its own day, in the books of the balance's owner."""
-    entity = draft.route(draft.event.subject, "", settlement.gross.currency, settlement.gross)
+def _owner(draft: Draft, movements: Sequence[e.Settlement], money: Money) -> EntityRules | None:
+    """Return the owner of the balance on which all of one thing moves: the entity its first movement was booked in, else as routed.
+
+    A dispute follows its payment if that came into the same balance.
+    """
+    subject, names = draft.event.subject, ("dispute", "dispute_return", "payout", "payout_return", "balance_entry")
+    balance = [movement for movement in movements if movement.gross.currency == money.currency]
+    booked = next((name for movement in balance if (name := draft.booked_entity(movement.id, *names))), "")
+    state = draft.view.get(subject)
+    paid = draft.view.get(ObjectRef(ObjectKind.PAYMENT, state.payment_id)) if isinstance(state, e.Dispute) else None
+    if not booked and isinstance(paid, e.Payment) and paid.settlement is not None and paid.settlement.gross.currency == money.currency:
+        booked = draft.booked_entity(paid.id, "payment")
+    return draft.declared(booked, subject, money) if booked else draft.route(subject, "", money.currency, money)
+
+
+def _move(
+    draft: Draft,
+    name: str,
+    settlement: e.Settlement,
+    counterpart: Account,
+    memo: str,
+    lane: Lane = Lane.BATCH,
+    *,
+    after: Sequence[e.Settlement] = (),
+) -> Books | None:
+    """Book one movement on the processor's balance, on its own day, in the books of the balance's owner; ``after``: what came before."""
+    entity = _owner(draft, (settlement, *after), settlement.gross)
     if entity is None:
         return None
     books, clearing = Books(draft, entity), clearing_of(draft)
@@ -36,9 +62,9 @@ def dispute(draft: Draft, state: e.Dispute) -> None:
     """Decide a dispute: the money moves by its settlements; what a lost one does not give back is a loss."""
     memo = f"dispute {state.id}"
     for settlement in state.withdrawals:
-        _move(draft, "dispute", settlement, DISPUTED_FUNDS, memo, Lane.REAL_TIME)
+        _move(draft, "dispute", settlement, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=state.withdrawals)
     for settlement in state.reinstatements:
-        _move(draft, "dispute_return", settlement, DISPUTED_FUNDS, f"{memo}, reinstated", Lane.REAL_TIME)
+        _move(draft, "dispute_return", settlement, DISPUTED_FUNDS, f"{memo}, reinstated", Lane.REAL_TIME, after=state.withdrawals)
     is_missing_money = (state.state is e.DisputeState.LOST and not state.withdrawals) or (
         state.state is e.DisputeState.WON and bool(state.withdrawals) and not state.reinstatements
     )
@@ -54,7 +80,7 @@ def _lose(draft: Draft, state: e.Dispute, closed_at: datetime) -> None:
     movements = (*state.withdrawals, *state.reinstatements)
     for currency in dict.fromkeys(settlement.gross.currency for settlement in movements):
         lost = -total((s.gross for s in movements if s.gross.currency == currency), currency)
-        entity = draft.route(draft.event.subject, "", currency, lost)
+        entity = _owner(draft, movements, lost)
         if entity is None:
             return
         role = AccountRole.BAD_DEBT if entity.dispute_lost_account is DisputeLostAccount.BAD_DEBT else AccountRole.ADJUSTMENT
@@ -74,7 +100,8 @@ def payout(draft: Draft, state: e.Payout) -> None:
         return
     _move(draft, "payout", state.settlement, BANK_IN_TRANSIT, memo)
     if state.reversal is not None:
-        _move(draft, "payout_return", state.reversal, BANK_IN_TRANSIT, f"{memo} came back: {state.failure_code or state.state.value}")
+        back = f"{memo} came back: {state.failure_code or state.state.value}"
+        _move(draft, "payout_return", state.reversal, BANK_IN_TRANSIT, back, after=(state.settlement,))
     elif state.state in _BACK:
         draft.wait_for_self()
 
