@@ -70,8 +70,18 @@ def test_a_nameless_customer_goes_by_email_or_id() -> None:
 def test_a_deleted_customer_stays_in_the_target_and_is_written_only_if_it_never_was() -> None:
     books = World()
     books.decide(ANN)
-    assert books.decide(replace(ANN, is_deleted=True)).ignored == "customer_deleted"
+    [wished] = books.sent
+    gone = books.decide(replace(ANN, name="Somebody", is_deleted=True))
+    assert (gone.ignored, gone.commands) == ("customer_deleted", (wished,))
     assert len(World().decide(replace(ANN, is_deleted=True)).commands) == 1
+
+
+def test_a_deleted_product_stays_as_it_was_wished() -> None:
+    books = World()
+    books.decide(PRO)
+    [wished] = books.sent
+    gone = books.decide(replace(PRO, name="Plan", is_deleted=True))
+    assert (gone.ignored, gone.commands) == ("product_deleted", (wished,))
 
 
 def test_a_merged_customer_is_not_written_and_waits_for_its_survivor() -> None:

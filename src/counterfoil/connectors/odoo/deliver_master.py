@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from counterfoil.connectors.odoo.batches import done, in_chunks, refused
 from counterfoil.connectors.odoo.detect import Session, connect
+from counterfoil.connectors.odoo.known import KnownRow
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.partner_rows import VAT, PartnerWords, is_insert_only, partner_cells
 from counterfoil.connectors.odoo.places import places
@@ -14,7 +15,7 @@ from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.core.canonical.commands import Command, UpsertCustomer, UpsertProduct
 from counterfoil.core.canonical.entities import Customer
 from counterfoil.kit.connector import Context, Outcome
-from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.errors import RejectedError, SetupError
 
 _SEEN_KEY = "odoo.partners"
 _SEEN_MAX = 50_000
@@ -50,14 +51,31 @@ async def _customers(ctx: Context, session: Session, words: PartnerWords, comman
 
 
 async def _load_kept(session: Session, records: Mapping[str, Mapping[str, str]], loaded: Loaded) -> None:
-    """Find partners that are to stay as they are; only where one is absent, which shows in Odoo asking for a name, it is created.
+    """Find partners that are to stay as they are; only one that is absent is created, with all that is known of it.
 
-    Insert-only loading would not do: Odoo keeps its hands off existing records only where they were created that way.
+    Insert-only loading would not do: Odoo keeps its hands off existing records only where they were created that way. Where the list of
+    external ids may not be read, absence shows in Odoo asking for a name (and writing an error to its log).
     """
-    found = await _load_grouped(session, "res.partner", {key: _without(cells, "name") for key, cells in records.items()})
-    absent = await _load_grouped(session, "res.partner", {key: records[key] for key in found.refused})
-    loaded.ids.update(found.ids | absent.ids)
-    loaded.refused.update(absent.refused)
+    present = await _present(session, [cells["id"] for cells in records.values()])
+    asked = {key: {"id": cells["id"], "ref": cells["ref"]} for key, cells in records.items() if present is None or cells["id"] in present}
+    found = await _load_grouped(session, "res.partner", asked)
+    absent = found.refused if present is None else records.keys() - asked.keys()
+    made = await _load_grouped(session, "res.partner", {key: records[key] for key in sorted(absent)})
+    loaded.ids.update(found.ids | made.ids)
+    loaded.refused.update(made.refused if present is None else found.refused | made.refused)
+
+
+async def _present(session: Session, xids: Sequence[str]) -> set[str] | None:
+    """Return which of the external ids name a partner; None if this user may not read the list of them."""
+    names = [xid.partition(".")[2] for xid in xids]
+    domain = [["module", "=", session.settings.namespace], ["model", "=", "res.partner"], ["name", "in", names]]
+    try:
+        rows = await session.client.read("ir.model.data", domain, KnownRow)
+    except SetupError as error:
+        if error.code == "odoo.forbidden":
+            return None
+        raise
+    return {f"{session.settings.namespace}.{row.name}" for row in rows}
 
 
 def _without(cells: Mapping[str, str], name: str) -> dict[str, str]:

@@ -32,15 +32,10 @@ class PartnerWords:
 
 
 def partner_cells(customer: Customer, xid: str, words: PartnerWords) -> dict[str, str]:
-    """Return column -> value. What the source leaves blank is left out, so that it is not cleared in Odoo; an address is one unit.
-
-    A deleted or merged customer only gets what identifies it, should it be new to Odoo.
-    """
+    """Return column -> value. What the source leaves blank is left out, so that it is not cleared in Odoo; an address is one unit."""
     source_id = customer.id.rpartition(":")[2]
     cells = {"id": xid, "name": customer.name or customer.email or source_id}
     cells["ref"] = source_id
-    if is_insert_only(customer):
-        return cells
     optional = {"email": customer.email, "phone": customer.phone, VAT: _vat(customer), "lang": words.language(customer.locale)}
     cells.update({name: value for name, value in optional.items() if value})
     if customer.address != Address():
@@ -49,7 +44,7 @@ def partner_cells(customer: Customer, xid: str, words: PartnerWords) -> dict[str
 
 
 def is_insert_only(customer: Customer) -> bool:
-    """Whether the partner is kept as it is: a deleted customer has lost its data at the source, a merged one speaks for another."""
+    """Whether a partner that exists is kept as it is: a deleted customer is nobody's to change, a merged one speaks for another."""
     return customer.is_deleted or bool(customer.merged_into)
 
 

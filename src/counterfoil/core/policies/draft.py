@@ -246,6 +246,14 @@ class Draft:
         is_under_way = earlier is not None and not earlier.is_open
         return is_under_way or any(command.external_key == key for command in self._commands.values())
 
+    def keep(self, name: str, object_id: str, target: str) -> bool:
+        """Go on wishing what was wished of a target under this name and id, as it was; False if nothing was."""
+        earlier = self.view.wished(external_key(name, object_id), target)
+        if earlier is None:
+            return False
+        self._commands[earlier.command.id] = earlier.command
+        return True
+
     def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import CommandKind, UpsertCustomer, UpsertProduct
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
 from .draft import Draft, Wanted
 from .rules import EntityRules, PostingMode, ProductPolicy
@@ -33,9 +33,9 @@ def _of_target(draft: Draft, target: str) -> tuple[EntityRules, ...]:
 def customer(draft: Draft, state: e.Customer) -> None:
     """Decide a customer: one record per target. A merged one is not written any more: everything of it goes to the survivor.
 
-    A deleted customer stays as it is in the target, since documents hang on it; one the target never saw is still written, since
-    documents of it may be on their way. The balance at the source is no master data and left out. A nameless customer goes by its e-mail
-    address or its id at the source: that must not hold up its invoices.
+    A deleted customer stays as it is in the target, since documents hang on it; what was wished of it still is, and one that never was is
+    wished with all that is known of it: documents of it may be on their way. The balance at the source is no master data and left out. A
+    nameless customer goes by its e-mail address or its id at the source: that must not hold up its invoices.
     """
     if state.merged_into:
         draft.wait_if_missing(ObjectRef(ObjectKind.CUSTOMER, state.merged_into))
@@ -45,7 +45,7 @@ def customer(draft: Draft, state: e.Customer) -> None:
     if not entities and not draft.has_problems:
         draft.ignore("customer_of_summary_entity")
     for entity in entities:
-        if state.is_deleted and draft.view.wished(external_key("customer", state.id), entity.target) is not None:
+        if state.is_deleted and draft.keep("customer", state.id, entity.target):
             draft.ignore("customer_deleted")
             continue
         name = state.name or state.email or state.id.partition(":")[2]
@@ -68,7 +68,7 @@ def product(draft: Draft, state: e.Product) -> None:
         if not _keeps_documents(draft, entity.target):
             continue
         wished = True
-        if state.is_deleted and draft.view.wished(external_key("product", state.id), entity.target) is not None:
+        if state.is_deleted and draft.keep("product", state.id, entity.target):
             draft.ignore("product_deleted")
             continue
         key = f"{ObjectKind.PRODUCT.value}/{state.id}"

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import Desk
 from counterfoil.core.canonical.entities import Address, TaxId
+from counterfoil.kit.errors import SetupError
 
 BERLIN = Address("Unter den Linden 1", "", "Berlin", "", "10117", "DE")
 
@@ -45,6 +52,38 @@ async def test_a_deleted_customer_stays_as_it_is(desk: Desk) -> None:
     assert again.external_id == outcome.external_id
     row = await desk.record(again, "name", "email", "active")
     assert (row["name"], row["email"], row["active"]) == ("Acme GmbH", "ap@acme.example", True)
+
+
+def refusing(read: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return a client's ``read`` of somebody who may not see external ids."""
+
+    async def refuse(client: OdooClient, model: str, *given: Any, **named: Any) -> Any:
+        if model == "ir.model.data":
+            raise SetupError("You are not allowed to access 'Model Data'", code="odoo.forbidden")
+        return await read(client, model, *given, **named)
+
+    return refuse
+
+
+@pytest.mark.parametrize("may_list", [True, False], ids=["sees external ids", "may not"])
+async def test_a_deleted_customer_that_is_new_to_odoo_is_made_with_all_that_is_known_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, may_list: bool
+) -> None:
+    if not may_list:
+        monkeypatch.setattr(OdooClient, "read", refusing(OdooClient.read))
+    known = {"email": "ap@acme.example", "phone": "+49 30 1", "address": BERLIN, "is_deleted": True}
+    kept = desk.wishes.customer("Old GmbH", email="old@acme.example")
+    await desk.done(kept)
+    gone = desk.wishes.customer("Other GmbH", id=kept.subject.id, **known)
+    new = desk.wishes.customer("Acme GmbH", **known)
+    outcomes = await desk.done(new, gone)
+    rows = [await desk.record(outcome, "name", "email", "phone", "city") for outcome in outcomes]
+    assert [(row["name"], row["email"], row["phone"], row["city"]) for row in rows] == [
+        ("Acme GmbH", "ap@acme.example", "+49 30 1", "Berlin"),
+        ("Old GmbH", "old@acme.example", False, False),
+    ]
+    (again,) = await desk.done(desk.wishes.customer("Acme GmbH", email="x@acme.example", id=new.subject.id, is_deleted=True))
+    assert (await desk.record(again, "email"))["email"] == "ap@acme.example"
 
 
 async def test_a_wrong_vat_id_does_not_keep_a_customer_out(desk: Desk) -> None:
