@@ -98,7 +98,8 @@ def settled(amount: Money, *, fee: int = 0, fee_tax: int = 0, when: datetime = N
 def payment(amount: Money, *applied: tuple[str, int], id: str = "stripe:ch_1", fee: int = 0, **more: object) -> e.Payment:
     """Return a succeeded payment settled in its own currency, applied to invoices by id and minor amount."""
     applications = tuple(e.Application(invoice_id, Money(minor, amount.currency)) for invoice_id, minor in applied)
-    settlement = settled(amount, fee=fee, id=id.replace("ch_", "txn_"))
+    moved_at: datetime = more.get("occurred_at", NOON)  # type: ignore[assignment]
+    settlement = settled(amount, fee=fee, id=id.replace("ch_", "txn_"), when=moved_at)
     base = e.Payment(id, ANN.id, e.PaymentState.SUCCEEDED, amount, NOON, applications, settlement)
     return replace(base, **more)  # type: ignore[arg-type]
 

@@ -9,10 +9,11 @@ from tests.core.builders import ANN, NOON, RULES, at, credit_note, invoice, paym
 from tests.core.ledger import Ledger
 
 from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.canonical.commands import Command, CommandKind, Lane
 from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.policies.decision import CaseClass
+from counterfoil.core.policies.decision import CaseClass, Decision
+from counterfoil.core.policies.rules import Route
 
 OUT = settled(usd(-9900), fee=1500, id="stripe:txn_out", when=at("2026-04-01 12:00"))
 BACK = settled(usd(9900), id="stripe:txn_back", when=at("2026-05-01 12:00"))
@@ -20,6 +21,12 @@ DISPUTE = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(9900)
 PAYOUT = e.Payout(
     "stripe:po_1", e.PayoutState.PAID, usd(5000), NOON, NOON.date(), settled(usd(-5000), id="stripe:txn_po", when=at("2026-03-20 12:00"))
 )
+
+
+def both(decision: Decision) -> tuple[list[Command], list[str]]:
+    """Return the bookings of a decision, and what they say."""
+    booked = [command for command in decision.commands if command.kind is not CommandKind.ALLOCATE]
+    return booked, texts(booked)
 
 
 @pytest.mark.parametrize("state", [state for state in e.PaymentState if state is not e.PaymentState.SUCCEEDED])
@@ -39,6 +46,30 @@ def test_a_fee_with_input_tax_is_split_and_booked_from_clearing() -> None:
     command = world().decide(state).commands[1]
     assert texts([command]) == ["post_entry fee_stripe.txn_1 2026-03-10 fees 2.67 USD, fee_tax 0.50 USD, clearing:stripe -3.17 USD"]
     assert command.lane is Lane.BATCH
+
+
+def test_a_payment_captured_later_is_of_the_day_its_money_moved_as_is_its_match_between_entities() -> None:
+    # Authorized on 30 January, captured on 2 February, available on 6 February: all of it is February's, on the 2nd.
+    moved = replace(settled(usd(9900), fee=317, when=at("2026-02-02 12:00")), available_at=at("2026-02-06 12:00"))
+    state = payment(usd(9900), ("stripe:in_1", 9900), occurred_at=at("2026-01-30 12:00"), settlement=moved)
+    books = world(invoice(usd(9900)), rules=replace(RULES, routes=(Route("DE", country="US"), Route("US"))))
+    days = {command.external_key.partition("_stripe")[0]: text.split()[2] for command, text in zip(*both(books.decide(state)), strict=True)}
+    assert days == dict.fromkeys(("payment", "fee", "intercompany_payer", "intercompany_owner"), "2026-02-02")
+
+
+def test_a_payment_outside_the_processor_is_of_its_own_day() -> None:
+    state = payment(usd(9900), occurred_at=at("2026-01-30 12:00"), settlement=None, is_out_of_band=True)
+    assert texts(world().decide(state).commands)[0].startswith("post_payment payment_stripe.ch_1 2026-01-30 ")
+
+
+def test_the_fee_of_a_refunds_return_is_booked_on_the_day_the_money_came_back() -> None:
+    # 99.00 paid in, 25.00 sent back without a fee; their return costs 4.00: 95.00 are left.
+    back = settled(usd(2500), fee=400, id="stripe:txn_back", when=at("2026-03-15 12:00"))
+    books = world()
+    books.decide(payment(usd(9900)))
+    decision = books.decide(refund(usd(2500), state=e.RefundState.FAILED, reversal=back))
+    assert "post_entry fee_stripe.txn_back 2026-03-15 fees 4.00 USD, clearing:stripe -4.00 USD" in texts(decision.commands)
+    assert Ledger().take(books.sent).balance("clearing:stripe") == 9500
 
 
 def test_a_payment_of_more_than_its_invoices_leaves_the_rest_as_the_customers_credit() -> None:

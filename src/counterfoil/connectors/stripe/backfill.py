@@ -104,7 +104,7 @@ LISTINGS: dict[str, Listing] = {
     "charge": Listing("/v1/charges", _fields(*fetching.CHARGE_EXPANDS), charges),
     "credit_note": Listing("/v1/credit_notes", _fields(*fetching.NOTE_EXPANDS), each(fetching.complete_note)),
     "refund": Listing("/v1/refunds", _fields(*fetching.REFUND_EXPANDS), each(fetching.complete_refund)),
-    "dispute": Listing("/v1/disputes", _fields("charge")),
+    "dispute": Listing("/v1/disputes", _fields("charge"), each(fetching.complete_dispute)),
     "payout": Listing("/v1/payouts", _fields(*fetching.PAYOUT_EXPANDS), each(fetching.complete_payout)),
     "balance_transaction": Listing("/v1/balance_transactions", (), unexplained, is_immutable=True),
     "customer_balance_transaction": Listing("/v1/customers", (), credits, is_immutable=True, is_filtered=False),

@@ -27,6 +27,7 @@ INVOICE_EXPANDS = ("payments.data.payment.payment_intent", "shipping_cost.taxes"
 CHARGE_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 REFUND_EXPANDS = ("balance_transaction", "charge")
 NOTE_EXPANDS = ("customer_balance_transaction", "shipping_cost.taxes")
+CLOSED = "charge.dispute.closed"
 PAYOUT_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 
 
@@ -178,8 +179,19 @@ async def complete_refund(api: Api, found: Object) -> Object:
 
 
 async def dispute(api: Api, dispute_id: str) -> Object | None:
-    """Return a dispute with its charge, which names the customer."""
-    return await api.get(address("disputes", dispute_id), expand("charge"))
+    """Return a dispute with its charge, which names the customer, and the time it was closed."""
+    found = await api.get(address("disputes", dispute_id), expand("charge"))
+    return None if found is None else await complete_dispute(api, found)
+
+
+async def complete_dispute(api: Api, found: Object) -> Object:
+    """Return a dispute (fetched or listed) with the time it was closed, if the money does not tell that and an event still does."""
+    closed_at = None
+    if found.get("status") in ("lost", "prevented"):
+        events = await api.all("/v1/events", [("type", CLOSED), ("created[gte]", str(found["created"]))])
+        told = ((event["created"], event["data"]["object"]) for event in events)
+        closed_at = max((at for at, seen in told if (seen["id"], seen["status"]) == (found["id"], found["status"])), default=None)
+    return {**found, "counterfoil": {"account": api.account, "closed_at": closed_at}}
 
 
 async def payout(api: Api, payout_id: str) -> Object | None:

@@ -81,6 +81,7 @@ def fill_gaps(newer: T, older: e.Entity) -> T:
                 newer,
                 withdrawals=_union(withdrawals, older.withdrawals),
                 reinstatements=_union(reinstatements, older.reinstatements),
+                closed_at=newer.closed_at or (older.closed_at if older.state is newer.state else None),
             )
         case e.Payout(), e.Payout():
             filled = replace(

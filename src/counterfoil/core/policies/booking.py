@@ -29,6 +29,7 @@ RECEIVABLE = Account(AccountRole.RECEIVABLE)
 CUSTOMER_CREDIT = Account(AccountRole.CUSTOMER_CREDIT)
 BAD_DEBT = Account(AccountRole.BAD_DEBT)
 OUT_OF_BAND = Account(AccountRole.OUT_OF_BAND)
+DISPUTED_FUNDS = Account(AccountRole.DISPUTED_FUNDS)
 GENERAL = "general"
 
 

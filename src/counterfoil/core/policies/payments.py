@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Account, AccountRole, CommandKind, Lane, PostPayment
@@ -38,6 +39,13 @@ def settled_part(amount: Money, settlement: e.Settlement) -> Money | None:
     if abs(settlement.gross) != amount:
         raise InvariantError(f"balance transaction {settlement.id} moved {settlement.gross}, the payment or refund is of {amount}")
     return None
+
+
+def moved_at(state: e.Payment) -> datetime:
+    """Return when a payment's money moved: a cleared one is of the day the processor's balance moved, which is the capture's, not that of
+    the authorization; so clearing equals the balance on every day.
+    """
+    return state.settlement.occurred_at if state.settlement is not None and not state.is_out_of_band else state.occurred_at
 
 
 def book_fee(books: Books, name: str, settlement: e.Settlement) -> None:
@@ -95,9 +103,6 @@ def payment(draft: Draft, state: e.Payment) -> None:
 def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None], customer: e.Customer) -> EntityRules | None:
     """Return whose money it is: of the owner of the processor's balance; out of band, of whoever issued the first invoice."""
     ref = draft.event.subject
-    booked = draft.booked_entity(state.id, "payment")
-    if booked:
-        return draft.declared(booked, ref, state.amount)
     if state.settlement is not None and not state.is_out_of_band:
         return draft.route(ref, "", state.settlement.gross.currency, state.amount)
     if not invoices:
@@ -110,7 +115,7 @@ def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None
 
 
 def _post(books: Books, state: e.Payment) -> Posted:
-    draft, day = books.draft, books.draft.day(books.entity, state.occurred_at)
+    draft, day = books.draft, books.draft.day(books.entity, moved_at(state))
     key = draft.event.subject.key
     is_cleared = state.settlement is not None and not state.is_out_of_band
     counterpart = clearing_of(draft) if is_cleared else OUT_OF_BAND
@@ -153,7 +158,7 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
     if owner.name == books.entity.name:
         bill.settle(posted, amount, released)
         return
-    bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, state.occurred_at))
+    bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, moved_at(state)))
     payer_side, owner_side = bridge.inbound("intercompany", amount)
     books.match(payer_side, posted, amount)
     bill.settle(owner_side, amount, released)

@@ -22,9 +22,9 @@ def invoice_of_credit_note(draft: Draft, note: e.CreditNote) -> e.Invoice | None
 
 
 def route_credit_note(draft: Draft, note: e.CreditNote, invoice: e.Invoice | None, customer: e.Customer) -> EntityRules | None:
-    """Return the entity: where the note was booked, or its invoice was; adds a problem if no route matches."""
-    ref = ObjectRef(ObjectKind.CREDIT_NOTE, note.id)
-    if invoice is None or draft.booked_entity(note.id, "credit_note"):
+    """Return the entity; adds a problem if no route matches."""
+    if invoice is None:
+        ref = ObjectRef(ObjectKind.CREDIT_NOTE, note.id)
         return draft.route(ref, customer.address.country, note.currency, note.total)
     country = country_of(draft, invoice)
     if country is None:
@@ -34,7 +34,7 @@ def route_credit_note(draft: Draft, note: e.CreditNote, invoice: e.Invoice | Non
 
 def entity_of_credit_note(draft: Draft, note: e.CreditNote) -> EntityRules | None:
     """Return the entity from another object's point of view: None, without a problem, if it is not known (yet)."""
-    if note.invoice_id and not draft.booked_entity(note.id, "credit_note"):
+    if note.invoice_id:
         invoice = invoice_of_credit_note(draft, note)
         return entity_of(draft, invoice) if invoice else None
     customer = draft.customer(note.customer_id) if note.customer_id else None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from counterfoil.connectors.stripe.config import StripeConfig
-from counterfoil.connectors.stripe.wire import API_VERSION
+from counterfoil.connectors.stripe.wire import API_VERSION, RELEASES
 from counterfoil.connectors.stripe.wire.events import Event, HeadObject, Listed
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
@@ -24,7 +24,7 @@ from .reading import Gone, Notice, Told, decode, drift
 _EVENT = msgspec.json.Decoder(Event)
 _LISTED = msgspec.json.Decoder(Listed)
 _HEAD = msgspec.json.Decoder(HeadObject)
-_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(\.[a-z_]+)?")
+_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.([a-z_]+))?")
 
 STATE_SUFFIXES = (".listed", ".fetched")
 """Ends of the kinds of deliveries that are an object's whole state, not an event."""
@@ -107,14 +107,16 @@ def _classified(delivery: Delivery) -> tuple[str, str]:
 
 
 def _check_version(version: str) -> None:
-    """Raise DriftError for a version made after the pinned one. None is told on thin events, and none on old ones.
+    """Raise DriftError for a version of a release that is not known. None is told on thin events, and none on old ones.
 
-    Source: https://docs.stripe.com/api/versioning - names are a date and, since 2024-09-30, a release.
+    A version is a date and, since 2024-09-30, the name of a release. Versions of one release only add to each other, so any date with a
+    known name is known; a bare date only if it is not after the pinned one. Source: https://docs.stripe.com/api/versioning
     """
     if not version:
         return
     parts = _VERSION.fullmatch(version)
-    if parts is None or parts.group(1) > API_VERSION[:10]:
+    is_known = parts is not None and (parts.group(2) in RELEASES if parts.group(2) else parts.group(1) <= API_VERSION[:10])
+    if not is_known:
         raise drift("api_version", version)
 
 

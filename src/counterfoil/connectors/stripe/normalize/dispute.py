@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from counterfoil.connectors.stripe.refs import canonical
@@ -12,11 +14,14 @@ from counterfoil.core.canonical.entities import Dispute, DisputeState
 from counterfoil.core.canonical.events import EventType
 from counterfoil.kit.connector import Normalized
 
-from .amounts import instant, money
+from .amounts import instant, money, optional_instant
 from .charge import settled
 from .reading import Notice, Told, decode, gone, look_up
 
 _DISPUTE = msgspec.json.Decoder(WireDispute)
+
+CLOSED = "charge.dispute.closed"
+"""The event that tells of a decision; its time is the day of it."""
 
 STATES = {
     "warning_needs_response": DisputeState.WARNING,
@@ -51,8 +56,7 @@ def facts(told: Told) -> Normalized:
     state = told.own("dispute")
     if state.is_gone:
         raise gone("dispute", told.notice.object_id)
-    seen = decode(_DISPUTE, state.body)
-    dispute = dispute_of(seen)
+    dispute = dispute_of(decode(_DISPUTE, state.body), told.notice.occurred_at if told.kind == CLOSED else None)
     kind = TYPES[dispute.state]
     if kind is EventType.DISPUTE_OPENED and told.kind == "charge.dispute.updated":
         kind = EventType.DISPUTE_UPDATED
@@ -60,11 +64,21 @@ def facts(told: Told) -> Normalized:
     return (told.fact(kind, dispute, state, own_time, dispute.payment_id),)
 
 
-def dispute_of(seen: WireDispute) -> Dispute:
-    """Return the canonical dispute. ``closed_at`` is known where money came back; Stripe keeps no time of a loss on the object."""
+def dispute_of(seen: WireDispute, closed_at: datetime | None = None) -> Dispute:
+    """Return the canonical dispute.
+
+    Money that came back tells when it was won. The object keeps no time of a loss: ``closed_at`` is that of the event, else what fetching
+    found in the list of events; unknown where it is too long ago for that.
+    """
     state = look_up(STATES, seen.status, "dispute.status")
     movements = [settled(movement) for movement in seen.balance_transactions]
     back = tuple(m for m in movements if m.gross.minor > 0)
+    if state is DisputeState.WON:
+        closed_at = max((m.occurred_at for m in back), default=None)
+    elif state in (DisputeState.LOST, DisputeState.PREVENTED):
+        closed_at = closed_at or optional_instant(seen.counterfoil.closed_at)
+    else:
+        closed_at = None
     return Dispute(
         id=canonical(seen.id),
         payment_id=canonical(id_of(seen.charge)),
@@ -75,5 +89,5 @@ def dispute_of(seen: WireDispute) -> Dispute:
         reason=seen.reason or "",
         withdrawals=tuple(m for m in movements if m.gross.minor <= 0),
         reinstatements=back,
-        closed_at=max((m.occurred_at for m in back), default=None) if state is DisputeState.WON else None,
+        closed_at=closed_at,
     )

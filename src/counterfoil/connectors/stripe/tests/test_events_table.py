@@ -40,7 +40,7 @@ def test_an_unknown_type_is_one_drift_per_type() -> None:
         assert caught.value.drift_key == "event.type:invoice.teleported"
 
 
-@pytest.mark.parametrize("version", ["2026-10-29", "2027-03-01.future", "tomorrow", "2026-10-28.endive.2"])
+@pytest.mark.parametrize("version", ["2026-10-29", "2027-03-01.future", "tomorrow", "2026-10-28.endive.2", "2026-11-18.preview"])
 def test_an_unknown_api_version_is_one_drift_per_version(version: str) -> None:
     found = delivery("customer.created", {"id": "cus_1", "object": "customer"}, api_version=version)
     assert SOURCE.needs(found) == ()
@@ -51,6 +51,11 @@ def test_an_unknown_api_version_is_one_drift_per_version(version: str) -> None:
 
 @pytest.mark.parametrize("version", [None, "2026-10-28.endive", "2025-03-31.basil", "2024-09-30.acacia", "2023-08-16", "2011-01-01"])
 def test_older_api_versions_are_known(version: str | None) -> None:
+    assert normalized(delivery("customer.created", {"id": "cus_1", "object": "customer"}, api_version=version))
+
+
+@pytest.mark.parametrize("version", ["2026-11-18.endive", "2027-01-27.endive", "2026-08-26.dahlia"])
+def test_a_later_version_of_a_known_release_is_known(version: str | None) -> None:
     assert normalized(delivery("customer.created", {"id": "cus_1", "object": "customer"}, api_version=version))
 
 

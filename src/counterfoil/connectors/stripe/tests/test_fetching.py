@@ -179,3 +179,16 @@ async def test_an_invoice_in_the_sandbox_ties_to_the_cent(sandbox: StripeSandbox
     assert {i.total for i in found} == {Money(3996, "USD")}
     assert all(sum(line.amount.minor for line in i.lines) == 3996 for i in found)
     assert await fetched(ctx, ref) is not None
+
+
+async def test_a_lost_dispute_is_fetched_with_the_time_of_its_loss(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=1, amount=5000)
+    (payment,) = sandbox.request("GET", "/v1/invoice_payments", {"invoice": invoice["id"]})["data"]
+    intent = sandbox.request("GET", f"/v1/payment_intents/{payment['payment']['payment_intent']}")
+    dispute = sandbox.open_dispute(intent["latest_charge"])
+    opened_at = sandbox.now
+    assert (await fetched(ctx, f"acct_sandbox/dispute/{dispute['id']}"))["counterfoil"]["closed_at"] is None
+    sandbox.advance(20 * 86_400)
+    sandbox.resolve_dispute(dispute["id"], "lost")
+    sandbox.advance(5 * 86_400)
+    assert (await fetched(ctx, f"acct_sandbox/dispute/{dispute['id']}"))["counterfoil"]["closed_at"] == opened_at + 20 * 86_400

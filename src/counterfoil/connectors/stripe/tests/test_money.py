@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -245,6 +245,30 @@ def test_disputes_follow_the_state_map(status: str, state: DisputeState, event_t
     (fact,) = facts(delivery("charge.dispute.funds_withdrawn", dispute(status, WITHDRAWN)))
     assert isinstance(fact.data, Dispute)
     assert (fact.data.state, fact.type) == (state, event_type)
+
+
+LOST = {**dispute("lost", WITHDRAWN), "object": "dispute"}
+
+
+@pytest.mark.parametrize("status", ["lost", "prevented"])
+def test_a_dispute_is_closed_when_the_event_says_so(status: str) -> None:
+    # Opened at CREATED, lost 40 days later.
+    (fact,) = facts(delivery("charge.dispute.closed", dispute(status, WITHDRAWN), created=CREATED + 40 * DAY))
+    assert isinstance(fact.data, Dispute)
+    assert fact.data.closed_at == T0 + timedelta(days=40)
+
+
+def test_a_lost_dispute_told_by_another_event_was_closed_when_its_own_event_was_made() -> None:
+    seen = {**LOST, "counterfoil": {"account": ACCOUNT, "closed_at": CREATED + 40 * DAY}}
+    (fact,) = facts(delivery("charge.dispute.updated", LOST, created=CREATED + 50 * DAY), fetched("dispute", seen))
+    assert isinstance(fact.data, Dispute)
+    assert fact.data.closed_at == T0 + timedelta(days=40)
+
+
+def test_of_a_loss_that_no_event_tells_any_more_the_day_is_not_known() -> None:
+    (fact,) = facts(listed_delivery(LOST))
+    assert isinstance(fact.data, Dispute)
+    assert fact.data.closed_at is None
 
 
 def payout(status: str, **more: Any) -> dict[str, Any]:

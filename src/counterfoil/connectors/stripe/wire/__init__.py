@@ -15,6 +15,9 @@ T = TypeVar("T")
 API_VERSION = "2026-10-28.endive"
 """The version sent with every call, so that fetched and listed objects have one shape: https://docs.stripe.com/api/versioning"""
 
+RELEASES = frozenset({"acacia", "basil", "clover", "dahlia", "endive"})
+"""Releases whose shapes are read; each has a version a month. What only previews have (``preview``) is none of them."""
+
 
 class Stub(Struct, frozen=True):
     """An expanded object of which only the id matters."""

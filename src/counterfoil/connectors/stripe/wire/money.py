@@ -122,6 +122,13 @@ class Refund(Struct, frozen=True):
     counterfoil: RefundExtra = RefundExtra()
 
 
+class DisputeExtra(Struct, frozen=True):
+    """What fetching adds: when one that is lost or was prevented was closed; None if no event tells that any more."""
+
+    account: str = ""
+    closed_at: int | None = None
+
+
 class Dispute(Struct, frozen=True):
     """A chargeback or an inquiry; its balance transactions are always whole objects."""
 
@@ -133,6 +140,7 @@ class Dispute(Struct, frozen=True):
     charge: str | ChargeRef | None = None
     reason: str | None = None
     balance_transactions: list[BalanceTransaction] = []
+    counterfoil: DisputeExtra = DisputeExtra()
 
 
 class PayoutExtra(Struct, frozen=True):
