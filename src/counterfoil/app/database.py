@@ -10,7 +10,7 @@ from pathlib import Path
 
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import migrate
+from counterfoil.store import key_checks, migrate
 from counterfoil.store.cipher import Cipher, load_cipher
 from counterfoil.store.embedded import embedded
 from counterfoil.store.errors import StoreError
@@ -71,10 +71,21 @@ async def open_database(
     """
     async with AsyncExitStack() as stack:
         dsn = url or await stack.enter_async_context(embedded(home))
-        cipher = load_cipher(home, os.environ)
         await (migrate_database(dsn, clock or SystemClock()) if does_migrate else _check(dsn))
         pool = await stack.enter_async_context(open_pool(dsn, size_min=1 if size_max < 4 else 2, size_max=size_max))
-        yield Database(dsn, pool, cipher)
+        yield Database(dsn, pool, await _open_cipher(pool, home))
+
+
+async def _open_cipher(pool: Pool, home: Path) -> Cipher:
+    """Return the keys, proven to be those the database was written with; a first key is made only for a database without payloads.
+
+    Raises:
+        StoreError: the keys are missing, wrong, or others than the database's of the same names.
+    """
+    async with pool.connection() as conn, conn.transaction():
+        cipher = load_cipher(home, os.environ, may_make=not await key_checks.holds_payloads(conn))
+        await key_checks.check(conn, cipher)
+    return cipher
 
 
 async def migrate_database(dsn: str, clock: Clock) -> list[str]:

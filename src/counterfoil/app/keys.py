@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 from collections.abc import Mapping
@@ -13,10 +12,9 @@ from pathlib import Path
 from counterfoil.app.database import Database
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import rotation, workers
-from counterfoil.store.cipher import KEY_FILE, KEY_FILE_VARIABLE, KEY_VARIABLE, given_keys, parse_keys
+from counterfoil.store.cipher import KEY_FILE, KEY_FILE_VARIABLE, KEY_VARIABLE, fresh_key, given_keys, parse_keys
 
 ALIVE_WITHIN = timedelta(seconds=60)
-_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,9 @@ def add_key(home: Path, environment: Mapping[str, str]) -> str:
         )
     path = home / KEY_FILE
     text = path.read_text().strip() if path.exists() else ""
-    known = parse_keys(text) if text else {}
-    number = 1 + max((int(name[1:]) for name in known if name[:1] == "k" and name[1:].isdigit()), default=0)
-    fresh = f"k{number}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
+    if text:
+        parse_keys(text)
+    key_id, fresh = fresh_key()
     home.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -100,4 +98,4 @@ def add_key(home: Path, environment: Mapping[str, str]) -> str:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    return f"k{number}"
+    return key_id

@@ -18,26 +18,49 @@ Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 REASON_MAX = 200
 """Characters of a parked delivery's reason that are kept."""
+KEY_MAX = 700
+"""Characters of a delivery's key that are kept; file names with a row's own key are the longest there are."""
+KIND_MAX = 120
+"""Characters of a delivery's type, account or version that are kept."""
+UNFIT = "its id, type or account holds a NUL character or is too long to be one"
+"""Why a delivery is parked whose texts had to be made fit."""
 
 
 def incoming_of(connection: str, deliveries: Iterable[Delivery], lane: int) -> tuple[Incoming, ...]:
-    """Return a connection's deliveries as the store takes them."""
-    return tuple(
-        Incoming(
-            connection=connection,
-            dedupe_key=delivery.dedupe_key,
-            shard_key=delivery.shard_key,
-            kind=delivery.kind,
-            body=delivery.body,
-            occurred_at=delivery.occurred_at,
-            account=delivery.account,
-            api_version=delivery.api_version,
-            headers=delivery.headers,
-            parked=delivery.parked[:REASON_MAX],
-            lane=lane,
-        )
-        for delivery in deliveries
+    """Return a connection's deliveries as the store takes them.
+
+    One with a text the database cannot hold, or longer than any vendor's, is kept with that text made fit, and parked: it must neither
+    stop the page it came in nor fill a screen.
+    """
+    return tuple(_incoming(connection, delivery, lane) for delivery in deliveries)
+
+
+def _incoming(connection: str, delivery: Delivery, lane: int) -> Incoming:
+    texts = {
+        "dedupe_key": _fit(delivery.dedupe_key, KEY_MAX),
+        "shard_key": _fit(delivery.shard_key, KEY_MAX),
+        "kind": _fit(delivery.kind, KIND_MAX),
+        "account": _fit(delivery.account, KIND_MAX),
+        "api_version": _fit(delivery.api_version, KIND_MAX),
+    }
+    parked = delivery.parked
+    if not parked and any(getattr(delivery, name) != text for name, text in texts.items()):
+        parked = UNFIT
+    return Incoming(
+        connection=connection,
+        body=delivery.body,
+        occurred_at=delivery.occurred_at,
+        headers={_fit(name, KIND_MAX): _fit(value, KEY_MAX) for name, value in delivery.headers.items()},
+        parked=_fit(parked, REASON_MAX),
+        lane=lane,
+        **texts,
     )
+
+
+def _fit(text: str, length_max: int) -> str:
+    """Return a text as the database can hold it: NUL written out, what is too long cut, with a digest so that two stay two."""
+    plain = text.replace("\0", "\\u0000")
+    return plain if len(plain) <= length_max else f"{plain[: length_max - 33]} {digest(plain)}"
 
 
 async def keep(conn: Conn, cipher: Cipher, arm: Arm, incoming: Sequence[Incoming], now: datetime) -> Appended:

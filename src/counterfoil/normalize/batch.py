@@ -15,7 +15,9 @@ from counterfoil.kit.connector import Context, Fetched, Ignored, Source
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
 from counterfoil.normalize.fetching import WANTED, Prepared, delivery_of, fetched_delivery, pack
+from counterfoil.normalize.storable import what_is_unstorable
 from counterfoil.store import cases
+from counterfoil.store.errors import StoreError
 from counterfoil.store.opening import opening
 from counterfoil.store.receipts import FetchedFor, Receipt, ReceiptState, Settlement
 
@@ -23,6 +25,9 @@ log = structlog.get_logger()
 
 BREATH = 20
 """Receipts after which others of the process get their turn: a batch in bulk must not keep a payment waiting for all of it."""
+
+KEY_TRIES_MAX = 8
+"""Looks at a receipt whose key is not known, over about four minutes, before it is parked."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,27 @@ def given_up(poisoned: Iterable[Receipt], now: datetime) -> Normalized:
     return result
 
 
+def unreadable(damaged: Iterable[Receipt], now: datetime) -> Normalized:
+    """Return receipts whose payload cannot be decrypted parked, in one case for each key that is missing or does not fit.
+
+    One whose key is not known here waits some minutes first: a worker that was started before the key was made does not know it, and
+    another, or the same once it is started anew, reads it.
+    """
+    result = Normalized()
+    for receipt in damaged:
+        if receipt.damage is None:
+            continue
+        if receipt.damage.code == "store.key_unknown" and receipt.attempts < KEY_TRIES_MAX:
+            next_try_at = now + timedelta(seconds=backoff_s(receipt.attempts + 1))
+            result.settlements.append(
+                Settlement(receipt.id, receipt.received_at, ReceiptState.PENDING, next_try_at=next_try_at, is_attempt=True)
+            )
+        else:
+            result.settlements.append(ended(receipt, ReceiptState.PARKED, receipt.damage.code))
+            result.cases.append(_damage_case(receipt, receipt.damage, now))
+    return result
+
+
 def ended(receipt: Receipt, state: ReceiptState, rule: str) -> Settlement:
     """Return the settlement of a receipt that is through."""
     return Settlement(receipt.id, receipt.received_at, state, rule=rule)
@@ -99,6 +125,10 @@ def _normalize_one(
         return
     if isinstance(answer, Ignored):
         result.settlements.append(ended(receipt, ReceiptState.IGNORED, answer.rule))
+        return
+    wrong = what_is_unstorable(receipt.body, answer)
+    if wrong:
+        _park(result, receipt, RejectedError(wrong, code="normalize.unstorable", case_class="schema_drift"), now)
         return
     result.facts.append((receipt, answer))
     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
@@ -136,6 +166,21 @@ def _case(receipt: Receipt, error: RejectedError, now: datetime) -> cases.Openin
         code=error.code,
         cause=f"{receipt.kind} from {receipt.connection}: {error}",
         next_step=next_step,
+        stage="normalize",
+        subject=str(receipt.id),
+        label=receipt.dedupe_key,
+        connection=receipt.connection,
+    )
+
+
+def _damage_case(receipt: Receipt, damage: StoreError, now: datetime) -> cases.Opening:
+    return opening(
+        now=now,
+        fingerprint=f"{damage.code}|{receipt.connection}|{damage.detail}",
+        case_class="dependency_missing",
+        code=damage.code,
+        cause=f"deliveries of {receipt.connection} are kept and cannot be read: {damage}",
+        next_step="Put the key back into the key file (or the environment), restart the workers, then retry this case.",
         stage="normalize",
         subject=str(receipt.id),
         label=receipt.dedupe_key,

@@ -18,7 +18,7 @@ from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.normalize.batch import given_up, normalize
+from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import Prepared, prepare
 from counterfoil.normalize.stage import settle_ties
 from counterfoil.normalize.writing import Arm, Writer
@@ -99,9 +99,15 @@ class Replayer:
             result = given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now)
             result.again = {receipt.id: receipt for receipt in batch}
             await writer.write(result, now)
+        damaged = [receipt for receipt in batch if receipt.damage is not None and str(receipt.id) not in poisoned]
+        if damaged:
+            result = unreadable(damaged, now)
+            result.again = {receipt.id: receipt for receipt in damaged}
+            await writer.write(result, now)
+        left_out = poisoned | {str(receipt.id) for receipt in damaged}
         changed = 0
         for connection in sorted({receipt.connection for receipt in batch}):
-            several = [receipt for receipt in batch if receipt.connection == connection and str(receipt.id) not in poisoned]
+            several = [receipt for receipt in batch if receipt.connection == connection and str(receipt.id) not in left_out]
             if connection not in self.sources:
                 log.warning("replay passes over receipts of a connection that is not configured", replay=replay.id, connection=connection)
                 continue

@@ -11,7 +11,7 @@ from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.normalize.batch import given_up, normalize
+from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import prepare
 from counterfoil.normalize.writing import Arm, Writer
 from counterfoil.store import receipts
@@ -71,6 +71,10 @@ class Normalizer:
         if poisoned:
             await writer.write(given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now), now)
             batch = [receipt for receipt in batch if str(receipt.id) not in poisoned]
+        damaged = [receipt for receipt in batch if receipt.damage is not None]
+        if damaged:
+            await writer.write(unreadable(damaged, now), now)
+            batch = [receipt for receipt in batch if receipt.damage is None]
         source, ctx = self.sources[connection]
         prepared = await prepare(source, ctx, batch, {})
         merged = await writer.write(await normalize(source, ctx, batch, prepared, now), now)

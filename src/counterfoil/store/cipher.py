@@ -44,6 +44,16 @@ class Cipher:
         self.key_id = next(iter(keys))
         self._writer = self._keys[self.key_id]
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the known keys, the writing one first."""
+        return tuple(self._keys)
+
+    def encrypt_under(self, key_id: str, body: bytes, aad: str) -> bytes:
+        """Return the envelope of a body under one of the known keys. Raises KeyError: it is not known."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _PLAIN + nonce + self._keys[key_id].encrypt(nonce, body, _PLAIN + aad.encode())
+
     def encrypt(self, body: bytes, aad: str) -> tuple[str, bytes]:
         """Return the writing key's id and the envelope of body, bound to aad."""
         flag, packed = _PLAIN, body
@@ -67,13 +77,14 @@ class Cipher:
             raise StoreError(
                 f"payload of {aad} is encrypted with key {key_id!r}, which is not configured (known: {known}); add it to {KEY_VARIABLE}",
                 code="store.key_unknown",
+                detail=key_id,
             )
         flag, nonce = envelope[:1], envelope[1 : 1 + _NONCE_BYTES]
         try:
             packed = key.decrypt(nonce, envelope[1 + _NONCE_BYTES :], flag + aad.encode())
         except (InvalidTag, ValueError) as error:
             message = f"payload of {aad} does not match its tag: it was changed or belongs to another row; restore it from a backup"
-            raise StoreError(message, code="store.payload_damaged") from error
+            raise StoreError(message, code="store.payload_damaged", detail=key_id) from error
         return zlib.decompress(packed) if flag == _ZLIB else packed
 
 
@@ -91,22 +102,35 @@ def parse_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
-def load_cipher(home: Path, environment: Mapping[str, str]) -> Cipher:
+def load_cipher(home: Path, environment: Mapping[str, str], *, may_make: bool = True) -> Cipher:
     """Return the cipher by the environment, or by the key file in the home directory, made on first run (mode 0600).
 
     The environment holds the keys (COUNTERFOIL_ENCRYPTION_KEYS) or names a file that does (COUNTERFOIL_ENCRYPTION_KEYS_FILE), which is
-    never made: of several hosts each would make another key, and what one writes no other could read.
+    never made: of several hosts each would make another key, and what one writes no other could read. ``may_make``: whether the home's
+    own file may be made; not where the database holds payloads already, which a new key could not read.
 
     Raises:
-        StoreError: a key is wrong (``store.key_invalid``), or the file named cannot be read (``store.key_missing``).
+        StoreError: a key is wrong (``store.key_invalid``), or the file cannot be read or is missing (``store.key_missing``).
     """
     text = given_keys(environment)
     if not text:
         path = home / KEY_FILE
         if not path.exists():
+            if not may_make:
+                raise StoreError(
+                    f"the database holds payloads that only its former key can read, and {path} is missing: put that file back, or give its"
+                    f" text by {KEY_VARIABLE}. A new key is not made, as it could read none of them",
+                    code="store.key_missing",
+                )
             _create_key_file(path)
         text = path.read_text().strip()
     return Cipher(parse_keys(text))
+
+
+def fresh_key() -> tuple[str, str]:
+    """Return a fresh key's id and its entry ``id:base64``. Ids are drawn by chance, so that the keys of two homes can be given together."""
+    key_id = f"k{secrets.token_hex(4)}"
+    return key_id, f"{key_id}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
 
 
 def given_keys(environment: Mapping[str, str]) -> str:
@@ -131,7 +155,7 @@ def _create_key_file(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(f"k1:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}\n")
+        file.write(f"{fresh_key()[1]}\n")
         file.flush()
         os.fsync(file.fileno())
     try:

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from .cipher import Cipher
 from .columns import columns
+from .errors import StoreError
 from .pool import Conn, Key
 from .work import EVERY_LANE, normalize_key, shard_of
 
@@ -60,7 +61,10 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt with its decrypted body; ``fetched`` holds what was fetched for it (the normalizing stage's encoding), or None."""
+    """A receipt with its decrypted body; ``fetched`` holds what was fetched for it (the normalizing stage's encoding), or None.
+
+    ``damage``: why its payload cannot be read (its key is not there, or it was changed); ``body`` is empty then.
+    """
 
     id: int
     received_at: datetime
@@ -82,6 +86,7 @@ class Receipt:
     normalized_at: datetime | None
     body: bytes = field(repr=False)
     fetched: bytes | None = field(repr=False)
+    damage: StoreError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,14 +223,19 @@ async def read(conn: Conn, cipher: Cipher, ids: Sequence[int]) -> list[Receipt]:
 
 
 async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...] | dict[str, object]) -> list[Receipt]:
+    """One whose payload cannot be read says so in ``damage``: it must not keep the others of its batch from being read."""
     cursor = await conn.execute(_SELECT + condition, arguments, binary=True)
     receipts = []
     for *plain, state, key_id, envelope, fetched_key_id, fetched_envelope in await cursor.fetchall():
         known = dict(zip(_PLAIN, plain, strict=True))
         name = (known["connection"], known["dedupe_key"])
-        body = cipher.decrypt(key_id, envelope, _aad(*name))
-        fetched = None if fetched_envelope is None else cipher.decrypt(fetched_key_id, fetched_envelope, _fetched_aad(*name))
-        receipts.append(Receipt(state=ReceiptState(state), body=body, fetched=fetched, **known))
+        body, fetched, damage = b"", None, None
+        try:
+            body = cipher.decrypt(key_id, envelope, _aad(*name))
+            fetched = None if fetched_envelope is None else cipher.decrypt(fetched_key_id, fetched_envelope, _fetched_aad(*name))
+        except StoreError as error:
+            body, damage = b"", error
+        receipts.append(Receipt(state=ReceiptState(state), body=body, fetched=fetched, damage=damage, **known))
     return receipts
 
 

@@ -56,6 +56,19 @@ async def _reencrypt(conn: Conn, cipher: Cipher, payload: _Payload, limit: int) 
     return len(rows)
 
 
+async def sample_payloads(conn: Conn) -> list[tuple[str, bytes, str]]:
+    """Return one payload of each encrypted column that holds any: its key's id, its envelope and what it is bound to."""
+    found = []
+    for one in _PAYLOADS:
+        cursor = await conn.execute(
+            f"select {one.key_column}, {one.column}, {one.aad} from {one.table} where {one.column} is not null limit 1"
+        )
+        row = await cursor.fetchone()
+        if row is not None:
+            found.append((row[0], bytes(row[1]), row[2]))
+    return found
+
+
 async def payloads_by_key(conn: Conn) -> dict[str, int]:
     """Return how many payloads are under each key: a key that is not in the answer can be retired."""
     parts = [

@@ -182,7 +182,7 @@ class Drains:
         name = type(error).__name__
         if _is_only(error, StaleTurnError):
             log.warning("partition taken by another", stage=care.stage, key=care.key)
-        elif _is_only(error, psycopg.OperationalError, PoolTimeout):
+        elif is_away(error):
             log.warning("turn cut by the database", stage=care.stage, key=care.key, error=name)
             await self._set_back(care, 1.0, is_counted=False)
         else:
@@ -245,6 +245,20 @@ class Drains:
             if care.held:
                 await suspects.take_back(conn, care.stage, care.held)
         self._cut.clear()
+
+
+_ITEMS_OWN_FAULT = ("22", "54")
+"""SQLSTATE classes of what the item itself brings about (data exception, program limit exceeded), though the driver files the latter under
+operational errors: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
+
+def is_away(error: Exception) -> bool:
+    """Tell whether the database was away or out of means, whatever was in hand: the same again may go through."""
+    if isinstance(error, ExceptionGroup):
+        return all(is_away(one) for one in error.exceptions)
+    if isinstance(error, psycopg.OperationalError):
+        return (error.sqlstate or "")[:2] not in _ITEMS_OWN_FAULT
+    return isinstance(error, PoolTimeout)
 
 
 def _is_only(error: Exception, *kinds: type[Exception]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from counterfoil.ingress.keeping import incoming_of
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import TransientError
-from counterfoil.store import receipts
+from counterfoil.store import cases, receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool, open_pool
 from counterfoil.store.receipts import Incoming, ReceiptState
@@ -62,11 +63,29 @@ async def test_partitions_are_armed_in_the_transaction_of_their_receipts(committ
 
 async def test_one_bad_delivery_fails_alone(pool: Pool, committer: Committer) -> None:
     await committer.start()
-    bad = committer.put(incoming("evt_bad", kind="a text PostgreSQL cannot hold: \x00"))
+    bad = committer.put([replace(incoming("evt_bad")[0], headers={"a text PostgreSQL cannot hold": "\x00"})])
     results = await asyncio.gather(committer.put(incoming("evt_1")), bad, committer.put(incoming("evt_2")), return_exceptions=True)
     assert [type(result) for result in results] == [Kept, TransientError, Kept]
     assert await pending(pool) == 2
     await committer.stop()
+
+
+async def test_what_the_database_cannot_hold_or_nobody_could_read_is_kept_made_fit_and_parked(pool: Pool, committer: Committer) -> None:
+    await committer.start()
+    long = "x" * 100_000
+    await committer.put((*incoming("evt_\0", "evt_good"), *incoming(f"{long}1", f"{long}2", kind=long)))
+    async with pool.connection() as conn:
+        rows = await (await conn.execute("select dedupe_key, length(kind), state::text from receipt order by id")).fetchall()
+        [case] = await cases.list_cases(conn)
+    await committer.stop()
+    assert [(key[:9], length, state) for key, length, state in rows] == [
+        ("evt_\\u000", 12, "parked"),
+        ("evt_good", 12, "pending"),
+        ("x" * 9, 120, "parked"),
+        ("x" * 9, 120, "parked"),
+    ]
+    assert len({key for key, _, _ in rows}) == 4
+    assert (case.count, len(case.cause) < 300) == (3, True)
 
 
 async def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(pool: Pool, cipher: Cipher, clock: SettableClock) -> None:

@@ -1,0 +1,93 @@
+"""A receipt that cannot be read, or whose record the database cannot hold, stops only itself, as a case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg_pool import PoolTimeout
+from tests.integration.normalize.conftest import NOW, SOURCE, drain, incoming, keep
+
+from counterfoil.core.canonical.entities import Product
+from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.normalize.batch import KEY_TRIES_MAX
+from counterfoil.normalize.stage import Normalizer
+from counterfoil.normalize.storable import what_is_unstorable
+from counterfoil.store import case_work, cases
+from counterfoil.store.cases import CaseState
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+from counterfoil.workflows.draining import is_away
+
+LOST = Cipher({"lost": bytes(range(1, 33))})
+
+
+async def states(pool: Pool) -> list[tuple[str, str, str]]:
+    async with pool.connection() as conn:
+        return await (await conn.execute("select dedupe_key, state::text, rule from receipt order by id")).fetchall()
+
+
+async def test_receipts_under_a_key_that_is_gone_are_one_case_and_the_others_go_on(
+    pool: Pool, cipher: Cipher, normalizer: Normalizer, sources: Any, clock: Any
+) -> None:
+    await keep(pool, LOST, *(incoming(f"old_{n}", id="p1", sequence=n, name="x") for n in (1, 2)))
+    await keep(pool, cipher, incoming("new", id="p1", sequence=3, name="x"))
+    for _ in range(KEY_TRIES_MAX):
+        await drain(normalizer)
+        assert {state for key, state, _ in await states(pool) if key != "new"} == {"pending"}
+        clock.advance_to(clock.now() + timedelta(seconds=300))
+    await drain(normalizer)
+    assert await states(pool) == [
+        ("old_1", "parked", "store.key_unknown"),
+        ("old_2", "parked", "store.key_unknown"),
+        ("new", "normalized", ""),
+    ]
+    async with pool.connection() as conn:
+        [case] = await cases.list_cases(conn)
+        assert (case.code, case.count) == ("store.key_unknown", 2)
+        await case_work.retry(conn, case.id, "operator", NOW)
+    both = Cipher({"test": bytes(range(32)), "lost": bytes(range(1, 33))})
+    await drain(Normalizer(pool, both, sources, clock, normalizer.arm))
+    assert {(state, rule) for _, state, rule in await states(pool)} == {("normalized", "")}
+    async with pool.connection() as conn:
+        assert [one.state for one in await cases.list_cases(conn, state=None)] == [CaseState.RESOLVED]
+
+
+@pytest.mark.parametrize(("said", "words"), [({"id": "p" * 501, "name": "x"}, "501 characters"), ({"id": "p1", "name": "a\0b"}, "NUL")])
+async def test_a_record_the_database_cannot_hold_is_parked_alone(
+    pool: Pool, cipher: Cipher, normalizer: Normalizer, said: dict[str, Any], words: str
+) -> None:
+    await keep(pool, cipher, incoming("bad", sequence=1, **said))
+    await keep(pool, cipher, incoming("good", id="p2", sequence=1, name="x"))
+    await drain(normalizer)
+    assert sorted(await states(pool)) == [("bad", "parked", "normalize.unstorable"), ("good", "normalized", "")]
+    async with pool.connection() as conn:
+        [case] = await cases.list_cases(conn, state=CaseState.OPEN)
+    assert (words in case.cause, case.connection) == (True, SOURCE)
+
+
+def test_a_text_that_only_writes_about_a_nul_is_no_nul() -> None:
+    fact = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="the escape \\u0000 means NUL"))
+    assert what_is_unstorable(b'{"name": "the escape \\\\u0000 means NUL"}', (fact,)) == ""
+    real = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="a backslash \\\0"))
+    assert "NUL" in what_is_unstorable(b"\\u0000", (real,))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (psycopg.OperationalError("the server closed the connection"), True),
+        (errors.AdminShutdown("terminating connection"), True),
+        (errors.DiskFull("could not extend file"), True),
+        (PoolTimeout("no connection"), True),
+        (errors.ProgramLimitExceeded("index row size exceeds"), False),
+        (errors.UntranslatableCharacter("cannot be converted to text"), False),
+        (ExceptionGroup("both", [errors.AdminShutdown("a"), errors.ProgramLimitExceeded("b")]), False),
+        (ValueError("ours"), False),
+    ],
+)
+def test_what_the_item_itself_brings_about_counts_as_its_failed_try(error: Exception, expected: bool) -> None:
+    assert is_away(error) is expected
