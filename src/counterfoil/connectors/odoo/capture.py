@@ -1,9 +1,10 @@
-"""Change capture: what was posted, paid, unmatched, cancelled or deleted in Odoo, by whomever, read in overlapping windows of write_date.
+"""Change capture: what was posted, paid, edited, unmatched or cancelled in Odoo, by whomever, read in overlapping windows of write_date.
 
 Why so: write_date is the start of the writing transaction and becomes visible at its commit, so a later one may be seen earlier; each
-window therefore goes back by ``capture_overlap_s``. A window ends at the newest write_date there is, so only the database's own clock
-counts. Within it, pages go by id, because rows move when they are written again. A document read again without a change has the same
-content hash, hence the same dedupe key.
+window therefore goes back by ``capture_overlap_s``, at least the longest a server lets a request run. Nothing limits a transaction of a
+script or a shell, so from time to time a window takes a second look and goes back by ``capture_late_s``. A window ends at the newest
+write_date there is, so only the database's own clock counts. Within it, pages go by id, because rows move when they are written again. A
+document read again without a change has the same content hash, hence the same dedupe key.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from msgspec import Struct
 from counterfoil.connectors.odoo import normalize
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.normalize import Capture, Snapshot
-from counterfoil.connectors.odoo.snapshots import MODELS, Scope, domain_of, read_page, scope_of
+from counterfoil.connectors.odoo.snapshots import MODELS, Scope, domain_of, newest_of, read_page, scope_of, written_between
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
 from counterfoil.kit.errors import IntakeRefused, TransientError
 
 _FORMAT = "%Y-%m-%d %H:%M:%S"
+
+LOOKS = 4
+"""Second looks per ``capture_late_s``: a change is seen if its transaction took at most the rest of it, three quarters."""
 
 
 class Cursor(Struct, frozen=True, omit_defaults=True):
@@ -33,6 +37,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
         since: first second of the window. until: its last second, the newest write_date when it was opened.
         model: index of the model being paged. after_id: last id of the page before.
         opened_at: when the window was opened, by our clock. idle_from: first poll, by our clock, that found nothing newer.
+        looked_at: when a window last went back by ``capture_late_s``, or polling began, by our clock.
     """
 
     since: str = ""
@@ -42,12 +47,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
     opened_at: str = ""
     idle_from: str = ""
     is_open: bool = False
-
-
-class NewestRow(Struct, frozen=True):
-    """The newest write_date of a model."""
-
-    write_date: str
+    looked_at: str = ""
 
 
 class OdooSource:
@@ -100,7 +100,7 @@ class OdooSource:
         if not place.is_open:
             return Page((), _text(place), has_more=False, covers_until=_covered(ctx, place, session.settings.capture_overlap_s))
         model = MODELS[place.model]
-        window: list[Any] = [["write_date", ">=", place.since], ["write_date", "<=", f"{place.until}.999999"], ["id", ">", place.after_id]]
+        window: list[Any] = [*written_between(model, place.since, place.until), ["id", ">", place.after_id]]
         captures = await read_page(session, scope, model, [*domain_of(model, session, scope), *window], ctx.connection)
         following = _next(place, captures, session.settings.capture_page_size)
         covers = None if following.is_open else _covered(ctx, following, session.settings.capture_overlap_s)
@@ -126,24 +126,21 @@ class OdooSource:
 async def _open_window(ctx: Context, session: Session, scope: Scope, place: Cursor) -> Cursor:
     """Open the window up to the newest write_date; leave it closed if nothing is newer and the overlap has been read again since."""
     now = ctx.clock.now()
-    newest = max([await _newest(session, scope, model) for model in MODELS])
+    stamp = _stamp(now)
+    newest = max([await newest_of(session, scope, model) for model in MODELS])
     if not newest:
-        return Cursor(opened_at=_stamp(now))
-    overlap = timedelta(seconds=session.settings.capture_overlap_s)
+        return Cursor(opened_at=stamp)
+    overlap, late = timedelta(seconds=session.settings.capture_overlap_s), timedelta(seconds=session.settings.capture_late_s)
+    is_look = bool(place.until) and (not place.looked_at or now - normalize.instant(place.looked_at) >= late / LOOKS)
+    looked_at = stamp if is_look or not place.until else place.looked_at
     idle_from = ""
     if newest == place.until:
-        idle_from = place.idle_from or _stamp(now)
-        if now - normalize.instant(idle_from) > overlap:
-            return Cursor(place.since, place.until, opened_at=_stamp(now), idle_from=idle_from)
+        idle_from = place.idle_from or stamp
+        if not is_look and now - normalize.instant(idle_from) > overlap:
+            return Cursor(place.since, place.until, opened_at=stamp, idle_from=idle_from, looked_at=looked_at)
     before = place.until or min(place.opened_at or newest, newest)
-    since = normalize.instant(before) - overlap
-    return Cursor(since.strftime(_FORMAT), newest, opened_at=_stamp(now), idle_from=idle_from, is_open=True)
-
-
-async def _newest(session: Session, scope: Scope, model: str) -> str:
-    domain = domain_of(model, session, scope)
-    rows = await session.client.read(model, domain, NewestRow, context=scope.context, limit=1, order="write_date desc, id desc")
-    return rows[0].write_date[:19] if rows else ""
+    since = normalize.instant(before) - (max(late, overlap) if is_look else overlap)
+    return Cursor(since.strftime(_FORMAT), newest, opened_at=stamp, idle_from=idle_from, is_open=True, looked_at=looked_at)
 
 
 def _next(place: Cursor, captures: Sequence[Capture], page_size: int) -> Cursor:
@@ -157,7 +154,10 @@ def _next(place: Cursor, captures: Sequence[Capture], page_size: int) -> Cursor:
 
 
 def _covered(ctx: Context, place: Cursor, overlap_s: int) -> datetime:
-    """Return the instant up to which every change has been seen: the opening of the window less the longest transaction."""
+    """Return the instant up to which every change was seen that came in time: the opening of the window less the overlap.
+
+    A change whose transaction took longer is seen by a second look.
+    """
     opened = normalize.instant(place.opened_at) if place.opened_at else ctx.clock.now()
     return opened - timedelta(seconds=overlap_s)
 

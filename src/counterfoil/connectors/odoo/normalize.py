@@ -35,7 +35,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """A document as capture keeps it: our own shape, the same for all versions of Odoo, so that its hash changes only with its meaning.
 
     ``total`` and ``residual`` are in ``currency``, as text. ``kind`` is the move's type, or ``payment``.
-    ``is_deleted``: Odoo has it no more.
+    ``is_deleted``: Odoo has it no more. ``partner``: id of its partner, 0 for none. ``lines``: digest of its lines. ``changed_by``: who
+    wrote it last.
     """
 
     connection: str
@@ -50,6 +51,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     date: str = ""
     external_key: str = ""
     is_deleted: bool = False
+    partner: int = 0
+    lines: str = ""
+    changed_by: str = ""
 
 
 class Capture(Struct, frozen=True):
@@ -86,6 +90,9 @@ def facts(body: bytes) -> tuple[Fact, ...]:
         accounting_date=_day(snapshot.date),
         external_key=snapshot.external_key,
         changed_at=written_at,
+        partner_id=f"res.partner/{snapshot.partner}" if snapshot.partner else "",
+        lines_digest=snapshot.lines,
+        changed_by=snapshot.changed_by,
     )
     sequence = int(written_at.timestamp()) * 1_000_000
     return (Fact(EventType.ERP_DOCUMENT_CHANGED, written_at, sequence, document),)

@@ -432,7 +432,13 @@ class ErpState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErpDocument:
-    """What the ERP now says of a document: reported by change capture, whoever made the change."""
+    """What the ERP now says of a document: reported by change capture, whoever made the change.
+
+    Attributes:
+        partner_id: the target's own id of whom the document is with (``res.partner/8``); empty where it has none.
+        lines_digest: stands for accounts, partners, currencies and amounts of the lines: another one, other lines. Empty: not looked at.
+        changed_by: the user who wrote it last, as the target names him; empty where it does not say.
+    """
 
     id: str  # canonical id: <connection>:<model>/<db id>
     kind: str  # invoice, credit_note, payment, entry
@@ -445,6 +451,9 @@ class ErpDocument:
     accounting_date: date | None
     external_key: str = ""
     changed_at: datetime | None = None
+    partner_id: str = ""
+    lines_digest: str = ""
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 
 _REAL = "COUNTERFOIL_TEST_ODOO_URL"
+NEWEST = 19
+EVERY_VERSION = pytest.mark.parametrize("version", [NEWEST] if os.environ.get(_REAL) else [17, 18, NEWEST], indirect=True)
+"""For tests of what the versions do differently; a real server is of its own version."""
+
 _made: dict[str, Books] = {}  # a real server's books are made once per session
 _runs = itertools.count(1)
 _SESSION = uuid.uuid4().hex[:6]
@@ -109,13 +113,19 @@ class Desk:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[tuple[Server, Any]]:
+def version(request: pytest.FixtureRequest) -> int:
+    """The version of the sandbox; tests whose result depends on it are parametrized over all (``EVERY_VERSION``)."""
+    return int(getattr(request, "param", NEWEST))
+
+
+@pytest.fixture
+async def server(version: int) -> AsyncIterator[tuple[Server, Any]]:
     """The Odoo to test against: a fresh sandbox, or the real one."""
     if url := os.environ.get(_REAL):
         yield Server(url, os.environ[f"{_REAL[:-4]}_DB"], os.environ[f"{_REAL[:-4]}_LOGIN"], os.environ[f"{_REAL[:-4]}_KEY"]), None
         return
     assert CONNECTOR.sandbox is not None
-    sandbox = CONNECTOR.sandbox()
+    sandbox = CONNECTOR.sandbox(version=version)
     await sandbox.start()
     try:
         yield sandbox_server(sandbox), sandbox

@@ -57,7 +57,7 @@ class Line(Model):
         return drafts.complete_line(env, values)
 
     def write(self, env: Env, ids: list[int], vals: Values) -> bool:
-        """Change lines; their moves follow."""
+        """Change lines; their moves follow, and count as written with them."""
         for name in vals:
             self.field(name)
         rows = self.existing(env, ids)
@@ -67,6 +67,8 @@ class Line(Model):
             for row in rows:
                 self.assign(env, row, {**values, **drafts.amounts_written(env, row, vals)})
             self.written(env, rows, values)
+            for move_id in dict.fromkeys(row["move_id"] for row in rows):
+                env.stamp("account.move", env.rows("account.move")[move_id])
         return True
 
     def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
