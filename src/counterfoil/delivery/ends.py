@@ -21,6 +21,8 @@ ATTEMPTS_MAX = 12
 """Tries of one command before it is parked as a case; with backoff this bridges more than half an hour. A target that is away uses none."""
 BREAK_TRIES_MAX = 3
 """Looks at a document that does not show what it should, before that becomes a case."""
+GONE_TRIES_MAX = 4
+"""Tries after which a command whose prerequisite is missing time and again is a case."""
 REFUSED_KEY = "authentication_refused"
 
 
@@ -91,7 +93,7 @@ def end_of(row: CommandRow, outcome: Outcome, now: datetime) -> End:
     """Return the end of a command's try. ``row`` is as claimed, before the try was noted."""
     status = _status(row, outcome)
     is_again = status in (EndStatus.RETRY, EndStatus.UNKNOWN)
-    is_counted = not (status is EndStatus.WAITING or (is_again and outcome.is_unavailable))
+    is_counted = not (is_again and outcome.is_unavailable)
     wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else backoff_s(row.attempts + 1, base_s=0.5, wait_max_s=240)
     if is_again and is_counted and row.attempts + 1 >= ATTEMPTS_MAX:
         status, is_again = (EndStatus.GIVEN_UP if status is EndStatus.UNKNOWN else EndStatus.REFUSED), False
@@ -115,7 +117,16 @@ def _status(row: CommandRow, outcome: Outcome) -> EndStatus:
         status = EndStatus.RETRY  # what the target shows may still be changing under us: look again before calling it a break
     if status is EndStatus.RETRY and outcome.is_unavailable and row.in_doubt:
         status = EndStatus.UNKNOWN  # the look at it failed, which says nothing about the write it was to look for
+    if status is EndStatus.WAITING and row.attempts >= GONE_TRIES_MAX:
+        status = EndStatus.REFUSED  # what it needs was made again, and is missing again
     return status
+
+
+def gone_of(row: CommandRow, outcome: Outcome, end: End) -> tuple[str, ...]:
+    """Return which of its needs a command that was tried turned out to miss in the target."""
+    if end.status is not EndStatus.WAITING:
+        return ()
+    return tuple(key for key in row.needs if not outcome.missing or key in outcome.missing)
 
 
 def poisoned_end(row: CommandRow) -> End:

@@ -23,6 +23,7 @@ from counterfoil.delivery.ends import (
     broken,
     case_of,
     end_of,
+    gone_of,
     is_bulk,
     opened_by,
     poisoned,
@@ -39,7 +40,7 @@ from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, standing
+from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, producers, standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
@@ -308,9 +309,8 @@ class Deliverer:
         pairs = [(row, by_id.get(row.id) or unanswered(row)) for row in batch.rows]
         ends = [end_of(row, outcome, now) for row, outcome in pairs]
         async with self.pool.connection() as conn, conn.transaction():
-            gone = {key for row, outcome in pairs if outcome.status is OutcomeStatus.WAITING for key in row.needs}
-            if gone:
-                await bindings.end(conn, batch.target, gone, now)
+            gone = {key for (row, outcome), end in zip(pairs, ends, strict=True) for key in gone_of(row, outcome, end)}
+            lost = await producers.lose(conn, batch.target, gone, now) if gone else []
             settled = await outbox.settle(conn, ends, now)
             doubtful = [row for row, end in zip(batch.rows, ends, strict=True) if has_doubts or end.status in IN_DOUBT]
             again = await self.rechecker.note(conn, link, doubtful)
@@ -323,7 +323,7 @@ class Deliverer:
             await cases.release_subjects(conn, "deliver", [row.id for row in done], now)
             refused = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED}
             # The state of its subject may have changed since it was wished: decided again, a wish that is moot is canceled.
-            again += await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refused)], now)
+            again += await agenda.add(conn, [*(agenda.Subject(ref) for ref in sorted(refused)), *lost], now)
             again += await case_work.release_on(conn, [key for key in map(opened_by, done) if key], now)
             await self.arm(conn, [*settled.touched, *again])
 

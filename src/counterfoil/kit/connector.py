@@ -142,7 +142,8 @@ class Outcome:
     """One command's end. ``external_id`` is the target's own id (``account.move/1136``), ``external_name`` what people call it.
 
     ``is_unavailable``: with ``retry`` and ``unknown``, the target as a whole could not be used (case class ``authentication_refused``: it
-    refused the key), see :class:`counterfoil.kit.errors.TransientError`.
+    refused the key), see :class:`counterfoil.kit.errors.TransientError`. ``missing``: with ``waiting``, which of its needs the target has
+    no more; empty: any of them. Customers and products that are gone are wished anew.
     """
 
     command_id: str
@@ -154,6 +155,7 @@ class Outcome:
     message: str = ""
     retry_after_s: float | None = None
     is_unavailable: bool = False
+    missing: tuple[str, ...] = ()
 
 
 Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple[Outcome, ...]]]

@@ -35,7 +35,8 @@ def waiting(command: Command, key: str) -> Outcome:
         OutcomeStatus.WAITING,
         code="odoo.dependency_missing",
         case_class="dependency_missing",
-        message=f"{key} is not in Odoo yet",
+        message=f"{key} is not in Odoo",
+        missing=(key,),
     )
 
 

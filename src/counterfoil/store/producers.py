@@ -1,0 +1,43 @@
+"""Who makes what commands wait for, in the outbox: wished anew when it is gone from the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+
+from . import agenda, bindings
+from .pool import Conn
+
+GONE = "what it made is no longer in the target"
+"""The reason of commands that were done and are canceled, so that they are wished anew."""
+MASTERS = (ObjectKind.CUSTOMER, ObjectKind.PRODUCT)
+"""Kinds of object whose record in a target may be made again. A document that somebody took out of the books may not: that is a person's."""
+
+_UNDO = """
+update command c set state = 'canceled', reason = %(reason)s from unnest(%(kind)s::text[], %(id)s::text[]) as g(kind, id)
+where c.subject_id = g.id and c.subject_kind = g.kind and c.target = %(target)s and c.produces = g.kind || '/' || g.id and c.state = 'done'
+returning c.subject_kind, c.subject_id
+"""
+
+
+async def lose(conn: Conn, target: str, keys: Iterable[str], now: datetime) -> list[agenda.Subject]:
+    """Note that a target no longer has what some keys are bound to: their bindings end, and master data are to be decided again.
+
+    What made them is canceled, so that deciding wishes it anew. Call it before ``outbox.settle`` counts what is missing, and add the
+    subjects to the agenda afterwards.
+    """
+    gone = sorted(set(keys))
+    await bindings.end(conn, target, gone, now)
+    refs = [ref for ref in map(_ref, gone) if ref is not None]
+    if not refs:
+        return []
+    given = {"target": target, "reason": GONE, "kind": [ref.kind.value for ref in refs], "id": [ref.id for ref in refs]}
+    rows = await (await conn.execute(_UNDO, given)).fetchall()
+    return [agenda.Subject(ref) for ref in sorted({ObjectRef(ObjectKind(kind), id) for kind, id in rows})]
+
+
+def _ref(key: str) -> ObjectRef | None:
+    kind, _, id = key.partition("/")
+    return next((ObjectRef(master, id) for master in MASTERS if master.value == kind), None)
