@@ -16,7 +16,7 @@ from counterfoil.app.database import url_of
 from counterfoil.app.sections import is_secret
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.toml_lines import line_of
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.canonical.commands import CommandKind, Lane
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
@@ -249,6 +249,9 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
             problems.append(_at(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
         elif entity.target in connections and connections[entity.target].connector.target is None:
             problems.append(_at(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
+        elif entity.target in connections and (lacking := set(CommandKind) - connections[entity.target].connector.deliver.keys()):
+            words = f"connection {entity.target!r} cannot keep books: it takes no {', '.join(sorted(kind.value for kind in lacking))}"
+            problems.append(_at(name, text, ("entities", key, "target"), words))
     for position, domain in enumerate(file.domains):
         if domain.entity and domain.entity not in file.entities:
             problems.append(_at(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))

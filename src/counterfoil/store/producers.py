@@ -13,7 +13,7 @@ from .pool import Conn
 GONE = "what it made is no longer in the target"
 """The reason of commands that were done and are canceled, so that they are wished anew."""
 MASTERS = (ObjectKind.CUSTOMER, ObjectKind.PRODUCT)
-"""Kinds of object whose record in a target may be made again. A document that somebody took out of the books may not: that is a person's."""
+"""Kinds of object whose record in a target may be made again. A document that somebody took out of the books is for people to judge."""
 
 _UNDO = """
 update command c set state = 'canceled', reason = %(reason)s from unnest(%(kind)s::text[], %(id)s::text[]) as g(kind, id)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from counterfoil.app import settings as settings_module
 from counterfoil.app.settings import parse
+from counterfoil.connectors.files import CONNECTOR
 from counterfoil.core.canonical.commands import CommandKind, Lane
+from counterfoil.kit.connector import DeliveryOf
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.windows import closed_until
 
@@ -68,3 +72,26 @@ def test_what_is_wrong_is_refused_with_its_line(good: str, bad: str, line: int, 
         parse(GOOD.replace(good, bad, 1))
     assert f"configuration:{line}: " in str(caught.value)
     assert words in str(caught.value)
+
+
+ENTITY = (
+    GOOD
+    + """
+[entities.DE01]
+target = "books"
+currency = "EUR"
+time_zone = "Europe/Berlin"
+"""
+)
+
+
+def test_a_connection_that_does_not_take_every_kind_of_command_keeps_no_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse(ENTITY).entities["DE01"].target == "books"
+    partial: dict[CommandKind, DeliveryOf] = {
+        kind: one for kind, one in CONNECTOR.deliver.items() if kind not in (CommandKind.ALLOCATE, CommandKind.UNMATCH)
+    }
+    monkeypatch.setattr(settings_module, "load_connector", lambda _name: replace(CONNECTOR, deliver=partial))
+    with pytest.raises(SetupError) as refused:
+        parse(ENTITY)
+    line = 1 + ENTITY.splitlines().index('target = "books"')
+    assert f":{line}: entities.DE01.target: connection 'books' cannot keep books: it takes no allocate, unmatch" in str(refused.value)

@@ -1,4 +1,4 @@
-"""PURE: the arguments of a posting command as the columns of CSV rows."""
+"""PURE: the arguments of a command as the columns of CSV rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from counterfoil.core.canonical.commands import (
     UpsertCustomer,
     UpsertProduct,
 )
+from counterfoil.core.canonical.entities import Customer
 from counterfoil.core.canonical.money import Money, to_major
 
 
 def rows_of(arguments: Arguments) -> list[dict[str, str]]:
-    """Return one row per line. Raises ValueError for arguments that post nothing."""
+    """Return one row per line; one for what has no lines."""
     match arguments:
         case PostDocument():
             return _document(arguments)
@@ -24,8 +25,32 @@ def rows_of(arguments: Arguments) -> list[dict[str, str]]:
             return [_payment(arguments)]
         case PostEntry():
             return _entry(arguments)
-        case UpsertCustomer() | UpsertProduct() | Allocate() | Unmatch():
-            raise ValueError(f"{type(arguments).__name__} posts nothing")
+        case UpsertCustomer():
+            return [_customer(arguments.customer)]
+        case UpsertProduct(product_id, name, sku):
+            return [{"product_id": product_id, "name": name, "sku": sku}]
+        case Allocate(debit, credit, amount):
+            return [{"debit": debit, "credit": credit, "amount": _major(amount), "currency": amount.currency}]
+        case Unmatch(debit, credit):
+            return [{"debit": debit, "credit": credit}]
+
+
+def _customer(customer: Customer) -> dict[str, str]:
+    address = customer.address
+    return {
+        "customer_id": customer.id,
+        "name": customer.name,
+        "email": customer.email,
+        "phone": customer.phone,
+        "line1": address.line1,
+        "line2": address.line2,
+        "city": address.city,
+        "state": address.state,
+        "postal_code": address.postal_code,
+        "country": address.country,
+        "tax_id": next((tax_id.value for tax_id in customer.tax_ids), ""),
+        "is_deleted": str(customer.is_deleted).lower(),
+    }
 
 
 def _document(document: PostDocument) -> list[dict[str, str]]:

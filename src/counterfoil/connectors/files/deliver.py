@@ -1,4 +1,4 @@
-"""A batch of commands -> one outcome each: documents, payments and entries are written to the outbox, once by external key."""
+"""A batch of commands -> one outcome each: all are written to the outbox, once by external key; customers and products when they change."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ KNOWN_PAGE_SIZE = 5000
 
 T = TypeVar("T")
 
-KINDS = (CommandKind.POST_INVOICE, CommandKind.POST_CREDIT_NOTE, CommandKind.POST_PAYMENT, CommandKind.POST_ENTRY)
+UPDATED = frozenset({CommandKind.UPSERT_CUSTOMER.value, CommandKind.UPSERT_PRODUCT.value})
+"""Kinds whose newest content counts; of all others what is written never changes."""
 
 
 async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
     """Append the commands that are not in the outbox yet. Raises TransientError with an unknown outcome when the disk fails."""
     items = [_item(command) for command in batch]
-    contents = await _on_disk(ctx, lambda outbox: outbox.write(items))
+    contents = await _on_disk(ctx, lambda outbox: outbox.write(items, is_updated=items[0].kind in UPDATED))
     return tuple(_outcome(command, item, contents[item.external_key]) for command, item in zip(batch, items, strict=True))
 
 
@@ -41,16 +42,15 @@ async def resolve(ctx: Context, batch: Sequence[Command], bindings: Mapping[str,
     outcomes = []
     for command in batch:
         content = found.get(command.external_key)
-        if content is None:
+        if content is None or (command.kind.value in UPDATED and content != _item(command).content):
             outcomes.append(Outcome(command.id, OutcomeStatus.RETRY, code="files.not_written", message="not in the outbox"))
         else:
             outcomes.append(_outcome(command, _item(command), content))
     return tuple(outcomes)
 
 
-DELIVER = {
-    kind: DeliveryOf(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX) for kind in KINDS
-}
+_ONE = DeliveryOf(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX)
+DELIVER = dict.fromkeys(CommandKind, _ONE)
 
 
 class FilesTarget:

@@ -17,6 +17,17 @@ COLUMNS = (
     *("amount", "currency", "tax", "total", "other_amount", "other_currency", "reverses", "memo"),
 )
 """Columns of CSV files written. Amounts are in major units; on journal entries a debit is positive; money going out is negative."""
+_EVERY = COLUMNS[:6]
+OTHER_COLUMNS: dict[str, tuple[str, ...]] = {
+    "upsert_customer": (
+        *_EVERY,
+        *("customer_id", "name", "email", "phone", "line1", "line2", "city", "state", "postal_code", "country", "tax_id", "is_deleted"),
+    ),
+    "upsert_product": (*_EVERY, "product_id", "name", "sku"),
+    "allocate": (*_EVERY, "debit", "credit", "amount", "currency"),
+    "unmatch": (*_EVERY, "debit", "credit"),
+}
+"""Columns of the files that post nothing, by kind of command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,8 @@ class Format(Protocol):
 
     suffix: str
 
-    def header(self) -> bytes:
-        """Return what a new file begins with."""
+    def header(self, kind: str) -> bytes:
+        """Return what a new file of a kind of command begins with."""
         ...
 
     def write(self, item: Item) -> bytes:
@@ -65,8 +76,9 @@ class JsonLines:
 
     suffix = ".jsonl"
 
-    def header(self) -> bytes:
+    def header(self, kind: str) -> bytes:
         """Return nothing."""
+        del kind
         return b""
 
     def write(self, item: Item) -> bytes:
@@ -90,9 +102,9 @@ class CsvRows:
 
     suffix = ".csv"
 
-    def header(self) -> bytes:
+    def header(self, kind: str) -> bytes:
         """Return the names of the columns."""
-        return _csv_line(COLUMNS)
+        return _csv_line(_columns(kind))
 
     def write(self, item: Item) -> bytes:
         """Return the document's rows."""
@@ -100,22 +112,29 @@ class CsvRows:
         lines = []
         for number, row in enumerate(item.rows, start=1):
             values = {**shared, **row, "row": str(number), "rows": str(len(item.rows))}
-            lines.append(_csv_line([values.get(column, "") for column in COLUMNS]))
+            lines.append(_csv_line([values.get(column, "") for column in _columns(item.kind)]))
         return b"".join(lines)
 
     def read(self, file: BinaryIO) -> Iterator[tuple[str, str, int]]:
         """Yield documents all of whose rows are there."""
-        found = records(file, 0, 1, is_quoted=True)
-        next(found, None)
-        for record in found:
+        names: list[str] | None = None
+        for record in records(file, 0, 1, is_quoted=True):
             if record.problem or not record.data.endswith(b"\n"):
                 return
             try:
-                values = dict(zip(COLUMNS, parse_csv(record.data, "utf-8", ","), strict=True))
+                fields = parse_csv(record.data, "utf-8", ",")
+                if names is None:
+                    names = fields
+                    continue
+                values = dict(zip(names, fields, strict=True))
             except (MalformedError, ValueError):
                 return
             if values["row"] == values["rows"]:
                 yield values["external_key"], values["content"], record.end
+
+
+def _columns(kind: str) -> tuple[str, ...]:
+    return OTHER_COLUMNS.get(kind, COLUMNS)
 
 
 def _csv_line(values: Sequence[str]) -> bytes:

@@ -37,10 +37,11 @@ class Outbox:
     format: Format
     disk: Disk
 
-    def write(self, items: Sequence[Item]) -> dict[str, str]:
+    def write(self, items: Sequence[Item], *, is_updated: bool = False) -> dict[str, str]:
         """Append what is not there yet and return the content digest that counts for each external key.
 
-        A key that is there keeps its first content; compare the digest. All items are of one kind. Raises OSError, sqlite3.Error.
+        A key that is there keeps its first content; compare the digest. ``is_updated``: it is appended again with other content, and the
+        last one counts. All items are of one kind. Raises OSError, sqlite3.Error.
         """
         if not items:
             return {}
@@ -49,8 +50,9 @@ class Outbox:
             found = _contents(index, kind, [item.external_key for item in items])
             new: dict[str, Item] = {}
             for item in items:
-                if item.external_key not in found:
-                    new.setdefault(item.external_key, item)
+                known = new[item.external_key].content if item.external_key in new else found.get(item.external_key)
+                if known is None or (is_updated and known != item.content):
+                    new[item.external_key] = item
             if new:
                 self._append(index, kind, list(new.values()))
             self.disk.commit(index)
@@ -77,9 +79,9 @@ class Outbox:
         length = known[0] if known else 0
         data = b"".join(self.format.write(item) for item in items)
         if length == 0:
-            data = self.format.header() + data
+            data = self.format.header(kind) + data
         self.disk.append(self.folder / name, length, data)
-        index.executemany("INSERT INTO written VALUES (?, ?, ?)", [(item.external_key, kind, item.content) for item in items])
+        index.executemany("INSERT OR REPLACE INTO written VALUES (?, ?, ?)", [(item.external_key, kind, item.content) for item in items])
         index.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (name, length + len(data)))
 
     @contextmanager
@@ -102,7 +104,7 @@ class Outbox:
                 length = 0
                 with path.open("rb") as file:
                     for external_key, content, end in form.read(file):
-                        index.execute("INSERT OR IGNORE INTO written VALUES (?, ?, ?)", (external_key, path.stem, content))
+                        index.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?)", (external_key, path.stem, content))
                         length = end
                 index.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (path.name, length))
 

@@ -15,6 +15,8 @@ from counterfoil.connectors.files.sandbox import FailingDisk, FilesSandbox
 from counterfoil.core.canonical.commands import (
     Account,
     AccountRole,
+    Allocate,
+    Arguments,
     Command,
     CommandKind,
     DocumentLine,
@@ -22,7 +24,11 @@ from counterfoil.core.canonical.commands import (
     PostDocument,
     PostEntry,
     PostPayment,
+    Unmatch,
+    UpsertCustomer,
+    UpsertProduct,
 )
+from counterfoil.core.canonical.entities import Customer
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.clock import SystemClock
@@ -64,7 +70,7 @@ ENTRY = PostEntry(
 )
 
 
-def command(number: int, kind: CommandKind, arguments: PostDocument | PostPayment | PostEntry) -> Command:
+def command(number: int, kind: CommandKind, arguments: Arguments) -> Command:
     subject = ObjectRef(ObjectKind.INVOICE, f"files:{number}")
     return Command(
         f"cmd{number}", kind, "files", "DE", subject, f"{kind.value}_files.{number}", arguments, produces=f"{kind.value}/{number}"
@@ -115,6 +121,10 @@ class FilesHarness(Harness):
             command(3, CommandKind.POST_CREDIT_NOTE, replace(DOCUMENT, reverses="post_invoice_files.1")),
             command(4, CommandKind.POST_PAYMENT, PAYMENT),
             command(5, CommandKind.POST_ENTRY, ENTRY),
+            command(6, CommandKind.UPSERT_CUSTOMER, UpsertCustomer(Customer("files:c", "Ann Ltd"))),
+            command(7, CommandKind.UPSERT_PRODUCT, UpsertProduct("files:p", "Seat")),
+            command(8, CommandKind.ALLOCATE, Allocate("invoice/files:1", "payment/files:4", Money(100, "EUR"))),
+            command(9, CommandKind.UNMATCH, Unmatch("invoice/files:1", "payment/files:4")),
         )
 
     def refusable(self) -> Command | None:

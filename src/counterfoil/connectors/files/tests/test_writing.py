@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from counterfoil.connectors.files import CONNECTOR
 from counterfoil.connectors.files.columns import rows_of
 from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.deliver import FilesTarget, resolve, send
 from counterfoil.connectors.files.disk import SystemDisk
-from counterfoil.connectors.files.formats import COLUMNS, FORMATS, Item
+from counterfoil.connectors.files.formats import COLUMNS, FORMATS, OTHER_COLUMNS, Item
 from counterfoil.connectors.files.outbox import INDEX, Outbox
 from counterfoil.connectors.files.sandbox import FilesSandbox
 from counterfoil.connectors.files.tests.test_conformance import DOCUMENT, ENTRY, PAYMENT, command
-from counterfoil.core.canonical.commands import Command, CommandKind, UpsertProduct
+from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, UpsertCustomer, UpsertProduct
+from counterfoil.core.canonical.entities import Address, Customer
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, OutcomeStatus, Requirements, Severity
@@ -157,10 +160,43 @@ async def test_an_outbox_that_cannot_be_written_is_named_by_the_check(sandbox: F
     assert fine.severity is Severity.OK
 
 
-def test_only_postings_have_rows() -> None:
-    with pytest.raises(ValueError, match="posts nothing"):
-        rows_of(UpsertProduct("acme:p", "Seat"))
-
-
 def test_a_posting_date_is_its_accounting_date() -> None:
     assert rows_of(replace(DOCUMENT, accounting_on=date(2026, 2, 1)))[0]["date"] == "2026-02-01"
+
+
+@pytest.mark.parametrize("output", ["jsonl", "csv"])
+async def test_a_product_is_written_again_when_it_changes_and_the_last_counts(sandbox: FilesSandbox, output: str) -> None:
+    ctx = context(sandbox, output)
+    ref = ObjectRef(ObjectKind.PRODUCT, "acme:p")
+    wishes = [
+        Command(f"c{number}", CommandKind.UPSERT_PRODUCT, "files", "DE", ref, "product_acme.p", UpsertProduct("acme:p", name))
+        for number, name in enumerate(("Seat", "Chair", "Seat"))
+    ]
+    for one in (wishes[0], wishes[0], wishes[1], wishes[2], wishes[2]):
+        assert await sent(ctx, one) == [OutcomeStatus.DONE]
+    looked = [outcome.status for wish in wishes[1:] for outcome in await resolve(ctx, [wish], {})]
+    assert looked == [OutcomeStatus.RETRY, OutcomeStatus.DONE]
+    (sandbox.outbox / INDEX).unlink()
+    assert await sent(ctx, wishes[2]) == [OutcomeStatus.DONE]
+    text = (sandbox.outbox / f"upsert_product.{output}").read_text("utf-8")
+    assert [name for line in text.splitlines() for name in ("Seat", "Chair") if name in line] == ["Seat", "Chair", "Seat"]
+
+
+def test_customers_and_matches_have_columns_of_their_own() -> None:
+    customer = Customer("acme:c", "Ann Ltd", "a@example.com", address=Address("1 Main St", city="Austin", country="US"))
+    [row] = rows_of(UpsertCustomer(customer))
+    assert (row["customer_id"], row["name"], row["line1"], row["country"], row["is_deleted"]) == (
+        "acme:c",
+        "Ann Ltd",
+        "1 Main St",
+        "US",
+        "false",
+    )
+    assert set(row) <= set(OTHER_COLUMNS["upsert_customer"])
+    assert rows_of(Allocate("invoice/acme:1", "payment/acme:2", Money(1050, "EUR"))) == [
+        {"debit": "invoice/acme:1", "credit": "payment/acme:2", "amount": "10.50", "currency": "EUR"}
+    ]
+
+
+def test_a_folder_takes_every_kind_of_command() -> None:
+    assert set(CONNECTOR.deliver) == set(CommandKind)
