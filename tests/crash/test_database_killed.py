@@ -51,7 +51,7 @@ ROUNDS: Mapping[str, Round] = (
     if IS_FULL
     else {"each once": [Cell("server", CommandKind.POST_INVOICE), Cell("terminate", CommandKind.ALLOCATE)]}
 )
-"""Name -> the strikes of one story; few a round: the guardian bears five in a row."""
+"""Name -> the strikes of one story; few a round: the guardian waits longer with each."""
 
 
 @pytest_asyncio.fixture(loop_scope="module")

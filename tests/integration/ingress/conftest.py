@@ -29,7 +29,10 @@ def delivery_of(name: str, parked: str = "") -> Delivery:
 
 @dataclass
 class WordSource:
-    """Takes bodies ``{"ids": [...]}`` with the header ``x-word: open``. ``pages`` are polled and backfilled; ``failing_at`` fails once."""
+    """Takes bodies ``{"ids": [...]}`` with the header ``x-word: open``; with ``deep`` any body is too deep.
+
+    ``pages`` are polled and backfilled; ``failing_at`` fails once.
+    """
 
     pages: list[list[str]] = field(default_factory=list)
     failing_at: int | None = None
@@ -37,6 +40,8 @@ class WordSource:
     asked_at: list[datetime] = field(default_factory=list)
 
     def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
+        if headers.get("x-word") == "deep":
+            raise RecursionError
         if headers.get("x-word") != "open":
             raise IntakeRefused("the word is wrong", code="word.wrong", status=401)
         try:

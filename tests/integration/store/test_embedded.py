@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import json
 import os
+import pwd
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import pytest
 
+from counterfoil.store import guardian
 from counterfoil.store.embedded import embedded, embedded_sync
 from counterfoil.store.errors import StoreError
 
@@ -27,6 +34,27 @@ with embedded_sync(Path(sys.argv[1]), {"fsync": "off"}) as url:
     print(url, flush=True)
     sys.stdin.readline()
 """
+
+
+def is_let_in(sockets: Path, user: int) -> bool:
+    """Ask for a session as another user, by the first message of the wire protocol: psycopg itself may be out of that user's reach.
+
+    https://www.postgresql.org/docs/current/protocol-message-formats.html (StartupMessage; the answer E is a refusal).
+    """
+    said = b"user\0counterfoil\0database\0counterfoil\0\0"
+    child = os.fork()
+    if child == 0:
+        answer = b"E"
+        try:
+            os.setgroups([])
+            os.setuid(user)
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(sockets / ".s.PGSQL.5432"))
+                connection.sendall(struct.pack("!ii", len(said) + 8, 196608) + said)
+                answer = connection.recv(1)
+        finally:
+            os._exit(int(answer == b"E"))
+    return os.waitpid(child, 0)[1] == 0
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +205,46 @@ async def test_many_starting_at_once_start_one_server(server_home: Path) -> None
 
     assert len(set(await asyncio.gather(*(use() for _ in range(4))))) == 1
     assert not is_running(server_home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run the server as another user")
+def test_started_by_root_it_runs_as_a_user_of_its_own_and_lets_in_nobody_else(server_home: Path) -> None:
+    with embedded_sync(server_home, FAST) as url:
+        owner = (server_home / "postgres" / "data").stat().st_uid
+        assert owner not in (0, pwd.getpwnam("nobody").pw_uid)
+        assert Path(f"/proc/{pid_of(server_home)}").stat().st_uid == owner
+        sockets = Path(unquote(url.rpartition("host=")[2]))
+        sockets.chmod(0o755)  # even if somebody else could reach the socket
+        assert is_let_in(sockets, 0)
+        assert not is_let_in(sockets, pwd.getpwnam("nobody").pw_uid)
+        assert value(url, "select 1") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
+def test_a_server_that_ran_as_a_shared_user_is_given_to_its_own(server_home: Path) -> None:
+    data = server_home / "postgres" / "data"
+    subprocess.run(["chown", "-R", "nobody", str(data)], check=True)
+    (data / "pg_hba.conf").write_text("local all all trust\n")  # as an earlier release left it
+    with embedded_sync(server_home, FAST) as url:
+        assert value(url, "select 1") == 1
+    assert data.stat().st_uid != pwd.getpwnam("nobody").pw_uid
+    assert "trust" not in (data / "pg_hba.conf").read_text()
+
+
+def test_a_server_that_cannot_start_is_tried_for_as_long_as_somebody_uses_it(server_home: Path) -> None:
+    """A full disk stops a server, and it cannot recover before there is room; its log shows that it was tried more than the five times."""
+    marker = server_home / "tries"
+    script = f"import os, sys; f = open({str(marker)!r}, 'a'); f.write('x'); f.close(); sys.exit(os.path.getsize({str(marker)!r}) < 8)"
+    lock = server_home / "lock"
+    lock.touch()
+    with lock.open() as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        orders = {
+            "command": [sys.executable, "-I", "-c", script],
+            "lock_path": str(lock),
+            "log_path": os.devnull,
+            "user": None,
+            "group": None,
+        }
+        ended = subprocess.run([sys.executable, "-I", "-S", guardian.__file__, json.dumps(orders)], check=False)
+    assert (ended.returncode, marker.read_text()) == (0, "x" * 8)
