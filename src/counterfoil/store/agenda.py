@@ -272,7 +272,7 @@ async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Wante
     """Return objects somebody waits for since before an instant and nobody has asked the source for yet, oldest first."""
     cursor = await conn.execute(
         "select w.key, min(o.connection), min(w.lane) from wait w join object o on o.kind = w.subject_kind and o.id = w.subject_id"
-        " where not w.fetch_asked and w.since <= %s and w.key not like all (array['mapping/%%', 'route/%%', 'period/%%'])"
+        " where not w.fetch_asked and w.since <= %s and w.key not like all (array['mapping/%%', 'route/%%', 'entity/%%', 'period/%%'])"
         " group by w.key order by min(w.since), w.key limit %s",
         (before, limit),
     )

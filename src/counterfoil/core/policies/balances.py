@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Account, AccountRole, Lane
 from counterfoil.core.finance.entries import BALANCE_COUNTERPARTS, movement_lines
@@ -11,14 +13,24 @@ from .booking import DISPUTED_FUNDS, Books
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .payments import clearing_of
+from .routing import owner_of_balance
 
 BANK_IN_TRANSIT = Account(AccountRole.BANK_IN_TRANSIT)
 _BACK = frozenset({e.PayoutState.FAILED, e.PayoutState.CANCELED})
 
 
-def _move(draft: Draft, name: str, settlement: e.Settlement, counterpart: Account, memo: str, lane: Lane = Lane.BATCH) -> Books | None:
-    """Book one movement on the processor's balance, on its own day, in the books of the balance's owner."""
-    entity = draft.route(draft.event.subject, "", settlement.gross.currency, settlement.gross)
+def _move(
+    draft: Draft,
+    name: str,
+    settlement: e.Settlement,
+    counterpart: Account,
+    memo: str,
+    lane: Lane = Lane.BATCH,
+    *,
+    after: Sequence[e.Settlement] = (),
+) -> Books | None:
+    """Book one movement on the processor's balance, on its own day, in the books of the balance's owner; ``after``: what came before."""
+    entity = owner_of_balance(draft, (settlement, *after), settlement.gross)
     if entity is None:
         return None
     books, clearing = Books(draft, entity), clearing_of(draft)
@@ -32,9 +44,9 @@ def dispute(draft: Draft, state: e.Dispute) -> None:
     """Decide a dispute: the money moves by its settlements; what one that is over does not give back is a loss."""
     memo = f"dispute {state.id}"
     for settlement in state.withdrawals:
-        _move(draft, "dispute", settlement, DISPUTED_FUNDS, memo, Lane.REAL_TIME)
+        _move(draft, "dispute", settlement, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=state.withdrawals)
     for settlement in state.reinstatements:
-        _move(draft, "dispute_return", settlement, DISPUTED_FUNDS, f"{memo}, reinstated", Lane.REAL_TIME)
+        _move(draft, "dispute_return", settlement, DISPUTED_FUNDS, f"{memo}, reinstated", Lane.REAL_TIME, after=state.withdrawals)
     is_missing_money = (state.state is e.DisputeState.LOST and not state.withdrawals) or (
         state.state is e.DisputeState.WON and bool(state.withdrawals) and not state.reinstatements
     )
@@ -57,7 +69,8 @@ def payout(draft: Draft, state: e.Payout) -> None:
         return
     _move(draft, "payout", state.settlement, BANK_IN_TRANSIT, memo)
     if state.reversal is not None:
-        _move(draft, "payout_return", state.reversal, BANK_IN_TRANSIT, f"{memo} came back: {state.failure_code or state.state.value}")
+        back = f"{memo} came back: {state.failure_code or state.state.value}"
+        _move(draft, "payout_return", state.reversal, BANK_IN_TRANSIT, back, after=(state.settlement,))
     elif state.state in _BACK:
         draft.wait_for_self()
 

@@ -18,6 +18,7 @@ from counterfoil.core.finance.invariants import InvariantError
 
 from .booking import DISPUTED_FUNDS, Books
 from .draft import Draft
+from .routing import owner_of_balance
 from .rules import DisputeLostAccount, EntityRules
 
 OVER = frozenset({e.DisputeState.LOST, e.DisputeState.WON, e.DisputeState.PREVENTED})
@@ -45,7 +46,7 @@ def close(draft: Draft, state: e.Dispute) -> None:
     for currency in currencies:
         own = tuple(one for one in movements if one.gross.currency == currency)
         missing = -total((one.gross for one in own), currency)
-        entity = draft.route(draft.event.subject, "", currency, missing)
+        entity = owner_of_balance(draft, own, missing)
         if entity is None:
             return
         rest = _Rest(Books(draft, entity), state, state.id if currency == currencies[0] else f"{state.id}.{currency}", own)

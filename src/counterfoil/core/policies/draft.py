@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -31,6 +32,15 @@ from .decision import CaseClass, Decision, Origin, Problem, View, Wish
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
 
 Booking = PostDocument | PostPayment | PostEntry
+
+BOOKED_AS: Mapping[ObjectKind, tuple[str, ...]] = {
+    ObjectKind.INVOICE: ("invoice", "balance", "bad_debt"),
+    ObjectKind.CREDIT_NOTE: ("credit_note",),
+    ObjectKind.PAYMENT: ("payment",),
+    ObjectKind.REFUND: ("refund",),
+    ObjectKind.CUSTOMER_CREDIT: ("customer_credit",),
+}
+"""Names under which objects are booked in their own entity: where one of them was booked, the object stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,13 @@ def _money_of(arguments: Arguments) -> Money | None:
             return max((line.amount for line in arguments.lines), key=lambda amount: amount.minor, default=None)
         case UpsertCustomer() | UpsertProduct() | Unmatch():
             return None
+
+
+def _says_the_same(earlier: Wish, wanted: Wanted, arguments: Arguments, needs: tuple[str, ...]) -> bool:
+    """Tell whether an earlier wish can stay: master data belongs to the target as a whole, all else to the books of one entity."""
+    is_master = isinstance(arguments, UpsertCustomer | UpsertProduct)
+    is_there = is_master or earlier.command.entity == wanted.entity.name
+    return is_there and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs)
 
 
 @dataclass(slots=True)
@@ -127,28 +144,72 @@ class Draft:
         """Return where an object's state was reported; as the event itself unless the view knows better."""
         return self.view.origin(ref) or Origin(self.event.connection, self.event.account)
 
+    def booked(self, name: str, object_id: str) -> Command | None:
+        """Return the command that booked something under this name and id, if it may have taken effect: it stays as it was booked."""
+        earlier = self.view.wished(external_key(name, object_id))
+        return earlier.command if earlier is not None and not earlier.is_open else None
+
+    def booked_arguments(self, name: str, object_id: str) -> Arguments | None:
+        """Return what was booked under this name and id; None if nothing was (or only summed up with its day): see ``booked``."""
+        command = self.booked(name, object_id)
+        return command.arguments if command is not None else None
+
+    def booked_entity(self, object_id: str, *names: str) -> str:
+        """Return the name of the entity in whose books the first of these was booked, by document or within a day; empty if none was."""
+        for name in names:
+            command = self.booked(name, object_id)
+            if command is not None:
+                return command.entity
+            items = self.view.summarized(external_key(name, object_id))
+            if items:
+                return items[0].entity
+        return ""
+
     def find_route(self, ref: ObjectRef, country: str = "", currency: str = "") -> EntityRules | None:
-        """Return the entity an object belongs to, or None, without a problem."""
+        """Return the entity an object belongs to, or None, without a problem: the one it was booked in, before any route."""
+        name = self.booked_entity(ref.id, *BOOKED_AS.get(ref.kind, ()))
+        if name:
+            return self.rules.entities.get(name)
         origin = self.origin_of(ref)
         return self.rules.route(origin.connection, origin.account, country, currency)
 
     def route(self, ref: ObjectRef, country: str = "", currency: str = "", money: Money | None = None) -> EntityRules | None:
-        """Return the entity an object belongs to; adds a problem and returns None if no route matches."""
+        """Return the entity an object belongs to; adds a problem and returns None if it is declared no longer, or no route matches."""
         entity = self.find_route(ref, country, currency)
         if entity is None:
-            origin = self.origin_of(ref)
-            where = f"connection {origin.connection!r}, account {origin.account!r}, country {country!r}, currency {currency!r}"
-            self.problem(
-                Problem(
-                    CaseClass.UNMAPPED_ACCOUNT,
-                    "decide.no_route",
-                    f"No route sends {ref.key} to a legal entity: {where}.",
-                    "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
-                    money,
-                    releases_on=f"route/{origin.connection}",
-                )
-            )
+            name = self.booked_entity(ref.id, *BOOKED_AS.get(ref.kind, ()))
+            self.problem(self._gone(ref, name, money) if name else self._no_route(ref, country, currency, money))
         return entity
+
+    def declared(self, name: str, ref: ObjectRef, money: Money | None = None) -> EntityRules | None:
+        """Return the entity of this name, in which ``ref`` or what it follows was booked; adds a problem if it is declared no longer."""
+        entity = self.rules.entities.get(name)
+        if entity is None:
+            self.problem(self._gone(ref, name, money))
+        return entity
+
+    def _gone(self, ref: ObjectRef, name: str, money: Money | None) -> Problem:
+        return Problem(
+            CaseClass.UNMAPPED_ACCOUNT,
+            "decide.entity_gone",
+            f"{ref.key} was booked in the books of entity {name!r}, which the configuration does not declare any more.",
+            f"Declare entity {name!r} again, with its books, until nothing of it is open; new facts go where the routes send them.",
+            money,
+            releases_on=f"entity/{name}",
+            entity=name,
+        )
+
+    def _no_route(self, ref: ObjectRef, country: str, currency: str, money: Money | None) -> Problem:
+        origin = self.origin_of(ref)
+        where = f"connection {origin.connection!r}, account {origin.account!r}, country {country!r}, currency {currency!r}"
+        return Problem(
+            CaseClass.UNMAPPED_ACCOUNT,
+            "decide.no_route",
+            f"No route sends {ref.key} to a legal entity: {where}.",
+            "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
+            money,
+            releases_on=f"route/{origin.connection}",
+        )
 
     def customer(self, customer_id: str) -> e.Customer | None:
         """Return the customer that survived all merges, or None and wait for it."""
@@ -234,7 +295,7 @@ class Draft:
         mapping that is restored).
         """
         needs = tuple(dict.fromkeys(wanted.needs))
-        if earlier is not None and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs):
+        if earlier is not None and _says_the_same(earlier, wanted, arguments, needs):
             self._commands[earlier.command.id] = earlier.command
             return
         text = canonical_text(wanted.arguments)

@@ -103,6 +103,9 @@ def payment(draft: Draft, state: e.Payment) -> None:
 def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None], customer: e.Customer) -> EntityRules | None:
     """Return whose money it is: of the owner of the processor's balance; out of band, of whoever issued the first invoice."""
     ref = draft.event.subject
+    booked = draft.booked_entity(state.id, "payment")
+    if booked:
+        return draft.declared(booked, ref, state.amount)
     if state.settlement is not None and not state.is_out_of_band:
         return draft.route(ref, "", state.settlement.gross.currency, state.amount)
     if not invoices:

@@ -86,7 +86,7 @@ def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> Give
         return None
     customer = draft.customer(customer_id)
     ref = ObjectRef(ObjectKind.REFUND, state.id)
-    entity = draft.route(ref, "", state.settlement.gross.currency, state.amount)
+    entity = _entity(draft, state, state.settlement, payment)
     if customer is None or entity is None:
         return None
     posted = Posted(ref.key, draft.day(entity, state.settlement.occurred_at))
@@ -94,6 +94,15 @@ def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> Give
     if state.reversal is not None:
         returned = Posted(f"{ObjectKind.PAYMENT.value}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
     return GivenBack(Books(draft, entity, customer.id), state, posted, returned)
+
+
+def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.Payment | None) -> EntityRules | None:
+    """Return whose money it was: of the entity the refund or, out of the same balance, its payment was booked in; else as routed."""
+    ref, balance = ObjectRef(ObjectKind.REFUND, state.id), settlement.gross.currency
+    booked = draft.booked_entity(state.id, "refund")
+    if not booked and payment is not None and payment.settlement is not None and payment.settlement.gross.currency == balance:
+        booked = draft.booked_entity(payment.id, "payment")
+    return draft.declared(booked, ref, state.amount) if booked else draft.route(ref, "", balance, state.amount)
 
 
 def _post(given: GivenBack) -> None:

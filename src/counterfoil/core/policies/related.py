@@ -33,6 +33,8 @@ def _refs(entity: e.Entity) -> tuple[ObjectRef, ...]:
             credit_note = (ObjectRef(ObjectKind.CREDIT_NOTE, entity.credit_note_id),) if entity.credit_note_id else ()
             payment = (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
             return (*_customer(entity.customer_id), *payment, *credit_note)
+        case e.Dispute():
+            return (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
         case e.CustomerCredit():
             return _customer(entity.customer_id)
         case _:
