@@ -1,4 +1,4 @@
-"""A booking is pinned: what was booked in an entity stays there, and so does all that follows it, whatever routes and addresses say later."""
+"""A booking is pinned: what was booked in an entity stays there, with all that follows it, whatever routes and addresses say later."""
 
 from __future__ import annotations
 
