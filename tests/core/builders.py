@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from counterfoil.core.canonical.commands import Allocate, Command, PostDocument,
 from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType, ref_of
 from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.core.canonical.money import Money
-from counterfoil.core.finance.summary import SummaryItem
+from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Wish
 from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
@@ -146,7 +146,8 @@ class World:
     objects: dict[ObjectRef, e.Entity] = field(default_factory=dict)
     origins: dict[ObjectRef, Origin] = field(default_factory=dict)
     wishes: dict[tuple[str, str], Wish] = field(default_factory=dict)
-    items: dict[str, SummaryItem] = field(default_factory=dict)
+    items: dict[tuple[str, date, str, str], SummaryItem] = field(default_factory=dict)
+    documents: dict[str, SummaryDocument] = field(default_factory=dict)
     sent: list[Command] = field(default_factory=list)
 
     def know(self, *states: e.Entity) -> World:
@@ -162,7 +163,7 @@ class World:
         wishes: dict[str, dict[str, Wish]] = {}
         for (target, key), wish in self.wishes.items():
             wishes.setdefault(key, {})[target] = wish
-        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document)
+        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=dict(self.documents))
 
     def decide(self, state: e.Entity) -> Decision:
         """Take in a state and decide it; commands and items are kept, each once."""
@@ -175,8 +176,12 @@ class World:
         known = {command.id for command in self.sent}
         self.sent.extend(command for command in decision.commands if command.id not in known)
         self.wishes.update({(command.target, command.external_key): Wish(command) for command in decision.commands})
+        new = {document.document_id: document for document in decision.documents}
+        assert not new.keys() & self.documents.keys(), f"summed up twice: {sorted(new.keys() & self.documents.keys())}"
+        self.documents.update(new)
         for item in decision.summary:
-            self.items.setdefault(item.key, item)
+            if item.document_id in new:
+                self.items.setdefault((item.entity, item.day, item.currency, item.key), item)  # the table's key
         return decision
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from counterfoil.app.hub import Hub
 from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules
-from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, Target
+from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, Target, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.store import objects
 from counterfoil.store.objects import ObjectTotal
@@ -102,7 +102,7 @@ async def _target(target: Target, ctx: Context, needed: Requirements, wished: Re
     known = {(finding.code, finding.entity, finding.message) for finding in strict}
     extra = [one for one in loose if one.severity is not Severity.OK and (one.code, one.entity, one.message) not in known]
     findings = [*strict, *(_as_warning(finding) for finding in extra)]
-    return findings + list(_locks(state.locked_until))
+    return findings + list(_locks(state))
 
 
 def _as_warning(finding: Finding) -> Finding:
@@ -110,10 +110,16 @@ def _as_warning(finding: Finding) -> Finding:
     return Finding(Severity.WARNING, finding.code, message, finding.remedy, finding.entity)
 
 
-def _locks(locked_until: Mapping[str, object]) -> Iterator[Finding]:
-    for entity, day in locked_until.items():
-        if day is not None:
-            yield Finding(Severity.OK, "period.locked", f"{entity}: the books are locked up to and including {day}", entity=entity)
+def _locks(state: TargetState) -> Iterator[Finding]:
+    locks = (
+        ("the books are", state.locked_until),
+        ("customers' invoices and credit notes are", state.sales_locked_until),
+        ("what carries taxes is", state.taxed_locked_until),
+    )
+    for what, by_entity in locks:
+        for entity, day in by_entity.items():
+            if day is not None:
+                yield Finding(Severity.OK, "period.locked", f"{entity}: {what} locked up to and including {day}", entity=entity)
 
 
 async def _source(source: Source, ctx: Context) -> Finding:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from counterfoil.app.changed_modes import refuse_changed_modes
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
 from counterfoil.app.rules import rules_source
@@ -112,11 +113,13 @@ class Hub:
         ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ...
 
         Raises:
-            SetupError: another process works under this name.
+            SetupError: another process works under this name, or an entity's posting mode was changed without a day.
             ValueError: the settings are an intake's.
         """
         if self.settings.is_intake:
             raise ValueError("these settings are for taking deliveries alone; load all of them to work")
+        async with self.pool.connection() as conn:
+            await refuse_changed_modes(conn, self.rules)
         self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered)
         member.start()
         self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows)

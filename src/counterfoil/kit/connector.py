@@ -212,10 +212,16 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """What deciding needs to know of a target: the last locked accounting day per entity (None: nothing locked) and its version."""
+    """What deciding needs to know of a target: its version, and the last locked accounting day per entity (None: nothing locked).
+
+    ``locked_until`` holds for everything; ``sales_locked_until`` besides for customers' invoices and credit notes, ``taxed_locked_until``
+    for what carries taxes.
+    """
 
     version: str
     locked_until: Mapping[str, date | None]
+    sales_locked_until: Mapping[str, date | None] = field(default_factory=dict)
+    taxed_locked_until: Mapping[str, date | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,16 @@ async def release_subjects(conn: Conn, stage: str, subjects: Iterable[str], now:
     return closed
 
 
+async def held(conn: Conn, stage: str, prefix: str) -> list[str]:
+    """Return the records of a stage, those whose name begins so, that are in an open case and did not go through yet."""
+    cursor = await conn.execute(
+        'select distinct s.subject from case_subject s join "case" c on c.id = s.case_id'
+        " where s.stage = %s and starts_with(s.subject, %s) and s.released_at is null and c.state = 'open' order by 1",
+        (stage, prefix),
+    )
+    return [subject for (subject,) in await cursor.fetchall()]
+
+
 async def note(conn: Conn, case_ids: Sequence[int], actor: str, action: str, detail: str, now: datetime) -> None:
     """Add a line to the history of cases."""
     if case_ids:

@@ -1,4 +1,6 @@
-"""Table ``summary_item``: facts of entities in summary mode, each once, until the entry of their day takes them; then, its documents."""
+"""Tables ``summary_document`` and ``summary_item``: facts of entities in summary mode, each document once, until the entry of its day takes
+its items; then, the documents behind that entry.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,7 @@ from .pool import Conn
 class SummaryItem:
     """One amount of one document: signed minor units on an account (by role text), for a product group and tax.
 
-    ``subject`` is the key of the object whose decision made it. ``item_key``: digest of the fact, so that the same fact accumulates
-    once per entity, day and currency.
+    ``subject`` is the key of the object whose decision made it. ``item_key``: digest of the fact.
     """
 
     entity: str
@@ -32,13 +33,23 @@ class SummaryItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryDocument:
+    """A document that is summed up, once and for all: ``content`` is a digest of what the source said, ``booked`` its lines as booked."""
+
+    document_id: str
+    content: str = ""
+    booked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenDay:
-    """A day that holds items no entry has taken yet."""
+    """A day that holds items no entry has taken yet: how many, and what their debits come to."""
 
     entity: str
     day: date
     currency: str
     items: int
+    debits_minor: int = 0
 
 
 _NAMES = (
@@ -54,15 +65,32 @@ on conflict do nothing
 """
 
 
-async def add(conn: Conn, items: Sequence[SummaryItem], now: datetime) -> int:
-    """Add items that are not there yet; return how many were new."""
-    return (await conn.execute(_ADD, columns(items, _NAMES) | {"now": now})).rowcount if items else 0
+_DOCUMENT_NAMES = ("document_id", "content", "booked")
+_ADD_DOCUMENTS = """
+insert into summary_document (document_id, content, booked, added_at)
+select t.*, %(now)s from unnest(%(document_id)s::text[], %(content)s::text[], %(booked)s::text[]) as t order by 1
+on conflict do nothing returning document_id
+"""
+
+
+async def add(conn: Conn, documents: Sequence[SummaryDocument], items: Sequence[SummaryItem], now: datetime) -> int:
+    """Add documents that were never summed up before, with their items; return how many items were new.
+
+    The items of a document that is there already are left out, all of them: it is booked as it was first summed up, whatever has changed.
+    """
+    if not documents:
+        return 0
+    cursor = await conn.execute(_ADD_DOCUMENTS, columns(documents, _DOCUMENT_NAMES) | {"now": now})
+    added = {document_id for (document_id,) in await cursor.fetchall()}
+    new = [item for item in items if item.document_id in added]
+    return (await conn.execute(_ADD, columns(new, _NAMES) | {"now": now})).rowcount if new else 0
 
 
 async def open_days(conn: Conn, until: date) -> list[OpenDay]:
     """Return the days up to and including ``until`` that hold items no entry has taken."""
     cursor = await conn.execute(
-        "select entity, day, currency, count(*) from summary_item where number is null and day <= %s group by 1, 2, 3 order by 2, 1, 3",
+        "select entity, day, currency, count(*), coalesce(sum(amount_minor) filter (where amount_minor > 0), 0)::int8 from summary_item"
+        " where number is null and day <= %s group by 1, 2, 3 order by 2, 1, 3",
         (until,),
     )
     return [OpenDay(*row) for row in await cursor.fetchall()]
@@ -97,6 +125,20 @@ async def items_of(conn: Conn, entity: str, day: date, currency: str, number: in
 
 
 async def of_subjects(conn: Conn, subjects: Iterable[str]) -> list[SummaryItem]:
-    """Return the items that decisions of these objects (by key) made."""
-    cursor = await conn.execute(f"select {', '.join(_NAMES)} from summary_item where subject = any(%s)", (sorted(set(subjects)),))
+    """Return the items that decisions of these objects (by key) made, without those that were set aside (number 0)."""
+    cursor = await conn.execute(
+        f"select {', '.join(_NAMES)} from summary_item where subject = any(%s) and number is distinct from 0 order by day, item_key",
+        (sorted(set(subjects)),),
+    )
     return [SummaryItem(*row) for row in await cursor.fetchall()]
+
+
+async def documents(conn: Conn, document_ids: Iterable[str]) -> list[SummaryDocument]:
+    """Return what is kept of documents besides their items."""
+    wanted = sorted(set(document_ids))
+    if not wanted:
+        return []
+    cursor = await conn.execute(
+        f"select {', '.join(_DOCUMENT_NAMES)} from summary_document where document_id = any(%s)", (wanted,), binary=True
+    )
+    return [SummaryDocument(*row) for row in await cursor.fetchall()]

@@ -19,7 +19,7 @@ from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, cases, objects, outbox, summary
+from counterfoil.store import agenda, cases, modes, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
@@ -27,7 +27,7 @@ from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.work import BULK, ORDINARY
 from counterfoil.workflows.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.workflows.rules_source import RulesSource
-from counterfoil.workflows.summaries import to_row, wish_of
+from counterfoil.workflows.summaries import to_document, to_row, wish_of
 
 log = structlog.get_logger()
 
@@ -62,6 +62,7 @@ class Decider:
     lanes: Lanes = field(default_factory=Lanes)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
+    _modes: set[tuple[str, str]] = field(default_factory=set)
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
         """Decide one batch of a shard's subjects that are there for something that happened in real time."""
@@ -105,9 +106,12 @@ class Decider:
                 async with self.pool.connection() as conn, conn.transaction() as transaction:
                     current = await agenda.unmoved(conn, items)
                     chosen = current[: max(1, len(items) >> tries)]
-                    if not chosen or await self._write(conn, chosen, decided.only([item.ref for item in chosen]), loaded, rules, now):
-                        return len(chosen) < len(current)
-                    transaction.force_rollback = True
+                    written = decided.only([item.ref for item in chosen])
+                    is_written = not chosen or await self._write(conn, chosen, written, loaded, rules, now)
+                    transaction.force_rollback = not is_written
+                if is_written:
+                    self._modes.update(written.modes())
+                    return len(chosen) < len(current)
             except CONTENDED as error:
                 log.info("decisions stood in another's way", error=type(error).__name__, subjects=len(items))
         return True
@@ -129,9 +133,15 @@ class Decider:
         wishes = [self._wish(command, item, loaded, now) for item in items for command in decided.commands(item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         touched = [*wished.touched, *await outbox.refresh(conn, self.cipher, decided.refreshes(loaded))]
-        canceled, late = await self._cancel(conn, [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)], now)
+        moot = [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)]
+        displaced = decided.displaced(loaded)
+        canceled, late = await self._cancel(conn, [*moot, *displaced], now)
+        if {row.subject for row in displaced} & {subject.ref for subject in late}:
+            return False  # sent meanwhile: booked there, and so not here
         kept = [to_row(item, ref) for ref, decision in decided.decisions.items() for item in decision.summary]
-        await summary.add(conn, kept, now)
+        documents = [to_document(document) for decision in decided.decisions.values() for document in decision.documents]
+        await summary.add(conn, documents, kept, now)
+        await modes.remember(conn, decided.modes() - self._modes, now)
         await objects.set_entities(conn, decided.entities())
         await cases.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
         await cases.open_or_count(conn, openings_of(decided, loaded, now), now)

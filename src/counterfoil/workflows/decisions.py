@@ -8,15 +8,15 @@ from datetime import datetime
 
 import structlog
 
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.commands import Command, PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
 from counterfoil.core.canonical.entities import Entity
 from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType
 from counterfoil.core.canonical.ids import ObjectRef
-from counterfoil.core.finance.summary import SummaryItem
+from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import related
-from counterfoil.core.policies.rules import Rules
+from counterfoil.core.policies.rules import PostingMode, Rules
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.codec import decode_entity, encode
 from counterfoil.kit.stage import TRIES_MAX
@@ -27,7 +27,7 @@ from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, CommandState
 from counterfoil.store.pool import Conn
-from counterfoil.workflows.summaries import by_document
+from counterfoil.workflows.summaries import by_document, from_document
 
 log = structlog.get_logger()
 
@@ -43,6 +43,7 @@ class Loaded:
     entities: dict[ObjectRef, Entity]
     commands: list[CommandRow]
     items: Mapping[str, tuple[SummaryItem, ...]]
+    documents: Mapping[str, SummaryDocument]
 
     def view(self) -> MemoryView:
         """Return the pure view of it."""
@@ -52,7 +53,7 @@ class Loaded:
             if row.state is not CommandState.CANCELED:
                 wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
         moot = frozenset(row.id for row in self.commands if row.state is CommandState.CANCELED and not row.is_waived)
-        return MemoryView(self.entities, origins, wishes, self.items, moot)
+        return MemoryView(self.entities, origins, wishes, self.items, moot, self.documents)
 
 
 @dataclass(slots=True)
@@ -86,6 +87,23 @@ class Decided:
         wished = [command for decision in self.decisions.values() for command in decision.commands if command.id in new]
         newer = {(command.target, command.external_key) for command in wished}
         return [row for row in loaded.commands if (row.target, row.external_key) in newer and row.id not in new and _is_open(row)]
+
+    def displaced(self, loaded: Loaded) -> list[CommandRow]:
+        """Return open commands whose document is now booked elsewhere: in another entity's books, or summed up with its day."""
+        wished = {command.external_key: command for decision in self.decisions.values() for command in decision.commands}
+        summed = {document.document_id for decision in self.decisions.values() for document in decision.documents}
+        return [row for row in loaded.commands if _is_open(row) and (row.external_key in summed or _is_elsewhere(row, wished))]
+
+    def modes(self) -> set[tuple[str, str]]:
+        """Return in which modes which entities book by these decisions, as (entity, mode)."""
+        summed = {(item.entity, PostingMode.SUMMARY.value) for decision in self.decisions.values() for item in decision.summary}
+        posted = {
+            (command.entity, PostingMode.DETAILED.value)
+            for decision in self.decisions.values()
+            for command in decision.commands
+            if isinstance(command.arguments, PostDocument | PostPayment | PostEntry)
+        }
+        return summed | posted
 
     def refreshes(self, loaded: Loaded) -> list[outbox.Refresh]:
         """Return open commands that are wished as before but booked otherwise: their day has been locked meanwhile."""
@@ -128,7 +146,8 @@ async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], *, over: M
         wanted = {other for ref in found for other in related(entities[ref])} - asked
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
-    return Loaded(rows, entities, commands, by_document(items))
+    documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
+    return Loaded(rows, entities, commands, by_document(items), documents)
 
 
 def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, view: MemoryView, rules: Rules, now: datetime) -> None:
@@ -169,6 +188,14 @@ def _event_of(row: ObjectRow, entity: Entity, now: datetime) -> Event:
 
 def _wish_of(row: CommandRow) -> Wish:
     return Wish(command_of(row), is_open=_is_open(row))
+
+
+def _is_elsewhere(row: CommandRow, wished: Mapping[str, Command]) -> bool:
+    """Whether a document, or a match, is now wished in other books than this command's; master data may be in many."""
+    now = wished.get(row.external_key)
+    if now is None or isinstance(now.arguments, UpsertCustomer | UpsertProduct):
+        return False
+    return (now.target, now.entity) != (row.target, row.entity)
 
 
 def _is_open(row: CommandRow) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 
 from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
 from counterfoil.store import mappings, targets
@@ -24,8 +23,14 @@ class RulesSource:
         found = await mappings.load(conn)
         known = dict(self.declared)
         known.update({MappingKey(MappingKind(row.kind), row.entity, row.key): row.value for row in found.entries if row.value})
-        locks: dict[str, date | None] = {}
+        locks: dict[str, targets.LockedDays] = {}
         for target in {entity.target for entity in self.entities.values()}:
-            locks.update({name: seen.locked_until for name, seen in (await targets.load(conn, target)).items()})
-        entities = {name: replace(entity, locked_until=locks.get(name, entity.locked_until)) for name, entity in self.entities.items()}
+            locks.update({name: seen.locks for name, seen in (await targets.load(conn, target)).items()})
+        entities = {name: _locked(entity, locks.get(name)) for name, entity in self.entities.items()}
         return Rules(found.version, entities, self.routes, known)
+
+
+def _locked(entity: EntityRules, locks: targets.LockedDays | None) -> EntityRules:
+    if locks is None:
+        return entity
+    return replace(entity, locked_until=locks.everything, sales_locked_until=locks.sales, taxed_locked_until=locks.taxed)

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import Account, AccountRole, Command
+from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, PostDocument
 from counterfoil.core.canonical.ids import ObjectRef, external_key
 from counterfoil.core.canonical.money import Money
-from counterfoil.core.finance.summary import SummaryItem, close_day
+from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, close_day
 from counterfoil.core.policies.closing import close
 from counterfoil.core.policies.decision import CaseClass, MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.codec import encode
+from counterfoil.kit.codec import decode_arguments, encode
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import cases, outbox, relearning, summary
 from counterfoil.store.cipher import Cipher
@@ -23,6 +23,7 @@ from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.workflows.rules_source import RulesSource
 
+STAGE = "close_day"
 CLOSE_EVERY_S = 60.0
 """How often days are looked at; a day is closed soon after midnight of the entity's own time zone."""
 RESTORED_S = 5.0
@@ -63,6 +64,18 @@ def by_document(rows: Iterable[summary.SummaryItem]) -> dict[str, tuple[SummaryI
     return {key: tuple(items) for key, items in found.items()}
 
 
+def to_document(document: SummaryDocument) -> summary.SummaryDocument:
+    """Return the store's row of what is kept of a document."""
+    booked = encode(document.booked).decode() if document.booked is not None else ""
+    return summary.SummaryDocument(document.document_id, document.content, booked)
+
+
+def from_document(row: summary.SummaryDocument) -> SummaryDocument:
+    """Return what is kept of a document from the store's row."""
+    booked = decode_arguments(CommandKind.POST_INVOICE, row.booked.encode()) if row.booked else None
+    return SummaryDocument(row.document_id, row.content, booked if isinstance(booked, PostDocument) else None)
+
+
 class _NotYetError(Exception):
     """A day cannot be closed now; carries why. Raised to leave its items untaken."""
 
@@ -92,15 +105,28 @@ class DayCloser:
             if restored is not None and restored.caught_up_at is None:
                 return Turn(has_more=False, wake_in_s=RESTORED_S)  # a day must not be closed before all of it is known again
             today = now.astimezone(rules.entities[key].time_zone).date()
-            days = [day for day in await summary.open_days(conn, today) if day.entity == key and day.day < today]
+            open_days = await summary.open_days(conn, today)
+        days = [day for day in open_days if day.entity == key and day.day < today]
+        lost = [day for day in open_days if day.entity not in rules.entities] if key == min(rules.entities) else []
+        problems = [(day, _nobodys(day)) for day in lost]
         for day in days:
             try:
                 async with self.pool.connection() as conn, conn.transaction():
                     await self._close(conn, rules, day, now)
             except _NotYetError as not_yet:
-                async with self.pool.connection() as conn, conn.transaction():
-                    await cases.open_or_count(conn, [_case(day, not_yet.problem, now)], now)
+                problems.append((day, not_yet.problem))
+            except ValueError as error:  # what does not add up stops its own day only
+                problems.append((day, _does_not_add_up(day, error)))
+        await self._report(key, problems, now)
         return Turn(has_more=False, wake_in_s=CLOSE_EVERY_S)
+
+    async def _report(self, entity: str, problems: Sequence[tuple[summary.OpenDay, Problem]], now: datetime) -> None:
+        """Open a case for each day that cannot be closed; close those of days that nothing is left to be closed of."""
+        held = {_name(day) for day, _ in problems}
+        async with self.pool.connection() as conn, conn.transaction():
+            await cases.open_or_count(conn, [_case(day, problem, now) for day, problem in problems], now)
+            healed = [name for name in await cases.held(conn, STAGE, f"{entity}/") if name not in held]
+            await cases.release_subjects(conn, STAGE, healed, now)
 
     async def _close(self, conn: Conn, rules: Rules, day: summary.OpenDay, now: datetime) -> None:
         number, rows = await summary.close_day(conn, day.entity, day.day, day.currency)
@@ -111,7 +137,7 @@ class DayCloser:
         await _check_known(conn, decision.commands, day, number)
         wishes = [wish_of(command, self.batch_key(command)) for command in decision.commands]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
-        await cases.release_subjects(conn, "close_day", [_name(day)], now)
+        await cases.release_subjects(conn, STAGE, [_name(day)], now)
         await self.arm(conn, wished.touched)
 
 
@@ -137,6 +163,27 @@ def _name(day: summary.OpenDay) -> str:
     return f"{day.entity}/{day.day.isoformat()}/{day.currency}"
 
 
+def _does_not_add_up(day: summary.OpenDay, error: ValueError) -> Problem:
+    return Problem(
+        CaseClass.AMOUNT_MISMATCH,
+        "summary.day_differs",
+        f"the entry of {_name(day)} does not add up and was not posted: {error}",
+        "Compare the day's documents with the source (`counterfoil trace` shows what is booked of each). Other days go on meanwhile;"
+        " this one is posted as soon as it adds up.",
+        entity=day.entity,
+    )
+
+
+def _nobodys(day: summary.OpenDay) -> Problem:
+    return Problem(
+        CaseClass.UNMAPPED_ACCOUNT,
+        "summary.entity_gone",
+        f"{_name(day)} holds {day.items} amounts of entity {day.entity!r}, which the configuration does not declare any more.",
+        f"Declare entity {day.entity!r} again, with its books, until its last day is posted.",
+        entity=day.entity,
+    )
+
+
 def _case(day: summary.OpenDay, problem: Problem, now: datetime) -> cases.Opening:
     return opening(
         fingerprint=f"{problem.code}|summary|{_name(day)}",
@@ -144,9 +191,10 @@ def _case(day: summary.OpenDay, problem: Problem, now: datetime) -> cases.Openin
         code=problem.code,
         cause=problem.cause,
         next_step=problem.remedy,
-        stage="close_day",
+        stage=STAGE,
         subject=_name(day),
         entity=day.entity,
+        money=Money(day.debits_minor, day.currency),
         now=now,
     )
 

@@ -25,6 +25,13 @@ UNARMED_EVERY_S = 60.0
 UNARMED_AFTER = timedelta(seconds=30)
 
 
+def _locks_of(state: TargetState) -> dict[str, targets.LockedDays]:
+    return {
+        entity: targets.LockedDays(day, state.sales_locked_until.get(entity), state.taxed_locked_until.get(entity))
+        for entity, day in state.locked_until.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     """The stages ``target`` (a partition per target), ``partitions`` and ``unarmed``. ``closed_s``: how long each stays in maintenance."""
@@ -72,7 +79,7 @@ class Upkeep:
     async def _keep(self, key: str, state: TargetState) -> None:
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
-            moved = await targets.save(conn, key, state.version, state.locked_until, now)
+            moved = await targets.save(conn, key, state.version, _locks_of(state), now)
             if not moved:
                 return
             prefixes = tuple(f"period/{entity}/" for entity in moved)

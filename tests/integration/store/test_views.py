@@ -18,7 +18,7 @@ from counterfoil.store.objects import ObjectRow
 from counterfoil.store.outbox import End, EndStatus, Wish
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
-from counterfoil.store.summary import SummaryItem
+from counterfoil.store.summary import SummaryDocument, SummaryItem
 from counterfoil.store.views import SourceLine, TargetLine
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -136,24 +136,33 @@ async def test_a_cursor_keeps_the_coverage_it_once_reached(conn: Conn) -> None:
 
 
 async def test_a_moved_lock_date_is_told(conn: Conn) -> None:
-    assert await targets.save(conn, "odoo", "19.0", {"DE01": None, "US01": None}, NOW) == []
-    assert await targets.save(conn, "odoo", "19.0", {"DE01": date(2026, 1, 31), "US01": None}, NOW) == ["DE01"]
-    assert (await targets.load(conn, "odoo"))["DE01"].locked_until == date(2026, 1, 31)
+    open_books, locked = targets.LockedDays(), targets.LockedDays(date(2026, 1, 31))
+    assert await targets.save(conn, "odoo", "19.0", {"DE01": open_books, "US01": open_books}, NOW) == []
+    assert await targets.save(conn, "odoo", "19.0", {"DE01": locked, "US01": open_books}, NOW) == ["DE01"]
+    assert (await targets.load(conn, "odoo"))["DE01"].locks == locked
+    taxed = targets.LockedDays(date(2026, 1, 31), taxed=date(2026, 3, 31))
+    assert await targets.save(conn, "odoo", "19.0", {"DE01": taxed, "US01": open_books}, NOW) == ["DE01"]
+    assert (await targets.load(conn, "odoo"))["DE01"].locks == taxed
 
 
 async def test_a_day_is_closed_in_numbered_entries_that_share_nothing(conn: Conn) -> None:
-    def item(key: str, minor: int) -> SummaryItem:
-        return SummaryItem("DE01", date(2026, 3, 1), "EUR", key, INVOICE.key, "invoice_stripe.in_1", "revenue", minor)
+    def item(key: str, minor: int, document: str = "invoice_stripe.in_1") -> SummaryItem:
+        return SummaryItem("DE01", date(2026, 3, 1), "EUR", key, INVOICE.key, document, "revenue", minor)
 
-    assert await summary.add(conn, [item("a", 100), item("a", 100), item("b", -40)], NOW) == 2
-    assert await summary.add(conn, [item("a", 100)], NOW) == 0
-    assert [(day.day, day.items) for day in await summary.open_days(conn, date(2026, 3, 1))] == [(date(2026, 3, 1), 2)]
+    first, second = SummaryDocument("invoice_stripe.in_1", "digest", "{}"), SummaryDocument("invoice_stripe.in_2")
+    assert await summary.add(conn, [first], [item("a", 100), item("a", 100), item("b", -40)], NOW) == 2
+    assert await summary.add(conn, [first], [item("a", 100)], NOW) == 0
+    assert await summary.add(conn, [SummaryDocument(first.document_id, "other")], [item("c", 7)], NOW) == 0  # a document is summed up once
+    assert await summary.documents(conn, [first.document_id, second.document_id]) == [first]
+    days = await summary.open_days(conn, date(2026, 3, 1))
+    assert [(day.day, day.items, day.debits_minor) for day in days] == [(date(2026, 3, 1), 2, 100)]
     assert await summary.open_days(conn, date(2026, 2, 28)) == []
     number, items = await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR")
     assert (number, sum(one.amount_minor for one in items)) == (1, 60)
     assert await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR") == (0, [])
-    await summary.add(conn, [item("late", 5)], NOW)
-    assert await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR") == (2, [item("late", 5)])
+    late = item("late", 5, second.document_id)
+    await summary.add(conn, [second], [late], NOW)
+    assert await summary.close_day(conn, "DE01", date(2026, 3, 1), "EUR") == (2, [late])
     assert len(await summary.items_of(conn, "DE01", date(2026, 3, 1), "EUR", 1)) == 2
     assert len(await summary.of_subjects(conn, [INVOICE.key])) == 3
 

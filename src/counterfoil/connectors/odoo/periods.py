@@ -85,17 +85,16 @@ async def company_locks(ctx: Context, session: Session, company_id: int) -> Lock
     return found
 
 
-async def locked_until(ctx: Context, session: Session) -> dict[str, date | None]:
-    """Return the last locked day of each configured entity for anything at all: what deciding must keep clear of.
+async def locks_by_entity(ctx: Context, session: Session) -> dict[str, Locks]:
+    """Return the last locked days of each configured entity: what deciding must keep clear of, each kind of posting of its own.
 
     What is read here is trusted from now on, so that deciding and posting never know different locks for long.
     """
     cache: dict[int, Locks] = ctx.state.setdefault(_STATE_KEY, {})
-    found: dict[str, date | None] = {}
+    found: dict[str, Locks] = {}
     for entity in session.settings.companies:
         company = await find_company(session, entity)
-        cache[company.id] = locks = await _read(ctx, session, company.id)
-        found[entity] = locks.last_day(is_document=True, is_taxed=True)
+        cache[company.id] = found[entity] = await _read(ctx, session, company.id)
     return found
 
 

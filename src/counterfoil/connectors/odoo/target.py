@@ -6,7 +6,7 @@ from counterfoil.connectors.odoo import check, known, suggest
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.detect import connect, forget
 from counterfoil.connectors.odoo.partitions import partition_of
-from counterfoil.connectors.odoo.periods import locked_until
+from counterfoil.connectors.odoo.periods import locks_by_entity
 from counterfoil.core.canonical.commands import Command
 from counterfoil.kit.connector import Context, Finding, KnownPage, Requirements, TargetState
 
@@ -20,9 +20,15 @@ class OdooTarget:
         return await check.check(ctx, requirements)
 
     async def state(self, ctx: Context) -> TargetState:
-        """Return Odoo's version and the last locked day per entity. Raises TransientError, SetupError, RejectedError."""
+        """Return Odoo's version and the last locked days per entity. Raises TransientError, SetupError, RejectedError."""
         session = await connect(ctx)
-        return TargetState(session.dialect.version, await locked_until(ctx, session))
+        locks = await locks_by_entity(ctx, session)
+        return TargetState(
+            session.dialect.version,
+            {entity: found.everything for entity, found in locks.items()},
+            {entity: found.sales for entity, found in locks.items()},
+            {entity: found.taxed for entity, found in locks.items()},
+        )
 
     async def known(self, ctx: Context, cursor: str) -> KnownPage:
         """Return the next page of our external ids, in the order they were given."""

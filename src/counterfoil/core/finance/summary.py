@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 
-from counterfoil.core.canonical.commands import Account, Arguments, CommandKind, EntryLine, PostEntry
+from counterfoil.core.canonical.commands import (
+    Account,
+    AccountRole,
+    Arguments,
+    CommandKind,
+    DocumentLine,
+    DocumentTax,
+    EntryLine,
+    PostDocument,
+    PostEntry,
+)
 from counterfoil.core.canonical.ids import digest
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.money import Money, total
 
 from .invariants import InvariantError, check_balanced
 from .postings import postings_of
@@ -47,6 +58,51 @@ def items_of(entity: str, document_id: str, day: date, kind: CommandKind, argume
         for (account, group, tax, currency), minor in sums.items()
         if minor
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryDocument:
+    """What is kept of a document besides its items: ``content``, a digest of what the source said, and how its lines were booked.
+
+    ``booked`` is an invoice or credit note without anything that names or describes: accounts, taxes and amounts; None for all else.
+    """
+
+    document_id: str
+    content: str = ""
+    booked: PostDocument | None = None
+
+
+def bare(document: PostDocument) -> PostDocument:
+    """Return a document without customer, number and words: how much of it is on which account, under which tax."""
+    lines = tuple(DocumentLine("", line.amount, line.account, Decimal(1), line.taxes) for line in document.lines)
+    return replace(document, customer_id="", number="", reverses="", memo="", lines=lines)
+
+
+def document_of(items: Sequence[SummaryItem], *, is_credit_note: bool) -> PostDocument:
+    """Return an invoice or credit note that books exactly these items, all of one document: it was summed up before lines were kept.
+
+    A line for each account and tax; the whole of a tax is on the first line that names it.
+    """
+    currency, day = items[0].currency, items[0].day
+    owed = total((item.amount for item in items if item.account.role is AccountRole.RECEIVABLE), currency)
+    sign = 1 if owed.minor < 0 or (is_credit_note and not owed) else -1
+    taxes = {item.tax: Money(sign * item.amount.minor, currency) for item in items if item.account.role is AccountRole.TAX}
+    lines: list[DocumentLine] = []
+    for item in items:
+        if item.account.role in (AccountRole.RECEIVABLE, AccountRole.TAX):
+            continue
+        amount = Money(sign * item.amount.minor, currency)
+        names = [name for name in item.tax.split("+") if name]
+        named = tuple(DocumentTax(name, taxes.pop(name, Money(0, currency)), amount, is_inclusive=False) for name in names)
+        lines.append(DocumentLine("", amount, item.account, Decimal(1), named))
+    lines += [
+        DocumentLine(
+            "", Money(0, currency), Account(AccountRole.REVENUE), Decimal(1), (DocumentTax(name, left, Money(0, currency), False),)
+        )
+        for name, left in taxes.items()
+    ]
+    tax = total((tax.amount for line in lines for tax in line.taxes), currency)
+    return PostDocument("", currency, day, day, day, abs(owed), tax, tuple(lines))
 
 
 Day = tuple[str, date, str]

@@ -11,7 +11,7 @@ from counterfoil.core.canonical.commands import Command
 from counterfoil.core.canonical.entities import Entity
 from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.core.canonical.money import Money
-from counterfoil.core.finance.summary import SummaryItem
+from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 
 
 class CaseClass(StrEnum):
@@ -69,7 +69,8 @@ class Decision:
             subject's own reference means: a later state of the subject itself (its settlement is not known yet).
         problems: what stands in the way otherwise.
         ignored: the named rule by which the fact has no counterpart; empty if it has one.
-        summary: items for the entity's daily entries (posting mode summary); items are kept once, by their ``key``.
+        summary: items for the entity's daily entries (posting mode summary); those of one document are kept once, as first decided.
+        documents: the documents among them that were not summed up before.
     """
 
     commands: tuple[Command, ...] = ()
@@ -77,6 +78,7 @@ class Decision:
     problems: tuple[Problem, ...] = ()
     ignored: str = ""
     summary: tuple[SummaryItem, ...] = ()
+    documents: tuple[SummaryDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,10 @@ class View(Protocol):
         """Return the summary items kept before of the document with this external key (posting mode summary)."""
         ...
 
+    def summary_document(self, external_key: str) -> SummaryDocument | None:
+        """Return what else is kept of a document that was summed up; None if it was not, or before that was kept."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryView:
@@ -135,6 +141,7 @@ class MemoryView:
     wishes: Mapping[str, Mapping[str, Wish]] = field(default_factory=dict)
     items: Mapping[str, tuple[SummaryItem, ...]] = field(default_factory=dict)
     canceled: Set[str] = frozenset()
+    documents: Mapping[str, SummaryDocument] = field(default_factory=dict)
 
     def get(self, ref: ObjectRef) -> Entity | None:
         """Return the current state of an object, or None."""
@@ -156,3 +163,7 @@ class MemoryView:
     def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
         """Return the summary items kept of this document."""
         return self.items.get(external_key, ())
+
+    def summary_document(self, external_key: str) -> SummaryDocument | None:
+        """Return what else is kept of this document, or None."""
+        return self.documents.get(external_key)

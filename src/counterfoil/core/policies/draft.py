@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import (
+    AccountRole,
     Allocate,
     Arguments,
     Command,
@@ -26,7 +27,7 @@ from counterfoil.core.canonical.money import Money
 from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.dates import accounting_date, first_open_day, moved_memo
 from counterfoil.core.finance.invariants import check_arguments
-from counterfoil.core.finance.summary import SummaryItem, items_of
+from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, bare, document_of, items_of
 
 from .decision import CaseClass, Decision, Origin, Problem, View, Wish
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
@@ -86,11 +87,26 @@ def _money_of(arguments: Arguments) -> Money | None:
             return None
 
 
+def _is_taxed(arguments: Booking) -> bool:
+    """Tell whether a booking says what is owed in taxes: a document, or a day's entry over some; a payment or a fee never does."""
+    match arguments:
+        case PostDocument():
+            return any(line.taxes for line in arguments.lines)
+        case PostEntry():
+            return any(line.account.role is AccountRole.TAX for line in arguments.lines)
+        case PostPayment():
+            return False
+
+
 def _says_the_same(earlier: Wish, wanted: Wanted, arguments: Arguments, needs: tuple[str, ...]) -> bool:
     """Tell whether an earlier wish can stay: master data belongs to the target as a whole, all else to the books of one entity."""
     is_master = isinstance(arguments, UpsertCustomer | UpsertProduct)
     is_there = is_master or earlier.command.entity == wanted.entity.name
     return is_there and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs)
+
+
+def _owed(items: Iterable[SummaryItem]) -> int:
+    return sum(item.amount.minor for item in items if item.account.role is AccountRole.RECEIVABLE)
 
 
 @dataclass(slots=True)
@@ -104,11 +120,19 @@ class Draft:
     _waits: dict[ObjectRef, None] = field(default_factory=dict)
     _problems: list[Problem] = field(default_factory=list)
     _summary: list[SummaryItem] = field(default_factory=list)
+    _documents: list[SummaryDocument] = field(default_factory=list)
     _ignored: str = ""
 
     def decision(self) -> Decision:
         """Return what was collected."""
-        return Decision(tuple(self._commands.values()), tuple(self._waits), tuple(self._problems), self._ignored, tuple(self._summary))
+        return Decision(
+            commands=tuple(self._commands.values()),
+            waits=tuple(self._waits),
+            problems=tuple(self._problems),
+            ignored=self._ignored,
+            summary=tuple(self._summary),
+            documents=tuple(self._documents),
+        )
 
     def ignore(self, rule: str) -> None:
         """Say by which rule the fact has no counterpart."""
@@ -153,6 +177,14 @@ class Draft:
         """Return what was booked under this name and id; None if nothing was (or only summed up with its day): see ``booked``."""
         command = self.booked(name, object_id)
         return command.arguments if command is not None else None
+
+    def summed_up_document(self, name: str, object_id: str) -> PostDocument | None:
+        """Return the invoice or credit note that was summed up under this name and id, as far as it was kept; None if none was."""
+        key = external_key(name, object_id)
+        kept, items = self.view.summary_document(key), self.view.summarized(key)
+        if kept is not None and kept.booked is not None:
+            return kept.booked
+        return document_of(items, is_credit_note=name == "credit_note") if items else None
 
     def booked_entity(self, object_id: str, *names: str) -> str:
         """Return the name of the entity in whose books the first of these was booked, by document or within a day; empty if none was."""
@@ -268,8 +300,12 @@ class Draft:
             if earlier is not None and not earlier.is_open:
                 self._keep(wanted, earlier.command)
                 return
+            kept = self.view.summarized(key)
+            if kept:
+                self._keep_summed_up(wanted, key, kept)
+                return
             if (mode or wanted.entity.mode_on(booked_on(arguments))) is PostingMode.SUMMARY:
-                self._summary.extend(items_of(wanted.entity.name, key, booked_on(arguments), wanted.kind, arguments))
+                self._sum_up(wanted, key, arguments)
                 return
             moved = self._open_day(wanted.entity, key, arguments)
             if moved is not None:
@@ -322,21 +358,42 @@ class Draft:
     def _keep(self, wanted: Wanted, earlier: Command) -> None:
         if not earlier.content or not wanted.content or earlier.content == wanted.content:
             self._commands[earlier.id] = earlier
-            return
+        else:
+            self._changed(wanted, f"{earlier.external_key} had been sent to {earlier.target}", earlier.entity)
+
+    def _sum_up(self, wanted: Wanted, key: str, arguments: Booking) -> None:
+        self._summary.extend(items_of(wanted.entity.name, key, booked_on(arguments), wanted.kind, arguments))
+        self._documents.append(SummaryDocument(key, wanted.content, bare(arguments) if isinstance(arguments, PostDocument) else None))
+
+    def _keep_summed_up(self, wanted: Wanted, key: str, kept: tuple[SummaryItem, ...]) -> None:
+        """Keep a document in the day it was summed up in; where no content was kept, what it leaves the customer owing tells a change."""
+        document = self.view.summary_document(key)
+        if document is not None and document.content:
+            is_changed = wanted.content not in ("", document.content)
+        else:
+            made = items_of(wanted.entity.name, key, kept[0].day, wanted.kind, wanted.arguments)
+            is_changed = bool(wanted.content) and _owed(made) != _owed(kept)
+        if is_changed:
+            self._changed(wanted, f"{key} had been summed up with {kept[0].day} in the books of {kept[0].entity}", kept[0].entity)
+        else:
+            self._summary.extend(kept)
+
+    def _changed(self, wanted: Wanted, booked: str, entity: str) -> None:
         self.problem(
             Problem(
                 CaseClass.AMOUNT_MISMATCH,
                 "decide.changed_after_posting",
-                f"{self.event.subject.key} was changed at the source after {earlier.external_key} had been sent to {earlier.target}.",
+                f"{self.event.subject.key} was changed at the source after {booked}.",
                 "Correct it at the source by a credit note, or correct the document in the target and waive this case.",
                 _money_of(wanted.arguments),
-                entity=earlier.entity,
+                entity=entity,
             )
         )
 
     def _open_day(self, entity: EntityRules, key: str, arguments: Booking) -> Booking | None:
         day = booked_on(arguments)
-        open_day = first_open_day(day, entity.locked_until)
+        locked_until = entity.last_locked_day(is_document=isinstance(arguments, PostDocument), is_taxed=_is_taxed(arguments))
+        open_day = first_open_day(day, locked_until)
         if open_day == day:
             return arguments
         if entity.locked_period_policy is LockedPeriodPolicy.FIRST_OPEN_DAY:
@@ -345,7 +402,7 @@ class Draft:
             Problem(
                 CaseClass.PERIOD_LOCKED,
                 "decide.period_locked",
-                f"{key} is dated {day}, and the books of {entity.name} are locked until {entity.locked_until}.",
+                f"{key} is dated {day}, and the books of {entity.name} are locked until {locked_until}.",
                 "Reopen the period, or let the entity book late facts on the first open day.",
                 _money_of(arguments),
                 releases_on=f"period/{entity.name}/{day.isoformat()}",

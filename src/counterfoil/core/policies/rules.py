@@ -64,7 +64,8 @@ class EntityRules:
         time_zone: accounting dates are the days of this zone.
         posting_mode_from: first accounting day of ``posting_mode``; facts of earlier days keep the other mode, so that switching books
             nothing twice. None: ``posting_mode`` has always held.
-        locked_until: last locked accounting day; None: nothing is locked.
+        locked_until: last accounting day that is locked for everything; None: nothing is locked.
+        sales_locked_until, taxed_locked_until: the same for customers' invoices and credit notes, and for what carries taxes.
         rounding_tolerance_minor: what a declared rounding line may carry, in minor units of the document; None: 0.02 of the
             currency's major unit (domain: B3), which is nothing in a currency without decimals.
         deferred_product_groups: product groups whose revenue is booked as deferred.
@@ -83,6 +84,8 @@ class EntityRules:
     zero_invoice_policy: ZeroInvoicePolicy = ZeroInvoicePolicy.POST
     deferred_product_groups: tuple[str, ...] = ()
     posting_mode_from: date | None = None
+    sales_locked_until: date | None = None
+    taxed_locked_until: date | None = None
 
     def __post_init__(self) -> None:
         """Take policies by their configured text, too; raises ValueError for a text that is no policy."""
@@ -94,6 +97,11 @@ class EntityRules:
         if self.posting_mode_from is None or day >= self.posting_mode_from:
             return self.posting_mode
         return PostingMode.SUMMARY if self.posting_mode is PostingMode.DETAILED else PostingMode.DETAILED
+
+    def last_locked_day(self, *, is_document: bool, is_taxed: bool) -> date | None:
+        """Return the last locked day of an invoice or credit note (``is_document``), or what carries taxes; None: nothing is locked."""
+        days = (self.locked_until, self.sales_locked_until if is_document else None, self.taxed_locked_until if is_taxed else None)
+        return max((day for day in days if day is not None), default=None)
 
     def tolerance_minor(self, currency: str) -> int:
         """Return the rounding tolerance of a document in a currency, in its minor units."""
