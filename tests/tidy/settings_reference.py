@@ -25,7 +25,7 @@ One TOML file, `counterfoil.toml` by default; `counterfoil init` writes it with 
 """
 NOTES: dict[str, dict[str, str]] = {
     "HubSettings": {
-        "home": "folder of the embedded database and the encryption key; made on the first run",
+        "home": "folder of the embedded database and the encryption key, beside this file if relative; made by the first `counterfoil up`",
         "database_url": "address of a PostgreSQL of yours; empty: the embedded one."
         " COUNTERFOIL_DATABASE_URL wins, and the file COUNTERFOIL_DATABASE_URL_FILE names",
         "host": "address the intake listens on",

@@ -8,6 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import key_checks, migrate
@@ -38,17 +41,32 @@ def url_of(configured: str) -> str:
     """Return the PostgreSQL to use, by the environment (the URL, or the file that holds it) or else as configured; empty: the embedded one.
 
     Raises:
-        SetupError: the file the environment names cannot be read or is empty.
+        SetupError: the file the environment names cannot be read or is empty, or what is given is no address.
     """
     url, name = os.environ.get(URL_VARIABLE, ""), os.environ.get(URL_FILE_VARIABLE, "")
-    if url or not name:
-        return url or configured
+    if url:
+        return _checked(url, URL_VARIABLE)
+    if not name:
+        return _checked(configured, "[hub] database_url")
     try:
         url = Path(name).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SetupError(f"{URL_FILE_VARIABLE}: {name} cannot be read: {error.strerror}", code="settings.secret_missing") from None
     if not url:
         raise SetupError(f"{URL_FILE_VARIABLE}: {name} is empty; put the database's URL there", code="settings.secret_missing")
+    return _checked(url, URL_FILE_VARIABLE)
+
+
+def _checked(url: str, said_by: str) -> str:
+    """Return an address that PostgreSQL's client can read. Its words about another are not repeated: they hold the password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise SetupError(
+            f"{said_by} is no address of a PostgreSQL: write postgresql://user:password@host:5432/database?sslmode=require, with the names"
+            " libpq knows behind the question mark",
+            code="settings.database_url",
+        ) from None
     return url
 
 

@@ -22,6 +22,7 @@ from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.windows import Window
+from counterfoil.store.cipher import KEY_FILE
 
 DEFAULT_PATH = Path("counterfoil.toml")
 HUB_VARIABLES = "COUNTERFOIL_HUB__"
@@ -149,7 +150,31 @@ def load(path: Path, *, is_intake: bool = False) -> Settings:
 def load_plain(path: Path) -> FileSettings:
     """Read a configuration file without the connectors' own settings, whose secrets need not be there; raises as :func:`load`."""
     text = _text_of(path)
-    return _file_of(_with_environment(_values_of(text, str(path))), text, str(path))
+    return _at_home(_file_of(_with_environment(_values_of(text, str(path))), text, str(path)), path)
+
+
+def _at_home(file: FileSettings, path: Path | None) -> FileSettings:
+    """Return the settings with ``home`` made absolute: a relative one lies beside the configuration file, wherever a command is run.
+
+    Raises:
+        SetupError: the hub lies where earlier releases looked, below the current folder; a second, empty one must not be begun.
+    """
+    if path is None or file.hub.home.is_absolute():
+        return file
+    home = path.absolute().parent / file.hub.home
+    former = Path.cwd() / file.hub.home
+    if former != home and not has_hub(home) and has_hub(former):
+        message = (
+            f"{path}: home: {home} holds no hub, and {former}, where earlier releases looked, does: move that folder there, or set"
+            f' `home = "{former}"` in [hub]'
+        )
+        raise SetupError(message, code="settings.home_moved")
+    return file.model_copy(update={"hub": file.hub.model_copy(update={"home": home})})
+
+
+def has_hub(home: Path) -> bool:
+    """Tell whether a home holds an embedded database or an encryption key."""
+    return (home / KEY_FILE).exists() or (home / "postgres").exists()
 
 
 def _with_environment(raw: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +235,7 @@ def _file_of(raw: Mapping[str, Any], text: str, name: str) -> FileSettings:
 def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None, *, is_intake: bool = False) -> Settings:
     """Validate a configuration given as values; ``text`` is where they came from, for the line numbers of errors. See :func:`load`."""
     name = str(path) if path else "configuration"
-    file = _file_of(raw, text, name)
+    file = _at_home(_file_of(raw, text, name), path)
     problems: list[str] = []
     connections = _connections(name, text, file, problems, is_intake=is_intake)
     _cross_check(name, text, file, connections, problems)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,9 +15,8 @@ from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, run
 from counterfoil.cli.wording import plural
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from counterfoil.app.checking import Checked
+    from counterfoil.app.settings import Settings
 
 WORDS = {"ok": "ok", "warning": "warning", "error": "ERROR"}
 ORDER = {"error": 0, "warning": 1, "ok": 2}
@@ -43,9 +46,20 @@ async def _check(config: Path) -> list[Checked]:
     from counterfoil.app.settings import load
 
     quiet()
-    with words.status("Asking the connected systems ..."):
-        async with open_hub(load(config)) as hub:
+    with words.status("Asking the connected systems ..."), ExitStack() as stack:
+        async with open_hub(_without_beginning(load(config), stack)) as hub:
             return await check_hub(hub)
+
+
+def _without_beginning(settings: Settings, stack: ExitStack) -> Settings:
+    """Return settings whose home is there, or one for this look alone: looking must not begin a hub."""
+    from counterfoil.app.settings import has_hub
+
+    if settings.database_url or has_hub(settings.hub.home):
+        return settings
+    home = Path(stack.enter_context(TemporaryDirectory(prefix="counterfoil-check-")))
+    home.chmod(0o755)  # a server that root starts runs as another user
+    return replace(settings, hub=settings.hub.model_copy(update={"home": home / "home"}))
 
 
 def _show(found: list[Checked]) -> None:

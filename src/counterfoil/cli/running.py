@@ -75,14 +75,20 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 @asynccontextmanager
 async def database_of(config: Path) -> AsyncIterator[tuple[FileSettings, Database]]:
-    """Open the database a configuration names, without its connections. Raises SetupError, StoreError."""
+    """Open the database a configuration names, without its connections. One that was never begun is not made.
+
+    Raises SetupError, StoreError.
+    """
     from counterfoil.app.database import open_database, url_of
     from counterfoil.app.logs import quiet
-    from counterfoil.app.settings import load_plain
+    from counterfoil.app.settings import has_hub, load_plain
+    from counterfoil.kit.errors import SetupError
 
     quiet()
     file = load_plain(config)
     url = url_of(file.hub.database_url)
+    if not url and not has_hub(file.hub.home):
+        raise SetupError(f"there is no hub in {file.hub.home} yet: `counterfoil up` begins one", code="settings.no_hub")
     async with open_database(file.hub.home, url, size_max=3, does_migrate=file.hub.does_migrate) as database:
         yield file, database
 

@@ -39,7 +39,7 @@ def test_amounts_have_the_decimals_of_their_currency() -> None:
 
 def test_the_json_has_exactly_the_promised_keys() -> None:
     answer = as_json(RIGHT)
-    assert list(answer) == ["conservation", "totals", "clearing", "cases", "seconds"]
+    assert list(answer) == ["conservation", "totals", "clearing", "cases", "unfinished", "seconds"]
     assert answer["conservation"] == {"received": 10, "normalized": 7, "ignored": 3, "parked": 0, "pending": 0, "balanced": True}
     assert answer["totals"][0] == {
         "entity": "US",
@@ -90,3 +90,10 @@ def test_a_shortage_of_one_source_does_not_hide_behind_a_surplus_of_another() ->
 
 def test_a_proof_of_nothing_is_no_proof() -> None:
     assert not Proof((), ()).is_proven
+
+
+def test_postings_it_did_not_wait_for_are_said_and_prove_nothing() -> None:
+    gave_up = replace(RIGHT, unfinished=517)
+    assert not gave_up.is_proven
+    assert as_json(gave_up)["unfinished"] == 517
+    assert "517 postings unfinished" in shown(gave_up)

@@ -80,17 +80,18 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything a run of the demonstration ends with. ``seconds`` is how long it took."""
+    """Everything a run of the demonstration ends with. ``seconds``: how long it took; ``unfinished``: postings it did not wait for."""
 
     proof: Proof
     conservation: Conservation
     cases: tuple[CaseLine, ...]
     seconds: float
+    unfinished: int = 0
 
     @property
     def is_proven(self) -> bool:
         """Whether every difference is zero, nothing is missing, and nothing is left to do."""
-        left = self.conservation.pending + self.conservation.parked + len(self.cases)
+        left = self.conservation.pending + self.conservation.parked + len(self.cases) + self.unfinished
         return self.proof.is_proven and self.conservation.is_balanced and left == 0
 
 
@@ -130,6 +131,7 @@ def as_json(result: Result) -> dict[str, Any]:
             for row in result.proof.clearing
         ],
         "cases": [asdict(case) for case in result.cases],
+        "unfinished": result.unfinished,
         "seconds": round(result.seconds, 1),
     }
 
@@ -214,4 +216,7 @@ def _verdict(result: Result) -> Text:
     if result.is_proven:
         return Text(f"Every difference is zero. {result.seconds:.1f} s", style="bold green")
     wrong = sum(not row.is_equal for row in result.proof.totals) + sum(row.difference_minor != 0 for row in result.proof.clearing)
-    return Text(f"Not proven: {wrong} totals differ, {len(result.cases)} cases are open. {result.seconds:.1f} s", style=WRONG)
+    words = f"Not proven: {wrong} totals differ, {len(result.cases)} cases are open. {result.seconds:.1f} s"
+    if result.unfinished:
+        words = f"{result.unfinished} postings unfinished when nothing went on any more: the differences hold them. {words}"
+    return Text(words, style=WRONG)

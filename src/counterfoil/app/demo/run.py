@@ -28,7 +28,10 @@ from .proof import prove
 from .report import CaseLine, Result, conservation_of
 from .world import RealOdoo, World, open_world
 
-SETTLE_TIMEOUT_S = 120.0
+STALLED_AFTER_S = 120.0
+"""Nothing was booked for so long: what is left will not be, and the result says how much that is."""
+SETTLE_MAX_S = 3600.0
+"""Of settling at most, however slowly it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,14 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
         await _play(options, world, clock, hub, watch)
         watch.phase("Faults off: polling heals what was lost, the rest is booked")
         await calm(world.stripe, world.odoo_control)
-        await _settle(hub, watch)
+        unfinished = await _settle(hub, watch)
         watch.phase("Reading both sides by their own clients")
         proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
         async with hub.pool.connection() as conn:
             where = await views.conservation(conn)
             open_cases = await cases.list_cases(conn)
         lines = tuple(CaseLine(str(case.id), case.case_class, case.cause, case.entity) for case in open_cases)
-        return Result(proof, conservation_of(where), lines, time.monotonic() - started)
+        return Result(proof, conservation_of(where), lines, time.monotonic() - started, unfinished)
 
 
 def _settings(world: World, home: Path) -> Settings:
@@ -123,23 +126,32 @@ async def _report_work(hub: Hub, watch: Watch) -> None:
         await _work_left(hub, watch)
 
 
-async def _work_left(hub: Hub, watch: Watch) -> int:
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What was done so far, what is left of it, and of that the postings nobody waits for but time."""
+
+    done: int
+    left: int
+    postings: int
+
+
+async def _work_left(hub: Hub, watch: Watch) -> _Left:
     async with hub.pool.connection() as conn:
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
     done = sum(line.done for line in where.targets)
     still_open = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     watch.work(done, still_open)
-    return undecided + still_open + sum(line.pending for line in where.sources)
+    read = sum(line.normalized + line.ignored for line in where.sources)
+    return _Left(done + read, undecided + still_open + sum(line.pending for line in where.sources), still_open)
 
 
-async def _settle(hub: Hub, watch: Watch) -> None:
-    """Poll every source once more to its end, twice, with everything booked in between; bounded: a stuck record must show, not hang."""
-    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+async def _settle(hub: Hub, watch: Watch) -> int:
+    """Poll every source once more to its end, twice, with everything booked in between; return how many postings are unfinished.
 
-    async def is_done() -> bool:
-        return await _work_left(hub, watch) == 0
-
+    It goes on while something is done, and is bounded: a stuck record must show, not hang.
+    """
+    until = time.monotonic() + SETTLE_MAX_S
     for _ in range(2):
         before = await _covered(hub)
         await hub.wake([("poll", name) for name in hub.sources])
@@ -148,8 +160,21 @@ async def _settle(hub: Hub, watch: Watch) -> None:
             now = await _covered(hub)
             return all(now[name] > before.get(name, now[name]) for name in hub.sources)
 
-        await wait_until(is_polled, timeout_s=min(30.0, max(1.0, deadline - time.monotonic())))
-        await wait_until(is_done, timeout_s=max(1.0, deadline - time.monotonic()), every_s=0.25)
+        await wait_until(is_polled, timeout_s=30.0)
+        found = await _while_it_goes_on(hub, watch, until)
+    return found.postings
+
+
+async def _while_it_goes_on(hub: Hub, watch: Watch, until: float) -> _Left:
+    """Wait until nothing is left, nothing was done for STALLED_AFTER_S, or the time is up; return what is left."""
+    last_done, last_at = -1, time.monotonic()
+    while True:
+        found, now = await _work_left(hub, watch), time.monotonic()
+        if found.done > last_done:
+            last_done, last_at = found.done, now
+        if found.left == 0 or now - last_at > STALLED_AFTER_S or now > until:
+            return found
+        await asyncio.sleep(0.25)
 
 
 async def _covered(hub: Hub) -> dict[str, datetime]:
