@@ -78,7 +78,9 @@ async def invoice(api: Api, invoice_id: str) -> Object | None:
 
 
 async def complete_invoice(api: Api, found: Object) -> Object:
-    """Return an invoice (fetched or listed) with what it leaves out: lines and payments beyond the embedded ones, tax rates."""
+    """Return an invoice (fetched or listed) with what it leaves out: lines and payments beyond the embedded ones, tax rates, and the credit
+    notes that lowered a voided one.
+    """
     result = dict(found)
     await _complete(api, result, "lines", address("invoices", found["id"], "lines"))
     if isinstance(result.get("payments"), dict) and result["payments"].get("has_more"):
@@ -87,6 +89,9 @@ async def complete_invoice(api: Api, found: Object) -> Object:
     if isinstance(result.get("payments"), dict):
         result["payments"] = {**result["payments"], "data": [_lean(payment) for payment in result["payments"]["data"]]}
     result["counterfoil"] = {"account": api.account, "tax_rates": await _rates_of(api, result)}
+    if result.get("status") == "void" and result.get("pre_payment_credit_notes_amount"):
+        notes = await api.all("/v1/credit_notes", [("invoice", found["id"])])
+        result["counterfoil"]["credit_notes"] = [note["id"] for note in notes]
     return result
 
 

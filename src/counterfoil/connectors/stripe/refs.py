@@ -11,6 +11,8 @@ ANY_ACCOUNT = "*"
 """Stands for the account where only the object's id is known; fetching tries the accepted accounts in order."""
 
 OOB_PREFIX = "oob_"
+REST = "rest"
+"""Ends the id of what was paid outside Stripe beside payments that are on record: ``oob_<invoice>.rest``."""
 FAILURE_PREFIX = "failure_"
 SHIPPING_SUFFIX = "_shipping"
 
@@ -64,7 +66,7 @@ def locate(ref: ObjectRef) -> str | None:
     if namespace != NAMESPACE or not object_id or "/" in object_id or kind is None:
         return None
     if ref.kind is ObjectKind.PAYMENT and object_id.startswith(OOB_PREFIX):
-        kind, object_id = "invoice", object_id.removeprefix(OOB_PREFIX)
+        kind, object_id = "invoice", object_id.removeprefix(OOB_PREFIX).partition(".")[0]
     if ref.kind is ObjectKind.REFUND and object_id.startswith(FAILURE_PREFIX):
         kind, object_id = "charge", object_id.removeprefix(FAILURE_PREFIX)
     return str(Ref(ANY_ACCOUNT, kind, object_id))

@@ -186,12 +186,26 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidPart:
+    """One payment of an invoice, as the invoice tells it: ``id`` is the application's (``Application.id``), ``payment_id`` the payment's.
+
+    ``amount`` is what was paid, or only what the invoice took of it: sources differ.
+    """
+
+    id: str
+    amount: Money
+    paid_at: datetime | None = None
+    payment_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
     """A bill. ``total`` is what the document says (lines - discounts + exclusive taxes) and may be zero or negative.
 
     ``starting_balance`` and ``ending_balance``: the customer balance at the source before and after finalization
     (negative = credit); their difference is the use or creation of customer credit.
     ``credited_before_payment``: sum of credit notes issued while it was open.
+    ``paid_parts``: its payments, oldest first; ``credit_note_ids``: the credit notes issued on it. None: the source does not tell.
     """
 
     id: str
@@ -221,6 +235,10 @@ class Invoice:
     next_attempt_at: datetime | None = None
     customer_name: str = ""
     customer_country: str = ""
+    customer_account: str = ""  # an account of the source that is billed in place of a customer
+    amount_overpaid: Money | None = None  # paid beyond what was due, and added to the customer's balance
+    paid_parts: tuple[PaidPart, ...] | None = None
+    credit_note_ids: tuple[str, ...] | None = None
 
 
 class CreditNoteState(StrEnum):
@@ -277,10 +295,11 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Part of a payment that pays one invoice, in the payment's currency."""
+    """Part of a payment that pays one invoice, in the payment's currency. ``id``: the source's own, where it has one."""
 
     invoice_id: str
     amount: Money
+    id: str = ""
 
 
 class PaymentState(StrEnum):
@@ -298,6 +317,8 @@ class Payment:
     """Money a customer paid, gross. ``applications`` may be empty or less than the amount: the rest is customer credit.
 
     ``is_out_of_band``: paid outside the processor (bank transfer marked by hand): it never touches its clearing account.
+    ``earlier_parts``: what was paid outside the processor on the same invoice by the payments told before this one, ``first_part_id`` and
+    later ones; None: the source tells of no parts.
     """
 
     id: str
@@ -310,6 +331,8 @@ class Payment:
     failure_code: str = ""
     method: str = ""
     is_out_of_band: bool = False
+    earlier_parts: Money | None = None
+    first_part_id: str = ""
 
 
 class RefundState(StrEnum):
@@ -408,9 +431,10 @@ class BalanceEntry:
 
 @dataclass(frozen=True, slots=True)
 class CustomerCredit:
-    """A change of a customer's balance at the source that no invoice or credit note explains (granted or taken by hand).
+    """A change of a customer's balance at the source that no invoice or credit note explains: granted or taken by hand, or paid in.
 
-    ``amount`` is signed as the source's balance: negative = credit granted.
+    ``amount`` is signed as the source's balance: negative = credit granted. ``is_paid``: it came of a payment, of more than the invoice
+    ``invoice_id`` was due for or ahead of any invoice, and is no gift.
     """
 
     id: str
@@ -418,6 +442,8 @@ class CustomerCredit:
     amount: Money
     occurred_at: datetime
     description: str = ""
+    is_paid: bool = False
+    invoice_id: str = ""
 
 
 class ErpState(StrEnum):

@@ -53,6 +53,30 @@ def _union(one: tuple[e.Settlement, ...], other: tuple[e.Settlement, ...]) -> tu
     return tuple(sorted(by_id.values(), key=lambda settlement: (settlement.occurred_at, settlement.id)))
 
 
+def _named(newer: tuple[e.PaidPart, ...] | None, older: tuple[e.PaidPart, ...] | None) -> tuple[e.PaidPart, ...] | None:
+    """Return an invoice's payments with the ids that only the older state names."""
+    if newer is None or older is None:
+        return older if newer is None else newer
+    known = {part.id: part.payment_id for part in older}
+    return tuple(part if part.payment_id else replace(part, payment_id=known.get(part.id, "")) for part in newer)
+
+
+def _kept(deleted: e.Customer, known: e.Customer) -> e.Customer:
+    """Return a deleted customer with what was known of it: what is told of it now may be no more than its id, or an old bill's copy."""
+    is_named = known.name not in ("", known.id.partition(":")[2])
+    return replace(
+        deleted,
+        name=known.name if is_named else deleted.name,
+        email=known.email or deleted.email,
+        phone=known.phone or deleted.phone,
+        address=known.address if known.address != e.Address() else deleted.address,
+        currency=known.currency or deleted.currency,
+        tax_exemption=deleted.tax_exemption if known.tax_exemption is e.TaxExemption.NONE else known.tax_exemption,
+        tax_ids=known.tax_ids or deleted.tax_ids,
+        locale=known.locale or deleted.locale,
+    )
+
+
 T = TypeVar("T", bound=e.Entity)
 
 
@@ -91,7 +115,13 @@ def fill_gaps(newer: T, older: e.Entity) -> T:
                 items=newer.items or older.items,
             )
         case e.Customer(), e.Customer():
-            filled = replace(newer, merged_into=newer.merged_into or older.merged_into)
+            filled = replace(_kept(newer, older) if newer.is_deleted else newer, merged_into=newer.merged_into or older.merged_into)
+        case e.Invoice(), e.Invoice():
+            filled = replace(
+                newer,
+                paid_parts=_named(newer.paid_parts, older.paid_parts),
+                credit_note_ids=older.credit_note_ids if newer.credit_note_ids is None else newer.credit_note_ids,
+            )
         case _:
             pass
     return filled  # type: ignore[return-value]  # replace keeps the type; the match cannot say so

@@ -1,9 +1,10 @@
-"""Parts in proportion: a document's lines and taxes scaled to a part of its total, equal to the minor unit."""
+"""Parts of documents: lines and taxes scaled to a part of the total, or less what was credited, equal to the minor unit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 
@@ -55,3 +56,39 @@ def _scaled_tax(tax: DocumentTax, amount: Money | None, ratio: Fraction) -> Docu
     if amount is None:
         amount = Money(round_minor(tax.amount.minor * ratio, Rounding.HALF_EVEN), tax.amount.currency)
     return replace(tax, amount=amount, taxable=taxable)
+
+
+def less_lines(lines: Sequence[DocumentLine], taken: Sequence[DocumentLine]) -> tuple[DocumentLine, ...]:
+    """Return what is left of a document's lines when others are taken off, like from like (account, product, taxes).
+
+    What finds no line of its like that is large enough stays as a line of the other sign: the sum of each account and tax is right
+    anyhow. A line that was lowered has quantity 1.
+    """
+    left = list(lines)
+    for off in taken:
+        place = next((i for i, line in enumerate(left) if _like(line) == _like(off) and _covers(line, off)), None)
+        if place is None:
+            left.append(_less(replace(off, amount=off.amount - off.amount, taxes=tuple(_nothing(tax) for tax in off.taxes)), off))
+        else:
+            left[place] = _less(left[place], off)
+    return tuple(line for line in left if line.amount or any(tax.amount for tax in line.taxes))
+
+
+def _like(line: DocumentLine) -> tuple[object, ...]:
+    return line.account, line.product_id, tuple((tax.target_tax, tax.is_inclusive) for tax in line.taxes)
+
+
+def _covers(line: DocumentLine, off: DocumentLine) -> bool:
+    return (line.amount.minor >= 0) == (off.amount.minor >= 0) and abs(line.amount) >= abs(off.amount)
+
+
+def _nothing(tax: DocumentTax) -> DocumentTax:
+    return replace(tax, amount=tax.amount - tax.amount, taxable=tax.taxable - tax.taxable)
+
+
+def _less(line: DocumentLine, off: DocumentLine) -> DocumentLine:
+    taxes = tuple(
+        replace(tax, amount=tax.amount - less.amount, taxable=tax.taxable - less.taxable)
+        for tax, less in zip(line.taxes, off.taxes, strict=True)
+    )
+    return replace(line, amount=line.amount - off.amount, quantity=Decimal(1), taxes=taxes)

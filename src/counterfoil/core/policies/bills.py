@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import PostDocument
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 
@@ -39,21 +40,60 @@ class Bill:
         """An older debt of the customer that was collected with this invoice."""
         return Money(max(-self.balance_change.minor, 0) if self.invoice.total.minor >= 0 else 0, self.invoice.currency)
 
-    def settle(self, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
-        """Match a credit with the invoice, and with the debt it carried over.
+    @property
+    def due(self) -> Money:
+        """What is to be paid by this invoice: its own part and the debt it collects."""
+        return self.own_part + self.carried_part
 
-        A payment of all that is due pays both. A partial one is split in proportion, cut to the minor unit, so that whatever the order and
-        number of payments neither is ever overpaid.
+    def taken(self, amount: Money, start: int) -> Money:
+        """Return how much of a payment the invoice takes: never more than is left to be paid after the ``start`` minor units before it."""
+        return Money(max(min(amount.minor, self.due.minor - start), 0), amount.currency)
+
+    def start_of(self, applications: Sequence[e.Application]) -> int:
+        """Return how much was paid on the invoice before a payment, in minor units: all that is known of, if it is not known itself."""
+        ids = {application.id for application in applications}
+        before = 0
+        for part in self.invoice.paid_parts or ():
+            if part.id in ids:
+                break
+            before += part.amount.minor
+        return before
+
+    def knows(self, applications: Sequence[e.Application], amount: Money) -> bool:
+        """Tell whether the invoice's state is as new as a payment: what it says to be open is open beside that payment."""
+        if self.invoice.paid_parts is not None and all(application.id for application in applications):
+            return {application.id for application in applications} <= {part.id for part in self.invoice.paid_parts}
+        remaining = self.invoice.amount_remaining
+        return remaining is not None and self.due - remaining >= amount
+
+    def shares(self, amount: Money, start: int) -> tuple[Money, Money]:
+        """Return what a payment pays of the invoice itself and of the debt it collects; ``start`` minor units were paid before it.
+
+        The older debt is paid first, and nothing beyond what is due: so that the shares of all payments sum to the whole, whenever a credit
+        note comes between them. A source that does not list the payments has them split in proportion, cut to the minor unit.
         """
-        own, carried = self.own_part, self.carried_part
-        if not carried:
-            self.books.match(self.document, credit, amount, after, is_undoable=is_undoable)
-            return
-        due = own.minor + carried.minor
-        paid = min(amount.minor, due)
-        for debit, part in ((self.document, own), (self.balance, carried)):
-            share = Money(part.minor * paid // due, amount.currency)
+        own, carried = self.own_part.minor, self.carried_part.minor
+        if carried and self.invoice.paid_parts is None:
+            paid = min(amount.minor, own + carried)
+            of_own, of_carried = own * paid // (own + carried), carried * paid // (own + carried)
+        else:
+            of_carried = _overlap(start, amount.minor, 0, carried)
+            of_own = _overlap(start, amount.minor, carried, carried + own)
+        return Money(of_own, amount.currency), Money(of_carried, amount.currency)
+
+    def settle(self, credit: Posted, amount: Money, start: int, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
+        """Match a credit with the invoice, and with the debt it carried over; ``start``: minor units paid before it."""
+        for debit, share in zip((self.document, self.balance), self.shares(amount, start), strict=True):
             self.books.match(debit, credit, share, after, is_undoable=is_undoable)
+
+    def settled(self) -> tuple[Money, Money]:
+        """Return what was paid of the invoice itself and of the debt it collects, as far as the source tells."""
+        paid = self.invoice.amount_paid or Money(0, self.invoice.currency)
+        return self.shares(paid, 0)
+
+
+def _overlap(start: int, length: int, low: int, high: int) -> int:
+    return max(min(start + length, high) - max(start, low), 0)
 
 
 def balance_change_of(invoice: e.Invoice) -> Money:
@@ -85,3 +125,12 @@ def entity_of(draft: Draft, invoice: e.Invoice) -> EntityRules | None:
     """Return the entity an invoice is booked in, from whatever object's point of view; None if it is not routed (yet)."""
     country = country_of(draft, invoice)
     return None if country is None else draft.find_route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency)
+
+
+def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[str, ...]] | None:
+    """Return a document as it may have been posted, and the products it needed; None if it certainly was not."""
+    posted = draft.booked(name, object_id)
+    if posted is None or not isinstance(posted.arguments, PostDocument):
+        return None
+    product = f"{ObjectKind.PRODUCT.value}/"
+    return posted.arguments, tuple(need for need in posted.needs if need.startswith(product))

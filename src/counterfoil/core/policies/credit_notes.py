@@ -12,13 +12,14 @@ from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.invariants import InvariantError
 
-from .bills import Bill, bill_of
+from .bills import Bill, bill_of, posted_document
 from .booking import OUT_OF_BAND, RECEIVABLE, Books, Posted
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines
 from .missing import no_customer
 from .refunds import given_back, match_credit_note, refunded_part
 from .routing import invoice_of_credit_note, route_credit_note
+from .write_offs import make_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,26 @@ def credit_note(draft: Draft, state: e.CreditNote) -> None:
     if entity is None:
         return
     _check_parts(state)
-    lines = document_lines(draft, entity, state.lines)
-    if lines is None:
-        return
     document = Posted(draft.event.subject.key, draft.day(entity, state.issued_at))
     bill = bill_of(draft, invoice, entity) if invoice else None
     credit = Credit(Books(draft, entity, customer.id), state, document, bill)
-    posted = _post(credit, lines)
+    made = _made(credit)
+    if made is None:
+        return
+    _post(credit, *made)
     _give_back(credit)
     _match_refunds(credit)
     if state.state is e.CreditNoteState.VOID:
-        _void(credit, posted, lines)
+        _void(credit, *made)
+
+
+def _made(credit: Credit) -> tuple[PostDocument, tuple[str, ...]] | None:
+    """Return the document and the products it needs: as it was posted, whatever is mapped by now; None if it cannot be made."""
+    posted = posted_document(credit.books.draft, "credit_note", credit.note.id)
+    if posted is not None:
+        return posted
+    lines = document_lines(credit.books.draft, credit.books.entity, credit.note.lines)
+    return None if lines is None else (_document(credit, lines), lines.needs)
 
 
 def _check_parts(state: e.CreditNote) -> None:
@@ -77,14 +87,13 @@ def _content(state: e.CreditNote) -> str:
     return digest(canonical_text((state.currency, state.total, state.tax, state.issued_at)), *lines)
 
 
-def _post(credit: Credit, lines: Lines) -> PostDocument:
-    """Wish the document, and its match with the open invoice for the part before payment."""
+def _document(credit: Credit, lines: Lines) -> PostDocument:
     books, note, bill = credit.books, credit.note, credit.bill
     # A target may match a reversal with its original by itself. That is right only where all of it is taken off the open invoice:
     # what is given back after payment must not eat what a payment, still to be matched, will settle.
     is_all_before = credit.before_payment == note.total
     reverses = bill.document.key if bill is not None and is_all_before and books.has_document(bill.document) else ""
-    document = PostDocument(
+    return PostDocument(
         customer_id=books.customer_id,
         currency=note.currency,
         issued_on=credit.document.day,
@@ -98,13 +107,28 @@ def _post(credit: Credit, lines: Lines) -> PostDocument:
         memo=f"credits invoice {bill.invoice.number or bill.invoice.id}" if bill else "",
         rounding_tolerance=books.entity.tolerance_minor(note.currency),
     )
-    needs = (books.customer_key, *((reverses,) if reverses else ()), *lines.needs)
+
+
+def _post(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]) -> None:
+    """Wish the document, and its match with the open invoice for the part before payment."""
+    books, note, bill = credit.books, credit.note, credit.bill
+    needs = (books.customer_key, *((document.reverses,) if document.reverses else ()), *product_needs)
     wanted = Wanted(books.entity, CommandKind.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
     books.draft.wish(replace(wanted, order_key=books.customer_id, content=_content(note)))
-    is_void = note.state is e.CreditNoteState.VOID
-    if bill is not None and (not is_void or books.may_be_matched(bill.document, credit.document)):
+    if bill is None:
+        return
+    if note.state is not e.CreditNoteState.VOID:
+        books.match(bill.document, credit.document, credit.before_payment, _room(credit, bill), is_undoable=True)
+    elif books.may_be_matched(bill.document, credit.document):
         books.match(bill.document, credit.document, credit.before_payment, is_undoable=True)
-    return document
+
+
+def _room(credit: Credit, bill: Bill) -> tuple[str, ...]:
+    """Have the write-off of an uncollectible invoice let go of it as far as it is credited; returns the keys of the releases."""
+    if not credit.before_payment:
+        return ()
+    credited = bill.invoice.credited_before_payment or Money(0, credit.note.currency)
+    return make_room(bill, is_known=credited >= credit.before_payment)
 
 
 def _give_back(credit: Credit) -> None:
@@ -142,14 +166,15 @@ def _match_refunds(credit: Credit) -> None:
             match_credit_note(given, credit.note, credit.books.entity)
 
 
-def _void(credit: Credit, document: PostDocument, lines: Lines) -> None:
+def _void(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Reverse a voided credit note by an invoice of the void day, matched with it; the credited invoice is open again."""
     books, note = credit.books, credit.note
     day = books.draft.day(books.entity, note.voided_at) if note.voided_at else credit.document.day
     void = Posted(f"{ObjectKind.INVOICE.value}/void.{note.id}", day)
     memo = f"void of credit note {note.number or note.id}"
-    reversal = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
-    needs = (books.customer_key, *lines.needs)
+    dated = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
+    reversal = replace(dated, customer_id=books.customer_id)
+    needs = (books.customer_key, *product_needs)
     wanted = Wanted(books.entity, CommandKind.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id)
     books.draft.wish(wanted)
     released = books.unmatch(credit.bill.document, credit.document) if credit.bill is not None else ()

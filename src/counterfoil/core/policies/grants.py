@@ -11,18 +11,24 @@ from .booking import Books
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .missing import no_customer
+from .paid_credits import paid_credit
 
 ADJUSTMENT = Account(AccountRole.ADJUSTMENT)
 _ROLES = {role.value: role for role in AccountRole}
 
 
 def customer_credit(draft: Draft, state: e.CustomerCredit) -> None:
-    """Decide a change of a customer's balance made by hand: Dr adjustment / Cr customer credit when it was granted, else the other way."""
+    """Decide a change of a customer's balance made by hand: Dr adjustment / Cr customer credit when it was granted, else the other way; one
+    that came of a payment: see ``paid_credits``.
+    """
     if not state.customer_id:
         no_customer(draft, state.amount)
         return
     customer = draft.customer(state.customer_id)
     if customer is None:
+        return
+    if state.is_paid:
+        paid_credit(draft, state, customer)
         return
     entity = draft.route(draft.event.subject, customer.address.country, state.amount.currency, state.amount)
     if entity is None:

@@ -1,100 +1,40 @@
-"""How invoices end other than by payment: void after issue, uncollectible, and paid or voided after having been written off."""
+"""How invoices end other than by payment: uncollectible (``write_offs``), and void after issue."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
-from counterfoil.core.canonical.commands import CommandKind, PostDocument, PostEntry
-from counterfoil.core.canonical.entities import Invoice, InvoiceState
-from counterfoil.core.canonical.ids import ObjectKind, external_key
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, DocumentLine, PostDocument
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money, total
-from counterfoil.core.finance.entries import customer_balance_lines, transfer_lines
-from counterfoil.core.finance.proportion import scale_lines
+from counterfoil.core.finance.entries import customer_balance_lines
+from counterfoil.core.finance.proportion import less_lines, scale_lines
 
-from .bills import Bill
-from .booking import BAD_DEBT, RECEIVABLE, Posted
-from .draft import Draft, Wanted
-
-_SETTLED = frozenset({InvoiceState.PAID, InvoiceState.VOID})
+from .bills import Bill, posted_document
+from .booking import RECEIVABLE, Posted
+from .draft import Wanted
+from .lines import document_lines
+from .write_offs import write_off
 
 
 def end(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Book how the invoice ended, if it did. ``document`` is the document it was posted as."""
-    released = _write_off(bill)
-    if bill.invoice.state is InvoiceState.VOID:
+    released = write_off(bill)
+    if bill.invoice.state is e.InvoiceState.VOID:
         _void(bill, document, product_needs, released)
-
-
-def _day(bill: Bill, instant: datetime | None) -> date:
-    return bill.books.draft.day(bill.books.entity, instant) if instant else bill.document.day
-
-
-def written_off(draft: Draft, invoice: Invoice) -> Money | None:
-    """Return what was written off of an invoice as far as it was wished or summed up before; None if nothing was."""
-    return _booked(draft, "bad_debt", invoice)
-
-
-def _booked(draft: Draft, name: str, invoice: Invoice) -> Money | None:
-    key = external_key(name, invoice.id)
-    wish = draft.view.wished(key)
-    if wish is not None and isinstance(wish.command.arguments, PostEntry):
-        return abs(wish.command.arguments.lines[0].amount)
-    items = [item.amount for item in draft.view.summarized(key) if item.account == BAD_DEBT]
-    return abs(total(items, invoice.currency)) if items else None
-
-
-@dataclass(frozen=True, slots=True)
-class _WriteOff:
-    """The write-off entry of a bill and what it takes to book one entry against bad debt."""
-
-    bill: Bill
-    entry: Posted
-
-    def book(self, name: str, amount: Money, day: date) -> Posted:
-        books = self.bill.books
-        lines = transfer_lines(BAD_DEBT, RECEIVABLE, amount, credit_customer=books.customer_id)
-        memo = f"uncollectible, invoice {self.bill.invoice.number or self.bill.invoice.id}"
-        return books.entry(name, self.bill.invoice.id, lines, day, memo=memo)
-
-
-def _write_off(bill: Bill) -> tuple[str, ...]:
-    """Write off what an uncollectible invoice leaves open; take it back when it is paid or voided after all. Returns what was released.
-
-    The write-off is kept as first booked, however often the invoice is decided. What is recovered while it stays uncollectible is
-    taken back once it ends, in one entry. An invoice that was first seen when it was paid already was never written off here.
-    """
-    invoice, draft = bill.invoice, bill.books.draft
-    written = written_off(draft, invoice)
-    released: tuple[str, ...] = ()
-    off = _WriteOff(bill, Posted(f"entry/bad_debt.{invoice.id}", _day(bill, invoice.uncollectible_at)))
-    if invoice.state is InvoiceState.UNCOLLECTIBLE:
-        open_part = written or invoice.amount_remaining or Money(0, invoice.currency)
-        off.book("bad_debt", open_part, off.entry.day)
-        bill.settle(off.entry, open_part, is_undoable=True)
-    elif written is not None and invoice.state in _SETTLED:
-        off.book("bad_debt", written, off.entry.day)
-        released = release(bill)
-        ended = invoice.paid_at if invoice.state is InvoiceState.PAID else invoice.voided_at
-        recovery = off.book("recovery", -written, _day(bill, ended))
-        bill.books.match(recovery, off.entry, written, released)
-    return released
-
-
-def release(bill: Bill) -> tuple[str, ...]:
-    """Wish that the write-off lets go of the invoice, so that a payment can take its place; returns the keys of the releases."""
-    invoice = bill.invoice
-    entry = Posted(f"entry/bad_debt.{invoice.id}", _day(bill, invoice.uncollectible_at))
-    return (*bill.books.unmatch(bill.document, entry), *bill.books.unmatch(bill.balance, entry))
 
 
 def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], released: tuple[str, ...]) -> None:
     """Reverse a voided invoice by a credit note of the void day, never by canceling it in place: its period may be closed.
 
-    Credit notes issued before stand: only the rest is reversed, in proportion. Customer credit that was used goes back to the customer.
+    Credit notes issued before stand: only the rest is reversed. Customer credit that was used goes back to the customer, and what was paid
+    stays his, open on the reversal.
     """
     invoice, books = bill.invoice, bill.books
-    day = _day(bill, invoice.voided_at)
+    day = books.draft.day(books.entity, invoice.voided_at) if invoice.voided_at else bill.document.day
     reversal = _reversal(bill, document, day)
     if reversal is None:
         return
@@ -106,28 +46,68 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], re
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)
     returned = books.entry("balance_return", invoice.id, lines, day, memo=f"customer balance, void of {invoice.number or invoice.id}")
     if is_credit_note:
-        books.match(bill.document, void, bill.own_part, released)
+        paid_own, paid_carried = bill.settled()
+        books.match(bill.document, void, bill.own_part - paid_own, released)
         books.match(returned, void, min(bill.balance_change, reversal.total))
-        books.match(bill.balance, returned, bill.carried_part)
+        books.match(bill.balance, returned, bill.carried_part - paid_carried)
         return
     books.match(void, returned, min(-bill.balance_change, reversal.total))
     books.match(void, bill.document, reversal.total + min(bill.balance_change, Money(0, invoice.currency)))
 
 
 def _reversal(bill: Bill, document: PostDocument, day: date) -> PostDocument | None:
+    """Return what is to be reversed: the document as it was posted, less what was credited; None if nothing is left or not all is known."""
     invoice = bill.invoice
     credited = invoice.credited_before_payment
     lines, rest = document.lines, document.total
     if credited and rest:
         rest = rest - credited
-        if rest.minor <= 0:
+        left = _less_credited(bill, lines, credited) if rest.minor > 0 else None
+        if left is None:
             return None
-        lines = scale_lines(lines, rest)
+        lines = left
     tax = total((tax.amount for line in lines for tax in line.taxes), invoice.currency)
     # A target may match a reversal with its original by itself: right only where no customer credit is to be given back by it.
     is_plain = invoice.total.minor >= 0 and bill.balance_change.minor <= 0
     reverses = bill.document.key if is_plain and bill.books.has_document(bill.document) else ""
     memo = f"void of {invoice.number or invoice.id}"
-    return replace(
-        document, lines=lines, total=rest, tax=tax, issued_on=day, accounting_on=day, due_on=day, number="", reverses=reverses, memo=memo
-    )
+    dated = replace(document, customer_id=bill.books.customer_id, issued_on=day, accounting_on=day, due_on=day, number="", memo=memo)
+    return replace(dated, lines=lines, total=rest, tax=tax, reverses=reverses)
+
+
+def _less_credited(bill: Bill, lines: Sequence[DocumentLine], credited: Money) -> tuple[DocumentLine, ...] | None:
+    """Return the lines without what credit notes took off them; in proportion where the source does not say which. None: wait for them."""
+    document_total = _sum(lines, credited.currency)
+    if bill.invoice.credit_note_ids is None:
+        return scale_lines(lines, document_total - credited)
+    taken: list[DocumentLine] = []
+    for note_id in bill.invoice.credit_note_ids:
+        found = _credited_by(bill, note_id)
+        if found is None:
+            return None
+        taken += found
+    left = less_lines(lines, taken)
+    return left if _sum(taken, credited.currency) == credited else scale_lines(lines, document_total - credited)
+
+
+def _credited_by(bill: Bill, note_id: str) -> tuple[DocumentLine, ...] | None:
+    """Return the lines by which a credit note lowered the open invoice, as they were posted; None, and a wait, if it is not known."""
+    draft = bill.books.draft
+    note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
+    if not isinstance(note, e.CreditNote):
+        draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+        return None
+    before = note.before_payment or Money(0, note.currency)
+    if note.state is e.CreditNoteState.VOID or not before:
+        return ()
+    posted = posted_document(draft, "credit_note", note.id)
+    made = posted[0] if posted else document_lines(draft, bill.books.entity, note.lines)
+    if made is None:
+        return None
+    lines = made.lines
+    return lines if before == note.total else scale_lines(lines, before)
+
+
+def _sum(lines: Sequence[DocumentLine], currency: str) -> Money:
+    exclusive = (tax.amount for line in lines for tax in line.taxes if not tax.is_inclusive)
+    return total((line.amount for line in lines), currency) + total(exclusive, currency)

@@ -11,7 +11,7 @@ from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import customer_balance_lines
 
 from . import invoice_ends
-from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of
+from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of, posted_document
 from .booking import RECEIVABLE
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines, negated
@@ -37,13 +37,23 @@ def invoice(draft: Draft, state: e.Invoice) -> None:
     if entity.zero_invoice_policy is ZeroInvoicePolicy.SKIP and _is_all_zero(state):
         draft.ignore("invoice_of_zero_skipped")
         return
-    lines = document_lines(draft, entity, state.lines)
     bill = bill_of(draft, state, entity)
-    if lines is None or bill is None:
+    made = None if bill is None else _made(bill)
+    if bill is None or made is None:
         return
-    posted = _post(bill, lines)
+    _post(bill, *made)
     _book_balance(bill)
-    invoice_ends.end(bill, posted, lines.needs)
+    invoice_ends.end(bill, *made)
+
+
+def _made(bill: Bill) -> tuple[PostDocument, tuple[str, ...]] | None:
+    """Return the document and the products it needs: as it was posted, whatever is mapped by now; None if it cannot be made."""
+    draft, state = bill.books.draft, bill.invoice
+    posted = posted_document(draft, "invoice", state.id)
+    if posted is not None:
+        return posted
+    lines = document_lines(draft, bill.books.entity, state.lines)
+    return None if lines is None else (_document(bill, lines), lines.needs)
 
 
 def _is_all_zero(state: e.Invoice) -> bool:
@@ -75,15 +85,13 @@ def _document(bill: Bill, lines: Lines) -> PostDocument:
     )
 
 
-def _post(bill: Bill, lines: Lines) -> PostDocument:
+def _post(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Wish the invoice; one of a negative total is a credit note with all signs turned, under the same external key."""
     kind = CommandKind.POST_CREDIT_NOTE if bill.invoice.total.minor < 0 else CommandKind.POST_INVOICE
-    document = _document(bill, lines)
-    needs = (bill.books.customer_key, *lines.needs)
+    needs = (bill.books.customer_key, *product_needs)
     customer_id = bill.books.customer_id
     wanted = Wanted(bill.books.entity, kind, "invoice", bill.invoice.id, document, needs, bill.document.key, customer_id)
     bill.books.draft.wish(replace(wanted, content=_content(bill.invoice)))
-    return document
 
 
 def _book_balance(bill: Bill) -> None:

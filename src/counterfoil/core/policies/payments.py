@@ -13,13 +13,14 @@ from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import check_settlement, fee_lines
 from counterfoil.core.finance.invariants import InvariantError
 
-from . import invoice_ends
+from . import out_of_band
 from .bills import IGNORED_STATES, bill_of, country_of, entity_of
 from .booking import OUT_OF_BAND, Books, Posted
 from .bridges import Bridge
 from .draft import Draft, Wanted
 from .missing import no_customer
 from .rules import EntityRules
+from .write_offs import make_room
 
 
 def clearing_of(draft: Draft) -> Account:
@@ -96,6 +97,10 @@ def payment(draft: Draft, state: e.Payment) -> None:
     if entity is None:
         return
     books = Books(draft, entity, customer.id)
+    invoice = next(iter(invoices.values()), None)
+    if state.is_out_of_band and state.earlier_parts is not None and invoice is not None:
+        out_of_band.book(books, state, invoice)
+        return
     posted = _post(books, state)
     _apply(books, state, posted, invoices)
 
@@ -135,18 +140,20 @@ def _post(books: Books, state: e.Payment) -> Posted:
 def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e.Invoice | None]) -> None:
     if total((application.amount for application in state.applications), state.amount.currency) > state.amount:
         raise InvariantError(f"payment {state.id} of {state.amount} is applied for more than it is")
-    for invoice_id, invoice in invoices.items():
-        applied = (application.amount for application in state.applications if application.invoice_id == invoice_id)
+    for invoice in invoices.values():
         if invoice is not None:
-            _apply_one(books, state, posted, invoice, total(applied, state.amount.currency))
+            _apply_one(books, state, posted, invoice)
 
 
-def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice, amount: Money) -> None:
+def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice) -> None:
     """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
 
-    An invoice that is still a draft here is waited for. A write-off in its place is released first.
+    An invoice that is still a draft here is waited for. A write-off in its place is released first. What is beyond the invoice stays open
+    on the payment, where the credit it gives the customer finds it.
     """
     draft = books.draft
+    applications = [application for application in state.applications if application.invoice_id == invoice.id]
+    amount = total((application.amount for application in applications), state.amount.currency)
     owner = entity_of(draft, invoice)
     if owner is None:
         if invoice.customer_id and draft.customer(invoice.customer_id):
@@ -157,11 +164,13 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
         if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
             draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
-    released = invoice_ends.release(bill) if invoice_ends.written_off(draft, invoice) else ()
+    start = bill.start_of(applications)
+    released = make_room(bill, is_known=bill.knows(applications, amount))
     if owner.name == books.entity.name:
-        bill.settle(posted, amount, released)
+        bill.settle(posted, amount, start, released)
         return
+    taken = bill.taken(amount, start)
     bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, moved_at(state)))
-    payer_side, owner_side = bridge.inbound("intercompany", amount)
-    books.match(payer_side, posted, amount)
-    bill.settle(owner_side, amount, released)
+    payer_side, owner_side = bridge.inbound("intercompany", taken)
+    books.match(payer_side, posted, taken)
+    bill.settle(owner_side, amount, start, released)

@@ -16,19 +16,31 @@ def _of_lines(lines: tuple[e.InvoiceLine, ...]) -> tuple[ObjectRef, ...]:
     return (*products, *rates)
 
 
+def _of_end(invoice: e.Invoice) -> tuple[ObjectRef, ...]:
+    """Return what an invoice's end is booked by: the credit notes a voided one was credited by, the payments of one paid too much."""
+    notes = invoice.credit_note_ids or () if invoice.state is e.InvoiceState.VOID else ()
+    parts = invoice.paid_parts or () if invoice.amount_overpaid else ()
+    return (
+        *(ObjectRef(ObjectKind.CREDIT_NOTE, note_id) for note_id in notes),
+        *(ObjectRef(ObjectKind.PAYMENT, part.payment_id) for part in parts if part.payment_id),
+    )
+
+
 def _refs(entity: e.Entity) -> tuple[ObjectRef, ...]:
     match entity:
         case e.Customer():
             return _customer(entity.merged_into)
         case e.Invoice():
-            return (*_customer(entity.customer_id), *_of_lines(entity.lines))
+            return (*_customer(entity.customer_id), *_of_lines(entity.lines), *_of_end(entity))
         case e.CreditNote():
             invoice = (ObjectRef(ObjectKind.INVOICE, entity.invoice_id),) if entity.invoice_id else ()
             refunds = tuple(ObjectRef(ObjectKind.REFUND, refund_id) for refund_id in entity.refund_ids)
             return (*_customer(entity.customer_id), *invoice, *refunds, *_of_lines(entity.lines))
         case e.Payment():
             invoices = tuple(ObjectRef(ObjectKind.INVOICE, application.invoice_id) for application in entity.applications)
-            return (*_customer(entity.customer_id), *invoices)
+            is_later = entity.first_part_id not in ("", entity.id)
+            first = (ObjectRef(ObjectKind.PAYMENT, entity.first_part_id),) if is_later else ()
+            return (*_customer(entity.customer_id), *invoices, *first)
         case e.Refund():
             credit_note = (ObjectRef(ObjectKind.CREDIT_NOTE, entity.credit_note_id),) if entity.credit_note_id else ()
             payment = (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
@@ -36,7 +48,8 @@ def _refs(entity: e.Entity) -> tuple[ObjectRef, ...]:
         case e.Dispute():
             return (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
         case e.CustomerCredit():
-            return _customer(entity.customer_id)
+            invoice = (ObjectRef(ObjectKind.INVOICE, entity.invoice_id),) if entity.invoice_id else ()
+            return (*_customer(entity.customer_id), *invoice)
         case _:
             return ()
 

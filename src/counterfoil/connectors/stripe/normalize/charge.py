@@ -172,7 +172,7 @@ def _applications(charge: Charge, taken: int) -> tuple[Application, ...]:
 
 
 def _application(payment: InvoicePayment) -> Application:
-    return Application(canonical(id_of(payment.invoice)), money(payment.amount_paid or 0, payment.currency))
+    return Application(canonical(id_of(payment.invoice)), money(payment.amount_paid or 0, payment.currency), canonical(payment.id))
 
 
 def _charges_of(intent: PaymentIntent) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def facts(told: Told) -> Normalized:
         found += one_refund(told, refund, credit_note_id=note.id)
     invoice = told.other("invoice", id_of(seen.invoice))
     if invoice is not None:
-        found += invoice_facts(told, invoice, is_main=False)
+        found += invoice_facts(told, invoice, is_main=False, not_before=note.voided_at or note.issued_at)
     return tuple(found)
 
 

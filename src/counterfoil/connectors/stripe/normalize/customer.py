@@ -44,6 +44,9 @@ KEPT_FIELDS = frozenset(
 
 EXEMPTIONS = {"none": TaxExemption.NONE, "exempt": TaxExemption.EXEMPT, "reverse": TaxExemption.REVERSE_CHARGE}
 
+PAID_TYPES = frozenset({"invoice_overpaid", "checkout_session_subscription_payment", "checkout_session_subscription_payment_canceled"})
+"""Credits by a payment: of more than an invoice was due for, or in a checkout before there was an invoice; and what took one back."""
+
 CREDIT_TYPES: dict[str, bool] = {
     "adjustment": True,
     "initial": True,
@@ -51,14 +54,14 @@ CREDIT_TYPES: dict[str, bool] = {
     "unspent_receiver_credit": True,
     "applied_to_invoice": False,
     "credit_note": False,
-    "invoice_overpaid": False,
+    "invoice_overpaid": True,
     "invoice_too_large": False,
     "invoice_too_small": False,
     "unapplied_from_invoice": False,
-    "checkout_session_subscription_payment": False,
-    "checkout_session_subscription_payment_canceled": False,
+    "checkout_session_subscription_payment": True,
+    "checkout_session_subscription_payment_canceled": True,
 }
-"""Types of balance changes: True is a credit by itself, False is explained by an invoice, a credit note or a payment.
+"""Types of balance changes: True is a credit by itself, False is explained by an invoice or a credit note.
 
 Source: https://docs.stripe.com/billing/customer/balance#types
 """
@@ -161,6 +164,8 @@ def _credit_fact(told: Told, wire: CustomerBalanceTransaction, state: State) -> 
         amount=money(wire.amount, wire.currency),
         occurred_at=occurred_at,
         description=wire.description or "",
+        is_paid=wire.type in PAID_TYPES,
+        invoice_id=canonical(id_of(wire.invoice)) if wire.type in PAID_TYPES else "",
     )
     return told.side_fact(EventType.CUSTOMER_CREDIT_CHANGED, credit, state, occurred_at)
 

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import msgspec
 
-from counterfoil.connectors.stripe.refs import OOB_PREFIX, canonical
+from counterfoil.connectors.stripe.refs import OOB_PREFIX, REST, canonical
 from counterfoil.connectors.stripe.wire import TaxRate, id_of
+from counterfoil.connectors.stripe.wire.billing import Intent, InvoicePayment
 from counterfoil.connectors.stripe.wire.billing import Invoice as WireInvoice
-from counterfoil.connectors.stripe.wire.billing import InvoicePayment
-from counterfoil.core.canonical.entities import Application, Invoice, InvoiceLine, InvoiceState, Payment, PaymentState
+from counterfoil.core.canonical.entities import Application, Invoice, InvoiceLine, InvoiceState, PaidPart, Payment, PaymentState
 from counterfoil.core.canonical.events import EventType, Fact
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Ignored, Normalized
@@ -103,23 +103,27 @@ def payment_facts(told: Told) -> Normalized:
     return tuple(found) if found else Ignored("object_gone")
 
 
-def invoice_facts(told: Told, state: State, *, is_main: bool) -> tuple[Fact, ...]:
-    """Return the invoice and the payment made outside Stripe, if any. ``is_main``: the delivery is about this invoice."""
-    return _facts_of(told, decode(_INVOICE, state.body), state, is_main=is_main)
+def invoice_facts(told: Told, state: State, *, is_main: bool, not_before: datetime | None = None) -> tuple[Fact, ...]:
+    """Return the invoice and the payments made outside Stripe. ``is_main``: the delivery is about this invoice; ``not_before``: its state
+    comes of something that happened then.
+    """
+    return _facts_of(told, decode(_INVOICE, state.body), state, is_main=is_main, not_before=not_before)
 
 
-def _facts_of(told: Told, seen: WireInvoice, state: State, *, is_main: bool) -> tuple[Fact, ...]:
+def _facts_of(told: Told, seen: WireInvoice, state: State, *, is_main: bool, not_before: datetime | None = None) -> tuple[Fact, ...]:
     invoice = invoice_of(seen, is_gone=state.is_gone or told.kind == "invoice.deleted")
     kind = TYPES[invoice.state]
     if invoice.state is InvoiceState.ISSUED and told.notice.is_event:
         kind = OPEN_TYPES.get(told.kind, kind)
     own_time = invoice.paid_at or invoice.voided_at or invoice.uncollectible_at or invoice.issued_at or instant(seen.created or 0)
+    own_time = max(own_time, not_before or own_time, *(part.paid_at for part in invoice.paid_parts or () if part.paid_at is not None))
     correlation = invoice.subscription_id or invoice.id
     tell = told.fact if is_main else told.side_fact
     found = [tell(kind, invoice, state, own_time, correlation)]
-    payment = out_of_band_payment(seen, invoice)
-    if payment is not None:
-        found.append(told.side_fact(EventType.PAYMENT_SUCCEEDED, payment, state, payment.occurred_at, correlation))
+    found += [
+        told.side_fact(EventType.PAYMENT_SUCCEEDED, payment, state, payment.occurred_at, correlation)
+        for payment in out_of_band_payments(seen, invoice)
+    ]
     return tuple(found)
 
 
@@ -130,7 +134,7 @@ def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
     state = _state(seen, is_gone)
     rates = {rate.id: rate for rate in (*(seen.default_tax_rates or ()), *seen.counterfoil.tax_rates)}
     lines = _lines(seen, rates)
-    address = seen.customer_address
+    address, notes = seen.customer_address, seen.counterfoil.credit_notes
     return Invoice(
         id=canonical(seen.id),
         customer_id=canonical(id_of(seen.customer)),
@@ -159,30 +163,83 @@ def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
         next_attempt_at=optional_instant(seen.next_payment_attempt),
         customer_name=seen.customer_name or "",
         customer_country=(address.country or "") if address is not None else "",
+        customer_account=seen.customer_account or "",
+        amount_overpaid=optional_money(seen.amount_overpaid, currency),
+        paid_parts=_paid_parts(seen),
+        credit_note_ids=tuple(canonical(note) for note in notes) if notes is not None else None,
     )
 
 
-def out_of_band_payment(seen: WireInvoice, invoice: Invoice) -> Payment | None:
-    """Return what was paid on the invoice outside Stripe, as one payment; None if nothing was.
+def out_of_band_payments(seen: WireInvoice, invoice: Invoice) -> tuple[Payment, ...]:
+    """Return what was paid on the invoice outside Stripe: one payment for each record of one, and one for what no record tells of.
 
+    The first to be recorded (or the only one) goes by the invoice's id, later ones by the invoice's and their own.
     Source: https://docs.stripe.com/api/invoices/pay#pay_invoice-paid_out_of_band and the payment records that report money from elsewhere.
     """
-    if not invoice.paid_out_of_band or invoice.paid_out_of_band.minor <= 0:
-        return None
-    payments = seen.payments.data if seen.payments is not None else []
-    records = [p.status_transitions.paid_at for p in payments if p.payment.type == "payment_record"]
-    times = [t for t in records if t is not None]
-    paid_at = instant(max(times)) if times else invoice.paid_at or invoice.issued_at or instant(seen.created or 0)
+    made: list[Payment] = []
+    earlier = Money(0, invoice.currency)
+    for record in _records(seen):
+        amount, paid_at = money(record.amount_paid or 0, seen.currency), optional_instant(record.status_transitions.paid_at)
+        made.append(_out_of_band(seen, invoice, _oob_id(seen, record), amount, earlier, paid_at, canonical(record.id)))
+        earlier = earlier + amount
+    if invoice.paid_out_of_band is not None and invoice.paid_out_of_band > earlier:
+        payment_id = OOB_PREFIX + seen.id + (f".{REST}" if made else "")
+        made.append(_out_of_band(seen, invoice, payment_id, invoice.paid_out_of_band - earlier, earlier))
+    return tuple(made)
+
+
+def _out_of_band(
+    seen: WireInvoice, invoice: Invoice, payment_id: str, amount: Money, earlier: Money, at: datetime | None = None, applied_as: str = ""
+) -> Payment:
     return Payment(
-        id=canonical(OOB_PREFIX + seen.id),
+        id=canonical(payment_id),
         customer_id=invoice.customer_id,
         state=PaymentState.SUCCEEDED,
-        amount=invoice.paid_out_of_band,
-        occurred_at=paid_at,
-        applications=(Application(invoice.id, invoice.paid_out_of_band),),
+        amount=amount,
+        occurred_at=at or invoice.paid_at or invoice.issued_at or instant(seen.created or 0),
+        applications=(Application(invoice.id, amount, applied_as),),
         method="out_of_band",
         is_out_of_band=True,
+        earlier_parts=earlier,
+        first_part_id=canonical(OOB_PREFIX + seen.id),
     )
+
+
+def _records(seen: WireInvoice) -> list[InvoicePayment]:
+    """Return the records of payments made outside Stripe, in the order they were entered."""
+    payments = seen.payments.data if seen.payments is not None else []
+    records = [p for p in payments if p.payment.type == "payment_record" and p.status == "paid" and p.amount_paid]
+    return sorted(records, key=lambda p: (p.created or p.status_transitions.paid_at or 0, p.id))
+
+
+def _oob_id(seen: WireInvoice, record: InvoicePayment) -> str:
+    is_first = record.id == _records(seen)[0].id
+    return OOB_PREFIX + seen.id + ("" if is_first else f".{record.id}")
+
+
+def _paid_parts(seen: WireInvoice) -> tuple[PaidPart, ...] | None:
+    """Return the invoice's payments, oldest first; None where the payload does not list all of them."""
+    if seen.payments is None or seen.payments.has_more:
+        return None
+    paid = sorted((p for p in seen.payments.data if p.status == "paid" and p.amount_paid), key=_paid_at)
+    return tuple(
+        PaidPart(
+            canonical(p.id), money(p.amount_paid or 0, seen.currency), optional_instant(p.status_transitions.paid_at), _payment_id(seen, p)
+        )
+        for p in paid
+    )
+
+
+def _paid_at(payment: InvoicePayment) -> tuple[int, str]:
+    return payment.status_transitions.paid_at or 0, payment.id
+
+
+def _payment_id(seen: WireInvoice, payment: InvoicePayment) -> str:
+    """Return the canonical id of the payment an invoice payment is of: its charge, or a record; empty where only an intent is named."""
+    of = payment.payment
+    if of.type == "payment_record":
+        return canonical(_oob_id(seen, payment))
+    return canonical(id_of(of.charge) or (id_of(of.payment_intent.latest_charge) if isinstance(of.payment_intent, Intent) else ""))
 
 
 def _charge_told(told: Told) -> str:

@@ -167,6 +167,7 @@ class InvoicePayment(Struct, frozen=True):
     status: str
     payment: PaymentOf
     amount_paid: int | None = None
+    created: int | None = None
     status_transitions: PaymentTimes = PaymentTimes()
 
 
@@ -192,10 +193,11 @@ class InvoiceParent(Struct, frozen=True):
 
 
 class InvoiceExtra(Struct, frozen=True):
-    """What fetching adds: the tax rates the lines name by id."""
+    """What fetching adds: the tax rates the lines name by id, and the credit notes of a voided invoice."""
 
     account: str = ""
     tax_rates: list[TaxRate] = []
+    credit_notes: list[str] | None = None
 
 
 class Invoice(Struct, frozen=True):
@@ -206,6 +208,7 @@ class Invoice(Struct, frozen=True):
     total: int
     lines: ListOf[Line]
     customer: Expandable = None
+    customer_account: str | None = None
     status: str | None = None
     deleted: bool | None = None
     number: str | None = None
@@ -216,6 +219,7 @@ class Invoice(Struct, frozen=True):
     amount_due: int | None = None
     amount_paid: int | None = None
     amount_remaining: int | None = None
+    amount_overpaid: int | None = None
     amount_shipping: int | None = None
     starting_balance: int | None = None
     ending_balance: int | None = None

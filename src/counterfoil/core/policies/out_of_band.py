@@ -1,0 +1,109 @@
+"""What is paid outside the processor in parts: a posting for each, and never more than the source says was paid in all.
+
+Some sources tell only the sum paid so far. What it has more than was booked is booked beside it; and what was booked as a sum is not booked
+again when the source comes to tell its parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import CommandKind, PostPayment
+from counterfoil.core.canonical.ids import ObjectKind, digest, external_key
+from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.canonical.text import canonical_text
+
+from .bills import bill_of
+from .booking import OUT_OF_BAND, Books, Posted
+from .decision import CaseClass, Problem
+from .draft import Draft, Wanted
+from .write_offs import make_room
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One posting of a payment: the first goes by the payment's id, later ones by that and their number."""
+
+    object_id: str
+    amount: Money
+    day: date
+
+
+def book(books: Books, state: e.Payment, invoice: e.Invoice) -> None:
+    """Book a payment that is part of what was paid outside the processor on one invoice, and match it."""
+    draft, parts = books.draft, _parts(books.draft, state.id, state.amount.currency)
+    booked = total((part.amount for part in parts), state.amount.currency)
+    missing = state.amount - _booked_with_first(draft, state) - booked
+    if missing.minor < 0 and not (state.id == state.first_part_id and booked <= (invoice.paid_out_of_band or state.amount)):
+        draft.problem(_shrunk(books, state, booked))
+        return
+    if missing.minor > 0:
+        object_id = state.id if not parts else f"{state.id}.{len(parts) + 1}"
+        parts.append(Part(object_id, missing, draft.day(books.entity, state.occurred_at)))
+    if not parts:
+        draft.ignore("booked_with_what_was_paid_before")
+    for part in parts:
+        _post(books, part)
+    _match(books, state, invoice, parts)
+
+
+def _post(books: Books, part: Part) -> None:
+    arguments = PostPayment(books.customer_id, part.amount, True, part.day, OUT_OF_BAND)
+    needs, key = (books.customer_key,), _key(part)
+    wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "payment", part.object_id, arguments, needs, key, books.customer_id)
+    books.draft.wish(replace(wanted, content=digest(canonical_text(part.amount))))
+
+
+def _match(books: Books, state: e.Payment, invoice: e.Invoice, parts: list[Part]) -> None:
+    bill = bill_of(books.draft, invoice, books.entity)
+    if bill is None:
+        books.draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        return
+    start = bill.start_of(state.applications)
+    released = make_room(bill, is_known=bill.knows(state.applications, state.amount))
+    for part in parts:
+        bill.settle(Posted(_key(part), part.day), part.amount, start, released)
+        start += part.amount.minor
+
+
+def _key(part: Part) -> str:
+    return f"{ObjectKind.PAYMENT.value}/{part.object_id}"
+
+
+def _parts(draft: Draft, payment_id: str, currency: str) -> list[Part]:
+    """Return what was wished or summed up of a payment before."""
+    found: list[Part] = []
+    while True:
+        object_id = payment_id if not found else f"{payment_id}.{len(found) + 1}"
+        key = external_key("payment", object_id)
+        wish = draft.view.wished(key)
+        items = [item for item in draft.view.summarized(key) if item.account == OUT_OF_BAND]
+        if wish is not None and isinstance(wish.command.arguments, PostPayment):
+            found.append(Part(object_id, wish.command.arguments.amount, wish.command.arguments.paid_on))
+        elif items:
+            found.append(Part(object_id, total((item.amount for item in items), currency), items[0].day))
+        else:
+            return found
+
+
+def _booked_with_first(draft: Draft, state: e.Payment) -> Money:
+    """Return how much of a later part was booked as the sum under the first part's id."""
+    currency, earlier = state.amount.currency, state.earlier_parts
+    if earlier is None or state.id == state.first_part_id:
+        return Money(0, currency)
+    booked = total((part.amount for part in _parts(draft, state.first_part_id, currency)), currency)
+    return min(max(booked - earlier, Money(0, currency)), state.amount)
+
+
+def _shrunk(books: Books, state: e.Payment, booked: Money) -> Problem:
+    key = books.draft.event.subject.key
+    return Problem(
+        CaseClass.AMOUNT_MISMATCH,
+        "decide.changed_after_posting",
+        f"{key}, paid outside the processor, is {state.amount} at the source now; {booked} of it was sent to {books.entity.target} before.",
+        f"Look which is right: correct it at the source, or undo {booked - state.amount} of the payment in the target and waive this case.",
+        booked - state.amount,
+        entity=books.entity.name,
+    )
