@@ -131,10 +131,10 @@ def credit_note(
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def event_of(state: e.Entity, connection: str = "stripe", account: str = "") -> Event:
+def event_of(state: e.Entity, connection: str = "stripe", account: str = "", *, when: datetime = NOON) -> Event:
     """Return an event that reports a state; deciding looks at the state, not at the type."""
     kind = EventType.INVOICE_UPDATED
-    return Event("evt_1", kind, EVENT_VERSION, connection, ref_of(state), NOON, NOON, 1, state, account)
+    return Event("evt_1", kind, EVENT_VERSION, connection, ref_of(state), when, when, 1, state, account)
 
 
 @dataclass
@@ -165,14 +165,14 @@ class World:
             wishes.setdefault(key, {})[target] = wish
         return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=dict(self.documents))
 
-    def decide(self, state: e.Entity) -> Decision:
-        """Take in a state and decide it; commands and items are kept, each once."""
+    def decide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
+        """Take in a state, told at an instant, and decide it; commands and items are kept, each once."""
         self.know(state)
-        return self.redecide(state)
+        return self.redecide(state, when=when)
 
-    def redecide(self, state: e.Entity) -> Decision:
+    def redecide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
         """Decide a state that is known already."""
-        decision = decide(event_of(state, self.connection), self.view(), self.rules)
+        decision = decide(event_of(state, self.connection, when=when), self.view(), self.rules)
         known = {command.id for command in self.sent}
         self.sent.extend(command for command in decision.commands if command.id not in known)
         self.wishes.update({(command.target, command.external_key): Wish(command) for command in decision.commands})

@@ -26,8 +26,8 @@ st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=F
 def test_a_payment_is_written_with_sorted_keys_and_amounts_as_integers() -> None:
     payment = e.Payment("acme:p1", "acme:c1", e.PaymentState.SUCCEEDED, Money(1234, "EUR"), INSTANT)
     assert encode(payment) == (
-        b'{"amount":{"currency":"EUR","minor":1234},"applications":[],"customer_id":"acme:c1","failure_code":"","id":"acme:p1",'
-        b'"is_out_of_band":false,"method":"","occurred_at":"2026-03-01T12:30:00Z","settlement":null,"state":"succeeded"}'
+        b'{"amount":{"currency":"EUR","minor":1234},"applications":[],"customer_id":"acme:c1","earlier_parts":null,'
+        b'"failure_code":"","first_part_id":"","id":"acme:p1","is_out_of_band":false,"method":"","occurred_at":"2026-03-01T12:30:00Z","settlement":null,"state":"succeeded"}'
     )
 
 

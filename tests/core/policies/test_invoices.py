@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -34,6 +34,13 @@ def test_an_invoice_names_its_customer_and_products_as_needs_and_itself_as_produ
     command = world().decide(invoice(usd(100))).commands[0]
     assert (command.needs, command.produces) == (("customer/stripe:cus_A", "product/stripe:prod_pro"), "invoice/stripe:in_1")
     assert (command.order_key, command.entity, command.target, command.rules_version) == ("stripe:cus_A", "US", "odoo", 7)
+
+
+@pytest.mark.parametrize(("due_at", "due_on"), [(at("2026-04-10 03:00"), date(2026, 4, 9)), (None, date(2026, 3, 10))])
+def test_an_invoice_is_due_on_the_day_the_source_says_in_the_entitys_zone_else_when_it_is_issued(due_at: datetime, due_on: date) -> None:
+    document = world().decide(invoice(usd(100), due_at=due_at)).commands[0].arguments
+    assert isinstance(document, PostDocument)
+    assert document.due_on == due_on
 
 
 def test_an_invoice_of_an_unknown_customer_waits_for_it() -> None:
@@ -68,7 +75,7 @@ def test_an_invoice_paid_after_all_takes_its_write_off_back(payment_first: bool)
     books.decide(lost)
     paid = replace(lost, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-06-01 12:00"))
     received = payment(usd(9900), ("stripe:in_1", 9900), occurred_at=at("2026-06-01 12:00"))
-    for state in (received, paid) if payment_first else (paid, received):
+    for state in (received, paid, received) if payment_first else (paid, received):
         books.decide(state)
     assert "post_entry recovery_stripe.in_1 2026-06-01 bad_debt -99.00 USD, receivable 99.00 USD" in texts(books.sent)
     ledger = Ledger().take(books.sent)

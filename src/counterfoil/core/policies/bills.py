@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import PostDocument
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.money import Money, total
 
 from .booking import Books, Posted
 from .draft import Draft
@@ -49,22 +49,33 @@ class Bill:
         """Return how much of a payment the invoice takes: never more than is left to be paid after the ``start`` minor units before it."""
         return Money(max(min(amount.minor, self.due.minor - start), 0), amount.currency)
 
-    def start_of(self, applications: Sequence[e.Application]) -> int:
-        """Return how much was paid on the invoice before a payment, in minor units: all that is known of, if it is not known itself."""
-        ids = {application.id for application in applications}
+    def start_of(self, payment: e.Payment) -> int:
+        """Return how much was paid on the invoice before a payment, in minor units: all there is, if the invoice does not tell of it yet.
+
+        Of a payment that does not say which of the invoice's parts it is, nothing is taken to be too much.
+        """
+        applications = self.applications_of(payment)
+        ids = {application.id for application in applications if application.id}
         before = 0
         for part in self.invoice.paid_parts or ():
-            if part.id in ids:
-                break
+            if part.id in ids or (not ids and part.payment_id == payment.id):
+                return before
             before += part.amount.minor
-        return before
+        applied = sum(application.amount.minor for application in applications)
+        return before if ids else min(before, max(self.due.minor - applied, 0))
 
-    def knows(self, applications: Sequence[e.Application], amount: Money) -> bool:
+    def applications_of(self, payment: e.Payment) -> tuple[e.Application, ...]:
+        """Return what a payment is applied to this invoice by."""
+        return tuple(application for application in payment.applications if application.invoice_id == self.invoice.id)
+
+    def knows(self, payment: e.Payment) -> bool:
         """Tell whether the invoice's state is as new as a payment: what it says to be open is open beside that payment."""
+        applications = self.applications_of(payment)
         if self.invoice.paid_parts is not None and all(application.id for application in applications):
             return {application.id for application in applications} <= {part.id for part in self.invoice.paid_parts}
+        applied = total((application.amount for application in applications), self.invoice.currency)
         remaining = self.invoice.amount_remaining
-        return remaining is not None and self.due - remaining >= amount
+        return remaining is not None and self.due - remaining >= applied
 
     def shares(self, amount: Money, start: int) -> tuple[Money, Money]:
         """Return what a payment pays of the invoice itself and of the debt it collects; ``start`` minor units were paid before it.

@@ -118,13 +118,15 @@ def _post(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
     if bill is None:
         return
     if note.state is not e.CreditNoteState.VOID:
-        books.match(bill.document, credit.document, credit.before_payment, _room(credit, bill), is_undoable=True)
+        room = _room(credit, bill)
+        if room is not None:
+            books.match(bill.document, credit.document, credit.before_payment, room, is_undoable=True)
     elif books.may_be_matched(bill.document, credit.document):
         books.match(bill.document, credit.document, credit.before_payment, is_undoable=True)
 
 
-def _room(credit: Credit, bill: Bill) -> tuple[str, ...]:
-    """Have the write-off of an uncollectible invoice let go of it as far as it is credited; returns the keys of the releases."""
+def _room(credit: Credit, bill: Bill) -> tuple[str, ...] | None:
+    """Have the write-off of an uncollectible invoice let go of it; returns the keys of the releases, None while that has to wait."""
     if not credit.before_payment:
         return ()
     credited = bill.invoice.credited_before_payment or Money(0, credit.note.currency)

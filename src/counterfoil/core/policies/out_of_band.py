@@ -61,8 +61,10 @@ def _match(books: Books, state: e.Payment, invoice: e.Invoice, parts: list[Part]
     if bill is None:
         books.draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
-    start = bill.start_of(state.applications)
-    released = make_room(bill, is_known=bill.knows(state.applications, state.amount))
+    start = bill.start_of(state)
+    released = make_room(bill, is_known=bill.knows(state))
+    if released is None:
+        return
     for part in parts:
         bill.settle(Posted(_key(part), part.day), part.amount, start, released)
         start += part.amount.minor

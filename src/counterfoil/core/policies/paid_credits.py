@@ -59,10 +59,9 @@ def _match(bill: Bill, state: e.CustomerCredit, entry: Posted) -> None:
 
 def _rest(bill: Bill, payment: e.Payment) -> Money:
     """Return what a payment has left when the invoice, and whatever else it pays, took theirs."""
-    own = [application for application in payment.applications if application.invoice_id == bill.invoice.id]
     others = total((a.amount for a in payment.applications if a.invoice_id != bill.invoice.id), payment.amount.currency)
-    applied = total((application.amount for application in own), payment.amount.currency)
-    return payment.amount - others - bill.taken(applied, bill.start_of(own))
+    applied = total((application.amount for application in bill.applications_of(payment)), payment.amount.currency)
+    return payment.amount - others - bill.taken(applied, bill.start_of(payment))
 
 
 def _match_one(bill: Bill, state: e.CustomerCredit, entry: Posted, payment: e.Payment, amount: Money) -> None:

@@ -148,12 +148,12 @@ def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e
 def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice) -> None:
     """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
 
-    An invoice that is still a draft here is waited for. A write-off in its place is released first. What is beyond the invoice stays open
+    An invoice that is still a draft here is waited for. A write-off in its place lets go first. What is beyond the invoice stays open
     on the payment, where the credit it gives the customer finds it.
     """
     draft = books.draft
-    applications = [application for application in state.applications if application.invoice_id == invoice.id]
-    amount = total((application.amount for application in applications), state.amount.currency)
+    applied = (application.amount for application in state.applications if application.invoice_id == invoice.id)
+    amount = total(applied, state.amount.currency)
     owner = entity_of(draft, invoice)
     if owner is None:
         if invoice.customer_id and draft.customer(invoice.customer_id):
@@ -164,8 +164,10 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
         if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
             draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
-    start = bill.start_of(applications)
-    released = make_room(bill, is_known=bill.knows(applications, amount))
+    start = bill.start_of(state)
+    released = make_room(bill, is_known=bill.knows(state))
+    if released is None:
+        return
     if owner.name == books.entity.name:
         bill.settle(posted, amount, start, released)
         return

@@ -68,15 +68,18 @@ def write_off(bill: Bill) -> tuple[str, ...]:
     return released
 
 
-def make_room(bill: Bill, *, is_known: bool) -> tuple[str, ...]:
+def make_room(bill: Bill, *, is_known: bool) -> tuple[str, ...] | None:
     """Wish that write-offs let go of the invoice where a payment or a credit note takes their place; returns the keys of the releases.
 
-    ``is_known``: the invoice's state tells of that payment or credit note: what it is written off for today leaves room for it.
+    ``is_known``: the invoice's state tells of that payment or credit note: what it is written off for now leaves room for it. None, and a
+    wait: not yet; a newer state of the invoice has to say what is still uncollectible.
     """
+    invoice, draft = bill.invoice, bill.books.draft
+    if invoice.state is InvoiceState.UNCOLLECTIBLE and not is_known and invoice.amount_remaining is not None:
+        draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        return None
     earlier = write_offs(bill)
-    kept = _kept(earlier, _left(bill.invoice, earlier)) if is_known else None
-    if bill.invoice.state is InvoiceState.UNCOLLECTIBLE and not is_known and bill.invoice.amount_remaining is not None:
-        bill.books.draft.wait_for(ObjectKind.INVOICE, bill.invoice.id)
+    kept = _kept(earlier, _left(invoice, earlier)) if is_known else None
     return tuple(key for one in earlier if one is not kept for key in _release(bill, one))
 
 

@@ -164,7 +164,7 @@ def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
         customer_name=seen.customer_name or "",
         customer_country=(address.country or "") if address is not None else "",
         customer_account=seen.customer_account or "",
-        amount_overpaid=optional_money(seen.amount_overpaid, currency),
+        amount_overpaid=optional_money(seen.amount_overpaid or None, currency),
         paid_parts=_paid_parts(seen),
         credit_note_ids=tuple(canonical(note) for note in notes) if notes is not None else None,
     )

@@ -89,9 +89,16 @@ def test_credits_by_hand_stand_for_themselves(kind: str) -> None:
     assert fact.type is EventType.CUSTOMER_CREDIT_CHANGED
 
 
-@pytest.mark.parametrize("kind", ["applied_to_invoice", "unapplied_from_invoice", "credit_note", "invoice_too_small", "invoice_overpaid"])
+@pytest.mark.parametrize("kind", ["applied_to_invoice", "unapplied_from_invoice", "credit_note", "invoice_too_small"])
 def test_changes_by_documents_are_explained_by_them(kind: str) -> None:
     assert normalized(listed_delivery(change("cbtxn_1", kind, 800))) == Ignored("balance_change_explained_by_document")
+
+
+@pytest.mark.parametrize("kind", ["invoice_overpaid", "checkout_session_subscription_payment"])
+def test_credits_by_a_payment_are_credits_with_the_invoice_they_came_of(kind: str) -> None:
+    (fact,) = facts(listed_delivery(change("cbtxn_1", kind, -800) | {"invoice": "in_1"}))
+    assert isinstance(fact.data, CustomerCredit)
+    assert (fact.data.amount.minor, fact.data.is_paid, fact.data.invoice_id) == (-800, True, "stripe:in_1")
 
 
 def test_an_unknown_change_of_balance_is_drift() -> None:

@@ -32,7 +32,7 @@ def comparable(entity: Entity) -> Entity:
     """Return an entity without what its snapshot tells in one generation only."""
     match entity:
         case Invoice():
-            return replace(entity, paid_out_of_band=None, lines=tuple(_line(line) for line in entity.lines))
+            return replace(entity, paid_out_of_band=None, paid_parts=None, lines=tuple(_line(line) for line in entity.lines))
         case CreditNote():
             return replace(entity, lines=tuple(_line(line) for line in entity.lines))
         case Payment():

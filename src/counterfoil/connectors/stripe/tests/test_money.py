@@ -82,7 +82,7 @@ def test_a_charge_is_a_payment_with_its_settlement_and_invoices() -> None:
         state=PaymentState.SUCCEEDED,
         amount=usd(5000),
         occurred_at=T0,
-        applications=(Application("stripe:in_1", usd(5000)),),
+        applications=(Application("stripe:in_1", usd(5000), "stripe:inpay_1"),),
         settlement=settlement("txn_1", 5000, 175, fee_tax=usd(28)),
         method="card",
     )

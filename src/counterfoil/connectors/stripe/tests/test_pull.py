@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from counterfoil.connectors.stripe.backfill import KINDS
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
-from counterfoil.core.canonical.entities import BalanceEntry, Customer, Payment
+from counterfoil.core.canonical.entities import BalanceEntry, Customer, Entity, Invoice, Payment
 from counterfoil.kit.connector import Context, Page
 from counterfoil.kit.errors import SetupError
 
@@ -239,6 +240,13 @@ async def test_an_unknown_kind_or_account_is_a_setup_error() -> None:
         await SOURCE.backfill(ctx, "product", NOW, json.dumps({"account": "acct_9"}))
 
 
+def _as_listed(entity: Entity) -> Entity:
+    """Return what a list tells of an object: it cannot be expanded as far as the charges that paid an invoice."""
+    if not isinstance(entity, Invoice) or entity.paid_parts is None:
+        return entity
+    return replace(entity, paid_parts=tuple(replace(part, payment_id="") for part in entity.paid_parts))
+
+
 async def test_backfill_of_the_sandbox_knows_what_its_events_told() -> None:
     sandbox = StripeSandbox()
     for name in ("invoice.paid", "charge.refunded", "credit_note.created", "charge.dispute.created", "payout.created", "tax_rate.created"):
@@ -258,4 +266,4 @@ async def test_backfill_of_the_sandbox_knows_what_its_events_told() -> None:
     assert not missing
     for subject in by_events.keys() & by_lists.keys():
         if not isinstance(by_events[subject], Customer | BalanceEntry):
-            assert by_lists[subject] == by_events[subject]
+            assert by_lists[subject] == _as_listed(by_events[subject])
