@@ -110,3 +110,19 @@ def test_shuffled_and_repeated_facts_end_in_the_same_state(repeats: list[int], o
     facts = [fact(invoice(usd(100), state=state), number) for number, state in enumerate(STEPS, start=1)]
     shuffled = [facts[i] for i in order] + [facts[i] for i in repeats]
     assert after(*shuffled) == after(*facts)
+
+
+def test_a_deleted_customer_keeps_what_was_known_of_it_whatever_comes_first() -> None:
+    known = e.Customer("stripe:cus_A", "Ann Ltd", email="ann@example.com", address=e.Address(country="DE"))
+    gone = e.Customer("stripe:cus_A", "cus_A", phone="1", is_deleted=True)
+    kept = replace(known, phone="1", is_deleted=True)
+    for order in ((fact(known, 1), fact(gone, 2)), (fact(gone, 2), fact(known, 1))):
+        assert after(*order).entity == kept
+
+
+def test_what_an_older_state_named_of_an_invoices_payments_stays_named() -> None:
+    part = e.PaidPart("stripe:inpay_1", usd(100), None, "stripe:ch_1")
+    older = invoice(usd(100), paid_parts=(part,), credit_note_ids=("stripe:cn_1",))
+    newer = replace(older, paid_parts=(replace(part, payment_id=""),), credit_note_ids=None, number="7")
+    merged = merge(Current(older, 1), fact(newer, 2)).current.entity
+    assert merged == replace(newer, paid_parts=(part,), credit_note_ids=("stripe:cn_1",))

@@ -52,6 +52,12 @@ def test_an_invoice_without_a_customer_is_a_case() -> None:
     assert world().decide(invoice(usd(100), customer_id="")).problems[0].case_class is CaseClass.MISSING_FIELD
 
 
+def test_an_invoice_that_bills_an_account_says_that_this_is_not_supported_and_what_it_is_about() -> None:
+    problem = world().decide(invoice(usd(100), customer_id="", customer_account="acct_9")).problems[0]
+    assert (problem.code, problem.money) == ("decide.account_billed", usd(100))
+    assert "acct_9" in problem.cause
+
+
 def test_an_invoice_no_route_matches_is_a_case_and_never_goes_to_a_default() -> None:
     rules = replace(RULES, routes=(Route("DE", country="DE"),))
     problem = world(rules=rules).decide(invoice(usd(100))).problems[0]

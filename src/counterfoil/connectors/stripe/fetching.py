@@ -28,6 +28,7 @@ CHARGE_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 REFUND_EXPANDS = ("balance_transaction", "charge")
 NOTE_EXPANDS = ("customer_balance_transaction", "shipping_cost.taxes")
 CLOSED = "charge.dispute.closed"
+BILLED_FIELDS = ("customer_name", "customer_email", "customer_phone", "customer_address", "customer_tax_exempt", "customer_tax_ids")
 PAYOUT_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 
 
@@ -231,8 +232,13 @@ async def complete_note(api: Api, found: Object) -> Object:
 
 
 async def customer(api: Api, customer_id: str) -> Object | None:
-    """Return a customer with its tax ids; a deleted one is a stub."""
-    return await api.get(address("customers", customer_id), expand("tax_ids"))
+    """Return a customer with its tax ids; a deleted one is a stub, with what its newest invoice still says of whom it billed."""
+    found = await api.get(address("customers", customer_id), expand("tax_ids"))
+    if found is None or not found.get("deleted"):
+        return found
+    page = await api.get("/v1/invoices", [("customer", customer_id), ("limit", "1")])
+    newest: Object = next(iter((page or {}).get("data") or ()), {})
+    return {**found, "counterfoil": {"billed": {name: newest[name] for name in BILLED_FIELDS if newest.get(name)}}}
 
 
 async def customer_balance(api: Api, customer_id: str) -> Object | None:

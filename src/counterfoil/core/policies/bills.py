@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
 from counterfoil.core.canonical.money import Money, total
 
 from .booking import Books, Posted
@@ -140,8 +140,8 @@ def entity_of(draft: Draft, invoice: e.Invoice) -> EntityRules | None:
 
 def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[str, ...]] | None:
     """Return a document as it may have been posted, and the products it needed; None if it certainly was not."""
-    posted = draft.booked(name, object_id)
-    if posted is None or not isinstance(posted.arguments, PostDocument):
+    wish = draft.view.wished(external_key(name, object_id))
+    if wish is None or wish.is_open or not isinstance(wish.command.arguments, PostDocument):
         return None
     product = f"{ObjectKind.PRODUCT.value}/"
-    return posted.arguments, tuple(need for need in posted.needs if need.startswith(product))
+    return wish.command.arguments, tuple(need for need in wish.command.needs if need.startswith(product))

@@ -15,7 +15,7 @@ from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of,
 from .booking import RECEIVABLE
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines, negated
-from .missing import no_customer
+from .missing import account_billed, no_customer
 from .rules import ZeroInvoicePolicy
 
 
@@ -23,6 +23,9 @@ def invoice(draft: Draft, state: e.Invoice) -> None:
     """Decide an invoice."""
     if state.state in IGNORED_STATES or state.issued_at is None:
         draft.ignore(IGNORED_STATES.get(state.state, "invoice_never_issued"))
+        return
+    if not state.customer_id and state.customer_account:
+        account_billed(draft, state.customer_account, state.total)
         return
     if not state.customer_id:
         no_customer(draft, state.total)

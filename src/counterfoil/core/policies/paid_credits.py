@@ -15,6 +15,7 @@ from .bills import Bill, bill_of, country_of
 from .booking import RECEIVABLE, Books, Posted
 from .bridges import Bridge
 from .draft import Draft
+from .payments import moved_at
 from .rules import EntityRules
 
 
@@ -72,7 +73,7 @@ def _match_one(bill: Bill, state: e.CustomerCredit, entry: Posted, payment: e.Pa
     if payer is None:
         return
     ref = ObjectRef(ObjectKind.PAYMENT, payment.id)
-    day = draft.day(payer, payment.occurred_at)
+    day = draft.day(payer, moved_at(payment))
     if payer.name == books.entity.name:
         books.match(entry, Posted(ref.key, day), amount)
         return

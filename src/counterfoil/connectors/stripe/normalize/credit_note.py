@@ -16,7 +16,7 @@ from counterfoil.kit.connector import Normalized
 from .amounts import currency_code, instant, money, optional_instant
 from .catalog import tax_rate_side_facts
 from .invoice import invoice_facts
-from .lines import note_line, shipping_line, sum_money
+from .lines import note_line, shipping_line, sum_money, taxes_seen, tied_taxes
 from .reading import Notice, Told, decode, gone, look_up
 from .refund import one_refund
 
@@ -113,7 +113,7 @@ def _lines(seen: WireCreditNote) -> tuple[InvoiceLine, ...]:
     lines = [note_line(line, seen.currency, rates, credited) for line in seen.lines.data]
     if seen.shipping_cost is not None and seen.shipping_cost.amount_total and seen.amount_shipping != 0:
         lines.append(shipping_line(seen.shipping_cost, seen.id, seen.currency))
-    return tuple(lines)
+    return tied_taxes(lines, taxes_seen(seen.total_taxes, seen.tax_amounts), seen.currency)
 
 
 def _tax(seen: WireCreditNote, lines: tuple[InvoiceLine, ...]) -> Money:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from counterfoil.connectors.stripe.refs import canonical
-from counterfoil.connectors.stripe.wire import id_of
+from counterfoil.connectors.stripe.wire import ListOf, id_of
+from counterfoil.connectors.stripe.wire.catalog import Billed, TaxIdEvent
 from counterfoil.connectors.stripe.wire.catalog import Customer as WireCustomer
-from counterfoil.connectors.stripe.wire.catalog import TaxIdEvent
 from counterfoil.connectors.stripe.wire.money import CustomerBalance, CustomerBalanceTransaction
 from counterfoil.core.canonical.entities import Address, Customer, CustomerCredit, TaxExemption, TaxId
 from counterfoil.core.canonical.events import EventType, Fact
@@ -116,11 +116,14 @@ def tax_id_facts(told: Told) -> Normalized:
 
 
 def customer_of(told: Told, state: State) -> Customer:
-    """Return the canonical customer. A deleted one keeps what the delivery still tells of it."""
+    """Return the canonical customer. A deleted one keeps what the delivery, or else its newest invoice, still tells of it."""
     wire = decode(_CUSTOMER, state.body)
     is_deleted = bool(wire.deleted) or state.is_gone or told.kind == "customer.deleted"
     if wire.deleted and told.notice.snapshot and told.notice.object == "customer":
         wire = decode(_CUSTOMER, told.notice.snapshot)
+    billed = decode(_CUSTOMER, state.body).counterfoil.billed
+    if billed is not None and not (wire.name or wire.email):
+        wire = _as_billed(wire.id, billed)
     currency = currency_code(wire.currency) if wire.currency else ""
     return Customer(
         id=canonical(wire.id),
@@ -134,6 +137,18 @@ def customer_of(told: Told, state: State) -> Customer:
         balance=optional_money(wire.balance, currency) if currency else None,
         locale=wire.preferred_locales[0] if wire.preferred_locales else "",
         is_deleted=is_deleted,
+    )
+
+
+def _as_billed(customer_id: str, billed: Billed) -> WireCustomer:
+    return WireCustomer(
+        id=customer_id,
+        name=billed.customer_name,
+        email=billed.customer_email,
+        phone=billed.customer_phone,
+        address=billed.customer_address,
+        tax_exempt=billed.customer_tax_exempt,
+        tax_ids=ListOf(billed.customer_tax_ids),
     )
 
 

@@ -18,7 +18,7 @@ from counterfoil.kit.connector import Ignored, Normalized
 from .amounts import currency_code, instant, money, optional_instant, optional_money
 from .catalog import tax_rate_side_facts
 from .charge import charges_together, one_charge
-from .lines import invoice_line, shipping_line, sum_money
+from .lines import invoice_line, shipping_line, sum_money, taxes_seen, tied_taxes
 from .reading import Notice, State, Told, decode, gone, look_up
 
 _INVOICE = msgspec.json.Decoder(WireInvoice)
@@ -274,7 +274,7 @@ def _lines(seen: WireInvoice, rates: dict[str, TaxRate]) -> tuple[InvoiceLine, .
     cost = seen.shipping_cost
     if cost is not None and cost.amount_total and seen.amount_shipping != 0:
         lines.append(shipping_line(cost, seen.id, seen.currency))
-    return tuple(lines)
+    return tied_taxes(lines, taxes_seen(seen.total_taxes, seen.total_tax_amounts), seen.currency)
 
 
 def _tax(seen: WireInvoice, lines: tuple[InvoiceLine, ...]) -> Money:

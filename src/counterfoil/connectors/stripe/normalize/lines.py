@@ -7,8 +7,8 @@ https://docs.stripe.com/api/invoice-line-item/object
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from counterfoil.connectors.stripe.refs import SHIPPING_SUFFIX, canonical
@@ -113,6 +113,33 @@ def taxes_seen(taxes: list[Tax] | None, tax_amounts: list[TaxAmount] | None) -> 
             for t in taxes
         ]
     return [TaxSeen(id_of(t.tax_rate), t.amount, t.taxable_amount, t.inclusive, t.taxability_reason or "") for t in tax_amounts or ()]
+
+
+def tied_taxes(lines: Sequence[InvoiceLine], totals: Iterable[TaxSeen], currency: str) -> tuple[InvoiceLine, ...]:
+    """Return the lines with taxes that sum to what the document says of each rate, where the source rounds on the subtotal.
+
+    Each line's tax and the total are rounded by at most half a minor unit, so the difference is at most half of the number of lines and one
+    half; it goes to the largest tax of that rate. A larger one is left alone: the document does not add up.
+    Source: https://docs.stripe.com/tax/calculating ("rounding"), and the setting "round manual tax rates after the subtotal".
+    """
+    result = list(lines)
+    told: dict[tuple[str, bool], int] = {}
+    for tax in totals:
+        told[canonical(tax.rate_id), tax.is_inclusive] = told.get((canonical(tax.rate_id), tax.is_inclusive), 0) + tax.amount
+    for rate, amount in told.items():
+        places = [(i, j) for i, line in enumerate(result) for j, tax in enumerate(line.taxes) if (tax.rate_id, tax.is_inclusive) == rate]
+        taxes = [result[i].taxes[j].amount for i, j in places]
+        missing = money(amount, currency) - sum_money(taxes, currency)
+        if missing and taxes and abs(missing.minor) <= (len(taxes) + 1) // 2:
+            i, j = max(zip(places, taxes, strict=True), key=lambda found: abs(found[1].minor))[0]
+            result[i] = _with_tax(result[i], j, missing)
+    return tuple(result)
+
+
+def _with_tax(line: InvoiceLine, place: int, more: Money) -> InvoiceLine:
+    taxes = list(line.taxes)
+    taxes[place] = replace(taxes[place], amount=taxes[place].amount + more)
+    return replace(line, taxes=tuple(taxes))
 
 
 def line_taxes(seen: Iterable[TaxSeen], discounted: int, currency: str, rates: Mapping[str, TaxRate]) -> tuple[LineTax, ...]:

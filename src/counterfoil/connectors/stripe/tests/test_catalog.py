@@ -116,6 +116,21 @@ def test_a_deleted_customer_keeps_its_name() -> None:
     assert (fact.data.is_deleted, fact.data.name) == (True, "Muster GmbH")
 
 
+def test_a_customer_that_was_deleted_before_we_knew_it_is_named_as_its_newest_invoice_named_it() -> None:
+    billed = {
+        "customer_name": "Gone Customer Ltd",
+        "customer_email": "gone@example.com",
+        "customer_address": {"line1": "Main Street 1", "city": "Springfield", "country": "US"},
+        "customer_tax_ids": [{"type": "us_ein", "value": "12-3456789"}],
+    }
+    stub = official("deleted_customer") | {"id": "cus_1", "counterfoil": {"account": "acct_1", "billed": billed}}
+    (fact,) = facts(listed_delivery(stub | {"object": "customer"}))
+    assert isinstance(fact.data, Customer)
+    assert (fact.data.name, fact.data.email, fact.data.is_deleted) == ("Gone Customer Ltd", "gone@example.com", True)
+    assert (fact.data.address.line1, fact.data.address.country) == ("Main Street 1", "US")
+    assert fact.data.tax_ids == (TaxId("us_ein", "12-3456789"),)
+
+
 def test_a_customer_without_a_name_is_called_by_what_is_known() -> None:
     for given, name in (({"email": "a@example.com"}, "a@example.com"), ({"description": "Walk-in"}, "Walk-in"), ({}, "cus_9")):
         (customer,) = entities(delivery("customer.created", {"id": "cus_9", "object": "customer", **given}))

@@ -192,3 +192,24 @@ async def test_a_lost_dispute_is_fetched_with_the_time_of_its_loss(sandbox: Stri
     sandbox.resolve_dispute(dispute["id"], "lost")
     sandbox.advance(5 * 86_400)
     assert (await fetched(ctx, f"acct_sandbox/dispute/{dispute['id']}"))["counterfoil"]["closed_at"] == opened_at + 20 * 86_400
+
+
+async def test_a_deleted_customer_comes_with_what_its_newest_invoice_says_of_it(sandbox: StripeSandbox, ctx: Context) -> None:
+    sandbox.load(
+        [
+            {"id": "cus_gone", "object": "customer", "deleted": True, "created": sandbox.now},
+            *({"id": f"in_{n}", "object": "invoice", "customer": "cus_gone", "created": sandbox.now + n, "customer_name": f"Gone {n}",
+               "currency": "usd", "status": "open", "lines": {"object": "list", "data": [], "has_more": False}} for n in (1, 2)),
+        ]
+    )  # fmt: skip
+    found = await fetched(ctx, "acct_sandbox/customer/cus_gone")
+    assert found["counterfoil"]["billed"] == {"customer_name": "Gone 2"}
+
+
+async def test_a_voided_invoice_names_the_credit_notes_that_lowered_it(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, 1)
+    answers = {"GET /v1/credit_notes": [{"id": "cn_1"}, {"id": "cn_2"}]}
+    sandbox.load([{**invoice, "status": "void", "pre_payment_credit_notes_amount": 300}])
+    sandbox.load([{"id": note["id"], "object": "credit_note", "invoice": invoice["id"], "created": 1} for note in answers.popitem()[1]])
+    found = await fetched(ctx, f"acct_sandbox/invoice/{invoice['id']}")
+    assert sorted(found["counterfoil"]["credit_notes"]) == ["cn_1", "cn_2"]

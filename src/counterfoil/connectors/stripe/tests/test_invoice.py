@@ -318,3 +318,32 @@ def test_an_object_fetched_by_its_id_alone_counts_too() -> None:
     fact = facts(delivery("invoice.finalized", golden(NEW, status="open", amount_paid=0)), {answer.ref: answer})[-1]
     assert isinstance(fact.data, Invoice)
     assert fact.data.state is InvoiceState.PAID
+
+
+def taxed(number: int, amount: int, taxed: int, rate: str = "txr_excl") -> dict[str, Any]:
+    """Return a line with one exclusive tax."""
+    tax = {"amount": taxed, "tax_behavior": "exclusive", "taxable_amount": amount, "tax_rate_details": {"tax_rate": rate}}
+    return {"id": f"il_{number}", "amount": amount, "currency": "eur", "quantity": 1, "taxes": [tax], "discount_amounts": []}
+
+
+@pytest.mark.parametrize(("told", "taxes"), [(86, [6, 6, 74]), (85, [6, 6, 73]), (87, [6, 6, 75]), (88, [6, 6, 73])])
+def test_taxes_that_are_rounded_on_the_subtotal_sum_to_it(told: int, taxes: list[int]) -> None:
+    # 15 % of 0.43, 0.43 and 4.84: 0.06 + 0.06 + 0.73 = 0.85 by line, 0.86 of 5.70. Three cents more is no rounding and left as it is.
+    lines = {"object": "list", "data": [taxed(1, 43, 6), taxed(2, 43, 6), taxed(3, 484, 73)], "has_more": False}
+    total = {"amount": told, "tax_behavior": "exclusive", "taxable_amount": 570, "tax_rate_details": {"tax_rate": "txr_excl"}}
+    changes = {"lines": lines, "total_taxes": [total], "total": 570 + told, "shipping_cost": None}
+    (invoice,) = [e for e in entities(delivery("invoice.finalized", golden(NEW, **changes))) if isinstance(e, Invoice)]
+    assert [line.taxes[0].amount.minor for line in invoice.lines] == taxes
+    assert invoice.tax == eur(told)
+
+
+def test_each_rate_is_tied_to_its_own_total() -> None:
+    # Two rates: only the smaller one's sum differs, by a cent, and only its line takes it.
+    lines = {"object": "list", "data": [taxed(1, 10000, 1900), taxed(2, 43, 6, "txr_b"), taxed(3, 43, 6, "txr_b")], "has_more": False}
+    totals = [
+        {"amount": amount, "tax_behavior": "exclusive", "taxable_amount": 1, "tax_rate_details": {"tax_rate": rate}}
+        for rate, amount in (("txr_excl", 1900), ("txr_b", 13))
+    ]
+    changes = {"lines": lines, "total_taxes": totals, "total": 11999, "shipping_cost": None}
+    (invoice,) = [e for e in entities(delivery("invoice.finalized", golden(NEW, **changes))) if isinstance(e, Invoice)]
+    assert [line.taxes[0].amount.minor for line in invoice.lines] == [1900, 7, 6]

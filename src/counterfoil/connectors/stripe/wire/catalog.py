@@ -20,6 +20,24 @@ class TaxId(Struct, frozen=True):
     value: str | None = None
 
 
+class Billed(Struct, frozen=True):
+    """Whom an invoice billed, as it was copied onto it: https://docs.stripe.com/api/invoices/object#invoice_object-customer_name."""
+
+    customer_name: str | None = None
+    customer_email: str | None = None
+    customer_phone: str | None = None
+    customer_address: Address | None = None
+    customer_tax_exempt: str | None = None
+    customer_tax_ids: list[TaxId] = []
+
+
+class CustomerExtra(Struct, frozen=True):
+    """What fetching adds to a deleted customer: what its newest invoice says of it."""
+
+    account: str = ""
+    billed: Billed | None = None
+
+
 class Customer(Struct, frozen=True):
     """A deleted customer is a stub of id and ``deleted`` (https://docs.stripe.com/api/customers/delete)."""
 
@@ -38,6 +56,7 @@ class Customer(Struct, frozen=True):
     preferred_locales: list[str] | None = None
     created: int | None = None
     deleted: bool | None = None
+    counterfoil: CustomerExtra = CustomerExtra()
 
 
 class TaxIdEvent(Struct, frozen=True):
