@@ -39,7 +39,7 @@ BOOKED_AS: Mapping[ObjectKind, tuple[str, ...]] = {
     ObjectKind.CREDIT_NOTE: ("credit_note",),
     ObjectKind.PAYMENT: ("payment",),
     ObjectKind.REFUND: ("refund",),
-    ObjectKind.CUSTOMER_CREDIT: ("customer_credit",),
+    ObjectKind.CUSTOMER_CREDIT: ("customer_credit", "paid_credit"),
 }
 """Names under which objects are booked in their own entity: where one of them was booked, the object stays."""
 

@@ -95,7 +95,7 @@ def facts(told: Told) -> Normalized:
         kind = EventType.CUSTOMER_CREATED
     created = decode(_CUSTOMER, state.body).created
     own_time = instant(created) if created is not None else told.notice.occurred_at
-    return (told.fact(kind, customer, state, own_time), *_credits(told, told.notice.object_id))
+    return (told.fact(kind, customer, state, own_time), *credits_of(told, told.notice.object_id))
 
 
 def tax_id_needs(notice: Notice) -> tuple[str, ...]:
@@ -161,7 +161,8 @@ def balance_transaction_facts(told: Told) -> Normalized:
     return (_credit_fact(told, wire, state),)
 
 
-def _credits(told: Told, customer_id: str) -> tuple[Fact, ...]:
+def credits_of(told: Told, customer_id: str) -> tuple[Fact, ...]:
+    """Return a customer's credits that stand for themselves, where the changes of the balance were fetched."""
     state = told.other("customer_balance", customer_id)
     if state is None:
         return ()

@@ -18,6 +18,7 @@ from counterfoil.kit.connector import Ignored, Normalized
 from .amounts import currency_code, instant, money, optional_instant, optional_money
 from .catalog import tax_rate_side_facts
 from .charge import charges_together, one_charge
+from .customer import credits_of
 from .lines import invoice_line, shipping_line, sum_money, taxes_seen, tied_taxes
 from .reading import Notice, State, Told, decode, gone, look_up
 
@@ -60,22 +61,31 @@ SETTLED_KINDS = frozenset({"invoice.paid", "invoice.payment_failed"})
 
 
 def needs(notice: Notice) -> tuple[str, ...]:
-    """An invoice is always fetched; when paid (or not), its charges too."""
+    """An invoice is always fetched; when paid (or not), its charges too; when paid too much, the customer's balance, which has the rest."""
     refs = [notice.ref("invoice", notice.object_id)]
+    customer = _overpaying(notice)
+    refs += [notice.ref("customer_balance", customer)] if customer else []
     if notice.kind in SETTLED_KINDS:
         charge = id_of(decode(_INVOICE, notice.snapshot).charge) if notice.snapshot else ""
         refs.append(notice.ref("charge", charge) if charge else notice.ref("invoice_charges", notice.object_id))
     return tuple(refs)
 
 
+def _overpaying(notice: Notice) -> str:
+    """Return the customer that paid an invoice too much, as the event says; empty if none did."""
+    seen = decode(_INVOICE, notice.snapshot) if notice.snapshot and notice.is_event else None
+    return id_of(seen.customer) if seen is not None and seen.amount_overpaid else ""
+
+
 def facts(told: Told) -> Normalized:
-    """Return the invoice, what was paid outside Stripe, its charges where they were fetched, and its tax rates."""
+    """Return the invoice, what was paid outside Stripe, its charges and credits where they were fetched, and its tax rates."""
     state = told.own("invoice")
     seen = decode(_INVOICE, state.body)
     found = list(_facts_of(told, seen, state, is_main=True))
     if told.kind in SETTLED_KINDS:
         found += charges_together(told, "invoice_charges", told.notice.object_id)
         found += one_charge(told, _charge_told(told))
+    found += credits_of(told, _overpaying(told.notice))
     if told.kind in RATE_TELLERS:
         return (*tax_rate_side_facts(told, seen.counterfoil.tax_rates), *found)
     return tuple(found)
