@@ -36,6 +36,7 @@ NOTES: dict[str, dict[str, str]] = {
         "does_migrate": "whether opening the database brings its schema up to date; if not, `counterfoil migrate` does",
         "poll_interval_s": "how often every source is read, as the net under the webhooks",
         "capture_interval_s": "how often changes are read out of the books",
+        "wait_limit_s": "what waits longer for an object of its source becomes a case (payouts: a day at least, disputes three)",
         "stop_wait_s": "asked to stop, a worker lets what is under way end for so long; then it is cut short and handed to other workers",
     },
     "EntitySettings": {

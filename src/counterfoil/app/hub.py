@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
@@ -44,6 +45,7 @@ from counterfoil.workflows.relearning import Relearner
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import DayCloser
 from counterfoil.workflows.upkeep import Upkeep
+from counterfoil.workflows.watching import Watcher
 
 log = structlog.get_logger()
 
@@ -122,7 +124,7 @@ class Hub:
             await refuse_changed_modes(conn, self.rules)
         self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered)
         member.start()
-        self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows)
+        self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows, clock=self.clock)
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
@@ -171,6 +173,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
     upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, rest, closed, tuple(sources))
+    watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
@@ -185,13 +188,14 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         "target": upkeep.target_turn,
         "partitions": upkeep.partitions_turn,
         "unarmed": upkeep.unarmed_turn,
+        "watch": watcher.turn,
         relearning.STAGE: relearner.turn,
     }
 
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    keys: list[Key] = [("heal", "all"), ("partitions", "all"), ("unarmed", "all")]
+    keys: list[Key] = [("heal", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all")]
     keys += [("poll", name) for name in hub.sources]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [("close_day", name) for name in hub.rules.entities]

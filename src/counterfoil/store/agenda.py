@@ -284,11 +284,6 @@ async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:
     await conn.execute("update wait set fetch_asked = true where key = any(%s)", (sorted(keys),))
 
 
-async def overdue(conn: Conn, since: datetime, limit: int = 500) -> list[Waiting]:
-    """Return waits that began before ``since``, oldest first: candidates for a case."""
-    return await _waiting(conn, "where since < %s order by since limit %s", (since, limit))
-
-
 async def waits_of(conn: Conn, subject: ObjectRef) -> list[Waiting]:
     """Return what a subject waits for."""
     return await _waiting(conn, "where subject_kind = %s and subject_id = %s order by key", (subject.kind.value, subject.id))

@@ -176,7 +176,9 @@ async def behind_case(conn: Conn, case: Case) -> Blocked:
         return await behind_target(conn, targets[0])
     found = _Found(is_cut=len(held) > _HELD_MAX)
     await _follow_commands(conn, found, by_stage.get("deliver", []))
-    await _follow_waits(conn, found, by_stage.get("decide", []))
+    waiting = by_stage.get("wait", [])
+    await _follow_commands(conn, found, [one for one in waiting if "/" not in one])
+    await _follow_waits(conn, found, [*by_stage.get("decide", []), *(one for one in waiting if "/" in one)])
     return await _summed(conn, found)
 
 

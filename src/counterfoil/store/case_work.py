@@ -10,10 +10,10 @@ from datetime import datetime
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
-from . import agenda, cases, outbox, receipts, rechecks
+from . import agenda, cases, outbox, receipts, rechecks, waits
 from .cases import CaseState, CaseSubject
 from .pool import Conn, Key
-from .work import DECIDE, DELIVER, NORMALIZE, RECHECK
+from .work import DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
 
 WAIVED_RULE = "waived"
 """The rule by which receipts of a waived case are ignored."""
@@ -49,10 +49,13 @@ async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime
         "update receipt set state = 'ignored', rule = %s, normalized_at = %s where id = any(%s) and state = 'parked'",
         (WAIVED_RULE, now, [int(one) for one in _of(held, NORMALIZE)]),
     )
-    refs = [_ref(one) for one in _of(held, DECIDE)]
+    waiting = _of(held, WAIT)
+    refs = [_ref(one) for one in (*_of(held, DECIDE), *(one for one in waiting if "/" in one))]
     await agenda.set_waits(conn, refs, [], now)
     await rechecks.waive(conn, _of(held, RECHECK))
-    _, touched = await outbox.cancel(conn, _of(held, DELIVER), f"{outbox.WAIVED_BY}{actor}: {reason}")
+    _, touched = await outbox.cancel(
+        conn, [*_of(held, DELIVER), *(one for one in waiting if "/" not in one)], f"{outbox.WAIVED_BY}{actor}: {reason}"
+    )
     return touched
 
 
@@ -70,6 +73,7 @@ async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> li
     touched.update(await outbox.retry(conn, _of(held, DELIVER)))
     touched.update(await rechecks.retry(conn, _of(held, RECHECK), now))
     touched.update(await agenda.add(conn, [agenda.Subject(_ref(one)) for one in _of(held, DECIDE)], now))
+    touched.update(await waits.take_up(conn, _of(held, WAIT), now))
     return sorted(touched)
 
 

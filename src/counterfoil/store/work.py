@@ -27,6 +27,10 @@ DECIDE_BULK = "decide_bulk"
 REPLAY = "replay"
 RECHECK = "recheck"
 """No stage of its own: what cases call a recheck that stands still; the delivering stage does them."""
+WAIT = "wait"
+"""No stage either: what cases call commands and subjects that wait for something nobody brings."""
+TURN = "turn"
+"""No stage either: what cases call partitions whose turns fail, or that nobody here knows; their records are ``stage:key``."""
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 SHARDS = 16

@@ -17,11 +17,13 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage, Turn, backoff_s
-from counterfoil.store import suspects, work
+from counterfoil.store import cases, suspects, work
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.work import CAREFUL_AFTER, Ended, Taken
 from counterfoil.workflows import arming
+from counterfoil.workflows.failing import failing_case
 from counterfoil.workflows.membership import Membership
 
 log = structlog.get_logger()
@@ -31,6 +33,8 @@ DRAIN_MAX_S = 5.0
 
 A turn that lasts longer is asked to end if this worker has more drains under way than others.
 """
+TOLD_AFTER = CAREFUL_AFTER + 1
+"""After so many failed turns in a row of a partition people are told, unless it is known which item they failed of."""
 FAILED_WAIT_MAX_S = 60.0
 """Between failed turns of one partition at most."""
 UNKNOWN_WAIT_MAX_S = 10.0
@@ -86,6 +90,7 @@ class Drains:
     stages: Mapping[str, Stage]
     member: Membership
     knows: Callable[[str, str], bool]
+    clock: Clock = field(default_factory=SystemClock)
     is_stopping: bool = False
     _running: dict[asyncio.Task[object], str] = field(default_factory=dict)
     _cut: list[tuple[TurnCare, int]] = field(default_factory=list)
@@ -160,11 +165,14 @@ class Drains:
         care = TurnCare(self.pool, stage, key, taken, is_ending)
         try:
             if taken.limit is None:
-                return await self.stages[stage](key, care)
+                result = await self.stages[stage](key, care)
+                await self._works_again(care)
+                return result
             async with self._careful:  # one at a time, so that none is blamed for what another did to the process
                 log.warning("careful turn", stage=stage, key=key, failures=taken.failures, limit=taken.limit)
                 result = await self.stages[stage](key, care)
                 await self._clear(care)
+                await self._works_again(care)
                 return result
         except asyncio.CancelledError:
             self._cut.append((care, taken.fence))
@@ -188,6 +196,18 @@ class Drains:
         else:
             log.exception("turn failed", stage=care.stage, key=care.key, error=name)
             await self._set_back(care, _pause_s(care.taken.failures + 1), is_counted=True)
+            if care.taken.failures + 1 >= TOLD_AFTER and not care.held:  # what was in hand is parked by itself
+                await self._tell(care, error)
+
+    async def _tell(self, care: TurnCare, error: Exception) -> None:
+        now = self.clock.now()
+        async with self._transaction() as conn:
+            await cases.open_or_count(conn, [failing_case(care.stage, care.key, error, now)], now)
+
+    async def _works_again(self, care: TurnCare) -> None:
+        if care.taken.failures >= TOLD_AFTER:
+            async with self._transaction() as conn:
+                await cases.release_subjects(conn, work.TURN, [f"{care.stage}:{care.key}"], self.clock.now())
 
     async def _set_back(self, care: TurnCare, after_s: float, *, is_counted: bool) -> None:
         async with self._transaction() as conn:

@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig
 from dbos._utils import GlobalParams
 from psycopg_pool import PoolTimeout
 
+from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage
 from counterfoil.store import work, workers
 from counterfoil.store.pool import Conn, Key, Pool
@@ -66,13 +67,14 @@ class Engine:
         *,
         knows: Callable[[str, str], bool] = _everything,
         concurrency: int = CONCURRENCY,
+        clock: Clock | None = None,
     ) -> None:
-        """``knows``: whether this process can work a partition; others are left to other workers."""
+        """``knows``: whether this process can work a partition; others are left to other workers. ``clock``: what cases are dated by."""
         self._pool = pool
         self._dsn = dsn
         self._member = member
         self._concurrency = concurrency
-        self._drains = Drains(pool, stages, member, knows)
+        self._drains = Drains(pool, stages, member, knows, clock or SystemClock())
         self._ticker: asyncio.Task[None] | None = None
         self._ticked_at = time.monotonic()
         self._is_taking = True

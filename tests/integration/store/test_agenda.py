@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.store import agenda, mappings, objects
+from counterfoil.store import agenda, mappings, objects, waits
 from counterfoil.store.agenda import Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.mappings import Mapping
@@ -111,7 +111,10 @@ async def test_an_object_is_asked_for_once(conn: Conn, cipher: Cipher) -> None:
     assert (wanted.key, wanted.connection) == (INVOICE.key, "stripe")
     await agenda.mark_fetch_asked(conn, [INVOICE.key])
     assert await agenda.to_fetch(conn, NOW) == []
-    assert {waiting.key for waiting in await agenda.overdue(conn, LATER)} == {INVOICE.key, "mapping/tax/DE01/x"}
+    late = timedelta(minutes=30)
+    assert [one.key for one in await waits.overdue(conn, LATER, late, {}, 0)] == [INVOICE.key]  # a mapping's wait has a case of its own
+    assert await waits.overdue(conn, LATER, late, {"payment": timedelta(days=30)}, 0) == []
+    assert await waits.overdue(conn, LATER, late, {}, 60) == []  # the clock was moved: in the world it has waited for no time
 
 
 async def test_an_arrival_that_is_just_being_committed_is_not_missed_by_who_starts_to_wait(pool: Pool, cipher: Cipher) -> None:

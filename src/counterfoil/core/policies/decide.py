@@ -30,7 +30,8 @@ def decide(event: Event, view: View, rules: Rules) -> Decision:
         _dispatch(draft, view.get(event.subject) or event.data)
     except (InvariantError, CurrencyError) as error:
         return Decision(problems=(_mismatch(event, error),))
-    return draft.decision()
+    decided = draft.decision()
+    return decided if decided.has_owner else Decision(problems=(_undecided(event),))
 
 
 def _dispatch(draft: Draft, state: e.Entity) -> None:
@@ -61,6 +62,16 @@ def _dispatch(draft: Draft, state: e.Entity) -> None:
             draft.ignore(f"{draft.event.subject.kind.value}_has_no_counterpart")
         case _:
             assert_never(state)
+
+
+def _undecided(event: Event) -> Problem:
+    """Return the problem of a state that calls for nothing, waits for nothing and is ignored by no rule: it would be forgotten."""
+    return Problem(
+        CaseClass.SCHEMA_DRIFT,
+        "decide.nothing_called_for",
+        f"{event.subject.key} is in a state that no rule books or names as needing no booking.",
+        "Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing.",
+    )
 
 
 def _mismatch(event: Event, error: ValueError) -> Problem:

@@ -80,6 +80,11 @@ class Decision:
     summary: tuple[SummaryItem, ...] = ()
     documents: tuple[SummaryDocument, ...] = ()
 
+    @property
+    def has_owner(self) -> bool:
+        """Whether anything comes of it: a command, a wait, a problem, a named rule, or a part of a daily entry."""
+        return bool(self.commands or self.waits or self.problems or self.ignored or self.summary)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -16,6 +16,18 @@ SERVICE_LEVELS: dict[str, timedelta] = {
 }
 """95 % of a kind of command should be done within so long of being called for."""
 
+WAIT_LIMITS: dict[str, timedelta] = {
+    "payout": timedelta(days=1),
+    "dispute": timedelta(days=3),  # what was won comes back days after the decision
+}
+"""How long an object of a kind may wait for what its source is to tell before people are told, where that is longer than for others."""
+
+
+def wait_limits(limit: timedelta) -> dict[str, timedelta]:
+    """Return the limits by kind of object, none shorter than the general one."""
+    return {kind: max(own, limit) for kind, own in WAIT_LIMITS.items()}
+
+
 OTHERWISE = timedelta(minutes=5)
 
 

@@ -1,0 +1,23 @@
+"""Closing cases whose cause is gone, by their cause and not by their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from . import cases
+from .cases import CaseState
+from .pool import Conn
+
+
+async def open_fingerprints(conn: Conn, code: str) -> list[str]:
+    """Return the fingerprints of the open cases of a code."""
+    rows = await conn.execute("select fingerprint from \"case\" where state = 'open' and code = %s order by 1", (code,))
+    return [row[0] for row in await rows.fetchall()]
+
+
+async def resolve(conn: Conn, fingerprints: Iterable[str], reason: str, now: datetime) -> None:
+    """Resolve the open cases with these fingerprints."""
+    rows = await conn.execute("select id from \"case\" where state = 'open' and fingerprint = any(%s) order by 1", (sorted(fingerprints),))
+    for (case_id,) in await rows.fetchall():
+        await cases.close(conn, case_id, CaseState.RESOLVED, "hub", reason, now)

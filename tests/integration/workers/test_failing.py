@@ -1,0 +1,71 @@
+"""A partition whose turns fail before anything is in hand: one case with the true cause, other partitions go on, closed when it works."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.stage import Care, Stage, Turn
+from counterfoil.store import cases, work
+from counterfoil.store.cases import CaseState
+from counterfoil.store.pool import Pool
+from counterfoil.workflows import membership
+from counterfoil.workflows.draining import TOLD_AFTER, Drains
+from counterfoil.workflows.failing import cause_of
+from counterfoil.workflows.membership import Membership
+
+
+@pytest.fixture
+async def member(database: str) -> AsyncIterator[Membership]:
+    joined = await membership.join(database, "w")
+    await joined.beat()
+    yield joined
+    await joined.leave()
+
+
+def stages(*names: str, turn: Callable[[str, Care], Awaitable[Turn]]) -> dict[str, Stage]:
+    return dict.fromkeys(names, turn)
+
+
+async def run(pool: Pool, drains: Drains, stage: str, key: str) -> None:
+    async with pool.connection() as conn, conn.transaction():
+        await work.arm(conn, [(stage, key)])
+    await drains.work("w1", stage, key)
+
+
+@pytest.mark.parametrize("stage", ["normalize", "decide", "deliver", "close_day", "poll"])
+async def test_a_stage_whose_turns_fail_is_a_case_until_one_ends_well(pool: Pool, member: Membership, stage: str) -> None:
+    is_broken = True
+
+    async def turn(key: str, care: Care) -> Turn:
+        if key == "files/bad" and is_broken:
+            raise KeyError("post_invoice")
+        return Turn(has_more=False)
+
+    drains = Drains(pool, stages(stage, turn=turn), member, lambda _stage, _key: True)
+
+    async def standing() -> list[cases.Case]:
+        async with pool.connection() as conn:
+            return await cases.list_cases(conn)
+
+    for _ in range(TOLD_AFTER - 1):
+        await run(pool, drains, stage, "files/bad")
+    assert await standing() == []
+    for _ in range(2):
+        await run(pool, drains, stage, "files/bad")
+        await run(pool, drains, stage, "files/good")
+    [case] = await standing()
+    assert (case.code, case.case_class, case.count) == ("work.turn_fails", "schema_drift", 1)
+    assert "KeyError: 'post_invoice'" in case.cause
+    is_broken = False
+    await run(pool, drains, stage, "files/bad")
+    assert await standing() == []
+    async with pool.connection() as conn:
+        assert [one.closed_by for one in await cases.list_cases(conn, state=CaseState.RESOLVED)] == ["hub"]
+
+
+def test_a_cause_tells_nothing_of_the_data() -> None:
+    assert cause_of(ValueError("Ann Ltd, ann@example.com")) == "ValueError"
+    assert cause_of(ExceptionGroup("", [RejectedError("no such tax", code="x.y")])) == "RejectedError: no such tax"
