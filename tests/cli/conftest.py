@@ -97,7 +97,19 @@ def program(folder: Program, database: str, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="session")
 def sandboxes() -> Iterator[dict[str, dict[str, Any]]]:
     """Serve Stripe's and Odoo's sandboxes for the session; yield their details."""
-    command = [sys.executable, "-m", "counterfoil", "sandbox", "up", "--only", "stripe,odoo", "--json", "--until-stdin-closes"]
+    command = [
+        sys.executable,
+        "-m",
+        "counterfoil",
+        "sandbox",
+        "up",
+        "--only",
+        "stripe,odoo",
+        "--json",
+        "--until-stdin-closes",
+        "--clock",
+        "still",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -97,3 +97,14 @@ def test_the_reference_does_not_depend_on_the_terminal(monkeypatch: pytest.Monke
     first = reference()
     monkeypatch.setenv("COLUMNS", "40")
     assert reference() == first
+
+
+def test_an_event_is_made_to_happen_in_a_sandbox_that_is_up(folder: Program, sandboxes: dict[str, dict[str, Any]]) -> None:
+    url = sandboxes["stripe"]["url"]
+    assert "invoice.paid" in folder.bare("sandbox", "trigger", "list", "--url", url).out
+    made = folder.bare("sandbox", "trigger", "invoice.paid", "--url", url, "--json").json()
+    assert made["made"]["invoice"].startswith("in_")
+    wrong = folder.bare("sandbox", "trigger", "invoice.payd", "--url", url)
+    assert (wrong.code, "invoice.paid" in wrong.err) == (2, True)
+    away = folder.bare("sandbox", "trigger", "invoice.paid", "--url", "http://127.0.0.1:9")
+    assert (away.code, "no sandbox answers" in away.err) == (3, True)

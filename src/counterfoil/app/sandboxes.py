@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+
 from counterfoil.kit.discovery import connector_names, load_connector
-from counterfoil.kit.errors import SetupError
+from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Sandbox
 
 START_TIMEOUT_S = 60.0
@@ -38,23 +40,58 @@ def build(names: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> lis
 
 
 @asynccontextmanager
-async def serving(sandboxes: Sequence[Sandbox], ports: Mapping[str, int] | None = None) -> AsyncIterator[dict[str, dict[str, Any]]]:
-    """Serve sandboxes on loopback and give their details (address, keys, secrets) by name."""
+async def serving(
+    sandboxes: Sequence[Sandbox],
+    ports: Mapping[str, int] | None = None,
+    deliver_to: Mapping[str, str] | None = None,
+    *,
+    does_clock_run: bool = False,
+) -> AsyncIterator[dict[str, dict[str, Any]]]:
+    """Serve sandboxes on loopback and give their details (address, keys, secrets) by name.
+
+    ``deliver_to``: by sandbox, the address that gets what happens there. ``does_clock_run``: their clocks show the time of day.
+
+    Raises:
+        SetupError: a sandbox that should deliver is not served, or delivers nothing.
+    """
     started: list[Sandbox] = []
     try:
         for sandbox in sandboxes:
             await sandbox.start((ports or {}).get(sandbox.name, 0))
             started.append(sandbox)
+            if does_clock_run:
+                sandbox.run_clock()
+        for name, url in (deliver_to or {}).items():
+            if not any(sandbox.name == name and sandbox.subscribe(url) for sandbox in sandboxes):
+                raise SetupError(f"no sandbox {name} is served that delivers anything", code="sandbox.delivers_nothing")
         yield {sandbox.name: sandbox.details() for sandbox in sandboxes}
     finally:
         for sandbox in reversed(started):
             await sandbox.stop()
 
 
+async def ask_control(url: str, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """Ask a sandbox's control interface.
+
+    Raises:
+        SetupError: it refuses, in its words.
+        TransientError: nothing answers at that address.
+    """
+    try:
+        async with aiohttp.ClientSession() as session, session.request(method, url.rstrip("/") + path, json=body) as answer:
+            said = dict(await answer.json())
+    except (aiohttp.ClientError, ValueError):
+        raise TransientError(f"no sandbox answers at {url}; `counterfoil sandbox up` prints its address", code="sandbox.away") from None
+    if "error" in said:
+        raise SetupError(str(said["error"]), code="sandbox.trigger")
+    return said
+
+
 @asynccontextmanager
 async def apart(names: Sequence[str], options: Mapping[str, Mapping[str, Any]] | None = None) -> AsyncIterator[dict[str, dict[str, Any]]]:
     """Serve sandboxes in a process of their own, so that they do not share a core with the hub; it ends with this context."""
-    arguments = [sys.executable, "-m", "counterfoil.cli.main", "sandbox", "up", "--json", "--only", ",".join(names), "--until-stdin-closes"]
+    arguments = [sys.executable, "-m", "counterfoil.cli.main", "sandbox", "up", "--json", "--only", ",".join(names)]
+    arguments += ["--until-stdin-closes", "--clock", "still"]
     for name, given in (options or {}).items():
         for key, value in given.items():
             arguments += ["--option", f"{name}.{key}={json.dumps(value)}"]

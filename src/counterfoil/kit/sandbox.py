@@ -7,10 +7,11 @@ format is everything else. Sandboxes know nothing of the connector beside them.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,6 +42,9 @@ class Fault:
             raise ValueError(f"unknown fault kind {self.kind!r}; one of {', '.join(FAULT_KINDS)}")
         re.compile(self.path)
 
+
+Trigger = Callable[[], Mapping[str, str]]
+"""Makes an event happen and returns the ids of what it made, by their kind."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -91,6 +95,18 @@ class Sandbox:
     def control(self, app: web.Application) -> None:
         """Add more routes under ``/_control``."""
 
+    def subscribe(self, url: str) -> str:
+        """Have what happens delivered to an address, and return the secret it is signed with; empty if this vendor delivers nothing."""
+        del url
+        return ""
+
+    def run_clock(self) -> None:
+        """Let the vendor's clock show the time of day from now on, and go on with it; for a vendor that has none there is nothing to do."""
+
+    def triggers(self) -> Mapping[str, Trigger]:
+        """Return what can be made to happen by the vendor's own name of the event, as its command line tool does."""
+        return {}
+
     def error(self, status: int, fault: Fault) -> web.Response:
         """Return the vendor's answer for an injected status."""
         headers = {"Retry-After": str(int(fault.retry_after_s))} if fault.retry_after_s is not None else {}
@@ -107,6 +123,8 @@ class Sandbox:
         app.router.add_get("/_control/faults", self._get_faults)
         app.router.add_post("/_control/faults", self._post_fault)
         app.router.add_delete("/_control/faults", self._delete_faults)
+        app.router.add_get("/_control/triggers", self._get_triggers)
+        app.router.add_post("/_control/triggers", self._post_trigger)
         self.control(app)
         self.routes(app)
         return app
@@ -166,6 +184,20 @@ class Sandbox:
 
     async def _get_details(self, _request: web.Request) -> web.Response:
         return web.json_response(self.details())
+
+    async def _get_triggers(self, _request: web.Request) -> web.Response:
+        return web.json_response({"triggers": list(self.triggers())})
+
+    async def _post_trigger(self, request: web.Request) -> web.Response:
+        try:
+            name = str(json.loads(await request.text())["event"])
+        except (KeyError, TypeError, ValueError):
+            return web.json_response({"error": 'give {"event": "..."}'}, status=400)
+        trigger = self.triggers().get(name)
+        if trigger is None:
+            near = difflib.get_close_matches(name, self.triggers(), n=3) or list(self.triggers())
+            return web.json_response({"error": f"{self.name} has no trigger {name!r}; there is {', '.join(near)}"}, status=404)
+        return web.json_response({"event": name, "made": trigger()})
 
     async def _get_faults(self, _request: web.Request) -> web.Response:
         return web.json_response({"faults": [asdict(f) for f in self.switch.faults], "struck": self.switch.struck})

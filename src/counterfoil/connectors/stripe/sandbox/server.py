@@ -5,16 +5,19 @@ Sources: https://docs.stripe.com/api/authentication, /errors, /versioning, /idem
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from counterfoil.kit.sandbox import Fault
+from counterfoil.kit.sandbox import Fault, Trigger
 
 from . import (
     accounts,
@@ -46,6 +49,7 @@ from .forms import Obj
 from .limits import internal
 from .parameters import check
 from .render import render
+from .triggers import triggers_of
 from .world import Account, Cause
 
 _RESOURCES = (
@@ -89,6 +93,7 @@ class StripeSandbox(Control):
 
     def __init__(self, seed: int = 0, *, start: int | datetime = DEFAULT_START, with_default_account: bool = True) -> None:
         self.with_default_account = with_default_account
+        self._running: asyncio.Task[None] | None = None
         super().__init__(seed, int(start.timestamp()) if isinstance(start, datetime) else start)
 
     def _build(self) -> None:
@@ -247,6 +252,27 @@ class StripeSandbox(Control):
         ]
         return {"name": self.name, "url": self.url, "now": self.now, "accounts": accounts}
 
+    def subscribe(self, url: str) -> str:
+        """Register a webhook of the first account for all events and return its signing secret."""
+        return self.add_webhook(url)
+
+    def triggers(self) -> Mapping[str, Trigger]:
+        """Return the events that can be made to happen by name."""
+        return triggers_of(self)
+
+    def run_clock(self) -> None:
+        """Move the clock to the time of day and on with it, once a second, doing what falls due."""
+        self._running = asyncio.create_task(self._follow(), name="stripe-sandbox-clock")
+
+    async def _follow(self) -> None:
+        ahead = 0
+        while True:
+            now = int(time.time())
+            ahead = max(ahead, self.now - now)  # somebody moved it on by hand: it goes on from there
+            if now + ahead > self.now:
+                self.set_clock(now + ahead)
+            await asyncio.sleep(1.0)
+
     async def start(self, port: int = 0) -> str:
         """Listen on loopback and begin delivering webhooks."""
         url = await super().start(port)
@@ -255,6 +281,9 @@ class StripeSandbox(Control):
 
     async def stop(self) -> None:
         """Stop delivering and listening."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
         await self.courier.stop()
         await super().stop()
 
