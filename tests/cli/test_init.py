@@ -59,7 +59,7 @@ def test_a_section_holds_what_is_given_marks_what_is_required_and_lists_the_rest
         'site = "..."  # required: fill this in',
         "# Settings with their defaults:",
         "# pace = 2.5  # calls per second.",
-        "# mode = ...",
+        '# mode = ""  # not set by default',
     ]
 
 

@@ -51,9 +51,15 @@ def _optional(config: type[BaseModel], given: Given, notes: Mapping[str, str]) -
         default = info.get_default(call_default_factory=True, validated_data={})
         if field in given or info.is_required() or isinstance(default, dict) or is_secret(info):
             continue
-        value = "..." if default is None else literal(default)
-        note = notes.get(field, "")
+        value = _example(info) if default is None else literal(default)
+        note = "; ".join(part for part in ("not set by default" if default is None else "", notes.get(field, "")) if part)
         yield f"# {field} = {value}" + (f"  # {note}" if note else "")
+
+
+def _example(info: FieldInfo) -> str:
+    """Return a value a setting without a default may have, as TOML: the line must be TOML when its # is taken away."""
+    kinds = _types(info.annotation)
+    return "true" if bool in kinds else "1" if kinds & {int, float} else '""'
 
 
 def is_secret(info: FieldInfo) -> bool:

@@ -38,7 +38,7 @@ async def suggest(ctx: Context) -> str:
     names = {row.id: row.name for row in await session.client.read("res.currency", [], CurrencyName)}
     parts = [
         f"# Odoo {session.dialect.version}. One table per legal entity; the key after companies is the entity's name, change it to yours.",
-        "# A processor's journal and clearing account carry the name of its connection; here stripe stands for it.",
+        "# A processor's journal and clearing account carry the name of its connection.",
     ]
     for company in companies:
         parts += await _company(session, ctx.connection, company, names.get(ref(company.currency_id), "?"))
