@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from counterfoil.app.coverage import coverage
 from counterfoil.cli.output import money, span
+from counterfoil.cli.status import under_way
+from counterfoil.core.canonical.ids import ObjectKind
 from counterfoil.store import cursors
 from counterfoil.store.cursors import Cursor
+from counterfoil.store.objects import ObjectTotal
 from counterfoil.store.receipts import ReceiptState
 
 from .conftest import Program
@@ -33,6 +36,11 @@ def test_every_delivery_is_somewhere(program: Program, database: str) -> None:
     shown = program.run("status").out
     assert "Received = read + ignored by rule + parked + to be read" in shown
     assert "plan_not_kept" in shown
+
+
+def test_payments_under_way_are_shown_apart() -> None:
+    found = [ObjectTotal(ObjectKind.PAYMENT, "", "USD", state, 2, 30000) for state in ("pending", "succeeded")]
+    assert [(one.state, one.count, one.total_minor) for one in under_way(found)] == [("pending", 2, 30000)]
 
 
 def test_an_overdue_case_is_a_finding_and_its_money_is_shown_in_its_currency(program: Program, database: str) -> None:

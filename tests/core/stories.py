@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from hypothesis import strategies as st
 from tests.core.builders import ANN, NOON, PRO, World, at, credit_note, eur, invoice, line, payment, refund, settled, tax
@@ -93,6 +94,60 @@ def stories(draw: st.DrawFn) -> Story:
         facts.append(credit_note(eur(700), to_balance=eur(700)))
         used_credit -= 700
     return Story(_numbered(facts), clearing, used_credit)
+
+
+@dataclass(frozen=True)
+class Quarrel:
+    """The facts of one dispute in the order they happened, and what they come to: on the balance, lost, still argued about."""
+
+    facts: tuple[Fact, ...]
+    clearing: int
+    lost: int
+    disputed: int
+
+
+@st.composite
+def quarrels(draw: st.DrawFn) -> Quarrel:
+    """Draw one dispute: money goes out and back as long as it is argued about, it is lost or won, and more may move after that."""
+    moved: list[e.Settlement] = []
+    state = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, eur(20000), NOON)
+    states: list[e.Dispute] = []
+
+    def move(minor: int, fee: int = 0) -> None:
+        nonlocal state
+        number = len(moved) + 1
+        moved.append(settled(eur(minor), fee=fee, id=f"stripe:txn_{number}", when=NOON + timedelta(days=number)))
+        out, back = (tuple(one for one in moved if (one.gross.minor < 0) is is_out) for is_out in (True, False))
+        state = replace(state, withdrawals=out, reinstatements=back)
+        states.append(state)
+
+    def close(outcome: e.DisputeState) -> None:
+        nonlocal state
+        state = replace(state, state=outcome, closed_at=NOON + timedelta(days=len(moved), hours=1))
+        states.append(state)
+
+    move(-20000, fee=1500)
+    if draw(st.booleans()):
+        close(e.DisputeState.LOST)
+        for minor in draw(st.lists(st.sampled_from([-5000, -700, 700, 4000]), max_size=3)):
+            move(minor)
+    if states[-1].state is e.DisputeState.OPEN and draw(st.booleans()):
+        return _quarrel(states, moved, is_open=True)
+    if draw(st.booleans()):
+        back = -sum(one.gross.minor for one in moved)
+        if back > 0:
+            state = replace(state, state=e.DisputeState.WON)
+            move(back)
+            close(e.DisputeState.WON)
+    elif state.state is e.DisputeState.OPEN:
+        close(e.DisputeState.LOST)
+    return _quarrel(states, moved, is_open=False)
+
+
+def _quarrel(states: Sequence[e.Dispute], moved: Sequence[e.Settlement], *, is_open: bool) -> Quarrel:
+    gone = -sum(one.gross.minor for one in moved)
+    clearing = sum(one.net.minor for one in moved)
+    return Quarrel(_numbered(states), clearing, 0 if is_open else gone, gone if is_open else 0)
 
 
 def _numbered(states: Sequence[e.Entity]) -> tuple[Fact, ...]:

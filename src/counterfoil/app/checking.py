@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from counterfoil.app.hub import Hub
 from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules
+from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, Target, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.store import objects
@@ -73,6 +73,8 @@ def requirements(hub: Hub, target: str, rules: Rules, seen: Sequence[ObjectTotal
 
 def _accounts(hub: Hub, entity: EntityRules, rules: Rules, more: Sequence[AccountRole]) -> tuple[Account, ...]:
     roles = [role for role in ALWAYS if role is not AccountRole.BAD_DEBT or entity.dispute_lost_account is DisputeLostAccount.BAD_DEBT]
+    if entity.uncredited_refund_policy is UncreditedRefundPolicy.ACCOUNT:
+        roles.append(AccountRole.REFUNDS)
     if entity.deferred_product_groups:
         roles.append(AccountRole.DEFERRED_REVENUE)
     clearing = [Account(AccountRole.CLEARING, name) for name in processors_of(hub, entity.name, rules)]

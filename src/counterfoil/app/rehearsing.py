@@ -144,7 +144,7 @@ class _Play:
 
     async def _decide_some(self, subjects: Sequence[ObjectRef], rules: Rules) -> None:
         async with self.hub.pool.connection() as conn:
-            loaded = await load(conn, self.hub.cipher, subjects, over=self.over)
+            loaded = await load(conn, self.hub.cipher, subjects, rules, over=self.over)
         items = [AgendaItem(ref, 0, Lane.REPLAY, self.now) for ref in subjects]
         decided = decide_batch(items, loaded, rules, self.now)
         known = {row.id for row in loaded.commands}

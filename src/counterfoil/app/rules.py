@@ -14,6 +14,7 @@ from counterfoil.core.policies.rules import (
     PostingMode,
     ProductPolicy,
     Route,
+    UncreditedRefundPolicy,
     ZeroInvoicePolicy,
 )
 from counterfoil.kit.errors import SetupError
@@ -48,4 +49,6 @@ def _entity(name: str, entity: EntitySettings) -> EntityRules:
         dispute_lost_account=DisputeLostAccount(entity.dispute_lost),
         zero_invoice_policy=ZeroInvoicePolicy(entity.zero_invoices),
         deferred_product_groups=entity.deferred_groups,
+        uncredited_refund_policy=UncreditedRefundPolicy(entity.uncredited_refunds),
+        collecting_customer=entity.collecting_customer,
     )

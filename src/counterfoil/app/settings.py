@@ -64,6 +64,8 @@ class EntitySettings(_Strict):
     dispute_lost: Literal["bad_debt", "adjustment"] = "bad_debt"
     rounding_tolerance_minor: int | None = Field(default=None, ge=0)
     deferred_groups: tuple[str, ...] = ()
+    uncredited_refunds: Literal["case", "account"] = "case"
+    collecting_customer: str = Field(default="", pattern=r"^([a-z0-9_]+:[^\s]+)?$")
 
     @field_validator("time_zone")
     @classmethod

@@ -12,9 +12,11 @@ from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, database_of,
 from counterfoil.cli.wording import DOMAINS, STAGES, STATES, blocks, cause_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from counterfoil.app.coverage import Coverage
+    from counterfoil.store.objects import ObjectTotal
     from counterfoil.store.promises import Promise
     from counterfoil.store.relearning import Relearning
     from counterfoil.store.views import Conservation, Status
@@ -85,6 +87,10 @@ def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str,
             {"kind": o.kind, "entity": o.entity, "currency": o.currency, "state": o.state, "count": o.count, "total_minor": o.total_minor}
             for o in found.objects
         ],
+        "under_way": [
+            {"entity": one.entity, "currency": one.currency, "count": one.count, "total_minor": one.total_minor}
+            for one in under_way(found.objects)
+        ],
         "blockers": [{"case": one.case.id, "cause": one.case.cause, "blocks": one.blocked} for one in found.blockers],
         "relearning": [
             {"target": one.target, "state": learning(one), "unclaimed": found.unclaimed.get(one.target)} for one in found.relearning
@@ -100,6 +106,7 @@ def _show(found: Status, covered: list[Coverage], now: datetime) -> None:
         _show_sources(where)
     if where.targets:
         _show_targets(where)
+    _show_under_way(found)
     if found.ignored:
         ignored = [(name, rule, count(number)) for (name, rule), number in found.ignored.items()]
         print_table("Ignored, by rule", ["source", "rule", "deliveries"], ignored, right=(2,))
@@ -134,6 +141,17 @@ def _show_targets(where: Conservation) -> None:
         [(t.target, *map(count, (t.done, t.ready, t.unknown, t.waiting, t.parked, t.canceled))) for t in where.targets],
         right=(1, 2, 3, 4, 5, 6),
     )
+
+
+def under_way(found: Iterable[ObjectTotal]) -> list[ObjectTotal]:
+    """Return payments that have not succeeded yet: the processor's pending balance may hold them already, the books do not."""
+    return [one for one in found if one.kind == "payment" and one.state == "pending"]
+
+
+def _show_under_way(found: Status) -> None:
+    rows = [(one.entity, count(one.count), money(one.total_minor, one.currency)) for one in under_way(found.objects)]
+    if rows:
+        print_table("Payments under way (bank debits): booked when they succeed", ["entity", "payments", "gross"], rows, right=(1, 2))
 
 
 def _show_coverage(covered: list[Coverage]) -> None:

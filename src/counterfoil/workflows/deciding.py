@@ -95,8 +95,8 @@ class Decider:
     async def _decide(self, items: Sequence[AgendaItem], now: datetime) -> bool:
         """Decide subjects and write what they call for; return whether any of them is left on the agenda as it was claimed."""
         async with self.pool.connection() as conn:
-            loaded = await load(conn, self.cipher, [item.ref for item in items])
             rules = await self.rules.current(conn)
+            loaded = await load(conn, self.cipher, [item.ref for item in items], rules)
         decided, view = Decided(), loaded.view()
         for start in range(0, len(items), BREATH):
             decide_into(decided, items[start : start + BREATH], loaded, view, rules, now)

@@ -11,7 +11,7 @@ import structlog
 from counterfoil.core.canonical.commands import Command, PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
 from counterfoil.core.canonical.entities import Entity
 from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
@@ -126,14 +126,17 @@ class Decided:
         return [row for row in loaded.commands if row.subject in whole and row.id not in whole[row.subject] and _is_open(row)]
 
 
-async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], *, over: Mapping[ObjectRef, ObjectRow] | None = None) -> Loaded:
-    """Return subjects with everything their decisions look at: what they refer to, commands wished for any of it, summary items.
+async def load(
+    conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], rules: Rules, *, over: Mapping[ObjectRef, ObjectRow] | None = None
+) -> Loaded:
+    """Return subjects with everything their decisions look at: what they refer to, whom the rules name, commands wished for any of it,
+    summary items.
 
     ``over``: states to look at instead of the stored ones.
     """
     rows: dict[ObjectRef, ObjectRow] = {}
     entities: dict[ObjectRef, Entity] = {}
-    wanted = set(refs)
+    wanted = {*refs, *(ObjectRef(ObjectKind.CUSTOMER, customer_id) for customer_id in rules.collecting_customers())}
     asked: set[ObjectRef] = set()
     for _ in range(ROUNDS_MAX):
         if not wanted:

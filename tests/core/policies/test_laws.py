@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.builders import RULES, World, with_entity
 from tests.core.ledger import Ledger
-from tests.core.stories import Story, delivered, play, stories
+from tests.core.stories import Quarrel, Story, delivered, play, quarrels, stories
 
 from counterfoil.core.canonical.commands import PostEntry
 from counterfoil.core.finance.invariants import check_balanced
@@ -58,6 +58,17 @@ def test_clearing_and_customer_credit_equal_the_source_in_any_order(story: Story
     ledger = Ledger().take(delivered(play(shuffled, World()).sent, order))
     assert ledger.balance("clearing:stripe", "EUR", "DE") == story.clearing
     assert ledger.balance("customer_credit", "EUR", "DE") == story.customer_credit
+
+
+@settings(max_examples=120, deadline=None)
+@given(quarrels(), st.randoms(use_true_random=False))
+def test_disputed_funds_equal_open_disputes_and_bad_debt_what_stays_lost_in_any_order(quarrel: Quarrel, random: object) -> None:
+    shuffled = [*quarrel.facts, *quarrel.facts[::2]]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis's Random
+    for facts in (quarrel.facts, shuffled):
+        ledger = Ledger().take(play(facts, World()).sent)
+        found = [ledger.balance(account, "EUR", "DE") for account in ("clearing:stripe", "disputed_funds", "bad_debt")]
+        assert found == [quarrel.clearing, quarrel.disputed, quarrel.lost]
 
 
 @settings(max_examples=60, deadline=None)

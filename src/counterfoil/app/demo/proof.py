@@ -34,5 +34,6 @@ async def prove(accounts: Sequence[StripeAccount], odoo: OdooPlain, provisioned:
         home = account.entity.currency
         for currency in sorted({home, *(code for code, minor in source.balance.items() if minor)}):
             booked = erp.clearing_minor if currency == home else 0
-            clearing.append(ClearingRow(account.entity.key, currency, source.balance.get(currency, 0), booked))
+            under_way = source.unsettled.get(currency, 0)
+            clearing.append(ClearingRow(account.entity.key, currency, source.balance.get(currency, 0), booked, under_way))
     return Proof(tuple(totals), tuple(clearing))

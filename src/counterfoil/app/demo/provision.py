@@ -70,9 +70,17 @@ class Provisioned:
         }
 
     def entities(self, target: str) -> dict[str, dict[str, str]]:
-        """Return the ``entities`` section of a configuration file; ``target`` is the name of the Odoo connection."""
+        """Return the ``entities`` section of a configuration file; ``target`` is the name of the Odoo connection.
+
+        Some of the company's refunds are made without a credit note.
+        """
         return {
-            key: {"target": target, "currency": company.entity.currency, "time_zone": company.entity.time_zone}
+            key: {
+                "target": target,
+                "currency": company.entity.currency,
+                "time_zone": company.entity.time_zone,
+                "uncredited_refunds": "account",
+            }
             for key, company in self.companies.items()
         }
 

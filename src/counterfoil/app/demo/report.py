@@ -126,6 +126,7 @@ def as_json(result: Result) -> dict[str, Any]:
                 "currency": row.currency,
                 "processor_minor": row.processor_minor,
                 "erp_minor": row.erp_minor,
+                "unsettled_minor": row.unsettled_minor,
                 "difference_minor": row.difference_minor,
             }
             for row in result.proof.clearing
@@ -183,10 +184,12 @@ def _totals(entity: str, currency: str, rows: Sequence[TotalRow]) -> Table:
 
 
 def _clearing(proof: Proof) -> Table:
-    table = _table("Clearing account against processor balance", "Entity", ("Currency", "Stripe balance", "Odoo clearing", "Difference"))
+    columns = ("Currency", "Stripe balance", "Odoo clearing", "Under way", "Difference")
+    table = _table("Clearing account against processor balance", "Entity", columns)
     for row in proof.clearing:
         difference = _difference(row.difference_minor, row.currency, is_right=row.difference_minor == 0)
-        table.add_row(row.entity, row.currency, amount(row.processor_minor, row.currency), amount(row.erp_minor, row.currency), difference)
+        amounts = (amount(minor, row.currency) for minor in (row.processor_minor, row.erp_minor, row.unsettled_minor))
+        table.add_row(row.entity, row.currency, *amounts, difference)
     return table
 
 

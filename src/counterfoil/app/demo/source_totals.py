@@ -23,10 +23,14 @@ EXPLAINED_TYPES = frozenset({"charge", "payment", "refund", "payment_refund", "r
 
 @dataclass(slots=True)
 class Source:
-    """An account's totals, its balance by currency (available plus pending), and the ids of everything it told of."""
+    """An account's totals, its balance by currency (available plus pending), what of it is of payments still under way, and the ids of
+    everything it told of.
+    """
 
     tally: Tally = field(default_factory=Tally)
     balance: dict[str, int] = field(default_factory=dict)
+    unsettled: dict[str, int] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
 
 
@@ -97,6 +101,8 @@ async def _invoices(api: StripePlain, source: Source, credited_tax: dict[str, in
 async def _payments(api: StripePlain, source: Source) -> None:
     async for charge in api.every("/v1/charges"):
         source.ids.update(filter(None, (charge["id"], charge["payment_intent"])))
+        if charge["status"] == "pending" and charge["balance_transaction"]:
+            source.under_way.add(charge["balance_transaction"])
         if charge["status"] == "succeeded" and charge["captured"]:
             source.tally.add(charge["currency"], Kind.PAYMENT, charge["amount_captured"])
     async for refund in api.every("/v1/refunds"):
@@ -113,6 +119,9 @@ async def _balance(api: StripePlain, source: Source) -> dict[str, tuple[str, int
     async for moved in api.every("/v1/balance_transactions"):
         source.ids.add(moved["id"])
         currency, amount, kind = moved["currency"], moved["amount"], moved["type"]
+        if moved["id"] in source.under_way:
+            source.unsettled[currency.upper()] = source.unsettled.get(currency.upper(), 0) + moved["net"]
+            continue
         if moved["reporting_category"] in ("dispute", "dispute_reversal"):
             source.tally.add(currency, Kind.DISPUTE, -amount)
             before = withdrawn.get(moved["source"], (currency, 0))[1]

@@ -77,17 +77,21 @@ class TotalRow:
 
 @dataclass(frozen=True, slots=True)
 class ClearingRow:
-    """The settlement proof of one processor balance: available plus pending against the clearing account (domain: K2)."""
+    """The settlement proof of one processor balance: available plus pending against the clearing account (domain: K2).
+
+    ``unsettled_minor``: the part of the balance that is of payments still under way (bank debits): they are booked when they succeed.
+    """
 
     entity: str
     currency: str
     processor_minor: int
     erp_minor: int
+    unsettled_minor: int = 0
 
     @property
     def difference_minor(self) -> int:
-        """Clearing account less processor balance; zero is right."""
-        return self.erp_minor - self.processor_minor
+        """Clearing account, with what is under way, less processor balance; zero is right."""
+        return self.erp_minor + self.unsettled_minor - self.processor_minor
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,22 +113,24 @@ class Api:
         self._headers = {} if account == own else {"Stripe-Account": account}
         self._made: dict[tuple[str, tuple[tuple[str, str], ...]], asyncio.Task[dict[str, Any] | None]] = {}
 
-    async def get(self, path: str, params: Params = (), *, is_kept: bool = True) -> dict[str, Any] | None:
+    async def get(self, path: str, params: Params = (), *, is_kept: bool = True, version: str = "") -> dict[str, Any] | None:
         """Return one object or list as plain values (fractions as Decimal), None if Stripe does not know it.
 
-        Raises TransientError and SetupError. ``is_kept`` False: asked anew, for lists that grow.
+        Raises TransientError and SetupError. ``is_kept`` False: asked anew, for lists that grow. ``version``: another than the pinned one,
+        for what only that tells.
         """
+        headers = {**self._headers, "Stripe-Version": version} if version else self._headers
         if not is_kept:
-            return await self._get(path, params)
-        key = (path, tuple(params))
+            return await self._get(path, params, headers)
+        key = (path, (*params, ("version", version)))
         task = self._made.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._get(path, params))
+            task = asyncio.ensure_future(self._get(path, params, headers))
             self._made[key] = task
         return await asyncio.shield(task)
 
-    async def _get(self, path: str, params: Params) -> dict[str, Any] | None:
-        response = await self.ctx.http.request("GET", path, params=list(params), headers=self._headers, is_write=False)
+    async def _get(self, path: str, params: Params, headers: Mapping[str, str]) -> dict[str, Any] | None:
+        response = await self.ctx.http.request("GET", path, params=list(params), headers=headers, is_write=False)
         if _is_missing(response):
             return None
         found = response.json()

@@ -27,6 +27,8 @@ INVOICE_EXPANDS = ("payments.data.payment.payment_intent", "shipping_cost.taxes"
 CHARGE_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 REFUND_EXPANDS = ("balance_transaction", "charge")
 NOTE_EXPANDS = ("customer_balance_transaction", "shipping_cost.taxes")
+VERSION_WITH_INVOICE = "2025-02-24.acacia"
+"""The last version in which a charge names its invoice: https://docs.stripe.com/changelog/basil/2025-03-31"""
 CLOSED = "charge.dispute.closed"
 BILLED_FIELDS = ("customer_name", "customer_email", "customer_phone", "customer_address", "customer_tax_exempt", "customer_tax_ids")
 PAYOUT_EXPANDS = ("balance_transaction", "failure_balance_transaction")
@@ -135,13 +137,25 @@ async def charge(api: Api, charge_id: str) -> Object | None:
 
 
 async def complete_charge(api: Api, found: Object, payments: list[Object] | None = None) -> Object:
-    """Return a charge (fetched or listed) with its invoice payments; they are asked for unless they are given."""
+    """Return a charge (fetched or listed) with its invoice payments; they are asked for unless they are given.
+
+    One of before payment intents keeps the invoice it paid on itself.
+    """
     intent = id_of(found.get("payment_intent"))
     if payments is None:
-        is_asked = bool(intent) and found.get("status") == "succeeded" and found.get("customer") is not None
+        is_asked = found.get("status") == "succeeded" and found.get("customer") is not None
+        if is_asked and not intent:
+            invoice_id = await _invoice_of_old(api, found["id"])
+            return {**found, "invoice": invoice_id or None, "counterfoil": {"account": api.account}}
         payments = await invoice_payments(api, intent) if is_asked else []
     plain = [{**p, "invoice": id_of(p["invoice"]), "payment": {"type": p["payment"]["type"]}} for p in payments]
     return {**found, "counterfoil": {"account": api.account, "invoice_payments": plain}}
+
+
+async def _invoice_of_old(api: Api, charge_id: str) -> str:
+    """Return the invoice of a charge without a payment intent: no list finds it, but the charge names it in versions before basil."""
+    found = await api.get(address("charges", charge_id), version=VERSION_WITH_INVOICE)
+    return "" if found is None else id_of(found.get("invoice"))
 
 
 async def invoice_payments(api: Api, intent: str) -> list[Object]:
@@ -168,20 +182,51 @@ async def refund(api: Api, refund_id: str) -> Object | None:
 
 
 async def complete_refund(api: Api, found: Object) -> Object:
-    """Return a refund (fetched or listed) with the movement of its failure, a field only failed ones have, and its credit note.
+    """Return a refund (fetched or listed) with the movement of its failure, a field only failed ones have, and its credit notes.
 
-    The note is found by way of payment intent and invoice: Stripe links the two only from the note's side.
+    The notes are found by way of payment intent (or old charge) and invoice: Stripe links the two only from the note's side.
     """
-    back, note = found.get("failure_balance_transaction"), ""
+    back = found.get("failure_balance_transaction")
     if isinstance(back, str):
         found = {**found, "failure_balance_transaction": await api.get(address("balance_transactions", back)) or back}
-    intent = id_of(found.get("payment_intent"))
-    for payment in await invoice_payments(api, intent) if intent else ():
-        listed = await api.get("/v1/credit_notes", [("invoice", id_of(payment["invoice"])), ("limit", "100")])
-        for credit_note in listed["data"] if listed is not None else ():
-            if any(id_of(r.get("refund")) == found["id"] for r in credit_note.get("refunds") or ()):
-                note = credit_note["id"]
-    return {**found, "counterfoil": {"account": api.account, "credit_note": note}}
+    notes: list[Object] = []
+    for invoice_id in await _invoices_of(api, found):
+        listed = await api.get("/v1/credit_notes", [("invoice", invoice_id), ("limit", "100")])
+        notes += listed["data"] if listed is not None else []
+    paid_out = [
+        {"id": note["id"], "amount": part.get("amount_refunded") or found["amount"]}
+        for note in notes
+        for part in note.get("refunds") or ()
+        if id_of(part.get("refund")) == found["id"]
+    ]
+    paid_out = paid_out or await _made_again(api, found, notes)
+    return {**found, "counterfoil": {"account": api.account, "credit_notes": paid_out}}
+
+
+async def _invoices_of(api: Api, refund: Object) -> list[str]:
+    intent, charge_id = id_of(refund.get("payment_intent")), id_of(refund.get("charge"))
+    if intent:
+        return [id_of(payment["invoice"]) for payment in await invoice_payments(api, intent)]
+    found = await _invoice_of_old(api, charge_id) if charge_id else ""
+    return [found] if found else []
+
+
+async def _made_again(api: Api, refund: Object, notes: Sequence[Object]) -> list[Object]:
+    """Return the credit note whose own refund, of the same amount, came back before this one was made: nothing else links the two."""
+    for note in notes:
+        for part in note.get("refunds") or ():
+            if part.get("amount_refunded") != refund["amount"] or not id_of(part.get("refund")):
+                continue
+            earlier = await api.get(address("refunds", id_of(part["refund"])), expand(*REFUND_EXPANDS))
+            if earlier is not None and earlier.get("status") in ("failed", "canceled") and earlier["created"] <= refund["created"]:
+                return [{"id": note["id"], "amount": refund["amount"]}]
+    return []
+
+
+async def charge_refunds(api: Api, charge_id: str) -> Object | None:
+    """Return all refunds of a charge, the newest first, with their movements and credit notes."""
+    params = [("charge", charge_id), *expand(*(f"data.{field}" for field in REFUND_EXPANDS))]
+    return {"data": [await complete_refund(api, found) for found in await api.all("/v1/refunds", params)]}
 
 
 async def dispute(api: Api, dispute_id: str) -> Object | None:
@@ -280,6 +325,7 @@ READERS: dict[str, Callable[[Api, str], Awaitable[Object | None]]] = {
     "invoice_payment": _plain("invoice_payments"),
     "credit_note": credit_note,
     "charge": charge,
+    "charge_refunds": charge_refunds,
     "payment_intent": payment_intent,
     "refund": refund,
     "dispute": dispute,

@@ -8,6 +8,7 @@ objects themselves are listed again first.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,12 +17,15 @@ import msgspec
 from counterfoil.kit.connector import Context, Delivery, Page
 from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
 
+from . import fetching
 from .backfill import KINDS, backfill, unexplained
 from .client import Api, asked_at
 from .config import StripeConfig
 from .fetching import ENCODER
 from .listing import listed
+from .normalize.balance import BY_REFUND, rule_of
 from .webhooks import delivery_of
+from .wire.money import BalanceTransaction
 
 RETENTION = timedelta(days=30)
 EVENTS, MOVEMENTS = "events", "balance_transactions"
@@ -82,10 +86,19 @@ async def poll(ctx: Context, cursor: str) -> Page:
         deliveries = tuple(_event(ctx.settings, account, row) for row in reversed(rows))
     else:
         kept = await unexplained(api, rows, 0)
-        deliveries = tuple(listed(account, row, at, is_immutable=True) for row in reversed(kept))
+        refunds = [listed(account, row, at) for row in await _refunds_of(api, rows)]
+        deliveries = (*refunds, *(listed(account, row, at, is_immutable=True) for row in reversed(kept)))
     has_more = bool(found.get("has_more")) and bool(rows)
     place, is_round_over = _advanced(ctx.settings, place, mark, rows, has_more)
     return _page(ctx.settings, deliveries, place, now, is_round_over=is_round_over)
+
+
+async def _refunds_of(api: Api, movements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the refunds that explain movements: a movement is nobody's as long as its refund is not known, and no event may tell of it."""
+    sources = [fetching.id_of(row.get("source")) for row in movements if rule_of(msgspec.convert(row, BalanceTransaction)) == BY_REFUND]
+    ids = dict.fromkeys(source for source in reversed(sources) if source)
+    found = await asyncio.gather(*(fetching.refund(api, refund_id) for refund_id in ids))
+    return [refund for refund in found if refund is not None]
 
 
 def _decoded(cursor: str) -> Cursor:

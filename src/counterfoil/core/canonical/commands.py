@@ -30,6 +30,8 @@ class AccountRole(StrEnum):
     CLEARING = "clearing"  # qualifier: the processor's connection
     FEES = "fees"
     FEE_TAX = "fee_tax"
+    WITHHELD_TAX = "withheld_tax"  # tax the processor withheld from us: claimed back from the tax office
+    REFUNDS = "refunds"  # given back without a credit note
     DISPUTED_FUNDS = "disputed_funds"
     BAD_DEBT = "bad_debt"
     BANK_IN_TRANSIT = "bank_in_transit"

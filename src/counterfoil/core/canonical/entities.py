@@ -11,35 +11,12 @@ from .books import ErpDocument as ErpDocument
 from .books import ErpState as ErpState
 from .books import ImportedEntry as ImportedEntry
 from .books import OpeningEntryLine as OpeningEntryLine
+from .links import CreditNotePart, RefundPart
 from .money import Money
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A postal address; country is ISO 3166-1 alpha-2. Empty string: not given."""
-
-    line1: str = ""
-    line2: str = ""
-    city: str = ""
-    state: str = ""
-    postal_code: str = ""
-    country: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TaxId:
-    """A tax registration, e.g. type ``eu_vat``, value ``DE123456789``."""
-
-    type: str
-    value: str
-
-
-class TaxExemption(StrEnum):
-    """How a customer stands towards sales tax."""
-
-    NONE = "none"
-    EXEMPT = "exempt"
-    REVERSE_CHARGE = "reverse_charge"
+from .parties import NOWHERE
+from .parties import Address as Address
+from .parties import TaxExemption as TaxExemption
+from .parties import TaxId as TaxId
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +27,7 @@ class Customer:
     name: str
     email: str = ""
     phone: str = ""
-    address: Address = Address()
+    address: Address = NOWHERE
     currency: str = ""
     tax_exemption: TaxExemption = TaxExemption.NONE
     tax_ids: tuple[TaxId, ...] = ()
@@ -256,7 +233,8 @@ class CreditNoteState(StrEnum):
 class CreditNote:
     """A reduction of one invoice. Amounts are positive.
 
-    total = before_payment + after_payment; after_payment = refunded (by refund_ids) + to_balance + out_of_band.
+    total = before_payment + after_payment; after_payment = refunded (by refund_ids) + to_balance + out_of_band. ``refund_parts``: how
+    much of it each refund pays out, where the source says so; a refund may pay out several credit notes, and several one.
     """
 
     id: str
@@ -276,6 +254,7 @@ class CreditNote:
     out_of_band: Money | None = None
     refund_ids: tuple[str, ...] = ()
     voided_at: datetime | None = None
+    refund_parts: tuple[RefundPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +262,8 @@ class Settlement:
     """What one fact did to the processor's balance: gross - fee = net, in settlement currency.
 
     ``gross`` is signed from our side: a charge is positive, a refund, dispute or payout negative. ``exchange_rate``: settlement per
-    presentment currency unit, None when both are the same. ``fee_tax`` is the part of ``fee`` that is input tax.
+    presentment currency unit, None when both are the same. ``fee_tax`` is the part of ``fee`` that is input tax, ``withheld_tax`` the part
+    that is a tax withheld from us.
     """
 
     id: str  # canonical id of the balance transaction
@@ -295,6 +275,7 @@ class Settlement:
     exchange_rate: Decimal | None = None
     fee_tax: Money | None = None
     type: str = ""  # the processor's own type, for the trace
+    withheld_tax: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +331,10 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money given back on one payment. ``reversal`` is set when the refund failed and the money came back."""
+    """Money given back on one payment. ``reversal`` is set when the refund failed and the money came back.
+
+    ``credit_note_id``: a credit note it pays out; ``credit_notes``: all of them with their amounts, where the source tells.
+    """
 
     id: str
     payment_id: str
@@ -362,6 +346,7 @@ class Refund:
     settlement: Settlement | None = None
     reversal: Settlement | None = None
     reason: str = ""
+    credit_notes: tuple[CreditNotePart, ...] = ()
 
 
 class DisputeState(StrEnum):

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from . import entities as e
 from .events import Fact
+from .links import CreditNotePart
 from .states import may_follow
 
 
@@ -77,6 +78,11 @@ def _kept(deleted: e.Customer, known: e.Customer) -> e.Customer:
     )
 
 
+def _parts(one: tuple[CreditNotePart, ...], other: tuple[CreditNotePart, ...]) -> tuple[CreditNotePart, ...]:
+    by_id = {part.credit_note_id: part for part in (*other, *one)}
+    return tuple(by_id[note_id] for note_id in sorted(by_id))
+
+
 T = TypeVar("T", bound=e.Entity)
 
 
@@ -97,6 +103,7 @@ def fill_gaps(newer: T, older: e.Entity) -> T:
                 settlement=newer.settlement or older.settlement,
                 reversal=newer.reversal or older.reversal,
                 credit_note_id=newer.credit_note_id or older.credit_note_id,
+                credit_notes=_parts(newer.credit_notes, older.credit_notes),
                 customer_id=newer.customer_id or older.customer_id,
             )
         case e.Dispute(), e.Dispute():

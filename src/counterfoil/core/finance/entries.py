@@ -38,14 +38,20 @@ def check_settlement(settlement: Settlement) -> None:
         )
 
 
-def _fee_parts(settlement: Settlement) -> tuple[EntryLine, EntryLine]:
-    tax = settlement.fee_tax or Money(0, settlement.fee.currency)
-    fees, fee_tax = Account(AccountRole.FEES), Account(AccountRole.FEE_TAX)
-    return EntryLine(fees, settlement.fee - tax, "fee"), EntryLine(fee_tax, tax, "tax on fee")
+def _fee_parts(settlement: Settlement) -> tuple[EntryLine, ...]:
+    zero = Money(0, settlement.fee.currency)
+    tax, withheld = settlement.fee_tax or zero, settlement.withheld_tax or zero
+    return (
+        EntryLine(Account(AccountRole.FEES), settlement.fee - tax - withheld, "fee"),
+        EntryLine(Account(AccountRole.FEE_TAX), tax, "tax on fee"),
+        EntryLine(Account(AccountRole.WITHHELD_TAX), withheld, "tax withheld"),
+    )
 
 
 def fee_lines(settlement: Settlement, clearing: Account) -> tuple[EntryLine, ...]:
-    """Return the fee of a movement whose gross is booked elsewhere: Dr fees, Dr input tax / Cr clearing; a fee given back the other way."""
+    """Return the fee of a movement whose gross is booked elsewhere: Dr fees, Dr input tax, Dr withheld tax / Cr clearing; a fee given
+    back the other way.
+    """
     check_settlement(settlement)
     return _balanced((*_fee_parts(settlement), EntryLine(clearing, -settlement.fee, settlement.id)))
 

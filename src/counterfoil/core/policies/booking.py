@@ -19,8 +19,8 @@ from counterfoil.core.canonical.commands import (
     Unmatch,
     pair_of,
 )
-from counterfoil.core.canonical.ids import ObjectKind
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.ids import ObjectKind, external_key
+from counterfoil.core.canonical.money import Money, total
 
 from .draft import Draft, Wanted
 from .rules import EntityRules, PostingMode
@@ -39,6 +39,14 @@ class Posted:
 
     key: str
     day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What an entry of two accounts that was sent or summed up did: the account on its first line, and how much it was debited."""
+
+    account: Account
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,16 @@ class Books:
             self.draft.wish(Wanted(self.entity, CommandKind.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
         return Posted(key, day)
 
+    def booked(self, name: str, object_id: str, counterpart: Account) -> Booked | None:
+        """Return an entry between an account and ``counterpart`` as it was sent or summed up; None if it certainly was not."""
+        view, key = self.draft.view, external_key(name, object_id)
+        wish = view.wished(key, self.entity.target)
+        if wish is not None and isinstance(wish.command.arguments, PostEntry):
+            line = wish.command.arguments.lines[0]
+            return None if wish.is_open else Booked(line.account, line.amount)
+        items = [item for item in view.summarized(key) if item.account != counterpart]
+        return Booked(items[0].account, total((item.amount for item in items), items[0].currency)) if items else None
+
     def has_document(self, posted: Posted) -> bool:
         """Tell whether a fact of these books is a document of its own, and not summed up with its day."""
         return self.entity.mode_on(posted.day) is PostingMode.DETAILED
@@ -93,6 +111,11 @@ class Books:
     def may_be_matched(self, debit: Posted, credit: Posted) -> bool:
         """Tell whether the two documents may have been matched by us."""
         return self.draft.may_have_acted(MATCH, _pair(debit, credit))
+
+    def released(self, debit_key: str, credit_key: str) -> tuple[str, ...]:
+        """Return the key of the release of a match, nothing if none was wished: what must come before another match takes its place."""
+        pair = pair_of(debit_key, credit_key)
+        return (f"unmatch/{pair}",) if self.draft.has_wished(UNMATCH, pair) else ()
 
     def unmatch(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.

@@ -17,7 +17,8 @@ from .booking import OUT_OF_BAND, RECEIVABLE, Books, Posted
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines
 from .missing import no_customer
-from .refunds import given_back, match_credit_note, refunded_part
+from .refund_links import refunded_part
+from .refunds import given_back, match_credit_note
 from .routing import invoice_of_credit_note, route_credit_note
 from .write_offs import make_room
 
@@ -150,21 +151,18 @@ def _give_back(credit: Credit) -> None:
 
 
 def _match_refunds(credit: Credit) -> None:
-    """Match refunds that do not name their credit note themselves; those that do are matched by their own decision.
-
-    One whose money came back is left alone: it is matched with its return.
-    """
+    """Match the refunds that pay the note out, in the words of their own decisions: either side may be the first to know of the other."""
     draft = credit.books.draft
     for refund_id in credit.note.refund_ids:
         refund = draft.view.get(ObjectRef(ObjectKind.REFUND, refund_id))
         if not isinstance(refund, e.Refund):
             draft.wait_for(ObjectKind.REFUND, refund_id)
             continue
-        if refund.credit_note_id or refund.settlement is None:
+        if refund.settlement is None:
             continue
         payment = draft.view.get(ObjectRef(ObjectKind.PAYMENT, refund.payment_id))
         given = given_back(draft, refund, payment if isinstance(payment, e.Payment) else None)
-        if given is not None and given.returned is None:
+        if given is not None:
             match_credit_note(given, credit.note, credit.books.entity)
 
 

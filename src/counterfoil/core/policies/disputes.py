@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, PostEntry
-from counterfoil.core.canonical.ids import external_key
+from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import transfer_lines
 from counterfoil.core.finance.invariants import InvariantError
 
-from .booking import DISPUTED_FUNDS, Books
+from .booking import DISPUTED_FUNDS, Booked, Books
 from .draft import Draft
 from .routing import owner_of_balance
 from .rules import DisputeLostAccount, EntityRules
@@ -63,14 +62,6 @@ def _loss_account(entity: EntityRules) -> Account:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """An entry that was sent or summed up: the account it took the money to, and how much."""
-
-    account: Account
-    amount: Money
-
-
-@dataclass(frozen=True, slots=True)
 class _Rest:
     """What one dispute moved in one currency, oldest first, and what was booked of its end."""
 
@@ -94,13 +85,13 @@ class _Rest:
         if main is None and not changes and not wanted:
             return
         later = self.movements[self._count_at_end(main) :]
-        entry = main or _Entry(account, wanted + total((one.gross for one in later), self._currency))
+        entry = main or Booked(account, wanted + total((one.gross for one in later), self._currency))
         self._entry(name, self.object_id, entry, self.state.closed_at or self.state.opened_at)
         left = wanted - entry.amount - total((change.amount for change in changes.values()), self._currency)
         fresh = [one for one in later or self.movements[-1:] if one.id not in changes]
         for one in fresh:
             part = left if one is fresh[-1] else -one.gross
-            changes[one.id] = _Entry(entry.account, part)
+            changes[one.id] = Booked(entry.account, part)
             left = left - part
         if left:
             raise InvariantError(f"dispute {self.state.id}: {wanted} is to stay as {name}, but its movements lead to {left} less")
@@ -108,7 +99,7 @@ class _Rest:
             if one.id in changes:
                 self._entry(f"{name}_change", one.id, changes[one.id], one.occurred_at)
 
-    def _count_at_end(self, main: _Entry | None) -> int:
+    def _count_at_end(self, main: Booked | None) -> int:
         """Return how many movements there were when the dispute ended: those that come to what was booked, or those until then."""
         running = Money(0, self._currency)
         for count, one in enumerate(self.movements if main is not None else (), start=1):
@@ -118,21 +109,14 @@ class _Rest:
         ended_at = self.state.closed_at
         return sum(1 for one in self.movements if ended_at is None or one.occurred_at <= ended_at)
 
-    def _changes(self, name: str) -> dict[str, _Entry]:
+    def _changes(self, name: str) -> dict[str, Booked]:
         found = {one.id: self._found(f"{name}_change", one.id) for one in self.movements}
         return {key: entry for key, entry in found.items() if entry is not None}
 
-    def _entry(self, name: str, object_id: str, entry: _Entry, at: datetime) -> None:
+    def _entry(self, name: str, object_id: str, entry: Booked, at: datetime) -> None:
         books = self.books
         lines = transfer_lines(entry.account, DISPUTED_FUNDS, entry.amount)
         books.entry(name, object_id, lines, books.draft.day(books.entity, at), memo=_MEMOS[name].format(self.state.id))
 
-    def _found(self, name: str, object_id: str) -> _Entry | None:
-        """Return what was booked under a name and may have taken effect: sent, or summed up with its day."""
-        view, key = self.books.draft.view, external_key(name, object_id)
-        wish = view.wished(key, self.books.entity.target)
-        if wish is not None and isinstance(wish.command.arguments, PostEntry):
-            line = wish.command.arguments.lines[0]
-            return None if wish.is_open else _Entry(line.account, line.amount)
-        items = [item for item in view.summarized(key) if item.account != DISPUTED_FUNDS]
-        return _Entry(items[0].account, total((item.amount for item in items), self._currency)) if items else None
+    def _found(self, name: str, object_id: str) -> Booked | None:
+        return self.books.booked(name, object_id, DISPUTED_FUNDS)

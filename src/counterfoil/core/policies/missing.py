@@ -6,6 +6,7 @@ from counterfoil.core.canonical.money import Money
 
 from .decision import CaseClass, Problem
 from .draft import Draft
+from .rules import EntityRules
 
 
 def no_customer(draft: Draft, money: Money | None) -> None:
@@ -34,3 +35,23 @@ def account_billed(draft: Draft, account: str, money: Money | None) -> None:
             money,
         )
     )
+
+
+def collecting_customer(draft: Draft, entity: EntityRules, money: Money | None) -> str:
+    """Return the id of the customer that money of nobody is booked on (guest checkout); empty, with a problem, if none is declared."""
+    if entity.collecting_customer:
+        return entity.collecting_customer
+    subject = draft.event.subject.key
+    draft.problem(
+        Problem(
+            CaseClass.MISSING_FIELD,
+            "decide.customer_missing",
+            f"{subject} names no customer, and no document it belongs to does.",
+            "Make a customer for such money at the source (for example one named Guests), set"
+            f' collecting_customer = "<source>:<its id>" under [entities.{entity.name}] (for example "stripe:cus_123"), and start again.',
+            money,
+            releases_on=f"entity/{entity.name}/collecting_customer",
+            entity=entity.name,
+        )
+    )
+    return ""

@@ -18,7 +18,7 @@ from .bills import IGNORED_STATES, bill_of, country_of, entity_of
 from .booking import OUT_OF_BAND, Books, Posted
 from .bridges import Bridge
 from .draft import Draft, Wanted
-from .missing import no_customer
+from .missing import collecting_customer, no_customer
 from .rules import EntityRules
 from .write_offs import make_room
 
@@ -85,12 +85,8 @@ def payment(draft: Draft, state: e.Payment) -> None:
         draft.wait_for_self()
         return
     invoices = invoices_of(draft, state)
-    customer_id = customer_of_payment(draft, state)
-    if not customer_id:
-        if all(invoices.values()):
-            no_customer(draft, state.amount)
-        return
-    customer = draft.customer(customer_id)
+    customer_id = customer_of_payment(draft, state) or _collecting(draft, state, invoices)
+    customer = draft.customer(customer_id) if customer_id else None
     if customer is None:
         return
     entity = _entity(draft, state, invoices, customer)
@@ -103,6 +99,17 @@ def payment(draft: Draft, state: e.Payment) -> None:
         return
     posted = _post(books, state)
     _apply(books, state, posted, invoices)
+
+
+def _collecting(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None]) -> str:
+    """Return the customer a payment of nobody is booked on; empty while an invoice may still tell, or with a problem."""
+    if not all(invoices.values()):
+        return ""
+    if state.settlement is None or state.is_out_of_band:
+        no_customer(draft, state.amount)
+        return ""
+    entity = draft.route(draft.event.subject, "", state.settlement.gross.currency, state.amount)
+    return collecting_customer(draft, entity, state.amount) if entity is not None else ""
 
 
 def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None], customer: e.Customer) -> EntityRules | None:

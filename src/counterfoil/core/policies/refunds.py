@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import CommandKind, PostPayment
@@ -10,29 +10,26 @@ from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
 from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.canonical.text import canonical_text
 
+from . import uncredited
 from .booking import Books, Posted
 from .bridges import Bridge
 from .draft import Draft, Wanted
-from .missing import no_customer
+from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
+from .refund_links import came_back, notes_of, part_of
 from .routing import entity_of_credit_note
 from .rules import EntityRules
+from .uncredited import GivenBack
 
-_BACK = frozenset({e.RefundState.FAILED, e.RefundState.CANCELED})
-
-
-@dataclass(frozen=True, slots=True)
-class GivenBack:
-    """A refund as it stands in the books of the entity that paid it; ``returned`` is set when the money came back."""
-
-    books: Books
-    refund: e.Refund
-    posted: Posted
-    returned: Posted | None
+PAYMENT_FAILED = "payment_failed"
+"""The reason of a refund that only is the return of a payment that failed after all."""
 
 
 def refund(draft: Draft, state: e.Refund) -> None:
-    """Decide a refund: booked once the processor's balance moved, whatever its state is called by then."""
+    """Decide a refund: booked once the processor's balance moved, whatever its state is called by then.
+
+    One that was canceled after money moved, without a movement back, stays as it moved: the balance says so, too.
+    """
     if state.settlement is None:
         if state.state is e.RefundState.SUCCEEDED:
             draft.wait_for_self()
@@ -44,7 +41,7 @@ def refund(draft: Draft, state: e.Refund) -> None:
     if given is None:
         return
     _post(given)
-    if state.state in _BACK and state.reversal is None:
+    if state.state is e.RefundState.FAILED and state.reversal is None:
         draft.wait_for_self()
     matched = _match(given, payment)
     if matched is not None and given.returned is not None:
@@ -55,17 +52,40 @@ def _match(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | Non
     """Match a refund with what it gives back; if the money came back, undo that and return the keys of the release. None while the other
     side is not known: then the return of the money is not matched yet either, so that all orders of arrival lead to the same matches.
     """
-    draft, note_id = given.books.draft, given.refund.credit_note_id
-    if not note_id:
-        if payment is not None:
-            return _match_payment(given, payment)
-        return None if given.refund.payment_id else ()
-    credit_note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
-    if not isinstance(credit_note, e.CreditNote):
-        draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+    draft, note_ids = given.books.draft, notes_of(given.refund)
+    if not note_ids:
+        if given.refund.payment_id and payment is None:
+            return None
+        of_payment = _match_payment(given, payment) if payment is not None else ()
+        keys = (*of_payment, *uncredited.settle(given, _beyond_payment(given, payment)))
+        uncredited.undo(given, (), keys)
+        return keys
+    notes = [draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in note_ids]
+    known = sorted((note for note in notes if isinstance(note, e.CreditNote)), key=lambda note: (note.issued_at, note.id))
+    for note_id, note in zip(note_ids, notes, strict=True):
+        if not isinstance(note, e.CreditNote):
+            draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+    parts = total((part_of(given.refund, note) for note in known), given.refund.amount.currency)
+    owners = {note.id: entity_of_credit_note(draft, note) for note in known}
+    if len(known) < len(note_ids) or None in owners.values():
         return None
-    owner = entity_of_credit_note(draft, credit_note)
-    return match_credit_note(given, credit_note, owner) if owner else None
+    released = list(uncredited.settle(given, given.refund.amount - parts))
+    for note in known:
+        owner = owners[note.id]
+        if owner is not None:
+            released += match_credit_note(given, note, owner)
+    uncredited.undo(given, known, released)
+    return tuple(released)
+
+
+def _beyond_payment(given: GivenBack, payment: e.Payment | None) -> Money:
+    """Return what a refund without a credit note gives back beyond what its payment left open; nothing where the payment came back."""
+    refund = given.refund
+    if payment is None:
+        return refund.amount
+    rest = payment.amount - total((application.amount for application in payment.applications), payment.amount.currency)
+    is_covered = payment.state is not e.PaymentState.SUCCEEDED or refund.reason == PAYMENT_FAILED or rest >= refund.amount
+    return Money(0, refund.amount.currency) if is_covered else refund.amount
 
 
 def _payment(draft: Draft, state: e.Refund) -> e.Payment | None:
@@ -79,15 +99,16 @@ def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> Give
     """Return a refund whose money moved as it stands in the books; None if its customer or entity is not known (yet)."""
     if state.settlement is None:
         return None
-    customer_id = state.customer_id or (customer_of_payment(draft, payment) if payment else "")
-    if not customer_id:
-        if payment is not None:
-            no_customer(draft, state.amount)
-        return None
-    customer = draft.customer(customer_id)
     ref = ObjectRef(ObjectKind.REFUND, state.id)
+    customer_id = state.customer_id or (customer_of_payment(draft, payment) if payment else "") or _customer_of_notes(draft, state)
+    if not customer_id and state.payment_id and payment is None:
+        return None
     entity = _entity(draft, state, state.settlement, payment)
-    if customer is None or entity is None:
+    if entity is None:
+        return None
+    customer_id = customer_id or collecting_customer(draft, entity, state.amount)
+    customer = draft.customer(customer_id) if customer_id else None
+    if customer is None:
         return None
     posted = Posted(ref.key, draft.day(entity, state.settlement.occurred_at))
     returned = None
@@ -103,6 +124,11 @@ def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.
     if not booked and payment is not None and payment.settlement is not None and payment.settlement.gross.currency == balance:
         booked = draft.booked_entity(payment.id, "payment")
     return draft.declared(booked, ref, state.amount) if booked else draft.route(ref, "", balance, state.amount)
+
+
+def _customer_of_notes(draft: Draft, state: e.Refund) -> str:
+    notes = (draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in notes_of(state))
+    return next((note.customer_id for note in notes if isinstance(note, e.CreditNote) and note.customer_id), "")
 
 
 def _post(given: GivenBack) -> None:
@@ -140,23 +166,25 @@ def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[str, ...]:
     return given.books.unmatch(given.posted, credit) if given.returned is not None else ()
 
 
-def refunded_part(credit_note: e.CreditNote) -> Money:
-    """Return what a credit note gives back through refunds: its after-payment part less what went to the balance or out of band."""
-    zero = Money(0, credit_note.currency)
-    return (credit_note.after_payment or zero) - (credit_note.to_balance or zero) - (credit_note.out_of_band or zero)
-
-
 def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> tuple[str, ...]:
-    """Match a refund with its credit note, through the intercompany accounts if that is another entity's; returns the keys of the release.
+    """Match a refund with its part of a credit note, through the intercompany accounts if that is another entity's; return the keys of the
+    release. Both sides' decisions say this, in the same words, so that it is wished once whichever knows of the other first.
 
-    When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return.
+    When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return. A refund that
+    was booked to the refunds account before the note was known is done with; the note then takes that back.
     """
+    books, state = given.books, given.refund
+    amount = part_of(state, credit_note)
+    credit = Posted(ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key, books.draft.day(owner, credit_note.issued_at))
+    debit = uncredited.taken_back(given, credit_note)
+    return _match_one(replace(given, posted=debit or given.posted), credit_note, owner, credit, amount)
+
+
+def _match_one(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules, credit: Posted, amount: Money) -> tuple[str, ...]:
     draft, books, state = given.books.draft, given.books, given.refund
-    amount = min(state.amount, refunded_part(credit_note))
-    key = ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key
-    credit = Posted(key, draft.day(owner, credit_note.issued_at))
     if owner.name == books.entity.name:
-        books.match(given.posted, credit, amount, is_undoable=True)
+        before = (key for other in came_back(draft.view, credit_note, state) for key in books.released(f"refund/{other}", credit.key))
+        books.match(given.posted, credit, amount, tuple(before), is_undoable=True)
         return books.unmatch(given.posted, credit) if given.returned is not None else ()
     owner_books = Books(draft, owner, draft.survivor(credit_note.customer_id))
     object_id = f"{state.id}+{credit_note.id}"

@@ -42,9 +42,10 @@ def _refs(entity: e.Entity) -> tuple[ObjectRef, ...]:
             first = (ObjectRef(ObjectKind.PAYMENT, entity.first_part_id),) if is_later else ()
             return (*_customer(entity.customer_id), *invoices, *first)
         case e.Refund():
-            credit_note = (ObjectRef(ObjectKind.CREDIT_NOTE, entity.credit_note_id),) if entity.credit_note_id else ()
+            note_ids = (entity.credit_note_id, *(part.credit_note_id for part in entity.credit_notes))
+            credit_notes = tuple(ObjectRef(ObjectKind.CREDIT_NOTE, note_id) for note_id in note_ids if note_id)
             payment = (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
-            return (*_customer(entity.customer_id), *payment, *credit_note)
+            return (*_customer(entity.customer_id), *payment, *credit_notes)
         case e.Dispute():
             return (ObjectRef(ObjectKind.PAYMENT, entity.payment_id),) if entity.payment_id else ()
         case e.CustomerCredit():

@@ -38,6 +38,13 @@ class DisputeLostAccount(StrEnum):
     ADJUSTMENT = "adjustment"
 
 
+class UncreditedRefundPolicy(StrEnum):
+    """What happens to a refund no credit note accounts for."""
+
+    CASE = "case"  # finance issues the credit note, or says that the customer owes it
+    ACCOUNT = "account"  # booked to the refunds account; a credit note that comes later takes its part back
+
+
 class ZeroInvoicePolicy(StrEnum):
     """What happens to an invoice whose lines are all zero (trials, coupons of 100 %)."""
 
@@ -51,6 +58,7 @@ _POLICIES: dict[str, type[StrEnum]] = {
     "product_policy": ProductPolicy,
     "dispute_lost_account": DisputeLostAccount,
     "zero_invoice_policy": ZeroInvoicePolicy,
+    "uncredited_refund_policy": UncreditedRefundPolicy,
 }
 
 
@@ -69,6 +77,7 @@ class EntityRules:
         rounding_tolerance_minor: what a declared rounding line may carry, in minor units of the document; None: 0.02 of the
             currency's major unit (domain: B3), which is nothing in a currency without decimals.
         deferred_product_groups: product groups whose revenue is booked as deferred.
+        collecting_customer: canonical id of the customer that payments and refunds of nobody are booked on; empty: they are a case.
     """
 
     name: str
@@ -86,6 +95,8 @@ class EntityRules:
     posting_mode_from: date | None = None
     sales_locked_until: date | None = None
     taxed_locked_until: date | None = None
+    uncredited_refund_policy: UncreditedRefundPolicy = UncreditedRefundPolicy.CASE
+    collecting_customer: str = ""
 
     def __post_init__(self) -> None:
         """Take policies by their configured text, too; raises ValueError for a text that is no policy."""
@@ -174,6 +185,10 @@ class Rules:
             if route.matches(connection, account, country, currency):
                 return self.entities.get(route.entity)
         return None
+
+    def collecting_customers(self) -> tuple[str, ...]:
+        """Return the customers that money of nobody is booked on, by id: what deciding looks at beside what a fact refers to."""
+        return tuple(sorted({entity.collecting_customer for entity in self.entities.values() if entity.collecting_customer}))
 
     def lookup(self, kind: MappingKind, entity: str, key: str) -> str | None:
         """Return the mapped value, or None."""

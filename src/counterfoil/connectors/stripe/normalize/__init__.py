@@ -51,7 +51,7 @@ OBJECTS: dict[str, ObjectMap] = {
     "invoice": ObjectMap(invoice.needs, invoice.facts),
     "invoice_payment": ObjectMap(invoice.payment_needs, invoice.payment_facts),
     "credit_note": ObjectMap(credit_note.needs, credit_note.facts),
-    "charge": ObjectMap(charge.needs, charge.facts),
+    "charge": ObjectMap(refund.charge_needs, refund.charge_facts),
     "payment_intent": ObjectMap(charge.intent_needs, charge.intent_facts),
     "refund": ObjectMap(refund.needs, refund.facts),
     "dispute": ObjectMap(dispute.needs, dispute.facts),

@@ -18,13 +18,15 @@ from .reading import State, Told, decode, look_up
 
 _MOVEMENT = msgspec.json.Decoder(BalanceTransaction)
 
+BY_REFUND = "explained_by_refund"
+
 EXPLAINED: dict[str, str] = {
     "charge": "explained_by_charge",
     "payment": "explained_by_charge",
     "payment_failure_refund": "explained_by_charge",
-    "refund": "explained_by_refund",
-    "payment_refund": "explained_by_refund",
-    "refund_failure": "explained_by_refund",
+    "refund": BY_REFUND,
+    "payment_refund": BY_REFUND,
+    "refund_failure": BY_REFUND,
     "payout": "explained_by_payout",
     "payout_cancel": "explained_by_payout",
     "payout_failure": "explained_by_payout",

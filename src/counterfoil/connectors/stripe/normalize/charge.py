@@ -140,7 +140,7 @@ def settled(movement: BalanceTransaction) -> Settlement:
     """Return the settlement of a whole balance transaction. Raises RejectedError unless amount - fee = net."""
     if movement.amount - movement.fee != movement.net:
         raise rejected(f"balance transaction {movement.id}: amount less fee is not net", "balance_transaction_unbalanced")
-    taxes = [detail.amount for detail in movement.fee_details if detail.type == "tax"]
+    taxes, withheld = ([detail.amount for detail in movement.fee_details if detail.type == kind] for kind in ("tax", "withheld_tax"))
     return Settlement(
         id=canonical(movement.id),
         gross=money(movement.amount, movement.currency),
@@ -151,6 +151,7 @@ def settled(movement: BalanceTransaction) -> Settlement:
         exchange_rate=finite(movement.exchange_rate) if movement.exchange_rate is not None else None,
         fee_tax=money(sum(taxes), movement.currency) if taxes else None,
         type=movement.type,
+        withheld_tax=money(sum(withheld), movement.currency) if withheld else None,
     )
 
 

@@ -10,6 +10,7 @@ from counterfoil.connectors.stripe.wire.billing import BalanceChange
 from counterfoil.connectors.stripe.wire.billing import CreditNote as WireCreditNote
 from counterfoil.core.canonical.entities import CreditNote, CreditNoteState, InvoiceLine
 from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.canonical.links import CreditNotePart, RefundPart
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Normalized
 
@@ -47,8 +48,9 @@ def facts(told: Told) -> Normalized:
     correlation = note.invoice_id or note.id
     found: list[Fact] = [*tax_rate_side_facts(told, seen.counterfoil.tax_rates)]
     found.append(told.fact(TYPES[note.state], note, state, note.voided_at or note.issued_at, correlation))
+    parts = {part.refund_id: part.amount for part in note.refund_parts}
     for refund in refunds_of(seen):
-        found += one_refund(told, refund, credit_note_id=note.id)
+        found += one_refund(told, refund, note=CreditNotePart(note.id, parts[canonical(refund)]))
     invoice = told.other("invoice", id_of(seen.invoice))
     if invoice is not None:
         found += invoice_facts(told, invoice, is_main=False, not_before=note.voided_at or note.issued_at)
@@ -61,7 +63,7 @@ def credit_note_of(seen: WireCreditNote) -> CreditNote:
     state = look_up(STATES, seen.status, "credit_note.status")
     before, after = _parts(seen)
     out_of_band = (seen.out_of_band_amount or 0) + sum(r.amount_refunded for r in seen.refunds or () if not id_of(r.refund))
-    lines = _lines(seen)
+    lines, to_balance = _lines(seen), _to_balance(seen, after, out_of_band)
     return CreditNote(
         id=canonical(seen.id),
         invoice_id=canonical(id_of(seen.invoice)),
@@ -76,9 +78,10 @@ def credit_note_of(seen: WireCreditNote) -> CreditNote:
         reason=seen.reason or "",
         before_payment=money(before, currency),
         after_payment=money(after, currency),
-        to_balance=money(_to_balance(seen, after, out_of_band), currency),
+        to_balance=money(to_balance, currency),
         out_of_band=money(out_of_band, currency),
         refund_ids=tuple(canonical(refund) for refund in refunds_of(seen)),
+        refund_parts=_refund_parts(seen, after - to_balance - out_of_band),
         voided_at=optional_instant(seen.voided_at) if state is CreditNoteState.VOID else None,
     )
 
@@ -88,6 +91,13 @@ def refunds_of(seen: WireCreditNote) -> tuple[str, ...]:
     if seen.refunds is not None:
         return tuple(id_of(r.refund) for r in seen.refunds if id_of(r.refund))
     return (id_of(seen.refund),) if id_of(seen.refund) else ()
+
+
+def _refund_parts(seen: WireCreditNote, to_refund: int) -> tuple[RefundPart, ...]:
+    """Return what each refund pays out of the note; of one that does not say so (before basil) all that is given back by refund."""
+    linked = [(canonical(id_of(one.refund)), one.amount_refunded or to_refund) for one in seen.refunds or () if id_of(one.refund)]
+    linked = linked or [(canonical(refund), to_refund) for refund in refunds_of(seen)]
+    return tuple(RefundPart(refund_id, money(amount, seen.currency)) for refund_id, amount in sorted(linked))
 
 
 def _parts(seen: WireCreditNote) -> tuple[int, int]:

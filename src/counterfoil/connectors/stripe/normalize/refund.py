@@ -6,17 +6,23 @@ import msgspec
 
 from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire import id_of
-from counterfoil.connectors.stripe.wire.money import ChargeRef
+from counterfoil.connectors.stripe.wire.money import ChargeRef, ChargeRefunds
 from counterfoil.connectors.stripe.wire.money import Refund as WireRefund
 from counterfoil.core.canonical.entities import Refund, RefundState
 from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.canonical.links import CreditNotePart
 from counterfoil.kit.connector import Ignored, Normalized
 
+from . import charge
 from .amounts import instant, money
 from .charge import settlement_of
 from .reading import Notice, Told, decode, gone, look_up
 
 _REFUND = msgspec.json.Decoder(WireRefund)
+_REFUNDS = msgspec.json.Decoder(ChargeRefunds)
+
+REFUNDED = "charge.refunded"
+"""The event of a charge that may be the only one to tell of a refund: not every endpoint is sent ``refund.*``."""
 
 STATES = {
     "pending": RefundState.PENDING,
@@ -55,17 +61,38 @@ def facts(told: Told) -> Normalized:
     return (told.fact(TYPES[refund.state], refund, state, refund.occurred_at, refund.payment_id),)
 
 
-def one_refund(told: Told, refund_id: str, *, credit_note_id: str) -> tuple[Fact, ...]:
+def charge_needs(notice: Notice) -> tuple[str, ...]:
+    """A charge is fetched; one of which something was given back with its refunds."""
+    refunds = (notice.ref("charge_refunds", notice.object_id),) if notice.kind == REFUNDED else ()
+    return (*charge.needs(notice), *refunds)
+
+
+def charge_facts(told: Told) -> Normalized:
+    """Return the payment of one charge, and its refunds where they were fetched with it."""
+    found = charge.facts(told)
+    state = told.other("charge_refunds", told.notice.object_id)
+    if state is None or isinstance(found, Ignored):
+        return found
+    seen = [one for one in decode(_REFUNDS, state.body).data if not _is_release(one)]
+    refunds = [refund_of(one) for one in seen]
+    return (*found, *(told.side_fact(TYPES[one.state], one, state, one.occurred_at, one.payment_id) for one in refunds))
+
+
+def one_refund(told: Told, refund_id: str, *, note: CreditNotePart) -> tuple[Fact, ...]:
     """Return the fetched refund of a credit note; none if it was not fetched."""
     state = told.other("refund", refund_id)
     if state is None:
         return ()
-    refund = refund_of(decode(_REFUND, state.body), credit_note_id=credit_note_id)
+    refund = refund_of(decode(_REFUND, state.body), note=note)
     return (told.side_fact(TYPES[refund.state], refund, state, refund.occurred_at, refund.payment_id),)
 
 
-def refund_of(seen: WireRefund, *, credit_note_id: str = "") -> Refund:
-    """Return the canonical refund. Raises DriftError for an unknown status."""
+def refund_of(seen: WireRefund, *, note: CreditNotePart | None = None) -> Refund:
+    """Return the canonical refund; ``note``: a credit note that says it is paid out by it. Raises DriftError for an unknown status."""
+    told = {canonical(one.id): money(one.amount, seen.currency) for one in seen.counterfoil.credit_notes}
+    if note is not None:
+        told.setdefault(note.credit_note_id, note.amount)
+    parts = tuple(CreditNotePart(note_id, told[note_id]) for note_id in sorted(told))
     state = look_up(STATES, seen.status, "refund.status")
     customer = id_of(seen.customer) or (id_of(seen.charge.customer) if isinstance(seen.charge, ChargeRef) else "")
     return Refund(
@@ -75,7 +102,8 @@ def refund_of(seen: WireRefund, *, credit_note_id: str = "") -> Refund:
         amount=money(seen.amount, seen.currency),
         occurred_at=instant(seen.created),
         customer_id=canonical(customer),
-        credit_note_id=credit_note_id or canonical(seen.counterfoil.credit_note),
+        credit_note_id=note.credit_note_id if note else canonical(seen.counterfoil.credit_note) or next(iter(told), ""),
+        credit_notes=parts,
         settlement=settlement_of(seen.balance_transaction),
         reversal=settlement_of(seen.failure_balance_transaction),
         reason=seen.reason or "",
@@ -83,5 +111,11 @@ def refund_of(seen: WireRefund, *, credit_note_id: str = "") -> Refund:
 
 
 def _is_release(seen: WireRefund) -> bool:
-    is_uncaptured = isinstance(seen.charge, ChargeRef) and not seen.charge.captured
-    return seen.balance_transaction is None and (seen.reason == RELEASED or is_uncaptured)
+    """Whether a refund only gives up what was authorized and never taken: all of a charge, or the part that was not captured."""
+    if seen.balance_transaction is not None:
+        return False
+    charge = seen.charge if isinstance(seen.charge, ChargeRef) else None
+    is_uncaptured = charge is not None and not charge.captured
+    left = charge.amount - charge.amount_captured if charge is not None and charge.amount_captured is not None else 0
+    is_rest = seen.status == "succeeded" and 0 < seen.amount <= left
+    return seen.reason == RELEASED or is_uncaptured or is_rest

@@ -140,7 +140,7 @@ def _payment_intent(account: Account, obj: Obj, out: Obj) -> None:
 
 def _charge(account: Account, obj: Obj, out: Obj) -> None:
     intent = account.find(obj["payment_intent"], "payment_intent")
-    out["invoice"] = intent.get("_invoice") if intent else None
+    out["invoice"] = (intent or obj).get("_invoice")
 
 
 def _invoiceitem(account: Account, obj: Obj, out: Obj) -> None:

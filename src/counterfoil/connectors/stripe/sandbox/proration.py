@@ -17,17 +17,22 @@ from .discounts import coupon_of, create_discounts, is_running
 from .forms import Obj
 from .items import new_item, pending_items, pricing_of
 from .render import subscription_items
+from .timeline import add_interval
 from .world import Account
 
 
 def prorate(account: Account, item: Obj, period: tuple[int, int]) -> int:
     """Return the price of an item for a period shorter than its interval, which ends at the period's end."""
     price = life.price_of(account, item)
-    recurring = price["recurring"]
-    from .timeline import add_interval
+    return half_up(Fraction(amount_of(price, item["quantity"]) * (period[1] - period[0]), _whole(price, period)), step(price["currency"]))
 
-    whole = period[1] - add_interval(period[1], recurring["interval"], -recurring["interval_count"])
-    return half_up(Fraction(amount_of(price, item["quantity"]) * (period[1] - period[0]), whole), step(price["currency"]))
+
+def _whole(price: Obj, period: tuple[int, int]) -> int:
+    """Return the seconds a price is for: its period's, or those of the whole interval that ends with a period an anchor made shorter."""
+    recurring = price["recurring"]
+    interval, count = recurring["interval"], recurring["interval_count"]
+    is_shortened = add_interval(period[0], interval, count) > period[1]
+    return period[1] - (add_interval(period[1], interval, -count) if is_shortened else period[0])
 
 
 class Change:
@@ -115,7 +120,7 @@ class Change:
         price = life.price_of(account, item)
         if price["recurring"]["usage_type"] == "metered" or self.at >= self.period[1]:
             return
-        whole, rest = self.period[1] - self.period[0], self.period[1] - self.at
+        whole, rest = _whole(price, self.period), self.period[1] - self.at
         latest = account.find(subscription["latest_invoice"], "invoice")
         share = self._paid_share(item, latest) if sign < 0 else self._discounted_share(item)
         amount = sign * half_up(Fraction(amount_of(price, item["quantity"]) * rest, whole) * share, step(price["currency"]))

@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.core.canonical.entities import CreditNote, CreditNoteState, Entity, Invoice, InvoiceLine, LineTax, Refund, TaxRate
 from counterfoil.core.canonical.events import EventType
+from counterfoil.core.canonical.links import CreditNotePart, RefundPart
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Delivery, Fetched
 from counterfoil.kit.errors import DriftError
@@ -85,6 +86,9 @@ def old(**more: Any) -> dict[str, Any]:
     return note(lines=lines, tax_amounts=[OLD_TAX], counterfoil={**EXTRA, "tax_rates": []}, **more)
 
 
+REFUNDED: dict[str, Any] = {"refund_ids": ("stripe:re_1",), "refund_parts": (RefundPart("stripe:re_1", eur(5355)),)}
+
+
 @pytest.mark.parametrize(
     "wire", [new(pre_payment_amount=5355, post_payment_amount=0, refunds=[]), old(type="pre_payment")], ids=["basil", "before"]
 )
@@ -114,9 +118,9 @@ def test_a_note_on_a_paid_invoice_names_its_refund_and_the_refund_names_it(wire:
     }
     given = fetched("refund", refund) | fetched("invoice", fixture("invoice.basil.json"))
     credit, money_back, invoice = documents(found, given)
-    assert credit == expected(after_payment=eur(5355), refund_ids=("stripe:re_1",))
+    assert credit == expected(after_payment=eur(5355), **REFUNDED)
     assert isinstance(money_back, Refund)
-    assert money_back.credit_note_id == "stripe:cn_1"
+    assert (money_back.credit_note_id, money_back.credit_notes) == ("stripe:cn_1", (CreditNotePart("stripe:cn_1", eur(5355)),))
     assert isinstance(invoice, Invoice)
 
 
@@ -133,7 +137,8 @@ def test_what_is_given_back_is_split_into_refund_balance_and_outside() -> None:
         wire = new(pre_payment_amount=0, post_payment_amount=5355, **{**parts, "customer_balance_transaction": balance})
         (credit,) = documents(delivery("credit_note.updated", wire))
         # 20.00 refunded + 30.00 to the balance + 0.55 and 3.00 outside = 53.55
-        assert credit == expected(after_payment=eur(5355), to_balance=eur(3000), out_of_band=eur(355), refund_ids=("stripe:re_1",))
+        refunded = {**REFUNDED, "refund_parts": (RefundPart("stripe:re_1", eur(2000)),)}
+        assert credit == expected(after_payment=eur(5355), to_balance=eur(3000), out_of_band=eur(355), **refunded)
 
 
 def test_a_voided_note_says_when() -> None:

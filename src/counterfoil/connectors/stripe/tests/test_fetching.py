@@ -16,7 +16,7 @@ from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
 
-from .building import CREATED_AT, SOURCE
+from .building import CREATED_AT, SOURCE, entities, listed_delivery
 from .sandboxed import normalized_all, opened, run_trigger, walk
 from .scripted import scripted
 
@@ -75,7 +75,7 @@ async def test_a_refund_by_credit_note_names_it(sandbox: StripeSandbox, ctx: Con
     note = sandbox.request("POST", "/v1/credit_notes", {"invoice": invoice["id"], "amount": "5000", "refund_amount": "5000"})
     (refund,) = note["refunds"]
     found = await fetched(ctx, f"acct_sandbox/refund/{refund['refund']}")
-    assert found["counterfoil"] == {"account": "acct_sandbox", "credit_note": note["id"]}
+    assert found["counterfoil"] == {"account": "acct_sandbox", "credit_notes": [{"id": note["id"], "amount": 5000}]}
     deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
     facts, _ = await normalized_all(ctx, deliveries)
     notes = {fact.data.credit_note_id for fact in facts if isinstance(fact.data, Refund)}
@@ -213,3 +213,24 @@ async def test_a_voided_invoice_names_the_credit_notes_that_lowered_it(sandbox: 
     sandbox.load([{"id": note["id"], "object": "credit_note", "invoice": invoice["id"], "created": 1} for note in answers.popitem()[1]])
     found = await fetched(ctx, f"acct_sandbox/invoice/{invoice['id']}")
     assert sorted(found["counterfoil"]["credit_notes"]) == ["cn_1", "cn_2"]
+
+
+async def test_a_refund_made_again_by_hand_takes_the_credit_note_of_the_one_that_came_back(sandbox: StripeSandbox, ctx: Context) -> None:
+    invoice = sell(sandbox, lines=1, amount=5000)
+    note = sandbox.request("POST", "/v1/credit_notes", {"invoice": invoice["id"], "amount": "5000", "refund_amount": "5000"})
+    first = note["refunds"][0]["refund"]
+    sandbox.fail_refund(first)
+    (payment,) = sandbox.request("GET", "/v1/invoice_payments", {"invoice": invoice["id"]})["data"]
+    again = sandbox.request("POST", "/v1/refunds", {"payment_intent": payment["payment"]["payment_intent"], "amount": "5000"})
+    assert (await fetched(ctx, f"acct_sandbox/refund/{again['id']}"))["counterfoil"]["credit_notes"] == [{"id": note["id"], "amount": 5000}]
+
+
+async def test_a_charge_of_before_payment_intents_names_the_invoice_it_paid(sandbox: StripeSandbox, ctx: Context) -> None:
+    charge = {"id": "ch_old", "object": "charge", "amount": 5000, "amount_captured": 5000, "captured": True, "status": "succeeded"}
+    charge |= {"currency": "usd", "created": sandbox.now, "customer": "cus_1", "payment_intent": None, "refunded": False}
+    charge |= {"balance_transaction": None, "failure_balance_transaction": None}
+    sandbox.load([{**charge, "_invoice": "in_old"}])
+    found = await fetched(ctx, "acct_sandbox/charge/ch_old")
+    (payment,) = entities(listed_delivery(found))
+    assert isinstance(payment, Payment)
+    assert [(one.invoice_id, one.amount) for one in payment.applications] == [("stripe:in_old", Money(5000, "USD"))]

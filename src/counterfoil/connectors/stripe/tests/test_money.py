@@ -205,6 +205,34 @@ def test_a_refund_on_its_way_is_pending(status: str) -> None:
     assert fact.data.state is RefundState.PENDING
 
 
+def test_a_refund_that_only_the_charges_event_tells_of_is_told_with_it() -> None:
+    told = delivery("charge.refunded", charge(object="charge"))
+    assert SOURCE.needs(told) == (f"{ACCOUNT}/charge/ch_1", f"{ACCOUNT}/charge_refunds/ch_1")
+    given = fetched("charge", charge()) | fetched("charge_refunds", {"data": [refund()]}, object_id="ch_1")
+    paid_in, sent_back = entities(told, given)
+    assert isinstance(paid_in, Payment)
+    assert isinstance(sent_back, Refund)
+    assert (sent_back.id, sent_back.settlement) == ("stripe:re_1", entities(delivery("refund.created", refund()))[0].settlement)  # type: ignore[union-attr]
+
+
+def test_the_part_of_an_authorization_that_was_not_captured_is_no_refund_but_what_was_taken_is() -> None:
+    # 50.00 authorized, 30.00 captured: 20.00 are let go of, without a movement. 20.01 would be more than that.
+    partly = {"id": "ch_1", "customer": "cus_1", "captured": True, "amount": 5000, "amount_captured": 3000}
+    rest = refund(charge=partly, amount=2000, balance_transaction=None)
+    assert normalized(delivery("refund.created", rest)) == Ignored("authorization_released")
+    (more,) = entities(delivery("refund.created", {**rest, "amount": 2001}))
+    assert isinstance(more, Refund)
+
+
+def test_a_tax_withheld_in_a_fee_is_told_apart() -> None:
+    # 11.20 of fee: 3.20 for Stripe, 8.00 withheld.
+    details = [{"amount": 320, "type": "stripe_fee"}, {"amount": 800, "type": "withheld_tax"}]
+    (paid_in,) = entities(delivery("charge.succeeded", charge(balance_transaction=movement("txn_1", 5000, 1120, fee_details=details))))
+    assert isinstance(paid_in, Payment)
+    assert paid_in.settlement is not None
+    assert (paid_in.settlement.withheld_tax, paid_in.settlement.fee_tax) == (usd(800), None)
+
+
 def test_the_end_of_an_authorization_is_no_refund() -> None:
     released = refund(reason="expired_uncaptured_charge", balance_transaction=None)
     assert normalized(delivery("refund.created", released)) == Ignored("authorization_released")

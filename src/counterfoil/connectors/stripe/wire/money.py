@@ -15,7 +15,7 @@ from .billing import InvoicePayment
 
 
 class FeeDetail(Struct, frozen=True):
-    """One part of a fee, e.g. ``stripe_fee``, ``application_fee``, ``tax``."""
+    """One part of a fee: ``stripe_fee``, ``application_fee``, ``tax``, ``withheld_tax``, ``payment_method_passthrough_fee``."""
 
     amount: int
     type: str
@@ -97,13 +97,23 @@ class ChargeRef(Struct, frozen=True):
     id: str
     customer: Expandable = None
     captured: bool = True
+    amount: int = 0
+    amount_captured: int | None = None
+
+
+class PaidOut(Struct, frozen=True):
+    """A credit note that is paid out by a refund, and how much of it."""
+
+    id: str
+    amount: int
 
 
 class RefundExtra(Struct, frozen=True):
-    """What fetching adds: the credit note that pays out by this refund, empty if none does."""
+    """What fetching adds: the credit notes that are paid out by this refund. ``credit_note``: as kept before there could be several."""
 
     account: str = ""
     credit_note: str = ""
+    credit_notes: list[PaidOut] = []
 
 
 class Refund(Struct, frozen=True):
@@ -120,6 +130,12 @@ class Refund(Struct, frozen=True):
     balance_transaction: Movement = None
     failure_balance_transaction: Movement = None
     counterfoil: RefundExtra = RefundExtra()
+
+
+class ChargeRefunds(Struct, frozen=True):
+    """All refunds of one charge, put together by fetching."""
+
+    data: list[Refund] = []
 
 
 class DisputeExtra(Struct, frozen=True):

@@ -197,6 +197,20 @@ def test_an_upgrade_in_mid_period_credits_the_old_and_charges_the_new_price() ->
     assert [line["period"]["end"] for line in invoice["lines"]["data"]] == [instant("2026-02-01")] * 2
 
 
+def test_a_change_in_a_period_an_anchor_made_shorter_is_prorated_by_the_whole_interval() -> None:
+    # From 1 to 11 January, of a month of 31 days that ends then: 3100 x 10/31 = 1000. After 5 days 5/31 are left:
+    # 3100 x 5/31 = 500 back, 9300 x 5/31 = 1500 to pay.
+    hands = Hands()
+    small, large = hands.price(3100), hands.price(9300)
+    subscription = hands.subscribe(hands.customer(), small, billing_cycle_anchor=instant("2026-01-11"))
+    assert hands.get("invoices", subscription=subscription["id"])["data"][0]["total"] == 1000
+    hands.advance(5)
+    item = subscription["items"]["data"][0]["id"]
+    hands.post(f"subscriptions/{subscription['id']}", items=[{"id": item, "price": large["id"]}], proration_behavior="always_invoice")
+    invoice = hands.get("invoices", subscription=subscription["id"])["data"][0]
+    assert [line["amount"] for line in invoice["lines"]["data"]] == [-500, 1500]
+
+
 def test_a_downgrade_of_a_year_becomes_credit() -> None:
     # 100 of 365 days gone, 265 left: -120000 * 265 / 365 = -87123.3 -> -87123, 60000 -> 43562 (43561.6).
     hands = Hands()

@@ -1,0 +1,37 @@
+"""Which credit notes a refund pays out, and how much of each: either side may tell, and each may have several of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money
+
+from .decision import View
+
+
+def notes_of(refund: e.Refund) -> tuple[str, ...]:
+    """Return the ids of the credit notes a refund says it pays out."""
+    named = (refund.credit_note_id, *(part.credit_note_id for part in refund.credit_notes))
+    return tuple(dict.fromkeys(note_id for note_id in named if note_id))
+
+
+def refunded_part(credit_note: e.CreditNote) -> Money:
+    """Return what a credit note gives back through refunds: its after-payment part less what went to the balance or out of band."""
+    zero = Money(0, credit_note.currency)
+    return (credit_note.after_payment or zero) - (credit_note.to_balance or zero) - (credit_note.out_of_band or zero)
+
+
+def part_of(refund: e.Refund, credit_note: e.CreditNote) -> Money:
+    """Return how much of a credit note a refund pays out: what the note says, else what the refund says; never more than either is."""
+    told: Mapping[str, Money] = {part.refund_id: part.amount for part in credit_note.refund_parts}
+    own: Mapping[str, Money] = {part.credit_note_id: part.amount for part in refund.credit_notes}
+    part = told.get(refund.id) or own.get(credit_note.id) or refund.amount
+    return min(part, refund.amount, refunded_part(credit_note))
+
+
+def came_back(view: View, credit_note: e.CreditNote, but: e.Refund) -> tuple[str, ...]:
+    """Return the ids of a credit note's other refunds whose money came back: they let go of the note before another one takes its place."""
+    found = (view.get(ObjectRef(ObjectKind.REFUND, refund_id)) for refund_id in credit_note.refund_ids if refund_id != but.id)
+    return tuple(refund.id for refund in found if isinstance(refund, e.Refund) and refund.reversal is not None)
