@@ -10,7 +10,7 @@ from counterfoil.connectors.odoo.check_journals import journal_findings
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity
-from counterfoil.kit.errors import RejectedError, SetupError
+from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 
 RIGHTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("res.partner", ("read", "create", "write"), "Extra Rights: Contact Creation"),
@@ -34,6 +34,10 @@ async def check(ctx: Context, requirements: Requirements) -> tuple[Finding, ...]
         session = await connect(ctx)
     except SetupError as error:
         return (Finding(Severity.ERROR, error.code, str(error), "Mend the connection's settings"),)
+    except TransientError as error:
+        if error.code != "odoo.database_away":
+            raise
+        return (Finding(Severity.ERROR, error.code, str(error), "Start the database, or name one that exists"),)
     findings = [Finding(Severity.OK, "odoo.version", f"Odoo {session.dialect.version}, {_edition(session)}")]
     findings += _module_findings(session)
     findings += await right_findings(session)

@@ -11,12 +11,14 @@ import msgspec
 
 from counterfoil.connectors.odoo.client import NO_UPDATE, Context
 from counterfoil.connectors.odoo.detect import Session
-from counterfoil.connectors.odoo.refusals import is_lock_conflict, shortened
+from counterfoil.connectors.odoo.refusals import is_database_trouble, is_lock_conflict, is_missing_right, is_record_rule, shortened
 from counterfoil.connectors.odoo.wire import LoadMessage, LoadResult
-from counterfoil.kit.errors import RejectedError, TransientError
+from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 
 TRIES_MAX = 5
 RACE_WAIT_S = (0.2, 2.0)
+ERRORS_MAX = 10
+"""After so many bad rows Odoo stops looking at the others."""
 
 Cells = tuple[str, ...]
 
@@ -60,7 +62,8 @@ async def load(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
 
     Sending the same rows again is always safe: inserts are keyed by our external ids, updates write the same values.
 
-    Raises TransientError if the server kept losing races (nothing was written) or the outcome stayed unknown; SetupError, RejectedError.
+    Raises TransientError if the server kept losing races or its database was in trouble (nothing was written) or the outcome stayed
+    unknown; SetupError (also for a right missing on the model), RejectedError.
     """
     done = Loaded()
     waiting = list(rows)
@@ -70,6 +73,7 @@ async def load(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
         if isinstance(result.ids, list) and not errors:
             _take(done, waiting, result.ids)
             return done
+        _check_trouble(table, waiting, errors)
         bad = _named(waiting, errors)
         if bad:
             done.refused.update(bad)
@@ -89,14 +93,51 @@ def _take(done: Loaded, rows: Sequence[Row], ids: Sequence[int]) -> None:
     done.ids.update(zip((row.key for row in rows), ids, strict=True))
 
 
+def _check_trouble(table: Table, rows: Sequence[Row], errors: Sequence[LoadMessage]) -> None:
+    """Raise where the messages, though each names a row, are about no row at all: ``load`` answers those like refusals."""
+    words = [str(message.message) for message in errors if not isinstance(message.field, str) or not message.field]
+    trouble = next((text for text in words if is_database_trouble(text)), None)
+    if trouble is not None:
+        cause = f"{table.model}.load: Odoo's database is in trouble, nothing was written: {shortened(trouble)}"
+        raise TransientError(cause, code="odoo.database_away", is_unavailable=True)
+    denied = next((text for text in words if is_missing_right(text)), None)
+    if denied is None and len(rows) > 1:  # one record out of reach is that record's matter; all of them are the user's rights
+        ruled = [message for message in errors if is_record_rule(str(message.message))]
+        denied = str(ruled[0].message) if len({message.record for message in ruled}) >= min(len(rows), ERRORS_MAX) else None
+    if denied is not None:
+        remedy = "Give the integration user the missing right or company"
+        raise SetupError(f"{table.model}.load: {shortened(denied)}. {remedy}", code="odoo.forbidden")
+
+
 def _named(rows: Sequence[Row], errors: Sequence[LoadMessage]) -> dict[str, Refusal]:
-    """Return the refusals of rows that Odoo named by their index."""
+    """Return the refusals of rows that Odoo named by their index, those only that are proven."""
+    named = [message for message in errors if message.record is not None and 0 <= message.record < len(rows)]
     bad: dict[str, Refusal] = {}
-    for message in errors:
-        if message.record is not None and 0 <= message.record < len(rows):
-            name = message.field if isinstance(message.field, str) else ""
-            bad.setdefault(rows[message.record].key, Refusal(shortened(str(message.message)), name))
+    for message in _proven(named):
+        name = message.field if isinstance(message.field, str) else ""
+        bad.setdefault(rows[message.record or 0].key, Refusal(shortened(str(message.message)), name))
     return bad
+
+
+def _proven(errors: Sequence[LoadMessage]) -> Sequence[LoadMessage]:
+    """Return the messages less those of a whole batch, as long as others are left.
+
+    18 and 19 put what the first try of a batch failed with at the head of the list, under the name of the batch's first row, good or not;
+    what the rows failed with one by one follows in their order. A first row that is bad itself is named again when the others are gone.
+    """
+    heads = 0
+    while heads < len(errors) and _may_head(errors, heads):
+        heads += 1
+    rest = errors[heads:]
+    return rest if any(message.record != errors[0].record for message in rest) else errors
+
+
+def _may_head(errors: Sequence[LoadMessage], index: int) -> bool:
+    """Whether a message may be about a whole batch: about the first row of all, or out of order before one of an earlier row."""
+    message = errors[index]
+    record, following = message.record or 0, errors[index + 1].record if index + 1 < len(errors) else None
+    is_early = record == 0 or (following is not None and following < record)
+    return not message.field and is_early and (index == 0 or (errors[index - 1].record or 0) > record)
 
 
 async def _bisect(session: Session, table: Table, rows: Sequence[Row], done: Loaded) -> Loaded:

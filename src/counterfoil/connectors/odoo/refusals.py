@@ -10,6 +10,18 @@ from counterfoil.kit.errors import HubError, RejectedError, SetupError, Transien
 from counterfoil.kit.responses import Response, StatusRule
 
 _LOCK = re.compile(r"could not serialize|deadlock detected|could not obtain lock", re.IGNORECASE)
+_DATABASE = re.compile(
+    r"""['"(]*(The\ operation\ cannot\ be\ completed:\ )?['"(]*(
+    could\ not\ (extend|open|read|write|fsync|access)\ |no\ space\ left\ |out\ of\ (shared\ )?memory|canceling\ statement\ due\ to\ |
+    cannot\ execute\ \w+(\ \w+)*\ in\ a\ read-only\ transaction|terminating\ connection|server\ closed\ the\ connection|
+    the\ database\ system\ is\ |connection\ (to\ server\ .*|already\ )(closed|failed)|cursor\ already\ closed|
+    current\ transaction\ is\ aborted|too\ many\ (clients|connections)|remaining\ connection\ slots|
+    Unknown\ database\ error|Unknown\ error\ during\ import:\ <class\ 'psycopg2\.)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""How PostgreSQL's own words begin when it, not Odoo, could not do it (disk full, out of memory, timeout, read-only, shutdown, restart)."""
+_MISSING_RIGHT = "You are not allowed to "
+_RECORD_RULE = "Uh-oh! Looks like you have stumbled upon "
 _NO_DATABASE = re.compile(r'database ".*" does not exist')
 _MESSAGE_MAX = 400
 
@@ -17,6 +29,21 @@ _MESSAGE_MAX = 400
 def is_lock_conflict(message: str) -> bool:
     """Whether a ``load`` message is a lost race for a lock: the rows are fine, the batch is to be sent again."""
     return _LOCK.search(message) is not None
+
+
+def is_database_trouble(message: str) -> bool:
+    """Whether a ``load`` message is PostgreSQL's about itself: ``load`` says it as if the row were at fault."""
+    return _DATABASE.match(message) is not None
+
+
+def is_missing_right(message: str) -> bool:
+    """Whether a ``load`` message says that the user may not do this with any record of the model: it has no class name to tell by."""
+    return message.startswith(_MISSING_RIGHT)
+
+
+def is_record_rule(message: str) -> bool:
+    """Whether a ``load`` message says that the user may not see or touch this record."""
+    return message.startswith(_RECORD_RULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +70,13 @@ _RULES: tuple[_Rule, ...] = (
         r"psycopg2\.(errors|extensions)\.(SerializationFailure|TransactionRollback|Deadlock|LockNotAvailable)",
         TransientError,
         "odoo.locked",
+    ),
+    _Rule(
+        r"psycopg2\.(OperationalError|InterfaceError|errors\.(DiskFull|OutOfMemory|ReadOnlySqlTransaction|AdminShutdown|CrashShutdown|"
+        r"CannotConnectNow|TooManyConnections))",
+        TransientError,
+        "odoo.database_away",
+        is_outcome_unknown=True,
     ),
     _Rule(r"psycopg2\.", TransientError, "odoo.database_error", is_outcome_unknown=True),
     _Rule(
@@ -71,7 +105,7 @@ def build(name: str, message: str, *, where: str, is_write: bool, retry_after_s:
     text = f"{where}: {words}" + (f". {rule.remedy}" if rule.remedy else "")
     if rule.error is TransientError:
         unknown = rule.is_outcome_unknown and is_write
-        is_away = rule.code == "odoo.unavailable"
+        is_away = rule.code in ("odoo.unavailable", "odoo.database_away")
         return TransientError(text, code=rule.code, retry_after_s=retry_after_s, is_outcome_unknown=unknown, is_unavailable=is_away)
     if rule.error is SetupError:
         return SetupError(text, code=rule.code)
@@ -108,6 +142,19 @@ def _is_html(response: Response) -> bool:
     return "html" in response.headers.get("Content-Type", "")
 
 
+def _is_without_database(response: Response) -> bool:
+    return response.status == 404 and _is_html(response) and b"No database is selected" in response.body
+
+
+def _database_away(response: Response) -> HubError:
+    """Odoo says the same of a database whose PostgreSQL is away as of one that does not exist; nothing was done in either case."""
+    words = (
+        f"{response.where}: Odoo has no such database, or cannot reach it now. If this lasts, see whether its PostgreSQL runs, and whether"
+        " database names an existing one"
+    )
+    return TransientError(words, code="odoo.database_away", is_unavailable=True)
+
+
 def _not_found(response: Response) -> HubError:
     return SetupError(
         f"{response.where}: no such address or database. Check url and database of the connection", code="odoo.database_unknown"
@@ -120,6 +167,7 @@ STATUSES: tuple[StatusRule, ...] = (
     StatusRule(range(200, 300), None),
     StatusRule(413, RejectedError, "odoo.too_large", remedy="Make the batch sizes of the connection smaller"),
     StatusRule(_is_named, _from_body),
+    StatusRule(_is_without_database, _database_away),
     StatusRule(_status(404), _not_found),
 )
 """The table for the kit's HTTP client: Odoo's own bodies first, the kit's defaults for everything else."""

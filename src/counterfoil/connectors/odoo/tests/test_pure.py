@@ -18,7 +18,7 @@ from counterfoil.connectors.odoo.document_rows import quantity_and_price
 from counterfoil.connectors.odoo.normalize import facts
 from counterfoil.connectors.odoo.partner_rows import PartnerWords, partner_cells
 from counterfoil.connectors.odoo.periods import locks_of
-from counterfoil.connectors.odoo.refusals import STATUSES, build, is_lock_conflict
+from counterfoil.connectors.odoo.refusals import STATUSES, build, is_database_trouble, is_lock_conflict
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, Wishes, line
 from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
 from counterfoil.core.canonical.entities import Customer
@@ -71,7 +71,10 @@ def test_a_quantity_is_kept_only_if_it_comes_out_even(minor: int, quantity: str,
         ("werkzeug.exceptions.UnprocessableEntity", RejectedError, "odoo.protocol", False),
         ("psycopg2.errors.SerializationFailure", TransientError, "odoo.locked", False),
         ("psycopg2.errors.DeadlockDetected", TransientError, "odoo.locked", False),
-        ("psycopg2.OperationalError", TransientError, "odoo.database_error", True),
+        ("psycopg2.errors.QueryCanceled", TransientError, "odoo.database_error", True),
+        ("psycopg2.OperationalError", TransientError, "odoo.database_away", True),
+        ("psycopg2.InterfaceError", TransientError, "odoo.database_away", True),
+        ("psycopg2.errors.DiskFull", TransientError, "odoo.database_away", True),
         ("builtins.ValueError", RejectedError, "odoo.protocol", False),
         ("somebody.SomethingElse", RejectedError, "odoo.unexpected", False),
     ],
@@ -100,7 +103,8 @@ def answer(status: int, body: str, kind: str = "application/json") -> Response:
         (answer(422, '{"name": "odoo.exceptions.UserError", "message": "no"}'), RejectedError, "odoo.refused"),
         (answer(500, '{"name": "psycopg2.errors.SerializationFailure", "message": "x"}'), TransientError, "odoo.locked"),
         (answer(500, '{"name": "builtins.ValueError", "message": "Invalid field"}'), RejectedError, "odoo.protocol"),
-        (answer(404, "<html>No database is selected", "text/html"), SetupError, "odoo.database_unknown"),
+        (answer(404, "<html>No database is selected", "text/html"), TransientError, "odoo.database_away"),
+        (answer(404, "<html>nginx", "text/html"), SetupError, "odoo.database_unknown"),
         (answer(413, '{"name": "werkzeug.exceptions.RequestEntityTooLarge", "message": "x"}'), RejectedError, "odoo.too_large"),
         (answer(502, "<html>", "text/html"), TransientError, "http.server_error"),
     ],
@@ -109,6 +113,26 @@ def test_answers_of_json2_are_sorted_by_their_body_first(response: Response, kin
     error, _ = judge(response, STATUSES, lambda _response: "")
     assert type(error) is kind
     assert (error.code if error else "") == code
+
+
+@pytest.mark.parametrize(
+    ("words", "is_trouble"),
+    [  # PostgreSQL's own, as load of 17 and 19 told them (measured)
+        ('could not extend file "base/16384/16999": No space left on device', True),
+        ("out of memory", True),
+        ("canceling statement due to statement timeout", True),
+        ("canceling statement due to lock timeout", True),
+        ("Unknown database error: 'cannot execute INSERT in a read-only transaction'", True),
+        ("terminating connection due to administrator command", True),
+        ("the database system is starting up", True),
+        ("No matching record found for database id '9' in field 'Partner'", False),
+        ("Value 'out of memory' not found in selection field 'Language'", False),
+        ("The entry is not balanced.", False),
+        ("could not serialize access due to concurrent update", False),
+    ],
+)
+def test_trouble_of_the_database_is_told_from_bad_rows(words: str, is_trouble: bool) -> None:
+    assert is_database_trouble(words) is is_trouble
 
 
 def test_lost_races_are_told_from_bad_rows() -> None:

@@ -75,11 +75,16 @@ class Loading:
         try:
             rights.check(self.env, self.model, "create")
             self.ids += self._all(records)
-        except OdooError:
+        except OdooError as error:
             self.env.store.rollback(mark)
-            self._singly(records)
+            if self._singly(records) and self.env.version >= 18 and _is_raised(error):
+                # What the whole batch failed with is told, too, in the name of its first row, whose fault it need not be.
+                head = self._message(error, records[0])
+                if head not in self.messages:
+                    self.messages.insert(0, head)
 
-    def _singly(self, records: list[columns.Record]) -> None:
+    def _singly(self, records: list[columns.Record]) -> int:
+        """Load one by one and return how many failed."""
         errors = 0
         for position, record in enumerate(records):
             mark = self.env.store.mark()
@@ -93,6 +98,7 @@ class Loading:
             if errors >= 10 and errors * 10 > position + 1:
                 self.messages.append({"type": "warning", "message": TOO_MANY})
                 break
+        return errors
 
     def _message(self, error: OdooError, record: columns.Record) -> Row:
         """Return an error as load tells it: a constraint without its preamble, before 19 in quotes."""
@@ -162,6 +168,13 @@ class FieldRefusal(OdooError):
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+def _is_raised(error: OdooError) -> bool:
+    """Whether Odoo itself refuses (a UserError or a kind of it), and not its database."""
+    database = ("The operation cannot be completed: ", "new row for relation ")
+    is_database = isinstance(error, FieldRefusal) or error.message.startswith(database)
+    return error.name.startswith("odoo.exceptions.") and not is_database
 
 
 def full_name(xid: str) -> str:
