@@ -14,6 +14,9 @@ from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.core.canonical.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
+RatesMark = tuple[int, str]
+"""How many rates there are and when the newest was written: one that was added, changed or deleted makes another mark."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompanyCatalog:
@@ -38,6 +41,8 @@ class CompanyCatalog:
     has_earliest_rate: bool
     receivable_id: int
     read_at: datetime = field(compare=False)
+    lineage: tuple[int, ...] = ()
+    rates_mark: RatesMark = (0, "")
 
     @property
     def context(self) -> OdooContext:

@@ -1,14 +1,15 @@
-"""Reading an entity's catalog from Odoo: once per process, and again when something is missed."""
+"""Reading an entity's catalog from Odoo: again when it has aged or something is missed; its rates whenever they are to be used."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog import CompanyCatalog, RatesMark
 from counterfoil.connectors.odoo.catalog_rows import (
     AccountRow,
     CompanyRow,
@@ -20,7 +21,7 @@ from counterfoil.connectors.odoo.catalog_rows import (
     TaxRow,
 )
 from counterfoil.connectors.odoo.detect import Dialect, Session
-from counterfoil.connectors.odoo.wire import ref, text
+from counterfoil.connectors.odoo.wire import WriteDate, ref, text
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError
 
@@ -30,16 +31,30 @@ REFRESH_AFTER = timedelta(seconds=30)
 
 
 async def company_catalog(ctx: Context, session: Session, entity: str, *, is_fresh: bool = False) -> CompanyCatalog:
-    """Return an entity's catalog, from the cache unless ``is_fresh`` asks for one at most 30 s old.
+    """Return an entity's catalog, at most ``catalog_cache_s`` old; ``is_fresh`` asks for one at most 30 s old.
 
     Raises RejectedError if the entity is not configured or its company is not found.
     """
     cache: dict[str, CompanyCatalog] = ctx.state.setdefault(_STATE_KEY, {})
     known = cache.get(entity)
-    if known is not None and (not is_fresh or ctx.clock.now() - known.read_at < REFRESH_AFTER):
+    age_max = timedelta(seconds=session.settings.catalog_cache_s)
+    if known is not None and ctx.clock.now() - known.read_at < (min(REFRESH_AFTER, age_max) if is_fresh else age_max):
         return known
     found = await read_catalog(session, entity, ctx.clock.now())
     cache[entity] = found
+    return found
+
+
+async def current_rates(ctx: Context, session: Session, company: CompanyCatalog) -> CompanyCatalog:
+    """Return the catalog with the rates Odoo has now, for what is about to be converted by them.
+
+    Two small calls tell whether they are still those that were read: people and services enter rates at any time, also for days past.
+    """
+    mark = await _mark(session, company.lineage, company.context)
+    if mark == company.rates_mark:
+        return company
+    found = replace(company, rates=await _read_rates(session, company.lineage, company.currencies, company.context), rates_mark=mark)
+    ctx.state.setdefault(_STATE_KEY, {})[company.entity] = found
     return found
 
 
@@ -68,10 +83,10 @@ async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyC
     """Read an entity's catalog from Odoo. Raises RejectedError as ``find_company``."""
     company = await find_company(session, entity)
     client, context = session.client, {"allowed_company_ids": [company.id]}
-    own = ["company_id", "=", company.id]
+    own = ["company_id", "in", company.lineage]
     journals, accounts, taxes, tax_accounts = await asyncio.gather(
         client.read("account.journal", [own], JournalRow, context=context),
-        client.read("account.account", account_domain(session.dialect, company.id), AccountRow, context=context),
+        client.read("account.account", account_domain(session.dialect, *company.lineage), AccountRow, context=context),
         client.read("account.tax", [own, ["type_tax_use", "in", ["sale", "none"]]], TaxRow, context=context),
         client.read(
             "account.tax.repartition.line",
@@ -80,9 +95,9 @@ async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyC
             context=context,
         ),
     )
-    currencies, rates, own_partner = await asyncio.gather(
+    mark = await _mark(session, company.lineage, context)  # before the rates: what changes in between is read once more
+    currencies, own_partner = await asyncio.gather(
         client.read("res.currency", [], CurrencyRow, context=context),
-        client.read("res.currency.rate", [["company_id", "in", [company.id, False]]], RateRow, context=context, order="name desc"),
         client.read("res.partner", [["id", "=", ref(company.partner_id)]], ReceivableRow, context=context),
     )
     names = {row.id: row.name for row in currencies}
@@ -99,16 +114,18 @@ async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyC
         ambiguous_taxes=ambiguous,
         tax_accounts={ref(row.tax_id): ref(row.account_id) for row in tax_accounts if ref(row.tax_id)},
         currencies={row.name: row.id for row in currencies},
-        rates=_rates(rates, names),
+        rates=await _read_rates(session, company.lineage, {row.name: row.id for row in currencies}, context),
         has_earliest_rate=session.dialect.major >= 18,
         receivable_id=ref(own_partner[0].property_account_receivable_id) if own_partner else 0,
         read_at=now,
+        lineage=tuple(company.lineage),
+        rates_mark=mark,
     )
 
 
-def account_domain(dialect: Dialect, company_id: int) -> list[Any]:
-    """Return the domain of a company's accounts in use."""
-    domain: list[Any] = [[dialect.account_company, "in", [company_id]]]
+def account_domain(dialect: Dialect, *company_ids: int) -> list[Any]:
+    """Return the domain of the accounts in use of a company and those it belongs to."""
+    domain: list[Any] = [[dialect.account_company, "in", list(company_ids)]]
     return [*domain, ["deprecated", "=", False]] if dialect.has_deprecated else domain
 
 
@@ -119,8 +136,24 @@ def _taxes(rows: list[TaxRow]) -> tuple[dict[str, TaxRow], frozenset[str]]:
     return by_name | {str(row.id): row for row in rows}, ambiguous
 
 
-def _rates(rows: list[RateRow], names: Mapping[int, str]) -> dict[str, tuple[tuple[date, Decimal], ...]]:
-    """Group rates by currency; where the company has rates of its own, shared ones come after all of them, as Odoo orders them."""
+def _rate_domain(lineage: Sequence[int]) -> list[Any]:
+    """Return the domain of the rates that count: shared ones, and the company's, which a branch has from the company it belongs to."""
+    return [["company_id", "in", [*lineage, False]]]
+
+
+async def _mark(session: Session, lineage: Sequence[int], context: Mapping[str, Any]) -> RatesMark:
+    domain = _rate_domain(lineage)
+    count = await session.client.call("res.currency.rate", "search_count", domain=domain, context=context)
+    newest = await session.client.read("res.currency.rate", domain, WriteDate, context=context, limit=1, order="write_date desc, id desc")
+    return int(count), newest[0].write_date if newest else ""
+
+
+async def _read_rates(
+    session: Session, lineage: Sequence[int], currencies: Mapping[str, int], context: Mapping[str, Any]
+) -> dict[str, tuple[tuple[date, Decimal], ...]]:
+    """Read rates by currency; where the company has rates of its own, shared ones come after all of them, as Odoo orders them."""
+    rows = await session.client.read("res.currency.rate", _rate_domain(lineage), RateRow, context=context, order="name desc")
+    names = {currency_id: name for name, currency_id in currencies.items()}
     found: dict[str, list[tuple[date, Decimal]]] = {}
     for row in sorted(rows, key=lambda row: not ref(row.company_id)):
         name = names.get(ref(row.currency_id))

@@ -10,12 +10,18 @@ from counterfoil.connectors.odoo.wire import Ref, Text
 
 
 class CompanyRow(Struct, frozen=True):
-    """A company."""
+    """A company. ``parent_ids``: itself and, of a branch, the companies it belongs to, whose rates, accounts and taxes it uses."""
 
     id: int
     name: str
     currency_id: Ref
     partner_id: Ref
+    parent_ids: list[int]
+
+    @property
+    def lineage(self) -> list[int]:
+        """The companies whose records it uses."""
+        return sorted({self.id, *self.parent_ids})
 
 
 class JournalRow(Struct, frozen=True):

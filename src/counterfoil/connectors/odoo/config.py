@@ -73,7 +73,9 @@ class OdooConfig(BaseModel):
         entry_batch_size: journal entries and matches per call. master_batch_size: customers and products per call.
         concurrency: calls of one batch in flight at once; at most the server's workers less one for people.
         is_chatter_tracked: keep Odoo's field tracking while posting; posting then takes twice as long.
-        lock_cache_s: how long read lock dates are trusted. capture_overlap_s: how far each capture window goes back, at least the
+        lock_cache_s: how long read lock dates are trusted. catalog_cache_s: how long journals, accounts and taxes are; rates are looked
+            after for each batch that needs them.
+        capture_overlap_s: how far each capture window goes back, at least the
             longest request of the server (its ``limit_time_real``, by default 120 s).
         capture_late_s: how far back a second look goes, four times within it: changes of scripts and shells, which no limit ends, are
             seen if their transaction took at most three quarters of it.
@@ -93,6 +95,7 @@ class OdooConfig(BaseModel):
     concurrency: int = Field(default=2, ge=1, le=16)
     is_chatter_tracked: bool = False
     lock_cache_s: float = Field(default=15.0, ge=0)
+    catalog_cache_s: float = Field(default=60.0, ge=0)
     capture_overlap_s: int = Field(default=180, ge=120)
     capture_late_s: int = Field(default=7200, ge=600)
     capture_page_size: int = Field(default=1000, ge=10, le=2000)

@@ -37,7 +37,8 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
     def build(command: Command, company: CompanyCatalog) -> DocumentPlan:
         return plan_document(command, company, known, is_partner_by_xid=False)
 
-    company, plans = await moves.plan_all(ctx, session, commands, build, ledger)
+    company = await moves.books_for(ctx, session, commands)
+    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
     loaded = await moves.load_moves(session, company, columns(is_partner_by_xid=False), plans)
     await _follow_merged_customers(session, company, plans, known, loaded)
     for plan in plans:

@@ -9,6 +9,7 @@ from counterfoil.connectors.odoo.batches import by_entity, in_chunks
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.entry_rows import COLUMNS, EntryPlan, plan_entry
+from counterfoil.connectors.odoo.partners import customers_of, named_in
 from counterfoil.core.canonical.commands import Command, PostEntry
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
@@ -44,10 +45,13 @@ async def send_entries(
     ledger = moves.Ledger()
     namespace = session.settings.namespace
 
-    def build(command: Command, company: CompanyCatalog) -> EntryPlan:
-        return plan_entry(command, entry_of(command, company), company, bindings, namespace)
+    company = await moves.books_for(ctx, session, commands)
+    customers = await customers_of(session, company, named_in(commands), bindings)
 
-    company, plans = await moves.plan_all(ctx, session, commands, build, ledger)
+    def build(command: Command, company: CompanyCatalog) -> EntryPlan:
+        return plan_entry(command, entry_of(command, company), company, customers, namespace)
+
+    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
     loaded = await moves.load_moves(session, company, COLUMNS, plans)
     for plan in plans:
         refusal = loaded.refused.get(plan.command.id)

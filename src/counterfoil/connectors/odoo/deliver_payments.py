@@ -15,6 +15,7 @@ from counterfoil.connectors.odoo.deliver_entries import send_entries
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Table, load
 from counterfoil.connectors.odoo.partitions import partition_of
+from counterfoil.connectors.odoo.partners import customers_of, named_in
 from counterfoil.connectors.odoo.payment_rows import PaymentPlan, as_entry, columns, is_entry, payment_of, plan_payment
 from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
@@ -60,10 +61,13 @@ async def _send_payments(ctx: Context, session: Session, commands: Sequence[Comm
     ledger = moves.Ledger()
     namespace = session.settings.namespace
 
-    def build(command: Command, company: CompanyCatalog) -> PaymentPlan:
-        return plan_payment(command, company, bindings, namespace)
+    company = await moves.books_for(ctx, session, commands)
+    customers = await customers_of(session, company, named_in(commands), bindings)
 
-    company, plans = await moves.plan_all(ctx, session, commands, build, ledger)
+    def build(command: Command, company: CompanyCatalog) -> PaymentPlan:
+        return plan_payment(command, company, customers, namespace)
+
+    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
     table = Table("account.payment", columns(session.dialect), is_insert_only=True, context=quiet(session, company.context))
     loaded = await load(session, table, [plan.row for plan in plans])
     for plan in plans:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
@@ -12,6 +12,7 @@ from counterfoil.connectors.odoo.wire import EntryItem, ref
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.errors import RejectedError
 
+RECEIVABLE_TYPE = "asset_receivable"
 DIFFERENCES_MAX = 4
 """Differences a message names; a day's summary may have hundreds of lines."""
 
@@ -59,16 +60,22 @@ async def read_items(session: Session, company: CompanyCatalog, move_ids: Sequen
     return found
 
 
-def lines_difference(items: Sequence[EntryItem], wished: Sums, company: CompanyCatalog) -> RejectedError | None:
+def lines_difference(
+    items: Sequence[EntryItem], wished: Sums, company: CompanyCatalog, *, receivables: Collection[int] = ()
+) -> RejectedError | None:
     """Return where an entry's lines come to something else than was wished, None if they are equal to the minor unit everywhere.
 
     Two entries with one total may still be two different bookings: on another account, for another customer, in another currency.
+    ``receivables``: given for one that is posted, whose customers may have had another receivable account at that time: any will do.
     """
     names = {currency_id: name for name, currency_id in company.currencies.items()}
     try:
         found = summed((_place(item), _sum(item, company.currency, names)) for item in items)
     except RejectedError as error:
         return error
+    if receivables:
+        alike = {account.id for account in company.accounts.values() if account.account_type == RECEIVABLE_TYPE} | set(receivables)
+        wished, found = _on_one_account(wished, alike), _on_one_account(found, alike)
     other = sorted(place for place in wished.keys() | found.keys() if wished.get(place, Sum()) != found.get(place, Sum()))
     if not other:
         return None
@@ -81,6 +88,12 @@ def lines_difference(items: Sequence[EntryItem], wished: Sums, company: CompanyC
     return RejectedError(
         f"the total is as wished, its lines are not: {'; '.join(words)}{more}", code="odoo.amount_mismatch", case_class="amount_mismatch"
     )
+
+
+def _on_one_account(sums: Sums, alike: Collection[int]) -> Sums:
+    """Return the sums as if accounts that are alike were one."""
+    one = min(alike, default=0)
+    return summed((replace(place, account_id=one) if place.account_id in alike else place, part) for place, part in sums.items())
 
 
 def _place(item: EntryItem) -> Place:

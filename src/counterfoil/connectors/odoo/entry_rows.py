@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.connectors.odoo.amounts import to_text
-from counterfoil.connectors.odoo.batches import bound
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.entry_lines import Place, Sum, Sums, summed
 from counterfoil.connectors.odoo.load import Row
+from counterfoil.connectors.odoo.partners import Customers
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.canonical.commands import AccountRole, Command, EntryLine, PostEntry
 from counterfoil.core.canonical.ids import ObjectKind
@@ -50,7 +50,7 @@ class Weighed:
     is_converted: bool
 
 
-def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, bindings: Mapping[str, str], namespace: str) -> EntryPlan:
+def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, customers: Customers, namespace: str) -> EntryPlan:
     """Return the plan of one entry.
 
     Raises MissingDependency, RejectedError (unmapped account or journal, no rate, lines that do not sum to zero).
@@ -67,19 +67,34 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, bind
     blank = ("",) * len(header)
     # A journal entry of its own (a day's summary, an opening balance) may hold the receivables of many customers in one line.
     is_collective = command.subject.kind is ObjectKind.JOURNAL_ENTRY
-    cells = [_line_cells(line, entry, company, bindings, is_collective=is_collective) for line in lines]
+    cells = [_line_cells(line, entry, company, customers, is_collective=is_collective) for line in lines]
     row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
-    sums = _sums(lines, company, bindings)
-    expected = Expected(debits, None, company.currency_id, entry.accounting_on, is_document=False, is_taxed=False, lines=sums)
+    sums = _sums(lines, company, customers)
+    expected = Expected(
+        debits,
+        None,
+        company.currency_id,
+        entry.accounting_on,
+        is_document=False,
+        is_taxed=False,
+        lines=sums,
+        receivables=_receivables(entry, company, customers),
+    )
     return EntryPlan(command, row, expected)
 
 
-def _sums(lines: Sequence[Weighed], company: CompanyCatalog, bindings: Mapping[str, str]) -> Sums:
+def _receivables(entry: PostEntry, company: CompanyCatalog, customers: Customers) -> frozenset[int]:
+    return frozenset(account_id(line, company, customers) for line in entry.lines if line.account.role is AccountRole.RECEIVABLE)
+
+
+def _sums(lines: Sequence[Weighed], company: CompanyCatalog, customers: Customers) -> Sums:
     """Return what the lines must come to by account, partner and currency."""
     return summed(
         (
-            Place(company.account_id(one.line.account), _partner_id(one.line, bindings), company.currency_id_of(one.line.amount.currency)),
+            Place(
+                account_id(one.line, company, customers), _partner_id(one.line, customers), company.currency_id_of(one.line.amount.currency)
+            ),
             Sum(one.balance.minor, one.line.amount.minor),
         )
         for one in lines
@@ -122,13 +137,13 @@ def balanced(lines: Sequence[Weighed], currency: str) -> list[Weighed]:
 
 
 def _line_cells(
-    weighed: Weighed, entry: PostEntry, company: CompanyCatalog, bindings: Mapping[str, str], *, is_collective: bool
+    weighed: Weighed, entry: PostEntry, company: CompanyCatalog, customers: Customers, *, is_collective: bool
 ) -> tuple[str, ...]:
     line, balance = weighed.line, weighed.balance
     zero = Money(0, balance.currency)
     return (
-        str(company.account_id(line.account)),
-        _partner(line, bindings, is_collective=is_collective),
+        str(account_id(line, company, customers)),
+        _partner(line, customers, is_collective=is_collective),
         line.description or entry.memo or "-",
         str(company.currency_id_of(line.amount.currency)),
         to_text(line.amount),
@@ -137,15 +152,25 @@ def _line_cells(
     )
 
 
-def _partner(line: EntryLine, bindings: Mapping[str, str], *, is_collective: bool) -> str:
+def account_id(line: EntryLine, company: CompanyCatalog, customers: Customers) -> int:
+    """Return a line's account: what a customer owes is on the account its documents and payments are on, which Odoo takes from its partner.
+
+    Raises RejectedError (unmapped account), MissingDependency.
+    """
+    if line.account.role is AccountRole.RECEIVABLE and line.customer_id:
+        return customers.receivable_id(line.customer_id) or company.account_id(line.account)
+    return company.account_id(line.account)
+
+
+def _partner(line: EntryLine, customers: Customers, *, is_collective: bool) -> str:
     if not line.customer_id:
         if line.account.role is AccountRole.RECEIVABLE and not is_collective:
             raise RejectedError(
                 "a line on the receivable account names no customer", code="odoo.customer_missing", case_class="missing_mandatory_field"
             )
         return ""
-    return str(_partner_id(line, bindings))
+    return str(_partner_id(line, customers))
 
 
-def _partner_id(line: EntryLine, bindings: Mapping[str, str]) -> int:
-    return bound(bindings, f"customer/{line.customer_id}")[1] if line.customer_id else 0
+def _partner_id(line: EntryLine, customers: Customers) -> int:
+    return customers.partner_id(line.customer_id) if line.customer_id else 0

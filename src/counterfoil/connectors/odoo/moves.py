@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write, done, refused, waiting
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.catalog_read import company_catalog
+from counterfoil.connectors.odoo.catalog_read import company_catalog, current_rates
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.entry_lines import lines_difference, read_items
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
@@ -17,7 +17,7 @@ from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.readback import Expected, amount_difference, posted_difference, read_moves
 from counterfoil.connectors.odoo.wire import Move, text
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.commands import Arguments, Command, PostDocument, PostEntry, PostPayment
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 
@@ -59,15 +59,34 @@ Build = Callable[[Command, CompanyCatalog], Q]
 Mend = Callable[[Mapping[int, P], Mapping[int, Move]], Awaitable[dict[int, Move]]]
 
 
+async def books_for(ctx: Context, session: Session, commands: Sequence[Command]) -> CompanyCatalog:
+    """Return the books the commands of one entity go to, with Odoo's rates of now if they need any."""
+    company = await company_catalog(ctx, session, commands[0].entity)
+    if any(is_foreign(command.arguments, company.currency) for command in commands):
+        return await current_rates(ctx, session, company)
+    return company
+
+
+def is_foreign(arguments: Arguments, currency: str) -> bool:
+    """Whether something is in another currency than the books', so that a rate of Odoo's decides or must be there."""
+    match arguments:
+        case PostDocument():
+            return arguments.currency != currency
+        case PostPayment():
+            return any(money.currency != currency for money in (arguments.amount, arguments.settled or arguments.amount))
+        case PostEntry():
+            return any(line.amount.currency != currency for line in arguments.lines)
+        case _:
+            return False
+
+
 async def plan_all(
-    ctx: Context, session: Session, commands: Sequence[Command], build: Build[Q], ledger: Ledger
+    ctx: Context, session: Session, company: CompanyCatalog, commands: Sequence[Command], build: Build[Q], ledger: Ledger
 ) -> tuple[CompanyCatalog, list[Q]]:
     """Build the plan of every command of one entity; what cannot be resolved is looked up afresh once, then refused or waits."""
-    entity = commands[0].entity
-    company = await company_catalog(ctx, session, entity)
     plans, missed = _built(commands, company, build, ledger)
     if missed:
-        company = await company_catalog(ctx, session, entity, is_fresh=True)
+        company = await company_catalog(ctx, session, company.entity, is_fresh=True)
         more, still = _built([command for command, _ in missed], company, build, ledger)
         plans += more
         for command, error in still:
@@ -127,9 +146,12 @@ async def _wrong_lines(
     session: Session, company: CompanyCatalog, plans: Mapping[int, P], moves: Mapping[int, Move]
 ) -> dict[int, RejectedError]:
     """Return the entries, drafts or posted before, whose lines are not those wished: one call for all, and before anything is posted."""
-    wished = {move_id: plan.expected.lines for move_id, plan in plans.items() if move_id in moves and plan.expected.lines is not None}
+    wished = {move_id: plan.expected for move_id, plan in plans.items() if move_id in moves and plan.expected.lines is not None}
     items = await read_items(session, company, list(wished))
-    found = {move_id: lines_difference(items[move_id], lines, company) for move_id, lines in wished.items()}
+    found: dict[int, RejectedError | None] = {}
+    for move_id, expected in wished.items():
+        receivables = expected.receivables if moves[move_id].state == "posted" else ()
+        found[move_id] = lines_difference(items[move_id], expected.lines or {}, company, receivables=receivables)
     return {move_id: error for move_id, error in found.items() if error is not None}
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from counterfoil.connectors.odoo.amounts import to_text
-from counterfoil.connectors.odoo.batches import bound
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Dialect
 from counterfoil.connectors.odoo.load import Row
+from counterfoil.connectors.odoo.partners import Customers
 from counterfoil.core.canonical.commands import Account, AccountRole, Command, EntryLine, PostEntry, PostPayment
 from counterfoil.core.canonical.money import Money
 
@@ -25,6 +24,7 @@ class PaymentPlan:
     currency_id: int
     counterpart_id: int
     paid_on: date
+    partner_id: int
 
 
 def payment_of(command: Command) -> PostPayment:
@@ -65,16 +65,17 @@ def columns(dialect: Dialect) -> tuple[str, ...]:
     )
 
 
-def plan_payment(command: Command, company: CompanyCatalog, bindings: Mapping[str, str], namespace: str) -> PaymentPlan:
+def plan_payment(command: Command, company: CompanyCatalog, customers: Customers, namespace: str) -> PaymentPlan:
     """Return the plan of one payment. Raises MissingDependency, RejectedError (unmapped journal or account, no rate)."""
     payment = payment_of(command)
     company.require_rate(payment.amount.currency, payment.paid_on)
     currency_id = company.currency_id_of(payment.amount.currency)
+    partner_id = customers.partner_id(payment.customer_id)
     cells = (
         f"{namespace}.{command.external_key}",
         "inbound" if payment.is_inbound else "outbound",
         "customer",
-        str(bound(bindings, f"customer/{payment.customer_id}")[1]),
+        str(partner_id),
         to_text(payment.amount),
         str(currency_id),
         payment.paid_on.isoformat(),
@@ -82,7 +83,7 @@ def plan_payment(command: Command, company: CompanyCatalog, bindings: Mapping[st
         _memo(command, payment),
     )
     counterpart_id = company.account_id(payment.counterpart)
-    return PaymentPlan(command, Row(command.id, (cells,)), payment.amount, currency_id, counterpart_id, payment.paid_on)
+    return PaymentPlan(command, Row(command.id, (cells,)), payment.amount, currency_id, counterpart_id, payment.paid_on, partner_id)
 
 
 def _memo(command: Command, payment: PostPayment) -> str:

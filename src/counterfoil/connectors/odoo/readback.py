@@ -21,7 +21,7 @@ class Expected:
     """What a move must say in Odoo.
 
     Entries have no document tax (None); their total is the sum of debits in the company's currency. ``lines``: what an entry's lines must
-    come to; None for documents, whose lines Odoo computes itself.
+    come to; None for documents, whose lines Odoo computes itself. ``receivables``: accounts its customers' lines are on now.
     """
 
     total: Money
@@ -31,6 +31,7 @@ class Expected:
     is_document: bool
     is_taxed: bool
     lines: Sums | None = None
+    receivables: frozenset[int] = frozenset()
 
 
 async def read_moves(session: Session, ids: Sequence[int], context: Context) -> dict[int, Move]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.normalize import Capture, Snapshot
-from counterfoil.connectors.odoo.wire import EntryItem, Ref, Text, ref, text
+from counterfoil.connectors.odoo.wire import EntryItem, Ref, Text, WriteDate, ref, text
 from counterfoil.core.canonical.ids import digest
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import SetupError
@@ -66,12 +66,6 @@ class UserRow(Struct, frozen=True):
 
     id: int
     name: str
-
-
-class NewestRow(Struct, frozen=True):
-    """The newest write_date of a model."""
-
-    write_date: str
 
 
 class ResidualRow(Struct, frozen=True):
@@ -163,7 +157,7 @@ async def newest_of(session: Session, scope: Scope, model: str) -> str:
         domains.append(("account.move", [["company_id", "in", scope.companies], [session.dialect.move_payment, "!=", False]]))
     found = ""
     for where, domain in domains:
-        rows = await session.client.read(where, domain, NewestRow, context=scope.context, limit=1, order="write_date desc, id desc")
+        rows = await session.client.read(where, domain, WriteDate, context=scope.context, limit=1, order="write_date desc, id desc")
         found = max(found, rows[0].write_date[:19] if rows else "")
     return found
 

@@ -24,6 +24,12 @@ def ref(value: Ref) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
+class WriteDate(Struct, frozen=True):
+    """When a record was written last."""
+
+    write_date: str
+
+
 class LoadMessage(Struct, frozen=True):
     """One message of ``load``; ``record`` is the index of the parent record in the batch."""
 
@@ -51,6 +57,9 @@ class Move(Struct, frozen=True):
     amount_tax: Decimal
     amount_total_signed: Decimal
     currency_id: Ref
+    partner_id: Ref
+    create_uid: Ref
+    write_uid: Ref
 
 
 class Payment(Struct, frozen=True):
@@ -63,7 +72,10 @@ class Payment(Struct, frozen=True):
     amount: Decimal
     currency_id: Ref
     move_id: Ref
+    partner_id: Ref
     outstanding_account_id: Ref
+    create_uid: Ref
+    write_uid: Ref
 
 
 class TaxLine(Struct, frozen=True):

@@ -22,12 +22,19 @@ def rate_on(env: Env, currency_id: int, company_id: int, date: str) -> float:
 def _raw_rate(env: Env, currency_id: int, company_id: int, date: str) -> float:
     rates = env.rows("res.currency.rate")
     mine = [rates[i] for i in env.find("res.currency.rate", "currency_id", currency_id)]
-    mine = [r for r in mine if r["company_id"] in (False, company_id)]
-    if not mine:
-        return 1.0
+    mine = [r for r in mine if r["company_id"] in (False, root_of(env, company_id))]
     before = [r for r in mine if r["name"] <= date]
-    chosen = max(before, key=lambda r: (r["name"], bool(r["company_id"]))) if before else min(mine, key=lambda r: r["name"])
+    if not mine or (not before and env.version == 17):
+        return 1.0
+    # The company's own go before shared ones, however old they are.
+    chosen = max(before, key=lambda r: (bool(r["company_id"]), r["name"])) if before else min(mine, key=lambda r: r["name"])
     return float(chosen["rate"]) or 1.0
+
+
+def root_of(env: Env, company_id: int) -> int:
+    """Return the company a branch belongs to in the end, or the company itself: rates are kept there."""
+    row = env.row("res.company", company_id)
+    return root_of(env, row["parent_id"]) if row["parent_id"] else company_id
 
 
 class Currency(Model):

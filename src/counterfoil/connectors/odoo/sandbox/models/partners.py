@@ -141,6 +141,12 @@ def _locked(name: str, label: str, **versions: int) -> Field:
     return day(label, compute=lambda env, row: locks.effective(env, row, name), **versions)
 
 
+def _lineage(env: Env, row: Row) -> tuple[int, ...]:
+    """Return a company and all it belongs to, itself last."""
+    parent = row["parent_id"]
+    return (*_lineage(env, env.row("res.company", parent)), row["id"]) if parent else (row["id"],)
+
+
 class Company(Model):
     """res.company."""
 
@@ -152,6 +158,7 @@ class Company(Model):
         "active": boolean(default=True),
         "sequence": integer(default=10),
         "parent_id": one("res.company", "Parent Company"),
+        "parent_ids": many("res.company", "Parents", compute=lambda env, row: _lineage(env, row)),
         "partner_id": one("res.partner", "Partner"),
         "currency_id": one(
             "res.currency",
