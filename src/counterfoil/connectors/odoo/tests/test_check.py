@@ -94,7 +94,7 @@ async def test_a_wrong_database_is_one_error(desk: Desk) -> None:
     assert CONNECTOR.http is not None
     async with CONNECTOR.http(settings) as http:
         (finding,) = await errors(Context("odoo", settings, http, SystemClock()), COMPLETE)
-    assert finding.code in ("odoo.database_unknown", "odoo.unauthorized")
+    assert finding.code in ("odoo.database_away", "odoo.database_unknown", "odoo.unauthorized")
 
 
 async def test_the_state_tells_version_and_locks(desk: Desk) -> None:
