@@ -19,6 +19,7 @@ RIGHTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("account.move.line", ("read", "create", "write"), "Accounting: Invoicing"),
     ("account.payment", ("read", "create", "write", "unlink"), "Accounting: Invoicing"),
     ("account.partial.reconcile", ("read", "create", "unlink"), "Accounting: Invoicing"),
+    ("account.full.reconcile", ("create",), "Accounting: Invoicing"),
     ("account.journal", ("read",), "Accounting: Invoicing"),
     ("account.account", ("read",), "Accounting: Invoicing"),
     ("account.tax", ("read",), "Accounting: Invoicing"),

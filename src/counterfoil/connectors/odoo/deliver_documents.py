@@ -8,6 +8,7 @@ from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.batches import by_entity, in_chunks
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session, connect
+from counterfoil.connectors.odoo.document_lines import wrong_documents
 from counterfoil.connectors.odoo.document_rows import DocumentPlan, Known, columns, plan_document
 from counterfoil.connectors.odoo.document_totals import mend
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
@@ -50,7 +51,10 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
     async def mend_drafts(drafts: Mapping[int, DocumentPlan], found: Mapping[int, Move]) -> dict[int, Move]:
         return await mend(session, drafts, found, company.context)
 
-    good = await moves.settle(ctx, session, company, by_move, ledger, mend_drafts)
+    async def compare(plans: Mapping[int, DocumentPlan], found: Mapping[int, Move]) -> dict[int, RejectedError]:
+        return await wrong_documents(session, company, plans, found, bindings)
+
+    good = await moves.settle(ctx, session, company, by_move, ledger, mend_drafts, compare)
     await _link_to_invoices(session, company, {move_id: by_move[move_id].reverses_id for move_id in good})
     return list(ledger.outcomes.values())
 

@@ -11,6 +11,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Row, Table, load
+from counterfoil.connectors.odoo.match_ends import by_line, close_groups, exchange_words, left_open, read_lines, settle_payments
 from counterfoil.connectors.odoo.match_lines import read_open_lines, read_partials
 from counterfoil.connectors.odoo.match_plan import DocumentId, Match, Short, Way, is_overmatched, plan_match
 from counterfoil.connectors.odoo.posting import quiet
@@ -77,7 +78,27 @@ async def _match_all(ctx: Context, session: Session, commands: Sequence[Command]
         for match in matches:
             if match.way is Way.RECONCILE:
                 await _reconcile(session, company, match, ledger)
+        await _end(session, company, plans, ledger)
     return list(ledger.outcomes.values())
+
+
+async def _end(session: Session, company: CompanyCatalog, plans: Sequence[Match | Short], ledger: moves.Ledger) -> None:
+    """Bring what is matched to its end: groups closed, payments settled; a rest that stays open in the company's currency is a case."""
+    pairs = {
+        plan.command.id: (plan.debit.line.id, plan.credit.line.id) if isinstance(plan, Match) else (*plan.debit_lines, *plan.credit_lines)
+        for plan in plans
+        if plan.command.id in ledger.outcomes and ledger.outcomes[plan.command.id].status is OutcomeStatus.DONE
+    }
+    if not pairs:
+        return
+    lines = await read_lines(session, company, {line_id for ids in pairs.values() for line_id in ids})
+    rests = left_open(lines, company)
+    for plan in plans:
+        error = by_line(rests, *pairs.get(plan.command.id, ()))
+        if error is not None:
+            ledger.refuse(plan.command, error, external_id=ledger.outcomes[plan.command.id].external_id)
+    await close_groups(session, company, {line.id for line in lines if not line.amount_residual and not line.amount_residual_currency})
+    await settle_payments(session, company, lines)
 
 
 async def _settle_short(session: Session, company: CompanyCatalog, shorts: Sequence[Short], ledger: moves.Ledger) -> None:
@@ -166,7 +187,11 @@ async def _reconcile(session: Session, company: CompanyCatalog, match: Match, le
         less = RejectedError("Odoo matched less than wished", code="odoo.allocation_short", case_class="reconciliation_break")
         ledger.refuse(match.command, less)
     else:
-        ledger.outcomes[match.command.id] = done(match.command, _PARTIAL, max(partial.id for partial in partials))
+        booked = sorted({ref(partial.exchange_move_id) for partial in partials if ref(partial.exchange_move_id)})
+        words = await exchange_words(session, company, booked)
+        code = "odoo.exchange_booked" if words else ""
+        newest = max(partial.id for partial in partials)
+        ledger.outcomes[match.command.id] = done(match.command, _PARTIAL, newest, code=code, message=words)
 
 
 async def _unmatch_all(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:

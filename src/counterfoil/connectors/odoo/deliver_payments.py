@@ -93,12 +93,13 @@ async def _settle(ctx: Context, session: Session, company: CompanyCatalog, plans
     for payment_id, error in barred.items():
         if error.code == STALE and payment_id not in kept:
             continue  # no outcome is an unknown one, and sending again creates it
-        ledger.refuse(plans[payment_id].command, moves.with_fate(error, is_kept=payment_id in kept))
+        by_hand = moves.is_edited(found[payment_id], error)
+        ledger.refuse(plans[payment_id].command, moves.with_fate(error, is_kept=payment_id in kept, by_hand=by_hand))
     rest = {payment_id: plan for payment_id, plan in plans.items() if payment_id not in barred and payment_id in found}
     dates = await _move_dates(session, company, [ref(found[payment_id].move_id) for payment_id in rest])
     for payment_id, plan in rest.items():
         payment = found[payment_id]
-        differs = _difference(payment, plan) or _posted_difference(payment, plan, dates.get(ref(payment.move_id), ""))
+        differs = _difference(payment, plan) or posted_payment_difference(payment, plan, dates.get(ref(payment.move_id), ""))
         if differs is None:
             ledger.outcomes[plan.command.id] = done(plan.command, "account.payment", payment_id, text(payment.name))
         else:
@@ -140,7 +141,7 @@ async def _barred(
 
 
 def _difference(payment: Payment, plan: PaymentPlan) -> RejectedError | None:
-    """Return how a payment differs from what was wished: amount, currency, and the account its money goes to."""
+    """Return how a payment differs from what was wished: amount, currency, whose it is, and the account its money goes to."""
     try:
         amount = from_number(payment.amount, plan.amount.currency)
     except RejectedError as error:
@@ -148,6 +149,12 @@ def _difference(payment: Payment, plan: PaymentPlan) -> RejectedError | None:
     if amount != plan.amount or ref(payment.currency_id) != plan.currency_id:
         return RejectedError(
             f"Odoo says {amount} in currency {ref(payment.currency_id)}, the source {plan.amount}",
+            code="odoo.amount_mismatch",
+            case_class="amount_mismatch",
+        )
+    if ref(payment.partner_id) != plan.partner_id:
+        return RejectedError(
+            f"the payment is of partner {ref(payment.partner_id)} in Odoo, the source says partner {plan.partner_id}",
             code="odoo.amount_mismatch",
             case_class="amount_mismatch",
         )
@@ -162,7 +169,7 @@ def _difference(payment: Payment, plan: PaymentPlan) -> RejectedError | None:
     return None
 
 
-def _posted_difference(payment: Payment, plan: PaymentPlan, move_date: str) -> RejectedError | None:
+def posted_payment_difference(payment: Payment, plan: PaymentPlan, move_date: str) -> RejectedError | None:
     """Return how a posted payment differs: its state, its entry, and that entry's date (Odoo moves it out of locked periods)."""
     if payment.state not in POSTED_STATES:
         return RejectedError(f"the payment is {payment.state} in Odoo, not posted; somebody changed it there", code="odoo.not_posted")

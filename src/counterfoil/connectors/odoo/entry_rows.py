@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from counterfoil.core.canonical.commands import AccountRole, Command, EntryLine,
 from counterfoil.core.canonical.ids import ObjectKind
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.errors import RejectedError
+
+_CONNECTION = re.compile(r"\b[a-z][a-z0-9_]*:(?=[a-z]+_\w)")
 
 COLUMNS = (
     "id",
@@ -67,7 +70,7 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
     blank = ("",) * len(header)
     # A journal entry of its own (a day's summary, an opening balance) may hold the receivables of many customers in one line.
     is_collective = command.subject.kind is ObjectKind.JOURNAL_ENTRY
-    cells = [_line_cells(line, entry, company, customers, is_collective=is_collective) for line in lines]
+    cells = [_line_cells(line, label_of(line.line, entry, command), company, customers, is_collective=is_collective) for line in lines]
     row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
     sums = _sums(lines, company, customers)
@@ -82,6 +85,12 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
         receivables=_receivables(entry, company, customers),
     )
     return EntryPlan(command, row, expected)
+
+
+def label_of(line: EntryLine, entry: PostEntry, command: Command) -> str:
+    """Return a line's label as a controller reads it: without the connection an id of the source is kept under, and never empty."""
+    words = line.description or entry.memo or f"{command.subject.kind.value.replace('_', ' ')} {command.subject.id}"
+    return _CONNECTION.sub("", words)
 
 
 def _receivables(entry: PostEntry, company: CompanyCatalog, customers: Customers) -> frozenset[int]:
@@ -136,15 +145,13 @@ def balanced(lines: Sequence[Weighed], currency: str) -> list[Weighed]:
     return found
 
 
-def _line_cells(
-    weighed: Weighed, entry: PostEntry, company: CompanyCatalog, customers: Customers, *, is_collective: bool
-) -> tuple[str, ...]:
+def _line_cells(weighed: Weighed, label: str, company: CompanyCatalog, customers: Customers, *, is_collective: bool) -> tuple[str, ...]:
     line, balance = weighed.line, weighed.balance
     zero = Money(0, balance.currency)
     return (
         str(account_id(line, company, customers)),
         _partner(line, customers, is_collective=is_collective),
-        line.description or entry.memo or "-",
+        label,
         str(company.currency_id_of(line.amount.currency)),
         to_text(line.amount),
         to_text(max(balance, zero)),

@@ -16,7 +16,7 @@ from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.readback import Expected, amount_difference, posted_difference, read_moves
-from counterfoil.connectors.odoo.wire import Move, text
+from counterfoil.connectors.odoo.wire import Move, Payment, ref, text
 from counterfoil.core.canonical.commands import Arguments, Command, PostDocument, PostEntry, PostPayment
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
@@ -57,6 +57,8 @@ Q = TypeVar("Q")
 
 Build = Callable[[Command, CompanyCatalog], Q]
 Mend = Callable[[Mapping[int, P], Mapping[int, Move]], Awaitable[dict[int, Move]]]
+Compare = Callable[[Mapping[int, P], Mapping[int, Move]], Awaitable[dict[int, RejectedError]]]
+"""Says of moves, drafts and posted ones, which are booked otherwise than wished though their amounts are right."""
 
 
 async def books_for(ctx: Context, session: Session, commands: Sequence[Command]) -> CompanyCatalog:
@@ -116,7 +118,13 @@ async def load_moves(session: Session, company: CompanyCatalog, columns: tuple[s
 
 
 async def settle(
-    ctx: Context, session: Session, company: CompanyCatalog, plans: Mapping[int, P], ledger: Ledger, mend: Mend[P] | None = None
+    ctx: Context,
+    session: Session,
+    company: CompanyCatalog,
+    plans: Mapping[int, P],
+    ledger: Ledger,
+    mend: Mend[P] | None = None,
+    compare: Compare[P] | None = None,
 ) -> set[int]:
     """Bring loaded moves to their end and return the ids of those that are posted as wished.
 
@@ -128,7 +136,7 @@ async def settle(
         drafts = {move_id: plan for move_id, plan in plans.items() if move_id in moves and moves[move_id].state == "draft"}
         if mend is not None:
             moves = await mend(drafts, moves)
-        wrong = await _wrong_lines(session, company, plans, moves)
+        wrong = await (compare(plans, moves) if compare is not None else _wrong_lines(session, company, plans, moves))
         barred = await _barred(ctx, session, company, drafts, moves, wrong)
         ready = [move_id for move_id in drafts if move_id not in barred]
         if ready:
@@ -138,7 +146,8 @@ async def settle(
     for move_id, error in barred.items():
         if error.code == STALE and move_id not in kept:
             continue  # no outcome is an unknown one, and sending again creates it
-        ledger.refuse(plans[move_id].command, with_fate(error, is_kept=move_id in kept))
+        fate = with_fate(error, is_kept=move_id in kept, by_hand=is_edited(moves.get(move_id), error))
+        ledger.refuse(plans[move_id].command, fate)
     return _judge({move_id: plan for move_id, plan in plans.items() if move_id not in barred}, moves, wrong, ledger)
 
 
@@ -177,8 +186,16 @@ async def _barred(
     return barred
 
 
-def with_fate(error: RejectedError, *, is_kept: bool) -> RejectedError:
+def is_edited(row: Move | Payment | None, error: RejectedError) -> bool:
+    """Whether a draft says otherwise because somebody else than its maker wrote it last."""
+    return row is not None and error.code == "odoo.amount_mismatch" and ref(row.write_uid) != ref(row.create_uid)
+
+
+def with_fate(error: RejectedError, *, is_kept: bool, by_hand: bool = False) -> RejectedError:
     """Return the refusal of a draft with what became of the draft."""
+    if by_hand and not is_kept:
+        words = f"somebody edited the draft in Odoo: {error}. The draft was removed; retry is enough, it is made afresh"
+        return RejectedError(words, code="odoo.draft_edited", case_class=error.case_class)
     fate = "Odoo did not let its draft be removed; delete it there" if is_kept else "nothing was posted and the draft was removed"
     return RejectedError(f"{error}; {fate}", code=error.code, case_class=error.case_class)
 

@@ -120,6 +120,7 @@ class Partial(Struct, frozen=True):
     id: int
     debit_move_id: Ref
     credit_move_id: Ref
+    exchange_move_id: Ref
     amount: Decimal
     debit_amount_currency: Decimal
     credit_amount_currency: Decimal

@@ -178,3 +178,15 @@ async def test_what_a_customer_owes_is_on_its_own_receivable_account_in_entries_
     await desk.done(desk.wishes.allocation(dollars, settled, 10000, "USD"), desk.wishes.allocation(other, entry, 5000))
     assert (await desk.record(invoiced, "amount_residual"))["amount_residual"] == 0.0
     await desk.done(earlier)  # sent again, what was posted before the account was given is still what was wished
+
+
+async def test_a_label_is_never_empty_and_names_the_sources_id_as_the_source_does(desk: Desk) -> None:
+    lines = (EntryLine(FEES, eur(290), "fee of stripe:txn_1Abc"), EntryLine(CLEARING, eur(-290), "Refund for Acme: 14:30"))
+    (outcome,) = await desk.done(desk.wishes.entry(*lines))
+    assert [row["name"] for row in await desk.lines(outcome, "name")] == ["fee of txn_1Abc", "Refund for Acme: 14:30"]
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    payment = desk.wishes.payment(customer, 10000, "USD", settled=eur(8250))
+    (paid,) = await desk.done(payment)
+    words = f"payment {payment.subject.id.removeprefix('stripe:')}"
+    assert [row["name"] for row in await desk.lines(paid, "name")] == [words, words]

@@ -249,7 +249,8 @@ def follow(env: Env, move_ids: list[int], more: list[Row] | None = None) -> None
                 near |= {rows[partial["debit_move_id"]]["move_id"], rows[partial["credit_move_id"]]["move_id"]}
         for m in near:
             link = env.rows("account.move")[m]["origin_payment_id"]
-            if link:
+            # 18 looks at a payment again for its own entry, or for a document that is noted on it, not for what it is matched with.
+            if link and (env.version != 18 or m == move_id or move_id in env.rows(PAYMENT)[link]["invoice_ids"]):
                 concerned[link] = env.rows(PAYMENT)[link]
     for payment in concerned.values():
         if payment["state"] not in ("in_process", "paid") or not payment["move_id"]:
