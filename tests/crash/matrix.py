@@ -28,7 +28,10 @@ WRITES: Mapping[CommandKind, tuple[tuple[str, ...], ...]] = {
         ("account.move/load new", "account.move/action_post"),  # settled in another currency: booked as an entry
     ),
     K.POST_ENTRY: (("account.move/load new", "account.move/action_post"),),
-    K.ALLOCATE: (("account.partial.reconcile/load new",), ("account.move.line/reconcile",)),  # the second one where Odoo books a difference
+    K.ALLOCATE: (
+        ("account.partial.reconcile/load new", "account.full.reconcile/create"),  # the latter where a group is matched to nothing left
+        ("account.move.line/reconcile",),  # where Odoo books a difference
+    ),
     K.UNMATCH: (("account.partial.reconcile/unlink",),),
 }
 """Kind -> the sequences of writing calls its delivery makes in the story, each as model/method (``load new``: inserts only)."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
+import pytest
+
+from counterfoil.connectors.odoo.catalog_read import read_catalog
+from counterfoil.connectors.odoo.config import CompanyConfig
+from counterfoil.connectors.odoo.detect import connect
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, line
 from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
@@ -190,3 +196,16 @@ async def test_a_label_is_never_empty_and_names_the_sources_id_as_the_source_doe
     (paid,) = await desk.done(payment)
     words = f"payment {payment.subject.id.removeprefix('stripe:')}"
     assert [row["name"] for row in await desk.lines(paid, "name")] == [words, words]
+
+
+async def test_a_branch_uses_rates_and_accounts_of_the_company_it_belongs_to(desk: Desk) -> None:
+    if desk.sandbox is None:
+        pytest.skip("a real server's companies are not given branches")
+    euro = (await desk.plain.find("res.currency", [["name", "=", "EUR"]], ["id"]))[0]["id"]
+    branch = await desk.plain.create("res.company", name="Northwind Hamburg", currency_id=euro, parent_id=desk.company_id)
+    await desk.plain.call("res.users", "write", [desk.plain.uid], vals={"company_ids": [[4, branch]]})
+    settings = desk.settings(companies={"HH": CompanyConfig(company=branch, accounts={"revenue": "499100"})})
+    session = replace(await connect(desk.ctx), settings=settings)
+    catalog = await read_catalog(session, "HH", datetime(2026, 3, 3, tzinfo=UTC))
+    assert catalog.to_company(Money(10000, "USD"), date(2026, 3, 3)) == eur(8000)  # the company's own 0.80; the branch has none
+    assert catalog.account_id(Account(AccountRole.REVENUE)) == await desk.account_id("499100")

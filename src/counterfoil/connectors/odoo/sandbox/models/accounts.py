@@ -52,6 +52,7 @@ class Account(Model):
     """account.account."""
 
     name = "account.account"
+    is_of_branches = True
     label = "Account"
     order = "code, id"
     declared: ClassVar[dict[str, Field]] = {
@@ -161,6 +162,7 @@ class Journal(Model):
     label = "Journal"
     order = "sequence, type, code"
     company_field = "company_id"
+    is_of_branches = True
     declared: ClassVar[dict[str, Field]] = {
         "name": char("Journal Name", required=True),
         "code": char("Sequence Prefix", required=True, index=True),
@@ -312,6 +314,7 @@ class Tax(Model):
     label = "Tax"
     order = "sequence, id"
     company_field = "company_id"
+    is_of_branches = True
     declared: ClassVar[dict[str, Field]] = {
         "name": char("Tax Name", required=True, index=True),
         "type_tax_use": choice("Tax Type", ("sale", "Sales"), ("purchase", "Purchases"), ("none", "None"), required=True, default="sale"),

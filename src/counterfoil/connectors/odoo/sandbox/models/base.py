@@ -69,6 +69,7 @@ class CurrencyRate(Model):
     label = "Currency Rate"
     order = "name desc, id"
     company_field = "company_id"
+    is_of_branches = True
     declared: ClassVar[dict[str, Field]] = {
         "name": day("Date", required=True, index=True, default=lambda env: env.today),
         "rate": float_("Technical Rate", default=1.0),

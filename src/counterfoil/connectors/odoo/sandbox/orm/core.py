@@ -38,6 +38,7 @@ class Core:
     order: ClassVar[str] = "id"
     rec_name: ClassVar[str] = "name"
     company_field: str = ""
+    is_of_branches: bool = False  # a company's records are those of its branches, too
     transient: ClassVar[bool] = False
     documents: ClassVar[bool] = False
     declared: ClassVar[dict[str, Field]] = {}

@@ -98,6 +98,16 @@ class Env:
         return self._companies
 
     @property
+    def lineage_ids(self) -> frozenset[int]:
+        """The companies this call may see and all those they are branches of."""
+        found, companies = set(self.company_ids), self.rows("res.company")
+        for company in self.company_ids:
+            while companies[company]["parent_id"]:
+                company = companies[company]["parent_id"]
+                found.add(company)
+        return frozenset(found)
+
+    @property
     def company_id(self) -> int:
         """The current company."""
         return self.company_ids[0]

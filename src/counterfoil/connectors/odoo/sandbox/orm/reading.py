@@ -27,7 +27,7 @@ class Reading(Core):
         if not self.company_field or env.su or self.company_field not in self.stored:
             return True
         held = row[self.company_field]
-        allowed = env.company_ids
+        allowed = env.lineage_ids if self.is_of_branches else env.company_ids
         if isinstance(held, tuple):
             return not held or any(c in allowed for c in held)
         return not held or held in allowed
