@@ -16,6 +16,7 @@ from .rules import EntityRules
 
 IGNORED_STATES = {e.InvoiceState.DRAFT: "invoice_draft", e.InvoiceState.DELETED: "invoice_draft_deleted"}
 """States of an invoice that was never a document, and the rule they are ignored by."""
+_OVER = frozenset({e.InvoiceState.PAID, e.InvoiceState.VOID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ class Bill:
         applied = total((application.amount for application in applications), self.invoice.currency)
         remaining = self.invoice.amount_remaining
         return remaining is not None and self.due - remaining >= applied
+
+    def has_place_of(self, payment: e.Payment) -> bool:
+        """Tell whether it is known which part of the invoice a payment pays: all that is left, or as the invoice's list of payments says.
+
+        Until that list names a part payment, others that came before it may be missing, too.
+        """
+        ids = {application.id for application in self.applications_of(payment)}
+        parts = self.invoice.paid_parts
+        if parts is None or "" in ids or ids <= {part.id for part in parts} or self.invoice.state in _OVER:
+            return True
+        applied = sum(application.amount.minor for application in self.applications_of(payment))
+        return self.start_of(payment) + applied == self.due.minor
 
     def shares(self, amount: Money, start: int) -> tuple[Money, Money]:
         """Return what a payment pays of the invoice itself and of the debt it collects; ``start`` minor units were paid before it.

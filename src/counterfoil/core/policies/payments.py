@@ -171,6 +171,9 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
         if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
             draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
+    if not bill.has_place_of(state):
+        draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        return
     start = bill.start_of(state)
     released = make_room(bill, is_known=bill.knows(state))
     if released is None:
