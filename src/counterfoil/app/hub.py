@@ -38,6 +38,7 @@ from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.workflows import arming, membership, relearning
+from counterfoil.workflows.book_changes import BookChanges, Books
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.engine import Engine
 from counterfoil.workflows.membership import Membership
@@ -148,6 +149,8 @@ class Hub:
         name = work.split_key(key)[0]
         if stage in (work.NORMALIZE, work.NORMALIZE_BULK, "poll"):
             return name in self.sources
+        if stage == work.BOOKS:
+            return name in _watched_books(self)
         if stage in (work.DELIVER, "target"):
             return name in self.targets
         return stage != "close_day" or name in self.rules.entities
@@ -174,6 +177,8 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     closed = {name: link.closed_s for name, link in links.items()}
     upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, rest, closed, tuple(sources))
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
+    every = timedelta(seconds=settings.sweep_interval_s)
+    changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
     relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
@@ -190,6 +195,17 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         "unarmed": upkeep.unarmed_turn,
         "watch": watcher.turn,
         relearning.STAGE: relearner.turn,
+        work.BOOKS: changes.turn,
+    }
+
+
+def _watched_books(hub: Hub) -> dict[str, Books]:
+    """Return the targets in which people's changes can be seen: those that report their documents and tell what became of a record."""
+    connectors = {name: hub.settings.connections[name].connector for name in hub.targets}
+    return {
+        name: Books(one.source, hub.contexts[name], one.whereabouts)
+        for name, one in connectors.items()
+        if one.source is not None and one.whereabouts is not None
     }
 
 
@@ -198,6 +214,7 @@ def _standing_keys(hub: Hub) -> list[Key]:
     keys: list[Key] = [("heal", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all")]
     keys += [("poll", name) for name in hub.sources]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
+    keys += [(work.BOOKS, name) for name in _watched_books(hub)]
     keys += [("close_day", name) for name in hub.rules.entities]
     return keys
 

@@ -162,6 +162,11 @@ Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple
 """send(ctx, batch, bindings) -> one outcome per command. ``bindings`` maps every dependency key of the batch (needs) to the target's id."""
 
 
+Whereabouts = Callable[[Context, Mapping[str, str]], Awaitable[Mapping[str, str]]]
+"""whereabouts(ctx, {the target's id: our external key}) -> {the same id: the id it has now}: itself where it is, another where it was
+merged into that one, empty where it is gone. Ids of kinds it cannot tell of are left out. Cheap: existence only, nothing is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryOf:
     """How one kind of command is delivered. ``resolve`` settles commands whose outcome is unknown: it must never act twice.
@@ -273,6 +278,9 @@ class Connector:
 
     ``intake`` is what of the settings ``source.verify`` reads: a model of some of ``config``'s fields. A process that only takes deliveries
     reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of ``config``.
+
+    ``whereabouts`` finds out what people deleted or merged in a target; with it and ``source``, which reports its documents, what people do
+    to them is watched.
     """
 
     name: str
@@ -283,3 +291,4 @@ class Connector:
     deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None
+    whereabouts: Whereabouts | None = None

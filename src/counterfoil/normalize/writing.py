@@ -12,7 +12,7 @@ import structlog
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
 from counterfoil.normalize.merging import Merged, Merger, event_ids
-from counterfoil.store import agenda, cases, events, objects, receipts
+from counterfoil.store import agenda, cases, events, objects, receipts, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.receipts import ReceiptState
@@ -68,6 +68,7 @@ class Writer:
         await receipts.settle(conn, settlements, now)
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
         touched += await agenda.add(conn, [agenda.Subject(ref, merged.changed[ref]) for ref in sorted(merged.changed)], now)
+        touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         await cases.release_subjects(conn, "normalize", settled, now)
         await cases.open_or_count(conn, result.cases, now)

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
-from . import agenda, cases, outbox, receipts, rechecks, waits
+from . import agenda, cases, outbox, outbox_done, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
 from .pool import Conn, Key
-from .work import DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
+from .work import BOOKS, DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
 
 WAIVED_RULE = "waived"
 """The rule by which receipts of a waived case are ignored."""
@@ -53,6 +53,7 @@ async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime
     refs = [_ref(one) for one in (*_of(held, DECIDE), *(one for one in waiting if "/" in one))]
     await agenda.set_waits(conn, refs, [], now)
     await rechecks.waive(conn, _of(held, RECHECK))
+    await watching.accept(conn, _of(held, BOOKS))
     _, touched = await outbox.cancel(
         conn, [*_of(held, DELIVER), *(one for one in waiting if "/" not in one)], f"{outbox.WAIVED_BY}{actor}: {reason}"
     )
@@ -74,6 +75,21 @@ async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> li
     touched.update(await rechecks.retry(conn, _of(held, RECHECK), now))
     touched.update(await agenda.add(conn, [agenda.Subject(_ref(one)) for one in _of(held, DECIDE)], now))
     touched.update(await waits.take_up(conn, _of(held, WAIT), now))
+    touched.update(await _do_again(conn, _of(held, BOOKS), now))
+    return sorted(touched)
+
+
+async def _do_again(conn: Conn, subjects: Sequence[str], now: datetime) -> list[Key]:
+    """Do again what somebody undid in the books, as far as the hub can, and look again at what it cannot."""
+    places = [watching.split_subject(one) for one in subjects]
+    touched = set(await watching.note(conn, places, now))
+    for target in sorted({target for target, _ in places}):
+        rows = await watching.read(conn, target, [document for place, document in places if place == target])
+        keys = await watching.known_keys(conn, target, rows)
+        undone = {again: [keys[one] for one, row in rows.items() if row.again == again and one in keys] for again in ("post", "match")}
+        reason = "done again after somebody undid it in the books"
+        touched.update(await outbox_done.post_again(conn, target, undone["post"], reason, now))
+        touched.update(await outbox_done.match_again(conn, target, undone["match"], reason))
     return sorted(touched)
 
 

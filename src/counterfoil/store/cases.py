@@ -178,6 +178,34 @@ async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) 
     return ids
 
 
+_RETELL = """
+update "case" c set cause = t.cause, next_step = t.next_step, currency = t.currency
+from unnest(%(fingerprint)s::text[], %(cause)s::text[], %(next_step)s::text[], %(currency)s::text[])
+    as t(fingerprint, cause, next_step, currency)
+where c.fingerprint = t.fingerprint and c.state = 'open' and (c.cause, c.next_step) is distinct from (t.cause, t.next_step)
+returning c.id, c.cause, c.fingerprint
+"""
+_REVALUE = """
+update case_subject s set money_minor = t.money_minor, currency = t.currency, label = t.label
+from unnest(%(id)s::int8[], %(stage)s::text[], %(subject)s::text[], %(label)s::text[], %(money_minor)s::int8[], %(currency)s::text[])
+    as t(id, stage, subject, label, money_minor, currency)
+where s.case_id = t.id and s.stage = t.stage and s.subject = t.subject
+"""
+
+
+async def retell(conn: Conn, openings: Sequence[Opening], now: datetime) -> None:
+    """Have open cases of one record each say what they would if they were opened now; a history line keeps each change."""
+    given = columns(openings, ("fingerprint", "cause", "next_step")) | {"currency": [one.subject.currency for one in openings]}
+    changed = {row[2]: row for row in await (await conn.execute(_RETELL, given)).fetchall()}
+    told = [one for one in openings if one.fingerprint in changed]
+    if not told:
+        return
+    held = columns([one.subject for one in told], ("stage", "subject", "label", "money_minor", "currency"))
+    await conn.execute(_REVALUE, held | {"id": [changed[one.fingerprint][0] for one in told]})
+    for id, cause, _ in changed.values():
+        await note(conn, [id], "hub", "changed", cause, now)
+
+
 _LOCK = """
 select id from "case" where id in (
     select case_id from case_subject where stage = %(stage)s and subject = any(%(subjects)s) and released_at is null)

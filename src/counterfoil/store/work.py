@@ -31,6 +31,8 @@ WAIT = "wait"
 """No stage either: what cases call commands and subjects that wait for something nobody brings."""
 TURN = "turn"
 """No stage either: what cases call partitions whose turns fail, or that nobody here knows; their records are ``stage:key``."""
+BOOKS = "books"
+"""Looks after what people do to documents in the books; a partition per target. Also what cases call a document that differs."""
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 SHARDS = 16

@@ -9,6 +9,7 @@ from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
 from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
 from counterfoil.connectors.odoo.target import OdooTarget
+from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.kit.connector import Connector, DeliveryOf
 
@@ -54,4 +55,5 @@ CONNECTOR = Connector(
         CommandKind.UNMATCH: DeliveryOf(deliver_matches.send_unmatch, deliver_matches.send_unmatch, _GONE, batch_size_max=400),
     },
     sandbox=_sandbox,
+    whereabouts=whereabouts,
 )

@@ -1,0 +1,69 @@
+"""What a case says of a document that somebody changed in the books: what it was, what it is, who did it, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from counterfoil.core.canonical.money import Money
+
+from .differences import Change, Difference
+
+_SAYS = {
+    Change.DELETED: "was deleted",
+    Change.CANCELED: "was canceled",
+    Change.RESET: "was taken back to draft",
+    Change.AMOUNT: "comes to {now} instead of {was}",
+    Change.DATE: "is dated {now} instead of {was}",
+    Change.CUSTOMER: "is of another customer ({now} instead of {was})",
+    Change.LINES: "has other accounts, taxes or parts on its lines, with the same total",
+    Change.UNMATCHED: "has {now}, where our matches leave {was}",
+    Change.MERGED: "was merged into {now}",
+}
+_ACCEPT = "If it is meant, accept it: `counterfoil case waive CASE --reason WHY --apply`; that holds until the document is changed again."
+_PUT_RIGHT = {
+    Change.DELETED: "Post it again: `counterfoil case retry CASE`.",
+    Change.CANCELED: "Take it back to draft in the books and confirm it there as it was.",
+    Change.RESET: "Post it again as it was: confirm it in the books, or `counterfoil case retry CASE`.",
+    Change.AMOUNT: "Put the old amounts back in the books; if the new ones are right, credit it at the source, so that both agree.",
+    Change.DATE: "Put the old date back in the books, and confirm it again.",
+    Change.CUSTOMER: "Put the old customer back in the books, and confirm it again.",
+    Change.LINES: "Put the old accounts and taxes back in the books.",
+    Change.UNMATCHED: "Match it again in the books with what it was matched with.",
+    Change.MERGED: "Nothing was lost: what is posted follows to the contact that stayed.",
+}
+_CLOSES = "The case closes itself as soon as the books say what was posted."
+_REVERSE = "If it must not stand, void or credit it at the source: the reversal is then booked."
+_HAS_REVERSE = frozenset({Change.DELETED, Change.CANCELED, Change.RESET, Change.AMOUNT})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a case says."""
+
+    cause: str
+    next_step: str
+
+
+def tell(
+    found: Sequence[Difference], *, kind: str, key: str, number: str, target: str, posted: Money | None, by: str, at: datetime | None
+) -> Told:
+    """Return the words for differences (at least one). ``kind``: what the document is called; ``key``: its binding key.
+
+    ``by`` and ``at``: who wrote it last in the target and when, as far as it says. A deleted document leaves no trace of either.
+    """
+    name = " ".join(part for part in (kind.replace("_", " "), number or key.partition("/")[2]) if part)
+    of = f" ({key.partition('/')[2]}{f', {posted}' if posted is not None else ''})" if number else (f" ({posted})" if posted else "")
+    says = "; ".join(_SAYS[one.change].format(was=one.was, now=one.says) for one in found)
+    who = "" if found[0].change is Change.DELETED else _who(by, at)
+    steps = [_PUT_RIGHT[found[0].change], *([_CLOSES] if found[0].change is not Change.MERGED else []), _ACCEPT]
+    if found[0].change in _HAS_REVERSE:
+        steps.append(_REVERSE)
+    return Told(f"{name}{of} {says} in {target}{who}; the hub did not do that", " ".join(steps))
+
+
+def _who(by: str, at: datetime | None) -> str:
+    when = f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else ""
+    parts = [f"by {by}" if by else "", f"on {when}" if when else ""]
+    return "" if not any(parts) else f", last written {' '.join(part for part in parts if part)}"

@@ -1,0 +1,145 @@
+"""What looking at one document, or one customer, of the books comes to: the row kept of it, and the case if it differs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.canonical.entities import ErpDocument
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.watching.differences import (
+    Baseline,
+    Change,
+    Difference,
+    Match,
+    Posted,
+    baseline_of,
+    content_of,
+    differences,
+    is_merged,
+    money_of,
+    standing_matches,
+    watched_at,
+)
+from counterfoil.core.watching.telling import tell
+from counterfoil.delivery.commands import command_of
+from counterfoil.store import cases
+from counterfoil.store.opening import opening
+from counterfoil.store.outbox import CommandRow, CommandState
+from counterfoil.store.watching import Watched, settled
+from counterfoil.store.work import BOOKS
+
+CUSTOMER = "customer/"
+"""What the binding keys of customers begin with."""
+_DOCUMENTS = {
+    CommandKind.POST_INVOICE: "invoice",
+    CommandKind.POST_CREDIT_NOTE: "credit note",
+    CommandKind.POST_PAYMENT: "payment",
+    CommandKind.POST_ENTRY: "entry",
+    CommandKind.UPSERT_CUSTOMER: "customer",
+}
+_AGAIN = {Change.DELETED: "post", Change.RESET: "post", Change.UNMATCHED: "match"}
+"""What the hub can do again, by the gravest change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look came to: the row, and the case to be open.
+
+    ``old_partner``: the document is of another customer than before, who may have been merged. ``elsewhere``: keys of the documents it was
+    matched with, one of which may be what was changed; ``matched``: the same of a document that is as it should be.
+    """
+
+    row: Watched
+    opening: cases.Opening | None = None
+    old_partner: str = ""
+    elsewhere: tuple[str, ...] = ()
+    matched: tuple[str, ...] = ()
+
+
+def is_in_flight(key: str, matches: Sequence[CommandRow]) -> bool:
+    """Tell whether the hub is about to undo a match of a document."""
+    moving = (CommandState.WAITING, CommandState.READY, CommandState.UNKNOWN)
+    return any(row.kind == CommandKind.UNMATCH and row.state in moving and key in row.needs[:2] for row in matches)
+
+
+def posted_of(row: Watched, command: CommandRow, matches: Sequence[CommandRow]) -> Posted:
+    """Return what the hub posted as a document, and the matches that stand with it."""
+    baseline = None
+    if row.is_read and row.total_minor is not None:
+        baseline = Baseline(row.partner, row.lines, Money(row.total_minor, row.currency), row.dated)
+    mine = [command_of(one) for one in matches if command.produces in one.needs[:2] and one.state is CommandState.DONE]
+    return Posted(command.produces, command_of(command), baseline, standing_matches(mine))
+
+
+def document_seen(row: Watched, posted: Posted, document: ErpDocument | None, successors: Mapping[str, str], now: datetime) -> Seen:
+    """Return what a document came to. One that is as it should be is kept as it was first read, or with the customer it was merged into."""
+    found = differences(posted, document, successors)
+    if document is not None and not found:
+        is_new = not row.is_read or is_merged(posted, document, successors)
+        right = _with_baseline(settled(row), baseline_of(document)) if is_new else settled(row)
+        return Seen(right, matched=tuple(_other(one, posted.key) for one in posted.matches))
+    seen = _differing(row, posted, found, document, now)
+    if any(one.change is Change.CUSTOMER for one in found):
+        seen = replace(seen, old_partner=row.partner)
+    if found[0].change is Change.UNMATCHED:
+        seen = replace(seen, elsewhere=tuple(_other(one, posted.key) for one in posted.matches if watched_at(one) == posted.key))
+    return seen
+
+
+def customer_seen(row: Watched, command: CommandRow, place: str, billed: Money | None, now: datetime) -> Seen:
+    """Return what a customer came to, who is at ``place`` now; ``billed``: what the invoices to them come to."""
+    if place == row.document:
+        return Seen(replace(settled(row), successor=""))
+    change = Change.MERGED if place else Change.DELETED
+    posted = Posted(command.produces, command_of(command))
+    seen = _differing(row, posted, (Difference(change, billed, row.document, place),), None, now)
+    return replace(seen, row=replace(seen.row, successor=place, is_read=True))
+
+
+def _other(match: Match, key: str) -> str:
+    return match.credit if match.debit == key else match.debit
+
+
+def _with_baseline(row: Watched, baseline: Baseline) -> Watched:
+    return replace(
+        row,
+        is_read=True,
+        partner=baseline.partner_id,
+        lines=baseline.lines_digest,
+        total_minor=baseline.total.minor,
+        currency=baseline.total.currency,
+        dated=baseline.dated,
+    )
+
+
+def _differing(row: Watched, posted: Posted, found: Sequence[Difference], document: ErpDocument | None, now: datetime) -> Seen:
+    command, money = posted.command, money_of(found)
+    told = tell(
+        found,
+        kind=_DOCUMENTS[command.kind],
+        key=posted.key,
+        number="" if document is None else document.number,
+        target=row.target,
+        posted=posted.wished_total or (posted.baseline.total if posted.baseline else None),
+        by="" if document is None else document.changed_by,
+        at=None if document is None else document.changed_at,
+    )
+    case = opening(
+        fingerprint=f"watch.changed|{row.subject}",
+        case_class="reconciliation_break",
+        code="watch.changed",
+        cause=told.cause,
+        next_step=told.next_step,
+        stage=BOOKS,
+        subject=row.subject,
+        label=posted.key,
+        entity=command.entity,
+        connection=row.target,
+        money=money,
+        now=now,
+    )
+    again = _AGAIN.get(found[0].change, "") if command.kind is not CommandKind.UPSERT_CUSTOMER else ""
+    return Seen(replace(row, due_at=None, differs=content_of(found), again=again), case)
