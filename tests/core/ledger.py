@@ -33,7 +33,7 @@ class Ledger:
         receivable = 0
         for posting in postings_of(command.kind, arguments):
             self.balances[command.entity, str(posting.account), posting.amount.currency] += posting.amount.minor
-            if posting.account.role is AccountRole.RECEIVABLE:
+            if posting.account.role is AccountRole.RECEIVABLE and posting.customer_id:  # what no customer is named for is a sum over many
                 receivable += posting.amount.minor
         if command.kind in _DOCUMENTS:
             assert command.produces not in self.open, f"{command.produces} was posted twice"

@@ -101,11 +101,12 @@ def test_documents_of_before_the_switch_of_modes_keep_theirs() -> None:
     assert len(books.decide(invoice(usd(100), id="stripe:in_2", issued_at=at("2026-04-01 12:00"))).summary) == 2
 
 
-def test_a_match_across_the_switch_is_left_out_since_one_side_is_no_document() -> None:
+def test_a_payment_after_the_switch_is_summed_up_like_the_invoice_it_pays() -> None:
     books = world(rules=with_entity(RULES, "US", posting_mode=PostingMode.DETAILED, posting_mode_from=date(2026, 4, 1)))
     books.decide(invoice(usd(9900)))
     decision = books.decide(payment(usd(9900), ("stripe:in_1", 9900), occurred_at=at("2026-04-02 12:00")))
-    assert [command.kind.value for command in decision.commands] == ["post_payment"]
+    assert decision.commands == ()
+    assert {item.document_id for item in decision.summary} == {"payment_stripe.ch_1"}
 
 
 def test_a_document_wished_before_the_mode_was_changed_is_not_summed_up_as_well() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from counterfoil.core.canonical.commands import (
@@ -21,6 +21,7 @@ from counterfoil.core.canonical.commands import (
 )
 from counterfoil.core.canonical.ids import ObjectKind, external_key
 from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.finance.entries import transfer_lines
 
 from .draft import Draft, Wanted
 from .rules import EntityRules, PostingMode
@@ -31,6 +32,7 @@ BAD_DEBT = Account(AccountRole.BAD_DEBT)
 OUT_OF_BAND = Account(AccountRole.OUT_OF_BAND)
 DISPUTED_FUNDS = Account(AccountRole.DISPUTED_FUNDS)
 GENERAL = "general"
+MODE_SWITCH, MODE_SWITCH_BACK = "mode_switch", "mode_switch_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +95,23 @@ class Books:
         return Booked(items[0].account, total((item.amount for item in items), items[0].currency)) if items else None
 
     def has_document(self, posted: Posted) -> bool:
-        """Tell whether a fact of these books is a document of its own, and not summed up with its day."""
-        return self.entity.mode_on(posted.day) is PostingMode.DETAILED
+        """Tell whether a fact of these books is a document of its own, and not summed up with its day: as it was booked, or will be."""
+        booked = (self.draft.mode_of(name, object_id) for name, object_id in _booked_as(posted.key))
+        mode = next((mode for mode in booked if mode is not None), None) or self.entity.mode_on(posted.day)
+        return mode is PostingMode.DETAILED
 
     def match(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
-        """Wish to match two documents, if both exist as documents and there is something to match.
+        """Wish to match two documents, if there is something to match and they are documents. One that was summed up is matched
+        through an entry that takes its part out of the sum.
 
         ``after`` are the dependency keys of what must come before (releases by ``unmatch``). Only an ``is_undoable`` match can be waited
         for, and so be undone: a command may overtake another unless it needs it.
         """
-        if amount.minor <= 0 or not (self.has_document(debit) and self.has_document(credit)):
+        is_debit, is_credit = self.has_document(debit), self.has_document(credit)
+        if amount.minor <= 0 or not (is_debit or is_credit):
+            return
+        if is_debit != is_credit:
+            self._switch(debit, credit, amount, after, is_undoable=is_undoable)
             return
         produces = f"match/{_pair(debit, credit)}" if is_undoable else ""
         needs = (debit.key, credit.key, *after)
@@ -123,11 +132,52 @@ class Books:
         A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
         """
         pair = _pair(debit, credit)
+        if self.has_document(debit) != self.has_document(credit):
+            return self._switch_back(debit, credit)
         if not self.draft.may_have_acted(MATCH, pair):
             return ()
         needs = (debit.key, credit.key, f"match/{pair}")
         self._wish(CommandKind.UNMATCH, UNMATCH, debit, credit, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
         return (f"unmatch/{pair}",)
+
+    def _switch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str], *, is_undoable: bool) -> None:
+        """Match a document with something that was summed up: an entry gives the customer his part of the sum, and that is matched.
+
+        Dr receivable of the customer / Cr receivable of the sum where the document is the credit, else the other way: what the receivable
+        account comes to stays as it is. The entry is of the later day of both.
+        """
+        is_debit = self.has_document(debit)
+        owing = transfer_lines(RECEIVABLE, RECEIVABLE, -amount if is_debit else amount, debit_customer=self.customer_id)
+        posted = self._posted_switch(debit, credit)
+        self._document(MODE_SWITCH, debit, credit, owing, posted)
+        both = (debit, posted) if is_debit else (posted, credit)
+        self.match(*both, amount, after, is_undoable=is_undoable)
+
+    def _switch_back(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
+        """Undo that: the document is let go, and the customer's part goes back into the sum."""
+        booked = self.draft.booked_arguments(MODE_SWITCH, _pair(debit, credit))
+        if not isinstance(booked, PostEntry):
+            return ()
+        posted = self._posted_switch(debit, credit)
+        self._document(MODE_SWITCH, debit, credit, booked.lines, posted)
+        is_debit = self.has_document(debit)
+        released = self.unmatch(debit, posted) if is_debit else self.unmatch(posted, credit)
+        back = Posted(f"entry/{MODE_SWITCH_BACK}.{_pair(debit, credit)}", posted.day)
+        lines = tuple(replace(line, amount=-line.amount) for line in booked.lines)
+        self._document(MODE_SWITCH_BACK, debit, credit, lines, back)
+        self.match(*((back, posted) if is_debit else (posted, back)), max(line.amount for line in lines), released)
+        return released
+
+    def _posted_switch(self, debit: Posted, credit: Posted) -> Posted:
+        return Posted(f"entry/{MODE_SWITCH}.{_pair(debit, credit)}", max(debit.day, credit.day))
+
+    def _document(self, name: str, debit: Posted, credit: Posted, lines: Sequence[EntryLine], posted: Posted) -> None:
+        """Wish an entry that is a document whatever the entity's posting mode."""
+        memo = f"posting mode changed between {debit.key} and {credit.key}"
+        pair = _pair(debit, credit)
+        arguments = PostEntry(posted.day, tuple(lines), memo, GENERAL)
+        wanted = Wanted(self.entity, CommandKind.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id)
+        self.draft.wish(wanted, PostingMode.DETAILED)
 
     def _wish(
         self,
@@ -141,6 +191,16 @@ class Books:
     ) -> None:
         pair = _pair(debit, credit)
         self.draft.wish(Wanted(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
+
+
+def _booked_as(key: str) -> tuple[tuple[str, str], ...]:
+    """Return the names and ids by which what has this binding key may have been booked."""
+    kind, _, rest = key.partition("/")
+    head, _, tail = rest.partition(".")
+    if kind == "entry":
+        return ((head, tail),)
+    special = {"void": ("invoice_void", "credit_note_void"), "reversal": ("refund_reversal",), "out_of_band": ("out_of_band",)}
+    return tuple((name, tail) for name in special[head]) if head in special else ((kind, rest),)
 
 
 def _pair(debit: Posted, credit: Posted) -> str:

@@ -45,6 +45,14 @@ BOOKED_AS: Mapping[ObjectKind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was booked: in which entity's books, and as a document or summed up with its day."""
+
+    entity: str
+    mode: PostingMode
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """One command before it has an id: what every policy says of it.
 
@@ -186,38 +194,63 @@ class Draft:
             return kept.booked
         return document_of(items, is_credit_note=name == "credit_note") if items else None
 
-    def booked_entity(self, object_id: str, *names: str) -> str:
-        """Return the name of the entity in whose books the first of these was booked, by document or within a day; empty if none was."""
+    def place(self, object_id: str, *names: str) -> Place | None:
+        """Return where the first of these was booked, as a document or within a day; None if nothing of it was."""
         for name in names:
             command = self.booked(name, object_id)
             if command is not None:
-                return command.entity
+                return Place(command.entity, PostingMode.DETAILED)
             items = self.view.summarized(external_key(name, object_id))
             if items:
-                return items[0].entity
-        return ""
+                return Place(items[0].entity, PostingMode.SUMMARY)
+        return None
+
+    def mode_of(self, name: str, object_id: str) -> PostingMode | None:
+        """Return whether something is a document or summed up with its day, by this decision or an earlier one; None if it is neither."""
+        key = external_key(name, object_id)
+        if any(command.external_key == key for command in self._commands.values()):
+            return PostingMode.DETAILED
+        if any(item.document_id == key for item in self._summary):
+            return PostingMode.SUMMARY
+        if self.view.wished(key) is not None:
+            return PostingMode.DETAILED
+        return PostingMode.SUMMARY if self.view.summarized(key) else None
+
+    def following(self, entity: EntityRules, *refs: ObjectRef) -> EntityRules:
+        """Return the entity as it books what follows these: as documents if one of them is a document, else by day if one is summed up."""
+        named = [(name, ref.id) for ref in refs for name in BOOKED_AS.get(ref.kind, ())[:1]]
+        modes = {self.mode_of(name, object_id) for name, object_id in named}
+        mode = next((mode for mode in (PostingMode.DETAILED, PostingMode.SUMMARY) if mode in modes), None)
+        return entity if mode is None else entity.booking_in(mode)
 
     def find_route(self, ref: ObjectRef, country: str = "", currency: str = "") -> EntityRules | None:
         """Return the entity an object belongs to, or None, without a problem: the one it was booked in, before any route."""
-        name = self.booked_entity(ref.id, *BOOKED_AS.get(ref.kind, ()))
-        if name:
-            return self.rules.entities.get(name)
+        place = self.place(ref.id, *BOOKED_AS.get(ref.kind, ()))
+        if place is not None:
+            return self._entity_at(place)
         origin = self.origin_of(ref)
-        return self.rules.route(origin.connection, origin.account, country, currency)
+        entity = self.rules.route(origin.connection, origin.account, country, currency)
+        wish = next((self.view.wished(external_key(name, ref.id)) for name in BOOKED_AS.get(ref.kind, ())[:1]), None)
+        is_waiting = entity is not None and wish is not None and wish.command.entity == entity.name
+        return entity.booking_in(PostingMode.DETAILED) if entity is not None and is_waiting else entity
+
+    def _entity_at(self, place: Place) -> EntityRules | None:
+        entity = self.rules.entities.get(place.entity)
+        return None if entity is None else entity.booking_in(place.mode)
 
     def route(self, ref: ObjectRef, country: str = "", currency: str = "", money: Money | None = None) -> EntityRules | None:
         """Return the entity an object belongs to; adds a problem and returns None if it is declared no longer, or no route matches."""
         entity = self.find_route(ref, country, currency)
         if entity is None:
-            name = self.booked_entity(ref.id, *BOOKED_AS.get(ref.kind, ()))
-            self.problem(self._gone(ref, name, money) if name else self._no_route(ref, country, currency, money))
+            place = self.place(ref.id, *BOOKED_AS.get(ref.kind, ()))
+            self.problem(self._gone(ref, place.entity, money) if place else self._no_route(ref, country, currency, money))
         return entity
 
-    def declared(self, name: str, ref: ObjectRef, money: Money | None = None) -> EntityRules | None:
-        """Return the entity of this name, in which ``ref`` or what it follows was booked; adds a problem if it is declared no longer."""
-        entity = self.rules.entities.get(name)
+    def declared(self, place: Place, ref: ObjectRef, money: Money | None = None) -> EntityRules | None:
+        """Return the entity where ``ref`` or what it follows was booked; adds a problem if it is declared no longer."""
+        entity = self._entity_at(place)
         if entity is None:
-            self.problem(self._gone(ref, name, money))
+            self.problem(self._gone(ref, place.entity, money))
         return entity
 
     def _gone(self, ref: ObjectRef, name: str, money: Money | None) -> Problem:

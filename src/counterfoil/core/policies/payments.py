@@ -92,6 +92,7 @@ def payment(draft: Draft, state: e.Payment) -> None:
     entity = _entity(draft, state, invoices, customer)
     if entity is None:
         return
+    entity = _as_its_invoices(draft, entity, state, invoices)
     books = Books(draft, entity, customer.id)
     invoice = next(iter(invoices.values()), None)
     if state.is_out_of_band and state.earlier_parts is not None and invoice is not None:
@@ -115,8 +116,8 @@ def _collecting(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | 
 def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None], customer: e.Customer) -> EntityRules | None:
     """Return whose money it is: of the owner of the processor's balance; out of band, of whoever issued the first invoice."""
     ref = draft.event.subject
-    booked = draft.booked_entity(state.id, "payment")
-    if booked:
+    booked = draft.place(state.id, "payment")
+    if booked is not None:
         return draft.declared(booked, ref, state.amount)
     if state.settlement is not None and not state.is_out_of_band:
         return draft.route(ref, "", state.settlement.gross.currency, state.amount)
@@ -127,6 +128,15 @@ def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None
     if invoice is None or country is None:
         return None
     return draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency, state.amount)
+
+
+def _as_its_invoices(draft: Draft, entity: EntityRules, state: e.Payment, invoices: dict[str, e.Invoice | None]) -> EntityRules:
+    """Return the entity as it books the payment: as a document if one of its own invoices is one, whatever its posting mode is by now."""
+    if draft.place(state.id, "payment") is not None:
+        return entity
+    owners = {invoice_id: entity_of(draft, invoice) for invoice_id, invoice in invoices.items() if invoice is not None}
+    own = (ObjectRef(ObjectKind.INVOICE, invoice_id) for invoice_id, owner in owners.items() if owner and owner.name == entity.name)
+    return draft.following(entity, *own)
 
 
 def _post(books: Books, state: e.Payment) -> Posted:

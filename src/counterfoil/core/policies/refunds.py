@@ -120,10 +120,16 @@ def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> Give
 def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.Payment | None) -> EntityRules | None:
     """Return whose money it was: of the entity the refund or, out of the same balance, its payment was booked in; else as routed."""
     ref, balance = ObjectRef(ObjectKind.REFUND, state.id), settlement.gross.currency
-    booked = draft.booked_entity(state.id, "refund")
-    if not booked and payment is not None and payment.settlement is not None and payment.settlement.gross.currency == balance:
-        booked = draft.booked_entity(payment.id, "payment")
-    return draft.declared(booked, ref, state.amount) if booked else draft.route(ref, "", balance, state.amount)
+    booked = draft.place(state.id, "refund")
+    if booked is not None:
+        return draft.declared(booked, ref, state.amount)
+    paid = None
+    if payment is not None and payment.settlement is not None and payment.settlement.gross.currency == balance:
+        paid = draft.place(payment.id, "payment")
+    entity = draft.declared(paid, ref, state.amount) if paid else draft.route(ref, "", balance, state.amount)
+    if entity is None or not state.credit_note_id:
+        return entity
+    return draft.following(entity, ObjectRef(ObjectKind.CREDIT_NOTE, state.credit_note_id))
 
 
 def _customer_of_notes(draft: Draft, state: e.Refund) -> str:

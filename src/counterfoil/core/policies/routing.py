@@ -27,7 +27,7 @@ def invoice_of_credit_note(draft: Draft, note: e.CreditNote) -> e.Invoice | None
 def route_credit_note(draft: Draft, note: e.CreditNote, invoice: e.Invoice | None, customer: e.Customer) -> EntityRules | None:
     """Return the entity: where the note was booked, or its invoice was; adds a problem if no route matches."""
     ref = ObjectRef(ObjectKind.CREDIT_NOTE, note.id)
-    if invoice is None or draft.booked_entity(note.id, "credit_note"):
+    if invoice is None or draft.place(note.id, "credit_note"):
         return draft.route(ref, customer.address.country, note.currency, note.total)
     country = country_of(draft, invoice)
     if country is None:
@@ -37,7 +37,7 @@ def route_credit_note(draft: Draft, note: e.CreditNote, invoice: e.Invoice | Non
 
 def entity_of_credit_note(draft: Draft, note: e.CreditNote) -> EntityRules | None:
     """Return the entity from another object's point of view: None, without a problem, if it is not known (yet)."""
-    if note.invoice_id and not draft.booked_entity(note.id, "credit_note"):
+    if note.invoice_id and not draft.place(note.id, "credit_note"):
         invoice = invoice_of_credit_note(draft, note)
         return entity_of(draft, invoice) if invoice else None
     customer = draft.customer(note.customer_id) if note.customer_id else None
@@ -53,9 +53,9 @@ def owner_of_balance(draft: Draft, movements: Sequence[e.Settlement], money: Mon
     """
     subject, names = draft.event.subject, ("dispute", "dispute_return", "payout", "payout_return", "balance_entry")
     balance = [movement for movement in movements if movement.gross.currency == money.currency]
-    booked = next((name for movement in balance if (name := draft.booked_entity(movement.id, *names))), "")
+    booked = next((place for movement in balance if (place := draft.place(movement.id, *names))), None)
     state = draft.view.get(subject)
     paid = draft.view.get(ObjectRef(ObjectKind.PAYMENT, state.payment_id)) if isinstance(state, e.Dispute) else None
     if not booked and isinstance(paid, e.Payment) and paid.settlement is not None and paid.settlement.gross.currency == money.currency:
-        booked = draft.booked_entity(paid.id, "payment")
+        booked = draft.place(paid.id, "payment")
     return draft.declared(booked, subject, money) if booked else draft.route(subject, "", money.currency, money)

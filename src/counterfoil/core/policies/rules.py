@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from enum import StrEnum
 
@@ -108,6 +108,10 @@ class EntityRules:
         if self.posting_mode_from is None or day >= self.posting_mode_from:
             return self.posting_mode
         return PostingMode.SUMMARY if self.posting_mode is PostingMode.DETAILED else PostingMode.DETAILED
+
+    def booking_in(self, mode: PostingMode) -> EntityRules:
+        """Return the entity as it books in a mode whatever the day: what follows a booking follows its mode."""
+        return replace(self, posting_mode=mode, posting_mode_from=None)
 
     def last_locked_day(self, *, is_document: bool, is_taxed: bool) -> date | None:
         """Return the last locked day of an invoice or credit note (``is_document``), or what carries taxes; None: nothing is locked."""
