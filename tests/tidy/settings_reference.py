@@ -45,7 +45,7 @@ NOTES: dict[str, dict[str, str]] = {
         "currency": "its own currency, ISO 4217",
         "time_zone": "IANA name; accounting dates are the days of this zone",
         "posting": "one document per fact, or one entry per day, currency, product group and tax",
-        "posting_from": "first accounting day of `posting`, required once `posting` is changed; earlier facts, and what follows them, keep the other mode",
+        "posting_from": "first accounting day of `posting`, required once that changes; earlier facts and what follows them keep the other",
         "locked_period": "a fact of a locked day goes to the first open day, or becomes a case",
         "products": "products are created in the books, or only mapped ones are booked",
         "zero_invoices": "invoices whose lines are all zero become documents of zero, or nothing",

@@ -164,6 +164,7 @@ class InvoiceLine:
     period_start: datetime | None = None
     period_end: datetime | None = None
     is_proration: bool = False
+    of_line_id: str = ""  # of a credit note's line: the invoice line it credits
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money, total
 
 from .booking import Books, Posted
 from .draft import Draft
+from .lines import BookedLine, booked_line
 from .rules import EntityRules
 
 IGNORED_STATES = {e.InvoiceState.DRAFT: "invoice_draft", e.InvoiceState.DELETED: "invoice_draft_deleted"}
@@ -152,9 +153,27 @@ def entity_of(draft: Draft, invoice: e.Invoice) -> EntityRules | None:
 
 
 def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[str, ...]] | None:
-    """Return a document as it may have been posted, and the products it needed; None if it certainly was not."""
-    wish = draft.view.wished(external_key(name, object_id))
-    if wish is None or wish.is_open or not isinstance(wish.command.arguments, PostDocument):
+    """Return a document as it may have been posted, or was summed up, and the products it needed; None if it certainly was not."""
+    command = draft.booked(name, object_id)
+    if command is None:
+        summed_up = draft.summed_up_document(name, object_id)
+        return None if summed_up is None else (summed_up, ())
+    if not isinstance(command.arguments, PostDocument):
         return None
     product = f"{ObjectKind.PRODUCT.value}/"
-    return wish.command.arguments, tuple(need for need in wish.command.needs if need.startswith(product))
+    return command.arguments, tuple(need for need in command.needs if need.startswith(product))
+
+
+def booked_lines(draft: Draft, invoice: e.Invoice, entity: EntityRules) -> Mapping[str, BookedLine]:
+    """Return how the lines of an invoice were booked by an entity, by their id; nothing if they were not, or cannot be told apart."""
+    place, posted = draft.place(invoice.id, "invoice"), posted_document(draft, "invoice", invoice.id)
+    if place is None or place.entity != entity.name or posted is None:
+        return {}
+    booked = posted[0].lines
+    amounts = [abs(line.amount - line.discount) for line in invoice.lines]
+    if amounts == [abs(line.amount) for line in booked]:
+        return {line.id: booked_line(line, made) for line, made in zip(invoice.lines, booked, strict=True)}
+    alike = {(line.account, tuple(tax.target_tax for tax in line.taxes)) for line in booked}
+    if len(alike) != 1:
+        return {}
+    return {line.id: booked_line(line, booked[0]) for line in invoice.lines}

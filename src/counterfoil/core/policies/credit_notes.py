@@ -12,7 +12,7 @@ from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.invariants import InvariantError
 
-from .bills import Bill, bill_of, posted_document
+from .bills import Bill, bill_of, booked_lines, posted_document
 from .booking import OUT_OF_BAND, RECEIVABLE, Books, Posted
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines
@@ -69,7 +69,9 @@ def _made(credit: Credit) -> tuple[PostDocument, tuple[str, ...]] | None:
     posted = posted_document(credit.books.draft, "credit_note", credit.note.id)
     if posted is not None:
         return posted
-    lines = document_lines(credit.books.draft, credit.books.entity, credit.note.lines)
+    draft, entity = credit.books.draft, credit.books.entity
+    booked = booked_lines(draft, credit.bill.invoice, entity) if credit.bill is not None else {}
+    lines = document_lines(draft, entity, credit.note.lines, booked)
     return None if lines is None else (_document(credit, lines), lines.needs)
 
 

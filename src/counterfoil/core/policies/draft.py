@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -12,8 +12,6 @@ from counterfoil.core.canonical.commands import (
     Allocate,
     Arguments,
     Command,
-    CommandKind,
-    Lane,
     PostDocument,
     PostEntry,
     PostPayment,
@@ -25,85 +23,16 @@ from counterfoil.core.canonical.events import Event
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest, external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.canonical.text import canonical_text
-from counterfoil.core.finance.dates import accounting_date, first_open_day, moved_memo
+from counterfoil.core.finance.dates import accounting_date, first_open_day
 from counterfoil.core.finance.invariants import check_arguments
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, bare, document_of, items_of
 
-from .decision import CaseClass, Decision, Origin, Problem, View, Wish
+from . import refusals
+from .decision import Decision, Origin, Problem, View, Wish
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
+from .wanted import BOOKED_AS, Booking, Place, Wanted, booked_on, is_taxed, money_of, moved_to
 
-Booking = PostDocument | PostPayment | PostEntry
-
-BOOKED_AS: Mapping[ObjectKind, tuple[str, ...]] = {
-    ObjectKind.INVOICE: ("invoice", "balance", "bad_debt"),
-    ObjectKind.CREDIT_NOTE: ("credit_note",),
-    ObjectKind.PAYMENT: ("payment",),
-    ObjectKind.REFUND: ("refund",),
-    ObjectKind.CUSTOMER_CREDIT: ("customer_credit", "paid_credit"),
-}
-"""Names under which objects are booked in their own entity: where one of them was booked, the object stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something was booked: in which entity's books, and as a document or summed up with its day."""
-
-    entity: str
-    mode: PostingMode
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One command before it has an id: what every policy says of it.
-
-    ``name`` and ``object_id`` make the external key; ``content`` is what the source said, where a later change must not pass unnoticed.
-    """
-
-    entity: EntityRules
-    kind: CommandKind
-    name: str
-    object_id: str
-    arguments: Arguments
-    needs: tuple[str, ...] = ()
-    produces: str = ""
-    order_key: str = ""
-    lane: Lane = Lane.REAL_TIME
-    content: str = ""
-
-
-def booked_on(arguments: Booking) -> date:
-    """Return the accounting date of a booking."""
-    return arguments.paid_on if isinstance(arguments, PostPayment) else arguments.accounting_on
-
-
-def _moved(arguments: Booking, day: date) -> Booking:
-    memo = moved_memo(arguments.memo, booked_on(arguments))
-    if isinstance(arguments, PostPayment):
-        return replace(arguments, paid_on=day, memo=memo)
-    return replace(arguments, accounting_on=day, memo=memo)
-
-
-def _money_of(arguments: Arguments) -> Money | None:
-    match arguments:
-        case PostDocument():
-            return arguments.total
-        case PostPayment() | Allocate():
-            return arguments.amount
-        case PostEntry():
-            return max((line.amount for line in arguments.lines), key=lambda amount: amount.minor, default=None)
-        case UpsertCustomer() | UpsertProduct() | Unmatch():
-            return None
-
-
-def _is_taxed(arguments: Booking) -> bool:
-    """Tell whether a booking says what is owed in taxes: a document, or a day's entry over some; a payment or a fee never does."""
-    match arguments:
-        case PostDocument():
-            return any(line.taxes for line in arguments.lines)
-        case PostEntry():
-            return any(line.account.role is AccountRole.TAX for line in arguments.lines)
-        case PostPayment():
-            return False
+__all__ = ["Booking", "Draft", "Place", "Wanted", "booked_on"]
 
 
 def _says_the_same(earlier: Wish, wanted: Wanted, arguments: Arguments, needs: tuple[str, ...]) -> bool:
@@ -243,38 +172,19 @@ class Draft:
         entity = self.find_route(ref, country, currency)
         if entity is None:
             place = self.place(ref.id, *BOOKED_AS.get(ref.kind, ()))
-            self.problem(self._gone(ref, place.entity, money) if place else self._no_route(ref, country, currency, money))
+            self.problem(
+                refusals.entity_gone(ref, place.entity, money)
+                if place
+                else refusals.no_route(ref, self.origin_of(ref), (country, currency), money)
+            )
         return entity
 
     def declared(self, place: Place, ref: ObjectRef, money: Money | None = None) -> EntityRules | None:
         """Return the entity where ``ref`` or what it follows was booked; adds a problem if it is declared no longer."""
         entity = self._entity_at(place)
         if entity is None:
-            self.problem(self._gone(ref, place.entity, money))
+            self.problem(refusals.entity_gone(ref, place.entity, money))
         return entity
-
-    def _gone(self, ref: ObjectRef, name: str, money: Money | None) -> Problem:
-        return Problem(
-            CaseClass.UNMAPPED_ACCOUNT,
-            "decide.entity_gone",
-            f"{ref.key} was booked in the books of entity {name!r}, which the configuration does not declare any more.",
-            f"Declare entity {name!r} again, with its books, until nothing of it is open; new facts go where the routes send them.",
-            money,
-            releases_on=f"entity/{name}",
-            entity=name,
-        )
-
-    def _no_route(self, ref: ObjectRef, country: str, currency: str, money: Money | None) -> Problem:
-        origin = self.origin_of(ref)
-        where = f"connection {origin.connection!r}, account {origin.account!r}, country {country!r}, currency {currency!r}"
-        return Problem(
-            CaseClass.UNMAPPED_ACCOUNT,
-            "decide.no_route",
-            f"No route sends {ref.key} to a legal entity: {where}.",
-            "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
-            money,
-            releases_on=f"route/{origin.connection}",
-        )
 
     def customer(self, customer_id: str) -> e.Customer | None:
         """Return the customer that survived all merges, or None and wait for it."""
@@ -412,34 +322,15 @@ class Draft:
             self._summary.extend(kept)
 
     def _changed(self, wanted: Wanted, booked: str, entity: str) -> None:
-        self.problem(
-            Problem(
-                CaseClass.AMOUNT_MISMATCH,
-                "decide.changed_after_posting",
-                f"{self.event.subject.key} was changed at the source after {booked}.",
-                "Correct it at the source by a credit note, or correct the document in the target and waive this case.",
-                _money_of(wanted.arguments),
-                entity=entity,
-            )
-        )
+        self.problem(refusals.changed_after_posting(self.event.subject, booked, entity, money_of(wanted.arguments)))
 
     def _open_day(self, entity: EntityRules, key: str, arguments: Booking) -> Booking | None:
         day = booked_on(arguments)
-        locked_until = entity.last_locked_day(is_document=isinstance(arguments, PostDocument), is_taxed=_is_taxed(arguments))
+        locked_until = entity.last_locked_day(is_document=isinstance(arguments, PostDocument), is_taxed=is_taxed(arguments))
         open_day = first_open_day(day, locked_until)
         if open_day == day:
             return arguments
         if entity.locked_period_policy is LockedPeriodPolicy.FIRST_OPEN_DAY:
-            return _moved(arguments, open_day)
-        self.problem(
-            Problem(
-                CaseClass.PERIOD_LOCKED,
-                "decide.period_locked",
-                f"{key} is dated {day}, and the books of {entity.name} are locked until {locked_until}.",
-                "Reopen the period, or let the entity book late facts on the first open day.",
-                _money_of(arguments),
-                releases_on=f"period/{entity.name}/{day.isoformat()}",
-                entity=entity.name,
-            )
-        )
+            return moved_to(arguments, open_day)
+        self.problem(refusals.period_locked(key, day, entity, locked_until, money_of(arguments)))
         return None

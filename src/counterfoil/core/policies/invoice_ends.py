@@ -13,7 +13,7 @@ from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.proportion import less_lines, scale_lines
 
-from .bills import Bill, posted_document
+from .bills import Bill, booked_lines, posted_document
 from .booking import RECEIVABLE, Posted
 from .draft import Wanted
 from .lines import document_lines
@@ -101,7 +101,8 @@ def _credited_by(bill: Bill, note_id: str) -> tuple[DocumentLine, ...] | None:
     if note.state is e.CreditNoteState.VOID or not before:
         return ()
     posted = posted_document(draft, "credit_note", note.id)
-    made = posted[0] if posted else document_lines(draft, bill.books.entity, note.lines)
+    booked = booked_lines(draft, bill.invoice, bill.books.entity)
+    made = posted[0] if posted else document_lines(draft, bill.books.entity, note.lines, booked)
     if made is None:
         return None
     lines = made.lines

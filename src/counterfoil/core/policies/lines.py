@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from counterfoil.core.canonical import entities as e
@@ -34,16 +34,38 @@ def negated(lines: Sequence[DocumentLine]) -> tuple[DocumentLine, ...]:
     )
 
 
-def document_lines(draft: Draft, entity: EntityRules, lines: Sequence[e.InvoiceLine]) -> Lines | None:
-    """Return the lines, after discount; None if a product is not known yet or something is unmapped (all of it is reported at once)."""
+@dataclass(frozen=True, slots=True)
+class BookedLine:
+    """How a line of an invoice was booked: its account and product, and the target's tax of each of the source's taxes (empty: none)."""
+
+    account: Account
+    product_id: str
+    taxes: Mapping[tuple[str, bool], str]
+
+
+def booked_line(line: e.InvoiceLine, booked: DocumentLine) -> BookedLine:
+    """Return how a line was booked. A tax of the source that was left out as it says nothing is told by its amount of zero."""
+    left, taxes = list(booked.taxes), dict[tuple[str, bool], str]()
+    for number, tax in enumerate(line.taxes):
+        is_next = bool(left) and (len(left) == len(line.taxes) - number or abs(left[0].amount) == abs(tax.amount))
+        taxes[tax.rate_id, tax.is_inclusive] = left.pop(0).target_tax if is_next else ""
+    return BookedLine(booked.account, booked.product_id, taxes)
+
+
+def document_lines(
+    draft: Draft, entity: EntityRules, lines: Sequence[e.InvoiceLine], booked: Mapping[str, BookedLine] | None = None
+) -> Lines | None:
+    """Return the lines, after discount; None if a product is not known yet or something is unmapped (all of it is reported at once).
+
+    A line that credits one of ``booked`` (by id) goes to its account and taxes, whatever is mapped by now.
+    """
     made: list[DocumentLine] = []
     needs: list[str] = []
     is_complete = True
     for line in lines:
-        product = _product(draft, line)
-        account = _account(draft, entity, line, product) if product is not None or not line.product_id else None
-        product_id = _product_id(draft, entity, line)
-        taxes = _taxes(draft, entity, line)
+        as_booked = (booked or {}).get(line.of_line_id)
+        account, product_id = _sold(draft, entity, line) if as_booked is None else (as_booked.account, as_booked.product_id)
+        taxes = _taxes(draft, entity, line, as_booked)
         if account is None or product_id is None or taxes is None:
             is_complete = False
             continue
@@ -62,6 +84,13 @@ def document_lines(draft: Draft, entity: EntityRules, lines: Sequence[e.InvoiceL
             )
         )
     return Lines(tuple(made), tuple(needs)) if is_complete else None
+
+
+def _sold(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> tuple[Account | None, str | None]:
+    """Return account and product of a line as they are mapped now, each None if it cannot be told."""
+    product = _product(draft, line)
+    account = _account(draft, entity, line, product) if product is not None or not line.product_id else None
+    return account, _product_id(draft, entity, line)
 
 
 def _product(draft: Draft, line: e.InvoiceLine) -> e.Product | None:
@@ -118,11 +147,13 @@ def _account(draft: Draft, entity: EntityRules, line: e.InvoiceLine, product: e.
     return None
 
 
-def _taxes(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> tuple[DocumentTax, ...] | None:
+def _taxes(draft: Draft, entity: EntityRules, line: e.InvoiceLine, booked: BookedLine | None) -> tuple[DocumentTax, ...] | None:
     taxes: list[DocumentTax] = []
     is_complete = True
     for tax in line.taxes:
-        target = target_tax(draft, entity, tax)
+        target = booked.taxes.get((tax.rate_id, tax.is_inclusive)) if booked is not None else None
+        if target is None:
+            target = target_tax(draft, entity, tax)
         if target is None:
             is_complete = False
         elif target:

@@ -76,6 +76,7 @@ def note_line(line: NoteLine, currency: str, rates: Mapping[str, TaxRate], credi
         price_id=canonical(price),
         period_start=optional_instant(period.start if period else None),
         period_end=optional_instant(period.end if period else None),
+        of_line_id=canonical(line.invoice_line_item) if line.invoice_line_item else "",
     )
 
 

@@ -1,0 +1,62 @@
+"""Problems of things that cannot be booked where, when or as they would have to be."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.money import Money
+
+from .decision import CaseClass, Origin, Problem
+from .rules import EntityRules
+
+
+def entity_gone(ref: ObjectRef, name: str, money: Money | None) -> Problem:
+    """Return the problem of something that was booked, or follows what was, in an entity that is declared no longer."""
+    return Problem(
+        CaseClass.UNMAPPED_ACCOUNT,
+        "decide.entity_gone",
+        f"{ref.key} was booked in the books of entity {name!r}, which the configuration does not declare any more.",
+        f"Declare entity {name!r} again, with its books, until nothing of it is open; new facts go where the routes send them.",
+        money,
+        releases_on=f"entity/{name}",
+        entity=name,
+    )
+
+
+def no_route(ref: ObjectRef, origin: Origin, by: tuple[str, str], money: Money | None) -> Problem:
+    """Return the problem of something no route sends anywhere; ``by``: the country and the currency it was routed by."""
+    where = f"connection {origin.connection!r}, account {origin.account!r}, country {by[0]!r}, currency {by[1]!r}"
+    return Problem(
+        CaseClass.UNMAPPED_ACCOUNT,
+        "decide.no_route",
+        f"No route sends {ref.key} to a legal entity: {where}.",
+        "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
+        money,
+        releases_on=f"route/{origin.connection}",
+    )
+
+
+def changed_after_posting(ref: ObjectRef, booked: str, entity: str, money: Money | None) -> Problem:
+    """Return the problem of something that is another at the source than it was when it was booked."""
+    return Problem(
+        CaseClass.AMOUNT_MISMATCH,
+        "decide.changed_after_posting",
+        f"{ref.key} was changed at the source after {booked}.",
+        "Correct it at the source by a credit note, or correct the document in the target and waive this case.",
+        money,
+        entity=entity,
+    )
+
+
+def period_locked(key: str, day: date, entity: EntityRules, locked_until: date | None, money: Money | None) -> Problem:
+    """Return the problem of a booking on a locked day, where the entity parks such."""
+    return Problem(
+        CaseClass.PERIOD_LOCKED,
+        "decide.period_locked",
+        f"{key} is dated {day}, and the books of {entity.name} are locked until {locked_until}.",
+        "Reopen the period, or let the entity book late facts on the first open day.",
+        money,
+        releases_on=f"period/{entity.name}/{day.isoformat()}",
+        entity=entity.name,
+    )
