@@ -281,6 +281,7 @@ class Connector:
 
     ``whereabouts`` finds out what people deleted or merged in a target; with it and ``source``, which reports its documents, what people do
     to them is watched.
+    ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
     """
 
     name: str
@@ -292,3 +293,4 @@ class Connector:
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None
     whereabouts: Whereabouts | None = None
+    booking_settings: tuple[str, ...] = ()

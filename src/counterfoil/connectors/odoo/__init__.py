@@ -56,4 +56,5 @@ CONNECTOR = Connector(
     },
     sandbox=_sandbox,
     whereabouts=whereabouts,
+    booking_settings=("database", "namespace", "companies"),
 )

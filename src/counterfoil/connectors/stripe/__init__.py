@@ -27,4 +27,12 @@ def _sandbox(*args: Any, **kwargs: Any) -> Any:
     return StripeSandbox(*args, **kwargs)
 
 
-CONNECTOR = Connector(name="stripe", config=StripeConfig, intake=StripeIntake, http=_client, source=StripeSource(), sandbox=_sandbox)
+CONNECTOR = Connector(
+    name="stripe",
+    config=StripeConfig,
+    intake=StripeIntake,
+    http=_client,
+    source=StripeSource(),
+    sandbox=_sandbox,
+    booking_settings=("account", "accounts", "sku_key", "group_key"),
+)
