@@ -28,6 +28,7 @@ COMMANDS: dict[str, list[str]] = {
     "memory": ["-m", "benchmarks.memory"],
     "replay": ["-m", "benchmarks.replay"],
     "history": ["-m", "benchmarks.history"],
+    "prove": ["-m", "benchmarks.prove"],
 }
 TIMEOUT_S = 900
 END_TIMEOUT_S = 60

@@ -37,6 +37,7 @@ NOTES: dict[str, dict[str, str]] = {
         "poll_interval_s": "how often every source is read, as the net under the webhooks",
         "capture_interval_s": "how often changes are read out of the books",
         "wait_limit_s": "what waits longer for an object of its source becomes a case (payouts: a day at least, disputes three)",
+        "prove_interval_s": "how often `counterfoil prove` is made by itself, for this month and the last one while it is open; 0: never",
         "sweep_interval_s": "how often everything posted is looked for in the books, for what was deleted or merged there",
         "stop_wait_s": "asked to stop, a worker lets what is under way end for so long; then it is cut short and handed to other workers",
     },

@@ -15,7 +15,8 @@ import structlog
 from counterfoil.app.changed_modes import refuse_changed_modes
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
-from counterfoil.app.rules import declared_rules, rules_source
+from counterfoil.app.proving.daily import Prover
+from counterfoil.app.rules import rules_source
 from counterfoil.app.settings import Connection, Settings
 from counterfoil.core.canonical.commands import Command
 from counterfoil.delivery.resting import Rest, TargetLink
@@ -33,7 +34,7 @@ from counterfoil.kit.windows import closed_until
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import agenda, outbox_due, rechecks, work
+from counterfoil.store import agenda, outbox_due, proofs, rechecks, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -123,7 +124,7 @@ class Hub:
             raise ValueError("these settings are for taking deliveries alone; load all of them to work")
         async with self.pool.connection() as conn:
             await refuse_changed_modes(conn, self.rules)
-        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared_rules(self.settings))
+        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered)
         member.start()
         self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows, clock=self.clock)
         await self.engine.start()
@@ -179,6 +180,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
+    prover = Prover(hub.settings, hub.pool, hub.clock, timedelta(seconds=settings.prove_interval_s))
     relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
@@ -196,6 +198,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         "watch": watcher.turn,
         relearning.STAGE: relearner.turn,
         work.BOOKS: changes.turn,
+        proofs.STAGE: prover.turn,
     }
 
 
@@ -211,7 +214,7 @@ def _watched_books(hub: Hub) -> dict[str, Books]:
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    keys: list[Key] = [("heal", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all")]
+    keys: list[Key] = [("heal", "all"), ("prove", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all")]
     keys += [("poll", name) for name in hub.sources]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [(work.BOOKS, name) for name in _watched_books(hub)]

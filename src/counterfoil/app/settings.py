@@ -47,6 +47,7 @@ class HubSettings(_Strict):
     poll_interval_s: float = Field(default=60.0, gt=0)
     capture_interval_s: float = Field(default=60.0, gt=0)
     sweep_interval_s: float = Field(default=3600.0, gt=0)
+    prove_interval_s: float = Field(default=86400.0, ge=0)
     stop_wait_s: float = Field(default=10.0, ge=0)
     wait_limit_s: float = Field(default=3600.0, gt=0)
 

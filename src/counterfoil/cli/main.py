@@ -18,6 +18,7 @@ from counterfoil.cli import (
     key,
     mapping,
     migrate,
+    prove,
     replay,
     restore,
     sandbox,
@@ -42,6 +43,7 @@ app.command("up")(up.up)
 app.command("init")(init.init)
 app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
+app.command("prove")(prove.prove)
 app.command("status")(status.status)
 app.command("top")(top.top)
 app.command("trace")(trace.trace)

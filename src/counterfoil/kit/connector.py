@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from counterfoil.core.canonical.commands import Account, Command, CommandKind
 from counterfoil.core.canonical.events import Fact
 from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.proving.items import Item, Period
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -167,6 +168,15 @@ Whereabouts = Callable[[Context, Mapping[str, str]], Awaitable[Mapping[str, str]
 merged into that one, empty where it is gone. Ids of kinds it cannot tell of are left out. Cheap: existence only, nothing is read."""
 
 
+SourceProof = Callable[[Any, Period], AsyncIterator[Item]]
+"""source_proof(settings, period): everything a source says of a month and of now, read by a client that shares no code with the connector's
+own. Raises TransientError, SetupError."""
+
+BooksProof = Callable[[Any, str, Period, Sequence[str]], AsyncIterator[Item]]
+"""books_proof(settings, entity, period, processors): the same of an entity's books; ``processors``: the connections whose clearing
+accounts and payment journals count."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryOf:
     """How one kind of command is delivered. ``resolve`` settles commands whose outcome is unknown: it must never act twice.
@@ -281,7 +291,8 @@ class Connector:
 
     ``whereabouts`` finds out what people deleted or merged in a target; with it and ``source``, which reports its documents, what people do
     to them is watched.
-    ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
+
+    ``source_proof`` and ``books_proof`` read what ``counterfoil prove`` compares.
     """
 
     name: str
@@ -293,4 +304,5 @@ class Connector:
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None
     whereabouts: Whereabouts | None = None
-    booking_settings: tuple[str, ...] = ()
+    source_proof: SourceProof | None = None
+    books_proof: BooksProof | None = None

@@ -11,27 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.proving.totals import WORDS
 from counterfoil.store import views
 
-from .totals import Kind, Proof, TotalRow
+from .totals import Proof, TotalRow
 
-WORDS: dict[Kind, str] = {
-    Kind.INVOICE: "Invoices",
-    Kind.CREDIT_NOTE: "Credit notes",
-    Kind.TAX: "Tax on documents",
-    Kind.OPEN_INVOICE: "Open on invoices",
-    Kind.PAYMENT: "Payments",
-    Kind.OUT_OF_BAND_PAYMENT: "Paid out of band",
-    Kind.REFUND: "Refunds",
-    Kind.OUT_OF_BAND_REFUND: "Refunded out of band",
-    Kind.DISPUTE: "Disputed funds withdrawn",
-    Kind.DISPUTE_LOST: "Disputes lost",
-    Kind.FEE: "Processor fees",
-    Kind.ADJUSTMENT: "Other balance movements",
-    Kind.PAYOUT: "Payouts",
-    Kind.WRITE_OFF: "Written off",
-    Kind.CUSTOMER_CREDIT: "Customer credit in hand",
-}
 RIGHT, WRONG = "green", "bold red"
 
 

@@ -14,5 +14,4 @@ CONNECTOR = Connector(
     target=FilesTarget(),
     deliver=DELIVER,
     sandbox=FilesSandbox,
-    booking_settings=("namespace", "time_zone"),
 )

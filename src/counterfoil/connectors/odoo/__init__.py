@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from counterfoil.connectors.odoo import deliver_documents, deliver_entries, deliver_master, deliver_matches, deliver_payments
@@ -11,6 +12,7 @@ from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
 from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.proving.items import Item, Period
 from counterfoil.kit.connector import Connector, DeliveryOf
 
 _ABSENT = (
@@ -27,6 +29,13 @@ def _sandbox(*args: Any, **options: Any) -> Any:
     from counterfoil.connectors.odoo.sandbox import OdooSandbox
 
     return OdooSandbox(*args, **options)
+
+
+def _books_proof(settings: OdooConfig, entity: str, period: Period, processors: Sequence[str]) -> AsyncIterator[Item]:
+    """Read books for the proof; its plain client is loaded only when one is made."""
+    from counterfoil.connectors.odoo.proof import items
+
+    return items(settings, entity, period, processors)
 
 
 _DOCUMENT = DeliveryOf(deliver_documents.send, deliver_documents.send, _ABSENT, batch_size_max=200)
@@ -56,5 +65,5 @@ CONNECTOR = Connector(
     },
     sandbox=_sandbox,
     whereabouts=whereabouts,
-    booking_settings=("database", "namespace", "companies"),
+    books_proof=_books_proof,
 )

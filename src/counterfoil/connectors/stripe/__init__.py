@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.core.proving.items import Item, Period
 from counterfoil.kit.connector import Connector
 
 from .config import StripeConfig, StripeIntake
@@ -27,6 +29,13 @@ def _sandbox(*args: Any, **kwargs: Any) -> Any:
     return StripeSandbox(*args, **kwargs)
 
 
+def _source_proof(settings: StripeConfig, period: Period) -> AsyncIterator[Item]:
+    """Read an account for the proof; its plain client is loaded only when one is made."""
+    from .proof import items
+
+    return items(settings, period)
+
+
 CONNECTOR = Connector(
     name="stripe",
     config=StripeConfig,
@@ -34,5 +43,5 @@ CONNECTOR = Connector(
     http=_client,
     source=StripeSource(),
     sandbox=_sandbox,
-    booking_settings=("account", "accounts", "sku_key", "group_key"),
+    source_proof=_source_proof,
 )

@@ -1,0 +1,164 @@
+"""Which sources and books belong together, and the proof of each such group for a month. The hub itself is asked only what is unfinished.
+
+A source whose facts go to several entities is proven with all of them together: what one has too much another lacks.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from counterfoil.app.settings import Settings
+from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, RECENT, Apart, Item, Ledger, Line, Period, month
+from counterfoil.kit.errors import SetupError
+from counterfoil.store import flight
+from counterfoil.store.pool import Pool
+
+APART_MAX = 1000
+"""Documents named of each group, those with most money first; all of them count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entities and the source connections whose facts they take, together."""
+
+    entities: tuple[str, ...]
+    connections: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return " + ".join(self.entities)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The proof of a group. ``apart``: the documents with most money on which the sides do not agree; the counts are of all."""
+
+    group: Group
+    period: str
+    lines: tuple[Line, ...]
+    apart: tuple[Apart, ...]
+    differences: int
+    explained: int
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every amount agrees, but for what is explained."""
+        return self.differences == 0
+
+
+def groups(settings: Settings) -> tuple[Group, ...]:
+    """Return the groups that can be proven: with at least one source and books that have clients of their own for it."""
+    able = {name for name, one in settings.connections.items() if one.connector.source_proof is not None}
+    links: list[tuple[set[str], set[str]]] = []
+    for entity, declared in settings.entities.items():
+        if settings.connections[declared.target].connector.books_proof is None:
+            continue
+        mine = {route.connection for route in settings.routes if route.entity == entity}
+        entities, sources = {entity}, able if "" in mine else mine & able
+        for other in [one for one in links if one[1] & sources]:
+            entities, sources = entities | other[0], sources | other[1]
+            links.remove(other)
+        links.append((entities, sources))
+    return tuple(Group(tuple(sorted(entities)), tuple(sorted(sources))) for entities, sources in links if sources)
+
+
+def chosen(settings: Settings, entity: str) -> tuple[Group, ...]:
+    """Return the groups to be proven: all, or the one an entity is in.
+
+    Raises:
+        SetupError: there is no such entity, or nothing that can be proven.
+    """
+    if entity and entity not in settings.entities:
+        known = ", ".join(settings.entities) or "none"
+        raise SetupError(f"there is no entity {entity!r}; declared: {known}", code="prove.entity")
+    found = tuple(one for one in groups(settings) if not entity or entity in one.entities)
+    if not found:
+        raise SetupError(
+            "no source and books here can be read for a proof; a source is routed to an entity by [[routes]]", code="prove.nothing"
+        )
+    return found
+
+
+def period_of(settings: Settings, group: Group, text: str) -> Period:
+    """Return a month (``2026-10``) in the group's zone.
+
+    Raises:
+        SetupError: it is no month.
+    """
+    zone = ZoneInfo(settings.entities[group.entities[0]].time_zone)
+    try:
+        return month(text, zone)
+    except ValueError:
+        raise SetupError(f"{text!r} is no month; write one as 2026-10", code="prove.period") from None
+
+
+async def prove(settings: Settings, pool: Pool, group: Group, period: Period) -> Proof:
+    """Read both sides of a group as they stand now and compare them.
+
+    Raises:
+        TransientError: a side gave no answer. SetupError: it refused the key.
+    """
+    ledger = await read(settings, group, period)
+    async with pool.connection() as conn:
+        unfinished = await flight.unfinished(conn)
+    return summed(group, ledger, unfinished)
+
+
+async def read(settings: Settings, group: Group, period: Period) -> Ledger:
+    """Return both sides of a group, joined; raises as :func:`prove`."""
+    ledger = Ledger(period)
+    for connection in group.connections:
+        async for item in _source(settings, connection, period):
+            ledger.add_source(item)
+    for entity in group.entities:
+        async for item in _books(settings, entity, period, group.connections):
+            ledger.add_books(item)
+    return ledger
+
+
+def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
+    """Return the proof of two sides that were read; ``unfinished``: ids of the source the hub has not finished."""
+    on_the_way = {*unfinished, RECENT}
+    if unfinished:  # what stands now is not of one document
+        on_the_way |= {OPEN_DISPUTES, *(f"{connection} {BALANCE}" for connection in group.connections)}
+    lines = ledger.lines(ledger.apart(on_the_way))
+    counts = {True: 0, False: 0}
+    for one in ledger.apart(on_the_way):
+        counts[one.is_difference] += 1
+    gravest = heapq.nsmallest(APART_MAX, ledger.apart(on_the_way), key=lambda one: (not one.is_difference, -abs(one.difference.minor)))
+    return Proof(group, str(ledger.period), lines, tuple(gravest), counts[True], counts[False])
+
+
+async def _source(settings: Settings, connection: str, period: Period) -> AsyncIterator[Item]:
+    declared = settings.connections[connection]
+    if declared.connector.source_proof is None:
+        return
+    async for item in declared.connector.source_proof(declared.settings, period):
+        yield _named(item, connection)
+
+
+async def _books(settings: Settings, entity: str, period: Period, connections: Sequence[str]) -> AsyncIterator[Item]:
+    declared = settings.connections[settings.entities[entity].target]
+    if declared.connector.books_proof is None:
+        return
+    async for item in declared.connector.books_proof(declared.settings, entity, period, connections):
+        yield item
+
+
+def _named(item: Item, connection: str) -> Item:
+    """Return an item of a source's balance under the connection's name, as the books have its clearing account."""
+    return replace(item, id=f"{connection} {BALANCE}") if item.id == BALANCE else item
+
+
+def months(today: date, locked_until: Mapping[str, date | None], group: Group) -> tuple[str, ...]:
+    """Return the months proven by themselves: this one, and the last one unless all its books are locked."""
+    first = today.replace(day=1)
+    last = date(first.year - (first.month == 1), (first.month - 2) % 12 + 1, 1)
+    locks = [locked_until.get(entity) for entity in group.entities]
+    is_locked = all(lock is not None and lock >= date.fromordinal(first.toordinal() - 1) for lock in locks)
+    return (f"{first:%Y-%m}",) if is_locked else (f"{last:%Y-%m}", f"{first:%Y-%m}")

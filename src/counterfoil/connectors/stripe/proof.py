@@ -1,0 +1,192 @@
+"""Stripe's side of the proof: what happened in a month and what stands now, read object by object by the plain client.
+
+It knows nothing of how the connector beside it reads Stripe. Sources: https://docs.stripe.com/api/invoices/object (total, amount_remaining,
+pre_payment_credit_notes_amount, amount_paid_off_stripe), https://docs.stripe.com/reports/balance-transaction-types,
+https://docs.stripe.com/api/balance.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from counterfoil.connectors.stripe.config import StripeConfig
+from counterfoil.connectors.stripe.plain import StripePlain, StripePlainError
+from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, RECENT, Item, Period
+from counterfoil.core.proving.totals import Kind
+from counterfoil.kit.errors import SetupError, TransientError
+
+Object = dict[str, Any]
+
+DRAFT_MAX = timedelta(days=45)
+"""A document of the month was made at most so long before: an older one that is voided or written off in it shows in what stands now."""
+PAYOUT_TYPES = frozenset({"payout", "payout_failure", "payout_cancel"})
+FEE_TYPES = frozenset({"stripe_fee", "tax_fee", "stripe_fx_fee", "network_cost"})
+EXPLAINED_TYPES = frozenset({"charge", "payment", "refund", "payment_refund", "refund_failure", "payment_failure_refund"})
+"""Types of balance transactions whose amount is a payment's or a refund's; only their fee is a movement of its own."""
+RETURN_TYPES = frozenset({"refund_failure", "payment_failure_refund"})
+DISPUTE_CATEGORIES = frozenset({"dispute", "dispute_reversal"})
+UNDECIDED = frozenset({"needs_response", "under_review"})
+PARTS = {"ISK": 100, "UGX": 100}
+TIMES = {"MGA": 100}
+"""Currencies that Stripe counts in other units than ISO 4217 (https://docs.stripe.com/currencies#special-cases)."""
+RECENT_S = 600.0
+"""What happened so shortly before may be on its way to the books."""
+
+
+async def items(settings: StripeConfig, period: Period) -> AsyncIterator[Item]:
+    """Yield everything an account says of a month and of now.
+
+    Raises:
+        TransientError: Stripe gave no answer. SetupError: it refused the key.
+    """
+    try:
+        async with StripePlain(settings.base_url, settings.api_key.get_secret_value()) as api:
+            reader = _Reader(api, period)
+            for part in (reader.credit_notes, reader.invoices, reader.charges, reader.balance, reader.refunds, reader.standing):
+                async for item in part():
+                    yield item
+    except StripePlainError as error:
+        if 400 <= error.status < 500:
+            raise SetupError(f"Stripe refused: {error}", code="prove.refused") from error
+        raise TransientError(f"Stripe cannot be read: {error}", code="prove.unreachable") from error
+
+
+class _Reader:
+    """Reads one account."""
+
+    def __init__(self, api: StripePlain, period: Period) -> None:
+        self._api = api
+        self._period = period
+        self._credited: dict[str, int] = {}
+        self._returned: dict[str, date] = {}
+        self._under_way: set[str] = set()
+
+    def _on(self, seconds: int) -> date:
+        return datetime.fromtimestamp(seconds, UTC).astimezone(self._period.zone).date()
+
+    def _of(self, seconds: int, *ids: str) -> tuple[str, ...]:
+        """Return what explains an item that is not booked: what it belongs to, or that it happened just now."""
+        return (*ids, RECENT) if seconds > clock.time() - RECENT_S else ids
+
+    def _every(self, path: str, back: timedelta = DRAFT_MAX, **parameters: Any) -> AsyncIterator[Object]:
+        first, after = (datetime.combine(day, time(), self._period.zone) for day in (self._period.first, self._period.after))
+        created = {"gte": int((first - back).timestamp()), "lt": int(after.timestamp())}
+        return self._api.every(path, created=created, **parameters)
+
+    async def credit_notes(self) -> AsyncIterator[Item]:
+        """Yield credit notes with their tax. A voided one was issued, too, and is taken back by an invoice."""
+        async for note in self._every("/v1/credit_notes"):
+            id, name, currency = note["id"], note["number"] or "", note["currency"]
+            issued = self._on(note.get("effective_at") or note["created"])
+            yield _item(Kind.CREDIT_NOTE, currency, note["total"], id, issued, name, self._of(note["created"], note["invoice"]))
+            if note["out_of_band_amount"]:
+                yield _item(Kind.OUT_OF_BAND_REFUND, currency, note["out_of_band_amount"], id, issued, name)
+            yield _item(Kind.TAX, currency, -_tax(note), id, issued, name)
+            if note["status"] == "void":
+                voided = self._on(note["voided_at"] or note["created"])
+                yield _item(Kind.INVOICE, currency, note["total"], id, voided, name)
+                yield _item(Kind.TAX, currency, _tax(note), id, voided, name)
+            else:
+                self._credited[note["invoice"]] = self._credited.get(note["invoice"], 0) + _tax(note)
+
+    async def invoices(self) -> AsyncIterator[Item]:
+        """Yield invoices with their tax, what was paid on them outside of Stripe, and what takes voided ones back."""
+        async for invoice in self._every("/v1/invoices"):
+            if invoice["status_transitions"]["finalized_at"] is not None:  # a draft is no document
+                for item in self._invoice(invoice):
+                    yield item
+
+    def _invoice(self, invoice: Object) -> Iterator[Item]:
+        moments = invoice["status_transitions"]
+        id, name, currency, total = invoice["id"], invoice["number"] or "", invoice["currency"], invoice["total"]
+        issued = self._on(moments["finalized_at"])
+        kind, mirror = (Kind.INVOICE, Kind.CREDIT_NOTE) if total >= 0 else (Kind.CREDIT_NOTE, Kind.INVOICE)
+        of = self._of(moments["finalized_at"], invoice["customer"])
+        yield _item(kind, currency, abs(total), id, issued, name, of)
+        yield _item(Kind.TAX, currency, _tax(invoice), id, issued, name)
+        if invoice["status"] == "void":
+            voided = self._on(moments["voided_at"])
+            rest = abs(total) - invoice["pre_payment_credit_notes_amount"]
+            if rest > 0 or total == 0:
+                yield _item(mirror, currency, rest, id, voided, name)
+                yield _item(Kind.TAX, currency, self._credited.get(id, 0) - _tax(invoice), id, voided, name)
+        if invoice.get("amount_paid_off_stripe"):
+            yield _item(Kind.OUT_OF_BAND_PAYMENT, currency, invoice["amount_paid_off_stripe"], id, self._on(moments["paid_at"]), name)
+
+    async def charges(self) -> AsyncIterator[Item]:
+        """Yield what was captured, on the day it moved the balance."""
+        async for charge in self._every("/v1/charges", expand=["data.balance_transaction"]):
+            if charge["status"] == "pending" and charge["balance_transaction"]:  # a bank debit is booked when it succeeds
+                self._under_way.add(charge["balance_transaction"]["id"])
+            if charge["status"] == "succeeded" and charge["captured"]:
+                moved = charge["balance_transaction"]
+                when = moved["created"] if isinstance(moved, dict) else charge["created"]
+                of = self._of(when, charge["customer"] or "")
+                yield _item(Kind.PAYMENT, charge["currency"], charge["amount_captured"], charge["id"], self._on(when), "", of)
+
+    async def refunds(self) -> AsyncIterator[Item]:
+        """Yield refunds, and those that came back, on the day the money did."""
+        async for refund in self._every("/v1/refunds"):
+            if refund["balance_transaction"]:
+                on, of = self._on(refund["created"]), self._of(refund["created"], refund["charge"] or "")
+                yield _item(Kind.REFUND, refund["currency"], refund["amount"], refund["id"], on, "", of)
+            back = refund.get("failure_balance_transaction")
+            if back in self._returned:
+                yield _item(Kind.PAYMENT, refund["currency"], refund["amount"], refund["id"], self._returned[back])
+
+    async def balance(self) -> AsyncIterator[Item]:
+        """Yield what moved the balance without being a payment or a refund."""
+        async for moved in self._every("/v1/balance_transactions"):
+            for item in self._movement(moved):
+                yield item
+
+    def _movement(self, moved: Object) -> Iterator[Item]:
+        id, currency, amount, on = moved["id"], moved["currency"], moved["amount"], self._on(moved["created"])
+        of = self._of(moved["created"], *([moved["source"]] if moved["source"] else []))
+        if id in self._under_way:
+            yield _item(Kind.CLEARING, currency, -moved["net"], BALANCE)
+            return
+        if moved["type"] in RETURN_TYPES:
+            self._returned[id] = on
+        kind = Kind.ADJUSTMENT
+        if moved["reporting_category"] in DISPUTE_CATEGORIES:
+            kind = Kind.DISPUTE
+        elif moved["type"] in PAYOUT_TYPES:
+            kind = Kind.PAYOUT
+        elif moved["type"] in FEE_TYPES:
+            kind = Kind.FEE
+        if moved["type"] not in EXPLAINED_TYPES:
+            yield _item(kind, currency, -amount, id, on, moved["source"] or "", of)
+        if moved["fee"]:
+            yield _item(Kind.FEE, currency, moved["fee"], id, on, moved["source"] or "", of)
+
+    async def standing(self) -> AsyncIterator[Item]:
+        """Yield what stands now: open and uncollectible invoices, customers' balances, disputes that are open, the balance."""
+        for status, kind in (("open", Kind.OPEN_INVOICE), ("uncollectible", Kind.WRITE_OFF)):
+            async for invoice in self._api.every("/v1/invoices", status=status):
+                yield _item(kind, invoice["currency"], invoice["amount_remaining"], invoice["id"], None, invoice["number"] or "")
+        async for customer in self._api.every("/v1/customers"):
+            if customer["balance"]:
+                yield _item(Kind.CUSTOMER_CREDIT, customer["currency"], -customer["balance"], customer["id"])
+        async for dispute in self._api.every("/v1/disputes"):
+            if dispute["status"] in UNDECIDED:
+                for moved in dispute["balance_transactions"]:
+                    yield _item(Kind.DISPUTED_FUNDS, moved["currency"], -moved["amount"], OPEN_DISPUTES)
+        balance = await self._api.get("/v1/balance")
+        for part in ("available", "pending"):
+            for share in balance[part]:
+                yield _item(Kind.CLEARING, share["currency"], share["amount"], BALANCE)
+                if part == "pending":
+                    yield _item(Kind.PENDING, share["currency"], share["amount"], BALANCE)
+
+
+def _item(kind: Kind, currency: str, minor: int, id: str, on: date | None = None, name: str = "", of: tuple[str, ...] = ()) -> Item:
+    code = currency.upper()
+    return Item(kind, code, minor * TIMES.get(code, 1) // PARTS.get(code, 1), id, on, name, of)
+
+
+def _tax(document: Object) -> int:
+    return sum(int(tax["amount"]) for tax in document["total_taxes"])

@@ -1,0 +1,145 @@
+"""What is compared: kinds of totals, a tally of amounts and counts, and the rows of the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a total is of. Every document of the source is counted once, and every document of the books by what it is.
+
+    An invoice of a negative total is a credit note in the books; a voided invoice is reversed there by a credit note of the void day, and a
+    voided credit note by an invoice: they are counted as what they are in the books.
+    """
+
+    INVOICE = "invoice"  # document totals
+    CREDIT_NOTE = "credit_note"  # document totals
+    TAX = "tax"  # tax in all of these documents, credit notes negative
+    OPEN_INVOICE = "open_invoice"  # what customers still owe on invoices
+    PAYMENT = "payment"  # gross, through the processor; also refunds that came back
+    OUT_OF_BAND_PAYMENT = "out_of_band_payment"
+    REFUND = "refund"  # through the processor, also those that came back
+    OUT_OF_BAND_REFUND = "out_of_band_refund"
+    DISPUTE = "dispute"  # funds withdrawn less funds given back, in settlement currency
+    DISPUTE_LOST = "dispute_lost"  # in settlement currency
+    FEE = "fee"  # with tax on fees, in settlement currency
+    ADJUSTMENT = "adjustment"  # other movements of the processor's balance, in settlement currency
+    PAYOUT = "payout"  # less those that came back, in settlement currency
+    WRITE_OFF = "write_off"
+    CUSTOMER_CREDIT = "customer_credit"  # what customers have in hand
+    DISPUTED_FUNDS = "disputed_funds"  # withdrawn by disputes that are open, in settlement currency
+    CLEARING = "clearing"  # the processor's balance, available and pending
+    PENDING = "pending"  # the part of it that is pending; said for information, the books do not tell it apart
+
+
+WORDS: dict[Kind, str] = {
+    Kind.INVOICE: "Invoices",
+    Kind.CREDIT_NOTE: "Credit notes",
+    Kind.TAX: "Tax on documents",
+    Kind.OPEN_INVOICE: "Open on invoices",
+    Kind.PAYMENT: "Payments",
+    Kind.OUT_OF_BAND_PAYMENT: "Paid out of band",
+    Kind.REFUND: "Refunds",
+    Kind.OUT_OF_BAND_REFUND: "Refunded out of band",
+    Kind.DISPUTE: "Disputed funds withdrawn",
+    Kind.DISPUTE_LOST: "Disputes lost",
+    Kind.FEE: "Processor fees",
+    Kind.ADJUSTMENT: "Other balance movements",
+    Kind.PAYOUT: "Payouts",
+    Kind.WRITE_OFF: "Written off",
+    Kind.CUSTOMER_CREDIT: "Customer credit in hand",
+    Kind.DISPUTED_FUNDS: "Funds of open disputes",
+    Kind.CLEARING: "Balance of the processor",
+    Kind.PENDING: "of which pending",
+}
+"""What people call each kind."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """An amount in minor units and how many things make it up."""
+
+    minor: int = 0
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums by (currency, kind)."""
+
+    sums: dict[tuple[str, Kind], Sum] = field(default_factory=dict)
+
+    def add(self, currency: str, kind: Kind, minor: int, count: int = 1) -> None:
+        """Add an amount of a currency (any case) to a kind."""
+        found = self.sums.setdefault((currency.upper(), kind), Sum())
+        found.minor += minor
+        found.count += count
+
+
+@dataclass(frozen=True, slots=True)
+class TotalRow:
+    """One line of the proof: an entity's total of a kind in a currency, at the source and in the ERP."""
+
+    entity: str
+    currency: str
+    kind: Kind
+    source_minor: int
+    erp_minor: int
+    count_source: int
+    count_erp: int
+
+    @property
+    def difference_minor(self) -> int:
+        """ERP less source; zero is right."""
+        return self.erp_minor - self.source_minor
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether amount and number agree."""
+        return self.source_minor == self.erp_minor and self.count_source == self.count_erp
+
+
+@dataclass(frozen=True, slots=True)
+class ClearingRow:
+    """The settlement proof of one processor balance: available plus pending against the clearing account (domain: K2).
+
+    ``unsettled_minor``: the part of the balance that is of payments still under way (bank debits): they are booked when they succeed.
+    """
+
+    entity: str
+    currency: str
+    processor_minor: int
+    erp_minor: int
+    unsettled_minor: int = 0
+
+    @property
+    def difference_minor(self) -> int:
+        """Clearing account, with what is under way, less processor balance; zero is right."""
+        return self.erp_minor + self.unsettled_minor - self.processor_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Both sides, side by side."""
+
+    totals: tuple[TotalRow, ...]
+    clearing: tuple[ClearingRow, ...]
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether there is anything to compare and every amount and every number agrees."""
+        is_equal = all(row.is_equal for row in self.totals) and all(row.difference_minor == 0 for row in self.clearing)
+        return bool(self.totals) and bool(self.clearing) and is_equal
+
+
+def compare(entity: str, source: Tally, erp: Tally) -> tuple[TotalRow, ...]:
+    """Return one row for every currency and kind that either side knows, in a fixed order."""
+    order = {kind: position for position, kind in enumerate(Kind)}
+    keys: Iterable[tuple[str, Kind]] = sorted(source.sums.keys() | erp.sums.keys(), key=lambda key: (key[0], order[key[1]]))
+    rows = []
+    for currency, kind in keys:
+        here, there = source.sums.get((currency, kind), Sum()), erp.sums.get((currency, kind), Sum())
+        rows.append(TotalRow(entity, currency, kind, here.minor, there.minor, here.count, there.count))
+    return tuple(rows)

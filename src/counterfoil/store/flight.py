@@ -1,0 +1,20 @@
+"""What is on its way: the source's ids of everything that is not finished, for a proof that looks at both sides meanwhile. Read only."""
+
+from __future__ import annotations
+
+from .pool import Conn
+
+_UNFINISHED = """
+with named as (
+    select subject_id as id from command where state not in ('done', 'canceled')
+    union select substr(n.key, strpos(n.key, '/') + 1) from command c, unnest(c.needs) as n(key) where c.state not in ('done', 'canceled')
+    union select id from agenda
+    union select subject_id from wait
+)
+select distinct substr(id, strpos(id, ':') + 1) from named where id <> ''
+"""
+
+
+async def unfinished(conn: Conn) -> frozenset[str]:
+    """Return the ids, without the vendor's name, of what waits, is to be decided or posted, is being posted or parked, with its needs."""
+    return frozenset(row[0] for row in await (await conn.execute(_UNFINISHED)).fetchall())

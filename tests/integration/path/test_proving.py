@@ -1,0 +1,131 @@
+"""`counterfoil prove` on a live hub: both sides read by clients of their own, a planted difference found and drilled to its document."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.integration.path.house import House, house
+from tests.integration.path.test_traps_of_payments import paid
+
+from counterfoil.app.demo.entities import ENTITIES
+from counterfoil.app.proving.daily import Prover
+from counterfoil.app.proving.run import Proof, chosen, period_of, prove
+from counterfoil.core.proving.items import Apart, Why
+from counterfoil.core.proving.totals import Kind
+from counterfoil.kit.errors import SetupError
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hub(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """Yield a hub at work of this module's own: differences are planted in its books."""
+    async with house(module_database, Path(tmp_path_factory.mktemp("proving")), entities=ENTITIES[:1]) as made:
+        await made.tell()
+        yield made
+
+
+async def proven(hub: House, period: str = "2025-12") -> Proof:
+    """Return the proof of the American company's month."""
+    settings = hub.hub.settings
+    (group,) = chosen(settings, "US")
+    return await prove(settings, hub.hub.pool, group, period_of(settings, group, period))
+
+
+def wrong(proof: Proof) -> list[tuple[Kind, str, int, Why]]:
+    """Return what differs, in a fixed order."""
+    return sorted((one.kind, one.id, one.difference.minor, one.why) for one in proof.apart if one.is_difference)
+
+
+def line(proof: Proof, kind: Kind) -> tuple[int, int]:
+    """Return what both sides say of a kind."""
+    return next(((one.source_minor, one.books_minor) for one in proof.lines if one.kind is kind), (0, 0))
+
+
+async def test_both_sides_agree_after_a_month_of_all_sorts(hub: House) -> None:
+    stage = hub.stage()
+    await paid(stage, 10_000)  # paid by card
+    _, intent, _ = await paid(hub.stage(), 4_000)
+    await stage.api.post("/v1/refunds", payment_intent=intent, amount=1_500)
+    unpaid = await hub.bill(2_500)
+    voided = await hub.bill(1_200)
+    await stage.api.post(f"/v1/invoices/{voided['id']}/void")
+    await hub.tell()
+    proof = await proven(hub)
+    assert wrong(proof) == []
+    assert line(proof, Kind.INVOICE) == (17_700, 17_700)  # 100.00 + 40.00 + 25.00 + 12.00
+    assert line(proof, Kind.CREDIT_NOTE) == (1_200, 1_200)  # the void
+    assert line(proof, Kind.PAYMENT) == (14_000, 14_000)
+    assert line(proof, Kind.REFUND) == (1_500, 1_500)
+    assert line(proof, Kind.OPEN_INVOICE) == (2_500, 2_500)
+    assert line(proof, Kind.CLEARING)[0] == line(proof, Kind.CLEARING)[1] != 0
+    assert unpaid["id"]
+    assert await other_month(hub) == []
+
+
+async def other_month(hub: House) -> list[tuple[Kind, str, int, Why]]:
+    """Return what differs in a month in which nothing happened."""
+    proof = await proven(hub, "2025-10")
+    assert line(proof, Kind.INVOICE) == (0, 0)
+    return wrong(proof)
+
+
+async def test_another_price_in_the_books_is_found_down_to_the_document(hub: House) -> None:
+    invoice = await hub.bill(5_000)
+    await hub.tell()
+    key = f"counterfoil.invoice_stripe.{invoice['id']}"
+    hub.person("reset_to_draft", xid=key)
+    hub.person("edit_lines", xid=key, price_unit=51.0)
+    move = hub.document(f"invoice_stripe.{invoice['id']}")["id"]
+    await hub.plain.call("account.move", "action_post", [move])
+    proof = await proven(hub)
+    # 51.00 instead of 50.00, and as much more is open.
+    assert wrong(proof) == [(Kind.INVOICE, invoice["id"], 100, Why.AMOUNT), (Kind.OPEN_INVOICE, invoice["id"], 100, Why.AMOUNT)]
+    found: Apart = next(one for one in proof.apart if one.kind is Kind.INVOICE)
+    assert (found.source_minor, found.books_minor) == (5_000, 5_100)
+    assert found.books_name
+    assert found.source_name == invoice["number"]
+    hub.person("delete", xid=key)
+    proof = await proven(hub)
+    assert wrong(proof) == [(Kind.INVOICE, invoice["id"], -5_000, Why.MISSING), (Kind.OPEN_INVOICE, invoice["id"], -5_000, Why.MISSING)]
+
+
+async def test_money_a_person_entered_on_the_clearing_account_is_found(hub: House) -> None:
+    before = wrong(await proven(hub))
+    company = hub.provisioned.companies["US"].company_id
+    hub.person("enter", company_id=company, journal="MISC", debit="620000", credit="105601", amount=3.0)
+    after = [one for one in wrong(await proven(hub)) if one not in before]
+    assert [(kind, minor) for kind, _, minor, _ in after if kind is Kind.CLEARING] == [(Kind.CLEARING, -300)]
+
+
+async def test_a_daily_proof_tells_what_differs_and_closes_it_when_it_agrees(hub: House) -> None:
+    prover = Prover(hub.hub.settings, hub.hub.pool, hub.clock, timedelta(days=1))
+    invoice = await hub.bill(6_000)
+    await hub.tell()
+    key = f"counterfoil.invoice_stripe.{invoice['id']}"
+
+    async def told() -> list[tuple[str, int | None]]:
+        async with hub.hub.pool.connection() as conn, conn.transaction():
+            await conn.execute("update proof set due_at = %s", (hub.clock.now(),))
+        while (await prover.turn("all")).has_more:
+            pass
+        return [(one.code, one.money_minor) for one in await hub.cases() if invoice["id"] in one.cause and one.code == "prove.differs"]
+
+    await prover.turn("all")  # plans the first one a day ahead
+    assert await told() == []
+    hub.person("redate", xid=key, date="2025-11-30")
+    assert await told() == [("prove.differs", 6_000)]  # the invoice of 60.00 is not in December's books
+    hub.person("redate", xid=key, date="2025-12-01")
+    assert await told() == []
+
+
+async def test_a_month_and_an_entity_must_be_there(hub: House) -> None:
+    settings = hub.hub.settings
+    with pytest.raises(SetupError, match="is no month"):
+        period_of(settings, chosen(settings, "")[0], "2025-13")
+    with pytest.raises(SetupError, match="no entity 'XX'"):
+        chosen(settings, "XX")
