@@ -242,7 +242,8 @@ def main() -> None:
     found = sorted((one.id, one.why.name) for one in proof.apart if one.is_difference)
     own_s = spent.wall_s - servers_s
     report("prove", "documents", per_side=documents, found=found, lines=len(proof.lines))
-    report("prove", "seconds", wall=round(spent.wall_s, 1), processor=round(spent.cpu_s, 1), servers=round(servers_s, 1), own=round(own_s, 1), goal=GOAL_S)
+    seconds = {"wall": spent.wall_s, "processor": spent.cpu_s, "servers": servers_s, "own": own_s}
+    report("prove", "seconds", **{name: round(value, 1) for name, value in seconds.items()}, goal=GOAL_S)
     report("prove", "memory_mb", peak=round(peak_mb), before=round(before_mb), goal=GOAL_MB)
 
 

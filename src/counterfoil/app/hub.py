@@ -16,7 +16,7 @@ from counterfoil.app.changed_modes import refuse_changed_modes
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
 from counterfoil.app.proving.daily import Prover
-from counterfoil.app.rules import rules_source
+from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import Connection, Settings
 from counterfoil.core.canonical.commands import Command
 from counterfoil.delivery.resting import Rest, TargetLink
@@ -124,7 +124,7 @@ class Hub:
             raise ValueError("these settings are for taking deliveries alone; load all of them to work")
         async with self.pool.connection() as conn:
             await refuse_changed_modes(conn, self.rules)
-        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered)
+        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared_rules(self.settings))
         member.start()
         self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows, clock=self.clock)
         await self.engine.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from counterfoil.app.settings import EntitySettings, Settings
@@ -33,6 +35,35 @@ def rules_source(settings: Settings) -> RulesSource:
     entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
     routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
     return RulesSource(entities, routes, declared)
+
+
+def declared_rules(settings: Settings) -> dict[str, str]:
+    """Return all of the configuration that decides what is booked, as text by its path: what workers must agree in.
+
+    What is left at its default is left out, so that a release that adds a setting agrees with the one before it.
+    """
+    given: dict[str, Any] = {
+        "entities": {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in settings.entities.items()},
+        "routes": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.routes],
+        "mappings": settings.mappings,
+        "connections": {
+            name: {"connector": one.connector.name}
+            | one.settings.model_dump(mode="json", exclude_defaults=True, include=set(one.connector.booking_settings))
+            for name, one in settings.connections.items()
+        },
+    }
+    return dict(_leaves("", given))
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _leaves(f"{path}.{key}" if path else str(key), one)
+    elif isinstance(value, list | tuple):
+        for place, one in enumerate(value):
+            yield from _leaves(f"{path}[{place}]", one)
+    else:
+        yield path, str(value)
 
 
 def _entity(name: str, entity: EntitySettings) -> EntityRules:

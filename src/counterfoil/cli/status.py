@@ -81,7 +81,15 @@ def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str,
         "backlog": found.backlog,
         "cases": found.cases,
         "workers": [
-            {"id": w.id, "host": w.host, "version": w.version, "started_at": w.started_at, "beat_at": w.beat_at} for w in found.workers
+            {
+                "id": w.id,
+                "host": w.host,
+                "version": w.version,
+                "started_at": w.started_at,
+                "beat_at": w.beat_at,
+                "waits_since": w.waits_since,
+            }
+            for w in found.workers
         ],
         "objects": [
             {"kind": o.kind, "entity": o.entity, "currency": o.currency, "state": o.state, "count": o.count, "total_minor": o.total_minor}
@@ -230,6 +238,12 @@ def _show_workers(found: Status, now: datetime) -> None:
     if alive:
         rows = [(w.id, w.host, w.version, when(w.started_at), span(max(0.0, (now - w.beat_at).total_seconds()))) for w in alive]
         print_table("Workers", ["worker", "host", "version", "since", "last heard"], rows, right=(4,))
+        for worker in alive:
+            if worker.waits_since is not None:
+                since = when(worker.waits_since)
+                words.print(
+                    f"{worker.id} decides and sends nothing since {since}: another worker has other rules (`counterfoil case list`)."
+                )
     else:
         words.print("No worker is running: `counterfoil up` starts one.")
 

@@ -229,5 +229,6 @@ def _workers(found: Top) -> Table | None:
     for one in found.workers:
         silent_s = max(0.0, (found.at - one.beat_at).total_seconds())
         heard = span(silent_s) if silent_s < SILENT_S else f"[red]{span(silent_s)}[/]"
-        table.add_row(escape(one.id), escape(one.host), one.version, when(one.started_at)[:16], heard, str(one.drains))
+        doing = str(one.drains) if one.waits_since is None else "[red]waits: rules differ[/]"
+        table.add_row(escape(one.id), escape(one.host), one.version, when(one.started_at)[:16], heard, doing)
     return table

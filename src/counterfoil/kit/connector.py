@@ -292,6 +292,8 @@ class Connector:
     ``whereabouts`` finds out what people deleted or merged in a target; with it and ``source``, which reports its documents, what people do
     to them is watched.
 
+    ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
+
     ``source_proof`` and ``books_proof`` read what ``counterfoil prove`` compares.
     """
 
@@ -304,5 +306,6 @@ class Connector:
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None
     whereabouts: Whereabouts | None = None
+    booking_settings: tuple[str, ...] = ()
     source_proof: SourceProof | None = None
     books_proof: BooksProof | None = None

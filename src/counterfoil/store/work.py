@@ -35,6 +35,8 @@ BOOKS = "books"
 """Looks after what people do to documents in the books; a partition per target. Also what cases call a document that differs."""
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
+RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, "close_day"})
+"""Stages whose work depends on the rules in the configuration: workers whose rules differ do not both work them."""
 SHARDS = 16
 ORDINARY = range(Lane.REAL_TIME, Lane.BATCH)
 BULK = range(Lane.BATCH, 100)

@@ -13,12 +13,15 @@ from .pool import Conn
 
 _NAME_LOCK = 0x0C0F_0002  # advisory locks of this project start with 0x0C0F
 _REAPER_LOCK = 0x0C0F_0003
-_COLUMNS = "id, host, version, started_at, beat_at, name, incarnation, drains"
+_COLUMNS = "id, host, version, started_at, beat_at, name, incarnation, drains, waits_since"
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process; ``beat_at``: when it was last heard of, ``drains``: how many it had under way then."""
+    """A process; ``beat_at``: when it was last heard of, ``drains``: how many it had under way then.
+
+    ``waits_since``: since when it decides and sends nothing, as another worker's rules differ from its own (see rulesets.py).
+    """
 
     id: str
     host: str
@@ -28,6 +31,7 @@ class Worker:
     name: str = ""
     incarnation: int = 0
     drains: int = 0
+    waits_since: datetime | None = None
 
 
 async def hold_name(conn: Conn, name: str) -> bool:
@@ -38,15 +42,19 @@ async def hold_name(conn: Conn, name: str) -> bool:
 
 _JOIN = f"""
 with former as (delete from worker where name = %(name)s or id = %(name)s), joining as (select nextval('worker_incarnation') as incarnation)
-insert into worker (id, name, incarnation, host, version, started_at, beat_at)
-select %(name)s || '#' || incarnation, %(name)s, incarnation, %(host)s, %(version)s, clock_timestamp(), clock_timestamp() from joining
+insert into worker (id, name, incarnation, host, version, started_at, beat_at, rules, waits_since)
+select %(name)s || '#' || incarnation, %(name)s, incarnation, %(host)s, %(version)s, clock_timestamp(), clock_timestamp(), %(rules)s,
+    case when %(rules)s <> '' then clock_timestamp() end from joining
 returning {_COLUMNS}
 """
 
 
-async def join(conn: Conn, name: str, host: str, version: str) -> Worker:
-    """Begin a new incarnation of a name; the former one's row goes. Only for whoever holds the name."""
-    row = await (await conn.execute(_JOIN, {"name": name, "host": host, "version": version})).fetchone()
+async def join(conn: Conn, name: str, host: str, version: str, rules: str = "") -> Worker:
+    """Begin a new incarnation of a name; the former one's row goes. Only for whoever holds the name.
+
+    ``rules``: the digest of what it decides by; it then waits until it may work by them.
+    """
+    row = await (await conn.execute(_JOIN, {"name": name, "host": host, "version": version, "rules": rules})).fetchone()
     if row is None:
         raise RuntimeError("an insert returned nothing")
     return Worker(*row)

@@ -39,6 +39,8 @@ FAILED_WAIT_MAX_S = 60.0
 """Between failed turns of one partition at most."""
 UNKNOWN_WAIT_MAX_S = 10.0
 """Between looks of this worker at a partition it cannot work at most; it begins with half a second."""
+RULES_WAIT_S = 0.5
+"""Before a partition is given out again that this worker must not work, as its rules are not those of another: that one may take it."""
 
 
 class StaleTurnError(Exception):
@@ -96,15 +98,28 @@ class Drains:
     _cut: list[tuple[TurnCare, int]] = field(default_factory=list)
     _careful: asyncio.Lock = field(default_factory=asyncio.Lock)
     _strange: dict[tuple[str, str], int] = field(default_factory=dict)
+    _ruled: int = 0
 
     async def work(self, workflow_id: str, stage: str, key: str) -> int:
         """Work a partition down; return the number of turns."""
-        with self._noted(workflow_id):
+        with self._noted(workflow_id, stage):
             id = self.member.act()
             if stage not in self.stages or not self.knows(stage, key):
                 await self._leave_for_others(stage, key)
                 return 0
+            if not self._may_work(stage):
+                await self._pause(stage, key, _spread(RULES_WAIT_S))
+                return 0
             return await self._turns(id, stage, key)
+
+    def _may_work(self, stage: str) -> bool:
+        """Tell whether this worker's rules, where a stage depends on them, are those of the others."""
+        return stage not in work.RULED_STAGES or self.member.is_agreed
+
+    @property
+    def ruled(self) -> int:
+        """How many of the drains under way depend on the rules."""
+        return self._ruled
 
     @property
     def running(self) -> list[str]:
@@ -112,15 +127,17 @@ class Drains:
         return list(self._running.values())
 
     @contextmanager
-    def _noted(self, workflow_id: str) -> Iterator[None]:
+    def _noted(self, workflow_id: str, stage: str) -> Iterator[None]:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a drain runs in a task")
         self._running[task] = workflow_id
+        self._ruled += stage in work.RULED_STAGES
         try:
             yield
         finally:
             del self._running[task]
+            self._ruled -= stage in work.RULED_STAGES
 
     async def _turns(self, id: str, stage: str, key: str) -> int:
         until = time.monotonic() + DRAIN_MAX_S * random.uniform(0.2, 1.0)  # noqa: S311 - no secret; they must not all end at once
@@ -128,7 +145,7 @@ class Drains:
         taken: Taken | None = None
         is_well = False
         while await self.member.until_valid(id, lambda: self.is_stopping):
-            if turns and time.monotonic() > until:
+            if turns and (time.monotonic() > until or not self._may_work(stage)):
                 break
             taken = await self._take(id, stage, key, is_well=is_well)
             if taken is None:
@@ -160,7 +177,9 @@ class Drains:
         """Run one turn; None: it failed or was stale, and the drain ends."""
 
         def is_ending() -> bool:
-            return self.is_stopping or not self.member.may_act() or (time.monotonic() > until and self.member.has_too_much)
+            if self.is_stopping or not self.member.may_act() or not self._may_work(stage):
+                return True
+            return time.monotonic() > until and self.member.has_too_much
 
         care = TurnCare(self.pool, stage, key, taken, is_ending)
         try:
@@ -233,8 +252,11 @@ class Drains:
         looks = self._strange[stage, key] = self._strange.get((stage, key), 0) + 1
         if looks == 1:
             log.warning("not known here, left for other workers", stage=stage, key=key)
+        await self._pause(stage, key, _spread(min(UNKNOWN_WAIT_MAX_S, 0.5 * looks)))
+
+    async def _pause(self, stage: str, key: str, wait_s: float) -> None:
         async with self._transaction() as conn:
-            await work.leave_for_others(conn, stage, key, _spread(min(UNKNOWN_WAIT_MAX_S, 0.5 * looks)))
+            await work.leave_for_others(conn, stage, key, wait_s)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Conn]:

@@ -86,6 +86,7 @@ class Engine:
             raise RuntimeError("one engine per process")
         _engine = self
         self._member.drains = lambda: len(self._drains.running)
+        self._member.ruled = lambda: self._drains.ruled
         self._member.renewed = _go_on_as
         library = DBOS(config=_configuration(self._dsn, self._member.id))
         DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live

@@ -2,6 +2,8 @@
 
 A worker that could not beat for LEASE_S begins nothing: by then others are about to declare it dead (DEAD_AFTER_S) and to take over what
 it had. One that finds itself declared dead goes on under a new incarnation; what it began under the former one is not its own any more.
+
+A worker whose rules are older than another's decides and sends nothing until they agree (see store/rulesets.py).
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -18,7 +20,7 @@ import structlog
 
 from counterfoil import __version__
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import workers
+from counterfoil.store import rulesets, workers
 from counterfoil.store.pool import Conn, connect
 from counterfoil.store.workers import Worker
 
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 BEAT_EVERY_S = 5.0
 BEAT_WITHIN_S = 4.0
 """A beat that takes longer is given up and tried again on a new connection."""
+WAITING_BEAT_EVERY_S = 1.0
+"""A worker that waits because rules differ asks more often."""
 LEASE_S = 15.0
 """So long after the start of its last heard beat a worker may still begin something."""
 DEAD_AFTER_S = 20.0
@@ -58,14 +62,19 @@ def _heard_by_nobody(worker: Worker) -> None:
 class Membership:
     """A worker's place among the others. Made by :func:`join`, ended by ``leave``; all of it in one event loop.
 
-    ``drains``: says how many drains are under way; ``renewed``: called with the new incarnation of a worker that was declared dead.
+    ``drains``: says how many drains are under way, ``ruled``: how many of them depend on the rules. ``renewed``: called with the new
+    incarnation of a worker that was declared dead. ``rules``: the digest of what it decides by; empty: it is not compared.
+    ``is_agreed``: whether it may decide and send by them.
     """
 
     dsn: str
     worker: Worker
     drains: Callable[[], int] = _no_drains
+    ruled: Callable[[], int] = _no_drains
     renewed: Callable[[Worker], None] = _heard_by_nobody
     clock: Callable[[], float] = now_s
+    rules: str = ""
+    is_agreed: bool = True
     _conn: Conn | None = None
     _heard_at: float = 0.0
     _task: asyncio.Task[None] | None = None
@@ -121,12 +130,24 @@ class Membership:
                 raise _name_taken(self.worker.name)
         if not await workers.beat(self._conn, self.worker.id, self.drains()):
             former = self.worker
-            self.worker = await workers.join(self._conn, former.name, former.host, former.version)
+            self.is_agreed = not self.rules
+            self.worker = await workers.join(self._conn, former.name, former.host, former.version, self.rules)
             log.warning("declared dead, going on as another", former=former.id, worker=self.worker.id)
             self.renewed(self.worker)
+        await self._agree(self._conn)
         self._others, self._their_drains = await workers.others(self._conn, self.worker.id)
         self._heard_at = sent_at
         self._changed.set()
+
+    async def _agree(self, conn: Conn) -> None:
+        """Find out whether this worker may decide by its rules."""
+        if not self.rules:
+            return
+        was_agreed, self.is_agreed = self.is_agreed, await rulesets.may_work(conn, self.worker.id, is_idle=not self.ruled())
+        if was_agreed and not self.is_agreed:
+            log.warning("another worker has other rules: nothing is decided and sent here until they agree", worker=self.worker.id)
+        elif self.is_agreed and not was_agreed:
+            log.info("decides and sends", worker=self.worker.id)
 
     def start(self) -> None:
         """Beat from now on."""
@@ -138,7 +159,7 @@ class Membership:
             await asyncio.sleep(wait_s)
             try:
                 await asyncio.wait_for(self.beat(), BEAT_WITHIN_S)
-                wait_s = BEAT_EVERY_S
+                wait_s = BEAT_EVERY_S if self.is_agreed else WAITING_BEAT_EVERY_S
             except (psycopg.Error, OSError, TimeoutError, SetupError) as error:  # it is told again soon
                 log.warning("not heard", error=type(error).__name__, worker=self.worker.id)
                 await self._hang_up()
@@ -168,10 +189,11 @@ class Membership:
             await conn.close()
 
 
-async def join(dsn: str, name: str, *, is_numbered: bool = False) -> Membership:
+async def join(dsn: str, name: str, *, is_numbered: bool = False, declared: Mapping[str, str] | None = None) -> Membership:
     """Become a worker of this name in a new incarnation, whose predecessors' work is free for all at once.
 
-    ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ...
+    ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ... ``declared``: the rules it decides by (path of a
+    setting -> its value), which must agree with the other workers'; None: they are not compared.
 
     Raises:
         SetupError: another process holds the name.
@@ -181,8 +203,11 @@ async def join(dsn: str, name: str, *, is_numbered: bool = False) -> Membership:
         sent_at = now_s()
         conn = await _holding(dsn, one)
         if conn is not None:
-            worker = await workers.join(conn, one, host_name(), __version__)
-            return Membership(dsn, worker, _conn=conn, _heard_at=sent_at)
+            rules = "" if declared is None else await rulesets.declare(conn, declared)
+            worker = await workers.join(conn, one, host_name(), __version__, rules)
+            member = Membership(dsn, worker, rules=rules, _conn=conn, _heard_at=sent_at)
+            await member._agree(conn)
+            return member
     raise _name_taken(name)
 
 

@@ -12,7 +12,7 @@ import structlog
 from counterfoil.core.policies.service_levels import wait_limits
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, case_closing, cases, strangers, waits
+from counterfoil.store import agenda, case_closing, cases, rulesets, strangers, waits
 from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Key, Pool
@@ -27,6 +27,10 @@ WHILE_S = 60.0
 """So long of real time something must have waited, however the hub's clock was moved."""
 STRANGE_AFTER_S = 60.0
 """So long work of a connection that is not configured here may lie untouched before it is a case."""
+
+RULES_AFTER_S = 60.0
+"""So long a worker must have waited because another one has newer rules before it is a case: an upgrade takes its time."""
+_SETTINGS_NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Watcher:
             await self._watch_objects(conn, now)
         async with self.pool.connection() as conn, conn.transaction():
             await self._watch_partitions(conn, now)
+        async with self.pool.connection() as conn, conn.transaction():
+            await self._watch_rules(conn, now)
         return Turn(has_more=False, wake_in_s=WATCH_EVERY_S)
 
     async def _watch_keys(self, conn: Conn, now: datetime) -> None:
@@ -88,11 +94,17 @@ class Watcher:
         standing = {f"{stage}:{key}" for stage, key in idle}
         await cases.release_subjects(conn, TURN, [one for one in await strangers.working(conn) if one not in standing], now)
 
+    async def _watch_rules(self, conn: Conn, now: datetime) -> None:
+        """Make a case of workers that wait because another one's rules are newer; one case per set of rules."""
+        found = await rulesets.differing(conn, RULES_AFTER_S)
+        await cases.open_or_count(conn, [_rules_case(one, now) for one in found], now)
+        await _close_others(conn, "work.rules_differ", {one.rules for one in found}, now, "no worker waits with these rules any more")
 
-async def _close_others(conn: Conn, code: str, standing: set[str], now: datetime) -> None:
+
+async def _close_others(conn: Conn, code: str, standing: set[str], now: datetime, reason: str = "what was waited for has come") -> None:
     """Close the open cases of a code whose cause stands no longer."""
     gone = [one for one in await case_closing.open_fingerprints(conn, code) if one.partition("|")[2] not in standing]
-    await case_closing.resolve(conn, gone, "what was waited for has come", now)
+    await case_closing.resolve(conn, gone, reason, now)
 
 
 def _key_case(one: waits.Missing, subject: CaseSubject, now: datetime) -> Opening:
@@ -139,6 +151,26 @@ def _strange_case(name: str, key: Key, left: strangers.Left, now: datetime) -> O
         f"Put [connections.{name}] back into the configuration and restart; what waits goes on by itself, in order.",
         CaseSubject(TURN, f"{key[0]}:{key[1]}"),
         name,
+    )
+
+
+def _rules_case(one: rulesets.Differing, now: datetime) -> Opening:
+    code = "work.rules_differ"
+    named = [f"{path}: {own or 'not set'}, newer: {newer or 'not set'}" for path, (own, newer) in one.settings.items()]
+    more = f", and {len(named) - _SETTINGS_NAMED_MAX} more" if len(named) > _SETTINGS_NAMED_MAX else ""
+    return _opening(
+        now,
+        code,
+        f"{code}|{one.rules}",
+        (
+            f"worker {one.worker} decides and sends nothing: worker {one.newer} has a newer configuration, and they differ in what decides"
+            f" bookings ({'; '.join(named[:_SETTINGS_NAMED_MAX])}{more})"
+        ),
+        (
+            f"Give both the same configuration and restart the one that is wrong. If {one.newer} has the wrong one, stop it: {one.worker}"
+            " then goes on by itself. The case closes by itself."
+        ),
+        CaseSubject("worker", one.worker),
     )
 
 

@@ -14,4 +14,5 @@ CONNECTOR = Connector(
     target=FilesTarget(),
     deliver=DELIVER,
     sandbox=FilesSandbox,
+    booking_settings=("namespace", "time_zone"),
 )

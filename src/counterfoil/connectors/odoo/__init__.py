@@ -65,5 +65,6 @@ CONNECTOR = Connector(
     },
     sandbox=_sandbox,
     whereabouts=whereabouts,
+    booking_settings=("database", "namespace", "companies"),
     books_proof=_books_proof,
 )

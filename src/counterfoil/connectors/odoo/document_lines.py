@@ -80,7 +80,8 @@ async def _strangers(
     other = {
         move_id: document_of(plan.command).customer_id
         for move_id, plan in plans.items()
-        if _bound(document_of(plan.command).customer_id, bindings) not in (0, ref(moves[move_id].partner_id))
+        if ref(moves[move_id].partner_id)  # Odoo itself posts no document without one
+        and _bound(document_of(plan.command).customer_id, bindings) not in (0, ref(moves[move_id].partner_id))
     }
     now = (await customers_of(session, company, other.values(), bindings)).bindings if other else {}
     return {

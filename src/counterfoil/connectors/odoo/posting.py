@@ -45,8 +45,8 @@ async def remove_drafts(session: Session, model: str, ids: Iterable[int], contex
     wanted = sorted(ids)
     if not wanted:
         return set()
-    if session.dialect.major == 17:  # a draft may have taken a number, which would be missing, and keep others from being deleted
-        await session.client.call(model, "write", wanted, vals={"name": "/"}, context=quiet(session, context), is_write=True)
+    if session.dialect.major == 17:
+        await _take_numbers_off(session, model, wanted, context)
     try:
         await session.client.call(model, "unlink", wanted, context=quiet(session, context), is_write=True)
     except RejectedError:
@@ -56,3 +56,8 @@ async def remove_drafts(session: Session, model: str, ids: Iterable[int], contex
         kept = await remove_drafts(session, model, wanted[:middle], context)
         return kept | await remove_drafts(session, model, wanted[middle:], context)
     return set()
+
+
+async def _take_numbers_off(session: Session, model: str, ids: Sequence[int], context: Context) -> None:
+    """Take the numbers off drafts: 17 gives one to the first draft of a period, where it would be missing, or keep the draft from going."""
+    await session.client.call(model, "write", ids, vals={"name": "/"}, context=quiet(session, context), is_write=True)

@@ -43,5 +43,6 @@ CONNECTOR = Connector(
     http=_client,
     source=StripeSource(),
     sandbox=_sandbox,
+    booking_settings=("account", "accounts", "sku_key", "group_key"),
     source_proof=_source_proof,
 )
