@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from counterfoil.cli.wording import blocks
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.store import agenda
-from counterfoil.store.blocking import Blocked, Sum
+from counterfoil.store.blocking import Blocked
+from counterfoil.store.cases import Sum
 
 from .conftest import Program
 from .seeds import INVOICE, NOW, armed, deliveries, in_database, unmapped_tax

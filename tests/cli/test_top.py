@@ -16,9 +16,9 @@ from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.kit.limits import BreakerState
 from counterfoil.kit.windows import Dated, Weekly, Window
 from counterfoil.store import outbox, pulse
-from counterfoil.store.blocking import Blocked, Blocker, Sum
+from counterfoil.store.blocking import Blocked, Blocker
 from counterfoil.store.budgets import BudgetSeen
-from counterfoil.store.cases import Case, CaseState
+from counterfoil.store.cases import Case, CaseState, Sum
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import End, EndStatus
 from counterfoil.store.pool import Conn

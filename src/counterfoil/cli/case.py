@@ -16,10 +16,17 @@ from counterfoil.cli.wording import blocks, cause_of, plural
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from counterfoil.app.casebook import Record
     from counterfoil.store.blocking import Blocked
     from counterfoil.store.cases import Case, CaseDetail
 
 app = typer.Typer(help="Exceptions: one case per cause, with its records, its money and what to do.", no_args_is_help=True)
+
+
+RECORDS_MAX = 200
+"""Records of a case that are shown."""
+LINKS_MAX = 20
+"""Of them with their links."""
 
 
 class Show(StrEnum):
@@ -57,7 +64,7 @@ def list_(
             case.entity,
             case.cause,
             case.count,
-            money(case.money_minor, case.currency),
+            _money(case),
             case.owner,
             _due(case, now),
         )
@@ -78,10 +85,14 @@ async def _list(config: Path, state: Show, case_class: str, entity: str, owner: 
         return await cases.list_cases(conn, state=wanted, case_class=case_class, entity=entity, owner=owner, limit=limit)
 
 
+def _money(case: Case) -> str:
+    return " + ".join(money(one.minor, one.currency) for one in case.money)
+
+
 def _due(case: Case, now: datetime) -> str:
     if case.state.value != "open":
         return case.state.value
-    return when(case.due_at)[:16] + (" OVERDUE" if case.due_at < now else "")
+    return when(case.due_at)[:16] + " UTC" + (" OVERDUE" if case.due_at < now else "")
 
 
 @app.command()
@@ -91,9 +102,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one case: cause, next step, records, history. Exit code 1: there is none with this number."""
-    found, blocked = run(_show(config, case))
+    found, blocked, records = run(_show(config, case))
     if as_json:
-        print_json({**_plain(found), "mends": mends(found.case), "blocks": blocked})
+        print_json({**_plain(found), "mends": mends(found.case), "blocks": blocked, "records": [_record(one) for one in records]})
         return
     one = found.case
     facts = [
@@ -101,29 +112,62 @@ def show(
         ("cause", one.cause),
         ("next step", one.next_step),
         ("mended by", mends(one)),
+        ("then", retries(found)),
         ("state", one.state.value + (f" by {one.closed_by}: {one.reason}" if one.closed_at else "")),
         ("entity", one.entity),
         ("connection", one.connection),
-        ("holds up", one.impact),
+        ("holds up", "" if one.impact == "by domain" else one.impact),
         ("blocks", blocks(blocked, datetime.now(UTC))),
-        ("money", money(one.money_minor, one.currency)),
+        ("money", _money(one)),
         ("owner", one.owner),
-        ("opened", when(one.opened_at)),
-        ("due", when(one.due_at)),
+        ("opened", when(one.opened_at) + " UTC"),
+        ("due", _due(one, datetime.now(UTC))),
         ("code", one.code),
     ]
     print_table(f"Case {one.id}", ["", ""], [row for row in facts if row[1]])
+    _show_records(records, one)
+    print_table("History", ["time", "who", "what", "detail"], [(when(h.at), h.actor, h.action, h.detail) for h in found.history])
+
+
+def _show_records(records: Sequence[Record], case: Case) -> None:
     rows = [
         (
-            held.subject.label or held.subject.subject,
-            held.subject.subject,
-            money(held.subject.money_minor, held.subject.currency),
-            _held(held.released_at),
+            one.kind.replace("_", " ") or one.held.subject.label or one.held.subject.stage,
+            one.source_number,
+            one.source_id or one.held.subject.label or one.held.subject.subject,
+            one.customer,
+            "\n".join(one.books),
+            money(one.held.subject.money_minor, one.held.subject.currency),
+            _held(one.held.released_at),
         )
-        for held in found.subjects
+        for one in records
     ]
-    print_table("Records", ["record", "id (counterfoil trace)", "money", "state"], rows, right=(2,))
-    print_table("History", ["time", "who", "what", "detail"], [(when(h.at), h.actor, h.action, h.detail) for h in found.history])
+    names = ["record", "number", "id (counterfoil trace)", "customer", "in the books", "money", "state"]
+    print_table("Records", names, rows, right=(5,), whole=(2,))
+    for one in records[:LINKS_MAX]:
+        words_of_its_own = one.held.subject.detail if len(records) > 1 and one.held.subject.detail not in case.cause else ""
+        for text in (words_of_its_own, *one.links):
+            if text:
+                data.print(f"{one.source_number or one.source_id}: {text}", markup=False, soft_wrap=True)
+
+
+def _record(one: Record) -> dict[str, object]:
+    subject = one.held.subject
+    return {
+        "subject": subject.subject,
+        "kind": one.kind,
+        "source_id": one.source_id,
+        "source_number": one.source_number,
+        "customer": one.customer,
+        "books": one.books,
+        "links": one.links,
+    }
+
+
+def retries(found: CaseDetail) -> str:
+    """Return the command that takes the records up again once the cause is mended; empty where they go by themselves."""
+    is_by_itself = found.case.releases_on or all(held.subject.stage == "poll" for held in found.subjects)
+    return "" if is_by_itself or found.case.closed_at else f"counterfoil case retry {found.case.id}"
 
 
 def _plain(found: CaseDetail) -> dict[str, object]:
@@ -139,17 +183,20 @@ def mends(case: Case) -> str:
     if not case.releases_on.startswith("mapping/"):
         return ""
     _, kind, entity, key = case.releases_on.split("/", 3)
-    return f"counterfoil map set {kind} {entity} '{key}' 'NAME IN THE BOOKS'"
+    what = "INTERNAL REFERENCE OR ID IN THE BOOKS" if kind == "product" else "NAME IN THE BOOKS"
+    return f"counterfoil map set {kind} {entity} '{key}' '{what}'"
 
 
-async def _show(config: Path, id: int) -> tuple[CaseDetail, Blocked]:
+async def _show(config: Path, id: int) -> tuple[CaseDetail, Blocked, list[Record]]:
+    from counterfoil.app import casebook
     from counterfoil.store import blocking, cases
 
-    async with database_of(config) as (_, database), database.pool.connection() as conn:
+    async with database_of(config) as (file, database), database.pool.connection() as conn:
         detail = await cases.show(conn, id)
         if detail is None:
             fail(f"there is no case {id}; `counterfoil case list --state all` lists them", FOUND)
-        return detail, await blocking.behind_case(conn, detail.case)
+        records = await casebook.records(conn, database.cipher, file, detail.subjects[:RECORDS_MAX])
+        return detail, await blocking.behind_case(conn, detail.case), records
 
 
 async def _load(config: Path, ids: Sequence[int]) -> list[CaseDetail]:
@@ -219,7 +266,7 @@ def waive(
     if as_json:
         print_json({"applied": apply, "waived": [{"case": one.case, "records": standing[one.case.id]} for one in found]})
         return
-    rows = [(one.case.id, one.case.cause, len(standing[one.case.id]), money(one.case.money_minor, one.case.currency)) for one in found]
+    rows = [(one.case.id, one.case.cause, len(standing[one.case.id]), _money(one.case)) for one in found]
     print_table("Waived" if apply else "Would be waived", ["case", "cause", "records never booked", "money"], rows, right=(0, 2, 3))
     if not apply:
         words.print("Nothing was changed. Add --apply to do it; it cannot be undone.")

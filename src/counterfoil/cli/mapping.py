@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -126,7 +126,7 @@ def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: 
 
 
 async def _write(config: Path, mapping: Sequence[str], actor: str) -> MappingsSet:
-    from counterfoil.store import audit, mappings
+    from counterfoil.store import audit, case_work, mappings
 
     kind, entity, key, value = mapping
     now = datetime.now(UTC)
@@ -137,8 +137,9 @@ async def _write(config: Path, mapping: Sequence[str], actor: str) -> MappingsSe
             if done.changed:
                 line = audit.AuditLine(now, actor, "mapped", f"mapping/{kind}/{entity}/{key}", {"value": value, "version": done.version})
                 await audit.append(conn, line)
-            await database.arm(conn, done.touched)
-            return done
+            again = await case_work.retry_unmapped(conn, kind, entity, now) if done.changed else []
+            await database.arm(conn, sorted({*done.touched, *again}))
+            return replace(done, touched=(*done.touched, *again))
 
 
 def _check_entity(file: FileSettings, entity: str) -> None:

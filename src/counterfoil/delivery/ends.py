@@ -1,4 +1,4 @@
-"""What becomes of a command after a try: the connector's outcome, or its failure, turned into an end, an attempt and a case. Pure."""
+"""What becomes of a command after a try: the connector's outcome, or its failure, turned into an end and an attempt. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
-from counterfoil.store import attempts, cases
-from counterfoil.store.opening import opening
+from counterfoil.store import attempts
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
 from counterfoil.store.standing import Trouble
 
@@ -157,37 +156,13 @@ def attempt_of(one: Try, ends: Sequence[End], now: datetime) -> attempts.Attempt
     )
 
 
-def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime) -> cases.Opening:
-    """Return the case of a command that was refused or given up."""
-    is_unknown = end.status is EndStatus.GIVEN_UP
-    code = outcome.code or ("deliver.unknown" if is_unknown else "deliver.refused")
-    next_step = (
-        "Look in the target for the document named by its key; then retry this case: it is resolved by that key and never doubled."
-        if is_unknown
-        else "Correct the cause named above, then retry this case; or waive it with a reason."
-    )
-    return opening(
-        now=now,
-        fingerprint=f"{code}|{row.target}|{row.external_key}",
-        case_class=outcome.case_class or "rejected_by_target",
-        code=code,
-        cause=f"{row.kind} {row.external_key} ({row.subject.key}): {outcome.message}",
-        next_step=next_step,
-        stage="deliver",
-        subject=row.id,
-        label=row.subject.key,
-        entity=row.entity,
-        connection=row.target,
-        releases_on=f"period/{row.entity}" if outcome.case_class == "period_locked" else _released_by(row),
-    )
-
-
 def opened_by(row: CommandRow) -> str:
     """Return the key that undoing a match releases: allocations to that document that found too little open are tried again."""
     arguments = decode_arguments(CommandKind.UNMATCH, row.arguments) if row.kind == CommandKind.UNMATCH else None
     return f"open/{arguments.debit}" if isinstance(arguments, Unmatch) else ""
 
 
-def _released_by(row: CommandRow) -> str:
+def released_by(row: CommandRow) -> str:
+    """Return the key on which a match that found too little open is tried again; empty for anything else."""
     arguments = decode_arguments(CommandKind.ALLOCATE, row.arguments) if row.kind == CommandKind.ALLOCATE else None
     return f"open/{arguments.debit}" if isinstance(arguments, Allocate) else ""

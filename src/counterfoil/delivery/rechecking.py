@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from counterfoil.core.canonical.commands import CommandKind, same_thing
+from counterfoil.core.canonical.masking import masked, named_by
+from counterfoil.delivery.causes import arguments_of
 from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import ATTEMPTS_MAX, Try, all_failed, attempt_of, broken, opened_by, poisoned, unanswered
 from counterfoil.delivery.resting import TargetLink
@@ -237,14 +239,16 @@ def _attempt_of(batch: Batch, pairs: Sequence[tuple[CommandRow, Outcome]], now: 
 
 
 def _case_of(one: Recheck, row: CommandRow, outcome: Outcome, now: datetime) -> cases.Opening:
+    arguments = arguments_of(row)
+    words = masked(outcome.message, () if arguments is None else named_by(arguments))
     return opening(
         now=now,
         fingerprint=f"deliver.recheck|{row.target}|{row.external_key}",
         case_class=outcome.case_class or "rejected_by_target",
         code="deliver.recheck",
         cause=(
-            f"{row.kind} {row.external_key} ({row.subject.key}) is done, but an older write that got no answer may have undone it since,"
-            f" and it could not be sent again: {outcome.message}"
+            f"Something {row.target} took for {row.entity} is done, but an older write that got no answer may have undone it since, and it"
+            f" could not be sent again: {words}"
         ),
         next_step=(
             "Compare the record in the target with its source; correct the cause named above and retry this case, which sends it again;"
@@ -255,4 +259,5 @@ def _case_of(one: Recheck, row: CommandRow, outcome: Outcome, now: datetime) -> 
         label=row.subject.key,
         entity=row.entity,
         connection=row.target,
+        detail=words,
     )

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.delivery.causes import case_of, discreet
 from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import (
     Try,
     all_failed,
     attempt_of,
     broken,
-    case_of,
     end_of,
     gone_of,
     is_bulk,
@@ -31,6 +31,7 @@ from counterfoil.delivery.ends import (
     trouble_of,
     unanswered,
 )
+from counterfoil.delivery.persons import about
 from counterfoil.delivery.rechecking import Batch, Rechecker
 from counterfoil.delivery.resting import CLOSED_MAX_S, Rest, TargetLink
 from counterfoil.delivery.sizing import Sizes
@@ -246,14 +247,15 @@ class Deliverer:
         return await micro_batches.hasten(conn, flow.target, flow.batch_key, sizes, self.clock.now()) > 0
 
     async def _park(self, flow: _Flow, rows: Sequence[CommandRow]) -> None:
-        """Park commands that workers died of, each as a case of its own."""
+        """Park commands that workers died of, with a case."""
         now = self.clock.now()
         ends = [poisoned_end(row) for row in rows]
+        known = await about(self.pool, self.cipher, rows)
         async with self.pool.connection() as conn, conn.transaction():
             settled = await outbox.settle(conn, ends, now)
-            openings = [case_of(row, poisoned(row), end, now) for row, end in zip(rows, ends, strict=True) if end.id in settled.changed]
+            mine = [(row, end) for row, end in zip(rows, ends, strict=True) if end.id in settled.changed]
             again = await self.rechecker.note(conn, flow.link, _doubtful(rows))
-            await cases.open_or_count(conn, openings, now)
+            await cases.open_or_count(conn, [case_of(row, poisoned(row), end, now, known.get(row.id)) for row, end in mine], now)
             await self.arm(conn, [*settled.touched, *again])
         log.error("commands parked: workers ended with them in hand", target=flow.target, batch_key=flow.batch_key, size=len(rows))
 
@@ -307,6 +309,8 @@ class Deliverer:
         now = self.clock.now()
         by_id = {outcome.command_id: outcome for outcome in outcomes}
         pairs = [(row, by_id.get(row.id) or unanswered(row)) for row in batch.rows]
+        known = await about(self.pool, self.cipher, [row for row, outcome in pairs if outcome.message])
+        pairs = [(row, discreet(outcome, known[row.id]) if row.id in known else outcome) for row, outcome in pairs]
         ends = [end_of(row, outcome, now) for row, outcome in pairs]
         async with self.pool.connection() as conn, conn.transaction():
             gone = {key for (row, outcome), end in zip(pairs, ends, strict=True) for key in gone_of(row, outcome, end)}
@@ -318,7 +322,9 @@ class Deliverer:
             # What another worker has taken up since is that one's to report; only news of something done is always true.
             mine = [(row, outcome, end) for (row, outcome), end in zip(pairs, ends, strict=True) if end.id in settled.changed]
             stuck = (EndStatus.REFUSED, EndStatus.GIVEN_UP)
-            await cases.open_or_count(conn, [case_of(*one, now) for one in mine if one[2].status in stuck], now)
+            openings = [case_of(row, outcome, end, now, known.get(row.id)) for row, outcome, end in mine if end.status in stuck]
+            opened = await cases.open_or_count(conn, openings, now)
+            await cases.move_on(conn, "deliver", {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
             done = [row for row, _, end in mine if end.status is EndStatus.DONE]
             await cases.release_subjects(conn, "deliver", [row.id for row in done], now)
             refused = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED}

@@ -142,6 +142,9 @@ class OutcomeStatus(StrEnum):
 class Outcome:
     """One command's end. ``external_id`` is the target's own id (``account.move/1136``), ``external_name`` what people call it.
 
+    Of a refusal: ``about`` names the cause where the connector knows it (``rate/EUR``), so that all records that stand still for it are one
+    case, whatever is said of each; ``remedy`` says what a person is to do, and ends with what makes the record go on.
+
     ``is_unavailable``: with ``retry`` and ``unknown``, the target as a whole could not be used (case class ``authentication_refused``: it
     refused the key), see :class:`counterfoil.kit.errors.TransientError`. ``missing``: with ``waiting``, which of its needs the target has
     no more; empty: any of them. Customers and products that are gone are wished anew.
@@ -157,6 +160,8 @@ class Outcome:
     retry_after_s: float | None = None
     is_unavailable: bool = False
     missing: tuple[str, ...] = ()
+    about: str = ""
+    remedy: str = ""
 
 
 Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple[Outcome, ...]]]
@@ -295,6 +300,9 @@ class Connector:
     ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
 
     ``source_proof`` and ``books_proof`` read what ``counterfoil prove`` compares.
+
+    ``link`` gives the address of a thing in the system's own pages, for people: from the connection's settings as they stand in the file
+    (without secrets that are not at hand) and ``<kind>/<source id>`` or the target's own id as outcomes name it; empty: it has no page.
     """
 
     name: str
@@ -309,3 +317,4 @@ class Connector:
     booking_settings: tuple[str, ...] = ()
     source_proof: SourceProof | None = None
     books_proof: BooksProof | None = None
+    link: Callable[[Mapping[str, Any], str], str] | None = None

@@ -13,20 +13,12 @@ from typing import Any
 
 from counterfoil.core.policies.service_levels import service_level
 
-from .cases import Case, CaseState, list_cases
+from .cases import Case, CaseState, Sum, list_cases
 from .pool import Conn
 
 DEPTH_MAX = 12
 ROWS_MAX = 5000
 _HELD_MAX = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Money of one currency, in minor units."""
-
-    currency: str
-    minor: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
-from . import agenda, cases, outbox, outbox_done, receipts, rechecks, waits, watching
+from . import agenda, cases, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
 from .pool import Conn, Key
 from .work import BOOKS, DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
@@ -39,6 +39,18 @@ async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key
     return await _take_up(conn, await _held(conn, ids), now)
 
 
+async def retry_unmapped(conn: Conn, kind: str, entity: str, now: datetime) -> list[Key]:
+    """Take up again what a target refused of an entity because a mapping of this kind named nothing there: it was mapped otherwise."""
+    cursor = await conn.execute(
+        "select id from \"case\" c where state = 'open' and class = %s and entity = %s"
+        " and exists (select from case_subject s where s.case_id = c.id and s.stage = %s and s.released_at is null)",
+        (f"unmapped_{kind}", entity, DELIVER),
+    )
+    ids = [row[0] for row in await cursor.fetchall()]
+    await cases.note(conn, ids, "hub", "retried", f"a {kind} was mapped otherwise", now)
+    return await _take_up(conn, await _held(conn, ids), now) if ids else []
+
+
 async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime) -> list[Key]:
     """Close an open case for good: its receipts become ignored (rule ``waived``), its commands canceled, its subjects stop waiting.
 
@@ -62,7 +74,7 @@ async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime
 
 async def _held(conn: Conn, case_ids: Sequence[int]) -> list[CaseSubject]:
     cursor = await conn.execute(
-        'select distinct s.stage, s.subject, s.label, s.money_minor, s.currency from case_subject s join "case" c on c.id = s.case_id'
+        'select distinct s.stage, s.subject from case_subject s join "case" c on c.id = s.case_id'
         " where s.case_id = any(%s) and s.released_at is null and c.state = 'open' order by 1, 2",
         (list(case_ids),),
     )
@@ -73,9 +85,11 @@ async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> li
     touched = set(await receipts.requeue_parked(conn, [int(one) for one in _of(held, NORMALIZE)]))
     touched.update(await outbox.retry(conn, _of(held, DELIVER)))
     touched.update(await rechecks.retry(conn, _of(held, RECHECK), now))
-    touched.update(await agenda.add(conn, [agenda.Subject(_ref(one)) for one in _of(held, DECIDE)], now))
     touched.update(await waits.take_up(conn, _of(held, WAIT), now))
     touched.update(await _do_again(conn, _of(held, BOOKS), now))
+    # What is sent again is decided again too: a rule that was changed to mend the cause makes another posting of it.
+    refs = {_ref(one) for one in _of(held, DECIDE)} | set((await outbox_due.subject_of(conn, _of(held, DELIVER))).values())
+    touched.update(await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refs)], now))
     return sorted(touched)
 
 

@@ -6,10 +6,11 @@ last one released resolves the case. What retrying and waiving do to the records
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from .columns import columns
 from .pool import Conn
@@ -25,13 +26,19 @@ class CaseState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseSubject:
-    """A record that stands still: ``stage`` normalize (receipt id), decide (``kind/id``), deliver (command id) or poll (connection)."""
+    """A record that stands still: ``stage`` normalize (receipt id), decide (``kind/id``), deliver (command id) or poll (connection).
+
+    ``concerns``: the document (``kind/id``) whose money it is, so that an invoice and its own payment count once; empty: its own.
+    ``detail``: what was said of this record alone. Neither names a person.
+    """
 
     stage: str
     subject: str
     label: str = ""
     money_minor: int | None = None
     currency: str = ""
+    concerns: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,18 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """Money of one currency, in minor units."""
+
+    currency: str
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """A case. ``count``: records it ever held; ``money_minor``: what they come to, of those in ``currency`` (that of the first one)."""
+    """A case. ``count``: records it ever held; ``money``: of the documents that stand still (once it is closed: that ever did), each
+    counted once, by currency; ``money_minor``: the part of it in ``currency``, that of the first record.
+    """
 
     id: int
     fingerprint: str
@@ -79,6 +96,7 @@ class Case:
     reason: str
     count: int
     releases_on: str
+    money: tuple[Sum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +129,10 @@ class CaseDetail:
 
 @dataclass(frozen=True, slots=True)
 class CaseTotal:
-    """Open cases of a class: how many, how many records stand still, the money in them (per currency), and how many are past due."""
+    """Open cases of a class with money in a currency: how many, how many records stand still, their money, how many are past due.
+
+    A case that holds several currencies is in a line of each, and counted in each; one that holds none has the line without currency.
+    """
 
     case_class: str
     currency: str
@@ -141,22 +162,18 @@ with given as (
 select id, fingerprint from opened
 """
 _HOLD = """
-insert into case_subject (case_id, stage, subject, label, money_minor, currency, added_at)
-select distinct on (1, 2, 3) case_id, stage, subject, label, money_minor, currency, %(now)s
-from unnest(%(case_id)s::int8[], %(stage)s::text[], %(subject)s::text[], %(label)s::text[], %(money_minor)s::int8[], %(currency)s::text[])
-    as t(case_id, stage, subject, label, money_minor, currency)
+insert into case_subject (case_id, stage, subject, label, money_minor, currency, concerns, detail, added_at)
+select distinct on (1, 2, 3) case_id, stage, subject, label, money_minor, currency, concerns, detail, %(now)s
+from unnest(%(case_id)s::int8[], %(stage)s::text[], %(subject)s::text[], %(label)s::text[], %(money_minor)s::int8[], %(currency)s::text[],
+    %(concerns)s::text[], %(detail)s::text[])
+    as t(case_id, stage, subject, label, money_minor, currency, concerns, detail)
 order by 1, 2, 3
-on conflict (case_id, stage, subject) do update set released_at = null
-returning case_id, money_minor, currency, (xmax = 0) as is_new
+on conflict (case_id, stage, subject) do update set released_at = null, detail = excluded.detail
+returning case_id, (xmax = 0) as is_new
 """
 _COUNT = """
-update "case" c set count = c.count + n.count,
-    money_minor = case when n.money is null then c.money_minor else coalesce(c.money_minor, 0) + n.money end
-from (
-    select t.id, count(*) as count, sum(t.money) filter (where t.currency = k.currency) as money
-    from unnest(%(id)s::int8[], %(money)s::int8[], %(currency)s::text[]) as t(id, money, currency) join "case" k on k.id = t.id
-    group by t.id
-) n where c.id = n.id
+update "case" c set count = c.count + n.count
+from (select t.id, count(*) as count from unnest(%(id)s::int8[]) as t(id) group by t.id) n where c.id = n.id
 """
 
 
@@ -169,12 +186,11 @@ async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) 
     )  # fmt: skip
     given = columns(openings, names) | {"currency": [one.subject.currency for one in openings], "now": now}
     ids = {fingerprint: id for id, fingerprint in await (await conn.execute(_OPEN, given)).fetchall()}
-    held = columns([one.subject for one in openings], ("stage", "subject", "label", "money_minor", "currency"))
+    held = columns([one.subject for one in openings], ("stage", "subject", "label", "money_minor", "currency", "concerns", "detail"))
     rows = await (await conn.execute(_HOLD, held | {"case_id": [ids[one.fingerprint] for one in openings], "now": now})).fetchall()
-    new = [row for row in rows if row[3]]
+    new = [case_id for case_id, is_new in rows if is_new]
     if new:
-        counted = {"id": [row[0] for row in new], "money": [row[1] for row in new], "currency": [row[2] for row in new]}
-        await conn.execute(_COUNT, counted)
+        await conn.execute(_COUNT, {"id": new})
     return ids
 
 
@@ -204,6 +220,37 @@ async def retell(conn: Conn, openings: Sequence[Opening], now: datetime) -> None
     await conn.execute(_REVALUE, held | {"id": [changed[one.fingerprint][0] for one in told]})
     for id, cause, _ in changed.values():
         await note(conn, [id], "hub", "changed", cause, now)
+
+
+_MOVED_ON = """
+with given as (select * from unnest(%(subject)s::text[], %(case_id)s::int8[]) as t(subject, case_id)), locked as materialized (
+    select c.id from "case" c where c.state = 'open' and c.id in (
+        select s.case_id from case_subject s join given g on g.subject = s.subject
+        where s.stage = %(stage)s and s.released_at is null and s.case_id <> g.case_id)
+    order by c.id for update
+), released as (
+    update case_subject s set released_at = %(now)s from given g
+    where s.stage = %(stage)s and s.subject = g.subject and s.released_at is null and s.case_id <> g.case_id
+        and s.case_id in (select id from locked)
+    returning s.case_id, s.subject
+)
+update "case" c set state = 'resolved', closed_at = %(now)s, closed_by = 'hub', reason = %(reason)s
+where c.state = 'open' and c.id in (select case_id from released) and not exists (
+    select 1 from case_subject s where s.case_id = c.id and s.released_at is null
+        and not (s.stage = %(stage)s and s.subject in (select r.subject from released r where r.case_id = c.id)))
+returning c.id
+"""
+_OTHER_CAUSE = "every record stands still for another cause now"
+
+
+async def move_on(conn: Conn, stage: str, now_in: Mapping[str, int], now: datetime) -> list[int]:
+    """Release records from every other case than the one each stands still for now; return the cases that are thereby resolved."""
+    if not now_in:
+        return []
+    given = {"stage": stage, "subject": list(now_in), "case_id": list(now_in.values()), "now": now, "reason": _OTHER_CAUSE}
+    closed = [row[0] for row in await (await conn.execute(_MOVED_ON, given)).fetchall()]
+    await note(conn, closed, "hub", "resolved", _OTHER_CAUSE, now)
+    return closed
 
 
 _LOCK = """
@@ -274,17 +321,26 @@ async def close(conn: Conn, case_id: int, state: CaseState, actor: str, reason: 
     await note(conn, [case_id], actor, state.value, reason, now)
     rows = await conn.execute(
         "update case_subject set released_at = %s where case_id = %s and released_at is null"
-        " returning stage, subject, label, money_minor, currency",
+        " returning stage, subject, label, money_minor, currency, concerns, detail",
         (now, case_id),
     )
     return [CaseSubject(*row) for row in await rows.fetchall()]
 
 
 _NAMES = (
-    "id", "fingerprint", "class", "code", "cause", "next_step", "entity", "connection", "owner", "impact", "money_minor", "currency",
-    "state", "opened_at", "due_at", "closed_at", "closed_by", "reason", "count", "releases_on",
+    "id", "fingerprint", "class", "code", "cause", "next_step", "entity", "connection", "owner", "impact", "currency", "state",
+    "opened_at", "due_at", "closed_at", "closed_by", "reason", "count", "releases_on",
 )  # fmt: skip
-_SELECT = f'select {", ".join(_NAMES)} from "case" '
+_MONEY = """
+select currency, sum(minor)::int8 as minor from (
+    select currency, coalesce(nullif(concerns, ''), stage || '/' || subject) as document, max(money_minor) as minor from case_subject
+    where case_id = c.id and money_minor is not null and currency <> '' and (released_at is null or c.state <> 'open') group by 1, 2
+) d group by 1 order by 1
+"""
+"""What the documents of a case ``c`` come to, each counted once, by currency."""
+_SELECT = f"""
+select {", ".join(f"c.{name}" for name in _NAMES)}, m.currencies, m.minors from "case" c
+left join lateral (select array_agg(currency) as currencies, array_agg(minor) as minors from ({_MONEY}) s) m on true """
 
 
 async def list_cases(
@@ -292,29 +348,33 @@ async def list_cases(
 ) -> list[Case]:
     """Return cases, the earliest due first; filters that are empty (``state`` None) match all."""
     cursor = await conn.execute(
-        _SELECT + "where (%(state)s::case_state is null or state = %(state)s::case_state) and (%(class)s = '' or class = %(class)s)"
-        " and (%(entity)s = '' or entity = %(entity)s) and (%(owner)s = '' or owner = %(owner)s) order by due_at, id limit %(limit)s",
+        _SELECT + "where (%(state)s::case_state is null or c.state = %(state)s::case_state) and (%(class)s = '' or c.class = %(class)s)"
+        " and (%(entity)s = '' or c.entity = %(entity)s) and (%(owner)s = '' or c.owner = %(owner)s)"
+        " order by c.due_at, c.id limit %(limit)s",
         {"state": state.value if state else None, "class": case_class, "entity": entity, "owner": owner, "limit": limit},
     )
     return [_case(row) for row in await cursor.fetchall()]
 
 
-def _case(row: Sequence[object]) -> Case:
-    known = dict(zip(_NAMES, row, strict=True))
-    return Case(case_class=known.pop("class"), state=CaseState(str(known.pop("state"))), **known)  # type: ignore[arg-type]
+def _case(row: Sequence[Any]) -> Case:
+    *plain, currencies, minors = row
+    known = dict(zip(_NAMES, plain, strict=True))
+    money = tuple(Sum(*each) for each in zip(currencies or (), minors or (), strict=True))
+    own = next((one.minor for one in money if one.currency == known["currency"]), None)
+    return Case(case_class=known.pop("class"), state=CaseState(known.pop("state")), money_minor=own, money=money, **known)
 
 
 async def show(conn: Conn, case_id: int, *, subjects_max: int = 1000) -> CaseDetail | None:
     """Return a case with its records (those standing still first) and history, None if there is none with this id."""
-    row = await (await conn.execute(_SELECT + "where id = %s", (case_id,))).fetchone()
+    row = await (await conn.execute(_SELECT + "where c.id = %s", (case_id,))).fetchone()
     if row is None:
         return None
     held = await conn.execute(
-        "select stage, subject, label, money_minor, currency, added_at, released_at from case_subject where case_id = %s"
+        "select stage, subject, label, money_minor, currency, concerns, detail, added_at, released_at from case_subject where case_id = %s"
         " order by released_at is not null, added_at, subject limit %s",
         (case_id, subjects_max),
     )
-    subjects = tuple(HeldSubject(CaseSubject(*line[:5]), line[5], line[6]) for line in await held.fetchall())
+    subjects = tuple(HeldSubject(CaseSubject(*line[:-2]), *line[-2:]) for line in await held.fetchall())
     lines = await conn.execute("select at, actor, action, detail from case_history where case_id = %s order by at", (case_id,))
     return CaseDetail(_case(row), subjects, tuple(HistoryLine(*line) for line in await lines.fetchall()))
 
@@ -322,16 +382,18 @@ async def show(conn: Conn, case_id: int, *, subjects_max: int = 1000) -> CaseDet
 async def of_subjects(conn: Conn, subjects: Sequence[str]) -> list[Case]:
     """Return all cases, also closed ones, that hold one of the records, oldest first."""
     cursor = await conn.execute(
-        _SELECT + "where id in (select case_id from case_subject where subject = any(%s)) order by opened_at, id", (list(subjects),)
+        _SELECT + "where c.id in (select case_id from case_subject where subject = any(%s)) order by c.opened_at, c.id", (list(subjects),)
     )
     return [_case(row) for row in await cursor.fetchall()]
 
 
+_TOTALS = f"""
+select c.class, coalesce(m.currency, ''), count(*), sum(c.count)::int8, coalesce(sum(m.minor), 0)::int8,
+    count(*) filter (where c.due_at < %s)
+from "case" c left join lateral ({_MONEY}) m on true where c.state = 'open' group by 1, 2 order by 1, 2
+"""
+
+
 async def totals(conn: Conn, now: datetime) -> list[CaseTotal]:
     """Return the open cases by class and currency."""
-    cursor = await conn.execute(
-        "select class, currency, count(*), sum(count)::int8, coalesce(sum(money_minor), 0)::int8, count(*) filter (where due_at < %s)"
-        " from \"case\" where state = 'open' group by 1, 2 order by 1, 2",
-        (now,),
-    )
-    return [CaseTotal(*row) for row in await cursor.fetchall()]
+    return [CaseTotal(*row) for row in await (await conn.execute(_TOTALS, (now,))).fetchall()]

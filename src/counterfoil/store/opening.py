@@ -25,10 +25,13 @@ def opening(
     connection: str = "",
     money: Money | None = None,
     releases_on: str = "",
+    concerns: str = "",
+    detail: str = "",
 ) -> Opening:
     """Return the opening for one record; see :class:`counterfoil.store.cases.Opening`."""
     handling = handling_of(case_class)
-    held = CaseSubject(stage, subject, label, None if money is None else money.minor, "" if money is None else money.currency)
+    minor, currency = (None, "") if money is None else (money.minor, money.currency)
+    held = CaseSubject(stage, subject, label, minor, currency, concerns, detail)
     return Opening(
         fingerprint=fingerprint,
         case_class=case_class,

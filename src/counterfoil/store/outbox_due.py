@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 
 from .outbox import MAY_BE_TRIED
 from .pool import Conn, Key
@@ -38,3 +41,11 @@ async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:
     """Return when the partition's earliest delayed command or recheck is due, None if there is none."""
     row = await (await conn.execute(_NEXT_DUE, {"target": target, "batch_key": batch_key})).fetchone()
     return None if row is None else row[0]
+
+
+async def subject_of(conn: Conn, ids: Sequence[str]) -> dict[str, ObjectRef]:
+    """Return what each of some commands was wished for."""
+    if not ids:
+        return {}
+    cursor = await conn.execute("select id, subject_kind, subject_id from command where id = any(%s::uuid[])", (list(ids),))
+    return {id.hex: ObjectRef(ObjectKind(kind), subject) for id, kind, subject in await cursor.fetchall()}

@@ -17,6 +17,7 @@ from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import PostingMode, Rules
+from counterfoil.delivery.persons import concerns_of
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.codec import decode_entity, encode
 from counterfoil.kit.stage import TRIES_MAX
@@ -231,16 +232,14 @@ def waits_of(items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rule
 
 def openings_of(decided: Decided, loaded: Loaded, now: datetime) -> list[cases.Opening]:
     """Return the cases of what could not be decided."""
-    openings = [
-        _case(ref, problem, loaded.rows[ref].connection, now)
-        for ref, decision in decided.decisions.items()
-        for problem in decision.problems
-    ]
+    openings = [_case(ref, problem, loaded, now) for ref, decision in decided.decisions.items() for problem in decision.problems]
     return [*openings, *(_invariant_case(ref, error, loaded.rows[ref].connection, now) for ref, error in decided.failed.items())]
 
 
-def _case(ref: ObjectRef, problem: Problem, connection: str, now: datetime) -> cases.Opening:
-    cause = problem.releases_on or ref.key
+def _case(ref: ObjectRef, problem: Problem, loaded: Loaded, now: datetime) -> cases.Opening:
+    is_locked = problem.releases_on.startswith("period/")  # by day; what is locked, and opened again, are the books of an entity
+    releases_on = f"period/{problem.entity}" if is_locked else problem.releases_on
+    cause = releases_on or ref.key
     return opening(
         now=now,
         fingerprint=f"{problem.code}|{cause}",
@@ -251,9 +250,11 @@ def _case(ref: ObjectRef, problem: Problem, connection: str, now: datetime) -> c
         stage="decide",
         subject=ref.key,
         entity=problem.entity,
-        connection=connection,
+        connection=loaded.rows[ref].connection,
         money=problem.money,
-        releases_on=problem.releases_on,
+        releases_on=releases_on,
+        concerns=concerns_of(ref, loaded.entities.get(ref)),
+        detail=problem.cause,
     )
 
 

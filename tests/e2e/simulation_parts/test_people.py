@@ -15,7 +15,6 @@ NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 def case(number: int, code: str, case_class: str, cause: str = "") -> Case:
     """Return an open case."""
-    empty = ("fingerprint", "next_step", "connection", "owner", "impact", "currency", "closed_by", "reason", "releases_on")
     return Case(
         id=number,
         case_class=case_class,
@@ -28,8 +27,8 @@ def case(number: int, code: str, case_class: str, cause: str = "") -> Case:
         closed_at=None,
         count=1,
         money_minor=None,
-        **dict.fromkeys(empty, ""),
-    )
+        fingerprint="", next_step="", connection="", owner="", impact="", currency="", closed_by="", reason="", releases_on="",
+    )  # fmt: skip
 
 
 @dataclass

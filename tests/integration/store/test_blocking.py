@@ -9,7 +9,8 @@ import pytest
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.store import agenda, blocking, cases, objects, outbox
-from counterfoil.store.blocking import Blocked, Sum
+from counterfoil.store.blocking import Blocked
+from counterfoil.store.cases import Sum
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening

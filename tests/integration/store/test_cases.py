@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
-from counterfoil.store.cases import CaseState, CaseSubject, Opening
+from counterfoil.store.cases import CaseState, CaseSubject, Opening, Sum
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.mappings import Mapping
 from counterfoil.store.outbox import CommandState, End, EndStatus, Wish
@@ -19,8 +20,10 @@ DUE = NOW + timedelta(days=1)
 INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
 
 
-def opening(stage: str, subject: str, *, money: int | None = None, currency: str = "", releases_on: str = "") -> Opening:
-    held = CaseSubject(stage, subject, "label", money, currency)
+def opening(
+    stage: str, subject: str, *, money: int | None = None, currency: str = "", releases_on: str = "", concerns: str = ""
+) -> Opening:
+    held = CaseSubject(stage, subject, "label", money, currency, concerns)
     return Opening(
         "unmapped txr_1", "unmapped_tax", "decide.tax_unmapped", "txr_1 has no tax", "map it", "finance systems", "revenue", DUE, held,
         "DE01", "stripe", releases_on,
@@ -47,10 +50,46 @@ async def test_a_thousand_records_with_one_cause_are_one_case_with_their_money(c
     again = await cases.open_or_count(conn, [*many[:10], opening("decide", "invoice/stripe:in_x", money=7, currency="USD")], NOW)
     assert again == ids
     [case] = await cases.list_cases(conn)
-    # 1000 x 1.00 EUR; the dollars are counted as a record but never added to euros
+    # 1000 x 1.00 EUR; the dollars are never added to euros
     assert (case.count, case.money_minor, case.currency) == (1001, 100_000, "EUR")
-    [total] = await cases.totals(conn, DUE + timedelta(seconds=1))
-    assert (total.cases, total.records, total.overdue) == (1, 1001, 1)
+    assert case.money == (Sum("EUR", 100_000), Sum("USD", 7))
+    totals = await cases.totals(conn, DUE + timedelta(seconds=1))
+    assert [(one.currency, one.money_minor, one.cases, one.records, one.overdue) for one in totals] == [
+        ("EUR", 100_000, 1, 1001, 1),
+        ("USD", 7, 1, 1001, 1),
+    ]
+
+
+async def test_money_of_an_invoice_and_of_its_own_payment_counts_once(conn: Conn) -> None:
+    # An invoice of 432.10 USD, its payment of 432.10 USD and the match of both stand still: 432.10 USD, not 864.20 or 1,296.30.
+    bill = opening("deliver", "c1", money=43_210, currency="USD", concerns=INVOICE.key)
+    others = [opening("deliver", name, money=43_210, currency="USD", concerns=INVOICE.key) for name in ("c2", "c3")]
+    await cases.open_or_count(conn, [bill, *others], NOW)
+    [case] = await cases.list_cases(conn)
+    assert (case.count, case.money) == (3, (Sum("USD", 43_210),))
+    assert [total.money_minor for total in await cases.totals(conn, NOW)] == [43_210]
+    # A second invoice of 10.00 EUR for the same cause; then all of the first one's records went through: only the second one stands still.
+    await cases.open_or_count(conn, [opening("deliver", "c4", money=1000, currency="EUR", concerns="invoice/stripe:in_2")], NOW)
+    await cases.release_subjects(conn, "deliver", ["c1", "c2", "c3"], NOW)
+    [case] = await cases.list_cases(conn)
+    assert (case.money, case.money_minor) == ((Sum("EUR", 1000),), None)
+    # Closed, it says what it ever held.
+    await cases.release_subjects(conn, "deliver", ["c4"], NOW)
+    [case] = await cases.list_cases(conn, state=None)
+    assert case.money == (Sum("EUR", 1000), Sum("USD", 43_210))
+
+
+async def test_a_record_that_stands_still_for_another_cause_now_leaves_the_case_of_the_former_one(conn: Conn) -> None:
+    first = (await cases.open_or_count(conn, [opening("deliver", "c1"), opening("deliver", "c2")], NOW))["unmapped txr_1"]
+    other = replace(opening("deliver", "c1"), fingerprint="period locked")
+    second = (await cases.open_or_count(conn, [other], NOW))["period locked"]
+    assert await cases.move_on(conn, "deliver", {"c1": second}, NOW) == []  # the other record of the first case still stands
+    detail = await cases.show(conn, first)
+    assert detail is not None
+    assert {held.subject.subject: held.released_at is None for held in detail.subjects} == {"c1": False, "c2": True}
+    third = (await cases.open_or_count(conn, [replace(opening("deliver", "c2"), fingerprint="period locked")], NOW))["period locked"]
+    assert (third, await cases.move_on(conn, "deliver", {"c2": second}, NOW)) == (second, [first])
+    assert [case.id for case in await cases.list_cases(conn)] == [second]
 
 
 async def test_a_case_is_resolved_when_its_last_record_went_through(conn: Conn) -> None:
@@ -89,7 +128,8 @@ async def test_a_mapping_takes_up_what_a_case_holds_for_it(conn: Conn, cipher: C
     key = agenda.mapping_wait_key("tax", "DE01", "txr_1")
     await cases.open_or_count(conn, [opening("deliver", command_id, releases_on=key)], NOW)
     result = await mappings.set_mappings(conn, [Mapping("tax", "DE01", "txr_1", "19% VAT")], "ada", NOW)
-    assert result.touched == (("deliver", "odoo/DE01"),)
+    # sent again, and its subject decided again by the mapping as it is now
+    assert result.touched == (("decide", str(shard_of(INVOICE.key))), ("deliver", "odoo/DE01"))
 
 
 async def test_waiving_a_case_ends_its_records_and_keeps_the_books_of_the_log(conn: Conn, cipher: Cipher) -> None:

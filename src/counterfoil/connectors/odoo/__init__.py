@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from counterfoil.connectors.odoo import deliver_documents, deliver_entries, deliver_master, deliver_matches, deliver_payments
+from counterfoil.connectors.odoo.advice import advised
 from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
 from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
+from counterfoil.connectors.odoo.links import link
 from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.core.proving.items import Item, Period
-from counterfoil.kit.connector import Connector, DeliveryOf
+from counterfoil.kit.connector import Connector, DeliveryOf, Send
 
 _ABSENT = (
     "load with mode=update and noupdate inserts only what is absent, record and external id in one transaction; the state is read before"
@@ -38,7 +40,13 @@ def _books_proof(settings: OdooConfig, entity: str, period: Period, processors: 
     return items(settings, entity, period, processors)
 
 
-_DOCUMENT = DeliveryOf(deliver_documents.send, deliver_documents.send, _ABSENT, batch_size_max=200)
+def _delivery(send: Send, reason: str, batch_size_max: int, *, overwrites: bool = False) -> DeliveryOf:
+    """Return a delivery that may always be sent again, as ``reason`` says; its refusals say what to do."""
+    careful = advised(send)
+    return DeliveryOf(careful, careful, reason, batch_size_max=batch_size_max, overwrites=overwrites)
+
+
+_DOCUMENT = _delivery(deliver_documents.send, _ABSENT, 200)
 
 CONNECTOR = Connector(
     name="odoo",
@@ -48,23 +56,20 @@ CONNECTOR = Connector(
     source=OdooSource(),
     target=OdooTarget(),
     deliver={
-        CommandKind.UPSERT_CUSTOMER: DeliveryOf(
-            deliver_master.send_customers, deliver_master.send_customers, _UPSERT, batch_size_max=800, overwrites=True
-        ),
-        CommandKind.UPSERT_PRODUCT: DeliveryOf(
-            deliver_master.send_products, deliver_master.send_products, _UPSERT, batch_size_max=800, overwrites=True
-        ),
+        CommandKind.UPSERT_CUSTOMER: _delivery(deliver_master.send_customers, _UPSERT, 800, overwrites=True),
+        CommandKind.UPSERT_PRODUCT: _delivery(deliver_master.send_products, _UPSERT, 800, overwrites=True),
         CommandKind.POST_INVOICE: _DOCUMENT,
         CommandKind.POST_CREDIT_NOTE: _DOCUMENT,
-        CommandKind.POST_PAYMENT: DeliveryOf(deliver_payments.send, deliver_payments.send, _ABSENT, batch_size_max=400),
-        CommandKind.POST_ENTRY: DeliveryOf(deliver_entries.send, deliver_entries.send, _ABSENT, batch_size_max=800),
+        CommandKind.POST_PAYMENT: _delivery(deliver_payments.send, _ABSENT, 400),
+        CommandKind.POST_ENTRY: _delivery(deliver_entries.send, _ABSENT, 800),
         # Inserts only what is absent, and absent it is again once it was undone.
-        CommandKind.ALLOCATE: DeliveryOf(deliver_matches.send, deliver_matches.send, _PAIR, batch_size_max=400, overwrites=True),
+        CommandKind.ALLOCATE: _delivery(deliver_matches.send, _PAIR, 400, overwrites=True),
         # Removes the matches it found, by their ids: one that comes late finds none of them, and touches no newer one.
-        CommandKind.UNMATCH: DeliveryOf(deliver_matches.send_unmatch, deliver_matches.send_unmatch, _GONE, batch_size_max=400),
+        CommandKind.UNMATCH: _delivery(deliver_matches.send_unmatch, _GONE, 400),
     },
     sandbox=_sandbox,
     whereabouts=whereabouts,
     booking_settings=("database", "namespace", "companies"),
     books_proof=_books_proof,
+    link=link,
 )

@@ -9,6 +9,7 @@ from counterfoil.core.proving.items import Item, Period
 from counterfoil.kit.connector import Connector
 
 from .config import StripeConfig, StripeIntake
+from .links import link
 from .source import StripeSource
 
 if TYPE_CHECKING:
@@ -45,4 +46,5 @@ CONNECTOR = Connector(
     sandbox=_sandbox,
     booking_settings=("account", "accounts", "sku_key", "group_key"),
     source_proof=_source_proof,
+    link=link,
 )

@@ -113,8 +113,9 @@ def _product_id(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> str |
         Problem(
             CaseClass.UNMAPPED_PRODUCT,
             "decide.product_unmapped",
-            f"{draft.event.subject.key} sells {line.product_id}, which entity {entity.name} maps to no product of {entity.target}.",
-            f'Map product "{line.product_id}" of entity {entity.name}, or let the entity create products from the source.',
+            f"Entity {entity.name} maps {line.product_id}, which it sells, to no product of {entity.target}.",
+            f"Map it to the internal reference or the id of a product of {entity.target}: what waits goes by itself. Or let the entity"
+            ' create products from the source: `products = "create"` of the entity.',
             abs(line.amount),
             MappingKey(MappingKind.PRODUCT, entity.name, line.product_id).dependency,
             entity=entity.name,

@@ -17,7 +17,8 @@ def no_customer(draft: Draft, money: Money | None) -> None:
             CaseClass.MISSING_FIELD,
             "decide.customer_missing",
             f"{subject} names no customer, and no document it belongs to does.",
-            "Name a customer at the source.",
+            "Name a customer at the source. An invoice of an account without a customer is not supported: book it by hand, then waive this"
+            " case.",
             money,
         )
     )

@@ -30,7 +30,7 @@ def no_route(ref: ObjectRef, origin: Origin, by: tuple[str, str], money: Money |
     return Problem(
         CaseClass.UNMAPPED_ACCOUNT,
         "decide.no_route",
-        f"No route sends {ref.key} to a legal entity: {where}.",
+        f"No route sends this to a legal entity: {where}.",
         "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
         money,
         releases_on=f"route/{origin.connection}",
@@ -54,8 +54,9 @@ def period_locked(key: str, day: date, entity: EntityRules, locked_until: date |
     return Problem(
         CaseClass.PERIOD_LOCKED,
         "decide.period_locked",
-        f"{key} is dated {day}, and the books of {entity.name} are locked until {locked_until}.",
-        "Reopen the period, or let the entity book late facts on the first open day.",
+        f"The books of {entity.name} are locked until {locked_until}; what is dated {day} is not posted.",
+        "Reopen the period: what waits goes by itself within a minute. Or book late facts on the first open day: `locked_period ="
+        ' "first_open_day"` of the entity.',
         money,
         releases_on=f"period/{entity.name}/{day.isoformat()}",
         entity=entity.name,

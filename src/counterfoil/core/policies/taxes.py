@@ -53,18 +53,18 @@ def target_tax(draft: Draft, entity: EntityRules, tax: e.LineTax) -> str | None:
         return ""
     if rate is None and tax.percentage is None and tax.rate_id:
         draft.wait_for(ObjectKind.TAX_RATE, tax.rate_id)
-    draft.problem(_unmapped(entity, tax, keys, draft.event.subject.key))
+    draft.problem(_unmapped(entity, tax, keys))
     return None
 
 
-def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...], subject: str) -> Problem:
+def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...]) -> Problem:
     named = keys or (f"|{'inclusive' if tax.is_inclusive else 'exclusive'}",)
     wanted = next((key for key in reversed(named) if key.split("|")[0] != tax.reason or not tax.amount), named[-1])
     released = tuple(MappingKey(MappingKind.TAX, entity.name, key).dependency for key in named if key != wanted)
     return Problem(
         CaseClass.UNMAPPED_TAX,
         "decide.tax_unmapped",
-        f"{subject} has a tax that entity {entity.name} maps to no tax of {entity.target}: {wanted}.",
+        f"Entity {entity.name} maps the tax {wanted} to no tax of {entity.target}.",
         f'Map tax "{wanted}" of entity {entity.name} to the tax of the target that computes it (also possible: {", ".join(named)}).',
         abs(tax.amount),
         MappingKey(MappingKind.TAX, entity.name, wanted).dependency,
