@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
 
 from counterfoil.app.coverage import coverage
 from counterfoil.cli.output import money, span
 from counterfoil.cli.status import under_way
 from counterfoil.core.canonical.ids import ObjectKind
-from counterfoil.store import cursors
+from counterfoil.store import cursors, reading, standing, workers
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.objects import ObjectTotal
 from counterfoil.store.receipts import ReceiptState
+from counterfoil.store.standing import Trouble
 
 from .conftest import Program
 from .seeds import deliveries, in_database, settled, unmapped_tax
@@ -19,11 +23,64 @@ from .seeds import deliveries, in_database, settled, unmapped_tax
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def test_an_empty_hub_is_in_balance(program: Program) -> None:
+def test_an_empty_hub_is_in_balance(program: Program, database: str) -> None:
+    at_work(database)
     ended = program.run("status", "--json")
     assert ended.code == 0
     found = ended.json()
+    assert found["problems"] == []
     assert (found["balanced"], found["wished"], found["sources"], found["cases"]) == (True, 0, [], [])
+
+
+def at_work(database: str) -> None:
+    """Have a worker be heard of now."""
+    in_database(database, lambda conn: workers.join(conn, "local", "host", "1.0"))
+
+
+def test_a_hub_nobody_works_for_is_a_finding(program: Program, database: str) -> None:
+    ended = program.run("status")
+    assert (ended.code, "no worker is running" in ended.err) == (1, True)
+    at_work(database)
+    in_database(database, lambda conn: conn.execute("update worker set beat_at = clock_timestamp() - interval '61 s'"))
+    assert program.run("status").code == 1
+
+
+def test_a_target_that_is_away_and_a_source_that_cannot_be_read_are_findings(program: Program, database: str) -> None:
+    at_work(database)
+    away, refused_key = Trouble("http.unreachable", "POST /json/2: no connection"), Trouble("http.unauthorized", "401", is_refused=True)
+    minute_ago = datetime.now(UTC) - timedelta(seconds=50)
+    in_database(database, lambda conn: standing.note_down(conn, "books", away, minute_ago, is_by_sending=False))
+    in_database(database, lambda conn: reading.failed(conn, "stripe_de", refused_key, datetime.now(UTC)))
+    ended = program.run("status", "--json")
+    assert ended.code == 1
+    by_name = {one["connection"]: one for one in ended.json()["connections"]}
+    assert (by_name["books"]["state"], by_name["books"]["reason"]) == ("away", "http.unreachable: POST /json/2: no connection")
+    assert by_name["stripe_de"]["state"] == "refused"
+    assert [one.split(":")[0].rsplit(" since", 1)[0] for one in ended.json()["problems"]] == [
+        "books is away",
+        "stripe_de is refused",
+        "1 open case(s) of operations",
+    ]
+    in_database(database, lambda conn: standing.note_up(conn, "books", datetime.now(UTC)))
+    in_database(database, lambda conn: reading.succeeded(conn, "stripe_de", datetime.now(UTC)))
+    assert program.run("status").code == 0
+
+
+def test_a_source_nobody_reads_any_more_is_a_finding(program: Program, database: str) -> None:
+    at_work(database)
+    # Polled every 60 s: three rounds missed and a minute more are 240 s.
+    for seconds, code in ((200, 0), (250, 1)):
+        read_at = datetime.now(UTC) - timedelta(seconds=seconds)
+        seen = Cursor("stripe_de", "poll", "c", covers_until=read_at)
+        in_database(database, partial(cursors.save, cursor=seen, now=read_at))
+        assert program.run("status").code == code
+
+
+def test_a_database_that_is_away_is_told_at_once_with_its_cause(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    for command in (("status",), ("top", "--once")):
+        ended = program.run(*command)
+        assert (ended.code, "Connection refused" in ended.err) == (3, True)
 
 
 def test_every_delivery_is_somewhere(program: Program, database: str) -> None:
@@ -52,6 +109,7 @@ def test_an_overdue_case_is_a_finding_and_its_money_is_shown_in_its_currency(pro
 
 
 def test_coverage_says_until_when_there_is_no_gap_and_how_long_the_rest_can_be_had(program: Program, database: str) -> None:
+    at_work(database)
     read_at = datetime.now(UTC)
     seen = Cursor("stripe_de", "poll", "c", covers_until=read_at - timedelta(minutes=2), recoverable_since=read_at - timedelta(days=30))
     in_database(database, lambda conn: cursors.save(conn, seen, read_at))

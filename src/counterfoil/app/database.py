@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +16,7 @@ from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import key_checks, migrate
 from counterfoil.store.cipher import Cipher, load_cipher
-from counterfoil.store.embedded import embedded
+from counterfoil.store.embedded import READY_WAIT_S, embedded
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
 from counterfoil.workflows import arming
@@ -79,19 +80,42 @@ async def database_url(home: Path, configured: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def open_database(
-    home: Path, url: str, clock: Clock | None = None, *, size_max: int = 16, does_migrate: bool = True
+    home: Path,
+    url: str,
+    clock: Clock | None = None,
+    *,
+    size_max: int = 16,
+    does_migrate: bool = True,
+    answer_within_s: float | None = None,
 ) -> AsyncIterator[Database]:
     """Open the database (the embedded one of ``home`` if ``url`` is empty) and bring its schema up to date, or else see that it is.
+
+    ``answer_within_s``: give up if it does not answer so soon; otherwise as long as opening takes.
 
     Raises:
         StoreError: the database or its keys have to be set right first.
         psycopg.OperationalError: the database does not answer.
     """
     async with AsyncExitStack() as stack:
-        dsn = url or await stack.enter_async_context(embedded(home))
+        dsn = url or await stack.enter_async_context(embedded(home, wait_s=answer_within_s or READY_WAIT_S))
+        if answer_within_s is not None:
+            await _answers(dsn, answer_within_s)
         await (migrate_database(dsn, clock or SystemClock()) if does_migrate else _check(dsn))
         pool = await stack.enter_async_context(open_pool(dsn, size_min=1 if size_max < 4 else 2, size_max=size_max))
         yield Database(dsn, pool, await _open_cipher(pool, home))
+
+
+async def _answers(dsn: str, within_s: float) -> None:
+    """See that a database answers in time. Raises psycopg.OperationalError."""
+    try:
+        async with asyncio.timeout(within_s):
+            conn = await connect(dsn)
+            try:
+                await conn.execute("select 1")
+            finally:
+                await conn.close()
+    except TimeoutError:
+        raise psycopg.OperationalError(f"nothing came within {within_s:.0f} s") from None
 
 
 async def _open_cipher(pool: Pool, home: Path) -> Cipher:

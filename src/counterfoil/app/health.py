@@ -6,8 +6,10 @@ Ready says whether the process does its part now: it has started, is not ending,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -17,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from counterfoil.store.embedded import is_disk_full
 from counterfoil.store.pool import Pool
 
 DATABASE_WAIT_S = 2.0
@@ -56,11 +59,23 @@ def database_answers(pool: Pool) -> Callable[[], Awaitable[bool]]:
 
     async def ask() -> bool:
         try:
-            async with pool.connection(timeout=DATABASE_WAIT_S) as conn:
+            async with asyncio.timeout(DATABASE_WAIT_S), pool.connection(timeout=DATABASE_WAIT_S) as conn:
                 await conn.execute("select 1")
-        except (psycopg.Error, PoolTimeout, PoolClosed):
+        except (psycopg.Error, PoolTimeout, PoolClosed, TimeoutError):
             return False
         return True
+
+    return ask
+
+
+def disk_has_room(home: Path) -> Callable[[], Awaitable[bool]]:
+    """Return the question whether the embedded database's disk has room to go on."""
+
+    async def ask() -> bool:
+        try:
+            return not is_disk_full(home)
+        except OSError:
+            return False
 
     return ask
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -24,13 +24,14 @@ from counterfoil.delivery.stage import Deliverer
 from counterfoil.ingress.app import Door, Ready, create_app
 from counterfoil.ingress.committer import Committer
 from counterfoil.ingress.polling import Polling
+from counterfoil.ingress.refusals import Refusals
 from counterfoil.ingress.server import serving
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.connector import Context, Source, Target
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
-from counterfoil.kit.windows import closed_until
+from counterfoil.kit.windows import Window, closed_until
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
@@ -172,7 +173,16 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)
     every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
-    polling = Polling(hub.pool, hub.cipher, sources, hub.clock, hub.arm, every_s, lanes)
+    polling = Polling(
+        hub.pool,
+        hub.cipher,
+        sources,
+        hub.clock,
+        hub.arm,
+        every_s,
+        lanes,
+        _maintained(hub),
+    )
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
@@ -269,6 +279,15 @@ def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:
     return closed_s
 
 
+def _maintained(hub: Hub) -> dict[str, Callable[[datetime], float]]:
+    """Return what tells the seconds each connection's declared maintenance still lasts at an instant."""
+
+    def of(windows: Sequence[Window]) -> Callable[[datetime], float]:
+        return lambda now: max(0.0, ((closed_until(windows, now) or now) - now).total_seconds())
+
+    return {name: of(one.maintenance) for name, one in hub.settings.connections.items()}
+
+
 def _no_http() -> HttpClient:
     """A connector without HTTP, and every connection of an intake, gets a client that reaches nothing."""
     return HttpClient("http://127.0.0.1:9", budget=LocalBudget())
@@ -292,6 +311,7 @@ async def serve_intake(hub: Hub, host: str, port: int, clock: Clock | None = Non
     """
     doors = {name: Door(name, source, ctx.settings, hub.settings.connections[name].lane) for name, (source, ctx) in hub.sources.items()}
     committer = Committer(hub.pool, hub.cipher, hub.clock, hub.arm)
-    app = create_app(doors, committer, clock or hub.clock, ready or database_answers(hub.pool))
+    refusals = Refusals(hub.pool, hub.clock)
+    app = create_app(doors, committer, clock or hub.clock, ready or database_answers(hub.pool), refusals=refusals)
     async with serving(app, host, port) as address:
         yield address

@@ -166,7 +166,7 @@ def _record(one: Record) -> dict[str, object]:
 
 def retries(found: CaseDetail) -> str:
     """Return the command that takes the records up again once the cause is mended; empty where they go by themselves."""
-    is_by_itself = found.case.releases_on or all(held.subject.stage == "poll" for held in found.subjects)
+    is_by_itself = found.case.releases_on or all(held.subject.stage in ("poll", "intake") for held in found.subjects)
     return "" if is_by_itself or found.case.closed_at else f"counterfoil case retry {found.case.id}"
 
 

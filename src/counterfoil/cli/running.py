@@ -56,7 +56,8 @@ def run(work: Coroutine[Any, Any, T], *, is_fast: bool = False) -> T:
     except TransientError as error:
         fail(f"{error}\nTry again later.", LATER)
     except (HubError, StoreError, ValueError) as error:
-        fail(str(error))
+        is_later = isinstance(error, StoreError) and error.code == "store.server_not_ready"
+        fail(str(error), LATER if is_later else MISUSE)
     except (psycopg.OperationalError, PoolTimeout) as error:
         fail(f"the database does not answer: {error}\nTry again later.", LATER)
     except OSError as error:
@@ -74,10 +75,10 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @asynccontextmanager
-async def database_of(config: Path) -> AsyncIterator[tuple[FileSettings, Database]]:
+async def database_of(config: Path, *, answer_within_s: float | None = None) -> AsyncIterator[tuple[FileSettings, Database]]:
     """Open the database a configuration names, without its connections. One that was never begun is not made.
 
-    Raises SetupError, StoreError.
+    Raises SetupError, StoreError. ``answer_within_s``: give up, with the true cause, if it does not answer so soon.
     """
     from counterfoil.app.database import open_database, url_of
     from counterfoil.app.logs import quiet
@@ -89,7 +90,9 @@ async def database_of(config: Path) -> AsyncIterator[tuple[FileSettings, Databas
     url = url_of(file.hub.database_url)
     if not url and not has_hub(file.hub.home):
         raise SetupError(f"there is no hub in {file.hub.home} yet: `counterfoil up` begins one", code="settings.no_hub")
-    async with open_database(file.hub.home, url, size_max=3, does_migrate=file.hub.does_migrate) as database:
+    does_migrate = file.hub.does_migrate
+    opening = open_database(file.hub.home, url, size_max=3, does_migrate=does_migrate, answer_within_s=answer_within_s)
+    async with opening as database:
         yield file, database
 
 

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.coverage import Coverage
+    from counterfoil.app.settings import FileSettings
+    from counterfoil.app.verdict import ConnectionState
     from counterfoil.store.objects import ObjectTotal
     from counterfoil.store.promises import Promise
     from counterfoil.store.relearning import Relearning
     from counterfoil.store.views import Conservation, Status
 
-WORKER_SILENT = timedelta(seconds=60)
+ANSWER_WITHIN_S = 2.0
+"""A database that does not answer within this is told as such; counting a big one may take longer."""
 
 
 def status(
@@ -31,40 +34,50 @@ def status(
 ) -> None:
     """Show where everything is: received and booked per source, gaps excluded until when, lag, backlog, money in cases.
 
-    Exit code 1: figures do not add up, a case is overdue, or a source has less than a day left before an unseen change is lost.
+    Exit code 1: no worker is running, a connection is away or a source is not read, a case of operations is open or any other one overdue,
+    figures do not add up, or a source has less than a day left before an unseen change is lost. 3: the database does not answer.
     """
-    found, promises, now = run(_read(config, hours))
+    found, promises, now, file = run(_read(config, hours))
+    from counterfoil.app import verdict
     from counterfoil.app.coverage import coverage
 
     covered = coverage(found.cursors, now)
+    every_s = max(file.hub.poll_interval_s, file.hub.capture_interval_s)
+    states = verdict.connections(file.connections, found.standings, found.unread, covered, every_s, now)
+    wrong = verdict.problems(
+        is_balanced=found.conservation.is_balanced,
+        totals=found.cases,
+        covered=covered,
+        workers=found.workers,
+        states=states,
+        now=now,
+    )
     if as_json:
-        print_json({**_as_json(found, covered, now), "service_levels": promises})
+        print_json({"problems": wrong, "connections": states, **_as_json(found, covered, now), "service_levels": promises})
     else:
-        _show(found, covered, now)
+        _show(found, covered, states, now)
         _show_promises(promises)
-    raise typer.Exit(FINE if _is_fine(found, covered) else FOUND)
+        for one in wrong:
+            words.print(one, style="red", markup=False)
+    raise typer.Exit(FOUND if wrong else FINE)
 
 
-async def _read(config: Path, hours: float) -> tuple[Status, list[Promise], datetime]:
+async def _read(config: Path, hours: float) -> tuple[Status, list[Promise], datetime, FileSettings]:
     from psycopg import IsolationLevel
 
     from counterfoil.core.policies.lanes import Lanes
     from counterfoil.store import promises, views
 
-    async with database_of(config) as (file, database), database.pool.connection() as conn:
+    async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database), database.pool.connection() as conn:
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         now = datetime.now(UTC)
         try:
             async with conn.transaction():
                 found = await views.status(conn, now, now - timedelta(hours=hours))
                 lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-                return found, await promises.measured(conn, lanes, found.latencies, now), now
+                return found, await promises.measured(conn, lanes, found.latencies, now), now, file
         finally:
             await conn.set_isolation_level(None)
-
-
-def _is_fine(found: Status, covered: list[Coverage]) -> bool:
-    return found.conservation.is_balanced and not any(line.overdue for line in found.cases) and not any(c.is_at_risk for c in covered)
 
 
 def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:
@@ -106,7 +119,7 @@ def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str,
     }
 
 
-def _show(found: Status, covered: list[Coverage], now: datetime) -> None:
+def _show(found: Status, covered: list[Coverage], states: list[ConnectionState], now: datetime) -> None:
     where = found.conservation
     if not where.sources and not where.targets:
         words.print("Nothing was received yet. `counterfoil up` takes deliveries and polls, `counterfoil backfill` reads history.")
@@ -118,6 +131,7 @@ def _show(found: Status, covered: list[Coverage], now: datetime) -> None:
     if found.ignored:
         ignored = [(name, rule, count(number)) for (name, rule), number in found.ignored.items()]
         print_table("Ignored, by rule", ["source", "rule", "deliveries"], ignored, right=(2,))
+    _show_connections(states, now)
     _show_coverage(covered)
     _show_lag(found)
     _show_cases(found)
@@ -160,6 +174,21 @@ def _show_under_way(found: Status) -> None:
     rows = [(one.entity, count(one.count), money(one.total_minor, one.currency)) for one in under_way(found.objects)]
     if rows:
         print_table("Payments under way (bank debits): booked when they succeed", ["entity", "payments", "gross"], rows, right=(1, 2))
+
+
+def _show_connections(states: list[ConnectionState], now: datetime) -> None:
+    rows = [
+        (
+            one.connection,
+            one.state,
+            "" if one.since is None or one.state == "fine" else span(max(0.0, (now - one.since).total_seconds())),
+            one.reason,
+            when(one.read_at),
+        )
+        for one in states
+    ]
+    if rows:
+        print_table("Connections", ["connection", "state", "for", "why", "last read"], rows, right=(2,), whole=(0,))
 
 
 def _show_coverage(covered: list[Coverage]) -> None:
@@ -234,18 +263,15 @@ def _show_relearning(found: Status, covered: list[Coverage]) -> None:
 
 
 def _show_workers(found: Status, now: datetime) -> None:
-    alive = [worker for worker in found.workers if now - worker.beat_at < WORKER_SILENT]
-    if alive:
-        rows = [(w.id, w.host, w.version, when(w.started_at), span(max(0.0, (now - w.beat_at).total_seconds()))) for w in alive]
+    rows = [(w.id, w.host, w.version, when(w.started_at), span(max(0.0, (now - w.beat_at).total_seconds()))) for w in found.workers]
+    if rows:
         print_table("Workers", ["worker", "host", "version", "since", "last heard"], rows, right=(4,))
-        for worker in alive:
+        for worker in found.workers:
             if worker.waits_since is not None:
                 since = when(worker.waits_since)
                 words.print(
                     f"{worker.id} decides and sends nothing since {since}: another worker has other rules (`counterfoil case list`)."
                 )
-    else:
-        words.print("No worker is running: `counterfoil up` starts one.")
 
 
 def _place(stage: str, place: str) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 WIDE = 120
 """From so many columns on, tables stand side by side."""
 SILENT_S = 30.0
+ANSWER_WITHIN_S = 2.0
+"""A single picture is given up, with the cause, if the database does not answer within this."""
 LANES = {10: "real time", 20: "micro-batch", 30: "batch", 40: "replay, history"}
 FLOWS = {"received": ("received", ()), "read": ("read", ("read",)), "decided": ("decided", ("decide",)), "posted": ("posted", ("post",))}
 """A flow's name, and the queue in front of it."""
@@ -50,17 +52,17 @@ def top(
 
 
 @asynccontextmanager
-async def _watcher(config: Path) -> AsyncIterator[Watcher]:
+async def _watcher(config: Path, answer_within_s: float | None = None) -> AsyncIterator[Watcher]:
     from counterfoil.app.topping import Watcher
     from counterfoil.kit.clock import SystemClock
 
-    async with database_of(config) as (file, database):
+    async with database_of(config, answer_within_s=answer_within_s) as (file, database):
         windows = {name: [one.window() for one in connection.maintenance] for name, connection in file.connections.items()}
         yield Watcher(database.pool, SystemClock(), windows)
 
 
 async def _once(config: Path) -> Top:
-    async with _watcher(config) as watcher:
+    async with _watcher(config, ANSWER_WITHIN_S) as watcher:
         return await watcher.first()
 
 

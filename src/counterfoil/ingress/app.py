@@ -21,6 +21,7 @@ from counterfoil.kit.errors import IntakeRefused, TransientError
 
 from .committer import Committer, IntakeBusy
 from .keeping import incoming_of
+from .refusals import Refusals
 
 BODY_MAX_BYTES = 5 * 1024 * 1024
 """A body above this is refused with 413; a connection's settings may say less (``body_size_max``)."""
@@ -56,6 +57,7 @@ def create_app(
     ready: Ready,
     *,
     body_max_bytes: int = BODY_MAX_BYTES,
+    refusals: Refusals | None = None,
     routes: tuple[BaseRoute, ...] = (),
 ) -> Starlette:
     """Return the application; it starts and stops the committer with itself.
@@ -66,18 +68,23 @@ def create_app(
         clock: what signatures are checked against.
         ready: asked by ``/health/ready``.
         body_max_bytes: the largest body taken.
+        refusals: told of every delivery that is refused or taken.
         routes: further routes of the same server.
     """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await committer.start()
+        if refusals is not None:
+            await refusals.start()
         try:
             yield
         finally:
             await committer.stop()
+            if refusals is not None:
+                await refusals.stop()
 
-    intake = _Intake(doors, committer, clock, body_max_bytes)
+    intake = _Intake(doors, committer, clock, body_max_bytes, refusals)
 
     async def is_ready(_: Request) -> Response:
         is_up = committer.is_running and await ready()
@@ -100,7 +107,10 @@ async def _live(_: Request) -> Response:
 class _Intake:
     """The ASGI end point of ``/in/{connection}``."""
 
-    def __init__(self, doors: Mapping[str, Door], committer: Committer, clock: Clock, body_max_bytes: int) -> None:
+    def __init__(
+        self, doors: Mapping[str, Door], committer: Committer, clock: Clock, body_max_bytes: int, refusals: Refusals | None = None
+    ) -> None:
+        self._refusals = refusals
         self._doors = doors
         self._committer = committer
         self._clock = clock
@@ -120,6 +130,7 @@ class _Intake:
             return _refusal(405, "intake.method", "deliver with POST", {"allow": "POST"})
         door = self._doors.get(request.path_params["connection"])
         if door is None:
+            self._note("", "intake.connection_unknown", 404)
             return _refusal(404, "intake.connection_unknown", "no connection of this name takes deliveries", {})
         held = _Held(self, min(self._body_max_bytes, int(getattr(door.settings, "body_size_max", self._body_max_bytes))))
         try:
@@ -136,12 +147,19 @@ class _Intake:
         except RecursionError:
             return _refusal(400, "intake.body_too_deep", "the body is nested too deep to be read", {})
         except IntakeRefused as error:
+            self._note(door.connection, error.code, error.status)
             return _refusal(error.status, error.code, str(error), {})
         except IntakeBusy as error:
             return _refusal(503, error.code, str(error), {"retry-after": str(error.retry_after_s)})
         except TransientError as error:
             return _refusal(503, error.code, str(error), {"retry-after": str(int(error.retry_after_s or 5))})
+        if self._refusals is not None:
+            self._refusals.took(door.connection)
         return _json(200, {"received": kept.received, "duplicates": kept.duplicates})
+
+    def _note(self, connection: str, code: str, status: int) -> None:
+        if self._refusals is not None:
+            self._refusals.note(connection, code, status)
 
     def hold(self, size: int) -> bool:
         """Take so many bytes of what may be held unverified at once; False if that would be too many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -200,7 +201,8 @@ def failure(error: BaseException, where: str, *, is_write: bool, is_sent: bool) 
     Once anything was sent, a write's outcome is unknown; before that it certainly took no effect.
     """
     rule = next(row for row in FAILURES if isinstance(error, row.when))
-    message = f"{where}: {rule.words} ({type(error).__name__})"
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    message = f"{where}: {rule.words} ({os.strerror(number) if number else type(error).__name__})"
     if rule.error is SetupError:
         return SetupError(message, code=rule.code)
     return TransientError(message, code=rule.code, is_outcome_unknown=is_write and is_sent, is_unavailable=not is_sent)

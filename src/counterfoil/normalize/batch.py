@@ -207,10 +207,10 @@ def connection_case(connection: str, error: SetupError, now: datetime) -> cases.
     """Return the case of a source that refuses our requests."""
     return opening(
         now=now,
-        fingerprint=f"{error.code}|{connection}",
+        fingerprint=f"authentication_refused|{connection}",
         case_class="authentication_refused",
         code=error.code,
-        cause=f"{connection} refuses our requests: {error}",
+        cause=f"{connection} refuses our key or rights: {error}",
         next_step="Renew the connection's key or its rights; what waits goes on by itself.",
         stage="poll",
         subject=connection,

@@ -302,6 +302,12 @@ async def note(conn: Conn, case_ids: Sequence[int], actor: str, action: str, det
         )
 
 
+async def say(conn: Conn, case_id: int, code: str, cause: str) -> None:
+    """Have an open case say its cause as it is now: what ails a connection may change while it lasts."""
+    statement = "update \"case\" set code = %s, cause = %s where id = %s and state = 'open' and (code, cause) <> (%s, %s)"
+    await conn.execute(statement, (code, cause, case_id, code, cause))
+
+
 async def assign(conn: Conn, case_id: int, owner: str, actor: str, now: datetime) -> bool:
     """Give an open case to somebody; False if there is no such open case."""
     changed = (await conn.execute("update \"case\" set owner = %s where id = %s and state = 'open'", (owner, case_id))).rowcount > 0

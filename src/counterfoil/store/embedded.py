@@ -56,11 +56,14 @@ SETTINGS: Mapping[str, str] = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
-_READY_WAIT_S = 60.0
+READY_WAIT_S = 60.0
+"""How long a server may take to answer: recovery after a crash takes its time."""
 _STOP_WAIT_S = 60.0
 _OWN_USERS_FROM = 61184
 _OWN_USERS = 4336
 """Numbers of users no account has, and how many of them there are."""
+DISK_FULL_BYTES = 20_000_000
+"""With less than this free there is no room for the next piece of the server's log, 16 MB, and it stops."""
 _SOCKET_PATH_MAX = 90  # bytes; the limit of sun_path is 104 to 108, and the server's lock file needs some more
 _SOCKET_NAME = "/.s.PGSQL.5432"
 _LOG_MAX_BYTES = 10_000_000
@@ -91,17 +94,18 @@ class _Place:
 
 
 @asynccontextmanager
-async def embedded(home: Path = HOME, settings: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+async def embedded(home: Path = HOME, settings: Mapping[str, str] | None = None, *, wait_s: float = READY_WAIT_S) -> AsyncIterator[str]:
     """Run (or join) the server of a home directory and yield the URL of its database.
 
     Args:
         home: directory, made if need be.
         settings: server settings that differ from ``SETTINGS``; they count only for the process that starts the server.
+        wait_s: how long the server may take to answer.
 
     Raises:
         StoreError: it cannot run here; the message says what to do.
     """
-    context = embedded_sync(home, settings)
+    context = embedded_sync(home, settings, wait_s=wait_s)
     url = await asyncio.to_thread(context.__enter__)
     try:
         yield url
@@ -110,16 +114,17 @@ async def embedded(home: Path = HOME, settings: Mapping[str, str] | None = None)
 
 
 @contextmanager
-def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None, *, wait_s: float = READY_WAIT_S) -> Iterator[str]:
     """Do what ``embedded`` does, for callers without an event loop."""
     if sys.platform == "win32":
         raise StoreError("the embedded server needs Linux or macOS; set COUNTERFOIL_DATABASE_URL", code="store.platform_unsupported")
     place = _prepare(home.absolute())
     users = os.open(place.root / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits while a guardian is stopping the server
-        with _locked(place.root / "start.lock"):
-            url = _start_or_join(place, {**SETTINGS, **(settings or {})})
+        deadline = time.monotonic() + wait_s
+        _lock(users, fcntl.LOCK_SH, place, deadline, wait_s)  # waits while a guardian is stopping the server
+        with _locked(place, deadline, wait_s):
+            url = _start_or_join(place, {**SETTINGS, **(settings or {})}, deadline, wait_s)
         try:
             yield url
         finally:
@@ -128,14 +133,43 @@ def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None) 
         os.close(users)
 
 
+def _lock(descriptor: int, how: int, place: _Place, deadline: float, wait_s: float) -> None:
+    """Take a lock, as soon as whoever holds it lets go. Raises StoreError: not in time."""
+    while True:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise _not_ready(place, wait_s, "another process is starting or stopping it") from None
+        time.sleep(0.02)
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _locked(place: _Place, deadline: float, wait_s: float) -> Iterator[None]:
+    descriptor = os.open(place.root / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, fcntl.LOCK_EX, place, deadline, wait_s)
         yield
     finally:
         os.close(descriptor)
+
+
+def is_disk_full(home: Path) -> bool:
+    """Tell whether the disk of a home directory has no room for the database to go on."""
+    place = home / "postgres"
+    return shutil.disk_usage(place if place.exists() else home).free < DISK_FULL_BYTES
+
+
+def _not_ready(place: _Place, wait_s: float, why: str) -> StoreError:
+    free = shutil.disk_usage(place.root).free
+    if free < DISK_FULL_BYTES:
+        message = f"the disk of {place.root} is full ({free / 1e6:.1f} MB free): make room, then the database goes on ({why})"
+    else:
+        log = place.root / "log"
+        tail = log.read_text(errors="replace")[-800:] if log.exists() else ""
+        message = f"the embedded server did not answer within {wait_s:.0f} s ({why}); the end of its log:\n{tail}"
+    return StoreError(message, code="store.server_not_ready")
 
 
 def _prepare(home: Path) -> _Place:
@@ -240,7 +274,7 @@ def program(name: str) -> Path:
     return path
 
 
-def _start_or_join(place: _Place, settings: Mapping[str, str]) -> str:
+def _start_or_join(place: _Place, settings: Mapping[str, str], deadline: float, wait_s: float) -> str:
     """Return the database's URL once the server answers. The caller holds the start lock and a share of the users' lock."""
     sockets = _socket_directory(place)
     url = f"postgresql://{USER}@/{{}}?host={quote(str(sockets), safe='')}"
@@ -250,7 +284,7 @@ def _start_or_join(place: _Place, settings: Mapping[str, str]) -> str:
         _let_in(place)
         (place.data / "postmaster.pid").unlink(missing_ok=True)  # of a server that is gone, or that another process now has the number of
         _spawn_guardian(place, [str(binaries / "postgres"), "-D", str(place.data), "-k", str(sockets), *_as_options(settings)])
-    _wait_until_ready(place, url.format("postgres"))
+    _wait_until_ready(place, url.format("postgres"), deadline, wait_s)
     _make_database(url.format("postgres"))
     return url.format(DATABASE)
 
@@ -387,17 +421,14 @@ def _spawn_guardian(place: _Place, command: list[str]) -> None:
     _guardians[place.root] = process.pid
 
 
-def _wait_until_ready(place: _Place, url: str) -> None:
-    deadline = time.monotonic() + _READY_WAIT_S
+def _wait_until_ready(place: _Place, url: str, deadline: float, wait_s: float) -> None:
     while True:
         try:
-            psycopg.connect(url, connect_timeout=5).close()
+            psycopg.connect(url, connect_timeout=max(2, min(5, round(wait_s)))).close()
             return
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
-                tail = (place.root / "log").read_text(errors="replace")[-800:]
-                message = f"the embedded server did not answer within {_READY_WAIT_S:.0f} s ({error}); the end of its log:\n{tail}"
-                raise StoreError(message, code="store.server_not_ready") from error
+                raise _not_ready(place, wait_s, str(error).strip()) from error
         time.sleep(0.02)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from counterfoil.core.canonical.masking import masked
+
 from . import cases
 from .opening import opening
 from .pool import Conn
@@ -19,8 +21,10 @@ ASKED_MAX_S = 3600.0
 """A target's own wish to be left alone is kept up to this long."""
 PROBE_S = 60.0
 """So long whoever looks at a connection may take before somebody else does."""
-CASE_AFTER = timedelta(minutes=5)
-"""A target may be away so long before people are told; a refused key they are told of at once."""
+CASE_AFTER = timedelta(seconds=45)
+"""A connection may be away so long before people are told; a refused key they are told of at once."""
+HIDING = frozenset({"target.resting", "target.budget_unavailable"})
+"""Codes of what keeps us from calling a target that failed before: they hide why it did."""
 RELAPSE = timedelta(minutes=10)
 """One that falls again so soon after it came back is looked at no more often than before."""
 _SEEN_EVERY = timedelta(seconds=30)
@@ -137,16 +141,21 @@ def _fallen(before: Standing, trouble: Trouble, now: datetime, *, is_by_sending:
     elif is_probe or before.wait_s(now) == 0.0:
         tries = before.tries + 1
     wait_s = min(WAIT_MAX_S, WAIT_FIRST_S * 2.0 ** min(tries - 1, 20))
+    down_since = before.down_since or now
+    until_told_s = (down_since + CASE_AFTER - now).total_seconds()
+    if until_told_s > 0:
+        wait_s = min(wait_s, until_told_s)  # looked at again when people would be told of it
     if trouble.retry_after_s is not None:
         wait_s = min(trouble.retry_after_s, ASKED_MAX_S) if tries == 1 else max(wait_s, min(trouble.retry_after_s, ASKED_MAX_S))
+    is_hidden = before.is_down and trouble.code in HIDING and before.code not in HIDING
     return Standing(
         before.connection,
-        down_since=before.down_since or now,
+        down_since=down_since,
         up_at=before.up_at,
         is_refused=trouble.is_refused,
         is_by_sending=is_by_sending or (before.is_down and before.is_by_sending),
-        code=trouble.code,
-        words=trouble.words,
+        code=before.code if is_hidden else trouble.code,
+        words=before.words if is_hidden else masked(trouble.words),
         tries=tries,
         next_try_at=now + timedelta(seconds=max(0.2, wait_s)),
         real_time_at=before.real_time_at,
@@ -159,23 +168,30 @@ async def _tell(conn: Conn, before: Standing, after: Standing, now: datetime) ->
         await cases.release_subjects(conn, "poll", [_subject(after.connection)], now)
     if after.down_since is None or not (after.is_refused or now - after.down_since >= CASE_AFTER):
         return
-    case_class = "authentication_refused" if after.is_refused else "target_unavailable"
-    case = opening(
-        fingerprint=f"{case_class}|{after.connection}",
+    await open_case(conn, after.connection, _subject(after.connection), after, now)
+
+
+async def open_case(conn: Conn, connection: str, subject: str, found: Standing, now: datetime) -> None:
+    """Open the one case of a connection that cannot be used, to be read or to be sent to; it says why as it is now, and since when."""
+    case_class = "authentication_refused" if found.is_refused else "target_unavailable"
+    since = "" if found.down_since is None else f" since {found.down_since:%Y-%m-%d %H:%M} UTC"
+    opened = opening(
+        fingerprint=f"{case_class}|{connection}",
         case_class=case_class,
-        code=after.code,
-        cause=f"{after.connection} cannot be used: {after.words}",
+        code=found.code,
+        cause=f"{connection} {'refuses our key or rights' if found.is_refused else 'cannot be used'}{since}: {found.words}",
         next_step=(
             "Renew the key or its rights; what waits goes on by itself, in order."
-            if after.is_refused
-            else "Nothing, if it is being maintained: what waits goes on by itself, in order, however long it takes."
+            if found.is_refused
+            else f"Bring {connection} back, or wait if it is maintained: what waits goes on by itself, in order. This case closes then."
         ),
         stage="poll",
-        subject=_subject(after.connection),
-        connection=after.connection,
+        subject=subject,
+        connection=connection,
         now=now,
     )
-    await cases.open_or_count(conn, [case], now)
+    [case_id] = (await cases.open_or_count(conn, [opened], now)).values()
+    await cases.say(conn, case_id, opened.code, opened.cause)
 
 
 async def note_up(conn: Conn, connection: str, now: datetime) -> bool:

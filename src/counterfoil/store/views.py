@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from . import blocking, cases, cursors, objects, relearning, workers
+from . import blocking, cases, cursors, objects, reading, relearning, standing, workers
 from .pool import Conn
 
 
@@ -155,6 +155,8 @@ class Status:
     blockers: list[blocking.Blocker]
     relearning: list[relearning.Relearning]
     unclaimed: dict[str, int]  # target -> keys it holds that the hub does not know as done
+    standings: list[standing.Standing] = field(default_factory=list)  # targets that cannot be used
+    unread: list[reading.Unread] = field(default_factory=list)  # sources that cannot be read
 
 
 async def status(conn: Conn, now: datetime, since: datetime) -> Status:
@@ -172,6 +174,8 @@ async def status(conn: Conn, now: datetime, since: datetime) -> Status:
         blockers=await blocking.blockers(conn),
         relearning=marked,
         unclaimed={one.target: (await relearning.unclaimed(conn, one.target, 0))[0] for one in marked if one.learned_at is not None},
+        standings=[one for one in await standing.read_all(conn) if one.is_down],
+        unread=await reading.read_all(conn),
     )
 
 

@@ -40,25 +40,25 @@ async def retry(hub: House, case: Case) -> None:
 
 
 async def test_invoices_in_a_currency_without_a_rate_are_one_case_that_says_what_to_do(hub: House) -> None:
-    # Two invoices of 200.00 and 150.03 CHF in books without a rate for francs.
+    # Two invoices of 200.00 and 150.03 CHF: francs are not active in the books, and have no rate.
     await hub.bill(20_000, currency="chf")
     await hub.bill(15_003, currency="chf")
     await hub.tell()
     [case] = await hub.cases()
-    assert (case.code, case.count, case.money) == ("odoo.rate_missing", 2, (Sum("CHF", 35_003),))
-    assert case.cause.startswith("books does not take postings of US:")
-    assert case.next_step == "Add the rate of CHF in Odoo (Accounting, Configuration, Currencies), then retry this case."
-    company = hub.provisioned.companies["US"].company_id
+    assert (case.code, case.count, case.money) == ("odoo.currency_inactive", 2, (Sum("CHF", 35_003),))
+    assert case.cause.startswith("books does not take postings of US: currency CHF is not active")
+    assert case.next_step.startswith("Activate CHF in Odoo (Accounting, Configuration, Currencies)")
     [franc] = await hub.plain.rows("res.currency", [["name", "=", "CHF"], ["active", "in", [True, False]]], ["id"])
-    rate = {"currency_id": franc["id"], "name": "2025-01-01", "company_id": company, "inverse_company_rate": 1.25}
-    await hub.plain.create("res.currency.rate", rate, company)
-    await hub.later(minutes=1)
+    await hub.plain.write("res.currency", [franc["id"]], {"active": True})
+    await hub.later(minutes=10)
     await retry(hub, case)
     [case] = await hub.cases()  # the former case is closed: its records stand still for another cause now
-    assert (case.code, case.count, case.money) == ("odoo.currency_inactive", 2, (Sum("CHF", 35_003),))
-    assert case.next_step.startswith("Activate CHF in Odoo (Accounting, Configuration, Currencies)")
-    await hub.plain.write("res.currency", [franc["id"]], {"active": True})
-    await hub.later(minutes=1)
+    assert (case.code, case.count, case.money) == ("odoo.rate_missing", 2, (Sum("CHF", 35_003),))
+    assert case.next_step == "Add the rate of CHF in Odoo (Accounting, Configuration, Currencies), then retry this case."
+    company = hub.provisioned.companies["US"].company_id
+    rate = {"currency_id": franc["id"], "name": "2025-01-01", "company_id": company, "inverse_company_rate": 1.25}
+    await hub.plain.create("res.currency.rate", rate, company)
+    await hub.later(minutes=10)
     await retry(hub, case)
 
 

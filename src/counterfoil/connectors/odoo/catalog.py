@@ -128,6 +128,7 @@ class CompanyCatalog:
             return self._rate(currency, day) or Decimal(1)
         found = self._rate(currency, day)
         if found is None:
+            self.currency_id_of(currency)  # rates of a currency that is not active are not looked at: that is the first thing to mend
             raise RejectedError(
                 f"{self.name} has no rate for {currency} on {day}; Odoo would book it 1:1. Add the currency's rates in Odoo",
                 code="odoo.rate_missing",
