@@ -1,4 +1,4 @@
-"""What probes are told of a process, and the small server they ask on a port of its own: ``/health/live`` and ``/health/ready``.
+"""What probes are told of a process, and the small server they ask: ``/health/live``, ``/health/ready``, ``/metrics``.
 
 Live says whether a restart would help: the event loop answers, and the engine's ticks come. A database that is away is no reason.
 Ready says whether the process does its part now: it has started, is not ending, its database answers, its place among the workers is good.
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from counterfoil.app.metrics import CONTENT_TYPE
 from counterfoil.store.embedded import is_disk_full
 from counterfoil.store.pool import Pool
 
@@ -30,13 +31,14 @@ DATABASE_WAIT_S = 2.0
 class Health:
     """What is asked of a process: ``live`` and ``ready`` are questions by name, each answered True when all is well.
 
-    A process that has not ``is_started`` or that ``is_ending`` is not ready, whatever else is well.
+    A process that has not ``is_started`` or that ``is_ending`` is not ready, whatever else is well. ``metrics``: what scrapes are given.
     """
 
     live: dict[str, Callable[[], bool]] = field(default_factory=dict)
     ready: dict[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     is_started: bool = False
     is_ending: bool = False
+    metrics: Callable[[], Awaitable[bytes]] | None = None
 
     def vitals(self) -> dict[str, bool]:
         """Answer every question of life, by name."""
@@ -89,7 +91,13 @@ def health_app(health: Health) -> Starlette:
     async def ready(_: Request) -> Response:
         return _answer("ready", await health.readiness())
 
-    return Starlette(routes=[Route("/health/live", live, methods=["GET"]), Route("/health/ready", ready, methods=["GET"])])
+    async def metrics(_: Request) -> Response:
+        if health.metrics is None:
+            return Response("the process is still starting\n", 503)
+        return Response(await health.metrics(), headers={"content-type": CONTENT_TYPE})
+
+    asked = {"/health/live": live, "/health/ready": ready, "/metrics": metrics}
+    return Starlette(routes=[Route(path, answer, methods=["GET"]) for path, answer in asked.items()])
 
 
 def _answer(word: str, found: dict[str, bool]) -> Response:

@@ -15,6 +15,7 @@ import structlog
 from counterfoil.app.changed_modes import refuse_changed_modes
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
+from counterfoil.app.notifying import Notifier
 from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import Connection, Settings
@@ -186,7 +187,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.targets, hub.clock, hub.arm, rest, closed, tuple(sources))
+    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, tuple(sources))
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
@@ -206,6 +207,8 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         "partitions": upkeep.partitions_turn,
         "unarmed": upkeep.unarmed_turn,
         "watch": watcher.turn,
+        "lookups": upkeep.lookups_turn,
+        "notify": Notifier(hub.pool, hub.clock, hub.settings.notify).turn,
         relearning.STAGE: relearner.turn,
         work.BOOKS: changes.turn,
         proofs.STAGE: prover.turn,
@@ -224,7 +227,8 @@ def _watched_books(hub: Hub) -> dict[str, Books]:
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    keys: list[Key] = [("heal", "all"), ("prove", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all")]
+    keys: list[Key] = [("heal", "all"), ("prove", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all"), ("lookups", "all")]
+    keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.sources]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [(work.BOOKS, name) for name in _watched_books(hub)]

@@ -10,9 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from counterfoil.app.database import url_of
+from counterfoil.app.notify_settings import NotifySettings
+from counterfoil.app.notifying import Channel
 from counterfoil.app.sections import is_secret
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.toml_lines import line_of
@@ -104,6 +106,7 @@ class FileSettings(_Strict):
     routes: tuple[RouteSettings, ...] = ()
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
+    notify: tuple[NotifySettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Settings:
     mappings: Mapping[str, Mapping[str, Mapping[str, str]]]
     lanes: Lanes = field(default_factory=Lanes)
     is_intake: bool = False
+    notify: tuple[Channel, ...] = ()
 
     @property
     def database_url(self) -> str:
@@ -246,8 +250,33 @@ def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None
     _cross_check(name, text, file, connections, problems)
     if problems:
         raise SetupError("\n".join(problems), code="settings.invalid")
+    notify = () if is_intake else channels_of(name, text, file)
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake)
+    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake, notify)
+
+
+def load_channels(path: Path) -> tuple[Channel, ...]:
+    """Read the channels of notifications alone; raises as :func:`load`."""
+    text = _text_of(path)
+    return channels_of(str(path), text, _file_of(_with_environment(_values_of(text, str(path))), text, str(path)))
+
+
+def channels_of(name: str, text: str, file: FileSettings) -> tuple[Channel, ...]:
+    """Return the channels of notifications with their addresses resolved. Raises SetupError."""
+    found: list[Channel] = []
+    for position, one in enumerate(file.notify):
+        if one.name in {other.name for other in found}:
+            raise SetupError(_at(name, text, ("notify", position, "name"), f"{one.name!r} is there twice"), code="settings.invalid")
+        try:
+            url = _resolve(one.url)
+        except SetupError as error:
+            raise SetupError(_at(name, text, ("notify", position, "url"), str(error)), code=error.code) from None
+        if not isinstance(url, str):
+            message = 'give the address, or { env = "NAME" } for a variable that holds it'
+            raise SetupError(_at(name, text, ("notify", position, "url"), message), code="settings.invalid")
+        is_urgent_only = one.severity == "urgent"
+        found.append(Channel(one.name, SecretStr(url), one.classes, one.owners, is_urgent_only, one.wait_s, one.every_s))
+    return tuple(found)
 
 
 def _connections(name: str, text: str, file: FileSettings, problems: list[str], *, is_intake: bool) -> dict[str, Connection]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from counterfoil.app.health import Health, database_answers, disk_has_room, health_app
 from counterfoil.app.hub import Hub, open_hub, serve_intake
+from counterfoil.app.metrics import Metrics
 from counterfoil.app.settings import Settings
 from counterfoil.ingress.server import serving
 from counterfoil.kit.connector import Source
@@ -58,6 +59,7 @@ async def at_work(settings: Settings, roles: Roles) -> AsyncIterator[Serving]:
             asked_at = await _listen(stack, listening, own.health_host, own.health_port, "health_port")
         hub = await stack.enter_async_context(open_hub(settings))
         health.ready["database"] = database_answers(hub.pool)
+        health.metrics = Metrics(hub.pool, hub.clock).text
         if not settings.database_url:
             health.ready["disk"] = disk_has_room(settings.hub.home)
         stack.push_async_callback(hub.stop_work)

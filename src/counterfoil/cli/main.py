@@ -18,6 +18,7 @@ from counterfoil.cli import (
     key,
     mapping,
     migrate,
+    notify,
     prove,
     replay,
     restore,
@@ -56,6 +57,7 @@ app.add_typer(mapping.app, name="map")
 app.add_typer(schema.app, name="schema")
 app.add_typer(connector.app, name="connector")
 app.add_typer(key.app, name="key")
+app.add_typer(notify.app, name="notify")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -40,6 +40,7 @@ def status(
     found, promises, now, file = run(_read(config, hours))
     from counterfoil.app import verdict
     from counterfoil.app.coverage import coverage
+    from counterfoil.app.notifying import failing
 
     covered = coverage(found.cursors, now)
     every_s = max(file.hub.poll_interval_s, file.hub.capture_interval_s)
@@ -51,6 +52,7 @@ def status(
         workers=found.workers,
         states=states,
         now=now,
+        notes=failing({one.name for one in file.notify}, found.channels),
     )
     if as_json:
         print_json({"problems": wrong, "connections": states, **_as_json(found, covered, now), "service_levels": promises})
@@ -93,6 +95,8 @@ def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str,
         "lag": found.latencies,
         "backlog": found.backlog,
         "cases": found.cases,
+        "refused": found.refused,
+        "notify": found.channels,
         "workers": [
             {
                 "id": w.id,
@@ -132,6 +136,13 @@ def _show(found: Status, covered: list[Coverage], states: list[ConnectionState],
         ignored = [(name, rule, count(number)) for (name, rule), number in found.ignored.items()]
         print_table("Ignored, by rule", ["source", "rule", "deliveries"], ignored, right=(2,))
     _show_connections(states, now)
+    refusals = [
+        (one.connection or "none of ours", one.code, count(one.total), count(one.since_accepted), when(one.last_at))
+        for one in found.refused
+    ]
+    if refusals:
+        names = ["connection", "reason", "refused", "since one was taken", "last"]
+        print_table("Deliveries refused at the door", names, refusals, right=(2, 3))
     _show_coverage(covered)
     _show_lag(found)
     _show_cases(found)

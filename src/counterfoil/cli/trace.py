@@ -19,15 +19,24 @@ if TYPE_CHECKING:
 
 Row = tuple[datetime, str, str, str]
 
+ACCEPTED = (
+    "Looked for: ids of the source (in_1..., cus_1..., stripe:in_1...), numbers and ids of the books (INV/2026/00001, account.move/7), a"
+    " customer's whole name or e-mail as the source has it, ids of receipts, deliveries, events and postings, external keys."
+)
+"""What may be asked for."""
+
 
 def trace(
     id: Annotated[
-        str, typer.Argument(help="A source's id (in_1...), a number in the books, a customer, a delivery, a receipt, a posting.")
+        str,
+        typer.Argument(help="A source's id (in_1...), a number in the books, a customer's name or e-mail, a delivery or posting."),
     ],
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Show the whole path of one thing with times: received, read, decided, posted, and what it is called in the books.
+
+    An invoice comes with its payments, fees, matches, credit notes and refunds, a customer with everything of his.
 
     Exit code 1: nothing is known by this id.
     """
@@ -36,16 +45,17 @@ def trace(
         print_json(found)
     elif found.is_empty:
         words.print(f"Nothing is known by {id!r}.", markup=False)
+        words.print(ACCEPTED)
     else:
         _show(found)
     raise typer.Exit(FOUND if found.is_empty else FINE)
 
 
 async def _read(config: Path, asked: str) -> Trace:
-    from counterfoil.store import trace as store_trace
+    from counterfoil.app.tracing import trace as trace_all
 
     async with database_of(config) as (_, database), database.pool.connection() as conn:
-        return await store_trace.trace(conn, asked)
+        return await trace_all(conn, database.cipher, asked)
 
 
 def _show(found: Trace) -> None:

@@ -140,7 +140,13 @@ def _row(
         state=str(getattr(current.entity, "state", "")),
         total_minor=None if total is None else total.minor,
         currency="" if total is None else total.currency,
+        names=found_by(current.entity),
     )
+
+
+def found_by(entity: e.Entity) -> tuple[str, ...]:
+    """Return what people look for an object by, besides its ids: a customer's name and e-mail."""
+    return tuple(text for text in (entity.name, entity.email) if text) if isinstance(entity, e.Customer) else ()
 
 
 def _customer_of(entity: e.Entity) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import secrets
 import zlib
@@ -26,6 +27,7 @@ KEY_FILE_VARIABLE = "COUNTERFOIL_ENCRYPTION_KEYS_FILE"
 KEY_FILE = "encryption.keys"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+_LOOKUP_BYTES = 16
 _PLAIN = b"\x00"
 _ZLIB = b"\x01"
 
@@ -43,6 +45,7 @@ class Cipher:
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self.key_id = next(iter(keys))
         self._writer = self._keys[self.key_id]
+        self._lookup_keys = {key_id: hmac.digest(key, b"counterfoil lookup", "sha256") for key_id, key in keys.items()}
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -63,6 +66,14 @@ class Cipher:
                 flag, packed = _ZLIB, smaller
         nonce = os.urandom(_NONCE_BYTES)
         return self.key_id, flag + nonce + self._writer.encrypt(nonce, packed, flag + aad.encode())
+
+    def lookup(self, text: str) -> str:
+        """Return the keyed digest under which something is found again without being readable: case and spaces do not matter."""
+        return _lookup(self._lookup_keys[self.key_id], text)
+
+    def lookups(self, text: str) -> list[str]:
+        """Return the digests of a text under every known key."""
+        return [_lookup(key, text) for key in self._lookup_keys.values()]
 
     def decrypt(self, key_id: str, envelope: bytes, aad: str) -> bytes:
         """Return the body of an envelope.
@@ -86,6 +97,10 @@ class Cipher:
             message = f"payload of {aad} does not match its tag: it was changed or belongs to another row; restore it from a backup"
             raise StoreError(message, code="store.payload_damaged", detail=key_id) from error
         return zlib.decompress(packed) if flag == _ZLIB else packed
+
+
+def _lookup(key: bytes, text: str) -> str:
+    return hmac.digest(key, " ".join(text.casefold().split()).encode(), "sha256")[:_LOOKUP_BYTES].hex()
 
 
 def parse_keys(text: str) -> dict[str, bytes]:

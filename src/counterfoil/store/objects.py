@@ -19,7 +19,10 @@ from .pool import Conn
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded entity."""
+    """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded entity.
+
+    ``names``: what people may look for it by (a customer's name and e-mail), to be written; kept as keyed digests, and never read back.
+    """
 
     ref: ObjectRef
     connection: str
@@ -37,6 +40,7 @@ class ObjectRow:
     state: str = ""
     total_minor: int | None = None
     currency: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +103,22 @@ def _aad(ref: ObjectRef) -> str:
 
 _UPSERT = """
 insert into object (kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data)
+    customer_id, state, total_minor, currency, key_id, data, lookup, looked_up)
 select kind, id, nullif(last_event, '')::uuid, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data
+    customer_id, state, total_minor, currency, key_id, data, string_to_array(lookup, ' '), version
 from unnest(%(kind)s::text[], %(id)s::text[], %(last_event)s::text[], %(connection)s::text[], %(version)s::int4[], %(sequence)s::int8[],
     %(digest)b::bytea[], %(occurred_at)s::timestamptz[], %(updated_at)s::timestamptz[], %(account)s::text[], %(entity)s::text[],
     %(last_type)s::text[], %(customer_id)s::text[], %(state)s::text[], %(total_minor)s::int8[], %(currency)s::text[], %(key_id)s::text[],
-    %(envelope)b::bytea[])
+    %(envelope)b::bytea[], %(lookup)s::text[])
     as t(kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type, customer_id,
-    state, total_minor, currency, key_id, data)
+    state, total_minor, currency, key_id, data, lookup)
 order by kind, id
 on conflict (kind, id) do update set
     last_event = excluded.last_event, connection = excluded.connection, version = excluded.version, sequence = excluded.sequence,
     digest = excluded.digest, occurred_at = excluded.occurred_at, updated_at = excluded.updated_at, account = excluded.account,
     entity = excluded.entity, last_type = excluded.last_type, customer_id = excluded.customer_id, state = excluded.state,
-    total_minor = excluded.total_minor, currency = excluded.currency, key_id = excluded.key_id, data = excluded.data
+    total_minor = excluded.total_minor, currency = excluded.currency, key_id = excluded.key_id, data = excluded.data,
+    lookup = excluded.lookup, looked_up = excluded.looked_up
 where object.version = excluded.version - 1
 returning kind, id
 """
@@ -134,8 +139,38 @@ async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> set[O
         "id": [row.ref.id for row in rows],
         "key_id": [key for key, _ in sealed],
         "envelope": [envelope for _, envelope in sealed],
+        "lookup": [_digests(cipher, row.names) for row in rows],
     }
     return {ObjectRef(ObjectKind(kind), id) for kind, id in await (await conn.execute(_UPSERT, given)).fetchall()}
+
+
+def _digests(cipher: Cipher, names: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(cipher.lookup(name) for name in names))
+
+
+async def named(conn: Conn, cipher: Cipher, text: str) -> list[ObjectRef]:
+    """Return the objects that have this name or e-mail, whatever its case and spaces."""
+    cursor = await conn.execute(
+        "select kind, id from object where lookup <> '{}' and lookup && %s::text[] order by kind, id", (cipher.lookups(text),)
+    )
+    return [ObjectRef(ObjectKind(kind), id) for kind, id in await cursor.fetchall()]
+
+
+async def to_look_up(conn: Conn, cipher: Cipher, after_id: str, limit: int = 500) -> list[ObjectRow]:
+    """Return customers whose digests are of a former state or key, in order of id above ``after_id``: older programs write none."""
+    condition = "where kind = %s and id > %s and looked_up <> version order by id limit %s"
+    return await _read(conn, cipher, condition, (ObjectKind.CUSTOMER.value, after_id, limit))
+
+
+async def set_lookups(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> None:
+    """Write the digests of what rows are found by, where the object is still of that version."""
+    given = columns(rows, ("version",)) | {"id": [row.ref.id for row in rows], "lookup": [_digests(cipher, row.names) for row in rows]}
+    await conn.execute(
+        "update object o set lookup = string_to_array(t.lookup, ' '), looked_up = t.version"
+        " from unnest(%(id)s::text[], %(version)s::int4[], %(lookup)s::text[]) as t(id, version, lookup)"
+        " where o.kind = 'customer' and o.id = t.id and o.version = t.version",
+        given,
+    )
 
 
 async def totals(conn: Conn) -> list[ObjectTotal]:

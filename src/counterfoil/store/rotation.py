@@ -52,7 +52,9 @@ async def _reencrypt(conn: Conn, cipher: Cipher, payload: _Payload, limit: int) 
         key_id, envelope, aad = row[width:]
         rows.append((*cipher.encrypt(cipher.decrypt(key_id, envelope, aad), aad), *row[:width]))
     condition = " and ".join(f"{name} = %s" for name in payload.primary_key)
-    await conn.cursor().executemany(f"update {payload.table} set {payload.key_column} = %s, {payload.column} = %s where {condition}", rows)
+    again = ", looked_up = 0" if payload.table == "object" else ""  # digests are by the writing key, too
+    statement = f"update {payload.table} set {payload.key_column} = %s, {payload.column} = %s{again} where {condition}"
+    await conn.cursor().executemany(statement, rows)
     return len(rows)
 
 

@@ -105,14 +105,14 @@ class Trace:
         return not (self.objects or self.receipts or self.events or self.commands or self.bindings or self.cases or self.waits)
 
 
-async def trace(conn: Conn, asked: str) -> Trace:
+async def trace(conn: Conn, asked: str, also: Iterable[str] = ()) -> Trace:
     """Return the path of whatever has this id.
 
     Understood are: a source's id (``in_1``), a canonical id (``stripe:in_1``), an object or dependency key (``invoice/stripe:in_1``), the
     ids of receipts, deliveries (dedupe keys), events and commands, an external key, and the target's own id or number. A customer's id
-    gives everything of that customer. Each list is cut at 500 rows.
+    gives everything of that customer. ``also``: further canonical ids that belong to it. Each list is cut at 500 rows.
     """
-    ids = await _canonical_ids(conn, asked.strip())
+    ids = {*await canonical_ids(conn, asked.strip()), *also}
     found_receipts = await _receipts_by_name(conn, asked.strip())
     cursor = await conn.execute(_SUBJECTS_OF_RECEIPTS, ([receipt.id for receipt in found_receipts],))
     ids |= {row[0] for row in await cursor.fetchall()}
@@ -149,7 +149,8 @@ union select %(asked)s where %(asked)s like '%%:%%'
 _SUBJECTS_OF_RECEIPTS = "select distinct subject_id from event where receipt_id = any(%s)"
 
 
-async def _canonical_ids(conn: Conn, asked: str) -> set[str]:
+async def canonical_ids(conn: Conn, asked: str) -> set[str]:
+    """Return the canonical ids of whatever has this id, number or key."""
     try:
         uuid = UUID(asked)
     except ValueError:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
+from counterfoil.kit.codec import decode_entity
 from counterfoil.kit.connector import Context, Target, TargetState
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, case_work, migrate, standing, targets, unarmed
+from counterfoil.normalize.merging import found_by
+from counterfoil.store import agenda, case_work, migrate, objects, standing, targets, unarmed
+from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.standing import Standing
 
@@ -22,6 +25,7 @@ log = structlog.get_logger()
 TARGET_EVERY_S = 30.0
 PARTITIONS_EVERY_S = 3600.0
 UNARMED_EVERY_S = 60.0
+LOOKUPS_EVERY_S = 3600.0
 UNARMED_AFTER = timedelta(seconds=30)
 
 
@@ -37,6 +41,7 @@ class Upkeep:
     """The stages ``target`` (a partition per target), ``partitions`` and ``unarmed``. ``closed_s``: how long each stays in maintenance."""
 
     pool: Pool
+    cipher: Cipher
     targets: Mapping[str, tuple[Target, Context]]
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
@@ -95,6 +100,20 @@ class Upkeep:
         async with self.pool.connection() as conn, conn.transaction():
             await migrate.ensure_partitions(conn, self.clock.now())
         return Turn(has_more=False, wake_in_s=PARTITIONS_EVERY_S)
+
+    async def lookups_turn(self, key: str, care: Care = CALM) -> Turn:
+        """Make the digests customers are found by of those an older program wrote, or that were made by a former key."""
+        del key
+        after_id = ""
+        while not care.is_ending:
+            async with self.pool.connection() as conn, conn.transaction():
+                rows = await objects.to_look_up(conn, self.cipher, after_id)
+                named = [replace(row, names=found_by(decode_entity(row.ref.kind, row.data))) for row in rows]
+                await objects.set_lookups(conn, self.cipher, named)
+            if not rows:
+                break
+            after_id = rows[-1].ref.id
+        return Turn(has_more=False, wake_in_s=LOOKUPS_EVERY_S)
 
     async def unarmed_turn(self, key: str, care: Care = CALM) -> Turn:
         """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""

@@ -49,7 +49,7 @@ class Readable:
 def upkeep(desk: Desk) -> Upkeep:
     ctx = Context("books", None, HttpClient("http://127.0.0.1", budget=LocalBudget()), desk.clock)
     target: Target = Readable(desk)  # type: ignore[assignment]
-    return Upkeep(desk.pool, {"books": (target, ctx)}, desk.clock, desk._arm, desk.rest)
+    return Upkeep(desk.pool, desk.cipher, {"books": (target, ctx)}, desk.clock, desk._arm, desk.rest)
 
 
 async def test_a_queue_stands_for_thirty_days_and_drains_in_order(desk: Desk) -> None:
@@ -304,10 +304,12 @@ async def test_a_target_that_asks_for_time_gets_it_and_falls_back_into_long_wait
         for _ in range(10):
             state = await standing.note_down(conn, "books", Trouble("x", "away"), START, is_by_sending=True, is_probe=True)
             waits.append(state.wait_s(START))
-        assert waits == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
+        assert waits == [1, 2, 4, 8, 16, 32, 45, 45, 45, 45]  # no longer than until people are to be told, 45 s after the fall
+        told = START + timedelta(seconds=45)
+        assert (await standing.note_down(conn, "books", Trouble("x", "away"), told, is_by_sending=True)).wait_s(told) == 120
         assert await standing.note_up(conn, "books", START)
         soon = await standing.note_down(conn, "books", Trouble("x", "away"), START + timedelta(minutes=1), is_by_sending=True)
-        assert soon.wait_s(START + timedelta(minutes=1)) == 120
+        assert soon.wait_s(START + timedelta(minutes=1)) == 45
         await standing.note_up(conn, "books", START + timedelta(minutes=2))
         much_later = START + timedelta(hours=1)
         assert (await standing.note_down(conn, "books", Trouble("x", "away"), much_later, is_by_sending=True)).wait_s(much_later) == 0.5

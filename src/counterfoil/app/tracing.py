@@ -1,0 +1,49 @@
+"""The path of one thing with all that belongs to it: a customer by name or e-mail, an invoice with what settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from counterfoil.core.canonical.entities import CreditNote, Dispute, Entity, Payment, Refund
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.kit.codec import decode_entity
+from counterfoil.store import objects
+from counterfoil.store import trace as store_trace
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Conn
+from counterfoil.store.trace import Trace
+
+STEPS_MAX = 3
+"""From an invoice to its payments and credit notes, from those to refunds and disputes."""
+
+
+async def trace(conn: Conn, cipher: Cipher, asked: str) -> Trace:
+    """Return the path of whatever has this id, number, name or e-mail. A customer gives everything of his, an invoice what settles it."""
+    ids = await store_trace.canonical_ids(conn, asked.strip())
+    named = {ref.id for ref in await objects.named(conn, cipher, asked)}
+    return await store_trace.trace(conn, asked, {*named, *await _belonging(conn, cipher, ids)})
+
+
+async def _belonging(conn: Conn, cipher: Cipher, ids: Iterable[str]) -> set[str]:
+    """Return the ids of the payments, credit notes, refunds and disputes of invoices among some ids."""
+    invoices = await objects.load(conn, cipher, [ObjectRef(ObjectKind.INVOICE, id) for id in ids])
+    found = {ref.id for ref in invoices}
+    for customer_id in {row.customer_id for row in invoices.values() if row.customer_id}:
+        others = {row.ref.id: decode_entity(row.ref.kind, row.data) for row in await objects.of_customer(conn, cipher, customer_id)}
+        for _ in range(STEPS_MAX):
+            found |= {id for id, entity in others.items() if found & set(_belongs_to(entity))}
+    return found
+
+
+def _belongs_to(entity: Entity) -> tuple[str, ...]:
+    match entity:
+        case Payment(applications=applications):
+            return tuple(one.invoice_id for one in applications)
+        case CreditNote(invoice_id=invoice_id):
+            return (invoice_id,)
+        case Refund(payment_id=payment_id, credit_note_id=credit_note_id):
+            return (payment_id, credit_note_id)
+        case Dispute(payment_id=payment_id):
+            return (payment_id,)
+        case _:
+            return ()

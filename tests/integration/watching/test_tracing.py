@@ -1,0 +1,75 @@
+"""A customer is found by name or e-mail, an invoice with what settles it; digests are made anew for what an older program wrote."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from counterfoil.app.tracing import trace
+from counterfoil.core.canonical.entities import Application, Customer, Invoice, InvoiceState, Payment, PaymentState
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.codec import encode
+from counterfoil.normalize.merging import found_by
+from counterfoil.store import objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.pool import Conn, Pool
+from counterfoil.workflows.upkeep import Upkeep
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+GRACE = Customer("stripe:cus_1", "Grace  Hopper", email="Grace@Example.com")
+TOTAL = Money(11_900, "EUR")
+
+
+def row(kind: ObjectKind, entity: Any, customer: str = "stripe:cus_1", version: int = 1) -> ObjectRow:
+    names = found_by(entity)
+    return ObjectRow(ObjectRef(kind, entity.id), "stripe_us", version, 1, b"d", NOW, NOW, encode(entity), customer_id=customer, names=names)
+
+
+async def seed(conn: Conn, cipher: Cipher) -> None:
+    bill = Invoice("stripe:in_1", "stripe:cus_1", InvoiceState.PAID, "EUR", TOTAL, Money(0, "EUR"), (), number="A-0001")
+    paid = Payment("stripe:pi_1", "stripe:cus_1", PaymentState.SUCCEEDED, TOTAL, NOW, (Application("stripe:in_1", TOTAL),))
+    other = Payment("stripe:pi_2", "stripe:cus_1", PaymentState.SUCCEEDED, TOTAL, NOW, (Application("stripe:in_9", TOTAL),))
+    rows = [row(ObjectKind.CUSTOMER, GRACE), row(ObjectKind.INVOICE, bill), row(ObjectKind.PAYMENT, paid), row(ObjectKind.PAYMENT, other)]
+    assert len(await objects.upsert(conn, cipher, rows)) == 4
+
+
+async def ids(conn: Conn, cipher: Cipher, asked: str) -> set[str]:
+    return {one.ref.id for one in (await trace(conn, cipher, asked)).objects}
+
+
+async def test_a_customer_is_found_by_name_or_e_mail_whatever_their_case_and_spaces(conn: Conn, cipher: Cipher) -> None:
+    await seed(conn, cipher)
+    everything = {"stripe:cus_1", "stripe:in_1", "stripe:pi_1", "stripe:pi_2"}
+    for asked in ("Grace Hopper", " grace   hopper ", "GRACE@example.com", "cus_1"):
+        assert await ids(conn, cipher, asked) == everything, asked
+    for asked in ("Grace", "Hopper", "grace@example.co", ""):
+        assert await ids(conn, cipher, asked) == set(), asked
+    stored = await (await conn.execute("select lookup, looked_up from object where kind = 'customer'")).fetchone()
+    assert stored is not None
+    assert (len(stored[0]), stored[1]) == (2, 1)
+    assert not any("grace" in digest for digest in stored[0])
+    assert stored[0] != [Cipher({"other": bytes(32)}).lookup(name) for name in found_by(GRACE)]  # keyed: nobody can try names out
+
+
+async def test_an_invoice_comes_with_the_payment_that_pays_it_and_with_no_other(conn: Conn, cipher: Cipher) -> None:
+    await seed(conn, cipher)
+    assert await ids(conn, cipher, "in_1") == {"stripe:in_1", "stripe:pi_1"}
+
+
+async def test_a_former_key_finds_too_and_upkeep_makes_up_for_what_older_programs_wrote(pool: Pool) -> None:
+    old, new = Cipher({"k1": bytes(range(32))}), Cipher({"k2": bytes(32), "k1": bytes(range(32))})
+    async with pool.connection() as conn:
+        await seed(conn, old)
+        assert await ids(conn, new, "Grace Hopper") != set()
+        # an older program changes the customer and knows nothing of digests
+        await conn.execute("update object set version = 2 where kind = 'customer'")
+        await conn.execute("update object set lookup = '{}' where kind = 'customer'")
+        await conn.commit()
+        assert await ids(conn, new, "Grace Hopper") == set()
+    upkeep: Any = Upkeep(pool, new, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn:
+        assert await ids(conn, new, "grace hopper") != set()
+        assert await objects.to_look_up(conn, new, "") == []
