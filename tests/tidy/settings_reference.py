@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.sections import literal, notes_of
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings
 from counterfoil.app.settings import ConnectionSettings, EntitySettings, HubSettings, RouteSettings
@@ -31,7 +32,7 @@ NOTES: dict[str, dict[str, str]] = {
         "host": "address the intake listens on",
         "port": "port the intake listens on; 0: a free one",
         "health_host": "address health checks are answered on, if `health_port` is set",
-        "health_port": "port of /health/live and /health/ready alone, for every kind of process; 0: a free one; left out: none",
+        "health_port": "port of /health/live, /health/ready and /metrics alone, for every kind of process; 0: a free one; left out: none",
         "linger_s": "how long deliveries are still taken once /health/ready says no, on the way out",
         "does_migrate": "whether opening the database brings its schema up to date; if not, `counterfoil migrate` does",
         "poll_interval_s": "how often every source is read, as the net under the webhooks",
@@ -90,6 +91,16 @@ NOTES: dict[str, dict[str, str]] = {
         "within_s": "service level: promised seconds from decided to posted; `counterfoil status` measures against it",
         "time_zone": "IANA name of the zone of `at`",
     },
+    "NotifySettings": {
+        "name": "what the channel is called, in `counterfoil notify test` and `counterfoil status`",
+        "url": "address in the form of Apprise, e.g. `mailtos://user:password@smtp.example/?to=desk@example.com`, a Slack or Teams webhook's"
+        ' own address, `jsons://host/path` for any webhook; it holds secrets: `{ env = "NAME" }`',
+        "classes": "only cases of these classes; empty: all",
+        "owners": "only cases of these owners; empty: all",
+        "severity": "`urgent`: only classes that are due within four hours",
+        "wait_s": "how long new cases are collected before one message tells of them",
+        "every_s": "how often the channel is told at most, in seconds",
+    },
     "CompanyConfig": {},
     "OdooConfig": {
         "database": "name of the Odoo database",
@@ -113,6 +124,8 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[connections.NAME]", "One system the hub is connected to.", ConnectionSettings
     words = "A window in which nothing is sent to the connection and no case is opened; weekly or dated. Validated when the hub starts."
     yield "[[connections.NAME.maintenance]]", words, MaintenanceSettings
+    words = "Who is told of cases, and of which: one table per channel. `counterfoil notify test` sends a message."
+    yield "[[notify]]", words, NotifySettings
     for name in connector_names():
         config: Any = load_connector(name).config
         yield f'[connections.NAME] with connector = "{name}"', (config.__doc__ or "").split("\n", 1)[0], config
