@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 
 
 def values(text: bytes) -> dict[tuple[str, ...], float]:
-    """Return every sample by its name and the values of its labels."""
+    """Return every sample by its name and the values of its labels, in the order of their names."""
     found = {}
     for family in text_string_to_metric_families(text.decode()):
         found.update({(one.name, *one.labels.values()): one.value for one in family.samples})
@@ -47,8 +47,8 @@ async def test_figures_are_those_of_the_database(pool: Pool, cipher: Cipher) -> 
         await seed(conn, cipher)
     found = values(await Metrics(pool, SettableClock(NOW)).text())
     assert found["counterfoil_database_up",] == 1
-    assert found["counterfoil_queue_depth", "read", "stripe_us", "10"] == 3
-    assert found["counterfoil_queue_oldest_seconds", "read", "stripe_us", "10"] == 30
+    assert found["counterfoil_queue_depth", "stripe_us", "10", "read"] == 3
+    assert found["counterfoil_queue_oldest_seconds", "stripe_us", "10", "read"] == 30
     assert found["counterfoil_received_total",] == 3
     assert (found["counterfoil_cases_open", "unmapped_tax"], found["counterfoil_cases_overdue", "unmapped_tax"]) == (1, 1)
     assert found["counterfoil_cases_money_minor", "unmapped_tax", "EUR"] == 11_900
@@ -57,7 +57,7 @@ async def test_figures_are_those_of_the_database(pool: Pool, cipher: Cipher) -> 
     assert found["counterfoil_source_read_age_seconds", "stripe_us"] == 40
     assert found["counterfoil_coverage_age_seconds", "stripe_us"] == 100
     assert found["counterfoil_workers",] == 1
-    assert found["counterfoil_deliveries_refused_total", "stripe_us", "stripe.signature_mismatch"] == 7
+    assert found["counterfoil_deliveries_refused_total", "stripe.signature_mismatch", "stripe_us"] == 7
 
 
 async def test_the_database_is_asked_once_however_often_it_is_scraped(pool: Pool) -> None:
