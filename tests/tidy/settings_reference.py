@@ -93,8 +93,9 @@ NOTES: dict[str, dict[str, str]] = {
     },
     "NotifySettings": {
         "name": "what the channel is called, in `counterfoil notify test` and `counterfoil status`",
-        "url": "address in the form of Apprise, e.g. `mailtos://user:password@smtp.example/?to=desk@example.com`, a Slack or Teams webhook's"
-        ' own address, `jsons://host/path` for any webhook; it holds secrets: `{ env = "NAME" }`',
+        "url": "address in the form of Apprise, e.g. `mailtos://user:password@smtp.example/?to=desk@example.com`, a Slack or Teams"
+        " webhook's own address, `jsons://host/path` for any webhook; it holds secrets:"
+        ' `{ env = "NAME" }`',
         "classes": "only cases of these classes; empty: all",
         "owners": "only cases of these owners; empty: all",
         "severity": "`urgent`: only classes that are due within four hours",

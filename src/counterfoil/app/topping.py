@@ -10,11 +10,12 @@ from datetime import datetime
 
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.windows import Window, closed_until
-from counterfoil.store import blocking, pulse, relearning, standing, workers
+from counterfoil.store import blocking, pulse, reading, relearning, standing, workers
 from counterfoil.store.blocking import Blocker
 from counterfoil.store.budgets import BudgetSeen, list_budgets
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.pulse import Counters, Posted, Queue, Recent
+from counterfoil.store.reading import Unread
 from counterfoil.store.relearning import Relearning
 from counterfoil.store.standing import Standing
 from counterfoil.store.workers import Worker
@@ -99,12 +100,24 @@ class Watcher:
             queues=tuple(await pulse.queues(conn)),
             recent=self._recent,
             budgets=tuple(await list_budgets(conn)),
-            standings=tuple(one for one in await standing.read_all(conn) if one.is_down),
+            standings=_down(await standing.read_all(conn), await reading.read_all(conn)),
             relearning=tuple(one for one in await relearning.list_all(conn) if one.caught_up_at is None),
             blockers=self._blockers,
             workers=tuple(await workers.list_workers(conn)),
             maintenance=maintained(self.windows, now),
         )
+
+
+def _down(standings: Sequence[Standing], unread: Sequence[Unread]) -> tuple[Standing, ...]:
+    """Return every connection that cannot be sent to or read, each once, as it has been for the longest."""
+    found = [one for one in standings if one.is_down]
+    found += [Standing(one.connection, down_since=one.since, is_refused=one.is_refused, code=one.code, words=one.words) for one in unread]
+    oldest: dict[str, Standing] = {}
+    for one in found:
+        known = oldest.get(one.connection)
+        if known is None or (one.down_since is not None and known.down_since is not None and one.down_since < known.down_since):
+            oldest[one.connection] = one
+    return tuple(oldest[name] for name in sorted(oldest))
 
 
 def maintained(windows: Mapping[str, Sequence[Window]], now: datetime) -> tuple[Maintained, ...]:
