@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from counterfoil.app.simulation.people import TRIES_MAX, People
-from counterfoil.store.cases import Case, CaseState
+from counterfoil.store.cases import Case, CaseState, CaseSubject
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -55,11 +55,14 @@ class Hub:
     """Answers the first question with the open cases, and counts what is asked of it afterwards."""
 
     cases: list[Case]
+    held: tuple[CaseSubject, ...] = ()
     retried: int = 0
 
     async def ask(self, question: Any) -> Any:
         if question.__name__ == "list_cases":
             return self.cases
+        if question.__name__ == "standing_still":
+            return list(self.held)
         self.retried += 1
         return None
 
@@ -86,18 +89,21 @@ async def test_what_nobody_on_the_schedule_did_is_left_open() -> None:
 
 
 async def test_a_document_odoo_moved_is_moved_to_the_first_open_day() -> None:
-    moved = case(1, "odoo.date_moved", "period_locked", "post_payment x: PCFP/1 is booked on 2026-01-04 instead of 2025-12-30: locked")
+    moved = case(1, "odoo.date_moved", "period_locked", "some were moved")
     who, hub, happened = people({"period_locked": 1}, moved, locked={"DE": "2025-12-31"})
+    words = "PCFP/1 is booked on 2026-01-04 instead of 2025-12-30: locked"
+    hub.held = (CaseSubject("deliver", "c1", "payment/stripe:pi_1", detail=words),)
     assert await who.look()
     assert happened.books.done == [{"action": "redate", "name": "PCFP/1", "date": "2026-01-01"}]
     assert hub.retried == 1
 
 
 async def test_a_document_posted_with_what_a_person_put_in_is_taken_back() -> None:
-    cause = "post_invoice invoice_stripe.in_1 (invoice/stripe:in_1): Odoo computes 11 JPY, the source says 2 JPY; it is posted as INV/1: x"
+    cause = "odoo does not take postings of DE: Odoo computes 11 JPY, the source says 2 JPY; it is posted as INV/1: x"
     who, hub, happened = people({"draft_edited": 1}, case(1, "odoo.amount_mismatch", "amount_mismatch", cause))
+    hub.held = tuple(CaseSubject("deliver", f"c{n}", f"invoice/stripe:in_{n}", detail=cause) for n in (1, 2))
     assert await who.look()
-    assert happened.books.done == [{"action": "delete", "xid": "counterfoil.invoice_stripe.in_1"}]
+    assert happened.books.done == [{"action": "delete", "xid": f"counterfoil.invoice_stripe.in_{n}"} for n in (1, 2)]
     assert (hub.retried, "between the hub's look and its posting" in who.decided[1].reason) == (1, True)
 
 

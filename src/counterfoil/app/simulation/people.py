@@ -8,8 +8,9 @@ from datetime import date, timedelta
 
 from counterfoil.app.demo.control import ControlError
 from counterfoil.app.demo.report import CaseLine
+from counterfoil.core.canonical.ids import external_key
 from counterfoil.store import case_work, cases
-from counterfoil.store.cases import Case
+from counterfoil.store.cases import Case, CaseSubject
 from counterfoil.store.pool import Conn
 
 from .trouble import Trouble
@@ -18,7 +19,7 @@ from .view import HubView
 ACTOR = "accountant"
 TRIES_MAX = 3
 _MOVED = re.compile(r"(\S+) is (?:booked|posted) on \d{4}-\d\d-\d\d instead of (\d{4}-\d\d-\d\d)")
-_POSTED = re.compile(r"^\w+ (\S+) \(.*; it is posted as ")
+_POSTED = re.compile(r"; it is posted as ")
 _NAMESPACE = "counterfoil"  # of external ids in the books, as the simulation's connection leaves it
 
 
@@ -68,17 +69,25 @@ class People:
         return len({case.id, *(id for id, one in self.decided.items() if one.case.case_class == case.case_class)})
 
     async def _decide(self, case: Case) -> None:
-        moved, posted = _MOVED.search(case.cause), _POSTED.search(case.cause)
-        if case.code == "odoo.date_moved" and moved is not None:
-            await self._act(action="redate", name=moved[1], date=max(moved[2], self._first_open(case.entity)))
-        elif case.code == "odoo.amount_mismatch" and posted is not None:
-            await self._act(action="delete", xid=f"{_NAMESPACE}.{posted[1]}")
+        for record in await self._records(case):
+            moved = _MOVED.search(record.detail)
+            if case.code == "odoo.date_moved" and moved is not None:
+                await self._act(action="redate", name=moved[1], date=max(moved[2], self._first_open(case.entity)))
+            elif case.code == "odoo.amount_mismatch" and _POSTED.search(record.detail):
+                await self._act(action="delete", xid=f"{_NAMESPACE}.{external_key(*record.label.split('/', 1))}")
 
         async def retry(conn: Conn) -> None:
             async with conn.transaction():
                 await self.view.database.arm(conn, await case_work.retry(conn, case.id, ACTOR, self.view.clock.now()))
 
         await self.view.ask(retry)
+
+    async def _records(self, case: Case) -> list[CaseSubject]:
+        async def standing_still(conn: Conn) -> list[CaseSubject]:
+            detail = await cases.show(conn, case.id)
+            return [] if detail is None else [held.subject for held in detail.subjects if held.released_at is None]
+
+        return await self.view.ask(standing_still) or []
 
     async def _act(self, **wish: str) -> None:
         try:
