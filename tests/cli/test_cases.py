@@ -6,13 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from counterfoil.cli.wording import blocks
+from counterfoil.connectors.odoo.links import link as odoo_link
+from counterfoil.connectors.stripe.links import link as stripe_link
+from counterfoil.core.canonical.entities import Customer, Invoice, InvoiceState
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.store import agenda
+from counterfoil.core.canonical.money import Money
+from counterfoil.kit.codec import encode
+from counterfoil.store import agenda, bindings, objects
 from counterfoil.store.blocking import Blocked
 from counterfoil.store.cases import Sum
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.pool import Conn
 
-from .conftest import Program
-from .seeds import INVOICE, NOW, armed, deliveries, in_database, unmapped_tax
+from .conftest import PLAIN, Program
+from .seeds import INVOICE, NOW, armed, cipher_of, deliveries, in_database, unmapped_tax
 
 
 def test_a_case_tells_its_cause_its_money_and_the_command_that_mends_it(program: Program, database: str) -> None:
@@ -136,3 +143,45 @@ def test_a_case_shows_what_stands_still_behind_its_records(program: Program, dat
     in_database(database, lambda conn: agenda.set_waits(conn, [refund], [agenda.Wait(INVOICE.key, refund)], NOW))
     assert "1 document undecided; refund late since" in program.run("case", "show", str(case)).out
     assert "1 document undecided" in program.run("status").out
+
+
+def test_a_case_names_the_customer_both_numbers_and_links_and_keeps_no_name(program: Program, database: str) -> None:
+    case, cipher = unmapped_tax(database), cipher_of(program.folder)
+    owner = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_1")
+    total = Money(11_900, "EUR")
+    bill = Invoice("stripe:in_1", owner.id, InvoiceState.ISSUED, "EUR", total, Money(1_900, "EUR"), (), number="A-0001")
+    rows = [
+        ObjectRow(owner, "stripe_de", 1, 1, b"d", NOW, NOW, encode(Customer(owner.id, "Grace Hopper")), customer_id=owner.id),
+        ObjectRow(INVOICE, "stripe_de", 1, 1, b"d", NOW, NOW, encode(bill), customer_id=owner.id),
+    ]
+    in_database(database, lambda conn: objects.upsert(conn, cipher, rows))
+    bound = bindings.Binding("odoo_de", INVOICE.key, "account.move/7", "INV/2026/00007", NOW, None)
+    in_database(database, lambda conn: bindings.bind(conn, [bound], NOW))
+    program.configure(PLAIN + '\n[connections.odoo_de]\nconnector = "odoo"\nurl = "https://books.example/"\n')
+    (record,) = program.run("case", "show", str(case), "--json").json()["records"]
+    assert (record["customer"], record["source_number"], record["books"]) == ("Grace Hopper", "A-0001", ["odoo_de INV/2026/00007"])
+    assert record["links"] == [
+        "https://dashboard.stripe.com/acct_sandbox/invoices/in_1",
+        "https://books.example/mail/view?model=account.move&res_id=7",
+    ]
+    shown = program.run("case", "show", str(case)).out
+    assert "Grace Hopper" in shown
+    assert "A-0001: https://books.example/mail/view?model=account.move&res_id=7" in shown
+    stored = in_database(database, _texts_of_cases)
+    assert "Grace" not in stored
+
+
+async def _texts_of_cases(conn: Conn) -> str:
+    rows = await conn.execute('select c::text || s::text from "case" c join case_subject s on s.case_id = c.id')
+    return "\n".join(row[0] for row in await rows.fetchall())
+
+
+def test_links_are_made_of_settings_as_they_stand_in_the_file() -> None:
+    assert (
+        stripe_link({"account": "acct_1", "api_key": "rk_test_x"}, "payment/pi_1")
+        == "https://dashboard.stripe.com/acct_1/test/payments/pi_1"
+    )
+    assert stripe_link({"account": "acct_1", "livemode": False}, "refund/re_1").endswith("/acct_1/test/search?query=re_1")
+    assert stripe_link({"account": "acct_1", "base_url": "http://127.0.0.1:8180"}, "invoice/in_1") == ""
+    assert odoo_link({"url": "https://books.example"}, "res.partner/12") == "https://books.example/mail/view?model=res.partner&res_id=12"
+    assert odoo_link({"url": "https://books.example"}, "1+2") == ""

@@ -34,7 +34,18 @@ LINES_MAX = 20
 URGENT = timedelta(hours=4)
 """A class that is due so soon is urgent."""
 SEND_WAIT_S = 30.0
-BAD_ADDRESS, NOT_TAKEN, NO_ANSWER = "notify.address", "notify.not_taken", "notify.timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """Why a message was not taken."""
+
+    code: str
+
+
+BAD_ADDRESS = Untold(code="notify.address").code
+NOT_TAKEN = Untold(code="notify.not_taken").code
+NO_ANSWER = Untold(code="notify.timeout").code
 
 
 @dataclass(frozen=True, slots=True)
