@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from yarl import URL
+
 from counterfoil.app.hub import Hub
 from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules, UncreditedRefundPolicy
@@ -42,7 +44,7 @@ async def check(hub: Hub) -> list[Checked]:
     async with hub.pool.connection() as conn:
         rules = await hub.rules.current(conn)
         seen = await objects.totals(conn)
-    found = [Checked("", finding) for finding in _routing(hub, rules)]
+    found = [Checked("", finding) for finding in (*_routing(hub, rules), *_in_clear(hub))]
     names = list(hub.contexts)
     for name, findings in zip(names, await asyncio.gather(*(_connection(hub, name, rules, seen) for name in names)), strict=True):
         found += [Checked(name, finding) for finding in findings]
@@ -140,6 +142,20 @@ def _failed(what: str, error: HubError) -> Finding:
     elif not isinstance(error, SetupError):
         remedy = "Report this with the code"
     return Finding(Severity.ERROR, error.code, f"{what}: {error}", remedy)
+
+
+def _in_clear(hub: Hub) -> Iterator[Finding]:
+    """Tell which secrets stand in the configuration file itself: whoever may read or back up the file has them."""
+    named = [(f"[connections.{name}] {setting}", setting) for name, one in hub.settings.connections.items() for setting in one.in_clear]
+    database_url = hub.settings.hub.database_url
+    if "password=" in database_url or URL(database_url).password:
+        named.append(("[hub] database_url holds a password: it", "database_url"))
+    for where, setting in named:
+        message = f"{where} stands in clear in the configuration file"
+        remedy = f'Write {setting} = {{ env = "NAME" }} or {{ file = "path" }}'
+        if setting == "database_url":
+            remedy = "Set COUNTERFOIL_DATABASE_URL or COUNTERFOIL_DATABASE_URL_FILE instead"
+        yield Finding(Severity.WARNING, "settings.secret_in_clear", message, remedy)
 
 
 def _routing(hub: Hub, rules: Rules) -> Iterator[Finding]:

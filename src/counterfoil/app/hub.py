@@ -18,7 +18,7 @@ from counterfoil.app.health import database_answers
 from counterfoil.app.notifying import Notifier
 from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
-from counterfoil.app.settings import Connection, Settings
+from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
 from counterfoil.core.canonical.commands import Command
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
@@ -29,7 +29,8 @@ from counterfoil.ingress.refusals import Refusals
 from counterfoil.ingress.server import serving
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.connector import Context, Source, Target
-from counterfoil.kit.http import HttpClient
+from counterfoil.kit.errors import SetupError
+from counterfoil.kit.http import HttpClient, is_plain_abroad
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import Stage
 from counterfoil.kit.windows import Window, closed_until
@@ -266,6 +267,8 @@ async def _open_clients(stack: AsyncExitStack, hub: Hub) -> None:
     budgets = await stack.enter_async_context(open_budgets(hub.dsn, f"{socket.gethostname()}/{uuid.uuid4().hex}"))
     for name, connection in hub.settings.connections.items():
         http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
+        if not connection.allow_plain_http and is_plain_abroad(http.address):  # an address that no setting holds as it is
+            raise SetupError(f"connection {name}: {PLAIN_HTTP}", code="settings.plain_http")
         if isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
             http.use_budget(budgets.of(name, http.budget.limits, _closed_s(connection, hub.clock)))
         await stack.enter_async_context(http)

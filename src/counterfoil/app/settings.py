@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.http import is_plain_abroad
 from counterfoil.kit.windows import Window
 from counterfoil.store.cipher import KEY_FILE
 
@@ -95,6 +96,7 @@ class ConnectionSettings(BaseModel):
     lane: Literal["real_time", "micro_batch", "batch"] = "real_time"
     maintenance: tuple[MaintenanceSettings, ...] = ()
     late_s: float = Field(default=130.0, ge=0, le=3600)
+    allow_plain_http: bool = False
 
 
 class FileSettings(_Strict):
@@ -113,6 +115,8 @@ class FileSettings(_Strict):
 class Connection:
     """A configured connection: its name, its connector, the connector's validated settings (for an intake: the part it declares for one),
     the lane of what it receives, when it is being maintained, and for how many seconds after a write got no answer it may still do it.
+
+    ``allow_plain_http``: whether its address may be plain ``http`` of another machine; ``in_clear``: the secrets in the file itself.
     """
 
     name: str
@@ -121,6 +125,8 @@ class Connection:
     lane: Lane = Lane.REAL_TIME
     maintenance: tuple[Window, ...] = ()
     late_s: float = 130.0
+    allow_plain_http: bool = False
+    in_clear: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +299,38 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str], 
             model = (connector.intake if is_intake else None) or connector.config
             settings = model.model_validate(_resolve(given) if model is connector.config else _resolve_part(given, model))
             windows = tuple(one.window() for one in connection.maintenance)
-            found[key] = Connection(key, connector, settings, Lane[connection.lane.upper()], windows, connection.late_s)
+            allows, in_clear = connection.allow_plain_http, tuple(_in_clear(given, model))
+            lane = Lane[connection.lane.upper()]
+            found[key] = Connection(key, connector, settings, lane, windows, connection.late_s, allows, in_clear)
+            plain = () if allows else _plain_addresses(settings)
+            problems += [_at(name, text, ("connections", key, setting), PLAIN_HTTP) for setting in plain]
         except ValidationError as error:
             problems.append(_explain(name, text, ("connections", key), error))
         except SetupError as error:
             problems.append(_at(name, text, ("connections", key), str(error)))
     return found
+
+
+PLAIN_HTTP = (
+    "plain http to another machine: the key and all data would travel in clear; use https, or where the network in between is your own, say"
+    " `allow_plain_http = true` in this connection"
+)
+
+
+def _plain_addresses(settings: BaseModel) -> Iterator[str]:
+    """Yield the settings of a connection that are addresses reached without encryption."""
+    for setting in type(settings).model_fields:
+        value = getattr(settings, setting)
+        if isinstance(value, str) and is_plain_abroad(value):
+            yield setting
+
+
+def _in_clear(given: Mapping[str, Any], model: type[BaseModel]) -> Iterator[str]:
+    """Yield the secrets whose value is in the file, and not a reference to where it is kept."""
+    for setting, info in model.model_fields.items():
+        value = given.get(setting)
+        if is_secret(info) and any(isinstance(one, str) for one in (value if isinstance(value, list) else [value])):
+            yield setting
 
 
 def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[str, Connection], problems: list[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ipaddress
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -123,6 +124,11 @@ class HttpClient:
         self._now = now
         self._chance = chance
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def address(self) -> str:
+        """What it was made for."""
+        return str(self._base)
 
     @property
     def budget(self) -> Budget:
@@ -280,6 +286,19 @@ def redacted(method: str, url: URL) -> str:
     """Return method and address for messages: no credentials, no query."""
     query = "?..." if url.query_string else ""
     return f"{method.upper()} {url.origin()}{url.path}{query}"
+
+
+def is_plain_abroad(address: str) -> bool:
+    """Tell whether an address is plain ``http`` of another machine: keys and data would travel in clear. Loopback is not."""
+    if not address.lower().startswith("http://"):
+        return False
+    host = (URL(address).host or "").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
 
 
 def _checked_base(base_url: str) -> URL:
