@@ -11,7 +11,8 @@ from yarl import URL
 from counterfoil.app.hub import Hub
 from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules, UncreditedRefundPolicy
-from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, Target, TargetState
+from counterfoil.core.policies.tax_keys import tax_key_problem
+from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, SourceCheck, Target, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.store import objects
 from counterfoil.store.objects import ObjectTotal
@@ -56,9 +57,13 @@ async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTo
     if name in hub.targets:
         needed = requirements(hub, name, rules, seen)
         findings += await _target(*hub.targets[name], needed, requirements(hub, name, rules, seen, SOMETIMES))
-    if name in hub.sources and not any(finding.severity is Severity.ERROR for finding in findings):
-        findings.append(await _source(*hub.sources[name]))
+    if name in hub.sources and not _has_error(findings):
+        findings += await _source(*hub.sources[name], hub.settings.connections[name].connector.source_check)
     return findings
+
+
+def _has_error(findings: Sequence[Finding]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
 
 
 def requirements(hub: Hub, target: str, rules: Rules, seen: Sequence[ObjectTotal], more: Sequence[AccountRole] = ()) -> Requirements:
@@ -97,16 +102,17 @@ def _mapped(rules: Rules, kind: MappingKind, entity: str) -> tuple[str, ...]:
 
 async def _target(target: Target, ctx: Context, needed: Requirements, wished: Requirements) -> list[Finding]:
     """Return the target's findings; what only ``wished`` brings to light is a warning."""
+    findings: list[Finding] = []
     try:
-        strict = await target.check(ctx, needed)
+        findings += await target.check(ctx, needed)
+        known = {(finding.code, finding.entity, finding.message) for finding in findings}
         loose = await target.check(ctx, wished)
-        state = await target.state(ctx)
+        extra = [one for one in loose if one.severity is not Severity.OK and (one.code, one.entity, one.message) not in known]
+        findings += [_as_warning(finding) for finding in extra]
+        return findings + list(_locks(await target.state(ctx)))
     except HubError as error:
-        return [_failed("the books cannot be read", error)]
-    known = {(finding.code, finding.entity, finding.message) for finding in strict}
-    extra = [one for one in loose if one.severity is not Severity.OK and (one.code, one.entity, one.message) not in known]
-    findings = [*strict, *(_as_warning(finding) for finding in extra)]
-    return findings + list(_locks(state))
+        # What was found before says more than what did not work because of it.
+        return findings if _has_error(findings) else [*findings, _failed("the books cannot be read", error)]
 
 
 def _as_warning(finding: Finding) -> Finding:
@@ -126,13 +132,18 @@ def _locks(state: TargetState) -> Iterator[Finding]:
                 yield Finding(Severity.OK, "period.locked", f"{entity}: {what} locked up to and including {day}", entity=entity)
 
 
-async def _source(source: Source, ctx: Context) -> Finding:
-    """Read one page of changes, as polling does, and throw it away."""
+async def _source(source: Source, ctx: Context, try_more: SourceCheck | None) -> list[Finding]:
+    """Try what the connector says, then read one page of changes, as polling does, and throw it away."""
+    findings: list[Finding] = []
     try:
+        if try_more is not None:
+            findings += await try_more(ctx)
+        if _has_error(findings):
+            return findings
         page = await source.poll(ctx, "")
     except HubError as error:
-        return _failed("changes cannot be read", error)
-    return Finding(Severity.OK, "source.readable", f"changes can be read ({len(page.deliveries)} on the first page)")
+        return [*findings, _failed("changes cannot be read", error)]
+    return [*findings, Finding(Severity.OK, "source.readable", f"changes can be read ({len(page.deliveries)} on the first page)")]
 
 
 def _failed(what: str, error: HubError) -> Finding:
@@ -165,6 +176,9 @@ def _routing(hub: Hub, rules: Rules) -> Iterator[Finding]:
             message = f"no route names {name}: everything it tells would become a case"
             yield Finding(Severity.ERROR, "route.missing", message, f'Add [[routes]] with connection = "{name}" and its entity')
     for key in sorted(rules.mappings, key=lambda key: (key.kind, key.entity, key.key)):
+        problem = tax_key_problem(key.key) if key.kind is MappingKind.TAX else ""
+        if problem:
+            yield Finding(Severity.ERROR, "mapping.tax_key", f"[mappings.tax.{key.entity}]: {problem}", entity=key.entity)
         if key.entity not in rules.entities:
             message = f"the mapping of {key.kind.value} {key.key} is for entity {key.entity!r}, which is not configured"
             remedy = f"Correct [mappings.{key.kind.value}.{key.entity}], or `counterfoil map unset`"

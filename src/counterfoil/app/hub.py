@@ -238,10 +238,11 @@ def _standing_keys(hub: Hub) -> list[Key]:
 
 
 @asynccontextmanager
-async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
+async def open_hub(settings: Settings, clock: Clock | None = None, *, does_share: bool = True) -> AsyncIterator[Hub]:
     """Open the database (embedded unless a URL is configured), migrate it, and open every connection's client.
 
-    With an intake's settings no client is opened: such a process calls nobody.
+    With an intake's settings no client is opened: such a process calls nobody. ``does_share`` False: clients call although the workers
+    leave a system alone for a while, each with what its connector declares as budget: for a few calls that try something.
 
     Raises:
         StoreError: the database or its keys have to be set right first.
@@ -255,21 +256,21 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
         if settings.is_intake:
             hub.contexts = {name: Context(name, one.settings, _no_http(), hub.clock) for name, one in settings.connections.items()}
         else:
-            await _open_clients(stack, hub)
+            await _open_clients(stack, hub, does_share=does_share)
         try:
             yield hub
         finally:
             await hub.stop_work()
 
 
-async def _open_clients(stack: AsyncExitStack, hub: Hub) -> None:
-    """Open every connection's client, each with the budget it shares with all workers."""
+async def _open_clients(stack: AsyncExitStack, hub: Hub, *, does_share: bool) -> None:
+    """Open every connection's client, each with the budget it shares with all workers, or one of its own."""
     budgets = await stack.enter_async_context(open_budgets(hub.dsn, f"{socket.gethostname()}/{uuid.uuid4().hex}"))
     for name, connection in hub.settings.connections.items():
         http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
         if not connection.allow_plain_http and is_plain_abroad(http.address):  # an address that no setting holds as it is
             raise SetupError(f"connection {name}: {PLAIN_HTTP}", code="settings.plain_http")
-        if isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
+        if does_share and isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
             http.use_budget(budgets.of(name, http.budget.limits, _closed_s(connection, hub.clock)))
         await stack.enter_async_context(http)
         hub.contexts[name] = Context(name, connection.settings, http, hub.clock)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from counterfoil.app.database import url_of
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.notifying import Channel
-from counterfoil.app.sections import is_secret
+from counterfoil.app.secret_references import in_clear, resolve, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
-from counterfoil.app.toml_lines import line_of
+from counterfoil.app.settings_words import explained, located, plain_errors
 from counterfoil.core.canonical.commands import CommandKind, Lane
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
@@ -59,7 +59,7 @@ class EntitySettings(_Strict):
     """One legal entity: where its books are and how its facts are posted. Amounts are in the currency's minor units."""
 
     target: str
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])
     time_zone: str
     posting: Literal["detailed", "summary"] = "detailed"
     posting_from: date | None = None
@@ -70,7 +70,7 @@ class EntitySettings(_Strict):
     rounding_tolerance_minor: int | None = Field(default=None, ge=0)
     deferred_groups: tuple[str, ...] = ()
     uncredited_refunds: Literal["case", "account"] = "case"
-    collecting_customer: str = Field(default="", pattern=r"^([a-z0-9_]+:[^\s]+)?$")
+    collecting_customer: str = Field(default="", pattern=r"^([a-z0-9_]+:[^\s]+)?$", examples=["stripe:cus_1ABC"])
 
     @field_validator("time_zone")
     @classmethod
@@ -209,12 +209,11 @@ def _with_environment(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _explain_variables(error: ValidationError) -> str:
     rows = []
-    for item in error.errors(include_input=False, include_url=False):
-        name = HUB_VARIABLES + "__".join(str(part).upper() for part in item["loc"])
-        message = (
-            f"is no setting of [hub]; known: {', '.join(HubSettings.model_fields)}" if item["type"] == "extra_forbidden" else item["msg"]
-        )
-        rows.append(f"environment variable {name}: {message}")
+    for loc, message in plain_errors(error, HubSettings):
+        name = HUB_VARIABLES + "__".join(str(part).upper() for part in loc)
+        is_unknown = loc[0] not in HubSettings.model_fields
+        words = f"is no setting of [hub]; known: {', '.join(HubSettings.model_fields)}" if is_unknown else message
+        rows.append(f"environment variable {name}: {words}")
     return "\n".join(rows)
 
 
@@ -244,7 +243,7 @@ def _file_of(raw: Mapping[str, Any], text: str, name: str) -> FileSettings:
     try:
         return FileSettings.model_validate(raw)
     except ValidationError as error:
-        raise SetupError(_explain(name, text, (), error), code="settings.invalid") from None
+        raise SetupError(explained(name, text, (), error, FileSettings), code="settings.invalid") from None
 
 
 def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None, *, is_intake: bool = False) -> Settings:
@@ -272,14 +271,14 @@ def channels_of(name: str, text: str, file: FileSettings) -> tuple[Channel, ...]
     found: list[Channel] = []
     for position, one in enumerate(file.notify):
         if one.name in {other.name for other in found}:
-            raise SetupError(_at(name, text, ("notify", position, "name"), f"{one.name!r} is there twice"), code="settings.invalid")
+            raise SetupError(located(name, text, ("notify", position, "name"), f"{one.name!r} is there twice"), code="settings.invalid")
         try:
-            url = _resolve(one.url)
+            url = resolve(one.url)
         except SetupError as error:
-            raise SetupError(_at(name, text, ("notify", position, "url"), str(error)), code=error.code) from None
+            raise SetupError(located(name, text, ("notify", position, "url"), str(error)), code=error.code) from None
         if not isinstance(url, str):
             message = 'give the address, or { env = "NAME" } for a variable that holds it'
-            raise SetupError(_at(name, text, ("notify", position, "url"), message), code="settings.invalid")
+            raise SetupError(located(name, text, ("notify", position, "url"), message), code="settings.invalid")
         is_urgent_only = one.severity == "urgent"
         found.append(Channel(one.name, SecretStr(url), one.classes, one.owners, is_urgent_only, one.wait_s, one.every_s))
     return tuple(found)
@@ -291,23 +290,24 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str], 
     for key, connection in file.connections.items():
         if connection.connector not in known:
             message = f"unknown connector {connection.connector!r}; known: {', '.join(known)}"
-            problems.append(_at(name, text, ("connections", key, "connector"), message))
+            problems.append(located(name, text, ("connections", key, "connector"), message))
             continue
         connector = load_connector(connection.connector)
+        given = connection.model_extra or {}
+        model = (connector.intake if is_intake else None) or connector.config
         try:
-            given = connection.model_extra or {}
-            model = (connector.intake if is_intake else None) or connector.config
-            settings = model.model_validate(_resolve(given) if model is connector.config else _resolve_part(given, model))
+            clear = tuple(in_clear(given, model))
+            settings = model.model_validate(resolve(given) if model is connector.config else resolve_part(given, model))
             windows = tuple(one.window() for one in connection.maintenance)
-            allows, in_clear = connection.allow_plain_http, tuple(_in_clear(given, model))
+            allows = connection.allow_plain_http
             lane = Lane[connection.lane.upper()]
-            found[key] = Connection(key, connector, settings, lane, windows, connection.late_s, allows, in_clear)
+            found[key] = Connection(key, connector, settings, lane, windows, connection.late_s, allows, clear)
             plain = () if allows else _plain_addresses(settings)
-            problems += [_at(name, text, ("connections", key, setting), PLAIN_HTTP) for setting in plain]
+            problems += [located(name, text, ("connections", key, setting), PLAIN_HTTP) for setting in plain]
         except ValidationError as error:
-            problems.append(_explain(name, text, ("connections", key), error))
+            problems.append(explained(name, text, ("connections", key), error, model))
         except SetupError as error:
-            problems.append(_at(name, text, ("connections", key), str(error)))
+            problems.append(located(name, text, ("connections", key), str(error)))
     return found
 
 
@@ -325,81 +325,23 @@ def _plain_addresses(settings: BaseModel) -> Iterator[str]:
             yield setting
 
 
-def _in_clear(given: Mapping[str, Any], model: type[BaseModel]) -> Iterator[str]:
-    """Yield the secrets whose value is in the file, and not a reference to where it is kept."""
-    for setting, info in model.model_fields.items():
-        value = given.get(setting)
-        if is_secret(info) and any(isinstance(one, str) for one in (value if isinstance(value, list) else [value])):
-            yield setting
-
-
 def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[str, Connection], problems: list[str]) -> None:
     for key, entity in file.entities.items():
         target = file.connections.get(entity.target)
         if target is None:
-            problems.append(_at(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
+            problems.append(located(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
         elif entity.target in connections and connections[entity.target].connector.target is None:
-            problems.append(_at(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
+            problems.append(located(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
         elif entity.target in connections and (lacking := set(CommandKind) - connections[entity.target].connector.deliver.keys()):
             words = f"connection {entity.target!r} cannot keep books: it takes no {', '.join(sorted(kind.value for kind in lacking))}"
-            problems.append(_at(name, text, ("entities", key, "target"), words))
+            problems.append(located(name, text, ("entities", key, "target"), words))
     for position, domain in enumerate(file.domains):
         if domain.entity and domain.entity not in file.entities:
-            problems.append(_at(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))
+            problems.append(located(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))
     for position, route in enumerate(file.routes):
         if route.entity not in file.entities:
-            problems.append(_at(name, text, ("routes", position, "entity"), f"entity {route.entity!r} is not under [entities]"))
+            problems.append(located(name, text, ("routes", position, "entity"), f"entity {route.entity!r} is not under [entities]"))
         if route.connection and route.connection not in file.connections:
             problems.append(
-                _at(name, text, ("routes", position, "connection"), f"connection {route.connection!r} is not under [connections]")
+                located(name, text, ("routes", position, "connection"), f"connection {route.connection!r} is not under [connections]")
             )
-
-
-def _resolve(value: Any) -> Any:
-    """Replace secret references ({env = "X"}, {file = "path"}) by what they refer to."""
-    if isinstance(value, dict):
-        if set(value) == {"env"}:
-            secret = os.environ.get(str(value["env"]))
-            if secret is None:
-                raise SetupError(f"environment variable {value['env']} is not set", code="settings.secret_missing")
-            return secret
-        if set(value) == {"file"}:
-            try:
-                return Path(str(value["file"])).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SetupError(f"secret file {value['file']} cannot be read: {error.strerror}", code="settings.secret_missing") from None
-        return {key: _resolve(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolve(item) for item in value]
-    return value
-
-
-def _resolve_part(given: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """Return what of the settings a model has, resolved; a secret that is optional in it is left out if it is not there."""
-    found: dict[str, Any] = {}
-    for field_name, info in model.model_fields.items():
-        if field_name not in given:
-            continue
-        try:
-            found[field_name] = _resolve(given[field_name])
-        except SetupError:
-            if info.is_required() or not is_secret(info):
-                raise
-    return found
-
-
-def _at(name: str, text: str, path: tuple[str | int, ...], message: str) -> str:
-    line = line_of(text, path)
-    where = f"{name}:{line}" if line else name
-    return f"{where}: {'.'.join(str(part) for part in path)}: {message}"
-
-
-def _explain(name: str, text: str, prefix: tuple[str | int, ...], error: ValidationError) -> str:
-    rows = []
-    for item in error.errors(include_input=False, include_url=False):
-        path = (*prefix, *item["loc"])
-        message = "is required and missing" if item["type"] == "missing" else item["msg"]
-        if item["type"] == "extra_forbidden":
-            message = "is not a known setting; remove it or correct its name"
-        rows.append(_at(name, text, path, message))
-    return "\n".join(rows)

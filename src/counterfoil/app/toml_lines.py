@@ -37,11 +37,14 @@ def line_index(text: str) -> dict[tuple[str, ...], int]:
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
-    """Return the line of the setting at path, or of the nearest table around it; None when nothing of it stands in the text."""
+    """Return the line of the setting at path, of the first within it, or of the nearest table around it; None if none of it is there."""
     index = line_index(text)
     parts = tuple(str(part) for part in path)
     while parts:
         if parts in index:
             return index[parts]
+        within = [line for place, line in index.items() if place[: len(parts)] == parts]
+        if within:
+            return min(within)
         parts = parts[:-1]
     return None

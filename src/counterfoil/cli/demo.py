@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from counterfoil.cli.output import FINE, FOUND, MISUSE, data, print_json, words
+from counterfoil.cli.running import speak_json
 from counterfoil.kit.errors import HubError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def demo(
     odoo_login: Annotated[str, typer.Option(help="The user the key belongs to.")] = "admin",
     odoo_key: Annotated[str, typer.Option(envvar="COUNTERFOIL_ODOO_KEY", help="Its API key.")] = "",
     home: Annotated[Path | None, typer.Option(help="Keep the hub's database here; a temporary directory otherwise.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.", callback=speak_json)] = False,
 ) -> None:
     """Play one month of a company with three entities through Stripe and Odoo, with everything going wrong, and prove the books."""
     from counterfoil.app.demo.report import as_json as result_as_json

@@ -126,12 +126,15 @@ def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: 
 
 
 async def _write(config: Path, mapping: Sequence[str], actor: str) -> MappingsSet:
+    from counterfoil.core.policies.tax_keys import tax_key_problem
     from counterfoil.store import audit, case_work, mappings
 
     kind, entity, key, value = mapping
     now = datetime.now(UTC)
     async with database_of(config) as (file, database):
         _check_entity(file, entity)
+        if value and kind == Kind.TAX and (problem := tax_key_problem(key)):
+            raise ValueError(problem)
         async with database.pool.connection() as conn, conn.transaction():
             done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, key, value)], actor, now)
             if done.changed:

@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from counterfoil.cli.output import LATER, MISUSE, words
+from counterfoil.cli.output import LATER, MISUSE, print_json, words
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,13 +27,24 @@ T = TypeVar("T")
 DEFAULT_CONFIG = Path("counterfoil.toml")
 
 Config = Annotated[Path, typer.Option("--config", envvar="COUNTERFOIL_CONFIG", help="The configuration file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+_speaks_json: ContextVar[bool] = ContextVar("speaks_json", default=False)
+
+
+def speak_json(value: bool) -> bool:
+    """Remember whether the command was asked to speak JSON: what goes wrong is then told in JSON, too."""
+    _speaks_json.set(value)
+    return value
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", callback=speak_json)]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it; without this the plan is shown and nothing is changed.")]
 By = Annotated[str, typer.Option("--by", envvar="COUNTERFOIL_USER", help="Who does this, for the history; the user logged in otherwise.")]
 
 
-def fail(message: str, code: int = MISUSE) -> NoReturn:
-    """Say what is wrong and end with an exit code."""
+def fail(message: str, code: int = MISUSE, error_code: str = "") -> NoReturn:
+    """Say what is wrong and end with an exit code; with --json also as an object on stdout."""
+    if _speaks_json.get():
+        print_json({"error": {"code": error_code, "message": message, "exit_code": code}})
     words.print(message, style="red", markup=False)
     raise typer.Exit(code)
 
@@ -54,10 +66,12 @@ def run(work: Coroutine[Any, Any, T], *, is_fast: bool = False) -> T:
         with asyncio.Runner(loop_factory=_fast_loop() if is_fast else None) as runner:
             return runner.run(work)
     except TransientError as error:
-        fail(f"{error}\nTry again later.", LATER)
-    except (HubError, StoreError, ValueError) as error:
-        is_later = isinstance(error, StoreError) and error.code == "store.server_not_ready"
-        fail(str(error), LATER if is_later else MISUSE)
+        fail(f"{error}\nTry again later.", LATER, error.code)
+    except (HubError, StoreError) as error:
+        is_later = error.code == "store.server_not_ready"
+        fail(str(error), LATER if is_later else MISUSE, error.code)
+    except ValueError as error:
+        fail(str(error))
     except (psycopg.OperationalError, PoolTimeout) as error:
         fail(f"the database does not answer: {error}\nTry again later.", LATER)
     except OSError as error:

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from counterfoil.cli.output import MISUSE, print_json, print_table, words
-from counterfoil.cli.running import AsJson, run
+from counterfoil.cli.output import print_json, print_table, words
+from counterfoil.cli.running import AsJson, fail, run, speak_json
 from counterfoil.kit.errors import HubError
 
 
@@ -39,7 +39,9 @@ def up(
     clock: Annotated[Clock, typer.Option(help="wall: the simulators' clocks show the time of day and run; still: they move when told.")] = (
         Clock.WALL
     ),
-    as_json: Annotated[bool, typer.Option("--json", help="Print addresses, keys and secrets as one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print addresses, keys and secrets as one JSON object.", callback=speak_json)
+    ] = False,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve the sandboxes until interrupted; prints their addresses, keys and webhook secrets."""
@@ -49,8 +51,7 @@ def up(
             _serve(_names(only), ports, _options(option or []), _Manner(dict(_pairs(deliver_to or [])), clock, as_json, until_stdin_closes))
         )
     except (HubError, ValueError, OSError) as error:
-        words.print(f"[red]{error}[/red]")
-        raise typer.Exit(MISUSE) from None
+        fail(str(error))
     except KeyboardInterrupt:
         words.print("stopped")
 

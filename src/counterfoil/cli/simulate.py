@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.output import FINE, FOUND, data, print_json, words
-from counterfoil.cli.running import fail, progress
+from counterfoil.cli.running import fail, progress, speak_json
 
 if TYPE_CHECKING:
     from counterfoil.app.demo.company import Progress
@@ -25,7 +25,9 @@ def simulate(
     start: Annotated[str, typer.Option(help="The first day, as 2025-12-01.")] = "2025-12-01",
     home: Annotated[Path | None, typer.Option(help="Keep the hub's database and logs here; a temporary directory otherwise.")] = None,
     show_schedule: Annotated[bool, typer.Option("--show-schedule", help="Print what would go wrong and when, and play nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the same as the demo's.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON object, the same as the demo's.", callback=speak_json)
+    ] = False,
 ) -> None:
     """Play months of a company through Stripe and Odoo in virtual time, with faults drawn from the seed, and prove the books."""
     from counterfoil.app.demo.report import as_json as result_as_json

@@ -257,6 +257,10 @@ class KnownPage:
     is_listed: bool = True
 
 
+SourceCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
+"""source_check(ctx) -> what the key may not read, and whether it belongs where the settings say. Raises TransientError, SetupError."""
+
+
 class Target(Protocol):
     """The writing half of a connector."""
 
@@ -303,6 +307,7 @@ class Connector:
 
     ``link`` gives the address of a thing in the system's own pages, for people: from the connection's settings as they stand in the file
     (without secrets that are not at hand) and ``<kind>/<source id>`` or the target's own id as outcomes name it; empty: it has no page.
+    ``source_check`` is what ``counterfoil check`` tries of a source beside reading a page of changes; only reads. None: nothing more.
     """
 
     name: str
@@ -318,3 +323,4 @@ class Connector:
     source_proof: SourceProof | None = None
     books_proof: BooksProof | None = None
     link: Callable[[Mapping[str, Any], str], str] | None = None
+    source_check: SourceCheck | None = None

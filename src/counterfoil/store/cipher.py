@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .errors import StoreError
+from .home import make_home
 
 COMPRESS_FROM_BYTES = 512
 KEY_VARIABLE = "COUNTERFOIL_ENCRYPTION_KEYS"
@@ -166,7 +167,7 @@ def given_keys(environment: Mapping[str, str]) -> str:
 
 def _create_key_file(path: Path) -> None:
     """Write a fresh key; of two processes that do so at once the first wins, and a crash leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_home(path.parent)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -35,6 +35,7 @@ from urllib.parse import quote
 import psycopg
 
 from .errors import StoreError
+from .home import make_home
 
 HOME = Path(".counterfoil")
 USER = "counterfoil"
@@ -174,7 +175,7 @@ def _not_ready(place: _Place, wait_s: float, why: str) -> StoreError:
 
 def _prepare(home: Path) -> _Place:
     """Make the directories; as root, choose a user of the server's own (or the one whose home it is already) and a place it can reach."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     link = home / "postgres"
     if os.geteuid() != 0:
         link.mkdir(mode=0o700, exist_ok=True)

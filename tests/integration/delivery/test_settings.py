@@ -61,7 +61,7 @@ def test_lanes_and_windows_are_read() -> None:
         ("ends = 04:00:00\n", "", 8, "a window is weekly, with days, starts and ends, or dated"),
         ("ends_at = 2026-12-27T06:00:00", "ends_at = 2026-12-23T06:00:00", 14, "ends before it starts"),
         ('time_zone = "Europe/Berlin"', 'time_zone = "Europe/Atlantis"', 12, "is not an IANA time zone"),
-        ("late_s = 45", "late_s = -1", 6, "greater than or equal to 0"),
+        ("late_s = 45", "late_s = -1", 6, "must be at least 0"),
         ('lane = "batch"', 'lane = "real_time"', 19, 'every_s and at are for lane = "batch"'),
         ('name = "entries"', 'name = "everything"', 20, "'customers'"),
         ('name = "entries"', 'name = "entries"\nentity = "DE01"', 21, "entity 'DE01' is not under [entities]"),

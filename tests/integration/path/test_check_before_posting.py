@@ -13,6 +13,8 @@ from tests.integration.path.house import House, house, settings_of
 from counterfoil.app.checking import Checked, check
 from counterfoil.app.hub import open_hub
 from counterfoil.kit.connector import Severity
+from counterfoil.kit.errors import TransientError
+from counterfoil.kit.http import RetryPolicy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +30,7 @@ async def checked(idle: House, change: Any) -> list[Checked]:
     """Return the findings of a changed configuration, those that are all right left out; nothing may be posted by asking."""
     given = idle.hub.settings.hub
     settings = settings_of(idle.odoo, idle.provisioned, idle.accounts.values(), given.database_url, given.home, change)
-    async with open_hub(settings, idle.clock) as asking:
+    async with open_hub(settings, idle.clock, does_share=False) as asking:
         found = await check(asking)
     assert idle.external_keys() == []
     return [one for one in found if one.finding.severity is Severity.ERROR]
@@ -73,6 +75,47 @@ async def test_a_missing_right_is_named(idle: House) -> None:
     assert {one.connection for one in found} == {"books"}
     assert {one.finding.code for one in found} <= {"odoo.right_missing", "odoo.forbidden"}
     assert all(one.finding.remedy for one in found)
+
+
+async def test_a_company_that_does_not_exist_is_told_with_those_that_do(idle: House) -> None:
+    def change(values: dict[str, Any]) -> None:
+        company(values)["company"] = "Typo GmbH"
+
+    (found,) = await checked(idle, change)
+    names = {one["name"] for one in idle.odoo.env().model("res.company").search_read(idle.odoo.env(), [], ["name"])}
+    assert found.finding.code == "odoo.company_unmapped"
+    assert "set connections.books.companies.DE.company" in found.finding.message
+    assert all(repr(name) in found.finding.message for name in names)
+
+
+async def test_a_target_the_workers_leave_alone_is_tried_all_the_same(idle: House) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["connections"]["books"]["url"] = "http://127.0.0.1:9"
+
+    given = idle.hub.settings.hub
+    settings = settings_of(idle.odoo, idle.provisioned, idle.accounts.values(), given.database_url, given.home, change)
+    async with open_hub(settings, idle.clock) as worker:
+        worker.contexts["books"].http.retry = RetryPolicy(tries_max=1)
+        for _ in range(20):
+            with pytest.raises(TransientError) as failed:
+                await worker.contexts["books"].http.request("GET", "/web/version", is_write=False)
+            if failed.value.code == "target.resting":
+                break
+    assert failed.value.code == "target.resting"
+    (found,) = await checked(idle, change)
+    assert (found.connection, found.finding.code) == ("books", "http.unreachable")
+    assert "no connection could be made (Connection refused)" in found.finding.message
+
+
+@pytest.mark.parametrize(("key", "meant"), [("15%", "'15|exclusive'"), ("19.0|exclusive", "'19|exclusive'")])
+async def test_a_tax_key_that_can_never_match_is_named_with_the_right_form(idle: House, key: str, meant: str) -> None:
+    def change(values: dict[str, Any]) -> None:
+        taxes = values["mappings"]["tax"]["DE"]
+        taxes[key] = next(iter(taxes.values()))
+
+    (found,) = await checked(idle, change)
+    assert (found.finding.code, found.finding.entity) == ("mapping.tax_key", "DE")
+    assert meant in found.finding.message
 
 
 async def test_a_wrong_key_of_either_system_is_named(idle: House) -> None:

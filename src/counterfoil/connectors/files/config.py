@@ -28,7 +28,7 @@ class FilesConfig(BaseModel):
 
     inbox: Path
     outbox: Path
-    namespace: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    namespace: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", examples=["files"])
     delimiter: Literal[",", ";", "\t", "|"] = ","
     encoding: Literal["utf-8", "cp1252", "latin-1", "iso-8859-15"] = "utf-8"
     output: Literal["jsonl", "csv"] = "jsonl"

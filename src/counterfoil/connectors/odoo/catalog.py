@@ -23,7 +23,7 @@ class CompanyCatalog:
     """One entity's books, as found in Odoo at ``read_at``.
 
     ``taxes`` by name and by id as text; a name that occurs twice is in ``ambiguous_taxes`` instead. ``rates`` by currency, newest first,
-    the company's own before shared ones.
+    the company's own before shared ones. ``place``: where it stands in the configuration file.
     """
 
     entity: str
@@ -43,6 +43,7 @@ class CompanyCatalog:
     read_at: datetime = field(compare=False)
     lineage: tuple[int, ...] = ()
     rates_mark: RatesMark = (0, "")
+    place: str = field(default="", compare=False)
 
     @property
     def context(self) -> OdooContext:
@@ -61,7 +62,7 @@ class CompanyCatalog:
         if row is None:
             what = f"journal {code!r}, mapped to {role!r}, does not exist" if code else f"no journal is mapped to {role!r}"
             raise RejectedError(
-                f"{self.entity}: {what} in company {self.name}; set companies.{self.entity}.journals.{role} to the code of a journal",
+                f"{self.entity}: {what} in company {self.name}; set {self.place}.journals.{role} to the code of a journal",
                 code="odoo.journal_unmapped",
                 case_class="unmapped_account",
             )
@@ -89,7 +90,7 @@ class CompanyCatalog:
 
     def _unmapped(self, account: Account, why: str) -> RejectedError:
         return RejectedError(
-            f'{self.entity}: account {account}: {why} in company {self.name}; set companies.{self.entity}.accounts."{account}" to the code'
+            f'{self.entity}: account {account}: {why} in company {self.name}; set {self.place}.accounts."{account}" to the code'
             " of an active account",
             code="odoo.account_unmapped",
             case_class="unmapped_account",
@@ -106,7 +107,7 @@ class CompanyCatalog:
                 else "there is no active sales tax of this name or id"
             )
             raise RejectedError(
-                f'{self.entity}: tax {wanted!r}: {why} in company {self.name}; map companies.{self.entity}.taxes."{target_tax}"',
+                f'{self.entity}: tax {wanted!r}: {why} in company {self.name}; map {self.place}.taxes."{target_tax}"',
                 code="odoo.tax_unmapped",
                 case_class="unmapped_tax",
             )

@@ -28,6 +28,7 @@ from counterfoil.kit.errors import RejectedError
 _STATE_KEY = "odoo.catalog"
 REFRESH_AFTER = timedelta(seconds=30)
 """How old a catalog must be before a miss reads it again."""
+COMPANIES_NAMED_MAX = 20
 
 
 async def company_catalog(ctx: Context, session: Session, entity: str, *, is_fresh: bool = False) -> CompanyCatalog:
@@ -63,20 +64,27 @@ async def find_company(session: Session, entity: str) -> CompanyRow:
     config = session.settings.companies.get(entity)
     if config is None:
         raise RejectedError(
-            f"entity {entity} has no company in this connection; add companies.{entity}",
+            f"entity {entity} has no company in this connection; add [{session.place(entity)}]",
             code="odoo.company_unmapped",
             case_class="unmapped_account",
         )
     field_name = "id" if isinstance(config.company, int) else "name"
     rows = await session.client.read("res.company", [[field_name, "=", config.company]], CompanyRow)
     if len(rows) != 1:
-        how = "was not found, or the integration user may not use it" if not rows else "exists several times; use its id"
+        how = "exists several times; use its id" if rows else f"was not found; the integration user may use {await _companies(session)}"
         raise RejectedError(
-            f"entity {entity}: company {config.company!r} {how}; set companies.{entity}.company and give the user that company",
+            f"entity {entity}: company {config.company!r} {how}: set {session.place(entity)}.company, or give the user that company",
             code="odoo.company_unmapped",
             case_class="unmapped_account",
         )
     return rows[0]
+
+
+async def _companies(session: Session) -> str:
+    """Return the names of the companies the user may use, for a message."""
+    rows = await session.client.read("res.company", [], CompanyRow, order="id")
+    more = f" and {len(rows) - COMPANIES_NAMED_MAX} more" if len(rows) > COMPANIES_NAMED_MAX else ""
+    return (", ".join(repr(row.name) for row in rows[:COMPANIES_NAMED_MAX]) or "none") + more
 
 
 async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyCatalog:
@@ -105,6 +113,7 @@ async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyC
     return CompanyCatalog(
         entity=entity,
         config=session.settings.companies[entity],
+        place=session.place(entity),
         id=company.id,
         name=company.name,
         currency=names.get(ref(company.currency_id), ""),

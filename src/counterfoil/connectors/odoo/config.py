@@ -83,11 +83,11 @@ class OdooConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field(pattern=r"^https?://[^/]+(/.*)?$")
+    url: str = Field(pattern=r"^https?://[^/]+(/.*)?$", examples=["https://example.odoo.com"])
     database: str
     login: str = ""
     api_key: SecretStr
-    namespace: str = Field(default="counterfoil", pattern=r"^[a-z][a-z0-9_]*$")
+    namespace: str = Field(default="counterfoil", pattern=r"^[a-z][a-z0-9_]*$", examples=["counterfoil"])
     companies: dict[str, CompanyConfig] = Field(default_factory=dict)
     document_batch_size: int = Field(default=100, ge=1, le=500)
     entry_batch_size: int = Field(default=200, ge=1, le=500)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from counterfoil.connectors.odoo.client import OdooClient, rpc
@@ -97,11 +97,16 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A detected Odoo: the client that speaks to it and its dialect."""
+    """A detected Odoo: the client that speaks to it and its dialect; ``connection``: its configured name, for messages."""
 
     client: OdooClient
     dialect: Dialect
     settings: OdooConfig
+    connection: str = "NAME"
+
+    def place(self, entity: str) -> str:
+        """Return where an entity's company stands in the configuration file."""
+        return f"connections.{self.connection}.companies.{entity}"
 
 
 async def connect(ctx: Context) -> Session:
@@ -109,7 +114,7 @@ async def connect(ctx: Context) -> Session:
     known = ctx.state.get(_STATE_KEY)
     if isinstance(known, Session):
         return known
-    session = await _detect(ctx.http, ctx.settings)
+    session = replace(await _detect(ctx.http, ctx.settings), connection=ctx.connection)
     ctx.state[_STATE_KEY] = session
     return session
 

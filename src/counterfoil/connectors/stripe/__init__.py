@@ -13,6 +13,7 @@ from .links import link
 from .source import StripeSource
 
 if TYPE_CHECKING:
+    from counterfoil.kit.connector import Context, Finding
     from counterfoil.kit.http import HttpClient
 
 
@@ -37,6 +38,13 @@ def _source_proof(settings: StripeConfig, period: Period) -> AsyncIterator[Item]
     return items(settings, period)
 
 
+async def _check(ctx: Context) -> tuple[Finding, ...]:
+    """Return what the key may not read, and whether it is the account's; the code is loaded only when that is asked."""
+    from .check import check_source
+
+    return await check_source(ctx)
+
+
 CONNECTOR = Connector(
     name="stripe",
     config=StripeConfig,
@@ -47,4 +55,5 @@ CONNECTOR = Connector(
     booking_settings=("account", "accounts", "sku_key", "group_key"),
     source_proof=_source_proof,
     link=link,
+    source_check=_check,
 )

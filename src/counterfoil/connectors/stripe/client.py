@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ PAGES_MAX = 1_000
 
 class _Refusal(msgspec.Struct, frozen=True):
     type: str = ""
+    message: str = ""
     code: str | None = None
     param: str | None = None
 
@@ -32,6 +34,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
+_LACKING = re.compile(r"\brak_[a-z_]+|\bacct_[A-Za-z0-9_]+")
+"""The permission a restricted key lacks, and the account it is of, in Stripe's words about it."""
 
 
 def refusal(response: Response) -> _Refusal:
@@ -43,9 +47,13 @@ def refusal(response: Response) -> _Refusal:
 
 
 def explain(response: Response) -> str:
-    """Return type, code, parameter and request id of an error; Stripe's message is left out, it may name persons."""
+    """Return type, code, parameter and request id of an error, and of a missing permission its name and the key's account.
+
+    Stripe's message is left out, it may name persons.
+    """
     seen = refusal(response)
-    parts = [part for part in (seen.type, seen.code, seen.param and f"parameter {seen.param}") if part]
+    lacking = _LACKING.findall(seen.message) if response.status == 403 else ()
+    parts = [part for part in (seen.type, seen.code, seen.param and f"parameter {seen.param}", *lacking) if part]
     request_id = response.headers.get("Request-Id", "")
     return " ".join([*parts, *([f"request {request_id}"] if request_id else [])])
 

@@ -17,7 +17,7 @@ class StripeIntake(BaseModel):
 
     api_key: SecretStr | None = None
     webhook_secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
-    account: str = Field(pattern=r"^acct_[A-Za-z0-9_]+$")
+    account: str = Field(pattern=r"^acct_[A-Za-z0-9_]+$", examples=["acct_1ABC"])
     accounts: tuple[str, ...] = ()
     tolerance_s: int = Field(default=300, ge=1, le=86_400)
     body_size_max: int = Field(default=1_048_576, ge=1_024)

@@ -1,0 +1,48 @@
+"""The form of the keys taxes are mapped by, as people write them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.money import Money
+from counterfoil.core.policies.tax_keys import tax_key_problem
+from counterfoil.core.policies.taxes import tax_keys
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("15%", "15|exclusive"),
+        ("15", "15|exclusive"),
+        ("19 %|exclusive", "19|exclusive"),
+        ("19.00|inclusive", "19|inclusive"),
+        ("8,875|exclusive", "8.875|exclusive"),
+        ("19|incl", "19|inclusive"),
+        ("DE/19.0|exclusive", "DE/19|exclusive"),
+        ("US-CA/sales_tax/8.250%|exclusive", "US-CA/sales_tax/8.25|exclusive"),
+        ("txr_1Abc|exclusive", "<source>:<tax rate id>|exclusive"),
+        ("VAT 19|exclusive", "19|exclusive, DE/19|inclusive"),
+        ("|exclusive", "19|exclusive"),
+    ],
+)
+def test_a_key_that_can_never_match_is_told_with_the_near_right_one(key: str, meant: str) -> None:
+    assert meant in tax_key_problem(key)
+
+
+def test_every_key_a_tax_is_looked_up_by_has_the_right_form() -> None:
+    # 8.250 % of 100.00 is 8.25; the keys say 8.25, whatever zeros the source sends.
+    rate = e.TaxRate("stripe:txr_1Abc", "CA", Decimal("8.250"), is_inclusive=False, country="US", jurisdiction="US-CA", type="sales_tax")
+    tax = e.LineTax(rate.id, Money(825, "USD"), Money(10000, "USD"), is_inclusive=False, reason="standard_rated")
+    keys = tax_keys(tax, rate)
+    assert keys == (
+        "stripe:txr_1Abc|exclusive",
+        "US-CA/sales_tax/8.25|exclusive",
+        "US-CA/8.25|exclusive",
+        "US/8.25|exclusive",
+        "standard_rated|exclusive",
+        "8.25|exclusive",
+    )
+    assert [tax_key_problem(key) for key in keys] == [""] * 6
