@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from counterfoil.app.notify_settings import NotifySettings
+from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.sections import literal, notes_of
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings
 from counterfoil.app.settings import ConnectionSettings, EntitySettings, HubSettings, RouteSettings
@@ -123,6 +124,11 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
+    yield (
+        "[retention]",
+        "How many days each payload class is kept; 0: for ever. Commands, bindings, objects and sums always are.",
+        RetentionSettings,
+    )
     yield "[connections.NAME]", "One system the hub is connected to.", ConnectionSettings
     words = "A window in which nothing is sent to the connection and no case is opened; weekly or dated. Validated when the hub starts."
     yield "[[connections.NAME.maintenance]]", words, MaintenanceSettings

@@ -47,6 +47,7 @@ from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.engine import Engine
 from counterfoil.workflows.membership import Membership
 from counterfoil.workflows.relearning import Relearner
+from counterfoil.workflows.retaining import Retainer
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import DayCloser
 from counterfoil.workflows.upkeep import Upkeep
@@ -210,6 +211,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         "watch": watcher.turn,
         "lookups": upkeep.lookups_turn,
         "notify": Notifier(hub.pool, hub.clock, hub.settings.notify).turn,
+        "retention": Retainer(hub.pool, hub.clock, hub.settings.retention.by_payload).turn,
         relearning.STAGE: relearner.turn,
         work.BOOKS: changes.turn,
         proofs.STAGE: prover.turn,
@@ -228,7 +230,8 @@ def _watched_books(hub: Hub) -> dict[str, Books]:
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    keys: list[Key] = [("heal", "all"), ("prove", "all"), ("partitions", "all"), ("unarmed", "all"), ("watch", "all"), ("lookups", "all")]
+    always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention")
+    keys: list[Key] = [(stage, "all") for stage in always]
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.sources]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]

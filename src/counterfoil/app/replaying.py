@@ -14,10 +14,11 @@ from counterfoil.store.replays import STATES, Order, Replay
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a replay would read again: the order, and how many receipts by the state they are in now."""
+    """What a replay would read again: the order, how many receipts by the state they are in now, and how many are left out as erased."""
 
     order: Order
     counts: Mapping[ReceiptState, int]
+    erased: int = 0
 
     @property
     def total(self) -> int:
@@ -32,9 +33,10 @@ async def plan_of_ids(database: Database, order: Order) -> Plan:
     missing = sorted(set(order.ids) - {receipt.id for receipt in found})
     if missing:
         raise ValueError(f"there is no receipt {', '.join(map(str, missing))}; `counterfoil trace ID` names an id's receipts")
-    wanted = [receipt for receipt in found if receipt.state in STATES]
+    erased = sum(receipt.is_erased for receipt in found)
+    wanted = [receipt for receipt in found if receipt.state in STATES and not receipt.is_erased]
     counts = {state: sum(receipt.state is state for receipt in wanted) for state in STATES}
-    return Plan(replace(order, ids=tuple(receipt.id for receipt in wanted)), counts)
+    return Plan(replace(order, ids=tuple(receipt.id for receipt in wanted)), counts, erased)
 
 
 async def plan_of_selection(database: Database, order: Order, selection: Selection) -> Plan:
@@ -43,7 +45,8 @@ async def plan_of_selection(database: Database, order: Order, selection: Selecti
     narrowed = replace(selection, states=states)
     async with database.pool.connection() as conn:
         found = await receipts.count(conn, narrowed)
-    return Plan(replace(order, selection=narrowed), {state: found.get(state, 0) for state in STATES})
+        erased = await receipts.count_erased(conn, narrowed)
+    return Plan(replace(order, selection=narrowed), {state: found.get(state, 0) for state in STATES}, erased)
 
 
 async def begin(database: Database, plan: Plan, actor: str, now: datetime) -> int:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from counterfoil.app.database import url_of
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.notifying import Channel
+from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import in_clear, resolve, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.settings_words import explained, located, plain_errors
@@ -109,6 +110,7 @@ class FileSettings(_Strict):
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()
+    retention: RetentionSettings = RetentionSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Settings:
     lanes: Lanes = field(default_factory=Lanes)
     is_intake: bool = False
     notify: tuple[Channel, ...] = ()
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     @property
     def database_url(self) -> str:
@@ -257,7 +260,7 @@ def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None
         raise SetupError("\n".join(problems), code="settings.invalid")
     notify = () if is_intake else channels_of(name, text, file)
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake, notify)
+    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention)
 
 
 def load_channels(path: Path) -> tuple[Channel, ...]:

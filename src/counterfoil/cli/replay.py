@@ -81,13 +81,18 @@ def replay(
 def _show_plan(plan: Plan, id: int | None, apply: bool, as_json: bool) -> None:
     if as_json:
         counts = {state.value: number for state, number in plan.counts.items()}
-        print_json({"applied": apply, "receipts": counts, "total": plan.total, "replay": id})
+        print_json({"applied": apply, "receipts": counts, "total": plan.total, "erased": plan.erased, "replay": id})
         return
     rows = [(STATES[state.value], count(number)) for state, number in plan.counts.items() if number]
     if rows:
         print_table("To be read again" if apply else "Would be read again", ["now", "receipts"], rows, right=(1,))
+    if plan.erased:
+        words.print(
+            f"{plural(plan.erased, 'receipt')} left out: their bodies were erased when their time was over ([retention] bodies_days)."
+            " `counterfoil backfill` reads the objects from the source again."
+        )
     if not plan.total:
-        words.print("Nothing matches.")
+        words.print("Nothing matches." if not plan.erased else "Nothing is left to be read again.")
     elif id is None:
         words.print(
             f"Nothing was changed. Add --apply to have {plural(plan.total, 'receipt')} read again, --dry-run to see what would differ."

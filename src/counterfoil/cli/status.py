@@ -120,6 +120,7 @@ def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str,
         "relearning": [
             {"target": one.target, "state": learning(one), "unclaimed": found.unclaimed.get(one.target)} for one in found.relearning
         ],
+        "kept": found.kept,
     }
 
 
@@ -151,6 +152,7 @@ def _show(found: Status, covered: list[Coverage], states: list[ConnectionState],
     rows = [(STAGES[b.stage], _place(b.stage, b.place), count(b.count), span((now - b.oldest_at).total_seconds())) for b in found.backlog]
     if rows:
         print_table("Backlog", ["what", "where", "count", "oldest"], rows, right=(2, 3))
+    _show_kept(found)
     _show_workers(found, now)
 
 
@@ -256,6 +258,17 @@ def _show_blockers(found: Status, now: datetime) -> None:
     rows = [(one.case.id, one.case.cause, blocks(one.blocked, now)) for one in found.blockers]
     if rows:
         print_table("What stands still behind cases", ["case", "cause", "blocks"], rows, right=(0,))
+
+
+def _show_kept(found: Status) -> None:
+    """Show what is kept and erased by [retention]."""
+    rows = [
+        (one.payload, when(one.oldest_at), count(one.size // 1_000_000), count(one.erased), when(one.ended_at) if one.ended_at else "never")
+        for one in found.kept
+        if one.oldest_at is not None
+    ]
+    if rows:
+        print_table("Kept ([retention])", ["what", "oldest", "table, MB", "erased so far", "last done"], rows, right=(2, 3))
 
 
 def _show_relearning(found: Status, covered: list[Coverage]) -> None:

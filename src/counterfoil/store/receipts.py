@@ -63,7 +63,8 @@ class Appended:
 class Receipt:
     """A receipt with its decrypted body; ``fetched`` holds what was fetched for it (the normalizing stage's encoding), or None.
 
-    ``damage``: why its payload cannot be read (its key is not there, or it was changed); ``body`` is empty then.
+    ``damage``: why its payload cannot be read (its key is not there, it was changed, or erased when its time was over); ``body`` is empty
+    then.
     """
 
     id: int
@@ -87,6 +88,11 @@ class Receipt:
     body: bytes = field(repr=False)
     fetched: bytes | None = field(repr=False)
     damage: StoreError | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether its body was erased when its time was over ([retention])."""
+        return self.damage is not None and self.damage.code == "store.payload_erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +223,11 @@ async def next_due(conn: Conn, connection: str, shard: int, *, lanes: range = EV
     return None if row is None else row[0]
 
 
+def _erased() -> StoreError:
+    message = "its body was erased when its time was over ([retention] bodies_days): it cannot be read again; ask its source for the object"
+    return StoreError(message, code="store.payload_erased")
+
+
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[int]) -> list[Receipt]:
     """Return receipts by id, in order of id; unknown ids are left out."""
     return await _read(conn, cipher, "where id = any(%s) order by id", (list(ids),))
@@ -231,6 +242,8 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[obj
         name = (known["connection"], known["dedupe_key"])
         body, fetched, damage = b"", None, None
         try:
+            if not key_id:
+                raise _erased()
             body = cipher.decrypt(key_id, envelope, _aad(*name))
             fetched = None if fetched_envelope is None else cipher.decrypt(fetched_key_id, fetched_envelope, _fetched_aad(*name))
         except StoreError as error:
@@ -324,15 +337,21 @@ def _selected(selection: Selection) -> dict[str, object]:
 
 
 async def select(conn: Conn, cipher: Cipher, selection: Selection, *, after_id: int = 0, limit: int = 1000) -> list[Receipt]:
-    """Return receipts of a selection above ``after_id``, in order of id; call again with the last one's for more."""
+    """Return receipts of a selection above ``after_id``, in order of id, without those erased; call again with the last one's for more."""
     given = _selected(selection) | {"after_id": after_id, "limit": limit}
-    return await _read(conn, cipher, _SELECTED + "and id > %(after_id)s order by id limit %(limit)s", given)
+    return await _read(conn, cipher, _SELECTED + "and key_id <> '' and id > %(after_id)s order by id limit %(limit)s", given)
 
 
 async def count(conn: Conn, selection: Selection) -> dict[ReceiptState, int]:
-    """Return how many receipts a selection has in each state it holds any in."""
-    cursor = await conn.execute(f"select state, count(*) from receipt {_SELECTED} group by 1", _selected(selection))
+    """Return how many receipts a selection has in each state it holds any in, without those whose body is erased."""
+    cursor = await conn.execute(f"select state, count(*) from receipt {_SELECTED} and key_id <> '' group by 1", _selected(selection))
     return {ReceiptState(state): found for state, found in await cursor.fetchall()}
+
+
+async def count_erased(conn: Conn, selection: Selection) -> int:
+    """Return how many receipts of a selection cannot be read again, as their bodies are erased."""
+    row = await (await conn.execute(f"select count(*) from receipt {_SELECTED} and key_id = ''", _selected(selection))).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 async def counts(conn: Conn) -> dict[str, dict[ReceiptState, int]]:

@@ -127,7 +127,7 @@ async def page(conn: Conn, cipher: Cipher, replay: Replay, limit: int) -> list[R
     left = [id for id in order.ids if id > replay.place]
     for start in range(0, len(left), limit):
         found = await receipts.read(conn, cipher, left[start : start + limit])
-        if through := [receipt for receipt in found if receipt.state in STATES]:
+        if through := [receipt for receipt in found if receipt.state in STATES and not receipt.is_erased]:
             return through
     return []
 

@@ -43,7 +43,7 @@ async def _reencrypt(conn: Conn, cipher: Cipher, payload: _Payload, limit: int) 
     keys = ", ".join(payload.primary_key)
     cursor = await conn.execute(
         f"select {keys}, {payload.key_column}, {payload.column}, {payload.aad} from {payload.table}"
-        f" where {payload.key_column} <> %s and {payload.column} is not null limit %s for update skip locked",
+        f" where {payload.key_column} not in ('', %s) and {payload.column} is not null limit %s for update skip locked",
         (cipher.key_id, limit),
     )
     width = len(payload.primary_key)
@@ -63,7 +63,8 @@ async def sample_payloads(conn: Conn) -> list[tuple[str, bytes, str]]:
     found = []
     for one in _PAYLOADS:
         cursor = await conn.execute(
-            f"select {one.key_column}, {one.column}, {one.aad} from {one.table} where {one.column} is not null limit 1"
+            f"select {one.key_column}, {one.column}, {one.aad} from {one.table}"
+            f" where {one.column} is not null and {one.key_column} <> '' limit 1"
         )
         row = await cursor.fetchone()
         if row is not None:
@@ -74,7 +75,8 @@ async def sample_payloads(conn: Conn) -> list[tuple[str, bytes, str]]:
 async def payloads_by_key(conn: Conn) -> dict[str, int]:
     """Return how many payloads are under each key: a key that is not in the answer can be retired."""
     parts = [
-        f"select {one.key_column} as key_id, count(*) as count from {one.table} where {one.column} is not null group by 1"
+        f"select {one.key_column} as key_id, count(*) as count from {one.table}"
+        f" where {one.column} is not null and {one.key_column} <> '' group by 1"
         for one in _PAYLOADS
     ]
     cursor = await conn.execute(f"select key_id, sum(count)::int8 from ({' union all '.join(parts)}) p group by 1 order by 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from . import blocking, cases, cursors, notices, objects, reading, refused, relearning, standing, workers
+from . import blocking, cases, cursors, notices, objects, reading, refused, relearning, retention, standing, workers
 from .pool import Conn
 
 
@@ -155,6 +155,7 @@ class Status:
     blockers: list[blocking.Blocker]
     relearning: list[relearning.Relearning]
     unclaimed: dict[str, int]  # target -> keys it holds that the hub does not know as done
+    kept: list[retention.Kept]
     standings: list[standing.Standing] = field(default_factory=list)  # targets that cannot be used
     unread: list[reading.Unread] = field(default_factory=list)  # sources that cannot be read
     refused: list[refused.Refused] = field(default_factory=list)  # deliveries refused at the door
@@ -175,6 +176,7 @@ async def status(conn: Conn, now: datetime, since: datetime) -> Status:
         objects=await objects.totals(conn),
         blockers=await blocking.blockers(conn),
         relearning=marked,
+        kept=await retention.kept(conn),
         unclaimed={one.target: (await relearning.unclaimed(conn, one.target, 0))[0] for one in marked if one.learned_at is not None},
         standings=[one for one in await standing.read_all(conn) if one.is_down],
         unread=await reading.read_all(conn),
