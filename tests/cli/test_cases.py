@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+from counterfoil.app.checking import confirmed_taxes, tax_rates
 from counterfoil.cli.wording import blocks
 from counterfoil.connectors.odoo.links import link as odoo_link
 from counterfoil.connectors.stripe.links import link as stripe_link
 from counterfoil.core.canonical.entities import Customer, Invoice, InvoiceState
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
+from counterfoil.core.policies.rules import MappingKey, MappingKind, Rules
 from counterfoil.kit.codec import encode
-from counterfoil.store import agenda, bindings, objects
+from counterfoil.store import agenda, audit, bindings, objects
 from counterfoil.store.blocking import Blocked
 from counterfoil.store.cases import Sum
 from counterfoil.store.objects import ObjectRow
@@ -109,6 +112,24 @@ def test_a_mapping_set_wins_over_the_files_until_it_is_taken_away(program: Progr
     assert program.run("map", "unset", "tax", "de", "7|exclusive").code == 0
     assert program.run("map", "list", "--json").json() == [declared]
     assert program.run("map", "unset", "tax", "de", "7|exclusive").code == 1
+
+
+def test_a_tax_that_is_meant_so_is_confirmed_for_the_value_it_has(program: Program, database: str) -> None:
+    mapped = ("map", "set", "tax", "de", "7|exclusive")
+    said = []
+    for value, more in (("VAT 7", ("--confirmed",)), ("VAT 0", ()), ("VAT 0", ("--confirmed",))):
+        assert program.run(*mapped, value, *more).code == 0
+        found = in_database(database, lambda conn: audit.newest(conn, "mapped", "mapping/tax/"))
+        detail = found["mapping/tax/de/7|exclusive"]
+        said.append((detail["value"], detail.get("confirmed", False)))
+    assert said == [("VAT 7", True), ("VAT 0", False), ("VAT 0", True)]
+    key = MappingKey(MappingKind.TAX, "de", "7|exclusive")
+    rules = Rules(1, {}, (), {key: "VAT 0", MappingKey(MappingKind.TAX, "de", "DE/vat/19|inclusive"): "VAT 19"})
+    confirmed = confirmed_taxes(rules, found)
+    assert confirmed == {key}
+    assert tax_rates(rules, "de", confirmed) == {"VAT 19": (Decimal(19),)}
+    assert confirmed_taxes(replace(rules, mappings={key: "VAT 7"}), found) == frozenset()
+    assert program.run("map", "set", "product", "de", "stripe:prod_1", "SEAT", "--confirmed").code == 2
 
 
 def test_a_mapping_is_refused_for_an_entity_that_is_not_configured(program: Program) -> None:

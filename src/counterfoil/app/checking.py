@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from yarl import URL
 
 from counterfoil.app.hub import Hub
 from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKind, Rules, UncreditedRefundPolicy
+from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, SourceCheck, Target, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
-from counterfoil.store import objects
+from counterfoil.store import audit, objects
 from counterfoil.store.objects import ObjectTotal
 
 ALWAYS = (
@@ -45,18 +46,22 @@ async def check(hub: Hub) -> list[Checked]:
     async with hub.pool.connection() as conn:
         rules = await hub.rules.current(conn)
         seen = await objects.totals(conn)
+        confirmed = confirmed_taxes(rules, await audit.newest(conn, "mapped", "mapping/tax/"))
     found = [Checked("", finding) for finding in (*_routing(hub, rules), *_in_clear(hub))]
     names = list(hub.contexts)
-    for name, findings in zip(names, await asyncio.gather(*(_connection(hub, name, rules, seen) for name in names)), strict=True):
+    for name, findings in zip(
+        names, await asyncio.gather(*(_connection(hub, name, rules, seen, confirmed) for name in names)), strict=True
+    ):
         found += [Checked(name, finding) for finding in findings]
     return found
 
 
-async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTotal]) -> list[Finding]:
+async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTotal], confirmed: Collection[MappingKey]) -> list[Finding]:
     findings: list[Finding] = []
     if name in hub.targets:
-        needed = requirements(hub, name, rules, seen)
-        findings += await _target(*hub.targets[name], needed, requirements(hub, name, rules, seen, SOMETIMES))
+        needed = requirements(hub, name, rules, seen, confirmed=confirmed)
+        wished = requirements(hub, name, rules, seen, SOMETIMES, confirmed)
+        findings += await _target(*hub.targets[name], needed, wished)
     if name in hub.sources and not _has_error(findings):
         findings += await _source(*hub.sources[name], hub.settings.connections[name].connector.source_check)
     return findings
@@ -66,7 +71,14 @@ def _has_error(findings: Sequence[Finding]) -> bool:
     return any(finding.severity is Severity.ERROR for finding in findings)
 
 
-def requirements(hub: Hub, target: str, rules: Rules, seen: Sequence[ObjectTotal], more: Sequence[AccountRole] = ()) -> Requirements:
+def requirements(
+    hub: Hub,
+    target: str,
+    rules: Rules,
+    seen: Sequence[ObjectTotal],
+    more: Sequence[AccountRole] = (),
+    confirmed: Collection[MappingKey] = (),
+) -> Requirements:
     """Return what the hub will need of a target, by the entities it keeps, the mappings in force and the currencies met so far."""
     entities = {name: entity for name, entity in rules.entities.items() if entity.target == target}
     currencies = {entity.currency for entity in entities.values()} | {one.currency for one in seen if one.entity in entities}
@@ -75,7 +87,45 @@ def requirements(hub: Hub, target: str, rules: Rules, seen: Sequence[ObjectTotal
         accounts={name: _accounts(hub, entity, rules, more) for name, entity in entities.items()},
         taxes={name: _mapped(rules, MappingKind.TAX, name) for name in entities},
         currencies=tuple(sorted(currencies - {""})),
+        tax_rates={name: tax_rates(rules, name, confirmed) for name in entities},
+        confirmed_taxes={name: frozenset(_all_confirmed(rules, name, confirmed)) for name in entities},
     )
+
+
+def confirmed_taxes(rules: Rules, mapped: Mapping[str, Mapping[str, object]]) -> frozenset[MappingKey]:
+    """Return the tax mappings in force that a person confirmed as they are; ``mapped``: what was set last, by subject of the audit."""
+    return frozenset(
+        key
+        for key, value in rules.mappings.items()
+        if (said := mapped.get(key.dependency)) is not None and said.get("confirmed") is True and said.get("value") == value
+    )
+
+
+def tax_rates(rules: Rules, entity: str, confirmed: Collection[MappingKey] = ()) -> dict[str, tuple[Decimal, ...]]:
+    """Return the percentages that the mapping keys of an entity name, by the target's tax they lead to; confirmed mappings are left out."""
+    found: dict[str, set[Decimal]] = {}
+    for key, value in rules.mappings.items():
+        rate = percentage_of(key.key)
+        if key.kind is MappingKind.TAX and key.entity == entity and rate is not None and key not in confirmed:
+            found.setdefault(value, set()).add(rate)
+    return {value: tuple(sorted(rates)) for value, rates in found.items()}
+
+
+def percentage_of(key: str) -> Decimal | None:
+    """Return the percentage a tax's mapping key names (``19|exclusive``, ``DE/vat/19|inclusive``); None: it names none."""
+    try:
+        rate = Decimal(key.partition("|")[0].rpartition("/")[2])
+    except InvalidOperation:
+        return None
+    return rate if rate.is_finite() else None
+
+
+def _all_confirmed(rules: Rules, entity: str, confirmed: Collection[MappingKey]) -> Iterator[str]:
+    keys: dict[str, list[MappingKey]] = {}
+    for key, value in rules.mappings.items():
+        if key.kind is MappingKind.TAX and key.entity == entity:
+            keys.setdefault(value, []).append(key)
+    return (value for value, own in keys.items() if all(key in confirmed for key in own))
 
 
 def _accounts(hub: Hub, entity: EntityRules, rules: Rules, more: Sequence[AccountRole]) -> tuple[Account, ...]:

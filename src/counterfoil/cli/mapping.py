@@ -88,6 +88,9 @@ def set_(
     entity: EntityArgument,
     key: KeyArgument,
     value: Annotated[str, typer.Argument(help="The books' side: the tax's name or id, the product, the account's code.")],
+    confirmed: Annotated[
+        bool, typer.Option("--confirmed", help="A tax: it is meant so, although its rate there is another or it has no account.")
+    ] = False,
     by: By = "",
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -95,7 +98,9 @@ def set_(
     """Set a mapping. What waited for it goes on at once. It holds for what is decided from now on; what is posted stays as it is."""
     if not value.strip():
         fail("the books' side is empty; `counterfoil map unset` takes a mapping away")
-    _change(config, kind, entity, key, value.strip(), who(by), as_json)
+    if confirmed and kind is not Kind.TAX:
+        fail("--confirmed is for taxes: nothing else is compared with what the books make of it")
+    _change(config, kind, entity, key, value.strip(), who(by), as_json, confirmed)
 
 
 @app.command()
@@ -111,21 +116,23 @@ def unset(
     _change(config, kind, entity, key, "", who(by), as_json)
 
 
-def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, as_json: bool) -> None:
-    done = run(_write(config, (kind.value, entity, key, value), actor))
+def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, as_json: bool, confirmed: bool = False) -> None:
+    done = run(_write(config, (kind.value, entity, key, value), actor, confirmed))
     if as_json:
         print_json({"kind": kind, "entity": entity, "key": key, "value": value, "changed": bool(done.changed), "version": done.version})
     elif not done.changed:
         words.print("It says so already." if value else "It was not set here.")
     elif value:
         words.print(f"Set: {kind.value} {key} of {entity} is {value!r}.", markup=False)
+        if kind is Kind.TAX and not confirmed:
+            words.print("`counterfoil check` compares its rate and account in the books with this.")
         words.print(f"What waited for it goes on ({plural(len(done.touched), 'partition')})." if done.touched else "Nothing waited for it.")
     else:
         words.print("Taken away.")
     raise typer.Exit(FINE if done.changed or value else FOUND)
 
 
-async def _write(config: Path, mapping: Sequence[str], actor: str) -> MappingsSet:
+async def _write(config: Path, mapping: Sequence[str], actor: str, confirmed: bool) -> MappingsSet:
     from counterfoil.core.policies.tax_keys import tax_key_problem
     from counterfoil.store import audit, case_work, mappings
 
@@ -137,9 +144,9 @@ async def _write(config: Path, mapping: Sequence[str], actor: str) -> MappingsSe
             raise ValueError(problem)
         async with database.pool.connection() as conn, conn.transaction():
             done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, key, value)], actor, now)
-            if done.changed:
-                line = audit.AuditLine(now, actor, "mapped", f"mapping/{kind}/{entity}/{key}", {"value": value, "version": done.version})
-                await audit.append(conn, line)
+            if done.changed or confirmed:
+                detail = {"value": value, "version": done.version, **({"confirmed": True} if confirmed else {})}
+                await audit.append(conn, audit.AuditLine(now, actor, "mapped", f"mapping/{kind}/{entity}/{key}", detail))
             again = await case_work.retry_unmapped(conn, kind, entity, now) if done.changed else []
             await database.arm(conn, sorted({*done.touched, *again}))
             return replace(done, touched=(*done.touched, *again))

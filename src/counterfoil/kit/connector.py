@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -228,6 +229,10 @@ class Requirements:
     accounts: Mapping[str, tuple[Account, ...]]  # entity -> accounts by role
     taxes: Mapping[str, tuple[str, ...]]  # entity -> target taxes named in mappings
     currencies: tuple[str, ...]
+    tax_rates: Mapping[str, Mapping[str, tuple[Decimal, ...]]] = field(default_factory=dict)
+    """Entity -> target tax -> percentages of the mapping keys that lead to it, without those a person confirmed as they are."""
+    confirmed_taxes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Entity -> target taxes all of whose mappings a person confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

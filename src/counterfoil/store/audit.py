@@ -29,6 +29,16 @@ async def append(conn: Conn, line: AuditLine) -> None:
     )
 
 
+async def newest(conn: Conn, action: str, prefix: str) -> dict[str, Mapping[str, object]]:
+    """Return the detail of the newest line of an action per subject, of the subjects that begin with ``prefix``."""
+    cursor = await conn.execute(
+        "select distinct on (subject) subject, detail from audit where action = %s and starts_with(subject, %s)"
+        " order by subject, at desc, id desc",
+        (action, prefix),
+    )
+    return {str(subject): detail for subject, detail in await cursor.fetchall()}
+
+
 async def recent(conn: Conn, *, subject: str = "", limit: int = 100) -> list[AuditLine]:
     """Return the latest lines, newest first; of one subject if given."""
     cursor = await conn.execute(

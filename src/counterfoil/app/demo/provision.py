@@ -107,7 +107,7 @@ async def provision(odoo: OdooPlain, entities: Sequence[DemoEntity], rates: char
         await _accounts(odoo, company)
         await _journals(odoo, company)
         for tax in entity.taxes:
-            company.taxes[tax.key] = await _tax(odoo, company.company_id, tax)
+            company.taxes[tax.key] = await _tax(odoo, company.company_id, tax, company.accounts[AccountRole.TAX])
         await _rates(odoo, company, currencies, rates)
         companies[entity.key] = company
     return Provisioned(companies)
@@ -195,11 +195,12 @@ async def _payment_methods(odoo: OdooPlain, company: ProvisionedCompany, role: s
         await odoo.write("account.payment.method.line", wrong, {"payment_account_id": wanted}, own)
 
 
-async def _tax(odoo: OdooPlain, company: int, tax: DemoTax) -> int:
-    """Return the company's sales tax of that name, created if there is none."""
+async def _tax(odoo: OdooPlain, company: int, tax: DemoTax, account: int) -> int:
+    """Return the company's sales tax of that name, created if there is none; what it takes is owed, so it has a liability account."""
     domain = [["company_id", "=", company], ["type_tax_use", "=", "sale"], ["name", "=", tax.name]]
     rows = await odoo.rows("account.tax", domain, ["name"], [company])
     if rows:
+        await _tax_account(odoo, company, int(rows[0]["id"]), account)
         return int(rows[0]["id"])
     inclusion: dict[str, Any] = (
         {"price_include_override": "tax_included" if tax.is_inclusive else "tax_excluded"}
@@ -207,7 +208,17 @@ async def _tax(odoo: OdooPlain, company: int, tax: DemoTax) -> int:
         else {"price_include": tax.is_inclusive}
     )
     values = {"name": tax.name, "amount_type": "percent", "amount": float(tax.percentage), "type_tax_use": "sale", "company_id": company}
-    return await odoo.create("account.tax", {**values, **inclusion}, company)
+    made = await odoo.create("account.tax", {**values, **inclusion}, company)
+    await _tax_account(odoo, company, made, account)
+    return made
+
+
+async def _tax_account(odoo: OdooPlain, company: int, tax: int, account: int) -> None:
+    """Have a tax without an account booked on one of its own: without, its amounts would be revenue."""
+    domain = [["tax_id", "=", tax], ["repartition_type", "=", "tax"], ["account_id", "=", False]]
+    lines = await odoo.rows("account.tax.repartition.line", domain, ["id"], [company])
+    if lines:
+        await odoo.write("account.tax.repartition.line", [line["id"] for line in lines], {"account_id": account}, company)
 
 
 async def _rates(odoo: OdooPlain, company: ProvisionedCompany, currencies: Mapping[str, int], rates: chart.Rates) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from counterfoil.connectors.odoo import deliver_documents, deliver_entries, deliver_master, deliver_matches, deliver_payments
+from counterfoil.connectors.odoo import (
+    deliver_customers,
+    deliver_documents,
+    deliver_entries,
+    deliver_matches,
+    deliver_payments,
+    deliver_products,
+)
 from counterfoil.connectors.odoo.advice import advised
 from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
@@ -56,8 +63,8 @@ CONNECTOR = Connector(
     source=OdooSource(),
     target=OdooTarget(),
     deliver={
-        CommandKind.UPSERT_CUSTOMER: _delivery(deliver_master.send_customers, _UPSERT, 800, overwrites=True),
-        CommandKind.UPSERT_PRODUCT: _delivery(deliver_master.send_products, _UPSERT, 800, overwrites=True),
+        CommandKind.UPSERT_CUSTOMER: _delivery(deliver_customers.send_customers, _UPSERT, 800, overwrites=True),
+        CommandKind.UPSERT_PRODUCT: _delivery(deliver_products.send_products, _UPSERT, 800, overwrites=True),
         CommandKind.POST_INVOICE: _DOCUMENT,
         CommandKind.POST_CREDIT_NOTE: _DOCUMENT,
         CommandKind.POST_PAYMENT: _delivery(deliver_payments.send, _ABSENT, 400),

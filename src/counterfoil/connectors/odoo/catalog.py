@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from counterfoil.connectors.odoo.catalog_rows import AccountRow, JournalRow, TaxRow
 from counterfoil.connectors.odoo.client import Context as OdooContext
 from counterfoil.connectors.odoo.config import CompanyConfig
+from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.core.canonical.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
@@ -23,7 +24,9 @@ class CompanyCatalog:
     """One entity's books, as found in Odoo at ``read_at``.
 
     ``taxes`` by name and by id as text; a name that occurs twice is in ``ambiguous_taxes`` instead. ``rates`` by currency, newest first,
-    the company's own before shared ones. ``place``: where it stands in the configuration file.
+    the company's own before shared ones. ``tax_mode``: what Odoo 20 makes of a tax that does not say whether prices include it, unless
+    a document says otherwise; empty before 20.
+    ``place``: where it stands in the configuration file.
     """
 
     entity: str
@@ -44,6 +47,8 @@ class CompanyCatalog:
     lineage: tuple[int, ...] = ()
     rates_mark: RatesMark = (0, "")
     place: str = field(default="", compare=False)
+    precision: Precision = field(default_factory=Precision)
+    tax_mode: str = ""
 
     @property
     def context(self) -> OdooContext:

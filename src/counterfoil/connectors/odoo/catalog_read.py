@@ -18,9 +18,11 @@ from counterfoil.connectors.odoo.catalog_rows import (
     RateRow,
     ReceivableRow,
     TaxAccountRow,
+    TaxModeRow,
     TaxRow,
 )
 from counterfoil.connectors.odoo.detect import Dialect, Session
+from counterfoil.connectors.odoo.precision import read_precision
 from counterfoil.connectors.odoo.wire import WriteDate, ref, text
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError
@@ -129,7 +131,17 @@ async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyC
         read_at=now,
         lineage=tuple(company.lineage),
         rates_mark=mark,
+        precision=await read_precision(session),
+        tax_mode=await _tax_mode(session, company.id),
     )
+
+
+async def _tax_mode(session: Session, company_id: int) -> str:
+    """Return the company's own mode, by which the ``price_include`` of its taxes was read; documents of 20 are told it."""
+    if not session.dialect.has_tax_mode:
+        return ""
+    (row,) = await session.client.read("res.company", [["id", "=", company_id]], TaxModeRow)
+    return text(row.account_price_include) or "tax_excluded"
 
 
 def account_domain(dialect: Dialect, *company_ids: int) -> list[Any]:

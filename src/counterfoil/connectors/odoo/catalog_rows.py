@@ -24,6 +24,12 @@ class CompanyRow(Struct, frozen=True):
         return sorted({self.id, *self.parent_ids})
 
 
+class TaxModeRow(Struct, frozen=True):
+    """Whether a company's prices include taxes, where nothing else says so."""
+
+    account_price_include: Text
+
+
 class JournalRow(Struct, frozen=True):
     """A journal."""
 

@@ -40,7 +40,7 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
 
     company = await moves.books_for(ctx, session, commands)
     company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
-    loaded = await moves.load_moves(session, company, columns(is_partner_by_xid=False), plans)
+    loaded = await moves.load_moves(session, company, columns(company, is_partner_by_xid=False), plans)
     await _follow_merged_customers(session, company, plans, known, loaded)
     for plan in plans:
         refusal = loaded.refused.get(plan.command.id)
@@ -67,7 +67,7 @@ async def _follow_merged_customers(
     if not gone:
         return
     again = [plan_document(plan.command, company, known, is_partner_by_xid=True) for plan in gone]
-    found = await moves.load_moves(session, company, columns(is_partner_by_xid=True), again)
+    found = await moves.load_moves(session, company, columns(company, is_partner_by_xid=True), again)
     for key in found.ids:
         loaded.refused.pop(key, None)
     loaded.ids.update(found.ids)

@@ -24,8 +24,8 @@ from counterfoil.core.canonical.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 
-POSTED_STATES = frozenset({"posted", "in_process", "paid"})
-"""17: posted; 18 and 19: in_process, and paid once matched."""
+POSTED_STATES = frozenset({"posted", "in_process", "process", "paid", "reconciled"})
+"""17: posted; 18 and 19: in_process, and paid once matched (Online 19.2, 19.3 also process); 20: paid, and reconciled once matched."""
 
 
 class MoveDate(Struct, frozen=True):

@@ -11,18 +11,13 @@ from counterfoil.connectors.odoo.batches import MissingDependency, bound
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.load import Cells, Row
 from counterfoil.connectors.odoo.mapped_products import PREFIX
+from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, DocumentLine, PostDocument
 from counterfoil.core.canonical.ids import external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.canonical.text import decimal_text
 from counterfoil.kit.errors import RejectedError
-
-QUANTITY_DECIMALS = 2
-"""Odoo rounds quantities to its precision "Product Unit", two decimals unless an administrator raised it."""
-
-PRICE_DECIMALS_MAX = 6
-"""Unit prices are kept with more decimals than shown; up to six survive the binary float exactly enough for any amount."""
 
 _HEADER = (
     "id",
@@ -35,6 +30,8 @@ _HEADER = (
     "invoice_payment_term_id/.id",
     "ref",
     "payment_reference",
+    "fiscal_position_id/.id",
+    "invoice_user_id/.id",
 )
 _LINE = ("name", "quantity", "price_unit", "account_id/.id", "tax_ids/.id", "product_id/.id")
 
@@ -55,10 +52,11 @@ class DocumentPlan:
     reverses_id: int = 0
 
 
-def columns(*, is_partner_by_xid: bool) -> tuple[str, ...]:
+def columns(company: CompanyCatalog, *, is_partner_by_xid: bool) -> tuple[str, ...]:
     """Return the columns of document rows. The tax column is always there: a blank cell then means no tax, not the default tax."""
     partner = "partner_id/id" if is_partner_by_xid else "partner_id/.id"
-    return (*_HEADER, partner, *(f"invoice_line_ids/{name}" for name in _LINE))
+    mode = ("document_tax_mode",) if company.tax_mode else ()
+    return (*_HEADER, *mode, partner, *(f"invoice_line_ids/{name}" for name in _LINE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,8 @@ def plan_document(command: Command, company: CompanyCatalog, known: Known, *, is
     _check(document)
     company.require_rate(document.currency, document.accounting_on)
     partner = _partner(document, known, is_by_xid=is_partner_by_xid)
-    lines = [_line_cells(line, document, company, known) for line in document.lines]
+    source_id = command.subject.id.rpartition(":")[2]
+    lines = [_line_cells(line, document, company, known, document.number or source_id) for line in document.lines]
     header = (*_header_cells(command, document, company, known.namespace), partner)
     blank = ("",) * len(header)
     row = Row(command.id, tuple((*(header if index == 0 else blank), *cells) for index, cells in enumerate(lines)))
@@ -113,9 +112,10 @@ def _partner(document: PostDocument, known: Known, *, is_by_xid: bool) -> str:
 
 def _header_cells(command: Command, document: PostDocument, company: CompanyCatalog, namespace: str) -> Cells:
     source_id = command.subject.id.rpartition(":")[2]
+    is_invoice = command.kind is CommandKind.POST_INVOICE
     return (
         f"{namespace}.{command.external_key}",
-        "out_invoice" if command.kind is CommandKind.POST_INVOICE else "out_refund",
+        "out_invoice" if is_invoice else "out_refund",
         str(company.journal("sales").id),
         str(company.currency_id_of(document.currency)),
         document.issued_on.isoformat(),
@@ -123,17 +123,20 @@ def _header_cells(command: Command, document: PostDocument, company: CompanyCata
         document.due_on.isoformat(),
         "",  # no payment term: the source's due date stands, in one receivable line
         f"{source_id} {document.memo}".strip(),
-        document.number,
+        document.number or ("" if is_invoice else source_id),  # label of the receivable line; Odoo gives invoices their own number
+        "",  # accounts and taxes are given: a position of Odoo's choice would be printed, and be wrong
+        "",  # nobody sold it; left out it would be the user of the hub
+        *((company.tax_mode,) if company.tax_mode else ()),
     )
 
 
-def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, known: Known) -> Cells:
+def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, known: Known, number: str) -> Cells:
     taxes = [(company.tax(tax.target_tax), tax) for tax in line.taxes]
     net = line.amount.minor - sum(tax.amount.minor for _, tax in taxes if tax.is_inclusive)
     # Odoo adds what is exclusive there and takes out what is inclusive there, whatever the source printed.
     price = Money(net + sum(tax.amount.minor for row, tax in taxes if row.price_include), document.currency)
-    quantity, unit, is_folded = quantity_and_price(price, line.quantity)
-    label = line.description or document.memo or "-"
+    quantity, unit, is_folded = quantity_and_price(price, line.quantity, company.precision)
+    label = line.description or document.memo or number
     return (
         f"{decimal_text(line.quantity)} × {label}" if is_folded else label,
         quantity,
@@ -144,14 +147,14 @@ def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCata
     )
 
 
-def quantity_and_price(amount: Money, quantity: Decimal) -> tuple[str, str, bool]:
+def quantity_and_price(amount: Money, quantity: Decimal, kept: Precision) -> tuple[str, str, bool]:
     """Return quantity and unit price that multiply to exactly the amount, and whether the quantity had to move into the label.
 
-    The quantity is kept if Odoo can hold it and amount / quantity has at most ``PRICE_DECIMALS_MAX`` decimals; otherwise it is 1.
+    The quantity stays if Odoo keeps all decimals of it and of amount / quantity; otherwise it is 1.
     """
-    if quantity > 0 and quantity == quantity.quantize(Decimal(1).scaleb(-QUANTITY_DECIMALS)):
+    if quantity > 0 and quantity == quantity.quantize(Decimal(1).scaleb(-kept.quantity)):
         price = to_decimal(amount) / quantity
-        if price == price.quantize(Decimal(1).scaleb(-PRICE_DECIMALS_MAX)) and price * quantity == to_decimal(amount):
+        if price == price.quantize(Decimal(1).scaleb(-kept.price)) and price * quantity == to_decimal(amount):
             return decimal_text(quantity), decimal_text(price), False
     return "1", to_text(amount), quantity not in (0, 1)
 

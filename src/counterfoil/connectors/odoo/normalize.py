@@ -20,7 +20,9 @@ STATES = {
         "draft": ErpState.DRAFT,
         "posted": ErpState.POSTED,  # 17
         "in_process": ErpState.POSTED,
+        "process": ErpState.POSTED,  # Online 19.2 and 19.3
         "paid": ErpState.POSTED,
+        "reconciled": ErpState.POSTED,  # 20
         "cancel": ErpState.CANCELED,  # 17
         "canceled": ErpState.CANCELED,
         "rejected": ErpState.CANCELED,

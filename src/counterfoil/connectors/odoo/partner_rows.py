@@ -5,12 +5,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
+from counterfoil.connectors.odoo.wire import Ref, Text, ref, text
 from counterfoil.core.canonical.entities import Address, Customer
 
 VAT = "vat"
+COUNTRY = ("country_id/.id", "state_id/.id")
+_ADDRESS = ("street", "street2", "city", "zip", *COUNTRY)
+IS_COMPANY = "is_company"
+_PERSONAL = frozenset({"br_cpf"})
+"""Tax ids that people have, too; all others are those of businesses."""
 _VAT_TYPES = frozenset(
     {"eu_vat", "gb_vat", "ch_vat", "no_vat", "au_abn", "nz_gst", "in_gst", "br_cnpj", "mx_rfc", "sg_gst", "jp_trn", "za_vat"}
 )
+
+
+class PartnerRow(Struct, frozen=True):
+    """A partner as Odoo has it: the columns we own, and what it hangs on."""
+
+    id: int
+    name: Text
+    ref: Text
+    email: Text
+    phone: Text
+    vat: Text
+    lang: Text
+    street: Text
+    street2: Text
+    city: Text
+    zip: Text
+    country_id: Ref
+    state_id: Ref
+    is_company: bool
+    type: Text
+    parent_id: Ref
+    commercial_partner_id: Ref
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether it was put under a company: VAT id and, of a plain contact, address are the company's then."""
+        return bool(ref(self.parent_id)) and ref(self.commercial_partner_id) != self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +81,42 @@ def partner_cells(customer: Customer, xid: str, words: PartnerWords) -> dict[str
 def is_insert_only(customer: Customer) -> bool:
     """Whether a partner that exists is kept as it is: a deleted customer is nobody's to change, a merged one speaks for another."""
     return customer.is_deleted or bool(customer.merged_into)
+
+
+def is_business(customer: Customer) -> bool:
+    """Whether the source tells that a customer is a company: it calls it one, or knows a tax id of a business."""
+    return customer.is_business or any(tax_id.value and tax_id.type not in _PERSONAL for tax_id in customer.tax_ids)
+
+
+def changes(cells: Mapping[str, str], partner: PartnerRow) -> tuple[dict[str, str], bool]:
+    """Return the cells a partner is to be written with, and whether any were held back because it belongs to a company.
+
+    Only what differs: writing a name, an e-mail address or a VAT id counts as a change of all invoices of the partner, also if it is the
+    same as before. A contact's VAT id and address would become its company's (19), or be overwritten by the company's (17, 18).
+    """
+    known = _cells_of(partner)
+    differing = {name: cell for name, cell in cells.items() if name != "id" and _compared(name, cell) != _compared(name, known[name])}
+    if differing.keys() & set(_ADDRESS):
+        differing.update({name: cells[name] for name in _ADDRESS})
+    theirs = {VAT} if partner.is_linked else set()
+    if ref(partner.parent_id) and text(partner.type) == "contact":
+        theirs |= set(_ADDRESS)
+    wanted = {name: cell for name, cell in differing.items() if name not in theirs}
+    return {"id": cells["id"], **{name: wanted[name] for name in cells if name in wanted}}, len(wanted) < len(differing)
+
+
+def _cells_of(partner: PartnerRow) -> dict[str, str]:
+    texts = {name: text(getattr(partner, name)) for name in ("name", "ref", "email", "phone", VAT, "lang", *_ADDRESS[:4])}
+    places = (partner.country_id, partner.state_id)
+    return {**texts, **{name: str(ref(place) or "") for name, place in zip(COUNTRY, places, strict=True)}}
+
+
+def _compared(name: str, cell: str) -> str:
+    """Return a cell as it compares: Odoo rewrites VAT ids (no spaces, dots or small letters; on 19 EL for GR)."""
+    if name != VAT:
+        return cell.strip()
+    plain = "".join(letter for letter in cell if letter.isalnum()).upper()
+    return "EL" + plain[2:] if plain.startswith("GR") else plain
 
 
 def _vat(customer: Customer) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Iterable, Sequence
 
 from counterfoil.connectors.odoo.client import QUIET, Context
 from counterfoil.connectors.odoo.detect import Session
+from counterfoil.connectors.odoo.load import RACE_WAIT_S, TRIES_MAX
+from counterfoil.connectors.odoo.refusals import is_number_taken
 from counterfoil.kit.errors import RejectedError
 
 
@@ -29,15 +33,35 @@ async def post(session: Session, model: str, ids: Sequence[int], context: Contex
     """
     if not ids:
         return {}
+    error = await _post(session, model, ids, context, journal)
+    for _ in range(TRIES_MAX - 1):
+        if error is None or not is_number_taken(str(error)):
+            break
+        await _forget_numbers(session, model, ids, context)
+        await asyncio.sleep(random.uniform(*RACE_WAIT_S))  # noqa: S311 - spreads retries, guards nothing
+        error = await _post(session, model, ids, context, journal)
+    if error is None:
+        return {}
+    if len(ids) == 1:
+        return {ids[0]: error}
+    middle = len(ids) // 2
+    bad = await post(session, model, ids[:middle], context, journal)
+    return bad | await post(session, model, ids[middle:], context, journal)
+
+
+async def _post(session: Session, model: str, ids: Sequence[int], context: Context, journal: str) -> RejectedError | None:
+    """Post the drafts, all or none; return why not."""
     try:
         await session.client.call(model, "action_post", ids, context=posting_context(session, context), is_write=True, alone_in=journal)
     except RejectedError as error:
-        if len(ids) == 1:
-            return {ids[0]: error}
-        middle = len(ids) // 2
-        bad = await post(session, model, ids[:middle], context, journal)
-        return bad | await post(session, model, ids[middle:], context, journal)
-    return {}
+        return error
+    return None
+
+
+async def _forget_numbers(session: Session, model: str, ids: Sequence[int], context: Context) -> None:
+    """Take from drafts the number another document was given meanwhile: they would keep it and never be posted (17 numbers some drafts)."""
+    unnumbered = "/" if session.dialect.major == 17 else False
+    await session.client.call(model, "write", ids, vals={"name": unnumbered}, context=quiet(session, context), is_write=True)
 
 
 async def remove_drafts(session: Session, model: str, ids: Iterable[int], context: Context) -> set[int]:

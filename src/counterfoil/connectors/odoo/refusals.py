@@ -46,6 +46,11 @@ def is_record_rule(message: str) -> bool:
     return message.startswith(_RECORD_RULE)
 
 
+def is_number_taken(message: str) -> bool:
+    """Whether two posted at once in a journal and took the same number: Odoo's database lets only one of them have it."""
+    return "Another entry with the same name already exists" in message
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """One row of the table; ``pattern`` matches the start of the exception's class name."""
@@ -61,7 +66,7 @@ class _Rule:
 _RULES: tuple[_Rule, ...] = (
     _Rule(r"werkzeug\.exceptions\.Unauthorized", SetupError, "odoo.unauthorized", "Set a valid API key: it is wrong, expired or revoked"),
     _Rule(r"odoo\.exceptions\.AccessDenied", SetupError, "odoo.unauthorized", "Set a valid login and API key"),
-    _Rule(r"odoo\.http\.SessionExpired", SetupError, "odoo.unauthorized", "Set a valid API key"),
+    _Rule(r"odoo\.http\.(session\.)?SessionExpired", SetupError, "odoo.unauthorized", "Set a valid API key"),
     _Rule(r"odoo\.exceptions\.AccessError", SetupError, "odoo.forbidden", "Give the integration user the missing right or company"),
     _Rule(r"odoo\.exceptions\.MissingError", RejectedError, "odoo.record_missing", "The record was deleted in Odoo"),
     _Rule(r"odoo\.exceptions\.LockError", TransientError, "odoo.locked"),

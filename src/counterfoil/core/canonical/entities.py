@@ -21,7 +21,7 @@ from .parties import TaxId as TaxId
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who buys. ``merged_into`` holds the surviving customer's id once this one was merged."""
+    """Who buys. ``merged_into`` holds the surviving customer's id once this one was merged. ``is_business``: the source calls it one."""
 
     id: str
     name: str
@@ -35,6 +35,7 @@ class Customer:
     locale: str = ""
     is_deleted: bool = False
     merged_into: str = ""
+    is_business: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ def _world(env: Env) -> None:
 def _users(env: Env) -> None:
     groups = {}
     for xid, *names in GROUPS:
-        name = names[env.version - 17]
+        name = names[min(env.version, 19) - 17]
         if not name:
             continue
         groups[xid] = _plain(env, "res.groups", name=name)

@@ -19,8 +19,8 @@ from counterfoil.connectors.odoo.sandbox.orm.store import Row, Store
 if TYPE_CHECKING:
     from counterfoil.connectors.odoo.sandbox.books.sync import Snapshot
 
-VERSIONS = (17, 18, 19)
-BUILDS = {17: "17.0-20240709", 18: "18.0-20250702", 19: "19.0"}
+VERSIONS = (17, 18, 19, 20)
+BUILDS = {17: "17.0-20240709", 18: "18.0-20250702", 19: "19.0", 20: "20.0"}
 
 
 class WorkerKilled(Exception):

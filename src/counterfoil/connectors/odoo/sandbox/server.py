@@ -36,7 +36,7 @@ class OdooSandbox(Sandbox):
     """A simulated Odoo.
 
     Args:
-        version: 17, 18 or 19.
+        version: 17, 18, 19 or 20.
         db: database name.
         workers: how many calls are served at a time.
         seed: seed of the fault switch.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.check import right_findings
 from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
 from counterfoil.connectors.odoo.detect import Dialect, Session
-from counterfoil.connectors.odoo.tests.conftest import Desk
+from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE
 from counterfoil.core.canonical.commands import Account, AccountRole
 from counterfoil.kit.clock import SystemClock
@@ -25,6 +26,7 @@ COMPLETE = Requirements(
     accounts=dict.fromkeys(("US", "DE", "JP"), (REVENUE, CLEARING, FEES, RECEIVABLE)),
     taxes={"DE": ("19%", "19% incl")},
     currencies=("USD", "EUR", "JPY"),
+    tax_rates={"DE": {"19%": (Decimal(19),)}},
 )
 
 
@@ -44,6 +46,39 @@ def changed(desk: Desk, **changes: Any) -> Context:
 
 async def test_complete_books_pass(desk: Desk) -> None:
     assert await errors(desk.ctx, COMPLETE) == []
+
+
+async def test_a_tax_of_another_rate_or_without_an_account_is_an_error_unless_confirmed(desk: Desk) -> None:
+    # 7 % of the source mapped to Odoo's 19 %: totals would differ by a cent or agree by chance, and the return would be wrong.
+    rates = {"DE": {"19%": (Decimal(7), Decimal(19)), "0% reverse": (Decimal(0),)}}
+    wanted = replace(COMPLETE, taxes={"DE": ("19%", "0% reverse")}, tax_rates=rates)
+    (found,) = await errors(desk.ctx, wanted)
+    assert (found.code, found.entity) == ("odoo.tax_rate", "DE")
+    assert "19% computes 19 %, and 7 % of the source" in found.message
+    assert "--confirmed" in found.remedy
+    context = {"allowed_company_ids": [desk.company_id]}
+    (tax,) = await desk.plain.find("account.tax", [["name", "=", "19%"], ["company_id", "=", desk.company_id]], ["id"], desk.company_id)
+    domain = [["tax_id", "=", tax["id"]], ["account_id", "!=", False]]
+    lines = await desk.plain.find("account.tax.repartition.line", domain, ["account_id"], desk.company_id)
+    ids = [row["id"] for row in lines]
+    write = ("account.tax.repartition.line", "write", ids)
+    await desk.plain.call(*write, vals={"account_id": False}, context=context)
+    desk.ctx.state.clear()  # what was read of the books is trusted for a while
+    try:
+        assert [one.code for one in await errors(desk.ctx, COMPLETE)] == ["odoo.tax_account"]
+        confirmed = replace(COMPLETE, confirmed_taxes={"DE": frozenset({"19%"})}, tax_rates={})
+        assert await errors(desk.ctx, confirmed) == []
+    finally:
+        await desk.plain.call(*write, vals={"account_id": lines[0]["account_id"]}, context=context)
+        desk.ctx.state.clear()
+
+
+@EVERY_VERSION
+async def test_a_version_nobody_ran_against_is_said_and_rights_are_told(desk: Desk) -> None:
+    assert CONNECTOR.target is not None
+    findings = await CONNECTOR.target.check(desk.ctx, COMPLETE)
+    warned = {finding.code for finding in findings if finding.severity is Severity.WARNING}
+    assert warned - {"odoo.modules_unknown"} == ({"odoo.version_unproven"} if desk.plain.major == NEXT else set())
 
 
 async def test_each_missing_thing_is_named_with_a_remedy(desk: Desk) -> None:

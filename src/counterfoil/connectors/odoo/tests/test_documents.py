@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from counterfoil.connectors.odoo import posting
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import REVENUE, line
 from counterfoil.core.canonical.commands import Command, DocumentLine, DocumentTax, PostDocument
+from counterfoil.core.canonical.entities import Address
 from counterfoil.core.canonical.money import Money
+from counterfoil.kit.connector import Outcome
 from counterfoil.kit.errors import TransientError
 
 
@@ -129,9 +132,44 @@ async def test_a_quantity_that_odoo_cannot_hold_goes_into_the_label(desk: Desk) 
     await desk.done(customer)
     lines = (line(1000, quantity="4"), line(1000, quantity="3"), line(1000, quantity="1234.5678", name="Calls"))
     (outcome,) = await desk.done(desk.wishes.invoice(customer, *lines, total=3000))
-    found = [row for row in await desk.lines(outcome, "name", "quantity", "price_unit", "display_type") if row["display_type"] == "product"]
-    told = {(row["name"], row["quantity"], row["price_unit"]) for row in found}
-    assert told == {("Plan Pro", 4.0, 2.5), ("3 × Plan Pro", 1.0, 10.0), ("1234.5678 × Calls", 1.0, 10.0)}
+    assert await told_lines(desk, outcome) == {("Plan Pro", 4.0, 2.5), ("3 × Plan Pro", 1.0, 10.0), ("1234.5678 × Calls", 1.0, 10.0)}
+
+
+@EVERY_VERSION
+async def test_a_price_that_odoo_would_round_goes_into_the_label(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    # 1000 x 0.002 = 2.00, 7800 x 0.0137 = 106.86, 4 x 480.6025 = 1922.41; together 2031.27. Prices of two decimals (17, 18) would make
+    # 0.00, 78.00 and 1922.40 of them.
+    lines = (line(200, quantity="1000"), line(10686, quantity="7800"), line(192241, quantity="4"))
+    (outcome,) = await desk.done(desk.wishes.invoice(customer, *lines, total=203127))
+    assert (await desk.record(outcome, "amount_total"))["amount_total"] == 2031.27
+    kept = {("Plan Pro", 1000.0, 0.002), ("Plan Pro", 7800.0, 0.0137), ("Plan Pro", 4.0, 480.6025)}
+    folded = {("1000 × Plan Pro", 1.0, 2.0), ("7800 × Plan Pro", 1.0, 106.86), ("4 × Plan Pro", 1.0, 1922.41)}
+    assert await told_lines(desk, outcome) == (kept if desk.plain.major >= 19 else folded)
+
+
+@EVERY_VERSION
+async def test_prices_keep_as_many_decimals_as_the_database_says(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    (row,) = await desk.plain.find("decimal.precision", [["name", "=", "Product Price"]], ["digits"])
+    await desk.plain.call("decimal.precision", "write", [row["id"]], vals={"digits": 3})
+    try:
+        # 8 x 0.125 = 1.00 fits three decimals, 16 x 0.0625 = 1.00 does not.
+        wish = desk.wishes.invoice(customer, line(100, quantity="8"), line(100, quantity="16"), total=200)
+        (outcome,) = await desk.done(wish)
+    finally:
+        await desk.plain.call("decimal.precision", "write", [row["id"]], vals={"digits": row["digits"]})
+        desk.ctx.state.clear()
+    second = ("Plan Pro", 16.0, 0.0625) if desk.plain.major >= 19 else ("16 × Plan Pro", 1.0, 1.0)
+    assert await told_lines(desk, outcome) == {("Plan Pro", 8.0, 0.125), second}
+
+
+async def told_lines(desk: Desk, outcome: Outcome) -> set[tuple[str, float, float]]:
+    """Return name, quantity and price of a document's own lines."""
+    rows = await desk.lines(outcome, "name", "quantity", "price_unit", "display_type")
+    return {(row["name"], row["quantity"], row["price_unit"]) for row in rows if row["display_type"] == "product"}
 
 
 async def test_a_foreign_currency_is_booked_at_odoos_rate(desk: Desk) -> None:
@@ -341,3 +379,42 @@ async def test_a_removed_draft_leaves_neither_itself_nor_its_number(desk: Desk) 
     (later,) = await desk.done(desk.wishes.invoice(customer, line(10000), total=10000, on=day))
     numbers = [int(name.rpartition("/")[2]) for name in (outcomes[1].external_name, later.external_name)]
     assert numbers[1] == numbers[0] + 1
+
+
+@EVERY_VERSION
+async def test_a_draft_whose_number_another_posted_first_takes_the_next_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    (first,) = await desk.done(desk.wishes.invoice(customer, line(100), total=100))
+    taken = (await desk.record(first, "name"))["name"]
+    call, posted = OdooClient.call, list[str]()
+
+    async def race(client: OdooClient, model: str, method: str, ids: list[int] | None = None, **named: Any) -> Any:
+        """Give the draft the number that was posted first, as two workers do that post a journal's first documents at once."""
+        if method == "action_post" and not posted:
+            await call(client, model, "write", ids, vals={"name": taken}, is_write=True)
+        posted.extend([model] if method == "action_post" else [])
+        return await call(client, model, method, ids, **named)
+
+    monkeypatch.setattr(OdooClient, "call", race)
+    monkeypatch.setattr(posting, "RACE_WAIT_S", (0.0, 0.0))
+    (outcome,) = await desk.done(desk.wishes.invoice(customer, line(100), total=100))
+    assert len(posted) == 2
+    assert (outcome.external_name != taken, (await desk.record(outcome, "state"))["state"]) == (True, "posted")
+
+
+@EVERY_VERSION
+async def test_a_document_has_no_salesperson_and_no_fiscal_position_and_every_line_a_label(desk: Desk) -> None:
+    customer = desk.wishes.customer(address=Address("Bahnhofstr. 1", "", "Zürich", "", "8001", "CH"))
+    await desk.done(customer)
+    unnamed = line(100, name="")
+    (invoice,) = await desk.done(desk.wishes.invoice(customer, unnamed, total=100, number="NW-7"))
+    wish = desk.wishes.credit_note(customer, unnamed, total=100)
+    (credit,) = await desk.done(wish)
+    for outcome in (invoice, credit):
+        row = await desk.record(outcome, "fiscal_position_id", "invoice_user_id")
+        assert (row["fiscal_position_id"], row["invoice_user_id"]) == (False, False)
+    # 18 and 19 put the reference before the number on the receivable line.
+    for outcome, number in ((invoice, "NW-7"), (credit, wish.subject.id.rpartition(":")[2])):
+        labels = [row["name"] for row in await desk.lines(outcome, "name")]
+        assert [str(label).endswith(number) for label in labels] == [True, True], labels

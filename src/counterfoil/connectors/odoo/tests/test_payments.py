@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from counterfoil.connectors.odoo.payment_rows import payment_of
-from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
+from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import line
 from counterfoil.core.canonical.commands import Account, AccountRole, PostDocument
 from counterfoil.core.canonical.money import Money
@@ -153,3 +153,17 @@ async def test_books_locked_for_a_test_that_fails_are_open_again_after_it(desk: 
     with pytest.raises(RuntimeError, match="a test that fails"):
         await fail_while_locked()
     await desk.done(after)
+
+
+@EVERY_VERSION
+async def test_a_payment_that_is_matched_already_is_found_when_it_is_sent_again(desk: Desk) -> None:
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    invoice, payment = desk.wishes.invoice(customer, line(5000), total=5000), desk.wishes.payment(customer, 5000)
+    await desk.done(invoice)
+    (first,) = await desk.done(payment)
+    await desk.done(desk.wishes.allocation(invoice, payment, 5000))
+    states = {17: "posted", 18: "in_process", 19: "paid", NEXT: "reconciled"}
+    assert (await desk.record(first, "state"))["state"] in (states[desk.plain.major], "paid")
+    (again,) = await desk.done(payment)
+    assert again.external_id == first.external_id

@@ -18,6 +18,7 @@ from counterfoil.connectors.odoo.document_rows import quantity_and_price
 from counterfoil.connectors.odoo.normalize import facts
 from counterfoil.connectors.odoo.partner_rows import PartnerWords, partner_cells
 from counterfoil.connectors.odoo.periods import locks_of
+from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.refusals import STATUSES, build, is_database_trouble, is_lock_conflict
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, Wishes, line
 from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
@@ -37,9 +38,10 @@ NOW = datetime(2026, 3, 3, tzinfo=UTC)
 @settings(max_examples=200, deadline=None)
 def test_quantity_times_price_is_always_the_amount(minor: int, quantity: Decimal, currency: str) -> None:
     amount = Money(minor, currency)
-    given_quantity, price, _ = quantity_and_price(amount, quantity)
+    given_quantity, price, _ = quantity_and_price(amount, quantity, Precision(quantity=2, price=3))
     assert Decimal(given_quantity) * Decimal(price) == Decimal(to_text(amount))
     assert Decimal(given_quantity) == Decimal(given_quantity).quantize(Decimal("0.01"))
+    assert Decimal(price) == Decimal(price).quantize(Decimal("0.001"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_quantity_times_price_is_always_the_amount(minor: int, quantity: Decimal
     ],
 )
 def test_a_quantity_is_kept_only_if_it_comes_out_even(minor: int, quantity: str, expected: tuple[str, str, bool]) -> None:
-    assert quantity_and_price(Money(minor, "EUR"), Decimal(quantity)) == expected
+    assert quantity_and_price(Money(minor, "EUR"), Decimal(quantity), Precision()) == expected
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ def customer_of(told: Told, state: State) -> Customer:
         balance=optional_money(wire.balance, currency) if currency else None,
         locale=wire.preferred_locales[0] if wire.preferred_locales else "",
         is_deleted=is_deleted,
+        is_business=bool(wire.business_name),
     )
 
 

@@ -101,7 +101,7 @@ def install(env: Env, company: Row) -> None:
     )
     accounts = {}
     for code, template, name, kind, reconcile, since, until in ACCOUNTS:
-        if not since <= env.version <= until:
+        if not since <= min(env.version, 19) <= until:
             continue
         if env.version == 17 and template in ("tax_receivable", "tax_payable"):
             kind, reconcile = ("asset_current", False) if template == "tax_receivable" else ("liability_current", False)

@@ -38,6 +38,8 @@ def complete(env: Env, values: Values) -> Values:
         values["date"] = values.get("invoice_date") or env.today
         if kind.startswith("in_"):
             values["date"] = locks.shifted(env, False, "", values["date"], [])
+    if env.version >= 20:
+        values["document_tax_mode"] = values.get("document_tax_mode") or company["account_price_include"]
     if kind == "entry":
         values["invoice_date_due"] = values.get("invoice_date_due") or env.today
         return values

@@ -101,6 +101,11 @@ def _money(env: Env, payment: Row) -> str:
     return f"{number}\u00a0{currency['symbol']}" if currency["position"] == "after" else f"{currency['symbol']}\u00a0{number}"
 
 
+def state_names(env: Env) -> tuple[str, str]:
+    """Return what a payment is once posted, and once matched: 20 says paid and reconciled where 18 and 19 say in_process and paid."""
+    return ("paid", "reconciled") if env.version >= 20 else ("in_process", "paid")
+
+
 def post(env: Env, payments: list[Row]) -> None:
     """Post payments with their entries; twice is an error on 17 and nothing on 18 and 19."""
     env.db.check_documents(len(payments))
@@ -111,7 +116,8 @@ def post(env: Env, payments: list[Row]) -> None:
             posting.post(env, [move])
             env.set(PAYMENT, payment, state="posted", name=move["name"], date=move["date"])
             continue
-        if payment["state"] not in ("draft", "in_process"):
+        posted_as = state_names(env)[0]
+        if payment["state"] not in ("draft", posted_as):
             continue
         if move is None:
             move = make_move(env, payment)
@@ -121,7 +127,7 @@ def post(env: Env, payments: list[Row]) -> None:
         elif move is None and not payment["name"]:
             env.set(PAYMENT, payment, name=_number_without_move(env, payment))
         if payment["state"] == "draft":
-            env.set(PAYMENT, payment, state="in_process")
+            env.set(PAYMENT, payment, state=posted_as)
         follow(env, [payment["move_id"]] if payment["move_id"] else [], [payment])
 
 
@@ -252,14 +258,15 @@ def follow(env: Env, move_ids: list[int], more: list[Row] | None = None) -> None
             # 18 looks at a payment again for its own entry, or for a document that is noted on it, not for what it is matched with.
             if link and (env.version != 18 or m == move_id or move_id in env.rows(PAYMENT)[link]["invoice_ids"]):
                 concerned[link] = env.rows(PAYMENT)[link]
+    posted_as, matched_as = state_names(env)
     for payment in concerned.values():
-        if payment["state"] not in ("in_process", "paid") or not payment["move_id"]:
+        if payment["state"] not in (posted_as, matched_as) or not payment["move_id"]:
             continue
         liquidity = sides(env, payment)[0]
         through = bool(liquidity) and not amounts.rounded(env, payment["currency_id"], sum(ln["amount_residual"] for ln in liquidity))
         linked = payment["invoice_ids"] if env.version == 18 else invoices_of(env, payment)
         documents = [env.rows("account.move")[i] for i in linked]
         if through or (documents and all(d["payment_state"] == "paid" for d in documents)):
-            env.set(PAYMENT, payment, state="paid")
-        elif payment["state"] == "paid":
-            env.set(PAYMENT, payment, state="in_process")
+            env.set(PAYMENT, payment, state=matched_as)
+        elif payment["state"] == matched_as:
+            env.set(PAYMENT, payment, state=posted_as)

@@ -125,7 +125,7 @@ def _unmatched_payment(env: Env, move: Row) -> bool:
     if env.version == 17:
         return False
     return move["state"] == "posted" and any(
-        not rows[i]["move_id"] and rows[i]["state"] in ("in_process", "paid")
+        not rows[i]["move_id"] and rows[i]["state"] in ("in_process", "paid", "reconciled")
         for i in env.find("account.payment", "invoice_ids", move["id"])
     )
 
@@ -133,7 +133,7 @@ def _unmatched_payment(env: Env, move: Row) -> bool:
 def is_matched(env: Env, payment: Row) -> bool:
     """Return whether a payment's liquidity side is matched with the bank."""
     if not payment["move_id"]:
-        return bool(payment["state"] == "paid")
+        return bool(payment["state"] == ("reconciled" if env.version >= 20 else "paid"))
     rows = env.rows("account.move.line")
     mine = [rows[i] for i in env.find("account.move.line", "move_id", payment["move_id"])]
     journal = env.rows("account.journal")[payment["journal_id"]]

@@ -109,6 +109,9 @@ MOVE: dict[str, Field] = {
     "invoice_origin": char("Origin", copied=False),
     "invoice_currency_rate": float_("Currency Rate", since=18, copied=False),
     "fiscal_position_id": one("account.fiscal.position", "Fiscal Position"),
+    "document_tax_mode": choice(
+        "Tax Mode", ("tax_excluded", "Tax Excluded"), ("tax_included", "Tax Included"), since=20, default="tax_excluded"
+    ),
     "payment_reference": char("Payment Reference", index=True, copied=False),
     "narration": text("Terms and Conditions"),
     "line_ids": lines("account.move.line", "move_id", "Journal Items"),
@@ -189,9 +192,9 @@ LINE: dict[str, Field] = {
     "tax_base_amount": monetary("Base Amount", readonly=True),
     "product_id": one("product.product", "Product", ondelete="restrict"),
     "product_uom_id": one("uom.uom", "Unit"),
-    "quantity": float_("Quantity", default=1.0, digits=2),
-    "price_unit": float_("Unit Price", digits=2, digits_until=18),  # 19 keeps every digit
-    "discount": float_("Discount (%)", digits=2),
+    "quantity": float_("Quantity", default=1.0, digits=2, precision="Product Unit"),
+    "price_unit": float_("Unit Price", digits=2, digits_until=18, precision="Product Price"),  # 19 keeps every digit
+    "discount": float_("Discount (%)", digits=2, precision="Discount"),
     "price_subtotal": monetary("Subtotal", readonly=True),
     "price_total": monetary("Total", readonly=True),
     "sale_line_ids": many("sale.order.line", "Sales Order Lines", index=True, copied=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from counterfoil.connectors.odoo.sandbox.books import chart, locks
@@ -50,7 +51,12 @@ class Partner(Model):
         "vat": char("Tax ID", index=True),
         "is_company": boolean("Is a Company"),
         "company_type": choice(
-            "Company Type", ("person", "Person"), ("company", "Company"), compute=lambda env, row: _company_type(row), readonly=False
+            "Company Type",
+            ("person", "Person"),
+            ("company", "Company"),
+            compute=lambda env, row: _company_type(row),
+            readonly=False,
+            until=19,
         ),
         "type": choice(
             "Address Type", ("contact", "Contact"), ("invoice", "Invoice"), ("delivery", "Delivery"), ("other", "Other"), default="contact"
@@ -71,6 +77,10 @@ class Partner(Model):
         "credit": float_("Total Receivable", compute=lambda env, row: chart.open_receivable(env, row)),
     }
     company_field = "company_id"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.fields["is_company"].readonly = version >= 20
 
     def options(self, env: Env, declared: Field) -> tuple[tuple[str, str], ...]:
         """Offer the installed languages."""
@@ -116,6 +126,18 @@ class Partner(Model):
             raise ValidationError("The operation cannot be completed: Contacts require a name")
         return values
 
+    def created(self, env: Env, rows: list[Row], values_list: list[Values]) -> None:
+        """Let contacts and their companies share what they share."""
+        for row, values in zip(rows, values_list, strict=True):
+            check_vat(env, row, values)
+            share(env, row, values)
+
+    def written(self, env: Env, rows: list[Row], values: Values) -> None:
+        """Let contacts and their companies share what they share."""
+        for row in rows:
+            check_vat(env, row, values)
+            share(env, row, values)
+
     def unlinking(self, env: Env, rows: list[Row]) -> None:
         """Refuse deleting a partner with entries or a user."""
         for row in rows:
@@ -125,6 +147,47 @@ class Partner(Model):
                 raise ValidationError(
                     "You cannot delete contacts linked to an active user. Ask an administrator to archive their associated user first."
                 )
+
+
+VAT_SHAPES = {
+    "AT": r"(AT)?U\d{8}",
+    "BE": r"(BE)?[01]\d{9}",
+    "DE": r"(DE)?\d{9}",
+    "FR": r"(FR)?[0-9A-Z]{2}\d{9}",
+    "GB": r"(GB)?\d{9}(\d{3})?",
+    "NL": r"(NL)?\d{9}B\d{2}",
+}
+"""What VAT numbers of some countries look like; the server knows all, and their check digits."""
+
+
+def check_vat(env: Env, row: Row, values: Values) -> None:
+    """Refuse a VAT number of another shape than its prefix's or country's: where base_vat is, and from 20 on; also in a new country."""
+    if not row["vat"] or not values.keys() & {"vat", "country_id"}:
+        return
+    modules = env.rows("ir.module.module")
+    is_checked = env.version >= 20 or any(modules[i]["state"] == "installed" for i in env.find("ir.module.module", "name", "base_vat"))
+    plain = re.sub(r"[^0-9A-Z]", "", str(row["vat"]).upper())
+    country = env.rows("res.country")[row["country_id"]]["code"] if row["country_id"] else plain[:2]
+    shapes = [VAT_SHAPES[code] for code in (plain[:2], country) if code in VAT_SHAPES]
+    if is_checked and shapes and not any(re.fullmatch(shape, plain) for shape in shapes):
+        raise ValidationError(f"The VAT number [{row['vat']}] for partner [{row['name']}] does not seem to be valid.")
+
+
+ADDRESS = ("street", "street2", "city", "zip", "state_id", "country_id")
+
+
+def share(env: Env, row: Row, values: Values) -> None:
+    """Give a contact its company's VAT id and, if it is a plain contact, address; from 19 on what a contact is given goes up, too."""
+    rows = env.rows("res.partner")
+    company = rows.get(row["parent_id"]) if row["parent_id"] else None
+    names = [*(["vat"] if not row["is_company"] else []), *(ADDRESS if row["type"] == "contact" else ())]
+    if company is not None and "parent_id" in values:
+        env.set("res.partner", row, **{name: company[name] for name in names})
+    elif company is not None and env.version >= 19 and values.keys() & set(names):
+        env.set("res.partner", company, **{name: row[name] for name in names if name in values})
+    for child in [rows[i] for i in env.find("res.partner", "parent_id", row["id"])]:
+        own = [*(["vat"] if not child["is_company"] else []), *(ADDRESS if child["type"] == "contact" else ())]
+        env.set("res.partner", child, **{name: row[name] for name in own if name in values})
 
 
 def _complete_name(env: Env, row: Row) -> str:

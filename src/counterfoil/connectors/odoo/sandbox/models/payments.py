@@ -14,6 +14,7 @@ from counterfoil.connectors.odoo.sandbox.orm.store import Row
 from counterfoil.connectors.odoo.sandbox.orm.writing import Values
 
 STATES_17 = (("draft", "Draft"), ("posted", "Posted"), ("cancel", "Cancelled"))
+STATES_20 = (("draft", "Draft"), ("paid", "Paid"), ("reconciled", "Reconciled"), ("canceled", "Canceled"), ("rejected", "Rejected"))
 STATES = (("draft", "Draft"), ("in_process", "In Process"), ("paid", "Paid"), ("canceled", "Canceled"), ("rejected", "Rejected"))
 DIRECTIONS = (("outbound", "Send"), ("inbound", "Receive"))
 PARTIES = (("customer", "Customer"), ("supplier", "Vendor"))
@@ -58,8 +59,7 @@ class Payment(Model):
 
     def __init__(self, version: int) -> None:
         super().__init__(version)
-        if version == 17:
-            self.fields["state"].selection = STATES_17
+        self.fields["state"].selection = STATES_17 if version == 17 else STATES if version < 20 else STATES_20
 
     def display_name(self, env: Env, row: Row) -> str:
         """Return its number, or a draft."""

@@ -138,12 +138,21 @@ class Core:
     def _clean_integer(self, _env: Env, _declared: Field, value: Any) -> int:
         return int(value or 0)
 
-    def _clean_float(self, _env: Env, declared: Field, value: Any) -> float:
+    def digits(self, env: Env, declared: Field) -> int | None:
+        """Return the decimals a number is rounded to when written, as the database's precisions say; None: it is not rounded."""
+        if self.version > declared.digits_until:
+            return None
+        settings = env.rows("decimal.precision").values() if declared.precision else ()
+        own = [int(row["digits"]) for row in settings if str(row["name"]).removesuffix(" of Measure") == declared.precision]
+        return own[0] if own else declared.digits
+
+    def _clean_float(self, env: Env, declared: Field, value: Any) -> float:
         try:
             number = float(value or 0.0)
         except (TypeError, ValueError):
             raise PythonError(f"could not convert string to float: {value!r}") from None
-        return number if declared.digits is None or self.version > declared.digits_until else round_half_up(number, declared.digits)
+        digits = self.digits(env, declared)
+        return number if digits is None else round_half_up(number, digits)
 
     _clean_monetary = _clean_float
 

@@ -37,6 +37,7 @@ class Field:
     ondelete: str = "set null"
     digits: int | None = None
     digits_until: int = 99  # the last version that rounds when writing
+    precision: str = ""  # the decimal.precision that sets the digits
     only: Compute | None = None  # one2many: (env, row of the comodel) -> belongs here
 
     def empty(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from counterfoil.connectors.odoo.sandbox.orm import columns, rights
-from counterfoil.connectors.odoo.sandbox.orm.core import model_method
+from counterfoil.connectors.odoo.sandbox.orm.core import model_method, record_method
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import OdooError, PythonError
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
@@ -36,6 +36,18 @@ class Model(Writing):
             env.store.rollback(mark)
             return {"ids": False, "messages": loading.messages, "nextrow": 0}
         return {"ids": loading.ids, "messages": loading.messages, "nextrow": 0}
+
+    @record_method
+    def has_access(self, env: Env, ids: list[int], operation: str) -> bool:
+        """Return whether the user may do an operation on records of this model."""
+        return rights.allowed(env, self.name, operation)
+
+    @model_method
+    def check_access_rights(self, env: Env, operation: str, raise_exception: bool = True) -> bool:
+        """Return whether the user may do an operation, or raise."""
+        if raise_exception:
+            rights.check(env, self, operation)
+        return rights.allowed(env, self.name, operation)
 
     def load_named(self, env: Env, xid: str, row_id: int, noupdate: bool) -> None:
         """Record the external id of a created record."""

@@ -209,6 +209,9 @@ class Reading(Core):
             "sortable": stored and declared.kind != "one2many",
             "company_dependent": declared.company_dependent,
         }
+        if declared.kind == "float":
+            digits = self.digits(env, declared)
+            described["digits"] = False if digits is None else [16, digits]
         if declared.relation:
             described["relation"] = declared.relation
         if declared.inverse:

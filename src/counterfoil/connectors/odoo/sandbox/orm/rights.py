@@ -40,7 +40,7 @@ RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ir.module.module": (EVERYBODY, SYSTEM),
     "ir.actions.server": (SYSTEM, SYSTEM),
     "base.automation": (SYSTEM, SYSTEM),
-    "decimal.precision": (EVERYBODY, SYSTEM),
+    "decimal.precision": (SYSTEM, SYSTEM),
     "uom.uom": (EVERYBODY, SYSTEM),
     "product.template": (EVERYBODY, PRODUCTS),
     "product.product": (EVERYBODY, PRODUCTS),

@@ -32,8 +32,11 @@ OPERATIONS = {
     "fields_get": (),
     "default_get": (),
     "name_create": ("create",),
+    "has_access": (),
+    "check_access_rights": (),
 }
-ONLY_19 = ("formatted_read_group",)
+VERSIONS = {"formatted_read_group": (19, 99), "has_access": (18, 99), "check_access_rights": (17, 19)}
+"""The first and the last version of methods that not all have."""
 
 
 _kinds: dict[tuple[type, str], str] = {}
@@ -126,7 +129,8 @@ def run(
 def check(env: Env, model: Model, method: str, ids: Sequence[int], arguments: Mapping[str, Any]) -> None:
     """Check companies, rights and the existence of records before a call."""
     _ = env.company_ids
-    if method in ONLY_19 and env.version < 19:
+    first, last = VERSIONS.get(method, (0, 99))
+    if not first <= env.version <= last:
         raise unknown_method(env.db, model.name, method)
     operations = OPERATIONS.get(method, ("write",))
     if method == "load":
