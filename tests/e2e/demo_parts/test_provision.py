@@ -96,6 +96,7 @@ async def test_what_was_provisioned_is_said_as_a_configuration(odoo: OdooPlain) 
     assert configured["accounts"]["clearing:stripe_jp"] == "105601"
     assert set(configured["accounts"]) >= {"fees", "fee_tax", "disputed_funds", "bad_debt", "bank_in_transit", "customer_credit"}
     assert configured["taxes"] == {"jct10": "JCT 10%", "jct10_incl": "JCT 10% incl."}
-    assert provisioned.entities("books")["DE"] == {"target": "books", "currency": "EUR", "time_zone": "Europe/Berlin"}
+    german = {"target": "books", "currency": "EUR", "time_zone": "Europe/Berlin", "uncredited_refunds": "account"}
+    assert provisioned.entities("books")["DE"] == german
     assert provisioned.routes()[0] == {"entity": "US", "connection": "stripe_us"}
     assert provisioned.mappings()["tax"]["DE"] == {"19|exclusive": "ust19", "19|inclusive": "ust19_incl", "7|exclusive": "ust7"}
