@@ -215,3 +215,23 @@ def test_summed_up_a_refund_without_a_credit_note_is_on_the_same_accounts() -> N
     for item in books.items.values():
         sums[str(item.account)] = sums.get(str(item.account), 0) + item.amount.minor
     assert (sums["refunds"], sums["receivable"]) == (2500, 0)
+
+
+@pytest.mark.parametrize("mode", [PostingMode.DETAILED, PostingMode.SUMMARY])
+@pytest.mark.parametrize("policy", ["case", "account"])
+def test_a_refund_that_came_back_before_its_note_was_known_pays_nothing_of_it_out(policy: str, mode: PostingMode) -> None:
+    # 100.00 sold and paid, 100.00 refunded and back again; then a note of 100.00 names that refund. The money is here and the sale is
+    # credited: clearing 100.00, the customer is owed 100.00, nothing is left on the refunds account (100.00 of income that is none).
+    rules = with_entity(RULES, "US", uncredited_refund_policy=policy, posting_mode=mode)
+    books = paid(rules)
+    books.decide(refund(usd(10000)))
+    failed = refund(usd(10000), state=e.RefundState.FAILED, reversal=BACK)
+    books.decide(failed)
+    late = note(1, 10000, ("stripe:re_1", 10000))
+    for state in (late, replace(failed, credit_note_id=late.id), late):
+        books.decide(state)
+    ledger = Ledger().take(sorted(books.sent, key=lambda command: command.kind in MATCHES))
+    for item in books.items.values():
+        ledger.balances[item.entity, str(item.account), item.currency] += item.amount.minor
+    assert [ledger.balance(account) for account in ("clearing:stripe", "receivable", "refunds")] == [10000, -10000, 0]
+    assert mode is PostingMode.SUMMARY or ledger.left_open() == {"credit_note/stripe:cn_1": -10000}

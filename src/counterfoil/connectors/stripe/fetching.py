@@ -30,6 +30,7 @@ NOTE_EXPANDS = ("customer_balance_transaction", "shipping_cost.taxes")
 VERSION_WITH_INVOICE = "2025-02-24.acacia"
 """The last version in which a charge names its invoice: https://docs.stripe.com/changelog/basil/2025-03-31"""
 CLOSED = "charge.dispute.closed"
+_BACK = ("failed", "canceled")
 BILLED_FIELDS = ("customer_name", "customer_email", "customer_phone", "customer_address", "customer_tax_exempt", "customer_tax_ids")
 PAYOUT_EXPANDS = ("balance_transaction", "failure_balance_transaction")
 
@@ -212,14 +213,26 @@ async def _invoices_of(api: Api, refund: Object) -> list[str]:
 
 
 async def _made_again(api: Api, refund: Object, notes: Sequence[Object]) -> list[Object]:
-    """Return the credit note whose own refund, of the same amount, came back before this one was made: nothing else links the two."""
-    for note in notes:
-        for part in note.get("refunds") or ():
-            if part.get("amount_refunded") != refund["amount"] or not id_of(part.get("refund")):
-                continue
-            earlier = await api.get(address("refunds", id_of(part["refund"])), expand(*REFUND_EXPANDS))
-            if earlier is not None and earlier.get("status") in ("failed", "canceled") and earlier["created"] <= refund["created"]:
-                return [{"id": note["id"], "amount": refund["amount"]}]
+    """Return the credit note whose own refund, of the same amount, came back before this one was made: nothing else links the two.
+
+    Each such note takes one refund of its charge that did not come back and that no note names, oldest first; so a second refund of the
+    same amount stays without a note.
+    """
+    charge_id, parts = id_of(refund.get("charge")), [(note, part) for note in notes for part in note.get("refunds") or ()]
+    if refund.get("status") in _BACK or not charge_id:
+        return []
+    named = {id_of(part.get("refund")): note for note, part in parts if part.get("amount_refunded") == refund["amount"]}
+    if not named:
+        return []
+    rows = await api.all("/v1/refunds", [("charge", charge_id)])
+    refunds = sorted((row for row in rows if row["amount"] == refund["amount"]), key=lambda row: (row["created"], row["id"]))
+    others = {id_of(part.get("refund")) for _, part in parts}
+    again = [row for row in refunds if row["status"] not in _BACK and row["id"] not in others]
+    for earlier in (row for row in refunds if row["status"] in _BACK and row["id"] in named):
+        taken = next((row for row in again if row["created"] >= earlier["created"]), None)
+        if taken is not None and taken["id"] == refund["id"]:
+            return [{"id": named[earlier["id"]]["id"], "amount": refund["amount"]}]
+        again = [row for row in again if row is not taken]
     return []
 
 

@@ -177,8 +177,11 @@ def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: Entity
     release. Both sides' decisions say this, in the same words, so that it is wished once whichever knows of the other first.
 
     When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return. A refund that
-    was booked to the refunds account before the note was known is done with; the note then takes that back.
+    was booked to the refunds account before the note was known is done with; the note then takes that back. One whose money had come back
+    before the note was known pays nothing of it out.
     """
+    if given.is_done_with(credit_note):
+        return ()
     books, state = given.books, given.refund
     amount = part_of(state, credit_note)
     credit = Posted(ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key, books.draft.day(owner, credit_note.issued_at))

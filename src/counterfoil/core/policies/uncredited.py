@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.canonical.commands import MATCH, Account, AccountRole, pair_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.finance.entries import transfer_lines
@@ -32,6 +32,20 @@ class GivenBack:
     def uncredited(self) -> Posted:
         """The entry that books it to the refunds account, if there is one."""
         return Posted(f"entry/{_UNCREDITED}.{self.refund.id}", self.posted.day)
+
+    def is_done_with(self, credit_note: e.CreditNote) -> bool:
+        """Tell whether the money had come back, and was booked so, before anything linked the refund with a credit note: it pays nothing
+        of that note out.
+        """
+        if self.returned is None:
+            return False
+        draft, object_id = self.books.draft, f"{self.refund.id}+{credit_note.id}"
+        pair = pair_of(self.posted.key, ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key)
+        linked = ((MATCH, pair), ("intercompany_payer", object_id), (_CREDITED_LATER, object_id))
+        if any(draft.mode_of(name, id) is not None for name, id in linked):
+            return False
+        is_matched = draft.booked(MATCH, pair_of(self.posted.key, self.returned.key)) is not None
+        return is_matched or self.books.booked(_UNDONE, self.refund.id, RECEIVABLE) is not None
 
     def booked(self) -> Booked | None:
         """Return what was booked to the refunds account of it."""
@@ -78,7 +92,7 @@ def taken_back(given: GivenBack, credit_note: e.CreditNote) -> Posted | None:
     where the refund itself is still open for the note.
     """
     earlier = given.booked()
-    if earlier is None or _is_direct(given, earlier, credit_note):
+    if earlier is None or given.is_done_with(credit_note) or _is_direct(given, earlier, credit_note):
         return None
     books, amount = given.books, part_of(given.refund, credit_note)
     lines = transfer_lines(RECEIVABLE, earlier.account, amount, debit_customer=books.customer_id)

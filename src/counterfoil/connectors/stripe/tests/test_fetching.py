@@ -225,6 +225,23 @@ async def test_a_refund_made_again_by_hand_takes_the_credit_note_of_the_one_that
     assert (await fetched(ctx, f"acct_sandbox/refund/{again['id']}"))["counterfoil"]["credit_notes"] == [{"id": note["id"], "amount": 5000}]
 
 
+async def test_a_credit_note_is_paid_out_by_one_refund_made_again_not_by_each_of_its_amount(sandbox: StripeSandbox, ctx: Context) -> None:
+    # Of 100.00: a note of 20.00 whose refund came back, a refund of 20.00 that came back as well, then two of 20.00 that went through.
+    # The first that went through pays the note out; the other one has no note.
+    invoice = sell(sandbox, lines=1, amount=10000)
+    note = sandbox.request("POST", "/v1/credit_notes", {"invoice": invoice["id"], "amount": "2000", "refund_amount": "2000"})
+    sandbox.fail_refund(note["refunds"][0]["refund"])
+    (payment,) = sandbox.request("GET", "/v1/invoice_payments", {"invoice": invoice["id"]})["data"]
+    made = []
+    for is_failing in (True, False, False):
+        sandbox.advance(60)
+        made.append(sandbox.request("POST", "/v1/refunds", {"payment_intent": payment["payment"]["payment_intent"], "amount": "2000"}))
+        if is_failing:
+            sandbox.fail_refund(made[-1]["id"])
+    found = [(await fetched(ctx, f"acct_sandbox/refund/{one['id']}"))["counterfoil"]["credit_notes"] for one in made]
+    assert found == [[], [{"id": note["id"], "amount": 2000}], []]
+
+
 async def test_a_charge_of_before_payment_intents_names_the_invoice_it_paid(sandbox: StripeSandbox, ctx: Context) -> None:
     charge = {"id": "ch_old", "object": "charge", "amount": 5000, "amount_captured": 5000, "captured": True, "status": "succeeded"}
     charge |= {"currency": "usd", "created": sandbox.now, "customer": "cus_1", "payment_intent": None, "refunded": False}
