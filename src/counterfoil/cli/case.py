@@ -221,16 +221,19 @@ def retry(
     """Take the records of open cases up again; a case closes itself when all its records went through. Harmless: twice books once."""
     if bool(case) == bool(cause):
         fail("name cases, or a class with --class")
-    retried = run(_retry(config, case or [], cause, who(by)))
+    retried, restart = run(_retry(config, case or [], cause, who(by)))
     if as_json:
-        print_json({"retried": retried})
+        print_json({"retried": retried, "restart_needed": restart})
     else:
+        if restart:
+            words.print(f"{restart} Until then what is retried is decided as before.", style="yellow", markup=False)
         words.print(f"{plural(len(retried), 'case')} taken up again: {', '.join(map(str, retried)) or 'none is open'}.")
     raise typer.Exit(FINE if retried else FOUND)
 
 
-async def _retry(config: Path, ids: Sequence[int], case_class: str, actor: str) -> list[int]:
-    from counterfoil.store import case_work, cases
+async def _retry(config: Path, ids: Sequence[int], case_class: str, actor: str) -> tuple[list[int], str]:
+    from counterfoil.app.restarts import restart_needed
+    from counterfoil.store import case_work, cases, workers
 
     async with database_of(config) as (_, database), database.pool.connection() as conn, conn.transaction():
         if case_class:
@@ -241,7 +244,7 @@ async def _retry(config: Path, ids: Sequence[int], case_class: str, actor: str) 
         now = datetime.now(UTC)
         touched = {key for id in wanted for key in await case_work.retry(conn, id, actor, now)}
         await database.arm(conn, sorted(touched))
-        return wanted
+        return wanted, restart_needed(config, await workers.list_workers(conn))
 
 
 @app.command()

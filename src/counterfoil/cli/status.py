@@ -41,6 +41,7 @@ def status(
     from counterfoil.app import verdict
     from counterfoil.app.coverage import coverage
     from counterfoil.app.notifying import failing
+    from counterfoil.app.restarts import restart_needed
 
     covered = coverage(found.cursors, now)
     every_s = max(file.hub.poll_interval_s, file.hub.capture_interval_s)
@@ -54,11 +55,22 @@ def status(
         now=now,
         notes=failing({one.name for one in file.notify}, found.channels),
     )
+    restart = restart_needed(config, found.workers)
     if as_json:
-        print_json({"problems": wrong, "connections": states, **_as_json(found, covered, now), "service_levels": promises})
+        print_json(
+            {
+                "problems": wrong,
+                "restart_needed": restart,
+                "connections": states,
+                **_as_json(found, covered, now),
+                "service_levels": promises,
+            }
+        )
     else:
         _show(found, covered, states, now)
         _show_promises(promises)
+        if restart:
+            words.print(restart, style="yellow", markup=False)
         for one in wrong:
             words.print(one, style="red", markup=False)
     raise typer.Exit(FOUND if wrong else FINE)

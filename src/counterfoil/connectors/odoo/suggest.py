@@ -13,6 +13,7 @@ from counterfoil.connectors.odoo.wire import Text, ref, text
 from counterfoil.kit.connector import Context
 
 _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("receivable", ("asset_receivable",), r""),
     ("revenue", ("income",), r"sales|revenue|erl"),
     ("deferred_revenue", ("liability_current",), r"deferred|unearned|abgrenz"),
     ("clearing", ("asset_current",), r"outstanding receipts|clearing|verrechnung"),
@@ -20,6 +21,8 @@ _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("disputed_funds", ("asset_current",), r"disput"),
     ("bad_debt", ("expense",), r"bad debt|forderungsverlust"),
     ("bank_in_transit", ("asset_current", "asset_cash"), r"transfer|transit"),
+    ("customer_credit", ("liability_current",), r"customer credit|customer deposit|prepayment|anzahlung|guthaben"),
+    ("adjustment", ("expense", "expense_other"), r"adjustment|write-?off|ausbuchung"),
     ("rounding", ("income_other", "expense"), r"rounding|cash difference"),
 )
 """Role, account types and words in the name that make an account likely."""
@@ -100,6 +103,7 @@ def _accounts(accounts: Sequence[AccountRow]) -> Iterator[str]:
     for role, types, words in _GUESSES:
         key = '"clearing:stripe"' if role == "clearing" else role
         fitting = [row for row in accounts if row.account_type in types and re.search(words, row.name, re.IGNORECASE)]
+        fitting.sort(key=lambda row: role != "clearing" or "stripe" not in row.name.lower())
         if fitting:
             yield f"{key} = {_quoted(text(fitting[0].code))}  # {fitting[0].name}; make sure it is the right one"
         else:

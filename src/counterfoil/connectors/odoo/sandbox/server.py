@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from counterfoil.connectors.odoo.sandbox import catalog
-from counterfoil.connectors.odoo.sandbox.books import chart
+from counterfoil.connectors.odoo.sandbox.books import chart, prepared
 from counterfoil.connectors.odoo.sandbox.database import Database
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import OdooError, SerializationFailure
@@ -40,12 +40,14 @@ class OdooSandbox(Sandbox):
         db: database name.
         workers: how many calls are served at a time.
         seed: seed of the fault switch.
+        is_prepared: whether the first company has the accounts and the journal a processor's money needs.
     """
 
     name = "odoo"
 
-    def __init__(self, version: int = 19, db: str = "books", workers: int = 2, seed: int = 0) -> None:
+    def __init__(self, version: int = 19, db: str = "books", workers: int = 2, seed: int = 0, *, is_prepared: bool = False) -> None:
         super().__init__(seed)
+        self.is_prepared = is_prepared
         self.version = version
         self.db_name = db
         self.login = "admin"
@@ -58,6 +60,9 @@ class OdooSandbox(Sandbox):
     def _fresh(self) -> Database:
         db = Database(self.db_name, self.version)
         catalog.fill(db, self.api_key, self.password)
+        if self.is_prepared:
+            with db.transaction():
+                prepared.prepare(db.env(2, None, su=True))
         return db
 
     # -- the base's hooks ---------------------------------------------------------------------------------------------------------
