@@ -30,6 +30,8 @@ from .world import RealOdoo, World, open_world
 
 STALLED_AFTER_S = 120.0
 """Nothing was booked for so long: what is left will not be, and the result says how much that is."""
+BLOCKED_AFTER_S = 20.0
+"""The same where a case is open: what is left is most likely what it holds up."""
 SETTLE_MAX_S = 3600.0
 """Of settling at most, however slowly it goes on."""
 
@@ -133,17 +135,19 @@ class _Left:
     done: int
     left: int
     postings: int
+    has_cases: bool
 
 
 async def _work_left(hub: Hub, watch: Watch) -> _Left:
     async with hub.pool.connection() as conn:
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
+        has_cases = bool(await cases.list_cases(conn))
     done = sum(line.done for line in where.targets)
     still_open = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     watch.work(done, still_open)
     read = sum(line.normalized + line.ignored for line in where.sources)
-    return _Left(done + read, undecided + still_open + sum(line.pending for line in where.sources), still_open)
+    return _Left(done + read, undecided + still_open + sum(line.pending for line in where.sources), still_open, has_cases)
 
 
 async def _settle(hub: Hub, watch: Watch) -> int:
@@ -172,7 +176,8 @@ async def _while_it_goes_on(hub: Hub, watch: Watch, until: float) -> _Left:
         found, now = await _work_left(hub, watch), time.monotonic()
         if found.done > last_done:
             last_done, last_at = found.done, now
-        if found.left == 0 or now - last_at > STALLED_AFTER_S or now > until:
+        patience_s = BLOCKED_AFTER_S if found.has_cases else STALLED_AFTER_S
+        if found.left == 0 or now - last_at > patience_s or now > until:
             return found
         await asyncio.sleep(0.25)
 
