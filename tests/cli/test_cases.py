@@ -63,13 +63,13 @@ def test_assigning_is_kept_in_the_history(program: Program, database: str) -> No
 def test_retrying_arms_what_stood_still(program: Program, database: str) -> None:
     case = unmapped_tax(database)
     assert armed(database) == []
-    assert program.run("case", "retry", str(case), "--json").json() == {"retried": [case]}
+    assert program.run("case", "retry", str(case), "--json").json() == {"retried": [case], "restart_needed": ""}
     assert [stage for stage, _ in armed(database)] == ["decide"]
 
 
 def test_retrying_by_class_takes_all_its_cases(program: Program, database: str) -> None:
     case = unmapped_tax(database)
-    assert program.run("case", "retry", "--class", "unmapped_tax", "--json").json() == {"retried": [case]}
+    assert program.run("case", "retry", "--class", "unmapped_tax", "--json").json() == {"retried": [case], "restart_needed": ""}
     assert program.run("case", "retry", "--class", "schema_drift", "--json").code == 1
     assert program.run("case", "retry").code == 2
 
