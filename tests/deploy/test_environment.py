@@ -44,7 +44,7 @@ def test_wrong_variables_are_named_as_such_all_at_once(config: Path, monkeypatch
         load(config)
     assert caught.value.code == "settings.environment"
     first, second = str(caught.value).splitlines()
-    assert first.startswith("environment variable COUNTERFOIL_HUB__PORT: Input should be a valid integer")
+    assert first.startswith("environment variable COUNTERFOIL_HUB__PORT: must be a whole number")
     assert second.startswith("environment variable COUNTERFOIL_HUB__PROT: is no setting of [hub]; known: home, database_url, host, port,")
 
 
