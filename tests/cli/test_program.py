@@ -38,7 +38,7 @@ def test_a_wrong_setting_is_named_with_its_line_and_its_remedy(program: Program)
     assert ended.code == 2
     assert ended.err.splitlines() == [
         f"{program.config}:4: entities.de.currency: is required and missing",
-        f"{program.config}:6: entities.de.curency: is not a known setting; remove it or correct its name",
+        f"{program.config}:6: entities.de.curency: is not a known setting; did you mean currency?",
     ]
 
 
@@ -51,7 +51,7 @@ def test_every_secret_that_is_not_there_is_named_with_its_line(program: Program,
 
 def test_what_only_looks_at_the_database_needs_no_secrets(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TEST_STRIPE_KEY", raising=False)
-    assert program.run("status", "--json").code == 0
+    assert program.run("status", "--json").json()["problems"] == ["no worker is running: `counterfoil up` starts one"]
 
 
 def test_a_database_that_does_not_answer_is_a_matter_for_later(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

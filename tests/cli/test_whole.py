@@ -115,7 +115,8 @@ def test_from_nothing_to_a_booked_invoice(connected: Program, sandboxes: Details
         assert _until(lambda: bool(connected.run("case", "list", "--json").json()))
         (case,) = connected.run("case", "list", "--json").json()
         assert (case["case_class"], case["currency"], case["entity"]) == ("unmapped_tax", "USD", "my_company")
-        assert connected.run("trace", invoice, "--json").json()["commands"] == []
+        wished = connected.run("trace", invoice, "--json").json()["commands"]
+        assert [one for one in wished if one["kind"] == "post_invoice"] == []
 
         assert connected.run("map", "set", "tax", "my_company", "15|exclusive", "15%").code == 0
         assert _until(lambda: _posted(connected, invoice) != "")

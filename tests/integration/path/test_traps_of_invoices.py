@@ -199,7 +199,7 @@ async def test_a_source_invoice_edited_after_posting_is_a_case_and_never_a_secon
 
 async def test_a_draft_changed_between_the_hubs_look_and_its_posting_is_a_case_that_says_how_to_go_on(hub: House) -> None:
     # 250.00 are wished; a person makes it 1.00 after the draft was read and found right: Odoo has no way to post on a condition.
-    hub.person("edit_lines", newest="draft", after="account.move/search_read", times=1, price_unit=1)
+    hub.person("edit_lines", newest="draft", after="account.move.line/search_read", times=1, price_unit=1)
     _, invoice = await billed(hub.stage(), 25000)
     await hub.tell()
     key = f"invoice_stripe.{invoice['id']}"

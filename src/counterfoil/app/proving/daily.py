@@ -16,7 +16,7 @@ from counterfoil.core.proving.totals import WORDS
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import cases, proofs, targets
+from counterfoil.store import cases, proofs, relearning, targets
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Pool
 
@@ -40,6 +40,10 @@ class _Differing:
         return max(self.found, key=lambda one: abs(one.difference.minor))
 
 
+RESTORED_WAIT_S = 60.0
+"""Between looks whether a restored hub knows again what it booked; what it proved before would be differences of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prover:
     """The shell; one partition for all groups. ``every`` zero: never by itself."""
@@ -56,6 +60,8 @@ class Prover:
         if not known or not self.every:
             return Turn(has_more=False)
         async with self.pool.connection() as conn, conn.transaction():
+            if any(one.caught_up_at is None for one in await relearning.list_all(conn)):  # a restored hub does not know yet what it booked
+                return Turn(has_more=False, wake_in_s=RESTORED_WAIT_S)
             rows = await proofs.plan(conn, sorted(known), now + self.every)
         for row in rows:
             if care.is_ending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -68,7 +69,19 @@ def expected(**more: Any) -> CreditNote:
     given: dict[str, Any] = {"before_payment": eur(0), "after_payment": eur(0), "to_balance": eur(0), "out_of_band": eur(0), **more}
     state = CreditNoteState.ISSUED
     ids = ("stripe:cn_1", "stripe:in_gold", "stripe:cus_1")
-    return CreditNote(*ids, state, "EUR", eur(5355), eur(855), (LINE,), CREATED_AT, "GOLD-0001-CN-01", "order_change", **given)
+    line_of = (replace(LINE, of_line_id="stripe:il_1"),)
+    return CreditNote(
+        *ids,
+        state,
+        "EUR",
+        eur(5355),
+        eur(855),
+        line_of,
+        CREATED_AT,
+        "GOLD-0001-CN-01",
+        "order_change",
+        **given,
+    )
 
 
 def documents(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Entity]:
