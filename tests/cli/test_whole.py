@@ -122,7 +122,8 @@ def test_from_nothing_to_a_booked_invoice(connected: Program, sandboxes: Details
         assert _until(lambda: _posted(connected, invoice) != "")
         assert _until(lambda: connected.run("case", "list", "--json").json() == [])
         number = _posted(connected, invoice)
-        assert connected.run("trace", number, "--json").json()["objects"][0]["ref"]["id"] == f"stripe:{invoice}"
+        traced = connected.run("trace", number, "--json").json()["objects"]
+        assert f"stripe:{invoice}" in [one["ref"]["id"] for one in traced]
 
         _history_is_known_already(connected)
         again = [
