@@ -232,8 +232,9 @@ def main() -> None:
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(documents, other), daemon=True)
     server.start()
     settings, before_mb = from_values(values(mine.recv())), resident_mb()
+    settled = {"stripe": datetime.now(UTC)}
     with timed() as spent:
-        ledger = asyncio.run(read(settings, Group(("US",), ("stripe",)), month("2025-12", ZoneInfo("America/New_York"))))
+        ledger = asyncio.run(read(settings, Group(("US",), ("stripe",)), month("2025-12", ZoneInfo("America/New_York")), settled))
         proof = summed(Group(("US",), ("stripe",)), ledger, ())
     peak_mb = peak()
     mine.send("end")

@@ -54,7 +54,7 @@ async def _prove(config: Path, period: str, entity: str) -> list[Proof]:
     opening = open_database(settings.hub.home, settings.database_url, size_max=3, does_migrate=settings.hub.does_migrate)
     with words.status("Reading both sides ..."):
         async with opening as database:
-            return [await proving.prove(settings, database.pool, group, when) for group, when in wanted]
+            return [await proving.prove(settings, database.pool, group, when, datetime.now(UTC)) for group, when in wanted]
 
 
 def _plain(proof: Proof) -> dict[str, object]:

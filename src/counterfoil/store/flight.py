@@ -1,6 +1,8 @@
-"""What is on its way: the source's ids of everything that is not finished, for a proof that looks at both sides meanwhile. Read only."""
+"""What is on its way: what the hub has not finished or not even read yet, for a proof that looks at both sides meanwhile. Read only."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from .pool import Conn
 
@@ -18,3 +20,9 @@ select distinct substr(id, strpos(id, ':') + 1) from named where id <> ''
 async def unfinished(conn: Conn) -> frozenset[str]:
     """Return the ids, without the vendor's name, of what waits, is to be decided or posted, is being posted or parked, with its needs."""
     return frozenset(row[0] for row in await (await conn.execute(_UNFINISHED)).fetchall())
+
+
+async def unread_since(conn: Conn) -> dict[str, datetime]:
+    """Return when the oldest of what was received and not read yet came about, by connection."""
+    cursor = await conn.execute("select connection, min(occurred_at) from receipt where state = 'pending' group by connection")
+    return dict(await cursor.fetchall())

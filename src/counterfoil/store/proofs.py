@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,12 +16,13 @@ STAGE = "prove"
 
 @dataclass(frozen=True, slots=True)
 class ProofRow:
-    """A group's proofs. ``proven_at`` None: there was none yet."""
+    """A group's proofs. ``proven_at`` None: there was none yet. ``suspects``: documents that differed in the last one."""
 
     name: str
     due_at: datetime
     proven_at: datetime | None
     differences: int
+    suspects: tuple[str, ...] = ()
 
 
 async def plan(conn: Conn, names: Sequence[str], first: datetime) -> list[ProofRow]:
@@ -31,21 +32,43 @@ async def plan(conn: Conn, names: Sequence[str], first: datetime) -> list[ProofR
         " on conflict do nothing",
         (first, list(names)),
     )
-    cursor = await conn.execute("select name, due_at, proven_at, differences from proof where name = any(%s) order by name", (list(names),))
-    return [ProofRow(*row) for row in await cursor.fetchall()]
+    cursor = await conn.execute(
+        "select name, due_at, proven_at, differences, suspects from proof where name = any(%s) order by name", (list(names),)
+    )
+    return [ProofRow(row[0], row[1], row[2], row[3], tuple(row[4])) for row in await cursor.fetchall()]
 
 
-async def keep(conn: Conn, name: str, openings: Sequence[cases.Opening], differences: int, now: datetime, due_at: datetime) -> None:
-    """Write down a proof: open cases of what differs, close those of what agrees again."""
-    held = await conn.execute(
+async def told(conn: Conn, name: str) -> frozenset[str]:
+    """Return the documents of a group about which a case of a proof is open."""
+    return frozenset(subject.removeprefix(f"{name}/") for subject in await _held(conn, name))
+
+
+async def keep(
+    conn: Conn, name: str, openings: Sequence[cases.Opening], differing: Collection[str], now: datetime, due_at: datetime
+) -> None:
+    """Write down a proof: open cases of what differs still, close those of what agrees again."""
+    still = {one.subject.subject for one in openings}
+    await cases.release_subjects(conn, STAGE, [subject for subject in await _held(conn, name) if subject not in still], now)
+    await cases.open_or_count(conn, openings, now)
+    await cases.retell(conn, openings, now)
+    await conn.execute(
+        "update proof set proven_at = %s, due_at = %s, differences = %s, suspects = %s where name = %s",
+        (now, due_at, len(differing), sorted(differing), name),
+    )
+
+
+async def _held(conn: Conn, name: str) -> list[str]:
+    cursor = await conn.execute(
         "select distinct subject from case_subject where stage = %s and released_at is null and starts_with(subject, %s)",
         (STAGE, f"{name}/"),
     )
-    still = {one.subject.subject for one in openings}
-    await cases.release_subjects(conn, STAGE, [row[0] for row in await held.fetchall() if row[0] not in still], now)
-    await cases.open_or_count(conn, openings, now)
-    await cases.retell(conn, openings, now)
-    await conn.execute("update proof set proven_at = %s, due_at = %s, differences = %s where name = %s", (now, due_at, differences, name))
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def are_made(conn: Conn, since: datetime) -> bool:
+    """Tell whether every group was proven at or after an instant."""
+    cursor = await conn.execute("select coalesce(bool_and(coalesce(proven_at >= %s, false)), false) from proof", (since,))
+    return await cursor.fetchone() == (True,)
 
 
 async def put_off(conn: Conn, name: str, due_at: datetime) -> None:

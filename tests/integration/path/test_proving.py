@@ -33,7 +33,10 @@ async def proven(hub: House, period: str = "2025-12") -> Proof:
     """Return the proof of the American company's month."""
     settings = hub.hub.settings
     (group,) = chosen(settings, "US")
-    return await prove(settings, hub.hub.pool, group, period_of(settings, group, period))
+    await hub.later(minutes=5)
+    await hub.poll()
+    await hub.settle()
+    return await prove(settings, hub.hub.pool, group, period_of(settings, group, period), hub.clock.now())
 
 
 def wrong(proof: Proof) -> list[tuple[Kind, str, int, Why]]:
@@ -108,19 +111,42 @@ async def test_a_daily_proof_tells_what_differs_and_closes_it_when_it_agrees(hub
     await hub.tell()
     key = f"counterfoil.invoice_stripe.{invoice['id']}"
 
-    async def told() -> list[tuple[str, int | None]]:
+    async def told() -> tuple[timedelta, list[tuple[str, int | None]]]:
+        """Return when it is proven again, and what is told of the invoice."""
         async with hub.hub.pool.connection() as conn, conn.transaction():
             await conn.execute("update proof set due_at = %s", (hub.clock.now(),))
         while (await prover.turn("all")).has_more:
             pass
-        return [(one.code, one.money_minor) for one in await hub.cases() if invoice["id"] in one.cause and one.code == "prove.differs"]
+        async with hub.hub.pool.connection() as conn:
+            row = await (await conn.execute("select due_at - proven_at from proof")).fetchone()
+        assert row is not None
+        mine = [one for one in await hub.cases() if invoice["id"] in one.cause and one.code == "prove.differs"]
+        return row[0], [(one.code, one.money_minor) for one in mine]
 
     await prover.turn("all")  # plans the first one a day ahead
-    assert await told() == []
+    await hub.later(minutes=5)
+    await hub.poll()
+    await hub.settle()
+    await told()
+    day, soon, differs = timedelta(days=1), timedelta(minutes=15), [("prove.differs", 6_000)]
+    assert await told() == (day, [])
     hub.person("redate", xid=key, date="2025-11-30")
-    assert await told() == [("prove.differs", 6_000)]  # the invoice of 60.00 is not in December's books
+    assert await told() == (soon, [])  # it may have been on its way while the sides were read
+    assert await told() == (day, differs)  # the invoice of 60.00 is not in December's books
+    assert await told() == (day, differs)
     hub.person("redate", xid=key, date="2025-12-01")
-    assert await told() == []
+    assert await told() == (day, [])
+
+
+async def test_what_happened_after_the_source_was_read_is_on_its_way(hub: House) -> None:
+    invoice = await hub.bill(4_500)
+    settings = hub.hub.settings
+    (group,) = chosen(settings, "US")
+    proof = await prove(settings, hub.hub.pool, group, period_of(settings, group, "2025-12"), hub.clock.now())
+    mine = {one.kind: (one.source_minor, one.why) for one in proof.apart if one.id == invoice["id"]}
+    assert mine[Kind.INVOICE] == (4_500, Why.IN_FLIGHT)  # not delivered, not polled: nobody can have booked it
+    await hub.tell()
+    assert invoice["id"] not in {one.id for one in (await proven(hub)).apart}
 
 
 async def test_a_month_and_an_entity_must_be_there(hub: House) -> None:

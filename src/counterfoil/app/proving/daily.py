@@ -1,8 +1,11 @@
-"""The stage ``prove``: sources and books are proven once a day; what differs is a case per document that closes itself."""
+"""The stage ``prove``: sources and books are proven once a day; what differs is a case per document that closes itself.
+
+Two sides that go on working are never read at one instant, so a difference is told when a second proof, soon after, finds it again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -23,7 +26,7 @@ from counterfoil.store.pool import Pool
 log = structlog.get_logger()
 
 AGAIN = timedelta(minutes=15)
-"""So soon a group is proven again of which a side could not be read."""
+"""So soon a group is proven again of which a side could not be read, or in which something differs that did not before."""
 CASES_MAX = 50
 """Documents of a group that become cases by themselves; what is beyond is one case."""
 
@@ -67,16 +70,14 @@ class Prover:
             if care.is_ending:
                 return Turn(has_more=True)
             if row.due_at <= now:
-                await self._prove(known[row.name])
+                await self._prove(known[row.name], row.suspects)
                 return Turn(has_more=True)
         wake = min(row.due_at for row in rows) - now
         return Turn(has_more=False, wake_in_s=max(1.0, wake.total_seconds()))
 
-    async def _prove(self, group: Group) -> None:
+    async def _prove(self, group: Group, suspects: Collection[str]) -> None:
         try:
-            found = [
-                await prove(self.settings, self.pool, group, period_of(self.settings, group, one)) for one in await self._months(group)
-            ]
+            found = [await self._month(group, one) for one in await self._months(group)]
         except HubError as error:
             log.warning("a side of a proof cannot be read", group=group.name, code=error.code)
             async with self.pool.connection() as conn, conn.transaction():
@@ -85,9 +86,14 @@ class Prover:
         now, differing = self.clock.now(), differing_of(found)
         async with self.pool.connection() as conn, conn.transaction():
             told = await proofs.told_by_watching(conn, sorted(differing))
-            openings = openings_of(group, {id: one for id, one in differing.items() if id not in told}, now)
-            await proofs.keep(conn, group.name, openings, len(differing), now, now + self.every)
-        log.info("proven", group=group.name, months=[one.period for one in found], differences=len(differing))
+            before = {*suspects, *await proofs.told(conn, group.name)}
+            again = {id: one for id, one in differing.items() if id in before and id not in told}
+            due_at = now + (self.every if differing.keys() <= before | told else min(AGAIN, self.every))
+            await proofs.keep(conn, group.name, openings_of(group, again, now), differing.keys(), now, due_at)
+        log.info("proven", group=group.name, months=[one.period for one in found], differences=len(differing), told=len(again))
+
+    async def _month(self, group: Group, text: str) -> Proof:
+        return await prove(self.settings, self.pool, group, period_of(self.settings, group, text), self.clock.now())
 
     async def _months(self, group: Group) -> tuple[str, ...]:
         today = self.clock.now().date()

@@ -8,17 +8,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from counterfoil.app.coverage import coverage
 from counterfoil.app.settings import Settings
-from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, RECENT, Apart, Item, Ledger, Line, Period, month
+from counterfoil.core.proving import items
+from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Apart, Item, Ledger, Line, Period, month
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import flight
+from counterfoil.store import cursors, flight
 from counterfoil.store.pool import Pool
 
 APART_MAX = 1000
 """Documents named of each group, those with most money first; all of them count."""
+BEFORE = timedelta(minutes=1)
+"""A fact is at most so much older than the event that tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +101,32 @@ def period_of(settings: Settings, group: Group, text: str) -> Period:
         raise SetupError(f"{text!r} is no month; write one as 2026-10", code="prove.period") from None
 
 
-async def prove(settings: Settings, pool: Pool, group: Group, period: Period) -> Proof:
+async def prove(settings: Settings, pool: Pool, group: Group, period: Period, now: datetime) -> Proof:
     """Read both sides of a group as they stand now and compare them.
+
+    What the hub has not finished is asked before and after: a document may be booked between the reading of the two sides.
 
     Raises:
         TransientError: a side gave no answer. SetupError: it refused the key.
     """
-    ledger = await read(settings, group, period)
     async with pool.connection() as conn:
+        known = {one.connection: one.no_gap_until or now for one in coverage(await cursors.list_cursors(conn), now)}
+        unread = await flight.unread_since(conn)
         unfinished = await flight.unfinished(conn)
+    settled = {name: min(known.get(name, now), unread.get(name, now), now) - BEFORE for name in group.connections}
+    ledger = await read(settings, group, period, settled)
+    async with pool.connection() as conn:
+        unfinished |= await flight.unfinished(conn)
     return summed(group, ledger, unfinished)
 
 
-async def read(settings: Settings, group: Group, period: Period) -> Ledger:
-    """Return both sides of a group, joined; raises as :func:`prove`."""
+async def read(settings: Settings, group: Group, period: Period, settled: Mapping[str, datetime]) -> Ledger:
+    """Return both sides of a group, joined; what happened after ``settled`` (by connection) is recent. Raises as :func:`prove`."""
     ledger = Ledger(period)
     for connection in group.connections:
         async for item in _source(settings, connection, period):
-            ledger.add_source(item)
+            is_recent = item.happened_at is not None and item.happened_at > settled[connection]
+            ledger.add_source(replace(item, of=(*item.of, items.RECENT)) if is_recent else item)
     for entity in group.entities:
         async for item in _books(settings, entity, period, group.connections):
             ledger.add_books(item)
@@ -123,7 +135,7 @@ async def read(settings: Settings, group: Group, period: Period) -> Ledger:
 
 def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
     """Return the proof of two sides that were read; ``unfinished``: ids of the source the hub has not finished."""
-    on_the_way = {*unfinished, RECENT}
+    on_the_way = {*unfinished, items.RECENT}
     if unfinished:  # what stands now is not of one document
         on_the_way |= {OPEN_DISPUTES, *(f"{connection} {BALANCE}" for connection in group.connections)}
     lines = ledger.lines(ledger.apart(on_the_way))

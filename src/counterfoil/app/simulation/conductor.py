@@ -34,7 +34,10 @@ STILL_S = 8.0
 """Idle and without any change for so long: nothing more comes of waiting."""
 FUTILE_MAX = 3
 """Rounds that may end so before the end is what it is."""
+PROOF_S = 60.0
+"""Real seconds a proof the hub makes by itself is waited for."""
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 class Conductor:
@@ -138,6 +141,20 @@ class Conductor:
             is_decided = await self.people.look()
             calm_rounds = calm_rounds + 1 if is_done and not is_decided else 0
             futile_rounds = 0 if is_done or is_decided else futile_rounds + 1
+
+    async def is_proven(self) -> bool:
+        """Let days pass until the hub has proven by itself that source and books agree, twice if it has doubts; tell whether it came to it.
+
+        What it says then in cases is its last word: what differed for a moment is right again, and what differs still is told.
+        """
+        for _ in range(2):
+            self.clock.follow(self.clock.now() + DAY + HOUR)
+            await self._turn_over()
+            instant = self.clock.now()
+            await self.view.nudge()
+            if not await wait_until(partial(self.view.proven_since, instant), timeout_s=PROOF_S, every_s=0.25):
+                return False
+        return True
 
     async def _is_polled(self, before: dict[str, datetime]) -> bool:
         now = await self.view.covered()

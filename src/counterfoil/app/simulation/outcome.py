@@ -22,7 +22,7 @@ class Outcome:
         schedule: what was to go wrong.
         faults: how often each kind did, lost and doubled deliveries among them.
         digests: what the run was made of.
-        unsettled: receipts pending or parked, subjects undecided, commands neither done nor canceled.
+        unsettled: receipts pending or parked, subjects undecided, commands neither done nor canceled, the hub's own last proof not made.
         is_wished_balanced: whether every wish is somewhere.
         decided: cases that came of what people did, and that a person decided on the way, each with the reason.
     """

@@ -171,6 +171,8 @@ async def _conclude(stage: _Stage, schedule: tuple[Entry, ...], started: float) 
     proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
     digests = await digests_of(world, schedule)
     await stage.conductor.comes_to_rest(REST_S)  # what was seen last in the books is still told to the hub by its next reading of them
+    is_proven = await stage.conductor.is_proven()
+    await stage.conductor.comes_to_rest(REST_S)
     left = await stage.view.left()
     async with stage.database.pool.connection() as conn:
         where = await views.conservation(conn)
@@ -180,7 +182,7 @@ async def _conclude(stage: _Stage, schedule: tuple[Entry, ...], started: float) 
     faults = Counter(stage.trouble.struck) + Counter(await _deliveries(world))
     unsettled = 1 if left is None else left.open + sum(line.parked for line in where.sources) + sum(line.parked for line in where.targets)
     decided = tuple(stage.conductor.people.decided.values())
-    return Outcome(result, schedule, dict(faults), digests, unsettled, where.is_balanced, decided)
+    return Outcome(result, schedule, dict(faults), digests, unsettled + (not is_proven), where.is_balanced, decided)
 
 
 async def _deliveries(world: World) -> dict[str, int]:

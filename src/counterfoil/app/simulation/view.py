@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
-from counterfoil.store import cursors, outbox_due, rechecks, views, work
+from counterfoil.store import cursors, outbox_due, proofs, rechecks, views, work
 from counterfoil.store.pool import Conn, Key
 
 from .clock import WrittenClock
@@ -52,12 +52,16 @@ class HubView:
         """Return until when each source was read, nothing while the database does not answer."""
         return await self.ask(_covered) or {}
 
+    async def proven_since(self, instant: datetime) -> bool:
+        """Tell whether all that the hub proves by itself was proven at or after an instant."""
+        return bool(await self.ask(lambda conn: proofs.are_made(conn, instant)))
+
     async def nudge(self) -> None:
         """Arm what wakes itself and whatever waits to be sent: their waits are the machine's, and virtual time has moved on."""
 
         async def arm(conn: Conn) -> None:
             keys: list[Key] = [("poll", name) for name in (*self.sources, BOOKS)]
-            keys += [("target", BOOKS), ("heal", "all"), *(("close_day", entity.key) for entity in ENTITIES)]
+            keys += [("target", BOOKS), ("heal", "all"), (proofs.STAGE, "all"), *(("close_day", entity.key) for entity in ENTITIES)]
             async with conn.transaction():
                 await self.database.arm(conn, [*keys, *await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)])
 

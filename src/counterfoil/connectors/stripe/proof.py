@@ -7,14 +7,13 @@ https://docs.stripe.com/api/balance.
 
 from __future__ import annotations
 
-import time as clock
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.plain import StripePlain, StripePlainError
-from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, RECENT, Item, Period
+from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Item, Period
 from counterfoil.core.proving.totals import Kind
 from counterfoil.kit.errors import SetupError, TransientError
 
@@ -32,8 +31,6 @@ UNDECIDED = frozenset({"needs_response", "under_review"})
 PARTS = {"ISK": 100, "UGX": 100}
 TIMES = {"MGA": 100}
 """Currencies that Stripe counts in other units than ISO 4217 (https://docs.stripe.com/currencies#special-cases)."""
-RECENT_S = 600.0
-"""What happened so shortly before may be on its way to the books."""
 
 
 async def items(settings: StripeConfig, period: Period) -> AsyncIterator[Item]:
@@ -61,15 +58,11 @@ class _Reader:
         self._api = api
         self._period = period
         self._credited: dict[str, int] = {}
-        self._returned: dict[str, date] = {}
+        self._returned: dict[str, int] = {}
         self._under_way: set[str] = set()
 
     def _on(self, seconds: int) -> date:
         return datetime.fromtimestamp(seconds, UTC).astimezone(self._period.zone).date()
-
-    def _of(self, seconds: int, *ids: str) -> tuple[str, ...]:
-        """Return what explains an item that is not booked: what it belongs to, or that it happened just now."""
-        return (*ids, RECENT) if seconds > clock.time() - RECENT_S else ids
 
     def _every(self, path: str, back: timedelta = DRAFT_MAX, **parameters: Any) -> AsyncIterator[Object]:
         first, after = (datetime.combine(day, time(), self._period.zone) for day in (self._period.first, self._period.after))
@@ -81,14 +74,16 @@ class _Reader:
         async for note in self._every("/v1/credit_notes"):
             id, name, currency = note["id"], note["number"] or "", note["currency"]
             issued = self._on(note.get("effective_at") or note["created"])
-            yield _item(Kind.CREDIT_NOTE, currency, note["total"], id, issued, name, self._of(note["created"], note["invoice"]))
+            at, of = note["created"], (note["invoice"],)
+            yield _item(Kind.CREDIT_NOTE, currency, note["total"], id, issued, name, of, at)
             if note["out_of_band_amount"]:
-                yield _item(Kind.OUT_OF_BAND_REFUND, currency, note["out_of_band_amount"], id, issued, name)
-            yield _item(Kind.TAX, currency, -_tax(note), id, issued, name)
+                yield _item(Kind.OUT_OF_BAND_REFUND, currency, note["out_of_band_amount"], id, issued, name, of, at)
+            yield _item(Kind.TAX, currency, -_tax(note), id, issued, name, of, at)
             if note["status"] == "void":
-                voided = self._on(note["voided_at"] or note["created"])
-                yield _item(Kind.INVOICE, currency, note["total"], id, voided, name)
-                yield _item(Kind.TAX, currency, _tax(note), id, voided, name)
+                at = note["voided_at"] or note["created"]
+                voided = self._on(at)
+                yield _item(Kind.INVOICE, currency, note["total"], id, voided, name, of, at)
+                yield _item(Kind.TAX, currency, _tax(note), id, voided, name, of, at)
             else:
                 self._credited[note["invoice"]] = self._credited.get(note["invoice"], 0) + _tax(note)
 
@@ -102,19 +97,22 @@ class _Reader:
     def _invoice(self, invoice: Object) -> Iterator[Item]:
         moments = invoice["status_transitions"]
         id, name, currency, total = invoice["id"], invoice["number"] or "", invoice["currency"], invoice["total"]
-        issued = self._on(moments["finalized_at"])
+        at = moments["finalized_at"]
+        issued = self._on(at)
         kind, mirror = (Kind.INVOICE, Kind.CREDIT_NOTE) if total >= 0 else (Kind.CREDIT_NOTE, Kind.INVOICE)
-        of = self._of(moments["finalized_at"], invoice["customer"])
-        yield _item(kind, currency, abs(total), id, issued, name, of)
-        yield _item(Kind.TAX, currency, _tax(invoice), id, issued, name)
+        of = (invoice["customer"],)
+        yield _item(kind, currency, abs(total), id, issued, name, of, at)
+        yield _item(Kind.TAX, currency, _tax(invoice), id, issued, name, of, at)
         if invoice["status"] == "void":
-            voided = self._on(moments["voided_at"])
+            at = moments["voided_at"]
+            voided = self._on(at)
             rest = abs(total) - invoice["pre_payment_credit_notes_amount"]
             if rest > 0 or total == 0:
-                yield _item(mirror, currency, rest, id, voided, name)
-                yield _item(Kind.TAX, currency, self._credited.get(id, 0) - _tax(invoice), id, voided, name)
+                yield _item(mirror, currency, rest, id, voided, name, of, at)
+                yield _item(Kind.TAX, currency, self._credited.get(id, 0) - _tax(invoice), id, voided, name, of, at)
         if invoice.get("amount_paid_off_stripe"):
-            yield _item(Kind.OUT_OF_BAND_PAYMENT, currency, invoice["amount_paid_off_stripe"], id, self._on(moments["paid_at"]), name)
+            at = moments["paid_at"]
+            yield _item(Kind.OUT_OF_BAND_PAYMENT, currency, invoice["amount_paid_off_stripe"], id, self._on(at), name, of, at)
 
     async def charges(self) -> AsyncIterator[Item]:
         """Yield what was captured, on the day it moved the balance."""
@@ -124,18 +122,19 @@ class _Reader:
             if charge["status"] == "succeeded" and charge["captured"]:
                 moved = charge["balance_transaction"]
                 when = moved["created"] if isinstance(moved, dict) else charge["created"]
-                of = self._of(when, charge["customer"] or "")
-                yield _item(Kind.PAYMENT, charge["currency"], charge["amount_captured"], charge["id"], self._on(when), "", of)
+                of = (charge["customer"] or "",)
+                yield _item(Kind.PAYMENT, charge["currency"], charge["amount_captured"], charge["id"], self._on(when), "", of, when)
 
     async def refunds(self) -> AsyncIterator[Item]:
         """Yield refunds, and those that came back, on the day the money did."""
         async for refund in self._every("/v1/refunds"):
             if refund["balance_transaction"]:
-                on, of = self._on(refund["created"]), self._of(refund["created"], refund["charge"] or "")
-                yield _item(Kind.REFUND, refund["currency"], refund["amount"], refund["id"], on, "", of)
+                at, of = refund["created"], (refund["charge"] or "",)
+                yield _item(Kind.REFUND, refund["currency"], refund["amount"], refund["id"], self._on(at), "", of, at)
             back = refund.get("failure_balance_transaction")
             if back in self._returned:
-                yield _item(Kind.PAYMENT, refund["currency"], refund["amount"], refund["id"], self._returned[back])
+                at = self._returned[back]
+                yield _item(Kind.PAYMENT, refund["currency"], refund["amount"], refund["id"], self._on(at), "", (), at)
 
     async def balance(self) -> AsyncIterator[Item]:
         """Yield what moved the balance without being a payment or a refund."""
@@ -144,13 +143,13 @@ class _Reader:
                 yield item
 
     def _movement(self, moved: Object) -> Iterator[Item]:
-        id, currency, amount, on = moved["id"], moved["currency"], moved["amount"], self._on(moved["created"])
-        of = self._of(moved["created"], *([moved["source"]] if moved["source"] else []))
+        id, currency, amount, at = moved["id"], moved["currency"], moved["amount"], moved["created"]
+        on, of = self._on(at), (moved["source"] or "",)
         if id in self._under_way:
             yield _item(Kind.CLEARING, currency, -moved["net"], BALANCE)
             return
         if moved["type"] in RETURN_TYPES:
-            self._returned[id] = on
+            self._returned[id] = at
         kind = Kind.ADJUSTMENT
         if moved["reporting_category"] in DISPUTE_CATEGORIES:
             kind = Kind.DISPUTE
@@ -159,9 +158,9 @@ class _Reader:
         elif moved["type"] in FEE_TYPES:
             kind = Kind.FEE
         if moved["type"] not in EXPLAINED_TYPES:
-            yield _item(kind, currency, -amount, id, on, moved["source"] or "", of)
+            yield _item(kind, currency, -amount, id, on, moved["source"] or "", of, at)
         if moved["fee"]:
-            yield _item(Kind.FEE, currency, moved["fee"], id, on, moved["source"] or "", of)
+            yield _item(Kind.FEE, currency, moved["fee"], id, on, moved["source"] or "", of, at)
 
     async def standing(self) -> AsyncIterator[Item]:
         """Yield what stands now: open and uncollectible invoices, customers' balances, disputes that are open, the balance."""
@@ -183,9 +182,12 @@ class _Reader:
                     yield _item(Kind.PENDING, share["currency"], share["amount"], BALANCE)
 
 
-def _item(kind: Kind, currency: str, minor: int, id: str, on: date | None = None, name: str = "", of: tuple[str, ...] = ()) -> Item:
+def _item(
+    kind: Kind, currency: str, minor: int, id: str, on: date | None = None, name: str = "", of: tuple[str, ...] = (), at: int = 0
+) -> Item:
     code = currency.upper()
-    return Item(kind, code, minor * TIMES.get(code, 1) // PARTS.get(code, 1), id, on, name, of)
+    happened_at = datetime.fromtimestamp(at, UTC) if at else None
+    return Item(kind, code, minor * TIMES.get(code, 1) // PARTS.get(code, 1), id, on, name, of, happened_at)
 
 
 def _tax(document: Object) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 from counterfoil.core.canonical.money import Money
@@ -23,7 +23,7 @@ BALANCE = "balance"
 OPEN_DISPUTES = "open disputes"
 """What the funds of all open disputes are called as a document."""
 RECENT = "recent"
-"""Stands among what explains an item that happened just now: nobody can have booked it yet."""
+"""Stands among what explains an item that happened after its source was last read to its end: nobody can have booked it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Item:
         on: accounting date; None for what stands now.
         name: what people call it there.
         of: ids of the source whose unfinished work explains it (the charge behind a fee).
+        happened_at: when it came about at the source; None for what stands now.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Item:
     on: date | None = None
     name: str = ""
     of: tuple[str, ...] = ()
+    happened_at: datetime | None = None
 
 
 class Why(StrEnum):
