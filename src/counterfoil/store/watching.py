@@ -208,6 +208,17 @@ async def bound(conn: Conn, target: str, after_key: str, limit: int) -> list[Bou
     return [Bound(*row) for row in await cursor.fetchall()]
 
 
+async def superseded(conn: Conn, target: str) -> list[str]:
+    """Return what was told of as gone and is bound no longer: another was made in its place, so that nobody else looks at it again."""
+    cursor = await conn.execute(
+        "select document from watched w where target = %s and differs <> '' and successor = '' and due_at is null"
+        " and not exists (select from binding b where b.connection = w.target and b.external_id = w.document and b.until is null)"
+        " order by document",
+        (target,),
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 def next_round(place: Sweep | None, now: datetime, every: timedelta) -> datetime:
     """Return when a round of the sweep is due."""
     return now if place is None else place.round_at + every

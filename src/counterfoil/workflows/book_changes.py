@@ -269,6 +269,7 @@ class BookChanges:
         ]
         is_last = len(page) < SWEEP_PAGE
         async with self.pool.connection() as conn, conn.transaction():
+            suspects += await watching.superseded(conn, target) if is_last else []
             touched = await watching.note(conn, [(target, document) for document in suspects], now)
             await watching.save_sweep(conn, target, Sweep("" if is_last else page[-1].key, place.round_at))
             await self.arm(conn, touched)

@@ -141,5 +141,4 @@ def _differing(row: Watched, posted: Posted, found: Sequence[Difference], docume
         money=money,
         now=now,
     )
-    again = _AGAIN.get(found[0].change, "") if command.kind is not CommandKind.UPSERT_CUSTOMER else ""
-    return Seen(replace(row, due_at=None, differs=content_of(found), again=again), case)
+    return Seen(replace(row, due_at=None, differs=content_of(found), again=_AGAIN.get(found[0].change, "")), case)

@@ -205,6 +205,27 @@ async def test_a_deleted_document_is_found_by_the_sweep_and_posted_again_with_it
     assert (watched.document(key)["state"], watched.document(key)["amount_residual"]) == ("posted", 0.0)
 
 
+@pytest.mark.parametrize("how", ["a retry", "the next invoice"])
+async def test_a_deleted_customer_is_one_case_and_made_again(watched: House, how: str) -> None:
+    stage = watched.stage()
+    customer = await stage.customer()
+    await stage.item(customer, "Consulting", 4_200)
+    await watched.tell()
+    assert await look(watched) == []
+    await act(watched, "res.partner", "unlink", await id_of(watched, f"customer_stripe.{customer}"))
+    found = await look(watched)
+    assert told(found) == [("reconciliation_break", "watch.changed", None, "")]  # nothing was billed to him
+    assert found[0].cause.startswith("customer ")
+    assert found[0].next_step.startswith("Make it again: `counterfoil case retry CASE`; the next document of it has it made again, too.")
+    if how == "a retry":
+        await retry(watched, found[0])
+    invoice = await stage.bill(customer)
+    await watched.tell()
+    assert await look(watched) == []
+    document = watched.document(f"invoice_stripe.{invoice['id']}")
+    assert document["partner_id"] == await id_of(watched, f"customer_stripe.{customer}")
+
+
 async def test_a_match_undone_is_one_case_and_made_again_by_a_retry(watched: House) -> None:
     invoice = await paid(watched, 9_000)
     key = f"invoice_stripe.{invoice['id']}"

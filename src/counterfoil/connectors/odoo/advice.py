@@ -28,6 +28,10 @@ _GONE = (
     "Somebody deleted or merged it in Odoo. Retry this case: what is gone is made anew, and the posting goes to it. If it is refused again,"
     " change the customer at the source, which sends it anew."
 )
+_HIDDEN = (
+    "Open it in Odoo with that company chosen too, as somebody who may use both, and empty its field Company, so that all companies have"
+    " it; then retry this case."
+)
 _DRAFT = (
     "Nothing is posted and nothing has to be undone: somebody may have edited the draft. Retry this case, which makes it anew. If it says"
     " the same again, Odoo computes it otherwise: compare the rate of each tax of the document with what"
@@ -60,6 +64,7 @@ _ADVICE: tuple[_Advice, ...] = (
     _Advice("odoo.amount_mismatch", "nothing was posted and the draft was removed", _DRAFT),
     _Advice("odoo.period_locked", "", _PERIOD),
     _Advice("odoo.refused", r"(?i)account .*(?:archived|deprecated)|deprecated account", _ARCHIVED),
+    _Advice("odoo.other_company", "", _HIDDEN),
     _Advice("odoo.refused", r"No matching record found for database id '\d+' in field '([^']+)'", _GONE, "gone/{1}"),
     _Advice("odoo.record_missing", "", _GONE),
 )

@@ -16,6 +16,10 @@ SPLIT_FROM = 50
 """Batches of this size or more are cut in two even if they fit one call: two workers share them, at almost the same cost per record."""
 
 
+_AGAIN = "It was made again and was gone again: see in Odoo who or what deletes it there, and have that end. Then retry this case."
+"""What is to be done about a command that missed the same thing so often that nobody makes it again by itself."""
+
+
 def done(command: Command, model: str, record_id: int, name: str = "", *, code: str = "", message: str = "") -> Outcome:
     """Return the outcome of a command that took effect."""
     return Outcome(command.id, OutcomeStatus.DONE, f"{model}/{record_id}", name, code=code, message=message)
@@ -28,15 +32,16 @@ def refused(command: Command, error: RejectedError, *, external_id: str = "", ex
     )
 
 
-def waiting(command: Command, key: str) -> Outcome:
-    """Return the outcome of a command whose prerequisite is not bound in this target."""
+def waiting(command: Command, *keys: str) -> Outcome:
+    """Return the outcome of a command whose prerequisites (dependency keys, at least one) are not in this target, or no more."""
     return Outcome(
         command.id,
         OutcomeStatus.WAITING,
         code="odoo.dependency_missing",
         case_class="dependency_missing",
-        message=f"{key} is not in Odoo",
-        missing=(key,),
+        message=f"{' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} not in Odoo",
+        missing=keys,
+        remedy=_AGAIN,
     )
 
 

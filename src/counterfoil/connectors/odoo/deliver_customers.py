@@ -51,22 +51,25 @@ class _Sending:
 
 async def send_customers(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
     """Create or update the customers and return one outcome per command; their partner ids are the external ids."""
-    del bindings
     session = await connect(ctx)
     words = await places(ctx, session)
 
     async def send_chunk(commands: Sequence[Command]) -> Sequence[Outcome]:
-        return await _customers(ctx, session, words, commands)
+        return await _customers(ctx, session, words, commands, bindings)
 
     return await in_chunks(batch, session.settings.master_batch_size, session.settings.concurrency, send_chunk)
 
 
-async def _customers(ctx: Context, session: Session, words: PartnerWords, commands: Sequence[Command]) -> list[Outcome]:
+async def _customers(
+    ctx: Context, session: Session, words: PartnerWords, commands: Sequence[Command], bindings: Mapping[str, str]
+) -> list[Outcome]:
     namespace = session.settings.namespace
     customers = {command.id: _customer(command) for command in commands}
     cells = {command.id: partner_cells(customers[command.id], f"{namespace}.{command.external_key}", words) for command in commands}
     kept = {key for key, customer in customers.items() if is_insert_only(customer)}
-    known = await find_partners(session, cells, kept)
+    made = {command.id: bindings.get(command.produces, "").rpartition("/")[2] for command in commands}
+    found = await find_partners(session, cells, kept, {key: int(id) for key, id in made.items() if id.isdigit()})
+    known = found.rows
     sending = _Sending()
     wanted: dict[str, Mapping[str, str]] = {}
     for key, customer in customers.items():
@@ -75,6 +78,8 @@ async def _customers(ctx: Context, session: Session, words: PartnerWords, comman
             wanted[key] = {**cells[key], **marked}
         elif key not in kept:
             wanted[key] = _update(sending, key, cells[key], known[key], marked)
+    for key in found.nameless & wanted.keys():
+        wanted[key] = {".id": str(known[key].id), **{name: cell for name, cell in wanted[key].items() if name != "id"}}
     await _send(session, sending, wanted, known)
     sending.loaded.ids.update({key: known[key].id for key in kept & known.keys()})
     return [_outcome(ctx, command, sending) for command in commands]
@@ -122,7 +127,7 @@ async def _again(
 
 async def _load(session: Session, sending: _Sending, wanted: Mapping[str, Mapping[str, str]], known: Mapping[str, PartnerRow]) -> None:
     """Load what has anything to be written; a known partner without is as wished already."""
-    same = {key: known[key].id for key, cells in wanted.items() if key in known and not cells.keys() - {"id"}}
+    same = {key: known[key].id for key, cells in wanted.items() if key in known and not cells.keys() - {"id", ".id"}}
     part = await load_grouped(session, _MODEL, {key: cells for key, cells in wanted.items() if key not in same})
     sending.loaded.ids.update(same | part.ids)
     sending.loaded.refused.update(part.refused)

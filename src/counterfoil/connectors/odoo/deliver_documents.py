@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from counterfoil.connectors.odoo import moves
-from counterfoil.connectors.odoo.batches import by_entity, in_chunks
+from counterfoil.connectors.odoo.batches import by_entity, in_chunks, waiting
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.document_lines import wrong_documents
 from counterfoil.connectors.odoo.document_rows import DocumentPlan, Known, columns, plan_document
 from counterfoil.connectors.odoo.document_totals import mend
+from counterfoil.connectors.odoo.gone_masters import masters_now
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.mapped_products import mapped_products
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import Move
+from counterfoil.connectors.odoo.xids import of_other_company
 from counterfoil.core.canonical.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
@@ -36,12 +38,12 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
     ledger = moves.Ledger()
 
     def build(command: Command, company: CompanyCatalog) -> DocumentPlan:
-        return plan_document(command, company, known, is_partner_by_xid=False)
+        return plan_document(command, company, known)
 
     company = await moves.books_for(ctx, session, commands)
     company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
-    loaded = await moves.load_moves(session, company, columns(company, is_partner_by_xid=False), plans)
-    await _follow_merged_customers(session, company, plans, known, loaded)
+    loaded = await moves.load_moves(session, company, columns(company), plans)
+    await _load_again(ctx, session, company, plans, known, loaded, ledger)
     for plan in plans:
         refusal = loaded.refused.get(plan.command.id)
         if refusal is not None:
@@ -59,17 +61,45 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
     return list(ledger.outcomes.values())
 
 
-async def _follow_merged_customers(
-    session: Session, company: CompanyCatalog, plans: Sequence[DocumentPlan], known: Known, loaded: Loaded
+async def _load_again(
+    ctx: Context,
+    session: Session,
+    company: CompanyCatalog,
+    plans: Sequence[DocumentPlan],
+    known: Known,
+    loaded: Loaded,
+    ledger: moves.Ledger,
 ) -> None:
-    """Load documents whose partner is gone once more by the customer's external id: Odoo moves that along when contacts are merged."""
-    gone = [plan for plan in plans if (refusal := loaded.refused.get(plan.command.id)) and refusal.field == "partner_id"]
-    if not gone:
+    """Load documents once more whose customer or product was merged into another; one that is in Odoo no more is waited for.
+
+    What they refer to in vain is named by a refusal with a field; any other refusal stands.
+    """
+    suspects = [plan for plan in plans if (refusal := loaded.refused.get(plan.command.id)) and refusal.field]
+    if not suspects:
         return
-    again = [plan_document(plan.command, company, known, is_partner_by_xid=True) for plan in gone]
-    found = await moves.load_moves(session, company, columns(company, is_partner_by_xid=True), again)
-    for key in found.ids:
-        loaded.refused.pop(key, None)
+    commands = [plan.command for plan in suspects]
+    masters = await masters_now(session, company, commands, known.bindings)
+    products = await mapped_products(ctx, session, commands, is_fresh=True)
+    now = Known(masters.bindings, products, known.namespace)
+    again: list[DocumentPlan] = []
+    for plan in suspects:
+        missed, hidden = masters.missed_by(plan.command), masters.hidden_from(plan.command)
+        try:
+            other = plan if missed or hidden else plan_document(plan.command, company, now)
+        except RejectedError as error:  # a mapped product that is gone
+            ledger.refuse(plan.command, error)
+        else:
+            if missed:
+                ledger.outcomes[plan.command.id] = waiting(plan.command, *missed)
+            elif hidden:
+                ledger.refuse(plan.command, of_other_company(hidden[0], known.bindings[hidden[0]], company))
+            elif other.row != plan.row:
+                again.append(other)
+            else:
+                continue
+        del loaded.refused[plan.command.id]
+    found = await moves.load_moves(session, company, columns(company), again)
+    loaded.refused.update(found.refused)
     loaded.ids.update(found.ids)
 
 

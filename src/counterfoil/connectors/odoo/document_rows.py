@@ -14,7 +14,6 @@ from counterfoil.connectors.odoo.mapped_products import PREFIX
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, DocumentLine, PostDocument
-from counterfoil.core.canonical.ids import external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.canonical.text import decimal_text
 from counterfoil.kit.errors import RejectedError
@@ -52,11 +51,10 @@ class DocumentPlan:
     reverses_id: int = 0
 
 
-def columns(company: CompanyCatalog, *, is_partner_by_xid: bool) -> tuple[str, ...]:
+def columns(company: CompanyCatalog) -> tuple[str, ...]:
     """Return the columns of document rows. The tax column is always there: a blank cell then means no tax, not the default tax."""
-    partner = "partner_id/id" if is_partner_by_xid else "partner_id/.id"
     mode = ("document_tax_mode",) if company.tax_mode else ()
-    return (*_HEADER, *mode, partner, *(f"invoice_line_ids/{name}" for name in _LINE))
+    return (*_HEADER, *mode, "partner_id/.id", *(f"invoice_line_ids/{name}" for name in _LINE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Known:
     namespace: str
 
 
-def plan_document(command: Command, company: CompanyCatalog, known: Known, *, is_partner_by_xid: bool) -> DocumentPlan:
+def plan_document(command: Command, company: CompanyCatalog, known: Known) -> DocumentPlan:
     """Return the plan of one document.
 
     Raises MissingDependency (customer or credited invoice not bound), RejectedError (unmapped account or tax, no rate, nothing to post).
@@ -78,7 +76,7 @@ def plan_document(command: Command, company: CompanyCatalog, known: Known, *, is
         raise TypeError(f"{command.kind} does not carry a document")
     _check(document)
     company.require_rate(document.currency, document.accounting_on)
-    partner = _partner(document, known, is_by_xid=is_partner_by_xid)
+    partner = str(bound(known.bindings, f"customer/{document.customer_id}")[1])
     source_id = command.subject.id.rpartition(":")[2]
     lines = [_line_cells(line, document, company, known, document.number or source_id) for line in document.lines]
     header = (*_header_cells(command, document, company, known.namespace), partner)
@@ -100,14 +98,6 @@ def _check(document: PostDocument) -> None:
         raise RejectedError("the document has no lines; Odoo cannot post it", code="odoo.document_empty")
     if document.total.minor < 0:
         raise RejectedError("the total is negative; Odoo wants a credit note instead", code="odoo.total_negative")
-
-
-def _partner(document: PostDocument, known: Known, *, is_by_xid: bool) -> str:
-    """Return the partner: by id as bound, or by our external id, which follows the customer when people merge it into another in Odoo."""
-    key = f"customer/{document.customer_id}"
-    if is_by_xid:
-        return f"{known.namespace}.{external_key('customer', document.customer_id)}"
-    return str(bound(known.bindings, key)[1])
 
 
 def _header_cells(command: Command, document: PostDocument, company: CompanyCatalog, namespace: str) -> Cells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -15,6 +16,14 @@ from counterfoil.connectors.odoo.xids import listed
 _ALL = {"active_test": False}
 
 
+@dataclass(frozen=True, slots=True)
+class FoundPartners:
+    """Partners that are there, by key; of those in ``nameless`` the external id is gone, so that only their own id leads to them."""
+
+    rows: dict[str, PartnerRow]
+    nameless: frozenset[str] = frozenset()
+
+
 class _Named(Struct, frozen=True):
     """A partner's reference, which holds the customer's id at the source."""
 
@@ -22,8 +31,12 @@ class _Named(Struct, frozen=True):
     ref: Text
 
 
-async def find_partners(session: Session, cells: Mapping[str, Mapping[str, str]], certain: Collection[str]) -> dict[str, PartnerRow]:
+async def find_partners(
+    session: Session, cells: Mapping[str, Mapping[str, str]], certain: Collection[str], bound: Mapping[str, int]
+) -> FoundPartners:
     """Return the partners that are there already, by key; archived ones, too.
+
+    ``bound``: the partners the hub made, by key: one whose external id somebody deleted is still the customer's if it bears his reference.
 
     Of somebody who may not read the list of external ids those are looked for that a partner's reference speaks of, and ``certain`` ones
     in any case: loading nothing but the external id tells whose it is and writes nothing; where it is nobody's, Odoo asks for a name.
@@ -35,11 +48,15 @@ async def find_partners(session: Session, cells: Mapping[str, Mapping[str, str]]
         by_key = asked.ids
     else:
         by_key = {key: ids[record["id"]] for key, record in cells.items() if record["id"] in ids}
-    if not by_key:
-        return {}
-    domain = [["id", "in", sorted(set(by_key.values()))]]
+    nameless = {key: partner_id for key, partner_id in bound.items() if key not in by_key}
+    if not by_key and not nameless:
+        return FoundPartners({})
+    domain = [["id", "in", sorted({*by_key.values(), *nameless.values()})]]
     rows = {row.id: row for row in await session.client.read("res.partner", domain, PartnerRow, context=_ALL)}
-    return {key: rows[partner_id] for key, partner_id in by_key.items() if partner_id in rows}
+    found = {key: rows[partner_id] for key, partner_id in by_key.items() if partner_id in rows}
+    own = {key: rows[partner_id] for key, partner_id in nameless.items() if partner_id in rows}
+    own = {key: row for key, row in own.items() if text(row.ref) == cells[key]["ref"]}
+    return FoundPartners(found | own, frozenset(own))
 
 
 async def _referred(session: Session, refs: Mapping[str, str]) -> set[str]:

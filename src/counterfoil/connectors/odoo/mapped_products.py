@@ -24,9 +24,14 @@ class ProductRow(Struct, frozen=True):
     default_code: Text
 
 
-async def mapped_products(ctx: Context, session: Session, commands: Sequence[Command]) -> Mapping[str, int]:
-    """Return the database ids of the mapped products the documents name, by the name in the mapping; unknown ones are left out."""
+async def mapped_products(ctx: Context, session: Session, commands: Sequence[Command], *, is_fresh: bool = False) -> Mapping[str, int]:
+    """Return the database ids of the mapped products the documents name, by the name in the mapping; unknown ones are left out.
+
+    ``is_fresh``: also those that were found before are looked up again, since Odoo did not know one of them any more.
+    """
     known: dict[str, int] = ctx.state.setdefault(_STATE_KEY, {})
+    for name in _named(commands) if is_fresh else ():
+        known.pop(name, None)
     missing = sorted(_named(commands) - known.keys())
     if missing:
         ids = [int(name) for name in missing if name.isdigit()]

@@ -10,6 +10,8 @@ from counterfoil.core.canonical.money import Money
 
 from .differences import Change, Difference
 
+CUSTOMER = "customer"
+"""What a customer is called: the only thing told of that is no document."""
 _SAYS = {
     Change.DELETED: "was deleted",
     Change.CANCELED: "was canceled",
@@ -33,6 +35,7 @@ _PUT_RIGHT = {
     Change.UNMATCHED: "Match it again in the books with what it was matched with.",
     Change.MERGED: "Nothing was lost: what is posted follows to the contact that stayed.",
 }
+_MAKE_AGAIN = "Make it again: `counterfoil case retry CASE`; the next document of it has it made again, too."
 _CLOSES = "The case closes itself as soon as the books say what was posted."
 _REVERSE = "If it must not stand, void or credit it at the source: the reversal is then booked."
 _HAS_REVERSE = frozenset({Change.DELETED, Change.CANCELED, Change.RESET, Change.AMOUNT})
@@ -57,8 +60,13 @@ def tell(
     of = f" ({key.partition('/')[2]}{f', {posted}' if posted is not None else ''})" if number else (f" ({posted})" if posted else "")
     says = "; ".join(_SAYS[one.change].format(was=one.was, now=one.says) for one in found)
     who = "" if found[0].change is Change.DELETED else _who(by, at)
-    steps = [_PUT_RIGHT[found[0].change], *([_CLOSES] if found[0].change is not Change.MERGED else []), _ACCEPT]
-    if found[0].change in _HAS_REVERSE:
+    is_lost_customer = kind == CUSTOMER and found[0].change is Change.DELETED
+    steps = [
+        _MAKE_AGAIN if is_lost_customer else _PUT_RIGHT[found[0].change],
+        *([_CLOSES] if found[0].change is not Change.MERGED else []),
+        _ACCEPT,
+    ]
+    if found[0].change in _HAS_REVERSE and kind != CUSTOMER:
         steps.append(_REVERSE)
     return Told(f"{name}{of} {says} in {target}{who}; the hub did not do that", " ".join(steps))
 

@@ -442,8 +442,15 @@ class Product(Model):
         super().load_named(env, xid, row_id, noupdate)
         env.db.xids.add(env, f"{xid}_product_template", "product.template", env.rows(self.name)[row_id]["product_tmpl_id"], noupdate)
 
+    def remove(self, env: Env, row: Row) -> None:
+        """Delete the template with its last variant."""
+        super().remove(env, row)
+        template = env.rows("product.template").get(row["product_tmpl_id"])
+        if template is not None and not env.find(self.name, "product_tmpl_id", template["id"]):
+            env.model("product.template").remove(env, template)
+
     def unlinking(self, env: Env, rows: list[Row]) -> None:
-        """Delete the template with its last variant; refuse when used."""
+        """Refuse when used."""
         for row in rows:
             if env.find("account.move.line", "product_id", row["id"]):
                 raise ValidationError(
