@@ -55,22 +55,23 @@ def _up(program: Program, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
             process.kill()
 
 
+def _call(odoo: dict[str, Any], model: str, method: str, **arguments: Any) -> Any:
+    """Call the books as a person's own program would."""
+    request = urllib.request.Request(
+        f"{odoo['url']}/json/2/{model}/{method}",
+        json.dumps(arguments).encode(),
+        {"Authorization": f"bearer {odoo['api_key']}", "X-Odoo-Database": odoo["db"], "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.loads(response.read())
+
+
 def _books_are_prepared(odoo: dict[str, Any]) -> None:
     """Have the bank journal's payments booked to the clearing account, as `check` asks for."""
-
-    def call(model: str, method: str, **arguments: Any) -> Any:
-        request = urllib.request.Request(
-            f"{odoo['url']}/json/2/{model}/{method}",
-            json.dumps(arguments).encode(),
-            {"Authorization": f"bearer {odoo['api_key']}", "X-Odoo-Database": odoo["db"], "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.loads(response.read())
-
-    (account,) = call("account.account", "search", domain=[["code", "=", "101403"]])
-    call("account.account", "write", ids=[account], vals={"reconcile": True})
-    lines = call("account.payment.method.line", "search", domain=[["journal_id.code", "=", "BNK1"]])
-    call("account.payment.method.line", "write", ids=lines, vals={"payment_account_id": account})
+    (account,) = _call(odoo, "account.account", "search", domain=[["code", "=", "101403"]])
+    _call(odoo, "account.account", "write", ids=[account], vals={"reconcile": True})
+    lines = _call(odoo, "account.payment.method.line", "search", domain=[["journal_id.code", "=", "BNK1"]])
+    _call(odoo, "account.payment.method.line", "write", ids=lines, vals={"payment_account_id": account})
 
 
 @pytest.fixture
@@ -149,6 +150,7 @@ def test_from_nothing_to_a_booked_invoice(connected: Program, sandboxes: Details
         assert process.wait(timeout=30) == 0
     found = connected.run("status", "--json")
     assert (found.code, found.json()["balanced"], found.json()["workers"]) == (1, True, [])  # nobody works any more
+    _is_proven_until_somebody_changes_it(connected, sandboxes["odoo"], number)
 
 
 def test_a_second_signal_ends_the_program_at_once(connected: Program) -> None:
@@ -195,6 +197,23 @@ def _history_is_known_already(program: Program) -> None:
     assert ended.json()["has_worker"] is True
     assert _until(lambda: all(line["pending"] == 0 for line in program.run("status", "--json").json()["sources"]))
     assert _done(program) == before
+
+
+def _is_proven_until_somebody_changes_it(program: Program, odoo: dict[str, Any], number: str) -> None:
+    """Prove the month by the terminal: equal, then with the invoice in draft, then asked wrongly, then with a side that gives no answer."""
+    (move,) = _call(odoo, "account.move", "search_read", domain=[["name", "=", number]], fields=["date"])
+    month = move["date"][:7]
+    proven = program.run("prove", "--period", month, "--json")
+    assert (proven.code, proven.json()["is_proven"]) == (0, True), proven.out
+    _call(odoo, "account.move", "button_draft", ids=[move["id"]])
+    proven = program.run("prove", "--period", month, "--entity", "my_company", "--json")
+    assert (proven.code, proven.json()["is_proven"]) == (1, False)
+    assert program.run("prove", "--period", "2026-13").code == 2
+    assert program.run("prove", "--entity", "nobody").code == 2
+    text = program.config.read_text("utf-8")
+    program.config.write_text(text.replace(odoo["url"], "http://127.0.0.1:9"), "utf-8")
+    assert program.run("prove", "--period", month).code == 3
+    program.config.write_text(text, "utf-8")
 
 
 def _done(program: Program) -> int:
