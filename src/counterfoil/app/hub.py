@@ -174,7 +174,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)
-    every_s = {name: settings.capture_interval_s if name in hub.targets else settings.poll_interval_s for name in sources}
+    every_s = {name: hub.settings.connections[name].every_s for name in sources}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
     polling = Polling(
         hub.pool,

@@ -98,6 +98,7 @@ class ConnectionSettings(BaseModel):
     maintenance: tuple[MaintenanceSettings, ...] = ()
     late_s: float = Field(default=130.0, ge=0, le=3600)
     allow_plain_http: bool = False
+    poll_interval_s: float | None = Field(default=None, gt=0)
 
 
 class FileSettings(_Strict):
@@ -112,13 +113,23 @@ class FileSettings(_Strict):
     notify: tuple[NotifySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
 
+    def intervals(self) -> dict[str, float]:
+        """Return how often each connection is read, in seconds."""
+        targets = {entity.target for entity in self.entities.values()}
+        hub = self.hub
+        return {
+            name: one.poll_interval_s or (hub.capture_interval_s if name in targets else hub.poll_interval_s)
+            for name, one in self.connections.items()
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A configured connection: its name, its connector, the connector's validated settings (for an intake: the part it declares for one),
     the lane of what it receives, when it is being maintained, and for how many seconds after a write got no answer it may still do it.
 
-    ``allow_plain_http``: whether its address may be plain ``http`` of another machine; ``in_clear``: the secrets in the file itself.
+    ``allow_plain_http``: whether its address may be plain ``http`` of another machine; ``in_clear``: the secrets in the file itself;
+    ``every_s``: how often it is read.
     """
 
     name: str
@@ -129,6 +140,7 @@ class Connection:
     late_s: float = 130.0
     allow_plain_http: bool = False
     in_clear: tuple[str, ...] = ()
+    every_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +301,7 @@ def channels_of(name: str, text: str, file: FileSettings) -> tuple[Channel, ...]
 
 def _connections(name: str, text: str, file: FileSettings, problems: list[str], *, is_intake: bool) -> dict[str, Connection]:
     known = connector_names()
+    every_s = file.intervals()
     found: dict[str, Connection] = {}
     for key, connection in file.connections.items():
         if connection.connector not in known:
@@ -304,7 +317,7 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str], 
             windows = tuple(one.window() for one in connection.maintenance)
             allows = connection.allow_plain_http
             lane = Lane[connection.lane.upper()]
-            found[key] = Connection(key, connector, settings, lane, windows, connection.late_s, allows, clear)
+            found[key] = Connection(key, connector, settings, lane, windows, connection.late_s, allows, clear, every_s[key])
             plain = () if allows else _plain_addresses(settings)
             problems += [located(name, text, ("connections", key, setting), PLAIN_HTTP) for setting in plain]
         except ValidationError as error:

@@ -38,22 +38,24 @@ def alive(workers: Iterable[Worker], now: datetime) -> list[Worker]:
 
 
 def connections(
-    names: Iterable[str],
+    every_s: Mapping[str, float],
     standings: Iterable[Standing],
     unread: Iterable[Unread],
     covered: Iterable[Coverage],
-    every_s: float,
     now: datetime,
 ) -> list[ConnectionState]:
-    """Return how every connection stands, by name. ``every_s``: the longest time between two rounds of reading a source."""
+    """Return how every connection stands, by name. ``every_s``: how often each of those configured is read."""
     down = {one.connection: one for one in standings if one.is_down}
     failing = {one.connection: one for one in unread}
     read_at = {one.connection: one.read_at for one in covered}
-    limit = timedelta(seconds=every_s * ROUNDS_MISSED) + READ_GRACE
     return [
-        _state(name, down.get(name), failing.get(name), read_at.get(name), now - limit)
-        for name in sorted({*names, *down, *failing, *read_at})
+        _state(name, down.get(name), failing.get(name), read_at.get(name), now - _unread_after(every_s.get(name, 0)))
+        for name in sorted({*every_s, *down, *failing, *read_at})
     ]
+
+
+def _unread_after(every_s: float) -> timedelta:
+    return timedelta(seconds=every_s * ROUNDS_MISSED) + READ_GRACE
 
 
 def _state(name: str, down: Standing | None, failing: Unread | None, read_at: datetime | None, read_since: datetime) -> ConnectionState:

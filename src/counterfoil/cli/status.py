@@ -44,8 +44,7 @@ def status(
     from counterfoil.app.restarts import restart_needed
 
     covered = coverage(found.cursors, now)
-    every_s = max(file.hub.poll_interval_s, file.hub.capture_interval_s)
-    states = verdict.connections(file.connections, found.standings, found.unread, covered, every_s, now)
+    states = verdict.connections(file.intervals(), found.standings, found.unread, covered, now)
     wrong = verdict.problems(
         is_balanced=found.conservation.is_balanced,
         totals=found.cases,

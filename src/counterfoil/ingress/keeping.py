@@ -53,6 +53,7 @@ def _incoming(connection: str, delivery: Delivery, lane: int) -> Incoming:
         headers={_fit(name, KIND_MAX): _fit(value, KEY_MAX) for name, value in delivery.headers.items()},
         parked=_fit(parked, REASON_MAX),
         lane=lane,
+        place=_fit(delivery.place, REASON_MAX),
         **texts,
     )
 
@@ -78,6 +79,7 @@ async def keep(conn: Conn, cipher: Cipher, arm: Arm, incoming: Sequence[Incoming
             now=now,
             label=one.dedupe_key,
             connection=one.connection,
+            detail=f"{one.place}: {one.parked}" if one.place else "",
         )
         for one, receipt_id in zip(incoming, appended.ids, strict=True)
         if one.parked and receipt_id is not None

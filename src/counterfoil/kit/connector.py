@@ -45,7 +45,8 @@ class Delivery:
         shard_key: deliveries of one subject share it; order is kept within it.
         kind: the vendor's own type (``invoice.paid``) or ``<object>.fetched`` for listed and fetched objects.
         occurred_at: when the source says it happened; aware UTC.
-        parked: reason why a genuine delivery cannot be processed (unknown account), empty otherwise.
+        parked: reason why a genuine delivery cannot be processed (unknown account), empty otherwise; those with one reason share a case.
+        place: where it stood, in words people know (a file and its line), for that case.
     """
 
     dedupe_key: str
@@ -57,6 +58,7 @@ class Delivery:
     api_version: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     parked: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from counterfoil.core.canonical.money import Money
+
 
 class HubError(Exception):
     """Base: ``code`` is stable and documented, the message says what happened, to which record, and what to do next."""
@@ -40,11 +42,27 @@ class SetupError(HubError):
 
 
 class RejectedError(HubError):
-    """Open a case for this record and go on with the rest. ``case_class`` is one of the exception classes of the domain."""
+    """Open a case for this record and go on with the rest. ``case_class`` is one of the exception classes of the domain.
 
-    def __init__(self, message: str, *, code: str, case_class: str = "rejected_by_target") -> None:
+    ``cause``: in words, what this record has in common with others that are wrong alike: they share one case; empty: a case of its own.
+    ``remedy``: what to do, where that is not to correct the record and retry. ``money``: what the record is about, as far as it can be read.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        case_class: str = "rejected_by_target",
+        cause: str = "",
+        remedy: str = "",
+        money: Money | None = None,
+    ) -> None:
         super().__init__(message, code=code)
         self.case_class = case_class
+        self.cause = cause
+        self.remedy = remedy
+        self.money = money
 
 
 class DriftError(RejectedError):

@@ -153,23 +153,25 @@ def _postpone(result: Normalized, receipt: Receipt, error: HubError, now: dateti
 
 def _case(receipt: Receipt, error: RejectedError, now: datetime) -> cases.Opening:
     is_drift = isinstance(error, DriftError)
-    cause = error.drift_key if isinstance(error, DriftError) else receipt.dedupe_key
+    cause = error.drift_key if isinstance(error, DriftError) else error.cause or receipt.dedupe_key
     next_step = (
         "Teach the connector this value in a release; then retry this case: all deliveries kept with it are normalized again."
         if is_drift
-        else "Correct the record at the source, or the connector's settings; then retry this case."
+        else error.remedy or "Correct the record at the source, or the connector's settings; then retry this case."
     )
     return opening(
         now=now,
         fingerprint=f"{error.code}|{receipt.connection}|{cause}",
         case_class=error.case_class,
         code=error.code,
-        cause=f"{receipt.kind} from {receipt.connection}: {error}",
+        cause=f"{receipt.kind} from {receipt.connection}: {error.cause or error}",
         next_step=next_step,
         stage="normalize",
         subject=str(receipt.id),
         label=receipt.dedupe_key,
         connection=receipt.connection,
+        money=error.money,
+        detail=str(error) if error.cause else "",
     )
 
 

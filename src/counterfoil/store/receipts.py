@@ -31,7 +31,7 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A delivery to be kept. ``parked``: the code of a genuine delivery that cannot be processed, empty otherwise."""
+    """A delivery to be kept. ``parked``: the code of a genuine delivery that cannot be processed, empty otherwise; ``place``: where it stood."""
 
     connection: str
     dedupe_key: str
@@ -44,6 +44,7 @@ class Incoming:
     headers: Mapping[str, str] = field(default_factory=dict)
     parked: str = ""
     lane: int = 10
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def same(rows: Sequence[Row], columns: Sequence[str]) -> None:
     for row in rows[1:]:
         for column in columns:
             if row.text(column) not in ("", rows[0].text(column)):
-                raise row.refuse(column, f"differs from line {rows[0].line}, but it is the same document", case_class="amount_mismatch")
+                raise row.refuse(column, "differs from the first row of the same document", case_class="amount_mismatch")
 
 
 def invoice(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:

@@ -106,8 +106,9 @@ class FileReader:
             shard_key=f"{self._layout.name}/{rows[0].values['id']}",
             kind=f"{self._layout.name}.fetched",
             body=msgspec.json.encode(body, order="sorted"),
-            parked=f"{self._entry.name} line {rows[0].line}: more than {ROWS_MAX} rows" if len(rows) > ROWS_MAX else "",
+            parked=f"{self._entry.name}: more than {ROWS_MAX} rows of one id" if len(rows) > ROWS_MAX else "",
             occurred_at=from_micros(self._entry.modified_us),
+            place=f"{self._entry.name} line {rows[0].line}",
         )
 
     def _parked(self, record: Record, problem: str) -> Delivery:
@@ -117,5 +118,6 @@ class FileReader:
             kind=f"{self._layout.name}.fetched",
             body=record.data[:_SHOWN],
             occurred_at=from_micros(self._entry.modified_us),
-            parked=f"{self._entry.name} line {record.line}: {problem}",
+            parked=f"{self._entry.name}: {problem}",
+            place=f"{self._entry.name} line {record.line}",
         )

@@ -17,6 +17,12 @@ E = TypeVar("E", bound=StrEnum)
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _DIGITS_MAX = 30
+_MINOR_MAX = 10**15
+"""What is more is no amount, but a mistyped one."""
+REMEDY = (
+    "Put the rows, corrected, into the inbox in a file of their own (a file that was read is not read again), then waive this case with that"
+    " reason. If the connection's settings were wrong, correct them, restart, and retry this case."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,26 @@ class Row:
     zone: ZoneInfo
 
     def refuse(self, column: str, words: str, *, code: str = "files.value", case_class: str = "missing_mandatory_field") -> RejectedError:
-        """Return the error that says what is wrong with a column of this row."""
-        return RejectedError(f"{self.file} line {self.line}, {column}: {words}", code=code, case_class=case_class)
+        """Return the error that says what is wrong with a column of this row. Rows of a file that are wrong alike share a case."""
+        return RejectedError(
+            f"{self.file} line {self.line}, {column}: {words}",
+            code=code,
+            case_class=case_class,
+            cause=f"{self.file}, {column}: {words}",
+            remedy=REMEDY,
+            money=self.money(),
+        )
+
+    def money(self) -> Money | None:
+        """Return the amount of the document a row belongs to, as far as it can be read."""
+        for column in ("total", "amount", "debit", "credit"):
+            try:
+                amount = abs(from_major(self.text(column) or "0", self.text("currency").upper()))
+            except ValueError:
+                continue
+            if 0 < amount.minor < _MINOR_MAX:
+                return amount
+        return None
 
     def text(self, column: str) -> str:
         """Return the text, or an empty one."""

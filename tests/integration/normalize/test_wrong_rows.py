@@ -1,0 +1,65 @@
+"""Rows of a file that are wrong alike are one case: each with its line and its money, and the rest of the file goes on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+
+from tests.integration.normalize.conftest import NOW, Caution, arm
+
+from counterfoil.connectors.files import CONNECTOR
+from counterfoil.connectors.files.config import FilesConfig
+from counterfoil.ingress.keeping import incoming_of, keep
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.connector import Context
+from counterfoil.kit.http import HttpClient
+from counterfoil.normalize.stage import Normalizer
+from counterfoil.store import cases, work
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+
+NAME = "payments-1.csv"
+ROWS = """\
+id,customer_id,currency,amount,paid_on
+P1,7,USD,10.00,2026-01-05
+P2,7,USD,20.00,05.01.2026
+P3,7,USD,30.50,2026-01-05
+P4,7,USD,40.25,06.01.2026
+P5,7,EUR,5.00,07.01.2026
+P6,,USD,6.00,2026-01-05
+P7,7,USD,x,2026-01-05
+P8,7,USD,8.00
+P9,7,USD,9.00
+"""
+
+
+async def test_rows_wrong_alike_are_one_case_with_their_lines_and_their_money(
+    pool: Pool, cipher: Cipher, clock: SettableClock, tmp_path: Path
+) -> None:
+    source = CONNECTOR.source
+    assert source is not None
+    (tmp_path / NAME).write_text(ROWS, "utf-8")
+    settings = FilesConfig(inbox=tmp_path, outbox=tmp_path / "out", namespace="acme")
+    ctx = Context("files", settings, cast(HttpClient, None), clock)
+    page = await source.poll(ctx, "")
+    async with pool.connection() as conn, conn.transaction():
+        await keep(conn, cipher, arm, incoming_of("files", page.deliveries, 10), NOW)
+    normalizer = Normalizer(pool, cipher, {"files": (source, ctx)}, clock, arm)
+    for shard in range(work.SHARDS):
+        while (await normalizer.turn(f"files/{shard}", Caution())).has_more:
+            pass
+    async with pool.connection() as conn:
+        found = await cases.list_cases(conn)
+        held = {case.id: await cases.show(conn, case.id) for case in found}
+    told = {case.cause.partition(f"{NAME}")[2]: (case.count, sorted((one.minor, one.currency) for one in case.money)) for case in found}
+    assert told == {
+        # lines 3, 5 and 6: 20.00 + 40.25 USD, and 5.00 EUR
+        ", paid_on: is not a date such as 2026-03-31, or an instant such as 2026-03-31T15:00:00Z": (3, [(500, "EUR"), (6025, "USD")]),
+        ", customer_id: is empty and must not be": (1, [(600, "USD")]),
+        ", amount: is not a plain decimal with at most 2 decimals (USD), such as 12.30": (1, []),
+        ": has 4 fields where the header has 5": (2, []),
+    }
+    details = " ".join(one.subject.detail for detail in held.values() if detail for one in detail.subjects)
+    assert sorted(map(int, re.findall(rf"{NAME} line (\d+)", details))) == [3, 5, 6, 7, 8, 9, 10]
+    assert all("waive this case" in case.next_step for case in found if case.code == "files.value")
