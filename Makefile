@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check crash soak bench conformance lock clean
+.PHONY: demo test check crash soak bench mutate conformance lock clean
 
 $(STAMP): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Counterfoil needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
@@ -35,6 +35,13 @@ soak: $(STAMP) ## many seeds of the simulation; ends with a table of zeros: make
 bench: $(STAMP) ## ratios against the target's own ceiling; figures to docs/benchmarks.md by hand
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+$(VENV)/.mutate: $(STAMP) requirements/mutate.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutate.lock
+	@touch $@
+
+mutate: $(VENV)/.mutate ## which small changes of finance, policies and delivery no test notices: make mutate ARGS="--only core/policies --sample 400 --seed 7"
+	@$(BIN)/python -m benchmarks.mutate $(ARGS)
+
 conformance: $(STAMP) ## grade one connector: make conformance c=stripe
 	@$(BIN)/python -m counterfoil.kit.conformance $(c)
 
@@ -42,6 +49,7 @@ lock: $(STAMP) ## resolve the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml -o requirements/runtime.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml --group dev -o requirements/dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q --group build -o requirements/build.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q --group mutate -c requirements/dev.lock -o requirements/mutate.lock
 
 clean:
 	rm -rf $(VENV) .counterfoil .mypy_cache .ruff_cache .hypothesis

@@ -45,7 +45,7 @@ def test_the_wheel_has_the_licence_and_the_command(wheel: set[str]) -> None:
     assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= endings
 
 
-@pytest.mark.parametrize("name", ["runtime.lock", "dev.lock"])
+@pytest.mark.parametrize("name", ["runtime.lock", "dev.lock", "mutate.lock"])
 def test_every_locked_file_has_a_hash_and_no_index_is_named(name: str) -> None:
     text = Path(ROOT / "requirements" / name).read_text(encoding="utf-8")
     pinned = [line for line in text.splitlines() if "==" in line and not line.lstrip().startswith(("#", "--"))]
