@@ -73,7 +73,7 @@ NOTES: dict[str, dict[str, str]] = {
         "maintenance": "windows in which nothing is sent to it, see below",
         "late_s": "how long a write that got no answer may still be done there, in seconds: more than the target's own time limit (Odoo:"
         " `limit_time_real`, 120); then what is newer is sent once more where the late write could have undone it",
-        "poll_interval_s": "how often it is read; left out: as [hub] says, `capture_interval_s` for books and `poll_interval_s` for a source."
+        "poll_interval_s": "how often it is read; left out: as [hub] says, `capture_interval_s` for books, `poll_interval_s` for a source."
         " An inbox that is a target's, too, may want its own",
         "allow_plain_http": "plain `http` to another machine is meant: the network between is your own. Loopback is always allowed",
     },

@@ -45,7 +45,7 @@ class RejectedError(HubError):
     """Open a case for this record and go on with the rest. ``case_class`` is one of the exception classes of the domain.
 
     ``cause``: in words, what this record has in common with others that are wrong alike: they share one case; empty: a case of its own.
-    ``remedy``: what to do, where that is not to correct the record and retry. ``money``: what the record is about, as far as it can be read.
+    ``remedy``: what to do, where that is not to correct the record and retry. ``money``: what the record is about, if it can be read.
     """
 
     def __init__(

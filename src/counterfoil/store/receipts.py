@@ -31,7 +31,7 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A delivery to be kept. ``parked``: the code of a genuine delivery that cannot be processed, empty otherwise; ``place``: where it stood."""
+    """A delivery to be kept. ``parked``: the code of a genuine delivery that cannot be processed, else empty; ``place``: where it stood."""
 
     connection: str
     dedupe_key: str

@@ -20,8 +20,8 @@ _DIGITS_MAX = 30
 _MINOR_MAX = 10**15
 """What is more is no amount, but a mistyped one."""
 REMEDY = (
-    "Put the rows, corrected, into the inbox in a file of their own (a file that was read is not read again), then waive this case with that"
-    " reason. If the connection's settings were wrong, correct them, restart, and retry this case."
+    "Put the rows, corrected, into the inbox in a file of their own (a file that was read is not read again), then waive this case with"
+    " that reason. If the connection's settings were wrong, correct them, restart, and retry this case."
 )
 
 
