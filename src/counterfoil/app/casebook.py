@@ -21,7 +21,7 @@ from counterfoil.store.cases import HeldSubject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn
-from counterfoil.store.work import DELIVER
+from counterfoil.store.work import BOOKS, DELIVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,12 @@ def number_of(entity: Entity | None) -> str:
 
 async def _subjects(conn: Conn, held: Sequence[HeldSubject]) -> dict[str, ObjectRef]:
     found = {one.subject.subject: _ref(one.subject.subject) for one in held if one.subject.stage == "decide"}
+    of_an_object = {kind.value for kind in ObjectKind}  # others are what the hub made of one, such as the entry of its fee
+    found |= {
+        one.subject.subject: _ref(one.subject.label)
+        for one in held
+        if one.subject.stage == BOOKS and one.subject.label.partition("/")[0] in of_an_object
+    }
     return found | await outbox_due.subject_of(conn, [one.subject.subject for one in held if one.subject.stage == DELIVER])
 
 

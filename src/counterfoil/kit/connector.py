@@ -171,9 +171,13 @@ Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple
 """send(ctx, batch, bindings) -> one outcome per command. ``bindings`` maps every dependency key of the batch (needs) to the target's id."""
 
 
+OUT_OF_SIGHT = "out of sight"
+"""What :data:`Whereabouts` says of a record that is in the target where the connection's user may not see it."""
+
 Whereabouts = Callable[[Context, Mapping[str, str]], Awaitable[Mapping[str, str]]]
 """whereabouts(ctx, {the target's id: our external key}) -> {the same id: the id it has now}: itself where it is, another where it was
-merged into that one, empty where it is gone. Ids of kinds it cannot tell of are left out. Cheap: existence only, nothing is read."""
+merged into that one, ``OUT_OF_SIGHT`` where the user may not see it any more, empty where it is gone. Ids of kinds it cannot tell of are
+left out. Cheap: existence only, nothing is read."""
 
 
 SourceProof = Callable[[Any, Period], AsyncIterator[Item]]

@@ -293,6 +293,25 @@ async def held(conn: Conn, stage: str, prefix: str) -> list[str]:
     return [subject for (subject,) in await cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A record that stands still for an open case, and the entity of that case."""
+
+    subject: CaseSubject
+    entity: str
+
+
+async def standing(conn: Conn, stage: str, subjects: Iterable[str]) -> list[Standing]:
+    """Return those of the records that stand still for an open case."""
+    cursor = await conn.execute(
+        "select s.stage, s.subject, s.label, s.money_minor, s.currency, s.concerns, s.detail, c.entity from case_subject s"
+        " join \"case\" c on c.id = s.case_id where s.stage = %s and s.subject = any(%s) and s.released_at is null and c.state = 'open'"
+        " order by s.subject, s.case_id",
+        (stage, sorted(set(subjects))),
+    )
+    return [Standing(CaseSubject(*row[:-1]), row[-1]) for row in await cursor.fetchall()]
+
+
 async def note(conn: Conn, case_ids: Sequence[int], actor: str, action: str, detail: str, now: datetime) -> None:
     """Add a line to the history of cases."""
     if case_ids:

@@ -20,7 +20,10 @@ from .work import BOOKS
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One document of a target. ``is_read`` False: the parts that say how it was first read are empty."""
+    """One document of a target. ``is_read`` False: the parts that say how it was first read are empty.
+
+    ``change``: what is the gravest of how it differs, and since when that was seen (``changed_at``); empty: it does not differ.
+    """
 
     target: str
     document: str
@@ -36,6 +39,8 @@ class Watched:
     accepted: str = ""
     again: str = ""
     successor: str = ""
+    change: str = ""
+    changed_at: datetime | None = None
 
     @property
     def subject(self) -> str:
@@ -87,7 +92,7 @@ async def note_changed(conn: Conn, refs: Iterable[ObjectRef], now: datetime) -> 
 
 _NAMES = (
     "target", "document", "noted_at", "due_at", "is_read", "partner", "lines", "total_minor", "currency", "dated", "differs", "accepted",
-    "again", "successor",
+    "again", "successor", "change", "changed_at",
 )  # fmt: skip
 _SELECT = f"select {', '.join(_NAMES)} from watched "
 
@@ -119,11 +124,12 @@ async def successors(conn: Conn, target: str) -> dict[str, str]:
 _SAVE = """
 update watched w set is_read = s.is_read, partner = s.partner, lines = s.lines, total_minor = s.total_minor, currency = s.currency,
     dated = s.dated, differs = s.differs, accepted = case when s.differs = w.accepted then w.accepted else '' end, again = s.again,
-    successor = s.successor, due_at = case when w.due_at is not distinct from s.claimed then s.due_at else w.due_at end
+    successor = s.successor, change = s.change, changed_at = s.changed_at,
+    due_at = case when w.due_at is not distinct from s.claimed then s.due_at else w.due_at end
 from unnest(%(document)s::text[], %(is_read)s::bool[], %(partner)s::text[], %(lines)s::text[], %(total_minor)s::int8[],
     %(currency)s::text[], %(dated)s::date[], %(differs)s::text[], %(again)s::text[], %(successor)s::text[], %(due_at)s::timestamptz[],
-    %(claimed)s::timestamptz[])
-    as s(document, is_read, partner, lines, total_minor, currency, dated, differs, again, successor, due_at, claimed)
+    %(change)s::text[], %(changed_at)s::timestamptz[], %(claimed)s::timestamptz[])
+    as s(document, is_read, partner, lines, total_minor, currency, dated, differs, again, successor, due_at, change, changed_at, claimed)
 where w.target = %(target)s and w.document = s.document
 """
 
@@ -132,7 +138,10 @@ async def save(conn: Conn, target: str, pairs: Sequence[tuple[Watched, Watched]]
     """Write what looking came to: (as claimed, as it is now). What was noted meanwhile stays due; an acceptance ends with any change."""
     if not pairs:
         return
-    names = ("document", "is_read", "partner", "lines", "total_minor", "currency", "dated", "differs", "again", "successor", "due_at")
+    names = (
+        "document", "is_read", "partner", "lines", "total_minor", "currency", "dated", "differs", "again", "successor", "due_at", "change",
+        "changed_at",
+    )  # fmt: skip
     given = columns([now for _, now in pairs], names)
     await conn.execute(_SAVE, given | {"target": target, "claimed": [before.due_at for before, _ in pairs]})
 
@@ -150,6 +159,16 @@ async def forget(conn: Conn, rows: Sequence[Watched]) -> None:
 def put_off(row: Watched, until: datetime) -> Watched:
     """Return the row to be looked at later."""
     return replace(row, due_at=until)
+
+
+async def changed_since(conn: Conn, target: str, since: datetime) -> dict[str, list[str]]:
+    """Return the documents that differ since then and were not accepted so, by the gravest of what was done to them."""
+    cursor = await conn.execute(
+        "select change, array_agg(document order by document) from watched"
+        " where target = %s and changed_at >= %s and differs <> '' and differs <> accepted group by change",
+        (target, since),
+    )
+    return dict(await cursor.fetchall())
 
 
 async def accept(conn: Conn, subjects: Iterable[str]) -> None:
@@ -235,7 +254,7 @@ async def known_keys(conn: Conn, target: str, documents: Iterable[str]) -> Mappi
 
 def settled(row: Watched) -> Watched:
     """Return the row of a document that is as it should be."""
-    return replace(row, due_at=None, differs="", again="")
+    return replace(row, due_at=None, differs="", again="", change="", changed_at=None)
 
 
 async def billed(conn: Conn, customers: Iterable[str]) -> dict[str, Money]:

@@ -15,7 +15,7 @@ import structlog
 
 from counterfoil.core.canonical.entities import ErpDocument, ErpState
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Delivery, Source, Whereabouts
+from counterfoil.kit.connector import OUT_OF_SIGHT, Context, Delivery, Source, Whereabouts
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import bindings, cases, outbox_done, standing, watching
@@ -25,6 +25,7 @@ from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.watching import Sweep, Watched
 from counterfoil.store.work import BOOKS
 from counterfoil.workflows.looking import CUSTOMER, Seen, customer_seen, document_seen, is_in_flight, posted_of
+from counterfoil.workflows.many_changes import gathered
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ class _Look:
 
     pairs: list[tuple[Watched, Watched]] = field(default_factory=list)
     forgotten: list[Watched] = field(default_factory=list)
-    openings: list[cases.Opening] = field(default_factory=list)
+    told: list[tuple[Watched, cases.Opening]] = field(default_factory=list)
     right: list[str] = field(default_factory=list)
     noted: set[tuple[str, str]] = field(default_factory=set)
 
@@ -66,7 +67,7 @@ class _Look:
     def take(self, row: Watched, seen: Seen) -> None:
         self.pairs.append((row, seen.row))
         if seen.opening is not None and seen.row.differs != row.accepted:
-            self.openings.append(seen.opening)
+            self.told.append((seen.row, seen.opening))
         elif row.differs:
             self.right.append(row.subject)
 
@@ -143,8 +144,10 @@ class BookChanges:
             await watching.forget(conn, look.forgotten)
             touched = await watching.note(conn, look.noted, now)
             await cases.release_subjects(conn, BOOKS, look.right, now)
-            await cases.open_or_count(conn, look.openings, now)
-            await cases.retell(conn, look.openings, now)
+            openings = await gathered(conn, target, look.told, now)
+            opened = await cases.open_or_count(conn, openings, now)
+            await cases.move_on(conn, BOOKS, {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
+            await cases.retell(conn, openings, now)
             await self.arm(conn, touched)
 
     async def _load(self, target: str, documents: Sequence[str]) -> _Known:
@@ -187,12 +190,20 @@ class BookChanges:
         if not rows:
             return
         read = await self._read(target, [row.document for row in rows])
+        hidden = await self._hidden(target, [document for document, found in read.items() if found is None], known)
         async with self.pool.connection() as conn:
             keys = [known.keys[row.document] for row in rows]
             after = {one.id for one in await outbox_done.matches(conn, self.cipher, target, keys) if one.state is CommandState.DONE}
         stood = [one for one in known.matches if one.id in after]  # neither made nor undone while the documents were read
         seen = [
-            document_seen(row, posted_of(row, known.produced[known.keys[row.document]], stood), read[row.document], known.successors, now)
+            document_seen(
+                row,
+                posted_of(row, known.produced[known.keys[row.document]], stood),
+                read[row.document],
+                known.successors,
+                now,
+                is_hidden=row.document in hidden,
+            )
             for row in rows
         ]
         moved = await self._moved(target, [one.old_partner for one in seen if one.old_partner], known)
@@ -208,6 +219,14 @@ class BookChanges:
                 look.noted |= {(target, document) for document in changed}
             else:
                 look.take(row, one)
+
+    async def _hidden(self, target: str, documents: Sequence[str], known: _Known) -> set[str]:
+        """Return those documents, none of which could be read, that are there all the same."""
+        books = self.books[target]
+        if not documents:
+            return set()
+        asked = {document: known.produced[known.keys[document]].external_key for document in documents}
+        return {document for document, place in (await books.whereabouts(books.ctx, asked)).items() if place == OUT_OF_SIGHT}
 
     async def _partners_in_matches(self, target: str, seen: Sequence[Seen]) -> set[tuple[str, str]]:
         """Return what documents that are right again were matched with: it may be open now for no other reason."""
@@ -230,7 +249,7 @@ class BookChanges:
         async with self.pool.connection() as conn:
             ours = await watching.known_keys(conn, target, wanted)
         found = await books.whereabouts(books.ctx, dict.fromkeys(ours, ""))
-        return {one for one, place in found.items() if place != one and one not in known.successors}
+        return {one for one, place in found.items() if place not in (one, OUT_OF_SIGHT) and one not in known.successors}
 
     async def _read(self, target: str, documents: Sequence[str]) -> dict[str, ErpDocument | None]:
         """Read documents of a target as they are now; None: gone."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.core.canonical.entities import ErpDocument
+from counterfoil.core.canonical.ids import ObjectKind
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
@@ -25,6 +26,7 @@ from counterfoil.core.watching.differences import (
 )
 from counterfoil.core.watching.telling import tell
 from counterfoil.delivery.commands import command_of
+from counterfoil.kit.connector import OUT_OF_SIGHT
 from counterfoil.store import cases
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, CommandState
@@ -74,9 +76,11 @@ def posted_of(row: Watched, command: CommandRow, matches: Sequence[CommandRow]) 
     return Posted(command.produces, command_of(command), baseline, standing_matches(mine))
 
 
-def document_seen(row: Watched, posted: Posted, document: ErpDocument | None, successors: Mapping[str, str], now: datetime) -> Seen:
+def document_seen(
+    row: Watched, posted: Posted, document: ErpDocument | None, successors: Mapping[str, str], now: datetime, *, is_hidden: bool = False
+) -> Seen:
     """Return what a document came to. One that is as it should be is kept as it was first read, or with the customer it was merged into."""
-    found = differences(posted, document, successors)
+    found = differences(posted, document, successors, is_hidden=is_hidden)
     if document is not None and not found:
         is_new = not row.is_read or is_merged(posted, document, successors)
         right = _with_baseline(settled(row), baseline_of(document)) if is_new else settled(row)
@@ -93,7 +97,8 @@ def customer_seen(row: Watched, command: CommandRow, place: str, billed: Money |
     """Return what a customer came to, who is at ``place`` now; ``billed``: what the invoices to them come to."""
     if place == row.document:
         return Seen(replace(settled(row), successor=""))
-    change = Change.MERGED if place else Change.DELETED
+    change = Change.HIDDEN if place == OUT_OF_SIGHT else Change.MERGED if place else Change.DELETED
+    place = "" if place == OUT_OF_SIGHT else place
     posted = Posted(command.produces, command_of(command))
     seen = _differing(row, posted, (Difference(change, billed, row.document, place),), None, now)
     return replace(seen, row=replace(seen.row, successor=place, is_read=True))
@@ -140,5 +145,16 @@ def _differing(row: Watched, posted: Posted, found: Sequence[Difference], docume
         connection=row.target,
         money=money,
         now=now,
+        concerns=_concerns(posted),
+        detail=told.detail,
     )
-    return Seen(replace(row, due_at=None, differs=content_of(found), again=_AGAIN.get(found[0].change, "")), case)
+    change = found[0].change
+    since = row.changed_at if row.change == change.value and row.changed_at is not None else now
+    changed = replace(row, due_at=None, differs=content_of(found), again=_AGAIN.get(change, ""), change=change.value, changed_at=since)
+    return Seen(changed, case)
+
+
+def _concerns(posted: Posted) -> str:
+    """Return the document whose money it is: a payment's or a credit's is that of what it was matched with."""
+    key = next((one.debit for one in posted.matches if one.credit == posted.key), posted.key)
+    return key if key.partition("/")[0] in {kind.value for kind in ObjectKind} else ""

@@ -162,3 +162,10 @@ def test_content_changes_with_what_is_found_only() -> None:
     assert content_of(one) == content_of((Difference(Change.DATE, usd(1), "2025-12-03", "2025-12-04"),))
     assert content_of(one) != content_of((Difference(Change.DATE, usd(1), "2025-12-03", "2025-12-05"),))
     assert content_of(()) == ""
+
+
+def test_a_document_out_of_sight_is_not_deleted() -> None:
+    [one] = differences(POSTED, None, {}, is_hidden=True)
+    assert (one.change, one.money) == (Change.HIDDEN, usd(11_900))
+    [one] = differences(POSTED, None, {})
+    assert (one.change, one.money) == (Change.DELETED, usd(11_900))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.watching.differences import Change, Difference
-from counterfoil.core.watching.telling import tell
+from counterfoil.core.watching.telling import tell, tell_many
 
 AT = datetime(2025, 12, 5, 9, 30, tzinfo=UTC)
 TOTAL = Money(11_900, "USD")
@@ -36,3 +36,32 @@ def test_every_change_has_words_and_a_way_out() -> None:
         told = tell(found, kind="entry", key="entry/fee.stripe:txn_1", number="", target="books", posted=None, by="", at=None)
         assert told.cause
         assert told.next_step
+
+
+def test_a_deleted_customer_is_made_again_and_no_document_is_credited() -> None:
+    found = (Difference(Change.DELETED, None, "res.partner/8", ""),)
+    told = tell(found, kind="customer", key="customer/stripe:cus_1", number="", target="books", posted=None, by="", at=None)
+    assert told.next_step.startswith("Make it again: `counterfoil case retry CASE`;")
+    assert "reversal" not in told.next_step
+
+
+def test_what_was_done_to_many_has_words_and_a_way_out_and_each_its_own() -> None:
+    for change in Change:
+        told = tell_many(change, "books")
+        assert "in books" in told.cause
+        assert told.next_step
+        assert "{" not in told.cause + told.next_step
+    deleted = tell_many(Change.DELETED, "books")
+    assert deleted.cause == "Many documents were deleted in books at once; the hub did not do that"
+    assert deleted.next_step.startswith("See first whether books is the database it should be")
+    one = tell(
+        (Difference(Change.DELETED, TOTAL),),
+        kind="invoice",
+        key="invoice/stripe:in_1",
+        number="",
+        target="books",
+        posted=TOTAL,
+        by="",
+        at=AT,
+    )
+    assert one.detail == "invoice stripe:in_1 (119.00 USD) was deleted"

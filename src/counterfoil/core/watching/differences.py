@@ -28,6 +28,7 @@ class Change(StrEnum):
     LINES = "lines"  # accounts, taxes or split of the amount
     UNMATCHED = "unmatched"
     MERGED = "merged"  # a customer: merged into another one
+    HIDDEN = "hidden"  # there, and out of the sight of the connection's user
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +117,18 @@ def watched_at(match: Match) -> str:
     return match.credit if match.debit.startswith(ENTRY) else match.debit
 
 
-def differences(posted: Posted, document: ErpDocument | None, successors: Mapping[str, str]) -> tuple[Difference, ...]:
+def differences(
+    posted: Posted, document: ErpDocument | None, successors: Mapping[str, str], *, is_hidden: bool = False
+) -> tuple[Difference, ...]:
     """Return how a document differs from what was posted, the gravest first; nothing if it is as it should be.
 
-    ``document`` None: the target has it no more. ``successors``: who a customer of the target was merged into, by its id there: that is
-    told of the customer, not of each of its documents. What the hub never looked at (no baseline) is compared with the wish alone.
+    ``document`` None: the target has it no more, or (``is_hidden``) does not show it to the connection's user any more. ``successors``: who
+    a customer of the target was merged into, by its id there: that is told of the customer, not of each of its documents. What the hub
+    never looked at (no baseline) is compared with the wish alone.
     """
     total = posted.total_as(document)
+    if is_hidden:
+        return (Difference(Change.HIDDEN, total, was="posted", says="out of sight"),)
     if document is None or document.state is ErpState.DELETED:
         return (Difference(Change.DELETED, total, was="posted", says="gone"),)
     if document.state is not ErpState.POSTED:

@@ -22,8 +22,25 @@ _SAYS = {
     Change.LINES: "has other accounts, taxes or parts on its lines, with the same total",
     Change.UNMATCHED: "has {now}, where our matches leave {was}",
     Change.MERGED: "was merged into {now}",
+    Change.HIDDEN: "is out of the sight of the connection's user",
+}
+_MANY_SAY = {
+    Change.DELETED: "were deleted",
+    Change.CANCELED: "were canceled",
+    Change.RESET: "were taken back to draft",
+    Change.AMOUNT: "come to other amounts",
+    Change.DATE: "are dated otherwise",
+    Change.CUSTOMER: "are of other customers",
+    Change.LINES: "have other accounts, taxes or parts on their lines",
+    Change.UNMATCHED: "are matched no longer",
+    Change.MERGED: "were merged into others",
+    Change.HIDDEN: "are out of sight",
 }
 _ACCEPT = "If it is meant, accept it: `counterfoil case waive CASE --reason WHY --apply`; that holds until the document is changed again."
+_SHOW = (
+    "Nothing was deleted. Give the user of the connection the companies and rights it had (Settings, Users); what was given to a company"
+    " that is none of the connection's must be given back."
+)
 _PUT_RIGHT = {
     Change.DELETED: "Post it again: `counterfoil case retry CASE`.",
     Change.CANCELED: "Take it back to draft in the books and confirm it there as it was.",
@@ -34,7 +51,19 @@ _PUT_RIGHT = {
     Change.LINES: "Put the old accounts and taxes back in the books.",
     Change.UNMATCHED: "Match it again in the books with what it was matched with.",
     Change.MERGED: "Nothing was lost: what is posted follows to the contact that stayed.",
+    Change.HIDDEN: _SHOW,
 }
+_MANY_PUT_RIGHT = {
+    Change.DELETED: (
+        "See first whether {target} is the database it should be, and not one that was restored or copied: `counterfoil check` names it. If"
+        " they come back there, the case closes itself. Nothing is posted again by itself; to post again all that this case holds:"
+        " `counterfoil case retry CASE`."
+    ),
+    Change.RESET: "Confirm them again in the books, or post again all that this case holds: `counterfoil case retry CASE`.",
+    Change.UNMATCHED: "Match them again in the books, or have all that this case holds matched again: `counterfoil case retry CASE`.",
+    Change.HIDDEN: _SHOW,
+}
+"""Where it differs from what is said of one."""
 _MAKE_AGAIN = "Make it again: `counterfoil case retry CASE`; the next document of it has it made again, too."
 _CLOSES = "The case closes itself as soon as the books say what was posted."
 _REVERSE = "If it must not stand, void or credit it at the source: the reversal is then booked."
@@ -43,10 +72,11 @@ _HAS_REVERSE = frozenset({Change.DELETED, Change.CANCELED, Change.RESET, Change.
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a case says."""
+    """What a case says. ``detail``: what is said of the one record where a case holds many."""
 
     cause: str
     next_step: str
+    detail: str = ""
 
 
 def tell(
@@ -68,7 +98,15 @@ def tell(
     ]
     if found[0].change in _HAS_REVERSE and kind != CUSTOMER:
         steps.append(_REVERSE)
-    return Told(f"{name}{of} {says} in {target}{who}; the hub did not do that", " ".join(steps))
+    return Told(f"{name}{of} {says} in {target}{who}; the hub did not do that", " ".join(steps), f"{name}{of} {says}")
+
+
+def tell_many(change: Change, target: str) -> Told:
+    """Return the words for documents to which the same was done at about the same time: they have one cause, whatever it is."""
+    said = f"Many documents {_MANY_SAY[change]} in {target} at once; the hub did not do that"
+    if change is Change.HIDDEN:
+        said = f"Documents the hub posted are in {target}, but its connection's user may not see them any more"
+    return Told(said, " ".join([_MANY_PUT_RIGHT.get(change, _PUT_RIGHT[change]).format(target=target), _CLOSES, _ACCEPT]))
 
 
 def _who(by: str, at: datetime | None) -> str:
