@@ -30,10 +30,10 @@ async def gathered(conn: Conn, target: str, told: Sequence[tuple[Watched, Openin
         return []
     lately = await watching.changed_since(conn, target, now - WITHIN)
     is_open = await case_closing.open_fingerprints(conn, "watch.many_changed")
-    many = {change for change in Change if len(lately.get(change.value, ())) >= MANY or _fingerprint(target, change) in is_open}
-    many.add(Change.HIDDEN)
-    found = [_of_many(target, Change(row.change), case, now) if Change(row.change) in many else case for row, case in told]
-    earlier = {f"{target}/{document}": change for change in many for document in lately.get(change.value, ())}
+    known = {Change.HIDDEN, *(change for change in Change if _fingerprint(target, change) in is_open)}
+    new = {change for change in Change if change not in known and len(lately.get(change.value, ())) >= MANY}
+    found = [_of_many(target, Change(row.change), case, now) if Change(row.change) in known | new else case for row, case in told]
+    earlier = {f"{target}/{document}": change for change in new for document in lately[change.value]}
     for row, _ in told:
         earlier.pop(row.subject, None)
     return found + await _brought(conn, target, earlier, now)
