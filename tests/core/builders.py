@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from tests.core.told import check_commands, check_types, told
+
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Allocate, Command, PostDocument, PostEntry, PostPayment, Unmatch
 from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType, ref_of
@@ -173,6 +175,8 @@ class World:
     def redecide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
         """Decide a state that is known already."""
         decision = decide(event_of(state, self.connection, when=when), self.view(), self.rules)
+        check_types(decision, Decision, "decision")
+        check_commands(decision.commands)
         known = {command.id for command in self.sent}
         self.sent.extend(command for command in decision.commands if command.id not in known)
         self.wishes.update({(command.target, command.external_key): Wish(command) for command in decision.commands})
@@ -183,6 +187,11 @@ class World:
             if item.document_id in new:
                 self.items.setdefault((item.entity, item.day, item.currency, item.key), item)  # the table's key
         return decision
+
+    def tell(self, state: e.Entity, *, when: datetime = NOON) -> str:
+        """Decide a state and tell the whole decision; of what was wished before only that it still is."""
+        sent = {command.id for command in self.sent}
+        return told(self.decide(state, when=when), sent)
 
 
 def world(*states: e.Entity, rules: Rules = RULES, connection: str = "stripe") -> World:

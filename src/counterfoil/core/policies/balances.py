@@ -41,21 +41,23 @@ def _move(
 
 
 def dispute(draft: Draft, state: e.Dispute) -> None:
-    """Decide a dispute: the money moves by its settlements; what one that is over does not give back is a loss."""
-    memo = f"dispute {state.id}"
-    for settlement in state.withdrawals:
-        _move(draft, "dispute", settlement, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=state.withdrawals)
-    for settlement in state.reinstatements:
-        _move(draft, "dispute_return", settlement, DISPUTED_FUNDS, f"{memo}, reinstated", Lane.REAL_TIME, after=state.withdrawals)
-    is_missing_money = (state.state is e.DisputeState.LOST and not state.withdrawals) or (
-        state.state is e.DisputeState.WON and bool(state.withdrawals) and not state.reinstatements
-    )
-    if is_missing_money:
+    """Decide a dispute: the money moves by its settlements; what one that is over does not give back is a loss.
+
+    Money that came back was taken before: until the source tells of that, it is not known what is lost. Nor is a loss booked in a currency
+    whose movements cannot be: that is one case.
+    """
+    memo, outs, backs = f"dispute {state.id}", state.withdrawals, state.reinstatements
+    moved = [_move(draft, "dispute", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs) for one in outs]
+    memo = f"{memo}, reinstated"
+    moved += [_move(draft, "dispute_return", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs) for one in backs]
+    is_missing_money = not outs and (bool(backs) or state.state is e.DisputeState.LOST)
+    if is_missing_money or (state.state is e.DisputeState.WON and outs and not backs):
         draft.wait_for_self()
-    elif not state.withdrawals and not state.reinstatements:
+    elif not outs:
         draft.ignore("dispute_moved_no_money")
     elif state.state in disputes.OVER:
-        disputes.close(draft, state)
+        unowned = {one.gross.currency for one, books in zip((*outs, *backs), moved, strict=True) if books is None}
+        disputes.close(draft, state, unowned)
 
 
 def payout(draft: Draft, state: e.Payout) -> None:

@@ -6,6 +6,7 @@ then won takes the loss back, lost and then partly returned lowers it, a second 
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,8 +33,8 @@ _MEMOS = {
 }
 
 
-def close(draft: Draft, state: e.Dispute) -> None:
-    """Book what a dispute that is over does not give back, in every currency it moved in.
+def close(draft: Draft, state: e.Dispute, unowned: Set[str] = frozenset()) -> None:
+    """Book what a dispute that is over does not give back, in every currency it moved in but those whose balance nobody owns (yet).
 
     It is a loss. Only what a won one gives back at another exchange rate is an exchange difference.
 
@@ -43,11 +44,13 @@ def close(draft: Draft, state: e.Dispute) -> None:
     movements = sorted((*state.withdrawals, *state.reinstatements), key=lambda one: (one.occurred_at, one.id))
     currencies = tuple(dict.fromkeys(one.gross.currency for one in (*state.withdrawals, *state.reinstatements)))
     for currency in currencies:
+        if currency in unowned:
+            continue
         own = tuple(one for one in movements if one.gross.currency == currency)
         missing = -total((one.gross for one in own), currency)
         entity = owner_of_balance(draft, own, missing)
         if entity is None:
-            return
+            continue
         rest = _Rest(Books(draft, entity), state, state.id if currency == currencies[0] else f"{state.id}.{currency}", own)
         is_exchanged = state.state is e.DisputeState.WON and currency != state.amount.currency
         if is_exchanged:

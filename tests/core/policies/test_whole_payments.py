@@ -1,0 +1,389 @@
+"""Payments in whole: gross, fee and settlement; what each invoice gets; outside the processor; of nobody; between entities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.core.builders import ANN, NOON, RULES, at, eur, invoice, payment, settled, usd, with_entity, world
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.policies.rules import Route
+
+GUESTS = e.Customer("stripe:cus_guests", "Guests")
+BILL = invoice(usd(9900))
+BOTH_BOOKS = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe")))
+
+
+def test_a_payment_is_gross_its_fee_an_entry_of_the_processors_journal_and_its_invoice_matched() -> None:
+    books = world()
+    books.decide(BILL)
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+post_entry fee_stripe.txn_1 (US in odoo, for stripe:cus_A, batch)
+  2026-03-10 in stripe "fee of stripe:txn_1"
+  fees 3.17 USD "fee"
+  clearing:stripe -3.17 USD "stripe:txn_1"
+  makes entry/fee.stripe:txn_1
+match invoice/stripe:in_1 with payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(payment(usd(9900), ("stripe:in_1", 9900), fee=317)) == expected
+
+
+def test_a_payment_settled_in_another_currency_says_what_the_balance_moved_by() -> None:
+    # 100.00 EUR paid, 108.00 USD on the balance: the dollars' owner has the money.
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 100.00 EUR in on 2026-03-10 by clearing:stripe, settled as 108.00 USD
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+post_entry fee_stripe.txn_1 (US in odoo, for stripe:cus_A, batch)
+  2026-03-10 in stripe "fee of stripe:txn_1"
+  fees 3.00 USD "fee"
+  clearing:stripe -3.00 USD "stripe:txn_1"
+  makes entry/fee.stripe:txn_1"""
+    assert world().tell(payment(eur(10000), settlement=settled(usd(10800), fee=300))) == expected
+
+
+def test_a_payment_outside_the_processor_has_no_fee_and_goes_by_its_account() -> None:
+    books = world()
+    books.decide(BILL)
+    paid = payment(usd(9900), ("stripe:in_1", 9900), settlement=None, is_out_of_band=True, occurred_at=at("2026-03-15 12:00"))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-15 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+match invoice/stripe:in_1 with payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(paid) == expected
+
+
+def test_money_outside_the_processor_is_of_the_entity_that_billed_it() -> None:
+    rules = replace(RULES, routes=(Route("DE", "stripe", country="DE"), Route("US", "stripe")))
+    books = world(rules=rules)
+    bill = invoice(usd(9900), customer_country="DE")
+    books.decide(bill)
+    paid = payment(usd(9900), ("stripe:in_1", 9900), settlement=None, is_out_of_band=True)
+    expected = """\
+post_payment payment_stripe.ch_1 (DE in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-10 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+match invoice/stripe:in_1 with payment/stripe:ch_1: 99.00 USD (DE in odoo, for stripe:cus_A)"""
+    assert books.tell(paid) == expected
+    expected = """\
+post_payment payment_stripe.ch_2 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-10 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_2"""
+    assert books.tell(replace(paid, id="stripe:ch_2", applications=())) == expected
+
+
+def test_a_payment_of_several_invoices_waits_for_those_it_does_not_know() -> None:
+    books = world()
+    books.decide(BILL)
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 100.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+post_entry fee_stripe.txn_1 (US in odoo, for stripe:cus_A, batch)
+  2026-03-10 in stripe "fee of stripe:txn_1"
+  fees 3.17 USD "fee"
+  clearing:stripe -3.17 USD "stripe:txn_1"
+  makes entry/fee.stripe:txn_1
+match invoice/stripe:in_1 with payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)
+waits for invoice/stripe:in_2"""
+    assert books.tell(payment(usd(10000), ("stripe:in_1", 9900), ("stripe:in_2", 100), fee=317)) == expected
+
+
+def test_a_payment_of_a_draft_waits_for_it_to_be_issued() -> None:
+    books = world(invoice(usd(9900), state=e.InvoiceState.DRAFT, issued_at=None))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+waits for invoice/stripe:in_1"""
+    assert books.tell(payment(usd(9900), ("stripe:in_1", 9900))) == expected
+    books.know(invoice(usd(9900), state=e.InvoiceState.DELETED, issued_at=None))
+    assert books.tell(payment(usd(9900), ("stripe:in_1", 9900))) == "still post_payment payment_stripe.ch_1"
+
+
+def test_money_one_entity_receives_for_anothers_invoice_is_owed_to_it_in_both_books() -> None:
+    books = world(rules=BOTH_BOOKS)
+    books.decide(BILL)
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 100.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+post_entry intercompany_payer_stripe.ch_1-stripe.in_1-d53a9e08 (US in odoo, for stripe:cus_A)
+  2026-03-10 in general "between US and DE: stripe:ch_1+stripe:in_1"
+  receivable 99.00 USD stripe:cus_A
+  intercompany:DE -99.00 USD
+  needs customer/stripe:cus_A
+  makes entry/intercompany_payer.stripe:ch_1+stripe:in_1
+post_entry intercompany_owner_stripe.ch_1-stripe.in_1-d53a9e08 (DE in odoo, for stripe:cus_A)
+  2026-03-10 in general "between US and DE: stripe:ch_1+stripe:in_1"
+  intercompany:US 99.00 USD
+  receivable -99.00 USD stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/intercompany_owner.stripe:ch_1+stripe:in_1
+match entry/intercompany_payer.stripe:ch_1+stripe:in_1 with payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)
+match invoice/stripe:in_1 with entry/intercompany_owner.stripe:ch_1+stripe:in_1: 99.00 USD (DE in odoo, for stripe:cus_A)"""
+    assert books.tell(payment(usd(10000), ("stripe:in_1", 9900))) == expected
+
+
+def test_money_of_nobody_is_a_case_unless_a_customer_is_declared_for_it() -> None:
+    nobodys = payment(usd(5000), customer_id="", fee=175)
+    expected = """\
+case missing_mandatory_field decide.customer_missing, US 50.00 USD
+  payment/stripe:ch_1 names no customer, and no document it belongs to does.
+  Make a customer for such money at the source (for example one named Guests), set collecting_customer = "<source>:<its id>" under
+    [entities.US] (for example "stripe:cus_123"), and start again.
+  goes on with entity/US/collecting_customer"""
+    assert world().tell(nobodys) == expected
+    declared = with_entity(RULES, "US", collecting_customer=GUESTS.id)
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_guests)
+  stripe:cus_guests: 50.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_guests
+  makes payment/stripe:ch_1
+post_entry fee_stripe.txn_1 (US in odoo, for stripe:cus_guests, batch)
+  2026-03-10 in stripe "fee of stripe:txn_1"
+  fees 1.75 USD "fee"
+  clearing:stripe -1.75 USD "stripe:txn_1"
+  makes entry/fee.stripe:txn_1"""
+    assert world(GUESTS, rules=declared).tell(nobodys) == expected
+    paid_by_hand = replace(nobodys, settlement=None, is_out_of_band=True)
+    expected = """\
+case missing_mandatory_field decide.customer_missing, 50.00 USD
+  payment/stripe:ch_1 names no customer, and no document it belongs to does.
+  Name a customer at the source. An invoice of an account without a customer is not supported: book it by hand, then waive this
+    case."""
+    assert world(GUESTS, rules=declared).tell(paid_by_hand) == expected
+
+
+def test_a_payment_that_an_unknown_invoice_may_tell_the_customer_of_waits_for_it() -> None:
+    declared = with_entity(RULES, "US", collecting_customer=GUESTS.id)
+    books = world(GUESTS, rules=declared)
+    state = payment(usd(9900), ("stripe:in_1", 9900), customer_id="")
+    assert books.tell(state) == "waits for invoice/stripe:in_1"
+    books.know(replace(BILL, customer_id=""))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_guests)
+  stripe:cus_guests: 99.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_guests
+  makes payment/stripe:ch_1"""
+    assert books.tell(state) == expected
+
+
+def test_a_payment_applied_for_more_than_it_is_and_one_that_moved_something_else_are_refused() -> None:
+    books = world(BILL)
+    expected = """\
+case amount_mismatch decide.parts_differ, without money
+  payment/stripe:ch_1 does not add up: payment stripe:ch_1 of 50.00 USD is applied for more than it is.
+  Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
+    assert books.tell(payment(usd(5000), ("stripe:in_1", 5001))) == expected
+    expected = """\
+case amount_mismatch decide.parts_differ, without money
+  payment/stripe:ch_1 does not add up: balance transaction stripe:txn_1 moved 49.99 USD, the payment or refund is of 50.00 USD.
+  Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
+    assert books.tell(payment(usd(5000), settlement=settled(usd(4999)))) == expected
+
+
+def test_a_payment_of_a_merged_customer_is_the_survivors() -> None:
+    books = world(e.Customer("stripe:cus_B", "Bob", merged_into=ANN.id))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 50.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1"""
+    assert books.tell(payment(usd(5000), customer_id="stripe:cus_B")) == expected
+    assert books.tell(payment(usd(5000), id="stripe:ch_2", customer_id="stripe:cus_C")) == "waits for customer/stripe:cus_C"
+
+
+def test_a_debt_the_invoice_collects_is_paid_first() -> None:
+    # 99.00 and an old debt of 50.00: of 60.00 the debt takes 50.00.
+    bill = replace(BILL, starting_balance=usd(5000), ending_balance=usd(0), paid_parts=(e.PaidPart("inpay_1", usd(6000)),))
+    books = world()
+    books.decide(bill)
+    paid = payment(usd(6000), applications=(e.Application("stripe:in_1", usd(6000), "inpay_1"),))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 60.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+match invoice/stripe:in_1 with payment/stripe:ch_1: 10.00 USD (US in odoo, for stripe:cus_A)
+match entry/balance.stripe:in_1 with payment/stripe:ch_1: 50.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(paid) == expected
+
+
+def test_a_part_payment_waits_until_the_invoice_tells_which_part_it_is() -> None:
+    bill = replace(BILL, paid_parts=(e.PaidPart("inpay_1", usd(6000)),))
+    books = world()
+    books.decide(bill)
+    second = payment(usd(3000), applications=(e.Application("stripe:in_1", usd(3000), "inpay_2"),))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 30.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1
+waits for invoice/stripe:in_1"""
+    assert books.tell(second) == expected
+    last = payment(usd(3900), id="stripe:ch_2", applications=(e.Application("stripe:in_1", usd(3900), "inpay_3"),))
+    expected = """\
+post_payment payment_stripe.ch_2 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 39.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_2
+match invoice/stripe:in_1 with payment/stripe:ch_2: 39.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(last) == expected
+
+
+FIRST = "stripe:oob_in_1"
+
+
+def cheque(amount: int, day: int, *, earlier: int = 0, id: str = FIRST) -> e.Payment:
+    """Return one part of what was paid outside the processor on an invoice."""
+    applied = (e.Application("stripe:in_1", usd(amount)),)
+    paid = e.Payment(id, ANN.id, e.PaymentState.SUCCEEDED, usd(amount), at(f"2026-03-{day} 12:00"), applied, is_out_of_band=True)
+    return replace(paid, earlier_parts=usd(earlier), first_part_id=FIRST)
+
+
+def test_a_sum_paid_outside_the_processor_that_grows_is_booked_for_what_it_grew_by() -> None:
+    books = world()
+    books.decide(replace(BILL, paid_out_of_band=usd(9900)))
+    expected = """\
+post_payment payment_stripe.oob_in_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 40.00 USD in on 2026-03-11 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:oob_in_1
+match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(cheque(4000, 11)) == expected
+    expected = """\
+still post_payment payment_stripe.oob_in_1
+post_payment payment_stripe.oob_in_1.2 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 59.00 USD in on 2026-03-20 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:oob_in_1.2
+still match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD
+match invoice/stripe:in_1 with payment/stripe:oob_in_1.2: 59.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(cheque(9900, 20)) == expected
+    expected = """\
+still post_payment payment_stripe.oob_in_1
+still post_payment payment_stripe.oob_in_1.2
+still match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD
+still match invoice/stripe:in_1 with payment/stripe:oob_in_1.2: 59.00 USD"""
+    assert books.tell(cheque(9900, 21)) == expected
+    assert books.tell(cheque(5900, 20, earlier=4000, id=f"{FIRST}.2nd")) == "ignored: booked_with_what_was_paid_before"
+
+
+def test_a_sum_paid_outside_the_processor_that_shrank_says_by_how_much() -> None:
+    books = world()
+    books.decide(replace(BILL, paid_out_of_band=usd(3000)))
+    books.decide(cheque(4000, 11))
+    expected = """\
+case amount_mismatch decide.changed_after_posting, US 10.00 USD
+  payment/stripe:oob_in_1, paid outside the processor, is 30.00 USD at the source now; 40.00 USD of it was sent to odoo before.
+  Look which is right: correct it at the source, or undo 10.00 USD of the payment in the target and waive this case."""
+    assert books.tell(cheque(3000, 12)) == expected
+
+
+def test_a_cheque_for_an_invoice_that_is_not_issued_waits_for_it() -> None:
+    books = world(invoice(usd(9900), state=e.InvoiceState.DRAFT, issued_at=None))
+    expected = """\
+post_payment payment_stripe.oob_in_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 40.00 USD in on 2026-03-11 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:oob_in_1
+waits for invoice/stripe:in_1"""
+    assert books.tell(cheque(4000, 11)) == expected
+
+
+def test_credit_of_an_overpaid_invoice_is_matched_with_what_its_payments_have_left() -> None:
+    # 60.00 and 60.00 on 99.00: the second one has 21.00 left.
+    parts = (e.PaidPart("inpay_1", usd(6000), NOON, "stripe:ch_1"), e.PaidPart("inpay_2", usd(6000), NOON, "stripe:ch_2"))
+    bill = replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
+    credit = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), at("2026-03-12 12:00"), "", True, "stripe:in_1")
+    books = world()
+    assert books.tell(credit) == "waits for invoice/stripe:in_1"
+    books.know(replace(bill, amount_overpaid=None))
+    expected = """\
+post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
+  2026-03-12 in general "customer balance, paid in"
+  customer_credit -21.00 USD stripe:cus_A
+  receivable 21.00 USD stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/paid_credit.stripe:cb_1
+waits for invoice/stripe:in_1"""
+    assert books.tell(credit) == expected
+    books.decide(bill)
+    expected = """\
+still post_entry paid_credit_stripe.cb_1
+waits for payment/stripe:ch_2"""
+    assert books.tell(credit) == expected
+    for number in (1, 2):
+        applied = (e.Application("stripe:in_1", usd(6000), f"inpay_{number}"),)
+        books.decide(payment(usd(6000), id=f"stripe:ch_{number}", applications=applied))
+    expected = """\
+still post_entry paid_credit_stripe.cb_1
+match entry/paid_credit.stripe:cb_1 with payment/stripe:ch_2: 21.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(credit) == expected
+
+
+def test_credit_paid_ahead_and_taken_back_is_an_entry_alone() -> None:
+    ahead = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-5000), NOON, "prepaid", True)
+    books = world()
+    expected = """\
+post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
+  2026-03-10 in general "prepaid"
+  customer_credit -50.00 USD stripe:cus_A
+  receivable 50.00 USD stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/paid_credit.stripe:cb_1"""
+    assert books.tell(ahead) == expected
+    expected = """\
+post_entry paid_credit_stripe.cb_2 (US in odoo, for stripe:cus_A)
+  2026-03-10 in general "customer balance, paid in"
+  customer_credit 50.00 USD stripe:cus_A
+  receivable -50.00 USD stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/paid_credit.stripe:cb_2"""
+    assert books.tell(replace(ahead, id="stripe:cb_2", amount=usd(5000), description="")) == expected
+
+
+def test_credit_of_what_another_entity_received_goes_through_both_books() -> None:
+    # Germany bills 100.00 EUR, the dollar balance of the US takes 150.00 EUR: 50.00 are the customer's credit in Germany.
+    part = e.PaidPart("inpay_1", eur(15000), None, "stripe:ch_1")
+    bill = invoice(eur(10000), state=e.InvoiceState.PAID, paid_parts=(part,), amount_overpaid=eur(5000), amount_paid=eur(10000))
+    received = payment(eur(15000), applications=(e.Application("stripe:in_1", eur(15000), "inpay_1"),), settlement=settled(usd(16000)))
+    credit = e.CustomerCredit("stripe:cb_1", ANN.id, eur(-5000), at("2026-03-12 12:00"), "", True, "stripe:in_1")
+    books = world(rules=BOTH_BOOKS)
+    books.decide(replace(bill, amount_remaining=eur(0)))
+    books.decide(received)
+    expected = """\
+post_entry paid_credit_stripe.cb_1 (DE in odoo, for stripe:cus_A)
+  2026-03-12 in general "customer balance, paid in"
+  customer_credit -50.00 EUR stripe:cus_A
+  receivable 50.00 EUR stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/paid_credit.stripe:cb_1
+post_entry intercompany_payer_stripe.ch_1-stripe.cb_1-3e43b410 (US in odoo, for stripe:cus_A)
+  2026-03-12 in general "between US and DE: stripe:ch_1+stripe:cb_1"
+  receivable 50.00 EUR stripe:cus_A
+  intercompany:DE -50.00 EUR
+  needs customer/stripe:cus_A
+  makes entry/intercompany_payer.stripe:ch_1+stripe:cb_1
+post_entry intercompany_owner_stripe.ch_1-stripe.cb_1-3e43b410 (DE in odoo, for stripe:cus_A)
+  2026-03-12 in general "between US and DE: stripe:ch_1+stripe:cb_1"
+  intercompany:US 50.00 EUR
+  receivable -50.00 EUR stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/intercompany_owner.stripe:ch_1+stripe:cb_1
+match entry/intercompany_payer.stripe:ch_1+stripe:cb_1 with payment/stripe:ch_1: 50.00 EUR (US in odoo, for stripe:cus_A)
+match entry/paid_credit.stripe:cb_1 with entry/intercompany_owner.stripe:ch_1+stripe:cb_1: 50.00 EUR (DE in odoo, for
+    stripe:cus_A)"""
+    assert books.tell(credit) == expected
