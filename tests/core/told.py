@@ -58,6 +58,8 @@ def _command(command: Command, *, is_new: bool) -> Iterator[str]:
             what = f"unmatch {debit} from {credit}"
         case _:
             what = f"{command.kind.value} {command.external_key}"
+    if isinstance(command.arguments, UpsertCustomer | UpsertProduct):
+        what = f"{what} of {command.target}"
     if not is_new:
         yield f"still {what}"
         return
@@ -90,12 +92,20 @@ def _arguments(command: Command) -> Iterator[str]:
             yield f'{entry.accounting_on} in {entry.journal} "{entry.memo}"'
             for line in entry.lines:
                 yield _words(line.account, line.amount, line.description and f'"{line.description}"', line.customer_id, line.company_amount)
-        case UpsertCustomer(customer):
-            yield f"{customer}"
-        case UpsertProduct() as product:
-            yield f"{product}"
+        case UpsertCustomer() | UpsertProduct() as master:
+            yield ", ".join(_given(master))
         case _:
             pass
+
+
+def _given(value: object) -> Iterator[str]:
+    """Yield the fields of a value that are not as by default, by their names."""
+    for field in fields(value):  # type: ignore[arg-type]
+        given = getattr(value, field.name)
+        if is_dataclass(given):
+            yield from _given(given)
+        elif given != field.default:
+            yield f"{field.name} {given}"
 
 
 def _line(line: DocumentLine) -> str:

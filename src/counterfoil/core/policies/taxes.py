@@ -58,14 +58,22 @@ def target_tax(draft: Draft, entity: EntityRules, tax: e.LineTax) -> str | None:
 
 
 def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...]) -> Problem:
-    named = keys or (f"|{'inclusive' if tax.is_inclusive else 'exclusive'}",)
-    wanted = next((key for key in reversed(named) if key.split("|")[0] != tax.reason or not tax.amount), named[-1])
-    released = tuple(MappingKey(MappingKind.TAX, entity.name, key).dependency for key in named if key != wanted)
+    if not keys:
+        return Problem(
+            CaseClass.UNMAPPED_TAX,
+            "decide.tax_unmapped",
+            f"A tax of {tax.amount} on {tax.taxable} names no rate, percentage or reason by which entity {entity.name} could map it.",
+            "Correct it at the source: no mapping can match it.",
+            abs(tax.amount),
+            entity=entity.name,
+        )
+    wanted = next((key for key in reversed(keys) if key.split("|")[0] != tax.reason or not tax.amount), keys[-1])
+    released = tuple(MappingKey(MappingKind.TAX, entity.name, key).dependency for key in keys if key != wanted)
     return Problem(
         CaseClass.UNMAPPED_TAX,
         "decide.tax_unmapped",
         f"Entity {entity.name} maps the tax {wanted} to no tax of {entity.target}.",
-        f'Map tax "{wanted}" of entity {entity.name} to the tax of the target that computes it (also possible: {", ".join(named)}).',
+        f'Map tax "{wanted}" of entity {entity.name} to the tax of the target that computes it (also possible: {", ".join(keys)}).',
         abs(tax.amount),
         MappingKey(MappingKind.TAX, entity.name, wanted).dependency,
         released,
