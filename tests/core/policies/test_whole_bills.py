@@ -204,7 +204,7 @@ def test_a_void_of_an_invoice_credited_whole_has_nothing_left_to_reverse() -> No
     assert books.tell(gone) == "still post_invoice invoice_stripe.in_1"
 
 
-def test_an_uncollectible_invoice_is_written_off_for_what_is_open_and_what_is_paid_takes_it_back() -> None:
+def test_an_uncollectible_invoice_is_written_off_for_what_is_open_and_anew_when_that_changes() -> None:
     books = world()
     books.decide(payment(usd(3900), ("stripe:in_1", 3900)))
     expected = """\
@@ -249,6 +249,13 @@ match invoice/stripe:in_1 with entry/bad_debt.stripe:in_1.2: 20.00 USD (US in od
   needs unmatch/invoice/stripe:in_1+entry/bad_debt.stripe:in_1
   makes match/invoice/stripe:in_1+entry/bad_debt.stripe:in_1.2"""
     assert books.tell(part, when=JUNE) == expected
+
+
+def test_a_second_write_off_is_taken_back_by_its_own_number() -> None:
+    books = world()
+    books.decide(payment(usd(3900), ("stripe:in_1", 3900)))
+    books.decide(LOST)
+    books.decide(replace(LOST, amount_remaining=usd(2000), number="A-1"), when=JUNE)
     paid = replace(LOST, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-07-01 12:00"))
     expected = """\
 still post_invoice invoice_stripe.in_1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.core.builders import RULES, at, credit_note, invoice, payment, refund, settled, usd, with_entity, world
+from tests.core.builders import RULES, World, at, credit_note, invoice, payment, refund, settled, usd, with_entity, world
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.policies.rules import Route
@@ -74,11 +74,21 @@ match refund/stripe:re_1 with payment/reversal.stripe:re_1: 25.00 USD (US in odo
     assert books.tell(back) == expected
 
 
-def test_a_refund_booked_to_the_refunds_account_is_taken_back_by_a_later_note_and_by_its_return() -> None:
-    # 100.00 refunded; a note of 40.00 comes later; then all of it comes back.
+LATE = credit_note(usd(4000), refund_ids=("stripe:re_1",), issued_at=MAY, number="C-1")
+CREDITED = refund(usd(10000), credit_note_id="stripe:cn_1")
+
+
+def uncredited() -> World:
+    """Return a world in which 100.00 were sold and paid, and refunds without a credit note go to their account."""
     books = world(rules=ACCOUNT)
     books.decide(invoice(usd(10000)))
     books.decide(payment(usd(10000), ("stripe:in_1", 10000)))
+    return books
+
+
+def test_a_refund_booked_to_the_refunds_account_is_taken_back_by_a_later_note() -> None:
+    # 100.00 refunded; a note of 40.00 comes later.
+    books = uncredited()
     expected = """\
 post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 100.00 USD out on 2026-03-12 by clearing:stripe
@@ -93,7 +103,6 @@ post_entry refund_uncredited_stripe.re_1 (US in odoo, for stripe:cus_A)
 match refund/stripe:re_1 with entry/refund_uncredited.stripe:re_1: 100.00 USD (US in odoo, for stripe:cus_A)
   makes match/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1"""
     assert books.tell(refund(usd(10000))) == expected
-    note = credit_note(usd(4000), refund_ids=("stripe:re_1",), issued_at=MAY, number="C-1")
     expected = """\
 post_credit_note credit_note_stripe.cn_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 40.00 USD, of which tax 0.00 USD
@@ -110,15 +119,21 @@ post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691 (US in odoo, f
   makes entry/refund_credited_later.stripe:re_1+stripe:cn_1
 match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 40.00 USD (US in odoo, for stripe:cus_A)
   makes match/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1"""
-    assert books.tell(note) == expected
-    credited = refund(usd(10000), credit_note_id="stripe:cn_1")
+    assert books.tell(LATE) == expected
     expected = """\
 still post_payment refund_stripe.re_1
 still post_entry refund_uncredited_stripe.re_1
 still match refund/stripe:re_1 with entry/refund_uncredited.stripe:re_1: 100.00 USD
 still post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691
 still match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 40.00 USD"""
-    assert books.tell(credited) == expected
+    assert books.tell(CREDITED) == expected
+
+
+def test_a_refund_booked_to_the_refunds_account_that_comes_back_leaves_nothing_there() -> None:
+    # 40.00 of 100.00 were credited later; then all of it comes back: 40.00 by the note's entry, 60.00 by one of its own.
+    books = uncredited()
+    for state in (refund(usd(10000)), LATE, CREDITED):
+        books.decide(state)
     back = settled(usd(10000), id="stripe:txn_b", when=JUNE)
     expected = """\
 still post_payment refund_stripe.re_1
@@ -153,17 +168,24 @@ match entry/refund_uncredited_return.stripe:re_1 with entry/refund_uncredited.st
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 100.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1,
     unmatch/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1"""
-    assert books.tell(replace(credited, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(CREDITED, state=e.RefundState.FAILED, reversal=back)) == expected
 
 
-def test_a_refund_for_anothers_credit_note_goes_through_both_books_there_and_back() -> None:
-    # Germany credits 30.00 USD; the dollar balance of the US gives them back; then they return.
+def of_two_entities() -> World:
+    """Return a world in which Germany credits 30.00 USD that the dollar balance of the US received."""
     rules = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe")))
     books = world(rules=rules)
     books.decide(invoice(usd(9900)))
     books.decide(payment(usd(9900), ("stripe:in_1", 9900)))
     books.decide(credit_note(usd(3000), refund_ids=("stripe:re_1",)))
-    given = refund(usd(3000), credit_note_id="stripe:cn_1")
+    return books
+
+
+GIVEN = refund(usd(3000), credit_note_id="stripe:cn_1")
+
+
+def test_a_refund_for_anothers_credit_note_goes_through_both_books() -> None:
+    books = of_two_entities()
     expected = """\
 post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 30.00 USD out on 2026-03-12 by clearing:stripe
@@ -185,7 +207,12 @@ match refund/stripe:re_1 with entry/intercompany_payer.stripe:re_1+stripe:cn_1: 
   makes match/refund/stripe:re_1+entry/intercompany_payer.stripe:re_1+stripe:cn_1
 match entry/intercompany_owner.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 30.00 USD (DE in odoo, for stripe:cus_A)
   makes match/entry/intercompany_owner.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1"""
-    assert books.tell(given) == expected
+    assert books.tell(GIVEN) == expected
+
+
+def test_a_refund_for_anothers_credit_note_that_comes_back_does_so_in_both_books() -> None:
+    books = of_two_entities()
+    books.decide(GIVEN)
     back = settled(usd(3000), fee=10, id="stripe:txn_b", when=MAY)
     expected = """\
 still post_payment refund_stripe.re_1
@@ -228,7 +255,7 @@ match entry/intercompany_owner.stripe:re_1+stripe:cn_1 with entry/intercompany_r
   needs unmatch/entry/intercompany_owner.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 30.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/intercompany_payer.stripe:re_1+stripe:cn_1"""
-    assert books.tell(replace(given, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(GIVEN, state=e.RefundState.FAILED, reversal=back)) == expected
 
 
 def test_a_refund_waits_for_what_it_needs_to_know() -> None:
