@@ -1,10 +1,10 @@
-"""Reading an entity's catalog from Odoo: again when it has aged or something is missed; its rates whenever they are to be used."""
+"""Reading an entity's catalog from Odoo: again when it has aged or a batch misses something; its rates whenever they are to be used."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,24 +28,61 @@ from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError
 
 _STATE_KEY = "odoo.catalog"
-REFRESH_AFTER = timedelta(seconds=30)
-"""How old a catalog must be before a miss reads it again."""
+_READINGS_KEY = "odoo.catalog.readings"
 COMPANIES_NAMED_MAX = 20
 
 
-async def company_catalog(ctx: Context, session: Session, entity: str, *, is_fresh: bool = False) -> CompanyCatalog:
-    """Return an entity's catalog, at most ``catalog_cache_s`` old; ``is_fresh`` asks for one at most 30 s old.
+@dataclass(slots=True)
+class _Readings:
+    """How many catalogs this process has read of a connection, and the number of each entity's last one; one is read at a time."""
+
+    count: int = 0
+    last: dict[str, int] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def _readings(ctx: Context) -> _Readings:
+    found: _Readings = ctx.state.setdefault(_READINGS_KEY, _Readings())
+    return found
+
+
+def readings_so_far(ctx: Context) -> int:
+    """Return the mark of a batch that begins: see ``read_since``."""
+    return _readings(ctx).count
+
+
+async def company_catalog(ctx: Context, session: Session, entity: str) -> CompanyCatalog:
+    """Return an entity's catalog, at most ``catalog_cache_s`` old.
 
     Raises RejectedError if the entity is not configured or its company is not found.
     """
-    cache: dict[str, CompanyCatalog] = ctx.state.setdefault(_STATE_KEY, {})
-    known = cache.get(entity)
-    age_max = timedelta(seconds=session.settings.catalog_cache_s)
-    if known is not None and ctx.clock.now() - known.read_at < (min(REFRESH_AFTER, age_max) if is_fresh else age_max):
+    known = _known(ctx, entity)
+    if known is not None and ctx.clock.now() - known.read_at < timedelta(seconds=session.settings.catalog_cache_s):
         return known
-    found = await read_catalog(session, entity, ctx.clock.now())
-    cache[entity] = found
-    return found
+    return await read_since(ctx, session, entity, readings_so_far(ctx))
+
+
+async def read_since(ctx: Context, session: Session, entity: str, mark: int) -> CompanyCatalog:
+    """Return an entity's catalog as it was read after the mark, for a batch that misses something in an older one.
+
+    So what somebody made in Odoo a moment before is found, and a batch costs one reading, however much of it, and in how many chunks, is
+    missed. Raises as ``company_catalog``.
+    """
+    readings = _readings(ctx)
+    async with readings.lock:
+        known = _known(ctx, entity)
+        if known is not None and readings.last.get(entity, 0) > mark:
+            return known
+        found = await read_catalog(session, entity, ctx.clock.now())
+        readings.count += 1
+        readings.last[entity] = readings.count
+        ctx.state.setdefault(_STATE_KEY, {})[entity] = found
+        return found
+
+
+def _known(ctx: Context, entity: str) -> CompanyCatalog | None:
+    cache: dict[str, CompanyCatalog] = ctx.state.setdefault(_STATE_KEY, {})
+    return cache.get(entity)
 
 
 async def current_rates(ctx: Context, session: Session, company: CompanyCatalog) -> CompanyCatalog:

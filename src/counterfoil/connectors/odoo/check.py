@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.catalog_read import company_catalog
+from counterfoil.connectors.odoo.catalog_read import read_since, readings_so_far
 from counterfoil.connectors.odoo.check_journals import journal_findings
 from counterfoil.connectors.odoo.check_taxes import tax_findings
 from counterfoil.connectors.odoo.detect import Session, connect
@@ -121,7 +121,7 @@ async def _may(session: Session, model: str, operation: str) -> bool | None:
 
 async def _entity_findings(ctx: Context, session: Session, entity: str, currency: str, requirements: Requirements) -> list[Finding]:
     try:
-        company = await company_catalog(ctx, session, entity, is_fresh=True)
+        company = await read_since(ctx, session, entity, readings_so_far(ctx))
     except RejectedError as error:
         return [Finding(Severity.ERROR, error.code, str(error), "Map the entity to a company the user may use", entity)]
     accounts = requirements.accounts.get(entity, ())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.batches import by_entity, in_chunks, waiting
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_read import readings_so_far
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.document_lines import wrong_documents
 from counterfoil.connectors.odoo.document_rows import DocumentPlan, Known, columns, plan_document
@@ -25,15 +26,17 @@ from counterfoil.kit.errors import RejectedError
 async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
     """Post the documents and return one outcome per command. Safe to send again: see ``moves``."""
     session = await connect(ctx)
-    settings = session.settings
+    settings, mark = session.settings, readings_so_far(ctx)
 
     async def send_chunk(commands: Sequence[Command]) -> Sequence[Outcome]:
-        return [outcome for part in by_entity(commands).values() for outcome in await _send_entity(ctx, session, part, bindings)]
+        return [outcome for part in by_entity(commands).values() for outcome in await _send_entity(ctx, session, part, bindings, mark)]
 
     return await in_chunks(batch, settings.document_batch_size, settings.concurrency, send_chunk)
 
 
-async def _send_entity(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:
+async def _send_entity(
+    ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], mark: int
+) -> list[Outcome]:
     known = Known(bindings, await mapped_products(ctx, session, commands), session.settings.namespace)
     ledger = moves.Ledger()
 
@@ -41,7 +44,7 @@ async def _send_entity(ctx: Context, session: Session, commands: Sequence[Comman
         return plan_document(command, company, known)
 
     company = await moves.books_for(ctx, session, commands)
-    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
+    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger, mark)
     loaded = await moves.load_moves(session, company, columns(company), plans)
     await _load_again(ctx, session, company, plans, known, loaded, ledger)
     for plan in plans:

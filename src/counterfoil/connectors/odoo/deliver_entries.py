@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.batches import by_entity, in_chunks
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
+from counterfoil.connectors.odoo.catalog_read import readings_so_far
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.entry_rows import COLUMNS, EntryPlan, plan_entry
 from counterfoil.connectors.odoo.partners import customers_of, named_in
@@ -21,12 +22,11 @@ EntryOf = Callable[[Command, CompanyCatalog], PostEntry]
 async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
     """Post the entries and return one outcome per command. Safe to send again: see ``moves``."""
     session = await connect(ctx)
-    settings = session.settings
+    settings, mark = session.settings, readings_so_far(ctx)
 
     async def send_chunk(commands: Sequence[Command]) -> Sequence[Outcome]:
-        return [
-            outcome for part in by_entity(commands).values() for outcome in await send_entries(ctx, session, part, bindings, _entry_itself)
-        ]
+        parts = by_entity(commands).values()
+        return [outcome for part in parts for outcome in await send_entries(ctx, session, part, bindings, _entry_itself, mark)]
 
     return await in_chunks(batch, settings.entry_batch_size, settings.concurrency, send_chunk)
 
@@ -39,9 +39,9 @@ def _entry_itself(command: Command, company: CompanyCatalog) -> PostEntry:
 
 
 async def send_entries(
-    ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], entry_of: EntryOf
+    ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], entry_of: EntryOf, mark: int
 ) -> list[Outcome]:
-    """Post the entries the commands of one entity call for."""
+    """Post the entries the commands of one entity call for. ``mark``: of the batch, see ``moves.plan_all``."""
     ledger = moves.Ledger()
     namespace = session.settings.namespace
 
@@ -51,7 +51,7 @@ async def send_entries(
     def build(command: Command, company: CompanyCatalog) -> EntryPlan:
         return plan_entry(command, entry_of(command, company), company, customers, namespace)
 
-    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
+    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger, mark)
     loaded = await moves.load_moves(session, company, COLUMNS, plans)
     for plan in plans:
         refusal = loaded.refused.get(plan.command.id)

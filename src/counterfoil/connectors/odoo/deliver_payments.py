@@ -10,7 +10,7 @@ from counterfoil.connectors.odoo import moves
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.batches import after_a_write, by_entity, done, in_chunks
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.catalog_read import company_catalog
+from counterfoil.connectors.odoo.catalog_read import company_catalog, readings_so_far
 from counterfoil.connectors.odoo.deliver_entries import send_entries
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.load import Table, load
@@ -41,23 +41,27 @@ async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, st
     Safe to send again: payments are inserted only if absent, and only drafts are posted.
     """
     session = await connect(ctx)
-    settings = session.settings
+    settings, mark = session.settings, readings_so_far(ctx)
 
     async def send_chunk(commands: Sequence[Command]) -> Sequence[Outcome]:
-        return [outcome for part in by_entity(commands).values() for outcome in await _send_entity(ctx, session, part, bindings)]
+        return [outcome for part in by_entity(commands).values() for outcome in await _send_entity(ctx, session, part, bindings, mark)]
 
     return await in_chunks(batch, settings.document_batch_size, settings.concurrency, send_chunk)
 
 
-async def _send_entity(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:
+async def _send_entity(
+    ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], mark: int
+) -> list[Outcome]:
     company = await company_catalog(ctx, session, commands[0].entity)
     entries = [command for command in commands if is_entry(payment_of(command), company)]
     payments = [command for command in commands if not is_entry(payment_of(command), company)]
-    found = await send_entries(ctx, session, entries, bindings, as_entry) if entries else []
-    return found + (await _send_payments(ctx, session, payments, bindings) if payments else [])
+    found = await send_entries(ctx, session, entries, bindings, as_entry, mark) if entries else []
+    return found + (await _send_payments(ctx, session, payments, bindings, mark) if payments else [])
 
 
-async def _send_payments(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:
+async def _send_payments(
+    ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], mark: int
+) -> list[Outcome]:
     ledger = moves.Ledger()
     namespace = session.settings.namespace
 
@@ -67,7 +71,7 @@ async def _send_payments(ctx: Context, session: Session, commands: Sequence[Comm
     def build(command: Command, company: CompanyCatalog) -> PaymentPlan:
         return plan_payment(command, company, customers, namespace)
 
-    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger)
+    company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger, mark)
     table = Table("account.payment", columns(session.dialect), is_insert_only=True, context=quiet(session, company.context))
     loaded = await load(session, table, [plan.row for plan in plans])
     for plan in plans:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write, done, refused, waiting
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.catalog_read import company_catalog, current_rates
+from counterfoil.connectors.odoo.catalog_read import company_catalog, current_rates, read_since
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.entry_lines import lines_difference, read_items
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
@@ -83,12 +83,15 @@ def is_foreign(arguments: Arguments, currency: str) -> bool:
 
 
 async def plan_all(
-    ctx: Context, session: Session, company: CompanyCatalog, commands: Sequence[Command], build: Build[Q], ledger: Ledger
+    ctx: Context, session: Session, company: CompanyCatalog, commands: Sequence[Command], build: Build[Q], ledger: Ledger, mark: int
 ) -> tuple[CompanyCatalog, list[Q]]:
-    """Build the plan of every command of one entity; what cannot be resolved is looked up afresh once, then refused or waits."""
+    """Build the plan of every command of one entity; what cannot be resolved is looked up afresh once, then refused or waits.
+
+    ``mark``: of the batch (``readings_so_far`` when it began); what is missed in books read since then is not looked up again.
+    """
     plans, missed = _built(commands, company, build, ledger)
     if missed:
-        company = await company_catalog(ctx, session, company.entity, is_fresh=True)
+        company = await read_since(ctx, session, company.entity, mark)
         more, still = _built([command for command, _ in missed], company, build, ledger)
         plans += more
         for command, error in still:
