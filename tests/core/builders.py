@@ -18,6 +18,7 @@ from counterfoil.core.canonical.money import Money
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Wish
+from counterfoil.core.policies.related import decided_after, decided_with, linked
 from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
 
 US = EntityRules("US", "odoo", "USD", ZoneInfo("America/New_York"))
@@ -165,7 +166,24 @@ class World:
         wishes: dict[str, dict[str, Wish]] = {}
         for (target, key), wish in self.wishes.items():
             wishes.setdefault(key, {})[target] = wish
-        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=dict(self.documents))
+        found = linked(self.objects)
+        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=dict(self.documents), links=found)
+
+    def take(self, *states: e.Entity) -> None:
+        """Take in states one after the other and decide each as the hub does, with all that is decided again with it."""
+        for state in states:
+            self.know(state)
+            self.decide_all([ref_of(state), *(ref for ref in decided_with(state) if ref in self.objects)])
+
+    def decide_all(self, refs: Iterable[ObjectRef]) -> list[tuple[ObjectRef, Decision]]:
+        """Decide known objects, and again what follows them; return the decisions in their order."""
+        agenda, found = list(refs), []
+        while agenda:
+            ref = agenda.pop(0)
+            found.append((ref, self.redecide(self.objects[ref])))
+            after = decided_after(self.view(), self.objects[ref])
+            agenda += [other for other in after if other in self.objects and other not in agenda]
+        return found
 
     def decide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
         """Take in a state, told at an instant, and decide it; commands and items are kept, each once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -12,8 +12,10 @@ from tests.core.builders import ANN, NOON, PRO, World, at, credit_note, eur, inv
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Command
 from counterfoil.core.canonical.events import EventType, Fact, ref_of
+from counterfoil.core.canonical.ids import ObjectRef
 from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
 from counterfoil.core.canonical.money import Money, allocate, total
+from counterfoil.core.policies.related import decided_with
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,13 @@ def _numbered(states: Sequence[e.Entity]) -> tuple[Fact, ...]:
     return tuple(fact(state, number) for number, state in enumerate(states, start=1))
 
 
-def play(facts: Sequence[Fact], books: World) -> World:
-    """Take in facts in this order as the hub does: merge, decide, and decide again whatever waited for the object."""
-    current: dict[object, Current] = {}
-    waiting: dict[object, set[object]] = {}
+def play(facts: Sequence[Fact], books: World, between: Callable[[], None] = lambda: None) -> World:
+    """Take in facts in this order as the hub does: merge, decide, and decide again whatever waited for the object or is decided with it.
+
+    ``between``: what else happens after each of them.
+    """
+    current: dict[ObjectRef, Current] = {}
+    waiting: dict[ObjectRef, set[ObjectRef]] = {}
     for one in facts:
         ref = ref_of(one.data)
         result = merge(current.get(ref), one)
@@ -165,11 +170,12 @@ def play(facts: Sequence[Fact], books: World) -> World:
         if result.outcome is not MergeOutcome.APPLIED:
             continue
         books.know(result.current.entity)
-        for due in (ref, *sorted(waiting.pop(ref, set()), key=str)):
-            decision = books.redecide(current[due].entity)
+        beside = [other for other in decided_with(result.current.entity) if other in current]
+        for due, decision in books.decide_all([ref, *beside, *sorted(waiting.pop(ref, set()), key=str)]):
             for wanted in decision.waits:
                 if wanted != due:
                     waiting.setdefault(wanted, set()).add(due)
+        between()
     return books
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from counterfoil.app.hub import Hub
 from counterfoil.core.canonical.commands import Arguments, Command, Lane, PostDocument, PostEntry, PostPayment
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.policies.rules import Rules
 from counterfoil.delivery.stage import command_of
@@ -77,13 +77,14 @@ class Rehearsal:
 
 @dataclass(slots=True)
 class _Play:
-    """A rehearsal under way. ``over``: the objects as they would be."""
+    """A rehearsal under way. ``over``: the objects as they would be; ``beside``: those to be decided again with them."""
 
     hub: Hub
     order: Order
     now: datetime
     result: Rehearsal = field(default_factory=Rehearsal)
     over: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
+    beside: set[ObjectRef] = field(default_factory=set)
 
     async def read(self, batch: Sequence[Receipt]) -> None:
         """Read one page again."""
@@ -116,6 +117,7 @@ class _Play:
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
+        self.beside |= merged.beside.keys()
         self._note(merged, stored)
         by_id = {receipt.id: receipt for receipt in batch}
         for one in result.settlements:
@@ -134,11 +136,13 @@ class _Play:
         self.over |= merged.rows
 
     async def decide(self) -> None:
-        """Decide the objects that would change, and who waits for one of them."""
+        """Decide the objects that would change, who waits for one of them, and what is decided again with them."""
         async with self.hub.pool.connection() as conn:
             rules = await self.hub.rules.current(conn)
             waiting = await agenda.waiting_on(conn, [ref.key for ref in self.over])
-        subjects = sorted(self.over.keys() | set(waiting))
+            decided = self.over.keys() | set(waiting) | self.beside
+            beside = await objects.linked_to(conn, [ref for ref in decided if ref.kind is ObjectKind.PAYMENT])
+        subjects = sorted(decided | {ref for ref in beside if ref.kind is ObjectKind.REFUND})
         for start in range(0, len(subjects), DECIDE_AT_ONCE):
             await self._decide_some(subjects[start : start + DECIDE_AT_ONCE], rules)
 

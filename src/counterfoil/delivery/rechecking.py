@@ -104,6 +104,10 @@ class Rechecker:
             await self._give_up(conn, [(one, rows[one.command_id], poisoned(rows[one.command_id])) for one in poison], now)
             ready = await self._sort(conn, target, [one for one in found if one not in poison], keys, now)
             newest = {row.id: row for row in await outbox.read(conn, self.cipher, sorted(set(ready.values())))}
+            anew = {id: keys[id] for id, newer in ready.items() if {rows[id].kind, newest[newer].kind} == {CommandKind.ALLOCATE}}
+            undoing = await rechecks.undoing(conn, target, anew)
+            ready |= undoing
+            newest |= {row.id: row for row in await outbox.read(conn, self.cipher, sorted(set(undoing.values())))}
             chosen = _of_one_kind(ready, newest, link)
             taken = await rechecks.take(
                 conn, [one for one in found if one.command_id in chosen], now + timedelta(seconds=max(link.late_s, OPEN_FIRST_S))
@@ -163,7 +167,7 @@ class Rechecker:
         async with self.pool.connection() as conn, conn.transaction():
             touched = await self._rebind(conn, done, now)
             things = await rechecks.look(conn, batch.target, batch.keys)
-            through, later, stuck = [], [], []
+            through, later, stuck, undone = [], [], [], []
             for row, outcome in pairs:
                 for one in batch.of[row.id]:
                     thing = things[one.command_id]
@@ -171,12 +175,16 @@ class Rechecker:
                         again = _again(one, outcome, now, link.late_s)
                         later += [again] if again is not None else []
                         stuck += [(one, row, outcome)] if again is None else []
+                    elif row.kind == CommandKind.UNMATCH and not thing.is_open and thing.newest != row.id:
+                        through.append(one)
+                        undone.append(row)
                     elif thing.is_open or thing.newest != row.id:
                         later.append((one, now))
                     else:
                         through.append(one)
             await rechecks.drop(conn, through)
             await rechecks.put_off(conn, later)
+            touched += await rechecks.note(conn, undone, now, now)  # it let go of the newest match, too
             if has_doubts:  # what was sent again may come late itself
                 touched += await self.note(conn, link, [row for row, _ in done])
             await attempts.record(conn, [_attempt_of(batch, pairs, now)])

@@ -12,9 +12,10 @@ from counterfoil.core.canonical.events import EVENT_VERSION, Fact
 from counterfoil.core.canonical.ids import ObjectRef, digest
 from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
 from counterfoil.core.canonical.money import Money
+from counterfoil.core.policies.related import decided_with, links
 from counterfoil.kit.codec import decode_entity, encode
 from counterfoil.store.events import EventRow
-from counterfoil.store.objects import ObjectRow
+from counterfoil.store.objects import ObjectRow, link_of
 from counterfoil.store.receipts import Receipt
 
 
@@ -22,12 +23,13 @@ from counterfoil.store.receipts import Receipt
 class Merged:
     """What a batch of facts came to: events to append, object rows to write (their latest), ties to be re-read.
 
-    ``changed``: the objects that changed, with the most urgent lane of what changed them.
+    ``changed``: the objects that changed, with the most urgent lane of what changed them; ``beside``: those to be decided again with them.
     """
 
     events: list[EventRow] = field(default_factory=list)
     rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
     changed: dict[ObjectRef, int] = field(default_factory=dict)
+    beside: dict[ObjectRef, int] = field(default_factory=dict)
     ties: dict[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
 
 
@@ -75,9 +77,11 @@ class Merger:
 
     def finish(self) -> Merged:
         """Return the whole: several facts of the batch on one object are one new version of it."""
-        for ref in self.merged.changed:
+        for ref, lane in self.merged.changed.items():
             stored = self._stored.get(ref)
             self.merged.rows[ref] = replace(self._rows[ref], version=1 if stored is None else stored.version + 1)
+            for other in decided_with(self._states[ref].entity):
+                self.merged.beside[other] = min(lane, self.merged.beside.get(other, lane))
         return self.merged
 
     def _current(self, ref: ObjectRef) -> Current | None:
@@ -141,7 +145,13 @@ def _row(
         total_minor=None if total is None else total.minor,
         currency="" if total is None else total.currency,
         names=found_by(current.entity),
+        links=links_of(current.entity),
     )
+
+
+def links_of(entity: e.Entity) -> tuple[str, ...]:
+    """Return by what an object is found from those it names."""
+    return tuple(link_of(ref) for ref in links(entity))
 
 
 def found_by(entity: e.Entity) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ class Writer:
         settlements = result.settled(without=merged.ties)
         await receipts.settle(conn, settlements, now)
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
-        touched += await agenda.add(conn, [agenda.Subject(ref, merged.changed[ref]) for ref in sorted(merged.changed)], now)
+        subjects = [*merged.changed.items(), *merged.beside.items()]
+        touched += await agenda.add(conn, [agenda.Subject(ref, lane) for ref, lane in sorted(subjects)], now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         await cases.release_subjects(conn, "normalize", settled, now)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
 
 from .cipher import Cipher
 from .columns import columns
@@ -22,6 +22,7 @@ class ObjectRow:
     """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded entity.
 
     ``names``: what people may look for it by (a customer's name and e-mail), to be written; kept as keyed digests, and never read back.
+    ``links``: the digests of the objects it names by which it is found from those (``link_of``), to be written; not read back either.
     """
 
     ref: ObjectRef
@@ -41,6 +42,7 @@ class ObjectRow:
     total_minor: int | None = None
     currency: str = ""
     names: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ _PLAIN = (
     "connection", "version", "sequence", "digest", "occurred_at", "updated_at", "account", "entity", "last_type", "customer_id", "state",
     "total_minor", "currency",
 )  # fmt: skip
+_LINKING = "'credit_note', 'payment', 'refund'"
+"""The kinds of objects that are found from what they name; as in the index over those still to be linked."""
 
 
 async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRow]:
@@ -73,6 +77,20 @@ async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[Ob
         ([ref.kind.value for ref in wanted], [ref.id for ref in wanted]),
     )
     return {row.ref: row for row in found}
+
+
+def link_of(ref: ObjectRef) -> str:
+    """Return the digest by which what names an object is found."""
+    return digest(ref.key)
+
+
+async def linked_to(conn: Conn, refs: Iterable[ObjectRef]) -> set[ObjectRef]:
+    """Return the objects that name one of these, as far as their links were written."""
+    wanted = sorted({link_of(ref) for ref in refs})
+    if not wanted:
+        return set()
+    cursor = await conn.execute("select kind, id from object where links <> '{}' and links && %s::text[]", (wanted,))
+    return {ObjectRef(ObjectKind(kind), id) for kind, id in await cursor.fetchall()}
 
 
 async def scan(conn: Conn, cipher: Cipher, kind: ObjectKind, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:
@@ -103,22 +121,22 @@ def _aad(ref: ObjectRef) -> str:
 
 _UPSERT = """
 insert into object (kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data, lookup, looked_up)
+    customer_id, state, total_minor, currency, key_id, data, lookup, looked_up, links)
 select kind, id, nullif(last_event, '')::uuid, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data, string_to_array(lookup, ' '), version
+    customer_id, state, total_minor, currency, key_id, data, string_to_array(lookup, ' '), version, string_to_array(links, ' ')
 from unnest(%(kind)s::text[], %(id)s::text[], %(last_event)s::text[], %(connection)s::text[], %(version)s::int4[], %(sequence)s::int8[],
     %(digest)b::bytea[], %(occurred_at)s::timestamptz[], %(updated_at)s::timestamptz[], %(account)s::text[], %(entity)s::text[],
     %(last_type)s::text[], %(customer_id)s::text[], %(state)s::text[], %(total_minor)s::int8[], %(currency)s::text[], %(key_id)s::text[],
-    %(envelope)b::bytea[], %(lookup)s::text[])
+    %(envelope)b::bytea[], %(lookup)s::text[], %(links)s::text[])
     as t(kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type, customer_id,
-    state, total_minor, currency, key_id, data, lookup)
+    state, total_minor, currency, key_id, data, lookup, links)
 order by kind, id
 on conflict (kind, id) do update set
     last_event = excluded.last_event, connection = excluded.connection, version = excluded.version, sequence = excluded.sequence,
     digest = excluded.digest, occurred_at = excluded.occurred_at, updated_at = excluded.updated_at, account = excluded.account,
     entity = excluded.entity, last_type = excluded.last_type, customer_id = excluded.customer_id, state = excluded.state,
     total_minor = excluded.total_minor, currency = excluded.currency, key_id = excluded.key_id, data = excluded.data,
-    lookup = excluded.lookup, looked_up = excluded.looked_up
+    lookup = excluded.lookup, looked_up = excluded.looked_up, links = excluded.links
 where object.version = excluded.version - 1
 returning kind, id
 """
@@ -134,13 +152,16 @@ async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> set[O
         return set()
     await conn.execute("lock table arrival_latch in row exclusive mode")  # before any row is locked: see agenda.py
     sealed = [cipher.encrypt(row.data, _aad(row.ref)) for row in rows]
-    given = columns(rows, ("last_event", *_PLAIN)) | {
-        "kind": [row.ref.kind.value for row in rows],
-        "id": [row.ref.id for row in rows],
-        "key_id": [key for key, _ in sealed],
-        "envelope": [envelope for _, envelope in sealed],
-        "lookup": [_digests(cipher, row.names) for row in rows],
-    }
+    given = (
+        columns(rows, ("last_event", *_PLAIN))
+        | _refs_of(rows)
+        | {
+            "key_id": [key for key, _ in sealed],
+            "envelope": [envelope for _, envelope in sealed],
+            "lookup": [_digests(cipher, row.names) for row in rows],
+            "links": [" ".join(row.links) for row in rows],
+        }
+    )
     return {ObjectRef(ObjectKind(kind), id) for kind, id in await (await conn.execute(_UPSERT, given)).fetchall()}
 
 
@@ -171,6 +192,26 @@ async def set_lookups(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> 
         " where o.kind = 'customer' and o.id = t.id and o.version = t.version",
         given,
     )
+
+
+async def to_link(conn: Conn, cipher: Cipher, limit: int = 500) -> list[ObjectRow]:
+    """Return objects of kinds that name others whose links were never written: older programs write none."""
+    return await _read(conn, cipher, f"where links is null and kind in ({_LINKING}) order by kind, id limit %s", (limit,))
+
+
+async def set_links(conn: Conn, rows: Sequence[ObjectRow]) -> None:
+    """Write the links of rows, where they still were not written."""
+    given = _refs_of(rows) | {"links": [" ".join(row.links) for row in rows]}
+    await conn.execute(
+        "update object o set links = string_to_array(t.links, ' ')"
+        " from unnest(%(kind)s::text[], %(id)s::text[], %(links)s::text[]) as t(kind, id, links)"
+        " where o.kind = t.kind and o.id = t.id and o.links is null",
+        given,
+    )
+
+
+def _refs_of(rows: Sequence[ObjectRow]) -> dict[str, list[str]]:
+    return {"kind": [row.ref.kind.value for row in rows], "id": [row.ref.id for row in rows]}
 
 
 async def totals(conn: Conn) -> list[ObjectTotal]:

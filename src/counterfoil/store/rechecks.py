@@ -95,6 +95,19 @@ async def look(conn: Conn, target: str, keys: Mapping[str, tuple[str, ...]]) -> 
     return {id.hex: Thing("" if newest is None else newest.hex, is_open) for id, newest, is_open in rows}
 
 
+async def undoing(conn: Conn, target: str, keys: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return the newest command that is done and undid a match, by the command in doubt; ``keys`` as for ``look``."""
+    wanted = sorted({key for several in keys.values() for key in several})
+    cursor = await conn.execute(
+        "select external_key, id from command where target = %s and external_key = any(%s) and kind = 'unmatch' and state = 'done'"
+        " order by seq",
+        (target, wanted),
+    )
+    by_key = {key: (place, id.hex) for place, (key, id) in enumerate(await cursor.fetchall())}
+    found = {command_id: max((by_key[key] for key in several if key in by_key), default=None) for command_id, several in keys.items()}
+    return {command_id: one[1] for command_id, one in found.items() if one is not None}
+
+
 _TAKE = """
 update recheck r set due_at = %(until)s, tries = r.tries + 1, fence = r.fence + 1
 from unnest(%(command_id)s::uuid[], %(fence)s::int4[]) as s(id, fence)

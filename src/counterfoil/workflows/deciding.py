@@ -134,10 +134,10 @@ class Decider:
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         touched = [*wished.touched, *await outbox.refresh(conn, self.cipher, decided.refreshes(loaded))]
         moot = [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)]
-        displaced = decided.displaced(loaded)
+        displaced = [*decided.displaced(loaded), *decided.withdrawn(loaded)]
         canceled, late = await self._cancel(conn, [*moot, *displaced], now)
         if {row.subject for row in displaced} & {subject.ref for subject in late}:
-            return False  # sent meanwhile: booked there, and so not here
+            return False  # sent meanwhile: booked or matched there, and so not here
         kept = [to_row(item, ref) for ref, decision in decided.decisions.items() for item in decision.summary]
         documents = [to_document(document) for decision in decided.decisions.values() for document in decision.documents]
         await summary.add(conn, documents, kept, now)
@@ -147,7 +147,8 @@ class Decider:
         await cases.open_or_count(conn, openings_of(decided, loaded, now), now)
         if await agenda.finish(conn, items) < len(items):
             return False
-        await self.arm(conn, [*touched, *canceled, *await agenda.add(conn, [*again, *late], now)])
+        subjects = [*again, *late, *decided.followers(items, loaded)]
+        await self.arm(conn, [*touched, *canceled, *await agenda.add(conn, subjects, now)])
         return True
 
     async def _cancel(self, conn: Conn, rows: Sequence[CommandRow], now: datetime) -> tuple[list[Key], list[agenda.Subject]]:

@@ -15,14 +15,14 @@ from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
-from counterfoil.core.policies.related import related
+from counterfoil.core.policies.related import FOLLOWED, decided_after, is_looked_back_from, linked, related
 from counterfoil.core.policies.rules import PostingMode, Rules
 from counterfoil.delivery.persons import concerns_of
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.codec import decode_entity, encode
 from counterfoil.kit.stage import TRIES_MAX
 from counterfoil.store import cases, objects, outbox, summary
-from counterfoil.store.agenda import AgendaItem, Wait
+from counterfoil.store.agenda import AgendaItem, Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening
@@ -32,8 +32,10 @@ from counterfoil.workflows.summaries import by_document, from_document
 
 log = structlog.get_logger()
 
-ROUNDS_MAX = 6
-"""Rounds of loading what the loaded refers to: refund, credit note, invoice, customer, the customers it was merged into."""
+ROUNDS_MAX = 8
+"""Rounds of loading what the loaded refers to: credit note, refund, payment, its other refunds, their credit notes, the invoices of those,
+customer, the customers it was merged into.
+"""
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class Loaded:
             if row.state is not CommandState.CANCELED:
                 wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
         moot = frozenset(row.id for row in self.commands if row.state is CommandState.CANCELED and not row.is_waived)
-        return MemoryView(self.entities, origins, wishes, self.items, moot, self.documents)
+        return MemoryView(self.entities, origins, wishes, self.items, moot, self.documents, linked(self.entities))
 
 
 @dataclass(slots=True)
@@ -75,6 +77,14 @@ class Decided:
         decision = self.decisions.get(ref)
         return () if decision is None else decision.commands
 
+    def followers(self, items: Sequence[AgendaItem], loaded: Loaded) -> list[Subject]:
+        """Return the objects to be decided again now that these were, each in the lane of the one it follows."""
+        decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED]
+        if not decided:
+            return []
+        view = MemoryView(loaded.entities, links=linked(loaded.entities))
+        return [Subject(ref, item.lane) for item in decided for ref in decided_after(view, loaded.entities[item.ref])]
+
     def clear(self) -> list[ObjectRef]:
         """Return the subjects that need nobody's help."""
         return [ref for ref, decision in self.decisions.items() if not decision.problems]
@@ -94,6 +104,12 @@ class Decided:
         wished = {command.external_key: command for decision in self.decisions.values() for command in decision.commands}
         summed = {document.document_id for decision in self.decisions.values() for document in decision.documents}
         return [row for row in loaded.commands if _is_open(row) and (row.external_key in summed or _is_elsewhere(row, wished))]
+
+    def withdrawn(self, loaded: Loaded) -> list[CommandRow]:
+        """Return open commands, of whatever subject, that decisions say are not called for any more."""
+        keys = {key for decision in self.decisions.values() for key in decision.withdrawn}
+        wished = {command.id for decision in self.decisions.values() for command in decision.commands}
+        return [row for row in loaded.commands if row.external_key in keys and row.id not in wished and _is_open(row)]
 
     def modes(self) -> set[tuple[str, str]]:
         """Return in which modes which entities book by these decisions, as (entity, mode)."""
@@ -130,8 +146,8 @@ class Decided:
 async def load(
     conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], rules: Rules, *, over: Mapping[ObjectRef, ObjectRow] | None = None
 ) -> Loaded:
-    """Return subjects with everything their decisions look at: what they refer to, whom the rules name, commands wished for any of it,
-    summary items.
+    """Return subjects with everything their decisions look at: what they refer to, what refers to them where that matters, whom the rules
+    name, commands wished for any of it, summary items.
 
     ``over``: states to look at instead of the stored ones.
     """
@@ -147,11 +163,20 @@ async def load(
         asked |= wanted
         rows.update(found)
         entities.update({ref: decode_entity(ref.kind, row.data) for ref, row in found.items()})
-        wanted = {other for ref in found for other in related(entities[ref])} - asked
+        wanted = {other for ref in found for other in related(entities[ref])}
+        wanted |= await _linked_to(conn, [ref for ref in found if is_looked_back_from(entities[ref])], over or {})
+        wanted -= asked
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
     return Loaded(rows, entities, commands, by_document(items), documents)
+
+
+async def _linked_to(conn: Conn, refs: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]) -> set[ObjectRef]:
+    """Return what names one of these objects, by what is stored and by the states to look at instead."""
+    digests = {objects.link_of(ref) for ref in refs}
+    beside = {ref for ref, row in over.items() if not digests.isdisjoint(row.links)}
+    return beside | await objects.linked_to(conn, refs)
 
 
 def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, view: MemoryView, rules: Rules, now: datetime) -> None:

@@ -14,7 +14,7 @@ from counterfoil.kit.codec import decode_entity
 from counterfoil.kit.connector import Context, Target, TargetState
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.normalize.merging import found_by
+from counterfoil.normalize.merging import found_by, links_of
 from counterfoil.store import agenda, case_work, migrate, objects, standing, targets, unarmed
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -113,7 +113,18 @@ class Upkeep:
             if not rows:
                 break
             after_id = rows[-1].ref.id
+        await self._link(care)
         return Turn(has_more=False, wake_in_s=LOOKUPS_EVERY_S)
+
+    async def _link(self, care: Care) -> None:
+        """Write by what objects are found from those they name, of objects an older program wrote."""
+        while not care.is_ending:
+            async with self.pool.connection() as conn, conn.transaction():
+                rows = await objects.to_link(conn, self.cipher)
+                found = [replace(row, links=links_of(decode_entity(row.ref.kind, row.data))) for row in rows]
+                await objects.set_links(conn, found)
+            if not rows:
+                break
 
     async def unarmed_turn(self, key: str, care: Care = CALM) -> Turn:
         """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from counterfoil.core.canonical.commands import Allocate, Arguments, Command, CommandKind, Unmatch, UpsertProduct, same_thing
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.commands import MATCHES_MAX, Allocate, Arguments, Command, CommandKind, Unmatch, UpsertProduct, same_thing
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
 from counterfoil.core.canonical.money import Money
 
 SUBJECT = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
@@ -17,10 +17,12 @@ def test_a_record_is_written_on_by_the_commands_with_its_key() -> None:
     assert same_thing(command(CommandKind.UPSERT_PRODUCT, UpsertProduct("p", "Plan"), "product_stripe.p")) == ("product_stripe.p",)
 
 
-def test_a_match_and_its_undoing_write_on_the_same_pair_and_on_no_other() -> None:
+def test_a_match_its_undoing_and_the_matches_made_anew_write_on_the_same_pair_and_on_no_other() -> None:
     match = same_thing(command(CommandKind.ALLOCATE, Allocate("invoice/1", "payment/1", Money(100, "EUR"))))
     assert match == same_thing(command(CommandKind.UNMATCH, Unmatch("invoice/1", "payment/1")))
-    assert [key.partition("_")[0] for key in match] == ["alloc", "unmatch"]
+    pairs = ["invoice/1+payment/1", "invoice/1+payment/1+2"]
+    assert list(match[:4]) == [external_key(name, pair) for pair in pairs for name in ("alloc", "unmatch")]
+    assert len({*match}) == 2 * MATCHES_MAX
     others = [Unmatch("invoice/2", "payment/1"), Unmatch("invoice/1", "payment/2"), Unmatch("payment/1", "invoice/1")]
     for other in others:
         assert not {*match} & {*same_thing(command(CommandKind.UNMATCH, other))}

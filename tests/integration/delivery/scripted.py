@@ -42,6 +42,7 @@ class Books:
     delaying: Callable[[str, Sequence[Command]], HubError | None] = lambda _call, _commands: None
     done: list[str] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
+    matches: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     late: list[Sequence[Command]] = field(default_factory=list)
     calls: list[tuple[str, int]] = field(default_factory=list)
 
@@ -68,9 +69,11 @@ class Books:
             match command.arguments:
                 case UpsertProduct(_, name, _):
                     self.held[command.external_key] = name
-                case Allocate(debit, credit):
-                    self.held[f"{debit}+{credit}"] = "matched"
+                case Allocate(debit, credit, amount):
+                    self.matches.setdefault((debit, credit), {})[command.external_key] = str(amount)
+                    self.held[f"{debit}+{credit}"] = " and ".join(self.matches[debit, credit].values())
                 case Unmatch(debit, credit):
+                    self.matches.pop((debit, credit), None)
                     self.held.pop(f"{debit}+{credit}", None)
 
     async def resolve(self, ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:

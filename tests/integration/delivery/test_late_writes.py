@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 from tests.integration.delivery.scripted import PARTITION, START, Desk
 
-from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Command, Unmatch, UpsertProduct, pair_of
+from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Arguments, Command, Unmatch, UpsertProduct, pair_of
 from counterfoil.core.canonical.ids import external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.delivery.ends import ATTEMPTS_MAX
@@ -103,9 +103,35 @@ async def test_a_match_that_comes_after_it_was_undone_does_not_stand(desk: Desk)
     await until_done(desk, 2)
     assert desk.books.held == {}
     desk.books.land()
-    assert desk.books.held == {f"{DEBIT}+{CREDIT}": "matched"}
+    assert desk.books.held == {f"{DEBIT}+{CREDIT}": "1.00 EUR"}
     await desk.settle()
     assert (desk.books.held, await noted(desk)) == ({}, 0)
+
+
+async def made_anew(desk: Desk, late: int) -> None:
+    """A match of 1.00 is undone and made anew for 0.60; the ``late`` one of the three gets no answer, and comes last."""
+    pair, again = pair_of(DEBIT, CREDIT), pair_of(DEBIT, CREDIT, 2)
+    steps: list[tuple[str, Arguments, str]] = [
+        ("allocate", Allocate(DEBIT, CREDIT, Money(100, "EUR")), external_key(MATCH, pair)),
+        ("unmatch", Unmatch(DEBIT, CREDIT), external_key(UNMATCH, pair)),
+        ("allocate", Allocate(DEBIT, CREDIT, Money(60, "EUR")), external_key(MATCH, again)),
+    ]
+    for number, (kind, arguments, key) in enumerate(steps, start=1):
+        await desk.wish(number, kind=kind, arguments=encode(arguments), external_key=key)
+        if number == late:
+            delay_next(desk)
+        await until_done(desk, number)
+    assert desk.books.held == {f"{DEBIT}+{CREDIT}": "0.60 EUR"}
+    desk.books.land()
+
+
+@pytest.mark.parametrize("late", [1, 2, 3])
+async def test_a_match_made_anew_stands_alone_whichever_of_its_writes_comes_late(desk: Desk, late: int) -> None:
+    await made_anew(desk, late)
+    came = {1: {f"{DEBIT}+{CREDIT}": "0.60 EUR and 1.00 EUR"}, 2: {}, 3: {f"{DEBIT}+{CREDIT}": "0.60 EUR"}}
+    assert desk.books.held == came[late]
+    await desk.settle()
+    assert (desk.books.held, await noted(desk), await desk.cases()) == ({f"{DEBIT}+{CREDIT}": "0.60 EUR"}, 0, [])
 
 
 async def test_whatever_versions_come_late_in_whatever_order_the_last_one_stands(desk: Desk) -> None:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+from tests.core.builders import refund, usd
+
+from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.kit.codec import encode
+from counterfoil.normalize.merging import links_of
 from counterfoil.store import events, objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow, ObjectTotal
 from counterfoil.store.pool import Conn, Pool
+from counterfoil.workflows.upkeep import Upkeep
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REF = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
 ROW = ObjectRow(
     REF, "stripe", 1, 10, b"digest", NOW, NOW, b"state", account="acct_1", entity="DE01", last_event="0" * 31 + "1",
     last_type="invoice.issued", customer_id="stripe:cus_1", state="issued", total_minor=11900, currency="EUR",
@@ -67,6 +75,28 @@ async def test_routing_notes_the_entity_without_a_new_version(conn: Conn, cipher
     await objects.upsert(conn, cipher, [ROW])
     await objects.set_entities(conn, {REF: "US01"})
     assert (await objects.load(conn, cipher, [REF]))[REF] == replace(ROW, entity="US01")
+
+
+async def test_an_object_is_found_from_what_it_names_as_long_as_it_names_it(conn: Conn, cipher: Cipher) -> None:
+    other = ObjectRef(ObjectKind.INVOICE, "stripe:in_2")
+    row = replace(ROW, ref=PAYMENT, links=(objects.link_of(REF), objects.link_of(other)))
+    await objects.upsert(conn, cipher, [ROW, row])
+    assert [await objects.linked_to(conn, refs) for refs in ([REF], [other, REF], [PAYMENT], [])] == [{PAYMENT}, {PAYMENT}, set(), set()]
+    await objects.upsert(conn, cipher, [replace(row, version=2, links=(objects.link_of(other),))])
+    assert [await objects.linked_to(conn, [ref]) for ref in (REF, other)] == [set(), {PAYMENT}]
+
+
+async def test_upkeep_links_what_older_programs_wrote(pool: Pool, cipher: Cipher) -> None:
+    given = refund(usd(2000))
+    ref = ref_of(given)
+    async with pool.connection() as conn:
+        await objects.upsert(conn, cipher, [ROW, replace(ROW, ref=ref, data=encode(given), links=links_of(given))])
+        await conn.execute("update object set links = null")  # as a program that knows of no links leaves it
+    upkeep: Any = Upkeep(pool, cipher, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn:
+        assert await objects.linked_to(conn, [PAYMENT]) == {ref}
+        assert await objects.to_link(conn, cipher) == []
 
 
 async def test_an_event_is_written_once(conn: Conn, cipher: Cipher) -> None:

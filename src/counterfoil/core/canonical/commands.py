@@ -247,18 +247,23 @@ UNMATCH = "unmatch"
 """What the external keys of matches and of their undoing begin with."""
 
 
-def pair_of(debit: str, credit: str) -> str:
-    """Return the object id by which the match of two documents, and its undoing, are named."""
-    return f"{debit}+{credit}"
+MATCHES_MAX = 9
+"""How often two documents are matched, each time but the first after the match before was undone."""
+
+
+def pair_of(debit: str, credit: str, number: int = 1) -> str:
+    """Return the object id by which the match of two documents, and its undoing, are named; ``number``: which of their matches, from 1."""
+    return f"{debit}+{credit}" if number == 1 else f"{debit}+{credit}+{number}"
 
 
 def same_thing(command: Command) -> tuple[str, ...]:
     """Return the external keys of the commands that write on the same thing in the target, the command's own included.
 
-    A record is written on by the commands with its key; a match also by the command that undoes it.
+    A record is written on by the commands with its key; a match also by the command that undoes it, and by those that make it anew.
     """
     match command.arguments:
         case Allocate(debit, credit) | Unmatch(debit, credit):
-            return tuple(external_key(name, pair_of(debit, credit)) for name in (MATCH, UNMATCH))
+            pairs = [pair_of(debit, credit, number) for number in range(1, MATCHES_MAX + 1)]
+            return tuple(external_key(name, pair) for pair in pairs for name in (MATCH, UNMATCH))
         case _:
             return (command.external_key,)

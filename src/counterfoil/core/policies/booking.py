@@ -8,10 +8,12 @@ from datetime import date
 
 from counterfoil.core.canonical.commands import (
     MATCH,
+    MATCHES_MAX,
     UNMATCH,
     Account,
     AccountRole,
     Allocate,
+    Arguments,
     CommandKind,
     EntryLine,
     Lane,
@@ -22,6 +24,7 @@ from counterfoil.core.canonical.commands import (
 from counterfoil.core.canonical.ids import ObjectKind, external_key
 from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import transfer_lines
+from counterfoil.core.finance.invariants import InvariantError
 
 from .draft import Draft, Wanted
 from .rules import EntityRules, PostingMode
@@ -49,6 +52,15 @@ class Booked:
 
     account: Account
     amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One match of two documents that may have been made: which of theirs, from 1, for how much, and whether it is to be undone."""
+
+    number: int
+    amount: Money
+    is_undone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,47 +112,110 @@ class Books:
         mode = next((mode for mode in booked if mode is not None), None) or self.entity.mode_on(posted.day)
         return mode is PostingMode.DETAILED
 
-    def match(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
+    def match(
+        self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False, number: int = 1
+    ) -> None:
         """Wish to match two documents, if there is something to match and they are documents. One that was summed up is matched
         through an entry that takes its part out of the sum.
 
         ``after`` are the dependency keys of what must come before (releases by ``unmatch``). Only an ``is_undoable`` match can be waited
-        for, and so be undone: a command may overtake another unless it needs it.
+        for, and so be undone: a command may overtake another unless it needs it. ``number``: which match of the two it is, see ``rematch``.
         """
         is_debit, is_credit = self.has_document(debit), self.has_document(credit)
         if amount.minor <= 0 or not (is_debit or is_credit):
             return
+        pair = pair_of(debit.key, credit.key, number)
         if is_debit != is_credit:
-            self._switch(debit, credit, amount, after, is_undoable=is_undoable)
+            self._switch(debit, credit, amount, after, pair, is_undoable=is_undoable)
             return
-        produces = f"match/{_pair(debit, credit)}" if is_undoable else ""
+        produces = f"match/{pair}" if is_undoable else ""
         needs = (debit.key, credit.key, *after)
-        self._wish(CommandKind.ALLOCATE, MATCH, debit, credit, Allocate(debit.key, credit.key, amount), needs, produces)
+        self._wish(CommandKind.ALLOCATE, MATCH, pair, Allocate(debit.key, credit.key, amount), needs, produces)
+
+    def made(self, debit: Posted, credit: Posted) -> tuple[Made, ...]:
+        """Return the matches of two documents that may have been made, oldest first. All but the last one are undone, or to be."""
+        is_direct = self.has_document(debit) == self.has_document(credit)
+        name, undone = (MATCH, UNMATCH) if is_direct else (MODE_SWITCH, MODE_SWITCH_BACK)
+        found: list[Made] = []
+        while True:
+            pair = pair_of(debit.key, credit.key, len(found) + 1)
+            amount = _matched_by(self.draft.booked_arguments(name, pair))
+            if amount is None:
+                return tuple(found)
+            found.append(Made(len(found) + 1, amount, self.draft.has_wished(undone, pair)))
+
+    def standing(self, debit: Posted, credit: Posted) -> int:
+        """Return how many minor units of two documents are matched, or wished to be, and not to be undone."""
+        made = self.made(debit, credit)
+        pair = pair_of(debit.key, credit.key, len(made) + 1)
+        names = (MATCH, MODE_SWITCH)
+        wishes = (self.draft.view.wished(external_key(name, pair)) for name in names)
+        amounts = [_matched_by(wish.command.arguments) for wish in wishes if wish is not None]
+        return sum(one.amount.minor for one in made if not one.is_undone) + sum(amount.minor for amount in amounts if amount)
+
+    def releases(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
+        """Go on wishing to undo what is to be undone of two documents; return the keys of the releases."""
+        return tuple(key for one in self.made(debit, credit) if one.is_undone for key in self._undo(debit, credit, one))
+
+    def loosen(self, debit: Posted, credit: Posted, amount: Money) -> tuple[str, ...]:
+        """Wish to undo what may have been matched of two documents unless it is exactly this amount; return the keys of all releases.
+
+        What was only wished is withdrawn. A match that is to be undone once stays so, whatever is wanted of the two later: others may have
+        been told to come after that.
+        """
+        made = self.made(debit, credit)
+        self._withdraw(debit, credit, pair_of(debit.key, credit.key, len(made) + 1))
+        undone = [one for one in made if one.is_undone or one.amount != amount]
+        return tuple(key for one in undone for key in self._undo(debit, credit, one))
+
+    def _undo(self, debit: Posted, credit: Posted, one: Made) -> tuple[str, ...]:
+        self.match(debit, credit, one.amount, is_undoable=True, number=one.number)
+        return self.unmatch(debit, credit, number=one.number)
+
+    def rematch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = ()) -> None:
+        """Wish that two documents are matched for exactly this amount, whatever was matched of them before: see ``loosen``.
+
+        Raises:
+            InvariantError: they were matched anew too often.
+        """
+        released, made = self.loosen(debit, credit, amount), self.made(debit, credit)
+        stands = next((one.number for one in made if not one.is_undone and one.amount == amount), None)
+        number = stands or len(made) + 1
+        if number > MATCHES_MAX:
+            raise InvariantError(f"{debit.key} and {credit.key} were matched {MATCHES_MAX} times, each time for another amount")
+        self.match(debit, credit, amount, (*after, *released), is_undoable=True, number=number)
 
     def may_be_matched(self, debit: Posted, credit: Posted) -> bool:
         """Tell whether the two documents may have been matched by us."""
-        return self.draft.may_have_acted(MATCH, _pair(debit, credit))
+        return self.draft.may_have_acted(MATCH, pair_of(debit.key, credit.key))
 
     def released(self, debit_key: str, credit_key: str) -> tuple[str, ...]:
         """Return the key of the release of a match, nothing if none was wished: what must come before another match takes its place."""
         pair = pair_of(debit_key, credit_key)
         return (f"unmatch/{pair}",) if self.draft.has_wished(UNMATCH, pair) else ()
 
-    def unmatch(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
+    def unmatch(self, debit: Posted, credit: Posted, *, number: int = 1) -> tuple[str, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.
 
         A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
         """
-        pair = _pair(debit, credit)
+        pair = pair_of(debit.key, credit.key, number)
         if self.has_document(debit) != self.has_document(credit):
-            return self._switch_back(debit, credit)
+            return self._switch_back(debit, credit, pair)
         if not self.draft.may_have_acted(MATCH, pair):
             return ()
         needs = (debit.key, credit.key, f"match/{pair}")
-        self._wish(CommandKind.UNMATCH, UNMATCH, debit, credit, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
+        self._wish(CommandKind.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
         return (f"unmatch/{pair}",)
 
-    def _switch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str], *, is_undoable: bool) -> None:
+    def _withdraw(self, debit: Posted, credit: Posted, pair: str) -> None:
+        """Withdraw a match that was wished and not made, and the entry that was to take a part out of a sum for it."""
+        switch = _posted_switch(debit, credit, pair)
+        self.draft.withdraw(MODE_SWITCH, pair)
+        for made in (pair, pair_of(switch.key, credit.key), pair_of(debit.key, switch.key)):
+            self.draft.withdraw(MATCH, made)
+
+    def _switch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str], pair: str, *, is_undoable: bool) -> None:
         """Match a document with something that was summed up: an entry gives the customer his part of the sum, and that is matched.
 
         Dr receivable of the customer / Cr receivable of the sum where the document is the credit, else the other way: what the receivable
@@ -148,33 +223,29 @@ class Books:
         """
         is_debit = self.has_document(debit)
         owing = transfer_lines(RECEIVABLE, RECEIVABLE, -amount if is_debit else amount, debit_customer=self.customer_id)
-        posted = self._posted_switch(debit, credit)
-        self._document(MODE_SWITCH, debit, credit, owing, posted)
+        posted = _posted_switch(debit, credit, pair)
+        self._document(MODE_SWITCH, debit, credit, owing, posted, pair)
         both = (debit, posted) if is_debit else (posted, credit)
         self.match(*both, amount, after, is_undoable=is_undoable)
 
-    def _switch_back(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
+    def _switch_back(self, debit: Posted, credit: Posted, pair: str) -> tuple[str, ...]:
         """Undo that: the document is let go, and the customer's part goes back into the sum."""
-        booked = self.draft.booked_arguments(MODE_SWITCH, _pair(debit, credit))
+        booked = self.draft.booked_arguments(MODE_SWITCH, pair)
         if not isinstance(booked, PostEntry):
             return ()
-        posted = self._posted_switch(debit, credit)
-        self._document(MODE_SWITCH, debit, credit, booked.lines, posted)
+        posted = _posted_switch(debit, credit, pair)
+        self._document(MODE_SWITCH, debit, credit, booked.lines, posted, pair)
         is_debit = self.has_document(debit)
         released = self.unmatch(debit, posted) if is_debit else self.unmatch(posted, credit)
-        back = Posted(f"entry/{MODE_SWITCH_BACK}.{_pair(debit, credit)}", posted.day)
+        back = Posted(f"entry/{MODE_SWITCH_BACK}.{pair}", posted.day)
         lines = tuple(replace(line, amount=-line.amount) for line in booked.lines)
-        self._document(MODE_SWITCH_BACK, debit, credit, lines, back)
+        self._document(MODE_SWITCH_BACK, debit, credit, lines, back, pair)
         self.match(*((back, posted) if is_debit else (posted, back)), max(line.amount for line in lines), released)
         return released
 
-    def _posted_switch(self, debit: Posted, credit: Posted) -> Posted:
-        return Posted(f"entry/{MODE_SWITCH}.{_pair(debit, credit)}", max(debit.day, credit.day))
-
-    def _document(self, name: str, debit: Posted, credit: Posted, lines: Sequence[EntryLine], posted: Posted) -> None:
+    def _document(self, name: str, debit: Posted, credit: Posted, lines: Sequence[EntryLine], posted: Posted, pair: str) -> None:
         """Wish an entry that is a document whatever the entity's posting mode."""
         memo = f"posting mode changed between {debit.key} and {credit.key}"
-        pair = _pair(debit, credit)
         arguments = PostEntry(posted.day, tuple(lines), memo, GENERAL)
         wanted = Wanted(self.entity, CommandKind.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id)
         self.draft.wish(wanted, PostingMode.DETAILED)
@@ -183,13 +254,11 @@ class Books:
         self,
         kind: CommandKind,
         name: str,
-        debit: Posted,
-        credit: Posted,
+        pair: str,
         arguments: Allocate | Unmatch,
         needs: tuple[str, ...],
         produces: str,
     ) -> None:
-        pair = _pair(debit, credit)
         self.draft.wish(Wanted(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
 
 
@@ -203,5 +272,16 @@ def _booked_as(key: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, tail) for name in special[head]) if head in special else ((kind, rest),)
 
 
-def _pair(debit: Posted, credit: Posted) -> str:
-    return pair_of(debit.key, credit.key)
+def _matched_by(arguments: Arguments | None) -> Money | None:
+    """Return how much is matched by a match, or by the entry that stands for the part of a sum in it; None if nothing was booked."""
+    match arguments:
+        case Allocate():
+            return arguments.amount
+        case PostEntry():
+            return max(line.amount for line in arguments.lines)
+        case _:
+            return None
+
+
+def _posted_switch(debit: Posted, credit: Posted, pair: str) -> Posted:
+    return Posted(f"entry/{MODE_SWITCH}.{pair}", max(debit.day, credit.day))

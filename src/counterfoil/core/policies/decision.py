@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -71,6 +71,8 @@ class Decision:
         ignored: the named rule by which the fact has no counterpart; empty if it has one.
         summary: items for the entity's daily entries (posting mode summary); those of one document are kept once, as first decided.
         documents: the documents among them that were not summed up before.
+        withdrawn: external keys of matches and entries that are certainly not called for any more, whatever else waits or stands in the
+            way, and whoever wished them: an open command with such a key is canceled unless it is wished here.
     """
 
     commands: tuple[Command, ...] = ()
@@ -79,6 +81,7 @@ class Decision:
     ignored: str = ""
     summary: tuple[SummaryItem, ...] = ()
     documents: tuple[SummaryDocument, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
     @property
     def has_owner(self) -> bool:
@@ -107,6 +110,10 @@ class View(Protocol):
 
     def get(self, ref: ObjectRef) -> Entity | None:
         """Return the current state of an object, or None if it is not known."""
+        ...
+
+    def linked_to(self, ref: ObjectRef) -> tuple[Entity, ...]:
+        """Return the objects that name this one (``related.links``), as far as they are known and are looked at: in order of their ids."""
         ...
 
     def origin(self, ref: ObjectRef) -> Origin | None:
@@ -138,7 +145,8 @@ class View(Protocol):
 class MemoryView:
     """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key.
 
-    ``wishes``: by external key, then by target. ``canceled``: ids of commands that nothing called for any more.
+    ``wishes``: by external key, then by target. ``canceled``: ids of commands that nothing called for any more. ``links``: by object, those
+    that name it.
     """
 
     objects: Mapping[ObjectRef, Entity]
@@ -147,10 +155,15 @@ class MemoryView:
     items: Mapping[str, tuple[SummaryItem, ...]] = field(default_factory=dict)
     canceled: Set[str] = frozenset()
     documents: Mapping[str, SummaryDocument] = field(default_factory=dict)
+    links: Mapping[ObjectRef, Collection[ObjectRef]] = field(default_factory=dict)
 
     def get(self, ref: ObjectRef) -> Entity | None:
         """Return the current state of an object, or None."""
         return self.objects.get(ref)
+
+    def linked_to(self, ref: ObjectRef) -> tuple[Entity, ...]:
+        """Return the known objects that name this one."""
+        return tuple(self.objects[other] for other in sorted(self.links.get(ref, ())) if other in self.objects)
 
     def origin(self, ref: ObjectRef) -> Origin | None:
         """Return where the object's state was reported, or None."""

@@ -58,6 +58,7 @@ class Draft:
     _problems: list[Problem] = field(default_factory=list)
     _summary: list[SummaryItem] = field(default_factory=list)
     _documents: list[SummaryDocument] = field(default_factory=list)
+    _withdrawn: dict[str, None] = field(default_factory=dict)
     _ignored: str = ""
 
     def decision(self) -> Decision:
@@ -69,6 +70,7 @@ class Draft:
             ignored=self._ignored,
             summary=tuple(self._summary),
             documents=tuple(self._documents),
+            withdrawn=tuple(key for key in self._withdrawn if not any(one.external_key == key for one in self._commands.values())),
         )
 
     def ignore(self, rule: str) -> None:
@@ -228,6 +230,12 @@ class Draft:
             return False
         self._commands[earlier.command.id] = earlier.command
         return True
+
+    def withdraw(self, name: str, object_id: str) -> None:
+        """Say that what was wished under this name and id, if it took no effect yet, is not wished any more."""
+        wish = self.view.wished(external_key(name, object_id))
+        if wish is not None and wish.is_open:
+            self._withdrawn[wish.command.external_key] = None
 
     def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
