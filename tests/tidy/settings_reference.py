@@ -54,8 +54,8 @@ NOTES: dict[str, dict[str, str]] = {
         "zero_invoices": "invoices whose lines are all zero become documents of zero, or nothing",
         "dispute_lost": "the account of lost disputes",
         "rounding_tolerance_minor": "what a rounding line may carry, in minor units of the document; left out: 0.02 of the major unit",
-        "uncredited_refunds": "a refund no credit note accounts for is a case, or booked to the account `refunds`; a credit note that"
-        " comes later takes its part back",
+        "uncredited_refunds": "what a refund gives back beyond its credit notes and what its payment left open is a case, or booked to the"
+        " account `refunds`; a credit note that comes later takes its part back",
         "collecting_customer": "canonical id (`stripe:cus_...`) of the customer that payments and refunds of nobody (guest checkout) are"
         " booked on; left out: they are a case",
         "deferred_groups": "product groups whose revenue is booked as deferred",

@@ -33,19 +33,17 @@ class Bill:
     @property
     def own_part(self) -> Money:
         """What the document itself leaves open after credit and earlier credit notes; never negative."""
-        used = max(self.balance_change.minor, 0)
-        credited = self.invoice.credited_before_payment.minor if self.invoice.credited_before_payment else 0
-        return Money(max(self.invoice.total.minor - used - credited, 0), self.invoice.currency)
+        return own_part_of(self.invoice)
 
     @property
     def carried_part(self) -> Money:
         """An older debt of the customer that was collected with this invoice."""
-        return Money(max(-self.balance_change.minor, 0) if self.invoice.total.minor >= 0 else 0, self.invoice.currency)
+        return carried_part_of(self.invoice)
 
     @property
     def due(self) -> Money:
         """What is to be paid by this invoice: its own part and the debt it collects."""
-        return self.own_part + self.carried_part
+        return due_of(self.invoice)
 
     def taken(self, amount: Money, start: int) -> Money:
         """Return how much of a payment the invoice takes: never more than is left to be paid after the ``start`` minor units before it."""
@@ -126,6 +124,23 @@ def balance_change_of(invoice: e.Invoice) -> Money:
     if invoice.starting_balance is None or invoice.ending_balance is None:
         return Money(0, invoice.currency)
     return invoice.ending_balance - invoice.starting_balance
+
+
+def own_part_of(invoice: e.Invoice) -> Money:
+    """Return what an invoice itself leaves open after credit and earlier credit notes; never negative."""
+    used = max(balance_change_of(invoice).minor, 0)
+    credited = invoice.credited_before_payment.minor if invoice.credited_before_payment else 0
+    return Money(max(invoice.total.minor - used - credited, 0), invoice.currency)
+
+
+def carried_part_of(invoice: e.Invoice) -> Money:
+    """Return what an invoice collects of an older debt of the customer."""
+    return Money(max(-balance_change_of(invoice).minor, 0) if invoice.total.minor >= 0 else 0, invoice.currency)
+
+
+def due_of(invoice: e.Invoice) -> Money:
+    """Return what is to be paid by an invoice: its own part and the debt it collects."""
+    return own_part_of(invoice) + carried_part_of(invoice)
 
 
 def country_of(draft: Draft, invoice: e.Invoice) -> str | None:

@@ -18,7 +18,7 @@ from .draft import Draft, Wanted
 from .lines import Lines, document_lines
 from .missing import no_customer
 from .refund_links import refunded_part
-from .refunds import given_back, match_credit_note
+from .refunds import given_back, settle
 from .routing import invoice_of_credit_note, route_credit_note
 from .write_offs import make_room
 
@@ -162,10 +162,11 @@ def _match_refunds(credit: Credit) -> None:
             continue
         if refund.settlement is None:
             continue
-        payment = draft.view.get(ObjectRef(ObjectKind.PAYMENT, refund.payment_id))
-        given = given_back(draft, refund, payment if isinstance(payment, e.Payment) else None)
+        paid = draft.view.get(ObjectRef(ObjectKind.PAYMENT, refund.payment_id))
+        payment = paid if isinstance(paid, e.Payment) else None
+        given = given_back(draft, refund, payment)
         if given is not None:
-            match_credit_note(given, credit.note, credit.books.entity)
+            settle(given, payment)
 
 
 def _void(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from counterfoil.core.canonical.text import canonical_text
 from counterfoil.core.finance.entries import check_settlement, fee_lines
 from counterfoil.core.finance.invariants import InvariantError
 
-from . import out_of_band
+from . import out_of_band, refund_draws
 from .bills import IGNORED_STATES, bill_of, country_of, entity_of
 from .booking import OUT_OF_BAND, Books, Posted
 from .bridges import Bridge
@@ -99,7 +100,8 @@ def payment(draft: Draft, state: e.Payment) -> None:
         out_of_band.book(books, state, invoice)
         return
     posted = _post(books, state)
-    _apply(books, state, posted, invoices)
+    released = refund_draws.make_room(books, state, posted)
+    _apply(books, state, posted, invoices, released)
 
 
 def _collecting(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None]) -> str:
@@ -154,19 +156,20 @@ def _post(books: Books, state: e.Payment) -> Posted:
     return Posted(key, day)
 
 
-def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e.Invoice | None]) -> None:
+def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e.Invoice | None], after: Sequence[str]) -> None:
     if total((application.amount for application in state.applications), state.amount.currency) > state.amount:
         raise InvariantError(f"payment {state.id} of {state.amount} is applied for more than it is")
     for invoice in invoices.values():
         if invoice is not None:
-            _apply_one(books, state, posted, invoice)
+            _apply_one(books, state, posted, invoice, after)
 
 
-def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice) -> None:
+def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice, after: Sequence[str]) -> None:
     """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
 
-    An invoice that is still a draft here is waited for. A write-off in its place lets go first. What is beyond the invoice stays open
-    on the payment, where the credit it gives the customer finds it.
+    An invoice that is still a draft here is waited for. A write-off in its place lets go first, and so do refunds of what the invoice takes
+    (``after``: the keys of their releases). What is beyond the invoice stays open on the payment, where the credit it gives the customer
+    finds it.
     """
     draft = books.draft
     applied = (application.amount for application in state.applications if application.invoice_id == invoice.id)
@@ -189,10 +192,10 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
     if released is None:
         return
     if owner.name == books.entity.name:
-        bill.settle(posted, amount, start, released)
+        bill.settle(posted, amount, start, (*released, *after))
         return
     taken = bill.taken(amount, start)
     bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, moved_at(state)))
     payer_side, owner_side = bridge.inbound("intercompany", taken)
-    books.match(payer_side, posted, taken)
+    books.match(payer_side, posted, taken, after)
     bill.settle(owner_side, amount, start, released)

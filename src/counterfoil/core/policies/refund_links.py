@@ -11,10 +11,11 @@ from counterfoil.core.canonical.money import Money
 from .decision import View
 
 
-def notes_of(refund: e.Refund) -> tuple[str, ...]:
-    """Return the ids of the credit notes a refund says it pays out."""
+def notes_of(view: View, refund: e.Refund) -> tuple[str, ...]:
+    """Return the ids of the credit notes a refund pays out: those it names, and those that name it."""
     named = (refund.credit_note_id, *(part.credit_note_id for part in refund.credit_notes))
-    return tuple(dict.fromkeys(note_id for note_id in named if note_id))
+    naming = (note.id for note in view.linked_to(ObjectRef(ObjectKind.REFUND, refund.id)) if isinstance(note, e.CreditNote))
+    return tuple(dict.fromkeys(note_id for note_id in (*named, *naming) if note_id))
 
 
 def refunded_part(credit_note: e.CreditNote) -> Money:
@@ -29,6 +30,16 @@ def part_of(refund: e.Refund, credit_note: e.CreditNote) -> Money:
     own: Mapping[str, Money] = {part.credit_note_id: part.amount for part in refund.credit_notes}
     part = told.get(refund.id) or own.get(credit_note.id) or refund.amount
     return min(part, refund.amount, refunded_part(credit_note))
+
+
+def accounted_for(view: View, refund: e.Refund) -> Money:
+    """Return how much of a refund credit notes account for; of one that is not known yet, what the refund says of it."""
+    own: Mapping[str, Money] = {part.credit_note_id: part.amount for part in refund.credit_notes}
+    parts = Money(0, refund.amount.currency)
+    for note_id in notes_of(view, refund):
+        note = view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
+        parts += part_of(refund, note) if isinstance(note, e.CreditNote) else own.get(note_id, refund.amount)
+    return min(parts, refund.amount)
 
 
 def came_back(view: View, credit_note: e.CreditNote, but: e.Refund) -> tuple[str, ...]:

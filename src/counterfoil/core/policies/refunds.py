@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from counterfoil.core.canonical import entities as e
@@ -16,10 +17,11 @@ from .bridges import Bridge
 from .draft import Draft, Wanted
 from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
+from .refund_draws import draws, make_room, refunds_of, waits_of
 from .refund_links import came_back, notes_of, part_of
 from .routing import entity_of_credit_note
 from .rules import EntityRules
-from .uncredited import GivenBack
+from .uncredited import Draw, GivenBack, Plan
 
 PAYMENT_FAILED = "payment_failed"
 """The reason of a refund that only is the return of a payment that failed after all."""
@@ -43,49 +45,75 @@ def refund(draft: Draft, state: e.Refund) -> None:
     _post(given)
     if state.state is e.RefundState.FAILED and state.reversal is None:
         draft.wait_for_self()
-    matched = _match(given, payment)
+    matched = settle(given, payment)
     if matched is not None and given.returned is not None:
         given.books.match(given.posted, given.returned, state.amount, matched)
 
 
-def _match(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | None:
-    """Match a refund with what it gives back; if the money came back, undo that and return the keys of the release. None while the other
-    side is not known: then the return of the money is not matched yet either, so that all orders of arrival lead to the same matches.
+def settle(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | None:
+    """Match a refund with what it gives back: the credit notes it pays out, then what its payment left open; the rest is accounted for by
+    the entity's rule. Whoever knows of both says this, in the same words, so that it is wished once whichever is known first.
+
+    If the money came back, undo that and return the keys of the releases. None while the other side is not known: then the return of the
+    money is not matched yet either, so that all orders of arrival lead to the same matches.
     """
-    draft, note_ids = given.books.draft, notes_of(given.refund)
-    if not note_ids:
-        if given.refund.payment_id and payment is None:
-            return None
-        of_payment = _match_payment(given, payment) if payment is not None else ()
-        keys = (*of_payment, *uncredited.settle(given, _beyond_payment(given, payment)))
-        uncredited.undo(given, (), keys)
-        return keys
-    notes = [draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in note_ids]
-    known = sorted((note for note in notes if isinstance(note, e.CreditNote)), key=lambda note: (note.issued_at, note.id))
-    for note_id, note in zip(note_ids, notes, strict=True):
-        if not isinstance(note, e.CreditNote):
-            draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
-    parts = total((part_of(given.refund, note) for note in known), given.refund.amount.currency)
-    owners = {note.id: entity_of_credit_note(draft, note) for note in known}
-    if len(known) < len(note_ids) or None in owners.values():
+    refund, zero = given.refund, Money(0, given.refund.amount.currency)
+    known = _notes(given)
+    if known is None:
         return None
-    released = list(uncredited.settle(given, given.refund.amount - parts))
-    for note in known:
-        owner = owners[note.id]
-        if owner is not None:
-            released += match_credit_note(given, note, owner)
-    uncredited.undo(given, known, released)
+    notes = [(note, owner) for note, owner in known if not given.is_done_with(note)]
+    rest = max(refund.amount - total((part_of(refund, note) for note, _ in notes), zero.currency), zero)
+    if rest and refund.payment_id and payment is None:
+        return None
+    if rest and payment is not None and not _is_certain(given, payment):
+        return None
+    draw = _draw(given, payment, rest) if payment is not None else None
+    is_owed_again = payment is not None and (payment.state is not e.PaymentState.SUCCEEDED or refund.reason == PAYMENT_FAILED)
+    is_accounted_for = is_owed_again or given.returned is not None
+    plan = uncredited.plan(given, [note for note, _ in notes], draw, zero if is_accounted_for else rest - (draw.amount if draw else zero))
+    released = [key for debit, credit, amount in plan.pairs for key in given.books.loosen(debit, credit, amount)]
+    if payment is not None and draw is not None and draw.amount:
+        released += make_room(given.books, payment, draw.credit, but=refund.id)
+    for note, owner in notes:
+        released += _loosen_note(given, note, owner, plan)
+    for note, owner in notes:
+        released += _pay_out(given, note, owner, plan, released)
+    for debit, credit, amount in plan.pairs:
+        given.books.rematch(debit, credit, amount, released)
     return tuple(released)
 
 
-def _beyond_payment(given: GivenBack, payment: e.Payment | None) -> Money:
-    """Return what a refund without a credit note gives back beyond what its payment left open; nothing where the payment came back."""
-    refund = given.refund
-    if payment is None:
-        return refund.amount
-    rest = payment.amount - total((application.amount for application in payment.applications), payment.amount.currency)
-    is_covered = payment.state is not e.PaymentState.SUCCEEDED or refund.reason == PAYMENT_FAILED or rest >= refund.amount
-    return Money(0, refund.amount.currency) if is_covered else refund.amount
+def _notes(given: GivenBack) -> list[tuple[e.CreditNote, EntityRules]] | None:
+    """Return the credit notes a refund pays out with the entities whose they are, by their day; None if not all of that is known."""
+    draft, found, missing = given.books.draft, [], False
+    for note_id in notes_of(draft.view, given.refund):
+        note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
+        owner = entity_of_credit_note(draft, note) if isinstance(note, e.CreditNote) else None
+        if isinstance(note, e.CreditNote) and owner is not None:
+            found.append((note, owner))
+            continue
+        missing = True
+        if given.is_own and not isinstance(note, e.CreditNote):
+            draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+    return None if missing else sorted(found, key=lambda one: (one[0].issued_at, one[0].id))
+
+
+def _is_certain(given: GivenBack, payment: e.Payment) -> bool:
+    """Tell whether all is known that says how much of its payment's open money a refund gives back; waits for what is not."""
+    late = waits_of(given.books.draft.view, given.refund, payment)
+    for ref in late if given.is_own else ():
+        given.books.draft.wait_for(ref.kind, ref.id)
+    return not late
+
+
+def _draw(given: GivenBack, payment: e.Payment, rest: Money) -> Draw:
+    """Return how much of its payment's open money a refund gives back."""
+    draft, entity = given.books.draft, given.books.entity
+    taken = draws(draft.view, payment).get(given.refund.id, Money(0, rest.currency))
+    back = [other.reversal for other in refunds_of(draft.view, payment) if other.reversal is not None]
+    day = max((given.posted.day, *(draft.day(entity, one.occurred_at) for one in back)))
+    credit = Posted(ObjectRef(ObjectKind.PAYMENT, payment.id).key, draft.day(entity, moved_at(payment)))
+    return Draw(credit, min(taken, rest), day)
 
 
 def _payment(draft: Draft, state: e.Refund) -> e.Payment | None:
@@ -133,7 +161,7 @@ def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.
 
 
 def _customer_of_notes(draft: Draft, state: e.Refund) -> str:
-    notes = (draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in notes_of(state))
+    notes = (draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in notes_of(draft.view, state))
     return next((note.customer_id for note in notes if isinstance(note, e.CreditNote) and note.customer_id), "")
 
 
@@ -156,49 +184,52 @@ def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: e.Set
     books.draft.wish(replace(wanted, order_key=books.customer_id, content=digest(canonical_text(amount))))
 
 
-def _match_payment(given: GivenBack, payment: e.Payment) -> tuple[str, ...]:
-    """Match a refund with what its payment left open: a payment that was never applied, or exactly the rest of one that was.
-
-    Of several refunds of one payment none knows the others; these two cases can never match more than is open.
-    """
-    applied = total((application.amount for application in payment.applications), payment.amount.currency)
-    rest = payment.amount - applied
-    if payment.state is not e.PaymentState.SUCCEEDED or (applied and rest != given.refund.amount):
+def _loosen_note(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan: Plan) -> tuple[str, ...]:
+    """Undo what was matched with a credit note of the same entity unless it is just what is to be matched with it now."""
+    if given.returned is not None or owner.name != given.books.entity.name:
         return ()
-    entity = given.books.entity
-    key = ObjectRef(ObjectKind.PAYMENT, payment.id).key
-    credit = Posted(key, given.books.draft.day(entity, moved_at(payment)))
-    given.books.match(given.posted, credit, min(given.refund.amount, rest), is_undoable=True)
-    return given.books.unmatch(given.posted, credit) if given.returned is not None else ()
+    credit, later = _credit(given, note, owner), plan.later.get(note.id)
+    released = given.books.loosen(given.posted, credit, plan.direct[note.id])
+    return (*released, *(given.books.loosen(later.entry, credit, later.amount) if later is not None else ()))
 
 
-def match_credit_note(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules) -> tuple[str, ...]:
-    """Match a refund with its part of a credit note, through the intercompany accounts if that is another entity's; return the keys of the
-    release. Both sides' decisions say this, in the same words, so that it is wished once whichever knows of the other first.
+def _credit(given: GivenBack, note: e.CreditNote, owner: EntityRules) -> Posted:
+    return Posted(ObjectRef(ObjectKind.CREDIT_NOTE, note.id).key, given.books.draft.day(owner, note.issued_at))
 
-    When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return. A refund that
-    was booked to the refunds account before the note was known is done with; the note then takes that back. One whose money had come back
-    before the note was known pays nothing of it out.
+
+def _pay_out(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan: Plan, after: Sequence[str]) -> tuple[str, ...]:
+    """Match a refund with its part of a credit note, and what stands in for it where that part had been booked to the refunds account;
+    return the keys of the release.
+
+    When the money came back, the match is undone: the credit note is open again, and the refund is matched with its return.
     """
-    if given.is_done_with(credit_note):
+    direct, later, object_id = plan.direct[note.id], plan.later.get(note.id), f"{given.refund.id}+{note.id}"
+    released = _match_note(given, note, owner, direct, object_id, after)
+    if later is not None:
+        object_id = f"{object_id}+later" if direct else object_id
+        released += _match_note(replace(given, posted=later.entry), note, owner, later.amount, object_id, after)
+    return released
+
+
+def _match_note(
+    given: GivenBack, note: e.CreditNote, owner: EntityRules, amount: Money, object_id: str, after: Sequence[str]
+) -> tuple[str, ...]:
+    """Match a refund, or what stands in for it, with a credit note, through the intercompany accounts if that is another entity's."""
+    if not amount:
         return ()
-    books, state = given.books, given.refund
-    amount = part_of(state, credit_note)
-    credit = Posted(ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key, books.draft.day(owner, credit_note.issued_at))
-    debit = uncredited.taken_back(given, credit_note)
-    return _match_one(replace(given, posted=debit or given.posted), credit_note, owner, credit, amount)
-
-
-def _match_one(given: GivenBack, credit_note: e.CreditNote, owner: EntityRules, credit: Posted, amount: Money) -> tuple[str, ...]:
-    draft, books, state = given.books.draft, given.books, given.refund
+    draft, books = given.books.draft, given.books
+    credit = _credit(given, note, owner)
     if owner.name == books.entity.name:
-        before = (key for other in came_back(draft.view, credit_note, state) for key in books.released(f"refund/{other}", credit.key))
-        books.match(given.posted, credit, amount, tuple(before), is_undoable=True)
-        return books.unmatch(given.posted, credit) if given.returned is not None else ()
-    owner_books = Books(draft, owner, draft.survivor(credit_note.customer_id))
-    object_id = f"{state.id}+{credit_note.id}"
+        before = (key for other in came_back(draft.view, note, given.refund) for key in books.released(f"refund/{other}", credit.key))
+        if given.returned is None:
+            books.rematch(given.posted, credit, amount, (*before, *after))
+        elif not books.made(given.posted, credit):
+            books.match(given.posted, credit, amount, (*before, *after), is_undoable=True)
+            return books.unmatch(given.posted, credit)
+        return books.loosen(given.posted, credit, amount if given.returned is None else Money(0, amount.currency))
+    owner_books = Books(draft, owner, draft.survivor(note.customer_id))
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
-    books.match(given.posted, payer_side, amount, is_undoable=True)
+    books.match(given.posted, payer_side, amount, after, is_undoable=True)
     owner_books.match(owner_side, credit, amount, is_undoable=True)
     if given.returned is None:
         return ()

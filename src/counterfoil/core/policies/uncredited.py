@@ -1,22 +1,28 @@
-"""Refunds no credit note accounts for: a case, or booked to the refunds account; a credit note that comes later takes its part back."""
+"""Refunds no credit note accounts for: a case, or booked to the refunds account; what turns out to account for them later takes its part
+back from there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import MATCH, Account, AccountRole, pair_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import transfer_lines
 
-from .booking import RECEIVABLE, Booked, Books, Posted
+from .booking import MODE_SWITCH, RECEIVABLE, Books, Posted
 from .decision import CaseClass, Problem
-from .refund_links import notes_of, part_of
+from .refund_links import part_of
 from .rules import UncreditedRefundPolicy
 
-_UNCREDITED, _CREDITED_LATER, _UNDONE = "refund_uncredited", "refund_credited_later", "refund_uncredited_return"
+_UNCREDITED, _CREDITED_LATER, _TAKEN_BACK = "refund_uncredited", "refund_credited_later", "refund_uncredited_return"
+
+Pairs = tuple[tuple[Posted, Posted, Money], ...]
+"""Debits and credits with how much of each is matched with the other; also those of which nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +35,175 @@ class GivenBack:
     returned: Posted | None
 
     @property
-    def uncredited(self) -> Posted:
-        """The entry that books it to the refunds account, if there is one."""
-        return Posted(f"entry/{_UNCREDITED}.{self.refund.id}", self.posted.day)
+    def is_own(self) -> bool:
+        """Whether the refund itself is decided, and not what it pays out: only then it waits, and is a problem."""
+        return self.books.draft.event.subject == ObjectRef(ObjectKind.REFUND, self.refund.id)
+
+    def is_linked_with(self, credit_note: e.CreditNote) -> bool:
+        """Tell whether the refund itself was ever to be matched with a credit note."""
+        object_id, pair = (
+            f"{self.refund.id}+{credit_note.id}",
+            pair_of(self.posted.key, ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key),
+        )
+        linked = ((MATCH, pair), (MODE_SWITCH, pair), ("intercompany_payer", object_id))
+        return any(self.books.draft.mode_of(name, id) is not None for name, id in linked)
 
     def is_done_with(self, credit_note: e.CreditNote) -> bool:
         """Tell whether the money had come back, and was booked so, before anything linked the refund with a credit note: it pays nothing
         of that note out.
         """
-        if self.returned is None:
+        object_id = f"{self.refund.id}+{credit_note.id}"
+        is_linked = self.is_linked_with(credit_note) or self.books.draft.mode_of(_CREDITED_LATER, object_id) is not None
+        if self.returned is None or is_linked:
             return False
-        draft, object_id = self.books.draft, f"{self.refund.id}+{credit_note.id}"
-        pair = pair_of(self.posted.key, ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key)
-        linked = ((MATCH, pair), ("intercompany_payer", object_id), (_CREDITED_LATER, object_id))
-        if any(draft.mode_of(name, id) is not None for name, id in linked):
-            return False
-        is_matched = draft.booked(MATCH, pair_of(self.posted.key, self.returned.key)) is not None
-        return is_matched or self.books.booked(_UNDONE, self.refund.id, RECEIVABLE) is not None
-
-    def booked(self) -> Booked | None:
-        """Return what was booked to the refunds account of it."""
-        return self.books.booked(_UNCREDITED, self.refund.id, RECEIVABLE)
+        is_matched = self.books.draft.booked(MATCH, pair_of(self.posted.key, self.returned.key)) is not None
+        return is_matched or self.books.booked(_TAKEN_BACK, self.refund.id, RECEIVABLE) is not None
 
 
-def settle(given: GivenBack, amount: Money) -> tuple[str, ...]:
-    """Deal with the part of a refund that no credit note accounts for; return the key of its release where the money came back.
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a refund gives back of its payment's open money. ``day``: since when, at the latest, so much of it is open for the refund."""
 
-    What was booked to the refunds account stays booked, whatever becomes known later.
+    credit: Posted
+    amount: Money
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One entry that books to the refunds account or takes back from it, and how much."""
+
+    amount: Money
+    entry: Posted
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a refund: how much it pays out itself, by credit note; the entry that does so in its place, for what had been booked
+    to the refunds account; and what is matched of the rest.
     """
-    books, refund, earlier = given.books, given.refund, given.booked()
-    if earlier is None:
-        if amount.minor <= 0 or given.returned is not None:
-            return ()
-        if books.entity.uncredited_refund_policy is UncreditedRefundPolicy.CASE:
-            _ask(given, amount)
-            return ()
-        earlier = Booked(Account(AccountRole.REFUNDS), amount)
-    lines = transfer_lines(earlier.account, RECEIVABLE, earlier.amount, credit_customer=books.customer_id)
-    entry = books.entry(_UNCREDITED, refund.id, lines, given.posted.day, memo=f"refund {refund.id} without a credit note")
-    books.match(given.posted, entry, earlier.amount, is_undoable=True)
-    return books.unmatch(given.posted, entry) if given.returned is not None else ()
+
+    direct: Mapping[str, Money]
+    later: Mapping[str, Part]
+    pairs: Pairs
+
+
+def taken_back_before(books: Books, refund: e.Refund, day: date) -> tuple[Part, ...]:
+    """Return the entries that took something of a refund back from the refunds account, oldest first."""
+    return _booked(books, _TAKEN_BACK, refund, day)
+
+
+def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, needed: Money) -> Plan:
+    """Book ``needed``, what neither credit notes nor open money of the payment account for, to the refunds account, or ask.
+
+    What was booked there stays booked. When it turns out to be too much, because a credit note comes, or more of the payment is open than
+    before, an entry takes that part back and is matched in the refund's place; when it is too little, one more entry is booked.
+    """
+    books, refund, zero = given.books, given.refund, Money(0, given.refund.amount.currency)
+    uncredited = list(_booked(books, _UNCREDITED, refund, given.posted.day))
+    taken_back = list(taken_back_before(books, refund, given.posted.day))
+    later = _later(given, notes, _sum(uncredited, zero) - needed)
+    missing = needed + _sum(later.values(), zero) + _sum(taken_back, zero) - _sum(uncredited, zero)
+    if missing.minor > 0 and books.entity.uncredited_refund_policy is UncreditedRefundPolicy.CASE:
+        _ask(given, missing)
+    elif missing.minor > 0:
+        uncredited.append(_part(_UNCREDITED, refund, len(uncredited) + 1, missing, given.posted.day))
+    elif missing.minor < 0:
+        day = given.returned.day if given.returned is not None else draw.day if draw is not None else given.posted.day
+        taken_back.append(_part(_TAKEN_BACK, refund, len(taken_back) + 1, -missing, day))
+    _book(given, uncredited, taken_back, [(note, later[note.id]) for note in notes if note.id in later])
+    direct = {note.id: part_of(refund, note) - (later[note.id].amount if note.id in later else zero) for note in notes}
+    own = refund.amount - total(direct.values(), zero.currency) if given.returned is None else zero
+    standing_in = [(part.entry, part.amount) for part in (*(later.values() if given.returned is not None else ()), *taken_back)]
+    credits = [(part.entry, part.amount) for part in uncredited]
+    if draw is not None:
+        credits.append((draw.credit, draw.amount))
+    return Plan(direct, later, _spread([(given.posted, own), *standing_in], credits))
+
+
+def _spread(debits: Sequence[tuple[Posted, Money]], credits: Sequence[tuple[Posted, Money]]) -> Pairs:
+    """Match debits with credits in their order, each as far as it goes."""
+    left = dict(credits)
+    found = []
+    for debit, amount in debits:
+        for credit in left:
+            part = min(amount, left[credit])
+            found.append((debit, credit, part))
+            amount, left[credit] = amount - part, left[credit] - part
+    return tuple(found)
+
+
+def _later(given: GivenBack, notes: Sequence[e.CreditNote], spare: Money) -> dict[str, Part]:
+    """Return, by credit note, the entry that takes its part back from the refunds account, of the ``spare`` money there.
+
+    A note the refund itself was to be matched with has its part from the refund.
+    """
+    found: dict[str, Part] = {}
+    booked = {note.id: given.books.booked(_CREDITED_LATER, _later_id(given, note), RECEIVABLE) for note in notes}
+    left = spare - total((abs(one.amount) for one in booked.values() if one is not None), spare.currency)
+    for note in sorted(notes, key=lambda note: (note.issued_at, note.id)):
+        earlier = booked[note.id]
+        amount = abs(earlier.amount) if earlier is not None else min(part_of(given.refund, note), left)
+        is_direct = given.is_linked_with(note) and given.books.draft.mode_of(_CREDITED_LATER, _later_id(given, note)) is None
+        if earlier is None and (amount.minor <= 0 or is_direct):
+            continue
+        day = given.books.draft.day(given.books.entity, note.issued_at)
+        found[note.id] = Part(amount, Posted(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day))
+        left = left if earlier is not None else left - amount
+    return found
+
+
+def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Part], later: Sequence[tuple[e.CreditNote, Part]]) -> None:
+    """Wish all entries, those booked before as they were."""
+    books, refund, account = given.books, given.refund, _account_of(given)
+    for name, parts in ((_UNCREDITED, uncredited), (_TAKEN_BACK, taken_back)):
+        books.draft.withdraw(name, _row_id(refund, len(parts) + 1))
+    for number, part in enumerate(uncredited, start=1):
+        lines = transfer_lines(account, RECEIVABLE, part.amount, credit_customer=books.customer_id)
+        memo = f"refund {refund.id} without a credit note"
+        books.entry(_UNCREDITED, _row_id(refund, number), lines, part.entry.day, memo=memo)
+    for note, part in later:
+        lines = transfer_lines(RECEIVABLE, account, part.amount, debit_customer=books.customer_id)
+        memo = f"refund {refund.id}: credit note {note.number or note.id} came later"
+        books.entry(_CREDITED_LATER, _later_id(given, note), lines, part.entry.day, memo=memo)
+    for number, part in enumerate(taken_back, start=1):
+        lines = transfer_lines(RECEIVABLE, account, part.amount, debit_customer=books.customer_id)
+        memo = f"refund {refund.id} came back" if given.returned is not None else f"refund {refund.id}: its payment had that much open"
+        books.entry(_TAKEN_BACK, _row_id(refund, number), lines, part.entry.day, memo=memo)
+
+
+def _booked(books: Books, name: str, refund: e.Refund, day: date) -> tuple[Part, ...]:
+    found: list[Part] = []
+    while (booked := books.booked(name, _row_id(refund, len(found) + 1), RECEIVABLE)) is not None:
+        found.append(_part(name, refund, len(found) + 1, abs(booked.amount), day))
+    return tuple(found)
+
+
+def _part(name: str, refund: e.Refund, number: int, amount: Money, day: date) -> Part:
+    return Part(amount, Posted(f"entry/{name}.{_row_id(refund, number)}", day))
+
+
+def _row_id(refund: e.Refund, number: int) -> str:
+    return refund.id if number == 1 else f"{refund.id}.{number}"
+
+
+def _later_id(given: GivenBack, note: e.CreditNote) -> str:
+    return f"{given.refund.id}+{note.id}"
+
+
+def _account_of(given: GivenBack) -> Account:
+    """Return the account refunds are booked to: for one that was booked before, the one it is on."""
+    earlier = given.books.booked(_UNCREDITED, given.refund.id, RECEIVABLE)
+    return Account(AccountRole.REFUNDS) if earlier is None else earlier.account
+
+
+def _sum(parts: Iterable[Part], zero: Money) -> Money:
+    return total((part.amount for part in parts), zero.currency)
 
 
 def _ask(given: GivenBack, amount: Money) -> None:
+    if not given.is_own:
+        return
     name, refund = given.books.entity.name, given.refund
     given.books.draft.problem(
         Problem(
@@ -85,48 +217,3 @@ def _ask(given: GivenBack, amount: Money) -> None:
             entity=name,
         )
     )
-
-
-def taken_back(given: GivenBack, credit_note: e.CreditNote) -> Posted | None:
-    """Take a credit note's part back from the refunds account and return the entry the note is matched with, in the refund's place; None
-    where the refund itself is still open for the note.
-    """
-    earlier = given.booked()
-    if earlier is None or given.is_done_with(credit_note) or _is_direct(given, earlier, credit_note):
-        return None
-    books, amount = given.books, part_of(given.refund, credit_note)
-    lines = transfer_lines(RECEIVABLE, earlier.account, amount, debit_customer=books.customer_id)
-    memo = f"refund {given.refund.id}: credit note {credit_note.number or credit_note.id} came later"
-    day = books.draft.day(books.entity, credit_note.issued_at)
-    return books.entry(_CREDITED_LATER, f"{given.refund.id}+{credit_note.id}", lines, day, memo=memo)
-
-
-def _is_direct(given: GivenBack, earlier: Booked, credit_note: e.CreditNote) -> bool:
-    """Whether a note was accounted for when the rest was booked to the refunds account: the first ones, up to what was not booked there."""
-    left = given.refund.amount - earlier.amount
-    view = given.books.draft.view
-    found = {note_id: view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in notes_of(given.refund)}
-    notes = {note_id: note for note_id, note in {**found, credit_note.id: credit_note}.items() if isinstance(note, e.CreditNote)}
-    for note in sorted(notes.values(), key=lambda note: (note.issued_at, note.id)):
-        part = part_of(given.refund, note)
-        is_direct = part <= left
-        if note.id == credit_note.id:
-            return is_direct
-        left = left - part if is_direct else left
-    return False
-
-
-def undo(given: GivenBack, notes: Sequence[e.CreditNote], released: Sequence[str]) -> None:
-    """Where the money came back, take what is left on the refunds account back; ``released``: the keys of what lets go of the refund."""
-    earlier = given.booked()
-    if earlier is None or given.returned is None:
-        return
-    books, rest = given.books, earlier.amount
-    for note in notes:
-        debit = taken_back(given, note)
-        if debit is not None:
-            books.match(debit, given.uncredited, part_of(given.refund, note), released)
-            rest = rest - part_of(given.refund, note)
-    lines = transfer_lines(RECEIVABLE, earlier.account, rest, debit_customer=books.customer_id)
-    back = books.entry(_UNDONE, given.refund.id, lines, given.returned.day, memo=f"refund {given.refund.id} came back")
-    books.match(back, given.uncredited, rest, released)

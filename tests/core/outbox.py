@@ -1,0 +1,66 @@
+"""A hub in small for laws: commands are sent in any order as soon as what they need is there; what is wished no longer is canceled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from tests.core.builders import NOON, World, event_of
+from tests.core.ledger import Ledger
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import Command
+from counterfoil.core.canonical.events import ref_of
+from counterfoil.core.policies.decide import decide
+from counterfoil.core.policies.decision import Decision, MemoryView, Wish
+
+PICK = Callable[[int], int]
+"""Returns one of so many places."""
+
+
+@dataclass
+class Outbox(World):
+    """A world whose commands are sent by and by. ``rows``: those that are not canceled, in the order they were wished."""
+
+    rows: list[Command] = field(default_factory=list)
+    done: dict[str, Command] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
+    canceled: set[str] = field(default_factory=set)
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def view(self) -> MemoryView:
+        """Return the view of now: of each key the command last wished; one that was not sent is open."""
+        self.wishes = {(row.target, row.external_key): Wish(row, is_open=row.id not in self.done) for row in self.rows}
+        return replace(super().view(), canceled=frozenset(self.canceled))
+
+    def redecide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
+        """Decide a known state and write what it calls for, as the deciding stage does."""
+        decision = decide(event_of(state, self.connection, when=when), self.view(), self.rules)
+        known = {row.id for row in self.rows}
+        new = {command.external_key: command for command in decision.commands if command.id not in known}
+        moot = [row for row in self.rows if row.external_key in new]
+        wished = {command.id for command in decision.commands}
+        if not decision.waits and not decision.problems:
+            moot += [row for row in self.rows if row.subject == ref_of(state) and row.id not in wished]
+        moot += [row for row in self.rows if row.external_key in decision.withdrawn and row.id not in wished]
+        gone = {row.id for row in moot if row.id not in self.done}
+        self.canceled |= gone
+        self.rows = [row for row in self.rows if row.id not in gone] + list(new.values())
+        return decision
+
+    def send(self, pick: PICK) -> bool:
+        """Send one command that may be sent; False if there is none."""
+        ready = [row for row in self.rows if row.id not in self.done and self.bound.issuperset(row.needs)]
+        if not ready:
+            return False
+        command = ready[pick(len(ready))]
+        self.ledger.take([command])
+        self.done[command.id] = command
+        self.bound |= {command.produces} - {""}
+        return True
+
+    @property
+    def stuck(self) -> list[tuple[str, set[str]]]:
+        """The commands that cannot be sent, and what each of them needs."""
+        return [(row.external_key, set(row.needs) - self.bound) for row in self.rows if row.id not in self.done]
