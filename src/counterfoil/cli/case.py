@@ -145,7 +145,7 @@ def _show_records(records: Sequence[Record], case: Case) -> None:
     names = ["record", "number", "id (counterfoil trace)", "customer", "in the books", "money", "state"]
     print_table("Records", names, rows, right=(5,), whole=(2,))
     for one in records[:LINKS_MAX]:
-        words_of_its_own = one.held.subject.detail if len(records) > 1 and one.held.subject.detail not in case.cause else ""
+        words_of_its_own = one.held.subject.detail if one.held.subject.detail not in case.cause else ""
         for text in (words_of_its_own, *one.links):
             if text:
                 data.print(f"{one.source_number or one.source_id}: {text}", markup=False, soft_wrap=True)

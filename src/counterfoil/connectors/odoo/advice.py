@@ -12,6 +12,10 @@ from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Send
 
 _RATE = "Add the rate of {1} in Odoo (Accounting, Configuration, Currencies), then retry this case."
 _CURRENCY = "Activate {1} in Odoo (Accounting, Configuration, Currencies) and give it a rate, then retry this case."
+_DECIMALS = (
+    "Set the Rounding Factor of {1} in Odoo (Accounting, Configuration, Currencies) so that it has {2} decimals, which Odoo allows at any"
+    " time; then retry this case. Nothing is rounded by itself: what the source took and the books would differ."
+)
 _FILE = (
     "Set it in the configuration file, under [{place}]. A hub that was started before reads it when it is started again; then retry this"
     " case."
@@ -56,6 +60,7 @@ class _Advice:
 _ADVICE: tuple[_Advice, ...] = (
     _Advice("odoo.rate_missing", r"has no rate for (\w+)", _RATE, "rate/{1}"),
     _Advice("odoo.currency_inactive", r"currency (\w+) is not active", _CURRENCY, "currency/{1}"),
+    _Advice("odoo.currency_decimals", r"Odoo keeps (\w+) with \d+ decimals, .* with (\d+)", _DECIMALS, "decimals/{1}"),
     _Advice("odoo.account_unmapped", "", _FILE),
     _Advice("odoo.journal_unmapped", "", _FILE),
     _Advice("odoo.company_unmapped", "", _FILE),

@@ -28,8 +28,8 @@ def from_number(value: Decimal | int, currency: str) -> Money:
     whole = scaled.to_integral_value(ROUND_HALF_UP)
     if abs(scaled - whole) > Decimal("0.001"):
         raise RejectedError(
-            f"Odoo reports {value} {currency}, which is not a whole number of minor units; set the currency's decimal places in Odoo"
-            f" to {exponent_of(currency)}",
+            f"Odoo reports {value} {currency}, with more decimals than the {exponent_of(currency)} of ISO 4217; set the currency's decimal"
+            f" places in Odoo to {exponent_of(currency)}",
             code="odoo.currency_decimals",
             case_class="amount_mismatch",
         )

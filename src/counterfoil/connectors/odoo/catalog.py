@@ -26,7 +26,7 @@ class CompanyCatalog:
     ``taxes`` by name and by id as text; a name that occurs twice is in ``ambiguous_taxes`` instead. ``rates`` by currency, newest first,
     the company's own before shared ones. ``tax_mode``: what Odoo 20 makes of a tax that does not say whether prices include it, unless
     a document says otherwise; empty before 20.
-    ``place``: where it stands in the configuration file.
+    ``place``: where it stands in the configuration file. ``decimals``: with how many Odoo keeps amounts, by currency.
     """
 
     entity: str
@@ -49,6 +49,7 @@ class CompanyCatalog:
     place: str = field(default="", compare=False)
     precision: Precision = field(default_factory=Precision)
     tax_mode: str = ""
+    decimals: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def context(self) -> OdooContext:
@@ -128,6 +129,22 @@ class CompanyCatalog:
             )
         return found
 
+    def unit_of(self, currency: str) -> int:
+        """Return the smallest amount Odoo keeps of a currency, in minor units: 1, or more where it has fewer decimals than ISO 4217."""
+        exponent = exponent_of(currency)
+        return int(10 ** max(0, exponent - self.decimals.get(currency, exponent)))
+
+    def require_whole(self, *amounts: Money) -> None:
+        """Raise RejectedError if Odoo would round one of the amounts, since it has fewer decimals for its currency than the source."""
+        for amount in amounts:
+            if amount.minor % self.unit_of(amount.currency):
+                raise RejectedError(
+                    f"{amount} cannot be booked as it is: Odoo keeps {amount.currency} with {self.decimals[amount.currency]} decimals, the"
+                    f" source, as ISO 4217, with {exponent_of(amount.currency)}",
+                    code="odoo.currency_decimals",
+                    case_class="amount_mismatch",
+                )
+
     def require_rate(self, currency: str, day: date) -> Decimal:
         """Return a currency's rate in force on a day. Raises RejectedError: without one Odoo books 1:1 without a word."""
         if currency == self.currency:
@@ -149,7 +166,9 @@ class CompanyCatalog:
         return rates[-1][1] if rates and self.has_earliest_rate else None
 
     def to_company(self, money: Money, day: date) -> Money:
-        """Return an amount in the company's currency at Odoo's rate of a day, half up. Raises RejectedError if there is no rate.
+        """Return an amount in the company's currency at Odoo's rate of a day, half up to what Odoo keeps of it.
+
+        Raises RejectedError if there is no rate.
 
         Source: res.currency ``_get_conversion_rate``: rate of the target currency divided by rate of the source currency.
         """
@@ -157,8 +176,9 @@ class CompanyCatalog:
             return money
         rate = self.require_rate(self.currency, day) / self.require_rate(money.currency, day)
         major = Decimal(money.minor).scaleb(-exponent_of(money.currency)) * rate
-        minor = major.scaleb(exponent_of(self.currency)).to_integral_value(ROUND_HALF_UP)
-        return Money(int(minor), self.currency)
+        unit = self.unit_of(self.currency)
+        units = (major.scaleb(exponent_of(self.currency)) / unit).to_integral_value(ROUND_HALF_UP)
+        return Money(int(units) * unit, self.currency)
 
     @property
     def is_cash_basis(self) -> bool:

@@ -162,6 +162,7 @@ async def read_catalog(session: Session, entity: str, now: datetime) -> CompanyC
         ambiguous_taxes=ambiguous,
         tax_accounts={ref(row.tax_id): ref(row.account_id) for row in tax_accounts if ref(row.tax_id)},
         currencies={row.name: row.id for row in currencies},
+        decimals={row.name: row.decimal_places for row in currencies},
         rates=await _read_rates(session, company.lineage, {row.name: row.id for row in currencies}, context),
         has_earliest_rate=session.dialect.major >= 18,
         receivable_id=ref(own_partner[0].property_account_receivable_id) if own_partner else 0,

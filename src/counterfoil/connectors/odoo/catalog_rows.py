@@ -81,6 +81,7 @@ class CurrencyRow(Struct, frozen=True):
 
     id: int
     name: str
+    decimal_places: int
 
 
 class RateRow(Struct, frozen=True):

@@ -10,6 +10,7 @@ from counterfoil.connectors.odoo.check_journals import journal_findings
 from counterfoil.connectors.odoo.check_taxes import tax_findings
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.canonical.money import exponent_of
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 
@@ -152,7 +153,17 @@ def _currency_findings(company: CompanyCatalog, currency: str, currencies: Seque
                 "Activate it under Accounting, Configuration, Currencies",
                 company.entity,
             )
-        elif code != company.currency and not company.rates.get(code):
+            continue
+        kept, exponent = company.decimals.get(code), exponent_of(code)
+        if kept not in (None, exponent):
+            yield Finding(
+                Severity.WARNING,
+                "odoo.currency_decimals",
+                f"{code} has {kept} decimals in Odoo and {exponent} in ISO 4217: amounts that are not whole in both are refused",
+                f"Set its Rounding Factor under Accounting, Configuration, Currencies so that it has {exponent} decimals",
+                company.entity,
+            )
+        if code != company.currency and not company.rates.get(code):
             yield Finding(
                 Severity.ERROR,
                 "odoo.rate_missing",

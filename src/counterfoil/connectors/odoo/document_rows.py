@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -75,6 +75,7 @@ def plan_document(command: Command, company: CompanyCatalog, known: Known) -> Do
     if not isinstance(document, PostDocument):
         raise TypeError(f"{command.kind} does not carry a document")
     _check(document)
+    company.require_whole(document.total, document.tax, *_amounts(document.lines))
     company.require_rate(document.currency, document.accounting_on)
     partner = str(bound(known.bindings, f"customer/{document.customer_id}")[1])
     source_id = command.subject.id.rpartition(":")[2]
@@ -91,6 +92,12 @@ def plan_document(command: Command, company: CompanyCatalog, known: Known) -> Do
         rounding_account_id=_rounding_account(document, company),
         reverses_id=_reverses(command, document, known.bindings),
     )
+
+
+def _amounts(lines: Sequence[DocumentLine]) -> Iterator[Money]:
+    for line in lines:
+        yield line.amount
+        yield from (tax.amount for tax in line.taxes)
 
 
 def _check(document: PostDocument) -> None:

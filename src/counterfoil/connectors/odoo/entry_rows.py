@@ -58,7 +58,8 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
 
     Raises MissingDependency, RejectedError (unmapped account or journal, no rate, lines that do not sum to zero).
     """
-    lines = balanced(weigh(entry, company), company.currency)
+    company.require_whole(*(line.amount for line in entry.lines), *(line.company_amount for line in entry.lines if line.company_amount))
+    lines = balanced(weigh(entry, company), company.currency, company.unit_of(company.currency))
     source_id = command.subject.id.rpartition(":")[2]
     header = (
         f"{namespace}.{command.external_key}",
@@ -123,8 +124,8 @@ def _weighed(line: EntryLine, entry: PostEntry, company: CompanyCatalog) -> Weig
     return Weighed(line, company.to_company(line.amount, entry.accounting_on), is_converted=True)
 
 
-def balanced(lines: Sequence[Weighed], currency: str) -> list[Weighed]:
-    """Return the lines summing to zero: a rest of rounding, at most one minor unit per converted line, goes to the largest of these.
+def balanced(lines: Sequence[Weighed], currency: str, unit: int = 1) -> list[Weighed]:
+    """Return the lines summing to zero: a rest of rounding goes to the largest converted one; at most ``unit`` (minor units) for each.
 
     Raises RejectedError if the rest is larger or no line was converted.
     """
@@ -132,7 +133,7 @@ def balanced(lines: Sequence[Weighed], currency: str) -> list[Weighed]:
     converted = [index for index, line in enumerate(lines) if line.is_converted]
     if rest == 0:
         return list(lines)
-    if abs(rest) > len(converted):
+    if abs(rest) > len(converted) * unit:
         raise RejectedError(
             f"the entry's lines sum to {Money(rest, currency)}, not to zero; give the company amounts of its foreign lines",
             code="odoo.entry_unbalanced",

@@ -69,6 +69,7 @@ def plan_payment(command: Command, company: CompanyCatalog, customers: Customers
     """Return the plan of one payment. Raises MissingDependency, RejectedError (unmapped journal or account, no rate)."""
     payment = payment_of(command)
     company.require_rate(payment.amount.currency, payment.paid_on)
+    company.require_whole(payment.amount)
     currency_id = company.currency_id_of(payment.amount.currency)
     partner_id = customers.partner_id(payment.customer_id)
     cells = (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
 MULTIPLIED: dict[str, int] = {"MGA": 100}
@@ -52,8 +52,26 @@ def _converted(amount: int, code: str) -> int:
     minor = amount * MULTIPLIED.get(code, 1)
     divisor = DIVIDED.get(code, 1)
     if minor % divisor:
-        raise rejected(f"{amount} {code} is not a whole number of its smallest unit; the last two digits must be 00", "amount_fraction")
+        raise _fraction(amount, code, divisor)
     return minor // divisor
+
+
+_NO_FRACTION = (
+    "It can neither be corrected at the source nor booked exactly, and nothing is rounded by itself: ask Stripe what was charged, enter the"
+    " whole amount in the books by hand with the rest as a rounding difference, and waive this case with that as its reason."
+)
+
+
+def _fraction(amount: int, code: str, divisor: int) -> RejectedError:
+    decimals = len(str(divisor)) - 1
+    cause = f"Stripe tells {code} with {decimals} decimals that must be 0, ISO 4217 and the books have {exponent_of(code)}"
+    return RejectedError(
+        f"{Decimal(amount).scaleb(-decimals)} {code} is no whole amount: {cause}",
+        code="stripe.amount_fraction",
+        case_class="missing_mandatory_field",
+        cause=f"{cause}, and an amount has a fraction",
+        remedy=_NO_FRACTION,
+    )
 
 
 def optional_money(amount: int | None, currency: str) -> Money | None:

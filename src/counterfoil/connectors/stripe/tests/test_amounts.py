@@ -37,8 +37,21 @@ def test_deviations_become_iso_minor_units(told: int, currency: str, minor: int)
 
 
 def test_an_amount_that_would_lose_a_fraction_is_refused() -> None:
-    with pytest.raises(RejectedError, match="last two digits"):
+    with pytest.raises(RejectedError) as refused:
         money(50_050, "isk")
+    assert str(refused.value) == (
+        "500.50 ISK is no whole amount: Stripe tells ISK with 2 decimals that must be 0, ISO 4217 and the books have 0"
+    )
+    assert refused.value.code == "stripe.amount_fraction"
+    assert "waive this case" in refused.value.remedy
+    with pytest.raises(RejectedError) as other:
+        money(-1, "isk")
+    assert other.value.cause == refused.value.cause  # one case for all amounts of the currency
+
+
+def test_the_dollar_of_taiwan_is_told_with_its_two_decimals() -> None:
+    # https://docs.stripe.com/currencies#special-cases: only payouts are whole
+    assert money(10_050, "twd") == Money(10_050, "TWD")
 
 
 @pytest.mark.parametrize("currency", ["", "us", "usdx", "u$d", "üsd"])

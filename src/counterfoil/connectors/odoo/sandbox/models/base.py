@@ -58,8 +58,24 @@ class Currency(Model):
 
     def prepare(self, env: Env, values: Values) -> Values:
         """Derive the number of decimals."""
-        step = float(values.get("rounding", 0.01))
-        return {**values, "decimal_places": max(0, len(f"{step:.9f}".rstrip("0").partition(".")[2]))}
+        return {**values, "decimal_places": _decimals(values.get("rounding", 0.01))}
+
+    def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
+        """Derive the number of decimals; refuse fewer of a currency that was booked in."""
+        if "rounding" not in values:
+            return values
+        decimals = _decimals(values["rounding"])
+        for row in rows:
+            is_used = any(line["currency_id"] == row["id"] for line in env.rows("account.move.line").values())
+            if decimals < row["decimal_places"] and is_used:
+                raise UserError(
+                    "You cannot reduce the number of decimal places of a currency which has already been used to make accounting entries."
+                )
+        return {**values, "decimal_places": decimals}
+
+
+def _decimals(step: Any) -> int:
+    return max(0, len(f"{float(step):.9f}".rstrip("0").partition(".")[2]))
 
 
 class CurrencyRate(Model):
