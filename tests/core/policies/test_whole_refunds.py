@@ -111,6 +111,7 @@ post_credit_note credit_note_stripe.cn_1 (US in odoo, for stripe:cus_A)
   "Plan Pro" 40.00 USD on revenue:plans as stripe:prod_pro
   needs customer/stripe:cus_A, product/stripe:prod_pro
   makes credit_note/stripe:cn_1
+still post_entry refund_uncredited_stripe.re_1
 post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691 (US in odoo, for stripe:cus_A)
   2026-05-02 in general "refund stripe:re_1: credit note C-1 came later"
   receivable 40.00 USD stripe:cus_A
@@ -118,14 +119,15 @@ post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691 (US in odoo, f
   needs customer/stripe:cus_A
   makes entry/refund_credited_later.stripe:re_1+stripe:cn_1
 match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 40.00 USD (US in odoo, for stripe:cus_A)
-  makes match/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1"""
+  makes match/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1
+still match refund/stripe:re_1 with entry/refund_uncredited.stripe:re_1: 100.00 USD"""
     assert books.tell(LATE) == expected
     expected = """\
 still post_payment refund_stripe.re_1
 still post_entry refund_uncredited_stripe.re_1
-still match refund/stripe:re_1 with entry/refund_uncredited.stripe:re_1: 100.00 USD
 still post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691
-still match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 40.00 USD"""
+still match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 40.00 USD
+still match refund/stripe:re_1 with entry/refund_uncredited.stripe:re_1: 100.00 USD"""
     assert books.tell(CREDITED) == expected
 
 
@@ -142,11 +144,17 @@ post_payment refund_reversal_stripe.re_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A
   makes payment/reversal.stripe:re_1
 still post_entry refund_uncredited_stripe.re_1
+still post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691
+post_entry refund_uncredited_return_stripe.re_1 (US in odoo, for stripe:cus_A)
+  2026-06-03 in general "refund stripe:re_1 came back"
+  receivable 60.00 USD stripe:cus_A
+  refunds -60.00 USD
+  needs customer/stripe:cus_A
+  makes entry/refund_uncredited_return.stripe:re_1
 still match refund/stripe:re_1 with entry/refund_uncredited.stripe:re_1: 100.00 USD
 unmatch refund/stripe:re_1 from entry/refund_uncredited.stripe:re_1 (US in odoo, for stripe:cus_A)
   needs match/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1
   makes unmatch/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1
-still post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691
 still match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with credit_note/stripe:cn_1: 40.00 USD
 unmatch entry/refund_credited_later.stripe:re_1+stripe:cn_1 from credit_note/stripe:cn_1 (US in odoo, for stripe:cus_A)
   needs match/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1
@@ -155,16 +163,12 @@ match entry/refund_credited_later.stripe:re_1+stripe:cn_1 with entry/refund_uncr
     stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1,
     unmatch/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1
-post_entry refund_uncredited_return_stripe.re_1 (US in odoo, for stripe:cus_A)
-  2026-06-03 in general "refund stripe:re_1 came back"
-  receivable 60.00 USD stripe:cus_A
-  refunds -60.00 USD
-  needs customer/stripe:cus_A
-  makes entry/refund_uncredited_return.stripe:re_1
+  makes match/entry/refund_credited_later.stripe:re_1+stripe:cn_1+entry/refund_uncredited.stripe:re_1
 match entry/refund_uncredited_return.stripe:re_1 with entry/refund_uncredited.stripe:re_1: 60.00 USD (US in odoo, for
     stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1,
     unmatch/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1
+  makes match/entry/refund_uncredited_return.stripe:re_1+entry/refund_uncredited.stripe:re_1
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 100.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1,
     unmatch/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1"""
