@@ -198,13 +198,17 @@ class World:
         known = {command.id for command in self.sent}
         self.sent.extend(command for command in decision.commands if command.id not in known)
         self.wishes.update({(command.target, command.external_key): Wish(command) for command in decision.commands})
+        self.sum_up(decision)
+        return decision
+
+    def sum_up(self, decision: Decision) -> None:
+        """Keep what a decision sums up, each document once."""
         new = {document.document_id: document for document in decision.documents}
         assert not new.keys() & self.documents.keys(), f"summed up twice: {sorted(new.keys() & self.documents.keys())}"
         self.documents.update(new)
         for item in decision.summary:
             if item.document_id in new:
                 self.items.setdefault((item.entity, item.day, item.currency, item.key), item)  # the table's key
-        return decision
 
     def tell(self, state: e.Entity, *, when: datetime = NOON) -> str:
         """Decide a state and tell the whole decision; of what was wished before only that it still is."""

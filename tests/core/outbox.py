@@ -43,10 +43,12 @@ class Outbox(World):
         wished = {command.id for command in decision.commands}
         if not decision.waits and not decision.problems:
             moot += [row for row in self.rows if row.subject == ref_of(state) and row.id not in wished]
-        moot += [row for row in self.rows if row.external_key in decision.withdrawn and row.id not in wished]
+        displaced = {document.document_id for document in decision.documents}.union(decision.withdrawn)
+        moot += [row for row in self.rows if row.external_key in displaced and row.id not in wished]
         gone = {row.id for row in moot if row.id not in self.done}
         self.canceled |= gone
         self.rows = [row for row in self.rows if row.id not in gone] + list(new.values())
+        self.sum_up(decision)
         return decision
 
     def send(self, pick: PICK) -> bool:

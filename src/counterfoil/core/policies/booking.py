@@ -112,6 +112,10 @@ class Books:
         mode = next((mode for mode in booked if mode is not None), None) or self.entity.mode_on(posted.day)
         return mode is PostingMode.DETAILED
 
+    def is_direct(self, debit: Posted, credit: Posted) -> bool:
+        """Tell whether two facts are matched with each other if they are, and not through an entry: both are documents, or neither."""
+        return self.has_document(debit) == self.has_document(credit)
+
     def match(
         self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False, number: int = 1
     ) -> None:
@@ -134,8 +138,7 @@ class Books:
 
     def made(self, debit: Posted, credit: Posted) -> tuple[Made, ...]:
         """Return the matches of two documents that may have been made, oldest first. All but the last one are undone, or to be."""
-        is_direct = self.has_document(debit) == self.has_document(credit)
-        name, undone = (MATCH, UNMATCH) if is_direct else (MODE_SWITCH, MODE_SWITCH_BACK)
+        name, undone = (MATCH, UNMATCH) if self.is_direct(debit, credit) else (MODE_SWITCH, MODE_SWITCH_BACK)
         found: list[Made] = []
         while True:
             pair = pair_of(debit.key, credit.key, len(found) + 1)
@@ -163,13 +166,19 @@ class Books:
         What was only wished is withdrawn. A match that is to be undone once stays so, whatever is wanted of the two later: others may have
         been told to come after that.
         """
-        made = self.made(debit, credit)
-        self._withdraw(debit, credit, pair_of(debit.key, credit.key, len(made) + 1))
-        undone = [one for one in made if one.is_undone or one.amount != amount]
+        self.withdraw(debit, credit)
+        undone = [one for one in self.made(debit, credit) if one.is_undone or one.amount != amount]
         return tuple(key for one in undone for key in self._undo(debit, credit, one))
 
     def _undo(self, debit: Posted, credit: Posted, one: Made) -> tuple[str, ...]:
-        self.match(debit, credit, one.amount, is_undoable=True, number=one.number)
+        """Wish to undo one match. Of one through an entry, the entry was booked, and what was to be matched with it may not have been."""
+        pair = pair_of(debit.key, credit.key, one.number)
+        switched = () if self.is_direct(debit, credit) else _switched(debit, credit, pair)
+        if switched and not any(self.draft.booked(MATCH, inner) for inner in switched):
+            for inner in switched:
+                self.draft.withdraw(MATCH, inner)
+        else:
+            self.match(debit, credit, one.amount, is_undoable=True, number=one.number)
         return self.unmatch(debit, credit, number=one.number)
 
     def rematch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = ()) -> None:
@@ -200,7 +209,7 @@ class Books:
         A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
         """
         pair = pair_of(debit.key, credit.key, number)
-        if self.has_document(debit) != self.has_document(credit):
+        if not self.is_direct(debit, credit):
             return self._switch_back(debit, credit, pair)
         if not self.draft.may_have_acted(MATCH, pair):
             return ()
@@ -208,12 +217,12 @@ class Books:
         self._wish(CommandKind.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
         return (f"unmatch/{pair}",)
 
-    def _withdraw(self, debit: Posted, credit: Posted, pair: str) -> None:
-        """Withdraw a match that was wished and not made, and the entry that was to take a part out of a sum for it."""
-        switch = _posted_switch(debit, credit, pair)
+    def withdraw(self, debit: Posted, credit: Posted) -> None:
+        """Withdraw a match of two documents that was wished and not made, and the entry that was to take a part out of a sum for it."""
+        pair = pair_of(debit.key, credit.key, len(self.made(debit, credit)) + 1)
         self.draft.withdraw(MODE_SWITCH, pair)
-        for made in (pair, pair_of(switch.key, credit.key), pair_of(debit.key, switch.key)):
-            self.draft.withdraw(MATCH, made)
+        for matched in (pair, *_switched(debit, credit, pair)):
+            self.draft.withdraw(MATCH, matched)
 
     def _switch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str], pair: str, *, is_undoable: bool) -> None:
         """Match a document with something that was summed up: an entry gives the customer his part of the sum, and that is matched.
@@ -281,6 +290,12 @@ def _matched_by(arguments: Arguments | None) -> Money | None:
             return max(line.amount for line in arguments.lines)
         case _:
             return None
+
+
+def _switched(debit: Posted, credit: Posted, pair: str) -> tuple[str, str]:
+    """Return how the match of a document with the entry that stands for the other side may be named."""
+    switch = _posted_switch(debit, credit, pair)
+    return pair_of(switch.key, credit.key), pair_of(debit.key, switch.key)
 
 
 def _posted_switch(debit: Posted, credit: Posted, pair: str) -> Posted:

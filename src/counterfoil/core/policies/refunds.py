@@ -190,7 +190,10 @@ def _loosen_note(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan:
         return ()
     credit, later = _credit(given, note, owner), plan.later.get(note.id)
     released = given.books.loosen(given.posted, credit, plan.direct[note.id])
-    return (*released, *(given.books.loosen(later.entry, credit, later.amount) if later is not None else ()))
+    if later is not None:
+        return (*released, *given.books.loosen(later.entry, credit, later.amount))
+    given.books.withdraw(uncredited.later_entry(given, note), credit)
+    return released
 
 
 def _credit(given: GivenBack, note: e.CreditNote, owner: EntityRules) -> Posted:
@@ -223,7 +226,7 @@ def _match_note(
         before = (key for other in came_back(draft.view, note, given.refund) for key in books.released(f"refund/{other}", credit.key))
         if given.returned is None:
             books.rematch(given.posted, credit, amount, (*before, *after))
-        elif not books.made(given.posted, credit):
+        elif not books.made(given.posted, credit) and books.is_direct(given.posted, credit):
             books.match(given.posted, credit, amount, (*before, *after), is_undoable=True)
             return books.unmatch(given.posted, credit)
         return books.loosen(given.posted, credit, amount if given.returned is None else Money(0, amount.currency))

@@ -56,8 +56,7 @@ class GivenBack:
         is_linked = self.is_linked_with(credit_note) or self.books.draft.mode_of(_CREDITED_LATER, object_id) is not None
         if self.returned is None or is_linked:
             return False
-        is_matched = self.books.draft.booked(MATCH, pair_of(self.posted.key, self.returned.key)) is not None
-        return is_matched or self.books.booked(_TAKEN_BACK, self.refund.id, RECEIVABLE) is not None
+        return bool(self.books.made(self.posted, self.returned)) or self.books.booked(_TAKEN_BACK, self.refund.id, RECEIVABLE) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,25 @@ def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, nee
     credits = [(part.entry, part.amount) for part in uncredited]
     if draw is not None:
         credits.append((draw.credit, draw.amount))
-    return Plan(direct, later, _spread([(given.posted, own), *standing_in], credits))
+    found = Plan(direct, later, _spread([(given.posted, own), *standing_in], credits))
+    _withdraw_next(given, found, len(uncredited), len(taken_back))
+    return found
+
+
+def _withdraw_next(given: GivenBack, found: Plan, uncredited: int, taken_back: int) -> None:
+    """Withdraw the entries that would come next, and their matches: they may have been wished, and are not any more."""
+    books, zero, day = given.books, Money(0, given.refund.amount.currency), given.posted.day
+    for name, number in ((_UNCREDITED, uncredited + 1), (_TAKEN_BACK, taken_back + 1)):
+        books.draft.withdraw(name, _row_id(given.refund, number))
+        entry = _part(name, given.refund, number, zero, day).entry
+        for debit, credit in {(debit, credit) for debit, credit, _ in found.pairs} | {(given.posted, entry)}:
+            books.withdraw(*((debit, entry) if name == _UNCREDITED else (entry, credit)))
+
+
+def later_entry(given: GivenBack, note: e.CreditNote) -> Posted:
+    """Return the entry that takes a credit note's part back from the refunds account, whether there is one or not."""
+    day = given.books.draft.day(given.books.entity, note.issued_at)
+    return Posted(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day)
 
 
 def _spread(debits: Sequence[tuple[Posted, Money]], credits: Sequence[tuple[Posted, Money]]) -> Pairs:
@@ -146,9 +163,9 @@ def _later(given: GivenBack, notes: Sequence[e.CreditNote], spare: Money) -> dic
         amount = abs(earlier.amount) if earlier is not None else min(part_of(given.refund, note), left)
         is_direct = given.is_linked_with(note) and given.books.draft.mode_of(_CREDITED_LATER, _later_id(given, note)) is None
         if earlier is None and (amount.minor <= 0 or is_direct):
+            given.books.draft.withdraw(_CREDITED_LATER, _later_id(given, note))
             continue
-        day = given.books.draft.day(given.books.entity, note.issued_at)
-        found[note.id] = Part(amount, Posted(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day))
+        found[note.id] = Part(amount, later_entry(given, note))
         left = left if earlier is not None else left - amount
     return found
 
@@ -156,8 +173,6 @@ def _later(given: GivenBack, notes: Sequence[e.CreditNote], spare: Money) -> dic
 def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Part], later: Sequence[tuple[e.CreditNote, Part]]) -> None:
     """Wish all entries, those booked before as they were."""
     books, refund, account = given.books, given.refund, _account_of(given)
-    for name, parts in ((_UNCREDITED, uncredited), (_TAKEN_BACK, taken_back)):
-        books.draft.withdraw(name, _row_id(refund, len(parts) + 1))
     for number, part in enumerate(uncredited, start=1):
         lines = transfer_lines(account, RECEIVABLE, part.amount, credit_customer=books.customer_id)
         memo = f"refund {refund.id} without a credit note"
