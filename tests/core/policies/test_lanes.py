@@ -49,6 +49,22 @@ def test_a_batch_goes_at_the_next_declared_time_of_the_zone() -> None:
     assert rule.due_at(at("2026-03-28T20:00:00+00:00")) == at("2026-03-29T04:00:00+00:00")
 
 
+def test_a_time_of_the_day_before_in_a_zone_behind_may_be_still_to_come() -> None:
+    # 02:00 UTC on the 5th is 21:00 on the 4th in New York (winter): 23:00 there is 04:00 UTC on the 5th.
+    rule = LaneRule(Domain.ENTRIES, lane=Lane.BATCH, at=(time(23),), zone=ZoneInfo("America/New_York"))
+    assert rule.due_at(at("2026-03-05T02:00:00+00:00")) == at("2026-03-05T04:00:00+00:00")
+    # At the very moment it goes, the next one is tomorrow's.
+    assert rule.due_at(at("2026-03-05T04:00:00+00:00")) == at("2026-03-06T04:00:00+00:00")
+    assert str(rule.due_at(NOW)) == "2026-03-05 04:00:00+00:00"
+
+
+def test_a_rule_that_only_promises_leaves_the_lane_and_one_of_an_entity_goes_before_one_of_all() -> None:
+    promise = LaneRule(Domain.INVOICES, within_s=60)
+    assert Lanes((promise,)).place(INVOICE, "DE01", Lane.BATCH, NOW) == (Lane.BATCH, None)
+    assert Lanes().within_s(INVOICE, "DE01") is None
+    assert Lanes((promise, LaneRule(Domain.INVOICES, "DE01", within_s=5))).within_s(INVOICE, "DE01") == 5
+
+
 @given(st.floats(0, 31_536_000), st.floats(1, 3600))
 def test_collecting_lasts_no_longer_than_declared_and_never_ends_in_the_past(after_s: float, collect_s: float) -> None:
     now = NOW + timedelta(seconds=after_s)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from tests.core.builders import ANN, DE, NOON, PRO, RULES, US, World, credit_note, invoice, line, payment, refund, tax, usd, with_entity
 
 from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.commands import (
+    Account,
+    AccountRole,
+    Allocate,
+    Arguments,
+    EntryLine,
+    PostDocument,
+    PostEntry,
+    PostPayment,
+    Unmatch,
+    UpsertCustomer,
+    UpsertProduct,
+)
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.links import CreditNotePart
+from counterfoil.core.canonical.money import Money
 from counterfoil.core.policies.exceptions import Handling, handling_of
 from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import PostingMode, Route
 from counterfoil.core.policies.service_levels import service_level, wait_limits
+from counterfoil.core.policies.wanted import money_of, moved_to
 
+FEES = Account(AccountRole.FEES)
 SPLIT = with_entity(RULES, "DE", target="odoo_eu")
 
 
@@ -210,3 +226,38 @@ def test_the_general_limit_of_waiting_is_the_least_of_every_kind() -> None:
 def test_customers_for_money_of_nobody_are_those_the_entities_declare() -> None:
     rules = with_entity(with_entity(RULES, "US", collecting_customer="b"), "DE", collecting_customer="a")
     assert (rules.collecting_customers(), RULES.collecting_customers()) == (("a", "b"), ())
+
+
+def test_master_data_of_a_target_stays_whichever_entity_asks_for_it() -> None:
+    books = World()
+    books.decide(ANN)
+    books.rules = replace(RULES, routes=tuple(reversed(RULES.routes)))
+    assert books.tell(ANN) == "still upsert_customer customer_stripe.cus_A of odoo"
+
+
+ENTRY = PostEntry(NOON.date(), (EntryLine(FEES, usd(100)), EntryLine(FEES, usd(300)), EntryLine(FEES, usd(-400))))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "money"),
+    [
+        (PostDocument(ANN.id, "USD", NOON.date(), NOON.date(), NOON.date(), usd(500), usd(0), ()), usd(500)),
+        (PostPayment(ANN.id, usd(600), True, NOON.date(), FEES), usd(600)),
+        (Allocate("invoice/a", "payment/b", usd(700)), usd(700)),
+        (ENTRY, usd(300)),
+        (PostEntry(NOON.date(), ()), None),
+        (Unmatch("invoice/a", "payment/b"), None),
+        (UpsertCustomer(ANN), None),
+        (UpsertProduct("a", "A"), None),
+    ],
+)
+def test_what_is_at_stake_is_a_documents_total_and_the_largest_debit_of_an_entry(arguments: Arguments, money: Money | None) -> None:
+    assert money_of(arguments) == money
+
+
+def test_a_booking_moved_out_of_a_locked_period_keeps_a_reference_to_its_own_day() -> None:
+    april = date(2026, 4, 1)
+    note = "original date 2026-03-10"
+    assert moved_to(ENTRY, april) == replace(ENTRY, accounting_on=april, memo=note)
+    paid = PostPayment(ANN.id, usd(600), True, NOON.date(), FEES, memo="refunded")
+    assert moved_to(paid, april) == replace(paid, paid_on=april, memo=f"refunded ({note})")

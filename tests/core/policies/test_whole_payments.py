@@ -157,6 +157,22 @@ post_entry fee_stripe.txn_1 (US in odoo, for stripe:cus_guests, batch)
   clearing:stripe -1.75 USD "stripe:txn_1"
   makes entry/fee.stripe:txn_1"""
     assert world(GUESTS, rules=declared).tell(nobodys) == expected
+    euros = replace(nobodys, amount=eur(5000), settlement=settled(eur(5000)))
+    expected = """\
+case missing_mandatory_field decide.customer_missing, DE 50.00 EUR
+  payment/stripe:ch_1 names no customer, and no document it belongs to does.
+  Make a customer for such money at the source (for example one named Guests), set collecting_customer = "<source>:<its id>" under
+    [entities.DE] (for example "stripe:cus_123"), and start again.
+  goes on with entity/DE/collecting_customer"""
+    assert world(GUESTS, rules=declared).tell(euros) == expected
+    nowhere = replace(declared, routes=(Route("DE", currency="EUR", country="FR"),))
+    expected = """\
+case unmapped_account decide.no_route, 50.00 USD
+  No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  goes on with route/stripe"""
+    assert world(GUESTS, rules=nowhere).tell(nobodys) == expected
+    assert world(GUESTS, rules=declared).decide(replace(nobodys, is_out_of_band=True)).commands == ()
     paid_by_hand = replace(nobodys, settlement=None, is_out_of_band=True)
     expected = """\
 case missing_mandatory_field decide.customer_missing, 50.00 USD

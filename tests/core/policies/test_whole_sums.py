@@ -276,3 +276,90 @@ def test_an_item_is_known_by_its_entity_document_account_currency_group_and_tax(
         replace(one, document_id="invoice_b"),
     )
     assert len({one.key, *(other.key for other in others)}) == 7
+
+
+def test_a_payment_that_was_summed_up_pays_a_document_from_before_through_an_entry() -> None:
+    books = switched(PostingMode.SUMMARY)
+    on_account = paid_later(9900)
+    books.decide(on_account)
+    books.decide(invoice(usd(9900)))
+    expected = """\
+post_entry mode_switch_invoice-stripe.in_1-payment-stripe.ch_1-941ae47e (US in odoo, for stripe:cus_A)
+  2026-04-03 in general "posting mode changed between invoice/stripe:in_1 and payment/stripe:ch_1"
+  receivable -99.00 USD stripe:cus_A
+  receivable 99.00 USD
+  needs customer/stripe:cus_A
+  makes entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1
+match invoice/stripe:in_1 with entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)
+summed up: payment_stripe.ch_1 2026-04-03 clearing:stripe 99.00 USD
+summed up: payment_stripe.ch_1 2026-04-03 receivable -99.00 USD"""
+    assert books.tell(replace(on_account, applications=(e.Application("stripe:in_1", usd(9900)),))) == expected
+
+
+def test_a_write_off_lets_go_before_a_summed_up_payment_takes_its_place() -> None:
+    books = switched(PostingMode.SUMMARY)
+    on_account = paid_later(9900)
+    books.decide(on_account)
+    books.decide(invoice(usd(9900)))
+    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
+    books.decide(lost)
+    books.decide(replace(lost, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=LATER))
+    expected = """\
+still unmatch invoice/stripe:in_1 from entry/bad_debt.stripe:in_1
+post_entry mode_switch_invoice-stripe.in_1-payment-stripe.ch_1-941ae47e (US in odoo, for stripe:cus_A)
+  2026-04-03 in general "posting mode changed between invoice/stripe:in_1 and payment/stripe:ch_1"
+  receivable -99.00 USD stripe:cus_A
+  receivable 99.00 USD
+  needs customer/stripe:cus_A
+  makes entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1
+match invoice/stripe:in_1 with entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)
+  needs unmatch/invoice/stripe:in_1+entry/bad_debt.stripe:in_1
+summed up: payment_stripe.ch_1 2026-04-03 clearing:stripe 99.00 USD
+summed up: payment_stripe.ch_1 2026-04-03 receivable -99.00 USD"""
+    assert books.tell(replace(on_account, applications=(e.Application("stripe:in_1", usd(9900)),))) == expected
+
+
+def test_a_refund_from_before_and_a_note_that_was_summed_up_are_let_go_of_with_the_entry_between() -> None:
+    # The refund is a document of March; the note it pays out, of April, is summed up. Then the money comes back.
+    books = switched(PostingMode.SUMMARY)
+    books.decide(payment(usd(9900)))
+    given = refund(usd(3000))
+    books.decide(given)
+    books.decide(credit_note(usd(3000), invoice_id="", issued_at=LATER))
+    noted = replace(given, credit_note_id="stripe:cn_1")
+    expected = """\
+still post_payment refund_stripe.re_1
+post_entry mode_switch_refund-stripe.re_1-credit_note-stripe.cn_1-8a56d51b (US in odoo, for stripe:cus_A)
+  2026-04-03 in general "posting mode changed between refund/stripe:re_1 and credit_note/stripe:cn_1"
+  receivable -30.00 USD stripe:cus_A
+  receivable 30.00 USD
+  needs customer/stripe:cus_A
+  makes entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1
+match refund/stripe:re_1 with entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1: 30.00 USD (US in odoo, for
+    stripe:cus_A)
+  makes match/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1"""
+    assert books.tell(noted) == expected
+    back = settled(usd(3000), id="stripe:txn_back", when=at("2026-04-15 12:00"))
+    expected = """\
+still post_payment refund_stripe.re_1
+post_payment refund_reversal_stripe.re_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 30.00 USD in on 2026-04-15 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/reversal.stripe:re_1
+still post_entry mode_switch_refund-stripe.re_1-credit_note-stripe.cn_1-8a56d51b
+still match refund/stripe:re_1 with entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1: 30.00 USD
+unmatch refund/stripe:re_1 from entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1 (US in odoo, for stripe:cus_A)
+  needs match/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1
+  makes unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1
+post_entry mode_switch_back_refund-stripe.re_1-credit_note-stripe.cn_1-8a56d51b (US in odoo, for stripe:cus_A)
+  2026-04-03 in general "posting mode changed between refund/stripe:re_1 and credit_note/stripe:cn_1"
+  receivable 30.00 USD stripe:cus_A
+  receivable -30.00 USD
+  needs customer/stripe:cus_A
+  makes entry/mode_switch_back.refund/stripe:re_1+credit_note/stripe:cn_1
+match entry/mode_switch_back.refund/stripe:re_1+credit_note/stripe:cn_1 with
+    entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1: 30.00 USD (US in odoo, for stripe:cus_A)
+  needs unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1
+match refund/stripe:re_1 with payment/reversal.stripe:re_1: 30.00 USD (US in odoo, for stripe:cus_A)
+  needs unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1"""
+    assert books.tell(replace(noted, state=e.RefundState.FAILED, reversal=back)) == expected

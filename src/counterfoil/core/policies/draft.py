@@ -79,12 +79,12 @@ class Draft:
 
     def wait_for(self, kind: ObjectKind, object_id: str) -> None:
         """Wait for an object to arrive."""
-        self._waits[ObjectRef(kind, object_id)] = None
+        self._waits.setdefault(ObjectRef(kind, object_id))
 
     def wait_if_missing(self, ref: ObjectRef) -> None:
         """Wait for an object unless the view has it."""
         if self.view.get(ref) is None:
-            self._waits[ref] = None
+            self._waits.setdefault(ref)
 
     @property
     def has_problems(self) -> bool:
@@ -93,7 +93,7 @@ class Draft:
 
     def wait_for_self(self) -> None:
         """Wait for a later state of the subject itself, e.g. for its settlement."""
-        self._waits[self.event.subject] = None
+        self._waits.setdefault(self.event.subject)
 
     def problem(self, problem: Problem) -> None:
         """Add a problem, once. What stands still with a bill is all of it, not only the line or tax that is in the way."""

@@ -62,8 +62,7 @@ def imported_entry(draft: Draft, state: e.ImportedEntry) -> None:
     if not all(customers.values()):
         return
     lines = tuple(
-        EntryLine(account_of(line.account), line.amount, line.description, draft.survivor(line.customer_id) if line.customer_id else "")
-        for line in state.lines
+        EntryLine(account_of(line.account), line.amount, line.description, draft.survivor(line.customer_id)) for line in state.lines
     )
     check_balanced(lines)
     Books(draft, entity).entry("imported", state.id, lines, state.effective_on, memo=state.description, lane=Lane.BATCH)

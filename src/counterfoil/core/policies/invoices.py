@@ -25,7 +25,7 @@ def invoice(draft: Draft, state: e.Invoice) -> None:
         draft.ignore(IGNORED_STATES.get(state.state, "invoice_never_issued"))
         return
     if not state.customer_id and state.customer_account:
-        account_billed(draft, state.customer_account, state.total)
+        account_billed(draft, state.customer_account)
         return
     if not state.customer_id:
         no_customer(draft, state.total)

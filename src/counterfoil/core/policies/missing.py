@@ -24,7 +24,7 @@ def no_customer(draft: Draft, money: Money | None) -> None:
     )
 
 
-def account_billed(draft: Draft, account: str, money: Money | None) -> None:
+def account_billed(draft: Draft, account: str) -> None:
     """Report a document that bills an account of the source in place of a customer: there is nobody the books could be told of."""
     subject = draft.event.subject.key
     draft.problem(
@@ -33,7 +33,6 @@ def account_billed(draft: Draft, account: str, money: Money | None) -> None:
             "decide.account_billed",
             f"{subject} bills the account {account} of the source and no customer; accounts in the place of customers are not supported.",
             "Bill customers at the source from now on. Enter this document and its payments in the books by hand, then waive this case.",
-            money,
         )
     )
 
