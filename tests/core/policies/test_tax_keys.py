@@ -46,3 +46,28 @@ def test_every_key_a_tax_is_looked_up_by_has_the_right_form() -> None:
         "8.25|exclusive",
     )
     assert [tax_key_problem(key) for key in keys] == [""] * 6
+
+
+NEVER = (
+    "the key {!r} can never match a tax; write one of the forms 19|exclusive, DE/19|inclusive, DE/vat/19|exclusive, "
+    "<source>:<tax rate id>|exclusive or <taxability reason>|exclusive"
+)
+
+
+@pytest.mark.parametrize("key", ["VAT 19", "a|19|exclusive", "/19|exclusive", "DE/abc|exclusive", ":abc:|exclusive", "|"])
+def test_a_key_that_is_near_to_nothing_is_told_all_the_forms(key: str) -> None:
+    assert tax_key_problem(key) == NEVER.format(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("15", "the key '15' does not say whether the tax is in the price; write '15|exclusive', or '15|inclusive' if it is"),
+        ("19|incl", "the key '19|incl' ends in 'incl'; write '19|exclusive', or '19|inclusive' if the tax is in the price"),
+        (" 19 |exclusive", "the key ' 19 |exclusive' can never match a tax; write '19|exclusive'"),
+        ("X:ab|exclusive", ""),
+        ("reverse_charge|inclusive", ""),
+    ],
+)
+def test_a_key_near_to_a_right_one_is_told_that_one(key: str, problem: str) -> None:
+    assert tax_key_problem(key) == problem

@@ -9,6 +9,7 @@ from decimal import Decimal
 from tests.core.builders import ANN, PRO, RULES, TAXES, World, at, credit_note, eur, invoice, line, payment, tax, usd, with_entity, world
 
 from counterfoil.core.canonical import entities as e
+from counterfoil.core.policies.decision import Wish
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route
 
 APRIL = at("2026-04-20 12:00")
@@ -47,6 +48,37 @@ case unmapped_tax decide.tax_unmapped, DE 100.00 EUR
   A tax of 7.00 EUR on 100.00 EUR names no rate, percentage or reason by which entity DE could map it.
   Correct it at the source: no mapping can match it."""
     assert world().tell(invoice(eur(10000), line(eur(10000), taxes=[nameless]), tax=700)) == expected
+
+
+def test_a_tax_that_is_something_is_not_mapped_by_its_reason_if_anything_else_is_known() -> None:
+    nineteen = e.LineTax("stripe:txr_9", eur(700), eur(10000), False, reason="standard_rated")
+    expected = """\
+waits for tax_rate/stripe:txr_9
+case unmapped_tax decide.tax_unmapped, DE 107.00 EUR
+  Entity DE maps the tax stripe:txr_9|exclusive to no tax of odoo.
+  Map tax "stripe:txr_9|exclusive" of entity DE to the tax of the target that computes it (also possible: stripe:txr_9|exclusive,
+    standard_rated|exclusive).
+  goes on with mapping/tax/DE/stripe:txr_9|exclusive
+  goes on with mapping/tax/DE/standard_rated|exclusive"""
+    assert world().tell(invoice(eur(10700), line(eur(10000), taxes=[nineteen]), tax=700)) == expected
+    bare = replace(nineteen, rate_id="")
+    expected = """\
+case unmapped_tax decide.tax_unmapped, DE 107.00 EUR
+  Entity DE maps the tax standard_rated|exclusive to no tax of odoo.
+  Map tax "standard_rated|exclusive" of entity DE to the tax of the target that computes it (also possible:
+    standard_rated|exclusive).
+  goes on with mapping/tax/DE/standard_rated|exclusive"""
+    assert world().tell(invoice(eur(10700), line(eur(10000), taxes=[bare]), tax=700)) == expected
+    zero = replace(nineteen, amount=eur(0), reason="zero_rated")
+    expected = """\
+waits for tax_rate/stripe:txr_9
+case unmapped_tax decide.tax_unmapped, DE 100.00 EUR
+  Entity DE maps the tax zero_rated|exclusive to no tax of odoo.
+  Map tax "zero_rated|exclusive" of entity DE to the tax of the target that computes it (also possible: stripe:txr_9|exclusive,
+    zero_rated|exclusive).
+  goes on with mapping/tax/DE/zero_rated|exclusive
+  goes on with mapping/tax/DE/stripe:txr_9|exclusive"""
+    assert world().tell(invoice(eur(10000), line(eur(10000), taxes=[zero]))) == expected
 
 
 def test_a_tax_of_nothing_needs_a_mapping_if_it_has_a_reason_to_be_nothing() -> None:
@@ -289,3 +321,16 @@ case amount_mismatch decide.parts_differ, without money
   invoice/stripe:in_1 does not add up: cannot mix USD and EUR.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert world().tell(invoice(usd(9900), line(eur(9900)))) == expected
+
+
+def test_a_wish_that_is_still_open_is_made_anew_when_it_needs_something_else() -> None:
+    books = world()
+    first = books.decide(invoice(usd(9900))).commands[0]
+    without_product = replace(first, needs=("customer/stripe:cus_A",))
+    books.wishes["odoo", first.external_key] = Wish(without_product, is_open=True)
+    again = books.decide(invoice(usd(9900))).commands[0]
+    assert (again.id != first.id, again.needs) == (True, ("customer/stripe:cus_A", "product/stripe:prod_pro"))
+    books.wishes["odoo", first.external_key] = Wish(first, is_open=True)
+    assert books.decide(invoice(usd(9900))).commands == (first,)
+    books.wishes["odoo", first.external_key] = Wish(without_product)
+    assert books.decide(invoice(usd(9900))).commands == (without_product,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.core.builders import ANN, NOON, RULES, at, eur, invoice, payment, settled, usd, with_entity, world
+from tests.core.builders import ANN, RULES, at, eur, invoice, payment, settled, usd, with_entity, world
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.policies.rules import Route
@@ -317,89 +317,3 @@ post_payment payment_stripe.oob_in_1 (US in odoo, for stripe:cus_A)
   makes payment/stripe:oob_in_1
 waits for invoice/stripe:in_1"""
     assert books.tell(cheque(4000, 11)) == expected
-
-
-def test_credit_of_an_overpaid_invoice_is_matched_with_what_its_payments_have_left() -> None:
-    # 60.00 and 60.00 on 99.00: the second one has 21.00 left.
-    parts = (e.PaidPart("inpay_1", usd(6000), NOON, "stripe:ch_1"), e.PaidPart("inpay_2", usd(6000), NOON, "stripe:ch_2"))
-    bill = replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
-    credit = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), at("2026-03-12 12:00"), "", True, "stripe:in_1")
-    books = world()
-    assert books.tell(credit) == "waits for invoice/stripe:in_1"
-    books.know(replace(bill, amount_overpaid=None))
-    expected = """\
-post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
-  2026-03-12 in general "customer balance, paid in"
-  customer_credit -21.00 USD stripe:cus_A
-  receivable 21.00 USD stripe:cus_A
-  needs customer/stripe:cus_A
-  makes entry/paid_credit.stripe:cb_1
-waits for invoice/stripe:in_1"""
-    assert books.tell(credit) == expected
-    books.decide(bill)
-    expected = """\
-still post_entry paid_credit_stripe.cb_1
-waits for payment/stripe:ch_2"""
-    assert books.tell(credit) == expected
-    for number in (1, 2):
-        applied = (e.Application("stripe:in_1", usd(6000), f"inpay_{number}"),)
-        books.decide(payment(usd(6000), id=f"stripe:ch_{number}", applications=applied))
-    expected = """\
-still post_entry paid_credit_stripe.cb_1
-match entry/paid_credit.stripe:cb_1 with payment/stripe:ch_2: 21.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(credit) == expected
-
-
-def test_credit_paid_ahead_and_taken_back_is_an_entry_alone() -> None:
-    ahead = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-5000), NOON, "prepaid", True)
-    books = world()
-    expected = """\
-post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
-  2026-03-10 in general "prepaid"
-  customer_credit -50.00 USD stripe:cus_A
-  receivable 50.00 USD stripe:cus_A
-  needs customer/stripe:cus_A
-  makes entry/paid_credit.stripe:cb_1"""
-    assert books.tell(ahead) == expected
-    expected = """\
-post_entry paid_credit_stripe.cb_2 (US in odoo, for stripe:cus_A)
-  2026-03-10 in general "customer balance, paid in"
-  customer_credit 50.00 USD stripe:cus_A
-  receivable -50.00 USD stripe:cus_A
-  needs customer/stripe:cus_A
-  makes entry/paid_credit.stripe:cb_2"""
-    assert books.tell(replace(ahead, id="stripe:cb_2", amount=usd(5000), description="")) == expected
-
-
-def test_credit_of_what_another_entity_received_goes_through_both_books() -> None:
-    # Germany bills 100.00 EUR, the dollar balance of the US takes 150.00 EUR: 50.00 are the customer's credit in Germany.
-    part = e.PaidPart("inpay_1", eur(15000), None, "stripe:ch_1")
-    bill = invoice(eur(10000), state=e.InvoiceState.PAID, paid_parts=(part,), amount_overpaid=eur(5000), amount_paid=eur(10000))
-    received = payment(eur(15000), applications=(e.Application("stripe:in_1", eur(15000), "inpay_1"),), settlement=settled(usd(16000)))
-    credit = e.CustomerCredit("stripe:cb_1", ANN.id, eur(-5000), at("2026-03-12 12:00"), "", True, "stripe:in_1")
-    books = world(rules=BOTH_BOOKS)
-    books.decide(replace(bill, amount_remaining=eur(0)))
-    books.decide(received)
-    expected = """\
-post_entry paid_credit_stripe.cb_1 (DE in odoo, for stripe:cus_A)
-  2026-03-12 in general "customer balance, paid in"
-  customer_credit -50.00 EUR stripe:cus_A
-  receivable 50.00 EUR stripe:cus_A
-  needs customer/stripe:cus_A
-  makes entry/paid_credit.stripe:cb_1
-post_entry intercompany_payer_stripe.ch_1-stripe.cb_1-3e43b410 (US in odoo, for stripe:cus_A)
-  2026-03-12 in general "between US and DE: stripe:ch_1+stripe:cb_1"
-  receivable 50.00 EUR stripe:cus_A
-  intercompany:DE -50.00 EUR
-  needs customer/stripe:cus_A
-  makes entry/intercompany_payer.stripe:ch_1+stripe:cb_1
-post_entry intercompany_owner_stripe.ch_1-stripe.cb_1-3e43b410 (DE in odoo, for stripe:cus_A)
-  2026-03-12 in general "between US and DE: stripe:ch_1+stripe:cb_1"
-  intercompany:US 50.00 EUR
-  receivable -50.00 EUR stripe:cus_A
-  needs customer/stripe:cus_A
-  makes entry/intercompany_owner.stripe:ch_1+stripe:cb_1
-match entry/intercompany_payer.stripe:ch_1+stripe:cb_1 with payment/stripe:ch_1: 50.00 EUR (US in odoo, for stripe:cus_A)
-match entry/paid_credit.stripe:cb_1 with entry/intercompany_owner.stripe:ch_1+stripe:cb_1: 50.00 EUR (DE in odoo, for
-    stripe:cus_A)"""
-    assert books.tell(credit) == expected
