@@ -83,7 +83,8 @@ def test_every_declared_equivalent_still_stands_in_the_code() -> None:
             for path in PACKAGE.rglob("*.py")
             if change.function.startswith((dotted := ".".join(path.relative_to(PACKAGE).with_suffix("").parts)) + ".")
         )
-        lines = {line.strip() for line in module.read_text(encoding="utf-8").splitlines()}
-        if f"def {name.rpartition('.')[2]}(" not in module.read_text(encoding="utf-8") or not set(change.was.splitlines()) <= lines:
+        text = module.read_text(encoding="utf-8").replace(f"def {name.rpartition('.')[2]}(", "def function(")
+        lines = {line.strip() for line in text.splitlines()}
+        if "def function(" not in text or not set(change.was.splitlines()) <= lines:
             found.append(change)
     assert found == []

@@ -44,13 +44,18 @@ def test_lines_and_their_exclusive_taxes_are_scaled_together_and_keep_all_else()
     assert scale_lines(lines, eur(8450)) == (plan(5000, vat(950, 5000)), DocumentLine("Seats", eur(2500), SEATS))
 
 
+def test_an_exclusive_tax_has_its_own_place_among_the_cents_left_over() -> None:
+    # 0.01 and 0.03 of tax to 0.02: 0.5 and 1.5; the cent over goes to the line, the earlier of two halves.
+    assert scale_lines((plan(1, vat(3, 1)),), eur(2)) == (plan(1, vat(1, 0)),)
+
+
 def test_taxes_in_the_price_follow_and_exactly_one_half_goes_to_the_even_cent() -> None:
-    # A third line without tax keeps its own place. Half of 0.05 is 2.5: two cents; half of 0.25 is 12.5: twelve.
     lines = (plan(30, vat(5, 25, inclusive=True)), plan(70), plan(100, vat(19, 81), vat(3, 97, inclusive=True)))
-    # 2.19 in all to 1.10 (a half is 109.5): 15.07, 35.16, 50.23, 9.54: the cent over goes to the tax.
+    # 2.19 in all (0.30, 0.70, 1.00 and 0.19 of tax) to 1.10: 15.07, 35.16, 50.23 and 9.54: the cent over goes to the tax.
     half = scale_lines(lines, eur(110))
     assert [line.amount.minor for line in half] == [15, 35, 50]
     assert [[tax.amount.minor for tax in line.taxes] for line in half] == [[3], [], [10, 2]]
+    # Half of 0.05 is 2.5: two cents; half of 0.25 is 12.5: twelve.
     (exact,) = scale_lines((plan(30, vat(5, 25, inclusive=True)),), eur(15))
     assert exact == plan(15, vat(2, 12, inclusive=True))
 

@@ -109,6 +109,8 @@ upsert_product product_stripe.prod_pro of odoo (US in odoo, for stripe:prod_pro)
     assert World(mapped).tell(replace(PRO, name="")) == expected
     only = replace(mapped, routes=(Route("DE"),))
     assert World(only).tell(PRO) == "ignored: product_is_mapped"
+    beside = with_entity(SPLIT, "DE", posting_mode="summary")
+    assert [command.target for command in World(beside).decide(PRO).commands] == ["odoo"]
     summed = replace(RULES, routes=(Route("US"),), entities={"US": replace(US, posting_mode=PostingMode.SUMMARY)})
     assert World(summed).tell(PRO) == "ignored: product_is_mapped"
 
