@@ -329,6 +329,10 @@ def test_a_refund_from_before_and_a_note_that_was_summed_up_are_let_go_of_with_t
     noted = replace(given, credit_note_id="stripe:cn_1")
     expected = """\
 still post_payment refund_stripe.re_1
+still match refund/stripe:re_1 with payment/stripe:ch_1: 30.00 USD
+unmatch refund/stripe:re_1 from payment/stripe:ch_1 (US in odoo, for stripe:cus_A)
+  needs match/refund/stripe:re_1+payment/stripe:ch_1
+  makes unmatch/refund/stripe:re_1+payment/stripe:ch_1
 post_entry mode_switch_refund-stripe.re_1-credit_note-stripe.cn_1-8a56d51b (US in odoo, for stripe:cus_A)
   2026-04-03 in general "posting mode changed between refund/stripe:re_1 and credit_note/stripe:cn_1"
   receivable -30.00 USD stripe:cus_A
@@ -337,6 +341,7 @@ post_entry mode_switch_refund-stripe.re_1-credit_note-stripe.cn_1-8a56d51b (US i
   makes entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1
 match refund/stripe:re_1 with entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1: 30.00 USD (US in odoo, for
     stripe:cus_A)
+  needs unmatch/refund/stripe:re_1+payment/stripe:ch_1
   makes match/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1"""
     assert books.tell(noted) == expected
     back = settled(usd(3000), id="stripe:txn_back", when=at("2026-04-15 12:00"))
@@ -346,6 +351,8 @@ post_payment refund_reversal_stripe.re_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 30.00 USD in on 2026-04-15 by clearing:stripe
   needs customer/stripe:cus_A
   makes payment/reversal.stripe:re_1
+still match refund/stripe:re_1 with payment/stripe:ch_1: 30.00 USD
+still unmatch refund/stripe:re_1 from payment/stripe:ch_1
 still post_entry mode_switch_refund-stripe.re_1-credit_note-stripe.cn_1-8a56d51b
 still match refund/stripe:re_1 with entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1: 30.00 USD
 unmatch refund/stripe:re_1 from entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1 (US in odoo, for stripe:cus_A)
@@ -361,5 +368,6 @@ match entry/mode_switch_back.refund/stripe:re_1+credit_note/stripe:cn_1 with
     entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1: 30.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 30.00 USD (US in odoo, for stripe:cus_A)
-  needs unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1"""
+  needs unmatch/refund/stripe:re_1+payment/stripe:ch_1,
+    unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1"""
     assert books.tell(replace(noted, state=e.RefundState.FAILED, reversal=back)) == expected
