@@ -307,6 +307,25 @@ post_entry dispute_loss_stripe.dp_2 (DE in odoo, for stripe:dp_2)
     assert books.tell(replace(LOST, id="stripe:dp_2", withdrawals=(settled(eur(-100), id="stripe:txn_e", when=APRIL),))) == expected
 
 
+def test_what_belongs_to_a_movement_goes_where_that_was_booked_whatever_the_routes_say_by_now() -> None:
+    books = world()
+    books.decide(DISPUTE)
+    books.decide(PAYOUT)
+    books.rules = replace(RULES, routes=(Route("DE"),))
+    more = settled(usd(-500), id="stripe:txn_more", when=MAY)
+    owners = {command.external_key: command.entity for command in books.decide(replace(LOST, withdrawals=(OUT, more))).commands}
+    assert (len(owners), set(owners.values())) == (3, {"US"})
+    failed = replace(PAYOUT, state=e.PayoutState.FAILED, reversal=BACK)
+    assert {command.entity for command in books.decide(failed).commands} == {"US"}
+
+
+def test_a_dispute_that_gave_all_back_leaves_nothing_to_book() -> None:
+    all_of_it = settled(usd(9900), id="stripe:txn_back", when=APRIL)
+    won = replace(DISPUTE, state=e.DisputeState.WON, reinstatements=(all_of_it,), closed_at=MAY)
+    keys = [command.external_key for command in world().decide(won).commands]
+    assert keys == ["dispute_stripe.txn_out", "dispute_return_stripe.txn_back"]
+
+
 def test_credit_granted_or_taken_by_hand_is_an_adjustment() -> None:
     given = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON, "goodwill")
     books = world()

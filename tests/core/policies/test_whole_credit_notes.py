@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.core.builders import ANN, at, credit_note, eur, invoice, line, payment, refund, settled, tax, usd, world
+from tests.core.builders import ANN, RULES, at, credit_note, eur, invoice, line, payment, refund, settled, tax, usd, world
 
 from counterfoil.core.canonical import entities as e
+from counterfoil.core.policies.rules import Route
 
 APRIL = at("2026-04-20 12:00")
 PLAN = line(eur(10000), taxes=[tax(eur(1900), eur(10000), "19")])
@@ -252,3 +253,30 @@ match refund/stripe:re_2 with credit_note/stripe:cn_1: 30.00 USD (US in odoo, fo
   needs unmatch/refund/stripe:re_1+credit_note/stripe:cn_1
   makes match/refund/stripe:re_2+credit_note/stripe:cn_1"""
     assert books.tell(note) == expected
+
+
+def test_a_credit_note_stays_in_the_books_it_was_booked_in_and_so_does_what_pays_it_out() -> None:
+    books = world()
+    free = credit_note(usd(5000), invoice_id="")
+    books.decide(free)
+    books.decide(invoice(usd(9900)))
+    books.decide(credit_note(usd(1000), id="stripe:cn_2"))
+    books.rules = replace(RULES, routes=(Route("DE"),))
+    assert books.tell(free) == "still post_credit_note credit_note_stripe.cn_1"
+    assert books.tell(credit_note(usd(1000), id="stripe:cn_2")) == "still post_credit_note credit_note_stripe.cn_2"
+    books.rules = replace(RULES, routes=())
+    expected = """\
+case unmapped_account decide.no_route, 7.00 USD
+  No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  goes on with route/stripe"""
+    assert books.tell(credit_note(usd(700), invoice_id="", id="stripe:cn_3")) == expected
+
+
+def test_a_credit_note_of_no_invoice_goes_where_its_customers_country_is_sent() -> None:
+    rules = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe")))
+    books = world(refund(usd(5000), credit_note_id="stripe:cn_1"), payment(usd(5000)), rules=rules)
+    free = credit_note(usd(5000), invoice_id="", refund_ids=("stripe:re_1",))
+    books.decide(free)
+    owners = {command.external_key.partition("_stripe")[0]: command.entity for command in books.decide(free).commands}
+    assert (owners["credit_note"], owners["intercompany_payer"], owners["intercompany_owner"]) == ("DE", "US", "DE")

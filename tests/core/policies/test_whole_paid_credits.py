@@ -97,3 +97,21 @@ match entry/intercompany_payer.stripe:ch_1+stripe:cb_1 with payment/stripe:ch_1:
 match entry/paid_credit.stripe:cb_1 with entry/intercompany_owner.stripe:ch_1+stripe:cb_1: 50.00 EUR (DE in odoo, for
     stripe:cus_A)"""
     assert books.tell(credit) == expected
+
+
+def test_credit_of_an_invoice_is_of_the_entity_that_billed_it_and_ahead_of_any_of_the_one_its_country_goes_to() -> None:
+    rules = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe")))
+    books = world(rules=rules)
+    books.decide(BILL)
+    books.rules = replace(RULES, routes=(Route("US"),))
+    of_bill = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON, "", True, "stripe:in_1")
+    assert [command.entity for command in books.decide(of_bill).commands] == ["DE"]
+    books.rules = rules
+    assert [command.entity for command in books.decide(replace(of_bill, id="stripe:cb_2", invoice_id="")).commands] == ["DE"]
+    books.rules = replace(RULES, routes=())
+    expected = """\
+case unmapped_account decide.no_route, -5.00 USD
+  No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  goes on with route/stripe"""
+    assert books.tell(replace(of_bill, id="stripe:cb_3", invoice_id="")) == expected

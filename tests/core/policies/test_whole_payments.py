@@ -259,61 +259,84 @@ match invoice/stripe:in_1 with payment/stripe:ch_2: 39.00 USD (US in odoo, for s
     assert books.tell(last) == expected
 
 
-FIRST = "stripe:oob_in_1"
-
-
-def cheque(amount: int, day: int, *, earlier: int = 0, id: str = FIRST) -> e.Payment:
-    """Return one part of what was paid outside the processor on an invoice."""
-    applied = (e.Application("stripe:in_1", usd(amount)),)
-    paid = e.Payment(id, ANN.id, e.PaymentState.SUCCEEDED, usd(amount), at(f"2026-03-{day} 12:00"), applied, is_out_of_band=True)
-    return replace(paid, earlier_parts=usd(earlier), first_part_id=FIRST)
-
-
-def test_a_sum_paid_outside_the_processor_that_grows_is_booked_for_what_it_grew_by() -> None:
+def test_a_payment_stays_in_the_books_it_was_booked_in_whatever_the_routes_say_by_now() -> None:
     books = world()
-    books.decide(replace(BILL, paid_out_of_band=usd(9900)))
+    books.decide(payment(usd(9900)))
+    books.decide(replace(payment(usd(500), id="stripe:ch_2"), settlement=None, is_out_of_band=True))
+    books.rules = replace(RULES, routes=(Route("DE"),))
+    books.decide(BILL)
     expected = """\
-post_payment payment_stripe.oob_in_1 (US in odoo, for stripe:cus_A)
-  stripe:cus_A: 40.00 USD in on 2026-03-11 by out_of_band
+still post_payment payment_stripe.ch_1
+post_entry intercompany_payer_stripe.ch_1-stripe.in_1-d53a9e08 (US in odoo, for stripe:cus_A)
+  2026-03-10 in general "between US and DE: stripe:ch_1+stripe:in_1"
+  receivable 99.00 USD stripe:cus_A
+  intercompany:DE -99.00 USD
   needs customer/stripe:cus_A
-  makes payment/stripe:oob_in_1
-match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(cheque(4000, 11)) == expected
-    expected = """\
-still post_payment payment_stripe.oob_in_1
-post_payment payment_stripe.oob_in_1.2 (US in odoo, for stripe:cus_A)
-  stripe:cus_A: 59.00 USD in on 2026-03-20 by out_of_band
+  makes entry/intercompany_payer.stripe:ch_1+stripe:in_1
+post_entry intercompany_owner_stripe.ch_1-stripe.in_1-d53a9e08 (DE in odoo, for stripe:cus_A)
+  2026-03-10 in general "between US and DE: stripe:ch_1+stripe:in_1"
+  intercompany:US 99.00 USD
+  receivable -99.00 USD stripe:cus_A
   needs customer/stripe:cus_A
-  makes payment/stripe:oob_in_1.2
-still match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD
-match invoice/stripe:in_1 with payment/stripe:oob_in_1.2: 59.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(cheque(9900, 20)) == expected
-    expected = """\
-still post_payment payment_stripe.oob_in_1
-still post_payment payment_stripe.oob_in_1.2
-still match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD
-still match invoice/stripe:in_1 with payment/stripe:oob_in_1.2: 59.00 USD"""
-    assert books.tell(cheque(9900, 21)) == expected
-    assert books.tell(cheque(5900, 20, earlier=4000, id=f"{FIRST}.2nd")) == "ignored: booked_with_what_was_paid_before"
+  makes entry/intercompany_owner.stripe:ch_1+stripe:in_1
+match entry/intercompany_payer.stripe:ch_1+stripe:in_1 with payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)
+match invoice/stripe:in_1 with entry/intercompany_owner.stripe:ch_1+stripe:in_1: 99.00 USD (DE in odoo, for stripe:cus_A)"""
+    assert books.tell(payment(usd(9900), ("stripe:in_1", 9900))) == expected
+    by_hand = replace(payment(usd(500), id="stripe:ch_2"), settlement=None, is_out_of_band=True)
+    assert [command.entity for command in books.decide(by_hand).commands] == ["US"]
 
 
-def test_a_sum_paid_outside_the_processor_that_shrank_says_by_how_much() -> None:
+def test_money_outside_the_processor_that_no_route_sends_anywhere_is_a_case() -> None:
+    books = world(rules=replace(RULES, routes=(Route("DE", country="DE"),)))
+    by_hand = replace(payment(usd(500)), settlement=None, is_out_of_band=True)
+    expected = """\
+case unmapped_account decide.no_route, 5.00 USD
+  No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  goes on with route/stripe"""
+    assert books.tell(by_hand) == expected
+    bill = replace(BILL, customer_id="stripe:cus_B")
+    books.know(bill)
+    applied = (e.Application("stripe:in_1", usd(500)),)
+    assert books.tell(replace(by_hand, applications=applied)) == "waits for customer/stripe:cus_B"
+
+
+def test_a_payment_outside_the_processor_that_moved_a_balance_by_mistake_is_still_outside() -> None:
+    moved = payment(usd(9900), is_out_of_band=True, occurred_at=at("2026-03-15 12:00"))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-15 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1"""
+    assert world().tell(moved) == expected
+
+
+def test_an_invoice_takes_no_more_of_a_payment_than_is_due_and_may_take_nothing() -> None:
+    # 99.00 are paid; another entity's balance gets 10.00 more for it: nothing of that goes through the books of both.
+    parts = (e.PaidPart("inpay_1", usd(9900)), e.PaidPart("inpay_2", usd(1000)))
+    books = world(rules=BOTH_BOOKS)
+    books.decide(replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_paid=usd(9900)))
+    late = payment(usd(1000), applications=(e.Application("stripe:in_1", usd(1000), "inpay_2"),))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 10.00 USD in on 2026-03-10 by clearing:stripe
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1"""
+    assert books.tell(late) == expected
+
+
+def test_parts_without_ids_are_told_by_their_payment() -> None:
+    # 40.00 by one payment, 59.00 by a second one: of 50.00 of debt carried over the first takes 40.00, the second the other 10.00.
+    parts = (e.PaidPart("a", usd(4000), None, "stripe:ch_1"), e.PaidPart("b", usd(5900), None, "stripe:ch_2"))
+    bill = replace(BILL, starting_balance=usd(5000), ending_balance=usd(0), paid_parts=parts)
     books = world()
-    books.decide(replace(BILL, paid_out_of_band=usd(3000)))
-    books.decide(cheque(4000, 11))
+    books.decide(bill)
+    books.decide(payment(usd(4000), ("stripe:in_1", 4000)))
     expected = """\
-case amount_mismatch decide.changed_after_posting, US 10.00 USD
-  payment/stripe:oob_in_1, paid outside the processor, is 30.00 USD at the source now; 40.00 USD of it was sent to odoo before.
-  Look which is right: correct it at the source, or undo 10.00 USD of the payment in the target and waive this case."""
-    assert books.tell(cheque(3000, 12)) == expected
-
-
-def test_a_cheque_for_an_invoice_that_is_not_issued_waits_for_it() -> None:
-    books = world(invoice(usd(9900), state=e.InvoiceState.DRAFT, issued_at=None))
-    expected = """\
-post_payment payment_stripe.oob_in_1 (US in odoo, for stripe:cus_A)
-  stripe:cus_A: 40.00 USD in on 2026-03-11 by out_of_band
+post_payment payment_stripe.ch_2 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 59.00 USD in on 2026-03-10 by clearing:stripe
   needs customer/stripe:cus_A
-  makes payment/stripe:oob_in_1
-waits for invoice/stripe:in_1"""
-    assert books.tell(cheque(4000, 11)) == expected
+  makes payment/stripe:ch_2
+match invoice/stripe:in_1 with payment/stripe:ch_2: 49.00 USD (US in odoo, for stripe:cus_A)
+match entry/balance.stripe:in_1 with payment/stripe:ch_2: 10.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(payment(usd(5900), ("stripe:in_1", 5900), id="stripe:ch_2")) == expected

@@ -161,3 +161,42 @@ post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_B)
   makes credit_note/void.stripe:in_1
 match invoice/stripe:in_1 with credit_note/void.stripe:in_1: 99.00 USD (US in odoo, for stripe:cus_B)"""
     assert books.tell(invoice(usd(9900), state=e.InvoiceState.VOID, voided_at=MAY, customer_country="US")) == expected
+
+
+def test_the_void_of_an_invoice_of_nothing_is_a_credit_note_of_nothing() -> None:
+    books = world()
+    free = invoice(usd(0), line(usd(5000), discount=5000))
+    books.decide(free)
+    expected = """\
+still post_invoice invoice_stripe.in_1
+post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 0.00 USD, of which tax 0.00 USD
+  issued 2026-05-01, booked 2026-05-01, due 2026-05-01
+  "void of stripe:in_1" reverses invoice/stripe:in_1, tolerance 2
+  "Plan Pro" 0.00 USD on revenue:plans as stripe:prod_pro
+  needs customer/stripe:cus_A, invoice/stripe:in_1, product/stripe:prod_pro
+  makes credit_note/void.stripe:in_1"""
+    assert books.tell(replace(free, state=e.InvoiceState.VOID, voided_at=MAY)) == expected
+
+
+def test_a_write_off_of_which_nobody_knows_the_day_is_of_the_invoices() -> None:
+    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=None)
+    books = world()
+    books.decide(invoice(usd(9900)))
+    assert books.tell(lost) == "still post_invoice invoice_stripe.in_1"
+    expected = """\
+still post_invoice invoice_stripe.in_1
+post_entry bad_debt_stripe.in_1 (US in odoo, for stripe:cus_A)
+  2026-03-10 in general "uncollectible, invoice stripe:in_1"
+  bad_debt 99.00 USD
+  receivable -99.00 USD stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/bad_debt.stripe:in_1
+match invoice/stripe:in_1 with entry/bad_debt.stripe:in_1: 99.00 USD (US in odoo, for stripe:cus_A)
+  makes match/invoice/stripe:in_1+entry/bad_debt.stripe:in_1"""
+    assert books.tell(replace(lost, amount_remaining=usd(9900))) == expected
+    expected = """\
+still post_invoice invoice_stripe.in_1
+still post_entry bad_debt_stripe.in_1
+still match invoice/stripe:in_1 with entry/bad_debt.stripe:in_1: 99.00 USD"""
+    assert books.tell(lost) == expected
