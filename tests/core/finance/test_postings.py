@@ -153,3 +153,19 @@ def test_a_posting_knows_its_product_group_and_tax() -> None:
     _, revenue, tax = postings_of(CommandKind.POST_INVOICE, DOCUMENT)
     assert (revenue.product_group, revenue.tax, tax.tax, tax.product_group) == ("plans", "VAT 19", "VAT 19", "")
     assert Money(0, "EUR") == revenue.amount + tax.amount + DOCUMENT.total
+
+
+def test_a_command_takes_only_arguments_of_its_kind_and_only_those_that_add_up() -> None:
+    with pytest.raises(InvariantError, match=r"^post_entry does not take PostDocument$"):
+        check_arguments(CommandKind.POST_ENTRY, DOCUMENT)
+    with pytest.raises(InvariantError, match=r"^debits differ from credits by 1\.00 EUR$"):
+        check_arguments(CommandKind.POST_ENTRY, PostEntry(DAY, (EntryLine(RECEIVABLE, eur(100)),)))
+    with pytest.raises(InvariantError, match=r"^allocate of 0\.00 EUR$"):
+        check_arguments(CommandKind.ALLOCATE, Allocate("invoice/a", "payment/b", eur(0)))
+
+
+def test_revenue_under_two_taxes_names_both() -> None:
+    city = DocumentTax("City", eur(100), eur(10000), False)
+    line = replace(EXCLUSIVE, taxes=(*EXCLUSIVE.taxes, city))
+    postings = postings_of(CommandKind.POST_INVOICE, replace(DOCUMENT, lines=(line,), total=eur(12000)))
+    assert [posting.tax for posting in postings] == ["", "VAT 19+City", "VAT 19", "City"]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from counterfoil.core.canonical.commands import Account, AccountRole, Arguments, CommandKind, PostDocument, PostPayment
+from counterfoil.core.canonical.commands import (
+    Account,
+    AccountRole,
+    Allocate,
+    Arguments,
+    CommandKind,
+    EntryLine,
+    PostDocument,
+    PostEntry,
+    PostPayment,
+    UpsertProduct,
+)
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
-from counterfoil.delivery.causes import About, case_of, shape
+from counterfoil.delivery.causes import About, case_of, money_of, shape
+from counterfoil.delivery.ends import broken
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Outcome, OutcomeStatus
-from counterfoil.store.cases import Opening
+from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -55,6 +68,72 @@ def case(one: CommandRow, message: str, about: About | None = None, *, cause: st
 def test_the_same_cause_is_one_case_and_another_cause_another(first: str, second: str, is_same: bool) -> None:
     found = [case(row(1, bill(11_900)), first), case(row(2, bill(700)), second)]
     assert (found[0].fingerprint == found[1].fingerprint) is is_same
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "expected"),
+    [
+        ("A-1 of [name] is  gone", ("A-1", "is", ""), "* of * is gone"),  # two letters are too few to be an id
+        ("ab-1 and ab-12", ("ab-1", "ab-12"), "* and *"),  # the longer one first
+        ("at -1,200.50 and 17 EUR, 400000", (), "at * and * EUR, 400000"),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e, in_1NX, ids 8", (), "*, *, *"),
+    ],
+)
+def test_the_shape_of_words_is_without_what_is_of_one_record(words: str, own: tuple[str, ...], expected: str) -> None:
+    assert shape(words, own) == expected
+
+
+def test_a_refused_posting_is_a_case_that_says_what_is_refused_and_what_to_do() -> None:
+    words = "The account is archived."
+    found = case(row(1, bill(11_900)), words, About((), "invoice/stripe:in_9"))
+    assert (found.case_class, found.code, found.entity, found.connection) == ("rejected_by_target", "odoo.refused", "DE", "books")
+    assert found.subject == CaseSubject("deliver", f"{1:032x}", "invoice/stripe:in_1Xy", 11_900, "EUR", "invoice/stripe:in_9", words)
+    assert (found.cause, found.due_at) == (f"books does not take postings of DE: {words}", NOW + timedelta(days=1))
+    assert found.next_step == (
+        "Mend in books what its words name, then retry this case: what is there already is found by its key and never doubled."
+    )
+    assert case(row(1, bill(100)), "", remedy="Do this.").next_step == "Do this."
+    assert case(row(1, bill(100)), "").cause == "books does not take postings of DE: no reason was given"
+    product = row(1, UpsertProduct("stripe:p", "P"), CommandKind.UPSERT_PRODUCT)
+    assert case(product, "no").cause == "books does not take products of DE: no"
+
+
+def test_a_posting_of_which_nobody_knows_is_another_case_with_another_next_step() -> None:
+    one = row(1, bill(11_900))
+    lost = Outcome(one.id, OutcomeStatus.UNKNOWN, message="no answer")
+    given_up = case_of(one, lost, End(one.id, NOW, EndStatus.GIVEN_UP), NOW)
+    refused = case_of(one, replace(lost, status=OutcomeStatus.REFUSED), End(one.id, NOW, EndStatus.REFUSED), NOW)
+    assert (given_up.code, refused.code, given_up.subject.concerns) == ("deliver.unknown", "deliver.refused", "")
+    assert given_up.cause == "It is not known whether books took postings of DE: no answer"
+    assert given_up.next_step == (
+        "Retry this case: each record is looked up in books by its key and never doubled. Should that fail too, look for it there."
+    )
+    locked = case_of(one, replace(lost, case_class="period_locked"), End(one.id, NOW, EndStatus.REFUSED), NOW)
+    assert (locked.case_class, locked.releases_on) == ("period_locked", "period/DE")
+
+
+LINE = EntryLine(Account(AccountRole.FEES), Money(300, "EUR"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "money"),
+    [
+        (bill(500), Money(500, "EUR")),
+        (Allocate("invoice/a", "payment/b", Money(700, "EUR")), Money(700, "EUR")),
+        (PostEntry(DAY, (LINE, replace(LINE, amount=Money(-400, "EUR")), replace(LINE, amount=Money(100, "EUR")))), Money(400, "EUR")),
+        (PostEntry(DAY, (LINE, replace(LINE, amount=Money(900, "USD")))), Money(300, "EUR")),
+        (UpsertProduct("stripe:p", "P"), None),
+        (None, None),
+    ],
+)
+def test_the_money_of_a_posting_is_its_total_or_its_debits(arguments: Arguments | None, money: Money | None) -> None:
+    assert money_of(arguments) == money
+
+
+def test_a_batch_on_which_the_connector_failed_is_unknown_and_says_by_what() -> None:
+    (outcome,) = broken([row(1, bill(100))], KeyError("x"))
+    words = "the connector failed (KeyError); the log says where"
+    assert outcome == Outcome(f"{1:032x}", OutcomeStatus.UNKNOWN, code="deliver.failed", message=words)
 
 
 def test_a_cause_the_connector_names_counts_more_than_its_words() -> None:

@@ -78,5 +78,3 @@ def check_arguments(kind: CommandKind, arguments: Arguments) -> None:
             check_balanced(arguments.lines)
         case PostPayment() | Allocate() if arguments.amount.minor <= 0:
             raise InvariantError(f"{kind.value} of {arguments.amount}")
-        case _:
-            pass
