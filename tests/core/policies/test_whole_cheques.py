@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.core.builders import ANN, at, invoice, usd, world
+from tests.core.builders import ANN, RULES, at, invoice, payment, usd, world
 
 from counterfoil.core.canonical import entities as e
+from counterfoil.core.policies.rules import Route
 
 BILL = invoice(usd(9900))
 FIRST = "stripe:oob_in_1"
@@ -87,3 +88,14 @@ still unmatch invoice/stripe:in_1 from entry/bad_debt.stripe:in_1
 match invoice/stripe:in_1 with payment/stripe:oob_in_1: 40.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/invoice/stripe:in_1+entry/bad_debt.stripe:in_1"""
     assert books.tell(cheque(4000, 11)) == expected
+
+
+def test_money_paid_by_hand_stays_in_the_books_it_was_booked_in_when_an_invoice_of_others_turns_up() -> None:
+    rules = replace(RULES, routes=(Route("DE", "stripe", country="DE"), Route("US", "stripe")))
+    books = world(rules=rules)
+    by_hand = payment(usd(9900), settlement=None, is_out_of_band=True)
+    books.decide(by_hand)
+    books.decide(replace(BILL, customer_country="DE"))
+    applied = replace(by_hand, applications=(e.Application("stripe:in_1", usd(9900)),))
+    owners = {command.external_key.partition("_stripe")[0]: command.entity for command in books.decide(applied).commands}
+    assert (owners["payment"], owners["intercompany_payer"], owners["intercompany_owner"]) == ("US", "US", "DE")

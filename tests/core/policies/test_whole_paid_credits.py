@@ -115,3 +115,15 @@ case unmapped_account decide.no_route, -5.00 USD
   Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
   goes on with route/stripe"""
     assert books.tell(replace(of_bill, id="stripe:cb_3", invoice_id="")) == expected
+
+
+def test_credit_is_matched_in_the_books_that_hold_the_payment_whatever_the_routes_say_by_now() -> None:
+    parts = (e.PaidPart("inpay_1", usd(12000), NOON, "stripe:ch_1"),)
+    bill = replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
+    books = world(rules=BOTH_BOOKS)
+    books.decide(bill)
+    books.decide(payment(usd(12000), applications=(e.Application("stripe:in_1", usd(12000), "inpay_1"),)))
+    books.rules = replace(RULES, routes=(Route("DE"),))
+    credit = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), NOON, "", True, "stripe:in_1")
+    owners = {command.external_key.partition("_stripe")[0]: command.entity for command in books.decide(credit).commands}
+    assert (owners["paid_credit"], owners["intercompany_payer"], owners["intercompany_owner"]) == ("DE", "US", "DE")

@@ -116,8 +116,7 @@ def _product_id(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> str |
             f"Entity {entity.name} maps {line.product_id}, which it sells, to no product of {entity.target}.",
             f"Map it to the internal reference or the id of a product of {entity.target}: what waits goes by itself. Or let the entity"
             ' create products from the source: `products = "create"` of the entity.',
-            abs(line.amount),
-            MappingKey(MappingKind.PRODUCT, entity.name, line.product_id).dependency,
+            releases_on=MappingKey(MappingKind.PRODUCT, entity.name, line.product_id).dependency,
             entity=entity.name,
         )
     )
@@ -141,7 +140,6 @@ def _account(draft: Draft, entity: EntityRules, line: e.InvoiceLine, product: e.
             "decide.period_missing",
             f"Line {line.id} of {draft.event.subject.key} is of the deferred product group {group!r} but has no service period.",
             "Give the line a service period at the source, or take the group out of the entity's deferred product groups.",
-            abs(line.amount),
             entity=entity.name,
         )
     )

@@ -17,7 +17,7 @@ _NOT_TAXED = frozenset({"", "not_collecting", "not_subject_to_tax", "not_availab
 
 
 def _rate(draft: Draft, tax: e.LineTax) -> e.TaxRate | None:
-    found = draft.view.get(ObjectRef(ObjectKind.TAX_RATE, tax.rate_id)) if tax.rate_id else None
+    found = draft.view.get(ObjectRef(ObjectKind.TAX_RATE, tax.rate_id))
     return found if isinstance(found, e.TaxRate) else None
 
 
@@ -64,7 +64,6 @@ def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...]) -> Pro
             "decide.tax_unmapped",
             f"A tax of {tax.amount} on {tax.taxable} names no rate, percentage or reason by which entity {entity.name} could map it.",
             "Correct it at the source: no mapping can match it.",
-            abs(tax.amount),
             entity=entity.name,
         )
     wanted = next((key for key in reversed(keys) if key.split("|")[0] != tax.reason or not tax.amount), keys[-1])
@@ -74,8 +73,7 @@ def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...]) -> Pro
         "decide.tax_unmapped",
         f"Entity {entity.name} maps the tax {wanted} to no tax of {entity.target}.",
         f'Map tax "{wanted}" of entity {entity.name} to the tax of the target that computes it (also possible: {", ".join(keys)}).',
-        abs(tax.amount),
-        MappingKey(MappingKind.TAX, entity.name, wanted).dependency,
-        released,
-        entity.name,
+        releases_on=MappingKey(MappingKind.TAX, entity.name, wanted).dependency,
+        releases_also=released,
+        entity=entity.name,
     )
