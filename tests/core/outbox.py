@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from random import Random
 
 from tests.core.builders import NOON, World, event_of
 from tests.core.ledger import Ledger
+from tests.core.stories import play
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.events import ref_of
+from counterfoil.core.canonical.events import Fact, ref_of
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Wish
 
@@ -66,3 +68,19 @@ class Outbox(World):
     def stuck(self) -> list[tuple[str, set[str]]]:
         """The commands that cannot be sent, and what each of them needs."""
         return [(row.external_key, set(row.needs) - self.bound) for row in self.rows if row.id not in self.done]
+
+
+def at_rest(facts: Sequence[Fact], random: Random, books: Outbox) -> Ledger:
+    """Take in facts in some order, with commands sent in some order in between and after, and return what the target holds then."""
+    shuffled = list(facts)
+    random.shuffle(shuffled)
+
+    def some() -> None:
+        for _ in range(random.randrange(8)):
+            books.send(random.randrange)
+
+    play(shuffled, books, some)
+    while books.send(random.randrange):
+        pass
+    assert books.stuck == []
+    return books.ledger

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.bill_stories import BILL, Source, bills
 from tests.core.builders import RULES, World, with_entity
 from tests.core.ledger import Ledger
+from tests.core.outbox import Outbox, at_rest
 from tests.core.stories import delivered, play
 
 from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import Fact, ref_of
+from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.finance.summary import by_day, close_day
 from counterfoil.core.policies.rules import PostingMode
 
@@ -18,38 +21,24 @@ _ORDERS = st.lists(st.integers(0, 40), min_size=1, max_size=30)
 _CHANCE = st.randoms(use_true_random=False)
 
 
-def at_rest(source: Source, random: object, order: list[int]) -> Ledger:
+def sent_after(source: Source, random: object, order: list[int]) -> Ledger:
     """Return the books after facts came and commands went in some order; one never overpays or overuses a document on the way."""
     shuffled = list(source.told())
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis's Random
-    return Ledger().take(delivered(play(_fetched(shuffled, source), World()).sent, order))
-
-
-def _fetched(facts: list[Fact], source: Source) -> list[Fact]:
-    """Return facts as they can come: bills are fetched, so no payment is told while its bill is known as it was before an earlier step."""
-    bills_told = [one.sequence for one in source.told() if isinstance(one.data, e.Invoice)]
-    made: list[Fact] = []
-    held: list[Fact] = []
-    for one in facts:
-        (held if isinstance(one.data, e.Payment) else made).append(one)
-        newest = max((told.sequence for told in made if isinstance(told.data, e.Invoice)), default=0)
-        for payment in [late for late in held if newest >= max(n for n in bills_told if n < late.sequence)]:
-            held.remove(payment)
-            made.append(payment)
-    return made
+    return Ledger().take(delivered(play(shuffled, World()).sent, order))
 
 
 @settings(max_examples=60, deadline=None)
 @given(bills(), _CHANCE, _ORDERS)
 def test_bad_debt_equals_the_uncollectible_remainder(source: Source, random: object, order: list[int]) -> None:
     lost = source.remaining if source.bill.state is e.InvoiceState.UNCOLLECTIBLE else 0
-    assert at_rest(source, random, order).balance("bad_debt") == lost
+    assert sent_after(source, random, order).balance("bad_debt") == lost
 
 
 @settings(max_examples=60, deadline=None)
 @given(bills(), _CHANCE, _ORDERS)
 def test_what_is_open_in_the_books_is_what_is_open_at_the_source(source: Source, random: object, order: list[int]) -> None:
-    ledger = at_rest(source, random, order)
+    ledger = sent_after(source, random, order)
     is_open = source.bill.state in (e.InvoiceState.ISSUED, e.InvoiceState.PARTIALLY_PAID)
     left = ledger.left_open()
     assert ledger.balance("receivable") == sum(left.values()) == (source.remaining if is_open else 0)
@@ -62,7 +51,18 @@ def test_the_credit_account_equals_the_customers_balance(source: Source, random:
     # The balance began with what the bill used (or collected) and ends with what was paid too much.
     change = source.bill.starting_balance
     assert change is not None
-    assert at_rest(source, random, order).balance("customer_credit") - (-change.minor) == -source.credit
+    assert sent_after(source, random, order).balance("customer_credit") - (-change.minor) == -source.credit
+
+
+@settings(max_examples=80, deadline=None)
+@given(bills(), _CHANCE)
+def test_whatever_is_sent_before_a_fact_comes_the_books_end_as_the_source_says(source: Source, random: Random) -> None:
+    ledger = at_rest(source.told(), random, Outbox())
+    is_lost = source.bill.state is e.InvoiceState.UNCOLLECTIBLE
+    is_open = source.bill.state in (e.InvoiceState.ISSUED, e.InvoiceState.PARTIALLY_PAID)
+    found = [ledger.balance(name) for name in ("bad_debt", "receivable")]
+    assert found == [source.remaining if is_lost else 0, source.remaining if is_open else 0]
+    assert ledger.left_open().keys() <= {f"invoice/{BILL}", f"entry/balance.{BILL}"}
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.builders import RULES, World, with_entity
 from tests.core.ledger import Ledger
-from tests.core.outbox import Outbox
+from tests.core.outbox import Outbox, at_rest
 from tests.core.refund_stories import PAYMENT, Given, givens
 from tests.core.stories import delivered, play
 
@@ -49,28 +49,12 @@ def test_any_order_of_arrival_ends_with_the_same_books(rules: Rules, source: Giv
     check(source, books, Ledger().take(delivered(books.sent, order)))
 
 
-def at_rest(source: Given, random: Random, books: Outbox) -> Ledger:
-    """Return the books after facts came in some order and commands were sent in some order in between."""
-    shuffled = list(source.told())
-    random.shuffle(shuffled)
-
-    def some() -> None:
-        for _ in range(random.randrange(8)):
-            books.send(random.randrange)
-
-    play(shuffled, books, some)
-    while books.send(random.randrange):
-        pass
-    assert books.stuck == []
-    return books.ledger
-
-
 @_POLICIES
 @settings(max_examples=80, deadline=None)
 @given(givens(), _CHANCE)
 def test_any_order_of_arrival_and_sending_ends_with_the_same_books(rules: Rules, source: Given, random: Random) -> None:
     books = Outbox(rules)
-    check(source, books, at_rest(source, random, books))
+    check(source, books, at_rest(source.told(), random, books))
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,7 +72,7 @@ def test_deciding_again_wishes_nothing_new(source: Given, random: Random) -> Non
 @given(givens(), _CHANCE, st.sampled_from(["2026-03-01", "2026-03-11", "2026-03-12", "2026-05-01"]))
 def test_summed_up_or_partly_so_the_same_accounts_come_to_the_same(source: Given, random: Random, since: str) -> None:
     books = Outbox(with_entity(ACCOUNT, "US", posting_mode=PostingMode.SUMMARY, posting_mode_from=date.fromisoformat(since)))
-    ledger = at_rest(source, random, books)
+    ledger = at_rest(source.told(), random, books)
     for item in books.items.values():
         ledger.balances[item.entity, str(item.account), item.currency] += item.amount.minor
     found = [ledger.balance(name) for name in ("clearing:stripe", "refunds", "receivable")]

@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from tests.core.builders import RULES, World, at, credit_note, invoice, payment, texts, usd, with_entity, world
+from tests.core.builders import RULES, World, at, credit_note, invoice, payment, refund, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.finance.summary import by_day, close_day
+from counterfoil.core.policies.rules import PostingMode, Rules
 
 LOST = invoice(
     usd(10000),
@@ -32,9 +33,9 @@ RECOVERED = payment(
 CREDITED = replace(LOST, amount_remaining=usd(0), credited_before_payment=usd(10000))
 
 
-def books_of(*states: e.Entity) -> World:
+def books_of(*states: e.Entity, rules: Rules = RULES) -> World:
     """Return a world that decided these states one after the other, each again whenever what it waited for arrived."""
-    books = world()
+    books = world(rules=rules)
     waiting: dict[ObjectRef, set[ObjectRef]] = {}
     for state in states:
         books.know(state)
@@ -146,3 +147,67 @@ def test_in_summary_posting_bad_debt_follows_too() -> None:
         "bad_debt": 6000,
         "clearing:stripe": 4000,
     }
+
+
+PAID_IN_FULL = payment(
+    usd(10000), occurred_at=at("2026-06-02 12:00"), applications=(e.Application("stripe:in_1", usd(10000), "stripe:inpay_1"),)
+)
+SETTLED = replace(
+    LOST,
+    state=e.InvoiceState.PAID,
+    amount_remaining=usd(0),
+    amount_paid=usd(10000),
+    paid_parts=(replace(PART, amount=usd(10000)),),
+    paid_at=at("2026-06-02 12:00"),
+)
+ISSUED = replace(LOST, state=e.InvoiceState.ISSUED, uncollectible_at=None)
+
+
+@pytest.mark.parametrize("mode", [PostingMode.DETAILED, PostingMode.SUMMARY])
+def test_an_invoice_whose_payment_is_booked_is_not_written_off_by_a_state_that_comes_late(mode: PostingMode) -> None:
+    # 100.00 uncollectible on 1 May, paid on 2 June. The payment is booked first, then the state of May comes, then that of June.
+    books = books_of(ISSUED, PAID_IN_FULL, LOST, rules=with_entity(RULES, "US", posting_mode=mode))
+    assert waits_of(books, LOST) == ["invoice/stripe:in_1"]
+    assert balances_of(books) == {"receivable": 0, "bad_debt": 0}
+    books.decide(SETTLED)
+    assert (waits_of(books, SETTLED), balances_of(books)) == ([], {"receivable": 0, "bad_debt": 0})
+    assert mode is PostingMode.SUMMARY or bad_debt(books) == (0, {})
+
+
+def test_of_an_invoice_whose_payment_is_booked_what_a_newer_state_still_calls_uncollectible_is_written_off() -> None:
+    # A source that does not list payments: 40.00 were paid before the invoice was called uncollectible; the state of before comes late.
+    plain = payment(usd(4000), ("stripe:in_1", 4000))
+    issued, lost = replace(ISSUED, paid_parts=None), replace(LOST, paid_parts=None)
+    books = books_of(issued, plain, lost)
+    assert (waits_of(books, lost), bad_debt(books)) == (["invoice/stripe:in_1"], (0, {"invoice/stripe:in_1": 6000}))
+    books.decide(replace(lost, amount_remaining=usd(6000), amount_paid=usd(4000)))
+    assert bad_debt(books) == (6000, {})
+
+
+def test_an_invoice_whose_credit_note_is_booked_is_not_written_off_by_a_state_that_comes_late() -> None:
+    # 30.00 of 100.00 credited after the invoice was called uncollectible, and known before that state: 70.00 are lost.
+    note = credit_note(usd(3000), before=3000)
+    books = books_of(ISSUED, note, LOST)
+    assert (waits_of(books, LOST), bad_debt(books)) == (["invoice/stripe:in_1"], (0, {"invoice/stripe:in_1": 7000}))
+    books.decide(replace(LOST, amount_remaining=usd(7000), credited_before_payment=usd(3000)))
+    assert bad_debt(books) == (7000, {})
+
+
+def test_a_bank_debit_that_failed_after_all_keeps_no_invoice_from_being_written_off() -> None:
+    # Paid, returned by the bank, and only then called uncollectible: the return stands for what is owed again.
+    failed = refund(usd(10000), reason="payment_failed")
+    books = books_of(ISSUED, PAID_IN_FULL, failed, LOST)
+    assert waits_of(books, LOST) == []
+
+
+def waits_of(books: World, state: e.Entity) -> list[str]:
+    """Return what a state waits for."""
+    return [ref.key for ref in books.redecide(state).waits]
+
+
+def balances_of(books: World) -> dict[str, int]:
+    """Return balances of documents and of what was summed up."""
+    ledger = Ledger().take(books.sent)
+    for item in books.items.values():
+        ledger.balances[item.entity, str(item.account), item.currency] += item.amount.minor
+    return {name: ledger.balance(name) for name in ("receivable", "bad_debt")}

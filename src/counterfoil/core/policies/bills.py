@@ -77,6 +77,14 @@ class Bill:
         remaining = self.invoice.amount_remaining
         return remaining is not None and self.due - remaining >= applied
 
+    def knows_all(self, payments: Sequence[e.Payment]) -> bool:
+        """Tell whether the invoice's state is as new as all of these payments of it: those that are not told apart only as their sum."""
+        told = [payment for payment in payments if self.invoice.paid_parts is not None and all(a.id for a in self.applications_of(payment))]
+        ids = {payment.id for payment in told}
+        untold = (a.amount for payment in payments if payment.id not in ids for a in self.applications_of(payment))
+        paid = self.due - (self.invoice.amount_remaining or Money(0, self.invoice.currency))
+        return all(self.knows(payment) for payment in told) and total(untold, self.invoice.currency) <= paid
+
     def has_place_of(self, payment: e.Payment) -> bool:
         """Tell whether it is known which part of the invoice a payment pays: all that is left, or as the invoice's list of payments says.
 

@@ -58,7 +58,7 @@ def _post(books: Books, part: Part) -> None:
 
 def _match(books: Books, state: e.Payment, invoice: e.Invoice, parts: list[Part]) -> None:
     bill = bill_of(books.draft, invoice, books.entity)
-    if bill is None:
+    if bill is None or not bill.has_place_of(state):
         books.draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return
     start = bill.start_of(state)

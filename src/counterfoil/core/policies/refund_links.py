@@ -10,6 +10,9 @@ from counterfoil.core.canonical.money import Money
 
 from .decision import View
 
+PAYMENT_FAILED = "payment_failed"
+"""The reason of a refund that only is the return of a payment that failed after all."""
+
 
 def notes_of(view: View, refund: e.Refund) -> tuple[str, ...]:
     """Return the ids of the credit notes a refund pays out: those it names, and those that name it."""

@@ -18,13 +18,10 @@ from .draft import Draft, Wanted
 from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
 from .refund_draws import draws, make_room, refunds_of, waits_of
-from .refund_links import came_back, notes_of, part_of
+from .refund_links import PAYMENT_FAILED, came_back, notes_of, part_of
 from .routing import entity_of_credit_note
 from .rules import EntityRules
 from .uncredited import Draw, GivenBack, Plan
-
-PAYMENT_FAILED = "payment_failed"
-"""The reason of a refund that only is the return of a payment that failed after all."""
 
 
 def refund(draft: Draft, state: e.Refund) -> None:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from counterfoil.core.canonical.commands import PostEntry
-from counterfoil.core.canonical.entities import Invoice, InvoiceState
-from counterfoil.core.canonical.ids import ObjectKind, external_key
+from counterfoil.core.canonical.entities import CreditNote, CreditNoteState, Invoice, InvoiceState, Payment, PaymentState, Refund
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
 from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import transfer_lines
 
 from .bills import Bill
 from .booking import BAD_DEBT, RECEIVABLE, Posted
+from .decision import View
 from .draft import Draft
+from .refund_links import PAYMENT_FAILED
 
 _SETTLED = frozenset({InvoiceState.PAID, InvoiceState.VOID})
 
@@ -46,11 +48,15 @@ def write_offs(bill: Bill) -> tuple[WriteOff, ...]:
 def write_off(bill: Bill) -> tuple[str, ...]:
     """Write off what an uncollectible invoice leaves open, and take back what was written off before; returns what was released.
 
-    An invoice that was first seen when it was paid already was never written off here.
+    An invoice that was first seen when it was paid already was never written off here. While its state does not tell of a payment or a
+    credit note that may be booked, a newer one is waited for: it has to say what is still uncollectible.
     """
     invoice = bill.invoice
     earlier = write_offs(bill)
     if invoice.state is not InvoiceState.UNCOLLECTIBLE and invoice.state not in _SETTLED:
+        return ()
+    if _is_behind(bill):
+        bill.books.draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return ()
     left = _left(invoice, earlier)
     kept = _kept(earlier, left)
@@ -72,15 +78,35 @@ def make_room(bill: Bill, *, is_known: bool) -> tuple[str, ...] | None:
     """Wish that write-offs let go of the invoice where a payment or a credit note takes their place; returns the keys of the releases.
 
     ``is_known``: the invoice's state tells of that payment or credit note: what it is written off for now leaves room for it. None, and a
-    wait: not yet; a newer state of the invoice has to say what is still uncollectible.
+    wait: not yet, or not of all that are known; a newer state of the invoice has to say what is still uncollectible.
     """
     invoice, draft = bill.invoice, bill.books.draft
-    if invoice.state is InvoiceState.UNCOLLECTIBLE and not is_known and invoice.amount_remaining is not None:
+    is_told = invoice.state is not InvoiceState.UNCOLLECTIBLE or invoice.amount_remaining is None or (is_known and not _is_behind(bill))
+    if not is_told:
         draft.wait_for(ObjectKind.INVOICE, invoice.id)
         return None
     earlier = write_offs(bill)
     kept = _kept(earlier, _left(invoice, earlier)) if is_known else None
     return tuple(key for one in earlier if one is not kept for key in _release(bill, one))
+
+
+def _is_behind(bill: Bill) -> bool:
+    """Tell whether an uncollectible invoice's state is older than a payment or a credit note of it that is known."""
+    invoice, view = bill.invoice, bill.books.draft.view
+    if invoice.state is not InvoiceState.UNCOLLECTIBLE or invoice.amount_remaining is None:
+        return False
+    linked = view.linked_to(ObjectRef(ObjectKind.INVOICE, invoice.id))
+    payments = [one for one in linked if isinstance(one, Payment) and one.state is PaymentState.SUCCEEDED and not _has_failed(view, one)]
+    notes = (one for one in linked if isinstance(one, CreditNote) and one.state is CreditNoteState.ISSUED and one.before_payment)
+    zero = Money(0, invoice.currency)
+    credited = total((note.before_payment or zero for note in notes), invoice.currency)
+    return credited > (invoice.credited_before_payment or zero) or not bill.knows_all(payments)
+
+
+def _has_failed(view: View, payment: Payment) -> bool:
+    """Tell whether the money of a payment went back because it failed after all."""
+    found = view.linked_to(ObjectRef(ObjectKind.PAYMENT, payment.id))
+    return any(isinstance(one, Refund) and one.reason == PAYMENT_FAILED for one in found)
 
 
 def _left(invoice: Invoice, earlier: tuple[WriteOff, ...]) -> Money:
