@@ -110,6 +110,42 @@ def test_a_refund_without_a_credit_note_is_a_case_with_its_money() -> None:
     assert texts(decision.commands) == ["post_payment refund_stripe.re_1 2026-03-12 out 25.00 USD via clearing:stripe"]
 
 
+@pytest.mark.parametrize(
+    ("state", "of"),
+    [
+        (refund(usd(2000), payment_id=""), "no payment and no invoice"),
+        (refund(usd(2000)), "a payment that paid no invoice"),  # of 10.00
+    ],
+)
+def test_a_refund_without_an_invoice_is_a_case_that_asks_for_no_credit_note(state: e.Refund, of: str) -> None:
+    books = world()
+    books.decide(payment(usd(1000)))
+    [problem] = books.decide(state).problems
+    money = usd(1000) if state.payment_id else usd(2000)
+    assert (problem.code, problem.money) == ("decide.refund_without_credit_note", money)
+    assert problem.cause == f"refund/stripe:re_1 gave {money} back, of {of}: the customer seems to owe it."
+    assert problem.remedy == (
+        "No credit note can account for it, as there is no invoice. Find out at the source what it was given back for. If the customer owes"
+        ' nothing, set uncredited_refunds = "account" under [entities.US] and start again: it is booked to the refunds account. If it was'
+        " sent by mistake, collect it and match what comes in with this refund in the books; then waive this case."
+    )
+    assert problem.releases_on == "entity/US/uncredited_refunds/without_invoice"
+
+
+def test_refunds_with_an_invoice_and_without_are_two_causes_with_the_step_that_helps_each() -> None:
+    books = paid()
+    keys = [
+        problem.releases_on for state in (refund(usd(100)), refund(usd(100), payment_id="")) for problem in books.decide(state).problems
+    ]
+    assert keys == ["entity/US/uncredited_refunds", "entity/US/uncredited_refunds/without_invoice"]
+
+
+def test_a_refund_of_nothing_known_is_booked_to_the_refunds_account_where_that_is_the_rule() -> None:
+    books = world(rules=ACCOUNT)
+    assert books.decide(refund(usd(2000), payment_id="")).problems == ()
+    assert state_of(books, "refunds", "receivable") == ({}, [2000, 0])
+
+
 def test_a_refund_whose_credit_note_comes_is_no_case_any_more() -> None:
     books = paid()
     books.decide(refund(usd(2500)))

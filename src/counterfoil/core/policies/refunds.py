@@ -67,7 +67,9 @@ def settle(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | Non
     draw = _draw(given, payment, rest) if payment is not None else None
     is_owed_again = payment is not None and (payment.state is not e.PaymentState.SUCCEEDED or refund.reason == PAYMENT_FAILED)
     is_accounted_for = is_owed_again or given.returned is not None
-    plan = uncredited.plan(given, [note for note, _ in notes], draw, zero if is_accounted_for else rest - (draw.amount if draw else zero))
+    needed = zero if is_accounted_for else rest - (draw.amount if draw else zero)
+    has_invoice = bool(notes) or (payment is not None and bool(payment.applications))
+    plan = uncredited.plan(given, [note for note, _ in notes], draw, needed, has_invoice=has_invoice)
     released = [key for debit, credit, amount in plan.pairs for key in given.books.loosen(debit, credit, amount)]
     if payment is not None and draw is not None and draw.amount:
         released += make_room(given.books, payment, draw.credit, but=refund.id)

@@ -92,8 +92,9 @@ def taken_back_before(books: Books, refund: e.Refund, day: date) -> tuple[Part, 
     return _booked(books, _TAKEN_BACK, refund, day)
 
 
-def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, needed: Money) -> Plan:
+def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, needed: Money, *, has_invoice: bool) -> Plan:
     """Book ``needed``, what neither credit notes nor open money of the payment account for, to the refunds account, or ask.
+    ``has_invoice``: a credit note could still account for it.
 
     What was booked there stays booked. When it turns out to be too much, because a credit note comes, or more of the payment is open than
     before, an entry takes that part back and is matched in the refund's place; when it is too little, one more entry is booked.
@@ -104,7 +105,7 @@ def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, nee
     later = _later(given, notes, _sum(uncredited, zero) - needed)
     missing = needed + _sum(later.values(), zero) + _sum(taken_back, zero) - _sum(uncredited, zero)
     if missing.minor > 0 and books.entity.uncredited_refund_policy is UncreditedRefundPolicy.CASE:
-        _ask(given, missing)
+        _ask(given, missing, has_invoice=has_invoice)
     elif missing.minor > 0:
         uncredited.append(_part(_UNCREDITED, refund, len(uncredited) + 1, missing, given.posted.day))
     elif missing.minor < 0:
@@ -216,19 +217,24 @@ def _sum(parts: Iterable[Part], zero: Money) -> Money:
     return total((part.amount for part in parts), zero.currency)
 
 
-def _ask(given: GivenBack, amount: Money) -> None:
+def _ask(given: GivenBack, amount: Money, *, has_invoice: bool) -> None:
+    """Report what nothing accounts for. Where there is no invoice, no credit note can be issued: that is a cause of its own."""
     if not given.is_own:
         return
     name, refund = given.books.entity.name, given.refund
-    given.books.draft.problem(
-        Problem(
-            CaseClass.RECONCILIATION_BREAK,
-            "decide.refund_without_credit_note",
-            f"refund/{refund.id} gave {amount} back, and no credit note accounts for it: the customer seems to owe it.",
-            "Issue a credit note at the source that names this refund; or, if refunds are made without credit notes, set"
-            f' uncredited_refunds = "account" under [entities.{name}] and start again: it is booked to the refunds account.',
-            amount,
-            releases_on=f"entity/{name}/uncredited_refunds",
-            entity=name,
+    rule = f'set uncredited_refunds = "account" under [entities.{name}] and start again: it is booked to the refunds account'
+    if has_invoice:
+        words = f"refund/{refund.id} gave {amount} back, and no credit note accounts for it: the customer seems to owe it."
+        remedy = f"Issue a credit note at the source that names this refund; or, if refunds are made without credit notes, {rule}."
+    else:
+        of = "a payment that paid no invoice" if refund.payment_id else "no payment and no invoice"
+        words = f"refund/{refund.id} gave {amount} back, of {of}: the customer seems to owe it."
+        remedy = (
+            "No credit note can account for it, as there is no invoice. Find out at the source what it was given back for. If the customer"
+            f" owes nothing, {rule}. If it was sent by mistake, collect it and match what comes in with this refund in the books; then"
+            " waive this case."
         )
-    )
+    key = f"entity/{name}/uncredited_refunds" if has_invoice else f"entity/{name}/uncredited_refunds/without_invoice"
+    code = "decide.refund_without_credit_note"
+    problem = Problem(CaseClass.RECONCILIATION_BREAK, code, words, remedy, amount, releases_on=key, entity=name)
+    given.books.draft.problem(problem)
