@@ -11,7 +11,7 @@ from counterfoil.app.coverage import coverage
 from counterfoil.cli.output import money, span
 from counterfoil.cli.status import under_way
 from counterfoil.core.canonical.ids import ObjectKind
-from counterfoil.store import cursors, reading, standing, workers
+from counterfoil.store import cursors, embedded, reading, standing, workers
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.objects import ObjectTotal
 from counterfoil.store.receipts import ReceiptState
@@ -43,6 +43,17 @@ def test_a_hub_nobody_works_for_is_a_finding(program: Program, database: str) ->
     at_work(database)
     in_database(database, lambda conn: conn.execute("update worker set beat_at = clock_timestamp() - interval '61 s'"))
     assert program.run("status").code == 1
+
+
+def test_a_disk_without_room_for_the_database_is_a_finding_while_it_still_answers(
+    program: Program, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work(database)
+    (program.folder / "home" / "postgres").mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(embedded, "DISK_FULL_BYTES", 10**18)
+    found = program.run("status", "--json")
+    assert (found.code, len(found.json()["problems"])) == (1, 1)
+    assert " is full (" in found.json()["problems"][0]
 
 
 def test_a_target_that_is_away_and_a_source_that_cannot_be_read_are_findings(program: Program, database: str) -> None:

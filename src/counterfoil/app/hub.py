@@ -129,6 +129,7 @@ class Hub:
         async with self.pool.connection() as conn:
             await refuse_changed_modes(conn, self.rules)
         self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared_rules(self.settings))
+        member.allows = self._allows
         member.start()
         self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows, clock=self.clock)
         await self.engine.start()
@@ -148,6 +149,15 @@ class Hub:
         if self.member is not None:
             await self.member.leave()
             self.member = None
+
+    async def _allows(self, conn: Conn) -> bool:
+        """Tell whether this process may begin to decide again: not in a mode that others have left meanwhile."""
+        try:
+            await refuse_changed_modes(conn, self.rules)
+        except SetupError as error:
+            log.warning("nothing is decided and sent here", code=error.code, reason=str(error))
+            return False
+        return True
 
     def _knows(self, stage: str, key: str) -> bool:
         """Tell whether this process's configuration has what a partition is about; another worker's may be newer."""

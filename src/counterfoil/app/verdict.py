@@ -15,6 +15,8 @@ from counterfoil.store.workers import Worker
 
 WORKER_SILENT = timedelta(seconds=60)
 """A worker not heard of for so long does not count as alive."""
+WAITS_LONG = timedelta(seconds=15)
+"""A worker that begins waits for moments until it knows that it may work."""
 ROUNDS_MISSED = 3
 """Rounds of reading that may be missed, and READ_GRACE besides, before a source counts as not read."""
 READ_GRACE = timedelta(seconds=60)
@@ -79,11 +81,21 @@ def problems(
     states: Iterable[ConnectionState],
     now: datetime,
     notes: Mapping[str, str] | None = None,
+    full_disk: str = "",
 ) -> list[str]:
-    """Return what is wrong, in words, the most urgent first; empty: nobody has to get up. ``notes``: channels that cannot be told."""
-    found = [] if is_balanced else ["figures do not add up: something is lost or counted twice"]
-    if not alive(workers, now):
+    """Return what is wrong, in words, the most urgent first; empty: nobody has to get up.
+
+    ``notes``: channels that cannot be told, with why; ``full_disk``: what to say of the hub's own disk if that has no room left.
+    """
+    found = [full_disk] if full_disk else []
+    found += [] if is_balanced else ["figures do not add up: something is lost or counted twice"]
+    if not alive(workers := tuple(workers), now):
         found.append("no worker is running: `counterfoil up` starts one")
+    found += [
+        f"worker {one.id} waits: others decide, or have booked, by other rules (posting, entities, routes); give all one configuration"
+        for one in alive(workers, now)
+        if one.waits_since is not None and now - one.waits_since >= WAITS_LONG
+    ]
     for one in states:
         lasted = now - one.since if one.since is not None else timedelta(0)
         if one.state == "refused" or (one.state != "fine" and lasted >= CASE_AFTER):

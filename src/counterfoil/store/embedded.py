@@ -162,10 +162,19 @@ def is_disk_full(home: Path) -> bool:
     return shutil.disk_usage(place if place.exists() else home).free < DISK_FULL_BYTES
 
 
+def full_disk(home: Path) -> str:
+    """Return what to say of the disk of a home directory that holds a database and has no room for it to go on; empty if it has."""
+    place = home / "postgres"
+    if not place.exists():
+        return ""
+    free = shutil.disk_usage(place).free
+    return f"the disk of {place} is full ({free / 1e6:.1f} MB free): make room, then the database goes on" if free < DISK_FULL_BYTES else ""
+
+
 def _not_ready(place: _Place, wait_s: float, why: str) -> StoreError:
-    free = shutil.disk_usage(place.root).free
-    if free < DISK_FULL_BYTES:
-        message = f"the disk of {place.root} is full ({free / 1e6:.1f} MB free): make room, then the database goes on ({why})"
+    full = full_disk(place.root.parent)
+    if full:
+        message = f"{full} ({why})"
     else:
         log = place.root / "log"
         tail = log.read_text(errors="replace")[-800:] if log.exists() else ""

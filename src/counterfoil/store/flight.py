@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from .pool import Conn
@@ -20,6 +21,14 @@ select distinct substr(id, strpos(id, ':') + 1) from named where id <> ''
 async def unfinished(conn: Conn) -> frozenset[str]:
     """Return the ids, without the vendor's name, of what waits, is to be decided or posted, is being posted or parked, with its needs."""
     return frozenset(row[0] for row in await (await conn.execute(_UNFINISHED)).fetchall())
+
+
+async def told_by(conn: Conn, connections: Sequence[str]) -> frozenset[str]:
+    """Return the ids, without the vendor's name, of all objects that some connections told of."""
+    if not connections:
+        return frozenset()
+    cursor = await conn.execute("select substr(id, strpos(id, ':') + 1) from object where connection = any(%s)", (sorted(connections),))
+    return frozenset(row[0] for row in await cursor.fetchall())
 
 
 async def unread_since(conn: Conn) -> dict[str, datetime]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from .pool import Conn
 
+Allows = Callable[[Conn], Awaitable[bool]]
 _LOCK = 0x0C0F_0006  # advisory locks of this project start with 0x0C0F
 
 
@@ -35,8 +36,10 @@ class _Other:
     is_waiting: bool
 
 
-async def may_work(conn: Conn, id: str, *, is_idle: bool) -> bool:
+async def may_work(conn: Conn, id: str, *, is_idle: bool, allows: Allows | None = None) -> bool:
     """Tell whether a worker may decide and send now; note it in its row if that begins, or (once ``is_idle``) ends.
+
+    ``allows``: whether what was booked meanwhile lets it begin.
 
     ``conn``: in autocommit. A worker without rules, or that was declared dead, gets True: nothing is compared, or nothing is its own.
     """
@@ -54,6 +57,8 @@ async def may_work(conn: Conn, id: str, *, is_idle: bool) -> bool:
         me, others = await _look(conn, id)
         if me is None or any(one.seq > me.seq or not one.is_waiting for one in others):
             return me is None
+        if allows is not None and not await allows(conn):
+            return False
         if not others and not await _is_newest(conn, me):
             renumbered = "update ruleset set seq = nextval(pg_get_serial_sequence('ruleset', 'seq')) where digest = %s"
             await conn.execute(renumbered, (me.rules,))

@@ -64,6 +64,7 @@ class Membership:
 
     ``drains``: says how many drains are under way, ``ruled``: how many of them depend on the rules. ``renewed``: called with the new
     incarnation of a worker that was declared dead. ``rules``: the digest of what it decides by; empty: it is not compared.
+    ``allows``: whether it may begin by them, as what others booked meanwhile stands.
     ``is_agreed``: whether it may decide and send by them.
     """
 
@@ -74,6 +75,7 @@ class Membership:
     renewed: Callable[[Worker], None] = _heard_by_nobody
     clock: Callable[[], float] = now_s
     rules: str = ""
+    allows: rulesets.Allows | None = None
     is_agreed: bool = True
     _conn: Conn | None = None
     _heard_at: float = 0.0
@@ -143,7 +145,10 @@ class Membership:
         """Find out whether this worker may decide by its rules."""
         if not self.rules:
             return
-        was_agreed, self.is_agreed = self.is_agreed, await rulesets.may_work(conn, self.worker.id, is_idle=not self.ruled())
+        was_agreed, self.is_agreed = (
+            self.is_agreed,
+            await rulesets.may_work(conn, self.worker.id, is_idle=not self.ruled(), allows=self.allows),
+        )
         if was_agreed and not self.is_agreed:
             log.warning("another worker has other rules: nothing is decided and sent here until they agree", worker=self.worker.id)
         elif self.is_agreed and not was_agreed:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -13,10 +14,11 @@ from tests.integration.path.test_traps_of_payments import paid
 
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.proving.daily import Prover
-from counterfoil.app.proving.run import Proof, chosen, period_of, prove
-from counterfoil.core.proving.items import Apart, Why
+from counterfoil.app.proving.run import Group, Proof, chosen, period_of, prove, read, summed
+from counterfoil.core.proving.items import RECENT, Apart, Item, Ledger, Why, month
 from counterfoil.core.proving.totals import Kind
 from counterfoil.kit.errors import SetupError
+from counterfoil.store import flight
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -155,3 +157,43 @@ async def test_a_month_and_an_entity_must_be_there(hub: House) -> None:
         period_of(settings, chosen(settings, "")[0], "2025-13")
     with pytest.raises(SetupError, match="no entity 'XX'"):
         chosen(settings, "XX")
+
+
+async def test_a_balance_that_lacks_just_what_is_on_its_way_is_on_its_way_too() -> None:
+    def proof_of(clearing: int) -> Proof:
+        ledger = Ledger(month("2025-12", ZoneInfo("UTC")))
+        day = date(2025, 12, 5)
+        for item in (
+            Item(Kind.PAYMENT, "USD", 2_000, "ch_1", day, of=(RECENT,)),
+            Item(Kind.FEE, "USD", 88, "txn_1", day, of=("ch_1", RECENT)),
+            Item(Kind.PAYMENT, "USD", 500, "ch_2", day),
+            Item(Kind.CLEARING, "USD", 2_412, "stripe balance"),
+        ):
+            ledger.add_source(item)
+        ledger.add_books(Item(Kind.PAYMENT, "USD", 500, "ch_2", day))
+        ledger.add_books(Item(Kind.CLEARING, "USD", clearing, "stripe balance"))
+        return summed(Group(("US",), ("stripe",)), ledger, ())
+
+    assert proof_of(500).is_proven  # 20.00 less a fee of 0.88 are missing: 24.12 at the source, 5.00 in the books
+    assert wrong(proof_of(501)) == [(Kind.CLEARING, "stripe balance", -1_911, Why.AMOUNT)]
+
+
+async def test_what_a_source_without_a_proof_told_of_is_left_out(hub: House) -> None:
+    before = wrong(await proven(hub))
+    invoice = await hub.bill(3_300)
+    await hub.tell()
+    id = str(invoice["id"])
+    async with hub.hub.pool.connection() as conn:
+        assert await flight.told_by(conn, ()) == frozenset()
+        told = await flight.told_by(conn, tuple(hub.hub.sources))
+    assert id in told
+    settings = hub.hub.settings
+    (group,) = chosen(settings, "US")
+    settled = dict.fromkeys(group.connections, hub.clock.now())
+    period = period_of(settings, group, "2025-12")
+    whole = await read(settings, group, period, settled)
+    without = await read(settings, group, period, settled, {id})
+    assert (Kind.INVOICE, "USD", id) in whole.entries
+    assert whole.entries[Kind.INVOICE, "USD", id].books == 3_300
+    assert without.entries[Kind.INVOICE, "USD", id].books == 0
+    assert wrong(await proven(hub)) == before

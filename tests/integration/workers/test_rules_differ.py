@@ -10,6 +10,7 @@ import pytest
 
 from counterfoil.app.rules import declared_rules
 from counterfoil.app.settings import parse
+from counterfoil.app.verdict import problems
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.stage import Care, Turn
 from counterfoil.store import cases, work, workers
@@ -120,6 +121,38 @@ async def test_a_worker_that_waited_goes_on_when_the_newer_one_has_left_and_its_
     stray = await staff.join("web2", DETAILED)  # started again with what was taken back
     for one in (older, stray, older):
         await one.beat()
+    assert await staff.decide() == ["web1"]
+
+
+async def test_a_worker_that_waited_does_not_go_on_by_rules_that_what_was_booked_meanwhile_forbids(staff: Staff, pool: Pool) -> None:
+    older = await staff.join("web1", SUMMARY)
+    is_allowed = True
+
+    async def allows(conn: Conn) -> bool:
+        return is_allowed
+
+    older.allows = allows
+    newer = await staff.join("web2", DETAILED)
+    for one in (older, newer, older):
+        await one.beat()
+    assert await staff.decide() == ["web2"]
+    is_allowed = False  # the entity was booked in detail
+    await staff.leave(newer)
+    for _ in range(2):
+        await older.beat()
+        assert await staff.decide() == []
+    async with pool.connection() as conn:
+        [waiting] = await workers.list_workers(conn)
+    [told] = [
+        text
+        for text in problems(
+            is_balanced=True, totals=(), covered=(), workers=(waiting,), states=(), now=waiting.beat_at + timedelta(seconds=20)
+        )
+        if "worker" in text
+    ]
+    assert told.startswith("worker web1#1 waits: others decide, or have booked, by other rules")
+    is_allowed = True
+    await older.beat()
     assert await staff.decide() == ["web1"]
 
 

@@ -6,7 +6,7 @@ A source whose facts go to several entities is proven with all of them together:
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,13 +14,19 @@ from zoneinfo import ZoneInfo
 from counterfoil.app.coverage import coverage
 from counterfoil.app.settings import Settings
 from counterfoil.core.proving import items
-from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Apart, Item, Ledger, Line, Period, month
+from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Apart, Item, Ledger, Line, Period, Why, month
+from counterfoil.core.proving.totals import Kind
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import cursors, flight
 from counterfoil.store.pool import Pool
 
 APART_MAX = 1000
 """Documents named of each group, those with most money first; all of them count."""
+MOVES = {
+    Kind.PAYMENT: 1,
+    **dict.fromkeys((Kind.REFUND, Kind.FEE, Kind.DISPUTE, Kind.PAYOUT, Kind.ADJUSTMENT), -1),
+}
+"""How what moves on a processor's balance counts there; kinds that are not here do not move on it."""
 BEFORE = timedelta(minutes=1)
 """A fact is at most so much older than the event that tells of it."""
 
@@ -113,15 +119,33 @@ async def prove(settings: Settings, pool: Pool, group: Group, period: Period, no
         known = {one.connection: one.no_gap_until or now for one in coverage(await cursors.list_cursors(conn), now)}
         unread = await flight.unread_since(conn)
         unfinished = await flight.unfinished(conn)
+        others = await flight.told_by(conn, _unread(settings))
     settled = {name: min(known.get(name, now), unread.get(name, now), now) - BEFORE for name in group.connections}
-    ledger = await read(settings, group, period, settled)
+    ledger = await read(settings, group, period, settled, others)
     async with pool.connection() as conn:
         unfinished |= await flight.unfinished(conn)
     return summed(group, ledger, unfinished)
 
 
-async def read(settings: Settings, group: Group, period: Period, settled: Mapping[str, datetime]) -> Ledger:
-    """Return both sides of a group, joined; what happened after ``settled`` (by connection) is recent. Raises as :func:`prove`."""
+def _unread(settings: Settings) -> tuple[str, ...]:
+    """Return the sources that cannot be read for a proof: what they told of is in the books, and on no other side."""
+    books = {entity.target for entity in settings.entities.values()}
+    return tuple(
+        name
+        for name, one in settings.connections.items()
+        if one.connector.source is not None
+        and one.connector.source_proof is None
+        and (name not in books or one.connector.books_proof is None)
+    )
+
+
+async def read(
+    settings: Settings, group: Group, period: Period, settled: Mapping[str, datetime], others: Collection[str] = frozenset()
+) -> Ledger:
+    """Return both sides of a group, joined; raises as :func:`prove`.
+
+    What happened after ``settled`` (by connection) is recent. ``others``: ids in the books that no side here tells of; they are left out.
+    """
     ledger = Ledger(period)
     for connection in group.connections:
         async for item in _source(settings, connection, period):
@@ -129,21 +153,36 @@ async def read(settings: Settings, group: Group, period: Period, settled: Mappin
             ledger.add_source(replace(item, of=(*item.of, items.RECENT)) if is_recent else item)
     for entity in group.entities:
         async for item in _books(settings, entity, period, group.connections):
-            ledger.add_books(item)
+            if not others or not any(id in others for id in items.spellings(item.id)):
+                ledger.add_books(item)
     return ledger
 
 
 def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
     """Return the proof of two sides that were read; ``unfinished``: ids of the source the hub has not finished."""
     on_the_way = {*unfinished, items.RECENT}
+    balances = {f"{connection} {BALANCE}" for connection in group.connections}
     if unfinished:  # what stands now is not of one document
-        on_the_way |= {OPEN_DISPUTES, *(f"{connection} {BALANCE}" for connection in group.connections)}
+        on_the_way |= {OPEN_DISPUTES, *balances}
+    elif _is_clearing_explained(ledger.apart(on_the_way)):
+        on_the_way |= balances
     lines = ledger.lines(ledger.apart(on_the_way))
     counts = {True: 0, False: 0}
     for one in ledger.apart(on_the_way):
         counts[one.is_difference] += 1
     gravest = heapq.nsmallest(APART_MAX, ledger.apart(on_the_way), key=lambda one: (not one.is_difference, -abs(one.difference.minor)))
     return Proof(group, str(ledger.period), lines, tuple(gravest), counts[True], counts[False])
+
+
+def _is_clearing_explained(apart: Iterable[Apart]) -> bool:
+    """Tell whether the clearing accounts differ by just what is on its way, in every currency."""
+    missing: dict[str, int] = {}
+    for one in apart:
+        if one.kind is Kind.CLEARING:
+            missing[one.currency] = missing.get(one.currency, 0) + one.difference.minor
+        elif one.why is Why.IN_FLIGHT:
+            missing[one.currency] = missing.get(one.currency, 0) - MOVES.get(one.kind, 0) * one.difference.minor
+    return not any(missing.values())
 
 
 async def _source(settings: Settings, connection: str, period: Period) -> AsyncIterator[Item]:

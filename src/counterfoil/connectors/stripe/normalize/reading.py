@@ -131,9 +131,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RejectedError(
-            f"a Stripe object has another shape than any known version: {error}", code="stripe.payload_invalid", case_class="schema_drift"
-        ) from error
+        words = f"a Stripe object has another shape than any known version: {error}"
+        raise RejectedError(words, code="stripe.payload_invalid", case_class="schema_drift", cause=words) from error
 
 
 def look_up(table: Mapping[str, T], value: str | None, what: str) -> T:
