@@ -126,7 +126,7 @@ def _row(
     before: ObjectRow | None, ref: ObjectRef, fact: Fact, current: Current, receipt: Receipt, identity: str, now: datetime
 ) -> ObjectRow:
     data = encode(current.entity)
-    total = _total_of(current.entity)
+    total = total_of(current.entity)
     return ObjectRow(
         ref=ref,
         connection=receipt.connection,
@@ -163,7 +163,8 @@ def _customer_of(entity: e.Entity) -> str:
     return entity.id if isinstance(entity, e.Customer) else str(getattr(entity, "customer_id", ""))
 
 
-def _total_of(entity: e.Entity) -> Money | None:
+def total_of(entity: e.Entity) -> Money | None:
+    """Return the amount an object is listed and summed with, None for one that has none."""
     match entity:
         case e.Invoice() | e.CreditNote() | e.ErpDocument():
             return entity.total

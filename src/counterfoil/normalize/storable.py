@@ -1,7 +1,8 @@
 """What the database cannot hold: found while a receipt is normalized, so that only it is parked; pure.
 
 PostgreSQL's text holds no NUL (https://www.postgresql.org/docs/current/datatype-character.html), and an index holds no entry above a third
-of a page, 2,704 bytes: ids are bounded well below it.
+of a page, 2,704 bytes: ids are bounded well below it. Its bigint holds 64 bits, one of them the sign
+(https://www.postgresql.org/docs/current/datatype-numeric.html).
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import Fact
+from counterfoil.core.canonical.money import Money
 from counterfoil.kit.codec import encode
+from counterfoil.normalize.merging import total_of
 
 ID_MAX = 500
 """Characters of an object's id that are taken; vendors' ids have up to some 60."""
+MINOR_MAX = 2**63 - 1
+"""Minor units the amounts of one record may come to: what a bigint holds."""
 _MARKS = (b"\x00", b"\\u0000")
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """JSON's escape of a NUL, behind any number of escaped backslashes."""
@@ -28,6 +34,8 @@ def what_is_unstorable(body: bytes, facts: tuple[Fact, ...]) -> str:
         for name, value in _ids(fact):
             if len(value) > ID_MAX:
                 return f"{name} has {len(value)} characters; at most {ID_MAX} are taken"
+        if sum(abs(amount.minor) for amount in _amounts(fact.data)) > MINOR_MAX:
+            return f"the amounts of the {fact.subject.kind.value} are more than the database can hold, and than any amount can be"
     if any(mark in body for mark in _MARKS) and any(_has_nul(fact) for fact in facts):
         return "a text in it holds a NUL character, which neither the database nor the books can hold"
     return ""
@@ -38,6 +46,25 @@ def _ids(fact: Fact) -> Iterator[tuple[str, str]]:
     yield "the id of its customer", str(getattr(fact.data, "customer_id", ""))
     yield "the account", fact.account
     yield "the correlation id", fact.correlation_id
+
+
+def _amounts(entity: e.Entity) -> Iterator[Money]:
+    """Yield the total and every part that is kept or summed up for itself: if together they fit, so does each and any sum of them."""
+    total = total_of(entity)
+    if total is not None:
+        yield total
+    match entity:
+        case e.Invoice() | e.CreditNote():
+            for line in entity.lines:
+                yield line.amount
+                yield line.discount
+                yield from (tax.amount for tax in line.taxes)
+        case e.ImportedEntry():
+            yield from (line.amount for line in entity.lines)
+        case _:
+            settlement = getattr(entity, "settlement", None)
+            if isinstance(settlement, e.Settlement):
+                yield from (settlement.gross, settlement.fee, settlement.net)
 
 
 def _has_nul(fact: Fact) -> bool:

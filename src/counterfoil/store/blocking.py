@@ -181,7 +181,7 @@ async def blockers(conn: Conn, limit: int = 10) -> list[Blocker]:
 
 
 _MONEY = """
-select currency, sum(total_minor)::int8 from object
+select currency, sum(total_minor) from object
 where (kind, id) in (select split_part(k, '/', 1), substr(k, strpos(k, '/') + 1) from unnest(%s::text[]) as k)
     and total_minor is not null and currency <> ''
 group by 1 order by 1
@@ -195,7 +195,14 @@ async def _summed(conn: Conn, found: _Found) -> Blocked:
     kinds = [(key.split("/", 1)[0], since) for key, since in found.waiting.items()]
     levels += [(since + service_level(_POSTED_AS.get(kind, "")), kind) for kind, since in kinds]
     late_at, late_kind = min(levels, default=(None, ""))
-    return Blocked(len(found.commands), len(found.waiting), tuple(Sum(*row) for row in rows), late_at, late_kind, found.is_cut)
+    return Blocked(
+        len(found.commands),
+        len(found.waiting),
+        tuple(Sum(currency, int(minor)) for currency, minor in rows),
+        late_at,
+        late_kind,
+        found.is_cut,
+    )
 
 
 _POSTED_AS = {

@@ -357,12 +357,12 @@ _NAMES = (
     "opened_at", "due_at", "closed_at", "closed_by", "reason", "count", "releases_on",
 )  # fmt: skip
 _MONEY = """
-select currency, sum(minor)::int8 as minor from (
+select currency, sum(minor) as minor from (
     select currency, coalesce(nullif(concerns, ''), stage || '/' || subject) as document, max(money_minor) as minor from case_subject
     where case_id = c.id and money_minor is not null and currency <> '' and (released_at is null or c.state <> 'open') group by 1, 2
 ) d group by 1 order by 1
 """
-"""What the documents of a case ``c`` come to, each counted once, by currency."""
+"""What the documents of a case ``c`` come to, each counted once, by currency; numeric, as a sum may be more than a bigint holds."""
 _SELECT = f"""
 select {", ".join(f"c.{name}" for name in _NAMES)}, m.currencies, m.minors from "case" c
 left join lateral (select array_agg(currency) as currencies, array_agg(minor) as minors from ({_MONEY}) s) m on true """
@@ -384,7 +384,7 @@ async def list_cases(
 def _case(row: Sequence[Any]) -> Case:
     *plain, currencies, minors = row
     known = dict(zip(_NAMES, plain, strict=True))
-    money = tuple(Sum(*each) for each in zip(currencies or (), minors or (), strict=True))
+    money = tuple(Sum(currency, int(minor)) for currency, minor in zip(currencies or (), minors or (), strict=True))
     own = next((one.minor for one in money if one.currency == known["currency"]), None)
     return Case(case_class=known.pop("class"), state=CaseState(known.pop("state")), money_minor=own, money=money, **known)
 
@@ -413,7 +413,7 @@ async def of_subjects(conn: Conn, subjects: Sequence[str]) -> list[Case]:
 
 
 _TOTALS = f"""
-select c.class, coalesce(m.currency, ''), count(*), sum(c.count)::int8, coalesce(sum(m.minor), 0)::int8,
+select c.class, coalesce(m.currency, ''), count(*), sum(c.count)::int8, coalesce(sum(m.minor), 0),
     count(*) filter (where c.due_at < %s)
 from "case" c left join lateral ({_MONEY}) m on true where c.state = 'open' group by 1, 2 order by 1, 2
 """
@@ -421,4 +421,5 @@ from "case" c left join lateral ({_MONEY}) m on true where c.state = 'open' grou
 
 async def totals(conn: Conn, now: datetime) -> list[CaseTotal]:
     """Return the open cases by class and currency."""
-    return [CaseTotal(*row) for row in await (await conn.execute(_TOTALS, (now,))).fetchall()]
+    rows = await (await conn.execute(_TOTALS, (now,))).fetchall()
+    return [CaseTotal(name, currency, n, records, int(minor), overdue) for name, currency, n, records, minor, overdue in rows]

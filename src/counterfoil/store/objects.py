@@ -217,10 +217,10 @@ def _refs_of(rows: Sequence[ObjectRow]) -> dict[str, list[str]]:
 async def totals(conn: Conn) -> list[ObjectTotal]:
     """Return counts and totals of all objects by kind, entity, currency and state."""
     cursor = await conn.execute(
-        "select kind, entity, currency, state, count(*), coalesce(sum(total_minor), 0)::int8 from object"
-        " group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+        "select kind, entity, currency, state, count(*), coalesce(sum(total_minor), 0) from object group by 1, 2, 3, 4 order by 1, 2, 3, 4"
     )
-    return [ObjectTotal(ObjectKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    return [ObjectTotal(ObjectKind(kind), entity, currency, state, n, int(minor)) for kind, entity, currency, state, n, minor in rows]
 
 
 async def set_entities(conn: Conn, entities: Mapping[ObjectRef, str]) -> None:

@@ -89,11 +89,11 @@ async def add(conn: Conn, documents: Sequence[SummaryDocument], items: Sequence[
 async def open_days(conn: Conn, until: date) -> list[OpenDay]:
     """Return the days up to and including ``until`` that hold items no entry has taken."""
     cursor = await conn.execute(
-        "select entity, day, currency, count(*), coalesce(sum(amount_minor) filter (where amount_minor > 0), 0)::int8 from summary_item"
+        "select entity, day, currency, count(*), coalesce(sum(amount_minor) filter (where amount_minor > 0), 0) from summary_item"
         " where number is null and day <= %s group by 1, 2, 3 order by 2, 1, 3",
         (until,),
     )
-    return [OpenDay(*row) for row in await cursor.fetchall()]
+    return [OpenDay(entity, day, currency, items, int(debits)) for entity, day, currency, items, debits in await cursor.fetchall()]
 
 
 async def close_day(conn: Conn, entity: str, day: date, currency: str) -> tuple[int, list[SummaryItem]]:

@@ -260,9 +260,9 @@ def settled(row: Watched) -> Watched:
 async def billed(conn: Conn, customers: Iterable[str]) -> dict[str, Money]:
     """Return what the invoices to customers come to, of the currency with most of it."""
     cursor = await conn.execute(
-        "select distinct on (customer_id) customer_id, sum(total_minor)::int8, currency from object"
+        "select distinct on (customer_id) customer_id, sum(total_minor), currency from object"
         " where customer_id = any(%s) and kind = 'invoice' and total_minor is not null and currency <> ''"
         " group by customer_id, currency order by customer_id, sum(total_minor) desc, currency",
         (sorted(set(customers)),),
     )
-    return {customer: Money(minor, currency) for customer, minor, currency in await cursor.fetchall()}
+    return {customer: Money(int(minor), currency) for customer, minor, currency in await cursor.fetchall()}

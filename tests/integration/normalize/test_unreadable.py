@@ -11,8 +11,9 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout
 from tests.integration.normalize.conftest import NOW, SOURCE, drain, incoming, keep
 
-from counterfoil.core.canonical.entities import Product
+from counterfoil.core.canonical.entities import Invoice, InvoiceLine, InvoiceState, Product
 from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.canonical.money import Money
 from counterfoil.normalize.batch import KEY_TRIES_MAX
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.storable import what_is_unstorable
@@ -67,6 +68,45 @@ async def test_a_record_the_database_cannot_hold_is_parked_alone(
     async with pool.connection() as conn:
         [case] = await cases.list_cases(conn, state=CaseState.OPEN)
     assert (words in case.cause, case.connection) == (True, SOURCE)
+
+
+def invoice(total: int, *lines: tuple[int, int]) -> Fact:
+    """Return the fact of an invoice with lines of an amount and a discount each."""
+    made = tuple(
+        InvoiceLine(f"l{n}", "Seats", Money(amount, "USD"), discount=Money(discount, "USD")) for n, (amount, discount) in enumerate(lines)
+    )
+    found = Invoice("i1", "c1", InvoiceState.ISSUED, "USD", Money(total, "USD"), Money(0, "USD"), made)
+    return Fact(EventType.INVOICE_ISSUED, NOW, 1, found)
+
+
+@pytest.mark.parametrize(
+    ("fact", "is_refused"),
+    [
+        (invoice(2**63 - 1), False),
+        (invoice(2**63), True),
+        (invoice(-(2**63)), True),
+        (invoice(0, (2**62, 2**62)), True),
+        (invoice(0, (2**62, 2**62 - 1)), False),
+        (invoice(0, (2**63, 0), (-(2**63), 0)), True),
+    ],
+)
+def test_amounts_fit_the_database_with_every_part_of_them(fact: Fact, is_refused: bool) -> None:
+    words = "the amounts of the invoice are more than the database can hold, and than any amount can be"
+    assert what_is_unstorable(b"", (fact,)) == (words if is_refused else "")
+
+
+async def test_an_amount_the_database_cannot_hold_is_parked_alone(
+    pool: Pool, cipher: Cipher, normalizer: Normalizer, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = source.normalize
+    monkeypatch.setattr(source, "normalize", lambda s, d, f: (invoice(2**63),) if d.dedupe_key == "bad" else plain(s, d, f))
+    await keep(pool, cipher, incoming("bad", id="p1", sequence=1, name="x"))
+    await keep(pool, cipher, incoming("good", id="p2", sequence=1, name="x"))
+    await drain(normalizer)
+    assert sorted(await states(pool)) == [("bad", "parked", "normalize.unstorable"), ("good", "normalized", "")]
+    async with pool.connection() as conn:
+        [case] = await cases.list_cases(conn, state=CaseState.OPEN)
+    assert "more than the database can hold" in case.cause
 
 
 def test_a_text_that_only_writes_about_a_nul_is_no_nul() -> None:

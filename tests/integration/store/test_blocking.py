@@ -69,6 +69,14 @@ async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_co
     assert found.late_kind in ("post_payment", "allocate")
 
 
+async def test_what_is_blocked_may_be_more_money_than_64_bits_hold(conn: Conn, cipher: Cipher) -> None:
+    await keep(conn, cipher, invoice("huge"), Money(2**63 - 1, "EUR"))
+    await keep(conn, cipher, invoice("one"), Money(1, "EUR"))
+    waits = [agenda.Wait(invoice("euro").key, invoice(name)) for name in ("huge", "one")]
+    await agenda.set_waits(conn, [invoice("huge"), invoice("one")], waits, NOW)
+    assert (await blocking.behind_keys(conn, [invoice("euro").key])).money == (Sum("EUR", 2**63),)
+
+
 async def test_what_is_at_the_end_of_its_chain_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
     await chain(conn, cipher)
     assert await blocking.behind_commands(conn, [ID["match"]]) == Blocked()

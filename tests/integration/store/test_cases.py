@@ -79,6 +79,22 @@ async def test_money_of_an_invoice_and_of_its_own_payment_counts_once(conn: Conn
     assert case.money == (Sum("EUR", 1000), Sum("USD", 43_210))
 
 
+async def test_money_of_several_records_may_be_more_than_64_bits_hold(conn: Conn) -> None:
+    largest = 2**63 - 1
+    await cases.open_or_count(
+        conn,
+        [
+            opening("decide", "invoice/stripe:in_1", money=largest, currency="EUR"),
+            opening("decide", "invoice/stripe:in_2", money=1, currency="EUR"),
+        ],
+        NOW,
+    )
+    [case] = await cases.list_cases(conn)
+    assert (case.money_minor, case.money) == (2**63, (Sum("EUR", 2**63),))
+    [total] = await cases.totals(conn, NOW)
+    assert (total.money_minor, type(total.money_minor), total.records, total.overdue) == (2**63, int, 2, 0)
+
+
 async def test_a_record_that_stands_still_for_another_cause_now_leaves_the_case_of_the_former_one(conn: Conn) -> None:
     first = (await cases.open_or_count(conn, [opening("deliver", "c1"), opening("deliver", "c2")], NOW))["unmapped txr_1"]
     other = replace(opening("deliver", "c1"), fingerprint="period locked")

@@ -11,9 +11,10 @@ from tests.core.builders import refund, usd
 
 from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.canonical.money import Money
 from counterfoil.kit.codec import encode
 from counterfoil.normalize.merging import links_of
-from counterfoil.store import events, objects
+from counterfoil.store import events, objects, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow, ObjectTotal
@@ -69,6 +70,14 @@ async def test_totals_are_by_kind_entity_currency_and_state(conn: Conn, cipher: 
         ObjectTotal(ObjectKind.INVOICE, "DE01", "EUR", "issued", 2, 12000),
         ObjectTotal(ObjectKind.INVOICE, "DE01", "EUR", "open", 1, 0),
     ]
+
+
+async def test_totals_may_be_more_than_64_bits_hold(conn: Conn, cipher: Cipher) -> None:
+    largest = replace(ROW, ref=ObjectRef(ObjectKind.INVOICE, "stripe:in_2"), total_minor=2**63 - 1)
+    await objects.upsert(conn, cipher, [ROW, largest])
+    [total] = await objects.totals(conn)
+    assert (total.total_minor, type(total.total_minor)) == (2**63 - 1 + 11900, int)
+    assert await watching.billed(conn, ["stripe:cus_1"]) == {"stripe:cus_1": Money(2**63 - 1 + 11900, "EUR")}
 
 
 async def test_routing_notes_the_entity_without_a_new_version(conn: Conn, cipher: Cipher) -> None:

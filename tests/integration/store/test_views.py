@@ -167,6 +167,16 @@ async def test_a_day_is_closed_in_numbered_entries_that_share_nothing(conn: Conn
     assert len(await summary.of_subjects(conn, [INVOICE.key])) == 3
 
 
+async def test_what_a_day_comes_to_may_be_more_than_64_bits_hold(conn: Conn) -> None:
+    day = date(2026, 3, 1)
+    items = [
+        SummaryItem("DE01", day, "EUR", key, INVOICE.key, "invoice_1", "revenue", minor) for key, minor in (("a", 2**63 - 1), ("b", 1))
+    ]
+    await summary.add(conn, [SummaryDocument("invoice_1")], items, NOW)
+    [found] = await summary.open_days(conn, day)
+    assert (found.items, found.debits_minor, type(found.debits_minor)) == (2, 2**63, int)
+
+
 async def test_audit_lines_are_kept_in_order(conn: Conn) -> None:
     for number in (1, 2):
         await audit.append(conn, AuditLine(NOW + timedelta(seconds=number), "ada", "case.waive", f"case/{number}", {"reason": "x"}))

@@ -95,15 +95,21 @@ class Row:
         return value
 
     def amount(self, column: str, currency: str) -> Money:
-        """Return the amount, zero if empty; a plain decimal in major units with no more decimals than the currency has."""
+        """Return the amount, zero if empty; a plain decimal in major units with no more decimals than the currency has.
+
+        It is below 10^15 minor units either way; what is more is refused.
+        """
         value = self.text(column) or "0"
         try:
             if len(value) > _DIGITS_MAX:
                 raise ValueError("has too many digits")
-            return from_major(value, currency)
+            amount = from_major(value, currency)
         except ValueError as error:
             decimals = exponent_of(currency)
             raise self.refuse(column, f"is not a plain decimal with at most {decimals} decimals ({currency}), such as 12.30") from error
+        if abs(amount.minor) >= _MINOR_MAX:
+            raise self.refuse(column, "is more than any amount can be")
+        return amount
 
     def number(self, column: str, default: str) -> Decimal:
         """Return a finite decimal."""

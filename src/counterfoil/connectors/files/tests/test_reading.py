@@ -165,6 +165,9 @@ async def test_a_credit_note_and_a_refund_point_to_what_they_reduce(sandbox: Fil
         ("P,1,USD,1.234,2026-01-01", "amount: is not a plain decimal with at most 2 decimals (USD), such as 12.30"),
         ('P,1,USD,"1,000.00",2026-01-01', "amount: is not a plain decimal"),
         ("P,1,USD,1e3,2026-01-01", "amount: is not a plain decimal"),
+        ("P,1,USD,10000000000000.00,2026-01-01", "amount: is more than any amount can be"),
+        ("P,1,USD,92233720368547758.08,2026-01-01", "amount: is more than any amount can be"),
+        ("P,1,JPY,-1000000000000000,2026-01-01", "amount: is more than any amount can be"),
         ("P,1,USD,NaN,2026-01-01", "amount: is not a plain decimal"),
         ("P,1,USD,-5,2026-01-01", "amount: must be positive"),
         ("P,1,JPY,0.5,2026-01-01", "at most 0 decimals (JPY)"),
@@ -179,6 +182,20 @@ async def test_a_wrong_value_is_refused_with_file_line_and_column(sandbox: Files
     error = await refusal(sandbox, "payments.csv", f"id,customer_id,currency,amount,paid_on\n{row}\n")
     assert str(error).startswith("payments.csv line 2, ")
     assert words in str(error)
+
+
+async def test_the_largest_amount_is_a_minor_unit_below_ten_to_the_fifteenth(sandbox: FilesSandbox) -> None:
+    (fact,) = await facts(sandbox, "payments.csv", "id,customer_id,currency,amount,paid_on\nP,1,USD,9999999999999.99,2026-01-01\n")
+    assert isinstance(fact.data, e.Payment)
+    assert fact.data.amount == Money(10**15 - 1, "USD")
+
+
+@pytest.mark.parametrize("column", ["total", "amount", "discount", "tax_amount"])
+async def test_no_amount_of_a_document_may_be_more_than_any_can_be(sandbox: FilesSandbox, column: str) -> None:
+    values = {"total": "5", "amount": "5", "discount": "", "tax_amount": "", column: "92233720368547758.07"}
+    header = f"id,customer_id,currency,issued_on,description,tax_rate_id,{','.join(values)}\n"
+    error = await refusal(sandbox, "invoices.csv", f"{header}I1,1,USD,2026-01-01,a,vat,{','.join(values.values())}\n")
+    assert str(error) == f"invoices.csv line 2, {column}: is more than any amount can be"
 
 
 async def test_a_document_whose_lines_do_not_sum_to_its_total_is_an_amount_mismatch(sandbox: FilesSandbox) -> None:
