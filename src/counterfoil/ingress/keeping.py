@@ -22,7 +22,7 @@ KEY_MAX = 700
 """Characters of a delivery's key that are kept; file names with a row's own key are the longest there are."""
 KIND_MAX = 120
 """Characters of a delivery's type, account or version that are kept."""
-UNFIT = "its id, type or account holds a NUL character or is too long to be one"
+UNFIT = "its id, type or account holds what is no character or is too long to be one"
 """Why a delivery is parked whose texts had to be made fit."""
 
 
@@ -59,8 +59,10 @@ def _incoming(connection: str, delivery: Delivery, lane: int) -> Incoming:
 
 
 def _fit(text: str, length_max: int) -> str:
-    """Return a text as the database can hold it: NUL written out, what is too long cut, with a digest so that two stay two."""
-    plain = text.replace("\0", "\\u0000")
+    """Return a text as the database can hold it: NUL and halves of surrogate pairs written out, what is too long cut, with a digest so
+    that two stay two.
+    """
+    plain = text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
     return plain if len(plain) <= length_max else f"{plain[: length_max - 33]} {digest(plain)}"
 
 

@@ -21,6 +21,8 @@ ID_MAX = 500
 MINOR_MAX = 2**63 - 1
 """Minor units the amounts of one record may come to: what a bigint holds."""
 _MARKS = (b"\x00", b"\\u0000")
+_MARKS_OF_HALVES = (b"\\ud", b"\\uD", b"\xed")
+"""How surrogates begin as JSON's escapes, and as bytes of UTF-8 taken for it: https://www.rfc-editor.org/rfc/rfc3629#section-3."""
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """JSON's escape of a NUL, behind any number of escaped backslashes."""
 
@@ -28,7 +30,8 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 def what_is_unstorable(body: bytes, facts: tuple[Fact, ...]) -> str:
     """Return in words what of a receipt's facts the database cannot hold, without repeating the value; empty if it can hold all.
 
-    ``body``: the payload they were made from. Only where it has a NUL, as such or as JSON's escape, are the facts searched for one.
+    ``body``: the payload they were made from. Only where it has a NUL or a surrogate, as such or as JSON's escape, are the facts
+    searched for one.
     """
     for fact in facts:
         for name, value in _ids(fact):
@@ -38,6 +41,8 @@ def what_is_unstorable(body: bytes, facts: tuple[Fact, ...]) -> str:
             return f"the amounts of the {fact.subject.kind.value} are more than the database can hold, and than any amount can be"
     if any(mark in body for mark in _MARKS) and any(_has_nul(fact) for fact in facts):
         return "a text in it holds a NUL character, which neither the database nor the books can hold"
+    if any(mark in body for mark in _MARKS_OF_HALVES) and any(_has_half(fact) for fact in facts):
+        return "a text in it holds half of a surrogate pair, which is no character: no encoding can hold it"
     return ""
 
 
@@ -69,3 +74,13 @@ def _amounts(entity: e.Entity) -> Iterator[Money]:
 
 def _has_nul(fact: Fact) -> bool:
     return any("\0" in value for _, value in _ids(fact)) or _ESCAPED_NUL.search(encode(fact.data)) is not None
+
+
+def _has_half(fact: Fact) -> bool:
+    try:
+        for _, value in _ids(fact):
+            value.encode()
+        encode(fact.data)
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -73,7 +73,7 @@ async def test_one_bad_delivery_fails_alone(pool: Pool, committer: Committer) ->
 async def test_what_the_database_cannot_hold_or_nobody_could_read_is_kept_made_fit_and_parked(pool: Pool, committer: Committer) -> None:
     await committer.start()
     long = "x" * 100_000
-    await committer.put((*incoming("evt_\0", "evt_good"), *incoming(f"{long}1", f"{long}2", kind=long)))
+    await committer.put((*incoming("evt_\0", "evt_good", "evt_\ud800"), *incoming(f"{long}1", f"{long}2", kind=long)))
     async with pool.connection() as conn:
         rows = await (await conn.execute("select dedupe_key, length(kind), state::text from receipt order by id")).fetchall()
         [case] = await cases.list_cases(conn)
@@ -81,11 +81,12 @@ async def test_what_the_database_cannot_hold_or_nobody_could_read_is_kept_made_f
     assert [(key[:9], length, state) for key, length, state in rows] == [
         ("evt_\\u000", 12, "parked"),
         ("evt_good", 12, "pending"),
+        ("evt_\\ud80", 12, "parked"),
         ("x" * 9, 120, "parked"),
         ("x" * 9, 120, "parked"),
     ]
-    assert len({key for key, _, _ in rows}) == 4
-    assert (case.count, len(case.cause) < 300) == (3, True)
+    assert len({key for key, _, _ in rows}) == 5
+    assert (case.count, len(case.cause) < 300) == (4, True)
 
 
 async def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(pool: Pool, cipher: Cipher, clock: SettableClock) -> None:

@@ -57,7 +57,14 @@ async def test_receipts_under_a_key_that_is_gone_are_one_case_and_the_others_go_
         assert [one.state for one in await cases.list_cases(conn, state=None)] == [CaseState.RESOLVED]
 
 
-@pytest.mark.parametrize(("said", "words"), [({"id": "p" * 501, "name": "x"}, "501 characters"), ({"id": "p1", "name": "a\0b"}, "NUL")])
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"id": "p" * 501, "name": "x"}, "501 characters"),
+        ({"id": "p1", "name": "a\0b"}, "NUL"),
+        ({"id": "p1", "name": "a\ud800b"}, "half of a surrogate pair"),
+    ],
+)
 async def test_a_record_the_database_cannot_hold_is_parked_alone(
     pool: Pool, cipher: Cipher, normalizer: Normalizer, said: dict[str, Any], words: str
 ) -> None:
@@ -114,6 +121,16 @@ def test_a_text_that_only_writes_about_a_nul_is_no_nul() -> None:
     assert what_is_unstorable(b'{"name": "the escape \\\\u0000 means NUL"}', (fact,)) == ""
     real = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="a backslash \\\0"))
     assert "NUL" in what_is_unstorable(b"\\u0000", (real,))
+
+
+def test_half_of_a_surrogate_pair_is_found_however_it_was_written_and_a_whole_pair_is_a_character() -> None:
+    half = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="a\ud800b"))
+    for written in (b"\\ud800", b"\\uD800", "\ud800".encode("utf-8", "surrogatepass")):
+        assert "half of a surrogate pair" in what_is_unstorable(written, (half,))
+    named = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p\udfff", name="a"))
+    assert "half of a surrogate pair" in what_is_unstorable(b"\\udfff", (named,))
+    whole = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="\U0001f600"))
+    assert what_is_unstorable(b"\\ud83d\\ude00", (whole,)) == ""
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,21 @@ def parse_json(data: bytes) -> dict[str, str]:
         raise MalformedError("is not JSON") from error
     if not isinstance(value, dict):
         raise MalformedError("is not a JSON object")
-    return {name: _as_text(name, inner) for name, inner in value.items()}
+    texts = {name: _as_text(name, inner) for name, inner in value.items()}
+    for name, text in texts.items():
+        if not (_is_whole(name) and _is_whole(text)):
+            shown = name.encode("ascii", "backslashreplace").decode()
+            raise MalformedError(f"{shown} holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+    return texts
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether a text is characters only: JSON's escapes can write half of a surrogate pair, which no encoding can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_text(name: str, value: Any) -> str:
@@ -107,7 +121,8 @@ def _as_text(name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value.strip()
-    raise MalformedError(f"{name} must be a text, a number, true, false or null")
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    raise MalformedError(f"{shown} must be a text, a number, true, false or null")
 
 
 def _no_constant(name: str) -> str:

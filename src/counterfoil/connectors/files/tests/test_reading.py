@@ -240,6 +240,10 @@ async def test_rows_that_cannot_be_read_park_with_their_line_and_the_rest_goes_o
         ('{"id": NaN, "name": "a"}', "NaN is not a number"),
         ("[" * 100_000, "is not JSON"),
         ('{"name": "a"}', "the id is missing"),
+        (r'{"id": "2", "name": "x\ud800y"}', r"name holds half of a surrogate pair (\ud800 to \udfff), which is no character"),
+        (r'{"id": "\udc00", "name": "x"}', "id holds half of a surrogate pair"),
+        (r'{"id": "2", "name": "x", "\ud800": "y"}', r"\ud800 holds half of a surrogate pair"),
+        (r'{"id": "2", "name": "x", "\ud800": []}', r"\ud800 must be a text"),
     ],
 )
 async def test_json_lines_that_cannot_be_read_park_too(sandbox: FilesSandbox, row: str, reason: str) -> None:
@@ -247,6 +251,12 @@ async def test_json_lines_that_cannot_be_read_park_too(sandbox: FilesSandbox, ro
     found = await parked(sandbox, "customers.jsonl", f"{good}\n{row}\n{good}\n")
     assert (len(found), found[0], found[2]) == (3, "", "")
     assert found[1].startswith(f"customers.jsonl line 2: {reason}")
+
+
+async def test_both_halves_of_a_surrogate_pair_are_the_character_they_stand_for(sandbox: FilesSandbox) -> None:
+    (fact,) = await facts(sandbox, "customers.jsonl", r'{"id": "1", "name": "\ud83d\ude00 Ltd"}')
+    assert isinstance(fact.data, e.Customer)
+    assert fact.data.name == "\U0001f600 Ltd"
 
 
 async def test_a_file_whose_name_says_no_layout_is_parked_and_unfinished_ones_are_left_alone(sandbox: FilesSandbox) -> None:

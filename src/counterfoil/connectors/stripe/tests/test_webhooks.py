@@ -60,6 +60,13 @@ def test_a_delivery_older_than_the_tolerance_is_refused_with_400() -> None:
     assert refusal(body, headers, NOW - timedelta(seconds=301)).code == "stripe.signature_stale"
 
 
+@pytest.mark.parametrize("column", ["id", "name"])
+def test_a_signed_body_with_half_of_a_surrogate_pair_is_no_event_and_refused_with_400(column: str) -> None:
+    body = event_body("customer.updated", {"id": "cus_1", "object": "customer", column: "x\ud800y"})
+    refused = refusal(body, sign(body, NOW))
+    assert (refused.code, refused.status) == ("stripe.body_invalid", 400)
+
+
 @pytest.mark.parametrize(
     "header", ["", "t=1", "v1=aa", "t=x,v1=aa", "t=,v1=", "t=1790000005,v0=aa", "t=9999999999999,v1=aa", "t=\u0661,v1=a", ",,,"]
 )
