@@ -11,7 +11,7 @@ from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import EVENT_VERSION, Fact
 from counterfoil.core.canonical.ids import ObjectRef, digest
 from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.totals import total_of
 from counterfoil.core.policies.related import decided_with, links
 from counterfoil.kit.codec import decode_entity, encode
 from counterfoil.store.events import EventRow
@@ -161,16 +161,3 @@ def found_by(entity: e.Entity) -> tuple[str, ...]:
 
 def _customer_of(entity: e.Entity) -> str:
     return entity.id if isinstance(entity, e.Customer) else str(getattr(entity, "customer_id", ""))
-
-
-def total_of(entity: e.Entity) -> Money | None:
-    """Return the amount an object is listed and summed with, None for one that has none."""
-    match entity:
-        case e.Invoice() | e.CreditNote() | e.ErpDocument():
-            return entity.total
-        case e.Payment() | e.Refund() | e.Dispute() | e.Payout() | e.CustomerCredit():
-            return entity.amount
-        case e.BalanceEntry():
-            return entity.settlement.net
-        case _:
-            return None

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import Fact
 from counterfoil.core.canonical.money import Money
+from counterfoil.core.canonical.totals import total_of
 from counterfoil.kit.codec import encode
-from counterfoil.normalize.merging import total_of
 
 ID_MAX = 500
 """Characters of an object's id that are taken; vendors' ids have up to some 60."""

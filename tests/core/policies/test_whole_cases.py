@@ -298,7 +298,7 @@ def test_a_state_nothing_is_known_of_is_a_case() -> None:
     merged = replace(ANN, merged_into=ANN.id)
     books = World().know(merged, PRO)
     expected = """\
-case schema_drift decide.nothing_called_for, without money
+case schema_drift decide.nothing_called_for, 1.00 USD
   invoice/stripe:in_1 is in a state that no rule books or names as needing no booking.
   Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing."""
     assert books.tell(invoice(usd(100))) == expected
@@ -306,18 +306,18 @@ case schema_drift decide.nothing_called_for, without money
 
 def test_a_bill_whose_parts_differ_says_by_how_much() -> None:
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 99.00 USD
   invoice/stripe:in_1 does not add up: lines sum to 98.00 USD, the document says 99.00 USD.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert world().tell(invoice(usd(9900), line(usd(9800)))) == expected
     vat = tax(eur(1900), eur(10000), "19")
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 119.00 EUR
   invoice/stripe:in_1 does not add up: taxes sum to 19.00 EUR, the document says 18.00 EUR.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert world().tell(invoice(eur(11900), line(eur(10000), taxes=[vat]), tax=1800)) == expected
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 99.00 USD
   invoice/stripe:in_1 does not add up: cannot mix USD and EUR.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert world().tell(invoice(usd(9900), line(eur(9900)))) == expected

@@ -200,13 +200,13 @@ def test_a_credit_note_whose_parts_are_not_its_total_is_refused() -> None:
     note = credit_note(usd(5000))
     books = world(invoice(usd(9900)))
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 50.00 USD
   credit_note/stripe:cn_1 does not add up: credit note stripe:cn_1: the parts before and after payment are not its total of 50.00
     USD.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert books.tell(replace(note, before_payment=usd(100))) == expected
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 50.00 USD
   credit_note/stripe:cn_1 does not add up: credit note stripe:cn_1: the parts before and after payment are not its total of 50.00
     USD.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""

@@ -199,12 +199,12 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_guests)
 def test_a_payment_applied_for_more_than_it_is_and_one_that_moved_something_else_are_refused() -> None:
     books = world(BILL)
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 50.00 USD
   payment/stripe:ch_1 does not add up: payment stripe:ch_1 of 50.00 USD is applied for more than it is.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert books.tell(payment(usd(5000), ("stripe:in_1", 5001))) == expected
     expected = """\
-case amount_mismatch decide.parts_differ, without money
+case amount_mismatch decide.parts_differ, 50.00 USD
   payment/stripe:ch_1 does not add up: balance transaction stripe:txn_1 moved 49.99 USD, the payment or refund is of 50.00 USD.
   Nothing of it was booked. Correct it at the source, or report the payload if the source is right."""
     assert books.tell(payment(usd(5000), settlement=settled(usd(4999)))) == expected

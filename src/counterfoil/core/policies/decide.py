@@ -7,6 +7,7 @@ from typing import assert_never
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import Event
 from counterfoil.core.canonical.money import CurrencyError
+from counterfoil.core.canonical.totals import total_of
 from counterfoil.core.finance.invariants import InvariantError
 
 from . import balances, credit_notes, grants, invoices, masters, payments, refunds
@@ -26,12 +27,13 @@ def decide(event: Event, view: View, rules: Rules) -> Decision:
     leads to the same wishes.
     """
     draft = Draft(event, view, rules)
+    state = view.get(event.subject) or event.data
     try:
-        _dispatch(draft, view.get(event.subject) or event.data)
+        _dispatch(draft, state)
     except (InvariantError, CurrencyError) as error:
-        return Decision(problems=(_mismatch(event, error),))
+        return Decision(problems=(_mismatch(event, state, error),))
     decided = draft.decision()
-    return decided if decided.has_owner else Decision(problems=(_undecided(event),))
+    return decided if decided.has_owner else Decision(problems=(_undecided(event, state),))
 
 
 def _dispatch(draft: Draft, state: e.Entity) -> None:
@@ -64,20 +66,22 @@ def _dispatch(draft: Draft, state: e.Entity) -> None:
             assert_never(state)
 
 
-def _undecided(event: Event) -> Problem:
+def _undecided(event: Event, state: e.Entity) -> Problem:
     """Return the problem of a state that calls for nothing, waits for nothing and is ignored by no rule: it would be forgotten."""
     return Problem(
         CaseClass.SCHEMA_DRIFT,
         "decide.nothing_called_for",
         f"{event.subject.key} is in a state that no rule books or names as needing no booking.",
         "Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing.",
+        total_of(state),
     )
 
 
-def _mismatch(event: Event, error: ValueError) -> Problem:
+def _mismatch(event: Event, state: e.Entity, error: ValueError) -> Problem:
     return Problem(
         CaseClass.AMOUNT_MISMATCH,
         "decide.parts_differ",
         f"{event.subject.key} does not add up: {error}.",
         "Nothing of it was booked. Correct it at the source, or report the payload if the source is right.",
+        total_of(state),
     )
