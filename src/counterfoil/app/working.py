@@ -18,6 +18,9 @@ from counterfoil.kit.connector import Source
 from counterfoil.kit.errors import HubError, IntakeRefused, SetupError
 from counterfoil.workflows.membership import host_name
 
+HEALTH_CONNECTIONS_MAX = 64
+"""Connections the health port has open at once: of the files that are kept beside those of the intake, so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -55,7 +58,7 @@ async def at_work(settings: Settings, roles: Roles) -> AsyncIterator[Serving]:
     async with AsyncExitStack() as stack:
         asked_at = ""
         if own.health_port is not None:  # from the first moment to the last
-            listening = serving(health_app(health), own.health_host, own.health_port)
+            listening = serving(health_app(health), own.health_host, own.health_port, most=HEALTH_CONNECTIONS_MAX)
             asked_at = await _listen(stack, listening, own.health_host, own.health_port, "health_port")
         hub = await stack.enter_async_context(open_hub(settings))
         health.ready["database"] = database_answers(hub.pool)
