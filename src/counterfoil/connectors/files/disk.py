@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO, Protocol
 
 from counterfoil.kit.connector import Context
@@ -18,11 +19,15 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One file of a folder. ``stamp_ns``: when it last appeared or changed here, by the disk's clock; a copy of an old file is new."""
+    """One file of a folder. ``stamp_ns``: when it last appeared or changed here, by the disk's clock; a copy of an old file is new.
+
+    ``problem``: why it cannot be read, in words, empty if nothing speaks against it.
+    """
 
     stamp_ns: int
     name: str
     modified_us: int = 0
+    problem: str = ""
 
 
 class Disk(Protocol):
@@ -54,15 +59,9 @@ class SystemDisk:
 
     def listing(self, folder: Path) -> list[Entry]:
         """Return the files of a folder, oldest first; hidden ones and those ending in ``.part`` or ``.tmp`` are still being written."""
-        found = []
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or entry.name.endswith((".part", ".tmp")) or not entry.is_file():
-                    continue
-                stat = entry.stat()
-                # The change time moves on renaming into place, where the modification time may be years old.
-                found.append(Entry(max(stat.st_ctime_ns, stat.st_mtime_ns), entry.name, stat.st_mtime_ns // 1000))
-        return sorted(found)
+            whole = [one for one in entries if not one.name.startswith(".") and not one.name.endswith((".part", ".tmp"))]
+            return sorted(found for one in whole if (found := _entry(one)) is not None)
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[BinaryIO]:
@@ -90,6 +89,27 @@ class SystemDisk:
     def commit(self, index: sqlite3.Connection) -> None:
         """End the index's transaction; from here on what was appended counts."""
         index.execute("COMMIT")
+
+
+def _entry(entry: os.DirEntry[str]) -> Entry | None:
+    """Return what a folder's entry is; None for what is no file, or was taken away meanwhile."""
+    try:
+        own = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    # The change time moves on renaming into place, where the modification time may be years old; a link has times of its own.
+    stamp_ns = max(own.st_ctime_ns, own.st_mtime_ns)
+    name = entry.name.encode("utf-8", "backslashreplace").decode()
+    status = own
+    if S_ISLNK(own.st_mode):
+        try:
+            status = entry.stat()
+        except OSError as error:
+            return Entry(stamp_ns, name, own.st_mtime_ns // 1000, f"the link cannot be followed: {error.strerror}")
+        stamp_ns = max(stamp_ns, status.st_ctime_ns, status.st_mtime_ns)
+    if not S_ISREG(status.st_mode):
+        return None
+    return Entry(stamp_ns, name, status.st_mtime_ns // 1000, "" if name == entry.name else "its name is not UTF-8")
 
 
 def disk_of(ctx: Context) -> Disk:

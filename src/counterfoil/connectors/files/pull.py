@@ -23,6 +23,9 @@ from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
 PAGE_SIZE = 500
 """Deliveries of one page."""
 
+FILE_TRIES_MAX = 3
+"""Polls that fail at a file, as a disk or a network may for a moment, before it is parked and the rest of the inbox goes on."""
+
 OVERLAP_NS = 2_000_000_000
 """Files this much older than the newest one seen are looked at again: clocks of file systems are coarse."""
 
@@ -56,7 +59,9 @@ class _Walk:
     settings: FilesConfig
     disk: Disk
     hashes: dict[tuple[str, int], str]
+    failures: dict[tuple[str, int], int]
     deliveries: list[Delivery] = field(default_factory=list)
+    failed: OSError | None = None
 
     def page(self, entries: list[Entry], position: Position) -> Position | None:
         """Fill the page from the entries, the first from the position's offset; return where to go on, None at the end."""
@@ -72,6 +77,18 @@ class _Walk:
         here = Position(entry.stamp_ns, entry.name, start.offset, start.line)
         if room <= 0:
             return here
+        if entry.problem:
+            self.deliveries.append(_unreadable(entry, entry.problem))
+            return None
+        try:
+            end = self._read(entry, start, room)
+        except OSError as error:
+            self._failed(entry, error)
+            return None
+        self.failures.pop((entry.name, entry.stamp_ns), None)
+        return None if end is None else msgspec.structs.replace(here, offset=end[0], line=end[1])
+
+    def _read(self, entry: Entry, start: Position, room: int) -> tuple[int, int] | None:
         layout = layout_of(entry.name)
         if layout is None:
             self.deliveries.append(_unknown(entry, self._hash(entry)))
@@ -79,7 +96,20 @@ class _Walk:
         reader = FileReader(self.settings, self.disk, entry, layout, self._hash(entry))
         found, end = reader.read(start.offset, start.line, room)
         self.deliveries.extend(found)
-        return None if end is None else msgspec.structs.replace(here, offset=end[0], line=end[1])
+        return end
+
+    def _failed(self, entry: Entry, error: OSError) -> None:
+        """Park a file that may not be read, at once, or that failed several times; note another, for the page to be tried again.
+
+        One that is there no more is not listed when it is: a folder that is away as a whole is told from a file that was taken out.
+        """
+        key = (entry.name, entry.stamp_ns)
+        tries = self.failures.get(key, 0) + 1
+        if isinstance(error, PermissionError) or tries >= FILE_TRIES_MAX:
+            self.deliveries.append(_unreadable(entry, str(error.strerror)))
+            return
+        self.failures[key] = tries
+        self.failed = error
 
     def _hash(self, entry: Entry) -> str:
         key = (entry.name, entry.stamp_ns)
@@ -132,15 +162,18 @@ def _page(ctx: Context, cursor: str, now: datetime, layout: Layout | None, since
     position = Position.parse(cursor)
     disk = disk_of(ctx)
     entries = _listing(ctx, disk)
+    failures: dict[tuple[str, int], int] = ctx.state.setdefault("files.failures", {})
+    for gone in failures.keys() - {(entry.name, entry.stamp_ns) for entry in entries}:
+        failures.pop(gone, None)
     if layout is not None:
         entries = [e for e in entries if layout_of(e.name) is layout and e.modified_us >= since_us]
     if position.tail and position.tail == _tail(entries, position.stamp_ns):
         return Page((), cursor, has_more=False, covers_until=now)
-    walk = _Walk(settings, disk, ctx.state.setdefault("files.hashes", {}))
-    try:
-        stopped = walk.page(_rest(entries, position), position)
-    except OSError as error:
-        raise TransientError(f"a file in the inbox of {ctx.connection} cannot be read: {error.strerror}", code="files.disk") from error
+    walk = _Walk(settings, disk, ctx.state.setdefault("files.hashes", {}), failures)
+    stopped = walk.page(_rest(entries, position), position)
+    if walk.failed is not None:
+        words = f"a file in the inbox of {ctx.connection} cannot be read: {walk.failed.strerror}"
+        raise TransientError(words, code="files.disk") from walk.failed
     if stopped is not None:
         return Page(tuple(walk.deliveries), stopped.text(), has_more=True)
     newest = max([e.stamp_ns for e in entries], default=position.stamp_ns)
@@ -173,3 +206,10 @@ def _tail(entries: list[Entry], newest_ns: int) -> str:
 def _unknown(entry: Entry, content: str) -> Delivery:
     reason = f"{entry.name}: the name says no layout; begin it with {', '.join(LAYOUTS)} and end it with .csv or .jsonl"
     return Delivery(f"{content}/0", f"file/{entry.name}", "file.fetched", b"", from_micros(entry.modified_us), parked=reason)
+
+
+def _unreadable(entry: Entry, words: str) -> Delivery:
+    """Return the parked delivery of a file that cannot be read; said once, and once more when it changed and still cannot be."""
+    reason = f"{entry.name}: cannot be read ({words}); put it right, or in again, then waive this case"
+    key = f"unreadable/{entry.stamp_ns}/{entry.name}"
+    return Delivery(key, f"file/{entry.name}", "file.fetched", b"", from_micros(entry.modified_us), parked=reason, place=entry.name)
