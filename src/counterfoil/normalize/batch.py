@@ -128,7 +128,7 @@ def _normalize_one(
         return
     wrong = what_is_unstorable(receipt.body, answer)
     if wrong:
-        _park(result, receipt, RejectedError(wrong, code="normalize.unstorable", case_class="schema_drift"), now)
+        _park(result, receipt, RejectedError(wrong, code="normalize.unstorable", case_class="schema_drift", cause=wrong), now)
         return
     result.facts.append((receipt, answer))
     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
@@ -153,7 +153,8 @@ def _postpone(result: Normalized, receipt: Receipt, error: HubError, now: dateti
 
 def _case(receipt: Receipt, error: RejectedError, now: datetime) -> cases.Opening:
     is_drift = isinstance(error, DriftError)
-    cause = error.drift_key if isinstance(error, DriftError) else error.cause or receipt.dedupe_key
+    shared = f"{receipt.kind}|{error.cause}" if error.cause else receipt.dedupe_key
+    cause = error.drift_key if isinstance(error, DriftError) else shared
     next_step = (
         "Teach the connector this value in a release; then retry this case: all deliveries kept with it are normalized again."
         if is_drift

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -75,6 +76,22 @@ async def test_a_record_the_database_cannot_hold_is_parked_alone(
     async with pool.connection() as conn:
         [case] = await cases.list_cases(conn, state=CaseState.OPEN)
     assert (words in case.cause, case.connection) == (True, SOURCE)
+
+
+async def test_records_the_database_cannot_hold_for_one_reason_are_one_case_each_with_its_key(
+    pool: Pool, cipher: Cipher, normalizer: Normalizer
+) -> None:
+    await keep(pool, cipher, *(incoming(f"bad_{n}", id=f"p{n}", sequence=1, name="a\0b") for n in (1, 2, 3)))
+    await keep(pool, cipher, replace(incoming("other", id="p4", sequence=1, name="a\0b"), kind="article"))
+    await drain(normalizer)
+    async with pool.connection() as conn:
+        found = await cases.list_cases(conn)
+        held = [detail for case in found if (detail := await cases.show(conn, case.id)) is not None]
+    words = "a text in it holds a NUL character, which neither the database nor the books can hold"
+    assert {one.case.cause: sorted(subject.subject.label for subject in one.subjects) for one in held} == {
+        f"product from {SOURCE}: {words}": ["bad_1", "bad_2", "bad_3"],
+        f"article from {SOURCE}: {words}": ["other"],
+    }
 
 
 def invoice(total: int, *lines: tuple[int, int]) -> Fact:

@@ -31,6 +31,8 @@ P6,,USD,6.00,2026-01-05
 P7,7,USD,x,2026-01-05
 P8,7,USD,8.00
 P9,7,USD,9.00
+P10,7\0,USD,1.00,2026-01-05
+P11,7,USD,1.00,2026-01-05\0
 """
 
 
@@ -59,7 +61,8 @@ async def test_rows_wrong_alike_are_one_case_with_their_lines_and_their_money(
         ", customer_id: is empty and must not be": (1, [(600, "USD")]),
         ", amount: is not a plain decimal with at most 2 decimals (USD), such as 12.30": (1, []),
         ": has 4 fields where the header has 5": (2, []),
+        ": holds a NUL character": (2, []),
     }
     details = " ".join(one.subject.detail for detail in held.values() if detail for one in detail.subjects)
-    assert sorted(map(int, re.findall(rf"{NAME} line (\d+)", details))) == [3, 5, 6, 7, 8, 9, 10]
+    assert sorted(map(int, re.findall(rf"{NAME} line (\d+)", details))) == [3, 5, 6, 7, 8, 9, 10, 11, 12]
     assert all("waive this case" in case.next_step for case in found if case.code == "files.value")

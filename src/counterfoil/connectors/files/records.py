@@ -80,6 +80,8 @@ def parse_csv(data: bytes, encoding: str, delimiter: str) -> list[str]:
         raise MalformedError(f"is not {encoding} at byte {error.start + 1} of the record") from error
     except csv.Error as error:
         raise MalformedError(f"is not CSV: {error}") from error
+    if "\0" in text:
+        raise MalformedError("holds a NUL character")
     if len(rows) != 1:
         raise MalformedError("is not one CSV record")
     return [field.strip() for field in rows[0]]
@@ -102,6 +104,8 @@ def parse_json(data: bytes) -> dict[str, str]:
         if not (_is_whole(name) and _is_whole(text)):
             shown = name.encode("ascii", "backslashreplace").decode()
             raise MalformedError(f"{shown} holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+        if "\0" in name or "\0" in text:
+            raise MalformedError("holds a NUL character")
     return texts
 
 
