@@ -17,6 +17,7 @@ from counterfoil.app.demo.erp_totals import to_minor
 from counterfoil.app.demo.odoo_plain import OdooPlain
 from counterfoil.app.demo.proof import Proof, baseline, prove
 from counterfoil.app.demo.provision import Provisioned, provision
+from counterfoil.app.demo.source_stocks import read_stocks
 from counterfoil.app.demo.stripe_plain import StripePlain
 from counterfoil.app.demo.totals import Kind
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
@@ -50,6 +51,10 @@ class Scene:
         (clearing,) = proof.clearing
         return found | ({"clearing": (clearing.difference_minor, 0)} if clearing.difference_minor else {})
 
+    async def standing(self) -> dict[str, tuple[int, int, int]]:
+        """Return what must stand on each account, what does, and how many customers differ."""
+        return {row.stock.value: (row.source_minor, row.erp_minor, row.apart) for row in (await self.prove()).stocks}
+
     async def keep_books(self) -> None:
         """Enter everything rightly: 2.9 % of 250.00 and 0.30 are 7.55."""
         invoice = await self.keeper.invoice(f"counterfoil.invoice_stripe.{self.ids['in']}", "250.00")
@@ -58,8 +63,33 @@ class Scene:
         await self.keeper.entry(f"counterfoil.fee_stripe.{self.ids['txn']}", AccountRole.FEES, AccountRole.CLEARING, "7.55")
 
 
-async def sell(api: StripePlain) -> dict[str, str]:
-    card = "pm_card_visa"
+async def billed(api: StripePlain, amount: int) -> str:
+    """Bill a new customer, who does not pay."""
+    customer = await api.post("/v1/customers", name="Beryl Labs")
+    await api.post("/v1/invoiceitems", customer=customer["id"], amount=amount, currency="usd", description="Work")
+    draft = await api.post(
+        "/v1/invoices",
+        customer=customer["id"],
+        collection_method="send_invoice",
+        days_until_due=30,
+        pending_invoice_items_behavior="include",
+        auto_advance=False,
+    )
+    await api.post(f"/v1/invoices/{draft['id']}/finalize")
+    return str(draft["id"])
+
+
+async def paid_ahead(api: StripePlain, amount: int) -> str:
+    """Take money of a new customer that is of no invoice; return the payment intent."""
+    customer = await api.post("/v1/customers", name="Coral Labs")
+    method = "pm_card_visa"
+    intent = await api.post(
+        "/v1/payment_intents", amount=amount, currency="usd", customer=customer["id"], payment_method=method, confirm=True, off_session=True
+    )
+    return str(intent["id"])
+
+
+async def sell(api: StripePlain, card: str = "pm_card_visa") -> dict[str, str]:
     customer = await api.post("/v1/customers", name="Amber Labs", payment_method=card, invoice_settings={"default_payment_method": card})
     await api.post("/v1/invoiceitems", customer=customer["id"], amount=25000, currency="usd", description="Work")
     draft = await api.post("/v1/invoices", customer=customer["id"], pending_invoice_items_behavior="include", auto_advance=False)
@@ -140,6 +170,51 @@ async def test_a_payment_that_is_not_matched_leaves_its_invoice_open(scene: Scen
     await scene.keeper.payment(f"counterfoil.payment_stripe.{scene.ids['ch']}", "250.00")
     await scene.keeper.entry(f"counterfoil.fee_stripe.{scene.ids['txn']}", AccountRole.FEES, AccountRole.CLEARING, "7.55")
     assert await scene.differences() == {"open_invoice": (25000, 1)}
+
+
+async def test_a_payment_that_no_invoice_took_must_be_open_on_the_receivable(scene: Scene) -> None:
+    # 100.00 paid ahead, 30.00 given back: 70.00 are the customer's own. The books have neither.
+    await scene.keep_books()
+    async with StripePlain(scene.account.url, scene.account.key) as api:
+        intent = await paid_ahead(api, 10000)
+        await api.post("/v1/refunds", payment_intent=intent, amount=3000)
+    assert (await scene.standing())["receivable"] == (-7000, 0, 0)
+    assert not (await scene.prove()).is_proven
+
+
+async def test_credit_of_one_customer_that_stands_on_another_is_caught(scene: Scene) -> None:
+    # 50.00 granted; the books have 50.00 of nobody: the sum agrees, two customers do not.
+    await scene.keep_books()
+    async with StripePlain(scene.account.url, scene.account.key) as api:
+        customer = (await api.get("/v1/customers"))["data"][0]["id"]
+        await api.post(f"/v1/customers/{customer}/balance_transactions", amount=-5000, currency="usd")
+    key = f"counterfoil.customer_credit_stripe.cbtxn_{scene.ids['in'][3:]}"
+    await scene.keeper.entry(key, AccountRole.ADJUSTMENT, AccountRole.CUSTOMER_CREDIT, "50.00")
+    assert await scene.differences() == {}
+    assert (await scene.standing())["customer_credit"] == (5000, 5000, 2)
+    assert not (await scene.prove()).is_proven
+
+
+async def test_what_must_stand_is_read_from_the_source_alone() -> None:
+    # Open 60.00; uncollectible 40.00; disputed 250.00; 100.00 paid ahead, of which 30.00, 30.00 and 40.00 went back: nothing is left.
+    sandbox = StripeSandbox(next(SEEDS), start=MONTH_START, with_default_account=False)
+    async with StripeControl(await sandbox.start()) as control:
+        (account,) = await open_accounts(control, [US])
+        async with StripePlain(account.url, account.key) as api:
+            await sell(api, "pm_card_createDispute")
+            await billed(api, 6000)
+            await api.post(f"/v1/invoices/{await billed(api, 4000)}/mark_uncollectible")
+            intent = await paid_ahead(api, 10000)
+            for amount in (3000, 3000, 4000):
+                await api.post("/v1/refunds", payment_intent=intent, amount=amount)
+            found = await read_stocks(api)
+    await sandbox.stop()
+    assert {stock.value: sum(parts.values()) for stock, parts in found.items()} == {
+        "receivable": 6000,
+        "customer_credit": 0,
+        "disputed_funds": 25000,
+        "bad_debt": 4000,
+    }
 
 
 async def test_what_an_earlier_run_left_in_the_same_database_does_not_count(scene: Scene) -> None:

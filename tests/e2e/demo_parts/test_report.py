@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from counterfoil.app.demo.report import CaseLine, Conservation, Result, amount, as_json, conservation_of, show
-from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, TotalRow
+from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, Stock, StockRow, TotalRow
 from counterfoil.store import views
 from counterfoil.store.views import SourceLine
 
@@ -39,7 +39,7 @@ def test_amounts_have_the_decimals_of_their_currency() -> None:
 
 def test_the_json_has_exactly_the_promised_keys() -> None:
     answer = as_json(RIGHT)
-    assert list(answer) == ["conservation", "totals", "clearing", "cases", "unfinished", "seconds"]
+    assert list(answer) == ["conservation", "totals", "clearing", "standing", "cases", "unfinished", "seconds"]
     assert answer["conservation"] == {"received": 10, "normalized": 7, "ignored": 3, "parked": 0, "pending": 0, "balanced": True}
     assert answer["totals"][0] == {
         "entity": "US",
@@ -52,6 +52,31 @@ def test_the_json_has_exactly_the_promised_keys() -> None:
         "count_erp": 3,
     }
     assert answer["seconds"] == 12.3
+
+
+def standing(row: StockRow) -> Result:
+    return replace(RIGHT, proof=replace(RIGHT.proof, stocks=(row,)))
+
+
+def test_an_account_that_stands_otherwise_than_the_source_proves_nothing() -> None:
+    right = standing(StockRow("US", "USD", Stock.RECEIVABLE, 2000, 2000))
+    wrong = standing(StockRow("US", "USD", Stock.BAD_DEBT, 4000, 4001))
+    swapped = standing(StockRow("US", "USD", Stock.CUSTOMER_CREDIT, 5000, 5000, 2))
+    assert [result.is_proven for result in (right, wrong, swapped)] == [True, False, False]
+    assert as_json(swapped)["standing"] == [
+        {
+            "entity": "US",
+            "currency": "USD",
+            "account": "customer_credit",
+            "source_minor": 5000,
+            "erp_minor": 5000,
+            "difference_minor": 0,
+            "customers_apart": 2,
+        }
+    ]
+    assert "Receivable: what is open" in shown(right)
+    assert "0.00 (2 customers)" in shown(swapped)
+    assert "1 totals differ" in shown(wrong)
 
 
 def test_a_result_without_differences_says_so() -> None:

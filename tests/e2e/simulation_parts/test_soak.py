@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from counterfoil.app.demo.report import CaseLine, Conservation, Result
-from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, TotalRow
+from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, Stock, StockRow, TotalRow
 from counterfoil.app.simulation import soak
 from counterfoil.app.simulation.digests import Digests
 from counterfoil.app.simulation.outcome import Outcome
@@ -36,6 +38,14 @@ def test_a_line_says_what_was_lost_doubled_stuck_and_different(found: Outcome, f
     row = soak.row_of(7, found)
     assert (row.cells, row.faults) == (figures, "worker_killed 1")
     assert row.is_right == (figures[1:6] == ("0",) * 5)
+
+
+def test_accounts_at_rest_and_single_customers_are_counted_among_the_differences() -> None:
+    found = outcome()
+    rows = (StockRow("US", "USD", Stock.BAD_DEBT, 4000, 4001), StockRow("US", "USD", Stock.CUSTOMER_CREDIT, 5000, 5000, 2))
+    wrong = replace(found, result=replace(found.result, proof=replace(found.result.proof, stocks=rows)))
+    assert (found.differences, found.is_right) == (0, True)
+    assert (wrong.differences, wrong.is_right) == (3, False)
 
 
 def test_a_run_that_breaks_off_is_a_wrong_line_and_the_next_seed_is_played(

@@ -18,7 +18,7 @@ from counterfoil.core.canonical.money import exponent_of
 
 from .odoo_plain import OdooPlain
 from .provision import ProvisionedCompany
-from .totals import Kind, Tally
+from .totals import Kind, Parts, Stock, Tally
 
 Row = dict[str, Any]
 
@@ -36,15 +36,22 @@ _READ_ROLES = (
     AccountRole.BANK_IN_TRANSIT,
     AccountRole.CUSTOMER_CREDIT,
 )
+_STOCKS: Mapping[AccountRole, Stock] = {
+    AccountRole.RECEIVABLE: Stock.RECEIVABLE,
+    AccountRole.CUSTOMER_CREDIT: Stock.CUSTOMER_CREDIT,
+    AccountRole.DISPUTED_FUNDS: Stock.DISPUTED_FUNDS,
+    AccountRole.BAD_DEBT: Stock.BAD_DEBT,
+}
 _LINE_FIELDS = ("move_id", "account_id", "partner_id", "currency_id", "amount_currency", "balance")
 
 
 @dataclass(frozen=True, slots=True)
 class Erp:
-    """A company's totals and what its clearing account stands at, in its own currency."""
+    """A company's totals, what its clearing account stands at in its own currency, and what stands on the accounts compared at rest."""
 
     tally: Tally
     clearing_minor: int
+    stocks: Mapping[Stock, Parts]
 
 
 @dataclass(slots=True)
@@ -76,7 +83,7 @@ async def baseline(odoo: OdooPlain) -> int:
 
 async def read_erp(odoo: OdooPlain, company: ProvisionedCompany, source_ids: Collection[str], before: int) -> Erp:
     """Read a company; ``before`` is the baseline taken when the run started."""
-    reader = _Reader(odoo, company, {}, set(), {})
+    reader = _Reader(odoo, company, {}, set(), {}, {})
     await reader.prepare(source_ids, before)
     tally = Tally()
     await reader.documents(tally)
@@ -91,7 +98,7 @@ async def read_erp(odoo: OdooPlain, company: ProvisionedCompany, source_ids: Col
     for (currency, _partner), minor in credit.items():
         if minor:
             tally.add(currency, Kind.CUSTOMER_CREDIT, -minor)
-    return Erp(tally, sum(entry.company[AccountRole.CLEARING] for entry in entries.values()))
+    return Erp(tally, sum(entry.company[AccountRole.CLEARING] for entry in entries.values()), await reader.stocks())
 
 
 def _classify(tally: Tally, home: str, entry: _Entry) -> None:
@@ -124,13 +131,16 @@ def _classify_payment(tally: Tally, entry: _Entry) -> None:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads one company. ``skipped`` holds the ids of entries of earlier runs, ``payment_of`` the payment by the id of its entry."""
+    """Reads one company. ``skipped`` holds the ids of entries of earlier runs, ``payment_of`` the payment by the id of its entry,
+    ``customer_of`` the source's id of a customer by that of its partner.
+    """
 
     odoo: OdooPlain
     company: ProvisionedCompany
     currencies: dict[int, str]
     skipped: set[int]
     payment_of: dict[int, int]
+    customer_of: dict[int, str]
 
     async def rows(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[Row]:
         return await self.odoo.rows(model, domain, fields, [self.company.company_id])
@@ -141,6 +151,7 @@ class _Reader:
         self.currencies = {row["id"]: row["name"] for row in found}
         names = await self.odoo.rows("ir.model.data", [["module", "=", NAMESPACE]], ["name", "model", "res_id"])
         keys: dict[tuple[str, int], str] = {(row["model"], row["res_id"]): row["name"] for row in names}
+        self.customer_of = {id: name.rpartition(".")[2] for (model, id), name in keys.items() if model == "res.partner"}
         own = [["company_id", "=", self.company.company_id]]
         moves = await self.rows("account.move", [*own, ["id", "<=", before]], ["id"])
         payments = await self.rows("account.payment", own, ["move_id"])
@@ -208,6 +219,18 @@ class _Reader:
                 line["amount_currency"], line["currency_id"]
             )
         return credit
+
+    async def stocks(self) -> Mapping[Stock, Parts]:
+        """Return what stands on the accounts compared at rest, by currency; customers' credit (a liability: sign turned) by customer."""
+        accounts = {self.company.accounts[role]: stock for role, stock in _STOCKS.items()}
+        found: dict[Stock, dict[tuple[str, str], int]] = {stock: defaultdict(int) for stock in Stock}
+        for line in await self._lines(tuple(_STOCKS)):
+            stock, minor = accounts[line["account_id"]], self.minor(line["amount_currency"], line["currency_id"])
+            is_credit = stock is Stock.CUSTOMER_CREDIT
+            partner = line["partner_id"] or 0
+            whose = self.customer_of.get(partner, f"res.partner/{partner}") if is_credit else ""
+            found[stock][self.currencies[line["currency_id"]], whose] += -minor if is_credit else minor
+        return {stock: {key: minor for key, minor in parts.items() if minor} for stock, parts in found.items()}
 
     async def _lines(self, roles: Sequence[AccountRole], further: Sequence[Any] = ()) -> list[Row]:
         accounts = [self.company.accounts[role] for role in roles]

@@ -8,9 +8,10 @@ from .company import StripeAccount
 from .erp_totals import baseline, read_erp
 from .odoo_plain import OdooPlain
 from .provision import Provisioned
+from .source_stocks import read_stocks
 from .source_totals import read_source
 from .stripe_plain import StripePlain
-from .totals import ClearingRow, Proof, TotalRow, compare
+from .totals import ClearingRow, Proof, StockRow, TotalRow, compare, compare_stocks
 
 __all__ = ["Proof", "baseline", "prove"]
 
@@ -25,15 +26,17 @@ async def prove(accounts: Sequence[StripeAccount], odoo: OdooPlain, provisioned:
     """
     totals: list[TotalRow] = []
     clearing: list[ClearingRow] = []
+    stocks: list[StockRow] = []
     for account in accounts:
         company = provisioned.companies[account.entity.key]
         async with StripePlain(account.url, account.key) as api:
-            source = await read_source(api)
+            source, must_stand = await read_source(api), await read_stocks(api)
         erp = await read_erp(odoo, company, source.ids, before)
         totals.extend(compare(account.entity.key, source.tally, erp.tally))
+        stocks.extend(compare_stocks(account.entity.key, must_stand, erp.stocks))
         home = account.entity.currency
         for currency in sorted({home, *(code for code, minor in source.balance.items() if minor)}):
             booked = erp.clearing_minor if currency == home else 0
             under_way = source.unsettled.get(currency, 0)
             clearing.append(ClearingRow(account.entity.key, currency, source.balance.get(currency, 0), booked, under_way))
-    return Proof(tuple(totals), tuple(clearing))
+    return Proof(tuple(totals), tuple(clearing), tuple(stocks))

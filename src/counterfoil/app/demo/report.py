@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from counterfoil.core.canonical.money import exponent_of
-from counterfoil.core.proving.totals import WORDS
+from counterfoil.core.proving.totals import STOCK_WORDS, WORDS
 from counterfoil.store import views
 
 from .totals import Proof, TotalRow
@@ -115,6 +115,18 @@ def as_json(result: Result) -> dict[str, Any]:
             }
             for row in result.proof.clearing
         ],
+        "standing": [
+            {
+                "entity": row.entity,
+                "currency": row.currency,
+                "account": row.stock.value,
+                "source_minor": row.source_minor,
+                "erp_minor": row.erp_minor,
+                "difference_minor": row.difference_minor,
+                "customers_apart": row.apart,
+            }
+            for row in result.proof.stocks
+        ],
         "cases": [asdict(case) for case in result.cases],
         "unfinished": result.unfinished,
         "seconds": round(result.seconds, 1),
@@ -140,7 +152,13 @@ def _blocks(result: Result) -> list[RenderableType]:
     for row in result.proof.totals:
         groups.setdefault((row.entity, row.currency), []).append(row)
     blocks: list[RenderableType] = [_totals(entity, currency, rows) for (entity, currency), rows in groups.items()]
-    blocks += [_clearing(result.proof), _conservation(result.conservation), *_cases(result.cases), _verdict(result)]
+    blocks += [
+        _clearing(result.proof),
+        *_standing(result.proof),
+        _conservation(result.conservation),
+        *_cases(result.cases),
+        _verdict(result),
+    ]
     return blocks
 
 
@@ -177,6 +195,20 @@ def _clearing(proof: Proof) -> Table:
     return table
 
 
+def _standing(proof: Proof) -> list[RenderableType]:
+    """Return the accounts that must equal what stands at the source, each customer's credit for itself."""
+    if not proof.stocks:
+        return []
+    table = _table("Accounts against what stands at the source", "Account", ("Entity", "Currency", "Stripe", "Odoo", "Difference"))
+    for row in proof.stocks:
+        amounts = amount(row.source_minor, row.currency), amount(row.erp_minor, row.currency)
+        difference = _difference(row.difference_minor, row.currency, is_right=row.is_equal)
+        if row.apart:
+            difference.append(f" ({row.apart} customers)")
+        table.add_row(STOCK_WORDS[row.stock], row.entity, row.currency, *amounts, difference)
+    return [table]
+
+
 def _conservation(found: Conservation) -> Text:
     sign = "=" if found.is_balanced else "is not"
     line = (
@@ -202,8 +234,7 @@ def _cases(cases: Sequence[CaseLine]) -> list[RenderableType]:
 def _verdict(result: Result) -> Text:
     if result.is_proven:
         return Text(f"Every difference is zero. {result.seconds:.1f} s", style="bold green")
-    wrong = sum(not row.is_equal for row in result.proof.totals) + sum(row.difference_minor != 0 for row in result.proof.clearing)
-    words = f"Not proven: {wrong} totals differ, {len(result.cases)} cases are open. {result.seconds:.1f} s"
+    words = f"Not proven: {result.proof.differing} totals differ, {len(result.cases)} cases are open. {result.seconds:.1f} s"
     if result.unfinished:
         words = f"{result.unfinished} postings unfinished when nothing went on any more: the differences hold them. {words}"
     return Text(words, style=WRONG)

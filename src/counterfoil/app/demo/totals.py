@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from counterfoil.core.proving.totals import ClearingRow, Kind, Proof, Sum, Tally, TotalRow, compare
+from counterfoil.core.proving.totals import (
+    ClearingRow,
+    Kind,
+    Parts,
+    Proof,
+    Stock,
+    StockRow,
+    Sum,
+    Tally,
+    TotalRow,
+    compare,
+    compare_stocks,
+)
 
-__all__ = ["ClearingRow", "Kind", "Proof", "Sum", "Tally", "TotalRow", "compare"]
+__all__ = ["ClearingRow", "Kind", "Parts", "Proof", "Stock", "StockRow", "Sum", "Tally", "TotalRow", "compare", "compare_stocks"]

@@ -57,9 +57,10 @@ class Outcome:
 
     @property
     def differences(self) -> int:
-        """Totals and clearing balances that differ."""
+        """Totals, clearing balances and accounts at rest that differ; of customers' credit also single customers."""
         proof = self.result.proof
-        return sum(row.difference_minor != 0 for row in proof.totals) + sum(row.difference_minor != 0 for row in proof.clearing)
+        totals = sum(row.difference_minor != 0 for row in proof.totals) + sum(row.difference_minor != 0 for row in proof.clearing)
+        return totals + sum(row.difference_minor != 0 for row in proof.stocks) + sum(row.apart for row in proof.stocks)
 
     @property
     def unbalanced(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -120,18 +120,81 @@ class ClearingRow:
         return self.erp_minor + self.unsettled_minor - self.processor_minor
 
 
+class Stock(StrEnum):
+    """What an account of the books must equal at rest, whatever happened on the way."""
+
+    RECEIVABLE = "receivable"  # what is open: on invoices, less what customers have with us that no invoice took and nobody gave back
+    CUSTOMER_CREDIT = "customer_credit"  # the customers' balances, each for itself
+    DISPUTED_FUNDS = "disputed_funds"  # what open disputes have withdrawn, in settlement currency
+    BAD_DEBT = "bad_debt"  # what is uncollectible of invoices, and what lost disputes have withdrawn
+
+
+STOCK_WORDS: dict[Stock, str] = {
+    Stock.RECEIVABLE: "Receivable: what is open",
+    Stock.CUSTOMER_CREDIT: "Customer credit: customers' balances",
+    Stock.DISPUTED_FUNDS: "Disputed funds: open disputes",
+    Stock.BAD_DEBT: "Bad debt: uncollectible and lost",
+}
+"""What people call each of them: the account, and what it must equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockRow:
+    """One account of the books at rest against the source. ``apart``: how many single customers differ, where they are told apart."""
+
+    entity: str
+    currency: str
+    stock: Stock
+    source_minor: int
+    erp_minor: int
+    apart: int = 0
+
+    @property
+    def difference_minor(self) -> int:
+        """ERP less source; zero is right."""
+        return self.erp_minor - self.source_minor
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the account agrees, and so does every customer."""
+        return self.source_minor == self.erp_minor and not self.apart
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Both sides, side by side."""
 
     totals: tuple[TotalRow, ...]
     clearing: tuple[ClearingRow, ...]
+    stocks: tuple[StockRow, ...] = ()
 
     @property
     def is_proven(self) -> bool:
         """Whether there is anything to compare and every amount and every number agrees."""
-        is_equal = all(row.is_equal for row in self.totals) and all(row.difference_minor == 0 for row in self.clearing)
-        return bool(self.totals) and bool(self.clearing) and is_equal
+        return bool(self.totals) and bool(self.clearing) and not self.differing
+
+    @property
+    def differing(self) -> int:
+        """How many rows do not agree."""
+        wrong = sum(not row.is_equal for row in self.totals) + sum(not row.is_equal for row in self.stocks)
+        return wrong + sum(row.difference_minor != 0 for row in self.clearing)
+
+
+Parts = Mapping[tuple[str, str], int]
+"""Amounts in minor units by currency and by whom they are told apart (empty: not)."""
+
+
+def compare_stocks(entity: str, source: Mapping[Stock, Parts], erp: Mapping[Stock, Parts]) -> tuple[StockRow, ...]:
+    """Return one row for every account and currency that either side has anything of, in a fixed order."""
+    rows = []
+    for stock in Stock:
+        here, there = source.get(stock, {}), erp.get(stock, {})
+        for currency in sorted({currency for currency, _ in (*here, *there)}):
+            keys = {key for key in (*here, *there) if key[0] == currency}
+            apart = sum(here.get(key, 0) != there.get(key, 0) for key in keys) if stock is Stock.CUSTOMER_CREDIT else 0
+            source_minor, erp_minor = (sum(side.get(key, 0) for key in keys) for side in (here, there))
+            rows.append(StockRow(entity, currency, stock, source_minor, erp_minor, apart))
+    return tuple(rows)
 
 
 def compare(entity: str, source: Tally, erp: Tally) -> tuple[TotalRow, ...]:
