@@ -119,6 +119,11 @@ from wait w left join object o on o.kind = w.subject_kind and o.id = w.subject_i
 where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
     and w.since <= %(now)s - coalesce((%(limits)s::jsonb ->> w.subject_kind)::float8, %(limit_s)s) * interval '1 second'
     and not exists (select from unnest(%(other)s::text[]) as p(prefix) where starts_with(w.key, p.prefix))
+    and not exists (
+        select from case_subject s join "case" c on c.id = s.case_id
+        where s.stage = 'decide' and s.subject = w.subject_kind || '/' || w.subject_id and s.released_at is null
+            and c.state = 'open' and c.releases_on like 'customer/%%'
+    )
 order by w.key, w.since limit %(rows)s
 """
 

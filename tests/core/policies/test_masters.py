@@ -92,7 +92,34 @@ def test_a_merged_customer_is_not_written_and_waits_for_its_survivor() -> None:
 
 def test_customers_merged_in_a_circle_do_not_hang() -> None:
     books = world(replace(ANN, merged_into="stripe:cus_B"), e.Customer("stripe:cus_B", "B", merged_into=ANN.id))
-    assert books.decide(invoice(usd(100), customer_country="US")).commands == ()
+    decision = books.decide(invoice(usd(100), customer_country="US"))
+    [problem] = decision.problems
+    assert (decision.commands, problem.code, problem.money) == ((), "decide.customers_merged_in_a_circle", usd(100))
+    # A new state of either decides again.
+    assert decision.waits == (ObjectRef(ObjectKind.CUSTOMER, ANN.id), ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_B"))
+
+
+def test_everything_of_customers_merged_in_a_circle_has_one_cause_also_of_one_merged_into_it_from_outside() -> None:
+    def merged(id: str, into: str) -> e.Customer:
+        return e.Customer(f"stripe:{id}", id, merged_into=f"stripe:{into}")
+
+    books = world(merged("cus_B", "cus_D"), merged("cus_C", "cus_B"), merged("cus_D", "cus_C"), merged("cus_X", "cus_D"))
+    told = {
+        books.decide(invoice(usd(100), customer_id=f"stripe:{id}", customer_country="US")).problems
+        for id in ("cus_B", "cus_C", "cus_D", "cus_X")
+    }
+    [(problem,)] = told
+    circle = "stripe:cus_B into stripe:cus_D into stripe:cus_C into stripe:cus_B"
+    assert problem.cause == f"Customers are merged in a circle, so none is left to book for: {circle}."
+    assert problem.releases_on == "customer/stripe:cus_B"
+
+
+def test_what_waited_for_a_circle_of_merges_is_booked_once_it_is_none() -> None:
+    books = world(replace(ANN, merged_into="stripe:cus_B"), e.Customer("stripe:cus_B", "B", merged_into=ANN.id))
+    bill = invoice(usd(100), customer_country="US")
+    assert books.decide(bill).commands == ()
+    books.know(replace(ANN, merged_into="stripe:cus_C"), e.Customer("stripe:cus_C", "C"))
+    assert [one.kind.value for one in books.redecide(bill).commands] == ["post_invoice"]
 
 
 def test_master_data_of_a_summary_entity_is_not_needed() -> None:

@@ -294,13 +294,16 @@ case period_locked decide.period_locked, US 3.17 USD
     assert world(rules=parking).tell(payment(usd(9900), fee=317)) == expected
 
 
-def test_a_state_nothing_is_known_of_is_a_case() -> None:
+def test_what_belongs_to_a_customer_merged_into_itself_is_a_case_that_names_the_circle() -> None:
     merged = replace(ANN, merged_into=ANN.id)
     books = World().know(merged, PRO)
     expected = """\
-case schema_drift decide.nothing_called_for, 1.00 USD
-  invoice/stripe:in_1 is in a state that no rule books or names as needing no booking.
-  Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing."""
+waits for customer/stripe:cus_A
+case unknown_customer decide.customers_merged_in_a_circle, 1.00 USD
+  Customers are merged in a circle, so none is left to book for: stripe:cus_A into stripe:cus_A.
+  Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge).
+    What waits is booked as soon as that arrives.
+  goes on with customer/stripe:cus_A"""
     assert books.tell(invoice(usd(100))) == expected
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.core.builders import ANN, PRO, invoice, payment, usd
 from tests.integration.waiting.office import Office
 
+from counterfoil.core.canonical.entities import Customer
 from counterfoil.core.canonical.events import ref_of
 from counterfoil.store import case_work, cases, outbox, receipts, work
 from counterfoil.store.cases import CaseState
@@ -132,6 +133,23 @@ async def test_an_object_that_does_not_come_is_one_case_asked_for_once_more_and_
     await office.tell(PRO)
     await watch(office)
     assert (await office.cases(), await closed(office)) == ([], [("waits.overdue", "hub")])
+
+
+async def test_what_customers_merged_in_a_circle_hold_up_is_one_case_until_the_circle_is_none(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    bob = Customer("stripe:cus_B", "Bob", merged_into=ANN.id)
+    bobs = replace(BILL, id="stripe:in_2", number="2", customer_id=bob.id)
+    await office.tell(PRO, replace(ANN, merged_into=bob.id), bob, BILL, bobs)
+    office.later(hours=2)
+    await watch(office)  # that the customers are waited for is no second case
+    [case] = await office.cases()
+    assert (case.fingerprint, case.count, case.money_minor) == ("decide.customers_merged_in_a_circle|customer/stripe:cus_A", 2, 20000)
+    await office.tell(replace(bob, email="bob@example.com"))  # it is decided again, and still a circle
+    [case] = await office.cases()
+    assert (case.count, case.money_minor) == (2, 20000)
+    await office.tell(Customer("stripe:cus_C", "Carol"), replace(bob, merged_into="stripe:cus_C"))
+    assert await office.cases() == []
+    assert {key for _, key, _ in await office.states("post_invoice")} == {"invoice_stripe.in_1", "invoice_stripe.in_2"}
 
 
 async def test_a_payment_whose_settlement_never_comes_is_a_case(pool: Pool, cipher: Cipher) -> None:

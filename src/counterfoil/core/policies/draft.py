@@ -23,6 +23,7 @@ from counterfoil.core.canonical.events import Event
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest, external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.canonical.totals import total_of
 from counterfoil.core.finance.dates import accounting_date, first_open_day
 from counterfoil.core.finance.invariants import check_arguments
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, bare, document_of, items_of
@@ -189,10 +190,10 @@ class Draft:
         return entity
 
     def customer(self, customer_id: str) -> e.Customer | None:
-        """Return the customer that survived all merges, or None and wait for it."""
-        seen: set[str] = set()
+        """Return the customer that survived all merges, or None and wait for it; adds a problem if merges lead in a circle."""
+        seen: list[str] = []
         while customer_id and customer_id not in seen:
-            seen.add(customer_id)
+            seen.append(customer_id)
             found = self.view.get(ObjectRef(ObjectKind.CUSTOMER, customer_id))
             if not isinstance(found, e.Customer):
                 self.wait_for(ObjectKind.CUSTOMER, customer_id)
@@ -200,7 +201,16 @@ class Draft:
             if not found.merged_into:
                 return found
             customer_id = found.merged_into
+        if seen:
+            self._merged_in_a_circle(seen[seen.index(customer_id) :])
         return None
+
+    def _merged_in_a_circle(self, circle: list[str]) -> None:
+        """Add the problem of a circle of merges, and wait for a new state of any of its customers."""
+        state = self.view.get(self.event.subject) or self.event.data
+        self.problem(refusals.merged_in_a_circle(circle, total_of(state)))
+        for customer_id in circle:
+            self.wait_for(ObjectKind.CUSTOMER, customer_id)
 
     def survivor(self, customer_id: str) -> str:
         """Return the id of the customer that survived all merges as far as they are known; waits for a customer that is not known."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 
 from .decision import CaseClass, Origin, Problem
@@ -21,6 +22,24 @@ def entity_gone(ref: ObjectRef, name: str, money: Money | None) -> Problem:
         money,
         releases_on=f"entity/{name}",
         entity=name,
+    )
+
+
+def merged_in_a_circle(circle: Sequence[str], money: Money | None) -> Problem:
+    """Return the problem of what belongs to customers of whom none is left: each was merged into the next, the last into the first.
+
+    Whatever belongs to one of them has the same cause, whichever of them it names; ``circle``: their ids in that order.
+    """
+    first = circle.index(min(circle))
+    ordered = (*circle[first:], *circle[: first + 1])
+    return Problem(
+        CaseClass.UNKNOWN_CUSTOMER,
+        "decide.customers_merged_in_a_circle",
+        f"Customers are merged in a circle, so none is left to book for: {' into '.join(ordered)}.",
+        "Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge)."
+        " What waits is booked as soon as that arrives.",
+        money,
+        releases_on=ObjectRef(ObjectKind.CUSTOMER, ordered[0]).key,
     )
 
 
