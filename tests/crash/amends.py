@@ -1,4 +1,5 @@
-"""What is played so that the connector must amend what it wrote: taxes set to the cent, a rounding line, drafts removed, a match undone.
+"""What is played so that the connector must amend what it wrote: taxes set to the cent, a rounding line, drafts removed and given another
+number, a match undone.
 
 The German company rounds taxes on the sum of the lines, the source on every line. And a person works in the books at the same time (see
 ``person.py``): what he changes, Odoo or the hub refuses to post. It has a case, until he leaves it alone and the cases are taken up again.
@@ -35,7 +36,8 @@ class Amended:
     ``keys``: the external keys it must leave in the books in the end, by kind of command. ``refused``: those of them whose drafts a person
     changes. ``open``: what must be open on every document in the end, in minor units. ``totals``: total and tax of those whose taxes Odoo
     computes otherwise. ``taken`` and ``taking``: the invoice and the credit
-    note that a person matches in part just before they are matched.
+    note that a person matches in part just before they are matched. ``numbered``: the invoice whose draft a person gives the number of
+    another one.
     """
 
     keys: dict[str, tuple[str, ...]]
@@ -44,6 +46,7 @@ class Amended:
     totals: dict[str, tuple[int, int]]
     taken: str
     taking: str
+    numbered: str
 
     @property
     def ids(self) -> list[str]:
@@ -64,15 +67,15 @@ async def begin_amends(house: House) -> Amended:
     rounded = await _credited_in_full(house, "ust19_incl", 1000)
     stage, abroad = house.stage(ENTITY), house.stage(ENTITY, currency="USD")
     customer, foreigner = await stage.customer(), await abroad.customer()
-    refused = await _billed(stage, customer, TAKEN)
+    refused, numbered = await _billed(stage, customer, TAKEN), await _billed(stage, customer, TAKEN)
     (good, note), (taken, taking) = await _credited_in_part(stage, customer), await _credited_in_part(stage, customer)
     (sold, charge), (exported, foreign) = await _sold(stage, customer), await _sold(abroad, foreigner)
-    rest = {refused: TAKEN, good: TAKEN - CREDITED, taken: TAKEN - CREDITED}
+    rest = {refused: TAKEN, numbered: TAKEN, good: TAKEN - CREDITED, taken: TAKEN - CREDITED}
     closed = (*taxed, *rounded, note, taking, sold, exported)
     notes, payments = (taxed[1], rounded[1], note, taking), (_payment(charge), _payment(foreign))
     return Amended(
         keys={
-            "post_invoice": (taxed[0], rounded[0], refused, good, taken, sold, exported),
+            "post_invoice": (taxed[0], rounded[0], refused, numbered, good, taken, sold, exported),
             "post_credit_note": notes,
             "post_payment": payments,
             "post_entry": (_fee(charge), _fee(foreign)),
@@ -82,6 +85,7 @@ async def begin_amends(house: House) -> Amended:
         totals={**dict.fromkeys(taxed, TAXED), **dict.fromkeys(rounded, ROUNDED)},
         taken=taken,
         taking=taking,
+        numbered=numbered,
     )
 
 

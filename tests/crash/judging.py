@@ -75,7 +75,8 @@ class _Reader:
         """Count customers and products of the story's names."""
         for name in self.told.names["home"], self.told.names["foreign"]:
             verdicts["upsert_customer"].doubled += await self._unnamed("res.partner", name)
-        verdicts["upsert_product"].doubled += await self._unnamed("product.product", self.told.names["product"])
+        for name in self.told.names["product"], self.told.names.get("renamed", ""):
+            verdicts["upsert_product"].doubled += await self._unnamed("product.product", name) if name else 0
 
     async def _unnamed(self, model: str, name: str) -> int:
         """Count records of a name that no key of ours names: created twice."""

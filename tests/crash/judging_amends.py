@@ -15,7 +15,7 @@ from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.store import case_work
 
 Row = dict[str, Any]
-MOVE_FIELDS = ("state", "amount_total", "amount_tax", "amount_residual")
+MOVE_FIELDS = ("state", "name", "amount_total", "amount_tax", "amount_residual")
 POSTED = frozenset({"posted", "in_process", "paid"})
 REFUSED = {"post_invoice": "odoo.refused"}
 MISMATCH, SHORT = "odoo.amount_mismatch", "odoo.allocation_short"
@@ -95,6 +95,9 @@ async def judge_end(house: House, told: Amended) -> Verdicts:
     for kind, keys in told.keys.items():
         states = {key: books.records[key]["state"] if key in books.records else "missing" for key in keys}
         verdicts[kind].lost += [f"{key} is {state}" for key, state in states.items() if state not in POSTED]
+    numbers = [str(books.records[key].get("name") or "") for key in told.keys["post_invoice"] if key in books.records]
+    verdicts["post_invoice"].lost += ["a number"] * sum(1 for number in numbers if number in ("", "/"))
+    verdicts["post_invoice"].doubled += len(numbers) - len(set(numbers))
     for key, wished in told.totals.items():
         kind = "post_invoice" if key.startswith("invoice") else "post_credit_note"
         verdicts[kind].lost += [f"{key} comes to {books.totals_of(key)}"] if books.totals_of(key) != wished else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tests.crash import proxy
 from tests.crash.proxy import Rule, Strike
@@ -38,21 +39,20 @@ WRITES: Mapping[CommandKind, tuple[tuple[str, ...], ...]] = {
 
 DOCUMENT_AMENDS = ("account.move/load taxes", "account.move/write", "account.move/unlink")
 AMENDS: Mapping[CommandKind, tuple[str, ...]] = {
-    K.POST_INVOICE: DOCUMENT_AMENDS,
+    K.POST_INVOICE: (*DOCUMENT_AMENDS, "account.move/write number"),
     K.POST_CREDIT_NOTE: DOCUMENT_AMENDS,
     K.POST_PAYMENT: ("account.payment/unlink", "account.move/unlink"),
     K.POST_ENTRY: ("account.move/unlink",),
     K.ALLOCATE: ("account.partial.reconcile/unlink",),
 }
 """Kind -> the writing calls that amend what its own delivery has just written: tax lines set to the cent (``load taxes``), a rounding line
-added, the draft of a refused posting removed, a match taken back that went beyond what was open. Their story is in amends.py."""
+added, the draft of a refused posting removed, a number taken from a draft that another document was given meanwhile (``write number``), a
+match taken back that went beyond what was open. Their story is in amends.py."""
 
-UNSTRUCK = frozenset(
-    {("partners", "_follow"), ("posting", "_take_numbers_off"), ("posting", "_forget_numbers"), ("match_ends", "settle_payments")}
-)
-"""Calls (module, function) that the story, played on 19, does not come to: one only finds where a merged customer's external id points
-now, one takes a number back that two drafts were given at once, the others are made on 17 (a draft's number) and 18 (a payment's state)
-alone. All say the same again when they are repeated."""
+UNSTRUCK = frozenset({("xids", "_load_each"), ("posting", "_take_numbers_off"), ("match_ends", "settle_payments")})
+"""Calls (module, function) that the story, played on 19, does not come to: one only finds where the external id of a customer or product
+that is gone points now, the others are made on 17 (a draft's number) and 18 (a payment's state) alone. All say the same again when they are
+repeated."""
 
 SECOND_CHAPTER = frozenset({K.UNMATCH})
 """Kinds that the story comes to in its second chapter."""
@@ -130,15 +130,19 @@ AMEND_BOUNDARIES = ("before", "after")
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One cell: where a worker is killed, in hand a command of ``kind`` (of a stage where it is none's)."""
+    """One cell: where a worker is killed, in hand a command of ``kind`` (of a stage where it is none's).
+
+    ``is_in_doubt``: what is struck was done once and is looked up: somebody had it done again.
+    """
 
     boundary: str
     kind: str = ""
+    is_in_doubt: bool = False
 
     @property
     def before(self) -> tuple[str, ...]:
-        """Boundaries a worker must have died at before there is anything to resolve."""
-        return ("sent",) if self.boundary in ("resolving", "resolved") else ()
+        """Boundaries a worker must have died at before there is anything to resolve: none where it is in doubt already."""
+        return ("sent",) if self.boundary in ("resolving", "resolved") and not self.is_in_doubt else ()
 
     @property
     def is_late(self) -> bool:
@@ -179,3 +183,47 @@ def amend_kills() -> tuple[Kill, ...]:
     """Return the cells right before and right after every call that amends: all of them, or one."""
     every = tuple(Kill(f"{boundary} {name}", kind) for kind, name in amends() for boundary in AMEND_BOUNDARIES)
     return every if IS_FULL else (Kill("before account.partial.reconcile/unlink", K.ALLOCATE.value),)
+
+
+class Decided(StrEnum):
+    """What makes writes come about beside what happens at the source: what is declared, what people decide, what Odoo has already."""
+
+    MODE_SWITCH = "mode switch"  # an invoice is a document, its payment summed up: an entry takes the customer's part out of the sum
+    POSTED_AGAIN = "posted again"  # somebody deleted a document in the books, somebody retries its case
+    MATCHED_AGAIN = "matched again"  # the same of a match that was undone there
+    KNOWN_PRODUCT = "known product"  # the product is in the books already, by the same name: it is used, and none is made
+
+
+DECIDED: Mapping[Decided, tuple[CommandKind, ...]] = {
+    Decided.MODE_SWITCH: (K.POST_ENTRY, K.ALLOCATE),
+    Decided.POSTED_AGAIN: (K.POST_INVOICE, K.ALLOCATE),
+    Decided.MATCHED_AGAIN: (K.ALLOCATE,),
+    Decided.KNOWN_PRODUCT: (K.UPSERT_PRODUCT,),
+}
+"""The kinds of command each is carried out by. Their stories are in decisions.py."""
+AGAIN = frozenset({Decided.POSTED_AGAIN, Decided.MATCHED_AGAIN})
+"""What is done once more is in doubt from the beginning, so that what somebody put back meanwhile is found."""
+AGAIN_BOUNDARIES = ("claimed", "resolving", "resolved", "settling", "settled")
+
+
+def decided_kills() -> tuple[tuple[Decided, Kill], ...]:
+    """Return the cells of what is decided: all of them, or one of each kind it is carried out by."""
+    every = [
+        (what, Kill(boundary, kind.value, is_in_doubt=what in AGAIN))
+        for what, kinds in DECIDED.items()
+        for kind in kinds
+        for boundary in (AGAIN_BOUNDARIES if what in AGAIN else KIND_BOUNDARIES)
+    ]
+    quick = {
+        (Decided.MODE_SWITCH, K.POST_ENTRY.value): "answered",
+        (Decided.MODE_SWITCH, K.ALLOCATE.value): "settling",
+        (Decided.POSTED_AGAIN, K.POST_INVOICE.value): "resolved",
+        (Decided.POSTED_AGAIN, K.ALLOCATE.value): "resolving",
+        (Decided.MATCHED_AGAIN, K.ALLOCATE.value): "resolved",
+        (Decided.KNOWN_PRODUCT, K.UPSERT_PRODUCT.value): "answered",
+    }
+    return tuple(one for one in every if IS_FULL or quick[one[0], one[1].kind] == one[1].boundary)
+
+
+ERASING_BOUNDARIES = ("erasing", "erased")
+"""Of the stage ``retention``. erasing: records are erased, not committed. erased: the turn is over, all its steps committed."""

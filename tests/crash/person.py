@@ -47,6 +47,8 @@ class Person:
             for key in told.refused.get(call.kind, ()):
                 if key.encode() in body:
                     await self._change(key)
+            if told.numbered.encode() in body:
+                await self._number(told.numbered)
         return shown(answer)
 
     async def match_first(self, proxy: Proxy, request: web.Request, body: bytes, _call: Call) -> web.StreamResponse:
@@ -67,6 +69,14 @@ class Person:
         model, id = await self._named(key)
         if id and (await self._rows(model, [["id", "=", id]], "state"))[0]["state"] == "draft":
             await self._call(model, "write", [id], vals=await self._wrong_values(key, model, id))
+
+    async def _number(self, key: str) -> None:
+        """Give a draft the number of the newest invoice that is posted, as Odoo 17 gives two the same when two workers post at once."""
+        model, id = await self._named(key)
+        domain = [["move_type", "=", "out_invoice"], ["state", "=", "posted"], ["company_id", "=", self._company]]
+        newest = max(await self._rows("account.move", domain, "name"), key=lambda row: int(row["id"]))
+        if id and (await self._rows(model, [["id", "=", id]], "state"))[0]["state"] == "draft":
+            await self._call(model, "write", [id], vals={"name": newest["name"]})
 
     async def _wrong_values(self, key: str, model: str, id: int) -> dict[str, Any]:
         """Return what he writes on a draft: an invoice loses its customer, which Odoo refuses to post; the rest is not what was wished."""

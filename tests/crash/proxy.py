@@ -28,7 +28,7 @@ class Call:
     """One request for a method of a model; ``kind`` of the command it is made for, empty: for none.
 
     ``name`` is model/method; a ``load`` that only inserts is another call than one that updates: ``load new``; and so is one that sets the
-    amounts of tax lines: ``load taxes``.
+    amounts of tax lines: ``load taxes``. A ``write`` that takes a number from a draft is ``write number``.
     """
 
     kind: str
@@ -145,12 +145,17 @@ def name_of(path: str, body: bytes) -> str:
     """Return model/method (see ``Call``), empty for what is no call of a method."""
     if path.startswith(JSON2):
         name = path.removeprefix(JSON2)
-        return _flavored(name, json.loads(body or b"{}")) if name.endswith("/load") else name
+        return _flavored(name, json.loads(body or b"{}")) if name.endswith(("/load", "/write")) else name
     args = json.loads(body).get("params", {}).get("args", []) if path == "/jsonrpc" else []
-    return _flavored(f"{args[3]}/{args[4]}", args[6]) if len(args) >= 7 else ""
+    if len(args) < 7:
+        return ""
+    values = {"vals": args[5][1]} if args[4] == "write" and len(args[5]) > 1 else {}
+    return _flavored(f"{args[3]}/{args[4]}", {**args[6], **values})
 
 
 def _flavored(name: str, given: Mapping[str, Any]) -> str:
+    if name.endswith("/write"):
+        return f"{name} number" if "name" in given.get("vals", ()) else name
     if not name.endswith("/load"):
         return name
     if (given.get("context") or {}).get("noupdate"):

@@ -75,8 +75,10 @@ async def begin(house: House, amount: int = 20000) -> Told:
 
 
 async def end(house: House, told: Told) -> None:
-    """Chapter two: the credit note on the open invoice is voided, and so its match undone."""
+    """Chapter two: the credit note on the open invoice is voided, and so its match undone; the product is called otherwise."""
     voided = told.notes["voided"]
+    told.names["renamed"] = f"{told.names['product']} II"
+    await house.stage().api.post(f"/v1/products/{told.product}", name=told.names["renamed"])
     await house.stage().api.post(f"/v1/credit_notes/{voided}/void")
     told.keys["post_invoice"] += (f"credit_note_void_stripe.{voided}",)
     told.has_ended = True

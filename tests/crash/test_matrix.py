@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from tests.crash.matrix import (
+    AGAIN_BOUNDARIES,
     AMEND_BOUNDARIES,
+    DECIDED,
     KIND_BOUNDARIES,
     STAGE_BOUNDARIES,
     WRITES,
     amend_kills,
     amends,
     boundaries_of,
+    decided_kills,
     faults,
     kills,
     rules,
@@ -50,3 +53,9 @@ def test_a_run_kills_a_worker_at_a_call_that_amends() -> None:
 
 def test_one_round_of_every_fault_in_turn_strikes_with_each() -> None:
     assert {fault for fault, _ in rules("one of each", 1.0, writes())} == set(faults(1.0))
+
+
+def test_a_run_kills_a_worker_in_everything_that_is_declared_or_decided() -> None:
+    cells = decided_kills()
+    assert {(what, CommandKind(kill.kind)) for what, kill in cells} == {(what, kind) for what, kinds in DECIDED.items() for kind in kinds}
+    assert {kill.boundary for _, kill in cells} <= {*KIND_BOUNDARIES, *AGAIN_BOUNDARIES}

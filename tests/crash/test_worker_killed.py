@@ -14,17 +14,20 @@ from tests.crash.matrix import Kill, amend_kills, kills
 from tests.crash.person import Person
 from tests.crash.proxy import Proxy
 from tests.crash.stories import Told, begin, end
-from tests.crash.workers import STRIKE_S, deliver_shuffled, strike, worker
+from tests.crash.workers import STRIKE_S, HasIds, deliver_shuffled, strike, worker
 from tests.integration.path.house import House
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def kill_at(made: House, kill: Kill, told: Told | Amended) -> None:
+async def kill_at(made: House, kill: Kill, told: HasIds) -> None:
     """Run workers that are killed at the boundary, and at those that must come before it."""
     for boundary in (*kill.before, kill.boundary):
         async with worker(made, [strike("kill", boundary, kill.kind, told)]) as one:
-            ended = await asyncio.wait_for(one.process.wait(), STRIKE_S)
+            try:
+                ended = await asyncio.wait_for(one.process.wait(), STRIKE_S)
+            except TimeoutError:
+                raise AssertionError(f"{kill}: nothing came to {boundary}: {await made.where()} {await made.cases()}") from None
             struck = one.strikes()
         assert (ended, struck) == (-signal.SIGKILL, [["kill", boundary, kill.kind]]), f"{kill}: the worker ended with {ended}, {struck}"
 

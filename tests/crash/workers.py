@@ -11,12 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg_pool import PoolTimeout
-from tests.crash.amends import Amended
-from tests.crash.stories import Told
 from tests.integration.path.house import House
 
 from counterfoil.app.hub import wait_until
@@ -53,7 +51,16 @@ class Worker:
         assert await wait_until(is_struck, timeout_s=STRIKE_S * count), f"only {self.strikes()} fell"
 
 
-def strike(action: str, boundary: str, kind: str = "", told: Told | Amended | None = None, **more: Any) -> dict[str, Any]:
+class HasIds(Protocol):
+    """A story: the source's ids in the external keys of its commands tell them from others."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids."""
+        ...
+
+
+def strike(action: str, boundary: str, kind: str = "", told: HasIds | None = None, **more: Any) -> dict[str, Any]:
     """Return one strike of a worker's plan, at a command of a story."""
     return {"action": action, "boundary": boundary, "kind": kind, "ids": [] if told is None else told.ids, **more}
 

@@ -69,8 +69,9 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
         f"{source_id} {entry.memo}".strip(),
     )
     blank = ("",) * len(header)
-    # A journal entry of its own (a day's summary, an opening balance) may hold the receivables of many customers in one line.
-    is_collective = command.subject.kind is ObjectKind.JOURNAL_ENTRY
+    # A journal entry of its own (a day's summary, an opening balance) may hold the receivables of many customers in one line; and one that
+    # moves a receivable between a customer and such a line owes nobody anything.
+    is_collective = command.subject.kind is ObjectKind.JOURNAL_ENTRY or _is_transfer(entry)
     cells = [_line_cells(line, label_of(line.line, entry, command), company, customers, is_collective=is_collective) for line in lines]
     row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
@@ -86,6 +87,12 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
         receivables=_receivables(entry, company, customers),
     )
     return EntryPlan(command, row, expected)
+
+
+def _is_transfer(entry: PostEntry) -> bool:
+    """Whether what customers owe stays the same in all."""
+    owed = [line.amount for line in entry.lines if line.account.role is AccountRole.RECEIVABLE]
+    return len({amount.currency for amount in owed}) == 1 and sum(amount.minor for amount in owed) == 0
 
 
 def label_of(line: EntryLine, entry: PostEntry, command: Command) -> str:

@@ -6,11 +6,24 @@ import asyncio
 import random
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from counterfoil.connectors.odoo.client import QUIET, Context
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.load import RACE_WAIT_S, TRIES_MAX
 from counterfoil.connectors.odoo.refusals import is_number_taken
-from counterfoil.kit.errors import RejectedError
+from counterfoil.connectors.odoo.wire import Text, text
+from counterfoil.kit.errors import RejectedError, TransientError
+
+LATE_S = 130.0
+"""How long after it got no answer a write may still be done: Odoo lets a request live for 120 s (limit_time_real)."""
+
+
+class NumberRow(Struct, frozen=True):
+    """A document's or payment's number."""
+
+    id: int
+    name: Text
 
 
 def quiet(session: Session, context: Context) -> Context:
@@ -59,9 +72,24 @@ async def _post(session: Session, model: str, ids: Sequence[int], context: Conte
 
 
 async def _forget_numbers(session: Session, model: str, ids: Sequence[int], context: Context) -> None:
-    """Take from drafts the number another document was given meanwhile: they would keep it and never be posted (17 numbers some drafts)."""
+    """Take from drafts the number another document was given meanwhile: they would keep it and never be posted (17 numbers some drafts).
+
+    Only drafts that have a number are written on: 18 and 19 give none before posting, and try another one by themselves.
+
+    Raises TransientError. A write that may still come, however late, would take the number from a document that is posted by then: its
+    commands are looked at again when it can come no more.
+    """
+    drafts = await session.client.read(model, [["id", "in", list(ids)], ["state", "=", "draft"]], NumberRow, context=context)
+    numbered = [row.id for row in drafts if text(row.name) not in ("", "/")]
+    if not numbered:
+        return
     unnumbered = "/" if session.dialect.major == 17 else False
-    await session.client.call(model, "write", ids, vals={"name": unnumbered}, context=quiet(session, context), is_write=True)
+    try:
+        await session.client.call(model, "write", numbered, vals={"name": unnumbered}, context=quiet(session, context), is_write=True)
+    except TransientError as error:
+        if error.is_outcome_unknown:
+            error.retry_after_s, error.is_unavailable = max(error.retry_after_s or 0.0, LATE_S), False
+        raise
 
 
 async def remove_drafts(session: Session, model: str, ids: Iterable[int], context: Context) -> set[int]:

@@ -209,3 +209,19 @@ async def test_a_branch_uses_rates_and_accounts_of_the_company_it_belongs_to(des
     catalog = await read_catalog(session, "HH", datetime(2026, 3, 3, tzinfo=UTC))
     assert catalog.to_company(Money(10000, "USD"), date(2026, 3, 3)) == eur(8000)  # the company's own 0.80; the branch has none
     assert catalog.account_id(Account(AccountRole.REVENUE)) == await desk.account_id("499100")
+
+
+async def test_an_entry_moves_a_customers_part_out_of_a_sum_and_is_matched_with_his_payment(desk: Desk) -> None:
+    # After a change of the posting mode: 60.00 of a sum of many customers become this customer's, whose payment of 60.00 then closes them.
+    customer = desk.wishes.customer()
+    await desk.done(customer)
+    payment = desk.wishes.payment(customer, 6000)
+    await desk.done(payment)
+    his, of_all = EntryLine(RECEIVABLE, eur(6000), customer_id=customer.subject.id), EntryLine(RECEIVABLE, eur(-6000))
+    entry = desk.wishes.entry(his, of_all, needs=(customer.produces,))
+    (booked,) = await desk.done(replace(entry, produces="entry/mode_switch.1"))
+    partners = [row["partner_id"] for row in await desk.lines(booked, "partner_id")]
+    assert partners == [int(desk.bindings[customer.produces].rpartition("/")[2]), False]
+    match = desk.wishes.allocation(replace(entry, produces="entry/mode_switch.1"), payment, 6000)
+    await desk.done(match)
+    assert [row["amount_residual"] for row in await desk.lines(booked, "amount_residual")] == [0.0, -60.0]
