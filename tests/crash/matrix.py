@@ -14,6 +14,7 @@ from tests.crash import proxy
 from tests.crash.proxy import Rule, Strike
 
 from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.store import retention
 
 IS_FULL = os.environ.get("COUNTERFOIL_CRASH") == "full"
 
@@ -227,3 +228,8 @@ def decided_kills() -> tuple[tuple[Decided, Kill], ...]:
 
 ERASING_BOUNDARIES = ("erasing", "erased")
 """Of the stage ``retention``. erasing: records are erased, not committed. erased: the turn is over, all its steps committed."""
+
+
+def erasing_kills() -> tuple[Kill, ...]:
+    """Return the cells of erasing: ``kind`` is a payload class; the others are erased by the same two steps."""
+    return tuple(Kill(boundary, payload) for payload in (retention.BODIES, retention.EVENTS) for boundary in ERASING_BOUNDARIES)

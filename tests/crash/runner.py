@@ -27,10 +27,11 @@ from counterfoil.connectors.stripe import CONNECTOR as STRIPE
 from counterfoil.delivery import ends
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import objects, outbox, pool, work
-from counterfoil.workflows import engine, membership
+from counterfoil.store import objects, outbox, pool, retention, work
+from counterfoil.workflows import engine, membership, retaining
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.draining import Drains
+from counterfoil.workflows.retaining import Retainer
 
 BOOKS = "books"
 
@@ -63,6 +64,7 @@ class Struck:
     rows: dict[str, tuple[str, str]]  # command id -> kind, external key
     settled: dict[str, set[str]]  # kind -> external keys
     worked: set[str]  # stages that have written something
+    erased: set[str]  # payload classes something was erased of
 
     def reach(self, boundary: str, kind: str = "", keys: Sequence[str] = ()) -> None:
         """Be at a boundary: strike if this is the moment."""
@@ -109,6 +111,7 @@ def arm(struck: Struck) -> None:
     _after_turn(Decider, lambda: "decide" in struck.worked, lambda: struck.reach("decided"))
     _after_turn(Deliverer, lambda: True, struck.reach_settled)
     _around_finish(struck)
+    _around_erasing(struck)
 
 
 def _after(module: Any, name: str, is_something: Callable[[Sequence[Any]], bool], *then: Callable[[], Any]) -> None:
@@ -197,6 +200,25 @@ def _around_finish(struck: Struck) -> None:
     store.finish, drains.work = finishing, drained
 
 
+def _around_erasing(struck: Struck) -> None:
+    store: Any = retention
+    erase = store.erase
+
+    async def erased(conn: Any, payload: str, *more: Any) -> Any:
+        count = await erase(conn, payload, *more)
+        if count:
+            struck.erased.add(payload)
+            struck.reach("erasing", payload)
+        return count
+
+    def over() -> None:
+        for payload in sorted(struck.erased):
+            struck.reach("erased", payload)
+
+    store.erase = erased
+    _after_turn(Retainer, lambda: bool(struck.erased), over)
+
+
 def shorten_lease(dead_after_s: float) -> None:
     """Have workers be declared dead so soon, so that a test need not wait for it."""
     modules: Any = (membership, engine, pool)
@@ -210,6 +232,12 @@ def shorten_backoff(wait_s: float) -> None:
     """Have commands be tried again so soon, where a test would only wait for it."""
     module: Any = ends
     module.backoff_s = lambda *_given, **_named: wait_s
+
+
+def shorten_steps(step: int) -> None:
+    """Have so few records erased in one transaction, and one turn take several of them."""
+    module: Any = retaining
+    module.STEP, module.GO_ON_S = step, 0.1
 
 
 async def work_until_struck(values: dict[str, Any], name: str, struck: Struck) -> None:
@@ -228,12 +256,14 @@ def main() -> None:
     path, name = sys.argv[1:]
     plan = json.loads(Path(path).read_text())
     strikes = tuple(Strike(**{**one, "ids": tuple(one.get("ids", ()))}) for one in plan["strikes"])
-    struck = Struck(strikes, Path(plan["said"]), plan["values"]["hub"]["database_url"], {}, {}, set())
+    struck = Struck(strikes, Path(plan["said"]), plan["values"]["hub"]["database_url"], {}, {}, set(), set())
     arm(struck)
     if plan.get("dead_after_s"):
         shorten_lease(plan["dead_after_s"])
     if plan.get("backoff_s"):
         shorten_backoff(plan["backoff_s"])
+    if plan.get("erase_step"):
+        shorten_steps(int(plan["erase_step"]))
     asyncio.run(work_until_struck(plan["values"], name, struck))
 
 

@@ -70,7 +70,7 @@ async def worker(made: House, strikes: Sequence[dict[str, Any]] = (), name: str 
     """Run a worker process with strikes to come; it is killed at the end if it still runs.
 
     ``waits``, where they are not to be as they always are: ``dead_after_s``, how soon it declares others dead, and may be declared dead
-    itself; ``backoff_s``, how soon it tries a command again.
+    itself; ``backoff_s``, how soon it tries a command again; ``erase_step``, how many records it erases in one transaction.
     """
     home = made.hub.settings.hub.home
     number = next(_numbers)
