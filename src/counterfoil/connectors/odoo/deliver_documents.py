@@ -15,6 +15,7 @@ from counterfoil.connectors.odoo.document_totals import mend
 from counterfoil.connectors.odoo.gone_masters import masters_now
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.mapped_products import mapped_products
+from counterfoil.connectors.odoo.one_rate import drafts_at_two_rates
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import Move
 from counterfoil.connectors.odoo.xids import of_other_company
@@ -57,7 +58,7 @@ async def _send_entity(
         return await mend(session, drafts, found, company.context)
 
     async def compare(plans: Mapping[int, DocumentPlan], found: Mapping[int, Move]) -> dict[int, RejectedError]:
-        return await wrong_documents(session, company, plans, found, bindings)
+        return await drafts_at_two_rates(session, company, found) | await wrong_documents(session, company, plans, found, bindings)
 
     good = await moves.settle(ctx, session, company, by_move, ledger, mend_drafts, compare)
     await _link_to_invoices(session, company, {move_id: by_move[move_id].reverses_id for move_id in good})

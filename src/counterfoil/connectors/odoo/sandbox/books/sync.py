@@ -127,6 +127,9 @@ def _refresh_products_and_taxes(env: Env, move: Row, before: Snapshot) -> None:
     is_refund = move["move_type"] in amounts.REFUNDS
     taxed = _compute(env, move, base, money)
     for line, result in zip(base, taxed, strict=True):
+        # 17 has no rate of the document: a line that did not change keeps what it was converted to, by whatever rate there was then.
+        if env.version == 17 and line["id"] in before.base and line["id"] not in changed and not new_header:
+            continue
         _set_product(env, move, line, result)
     if _keeps_taxes(env, move, before, base, changed, new_header):
         if new_rate:

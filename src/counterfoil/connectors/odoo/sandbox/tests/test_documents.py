@@ -125,6 +125,18 @@ def test_currency_converts_at_the_rate_of_the_invoice_date_and_one_without_rates
     assert any_books.shape(any_books.invoice(partner, 100, currency_id=euro, invoice_date="2026-07-01"))[0] == ("400000", -120.0)
 
 
+def test_a_line_added_after_another_rate_was_entered_is_converted_by_it_on_17_alone(any_books: Books) -> None:
+    # 100.00 EUR at 1.10; 1.20 is entered for the day; 10.00 EUR are added: 11.00 by the document's rate, 12.00 by the table's.
+    any_books.rate("EUR", "2026-01-01", 1.10)
+    move = any_books.invoice(any_books.partner(), 100, currency_id=any_books.ref("base.EUR"), post=False)
+    any_books.rate("EUR", "2026-02-01", 1.20)
+    assert any_books.shape(move) == [("400000", -110.0), ("121000", 110.0)]
+    more = [[0, 0, {"name": "More", "price_unit": 10, "tax_ids": [[6, 0, []]]}]]
+    any_books.call("account.move", "write", [move], vals={"invoice_line_ids": more})
+    added = 12.0 if any_books.sandbox.version == 17 else 11.0
+    assert sorted(any_books.shape(move)) == sorted([("400000", -110.0), ("400000", -added), ("121000", 110.0 + added)])
+
+
 def test_one_rate_per_day(books: Books) -> None:
     books.rate("EUR", "2026-01-01", 1.10)
     with pytest.raises(OdooError, match="Only one currency rate per day allowed!"):
