@@ -206,3 +206,13 @@ def test_links_are_made_of_settings_as_they_stand_in_the_file() -> None:
     assert stripe_link({"account": "acct_1", "base_url": "http://127.0.0.1:8180"}, "invoice/in_1") == ""
     assert odoo_link({"url": "https://books.example"}, "res.partner/12") == "https://books.example/mail/view?model=res.partner&res_id=12"
     assert odoo_link({"url": "https://books.example"}, "1+2") == ""
+
+
+def test_a_class_is_named_by_its_name_or_its_words_and_a_wrong_one_is_told(program: Program, database: str) -> None:
+    unmapped_tax(database)
+    for name in ("unmapped_tax", "tax not mapped", "unmapped tax"):
+        assert len(program.run("case", "list", "--class", name, "--json").json()) == 1
+    assert program.run("case", "list", "--class", "product not mapped", "--json").json() == []
+    for command in (("case", "list"), ("case", "retry")):
+        ended = program.run(*command, "--class", "taxes")
+        assert (ended.code, "there is no class of cases 'taxes'" in ended.err) == (2, True)

@@ -332,6 +332,17 @@ async def test_an_open_breaker_sends_nothing(server: Ledger, waits: Waits) -> No
     assert len(server.switch.struck) == 2
 
 
+async def test_a_breaker_that_opens_between_two_tries_tells_what_opened_it(server: Ledger, waits: Waits) -> None:
+    server.switch.faults.append(Fault("drop_before", times=-1))
+    fragile = LocalBudget(rate_per_s=100_000, burst=1000, failures_max=2, open_s=60)
+    async with client(server, waits, budget=fragile, retry=RetryPolicy(tries_max=5)) as http:
+        with pytest.raises(TransientError) as caught:
+            await http.request("GET", "/items", is_write=False)
+    assert (caught.value.code, caught.value.is_unavailable) == ("http.connection_lost", True)
+    assert len(server.switch.struck) == 2
+    assert caught.value.retry_after_s is not None  # no earlier than the breaker lets anybody try
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [

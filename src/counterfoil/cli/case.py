@@ -11,7 +11,7 @@ import typer
 
 from counterfoil.cli.output import FINE, FOUND, data, money, print_json, print_table, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
-from counterfoil.cli.wording import blocks, cause_of, plural
+from counterfoil.cli.wording import blocks, cause_of, class_of, plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +81,7 @@ async def _list(config: Path, state: Show, case_class: str, entity: str, owner: 
     from counterfoil.store import cases
 
     wanted = None if state is Show.ALL else cases.CaseState(state.value)
+    case_class = class_of(case_class)
     async with database_of(config) as (_, database), database.pool.connection() as conn:
         return await cases.list_cases(conn, state=wanted, case_class=case_class, entity=entity, owner=owner, limit=limit)
 
@@ -165,8 +166,14 @@ def _record(one: Record) -> dict[str, object]:
 
 
 def retries(found: CaseDetail) -> str:
-    """Return the command that takes the records up again once the cause is mended; empty where they go by themselves."""
-    is_by_itself = found.case.releases_on or all(held.subject.stage in ("poll", "intake") for held in found.subjects)
+    """Return the command that takes the records up again once the cause is mended; empty where they go by themselves.
+
+    What people changed in the books is put right by the hub only where the next step says so.
+    """
+    stages = {held.subject.stage for held in found.subjects}
+    is_by_itself = (
+        found.case.releases_on or stages <= {"poll", "intake"} or (stages <= {"books"} and "case retry" not in found.case.next_step)
+    )
     return "" if is_by_itself or found.case.closed_at else f"counterfoil case retry {found.case.id}"
 
 
@@ -237,6 +244,7 @@ async def _retry(config: Path, ids: Sequence[int], case_class: str, actor: str) 
 
     async with database_of(config) as (_, database), database.pool.connection() as conn, conn.transaction():
         if case_class:
+            case_class = class_of(case_class)
             wanted = [case.id for case in await cases.list_cases(conn, case_class=case_class, limit=10_000)]
         else:
             shown = [await cases.show(conn, id, subjects_max=0) for id in ids]
@@ -269,10 +277,19 @@ def waive(
     if as_json:
         print_json({"applied": apply, "waived": [{"case": one.case, "records": standing[one.case.id]} for one in found]})
         return
-    rows = [(one.case.id, one.case.cause, len(standing[one.case.id]), _money(one.case)) for one in found]
-    print_table("Waived" if apply else "Would be waived", ["case", "cause", "records never booked", "money"], rows, right=(0, 2, 3))
+    rows = [(one.case.id, one.case.cause, len(standing[one.case.id]), _money(one.case), _waived_as(one)) for one in found]
+    print_table(
+        "Waived" if apply else "Would be waived", ["case", "cause", "records", "money", "what becomes of them"], rows, right=(0, 2, 3)
+    )
     if not apply:
         words.print("Nothing was changed. Add --apply to do it; it cannot be undone.")
+
+
+def _waived_as(found: CaseDetail) -> str:
+    """Return what waiving does to a case's records."""
+    if {held.subject.stage for held in found.subjects} <= {"books", "prove"}:
+        return "left as the books have them, until that changes again"
+    return "never booked"
 
 
 async def _waive(config: Path, ids: Sequence[int], actor: str, reason: str) -> None:

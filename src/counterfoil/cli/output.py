@@ -49,7 +49,7 @@ def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[int] = (), whole: Sequence[int] = ()
 ) -> None:
     """Write a table to stdout; ``right`` lists the columns that are aligned to the right (figures), ``whole`` those never broken (ids)."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    table = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold", expand=False)
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position in right else "left", overflow="fold", no_wrap=position in whole)
     for row in rows:

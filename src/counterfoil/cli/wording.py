@@ -77,6 +77,19 @@ def cause_of(case_class: str) -> str:
     return CAUSES.get(case_class, case_class.replace("_", " "))
 
 
+def class_of(text: str) -> str:
+    """Return the class of cases a person means, by its name or its words; empty for an empty text.
+
+    Raises:
+        ValueError: there is none.
+    """
+    named = {words: name for name, words in CAUSES.items()}
+    found = named.get(text, text.replace(" ", "_"))
+    if found and found not in CAUSES:
+        raise ValueError(f"there is no class of cases {text!r}; there are {', '.join(CAUSES)}")
+    return found
+
+
 def plural(number: int, one: str, many: str = "") -> str:
     """Return ``1 case``, ``2 cases``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

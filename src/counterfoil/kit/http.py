@@ -204,10 +204,11 @@ class HttpClient:
     async def _try_repeatedly(self, call: _Call) -> Response:
         tries = 0
         was_unknown = False
+        failed: TransientError | None = None
         while True:
             tries += 1
             auth = await self._authenticate()
-            permit = await self._acquire(was_unknown=was_unknown)
+            permit = await self._acquire(failed, was_unknown=was_unknown)
             try:
                 return await self._try_once(call, auth, permit)
             except TransientError as error:
@@ -219,15 +220,27 @@ class HttpClient:
                     # An earlier try may have taken effect, whatever the last one met.
                     error.is_outcome_unknown = was_unknown
                     raise
+                failed = error
             await self._sleep(wait_s)
 
-    async def _acquire(self, *, was_unknown: bool) -> Permit:
-        """Take a permit. A budget that refuses ends the tries at once: work waits for the target elsewhere, not in here."""
+    async def _acquire(self, failed: TransientError | None, *, was_unknown: bool) -> Permit:
+        """Take a permit. A budget that refuses ends the tries at once: work waits for the target elsewhere, not in here.
+
+        Where it refuses because an earlier try ``failed``, that one is told: it says what ails the target.
+        """
         try:
             return await self._budget.acquire()
         except TransientError as error:
             error.is_outcome_unknown = was_unknown
-            raise
+            if failed is None or error.code != "target.resting":
+                raise
+            raise TransientError(
+                str(failed),
+                code=failed.code,
+                retry_after_s=error.retry_after_s,
+                is_outcome_unknown=was_unknown,
+                is_unavailable=error.is_unavailable,
+            ) from failed
 
     async def _try_once(self, call: _Call, auth: Mapping[str, str], permit: Permit) -> Response:
         started = self._now()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from counterfoil.core.canonical.ids import digest
 from counterfoil.core.policies.service_levels import service_level
 
 from .cases import Case, CaseState, Sum, list_cases
@@ -182,15 +183,21 @@ async def blockers(conn: Conn, limit: int = 10) -> list[Blocker]:
 
 _MONEY = """
 select currency, sum(total_minor) from object
-where (kind, id) in (select split_part(k, '/', 1), substr(k, strpos(k, '/') + 1) from unnest(%s::text[]) as k)
+where (kind, id) in (select split_part(k, '/', 1), substr(k, strpos(k, '/') + 1) from unnest(%(refs)s::text[]) as k)
     and total_minor is not null and currency <> ''
+    -- what pays, credits or gives back a document that is counted already is no money beside it
+    and not coalesce(links && %(digests)s::text[], false)
 group by 1 order by 1
 """
 
 
+def _counted(refs: Sequence[str]) -> dict[str, object]:
+    return {"refs": refs, "digests": [digest(ref) for ref in refs]}
+
+
 async def _summed(conn: Conn, found: _Found) -> Blocked:
     refs = sorted(found.refs | found.waiting.keys())
-    rows: list[Any] = await (await conn.execute(_MONEY, (refs,))).fetchall() if refs else []
+    rows: list[Any] = await (await conn.execute(_MONEY, _counted(refs))).fetchall() if refs else []
     levels = [(since + service_level(kind), kind) for kind, since in found.commands.values()]
     kinds = [(key.split("/", 1)[0], since) for key, since in found.waiting.items()]
     levels += [(since + service_level(_POSTED_AS.get(kind, "")), kind) for kind, since in kinds]

@@ -32,6 +32,8 @@ async def plan(conn: Conn, names: Sequence[str], first: datetime) -> list[ProofR
         " on conflict do nothing",
         (first, list(names)),
     )
+    # the interval was shortened: what was planned by the longer one is due by the shorter
+    await conn.execute("update proof set due_at = %s where name = any(%s) and due_at > %s", (first, list(names), first))
     cursor = await conn.execute(
         "select name, due_at, proven_at, differences, suspects from proof where name = any(%s) order by name", (list(names),)
     )

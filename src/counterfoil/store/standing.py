@@ -181,9 +181,11 @@ async def open_case(conn: Conn, connection: str, subject: str, found: Standing, 
         code=found.code,
         cause=f"{connection} {'refuses our key or rights' if found.is_refused else 'cannot be used'}{since}: {found.words}",
         next_step=(
-            "Renew the key or its rights; what waits goes on by itself, in order."
+            "Renew the key or its rights, or correct the setting the cause names; where the configuration or a variable it names was"
+            " changed, start the workers again. What waits goes on by itself, in order, within two minutes."
             if found.is_refused
             else f"Bring {connection} back, or wait if it is maintained: what waits goes on by itself, in order. This case closes then."
+            " If the cause names a setting, correct it in the configuration and start the workers again."
         ),
         stage="poll",
         subject=subject,

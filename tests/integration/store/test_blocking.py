@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,10 +34,10 @@ def invoice(id: str) -> ObjectRef:
     return ObjectRef(ObjectKind.INVOICE, f"stripe:{id}")
 
 
-async def keep(conn: Conn, cipher: Cipher, ref: ObjectRef, money: Money) -> None:
-    """Keep a document's state with its total."""
+async def keep(conn: Conn, cipher: Cipher, ref: ObjectRef, money: Money, names: ObjectRef | None = None) -> None:
+    """Keep a document's state with its total; ``names``: the one it pays."""
     row = ObjectRow(ref, "stripe", 1, 1, b"d", NOW, NOW, b"{}", last_event=f"{1:032x}", total_minor=money.minor, currency=money.currency)
-    await objects.upsert(conn, cipher, [row])
+    await objects.upsert(conn, cipher, [replace(row, links=(objects.link_of(names),) if names is not None else ())])
 
 
 async def chain(conn: Conn, cipher: Cipher) -> None:
@@ -44,7 +45,7 @@ async def chain(conn: Conn, cipher: Cipher) -> None:
     payment = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
     await keep(conn, cipher, invoice("euro"), Money(11900, "EUR"))
     await keep(conn, cipher, invoice("yen"), Money(5000, "JPY"))
-    await keep(conn, cipher, payment, Money(11900, "EUR"))
+    await keep(conn, cipher, payment, Money(11900, "EUR"), invoice("euro"))
     wishes = [
         wish("customer", "upsert_customer", CUSTOMER, produces="customer/1", order="customer/1"),
         wish("euro", "post_invoice", invoice("euro"), produces="invoice/1", needs=("customer/1",)),
@@ -61,9 +62,9 @@ async def chain(conn: Conn, cipher: Cipher) -> None:
 async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_counted_once(conn: Conn, cipher: Cipher) -> None:
     await chain(conn, cipher)
     # Two invoices, the payment, the match two steps away, the later version of the customer; the other target's invoice is not.
-    # 119.00 of the invoice and 119.00 of the payment, whose match is no further money; the yen stand by themselves.
+    # 119.00 of the invoice, which its payment and their match are no further money beside; the yen stand by themselves.
     found = await blocking.behind_commands(conn, [ID["customer"]])
-    assert (found.commands, found.money) == (5, (Sum("EUR", 23800), Sum("JPY", 5000)))
+    assert (found.commands, found.money) == (5, (Sum("EUR", 11900), Sum("JPY", 5000)))
     # The ten seconds of payment and match are the first to run out.
     assert found.late_at == NOW + timedelta(seconds=10)
     assert found.late_kind in ("post_payment", "allocate")

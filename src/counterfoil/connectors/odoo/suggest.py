@@ -13,7 +13,7 @@ from counterfoil.connectors.odoo.wire import Text, ref, text
 from counterfoil.kit.connector import Context
 
 _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("receivable", ("asset_receivable",), r""),
+    ("receivable", ("asset_receivable",), r"^(?!.*\b(pos|point of sale)\b)"),
     ("revenue", ("income",), r"sales|revenue|erl"),
     ("deferred_revenue", ("liability_current",), r"deferred|unearned|abgrenz"),
     ("clearing", ("asset_current",), r"outstanding receipts|clearing|verrechnung"),

@@ -49,7 +49,7 @@ _PUT_RIGHT = {
     Change.DATE: "Put the old date back in the books, and confirm it again.",
     Change.CUSTOMER: "Put the old customer back in the books, and confirm it again.",
     Change.LINES: "Put the old accounts and taxes back in the books.",
-    Change.UNMATCHED: "Match it again in the books with what it was matched with.",
+    Change.UNMATCHED: "Match it again in the books with what it was matched with, or have it matched again: `counterfoil case retry CASE`.",
     Change.MERGED: "Nothing was lost: what is posted follows to the contact that stayed.",
     Change.HIDDEN: _SHOW,
 }
