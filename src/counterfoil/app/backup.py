@@ -32,6 +32,7 @@ MANIFEST_FILE = "manifest.json"
 _WORD = b"counterfoil"
 _WORD_CONTEXT = "backup/key"
 _LOCK_WAIT = "10s"
+_LOOKS_MAX, _LOOK_EVERY_S = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +277,12 @@ async def _alone(dsn: str) -> Conn:
         await migrate.lock(conn)
         await conn.execute("select set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
         users = await dump.others_connected(conn)
+        for _ in range(_LOOKS_MAX if users else 0):  # a program that has just ended is listed for a moment more
+            await asyncio.sleep(_LOOK_EVERY_S)
+            await conn.execute("select pg_stat_clear_snapshot()")
+            users = await dump.others_connected(conn)
+            if not users:
+                break
         if users:
             raise StoreError(
                 f"the database is in use by {len(users)} kind(s) of program ({'; '.join(users)}): stop every `counterfoil up` and whatever"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -145,6 +146,17 @@ async def test_a_restore_while_somebody_uses_the_database_is_refused(database: s
         with pytest.raises(StoreError) as refused:
             await put_back(empty_database, tmp_path / "b")
     assert refused.value.code == "restore.in_use"
+
+
+async def test_a_restore_waits_for_a_program_that_is_just_ending(database: str, empty_database: str, tmp_path: Path) -> None:
+    await fill(database)
+    await back_up(database, KEYS, tmp_path / "b")
+    user = await connect(empty_database)
+    restoring = asyncio.create_task(put_back(empty_database, tmp_path / "b"))
+    await asyncio.sleep(0.3)
+    await user.close()
+    await restoring
+    assert (await ask(empty_database, views.conservation)).wished == 2
 
 
 async def test_a_damaged_backup_is_refused_and_the_database_left_as_it_was(database: str, tmp_path: Path) -> None:
