@@ -221,8 +221,9 @@ def _in_clear(hub: Hub) -> Iterator[Finding]:
 
 def _routing(hub: Hub, rules: Rules) -> Iterator[Finding]:
     routed = {route.connection for route in rules.routes}
+    books = {entity.target for entity in hub.settings.entities.values()}
     for name in hub.sources:
-        if name not in hub.targets and not routed & {name, ""}:
+        if name not in books and not routed & {name, ""}:
             message = f"no route names {name}: everything it tells would become a case"
             yield Finding(Severity.ERROR, "route.missing", message, f'Add [[routes]] with connection = "{name}" and its entity')
     for key in sorted(rules.mappings, key=lambda key: (key.kind, key.entity, key.key)):

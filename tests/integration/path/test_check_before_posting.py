@@ -135,3 +135,14 @@ async def test_a_source_without_a_route_is_named(idle: House) -> None:
     found = await checked(idle, change)
     assert [one.finding.code for one in found] == ["route.missing"]
     assert "stripe_jp" in found[0].finding.message
+
+
+async def test_an_inbox_without_a_route_is_named_though_its_kind_could_be_books(idle: House, tmp_path: Path) -> None:
+    def change(values: dict[str, Any]) -> None:
+        (tmp_path / "in").mkdir()
+        folders = {"inbox": str(tmp_path / "in"), "outbox": str(tmp_path / "out")}
+        values["connections"]["legacy"] = {"connector": "files", "namespace": "legacy", **folders}
+
+    found = await checked(idle, change)
+    assert [one.finding.code for one in found] == ["route.missing"]
+    assert "no route names legacy" in found[0].finding.message
