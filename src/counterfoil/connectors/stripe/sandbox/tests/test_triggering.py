@@ -33,7 +33,7 @@ async def test_the_control_interface_lists_and_plays_them_and_names_what_is_near
 
     try:
         async with aiohttp.ClientSession() as session:
-            assert (await ask("GET"))[1]["triggers"] == EVENTS
+            assert (await ask("GET"))[1]["triggers"] == ["invoice.paid", *(name for name in EVENTS if name != "invoice.paid")]
             status, said = await ask("POST", {"event": "invoice.paid"})
             assert (status, said["event"], said["made"]["invoice"][:3]) == (200, "invoice.paid", "in_")
             assert "there is invoice.paid" in (await ask("POST", {"event": "invoice.payd"}))[1]["error"]
