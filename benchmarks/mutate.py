@@ -8,7 +8,8 @@ The files under version control are copied into a temporary folder, with a TMPDI
 of its own with the tests that reach its function, the quickest first. ``core/finance`` and ``core/policies`` are tried whole, by the
 tests of ``tests/core`` that play examples: the laws over generated stories take far longer, and what only they notice has survived here.
 Of ``delivery``, whose tests need a database, a seeded sample is tried. Prints for each module how many mutants there were and what became
-of them, the surviving rate, and the survivors as diffs. Ends with status 1 if more than 5 % survived.
+of them, the surviving rate, and the survivors as diffs. Ends with status 1 if more than 5 % survived. Asked to end
+(Ctrl-C, SIGTERM, SIGHUP), it stops mutmut and its children first and removes the folder.
 
 The rate is (survived + without a test + unclear) / counted. A mutant that hangs until it is stopped is a killed one, told by itself.
 Not counted: mutants that change nothing but wording, and declared equivalents (``benchmarks/mutants.py``). mutmut makes no mutants of
@@ -27,10 +28,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from benchmarks.measuring import report
 from benchmarks.mutants import Change, Mutant, Verdict, equivalents, mutants_of
@@ -50,6 +53,7 @@ NAMELESS = "*__mutmut_none"
 """A name no mutant has. Asked for it, mutmut makes all mutants, runs the tests once to see which reach what, and stops."""
 REPORT_EVERY_S = 60
 END_TIMEOUT_S = 30
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ pytest_add_cli_args = {arguments}
 
 @contextlib.contextmanager
 def copy(part: Part) -> Iterator[Path]:
-    """Give a temporary copy of the files under version control, configured for a part; it is removed afterwards."""
+    """Give a temporary copy of the files under version control, configured for a part; it is removed once nothing runs in it."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     with tempfile.TemporaryDirectory(prefix="counterfoil-mutate-", ignore_cleanup_errors=True) as directory:
         folder = Path(directory, "tree")
@@ -99,7 +103,23 @@ def copy(part: Part) -> Iterator[Path]:
         Path(directory, "tmp").mkdir()
         # The database's server does not run as root; whom it runs as must be able to reach the folder of its files.
         Path(directory).chmod(0o755)
-        yield folder
+        try:
+            yield folder
+        finally:
+            until = time.monotonic() + END_TIMEOUT_S
+            while servers(Path(directory)) and time.monotonic() < until:
+                time.sleep(0.05)
+
+
+def servers(directory: Path) -> list[int]:
+    """Return the process ids of the databases of a copy's tests that still run: they are of no group of ours, and end without users."""
+    running = []
+    for file in directory.glob("tmp/**/postmaster.pid"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int(file.read_text(encoding="utf-8").splitlines()[0])
+            os.kill(pid, 0)
+            running.append(pid)
+    return running
 
 
 def mutmut(folder: Path, names: Sequence[str], processes: int) -> tuple[int, str]:
@@ -201,8 +221,22 @@ def tell(mutants: Sequence[Mutant], declared: dict[Change, str]) -> float:
     return rate
 
 
+def end_tidily() -> None:
+    """Have every signal that asks for the end unwind the program, so that nothing it began outlives it. One that is ignored stays so."""
+    for number in END_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    for one in END_SIGNALS:
+        signal.signal(one, signal.SIG_IGN)  # asked twice, by a terminal and by make, it tidies up all the same
+    raise SystemExit(128 + number)
+
+
 def main() -> int:
     """Run the parts and tell."""
+    end_tidily()
     parser = argparse.ArgumentParser(prog="mutate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[part.folder for part in PARTS], metavar="FOLDER", help="e.g. core/policies/refunds")
     parser.add_argument("--sample", type=int, help="how many mutants of each part are tried; by default all of core, 150 of delivery")
