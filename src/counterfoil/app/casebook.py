@@ -21,7 +21,10 @@ from counterfoil.store.cases import HeldSubject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn
-from counterfoil.store.work import BOOKS, DELIVER
+from counterfoil.store.work import BOOKS, DELIVER, NORMALIZE
+
+_LABELED = (BOOKS, NORMALIZE)
+"""Stages whose records have the key of their object as a label, where one is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ async def _subjects(conn: Conn, held: Sequence[HeldSubject]) -> dict[str, Object
     found |= {
         one.subject.subject: _ref(one.subject.label)
         for one in held
-        if one.subject.stage == BOOKS and one.subject.label.partition("/")[0] in of_an_object
+        if one.subject.stage in _LABELED and one.subject.label.partition("/")[0] in of_an_object
     }
     return found | await outbox_due.subject_of(conn, [one.subject.subject for one in held if one.subject.stage == DELIVER])
 

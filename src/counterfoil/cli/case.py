@@ -149,7 +149,7 @@ def _show_records(records: Sequence[Record], case: Case) -> None:
         words_of_its_own = one.held.subject.detail if one.held.subject.detail not in case.cause else ""
         for text in (words_of_its_own, *one.links):
             if text:
-                data.print(f"{one.source_number or one.source_id}: {text}", markup=False, soft_wrap=True)
+                data.print(f"{one.source_number or one.source_id or one.held.subject.label}: {text}", markup=False, soft_wrap=True)
 
 
 def _record(one: Record) -> dict[str, object]:

@@ -82,6 +82,7 @@ async def keep(conn: Conn, cipher: Cipher, arm: Arm, incoming: Sequence[Incoming
             label=one.dedupe_key,
             connection=one.connection,
             detail=f"{one.place}: {one.parked}" if one.place else "",
+            alone=f"{one.connection} delivered what this connection does not process: {one.parked} ({one.place})" if one.place else "",
         )
         for one, receipt_id in zip(incoming, appended.ids, strict=True)
         if one.parked and receipt_id is not None

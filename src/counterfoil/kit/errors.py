@@ -45,7 +45,9 @@ class RejectedError(HubError):
     """Open a case for this record and go on with the rest. ``case_class`` is one of the exception classes of the domain.
 
     ``cause``: in words, what this record has in common with others that are wrong alike: they share one case; empty: a case of its own.
-    ``remedy``: what to do, where that is not to correct the record and retry. ``money``: what the record is about, if it can be read.
+    ``remedy``: what to do, where that is not to correct the record and retry. ``money``: what the record is about, if it can be told.
+    ``concerns``: the object (``kind/id``) whose money that is. ``object_key``: the object the record tells of; whatever waits for that one
+    waits for the same cause.
     """
 
     def __init__(
@@ -57,12 +59,16 @@ class RejectedError(HubError):
         cause: str = "",
         remedy: str = "",
         money: Money | None = None,
+        concerns: str = "",
+        object_key: str = "",
     ) -> None:
         super().__init__(message, code=code)
         self.case_class = case_class
         self.cause = cause
         self.remedy = remedy
         self.money = money
+        self.concerns = concerns
+        self.object_key = object_key
 
 
 class DriftError(RejectedError):

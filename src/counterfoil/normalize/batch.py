@@ -153,7 +153,10 @@ def _postpone(result: Normalized, receipt: Receipt, error: HubError, now: dateti
 
 def _case(receipt: Receipt, error: RejectedError, now: datetime) -> cases.Opening:
     is_drift = isinstance(error, DriftError)
-    shared = f"{receipt.kind}|{error.cause}" if error.cause else receipt.dedupe_key
+    told_of = error.object_key or asked_for(receipt)
+    # By the kind of object, not of delivery: what an event tells, a poll lists and the hub asks for may be one object, wrong in one way.
+    kind = (error.concerns or told_of).partition("/")[0] or receipt.kind
+    shared = f"{kind}|{error.cause}" if error.cause else told_of or receipt.dedupe_key
     cause = error.drift_key if isinstance(error, DriftError) else shared
     next_step = (
         "Teach the connector this value in a release; then retry this case: all deliveries kept with it are normalized again."
@@ -169,11 +172,18 @@ def _case(receipt: Receipt, error: RejectedError, now: datetime) -> cases.Openin
         next_step=next_step,
         stage="normalize",
         subject=str(receipt.id),
-        label=receipt.dedupe_key,
+        label=told_of or receipt.dedupe_key,
         connection=receipt.connection,
         money=error.money,
+        concerns=error.concerns or told_of,
         detail=str(error) if error.cause else "",
+        alone=f"{receipt.kind} from {receipt.connection}: {error}",
     )
+
+
+def asked_for(receipt: Receipt) -> str:
+    """Return the key of the object a receipt was to bring because something waits for it; empty for a delivery."""
+    return receipt.body.decode() if receipt.kind == WANTED else ""
 
 
 def _damage_case(receipt: Receipt, damage: StoreError, now: datetime) -> cases.Opening:
@@ -194,14 +204,14 @@ def _damage_case(receipt: Receipt, damage: StoreError, now: datetime) -> cases.O
 def _poisoned_case(receipt: Receipt, now: datetime) -> cases.Opening:
     return opening(
         now=now,
-        fingerprint=f"normalize.poisoned|{receipt.connection}|{receipt.dedupe_key}",
+        fingerprint=f"normalize.poisoned|{receipt.connection}|{asked_for(receipt) or receipt.dedupe_key}",
         case_class="schema_drift",
         code="normalize.poisoned",
         cause=f"{receipt.kind} from {receipt.connection}: the worker died or failed {TRIES_MAX} times with it in hand",
         next_step="Look in the worker's log for what it died of (often memory); mend that, then retry this case.",
         stage="normalize",
         subject=str(receipt.id),
-        label=receipt.dedupe_key,
+        label=asked_for(receipt) or receipt.dedupe_key,
         connection=receipt.connection,
     )
 

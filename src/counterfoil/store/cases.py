@@ -45,7 +45,8 @@ class CaseSubject:
 class Opening:
     """A reason to open a case, or to add to the open one of the same fingerprint.
 
-    ``cause`` and ``next_step`` are plain language; ``releases_on``: a mapping's wait key or an object's key whose arrival retries it.
+    ``cause`` and ``next_step`` are plain language; ``alone``: the cause while this is the only record, with what is of it alone (a line of
+    a file); empty: the same. ``releases_on``: a mapping's wait key or an object's key whose arrival retries it.
     """
 
     fingerprint: str
@@ -60,6 +61,7 @@ class Opening:
     entity: str = ""
     connection: str = ""
     releases_on: str = ""
+    alone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +148,14 @@ _OPEN = """
 with given as (
     select distinct on (fingerprint) * from unnest(%(fingerprint)s::text[], %(case_class)s::text[], %(code)s::text[], %(cause)s::text[],
         %(next_step)s::text[], %(owner)s::text[], %(impact)s::text[], %(due_at)s::timestamptz[], %(entity)s::text[], %(connection)s::text[],
-        %(releases_on)s::text[], %(currency)s::text[]) with ordinality
-        as t(fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency, place)
+        %(releases_on)s::text[], %(currency)s::text[], %(alone)s::text[]) with ordinality
+        as t(fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency, alone, place)
     order by fingerprint, place
 ), opened as (
     insert into "case" (fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency,
         opened_at, count)
-    select fingerprint, class, code, cause, next_step, owner, impact, due_at, entity, connection, releases_on, currency, %(now)s, 0
+    select fingerprint, class, code, coalesce(nullif(alone, ''), cause), next_step, owner, impact, due_at, entity, connection,
+        releases_on, currency, %(now)s, 0
     from given order by fingerprint
     on conflict (fingerprint) where state = 'open' do update set due_at = least("case".due_at, excluded.due_at)
     returning id, fingerprint, code, (xmax = 0) as is_new
@@ -172,9 +175,13 @@ on conflict (case_id, stage, subject) do update set released_at = null, detail =
 returning case_id, (xmax = 0) as is_new
 """
 _COUNT = """
-update "case" c set count = c.count + n.count
-from (select t.id, count(*) as count from unnest(%(id)s::int8[]) as t(id) group by t.id) n where c.id = n.id
+update "case" c set count = c.count + n.count, cause = case when n.shared <> '' and c.count + n.count > 1 then n.shared else c.cause end
+from (
+    select t.id, count(*) as count, max(t.shared) as shared from unnest(%(id)s::int8[], %(shared)s::text[]) as t(id, shared) group by t.id
+) n
+where c.id = n.id
 """
+"""A case of several records tells what they have in common."""
 
 
 async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) -> dict[str, int]:
@@ -183,6 +190,7 @@ async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) 
         return {}
     names = (
         "fingerprint", "case_class", "code", "cause", "next_step", "owner", "impact", "due_at", "entity", "connection", "releases_on",
+        "alone",
     )  # fmt: skip
     given = columns(openings, names) | {"currency": [one.subject.currency for one in openings], "now": now}
     ids = {fingerprint: id for id, fingerprint in await (await conn.execute(_OPEN, given)).fetchall()}
@@ -190,7 +198,8 @@ async def open_or_count(conn: Conn, openings: Sequence[Opening], now: datetime) 
     rows = await (await conn.execute(_HOLD, held | {"case_id": [ids[one.fingerprint] for one in openings], "now": now})).fetchall()
     new = [case_id for case_id, is_new in rows if is_new]
     if new:
-        await conn.execute(_COUNT, {"id": new})
+        shared = {ids[one.fingerprint]: one.cause for one in openings if one.alone}
+        await conn.execute(_COUNT, {"id": new, "shared": [shared.get(id, "") for id in new]})
     return ids
 
 

@@ -27,6 +27,7 @@ def opening(
     releases_on: str = "",
     concerns: str = "",
     detail: str = "",
+    alone: str = "",
 ) -> Opening:
     """Return the opening for one record; see :class:`counterfoil.store.cases.Opening`."""
     handling = handling_of(case_class)
@@ -45,4 +46,5 @@ def opening(
         entity=entity,
         connection=connection,
         releases_on=releases_on,
+        alone=alone,
     )

@@ -37,8 +37,16 @@ class Missing:
     is_old: bool
 
 
-_MISSING = """
-with needed as materialized (select distinct target, key from command_need),
+_TOLD = """
+    select s.subject as key from case_subject s join "case" k on k.id = s.case_id
+    where s.stage = 'decide' and s.released_at is null and k.state = 'open'
+    union all
+    select s.label from case_subject s join "case" k on k.id = s.case_id
+    where s.stage = 'normalize' and s.released_at is null and k.state = 'open'
+"""
+"""The objects that stand still themselves for an open case: what waits for one of them has that case, and is no second one."""
+_MISSING = f"""
+with told as materialized ({_TOLD}), needed as materialized (select distinct target, key from command_need),
 missing as (
     select n.target, n.key from needed n
     where exists (select from command_need d join command c on c.created_at = d.created_at and c.id = d.command_id and c.state = 'waiting'
@@ -50,6 +58,7 @@ missing as (
     and not exists (select from agenda a where a.kind = split_part(n.key, '/', 1) and a.id = substr(n.key, strpos(n.key, '/') + 1))
     and not exists (select from wait w
         where w.subject_kind = split_part(n.key, '/', 1) and w.subject_id = substr(n.key, strpos(n.key, '/') + 1))
+    and not exists (select from told t where t.key = n.key)
     order by 1, 2 limit %(limit)s
 ), forgotten as (
     delete from missing_key k where not exists (select from missing m where m.target = k.target and m.key = k.key)
@@ -113,7 +122,8 @@ class Overdue:
     subjects: tuple[CaseSubject, ...]
 
 
-_OVERDUE = """
+_OVERDUE = f"""
+with told as materialized ({_TOLD})
 select w.key, w.since, w.subject_kind || '/' || w.subject_id, o.total_minor, coalesce(o.currency, '')
 from wait w left join object o on o.kind = w.subject_kind and o.id = w.subject_id
 where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
@@ -124,6 +134,7 @@ where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
         where s.stage = 'decide' and s.subject = w.subject_kind || '/' || w.subject_id and s.released_at is null
             and c.state = 'open' and c.releases_on like 'customer/%%'
     )
+    and not exists (select from told t where t.key = w.key)
 order by w.key, w.since limit %(rows)s
 """
 
@@ -152,8 +163,9 @@ async def ask_again(conn: Conn, keys: Sequence[str]) -> None:
 
 
 async def still_waited(conn: Conn, keys: Sequence[str]) -> set[str]:
-    """Return which of the keys a subject still waits for."""
-    rows = await (await conn.execute("select distinct key from wait where key = any(%s)", (list(keys),))).fetchall()
+    """Return which of the keys a subject still waits for without another case that says why."""
+    statement = f"select distinct key from wait where key = any(%s) except ({_TOLD})"
+    rows = await (await conn.execute(statement, (list(keys),))).fetchall()
     return {row[0] for row in rows}
 
 

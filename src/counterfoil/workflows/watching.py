@@ -101,7 +101,13 @@ class Watcher:
         await _close_others(conn, "work.rules_differ", {one.rules for one in found}, now, "no worker waits with these rules any more")
 
 
-async def _close_others(conn: Conn, code: str, standing: set[str], now: datetime, reason: str = "what was waited for has come") -> None:
+async def _close_others(
+    conn: Conn,
+    code: str,
+    standing: set[str],
+    now: datetime,
+    reason: str = "what was waited for has come, or has a case of its own",
+) -> None:
     """Close the open cases of a code whose cause stands no longer."""
     gone = [one for one in await case_closing.open_fingerprints(conn, code) if one.partition("|")[2] not in standing]
     await case_closing.resolve(conn, gone, reason, now)

@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.core.builders import ANN, PRO, invoice, payment, usd
+from tests.core.builders import ANN, PRO, invoice, payment, refund, usd
 from tests.integration.waiting.office import Office
 
 from counterfoil.core.canonical.entities import Customer
 from counterfoil.core.canonical.events import ref_of
+from counterfoil.kit.errors import RejectedError
+from counterfoil.normalize.batch import Normalized, _park
+from counterfoil.normalize.writing import Writer
 from counterfoil.store import case_work, cases, outbox, receipts, work
 from counterfoil.store.cases import CaseState
 from counterfoil.store.cipher import Cipher
@@ -161,6 +164,60 @@ async def test_a_payment_whose_settlement_never_comes_is_a_case(pool: Pool, ciph
     await office.tell(PAID)
     await watch(office)
     assert await office.cases() == []
+
+
+async def test_what_waits_for_an_invoice_that_does_not_add_up_has_the_case_of_that_invoice(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, PRO, replace(BILL, total=usd(10001)), PAID)  # its line says 100.00
+    await office.take_all()
+    office.later(hours=2)
+    await watch(office)  # the payment's match needs the invoice
+    assert await told(office) == [("decide.parts_differ|invoice/stripe:in_1", 10001, "finance", 1)]
+    await office.tell(replace(BILL, attempt_count=1))
+    await office.take_all()
+    await watch(office)
+    assert (await office.cases(), [state for _, _, state in await office.states("allocate")]) == ([], ["done"])
+
+
+async def test_what_waits_for_a_payment_that_cannot_be_read_has_the_case_of_that_payment(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, PRO, BILL, refund(usd(2000), payment_id=PAID.id))
+    office.later(hours=2)
+    error = RejectedError("unreadable", code="stripe.x", money=usd(10000), object_key=ref_of(PAID).key)
+    await park(office, error, "ev_p1", "ev_p2")  # an event, and the hub's own question
+    await watch(office)
+    [case] = await office.cases()
+    assert (case.code, case.count, case.money_minor) == ("stripe.x", 2, 10000)
+    await office.tell(PAID)
+    async with pool.connection() as conn, conn.transaction():
+        await case_work.waive(conn, case.id, "olga", "it came otherwise", office.clock.now())
+    await office.take_all()
+    await watch(office)
+    assert [case.code for case in await office.cases()] == ["decide.refund_without_credit_note"]  # by now the payment is known
+
+
+async def test_what_is_waited_for_and_then_cannot_be_read_is_one_case(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, PRO, BILL, refund(usd(2000), payment_id=PAID.id))
+    office.later(hours=2)
+    await watch(office)
+    assert [case.code for case in await office.cases()] == ["waits.overdue"]
+    await park(office, RejectedError("unreadable", code="stripe.x", money=usd(10000), object_key=ref_of(PAID).key), "ev_p1")
+    await watch(office)
+    assert [case.code for case in await office.cases()] == ["stripe.x"]
+
+
+async def park(office: Office, error: RejectedError, *keys: str) -> None:
+    """Have deliveries come that cannot be read."""
+    now = office.clock.now()
+    async with office.pool.connection() as conn, conn.transaction():
+        coming = [Incoming("stripe", key, "o", "told", b"{}", now) for key in keys]
+        appended = await receipts.append(conn, office.cipher, coming, now)
+        kept = await receipts.read(conn, office.cipher, [id for id in appended.ids if id is not None])
+    result = Normalized()
+    for receipt in kept:
+        _park(result, receipt, error, now)
+    await Writer(office.pool, office.cipher, office.arm).write(result, now)
 
 
 async def test_work_of_a_connection_that_is_not_configured_is_a_case_until_it_is_back(pool: Pool, cipher: Cipher) -> None:

@@ -105,7 +105,12 @@ def journal_entry(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventTyp
         lines.append(e.OpeningEntryLine(r.required("account"), debit - credit, r.text("line_description"), r.ref("customer_id")))
     difference = sum(line.amount.minor for line in lines)
     if difference:
-        raise row.refuse("debit", f"debits and credits of the entry differ by {Money(difference, currency)}", case_class="amount_mismatch")
+        raise row.refuse(
+            "debit",
+            f"debits and credits of the entry differ by {Money(difference, currency)}",
+            case_class="amount_mismatch",
+            shared="debits and credits of the entry differ",
+        )
     found = e.ImportedEntry(row.own_id(), row.required("entity"), row.day("effective_on"), tuple(lines), row.text("description"))
     return EventType.ENTRY_IMPORTED, row.instant("effective_on"), found
 
@@ -148,6 +153,12 @@ def _checked_total(row: Row, lines: Sequence[e.InvoiceLine], currency: str) -> M
     exclusive = sum(tax.amount.minor for line in lines for tax in line.taxes if not tax.is_inclusive)
     computed = Money(sum(line.amount.minor - line.discount.minor for line in lines) + exclusive, currency)
     if computed != total:
-        words = f"says {total}, but the lines of this document sum to {computed}; rows of one document must follow each other"
-        raise row.refuse("total", words, code="files.total", case_class="amount_mismatch")
+        rule = "rows of one document must follow each other"
+        raise row.refuse(
+            "total",
+            f"says {total}, but the lines of this document sum to {computed}; {rule}",
+            code="files.total",
+            case_class="amount_mismatch",
+            shared=f"is not what the lines of the document sum to; {rule}",
+        )
     return total

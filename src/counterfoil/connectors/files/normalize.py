@@ -15,6 +15,7 @@ from counterfoil.connectors.files.row import Row
 from counterfoil.connectors.files.wire import Document, from_micros, to_micros
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.connector import Delivery, Normalized
 from counterfoil.kit.errors import DriftError, RejectedError
@@ -37,8 +38,12 @@ def normalize(settings: FilesConfig, delivery: Delivery) -> Normalized:
         raise DriftError(f"{document.file}: no layout {delivery.kind!r}", code="files.layout", drift_key=f"layout/{delivery.kind[:40]}")
     zone = _zone(settings.time_zone)
     rows = [Row(document.file, row.line, row.values, settings.namespace, zone) for row in document.rows]
-    event_type, occurred_at, entity = build(rows, modified_at)
-    changed_at = rows[0].instant_or_none("updated_at") or modified_at
+    try:
+        event_type, occurred_at, entity = build(rows, modified_at)
+        changed_at = rows[0].instant_or_none("updated_at") or modified_at
+    except RejectedError as error:
+        error.object_key = ObjectRef(_KINDS[document.layout], f"{settings.namespace}:{rows[0].text('id')}").key
+        raise
     return (Fact(event_type, occurred_at, to_micros(changed_at), entity, correlation_id=_process_of(entity)),)
 
 
@@ -168,3 +173,13 @@ _BUILD: dict[str, Build] = {
     "refunds": _refund,
     "journal_entries": documents.journal_entry,
 }
+_KINDS = {
+    "customers": ObjectKind.CUSTOMER,
+    "products": ObjectKind.PRODUCT,
+    "invoices": ObjectKind.INVOICE,
+    "credit_notes": ObjectKind.CREDIT_NOTE,
+    "payments": ObjectKind.PAYMENT,
+    "refunds": ObjectKind.REFUND,
+    "journal_entries": ObjectKind.JOURNAL_ENTRY,
+}
+"""What a file of each layout tells of."""

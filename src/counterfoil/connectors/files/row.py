@@ -35,13 +35,18 @@ class Row:
     namespace: str
     zone: ZoneInfo
 
-    def refuse(self, column: str, words: str, *, code: str = "files.value", case_class: str = "missing_mandatory_field") -> RejectedError:
-        """Return the error that says what is wrong with a column of this row. Rows of a file that are wrong alike share a case."""
+    def refuse(
+        self, column: str, words: str, *, code: str = "files.value", case_class: str = "missing_mandatory_field", shared: str = ""
+    ) -> RejectedError:
+        """Return the error that says what is wrong with a column of this row. Rows of a file that are wrong alike share a case.
+
+        ``shared``: the words without what is of this row alone, where they hold such.
+        """
         return RejectedError(
             f"{self.file} line {self.line}, {column}: {words}",
             code=code,
             case_class=case_class,
-            cause=f"{self.file}, {column}: {words}",
+            cause=f"{self.file}, {column}: {shared or words}",
             remedy=REMEDY,
             money=self.money(),
         )

@@ -19,6 +19,7 @@ from counterfoil.kit.errors import RejectedError
 
 from . import balance, catalog, charge, credit_note, customer, dispute, events, invoice, payout, refund, subscription
 from .amounts import rejected
+from .concerned import concerning
 from .reading import Gone, Notice, Told, decode, drift
 
 _EVENT = msgspec.json.Decoder(Event)
@@ -78,13 +79,16 @@ def normalize(settings: StripeConfig, delivery: Delivery, fetched: Mapping[str, 
 
     Raises RejectedError (a value that cannot be read) and DriftError (an event type, API version or state without a map), nothing else.
     """
-    object_, rule = _classified(delivery)
-    if rule:
-        return Ignored(rule)
     try:
+        object_, rule = _classified(delivery)
+        if rule:
+            return Ignored(rule)
         return OBJECTS[object_].facts(Told(_notice(delivery, object_), settings, fetched))
     except Gone:
         return Ignored("object_gone")
+    except RejectedError as error:
+        concerning(error, delivery.body)
+        raise
 
 
 def _classified(delivery: Delivery) -> tuple[str, str]:

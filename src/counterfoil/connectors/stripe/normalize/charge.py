@@ -11,8 +11,10 @@ from counterfoil.connectors.stripe.wire.money import BalanceTransaction, Charge,
 from counterfoil.core.canonical.entities import Application, Payment, PaymentState, Refund, RefundState, Settlement
 from counterfoil.core.canonical.events import EventType, Fact
 from counterfoil.kit.connector import Ignored, Normalized
+from counterfoil.kit.errors import RejectedError
 
 from .amounts import finite, instant, money, optional_instant, rejected
+from .concerned import of_charge
 from .reading import Notice, State, Told, decode, gone, look_up
 
 _CHARGE = msgspec.json.Decoder(Charge)
@@ -80,11 +82,15 @@ def charges_together(told: Told, kind: str, object_id: str) -> tuple[Fact, ...]:
 
 def facts_of(told: Told, charge: Charge, state: State, *, is_main: bool) -> tuple[Fact, ...]:
     """Return one charge's payment, and the return of the money where it failed after it had moved."""
-    payment = payment_of(charge)
+    try:
+        payment = payment_of(charge)
+        returned = failure_of(charge, payment)
+    except RejectedError as error:
+        of_charge(error, charge.id, charge.amount, charge.currency)
+        raise
     correlation = payment.applications[0].invoice_id if payment.applications else payment.id
     tell = told.fact if is_main else told.side_fact
     found = [tell(TYPES[payment.state], payment, state, payment.occurred_at, correlation)]
-    returned = failure_of(charge, payment)
     if returned is not None:
         found.append(told.side_fact(EventType.REFUND_SUCCEEDED, returned, state, returned.occurred_at, correlation))
     return tuple(found)

@@ -132,7 +132,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         words = f"a Stripe object has another shape than any known version: {error}"
-        raise RejectedError(words, code="stripe.payload_invalid", case_class="schema_drift", cause=words) from error
+        # The same fault of an object that stands alone or is put together with others by fetching.
+        cause = words.replace("`$.data[...]", "`$")
+        raise RejectedError(words, code="stripe.payload_invalid", case_class="schema_drift", cause=cause) from error
 
 
 def look_up(table: Mapping[str, T], value: str | None, what: str) -> T:
