@@ -105,9 +105,8 @@ def money_of(arguments: Arguments | None) -> Money | None:
             return abs(amount)
         case PostEntry(lines=lines):
             currency = lines[0].amount.currency if lines else ""
-            return Money(sum(line.amount.minor for line in lines if line.amount.minor > 0 and line.amount.currency == currency), currency)
-        case _:
-            return None
+            return Money(sum(max(0, line.amount.minor) for line in lines if line.amount.currency == currency), currency)
+    return None
 
 
 def shape(words: str, own: Iterable[str] = ()) -> str:
@@ -121,7 +120,7 @@ def shape(words: str, own: Iterable[str] = ()) -> str:
 
 def _own(row: CommandRow, outcome: Outcome, arguments: Arguments | None) -> tuple[str, ...]:
     subject = row.subject.id
-    number = arguments.number if isinstance(arguments, PostDocument) else ""
+    numbers = (arguments.number,) if isinstance(arguments, PostDocument) else ()
     pair = (arguments.debit, arguments.credit) if isinstance(arguments, Allocate) else ()
-    names = (row.external_key, row.subject.key, subject, subject.rpartition(":")[2], row.produces, number, *pair, *row.needs)
+    names = (row.external_key, row.subject.key, subject, subject.rpartition(":")[2], row.produces, *numbers, *pair, *row.needs)
     return (*names, outcome.external_id, outcome.external_name)

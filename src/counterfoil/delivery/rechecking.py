@@ -190,8 +190,7 @@ class Rechecker:
             await attempts.record(conn, [_attempt_of(batch, pairs, now)])
             await self._give_up(conn, stuck, now)
             await cases.release_subjects(conn, RECHECK, [one.command_id for one in through], now)
-            opened = [key for key in (opened_by(row) for row, _ in done) if key]
-            touched += await case_work.release_on(conn, opened, now) if opened else []
+            touched += await case_work.release_on(conn, [key for key in (opened_by(row) for row, _ in done) if key], now)
             await self.arm(conn, touched)
         log.info(
             "sent again what a late write may have undone", target=batch.target, batch_key=batch.batch_key, size=len(pairs), done=len(done)

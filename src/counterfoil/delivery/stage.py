@@ -249,13 +249,13 @@ class Deliverer:
     async def _park(self, flow: _Flow, rows: Sequence[CommandRow]) -> None:
         """Park commands that workers died of, with a case."""
         now = self.clock.now()
-        ends = [poisoned_end(row) for row in rows]
+        ends = {row.id: poisoned_end(row) for row in rows}
         known = await about(self.pool, self.cipher, rows)
         async with self.pool.connection() as conn, conn.transaction():
-            settled = await outbox.settle(conn, ends, now)
-            mine = [(row, end) for row, end in zip(rows, ends, strict=True) if end.id in settled.changed]
+            settled = await outbox.settle(conn, list(ends.values()), now)
+            mine = [row for row in rows if row.id in settled.changed]
             again = await self.rechecker.note(conn, flow.link, _doubtful(rows))
-            await cases.open_or_count(conn, [case_of(row, poisoned(row), end, now, known.get(row.id)) for row, end in mine], now)
+            await cases.open_or_count(conn, [case_of(row, poisoned(row), ends[row.id], now, known.get(row.id)) for row in mine], now)
             await self.arm(conn, [*settled.touched, *again])
         log.error("commands parked: workers ended with them in hand", target=flow.target, batch_key=flow.batch_key, size=len(rows))
 
@@ -311,16 +311,17 @@ class Deliverer:
         pairs = [(row, by_id.get(row.id) or unanswered(row)) for row in batch.rows]
         known = await about(self.pool, self.cipher, [row for row, outcome in pairs if outcome.message])
         pairs = [(row, discreet(outcome, known[row.id]) if row.id in known else outcome) for row, outcome in pairs]
-        ends = [end_of(row, outcome, now) for row, outcome in pairs]
+        tried = [(row, outcome, end_of(row, outcome, now)) for row, outcome in pairs]
+        ends = [end for _, _, end in tried]
         async with self.pool.connection() as conn, conn.transaction():
-            gone = {key for (row, outcome), end in zip(pairs, ends, strict=True) for key in gone_of(row, outcome, end)}
-            lost = await producers.lose(conn, batch.target, gone, now) if gone else []
+            gone = {key for one in tried for key in gone_of(*one)}
+            lost = await producers.lose(conn, batch.target, gone, now)
             settled = await outbox.settle(conn, ends, now)
-            doubtful = [row for row, end in zip(batch.rows, ends, strict=True) if has_doubts or end.status in IN_DOUBT]
+            doubtful = [row for row, _, end in tried if has_doubts or end.status in IN_DOUBT]
             again = await self.rechecker.note(conn, link, doubtful)
             await attempts.record(conn, [attempt_of(batch, ends, now)])
             # What another worker has taken up since is that one's to report; only news of something done is always true.
-            mine = [(row, outcome, end) for (row, outcome), end in zip(pairs, ends, strict=True) if end.id in settled.changed]
+            mine = [(row, outcome, end) for row, outcome, end in tried if end.id in settled.changed]
             stuck = (EndStatus.REFUSED, EndStatus.GIVEN_UP)
             openings = [case_of(row, outcome, end, now, known.get(row.id)) for row, outcome, end in mine if end.status in stuck]
             opened = await cases.open_or_count(conn, openings, now)

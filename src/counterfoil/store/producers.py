@@ -29,6 +29,8 @@ async def lose(conn: Conn, target: str, keys: Iterable[str], now: datetime) -> l
     subjects to the agenda afterwards.
     """
     gone = sorted(set(keys))
+    if not gone:
+        return []
     await bindings.end(conn, target, gone, now)
     refs = [ref for ref in map(_ref, gone) if ref is not None]
     if not refs:

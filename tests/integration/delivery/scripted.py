@@ -101,6 +101,12 @@ class Books:
             raise error
 
 
+async def breaking(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Fail as a connector with a fault of its own does."""
+    del ctx, commands, bound
+    raise KeyError("x")
+
+
 @dataclass
 class Desk:
     """A deliverer and what tests do with it."""
@@ -178,3 +184,18 @@ class Desk:
                 return
             self.later(turn.wake_in_s or 0.0)
         raise AssertionError("the partition does not come to rest")
+
+
+@dataclass
+class Wary:
+    """The care of a partition whose workers died."""
+
+    limit: int | None = None
+    is_ending: bool = False
+    poison: frozenset[str] = frozenset()
+    held: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def hold(self, items: Sequence[str]) -> frozenset[str]:
+        """Keep what was held, and name the poison in it."""
+        self.held.append(tuple(items))
+        return self.poison & set(items)

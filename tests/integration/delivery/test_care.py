@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from tests.integration.delivery.scripted import START, Desk
+from tests.integration.delivery.scripted import START, Desk, Wary
 
 from counterfoil.core.canonical.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
@@ -21,20 +20,6 @@ from counterfoil.store.pool import Pool
 @pytest.fixture
 def desk(pool: Pool, cipher: Cipher) -> Desk:
     return Desk(pool, cipher)
-
-
-@dataclass
-class Wary:
-    """The care of a partition whose workers died."""
-
-    limit: int | None = None
-    is_ending: bool = False
-    poison: frozenset[str] = frozenset()
-    held: list[tuple[str, ...]] = field(default_factory=list)
-
-    async def hold(self, items: Sequence[str]) -> frozenset[str]:
-        self.held.append(tuple(items))
-        return self.poison & set(items)
 
 
 async def test_a_worker_taken_for_dead_after_its_intent_sends_nothing_and_another_resolves(desk: Desk) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from tests.integration.delivery.rows import DAY, NOW, bill, row
 
 from counterfoil.core.canonical.commands import (
     Account,
@@ -14,35 +16,19 @@ from counterfoil.core.canonical.commands import (
     Arguments,
     CommandKind,
     EntryLine,
-    PostDocument,
     PostEntry,
     PostPayment,
+    UpsertCustomer,
     UpsertProduct,
 )
+from counterfoil.core.canonical.entities import Customer
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
-from counterfoil.delivery.causes import About, case_of, money_of, shape
+from counterfoil.delivery.causes import About, arguments_of, case_of, discreet, money_of, shape
 from counterfoil.delivery.ends import broken
-from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.store.cases import CaseSubject, Opening
-from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-DAY = date(2026, 2, 1)
-
-
-def row(number: int, arguments: Arguments, kind: CommandKind = CommandKind.POST_INVOICE) -> CommandRow:
-    ref = ObjectRef(ObjectKind.INVOICE, f"stripe:in_{number}Xy")
-    key, digits = f"invoice_stripe.in_{number}Xy", f"{number:032x}"
-    return CommandRow(
-        digits, NOW, number, kind.value, "books", "DE", "DE", "", 10, ref, key, "", (), 0, CommandState.READY, None, None, 0, 0, False,
-        None, None, "", "", "", "", 0, "", "", encode(arguments),
-    )  # fmt: skip
-
-
-def bill(total: int) -> PostDocument:
-    return PostDocument("stripe:cus_1", "EUR", DAY, DAY, DAY, Money(total, "EUR"), Money(0, "EUR"), ())
+from counterfoil.store.outbox import CommandRow, End, EndStatus
 
 
 def case(one: CommandRow, message: str, about: About | None = None, *, cause: str = "", remedy: str = "") -> Opening:
@@ -122,6 +108,7 @@ LINE = EntryLine(Account(AccountRole.FEES), Money(300, "EUR"))
         (Allocate("invoice/a", "payment/b", Money(700, "EUR")), Money(700, "EUR")),
         (PostEntry(DAY, (LINE, replace(LINE, amount=Money(-400, "EUR")), replace(LINE, amount=Money(100, "EUR")))), Money(400, "EUR")),
         (PostEntry(DAY, (LINE, replace(LINE, amount=Money(900, "USD")))), Money(300, "EUR")),
+        (PostEntry(DAY, (LINE, replace(LINE, amount=Money(1, "EUR")))), Money(301, "EUR")),
         (UpsertProduct("stripe:p", "P"), None),
         (None, None),
     ],
@@ -158,3 +145,94 @@ def test_the_connectors_remedy_is_the_next_step() -> None:
 
 def test_shape_leaves_what_tells_causes_apart() -> None:
     assert shape("tax '15%' of  company 'My Company' is not there") == "tax '15%' of company 'My Company' is not there"
+
+
+@pytest.mark.parametrize("own", [("ab-1", "b-1"), ("b-1", "ab-1"), ("ab-1", "ab-")])
+def test_the_longest_of_a_records_own_names_is_taken_out_first(own: tuple[str, ...]) -> None:
+    assert shape("ab-1 is not there", own) == "* is not there"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"external_key": "alpha key"},
+        {"subject": ObjectRef(ObjectKind.CUSTOMER, "alpha key")},
+        {"subject": ObjectRef(ObjectKind.CUSTOMER, "files:DE:alpha key")},
+        {"produces": "alpha key"},
+        {"needs": ("customer/x", "alpha key")},
+    ],
+)
+def test_whatever_name_of_its_own_a_refusal_uses_it_is_the_same_cause(own: dict[str, Any]) -> None:
+    named = case(row(1, bill(100), **own), "alpha key is locked")
+    assert named.fingerprint == case(row(2, bill(100), external_key="other name"), "other name is locked").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (bill(100, "alpha key"), CommandKind.POST_INVOICE),
+        (Allocate("alpha key", "payment/b", Money(700, "EUR")), CommandKind.ALLOCATE),
+        (Allocate("invoice/a", "alpha key", Money(700, "EUR")), CommandKind.ALLOCATE),
+    ],
+)
+def test_a_documents_number_and_both_sides_of_a_match_are_names_of_its_own(arguments: Arguments, kind: CommandKind) -> None:
+    named = case(row(1, arguments, kind), "alpha key is locked")
+    assert named.fingerprint == case(row(2, bill(100), external_key="other name"), "other name is locked").fingerprint
+
+
+@pytest.mark.parametrize("name", ["external_id", "external_name"])
+def test_what_the_target_calls_a_record_is_a_name_of_its_own(name: str) -> None:
+    found = set()
+    for called in ("alpha key", "other name"):
+        names: dict[str, Any] = {name: called}
+        refused = Outcome(f"{1:032x}", OutcomeStatus.REFUSED, code="x", message=f"{called} is locked", **names)
+        found.add(case_of(row(1, bill(1)), refused, End(refused.command_id, NOW, EndStatus.REFUSED), NOW).fingerprint)
+    assert len(found) == 1
+
+
+def test_a_case_keeps_its_fingerprint_over_releases_so_that_an_open_one_is_found_again() -> None:
+    assert case(row(1, bill(100)), "The account is archived.").fingerprint == "odoo.refused|books|DE|5a8ad54dd6b27668"
+    product = row(1, UpsertProduct("stripe:p", "P"), CommandKind.UPSERT_PRODUCT, target="ledger", entity="US")
+    lost = Outcome(product.id, OutcomeStatus.UNKNOWN, about="rate/EUR")
+    given_up = case_of(product, lost, End(product.id, NOW, EndStatus.GIVEN_UP), NOW)
+    assert given_up.fingerprint == "deliver.unknown|ledger|US|2ef944f3c7fcec0b"
+
+
+def test_customers_products_and_postings_that_are_refused_alike_are_a_case_each() -> None:
+    customer = UpsertCustomer(Customer("stripe:cus_1", "Ann Ltd"))
+    found = [
+        case(row(1, bill(100)), "it is locked"),
+        case(row(1, UpsertProduct("stripe:p", "P"), CommandKind.UPSERT_PRODUCT), "it is locked"),
+        case(row(1, customer, CommandKind.UPSERT_CUSTOMER), "it is locked"),
+    ]
+    assert len({one.fingerprint for one in found}) == 3
+    assert [one.cause for one in found] == [
+        f"books does not take {what} of DE: it is locked" for what in ("postings", "products", "customers")
+    ]
+    assert [one.subject.money_minor for one in found] == [100, None, None]
+
+
+def test_only_a_match_is_tried_again_when_its_document_opens() -> None:
+    match = row(1, Allocate("invoice/stripe:in_1", "payment/b", Money(700, "EUR")), CommandKind.ALLOCATE)
+    assert case(match, "too little is open").releases_on == "open/invoice/stripe:in_1"
+    assert case(row(1, bill(100)), "no").releases_on == ""
+
+
+def test_a_posting_whose_arguments_cannot_be_read_is_a_case_without_money() -> None:
+    unreadable = replace(row(1, bill(100)), arguments=b"\x00")
+    assert arguments_of(unreadable) is None
+    assert case(unreadable, "no").subject.money_minor is None
+    assert arguments_of(row(1, bill(100))) == bill(100)
+
+
+def test_an_entry_without_lines_moves_nothing() -> None:
+    assert money_of(PostEntry(DAY, ())) == Money(0, "")
+
+
+def test_what_a_target_says_is_kept_without_what_it_says_of_a_person() -> None:
+    words = "Ann Ltd (ann@example.com) is archived"
+    said = Outcome("x", OutcomeStatus.REFUSED, "id", "name", "code", "class", words, 3.0, True, ("need",), "about", "do")
+    known = About((("Ann Ltd", "name"),), "invoice/stripe:in_1")
+    assert discreet(said, known) == replace(said, message="[name] ([e-mail]) is archived")
+    silent = replace(said, message="")
+    assert discreet(silent, known) is silent

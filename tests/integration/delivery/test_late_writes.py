@@ -8,15 +8,16 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+from tests.integration.delivery.late import LATE_S, NO_ANSWER, delay_next, newer_was_undone, noted, refusing, until_done, update
 from tests.integration.delivery.scripted import PARTITION, START, Desk
 
-from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Arguments, Command, Unmatch, UpsertProduct, pair_of
+from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Arguments, Command, Unmatch, pair_of
 from counterfoil.core.canonical.ids import external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.delivery.ends import ATTEMPTS_MAX
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import TransientError
 from counterfoil.store import case_work, outbox, rechecks
@@ -24,8 +25,6 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import DELIVER
 
-LATE_S = 130.0
-NO_ANSWER = TransientError("no answer within the time limit", code="http.timeout", is_outcome_unknown=True)
 AWAY = TransientError("no connection could be made", code="http.unreachable", is_unavailable=True)
 DEBIT, CREDIT = "invoice/stripe:in_1", "credit_note/stripe:cn_1"
 
@@ -33,52 +32,6 @@ DEBIT, CREDIT = "invoice/stripe:in_1", "credit_note/stripe:cn_1"
 @pytest.fixture
 def desk(pool: Pool, cipher: Cipher) -> Desk:
     return Desk(pool, cipher, overwrites=True, late_s=LATE_S)
-
-
-def delay_next(desk: Desk) -> None:
-    """Have the next sending get no answer, and be done only when it lands."""
-    left = [NO_ANSWER]
-    desk.books.delaying = lambda _call, _commands: left.pop() if left else None
-
-
-async def update(desk: Desk, number: int, name: str, key: str = "plan") -> None:
-    """Wish the next version of a record."""
-    await desk.wish(number, external_key=key, order_key=key, arguments=encode(UpsertProduct("p", name)))
-
-
-async def until_done(desk: Desk, *numbers: int) -> None:
-    """Take turns until commands are done, a second for each."""
-    for _ in range(20):
-        await desk.turn()
-        if set(await desk.states(*numbers)) == {"done"}:
-            return
-        desk.later(1)
-    raise AssertionError(await desk.states(*numbers))
-
-
-async def noted(desk: Desk) -> int:
-    async with desk.pool.connection() as conn:
-        row = await (await conn.execute("select count(*) from recheck")).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-async def refusing(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
-    """Refuse everything."""
-    del ctx, bound
-    words = "the record is locked"
-    return tuple(Outcome(one.id, OutcomeStatus.REFUSED, code="books.locked", message=words) for one in commands)
-
-
-async def newer_was_undone(desk: Desk) -> None:
-    """The first version got no answer, the second one is done, and then the first one comes."""
-    await update(desk, 1, "old")
-    delay_next(desk)
-    await until_done(desk, 1)
-    await update(desk, 2, "new")
-    await until_done(desk, 2)
-    assert desk.books.held == {"plan": "new"}
-    desk.books.land()
-    assert desk.books.held == {"plan": "old"}
 
 
 async def test_an_older_version_that_comes_after_a_newer_one_does_not_stand(desk: Desk) -> None:
