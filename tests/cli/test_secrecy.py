@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from counterfoil.app.hub import open_hub
+from counterfoil.app.notify_settings import holds_secret
 from counterfoil.app.settings import from_values, parse
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.http import is_plain_abroad
@@ -68,3 +69,29 @@ def test_secrets_that_stand_in_the_file_itself_are_known(monkeypatch: pytest.Mon
     monkeypatch.setenv("SHOP_KEY", "sk_test_1")
     connections = parse(ODOO.format(url="https://a") + STRIPE.format(url="https://b")).connections
     assert {name: one.in_clear for name, one in connections.items()} == {"books": ("api_key",), "shop": ("webhook_secrets",)}
+
+
+@pytest.mark.parametrize(
+    ("url", "is_secret"),
+    [
+        ("mailtos://olga:s3cret@smtp.example.com?to=books@example.com", True),
+        ("mailto://127.0.0.1:2525?from=hub@example.com&to=books@example.com", False),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#finance", True),
+        ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", True),
+        ("jsons://hooks.example.com/counterfoil/cases-of-today", False),
+        ("jsons://hooks.example.com/counterfoil?+X-Token=1", True),
+        ("jsons://hooks.example.com/8e1d5b2a-90c4-4c5e-9e3a-8d1f0b7a6c55", True),
+        ("json://olga@127.0.0.1:9000", False),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", True),
+        ("json://[::1", False),
+    ],
+)
+def test_an_address_of_notifications_with_a_password_or_token_in_it_is_known_as_a_secret(url: str, is_secret: bool) -> None:
+    assert holds_secret(url) is is_secret
+
+
+def test_check_warns_of_the_address_of_a_channel_that_stands_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ")
+    channel = '[[notify]]\nname = "{name}"\nurl = {url}\n'
+    text = channel.format(name="mail", url='"mailtos://olga:s3cret@smtp.example.com"') + channel.format(name="chat", url='{ env = "CHAT" }')
+    assert [(one.name, one.is_in_clear) for one in parse(text).notify] == [("mail", True), ("chat", False)]

@@ -142,3 +142,50 @@ def test_a_tax_key_that_can_never_match_is_not_set(program: Program) -> None:
     assert ended.code == 2
     assert "write '19|exclusive', or '19|inclusive' if it is" in " ".join(ended.err.split())
     assert program.run("map", "set", "tax", "de", "19|exclusive", "VAT 19").code == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("status",),
+        ("top", "--once"),
+        ("case", "list"),
+        ("trace", "in_1"),
+        ("map", "list"),
+        ("map", "set", "tax", "de", "19|exclusive", "VAT 19"),
+        ("prove", "--period", "2026-10"),
+        ("replay", "--list"),
+        ("migrate",),
+        ("notify", "test"),
+        ("up",),
+        ("up", "--no-work"),
+    ],
+)
+def test_every_command_tells_a_mistake_in_the_configuration_in_the_same_words(program: Program, command: tuple[str, ...]) -> None:
+    program.configure(PLAIN.replace('account = "acct_sandbox"', 'acount = "acct_sandbox"'))
+    ended = program.run(*command)
+    assert ended.code == 2
+    name = program.config  # its first three lines are [hub]; the table of the connection begins in line 15
+    assert ended.err.replace("\n", "").replace(" ", "") == (
+        f"{name}:15: connections.stripe_de.account: is required and missing"
+        f"{name}:19: connections.stripe_de.acount: is not a known setting; did you mean account?"
+    ).replace(" ", "")
+
+
+def test_a_command_that_opens_no_connection_needs_no_secrets_and_tells_mistakes_beside_them(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_STRIPE_KEY")
+    monkeypatch.delenv("TEST_STRIPE_SECRET")
+    assert program.run("case", "list").code == 0
+    program.configure(PLAIN.replace("api_key = ", "api_kee = "))
+    ended = program.run("case", "list")
+    assert (ended.code, "connections.stripe_de.api_kee: is not a known setting; did you mean api_key?" in ended.err) == (2, True)
+    program.configure(PLAIN.replace('target = "books"', 'target = "book"'))
+    assert "entities.de.target: target 'book' is not under [connections]" in program.run("case", "list").err
+    channel = '[[notify]]\nname = "chat"\nurl = { env = "TEST_CHAT_URL" }\n'
+    program.configure(PLAIN + channel)
+    assert program.run("case", "list").code == 0
+    program.configure(PLAIN + channel + channel.replace('{ env = "TEST_CHAT_URL" }', '"json://127.0.0.1"'))
+    assert "notify.1.name: 'chat' is there twice" in program.run("case", "list").err

@@ -208,6 +208,8 @@ def _failed(what: str, error: HubError) -> Finding:
 def _in_clear(hub: Hub) -> Iterator[Finding]:
     """Tell which secrets stand in the configuration file itself: whoever may read or back up the file has them."""
     named = [(f"[connections.{name}] {setting}", setting) for name, one in hub.settings.connections.items() for setting in one.in_clear]
+    channels = [channel.name for channel in hub.settings.notify if channel.is_in_clear]
+    named += [(f"the address of [[notify]] {name} holds a password or token: it", "url") for name in channels]
     database_url = hub.settings.hub.database_url
     if "password=" in database_url or URL(database_url).password:
         named.append(("[hub] database_url holds a password: it", "database_url"))

@@ -50,7 +50,10 @@ NO_ANSWER = Untold(code="notify.timeout").code
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel as configured: its secret address, what it is told of, how long it collects, and how often it is told at most."""
+    """A channel as configured: its secret address, what it is told of, how long it collects, and how often it is told at most.
+
+    ``is_in_clear``: whether a password or token of it stands in the configuration file itself.
+    """
 
     name: str
     url: SecretStr
@@ -59,6 +62,7 @@ class Channel:
     is_urgent_only: bool = False
     wait_s: float = 20.0
     every_s: float = 60.0
+    is_in_clear: bool = False
 
     def wants(self, case: Case) -> bool:
         """Whether it is told of a case."""

@@ -59,6 +59,18 @@ def resolve_part(given: Mapping[str, Any], model: type[BaseModel]) -> dict[str, 
     return found
 
 
+def resolve_known(given: Mapping[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the settings whose references can be resolved, and the names of those that cannot: whoever only looks needs no secrets."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            found[name] = resolve(value)
+        except SetupError:
+            if name not in model.model_fields:
+                found[name] = value  # no setting of this connector, whatever it refers to
+    return found, frozenset(given.keys() - found.keys())
+
+
 def in_clear(given: Mapping[str, Any], model: type[BaseModel]) -> Iterator[str]:
     """Yield the secret settings whose values stand in the file. Raises SetupError for a reference that is written as a text."""
     for name, info in model.model_fields.items():

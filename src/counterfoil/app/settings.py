@@ -7,16 +7,17 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from counterfoil.app.database import url_of
-from counterfoil.app.notify_settings import NotifySettings
+from counterfoil.app.notify_settings import NotifySettings, holds_secret
 from counterfoil.app.notifying import Channel
 from counterfoil.app.retention_settings import RetentionSettings
-from counterfoil.app.secret_references import in_clear, resolve, resolve_part
+from counterfoil.app.secret_references import in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.settings_words import explained, located, plain_errors
 from counterfoil.core.canonical.commands import CommandKind, Lane
@@ -143,6 +144,14 @@ class Connection:
     every_s: float = 60.0
 
 
+class Secrets(Enum):
+    """Which secrets a process needs: all, those by which an intake verifies webhooks, or none (it opens no connection)."""
+
+    ALL = auto()
+    OF_INTAKE = auto()
+    OPTIONAL = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Validated settings with their connectors resolved. ``is_intake``: only what taking deliveries needs, so nothing else can be done."""
@@ -178,9 +187,14 @@ def load(path: Path, *, is_intake: bool = False) -> Settings:
 
 
 def load_plain(path: Path) -> FileSettings:
-    """Read a configuration file without the connectors' own settings, whose secrets need not be there; raises as :func:`load`."""
-    text = _text_of(path)
-    return _at_home(_file_of(_with_environment(_values_of(text, str(path))), text, str(path)), path)
+    """Read a configuration file for a command that opens no connection: secrets need not be there; all else is validated as by :func:`load`
+    and told in the same words.
+    """
+    text, name = _text_of(path), str(path)
+    file = _at_home(_file_of(_with_environment(_values_of(text, name)), text, name), path)
+    _validated(name, text, file, Secrets.OPTIONAL)
+    channels_of(name, text, file, does_need_secrets=False)
+    return file
 
 
 def _at_home(file: FileSettings, path: Path | None) -> FileSettings:
@@ -258,48 +272,56 @@ def _file_of(raw: Mapping[str, Any], text: str, name: str) -> FileSettings:
     try:
         return FileSettings.model_validate(raw)
     except ValidationError as error:
-        raise SetupError(explained(name, text, (), error, FileSettings), code="settings.invalid") from None
+        raise SetupError("\n".join(explained(name, text, (), error, FileSettings)), code="settings.invalid") from None
 
 
 def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None, *, is_intake: bool = False) -> Settings:
     """Validate a configuration given as values; ``text`` is where they came from, for the line numbers of errors. See :func:`load`."""
     name = str(path) if path else "configuration"
     file = _at_home(_file_of(raw, text, name), path)
-    problems: list[str] = []
-    connections = _connections(name, text, file, problems, is_intake=is_intake)
-    _cross_check(name, text, file, connections, problems)
-    if problems:
-        raise SetupError("\n".join(problems), code="settings.invalid")
+    connections = _validated(name, text, file, Secrets.OF_INTAKE if is_intake else Secrets.ALL)
     notify = () if is_intake else channels_of(name, text, file)
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
     return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention)
 
 
+def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:
+    """Return the connections with their settings. Raises SetupError with a line for every mistake."""
+    problems: list[str] = []
+    connections = _connections(name, text, file, problems, secrets)
+    _cross_check(name, text, file, connections, problems)
+    if problems:
+        raise SetupError("\n".join(problems), code="settings.invalid")
+    return connections
+
+
 def load_channels(path: Path) -> tuple[Channel, ...]:
-    """Read the channels of notifications alone; raises as :func:`load`."""
-    text = _text_of(path)
-    return channels_of(str(path), text, _file_of(_with_environment(_values_of(text, str(path))), text, str(path)))
+    """Read the channels of notifications, whose addresses must be there; raises as :func:`load_plain`."""
+    return channels_of(str(path), _text_of(path), load_plain(path))
 
 
-def channels_of(name: str, text: str, file: FileSettings) -> tuple[Channel, ...]:
-    """Return the channels of notifications with their addresses resolved. Raises SetupError."""
+def channels_of(name: str, text: str, file: FileSettings, *, does_need_secrets: bool = True) -> tuple[Channel, ...]:
+    """Return the channels of notifications with their addresses resolved; where not all are needed: those that can. Raises SetupError."""
     found: list[Channel] = []
     for position, one in enumerate(file.notify):
-        if one.name in {other.name for other in found}:
+        if one.name in {other.name for other in file.notify[:position]}:
             raise SetupError(located(name, text, ("notify", position, "name"), f"{one.name!r} is there twice"), code="settings.invalid")
         try:
             url = resolve(one.url)
         except SetupError as error:
+            if not does_need_secrets:
+                continue
             raise SetupError(located(name, text, ("notify", position, "url"), str(error)), code=error.code) from None
         if not isinstance(url, str):
             message = 'give the address, or { env = "NAME" } for a variable that holds it'
             raise SetupError(located(name, text, ("notify", position, "url"), message), code="settings.invalid")
         is_urgent_only = one.severity == "urgent"
-        found.append(Channel(one.name, SecretStr(url), one.classes, one.owners, is_urgent_only, one.wait_s, one.every_s))
+        is_in_clear = isinstance(one.url, str) and holds_secret(one.url)
+        found.append(Channel(one.name, SecretStr(url), one.classes, one.owners, is_urgent_only, one.wait_s, one.every_s, is_in_clear))
     return tuple(found)
 
 
-def _connections(name: str, text: str, file: FileSettings, problems: list[str], *, is_intake: bool) -> dict[str, Connection]:
+def _connections(name: str, text: str, file: FileSettings, problems: list[str], secrets: Secrets) -> dict[str, Connection]:
     known = connector_names()
     every_s = file.intervals()
     found: dict[str, Connection] = {}
@@ -310,10 +332,12 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str], 
             continue
         connector = load_connector(connection.connector)
         given = connection.model_extra or {}
-        model = (connector.intake if is_intake else None) or connector.config
+        model = (connector.intake if secrets is Secrets.OF_INTAKE else None) or connector.config
+        unknown: frozenset[str] = frozenset()
         try:
             clear = tuple(in_clear(given, model))
-            settings = model.model_validate(resolve(given) if model is connector.config else resolve_part(given, model))
+            values, unknown = _resolved(given, model, secrets, connector)
+            settings = model.model_validate(values)
             windows = tuple(one.window() for one in connection.maintenance)
             allows = connection.allow_plain_http
             lane = Lane[connection.lane.upper()]
@@ -321,10 +345,22 @@ def _connections(name: str, text: str, file: FileSettings, problems: list[str], 
             plain = () if allows else _plain_addresses(settings)
             problems += [located(name, text, ("connections", key, setting), PLAIN_HTTP) for setting in plain]
         except ValidationError as error:
-            problems.append(explained(name, text, ("connections", key), error, model))
+            problems += explained(name, text, ("connections", key), error, connector.config, unknown)
         except SetupError as error:
             problems.append(located(name, text, ("connections", key), str(error)))
     return found
+
+
+def _resolved(
+    given: Mapping[str, Any], model: type[BaseModel], secrets: Secrets, connector: Connector
+) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """Return a connection's settings with what they refer to, and the names of those whose values are not needed and not there."""
+    if secrets is Secrets.OPTIONAL:
+        return resolve_known(given, model)
+    if model is connector.config:
+        return resolve(given), frozenset()
+    strange = {name: value for name, value in given.items() if name not in connector.config.model_fields}
+    return strange | resolve_part(given, model), frozenset()
 
 
 PLAIN_HTTP = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -60,9 +60,15 @@ def located(name: str, text: str, path: Loc, message: str) -> str:
     return f"{where}: {'.'.join(str(part) for part in path)}: {message}"
 
 
-def explained(name: str, text: str, prefix: Loc, error: ValidationError, model: type[BaseModel]) -> str:
-    """Return one line for each setting that is wrong. ``prefix``: where ``model`` stands in the file."""
-    return "\n".join(located(name, text, (*prefix, *loc), message) for loc, message in plain_errors(error, model))
+def explained(
+    name: str, text: str, prefix: Loc, error: ValidationError, model: type[BaseModel], unknown_values: Collection[str] = ()
+) -> list[str]:
+    """Return one line for each setting that is wrong. ``prefix``: where ``model`` stands in the file.
+
+    ``unknown_values``: settings that are given and whose values could not be had; neither they nor the whole can be called wrong.
+    """
+    errors = [one for one in plain_errors(error, model) if not unknown_values or (one[0] and one[0][0] not in unknown_values)]
+    return [located(name, text, (*prefix, *loc), message) for loc, message in errors]
 
 
 def plain_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Loc, str]]:
