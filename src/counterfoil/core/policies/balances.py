@@ -47,16 +47,16 @@ def dispute(draft: Draft, state: e.Dispute) -> None:
     whose movements cannot be: that is one case.
     """
     memo, outs, backs = f"dispute {state.id}", state.withdrawals, state.reinstatements
-    moved = [_move(draft, "dispute", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs) for one in outs]
+    moved = {one.id for one in outs if _move(draft, "dispute", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs)}
     memo = f"{memo}, reinstated"
-    moved += [_move(draft, "dispute_return", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs) for one in backs]
+    moved |= {one.id for one in backs if _move(draft, "dispute_return", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs)}
     is_missing_money = not outs and (bool(backs) or state.state is e.DisputeState.LOST)
     if is_missing_money or (state.state is e.DisputeState.WON and outs and not backs):
         draft.wait_for_self()
     elif not outs:
         draft.ignore("dispute_moved_no_money")
     elif state.state in disputes.OVER:
-        unowned = {one.gross.currency for one, books in zip((*outs, *backs), moved, strict=True) if books is None}
+        unowned = {one.gross.currency for one in (*outs, *backs) if one.id not in moved}
         disputes.close(draft, state, unowned)
 
 

@@ -114,8 +114,9 @@ class Bill:
 
     def settle(self, credit: Posted, amount: Money, start: int, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
         """Match a credit with the invoice, and with the debt it carried over; ``start``: minor units paid before it."""
-        for debit, share in zip((self.document, self.balance), self.shares(amount, start), strict=True):
-            self.books.match(debit, credit, share, after, is_undoable=is_undoable)
+        own, carried = self.shares(amount, start)
+        self.books.match(self.document, credit, own, after, is_undoable=is_undoable)
+        self.books.match(self.balance, credit, carried, after, is_undoable=is_undoable)
 
     def settled(self) -> tuple[Money, Money]:
         """Return what was paid of the invoice itself and of the debt it collects, as far as the source tells."""
@@ -155,7 +156,7 @@ def country_of(draft: Draft, invoice: e.Invoice) -> str | None:
     """Return the billing country an invoice is routed by; None (and a wait) if only the unknown customer could tell."""
     if invoice.customer_country:
         return invoice.customer_country
-    customer = draft.customer(invoice.customer_id) if invoice.customer_id else None
+    customer = draft.customer(invoice.customer_id)
     return customer.address.country if customer else None
 
 

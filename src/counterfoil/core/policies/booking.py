@@ -160,8 +160,9 @@ class Books:
         """Go on wishing to undo what is to be undone of two documents; return the keys of the releases."""
         return tuple(key for one in self.made(debit, credit) if one.is_undone for key in self._undo(debit, credit, one))
 
-    def loosen(self, debit: Posted, credit: Posted, amount: Money) -> tuple[str, ...]:
-        """Wish to undo what may have been matched of two documents unless it is exactly this amount; return the keys of all releases.
+    def loosen(self, debit: Posted, credit: Posted, amount: Money | None = None) -> tuple[str, ...]:
+        """Wish to undo what may have been matched of two documents unless it is exactly this amount (None: whatever it is); return the
+        keys of all releases.
 
         What was only wished is withdrawn. A match that is to be undone once stays so, whatever is wanted of the two later: others may have
         been told to come after that.
@@ -178,7 +179,7 @@ class Books:
             for inner in switched:
                 self.draft.withdraw(MATCH, inner)
         else:
-            self.match(debit, credit, one.amount, is_undoable=True, number=one.number)
+            self.match(debit, credit, one.amount, number=one.number)
         return self.unmatch(debit, credit, number=one.number)
 
     def rematch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = ()) -> None:
@@ -255,7 +256,7 @@ class Books:
     def _document(self, name: str, debit: Posted, credit: Posted, lines: Sequence[EntryLine], posted: Posted, pair: str) -> None:
         """Wish an entry that is a document whatever the entity's posting mode."""
         memo = f"posting mode changed between {debit.key} and {credit.key}"
-        arguments = PostEntry(posted.day, tuple(lines), memo, GENERAL)
+        arguments = PostEntry(posted.day, tuple(lines), memo)
         wanted = Wanted(self.entity, CommandKind.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id)
         self.draft.wish(wanted, PostingMode.DETAILED)
 

@@ -41,7 +41,7 @@ class Credit:
 def credit_note(draft: Draft, state: e.CreditNote) -> None:
     """Decide a credit note; it belongs to the entity of its invoice."""
     if not state.customer_id:
-        no_customer(draft, state.total)
+        no_customer(draft)
         return
     customer = draft.customer(state.customer_id)
     invoice = invoice_of_credit_note(draft, state)

@@ -150,8 +150,7 @@ class Draft:
 
     def following(self, entity: EntityRules, *refs: ObjectRef) -> EntityRules:
         """Return the entity as it books what follows these: as documents if one of them is a document, else by day if one is summed up."""
-        named = [(name, ref.id) for ref in refs for name in BOOKED_AS.get(ref.kind, ())[:1]]
-        modes = {self.mode_of(name, object_id) for name, object_id in named}
+        modes = {self.mode_of(BOOKED_AS[ref.kind][0], ref.id) for ref in refs}
         mode = next((mode for mode in (PostingMode.DETAILED, PostingMode.SUMMARY) if mode in modes), None)
         return entity if mode is None else entity.booking_in(mode)
 

@@ -28,13 +28,13 @@ def invoice(draft: Draft, state: e.Invoice) -> None:
         account_billed(draft, state.customer_account)
         return
     if not state.customer_id:
-        no_customer(draft, state.total)
+        no_customer(draft)
         return
     country = country_of(draft, state)
     customer = draft.customer(state.customer_id)
     if country is None or customer is None:
         return
-    entity = draft.route(ObjectRef(ObjectKind.INVOICE, state.id), country, state.currency, state.total)
+    entity = draft.route(ObjectRef(ObjectKind.INVOICE, state.id), country, state.currency)
     if entity is None:
         return
     if entity.zero_invoice_policy is ZeroInvoicePolicy.SKIP and _is_all_zero(state):
@@ -73,7 +73,7 @@ def _content(state: e.Invoice) -> str:
 
 def _document(bill: Bill, lines: Lines) -> PostDocument:
     state, books = bill.invoice, bill.books
-    sign = -1 if state.total.minor < 0 else 1
+    is_owed = state.total.minor < 0  # to the customer
     return PostDocument(
         customer_id=books.customer_id,
         currency=state.currency,
@@ -81,8 +81,8 @@ def _document(bill: Bill, lines: Lines) -> PostDocument:
         accounting_on=bill.document.day,
         due_on=books.draft.day(books.entity, state.due_at) if state.due_at else bill.document.day,
         total=abs(state.total),
-        tax=state.tax if sign > 0 else -state.tax,
-        lines=lines.lines if sign > 0 else negated(lines.lines),
+        tax=-state.tax if is_owed else state.tax,
+        lines=negated(lines.lines) if is_owed else lines.lines,
         number=state.number,
         rounding_tolerance=books.entity.tolerance_minor(state.currency),
     )

@@ -9,8 +9,8 @@ from .draft import Draft
 from .rules import EntityRules
 
 
-def no_customer(draft: Draft, money: Money | None) -> None:
-    """Report a fact that names no customer: a receivable needs one."""
+def no_customer(draft: Draft, money: Money | None = None) -> None:
+    """Report a fact that names no customer: a receivable needs one. A bill's own money needs not be said."""
     subject = draft.event.subject.key
     draft.problem(
         Problem(

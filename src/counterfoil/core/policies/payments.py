@@ -87,7 +87,7 @@ def payment(draft: Draft, state: e.Payment) -> None:
         return
     invoices = invoices_of(draft, state)
     customer_id = customer_of_payment(draft, state) or _collecting(draft, state, invoices)
-    customer = draft.customer(customer_id) if customer_id else None
+    customer = draft.customer(customer_id)
     if customer is None:
         return
     entity = _entity(draft, state, invoices, customer)
@@ -126,10 +126,10 @@ def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None
     if not invoices:
         return draft.route(ref, customer.address.country, state.amount.currency, state.amount)
     invoice = next(iter(invoices.values()))
-    country = country_of(draft, invoice) if invoice else None
-    if invoice is None or country is None:
+    if invoice is None:
         return None
-    return draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency, state.amount)
+    country = country_of(draft, invoice)
+    return None if country is None else draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency, state.amount)
 
 
 def _as_its_invoices(draft: Draft, entity: EntityRules, state: e.Payment, invoices: dict[str, e.Invoice | None]) -> EntityRules:

@@ -114,4 +114,4 @@ def _loosen(books: Books, refund: e.Refund, settlement: e.Settlement, credit: Po
     standing = sum(books.standing(debit, credit) for debit in debits)
     zero = Money(0, refund.amount.currency)
     is_too_much = standing > found.get(refund.id, zero).minor
-    return [key for debit in debits for key in (books.loosen(debit, credit, zero) if is_too_much else books.releases(debit, credit))]
+    return [key for debit in debits for key in (books.loosen(debit, credit) if is_too_much else books.releases(debit, credit))]

@@ -127,14 +127,12 @@ def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> Give
     if state.settlement is None:
         return None
     ref = ObjectRef(ObjectKind.REFUND, state.id)
-    customer_id = state.customer_id or (customer_of_payment(draft, payment) if payment else "") or _customer_of_notes(draft, state)
-    if not customer_id and state.payment_id and payment is None:
-        return None
-    entity = _entity(draft, state, state.settlement, payment)
+    customer_id = _customer_id(draft, state, payment)
+    entity = _entity(draft, state, state.settlement, payment) if customer_id is not None else None
     if entity is None:
         return None
     customer_id = customer_id or collecting_customer(draft, entity, state.amount)
-    customer = draft.customer(customer_id) if customer_id else None
+    customer = draft.customer(customer_id)
     if customer is None:
         return None
     posted = Posted(ref.key, draft.day(entity, state.settlement.occurred_at))
@@ -159,9 +157,21 @@ def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.
     return draft.following(entity, ObjectRef(ObjectKind.CREDIT_NOTE, state.credit_note_id))
 
 
-def _customer_of_notes(draft: Draft, state: e.Refund) -> str:
-    notes = (draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id)) for note_id in notes_of(draft.view, state))
-    return next((note.customer_id for note in notes if isinstance(note, e.CreditNote) and note.customer_id), "")
+def _customer_id(draft: Draft, state: e.Refund, payment: e.Payment | None) -> str | None:
+    """Return a refund's customer, from its payment and its credit notes where it names none; empty if nothing tells, None while what is
+    not known yet may: it must not be booked on the customer for money of nobody before that.
+    """
+    told = state.customer_id or (customer_of_payment(draft, payment) if payment is not None else "")
+    notes = [ObjectRef(ObjectKind.CREDIT_NOTE, note_id) for note_id in notes_of(draft.view, state)]
+    found = (told, *(note.customer_id for ref in notes if isinstance(note := draft.view.get(ref), e.CreditNote)))
+    customer_id = next(filter(None, found), "")
+    if customer_id:
+        return customer_id
+    bills = [ObjectRef(ObjectKind.INVOICE, one.invoice_id) for one in payment.applications] if payment is not None else []
+    missing = [ref for ref in (*bills, *notes) if draft.view.get(ref) is None]
+    for ref in missing:
+        draft.wait_for(ref.kind, ref.id)
+    return None if missing or (state.payment_id and payment is None) else ""
 
 
 def _post(given: GivenBack) -> None:
@@ -228,7 +238,7 @@ def _match_note(
         elif not books.made(given.posted, credit) and books.is_direct(given.posted, credit):
             books.match(given.posted, credit, amount, (*before, *after), is_undoable=True)
             return books.unmatch(given.posted, credit)
-        return books.loosen(given.posted, credit, amount if given.returned is None else Money(0, amount.currency))
+        return books.loosen(given.posted, credit, amount if given.returned is None else None)
     owner_books = Books(draft, owner, draft.survivor(note.customer_id))
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
     books.match(given.posted, payer_side, amount, after, is_undoable=True)

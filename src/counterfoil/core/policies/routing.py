@@ -28,11 +28,11 @@ def route_credit_note(draft: Draft, note: e.CreditNote, invoice: e.Invoice | Non
     """Return the entity: where the note was booked, or its invoice was; adds a problem if no route matches."""
     ref = ObjectRef(ObjectKind.CREDIT_NOTE, note.id)
     if invoice is None or draft.place(note.id, "credit_note"):
-        return draft.route(ref, customer.address.country, note.currency, note.total)
+        return draft.route(ref, customer.address.country, note.currency)
     country = country_of(draft, invoice)
     if country is None:
         return None
-    return draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency, note.total)
+    return draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency)
 
 
 def entity_of_credit_note(draft: Draft, note: e.CreditNote) -> EntityRules | None:
@@ -40,7 +40,7 @@ def entity_of_credit_note(draft: Draft, note: e.CreditNote) -> EntityRules | Non
     if note.invoice_id and not draft.place(note.id, "credit_note"):
         invoice = invoice_of_credit_note(draft, note)
         return entity_of(draft, invoice) if invoice else None
-    customer = draft.customer(note.customer_id) if note.customer_id else None
+    customer = draft.customer(note.customer_id)
     if customer is None:
         return None
     return draft.find_route(ObjectRef(ObjectKind.CREDIT_NOTE, note.id), customer.address.country, note.currency)

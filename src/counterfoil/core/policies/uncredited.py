@@ -125,10 +125,10 @@ def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, nee
 
 def _withdraw_next(given: GivenBack, found: Plan, uncredited: int, taken_back: int) -> None:
     """Withdraw the entries that would come next, and their matches: they may have been wished, and are not any more."""
-    books, zero, day = given.books, Money(0, given.refund.amount.currency), given.posted.day
+    books, day = given.books, given.posted.day
     for name, number in ((_UNCREDITED, uncredited + 1), (_TAKEN_BACK, taken_back + 1)):
         books.draft.withdraw(name, _row_id(given.refund, number))
-        entry = _part(name, given.refund, number, zero, day).entry
+        entry = _entry(name, given.refund, number, day)
         for debit, credit in {(debit, credit) for debit, credit, _ in found.pairs} | {(given.posted, entry)}:
             books.withdraw(*((debit, entry) if name == _UNCREDITED else (entry, credit)))
 
@@ -196,7 +196,11 @@ def _booked(books: Books, name: str, refund: e.Refund, day: date) -> tuple[Part,
 
 
 def _part(name: str, refund: e.Refund, number: int, amount: Money, day: date) -> Part:
-    return Part(amount, Posted(f"entry/{name}.{_row_id(refund, number)}", day))
+    return Part(amount, _entry(name, refund, number, day))
+
+
+def _entry(name: str, refund: e.Refund, number: int, day: date) -> Posted:
+    return Posted(f"entry/{name}.{_row_id(refund, number)}", day)
 
 
 def _row_id(refund: e.Refund, number: int) -> str:
