@@ -105,7 +105,7 @@ class _Rest:
     def _count_at_end(self, main: Booked | None) -> int:
         """Return how many movements there were when the dispute ended: those that come to what was booked, or those until then."""
         running = Money(0, self._currency)
-        for count, one in enumerate(self.movements if main is not None else (), start=1):
+        for count, one in enumerate(self.movements, start=1):
             running = running - one.gross
             if main is not None and running == main.amount:
                 return count

@@ -327,14 +327,14 @@ class Draft:
 
     def _keep_summed_up(self, wanted: Wanted, key: str, kept: tuple[SummaryItem, ...]) -> None:
         """Keep a document in the day it was summed up in; where no content was kept, what it leaves the customer owing tells a change."""
-        document = self.view.summary_document(key)
+        first, document = kept[0], self.view.summary_document(key)
         if document is not None and document.content:
             is_changed = wanted.content not in ("", document.content)
         else:
-            made = items_of(wanted.entity.name, key, kept[0].day, wanted.kind, wanted.arguments)
+            made = items_of(wanted.entity.name, key, first.day, wanted.kind, wanted.arguments)
             is_changed = bool(wanted.content) and _owed(made) != _owed(kept)
         if is_changed:
-            self._changed(wanted, f"{key} had been summed up with {kept[0].day} in the books of {kept[0].entity}", kept[0].entity)
+            self._changed(wanted, f"{key} had been summed up with {first.day} in the books of {first.entity}", first.entity)
         else:
             self._summary.extend(kept)
 
