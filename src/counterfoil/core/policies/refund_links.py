@@ -46,6 +46,10 @@ def accounted_for(view: View, refund: e.Refund) -> Money:
 
 
 def came_back(view: View, credit_note: e.CreditNote, but: e.Refund) -> tuple[str, ...]:
-    """Return the ids of a credit note's other refunds whose money came back: they let go of the note before another one takes its place."""
+    """Return the ids of a credit note's other refunds whose money came back: they let go of the note before another one takes its place.
+
+    One that came back itself takes the place of those made before it only: two that waited for each other would wait for ever.
+    """
     found = (view.get(ObjectRef(ObjectKind.REFUND, refund_id)) for refund_id in credit_note.refund_ids if refund_id != but.id)
-    return tuple(refund.id for refund in found if isinstance(refund, e.Refund) and refund.reversal is not None)
+    back = (refund for refund in found if isinstance(refund, e.Refund) and refund.reversal is not None)
+    return tuple(one.id for one in back if but.reversal is None or (one.occurred_at, one.id) < (but.occurred_at, but.id))

@@ -58,7 +58,7 @@ def settle(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | Non
     known = _notes(given)
     if known is None:
         return None
-    notes = [(note, owner) for note, owner in known if not given.is_done_with(note)]
+    notes = [(note, owner) for note, owner in known if not given.let_go_of(note)]
     rest = max(refund.amount - total((part_of(refund, note) for note, _ in notes), zero.currency), zero)
     if rest and refund.payment_id and payment is None:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import MATCH, Account, AccountRole, pair_of
+from counterfoil.core.canonical.commands import MATCH, UNMATCH, Account, AccountRole, pair_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import transfer_lines
@@ -41,22 +41,43 @@ class GivenBack:
 
     def is_linked_with(self, credit_note: e.CreditNote) -> bool:
         """Tell whether the refund itself was ever to be matched with a credit note."""
-        object_id, pair = (
-            f"{self.refund.id}+{credit_note.id}",
-            pair_of(self.posted.key, ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key),
-        )
-        linked = ((MATCH, pair), (MODE_SWITCH, pair), ("intercompany_payer", object_id))
-        return any(self.books.draft.mode_of(name, id) is not None for name, id in linked)
+        return any(self.books.draft.mode_of(name, id) is not None for name, id in self._links_with(credit_note))
+
+    def _links_with(self, credit_note: e.CreditNote) -> tuple[tuple[str, str], ...]:
+        pair = self._pair_with(credit_note)
+        return (MATCH, pair), (MODE_SWITCH, pair), ("intercompany_payer", f"{self.refund.id}+{credit_note.id}")
+
+    def _pair_with(self, credit_note: e.CreditNote) -> str:
+        return pair_of(self.posted.key, ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key)
 
     def is_done_with(self, credit_note: e.CreditNote) -> bool:
-        """Tell whether the money had come back, and was booked so, before anything linked the refund with a credit note: it pays nothing
-        of that note out.
+        """Tell whether the money had come back, and was booked so, before anything linked the refund with a credit note, or another refund
+        took the note before this one could: it pays nothing of that note out.
         """
-        object_id = f"{self.refund.id}+{credit_note.id}"
-        is_linked = self.is_linked_with(credit_note) or self.books.draft.mode_of(_CREDITED_LATER, object_id) is not None
-        if self.returned is None or is_linked:
+        later = (_CREDITED_LATER, f"{self.refund.id}+{credit_note.id}")
+        if self.returned is None or self.books.draft.booked(*later) is not None:
+            return False
+        if self._is_taken(credit_note):
+            return True
+        if self.is_linked_with(credit_note) or self.books.draft.mode_of(*later) is not None:
             return False
         return bool(self.books.made(self.posted, self.returned)) or self.books.booked(_TAKEN_BACK, self.refund.id, RECEIVABLE) is not None
+
+    def _is_taken(self, credit_note: e.CreditNote) -> bool:
+        """Tell whether another refund may have been matched with a credit note and this one was not: nothing of it may be left."""
+        booked = self.books.draft.booked
+        if any(booked(name, id) is not None for name, id in self._links_with(credit_note)):
+            return False
+        others = (ObjectRef(ObjectKind.REFUND, id).key for id in credit_note.refund_ids if id != self.refund.id)
+        note = ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key
+        return any(booked(MATCH, pair_of(other, note)) is not None for other in others)
+
+    def let_go_of(self, credit_note: e.CreditNote) -> bool:
+        """Tell whether the refund is done with a credit note (``is_done_with``); withdraw then what was wished of both and not done."""
+        is_done = self.is_done_with(credit_note)
+        for name in (MATCH, UNMATCH) if is_done else ():
+            self.books.draft.withdraw(name, self._pair_with(credit_note))
+        return is_done
 
 
 @dataclass(frozen=True, slots=True)
