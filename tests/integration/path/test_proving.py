@@ -178,6 +178,23 @@ async def test_a_balance_that_lacks_just_what_is_on_its_way_is_on_its_way_too() 
     assert wrong(proof_of(501)) == [(Kind.CLEARING, "stripe balance", -1_911, Why.AMOUNT)]
 
 
+async def test_two_balances_that_differ_by_the_same_amount_do_not_explain_each_other() -> None:
+    def proof_of(one: int, other: int, *, is_on_its_way: bool) -> Proof:
+        ledger = Ledger(month("2025-12", ZoneInfo("UTC")))
+        if is_on_its_way:  # 100.00 on the first balance
+            ledger.add_source(Item(Kind.PAYMENT, "USD", 10_000, "ch_1", date(2025, 12, 5), of=(RECENT, "one balance")))
+        ledger.add_source(Item(Kind.CLEARING, "USD", 50_000, "one balance"))
+        ledger.add_source(Item(Kind.CLEARING, "USD", 20_000, "other balance"))
+        ledger.add_books(Item(Kind.CLEARING, "USD", one, "one balance"))
+        ledger.add_books(Item(Kind.CLEARING, "USD", other, "other balance"))
+        return summed(Group(("US",), ("one", "other")), ledger, ())
+
+    misplaced = [(Kind.CLEARING, "one balance", 10_000, Why.AMOUNT), (Kind.CLEARING, "other balance", -10_000, Why.AMOUNT)]
+    assert wrong(proof_of(60_000, 10_000, is_on_its_way=False)) == misplaced  # 100.00 are booked on the other account
+    assert proof_of(40_000, 20_000, is_on_its_way=True).is_proven
+    assert wrong(proof_of(50_000, 10_000, is_on_its_way=True)) == [(Kind.CLEARING, "other balance", -10_000, Why.AMOUNT)]
+
+
 async def test_what_a_source_without_a_proof_told_of_is_left_out(hub: House) -> None:
     before = wrong(await proven(hub))
     invoice = await hub.bill(3_300)

@@ -150,7 +150,7 @@ async def read(
     for connection in group.connections:
         async for item in _source(settings, connection, period):
             is_recent = item.happened_at is not None and item.happened_at > settled[connection]
-            ledger.add_source(replace(item, of=(*item.of, items.RECENT)) if is_recent else item)
+            ledger.add_source(replace(item, of=(*item.of, items.RECENT, _balance(connection))) if is_recent else item)
     for entity in group.entities:
         async for item in _books(settings, entity, period, group.connections):
             if not others or not any(id in others for id in items.spellings(item.id)):
@@ -161,11 +161,11 @@ async def read(
 def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
     """Return the proof of two sides that were read; ``unfinished``: ids of the source the hub has not finished."""
     on_the_way = {*unfinished, items.RECENT}
-    balances = {f"{connection} {BALANCE}" for connection in group.connections}
+    balances = [_balance(connection) for connection in group.connections]
     if unfinished:  # what stands now is not of one document
         on_the_way |= {OPEN_DISPUTES, *balances}
-    elif _is_clearing_explained(ledger.apart(on_the_way)):
-        on_the_way |= balances
+    else:
+        on_the_way |= _explained(balances, ledger.apart(on_the_way))
     lines = ledger.lines(ledger.apart(on_the_way))
     counts = {True: 0, False: 0}
     for one in ledger.apart(on_the_way):
@@ -174,15 +174,23 @@ def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
     return Proof(group, str(ledger.period), lines, tuple(gravest), counts[True], counts[False])
 
 
-def _is_clearing_explained(apart: Iterable[Apart]) -> bool:
-    """Tell whether the clearing accounts differ by just what is on its way, in every currency."""
-    missing: dict[str, int] = {}
+def _explained(balances: Sequence[str], apart: Iterable[Apart]) -> set[str]:
+    """Return the balances whose clearing accounts differ by just what is on its way to them, in every currency.
+
+    What is on its way says which balance it is of; where there is one only, it need not.
+    """
+    missing: dict[str, dict[str, int]] = {name: {} for name in balances}
     for one in apart:
         if one.kind is Kind.CLEARING:
-            missing[one.currency] = missing.get(one.currency, 0) + one.difference.minor
+            name, minor = one.id, one.difference.minor
         elif one.why is Why.IN_FLIGHT:
-            missing[one.currency] = missing.get(one.currency, 0) - MOVES.get(one.kind, 0) * one.difference.minor
-    return not any(missing.values())
+            name = next((name for name in balances if name in one.of or len(balances) == 1), "")
+            minor = -MOVES.get(one.kind, 0) * one.difference.minor
+        else:
+            continue
+        sums = missing.setdefault(name, {})
+        sums[one.currency] = sums.get(one.currency, 0) + minor
+    return {name for name in balances if not any(missing[name].values())}
 
 
 async def _source(settings: Settings, connection: str, period: Period) -> AsyncIterator[Item]:
@@ -201,9 +209,13 @@ async def _books(settings: Settings, entity: str, period: Period, connections: S
         yield item
 
 
+def _balance(connection: str) -> str:
+    return f"{connection} {BALANCE}"
+
+
 def _named(item: Item, connection: str) -> Item:
     """Return an item of a source's balance under the connection's name, as the books have its clearing account."""
-    return replace(item, id=f"{connection} {BALANCE}") if item.id == BALANCE else item
+    return replace(item, id=_balance(connection)) if item.id == BALANCE else item
 
 
 def months(today: date, locked_until: Mapping[str, date | None], group: Group) -> tuple[str, ...]:

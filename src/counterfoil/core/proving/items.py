@@ -86,7 +86,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """One document on which the sides do not agree, or not in this period. ``is_difference`` False: it is explained."""
+    """One document on which the sides do not agree, or not in this period. ``is_difference`` False: it is explained.
+
+    ``of``: what else it is of at the source, as the item says.
+    """
 
     kind: Kind
     currency: str
@@ -97,6 +100,7 @@ class Apart:
     source_name: str = ""
     books_name: str = ""
     booked_on: date | None = None
+    of: tuple[str, ...] = ()
 
     @property
     def is_difference(self) -> bool:
@@ -204,7 +208,7 @@ class Ledger:
             if entry.source == entry.books or kind is Kind.PENDING:
                 continue
             why = _why(kind, entry, is_in_flight=id in in_flight or any(one in in_flight for one in entry.of))
-            yield Apart(kind, currency, id, entry.source, entry.books, why, entry.source_name, entry.books_name, entry.on)
+            yield Apart(kind, currency, id, entry.source, entry.books, why, entry.source_name, entry.books_name, entry.on, entry.of)
 
     def lines(self, apart: Iterable[Apart]) -> tuple[Line, ...]:
         """Return the sums, in a fixed order."""
