@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
+from random import Random
 
 import pytest
-from tests.core.builders import ANN, NOON, PRO, credit_note, invoice, payment, refund, settled, usd
+from tests.core.builders import ANN, NOON, PRO, RULES, credit_note, eur, invoice, line, payment, refund, settled, usd, with_entity
 from tests.core.outbox import Outbox
 from tests.core.stories import fact, play
 
@@ -83,6 +84,55 @@ def test_a_refund_that_came_back_leaves_alone_the_note_another_one_has_taken_alr
     books = books_after(note(1, 2), given(2), given(1, is_back=True), is_sent_at_once=True)
     assert books.stuck == []
     assert books.ledger.balance("clearing:stripe") == 7000
+    assert books.ledger.left_open() == {}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_refund_made_again_by_another_entity_waits_until_the_first_one_let_go_of_the_note(seed: int) -> None:
+    # The euros of a German invoice are on the American balance, at 1.10: out, back and out again.
+    def abroad(state: e.Refund) -> e.Refund:
+        out, back = of(state.settlement), of(state.reversal)
+        return replace(state, amount=eur(3000), settlement=out, reversal=back)
+
+    def of(one: e.Settlement | None) -> e.Settlement | None:
+        return one and settled(usd(one.gross.minor * 11 // 10), id=one.id, when=one.occurred_at)
+
+    def some() -> None:
+        for _ in range(chance.randrange(6)):
+            books.send(chance.randrange)
+
+    def billed(*numbers: int) -> e.CreditNote:
+        ids = tuple(f"stripe:re_{number}" for number in numbers)
+        return credit_note(eur(3000), refund_ids=ids, refund_parts=tuple(RefundPart(id, eur(3000)) for id in ids))
+
+    bill = replace(BILL, currency="EUR", total=eur(10000), tax=eur(0), lines=(line(eur(10000)),), amount_remaining=eur(0))
+    paid = replace(payment(eur(10000), ("stripe:in_1", 10000)), settlement=settled(usd(11000)))
+    story: list[e.Entity] = [bill, paid, abroad(given(1)), billed(1), abroad(given(1, is_back=True)), abroad(given(2)), billed(1, 2)]
+    books, chance = Outbox(), Random(seed)
+    facts = [fact(state, number) for number, state in enumerate((ANN, PRO, *story), start=1)]
+    play(facts, books, some)
+    while books.send(chance.randrange):
+        pass
+    assert books.stuck == []
+    assert books.ledger.left_open() == {}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_stands_in_for_a_refund_on_the_refunds_account_lets_go_of_the_note_before_the_next_one_takes_it(seed: int) -> None:
+    # 30.00 were on the refunds account before their credit note came; they came back and were given again.
+    books, chance = Outbox(with_entity(RULES, "US", uncredited_refund_policy="account")), Random(seed)
+    for state in (ANN, PRO, BILL, PAID, given(1), note(1)):
+        books.take(state)
+        while books.send(chance.randrange):
+            pass
+    for state in (given(1, is_back=True), given(2), note(1, 2)):
+        books.take(state)
+        for _ in range(chance.randrange(4)):
+            books.send(chance.randrange)
+    while books.send(chance.randrange):
+        pass
+    assert books.stuck == []
+    assert [books.ledger.balance(name) for name in ("clearing:stripe", "refunds")] == [7000, 0]
     assert books.ledger.left_open() == {}
 
 

@@ -45,6 +45,15 @@ def accounted_for(view: View, refund: e.Refund) -> Money:
     return min(parts, refund.amount)
 
 
+def debits_of(refund_id: str, note_id: str) -> tuple[str, ...]:
+    """Return the keys of what may be matched with a credit note for a refund of it: the refund itself; what takes its part back from the
+    refunds account; what stands in for either of them in the books of another entity.
+    """
+    object_id = f"{refund_id}+{note_id}"
+    owned = f"entry/intercompany_owner.{object_id}"
+    return f"{ObjectKind.REFUND.value}/{refund_id}", f"entry/refund_credited_later.{object_id}", owned, f"{owned}+later"
+
+
 def came_back(view: View, credit_note: e.CreditNote, but: e.Refund) -> tuple[str, ...]:
     """Return the ids of a credit note's other refunds whose money came back: they let go of the note before another one takes its place.
 

@@ -18,7 +18,7 @@ from .draft import Draft, Wanted
 from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
 from .refund_draws import draws, make_room, refunds_of, waits_of
-from .refund_links import PAYMENT_FAILED, came_back, notes_of, part_of
+from .refund_links import PAYMENT_FAILED, came_back, debits_of, notes_of, part_of
 from .routing import entity_of_credit_note
 from .rules import EntityRules
 from .uncredited import Draw, GivenBack, Plan
@@ -232,7 +232,7 @@ def _match_note(
     draft, books = given.books.draft, given.books
     credit = _credit(given, note, owner)
     if owner.name == books.entity.name:
-        before = (key for other in came_back(draft.view, note, given.refund) for key in books.released(f"refund/{other}", credit.key))
+        before = _released_by_others(given, books, note, credit)
         if given.returned is None:
             books.rematch(given.posted, credit, amount, (*before, *after))
         elif not books.made(given.posted, credit) and books.is_direct(given.posted, credit):
@@ -242,7 +242,7 @@ def _match_note(
     owner_books = Books(draft, owner, draft.survivor(note.customer_id))
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
     books.match(given.posted, payer_side, amount, after, is_undoable=True)
-    owner_books.match(owner_side, credit, amount, is_undoable=True)
+    owner_books.match(owner_side, credit, amount, _released_by_others(given, owner_books, note, credit), is_undoable=True)
     if given.returned is None:
         return ()
     released = books.unmatch(given.posted, payer_side)
@@ -252,3 +252,9 @@ def _match_note(
     books.match(payer_back, payer_side, amount, released)
     owner_books.match(owner_side, owner_back, amount, owner_released)
     return released
+
+
+def _released_by_others(given: GivenBack, books: Books, note: e.CreditNote, credit: Posted) -> tuple[str, ...]:
+    """Return the keys of the releases by which refunds that came back let go of a credit note: they come before another one takes it."""
+    debits = (debit for other in came_back(books.draft.view, note, given.refund) for debit in debits_of(other, note.id))
+    return tuple(key for debit in debits for key in books.released(debit, credit.key))

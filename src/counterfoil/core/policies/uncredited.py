@@ -16,7 +16,7 @@ from counterfoil.core.finance.entries import transfer_lines
 
 from .booking import MODE_SWITCH, RECEIVABLE, Books, Posted
 from .decision import CaseClass, Problem
-from .refund_links import part_of
+from .refund_links import debits_of, part_of
 from .rules import UncreditedRefundPolicy
 
 _UNCREDITED, _CREDITED_LATER, _TAKEN_BACK = "refund_uncredited", "refund_credited_later", "refund_uncredited_return"
@@ -66,9 +66,10 @@ class GivenBack:
     def _is_taken(self, credit_note: e.CreditNote) -> bool:
         """Tell whether another refund may have been matched with a credit note and this one was not: nothing of it may be left."""
         booked = self.books.draft.booked
-        if any(booked(name, id) is not None for name, id in self._links_with(credit_note)):
+        owned = ("intercompany_owner", f"{self.refund.id}+{credit_note.id}")
+        if any(booked(name, id) is not None for name, id in (*self._links_with(credit_note), owned)):
             return False
-        others = (ObjectRef(ObjectKind.REFUND, id).key for id in credit_note.refund_ids if id != self.refund.id)
+        others = (debit for id in credit_note.refund_ids if id != self.refund.id for debit in debits_of(id, credit_note.id))
         note = ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key
         return any(booked(MATCH, pair_of(other, note)) is not None for other in others)
 
