@@ -121,9 +121,10 @@ def _aad(ref: ObjectRef) -> str:
 
 _UPSERT = """
 insert into object (kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data, lookup, looked_up, links)
+    customer_id, state, total_minor, currency, key_id, data, lookup, looked_up, links, linked)
 select kind, id, nullif(last_event, '')::uuid, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data, string_to_array(lookup, ' '), version, string_to_array(links, ' ')
+    customer_id, state, total_minor, currency, key_id, data, string_to_array(lookup, ' '), version, string_to_array(links, ' '),
+    version
 from unnest(%(kind)s::text[], %(id)s::text[], %(last_event)s::text[], %(connection)s::text[], %(version)s::int4[], %(sequence)s::int8[],
     %(digest)b::bytea[], %(occurred_at)s::timestamptz[], %(updated_at)s::timestamptz[], %(account)s::text[], %(entity)s::text[],
     %(last_type)s::text[], %(customer_id)s::text[], %(state)s::text[], %(total_minor)s::int8[], %(currency)s::text[], %(key_id)s::text[],
@@ -136,7 +137,7 @@ on conflict (kind, id) do update set
     digest = excluded.digest, occurred_at = excluded.occurred_at, updated_at = excluded.updated_at, account = excluded.account,
     entity = excluded.entity, last_type = excluded.last_type, customer_id = excluded.customer_id, state = excluded.state,
     total_minor = excluded.total_minor, currency = excluded.currency, key_id = excluded.key_id, data = excluded.data,
-    lookup = excluded.lookup, looked_up = excluded.looked_up, links = excluded.links
+    lookup = excluded.lookup, looked_up = excluded.looked_up, links = excluded.links, linked = excluded.linked
 where object.version = excluded.version - 1
 returning kind, id
 """
@@ -195,17 +196,17 @@ async def set_lookups(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> 
 
 
 async def to_link(conn: Conn, cipher: Cipher, limit: int = 500) -> list[ObjectRow]:
-    """Return objects of kinds that name others whose links were never written: older programs write none."""
-    return await _read(conn, cipher, f"where links is null and kind in ({_LINKING}) order by kind, id limit %s", (limit,))
+    """Return objects of kinds that name others whose links are of a former state, or were never written: older programs write none."""
+    return await _read(conn, cipher, f"where linked <> version and kind in ({_LINKING}) order by kind, id limit %s", (limit,))
 
 
 async def set_links(conn: Conn, rows: Sequence[ObjectRow]) -> None:
-    """Write the links of rows, where they still were not written."""
-    given = _refs_of(rows) | {"links": [" ".join(row.links) for row in rows]}
+    """Write the links of rows, where the object is still of that version."""
+    given = columns(rows, ("version",)) | _refs_of(rows) | {"links": [" ".join(row.links) for row in rows]}
     await conn.execute(
-        "update object o set links = string_to_array(t.links, ' ')"
-        " from unnest(%(kind)s::text[], %(id)s::text[], %(links)s::text[]) as t(kind, id, links)"
-        " where o.kind = t.kind and o.id = t.id and o.links is null",
+        "update object o set links = string_to_array(t.links, ' '), linked = t.version"
+        " from unnest(%(kind)s::text[], %(id)s::text[], %(version)s::int4[], %(links)s::text[]) as t(kind, id, version, links)"
+        " where o.kind = t.kind and o.id = t.id and o.version = t.version",
         given,
     )
 

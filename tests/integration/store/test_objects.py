@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.core.builders import refund, usd
+from tests.core.builders import credit_note, refund, usd
 
 from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
@@ -100,11 +100,26 @@ async def test_upkeep_links_what_older_programs_wrote(pool: Pool, cipher: Cipher
     ref = ref_of(given)
     async with pool.connection() as conn:
         await objects.upsert(conn, cipher, [ROW, replace(ROW, ref=ref, data=encode(given), links=links_of(given))])
-        await conn.execute("update object set links = null")  # as a program that knows of no links leaves it
+        await conn.execute("update object set links = null, linked = 0")  # as a program that knows of no links leaves it
     upkeep: Any = Upkeep(pool, cipher, {}, None, None, None)  # type: ignore[arg-type]
     await upkeep.lookups_turn("all")
     async with pool.connection() as conn:
         assert await objects.linked_to(conn, [PAYMENT]) == {ref}
+        assert await objects.to_link(conn, cipher) == []
+
+
+async def test_upkeep_links_anew_what_an_older_program_changed_beside_a_newer_one(pool: Pool, cipher: Cipher) -> None:
+    note = credit_note(usd(2000))
+    named = replace(note, refund_ids=("stripe:re_1",))
+    row = replace(ROW, ref=ref_of(note), data=encode(note), links=links_of(note))
+    async with pool.connection() as conn:
+        await objects.upsert(conn, cipher, [row])
+        await objects.upsert(conn, cipher, [replace(row, version=2, data=encode(named), links=links_of(note))])
+        await conn.execute("update object set linked = 1")  # a program that knows of no links writes the state alone
+    upkeep: Any = Upkeep(pool, cipher, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn:
+        assert await objects.linked_to(conn, [ObjectRef(ObjectKind.REFUND, "stripe:re_1")]) == {ref_of(note)}
         assert await objects.to_link(conn, cipher) == []
 
 
