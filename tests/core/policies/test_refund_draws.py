@@ -71,6 +71,23 @@ def test_a_refund_gives_back_what_its_payment_left_open_and_only_the_rest_goes_t
     }
 
 
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_refunds_draw_in_the_order_they_were_made_and_not_in_that_of_their_ids(is_turned: bool) -> None:
+    # 40.00 are open. re_2 was made first, of 30.00; of the 30.00 of re_1, made two days later, 10.00 are left and 20.00 are beyond.
+    early = replace(made(3000, 2), occurred_at=FIRST)
+    late = replace(made(3000, 1), occurred_at=SECOND)
+    books = books_of(SIXTY, PAID, *((late, early) if is_turned else (early, late)))
+    assert found(books, "refunds") == ({}, [0, 2000])
+    drawn = {debit: minor for (debit, credit), minor in matches_of(books).items() if credit == "payment/stripe:ch_1"}
+    assert drawn == {"invoice/stripe:in_1": 6000, "refund/stripe:re_2": 3000, "refund/stripe:re_1": 1000}
+
+
+def test_a_refund_does_not_wait_for_the_credit_note_of_an_earlier_one_that_came_back() -> None:
+    # 40.00 are open, and whatever the note says: the first refund gives nothing of it back any more. 30.00 are the second one's.
+    books = books_of(SIXTY, PAID, back(made(3000, credit_note_id="stripe:cn_never")), made(3000, 2))
+    assert matches_of(books)["refund/stripe:re_2", "payment/stripe:ch_1"] == 3000
+
+
 def test_a_case_is_about_what_goes_beyond_what_the_payment_left_open() -> None:
     books = books_of(SIXTY, PAID, made(5000), rules=RULES)
     assert asked(books) == [("stripe:re_1", 1000)]
