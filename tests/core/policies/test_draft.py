@@ -1,0 +1,155 @@
+"""A decision in the making: what was wished, sent or summed up of a thing, and so where it is and whether it may have acted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.core.builders import ANN, RULES, US, World, credit_note, event_of, invoice, payment, usd, with_entity, world
+
+from counterfoil.core.canonical import entities as e
+from counterfoil.core.canonical.events import ref_of
+from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.policies.bills import posted_document
+from counterfoil.core.policies.booking import RECEIVABLE, Books, Posted
+from counterfoil.core.policies.decision import CaseClass, Problem
+from counterfoil.core.policies.draft import Draft, Place
+from counterfoil.core.policies.rules import PostingMode
+
+BILL, OTHER = invoice(usd(9900)), invoice(usd(100), id="stripe:in_2")
+DETAILED, SUMMARY = PostingMode.DETAILED, PostingMode.SUMMARY
+DAILY = with_entity(RULES, "US", posting_mode="summary")
+
+
+def draft(books: World, state: e.Entity = BILL) -> Draft:
+    """Return a decision in the making."""
+    return Draft(event_of(state), books.view(), books.rules)
+
+
+def unsent(books: World) -> World:
+    """Say that nothing that was wished took effect."""
+    books.wishes = {key: replace(wish, is_open=True) for key, wish in books.wishes.items()}
+    return books
+
+
+def booked(rules: object = RULES) -> World:
+    """Return a world in which the invoice was booked."""
+    books = world(rules=rules)  # type: ignore[arg-type]
+    books.decide(BILL)
+    return books
+
+
+def test_what_was_sent_is_booked_and_may_have_acted_what_waits_is_only_wished() -> None:
+    sent, waiting, nothing = draft(booked()), draft(unsent(booked())), draft(world())
+    name = ("invoice", BILL.id)
+    command = sent.booked(*name)
+    assert command is not None
+    assert command.external_key == "invoice_stripe.in_1"
+    assert sent.booked_arguments(*name) == command.arguments
+    assert (waiting.booked(*name), waiting.booked_arguments(*name), nothing.booked(*name)) == (None, None, None)
+    assert [one.has_wished(*name) for one in (sent, waiting, nothing)] == [True, True, False]
+    assert [one.may_have_acted(*name) for one in (sent, waiting, nothing)] == [True, False, False]
+    assert (sent.has_wished("invoice", "stripe:in_2"), sent.may_have_acted("payment", BILL.id)) == (False, False)
+
+
+def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None:
+    making = draft(world())
+    books = Books(making, US, ANN.id)
+    books.match(Posted("invoice/a", BILL.issued_at.date()), Posted("payment/b", BILL.issued_at.date()), usd(100))  # type: ignore[union-attr]
+    pair = "invoice/a+payment/b"
+    assert (making.has_wished("alloc", pair), making.may_have_acted("alloc", pair)) == (True, True)
+    assert (making.has_wished("alloc", "other"), making.may_have_acted("alloc", "other")) == (False, False)
+    assert making.mode_of("alloc", pair) is DETAILED
+
+
+def test_the_place_of_a_thing_is_where_the_first_of_its_names_was_booked() -> None:
+    sent, daily = draft(booked()), draft(booked(DAILY))
+    assert sent.place(BILL.id, "balance", "invoice") == Place("US", DETAILED)
+    assert daily.place(BILL.id, "balance", "invoice") == Place("US", SUMMARY)
+    assert (sent.place(BILL.id), sent.place(BILL.id, "payment"), draft(unsent(booked())).place(BILL.id, "invoice")) == (None, None, None)
+
+
+def test_a_thing_is_a_document_or_summed_up_and_what_waits_is_a_document() -> None:
+    modes = [draft(one).mode_of("invoice", BILL.id) for one in (booked(), unsent(booked()), booked(DAILY), world())]
+    assert modes == [DETAILED, DETAILED, SUMMARY, None]
+
+
+def test_what_follows_a_document_is_one_and_else_is_summed_up_with_what_it_follows() -> None:
+    refs = [ref_of(BILL), ref_of(OTHER)]
+    daily = booked(DAILY)
+    assert draft(booked()).following(US, *refs).posting_mode is DETAILED
+    assert draft(daily).following(US, *refs).posting_mode is SUMMARY
+    daily.rules = RULES
+    daily.decide(OTHER)
+    assert draft(daily).following(replace(US, posting_mode=SUMMARY), *refs).posting_mode is DETAILED
+    assert draft(world()).following(US, *refs) is US
+
+
+def test_a_document_is_kept_as_it_was_posted_or_summed_up() -> None:
+    # Of one that was summed up, no customer is named in the books.
+    for books, customer_id, needs in ((booked(), ANN.id, ("product/stripe:prod_pro",)), (booked(DAILY), "", ())):
+        found = posted_document(draft(books), "invoice", BILL.id)
+        assert found is not None
+        assert (found[0].total, found[0].customer_id, found[1]) == (usd(9900), customer_id, needs)
+    assert posted_document(draft(booked()), "invoice", "stripe:in_2") is None
+    assert posted_document(draft(unsent(booked())), "invoice", BILL.id) is None
+
+
+def test_a_summed_up_document_of_which_only_the_sums_were_kept_is_made_of_them() -> None:
+    books = booked(DAILY)
+    books.decide(credit_note(usd(1000)))
+    books.documents.clear()
+    made = draft(books).summed_up_document("invoice", BILL.id)
+    credited = draft(books).summed_up_document("credit_note", "stripe:cn_1")
+    assert made is not None
+    assert credited is not None
+    assert (made.total, credited.total) == (usd(9900), usd(1000))
+    assert [(str(line.account), line.amount) for document in (made, credited) for line in document.lines] == [
+        ("revenue:plans", usd(9900)),
+        ("revenue:plans", usd(1000)),
+    ]
+    assert draft(world()).summed_up_document("invoice", BILL.id) is None
+
+
+def test_an_entry_is_kept_as_it_was_sent_or_summed_up() -> None:
+    credit = invoice(usd(9900), starting_balance=usd(-4000), ending_balance=usd(0))
+    for rules in (RULES, DAILY):
+        books = world(rules=rules)
+        books.decide(credit)
+        found = Books(draft(books), US, ANN.id).booked("balance", credit.id, RECEIVABLE)
+        assert found is not None
+        assert (str(found.account), found.amount) == ("customer_credit", usd(4000))
+        assert Books(draft(unsent(books)), US, ANN.id).booked("other", credit.id, RECEIVABLE) is None
+    waiting = world()
+    waiting.decide(credit)
+    assert Books(draft(unsent(waiting)), US, ANN.id).booked("balance", credit.id, RECEIVABLE) is None
+
+
+def test_only_what_was_not_sent_can_be_withdrawn_and_nothing_that_is_wished_again() -> None:
+    sent, waiting = draft(booked()), draft(unsent(booked()))
+    for one in (sent, waiting):
+        one.withdraw("invoice", BILL.id)
+        one.withdraw("invoice", "stripe:in_2")
+    assert (sent.decision().withdrawn, waiting.decision().withdrawn) == ((), ("invoice_stripe.in_1",))
+    assert waiting.keep("invoice", BILL.id, "odoo")
+    assert waiting.decision().withdrawn == ()
+    assert not waiting.keep("invoice", BILL.id, "odoo_eu")
+
+
+def test_the_money_of_a_bills_problem_is_all_of_the_bill_and_that_of_others_their_own_each_problem_once() -> None:
+    problem = Problem(CaseClass.MISSING_FIELD, "decide.something", "Something is missing.", "Add it.", usd(5))
+    for state, money in ((BILL, usd(9900)), (credit_note(usd(1000)), usd(1000)), (payment(usd(700)), usd(5))):
+        making = draft(world(), state)
+        making.problem(problem)
+        making.problem(problem)
+        assert making.decision().problems == (replace(problem, money=money),)
+    known = draft(world(invoice(usd(8800))))
+    known.problem(problem)
+    assert known.decision().problems[0].money == usd(8800)  # as it stands, not as the event had it
+
+
+@pytest.mark.parametrize(("key", "is_waiting"), [("cus_B", True), ("cus_A", False)])
+def test_an_object_is_waited_for_only_while_it_is_missing(key: str, is_waiting: bool) -> None:
+    making, ref = draft(world()), ObjectRef(ObjectKind.CUSTOMER, f"stripe:{key}")
+    making.wait_if_missing(ref)
+    assert making.decision().waits == ((ref,) if is_waiting else ())
