@@ -7,9 +7,9 @@ Usage, by ``make mutate``, which installs mutmut (BSD-3-Clause, https://github.c
 The files under version control are copied into a temporary folder, with a TMPDIR of its own; mutmut runs there, each mutant in a process
 of its own with the tests that reach its function, the quickest first. ``core/finance`` and ``core/policies`` are tried whole, by the
 tests of ``tests/core`` that play examples: the laws over generated stories take far longer, and what only they notice has survived here.
-Of ``delivery``, whose tests need a database, a seeded sample is tried. Prints for each module how many mutants there were and what became
-of them, the surviving rate, and the survivors as diffs. Ends with status 1 if more than 5 % survived. Asked to end
-(Ctrl-C, SIGTERM, SIGHUP), it stops mutmut and its children first and removes the folder.
+Of ``delivery``, whose tests need a database, a seeded sample is tried; one server runs for all of them. Prints for each module how many
+mutants there were and what became of them, the surviving rate, and the survivors as diffs. Ends with status 1 if more than 5 % survived.
+Asked to end (Ctrl-C, SIGTERM, SIGHUP), it stops mutmut and its children first and removes the folder.
 
 The rate is (survived + without a test + unclear) / counted. A mutant that hangs until it is stopped is a killed one, told by itself.
 Not counted: mutants that change nothing but wording, and declared equivalents (``benchmarks/mutants.py``). mutmut makes no mutants of
@@ -30,13 +30,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from benchmarks.measuring import report
 from benchmarks.mutants import Change, Mutant, Verdict, equivalents, mutants_of
+from counterfoil.store.embedded import embedded_sync
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path("src/counterfoil")
@@ -63,12 +64,13 @@ class Part:
     folder: str
     tests: tuple[str, ...]
     sample: int | None = None
+    needs_database: bool = False
 
 
 PARTS = (
     Part("core/finance", ("tests/core",)),
     Part("core/policies", ("tests/core",)),
-    Part("delivery", ("tests/integration/delivery",), 150),
+    Part("delivery", ("tests/integration/delivery",), 150, needs_database=True),
 )
 
 
@@ -122,10 +124,23 @@ def servers(directory: Path) -> list[int]:
     return running
 
 
-def mutmut(folder: Path, names: Sequence[str], processes: int) -> tuple[int, str]:
+@contextlib.contextmanager
+def database(part: Part, folder: Path) -> Iterator[dict[str, str]]:
+    """Run the server of a part's tests beside its copy and give the environment that names it: thousands of sessions need not start one."""
+    if not part.needs_database:
+        yield {}
+        return
+    home = folder.parent / "server"
+    home.mkdir(mode=0o755)
+    with embedded_sync(home, {"fsync": "off", "max_connections": "200"}) as url:
+        yield {"COUNTERFOIL_TESTS_SERVER": url}
+
+
+def mutmut(folder: Path, names: Sequence[str], processes: int, given: Mapping[str, str]) -> tuple[int, str]:
     """Run mutmut in a copy and return its status and the end of what it said; its progress is told every minute."""
     command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", str(processes), *names]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"TMPDIR": str(folder.parent / "tmp")}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {**inherited, "TMPDIR": str(folder.parent / "tmp"), **given}
     log = folder.parent / "mutmut.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True)
@@ -173,8 +188,8 @@ def run(part: Part, only: Sequence[str], sample: int | None, seed: int, processe
         RuntimeError: mutmut did not come to its end, e.g. because a test fails without any mutant.
     """
     print(f"== {part.folder}", file=sys.stderr, flush=True)
-    with copy(part) as folder:
-        status, said = mutmut(folder, [NAMELESS], processes)
+    with copy(part) as folder, database(part, folder) as given:
+        status, said = mutmut(folder, [NAMELESS], processes, given)
         if "nothing matches" not in said:
             raise RuntimeError(f"mutmut made no mutants of {part.folder} (status {status}):\n{said}")
         names = names_in(folder, only)
@@ -182,7 +197,7 @@ def run(part: Part, only: Sequence[str], sample: int | None, seed: int, processe
             return []
         if sample is not None and sample < len(names):
             names = sorted(random.Random(seed).sample(names, sample))
-        status, said = mutmut(folder, names, processes)
+        status, said = mutmut(folder, names, processes, given)
         if status:
             raise RuntimeError(f"mutmut failed in {part.folder} (status {status}):\n{said}")
         return list(tried(folder))

@@ -1,9 +1,13 @@
-"""Fixtures for everybody: one embedded server per session, started once; a fresh, migrated database per test."""
+"""Fixtures for everybody: one embedded server per session, started once; a fresh, migrated database per test.
+
+Sessions that are many and short share a server that runs already: its URL is in COUNTERFOIL_TESTS_SERVER (see ``benchmarks/mutate.py``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -20,6 +24,7 @@ from counterfoil.store.migrate import migrate
 from counterfoil.store.pool import Conn, Pool, connect, open_pool
 
 TEMPLATE = "migrated"
+SHARED_SERVER = "COUNTERFOIL_TESTS_SERVER"
 _numbers = itertools.count(1)
 
 
@@ -37,6 +42,11 @@ class Server:
         """Run one statement outside a transaction, in the maintenance database."""
         with psycopg.connect(self.url, autocommit=True) as conn:
             conn.execute(statement.encode())
+
+    def has(self, name: str) -> bool:
+        """Whether there is a database of that name."""
+        with psycopg.connect(self.url) as conn:
+            return conn.execute("select from pg_database where datname = %s", (name,)).fetchone() is not None
 
     @contextmanager
     def database(self, name: str, *, is_migrated: bool = True) -> Iterator[str]:
@@ -61,6 +71,10 @@ def postgres_server() -> Iterator[Server]:
 
     Its home is not below pytest's own directories: pytest shuts those against other users, and root's server runs as one.
     """
+    shared = os.environ.get(SHARED_SERVER)
+    if shared:
+        yield Server(shared)
+        return
     with tempfile.TemporaryDirectory(prefix="counterfoil-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
         home.chmod(0o755)
@@ -70,9 +84,10 @@ def postgres_server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def database_template(postgres_server: Server) -> Server:
-    """Make the template that every test's database is copied from."""
-    postgres_server.execute(f"create database {TEMPLATE}")
-    _migrate(postgres_server.url_of(TEMPLATE))
+    """Make the template that every test's database is copied from, unless an earlier session made it."""
+    if not postgres_server.has(TEMPLATE):
+        postgres_server.execute(f"create database {TEMPLATE}")
+        _migrate(postgres_server.url_of(TEMPLATE))
     return postgres_server
 
 
@@ -88,14 +103,14 @@ def _migrate(url: str) -> None:
 @pytest.fixture
 def database(database_template: Server) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database."""
-    with database_template.database(f"test_{next(_numbers)}") as url:
+    with database_template.database(f"test_{os.getpid()}_{next(_numbers)}") as url:
         yield url
 
 
 @pytest.fixture
 def empty_database(database_template: Server) -> Iterator[str]:
     """Yield the URL of a database in which nothing was made yet."""
-    with database_template.database(f"test_{next(_numbers)}", is_migrated=False) as url:
+    with database_template.database(f"test_{os.getpid()}_{next(_numbers)}", is_migrated=False) as url:
         yield url
 
 
@@ -109,8 +124,9 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 @pytest.fixture(scope="session")
 def scratch_database(database_template: Server) -> str:
     """Return the URL of a migrated database in which nothing is ever committed."""
-    database_template.execute(f"create database scratch template {TEMPLATE} strategy file_copy")
-    return database_template.url_of("scratch")
+    name = f"scratch_{os.getpid()}"
+    database_template.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
+    return database_template.url_of(name)
 
 
 @pytest.fixture

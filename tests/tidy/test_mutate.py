@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,21 +56,33 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_run_that_is_stopped_stops_all_it_began_and_removes_its_copy(tmp_path: Path, number: int) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "tmp").mkdir()
-    program(tmp_path / "bin" / "git", "/bin/sh", GIT)
-    program(tmp_path / "bin" / "mutmut", sys.executable, MUTMUT)
-    started = tmp_path / "started"
-    changed = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "tmp"), "STARTED": str(started)}
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that a server may reach that runs as a user of its own; pytest's own are shut."""
+    with tempfile.TemporaryDirectory(prefix="counterfoil-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.mark.parametrize(
+    ("number", "only"), [(signal.SIGTERM, "delivery"), (signal.SIGINT, "core/finance"), (signal.SIGHUP, "core/finance")]
+)
+def test_a_run_that_is_stopped_stops_all_it_began_and_removes_its_copy(place: Path, number: int, only: str) -> None:
+    programs, temporary, started = place / "bin", place / "tmp", place / "started"
+    programs.mkdir()
+    temporary.mkdir()
+    program(programs / "git", "/bin/sh", GIT)
+    program(programs / "python", "/bin/sh", f'exec {sys.executable} "$@"')
+    program(programs / "mutmut", sys.executable, MUTMUT)
+    changed = {"PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(temporary), "STARTED": str(started)}
     changed["PYTHONPATH"] = f"{ROOT / 'src'}:{ROOT}"
-    command = [sys.executable, "-c", RUN, str(tmp_path / "bin" / "python"), "--only", "delivery"]
+    command = [sys.executable, "-c", RUN, str(programs / "python"), "--only", only]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | changed, start_new_session=True, stderr=subprocess.PIPE)
     wait_until(lambda: started.exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
     pids = [int(pid) for pid in started.read_text(encoding="utf-8").split()]
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert [pid for pid in pids if is_alive(pid)] == []
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(temporary.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -135,10 +136,10 @@ def poisoned_end(row: CommandRow) -> End:
     return End(row.id, row.created_at, status, code=outcome.code, reason=outcome.message, fence=row.fence)
 
 
-def attempt_of(one: Try, ends: Sequence[End], now: datetime) -> attempts.Attempt:
-    """Return the record of a try."""
+def attempt_of(one: Try, statuses: Sequence[EndStatus], now: datetime) -> attempts.Attempt:
+    """Return the record of a try. ``statuses``: how its commands ended."""
     ids = [row.id for row in one.rows]
-    count = {status: sum(1 for end in ends if end.status is status) for status in EndStatus}
+    count = Counter(statuses)
     return attempts.Attempt(
         started_at=one.started,
         ended_at=now,

@@ -30,10 +30,9 @@ async def about(pool: Pool, cipher: Cipher, rows: Sequence[CommandRow]) -> dict[
 
 
 def _about(row: CommandRow, entities: Mapping[ObjectRef, Entity], customers: Mapping[ObjectRef, ObjectRef]) -> About:
-    arguments = arguments_of(row)
-    found = [] if arguments is None else [*named_by(arguments)]
-    for ref in (row.subject, customers.get(row.subject)):
-        entity = entities.get(ref) if ref is not None else None
+    found = [*named_by(arguments_of(row))]
+    for ref in (row.subject, customers.get(row.subject, row.subject)):
+        entity = entities.get(ref)
         if isinstance(entity, Customer):
             found += personal(entity)
         elif isinstance(entity, Invoice) and entity.customer_name:

@@ -30,7 +30,7 @@ from counterfoil.store import attempts, bindings, case_work, cases, outbox, rech
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
-from counterfoil.store.outbox import CommandRow, End, EndStatus
+from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.rechecks import Recheck
 from counterfoil.store.work import RECHECK
@@ -241,13 +241,12 @@ def _again(one: Recheck, outcome: Outcome, now: datetime, late_s: float) -> tupl
 
 
 def _attempt_of(batch: Batch, pairs: Sequence[tuple[CommandRow, Outcome]], now: datetime) -> attempts.Attempt:
-    ends = [End(row.id, row.created_at, EndStatus(outcome.status.value)) for row, outcome in pairs]
-    return replace(attempt_of(Try(batch.target, batch.batch_key, batch.rows, batch.started), ends, now), detail=SENT_AGAIN)
+    statuses = [EndStatus(outcome.status.value) for _, outcome in pairs]
+    return replace(attempt_of(Try(batch.target, batch.batch_key, batch.rows, batch.started), statuses, now), detail=SENT_AGAIN)
 
 
 def _case_of(one: Recheck, row: CommandRow, outcome: Outcome, now: datetime) -> cases.Opening:
-    arguments = arguments_of(row)
-    words = masked(outcome.message, () if arguments is None else named_by(arguments))
+    words = masked(outcome.message, named_by(arguments_of(row)))
     return opening(
         now=now,
         fingerprint=f"deliver.recheck|{row.target}|{row.external_key}",

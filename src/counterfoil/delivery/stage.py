@@ -319,7 +319,7 @@ class Deliverer:
             settled = await outbox.settle(conn, ends, now)
             doubtful = [row for row, _, end in tried if has_doubts or end.status in IN_DOUBT]
             again = await self.rechecker.note(conn, link, doubtful)
-            await attempts.record(conn, [attempt_of(batch, ends, now)])
+            await attempts.record(conn, [attempt_of(batch, [end.status for end in ends], now)])
             # What another worker has taken up since is that one's to report; only news of something done is always true.
             mine = [(row, outcome, end) for row, outcome, end in tried if end.id in settled.changed]
             stuck = (EndStatus.REFUSED, EndStatus.GIVEN_UP)

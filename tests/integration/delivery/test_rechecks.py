@@ -18,6 +18,7 @@ from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.delivery.rechecking import Batch
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import RejectedError, TransientError
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -387,3 +388,92 @@ async def test_while_real_time_work_comes_what_is_sent_again_yields_to_it(desk: 
     await desk.turn()
     desk.later(600)
     assert seen == [True]
+
+
+async def two_things_due(desk: Desk) -> Batch:
+    """Two records were overwritten by older versions; both are taken."""
+    for number, key in ((1, "a"), (3, "b")):
+        await update(desk, number, "old", key)
+        delay_next(desk)
+        await until_done(desk, number)
+        await update(desk, number + 1, "new", key)
+        await until_done(desk, number + 1)
+    desk.later(LATE_S)
+    return await taken(desk)
+
+
+@pytest.mark.parametrize(("status", "expected", "cases"), [(OutcomeStatus.RETRY, (2.0, 1), 0), (OutcomeStatus.REFUSED, (None, 1), 2)])
+async def test_each_that_is_not_done_is_kept(desk: Desk, status: OutcomeStatus, expected: tuple[float | None, int], cases: int) -> None:
+    batch = await two_things_due(desk)
+    answer(desk, *(Outcome(one.id, status, code="books.x", message="words") for one in batch.rows))
+    await send(desk, batch)
+    assert (await kept(desk), len(await desk.cases())) == ([expected] * 2, cases)
+
+
+async def test_two_doubts_about_one_thing_are_put_right_by_one_sending(desk: Desk) -> None:
+    for number in (1, 2):
+        await update(desk, number, f"old {number}")
+        delay_next(desk)
+        await until_done(desk, number)
+    await update(desk, 3, "new")
+    await until_done(desk, 3)
+    desk.later(LATE_S)
+    batch = await taken(desk)
+    assert {id: sorted(one.command_id for one in found) for id, found in batch.of.items()} == {f"{3:032x}": [OLD, NEW]}
+    await send(desk, batch)
+    assert (await noted(desk), desk.books.held) == (0, {"plan": "new"})
+
+
+async def test_what_is_in_doubt_when_it_is_sent_again_is_noted_anew_and_all_who_wait_are_woken(desk: Desk) -> None:
+    await update(desk, 1, "old")
+    delay_next(desk)
+    await until_done(desk, 1)
+    await desk.wish(2, external_key="plan", order_key="plan", produces="product/p")
+    await until_done(desk, 2)
+    desk.later(LATE_S)
+    batch = await taken(desk)
+    async with desk.pool.connection() as conn:
+        await bindings.end(conn, "books", ["product/p"], desk.clock.now())
+    await desk.wish(3, external_key="other", needs=("product/p",), batch_key="other")
+    desk.armed.clear()
+
+    async def answered_the_second_time(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        del ctx, bound
+        note_doubt()
+        return tuple(Outcome(one.id, OutcomeStatus.DONE, "book/9") for one in commands)
+
+    desk.books.send = answered_the_second_time  # type: ignore[method-assign]
+    await send(desk, batch)
+    assert await kept(desk) == [(LATE_S, 0)]
+    assert sorted(desk.armed) == [("deliver", "books/all"), ("deliver", "books/other")]
+
+
+async def test_a_record_that_nothing_can_need_is_not_bound(desk: Desk) -> None:
+    await due_now(desk)
+    batch = await taken(desk)
+    answer(desk, Outcome(NEW, OutcomeStatus.DONE, "book/9"))
+    await send(desk, batch)
+    async with desk.pool.connection() as conn:
+        assert await bindings.by_external(conn, "books", ["book/9"]) == []
+
+
+async def test_a_trial_sends_nothing_again_and_the_turn_after_it_does(desk: Desk) -> None:
+    await due_now(desk)
+    await desk.wish(3)
+    desk.books.calls.clear()
+    await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)
+    desk.later(0.5)
+    assert await desk.turn() == Turn(has_more=True)
+    assert (desk.books.calls, desk.books.held["plan"]) == ([("probe", 0), ("send", 1)], "old")
+    await desk.turn()
+    assert desk.books.held["plan"] == "new"
+
+
+async def test_a_trial_with_nothing_but_something_to_send_again_leaves_it_to_the_next_turn(desk: Desk) -> None:
+    await due_now(desk)
+    await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)
+    desk.later(0.5)
+    assert await desk.turn() == Turn(has_more=False, wake_in_s=0.2)
+    assert desk.books.held == {"plan": "old"}
+    await desk.turn()
+    assert desk.books.held == {"plan": "new"}

@@ -210,14 +210,14 @@ def test_what_a_command_missed_is_what_its_target_named_or_all_it_needs() -> Non
 def test_the_record_of_a_try_counts_how_its_commands_ended() -> None:
     rows = tuple(row(number, bill(1)) for number in range(1, 12))
     statuses = (["done"] * 1 + ["refused"] * 2 + ["given_up"] * 1 + ["unknown"] * 4 + ["retry"] * 1 + ["waiting"] * 2)  # fmt: skip
-    ends = [End(one.id, NOW, EndStatus(status)) for one, status in zip(rows, statuses, strict=True)]
+    ended_as = [EndStatus(status) for status in statuses]
     one = Try("books", "all", rows, NOW - timedelta(seconds=3))
     ids = tuple(f"{number:032x}" for number in range(1, 12))
     expected = Attempt(
-        NOW - timedelta(seconds=3), NOW, "books", "all", "post_invoice", 11, attempt_of(one, ends, NOW).request_digest,
+        NOW - timedelta(seconds=3), NOW, "books", "all", "post_invoice", 11, attempt_of(one, ended_as, NOW).request_digest,
         done=1, refused=3, unknown=4, retried=3, command_ids=ids, is_resolution=False,
     )  # fmt: skip
-    assert attempt_of(one, ends, NOW) == expected
+    assert attempt_of(one, ended_as, NOW) == expected
 
 
 def test_two_tries_of_the_same_commands_have_one_digest_and_a_look_is_told_apart() -> None:

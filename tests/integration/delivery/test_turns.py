@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.integration.delivery.late import noted
 from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, breaking
 
 from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Command, CommandKind, Lane, Unmatch, pair_of
@@ -16,9 +18,11 @@ from counterfoil.core.canonical.entities import Application, Customer, Payment, 
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
 from counterfoil.core.canonical.money import Money
 from counterfoil.delivery.sizing import Sizes
+from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
+from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
 from counterfoil.kit.windows import Dated
 from counterfoil.store import attempts, case_work, cases, objects, outbox, standing
@@ -345,3 +349,67 @@ async def test_a_trial_that_fails_is_another_look_at_a_target_that_is_down(desk:
     assert await desk.turn() == Turn(has_more=False, wake_in_s=1.0)
     found = await standing_of(desk)
     assert (found.tries, found.code, found.is_refused, found.is_by_sending) == (2, "odoo.forbidden", True, True)
+
+
+async def test_real_time_work_is_sent_in_ordinary_batches_and_yields_to_nobody(desk: Desk) -> None:
+    sizes, seen = Sizes(), list[tuple[int, bool]]()
+    sizes.learn(PLACE, 100, 100, 40.0, is_yielding=False, has_failed=False)  # slow: ordinary batches are of 50, yielding ones of 4
+    patient = desk.books.send
+
+    async def watching(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        seen.append((len(commands), is_yielding()))
+        return await patient(ctx, commands, bound)
+
+    desk.books.send = watching  # type: ignore[method-assign]
+    await desk.wish(*range(1, 41))
+    await desk.turn(sizes=sizes)
+    await desk.wish(*range(41, 101))
+    await desk.turn(sizes=sizes)
+    assert seen == [(40, False), (50, False), (10, False)]
+
+
+async def test_bulk_work_leaves_one_hand_free_while_there_is_real_time_work(desk: Desk) -> None:
+    desk.width, desk.batch_size_max = 3, 1
+    async with desk.pool.connection() as conn:
+        await standing.note_real_time(conn, "books", START)
+    patient, under_way, most = desk.books.send, 0, 0
+
+    async def slow(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(3 * WATCH_S)
+        under_way -= 1
+        return await patient(ctx, commands, bound)
+
+    desk.books.send = slow  # type: ignore[method-assign]
+    await desk.wish(*range(1, 7), lane=int(Lane.BATCH))
+    await desk.turn()
+    assert (most, len(desk.books.done)) == (2, 6)
+
+
+async def test_one_batch_that_went_well_does_not_hide_that_another_found_the_target_away(desk: Desk) -> None:
+    patient = desk.books.send
+
+    async def fallen_meanwhile(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
+        await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)
+        return await patient(ctx, commands, bound)
+
+    desk.books.send = fallen_meanwhile  # type: ignore[method-assign]
+    await desk.wish(1)
+    await desk.turn()
+    assert (await desk.states(1), (await standing_of(desk)).is_down) == (["done"], True)
+
+
+async def test_a_write_in_doubt_wakes_its_partition_and_one_that_certainly_failed_is_not_noted(desk: Desk) -> None:
+    desk.overwrites = True
+    books = Answers(desk, k1=outcome(OutcomeStatus.RETRY, "x", "busy"))
+    await desk.wish(1)
+    await desk.turn()
+    books.by_key["k1"] = DONE
+    desk.later(1)
+    await desk.turn()
+    assert (await desk.states(1), await noted(desk), desk.armed) == (["done"], 0, [])
+    await desk.wish(2)  # nobody answers for it
+    await desk.turn()
+    assert (await noted(desk), desk.armed) == (1, [("deliver", "books/all")])

@@ -54,6 +54,6 @@ def about(customer: Customer) -> tuple[tuple[str, str], ...]:
     return tuple((value, what) for value, what in found if value)
 
 
-def named_by(arguments: Arguments) -> tuple[tuple[str, str], ...]:
-    """Return what is personal in a command's own arguments."""
+def named_by(arguments: Arguments | None) -> tuple[tuple[str, str], ...]:
+    """Return what is personal in a command's own arguments; nothing where they cannot be read (None)."""
     return about(arguments.customer) if isinstance(arguments, UpsertCustomer) else ()
