@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.core.builders import ANN, NOON, RULES, TAXES, at, credit_note, event_of, invoice, line, payment, refund, usd, with_entity, world
+from tests.core.builders import (
+    ANN,
+    DE,
+    NOON,
+    RULES,
+    TAXES,
+    at,
+    credit_note,
+    event_of,
+    invoice,
+    line,
+    payment,
+    refund,
+    usd,
+    with_entity,
+    world,
+)
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.policies.decide import decide
@@ -167,3 +183,56 @@ still match entry/recovery.stripe:in_1 with entry/bad_debt.stripe:in_1: 99.00 US
 still post_entry bad_debt_stripe.in_1.2
 still match invoice/stripe:in_1 with entry/bad_debt.stripe:in_1.2: 60.00 USD"""
     assert books.tell(less, when=JULY) == expected
+
+
+def test_a_write_off_of_an_invoice_that_is_voided_is_taken_back_on_the_day_of_the_void() -> None:
+    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=MAY)
+    books = world()
+    books.decide(lost)
+    expected = """\
+post_entry recovery_stripe.in_1 (US in odoo, for stripe:cus_A)
+  2026-06-01 in general "uncollectible, invoice stripe:in_1"
+  bad_debt -99.00 USD
+  receivable 99.00 USD stripe:cus_A
+  needs customer/stripe:cus_A
+  makes entry/recovery.stripe:in_1
+"""
+    assert expected in books.tell(replace(lost, state=e.InvoiceState.VOID, voided_at=JUNE), when=JULY)
+
+
+def test_what_was_paid_outside_the_processor_and_not_sent_is_still_of_its_day() -> None:
+    books = world()
+    books.decide(invoice(usd(700)))
+    by_hand = payment(usd(700), ("stripe:in_1", 700), settlement=None, is_out_of_band=True)
+    by_hand = replace(by_hand, earlier_parts=usd(0), first_part_id="stripe:ch_1")
+    books.decide(by_hand)
+    books.wishes = {key: replace(wish, is_open=key[1].startswith("payment")) for key, wish in books.wishes.items()}
+    expected = """\
+still post_payment payment_stripe.ch_1
+still match invoice/stripe:in_1 with payment/stripe:ch_1: 7.00 USD"""
+    assert books.tell(by_hand, when=JUNE) == expected
+
+
+def test_a_refund_booked_in_an_entity_that_is_declared_no_longer_is_a_case_with_its_money() -> None:
+    books = world(payment(usd(5000)))
+    books.decide(refund(usd(2000)))
+    books.rules = replace(RULES, entities={"DE": DE}, routes=(Route("DE"),))
+    expected = """\
+case unmapped_account decide.entity_gone, US 20.00 USD
+  refund/stripe:re_1 was booked in the books of entity 'US', which the configuration does not declare any more.
+  Declare entity 'US' again, with its books, until nothing of it is open; new facts go where the routes send them.
+  goes on with entity/US"""
+    assert books.tell(refund(usd(2000))) == expected
+
+
+def test_money_of_customers_merged_in_a_circle_is_at_stake_with_all_of_it() -> None:
+    books = world(replace(ANN, merged_into="stripe:cus_B"), e.Customer("stripe:cus_B", "B", merged_into=ANN.id))
+    expected = """\
+waits for customer/stripe:cus_A
+waits for customer/stripe:cus_B
+case unknown_customer decide.customers_merged_in_a_circle, 50.00 USD
+  Customers are merged in a circle, so none is left to book for: stripe:cus_A into stripe:cus_B into stripe:cus_A.
+  Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge).
+    What waits is booked as soon as that arrives.
+  goes on with customer/stripe:cus_A"""
+    assert books.tell(payment(usd(5000))) == expected

@@ -116,7 +116,7 @@ def _draw(given: GivenBack, payment: e.Payment, rest: Money) -> Draw:
 
 
 def _payment(draft: Draft, state: e.Refund) -> e.Payment | None:
-    found = draft.view.get(ObjectRef(ObjectKind.PAYMENT, state.payment_id)) if state.payment_id else None
+    found = draft.view.get(ObjectRef(ObjectKind.PAYMENT, state.payment_id))
     if state.payment_id and not isinstance(found, e.Payment):
         draft.wait_for(ObjectKind.PAYMENT, state.payment_id)
     return found if isinstance(found, e.Payment) else None
