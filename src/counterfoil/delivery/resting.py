@@ -159,13 +159,13 @@ class Rest:
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
             ready = await outbox_due.partitions_ready(conn, target, now)
-            is_open = bool(ready) or bool(await outbox_due.partitions_open(conn, target))
+            waiting = await outbox_due.partitions_open(conn, target)
             if ready:
                 await standing.try_at(conn, target, now)
                 await self.arm(conn, ready)
-            elif is_open:
+            elif waiting:
                 await standing.try_at(conn, target, now + timedelta(seconds=AGAIN_S))
-        if not is_open:
+        if not waiting:
             await self.rose(target)
 
     async def trial(self, target: str) -> None:

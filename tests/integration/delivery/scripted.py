@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from psycopg.pq import TransactionStatus
+
 from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, Unmatch, UpsertProduct
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.delivery.resting import Rest, TargetLink
@@ -147,7 +149,8 @@ class Desk:
         )
 
     async def _arm(self, conn: Conn, keys: Sequence[Key]) -> None:
-        del conn
+        """Note what would be armed, in the transaction of what makes it work."""
+        assert conn.info.transaction_status == TransactionStatus.INTRANS
         self.armed += keys
 
     async def wish(self, *numbers: int, **changes: Any) -> None:
