@@ -1,4 +1,4 @@
-"""The path of one thing with all that belongs to it: a customer by name or e-mail, an invoice with what settles it."""
+"""The path of one thing with all that belongs to it: a customer by name or e-mail, an invoice by its number, with what settles it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def trace(conn: Conn, cipher: Cipher, asked: str) -> Trace:
     """Return the path of whatever has this id, number, name or e-mail. A customer gives everything of his, an invoice what settles it."""
     ids = await store_trace.canonical_ids(conn, asked.strip())
     named = {ref.id for ref in await objects.named(conn, cipher, asked)}
-    return await store_trace.trace(conn, asked, {*named, *await _belonging(conn, cipher, ids)})
+    return await store_trace.trace(conn, asked, {*named, *await _belonging(conn, cipher, ids | named)})
 
 
 async def _belonging(conn: Conn, cipher: Cipher, ids: Iterable[str]) -> set[str]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Row = tuple[datetime, str, str, str]
 
 ACCEPTED = (
-    "Looked for: ids of the source (in_1..., cus_1..., stripe:in_1...), numbers and ids of the books (INV/2026/00001, account.move/7), a"
-    " customer's whole name or e-mail as the source has it, ids of receipts, deliveries, events and postings, external keys."
+    "Looked for: ids of the source (in_1..., cus_1..., stripe:in_1...), numbers of its invoices and credit notes (ABC-0001), numbers and"
+    " ids of the books (INV/2026/00001, account.move/7), a customer's whole name or e-mail as the source has it, ids of receipts,"
+    " deliveries, events and postings, external keys."
 )
 """What may be asked for."""
 
@@ -29,7 +30,7 @@ ACCEPTED = (
 def trace(
     id: Annotated[
         str,
-        typer.Argument(help="A source's id (in_1...), a number in the books, a customer's name or e-mail, a delivery or posting."),
+        typer.Argument(help="A source's id (in_1...), a number there or in the books, a customer's name or e-mail, a delivery or posting."),
     ],
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,

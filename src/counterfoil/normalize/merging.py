@@ -155,8 +155,17 @@ def links_of(entity: e.Entity) -> tuple[str, ...]:
 
 
 def found_by(entity: e.Entity) -> tuple[str, ...]:
-    """Return what people look for an object by, besides its ids: a customer's name and e-mail."""
-    return tuple(text for text in (entity.name, entity.email) if text) if isinstance(entity, e.Customer) else ()
+    """Return what people look for an object by, besides its ids: a customer's name and e-mail, a document's number.
+
+    A document without a number has its id in that place: so what an older program wrote, which knew of no numbers, is told from it.
+    """
+    match entity:
+        case e.Customer(name=name, email=email):
+            return tuple(text for text in (name, email) if text)
+        case e.Invoice(number=number) | e.CreditNote(number=number):
+            return (number or entity.id,)
+        case _:
+            return ()
 
 
 def _customer_of(entity: e.Entity) -> str:

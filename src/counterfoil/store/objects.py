@@ -21,7 +21,8 @@ from .pool import Conn
 class ObjectRow:
     """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded entity.
 
-    ``names``: what people may look for it by (a customer's name and e-mail), to be written; kept as keyed digests, and never read back.
+    ``names``: what people may look for it by (a customer's name and e-mail, a document's number), to be written; kept as keyed digests, and
+    never read back.
     ``links``: the digests of the objects it names by which it is found from those (``link_of``), to be written; not read back either.
     """
 
@@ -63,6 +64,9 @@ _PLAIN = (
 )  # fmt: skip
 _LINKING = "'credit_note', 'payment', 'refund'"
 """The kinds of objects that are found from what they name; as in the index over those still to be linked."""
+
+NUMBERED = "'credit_note', 'invoice'"
+"""The kinds of objects people know by a number; as in the index over those whose numbers are still to be digested."""
 
 
 async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRow]:
@@ -171,7 +175,7 @@ def _digests(cipher: Cipher, names: Iterable[str]) -> str:
 
 
 async def named(conn: Conn, cipher: Cipher, text: str) -> list[ObjectRef]:
-    """Return the objects that have this name or e-mail, whatever its case and spaces."""
+    """Return the objects that have this name, e-mail or number, whatever its case and spaces."""
     cursor = await conn.execute(
         "select kind, id from object where lookup <> '{}' and lookup && %s::text[] order by kind, id", (cipher.lookups(text),)
     )
@@ -184,13 +188,18 @@ async def to_look_up(conn: Conn, cipher: Cipher, after_id: str, limit: int = 500
     return await _read(conn, cipher, condition, (ObjectKind.CUSTOMER.value, after_id, limit))
 
 
+async def to_number(conn: Conn, cipher: Cipher, limit: int = 500) -> list[ObjectRow]:
+    """Return documents without the digest of their number: older programs write none, and one by a former key is taken away."""
+    return await _read(conn, cipher, f"where lookup = '{{}}' and kind in ({NUMBERED}) order by kind, id limit %s", (limit,))
+
+
 async def set_lookups(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> None:
     """Write the digests of what rows are found by, where the object is still of that version."""
-    given = columns(rows, ("version",)) | {"id": [row.ref.id for row in rows], "lookup": [_digests(cipher, row.names) for row in rows]}
+    given = columns(rows, ("version",)) | _refs_of(rows) | {"lookup": [_digests(cipher, row.names) for row in rows]}
     await conn.execute(
         "update object o set lookup = string_to_array(t.lookup, ' '), looked_up = t.version"
-        " from unnest(%(id)s::text[], %(version)s::int4[], %(lookup)s::text[]) as t(id, version, lookup)"
-        " where o.kind = 'customer' and o.id = t.id and o.version = t.version",
+        " from unnest(%(kind)s::text[], %(id)s::text[], %(version)s::int4[], %(lookup)s::text[]) as t(kind, id, version, lookup)"
+        " where o.kind = t.kind and o.id = t.id and o.version = t.version",
         given,
     )
 

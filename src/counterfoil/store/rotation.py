@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .cipher import Cipher
+from .objects import NUMBERED
 from .pool import Conn
 
 
@@ -26,6 +27,9 @@ _PAYLOADS = (
     _Payload("object", "data", "key_id", ("kind", "id"), "'object/' || kind || '/' || id"),
     _Payload("command", "arguments", "key_id", ("created_at", "id"), "'command/' || encode(uuid_send(id), 'hex')"),
 )
+
+_LOOKED_UP_AGAIN = f", looked_up = 0, lookup = case when kind in ({NUMBERED}) then '{{}}' else lookup end"
+"""What objects are found by are digests by the writing key, too."""
 
 
 async def reencrypt(conn: Conn, cipher: Cipher, limit: int = 500) -> int:
@@ -52,7 +56,7 @@ async def _reencrypt(conn: Conn, cipher: Cipher, payload: _Payload, limit: int) 
         key_id, envelope, aad = row[width:]
         rows.append((*cipher.encrypt(cipher.decrypt(key_id, envelope, aad), aad), *row[:width]))
     condition = " and ".join(f"{name} = %s" for name in payload.primary_key)
-    again = ", looked_up = 0" if payload.table == "object" else ""  # digests are by the writing key, too
+    again = _LOOKED_UP_AGAIN if payload.table == "object" else ""
     statement = f"update {payload.table} set {payload.key_column} = %s, {payload.column} = %s{again} where {condition}"
     await conn.cursor().executemany(statement, rows)
     return len(rows)

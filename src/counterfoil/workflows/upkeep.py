@@ -17,6 +17,7 @@ from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.normalize.merging import found_by, links_of
 from counterfoil.store import agenda, case_work, migrate, objects, standing, targets, unarmed
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.standing import Standing
 
@@ -102,19 +103,28 @@ class Upkeep:
         return Turn(has_more=False, wake_in_s=PARTITIONS_EVERY_S)
 
     async def lookups_turn(self, key: str, care: Care = CALM) -> Turn:
-        """Make the digests customers are found by of those an older program wrote, or that were made by a former key."""
+        """Make the digests customers and documents are found by of those an older program wrote, or that were made by a former key."""
         del key
         after_id = ""
         while not care.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
                 rows = await objects.to_look_up(conn, self.cipher, after_id)
-                named = [replace(row, names=found_by(decode_entity(row.ref.kind, row.data))) for row in rows]
-                await objects.set_lookups(conn, self.cipher, named)
+                await objects.set_lookups(conn, self.cipher, _named(rows))
             if not rows:
                 break
             after_id = rows[-1].ref.id
+        await self._number(care)
         await self._link(care)
         return Turn(has_more=False, wake_in_s=LOOKUPS_EVERY_S)
+
+    async def _number(self, care: Care) -> None:
+        """Write the digests of the numbers of documents that have none."""
+        while not care.is_ending:
+            async with self.pool.connection() as conn, conn.transaction():
+                rows = await objects.to_number(conn, self.cipher)
+                await objects.set_lookups(conn, self.cipher, _named(rows))
+            if not rows:
+                break
 
     async def _link(self, care: Care) -> None:
         """Write by what objects are found from those they name, of objects an older program wrote."""
@@ -135,3 +145,8 @@ class Upkeep:
         if found:
             log.warning("work was ready and nobody told", partitions=[f"{stage} {place}" for stage, place in found[:20]], count=len(found))
         return Turn(has_more=False, wake_in_s=UNARMED_EVERY_S)
+
+
+def _named(rows: Sequence[ObjectRow]) -> list[ObjectRow]:
+    """Return objects with what they are found by."""
+    return [replace(row, names=found_by(decode_entity(row.ref.kind, row.data))) for row in rows]

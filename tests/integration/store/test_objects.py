@@ -99,7 +99,8 @@ async def test_upkeep_links_what_older_programs_wrote(pool: Pool, cipher: Cipher
     given = refund(usd(2000))
     ref = ref_of(given)
     async with pool.connection() as conn:
-        await objects.upsert(conn, cipher, [ROW, replace(ROW, ref=ref, data=encode(given), links=links_of(given))])
+        bill = replace(ROW, names=("A-0001",))
+        await objects.upsert(conn, cipher, [bill, replace(ROW, ref=ref, data=encode(given), links=links_of(given))])
         await conn.execute("update object set links = null, linked = 0")  # as a program that knows of no links leaves it
     upkeep: Any = Upkeep(pool, cipher, {}, None, None, None)  # type: ignore[arg-type]
     await upkeep.lookups_turn("all")

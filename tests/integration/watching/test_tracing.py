@@ -6,12 +6,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from counterfoil.app.tracing import trace
-from counterfoil.core.canonical.entities import Application, Customer, Invoice, InvoiceState, Payment, PaymentState
+from counterfoil.core.canonical.entities import (
+    Application,
+    CreditNote,
+    CreditNoteState,
+    Customer,
+    Invoice,
+    InvoiceState,
+    Payment,
+    PaymentState,
+)
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.canonical.money import Money
 from counterfoil.kit.codec import encode
 from counterfoil.normalize.merging import found_by
-from counterfoil.store import objects
+from counterfoil.store import objects, rotation
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Pool
@@ -55,7 +64,38 @@ async def test_a_customer_is_found_by_name_or_e_mail_whatever_their_case_and_spa
 
 async def test_an_invoice_comes_with_the_payment_that_pays_it_and_with_no_other(conn: Conn, cipher: Cipher) -> None:
     await seed(conn, cipher)
-    assert await ids(conn, cipher, "in_1") == {"stripe:in_1", "stripe:pi_1"}
+    for asked in ("in_1", "A-0001", " a-0001 "):  # its id, and the number the customer sees
+        assert await ids(conn, cipher, asked) == {"stripe:in_1", "stripe:pi_1"}, asked
+    assert await ids(conn, cipher, "A-000") == set()
+
+
+async def test_a_credit_note_is_found_by_its_number_and_what_has_none_by_its_id(conn: Conn, cipher: Cipher) -> None:
+    note = CreditNote(
+        "stripe:cn_1", "stripe:in_1", "stripe:cus_1", CreditNoteState.ISSUED, "EUR", TOTAL, Money(0, "EUR"), (), NOW, "A-0001-CN-01"
+    )
+    draft = Invoice("stripe:in_2", "stripe:cus_1", InvoiceState.DRAFT, "EUR", TOTAL, Money(0, "EUR"), ())
+    await objects.upsert(conn, cipher, [row(ObjectKind.CREDIT_NOTE, note), row(ObjectKind.INVOICE, draft)])
+    assert await ids(conn, cipher, "A-0001-CN-01") == {"stripe:cn_1"}
+    assert await ids(conn, cipher, "in_2") == {"stripe:in_2"}
+
+
+async def test_upkeep_makes_documents_of_older_programs_and_of_a_former_key_found_by_number(pool: Pool) -> None:
+    old, new = Cipher({"k1": bytes(range(32))}), Cipher({"k2": bytes(32), "k1": bytes(range(32))})
+    async with pool.connection() as conn:
+        await seed(conn, old)
+        await conn.execute("update object set lookup = '{}' where kind = 'invoice'")  # as a program that knows no numbers leaves it
+        await conn.commit()
+        assert await ids(conn, new, "A-0001") == set()
+    upkeep: Any = Upkeep(pool, old, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn, conn.transaction():
+        assert await ids(conn, old, "A-0001") == {"stripe:in_1", "stripe:pi_1"}
+        assert await objects.to_number(conn, old) == []
+        assert await rotation.reencrypt(conn, new) == 4
+    upkeep = Upkeep(pool, new, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn:  # the former key is retired
+        assert await ids(conn, Cipher({"k2": bytes(32)}), "A-0001") == {"stripe:in_1", "stripe:pi_1"}
 
 
 async def test_a_former_key_finds_too_and_upkeep_makes_up_for_what_older_programs_wrote(pool: Pool) -> None:
