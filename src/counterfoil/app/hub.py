@@ -37,7 +37,7 @@ from counterfoil.kit.windows import Window, closed_until
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
-from counterfoil.store import agenda, outbox_due, proofs, rechecks, work
+from counterfoil.store import agenda, outbox_due, proofs, rechecks, standing, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -137,6 +137,7 @@ class Hub:
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
             keys = await agenda.waited_keys(conn, ("route/", "entity/", "mapping/"))
             released = await agenda.release(conn, keys, self.clock.now())
+            await standing.try_refused(conn, self.targets, self.clock.now())  # with the key or settings of now
             unsent = [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)]
             await self.engine.arm(conn, [*_standing_keys(self), *unsent, *released])
         return member.worker.name

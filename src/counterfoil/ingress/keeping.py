@@ -22,6 +22,8 @@ KEY_MAX = 700
 """Characters of a delivery's key that are kept; file names with a row's own key are the longest there are."""
 KIND_MAX = 120
 """Characters of a delivery's type, account or version that are kept."""
+UNNAMED = "it has no id, by which a second delivery of it could be told"
+"""Why a delivery without a key is parked; it is kept under what it holds."""
 UNFIT = "its id, type or account holds what is no character or is too long to be one"
 """Why a delivery is parked whose texts had to be made fit."""
 
@@ -36,14 +38,15 @@ def incoming_of(connection: str, deliveries: Iterable[Delivery], lane: int) -> t
 
 
 def _incoming(connection: str, delivery: Delivery, lane: int) -> Incoming:
+    has_key = bool(delivery.dedupe_key.strip())
     texts = {
-        "dedupe_key": _fit(delivery.dedupe_key, KEY_MAX),
+        "dedupe_key": _fit(delivery.dedupe_key, KEY_MAX) if has_key else f"without id/{digest(delivery.body.hex())}",
         "shard_key": _fit(delivery.shard_key, KEY_MAX),
         "kind": _fit(delivery.kind, KIND_MAX),
         "account": _fit(delivery.account, KIND_MAX),
         "api_version": _fit(delivery.api_version, KIND_MAX),
     }
-    parked = delivery.parked
+    parked = delivery.parked or ("" if has_key else UNNAMED)
     if not parked and any(getattr(delivery, name) != text for name, text in texts.items()):
         parked = UNFIT
     return Incoming(

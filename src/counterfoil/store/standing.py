@@ -6,6 +6,7 @@ Instants are by the hub's clock. A connection that is down is looked at by one w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -181,8 +182,8 @@ async def open_case(conn: Conn, connection: str, subject: str, found: Standing, 
         code=found.code,
         cause=f"{connection} {'refuses our key or rights' if found.is_refused else 'cannot be used'}{since}: {found.words}",
         next_step=(
-            "Renew the key or its rights, or correct the setting the cause names; where the configuration or a variable it names was"
-            " changed, start the workers again. What waits goes on by itself, in order, within two minutes."
+            "Renew the key or its rights, or correct the setting the cause names. Where the configuration or a variable it names was"
+            " changed, start the workers again, which asks at once; else what waits goes on by itself, in order, within two minutes."
             if found.is_refused
             else f"Bring {connection} back, or wait if it is maintained: what waits goes on by itself, in order. This case closes then."
             " If the cause names a setting, correct it in the configuration and start the workers again."
@@ -212,6 +213,15 @@ async def note_up(conn: Conn, connection: str, now: datetime) -> bool:
 async def try_at(conn: Conn, connection: str, at: datetime) -> None:
     """Have a connection that is down looked at from that instant, whoever looks at it now."""
     await conn.execute("update standing set next_try_at = %s where connection = %s and down_since is not null", (at, connection))
+
+
+async def try_refused(conn: Conn, connections: Iterable[str], now: datetime) -> None:
+    """Have connections that refuse our key or rights looked at now, unless somebody does just now: whoever starts may bring another key."""
+    await conn.execute(
+        "update standing set next_try_at = %(now)s where connection = any(%(names)s) and down_since is not null and is_refused"
+        " and next_try_at > %(now)s and tried_until is distinct from next_try_at",
+        {"names": sorted(connections), "now": now},
+    )
 
 
 async def note_real_time(conn: Conn, connection: str, now: datetime) -> None:

@@ -223,6 +223,26 @@ async def test_a_database_that_cannot_be_asked_is_no_fault_of_the_target(desk: D
     assert await desk.states(1) == ["done"]
 
 
+async def test_a_worker_that_starts_asks_at_once_what_refused_the_key_of_the_former_one(desk: Desk) -> None:
+    await desk.wish(1)
+    desk.books.failing = lambda _call, _commands: SetupError("revoked", code="http.unauthorized")
+    for _ in range(12):
+        desk.later((await desk.turn()).wake_in_s or 0)
+    async with desk.pool.connection() as conn:
+        assert await standing.note_down(conn, "away", Trouble("x", "away"), desk.clock.now(), is_by_sending=True)
+        await conn.execute("update standing set next_try_at = %s", (desk.clock.now() + timedelta(seconds=120),))
+    desk.books.failing = lambda _call, _commands: None  # the key is mended
+    await upkeep(desk).target_turn("books")
+    assert (await desk.states(1), await standing_of(desk)) == (["ready"], True)  # left alone for two minutes
+    async with desk.pool.connection() as conn:
+        await standing.try_refused(conn, ["books", "away"], desk.clock.now())  # as a worker does that starts
+        away = await standing.read(conn, "away")
+    await upkeep(desk).target_turn("books")
+    await desk.turn()
+    assert (await desk.states(1), await standing_of(desk), await desk.cases()) == (["done"], False, [])
+    assert away.wait_s(desk.clock.now()) == 120  # what is only away is asked when its time has come
+
+
 async def test_a_trial_with_nothing_to_send_leaves_it_to_a_partition_that_has_something(desk: Desk) -> None:
     await desk.wish(1)
     await desk.wish(2, batch_key="other")

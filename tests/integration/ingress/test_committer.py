@@ -89,6 +89,18 @@ async def test_what_the_database_cannot_hold_or_nobody_could_read_is_kept_made_f
     assert (case.count, len(case.cause) < 300) == (4, True)
 
 
+async def test_deliveries_without_a_key_are_kept_each_for_itself_and_parked(pool: Pool, committer: Committer) -> None:
+    await committer.start()
+    one, two = (Delivery("", "o", "invoice.paid", body, NOW) for body in (b"1", b"2"))
+    blank = Delivery("  ", "o", "invoice.paid", b"3", NOW)
+    kept = await committer.put(incoming_of("shop", (one, two, one, blank), 10))
+    async with pool.connection() as conn:
+        [case] = await cases.list_cases(conn)
+    await committer.stop()
+    assert (kept.received, kept.duplicates, case.count) == (4, 1, 3)
+    assert case.cause.endswith("it has no id, by which a second delivery of it could be told")
+
+
 async def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(pool: Pool, cipher: Cipher, clock: SettableClock) -> None:
     gate = asyncio.Event()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import read_since, readings_so_far
 from counterfoil.connectors.odoo.check_journals import journal_findings
+from counterfoil.connectors.odoo.check_shared import shared_findings
 from counterfoil.connectors.odoo.check_taxes import tax_findings
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.core.canonical.commands import Account, AccountRole
@@ -129,6 +130,7 @@ async def _entity_findings(ctx: Context, session: Session, entity: str, currency
     findings = [
         *_currency_findings(company, currency, requirements.currencies),
         *_account_findings(company, accounts),
+        *shared_findings(company, accounts),
         *tax_findings(company, entity, requirements),
         *await journal_findings(session, company, accounts),
     ]

@@ -48,6 +48,8 @@ def delivery_of(settings: StripeIntake, body: bytes, own_account: str = "") -> D
         head = _HEAD.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise IntakeRefused(f"the body is not a Stripe event: {error}", code="stripe.body_invalid", status=400) from error
+    if not head.id.strip():  # all events without one would be one and the same
+        raise IntakeRefused("the event has no id", code="stripe.body_invalid", status=400)
     named = head.account or (head.context if head.context and head.context.startswith("acct_") else None)
     account = named or own_account or settings.account
     return Delivery(

@@ -48,6 +48,32 @@ async def test_complete_books_pass(desk: Desk) -> None:
     assert await errors(desk.ctx, COMPLETE) == []
 
 
+async def test_two_roles_on_one_account_are_a_warning_unless_they_may_share_it(desk: Desk) -> None:
+    assert CONNECTOR.target is not None
+    clearing, fees, revenue = (desk.ctx.settings.companies["DE"].account_code(one) for one in (CLEARING, FEES, REVENUE))
+    roles = {AccountRole.DISPUTED_FUNDS: clearing, AccountRole.ROUNDING: fees, AccountRole.BANK_IN_TRANSIT: "999001"}
+    accounts = desk.ctx.settings.companies["DE"].accounts | {role.value: code for role, code in roles.items()}
+    wanted = (CLEARING, FEES, REVENUE, *(Account(role) for role in roles), Account(AccountRole.EXPLICIT, revenue or ""))
+    ctx = changed(desk, accounts=accounts)
+    findings = await CONNECTOR.target.check(ctx, replace(COMPLETE, accounts={"DE": wanted}))
+    shared = [one for one in findings if one.code == "odoo.account_shared"]
+    # Fees and rounding are both amounts of a period, as are revenue and a product group's own account.
+    assert [(one.severity, one.entity) for one in shared] == [(Severity.WARNING, "DE")]
+    assert shared[0].message.startswith(f"{CLEARING} and disputed_funds are both on account {clearing} ")
+    assert shared[0].message.endswith(": its balance no longer shows the processor's balance")
+
+
+async def test_bank_in_transit_and_money_from_outside_may_share_an_account(desk: Desk) -> None:
+    assert CONNECTOR.target is not None
+    code = desk.ctx.settings.companies["DE"].account_code(FEES)
+    roles = (AccountRole.BANK_IN_TRANSIT, AccountRole.OUT_OF_BAND)  # a bank statement clears both
+    for more, found in (((), 0), ((AccountRole.REFUNDS,), 2)):
+        ctx = changed(desk, accounts={role.value: code for role in (*roles, *more)})
+        wanted = replace(COMPLETE, accounts={"DE": tuple(Account(role) for role in (*roles, *more))})
+        findings = await CONNECTOR.target.check(ctx, wanted)
+        assert len([one for one in findings if one.code == "odoo.account_shared"]) == found
+
+
 async def test_a_tax_of_another_rate_or_without_an_account_is_an_error_unless_confirmed(desk: Desk) -> None:
     # 7 % of the source mapped to Odoo's 19 %: totals would differ by a cent or agree by chance, and the return would be wrong.
     rates = {"DE": {"19%": (Decimal(7), Decimal(19)), "0% reverse": (Decimal(0),)}}

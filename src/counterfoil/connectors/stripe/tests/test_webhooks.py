@@ -88,6 +88,13 @@ def test_a_genuine_body_that_is_no_event_is_refused_with_400() -> None:
         assert (refused.code, refused.status) == ("stripe.body_invalid", 400), body
 
 
+@pytest.mark.parametrize("event_id", ["", "  "])
+def test_an_event_without_an_id_is_refused_with_400(event_id: str) -> None:
+    body = event_body("charge.succeeded", CHARGE, event_id=event_id)
+    refused = refusal(body, sign(body, NOW))
+    assert (refused.code, refused.status, str(refused)) == ("stripe.body_invalid", 400, "the event has no id")
+
+
 def test_a_body_over_the_limit_is_refused_with_413_before_anything_else() -> None:
     refused = refusal(b"x" * 2_000, {}, body_size_max=1_999)
     assert (refused.code, refused.status) == ("stripe.body_too_large", 413)
