@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from counterfoil import __version__
+from counterfoil.app import database, migrating
 
 from .conftest import PLAIN, Program
 
@@ -30,6 +33,42 @@ def test_without_a_configuration_every_command_names_the_one_that_writes_it(fold
     ended = folder.run(*command.split())
     assert ended.code == 2
     assert ended.err == f"{folder.config}: no such file; write one with `counterfoil init`\n"
+
+
+@pytest.fixture
+def silent(folder: Program, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+    """Yield the program with a database that takes connections and says nothing, as one does that was frozen."""
+    monkeypatch.setattr(database, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(migrating, "ANSWER_WITHIN_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", f"postgresql://olga@127.0.0.1:{listening.getsockname()[1]}/hub?sslmode=disable")
+        folder.configure(PLAIN)
+        yield folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "case list",
+        "case show 1",
+        "case retry 1",
+        "trace in_1",
+        "map list",
+        "map set tax de 19|exclusive VAT",
+        "replay --list",
+        "key rotate",
+        "migrate --wait 0",
+        "migrate --check --wait 0",
+        "backup there",
+        "top --once",
+        "status",
+    ],
+)
+def test_a_database_that_says_nothing_is_told_by_every_command(silent: Program, command: str) -> None:
+    ended = silent.run(*command.split())
+    assert ended.code == 3, ended
+    assert ended.err.startswith("the database does not answer: nothing came within ")
+    assert ended.err.endswith("Try again later.\n")
 
 
 def test_a_wrong_setting_is_named_with_its_line_and_its_remedy(program: Program) -> None:

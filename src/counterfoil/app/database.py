@@ -22,6 +22,8 @@ from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
 from counterfoil.workflows import arming
 
 URL_VARIABLE = "COUNTERFOIL_DATABASE_URL"
+ANSWER_WITHIN_S = 10.0
+"""A database that says nothing for so long is told as away by commands that only look at it or decide something."""
 URL_FILE_VARIABLE = "COUNTERFOIL_DATABASE_URL_FILE"
 
 
@@ -73,9 +75,11 @@ def _checked(url: str, said_by: str) -> str:
 
 @asynccontextmanager
 async def database_url(home: Path, configured: str) -> AsyncIterator[str]:
-    """Yield the URL of the database as it is, whatever its schema: for backup and restore. Raises StoreError."""
+    """Yield the URL of the database as it is, whatever its schema: for backup and restore. Raises as :func:`open_database`."""
     async with AsyncExitStack() as stack:
-        yield url_of(configured) or await stack.enter_async_context(embedded(home))
+        url = url_of(configured) or await stack.enter_async_context(embedded(home, silent_s=ANSWER_WITHIN_S))
+        await require_answer(url, ANSWER_WITHIN_S)
+        yield url
 
 
 @asynccontextmanager
@@ -87,25 +91,27 @@ async def open_database(
     size_max: int = 16,
     does_migrate: bool = True,
     answer_within_s: float | None = None,
+    silent_s: float = READY_WAIT_S,
 ) -> AsyncIterator[Database]:
     """Open the database (the embedded one of ``home`` if ``url`` is empty) and bring its schema up to date, or else see that it is.
 
-    ``answer_within_s``: give up if it does not answer so soon; otherwise as long as opening takes.
+    ``answer_within_s``: give up if it does not answer so soon, whatever it is at; otherwise as long as opening takes, but for ``silent_s``
+    in which it says nothing at all.
 
     Raises:
         StoreError: the database or its keys have to be set right first.
         psycopg.OperationalError: the database does not answer.
     """
     async with AsyncExitStack() as stack:
-        dsn = url or await stack.enter_async_context(embedded(home, wait_s=answer_within_s or READY_WAIT_S))
-        if answer_within_s is not None:
-            await _answers(dsn, answer_within_s)
+        wait_s = answer_within_s or READY_WAIT_S
+        dsn = url or await stack.enter_async_context(embedded(home, wait_s=wait_s, silent_s=min(wait_s, silent_s)))
+        await require_answer(dsn, min(wait_s, silent_s))
         await (migrate_database(dsn, clock or SystemClock()) if does_migrate else _check(dsn))
         pool = await stack.enter_async_context(open_pool(dsn, size_min=1 if size_max < 4 else 2, size_max=size_max))
         yield Database(dsn, pool, await _open_cipher(pool, home))
 
 
-async def _answers(dsn: str, within_s: float) -> None:
+async def require_answer(dsn: str, within_s: float) -> None:
     """See that a database answers in time. Raises psycopg.OperationalError."""
     try:
         async with asyncio.timeout(within_s):
@@ -115,7 +121,7 @@ async def _answers(dsn: str, within_s: float) -> None:
             finally:
                 await conn.close()
     except TimeoutError:
-        raise psycopg.OperationalError(f"nothing came within {within_s:.0f} s") from None
+        raise psycopg.OperationalError(f"nothing came within {within_s:g} s") from None
 
 
 async def _open_cipher(pool: Pool, home: Path) -> Cipher:

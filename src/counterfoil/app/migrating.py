@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
-from counterfoil.app.database import migrate_database, missing_migrations
+from counterfoil.app.database import ANSWER_WITHIN_S, migrate_database, missing_migrations, require_answer
 from counterfoil.kit.clock import SystemClock
 from counterfoil.store.embedded import embedded
 from counterfoil.workflows.installing import install_engine
@@ -34,7 +34,7 @@ async def migrate_when_there(home: Path, url: str, wait_s: float, waiting: Waiti
     """
     async with AsyncExitStack() as stack:
         dsn = url or await stack.enter_async_context(embedded(home))
-        done = await _patiently(lambda: migrate_database(dsn, SystemClock()), wait_s, waiting)
+        done = await _patiently(dsn, lambda: migrate_database(dsn, SystemClock()), wait_s, waiting)
         await install_engine(dsn)
         return done
 
@@ -46,7 +46,7 @@ async def missing_when_there(home: Path, url: str, wait_s: float, waiting: Waiti
     async with AsyncExitStack() as stack:
         dsn = url or await stack.enter_async_context(embedded(home))
         while True:
-            missing = await _patiently(lambda: missing_migrations(dsn), deadline - loop.time(), waiting)
+            missing = await _patiently(dsn, lambda: missing_migrations(dsn), deadline - loop.time(), waiting)
             if not missing or loop.time() >= deadline:
                 return missing
             waiting(f"it lacks {', '.join(missing)}")
@@ -54,11 +54,12 @@ async def missing_when_there(home: Path, url: str, wait_s: float, waiting: Waiti
             await asyncio.sleep(TRY_EVERY_S)
 
 
-async def _patiently(work: Callable[[], Awaitable[T]], wait_s: float, waiting: Waiting) -> T:
+async def _patiently(dsn: str, work: Callable[[], Awaitable[T]], wait_s: float, waiting: Waiting) -> T:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:
         try:
+            await require_answer(dsn, ANSWER_WITHIN_S)
             return await work()
         except psycopg.OperationalError as error:
             if loop.time() >= deadline:

@@ -92,9 +92,10 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def database_of(config: Path, *, answer_within_s: float | None = None) -> AsyncIterator[tuple[FileSettings, Database]]:
     """Open the database a configuration names, without its connections. One that was never begun is not made.
 
-    Raises SetupError, StoreError. ``answer_within_s``: give up, with the true cause, if it does not answer so soon.
+    Raises SetupError, StoreError. ``answer_within_s``: give up, with the true cause, if it does not answer so soon; in any case if it says
+    nothing at all for some seconds.
     """
-    from counterfoil.app.database import open_database, url_of
+    from counterfoil.app.database import ANSWER_WITHIN_S, open_database, url_of
     from counterfoil.app.logs import quiet
     from counterfoil.app.settings import has_hub, load_plain
     from counterfoil.kit.errors import SetupError
@@ -104,8 +105,14 @@ async def database_of(config: Path, *, answer_within_s: float | None = None) -> 
     url = url_of(file.hub.database_url)
     if not url and not has_hub(file.hub.home):
         raise SetupError(f"there is no hub in {file.hub.home} yet: `counterfoil up` begins one", code="settings.no_hub")
-    does_migrate = file.hub.does_migrate
-    opening = open_database(file.hub.home, url, size_max=3, does_migrate=does_migrate, answer_within_s=answer_within_s)
+    opening = open_database(
+        file.hub.home,
+        url,
+        size_max=3,
+        does_migrate=file.hub.does_migrate,
+        answer_within_s=answer_within_s,
+        silent_s=ANSWER_WITHIN_S,
+    )
     async with opening as database:
         yield file, database
 

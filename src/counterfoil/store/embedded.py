@@ -95,18 +95,21 @@ class _Place:
 
 
 @asynccontextmanager
-async def embedded(home: Path = HOME, settings: Mapping[str, str] | None = None, *, wait_s: float = READY_WAIT_S) -> AsyncIterator[str]:
+async def embedded(
+    home: Path = HOME, settings: Mapping[str, str] | None = None, *, wait_s: float = READY_WAIT_S, silent_s: float = READY_WAIT_S
+) -> AsyncIterator[str]:
     """Run (or join) the server of a home directory and yield the URL of its database.
 
     Args:
         home: directory, made if need be.
         settings: server settings that differ from ``SETTINGS``; they count only for the process that starts the server.
         wait_s: how long the server may take to answer.
+        silent_s: how long one that runs may say nothing at all (one that starts, or recovers, says so).
 
     Raises:
         StoreError: it cannot run here; the message says what to do.
     """
-    context = embedded_sync(home, settings, wait_s=wait_s)
+    context = embedded_sync(home, settings, wait_s=wait_s, silent_s=silent_s)
     url = await asyncio.to_thread(context.__enter__)
     try:
         yield url
@@ -115,7 +118,9 @@ async def embedded(home: Path = HOME, settings: Mapping[str, str] | None = None,
 
 
 @contextmanager
-def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None, *, wait_s: float = READY_WAIT_S) -> Iterator[str]:
+def embedded_sync(
+    home: Path = HOME, settings: Mapping[str, str] | None = None, *, wait_s: float = READY_WAIT_S, silent_s: float = READY_WAIT_S
+) -> Iterator[str]:
     """Do what ``embedded`` does, for callers without an event loop."""
     if sys.platform == "win32":
         raise StoreError("the embedded server needs Linux or macOS; set COUNTERFOIL_DATABASE_URL", code="store.platform_unsupported")
@@ -125,7 +130,7 @@ def embedded_sync(home: Path = HOME, settings: Mapping[str, str] | None = None, 
         deadline = time.monotonic() + wait_s
         _lock(users, fcntl.LOCK_SH, place, deadline, wait_s)  # waits while a guardian is stopping the server
         with _locked(place, deadline, wait_s):
-            url = _start_or_join(place, {**SETTINGS, **(settings or {})}, deadline, wait_s)
+            url = _start_or_join(place, {**SETTINGS, **(settings or {})}, deadline, wait_s, silent_s)
         try:
             yield url
         finally:
@@ -178,7 +183,7 @@ def _not_ready(place: _Place, wait_s: float, why: str) -> StoreError:
     else:
         log = place.root / "log"
         tail = log.read_text(errors="replace")[-800:] if log.exists() else ""
-        message = f"the embedded server did not answer within {wait_s:.0f} s ({why}); the end of its log:\n{tail}"
+        message = f"the embedded server did not answer within {wait_s:g} s ({why}); the end of its log:\n{tail}"
     return StoreError(message, code="store.server_not_ready")
 
 
@@ -284,7 +289,7 @@ def program(name: str) -> Path:
     return path
 
 
-def _start_or_join(place: _Place, settings: Mapping[str, str], deadline: float, wait_s: float) -> str:
+def _start_or_join(place: _Place, settings: Mapping[str, str], deadline: float, wait_s: float, silent_s: float) -> str:
     """Return the database's URL once the server answers. The caller holds the start lock and a share of the users' lock."""
     sockets = _socket_directory(place)
     url = f"postgresql://{USER}@/{{}}?host={quote(str(sockets), safe='')}"
@@ -294,7 +299,7 @@ def _start_or_join(place: _Place, settings: Mapping[str, str], deadline: float, 
         _let_in(place)
         (place.data / "postmaster.pid").unlink(missing_ok=True)  # of a server that is gone, or that another process now has the number of
         _spawn_guardian(place, [str(binaries / "postgres"), "-D", str(place.data), "-k", str(sockets), *_as_options(settings)])
-    _wait_until_ready(place, url.format("postgres"), deadline, wait_s)
+    _wait_until_ready(place, url.format("postgres"), deadline, wait_s, silent_s)
     _make_database(url.format("postgres"))
     return url.format(DATABASE)
 
@@ -431,15 +436,28 @@ def _spawn_guardian(place: _Place, command: list[str]) -> None:
     _guardians[place.root] = process.pid
 
 
-def _wait_until_ready(place: _Place, url: str, deadline: float, wait_s: float) -> None:
+def _wait_until_ready(place: _Place, url: str, deadline: float, wait_s: float, silent_s: float) -> None:
+    silent_until = time.monotonic() + silent_s
     while True:
         try:
-            psycopg.connect(url, connect_timeout=max(2, min(5, round(wait_s)))).close()
+            _knock(url, min(5.0, wait_s, silent_s))
             return
-        except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                raise _not_ready(place, wait_s, str(error).strip()) from error
+        except (psycopg.OperationalError, TimeoutError) as error:
+            is_silent = isinstance(error, TimeoutError)
+            if time.monotonic() > (min(deadline, silent_until) if is_silent else deadline):
+                words = "it runs and says nothing" if is_silent else str(error).strip()
+                raise _not_ready(place, silent_s if is_silent and silent_s < wait_s else wait_s, words) from error
         time.sleep(0.02)
+
+
+def _knock(url: str, within_s: float) -> None:
+    """Connect and go again. Raises TimeoutError: nothing came in that time, which may be less than libpq's own shortest."""
+
+    async def connect() -> None:
+        async with asyncio.timeout(within_s):
+            await (await psycopg.AsyncConnection.connect(url)).close()
+
+    asyncio.run(connect())
 
 
 def _make_database(url: str) -> None:

@@ -123,6 +123,20 @@ async def test_it_starts_answers_and_stops_and_keeps_its_data(open_directory: Pa
         assert value(url, "select count(*) from kept") == 0
 
 
+@pytest.mark.parametrize("limits", [{"silent_s": 0.5}, {"wait_s": 0.5}])
+def test_a_server_that_runs_and_says_nothing_is_given_up_before_one_that_starts(server_home: Path, limits: dict[str, float]) -> None:
+    with embedded_sync(server_home, FAST) as url:
+        os.kill(pid_of(server_home), signal.SIGSTOP)
+        try:
+            with pytest.raises(StoreError, match=r"did not answer within 0\.5 s") as refused, embedded_sync(server_home, FAST, **limits):
+                pass
+        finally:
+            os.kill(pid_of(server_home), signal.SIGCONT)
+        assert (refused.value.code, "it runs and says nothing" in str(refused.value)) == ("store.server_not_ready", True)
+        with embedded_sync(server_home, FAST, silent_s=30.0) as again:
+            assert (again, value(url, "select 1")) == (url, 1)
+
+
 def test_processes_share_one_server_and_the_last_one_out_stops_it(server_home: Path) -> None:
     with embedded_sync(server_home, FAST) as url:
         pid = pid_of(server_home)
