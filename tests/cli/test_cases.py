@@ -24,6 +24,9 @@ from counterfoil.store.pool import Conn
 from .conftest import PLAIN, Program
 from .seeds import INVOICE, NOW, armed, cipher_of, deliveries, in_database, unmapped_tax
 
+BOOKS = 'database = "books"\napi_key = { env = "TEST_ODOO_KEY" }\n'
+"""What a connection to Odoo has besides its address; whoever only looks needs no key."""
+
 
 def test_a_case_tells_its_cause_its_money_and_the_command_that_mends_it(program: Program, database: str) -> None:
     case = unmapped_tax(database)
@@ -178,7 +181,7 @@ def test_a_case_names_the_customer_both_numbers_and_links_and_keeps_no_name(prog
     in_database(database, lambda conn: objects.upsert(conn, cipher, rows))
     bound = bindings.Binding("odoo_de", INVOICE.key, "account.move/7", "INV/2026/00007", NOW, None)
     in_database(database, lambda conn: bindings.bind(conn, [bound], NOW))
-    program.configure(PLAIN + '\n[connections.odoo_de]\nconnector = "odoo"\nurl = "https://books.example/"\n')
+    program.configure(PLAIN + '\n[connections.odoo_de]\nconnector = "odoo"\nurl = "https://books.example/"\n' + BOOKS)
     (record,) = program.run("case", "show", str(case), "--json").json()["records"]
     assert (record["customer"], record["source_number"], record["books"]) == ("Grace Hopper", "A-0001", ["odoo_de INV/2026/00007"])
     assert record["links"] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ from pydantic import BaseModel
 
 from counterfoil.app.sections import is_secret
 from counterfoil.kit.errors import SetupError
+
+
+class Secrets(Enum):
+    """Which secrets a process needs: all, those by which an intake verifies webhooks, or none (it opens no connection)."""
+
+    ALL = auto()
+    OF_INTAKE = auto()
+    OPTIONAL = auto()
 
 
 def resolve(value: Any) -> Any:

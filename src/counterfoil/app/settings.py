@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from counterfoil.app.database import url_of
 from counterfoil.app.notify_settings import NotifySettings, holds_secret
 from counterfoil.app.notifying import Channel
 from counterfoil.app.retention_settings import RetentionSettings
-from counterfoil.app.secret_references import in_clear, resolve, resolve_known, resolve_part
+from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.settings_words import explained, located, plain_errors
 from counterfoil.core.canonical.commands import CommandKind, Lane
@@ -144,14 +143,6 @@ class Connection:
     every_s: float = 60.0
 
 
-class Secrets(Enum):
-    """Which secrets a process needs: all, those by which an intake verifies webhooks, or none (it opens no connection)."""
-
-    ALL = auto()
-    OF_INTAKE = auto()
-    OPTIONAL = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Validated settings with their connectors resolved. ``is_intake``: only what taking deliveries needs, so nothing else can be done."""
@@ -182,7 +173,7 @@ def load(path: Path, *, is_intake: bool = False) -> Settings:
     Raises:
         SetupError: the file or the environment is missing or wrong; the message names the line or variable and the fix of every error.
     """
-    text = _text_of(path)
+    text = text_of(path)
     return from_values(_with_environment(_values_of(text, str(path))), text, path, is_intake=is_intake)
 
 
@@ -190,7 +181,7 @@ def load_plain(path: Path) -> FileSettings:
     """Read a configuration file for a command that opens no connection: secrets need not be there; all else is validated as by :func:`load`
     and told in the same words.
     """
-    text, name = _text_of(path), str(path)
+    text, name = text_of(path), str(path)
     file = _at_home(_file_of(_with_environment(_values_of(text, name)), text, name), path)
     _validated(name, text, file, Secrets.OPTIONAL)
     channels_of(name, text, file, does_need_secrets=False)
@@ -246,7 +237,8 @@ def _explain_variables(error: ValidationError) -> str:
     return "\n".join(rows)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a configuration file. Raises SetupError."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -288,7 +280,7 @@ def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None
 def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:
     """Return the connections with their settings. Raises SetupError with a line for every mistake."""
     problems: list[str] = []
-    connections = _connections(name, text, file, problems, secrets)
+    connections = connections_of(name, text, file, problems, secrets)
     _cross_check(name, text, file, connections, problems)
     if problems:
         raise SetupError("\n".join(problems), code="settings.invalid")
@@ -297,7 +289,7 @@ def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> di
 
 def load_channels(path: Path) -> tuple[Channel, ...]:
     """Read the channels of notifications, whose addresses must be there; raises as :func:`load_plain`."""
-    return channels_of(str(path), _text_of(path), load_plain(path))
+    return channels_of(str(path), text_of(path), load_plain(path))
 
 
 def channels_of(name: str, text: str, file: FileSettings, *, does_need_secrets: bool = True) -> tuple[Channel, ...]:
@@ -321,7 +313,8 @@ def channels_of(name: str, text: str, file: FileSettings, *, does_need_secrets: 
     return tuple(found)
 
 
-def _connections(name: str, text: str, file: FileSettings, problems: list[str], secrets: Secrets) -> dict[str, Connection]:
+def connections_of(name: str, text: str, file: FileSettings, problems: list[str], secrets: Secrets) -> dict[str, Connection]:
+    """Return the connections that are configured rightly; add a line to ``problems`` for each mistake in the others."""
     known = connector_names()
     every_s = file.intervals()
     found: dict[str, Connection] = {}

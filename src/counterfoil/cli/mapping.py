@@ -89,17 +89,22 @@ def set_(
     key: KeyArgument,
     value: Annotated[str, typer.Argument(help="The books' side: the tax's name or id, the product, the account's code.")],
     confirmed: Annotated[
-        bool, typer.Option("--confirmed", help="A tax: it is meant so, although its rate there is another or it has no account.")
+        bool,
+        typer.Option("--confirmed", help="A tax or account: it is meant so, whatever the books say of it (unknown, of another rate)."),
     ] = False,
     by: By = "",
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Set a mapping. What waited for it goes on at once. It holds for what is decided from now on; what is posted stays as it is."""
+    """Set a mapping. What waited for it goes on at once. It holds for what is decided from now on; what is posted stays as it is.
+
+    The books are asked first: a tax or account they do not have, or a tax of another rate, is refused unless it is confirmed. Books that
+    cannot be asked now are said to be so.
+    """
     if not value.strip():
         fail("the books' side is empty; `counterfoil map unset` takes a mapping away")
-    if confirmed and kind is not Kind.TAX:
-        fail("--confirmed is for taxes: nothing else is compared with what the books make of it")
+    if confirmed and kind is Kind.PRODUCT:
+        fail("--confirmed is for taxes and accounts: a product is not compared with what the books make of it")
     _change(config, kind, entity, key, value.strip(), who(by), as_json, confirmed)
 
 
@@ -124,8 +129,6 @@ def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: 
         words.print("It says so already." if value else "It was not set here.")
     elif value:
         words.print(f"Set: {kind.value} {key} of {entity} is {value!r}.", markup=False)
-        if kind is Kind.TAX and not confirmed:
-            words.print("`counterfoil check` compares its rate and account in the books with this.")
         words.print(f"What waited for it goes on ({plural(len(done.touched), 'partition')})." if done.touched else "Nothing waited for it.")
     else:
         words.print("Taken away.")
@@ -142,6 +145,8 @@ async def _write(config: Path, mapping: Sequence[str], actor: str, confirmed: bo
         _check_entity(file, entity)
         if value and kind == Kind.TAX and (problem := tax_key_problem(key)):
             raise ValueError(problem)
+        if value and not confirmed:
+            await _ask(config, file, mapping)
         async with database.pool.connection() as conn, conn.transaction():
             done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, key, value)], actor, now)
             if done.changed or confirmed:
@@ -150,6 +155,20 @@ async def _write(config: Path, mapping: Sequence[str], actor: str, confirmed: bo
             again = await case_work.retry_unmapped(conn, kind, entity, now) if done.changed else []
             await database.arm(conn, sorted({*done.touched, *again}))
             return replace(done, touched=(*done.touched, *again))
+
+
+async def _ask(config: Path, file: FileSettings, mapping: Sequence[str]) -> None:
+    """Refuse what the books do not have, or have otherwise. Raises ValueError."""
+    from counterfoil.app.asking import ask
+    from counterfoil.core.policies.rules import MappingKind
+
+    kind, entity, key, value = mapping
+    asked = await ask(config, file, MappingKind(kind), entity, key, value)
+    if asked.problems:
+        raise ValueError("\n".join((*asked.problems, "Nothing was set. If it is meant so, say it with --confirmed.")))
+    if asked.why_not:
+        target = file.entities[entity].target
+        words.print(f"{target} could not be asked about {value!r}; `counterfoil check` does later: {asked.why_not}", markup=False)
 
 
 def _check_entity(file: FileSettings, entity: str) -> None:

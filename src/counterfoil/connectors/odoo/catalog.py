@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from difflib import get_close_matches
 
 from counterfoil.connectors.odoo.catalog_rows import AccountRow, JournalRow, TaxRow
 from counterfoil.connectors.odoo.client import Context as OdooContext
@@ -84,7 +85,8 @@ class CompanyCatalog:
             raise self._unmapped(account, "no account is mapped to it")
         row = self.accounts.get(code)
         if row is None:
-            raise self._unmapped(account, f"account {code} does not exist or is out of use")
+            named = {code: row.name for code, row in self.accounts.items()}
+            raise self._unmapped(account, f"account {code} does not exist or is out of use{_near(code, named)}")
         return row.id
 
     def _account_without_code(self, account: Account) -> int:
@@ -110,7 +112,7 @@ class CompanyCatalog:
             why = (
                 "several taxes have this name; use the id"
                 if wanted in self.ambiguous_taxes
-                else "there is no active sales tax of this name or id"
+                else f"there is no active sales tax of this name or id{_near(wanted, {row.name: '' for row in self.taxes.values()})}"
             )
             raise RejectedError(
                 f'{self.entity}: tax {wanted!r}: {why} in company {self.name}; map {self.place}.taxes."{target_tax}"',
@@ -184,3 +186,10 @@ class CompanyCatalog:
     def is_cash_basis(self) -> bool:
         """Whether any sales tax is due on payment, so that matching must go through Odoo's own ``reconcile``."""
         return any(tax.tax_exigibility == "on_payment" for tax in self.taxes.values())
+
+
+def _near(wanted: str, known: Mapping[str, str]) -> str:
+    """Return words for the names that were probably meant, by what stands beside each; empty if none is near."""
+    by_case = {name.casefold(): name for name in known}
+    found = [by_case[name] for name in get_close_matches(wanted.casefold(), by_case, 3, 0.5)]
+    return f" (near it: {', '.join(' '.join(filter(None, (name, known[name]))) for name in found)})" if found else ""
