@@ -23,6 +23,15 @@ async def unfinished(conn: Conn) -> frozenset[str]:
     return frozenset(row[0] for row in await (await conn.execute(_UNFINISHED)).fetchall())
 
 
+async def posted(conn: Conn, since: datetime) -> frozenset[tuple[str, str]]:
+    """Return what was decided since an instant and is posted, as (kind of command, id without the vendor's name)."""
+    cursor = await conn.execute(
+        "select distinct kind, substr(subject_id, strpos(subject_id, ':') + 1) from command where state = 'done' and created_at >= %s",
+        (since,),
+    )
+    return frozenset((kind, id) for kind, id in await cursor.fetchall())
+
+
 async def told_by(conn: Conn, connections: Sequence[str]) -> frozenset[str]:
     """Return the ids, without the vendor's name, of all objects that some connections told of."""
     if not connections:

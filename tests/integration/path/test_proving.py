@@ -151,6 +151,18 @@ async def test_what_happened_after_the_source_was_read_is_on_its_way(hub: House)
     assert invoice["id"] not in {one.id for one in (await proven(hub)).apart}
 
 
+async def test_what_was_posted_a_moment_ago_and_deleted_since_is_missing_and_not_on_its_way(hub: House) -> None:
+    await proven(hub)
+    invoice = await hub.bill(4_700)
+    await hub.tell()  # posted; the source was not polled since
+    hub.person("delete", xid=f"counterfoil.invoice_stripe.{invoice['id']}")
+    settings = hub.hub.settings
+    (group,) = chosen(settings, "US")
+    proof = await prove(settings, hub.hub.pool, group, period_of(settings, group, "2025-12"), hub.clock.now())
+    mine = {one.kind: (one.difference.minor, one.why) for one in proof.apart if one.id == invoice["id"]}
+    assert mine[Kind.INVOICE] == (-4_700, Why.MISSING)
+
+
 async def test_a_month_and_an_entity_must_be_there(hub: House) -> None:
     settings = hub.hub.settings
     with pytest.raises(SetupError, match="is no month"):

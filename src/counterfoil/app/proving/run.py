@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from counterfoil.app.coverage import coverage
 from counterfoil.app.settings import Settings
+from counterfoil.core.canonical.commands import CommandKind
 from counterfoil.core.proving import items
 from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Apart, Item, Ledger, Line, Period, Why, month
 from counterfoil.core.proving.totals import Kind
@@ -27,6 +28,12 @@ MOVES = {
     **dict.fromkeys((Kind.REFUND, Kind.FEE, Kind.DISPUTE, Kind.PAYOUT, Kind.ADJUSTMENT), -1),
 }
 """How what moves on a processor's balance counts there; kinds that are not here do not move on it."""
+POSTED_AS = {
+    Kind.INVOICE: CommandKind.POST_INVOICE,
+    Kind.CREDIT_NOTE: CommandKind.POST_CREDIT_NOTE,
+    Kind.PAYMENT: CommandKind.POST_PAYMENT,
+}
+"""As what a document is posted, once and for all: one that was posted is not on its way any more, however new it is."""
 BEFORE = timedelta(minutes=1)
 """A fact is at most so much older than the event that tells of it."""
 
@@ -121,7 +128,9 @@ async def prove(settings: Settings, pool: Pool, group: Group, period: Period, no
         unfinished = await flight.unfinished(conn)
         others = await flight.told_by(conn, _unread(settings))
     settled = {name: min(known.get(name, now), unread.get(name, now), now) - BEFORE for name in group.connections}
-    ledger = await read(settings, group, period, settled, others)
+    async with pool.connection() as conn:
+        posted = await flight.posted(conn, min(settled.values(), default=now))
+    ledger = await read(settings, group, period, settled, others, posted)
     async with pool.connection() as conn:
         unfinished |= await flight.unfinished(conn)
     return summed(group, ledger, unfinished)
@@ -140,16 +149,23 @@ def _unread(settings: Settings) -> tuple[str, ...]:
 
 
 async def read(
-    settings: Settings, group: Group, period: Period, settled: Mapping[str, datetime], others: Collection[str] = frozenset()
+    settings: Settings,
+    group: Group,
+    period: Period,
+    settled: Mapping[str, datetime],
+    others: Collection[str] = frozenset(),
+    posted: Collection[tuple[str, str]] = frozenset(),
 ) -> Ledger:
     """Return both sides of a group, joined; raises as :func:`prove`.
 
-    What happened after ``settled`` (by connection) is recent. ``others``: ids in the books that no side here tells of; they are left out.
+    What happened after ``settled`` (by connection) is recent, unless it is among ``posted`` (as :func:`flight.posted` has it): what is not
+    in the books then was taken out of them. ``others``: ids in the books that no side here tells of; they are left out.
     """
     ledger = Ledger(period)
     for connection in group.connections:
         async for item in _source(settings, connection, period):
             is_recent = item.happened_at is not None and item.happened_at > settled[connection]
+            is_recent = is_recent and (POSTED_AS.get(item.kind, ""), item.id) not in posted
             ledger.add_source(replace(item, of=(*item.of, items.RECENT, _balance(connection))) if is_recent else item)
     for entity in group.entities:
         async for item in _books(settings, entity, period, group.connections):
