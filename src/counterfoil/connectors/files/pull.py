@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -30,14 +31,25 @@ OVERLAP_NS = 2_000_000_000
 """Files this much older than the newest one seen are looked at again: clocks of file systems are coarse."""
 
 
+UNREAD_EVERY = timedelta(minutes=10)
+"""So often files that could not be read are tried again as they are: a disk may have been mended, which changes no file."""
+_CHUNK = 1024 * 1024
+UNREAD_MAX = 50
+"""Files kept in mind for that; more of them are read when they change."""
+
+
 class Position(msgspec.Struct, frozen=True):
-    """A place in the walk over a folder: in the middle of a file, or at the end with a digest of the newest files."""
+    """A place in the walk over a folder: in the middle of a file, or at the end with a digest of the newest files.
+
+    ``unread``: the files (stamp, name) that were passed over because they could not be read.
+    """
 
     stamp_ns: int = 0
     name: str = ""
     offset: int = 0
     line: int = 0
     tail: str = ""
+    unread: tuple[tuple[int, str], ...] = ()
 
     @classmethod
     def parse(cls, cursor: str) -> Position:
@@ -60,6 +72,7 @@ class _Walk:
     disk: Disk
     hashes: dict[tuple[str, int], str]
     failures: dict[tuple[str, int], int]
+    unread: dict[tuple[int, str], None]
     deliveries: list[Delivery] = field(default_factory=list)
     failed: OSError | None = None
 
@@ -78,7 +91,7 @@ class _Walk:
         if room <= 0:
             return here
         if entry.problem:
-            self.deliveries.append(_unreadable(entry, entry.problem))
+            self._pass_over(entry, entry.problem)
             return None
         try:
             end = self._read(entry, start, room)
@@ -86,6 +99,7 @@ class _Walk:
             self._failed(entry, error)
             return None
         self.failures.pop((entry.name, entry.stamp_ns), None)
+        self.unread.pop((entry.stamp_ns, entry.name), None)
         return None if end is None else msgspec.structs.replace(here, offset=end[0], line=end[1])
 
     def _read(self, entry: Entry, start: Position, room: int) -> tuple[int, int] | None:
@@ -106,10 +120,15 @@ class _Walk:
         key = (entry.name, entry.stamp_ns)
         tries = self.failures.get(key, 0) + 1
         if isinstance(error, PermissionError) or tries >= FILE_TRIES_MAX:
-            self.deliveries.append(_unreadable(entry, str(error.strerror)))
+            self._pass_over(entry, str(error.strerror))
             return
         self.failures[key] = tries
         self.failed = error
+
+    def _pass_over(self, entry: Entry, words: str) -> None:
+        self.deliveries.append(_unreadable(entry, words))
+        if len(self.unread) < UNREAD_MAX:
+            self.unread[entry.stamp_ns, entry.name] = None
 
     def _hash(self, entry: Entry) -> str:
         key = (entry.name, entry.stamp_ns)
@@ -167,18 +186,40 @@ def _page(ctx: Context, cursor: str, now: datetime, layout: Layout | None, since
         failures.pop(gone, None)
     if layout is not None:
         entries = [e for e in entries if layout_of(e.name) is layout and e.modified_us >= since_us]
+    again = _readable_again(ctx, disk, entries, position, now)
+    if again is not None:  # on from that file: what comes after it and was read already is known by its keys
+        position = msgspec.structs.replace(position, stamp_ns=again.stamp_ns, name=again.name, offset=0, line=0, tail="")
     if position.tail and position.tail == _tail(entries, position.stamp_ns):
         return Page((), cursor, has_more=False, covers_until=now)
-    walk = _Walk(settings, disk, ctx.state.setdefault("files.hashes", {}), failures)
+    there = {(entry.stamp_ns, entry.name) for entry in entries}
+    unread = dict.fromkeys(one for one in position.unread if one in there)
+    walk = _Walk(settings, disk, ctx.state.setdefault("files.hashes", {}), failures, unread)
     stopped = walk.page(_rest(entries, position), position)
     if walk.failed is not None:
         words = f"a file in the inbox of {ctx.connection} cannot be read: {walk.failed.strerror}"
         raise TransientError(words, code="files.disk") from walk.failed
     if stopped is not None:
+        stopped = msgspec.structs.replace(stopped, unread=tuple(walk.unread))
         return Page(tuple(walk.deliveries), stopped.text(), has_more=True)
     newest = max([e.stamp_ns for e in entries], default=position.stamp_ns)
-    end = Position(newest, tail=_tail(entries, newest))
+    end = Position(newest, tail=_tail(entries, newest), unread=tuple(walk.unread))
     return Page(tuple(walk.deliveries), end.text(), has_more=False, covers_until=now)
+
+
+def _readable_again(ctx: Context, disk: Disk, entries: list[Entry], position: Position, now: datetime) -> Entry | None:
+    """Return the oldest file that was passed over and can be read as a whole now; looked at between walks, and not at every one."""
+    looked_at: datetime | None = ctx.state.get("files.unread_at")
+    if not position.unread or not position.tail or (looked_at is not None and now - looked_at < UNREAD_EVERY):
+        return None
+    ctx.state["files.unread_at"] = now
+    for entry in entries:
+        if (entry.stamp_ns, entry.name) not in position.unread or entry.problem:
+            continue
+        with suppress(OSError), disk.reading(ctx.settings.inbox / entry.name) as file:
+            while file.read(_CHUNK):
+                pass
+            return entry
+    return None
 
 
 def _listing(ctx: Context, disk: Disk) -> list[Entry]:
@@ -210,6 +251,6 @@ def _unknown(entry: Entry, content: str) -> Delivery:
 
 def _unreadable(entry: Entry, words: str) -> Delivery:
     """Return the parked delivery of a file that cannot be read; said once, and once more when it changed and still cannot be."""
-    reason = f"{entry.name}: cannot be read ({words}); put it right, or in again, then waive this case"
+    reason = f"{entry.name}: cannot be read ({words}); put it right: it is read within minutes, then waive this case"
     key = f"unreadable/{entry.stamp_ns}/{entry.name}"
     return Delivery(key, f"file/{entry.name}", "file.fetched", b"", from_micros(entry.modified_us), parked=reason, place=entry.name)

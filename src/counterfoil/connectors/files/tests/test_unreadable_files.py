@@ -1,4 +1,4 @@
-"""A file that cannot be read stops only itself: one case with its name, and it is tried again when it changes."""
+"""A file that cannot be read stops only itself: one case with its name, and it is tried again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +16,7 @@ import pytest
 from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.disk import Entry, SystemDisk
 from counterfoil.connectors.files.pull import FilesSource
-from counterfoil.kit.clock import SystemClock
+from counterfoil.kit.clock import SettableClock, SystemClock
 from counterfoil.kit.connector import Context, Delivery
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient
@@ -145,6 +147,32 @@ async def test_a_disk_that_fails_for_a_moment_is_tried_again_and_one_that_goes_o
         ("customers-bad.csv", "customers-bad.csv: cannot be read (Input/output error)"),
     }
     assert await read(ctx, cursor) == ([], cursor)
+
+
+async def test_a_file_is_read_by_itself_when_the_disk_is_mended_though_nothing_changed_it(inbox: Path) -> None:
+    clock = SettableClock(datetime(2026, 3, 1, tzinfo=UTC))
+    disk = SickDisk(**{"customers-bad": errno.EACCES, "customers-worse": errno.EACCES})
+    ctx = replace(context(inbox, disk), clock=clock)
+    for name, text in (("bad", TEXT), ("worse", "id,name\n3,c\n")):
+        (inbox / f"customers-{name}.csv").write_text(text)
+        os.utime(inbox / f"customers-{name}.csv", (0, 0))
+    (inbox / "products.csv").write_text("id,name\n2,b\n")
+    found, cursor = await read(ctx)
+    assert len(found) == 3
+    assert await read(ctx, cursor) == ([], cursor)
+    del disk.sick["customers-bad.csv"]
+    assert await read(ctx, cursor) == ([], cursor)  # it is not looked at in every poll
+    clock.advance_to(clock.now() + timedelta(minutes=10))
+    again, cursor = await read(ctx, cursor)
+    assert "customers-bad.csv line 2" in {one.place for one in again}
+    assert {one.dedupe_key for one in again} - {one.dedupe_key for one in found} == {
+        one.dedupe_key for one in again if one.place == "customers-bad.csv line 2"
+    }
+    del disk.sick["customers-worse.csv"]
+    restarted = replace(context(inbox, disk), clock=clock)  # a worker that starts looks at once
+    last, cursor = await read(restarted, cursor)
+    assert "customers-worse.csv line 2" in {one.place for one in last}
+    assert await read(restarted, cursor) == ([], cursor)
 
 
 async def test_a_file_taken_out_meanwhile_is_no_fault(inbox: Path) -> None:
