@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.core.builders import ANN, NOON, RULES, World, at, credit_note, invoice, payment, refund, settled, usd, with_entity, world
+from tests.core.builders import ANN, NOON, RULES, World, at, credit_note, eur, invoice, payment, refund, settled, usd, with_entity, world
 
 from counterfoil.core.canonical import entities as e
 from counterfoil.core.canonical.events import ref_of
 from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
 from counterfoil.core.policies.refund_draws import draws
 from counterfoil.core.policies.related import decided_after
+from counterfoil.core.policies.rules import Route
 
 APRIL, MAY, JUNE = at("2026-04-01 12:00"), at("2026-05-01 12:00"), at("2026-06-01 12:00")
 LOST = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6900), uncollectible_at=MAY)
@@ -200,3 +201,24 @@ case schema_drift decide.nothing_called_for, 0.00 USD
   customer_credit/stripe:cb_1 is in a state that no rule books or names as needing no booking.
   Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing."""
     assert world().tell(e.CustomerCredit("stripe:cb_1", ANN.id, usd(0), NOON)) == expected
+
+
+def test_a_payment_through_another_entity_comes_after_the_write_off_has_let_go_of_the_invoice() -> None:
+    books = world(rules=replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe"))))
+    books.decide(replace(LOST, amount_remaining=usd(9900)))
+    books.decide(LOST, when=JUNE)
+    expected = """\
+match entry/intercompany_payer.stripe:ch_1+stripe:in_1 with payment/stripe:ch_1: 30.00 USD (US in odoo, for stripe:cus_A)
+match invoice/stripe:in_1 with entry/intercompany_owner.stripe:ch_1+stripe:in_1: 30.00 USD (DE in odoo, for stripe:cus_A)
+  needs unmatch/invoice/stripe:in_1+entry/bad_debt.stripe:in_1"""
+    assert books.tell(payment(usd(3000), ("stripe:in_1", 3000))).endswith(expected)
+
+
+def test_a_payment_outside_the_processor_is_not_of_the_owner_of_a_balance_it_moved_by_mistake() -> None:
+    by_hand = payment(usd(9900), is_out_of_band=True, settlement=settled(eur(9000)))
+    expected = """\
+post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD in on 2026-03-10 by out_of_band
+  needs customer/stripe:cus_A
+  makes payment/stripe:ch_1"""
+    assert world().tell(by_hand) == expected
