@@ -13,10 +13,11 @@ from counterfoil.connectors.odoo.document_lines import wrong_documents
 from counterfoil.connectors.odoo.document_rows import DocumentPlan, Known, columns, plan_document
 from counterfoil.connectors.odoo.document_totals import mend
 from counterfoil.connectors.odoo.gone_masters import masters_now
-from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
+from counterfoil.connectors.odoo.load import Loaded, Refusal, Row, Table, load
 from counterfoil.connectors.odoo.mapped_products import mapped_products
 from counterfoil.connectors.odoo.one_rate import drafts_at_two_rates
 from counterfoil.connectors.odoo.posting import quiet
+from counterfoil.connectors.odoo.refusals import is_company_clash
 from counterfoil.connectors.odoo.wire import Move
 from counterfoil.connectors.odoo.xids import of_other_company
 from counterfoil.core.canonical.commands import Command
@@ -76,9 +77,9 @@ async def _load_again(
 ) -> None:
     """Load documents once more whose customer or product was merged into another; one that is in Odoo no more is waited for.
 
-    What they refer to in vain is named by a refusal with a field; any other refusal stands.
+    What they refer to in vain is named by a refusal with a field, what is another company's by its words; any other refusal stands.
     """
-    suspects = [plan for plan in plans if (refusal := loaded.refused.get(plan.command.id)) and refusal.field]
+    suspects = [plan for plan in plans if (refusal := loaded.refused.get(plan.command.id)) and _is_of_a_master(refusal)]
     if not suspects:
         return
     commands = [plan.command for plan in suspects]
@@ -105,6 +106,10 @@ async def _load_again(
     found = await moves.load_moves(session, company, columns(company), again)
     loaded.refused.update(found.refused)
     loaded.ids.update(found.ids)
+
+
+def _is_of_a_master(refusal: Refusal) -> bool:
+    return bool(refusal.field) or is_company_clash(refusal.message)
 
 
 async def _link_to_invoices(session: Session, company: CompanyCatalog, reverses: Mapping[int, int]) -> None:

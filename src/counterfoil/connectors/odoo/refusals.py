@@ -22,6 +22,7 @@ _DATABASE = re.compile(
 """How PostgreSQL's own words begin when it, not Odoo, could not do it (disk full, out of memory, timeout, read-only, shutdown, restart)."""
 _MISSING_RIGHT = "You are not allowed to "
 _RECORD_RULE = "Uh-oh! Looks like you have stumbled upon "
+_COMPANY_CLASHES = ("Incompatible companies on records", "Uh-oh! You’ve got some company inconsistencies here")
 _NO_DATABASE = re.compile(r'database ".*" does not exist')
 _MESSAGE_MAX = 400
 
@@ -44,6 +45,11 @@ def is_missing_right(message: str) -> bool:
 def is_record_rule(message: str) -> bool:
     """Whether a ``load`` message says that the user may not see or touch this record."""
     return message.startswith(_RECORD_RULE)
+
+
+def is_company_clash(message: str) -> bool:
+    """Whether something a record refers to is another company's alone: Odoo names no field then."""
+    return message.startswith(_COMPANY_CLASHES)
 
 
 def is_number_taken(message: str) -> bool:

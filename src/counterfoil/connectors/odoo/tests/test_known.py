@@ -45,7 +45,7 @@ async def test_every_record_is_listed_under_its_key_with_the_id_it_was_reported_
 
 
 async def test_what_was_deleted_in_odoo_is_not_listed(desk: Desk) -> None:
-    product = desk.wishes.product()
+    product = desk.wishes.product(sku=f"GONE-{desk.wishes.run}")
     (outcome,) = await desk.done(product)
     assert product.external_key in (await read_all(desk))[0]
     await desk.plain.call("product.product", "unlink", [int(outcome.external_id.partition("/")[2])])

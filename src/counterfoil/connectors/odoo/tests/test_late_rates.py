@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -33,11 +35,14 @@ async def sent_until(desk: Desk, wish: Command, *, amends: str) -> None:
         assert statuses(await desk.send(wish)) == ["unknown"]
 
 
-async def enter_rate(desk: Desk) -> None:
-    """Have a dollar be 0.95 euros from the day before on; it was 0.80 since 2020."""
+@asynccontextmanager
+async def another_rate(desk: Desk) -> AsyncIterator[None]:
+    """Have a dollar be 0.95 euros from the day before on, as long as the context lasts; it was 0.80 since 2020."""
     currency = (await desk.plain.find("res.currency", [["name", "=", "USD"]], ["id"]))[0]["id"]
     values = {"currency_id": currency, "name": "2031-03-04", "inverse_company_rate": 0.95, "company_id": desk.company_id}
-    await desk.plain.create("res.currency.rate", desk.company_id, **values)
+    entered = await desk.plain.create("res.currency.rate", desk.company_id, **values)
+    yield
+    await desk.plain.call("res.currency.rate", "unlink", [entered])
 
 
 @EVERY_VERSION
@@ -48,16 +53,16 @@ async def test_taxes_set_after_another_rate_was_entered_are_booked_at_the_docume
     taxed = line(10000, "USD", tax="19%", tax_minor=1901)
     wish = desk.wishes.invoice(customer, taxed, total=11901, tax=1901, currency="USD", on=DAY)
     await sent_until(desk, wish, amends="load")
-    await enter_rate(desk)
-    outcomes = await desk.send(wish)
-    if desk.plain.major == 17:
-        # Left as it is the tax would be 18.06 and the rest 80.00: the draft is removed, and made afresh as soon as it is looked up.
-        assert statuses(outcomes) == ["unknown"]
-        outcomes = await desk.done(wish)
-        assert await balances(desk, outcomes) == [113.06, -18.06, -95.0]
-    else:
-        assert statuses(outcomes) == ["done"]
-        assert await balances(desk, outcomes) == [95.21, -15.21, -80.0]
+    async with another_rate(desk):
+        outcomes = await desk.send(wish)
+        if desk.plain.major == 17:
+            # Left as it is the tax would be 18.06 and the rest 80.00: the draft is removed, and made afresh as soon as it is looked up.
+            assert statuses(outcomes) == ["unknown"]
+            outcomes = await desk.done(wish)
+            assert await balances(desk, outcomes) == [113.06, -18.06, -95.0]
+        else:
+            assert statuses(outcomes) == ["done"]
+            assert await balances(desk, outcomes) == [95.21, -15.21, -80.0]
 
 
 @EVERY_VERSION
@@ -67,16 +72,16 @@ async def test_a_rounding_line_added_after_another_rate_was_entered_is_booked_at
     # 100.00 USD by its line, 105.00 in all: a rounding line of 5.00, for which this test allows.
     wish = desk.wishes.invoice(customer, line(10000, "USD"), total=10500, currency="USD", on=DAY, rounding_tolerance=500)
     await sent_until(desk, wish, amends="write")
-    await enter_rate(desk)
-    outcomes = await desk.send(wish)
-    if desk.plain.major == 17:
-        # Left as it is the rounding line would be 4.75 and the rest 80.00.
-        assert statuses(outcomes) == ["unknown"]
-        outcomes = await desk.done(wish)
-        assert await balances(desk, outcomes) == [99.75, -4.75, -95.0]
-    else:
-        assert statuses(outcomes) == ["done"]
-        assert await balances(desk, outcomes) == [84.0, -4.0, -80.0]
+    async with another_rate(desk):
+        outcomes = await desk.send(wish)
+        if desk.plain.major == 17:
+            # Left as it is the rounding line would be 4.75 and the rest 80.00.
+            assert statuses(outcomes) == ["unknown"]
+            outcomes = await desk.done(wish)
+            assert await balances(desk, outcomes) == [99.75, -4.75, -95.0]
+        else:
+            assert statuses(outcomes) == ["done"]
+            assert await balances(desk, outcomes) == [84.0, -4.0, -80.0]
 
 
 async def balances(desk: Desk, outcomes: list[Any]) -> list[float]:

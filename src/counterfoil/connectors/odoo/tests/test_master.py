@@ -163,13 +163,14 @@ async def test_a_wrong_vat_id_does_not_keep_a_customer_out(desk: Desk) -> None:
 
 
 async def test_a_product_is_a_service_and_keeps_what_odoo_knows_of_it(desk: Desk) -> None:
-    product = desk.wishes.product("Plan Pro", "PRO")
+    sku = f"PRO-{desk.wishes.run}"
+    product = desk.wishes.product("Plan Pro", sku)
     (outcome,) = await desk.done(product)
     row = await desk.record(outcome, "name", "default_code", "type")
-    assert (row["name"], row["default_code"], row["type"]) == ("Plan Pro", "PRO", "service")
+    assert (row["name"], row["default_code"], row["type"]) == ("Plan Pro", sku, "service")
     product_id = int(outcome.external_id.partition("/")[2])
     await desk.plain.call("product.product", "write", [product_id], vals={"list_price": 99.0})
-    (again,) = await desk.done(desk.wishes.product("Plan Pro 2026", "PRO", product.subject.id))
+    (again,) = await desk.done(desk.wishes.product("Plan Pro 2026", sku, product.subject.id))
     row = await desk.record(again, "name", "list_price")
     assert (again.external_id, row["name"], row["list_price"]) == (outcome.external_id, "Plan Pro 2026", 99.0)
 

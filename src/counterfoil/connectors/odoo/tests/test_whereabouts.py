@@ -33,7 +33,7 @@ async def five(desk: Desk) -> list[Command]:
     outcomes = await desk.done(*customers)
     ids = [int(outcome.external_id.rpartition("/")[2]) for outcome in outcomes]
     await desk.plain.call("res.partner", "unlink", ids[1:3])
-    elsewhere = await desk.plain.create("res.company", name="Elsewhere Inc")
+    elsewhere = await desk.plain.create("res.company", name=f"Elsewhere {desk.wishes.run}")
     await desk.plain.call("res.partner", "write", ids[3:], vals={"company_id": elsewhere})
     return customers
 

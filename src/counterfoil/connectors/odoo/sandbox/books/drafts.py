@@ -218,7 +218,7 @@ def check_line_company(env: Env, values: Values) -> None:
     move = env.row("account.move", int(values["move_id"]))
     account = env.rows("account.account").get(int(values.get("account_id") or 0))
     if account is not None and move["company_id"] not in chart.companies_of(env, account):
-        raise _crossing(env, move, values, f"“Account” (account_id: '{account['name']}')")
+        raise _crossing_line(env, move, values, f"“Account” (account_id: '{account['name']}')")
     taxes = env.rows("account.tax")
     for i in _linked_ids(values.get("tax_ids")):
         tax = taxes.get(i)
@@ -228,7 +228,7 @@ def check_line_company(env: Env, values: Values) -> None:
             refusal = env.model("account.tax").hidden(env, [tax], "read")
             prefix = "Failed to write field account.move.line.tax_ids\n" if env.version >= 19 else ""
             raise AccessError(prefix + refusal.message)
-        raise _crossing(env, move, values, f"“Taxes” (tax_ids: '{tax['name']}')")
+        raise _crossing_line(env, move, values, f"“Taxes” (tax_ids: '{tax['name']}')")
 
 
 def _linked_ids(value: Any) -> list[int]:
@@ -243,24 +243,32 @@ def _linked_ids(value: Any) -> list[int]:
     return found
 
 
-def _crossing(env: Env, move: Row, values: Values, what: str) -> UserError:
+def check_partner_company(env: Env, move: Row) -> None:
+    """Refuse a partner that is another company's alone."""
+    partner = env.rows("res.partner").get(int(move["partner_id"] or 0))
+    inside = env.with_context(allowed_company_ids=[move["company_id"]])
+    if partner is None or env.model("res.partner").visible(inside, partner):
+        return
+    fields = ["“Partner” (partner_id", "“Delivery Address” (partner_shipping_id"]
+    if env.version >= 18:
+        fields.insert(1, "“Commercial Entity” (commercial_partner_id")
+    name = env.model("account.move").display_name(env, move)
+    raise _crossing(env, move, name, [f"{field}: '{partner['name']}')" for field in fields])
+
+
+def _crossing_line(env: Env, move: Row, values: Values, what: str) -> UserError:
+    name = str(values.get("name") or "")
+    return _crossing(env, move, f"/ {name}" if env.version == 17 else name, [what])
+
+
+def _crossing(env: Env, move: Row, name: str, used: list[str]) -> UserError:
     company = env.rows("res.company")[move["company_id"]]["name"]
-    if env.version == 17:
-        plain = what.replace("“", "'").replace("”", "'")
-        return UserError(
-            f"Incompatible companies on records:\n- '/ {values.get('name') or ''}' belongs to company '{company}' and {plain} belongs to"
-            " another company."
-        )
-    if env.version == 18:
-        return UserError(
-            f"Incompatible companies on records:\n- “{values.get('name') or ''}” belongs to company “{company}” and {what} belongs to"
-            " another company."
-        )
-    return UserError(
-        f"Uh-oh! You’ve got some company inconsistencies here:\n- “{values.get('name') or ''}” belongs to company “{company}” while"
-        f" {what} belongs to"
-        " another company.\nTo avoid a mess, no company crossover is allowed!"
-    )
+    head, link, tail = "Incompatible companies on records:", "and", ""
+    if env.version >= 19:
+        head, link = "Uh-oh! You’ve got some company inconsistencies here:", "while"
+        tail = "\nTo avoid a mess, no company crossover is allowed!"
+    whole = head + "".join(f"\n- “{name}” belongs to company “{company}” {link} {one} belongs to another company." for one in used) + tail
+    return UserError(whole.replace("“", "'").replace("”", "'") if env.version == 17 else whole)
 
 
 def provisional_name(env: Env, move: Row) -> None:

@@ -68,6 +68,7 @@ class Move(Model):
             rows.append(row)
             if env.version == 17:
                 drafts.provisional_name(env, row)
+            drafts.check_partner_company(env, row)
             with sync.batch(env, [row["id"]], new=True) as opened:
                 opened[row["id"]].due_written = "invoice_date_due" in values and (env.version >= 18 or bool(values["invoice_date_due"]))
                 for name in ("line_ids", "invoice_line_ids"):
