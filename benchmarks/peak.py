@@ -32,7 +32,7 @@ from benchmarks.measuring import percentile, report, until
 from benchmarks.rig import OdooAt, Rig, idle_rig
 from benchmarks.stationery import CONNECTION, Shop
 from benchmarks.worker import worker
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 
 DOCUMENTS_A_MONTH = 100_000
 PEAK_PER_S = round(DOCUMENTS_A_MONTH / 30 * 10 / 3600, 1)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from counterfoil.app.settings import Settings
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Target, TargetState
 
 

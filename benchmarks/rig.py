@@ -26,7 +26,7 @@ from counterfoil.app.hub import Hub, open_hub
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.connectors.stripe.webhooks import delivery_of
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.keeping import incoming_of, keep
 from counterfoil.normalize.fetching import pack
 from counterfoil.store import receipts, views

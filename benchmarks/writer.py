@@ -21,7 +21,7 @@ from benchmarks.counting_odoo import CALL_MS, RECORD_MS, WORKERS
 from benchmarks.measuring import percentile, report, spread, timed, until
 from benchmarks.rig import OdooAt, Rig, rig
 from benchmarks.stationery import PRICE_MINOR
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 CLIENTS = 2
 BATCH = 100

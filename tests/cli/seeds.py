@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.money import Money
 from counterfoil.store import agenda, cases, receipts
 from counterfoil.store.cipher import Cipher, load_cipher
 from counterfoil.store.opening import opening
@@ -18,7 +18,7 @@ from counterfoil.store.pool import Conn, connect
 T = TypeVar("T")
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
 def in_database(database: str, work: Callable[[Conn], Awaitable[T]]) -> T:

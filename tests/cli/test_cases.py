@@ -10,9 +10,10 @@ from counterfoil.app.checking import confirmed_taxes, tax_rates
 from counterfoil.cli.wording import blocks
 from counterfoil.connectors.odoo.links import link as odoo_link
 from counterfoil.connectors.stripe.links import link as stripe_link
-from counterfoil.core.canonical.entities import Customer, Invoice, InvoiceState
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Rules
 from counterfoil.kit.codec import encode
 from counterfoil.store import agenda, audit, bindings, objects
@@ -163,7 +164,7 @@ def test_what_a_case_blocks_is_told_in_words() -> None:
 def test_a_case_shows_what_stands_still_behind_its_records(program: Program, database: str) -> None:
     case = unmapped_tax(database)
     assert program.run("case", "show", str(case), "--json").json()["blocks"]["subjects"] == 0
-    refund = ObjectRef(ObjectKind.REFUND, "stripe:re_1")
+    refund = REFUND.ref("stripe:re_1")
     in_database(database, lambda conn: agenda.set_waits(conn, [refund], [agenda.Wait(INVOICE.key, refund)], NOW))
     assert "1 document undecided; refund late since" in program.run("case", "show", str(case)).out
     assert "1 document undecided" in program.run("status").out
@@ -171,7 +172,7 @@ def test_a_case_shows_what_stands_still_behind_its_records(program: Program, dat
 
 def test_a_case_names_the_customer_both_numbers_and_links_and_keeps_no_name(program: Program, database: str) -> None:
     case, cipher = unmapped_tax(database), cipher_of(program.folder)
-    owner = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_1")
+    owner = CUSTOMER.ref("stripe:cus_1")
     total = Money(11_900, "EUR")
     bill = Invoice("stripe:in_1", owner.id, InvoiceState.ISSUED, "EUR", total, Money(1_900, "EUR"), (), number="A-0001")
     rows = [

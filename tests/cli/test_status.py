@@ -10,7 +10,7 @@ import pytest
 from counterfoil.app.coverage import coverage
 from counterfoil.cli.output import money, span
 from counterfoil.cli.status import under_way
-from counterfoil.core.canonical.ids import ObjectKind
+from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.store import cursors, embedded, reading, standing, workers
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.objects import ObjectTotal
@@ -107,7 +107,7 @@ def test_every_delivery_is_somewhere(program: Program, database: str) -> None:
 
 
 def test_payments_under_way_are_shown_apart() -> None:
-    found = [ObjectTotal(ObjectKind.PAYMENT, "", "USD", state, 2, 30000) for state in ("pending", "succeeded")]
+    found = [ObjectTotal(PAYMENT.name, "", "USD", state, 2, 30000) for state in ("pending", "succeeded")]
     assert [(one.state, one.count, one.total_minor) for one in under_way(found)] == [("pending", 2, 30000)]
 
 

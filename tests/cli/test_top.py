@@ -12,7 +12,7 @@ from rich.console import Console
 
 from counterfoil.app.topping import Flow, Maintained, Top, flows, maintained
 from counterfoil.cli.top import picture
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.kit.limits import BreakerState
 from counterfoil.kit.windows import Dated, Weekly, Window
 from counterfoil.store import outbox, pulse
@@ -146,7 +146,7 @@ def test_what_waits_is_told_by_stage_and_lane(program: Program, database: str) -
 
 
 async def test_open_postings_are_told_apart_and_done_ones_give_the_time_they_took(conn: Conn, cipher: Cipher) -> None:
-    subject = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+    subject = INVOICE.ref("stripe:in_1")
     wishes = [
         outbox.Wish(f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}", needs=("x",) if n == 3 else (), lane=10 * n)
         for n in (1, 2, 3)
@@ -169,7 +169,7 @@ async def test_open_postings_are_told_apart_and_done_ones_give_the_time_they_too
 
 async def test_a_long_queue_is_told_as_at_least_so_long(conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "OPEN_MAX", 2)
-    subject = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+    subject = INVOICE.ref("stripe:in_1")
     wishes = [outbox.Wish(f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}") for n in range(5)]
     await outbox.wish(conn, cipher, wishes, NOW)
     (queue,) = await pulse.queues(conn)
@@ -178,7 +178,7 @@ async def test_a_long_queue_is_told_as_at_least_so_long(conn: Conn, cipher: Ciph
 
 async def test_counters_rise_with_what_comes_in(conn: Conn, cipher: Cipher) -> None:
     before = await pulse.counters(conn)
-    subject = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+    subject = INVOICE.ref("stripe:in_1")
     await outbox.wish(conn, cipher, [outbox.Wish(f"{9:032x}", "post_invoice", "books", "de", "b", subject, "k9", b"{}")], NOW)
     after = await pulse.counters(conn)
     assert (after.decided - before.decided, after.received - before.received) == (1, 0)

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from tests.core.builders import ANN, NOON, PRO, credit_note, invoice, line, payment, usd
 from tests.core.stories import fact
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application
+from counterfoil.core.language.records import Record
 
 BILL = "stripe:in_1"
 
@@ -19,9 +22,9 @@ BILL = "stripe:in_1"
 class Source:
     """What the source keeps of a bill: every step adds to its facts, and the bill always says how it stands."""
 
-    bill: e.Invoice
+    bill: Invoice
     due: int
-    facts: list[e.Entity] = field(default_factory=lambda: [ANN, PRO])
+    facts: list[Record] = field(default_factory=lambda: [ANN, PRO])
     credit: int = 0
     out_of_band: int = 0
 
@@ -38,7 +41,7 @@ class Source:
     def pay(self, amount: int, *, is_out_of_band: bool) -> None:
         """Pay a part; what is too much becomes the customer's credit."""
         number, taken = len(self.bill.paid_parts or ()) + 1, min(amount, self.remaining)
-        at, applied = NOON + timedelta(days=number), e.Application(BILL, usd(amount), f"stripe:inpay_{number}")
+        at, applied = NOON + timedelta(days=number), Application(BILL, usd(amount), f"stripe:inpay_{number}")
         made = payment(usd(amount), id=f"stripe:ch_{number}", applications=(applied,), occurred_at=at)
         if is_out_of_band:
             first = f"stripe:oob_{BILL}"
@@ -49,20 +52,20 @@ class Source:
         self.facts.append(made)
         left = self.remaining - taken
         self.tell(
-            paid_parts=(*(self.bill.paid_parts or ()), e.PaidPart(applied.id, usd(amount), at, made.id)),
+            paid_parts=(*(self.bill.paid_parts or ()), PaidPart(applied.id, usd(amount), at, made.id)),
             amount_paid=usd((self.bill.amount_paid.minor if self.bill.amount_paid else 0) + taken),
             amount_remaining=usd(left),
             amount_overpaid=usd(amount - taken) if amount > taken else None,
             paid_out_of_band=usd(self.out_of_band),
-            state=e.InvoiceState.PAID if not left else self._state_after(),
+            state=InvoiceState.PAID if not left else self._state_after(),
         )
         if amount > taken:
             self.credit += amount - taken
-            self.facts.append(e.CustomerCredit("stripe:cb_1", ANN.id, usd(taken - amount), at, is_paid=True, invoice_id=BILL))
+            self.facts.append(CustomerCredit("stripe:cb_1", ANN.id, usd(taken - amount), at, is_paid=True, invoice_id=BILL))
 
-    def _state_after(self) -> e.InvoiceState:
-        is_lost = self.bill.state is e.InvoiceState.UNCOLLECTIBLE
-        return e.InvoiceState.UNCOLLECTIBLE if is_lost else e.InvoiceState.PARTIALLY_PAID
+    def _state_after(self) -> InvoiceState:
+        is_lost = self.bill.state is InvoiceState.UNCOLLECTIBLE
+        return InvoiceState.UNCOLLECTIBLE if is_lost else InvoiceState.PARTIALLY_PAID
 
     def give(self, amount: int) -> None:
         """Credit a part of what is open."""
@@ -75,11 +78,11 @@ class Source:
 
     def lose(self) -> None:
         """Call it uncollectible."""
-        self.tell(state=e.InvoiceState.UNCOLLECTIBLE, uncollectible_at=NOON + timedelta(days=30))
+        self.tell(state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=NOON + timedelta(days=30))
 
     def void(self) -> None:
         """Void it; what was used of the customer's credit goes back, and so does the debt that was to be collected."""
-        self.tell(state=e.InvoiceState.VOID, voided_at=NOON + timedelta(days=60), amount_remaining=usd(0))
+        self.tell(state=InvoiceState.VOID, voided_at=NOON + timedelta(days=60), amount_remaining=usd(0))
 
     def told(self) -> tuple[Fact, ...]:
         """Return the facts in the order they happened."""
@@ -111,9 +114,9 @@ def bills(draw: st.DrawFn) -> Source:
 
 def _step(source: Source, step: str, draw: st.DrawFn) -> None:
     open_now = source.remaining
-    if source.bill.state in (e.InvoiceState.PAID, e.InvoiceState.VOID) or open_now < 2:
+    if source.bill.state in (InvoiceState.PAID, InvoiceState.VOID) or open_now < 2:
         return
-    if step == "lose" and source.bill.state is not e.InvoiceState.UNCOLLECTIBLE:
+    if step == "lose" and source.bill.state is not InvoiceState.UNCOLLECTIBLE:
         source.lose()
     elif step == "give":
         own_left = min(open_now, source.bill.total.minor) - 1

@@ -10,15 +10,23 @@ from zoneinfo import ZoneInfo
 
 from tests.core.told import check_commands, check_types, told
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Allocate, Command, PostDocument, PostEntry, PostPayment, Unmatch
-from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType, ref_of
-from counterfoil.core.canonical.ids import ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Allocate, PostDocument, PostEntry, PostPayment, Unmatch
+from counterfoil.core.facts.events import EVENT_VERSION, Event, ref_of
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
-from counterfoil.core.policies.decide import decide
+from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteState
+from counterfoil.core.kinds.customer import Address, Customer
+from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState, LineTax
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
+from counterfoil.core.kinds.product import Product
+from counterfoil.core.kinds.refund import Refund, RefundState
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
+from counterfoil.core.language.settlement import Settlement
+from counterfoil.core.policies.decide import decide, decided_after
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Wish
-from counterfoil.core.policies.related import decided_after, decided_with, linked
+from counterfoil.core.policies.related import decided_with, linked
 from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
 
 US = EntityRules("US", "odoo", "USD", ZoneInfo("America/New_York"))
@@ -61,27 +69,27 @@ def jpy(minor: int) -> Money:
     return Money(minor, "JPY")
 
 
-ANN = e.Customer("stripe:cus_A", "Ann Ltd", address=e.Address(country="US"))
-PRO = e.Product("stripe:prod_pro", "Plan Pro", group="plans")
+ANN = Customer("stripe:cus_A", "Ann Ltd", address=Address(country="US"))
+PRO = Product("stripe:prod_pro", "Plan Pro", group="plans")
 
 
-def line(amount: Money, *, discount: int = 0, taxes: Sequence[e.LineTax] = (), product: str = PRO.id, **more: object) -> e.InvoiceLine:
+def line(amount: Money, *, discount: int = 0, taxes: Sequence[LineTax] = (), product: str = PRO.id, **more: object) -> InvoiceLine:
     """Return a line of the plan."""
-    base = e.InvoiceLine("il_1", "Plan Pro", amount, Money(discount, amount.currency), Decimal(1), tuple(taxes), product)
+    base = InvoiceLine("il_1", "Plan Pro", amount, Money(discount, amount.currency), Decimal(1), tuple(taxes), product)
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def tax(amount: Money, taxable: Money, percentage: str, *, inclusive: bool = False, rate: str = "stripe:txr_1") -> e.LineTax:
+def tax(amount: Money, taxable: Money, percentage: str, *, inclusive: bool = False, rate: str = "stripe:txr_1") -> LineTax:
     """Return a tax of a line."""
-    return e.LineTax(rate, amount, taxable, inclusive, Decimal(percentage))
+    return LineTax(rate, amount, taxable, inclusive, Decimal(percentage))
 
 
-def invoice(total: Money, *lines: e.InvoiceLine, id: str = "stripe:in_1", tax: int = 0, **more: object) -> e.Invoice:
+def invoice(total: Money, *lines: InvoiceLine, id: str = "stripe:in_1", tax: int = 0, **more: object) -> Invoice:
     """Return an issued invoice; without lines, of one line of its total."""
-    base = e.Invoice(
+    base = Invoice(
         id,
         ANN.id,
-        e.InvoiceState.ISSUED,
+        InvoiceState.ISSUED,
         total.currency,
         total,
         Money(tax, total.currency),
@@ -92,37 +100,35 @@ def invoice(total: Money, *lines: e.InvoiceLine, id: str = "stripe:in_1", tax: i
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def settled(amount: Money, *, fee: int = 0, fee_tax: int = 0, when: datetime = NOON, id: str = "stripe:txn_1") -> e.Settlement:
+def settled(amount: Money, *, fee: int = 0, fee_tax: int = 0, when: datetime = NOON, id: str = "stripe:txn_1") -> Settlement:
     """Return a movement on the processor's balance."""
     charged = Money(fee, amount.currency)
-    return e.Settlement(id, amount, charged, amount - charged, when, fee_tax=Money(fee_tax, amount.currency) if fee_tax else None)
+    return Settlement(id, amount, charged, amount - charged, when, fee_tax=Money(fee_tax, amount.currency) if fee_tax else None)
 
 
-def payment(amount: Money, *applied: tuple[str, int], id: str = "stripe:ch_1", fee: int = 0, **more: object) -> e.Payment:
+def payment(amount: Money, *applied: tuple[str, int], id: str = "stripe:ch_1", fee: int = 0, **more: object) -> Payment:
     """Return a succeeded payment settled in its own currency, applied to invoices by id and minor amount."""
-    applications = tuple(e.Application(invoice_id, Money(minor, amount.currency)) for invoice_id, minor in applied)
+    applications = tuple(Application(invoice_id, Money(minor, amount.currency)) for invoice_id, minor in applied)
     moved_at: datetime = more.get("occurred_at", NOON)  # type: ignore[assignment]
     settlement = settled(amount, fee=fee, id=id.replace("ch_", "txn_"), when=moved_at)
-    base = e.Payment(id, ANN.id, e.PaymentState.SUCCEEDED, amount, NOON, applications, settlement)
+    base = Payment(id, ANN.id, PaymentState.SUCCEEDED, amount, NOON, applications, settlement)
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def refund(amount: Money, *, id: str = "stripe:re_1", **more: object) -> e.Refund:
+def refund(amount: Money, *, id: str = "stripe:re_1", **more: object) -> Refund:
     """Return a succeeded refund of payment ch_1."""
     settlement = settled(-amount, id=id.replace("re_", "txn_re_"), when=at("2026-03-12 12:00"))
-    base = e.Refund(id, "stripe:ch_1", e.RefundState.SUCCEEDED, amount, at("2026-03-12 12:00"), ANN.id, settlement=settlement)
+    base = Refund(id, "stripe:ch_1", RefundState.SUCCEEDED, amount, at("2026-03-12 12:00"), ANN.id, settlement=settlement)
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def credit_note(
-    total: Money, *lines: e.InvoiceLine, before: int = 0, id: str = "stripe:cn_1", tax: int = 0, **more: object
-) -> e.CreditNote:
+def credit_note(total: Money, *lines: InvoiceLine, before: int = 0, id: str = "stripe:cn_1", tax: int = 0, **more: object) -> CreditNote:
     """Return an issued credit note of invoice in_1; what is not before payment is after it."""
-    base = e.CreditNote(
+    base = CreditNote(
         id,
         "stripe:in_1",
         ANN.id,
-        e.CreditNoteState.ISSUED,
+        CreditNoteState.ISSUED,
         total.currency,
         total,
         Money(tax, total.currency),
@@ -134,9 +140,9 @@ def credit_note(
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def event_of(state: e.Entity, connection: str = "stripe", account: str = "", *, when: datetime = NOON) -> Event:
+def event_of(state: Record, connection: str = "stripe", account: str = "", *, when: datetime = NOON) -> Event:
     """Return an event that reports a state; deciding looks at the state, not at the type."""
-    kind = EventType.INVOICE_UPDATED
+    kind = InvoiceEvent.UPDATED
     return Event("evt_1", kind, EVENT_VERSION, connection, ref_of(state), when, when, 1, state, account)
 
 
@@ -146,14 +152,14 @@ class World:
 
     rules: Rules = RULES
     connection: str = "stripe"
-    objects: dict[ObjectRef, e.Entity] = field(default_factory=dict)
+    objects: dict[ObjectRef, Record] = field(default_factory=dict)
     origins: dict[ObjectRef, Origin] = field(default_factory=dict)
     wishes: dict[tuple[str, str], Wish] = field(default_factory=dict)
     items: dict[tuple[str, date, str, str], SummaryItem] = field(default_factory=dict)
     documents: dict[str, SummaryDocument] = field(default_factory=dict)
     sent: list[Command] = field(default_factory=list)
 
-    def know(self, *states: e.Entity) -> World:
+    def know(self, *states: Record) -> World:
         """Take in states as they are."""
         self.objects.update({ref_of(state): state for state in states})
         return self
@@ -169,7 +175,7 @@ class World:
         found = linked(self.objects)
         return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=dict(self.documents), links=found)
 
-    def take(self, *states: e.Entity) -> None:
+    def take(self, *states: Record) -> None:
         """Take in states one after the other and decide each as the hub does, with all that is decided again with it."""
         for state in states:
             self.know(state)
@@ -185,12 +191,12 @@ class World:
             agenda += [other for other in after if other in self.objects and other not in agenda]
         return found
 
-    def decide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
+    def decide(self, state: Record, *, when: datetime = NOON) -> Decision:
         """Take in a state, told at an instant, and decide it; commands and items are kept, each once."""
         self.know(state)
         return self.redecide(state, when=when)
 
-    def redecide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
+    def redecide(self, state: Record, *, when: datetime = NOON) -> Decision:
         """Decide a state that is known already."""
         decision = decide(event_of(state, self.connection, when=when), self.view(), self.rules)
         check_types(decision, Decision, "decision")
@@ -210,13 +216,13 @@ class World:
             if item.document_id in new:
                 self.items.setdefault((item.entity, item.day, item.currency, item.key), item)  # the table's key
 
-    def tell(self, state: e.Entity, *, when: datetime = NOON) -> str:
+    def tell(self, state: Record, *, when: datetime = NOON) -> str:
         """Decide a state and tell the whole decision; of what was wished before only that it still is."""
         sent = {command.id for command in self.sent}
         return told(self.decide(state, when=when), sent)
 
 
-def world(*states: e.Entity, rules: Rules = RULES, connection: str = "stripe") -> World:
+def world(*states: Record, rules: Rules = RULES, connection: str = "stripe") -> World:
     """Return a world that knows the customer, the product and these states."""
     return World(rules, connection).know(ANN, PRO, *states)
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from counterfoil.core.canonical.commands import AccountRole, Allocate, Command, CommandKind, Unmatch
+from counterfoil.core.commands.books import AccountRole, Allocate, BookCommand, Unmatch
 from counterfoil.core.finance.postings import postings_of
+from counterfoil.core.language.commands import Command
 
-_DOCUMENTS = {CommandKind.POST_INVOICE, CommandKind.POST_CREDIT_NOTE, CommandKind.POST_PAYMENT, CommandKind.POST_ENTRY}
+_DOCUMENTS = {BookCommand.POST_INVOICE, BookCommand.POST_CREDIT_NOTE, BookCommand.POST_PAYMENT, BookCommand.POST_ENTRY}
 
 
 @dataclass

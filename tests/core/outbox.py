@@ -11,9 +11,9 @@ from tests.core.builders import NOON, World, event_of
 from tests.core.ledger import Ledger
 from tests.core.stories import play
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.events import Fact, ref_of
+from counterfoil.core.facts.events import Fact, ref_of
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Decision, MemoryView, Wish
 
@@ -36,7 +36,7 @@ class Outbox(World):
         self.wishes = {(row.target, row.external_key): Wish(row, is_open=row.id not in self.done) for row in self.rows}
         return replace(super().view(), canceled=frozenset(self.canceled))
 
-    def redecide(self, state: e.Entity, *, when: datetime = NOON) -> Decision:
+    def redecide(self, state: Record, *, when: datetime = NOON) -> Decision:
         """Decide a known state and write what it calls for, as the deciding stage does."""
         decision = decide(event_of(state, self.connection, when=when), self.view(), self.rules)
         known = {row.id for row in self.rows}

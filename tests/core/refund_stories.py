@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.core.builders import ANN, NOON, PRO, credit_note, invoice, payment, refund, settled, usd
 from tests.core.stories import fact
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import Fact
-from counterfoil.core.canonical.links import CreditNotePart, RefundPart
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.credit_note import RefundPart
+from counterfoil.core.kinds.refund import CreditNotePart, Refund, RefundState
+from counterfoil.core.language.records import Record
 
 PAYMENT = "stripe:ch_1"
 
@@ -22,10 +23,10 @@ class Given:
 
     paid: int
     applied: list[int] = field(default_factory=list)
-    refunds: list[e.Refund] = field(default_factory=list)
+    refunds: list[Refund] = field(default_factory=list)
     credited: dict[str, int] = field(default_factory=dict)
     back: set[str] = field(default_factory=set)
-    facts: list[e.Entity] = field(default_factory=lambda: [ANN, PRO])
+    facts: list[Record] = field(default_factory=lambda: [ANN, PRO])
 
     def tell(self) -> None:
         """Tell of the payment as it is applied by now."""
@@ -46,7 +47,7 @@ class Given:
         self.refunds.append(refund(usd(amount), id=f"stripe:re_{number}", occurred_at=when, settlement=moved))
         self.facts.append(self.refunds[-1])
 
-    def credit(self, given: e.Refund, amount: int, *, is_told: bool) -> None:
+    def credit(self, given: Refund, amount: int, *, is_told: bool) -> None:
         """Account for some of a refund by a credit note of the first invoice; ``is_told``: the refund tells of it, too."""
         number, minor = len(self.credited) + 1, usd(amount)
         when = NOON + timedelta(days=20 + number)
@@ -57,14 +58,14 @@ class Given:
         if is_told:
             self._change(given, credit_note_id=note.id, credit_notes=(CreditNotePart(note.id, minor),))
 
-    def fail(self, given: e.Refund) -> None:
+    def fail(self, given: Refund) -> None:
         """Have the money of a refund come back."""
         number = given.id.rpartition("_")[2]
         moved = settled(given.amount, id=f"stripe:txn_back_{number}", when=NOON + timedelta(days=40))
         self.back.add(given.id)
-        self._change(given, state=e.RefundState.FAILED, reversal=moved)
+        self._change(given, state=RefundState.FAILED, reversal=moved)
 
-    def _change(self, given: e.Refund, **changes: object) -> None:
+    def _change(self, given: Refund, **changes: object) -> None:
         place = next(place for place, one in enumerate(self.refunds) if one.id == given.id)
         self.refunds[place] = replace(self.refunds[place], **changes)  # type: ignore[arg-type]
         self.facts.append(self.refunds[place])

@@ -9,12 +9,16 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from tests.core.builders import ANN, NOON, PRO, World, at, credit_note, eur, invoice, line, payment, refund, settled, tax
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.events import EventType, Fact, ref_of
-from counterfoil.core.canonical.ids import ObjectRef
-from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
-from counterfoil.core.canonical.money import Money, allocate, total
+from counterfoil.core.facts.events import Fact, ref_of
+from counterfoil.core.facts.merge import Current, MergeOutcome, merge
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceEvent, InvoiceLine, InvoiceState
+from counterfoil.core.kinds.refund import RefundState
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money, allocate, total
+from counterfoil.core.language.records import Record
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.policies.related import decided_with
 
 
@@ -27,13 +31,13 @@ class Story:
     customer_credit: int
 
 
-def fact(state: e.Entity, sequence: int) -> Fact:
+def fact(state: Record, sequence: int) -> Fact:
     """Return a fact of a state."""
-    return Fact(EventType.INVOICE_UPDATED, NOON, sequence, state)
+    return Fact(InvoiceEvent.UPDATED, NOON, sequence, state)
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> tuple[e.InvoiceLine, ...]:
+def lines(draw: st.DrawFn) -> tuple[InvoiceLine, ...]:
     """Draw lines of a positive total: discounts, prorations, taxes inclusive and exclusive."""
     made = []
     for _ in range(draw(st.integers(1, 4))):
@@ -49,7 +53,7 @@ def lines(draw: st.DrawFn) -> tuple[e.InvoiceLine, ...]:
     return (*made, line(eur(1000)))
 
 
-def totals_of(made: Sequence[e.InvoiceLine]) -> tuple[Money, Money]:
+def totals_of(made: Sequence[InvoiceLine]) -> tuple[Money, Money]:
     """Return total and tax of lines."""
     taxes = [one for item in made for one in item.taxes]
     whole = total((item.amount - item.discount for item in made), "EUR") + total((t.amount for t in taxes if not t.is_inclusive), "EUR")
@@ -66,14 +70,14 @@ def stories(draw: st.DrawFn) -> Story:
     bill = invoice(
         whole, *made, tax=taxed.minor, starting_balance=eur(-used - 50), ending_balance=eur(-50), credited_before_payment=eur(before)
     )
-    facts: list[e.Entity] = [ANN, PRO, bill]
+    facts: list[Record] = [ANN, PRO, bill]
     clearing = 0
     if before:
         facts.append(credit_note(eur(before), before=before, id="stripe:cn_b"))
     due = whole.minor - used - before
     end = draw(st.sampled_from(["open", "void", "paid", "refunded", "balance"]))
     if end == "void":
-        facts.append(replace(bill, state=e.InvoiceState.VOID, voided_at=at("2026-04-03 12:00")))
+        facts.append(replace(bill, state=InvoiceState.VOID, voided_at=at("2026-04-03 12:00")))
         return Story(_numbered(facts), 0, 0)
     used_credit = used
     if end != "open" and due > 0:
@@ -82,7 +86,7 @@ def stories(draw: st.DrawFn) -> Story:
             if part:
                 facts.append(payment(part, ("stripe:in_1", part.minor), id=f"stripe:ch_{number}", fee=fee))
                 clearing += part.minor - fee
-        facts.append(replace(bill, state=e.InvoiceState.PAID, paid_at=at("2026-03-20 12:00")))
+        facts.append(replace(bill, state=InvoiceState.PAID, paid_at=at("2026-03-20 12:00")))
     if end == "refunded":
         back = draw(st.integers(1, 900))
         note = credit_note(eur(back), refund_ids=("stripe:re_1",))
@@ -90,7 +94,7 @@ def stories(draw: st.DrawFn) -> Story:
         facts += [note, given]
         clearing -= back
         if draw(st.booleans()):
-            facts.append(replace(given, state=e.RefundState.FAILED, reversal=settled(eur(back), id="stripe:txn_back")))
+            facts.append(replace(given, state=RefundState.FAILED, reversal=settled(eur(back), id="stripe:txn_back")))
             clearing += back
     if end == "balance":
         facts.append(credit_note(eur(700), to_balance=eur(700)))
@@ -111,9 +115,9 @@ class Quarrel:
 @st.composite
 def quarrels(draw: st.DrawFn) -> Quarrel:
     """Draw one dispute: money goes out and back as long as it is argued about, it is lost or won, and more may move after that."""
-    moved: list[e.Settlement] = []
-    state = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, eur(20000), NOON)
-    states: list[e.Dispute] = []
+    moved: list[Settlement] = []
+    state = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, eur(20000), NOON)
+    states: list[Dispute] = []
 
     def move(minor: int, fee: int = 0) -> None:
         nonlocal state
@@ -123,36 +127,36 @@ def quarrels(draw: st.DrawFn) -> Quarrel:
         state = replace(state, withdrawals=out, reinstatements=back)
         states.append(state)
 
-    def close(outcome: e.DisputeState) -> None:
+    def close(outcome: DisputeState) -> None:
         nonlocal state
         state = replace(state, state=outcome, closed_at=NOON + timedelta(days=len(moved), hours=1))
         states.append(state)
 
     move(-20000, fee=1500)
     if draw(st.booleans()):
-        close(e.DisputeState.LOST)
+        close(DisputeState.LOST)
         for minor in draw(st.lists(st.sampled_from([-5000, -700, 700, 4000]), max_size=3)):
             move(minor)
-    if states[-1].state is e.DisputeState.OPEN and draw(st.booleans()):
+    if states[-1].state is DisputeState.OPEN and draw(st.booleans()):
         return _quarrel(states, moved, is_open=True)
     if draw(st.booleans()):
         back = -sum(one.gross.minor for one in moved)
         if back > 0:
-            state = replace(state, state=e.DisputeState.WON)
+            state = replace(state, state=DisputeState.WON)
             move(back)
-            close(e.DisputeState.WON)
-    elif state.state is e.DisputeState.OPEN:
-        close(e.DisputeState.LOST)
+            close(DisputeState.WON)
+    elif state.state is DisputeState.OPEN:
+        close(DisputeState.LOST)
     return _quarrel(states, moved, is_open=False)
 
 
-def _quarrel(states: Sequence[e.Dispute], moved: Sequence[e.Settlement], *, is_open: bool) -> Quarrel:
+def _quarrel(states: Sequence[Dispute], moved: Sequence[Settlement], *, is_open: bool) -> Quarrel:
     gone = -sum(one.gross.minor for one in moved)
     clearing = sum(one.net.minor for one in moved)
     return Quarrel(_numbered(states), clearing, 0 if is_open else gone, gone if is_open else 0)
 
 
-def _numbered(states: Sequence[e.Entity]) -> tuple[Fact, ...]:
+def _numbered(states: Sequence[Record]) -> tuple[Fact, ...]:
     return tuple(fact(state, number) for number, state in enumerate(states, start=1))
 
 
@@ -169,8 +173,8 @@ def play(facts: Sequence[Fact], books: World, between: Callable[[], None] = lamb
         current[ref] = result.current
         if result.outcome is not MergeOutcome.APPLIED:
             continue
-        books.know(result.current.entity)
-        beside = [other for other in decided_with(result.current.entity) if other in current]
+        books.know(result.current.record)
+        beside = [other for other in decided_with(result.current.record) if other in current]
         for due, decision in books.decide_all([ref, *beside, *sorted(waiting.pop(ref, set()), key=str)]):
             for wanted in decision.waits:
                 if wanted != due:

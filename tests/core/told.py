@@ -14,11 +14,9 @@ from textwrap import wrap
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Allocate,
-    Command,
     DocumentLine,
-    Lane,
     PostDocument,
     PostEntry,
     PostPayment,
@@ -26,7 +24,8 @@ from counterfoil.core.canonical.commands import (
     UpsertCustomer,
     UpsertProduct,
 )
-from counterfoil.core.canonical.text import decimal_text
+from counterfoil.core.language.commands import Command, Lane
+from counterfoil.core.language.text import decimal_text
 from counterfoil.core.policies.decision import Decision, Problem
 
 

@@ -11,7 +11,7 @@ from tests.crash.judging import Verdict, Verdicts
 from tests.integration.path.house import House
 
 from counterfoil.app.demo.erp_totals import to_minor
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import SPECS
 from counterfoil.store import case_work
 
 Row = dict[str, Any]
@@ -114,7 +114,7 @@ async def judge_end(house: House, told: Amended) -> Verdicts:
 
 
 def _empty() -> Verdicts:
-    return {kind.value: Verdict() for kind in CommandKind}
+    return {kind.value: Verdict() for kind in SPECS}
 
 
 async def _read(house: House, told: Amended) -> Books:

@@ -14,7 +14,7 @@ from tests.crash.proxy import KIND_HEADER, name_of
 
 from counterfoil.app.hub import Hub
 from counterfoil.connectors.odoo import CONNECTOR
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.language.commands import CommandKind
 
 
 @dataclass(slots=True)

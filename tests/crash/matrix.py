@@ -13,12 +13,14 @@ from enum import StrEnum
 from tests.crash import proxy
 from tests.crash.proxy import Rule, Strike
 
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import SPECS
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import CommandKind
 from counterfoil.store import retention
 
 IS_FULL = os.environ.get("COUNTERFOIL_CRASH") == "full"
 
-K = CommandKind
+K = BookCommand
 
 WRITES: Mapping[CommandKind, tuple[tuple[str, ...], ...]] = {
     K.UPSERT_CUSTOMER: (("res.partner/load",),),
@@ -161,7 +163,7 @@ def kills() -> tuple[Kill, ...]:
     """Return the cells to be run: all of them, or each kind and each kind of boundary once."""
     every = (
         *(Kill(boundary, stage) for boundary, stage in STAGE_BOUNDARIES),
-        *(Kill(boundary, kind.value) for kind in CommandKind for boundary in boundaries_of(kind)),
+        *(Kill(boundary, kind.value) for kind in SPECS for boundary in boundaries_of(kind)),
     )
     if IS_FULL:
         return every

@@ -14,7 +14,7 @@ from tests.crash.amends import BY_HAND, ENTITY, Amended
 from tests.crash.proxy import Call, Proxy, Rule, shown
 from tests.integration.path.house import House
 
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 ALWAYS = sys.maxsize
 WRONG = 1.0

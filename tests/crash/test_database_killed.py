@@ -23,14 +23,16 @@ from tests.crash.stories import Told, begin, end
 from tests.crash.workers import deliver_shuffled, strike, until_answered, worker
 from tests.integration.path.house import House, house
 
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import SPECS
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import CommandKind
 from counterfoil.store.embedded import embedded
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 WAYS = {"server": "database killed", "terminate": "connections ended"}
 OTHER_BOUNDARIES = ("claimed", "sent", "settling", "settled")
-AT_OTHERS = (CommandKind.POST_INVOICE, CommandKind.POST_PAYMENT, CommandKind.ALLOCATE)
+AT_OTHERS = (BookCommand.POST_INVOICE, BookCommand.POST_PAYMENT, BookCommand.ALLOCATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ class Cell:
 Round = Sequence[Cell]
 ROUNDS: Mapping[str, Round] = (
     {
-        **{f"{way} {half}": [Cell(way, kind) for kind in list(CommandKind)[half::2]] for way in WAYS for half in (0, 1)},
+        **{f"{way} {half}": [Cell(way, kind) for kind in list(SPECS)[half::2]] for way in WAYS for half in (0, 1)},
         **{f"{way} {kind.value}": [Cell(way, kind, boundary) for boundary in OTHER_BOUNDARIES] for way in WAYS for kind in AT_OTHERS},
     }
     if IS_FULL
-    else {"each once": [Cell("server", CommandKind.POST_INVOICE), Cell("terminate", CommandKind.ALLOCATE)]}
+    else {"each once": [Cell("server", BookCommand.POST_INVOICE), Cell("terminate", BookCommand.ALLOCATE)]}
 )
 """Name -> the strikes of one story; few a round: the guardian waits longer with each."""
 

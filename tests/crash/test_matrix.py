@@ -20,12 +20,13 @@ from tests.crash.matrix import (
 )
 
 from counterfoil.connectors.odoo import CONNECTOR
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import SPECS, command_kind
+from counterfoil.core.commands.books import BookCommand
 from counterfoil.store import work
 
 
 def test_every_kind_of_command_is_in_the_matrix() -> None:
-    assert set(WRITES) == set(CommandKind)
+    assert set(WRITES) == set(SPECS)
 
 
 def test_every_delivery_is_in_the_matrix() -> None:
@@ -34,13 +35,13 @@ def test_every_delivery_is_in_the_matrix() -> None:
 
 def test_every_kind_is_killed_at_every_boundary_between_its_calls() -> None:
     # A credit note takes three calls (loaded, posted, linked): there are two places between them.
-    assert boundaries_of(CommandKind.POST_CREDIT_NOTE) == (*KIND_BOUNDARIES, "call 1", "call 2")
-    assert boundaries_of(CommandKind.UNMATCH) == KIND_BOUNDARIES
+    assert boundaries_of(BookCommand.POST_CREDIT_NOTE) == (*KIND_BOUNDARIES, "call 1", "call 2")
+    assert boundaries_of(BookCommand.UNMATCH) == KIND_BOUNDARIES
 
 
 def test_the_kills_of_a_run_strike_every_kind_and_every_kind_of_boundary() -> None:
     cells = kills()
-    assert {kill.kind for kill in cells} >= {kind.value for kind in CommandKind}
+    assert {kill.kind for kill in cells} >= {kind.value for kind in SPECS}
     assert {kill.boundary for kill in cells} >= {*KIND_BOUNDARIES, "call 1"} - {"resolving"}
     assert {boundary for boundary, stage in STAGE_BOUNDARIES if stage} == {"finishing", "finished"}
     assert {stage for _, stage in STAGE_BOUNDARIES} == {"", work.NORMALIZE, work.DECIDE, work.DELIVER}
@@ -57,5 +58,5 @@ def test_one_round_of_every_fault_in_turn_strikes_with_each() -> None:
 
 def test_a_run_kills_a_worker_in_everything_that_is_declared_or_decided() -> None:
     cells = decided_kills()
-    assert {(what, CommandKind(kill.kind)) for what, kill in cells} == {(what, kind) for what, kinds in DECIDED.items() for kind in kinds}
+    assert {(what, command_kind(kill.kind)) for what, kill in cells} == {(what, kind) for what, kinds in DECIDED.items() for kind in kinds}
     assert {kill.boundary for _, kill in cells} <= {*KIND_BOUNDARIES, *AGAIN_BOUNDARIES}

@@ -17,14 +17,16 @@ from tests.crash.workers import Worker, deliver_shuffled, strike, worker
 from tests.integration.path.house import House
 
 from counterfoil.app.hub import wait_until
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import SPECS
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import CommandKind
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
-QUICK = ((CommandKind.POST_INVOICE, "sent"),)
-KINDS = tuple(kind for kind in CommandKind if kind not in SECOND_CHAPTER)
+QUICK = ((BookCommand.POST_INVOICE, "sent"),)
+KINDS = tuple(kind for kind in SPECS if kind not in SECOND_CHAPTER)
 EVERY = (
-    (CommandKind.POST_INVOICE, "settling"),  # it stands still in the middle of a transaction, with its locks
+    (BookCommand.POST_INVOICE, "settling"),  # it stands still in the middle of a transaction, with its locks
     *((kind, boundary) for kind in KINDS for boundary in ("sent", "answered")),
 )
 AT_ONCE = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import agenda, outbox, receipts, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
@@ -12,7 +12,7 @@ from counterfoil.store.outbox import Wish
 from counterfoil.store.pool import Conn, Key
 from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
 
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
 async def now_of(conn: Conn) -> datetime:

@@ -15,12 +15,16 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind
-from counterfoil.core.canonical.events import Event, EventType, ref_of
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands import SPECS
+from counterfoil.core.facts.events import Event, ref_of
+from counterfoil.core.kinds import EVENT_TYPES, kind_of_event
+from counterfoil.core.kinds.balance_entry import BalanceEntry, BalanceEntryEvent
+from counterfoil.core.kinds.customer import Customer, CustomerEvent
+from counterfoil.core.kinds.customer_credit import CustomerCredit, CustomerCreditEvent
+from counterfoil.core.kinds.refund import Refund, RefundEvent, RefundState
+from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
-from counterfoil.kit.schemas import ENTITY_OF_EVENT, incompatibilities, schemas, write_schemas
+from counterfoil.kit.schemas import incompatibilities, schemas, write_schemas
 
 GOLDEN = Path(__file__).parent / "schemas"
 
@@ -55,15 +59,15 @@ def test_every_schema_is_recorded_as_it_is() -> None:
 
 def test_every_event_type_and_command_kind_has_a_valid_schema() -> None:
     names = set(schemas())
-    assert {f"counterfoil/event/{t.value}/1" for t in EventType} <= names
-    assert {f"counterfoil/command/{k.value}/1" for k in CommandKind} <= names
+    assert {f"counterfoil/event/{t.value}/1" for t in EVENT_TYPES} <= names
+    assert {f"counterfoil/command/{k.value}/1" for k in SPECS} <= names
     for schema in schemas().values():
         Draft202012Validator.check_schema(schema)
 
 
 def test_an_encoded_event_validates_against_its_schema_and_a_damaged_one_does_not() -> None:
-    refund = e.Refund("acme:r", "acme:p", e.RefundState.FAILED, Money(-5, "USD"), datetime(2026, 1, 1, tzinfo=UTC))
-    event = Event("ev", EventType.REFUND_FAILED, 1, "acme", ref_of(refund), refund.occurred_at, refund.occurred_at, 1, refund)
+    refund = Refund("acme:r", "acme:p", RefundState.FAILED, Money(-5, "USD"), datetime(2026, 1, 1, tzinfo=UTC))
+    event = Event("ev", RefundEvent.FAILED, 1, "acme", ref_of(refund), refund.occurred_at, refund.occurred_at, 1, refund)
     validator = Draft202012Validator(schemas()["counterfoil/event/refund.failed/1"], registry=_registry())
     written = json.loads(encode(event))
     validator.validate(written)
@@ -73,9 +77,9 @@ def test_an_encoded_event_validates_against_its_schema_and_a_damaged_one_does_no
 
 
 def test_fees_and_balance_movements_carry_balance_entries_and_credit_changes_customer_credits() -> None:
-    assert ENTITY_OF_EVENT[EventType.FEE_CHARGED] is e.BalanceEntry
-    assert ENTITY_OF_EVENT[EventType.CUSTOMER_CREDIT_CHANGED] is e.CustomerCredit
-    assert ENTITY_OF_EVENT[EventType.CUSTOMER_MERGED] is e.Customer
+    assert kind_of_event(BalanceEntryEvent.FEE_CHARGED).record is BalanceEntry
+    assert kind_of_event(CustomerCreditEvent.CHANGED).record is CustomerCredit
+    assert kind_of_event(CustomerEvent.MERGED).record is Customer
 
 
 OLD: dict[str, Any] = {

@@ -8,7 +8,7 @@ from tests.tidy.codes import codes
 from tests.tidy.settings_reference import models, notes, reference
 from tests.tidy.sources import ROOT, python_files
 
-from counterfoil.core.canonical.events import EventType
+from counterfoil.core.kinds import EVENT_TYPES
 from counterfoil.kit.discovery import connector_names
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -44,7 +44,7 @@ def test_every_error_code_has_its_meaning() -> None:
 
 
 def test_every_event_type_has_its_meaning() -> None:
-    assert list(rows("events.md")) == [event_type.value for event_type in EventType]
+    assert list(rows("events.md")) == [event_type.value for event_type in EVENT_TYPES]
 
 
 def test_every_connector_is_in_the_configuration_reference() -> None:

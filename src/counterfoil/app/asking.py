@@ -10,7 +10,7 @@ from pathlib import Path
 from counterfoil.app.checking import percentage_of
 from counterfoil.app.secret_references import Secrets
 from counterfoil.app.settings import Connection, FileSettings, connections_of, text_of
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity

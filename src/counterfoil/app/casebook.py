@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterfoil.app.settings import ConnectionSettings, FileSettings
-from counterfoil.core.canonical.entities import CreditNote, Customer, Entity, Invoice, Product
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.kit.codec import decode_entity
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.kinds.credit_note import CreditNote
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.invoice import Invoice
+from counterfoil.core.kinds.product import Product
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
+from counterfoil.kit.codec import decode_record
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.store import bindings, objects, outbox_due
 from counterfoil.store.cases import HeldSubject
@@ -28,7 +33,7 @@ _LABELED = (BOOKS, NORMALIZE)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CaseRecord:
     """A record of a case.
 
     Attributes:
@@ -65,28 +70,28 @@ def _plain(connection: ConnectionSettings) -> Mapping[str, Any]:
     return given
 
 
-async def records(conn: Conn, cipher: Cipher, file: FileSettings, held: Sequence[HeldSubject]) -> list[Record]:
+async def records(conn: Conn, cipher: Cipher, file: FileSettings, held: Sequence[HeldSubject]) -> list[CaseRecord]:
     """Return the records of a case as people know them, in the same order."""
     subjects = await _subjects(conn, held)
     concerned = {one.subject.concerns for one in held if one.subject.concerns}
     rows = await objects.load(conn, cipher, {*subjects.values(), *map(_ref, concerned)})
-    owners = {ref: ObjectRef(ObjectKind.CUSTOMER, row.customer_id) for ref, row in rows.items() if row.customer_id}
+    owners = {ref: CUSTOMER.ref(row.customer_id) for ref, row in rows.items() if row.customer_id}
     rows |= await objects.load(conn, cipher, [ref for ref in owners.values() if ref not in rows])
-    entities = {ref: decode_entity(ref.kind, row.data) for ref, row in rows.items()}
+    entities = {ref: decode_record(ref.kind, row.data) for ref, row in rows.items()}
     found = []
     for one in held:
         ref = subjects.get(one.subject.subject)
         if ref is None:
-            found.append(Record(one))
+            found.append(CaseRecord(one))
             continue
         customer = entities.get(owners.get(ref, ref))
         bound = await _bound(conn, {ref.key, one.subject.concerns or ref.key})
         source = _source_link(file, ref, rows.get(ref))
         linked = [source, *(link(file.connections.get(each.connection), each.external_id) for each in bound)]
         found.append(
-            Record(
+            CaseRecord(
                 one,
-                ref.kind.value,
+                ref.kind,
                 ref.id.partition(":")[2] or ref.id,
                 number_of(entities.get(ref)) or number_of(entities.get(_ref(one.subject.concerns)) if one.subject.concerns else None),
                 customer.name if isinstance(customer, Customer) else "",
@@ -97,7 +102,7 @@ async def records(conn: Conn, cipher: Cipher, file: FileSettings, held: Sequence
     return found
 
 
-def number_of(entity: Entity | None) -> str:
+def number_of(entity: Record | None) -> str:
     """Return what people at the source call a thing: a document's number, a product's name."""
     match entity:
         case Invoice(number=number) | CreditNote(number=number):
@@ -110,7 +115,7 @@ def number_of(entity: Entity | None) -> str:
 
 async def _subjects(conn: Conn, held: Sequence[HeldSubject]) -> dict[str, ObjectRef]:
     found = {one.subject.subject: _ref(one.subject.subject) for one in held if one.subject.stage == "decide"}
-    of_an_object = {kind.value for kind in ObjectKind}  # others are what the hub made of one, such as the entry of its fee
+    of_an_object = KINDS  # others are what the hub made of one, such as the entry of its fee
     found |= {
         one.subject.subject: _ref(one.subject.label)
         for one in held
@@ -121,7 +126,7 @@ async def _subjects(conn: Conn, held: Sequence[HeldSubject]) -> dict[str, Object
 
 def _source_link(file: FileSettings, ref: ObjectRef, row: ObjectRow | None) -> str:
     connection = file.connections.get(row.connection) if row is not None else None
-    return link(connection, f"{ref.kind.value}/{ref.id.partition(':')[2]}")
+    return link(connection, f"{ref.kind}/{ref.id.partition(':')[2]}")
 
 
 async def _bound(conn: Conn, keys: Collection[str]) -> list[bindings.Binding]:
@@ -130,4 +135,4 @@ async def _bound(conn: Conn, keys: Collection[str]) -> list[bindings.Binding]:
 
 def _ref(key: str) -> ObjectRef:
     kind, _, id = key.partition("/")
-    return ObjectRef(ObjectKind(kind), id)
+    return ObjectRef(kind, id)

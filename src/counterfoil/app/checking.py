@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from yarl import URL
 
 from counterfoil.app.hub import Hub
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, SourceCheck, Target, TargetState

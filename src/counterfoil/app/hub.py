@@ -19,7 +19,7 @@ from counterfoil.app.notifying import Notifier
 from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.ingress.app import Door, Ready, create_app

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 from pydantic import SecretStr
 
-from counterfoil.core.canonical.money import CurrencyError, Money, format_money
+from counterfoil.core.language.money import CurrencyError, Money, format_money
 from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn, backoff_s

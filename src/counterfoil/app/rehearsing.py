@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from counterfoil.app.hub import Hub
-from counterfoil.core.canonical.commands import Arguments, Command, Lane, PostDocument, PostEntry, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Allocate
+from counterfoil.core.kinds.payment import PAYMENT
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.commands import Command, Lane
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.connector import Context, Source
@@ -129,7 +132,7 @@ class _Play:
     def _note(self, merged: Merged, stored: Mapping[ObjectRef, ObjectRow]) -> None:
         for ref in sorted(merged.rows):
             if ref not in self.over:
-                self.result.objects[ref.kind.value] += 1
+                self.result.objects[ref.kind] += 1
                 before = stored.get(ref)
                 was = "is not known" if before is None else _said(before)
                 self.result.note(f"{ref.key}: {was} -> {_said(merged.rows[ref])}")
@@ -141,8 +144,8 @@ class _Play:
             rules = await self.hub.rules.current(conn)
             waiting = await agenda.waiting_on(conn, [ref.key for ref in self.over])
             decided = self.over.keys() | set(waiting) | self.beside
-            beside = await objects.linked_to(conn, [ref for ref in decided if ref.kind is ObjectKind.PAYMENT])
-        subjects = sorted(decided | {ref for ref in beside if ref.kind is ObjectKind.REFUND})
+            beside = await objects.linked_to(conn, [ref for ref in decided if ref.kind == PAYMENT.name])
+        subjects = sorted(decided | {ref for ref in beside if ref.kind == REFUND.name})
         for start in range(0, len(subjects), DECIDE_AT_ONCE):
             await self._decide_some(subjects[start : start + DECIDE_AT_ONCE], rules)
 
@@ -185,24 +188,15 @@ async def rehearse(hub: Hub, order: Order) -> AsyncIterator[Rehearsal]:
 
 def _count(tallies: dict[tuple[str, str], Tally], commands: Iterable[Command]) -> None:
     for command in commands:
-        money = amount_of(command.arguments)
+        money = amount_of(command)
         tally = tallies.setdefault((command.kind.value, "" if money is None else money.currency), Tally())
         tally.count += 1
         tally.minor += 0 if money is None else money.minor
 
 
-def amount_of(arguments: Arguments) -> Money | None:
+def amount_of(command: Command) -> Money | None:
     """Return what a command posts: a document's total, a payment, the debits of an entry; None for master data and matches."""
-    match arguments:
-        case PostDocument():
-            return arguments.total
-        case PostPayment():
-            return arguments.amount
-        case PostEntry() if arguments.lines:
-            currency = arguments.lines[0].amount.currency
-            return Money(sum(max(0, line.amount.minor) for line in arguments.lines if line.amount.currency == currency), currency)
-        case _:
-            return None
+    return None if isinstance(command.arguments, Allocate) else command.arguments.money
 
 
 def _problems(decided: Decided) -> list[str]:

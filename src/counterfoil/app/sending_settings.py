@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, time
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from counterfoil.core.canonical.commands import Lane
-from counterfoil.core.policies.lanes import Domain, LaneRule
+from counterfoil.core.commands import DOMAINS
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.policies.lanes import LaneRule
 from counterfoil.kit.windows import Dated, Weekly, Window
+
+if TYPE_CHECKING:
+    DomainName = str
+else:
+    DomainName = Literal[DOMAINS]
+    """The name of a data domain: one that a kind of command belongs to."""
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -70,7 +77,7 @@ class MaintenanceSettings(_Zoned):
 class DomainSettings(_Zoned):
     """How one data domain is sent, and how soon it is promised to be."""
 
-    name: Domain
+    name: DomainName
     entity: str = ""
     lane: Literal["real_time", "micro_batch", "batch"] | None = None
     collect_s: float = Field(default=30.0, gt=0, le=3600)

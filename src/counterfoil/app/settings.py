@@ -19,7 +19,9 @@ from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.settings_words import explained, located, plain_errors
-from counterfoil.core.canonical.commands import CommandKind, Lane
+from counterfoil.core.commands import kinds_for
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
@@ -377,7 +379,7 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
             problems.append(located(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
         elif entity.target in connections and connections[entity.target].connector.target is None:
             problems.append(located(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
-        elif entity.target in connections and (lacking := set(CommandKind) - connections[entity.target].connector.deliver.keys()):
+        elif entity.target in connections and (lacking := kinds_for(Purpose.BOOKS) - connections[entity.target].connector.deliver.keys()):
             words = f"connection {entity.target!r} cannot keep books: it takes no {', '.join(sorted(kind.value for kind in lacking))}"
             problems.append(located(name, text, ("entities", key, "target"), words))
     for position, domain in enumerate(file.domains):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from counterfoil.core.canonical.entities import CreditNote, Dispute, Entity, Payment, Refund
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.kit.codec import decode_entity
+from counterfoil.core.kinds.credit_note import CreditNote
+from counterfoil.core.kinds.dispute import Dispute
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.kinds.refund import Refund
+from counterfoil.core.language.records import Record
+from counterfoil.kit.codec import decode_record
 from counterfoil.store import objects
 from counterfoil.store import trace as store_trace
 from counterfoil.store.cipher import Cipher
@@ -26,16 +30,16 @@ async def trace(conn: Conn, cipher: Cipher, asked: str) -> Trace:
 
 async def _belonging(conn: Conn, cipher: Cipher, ids: Iterable[str]) -> set[str]:
     """Return the ids of the payments, credit notes, refunds and disputes of invoices among some ids."""
-    invoices = await objects.load(conn, cipher, [ObjectRef(ObjectKind.INVOICE, id) for id in ids])
+    invoices = await objects.load(conn, cipher, [INVOICE.ref(id) for id in ids])
     found = {ref.id for ref in invoices}
     for customer_id in {row.customer_id for row in invoices.values() if row.customer_id}:
-        others = {row.ref.id: decode_entity(row.ref.kind, row.data) for row in await objects.of_customer(conn, cipher, customer_id)}
+        others = {row.ref.id: decode_record(row.ref.kind, row.data) for row in await objects.of_customer(conn, cipher, customer_id)}
         for _ in range(STEPS_MAX):
             found |= {id for id, entity in others.items() if found & set(_belongs_to(entity))}
     return found
 
 
-def _belongs_to(entity: Entity) -> tuple[str, ...]:
+def _belongs_to(entity: Record) -> tuple[str, ...]:
     match entity:
         case Payment(applications=applications):
             return tuple(one.invoice_id for one in applications)

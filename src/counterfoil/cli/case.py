@@ -16,7 +16,7 @@ from counterfoil.cli.wording import blocks, cause_of, class_of, plural
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterfoil.app.casebook import Record
+    from counterfoil.app.casebook import CaseRecord
     from counterfoil.store.blocking import Blocked
     from counterfoil.store.cases import Case, CaseDetail
 
@@ -130,7 +130,7 @@ def show(
     print_table("History", ["time", "who", "what", "detail"], [(when(h.at), h.actor, h.action, h.detail) for h in found.history])
 
 
-def _show_records(records: Sequence[Record], case: Case) -> None:
+def _show_records(records: Sequence[CaseRecord], case: Case) -> None:
     rows = [
         (
             one.kind.replace("_", " ") or one.held.subject.label or one.held.subject.stage,
@@ -152,7 +152,7 @@ def _show_records(records: Sequence[Record], case: Case) -> None:
                 data.print(f"{one.source_number or one.source_id or one.held.subject.label}: {text}", markup=False, soft_wrap=True)
 
 
-def _record(one: Record) -> dict[str, object]:
+def _record(one: CaseRecord) -> dict[str, object]:
     subject = one.held.subject
     return {
         "subject": subject.subject,
@@ -194,7 +194,7 @@ def mends(case: Case) -> str:
     return f"counterfoil map set {kind} {entity} '{key}' '{what}'"
 
 
-async def _show(config: Path, id: int) -> tuple[CaseDetail, Blocked, list[Record]]:
+async def _show(config: Path, id: int) -> tuple[CaseDetail, Blocked, list[CaseRecord]]:
     from counterfoil.app import casebook
     from counterfoil.store import blocking, cases
 

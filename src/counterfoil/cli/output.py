@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from counterfoil.core.canonical.money import CurrencyError, Money, format_money
+from counterfoil.core.language.money import CurrencyError, Money, format_money
 
 FINE, FOUND, MISUSE, LATER = 0, 1, 2, 3
 

@@ -9,7 +9,7 @@ import typer
 
 from counterfoil.cli.output import FINE, FOUND, count, money, print_json, print_table, span, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, database_of, run
-from counterfoil.cli.wording import DOMAINS, STAGES, STATES, blocks, cause_of
+from counterfoil.cli.wording import STAGES, STATES, TITLES, blocks, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -233,7 +233,7 @@ def _show_coverage(covered: list[Coverage]) -> None:
 
 def _show_lag(found: Status) -> None:
     rows = [
-        (DOMAINS.get(line.kind, line.kind), line.entity, count(line.count), span(line.p50_s), span(line.p95_s)) for line in found.latencies
+        (TITLES.get(line.kind, line.kind), line.entity, count(line.count), span(line.p50_s), span(line.p95_s)) for line in found.latencies
     ]
     if rows:
         print_table("From decision to posted", ["domain", "entity", "posted", "half within", "95 % within"], rows, right=(2, 3, 4))
@@ -242,7 +242,7 @@ def _show_lag(found: Status) -> None:
 def _show_promises(promises: list[Promise]) -> None:
     rows = [
         (
-            DOMAINS.get(one.kind, one.kind),
+            TITLES.get(one.kind, one.kind),
             one.entity,
             span(one.within_s),
             "" if one.p95_s is None else span(one.p95_s),

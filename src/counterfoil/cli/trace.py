@@ -63,7 +63,7 @@ def _show(found: Trace) -> None:
     if found.objects:
         rows = [
             (
-                o.ref.kind.value.replace("_", " "),
+                o.ref.kind.replace("_", " "),
                 o.ref.id,
                 o.entity,
                 o.state.replace("_", " "),

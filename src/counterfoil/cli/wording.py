@@ -6,32 +6,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from counterfoil.cli.output import money, span
+from counterfoil.core.commands import SPECS
 
 if TYPE_CHECKING:
     from counterfoil.store.blocking import Blocked
 
-DOMAINS = {
-    "upsert_customer": "Customers",
-    "upsert_product": "Products",
-    "post_invoice": "Invoices",
-    "post_credit_note": "Credit notes",
-    "post_payment": "Payments and refunds",
-    "post_entry": "Journal entries (fees, payouts, disputes, summaries)",
-    "allocate": "Matches of invoices with payments",
-    "unmatch": "Matches undone",
-}
+TITLES = {kind.value: spec.title for kind, spec in SPECS.items()}
 """What a kind of posting is, for a table's rows."""
 
-ONE = {
-    "upsert_customer": "customer",
-    "upsert_product": "product",
-    "post_invoice": "invoice",
-    "post_credit_note": "credit note",
-    "post_payment": "payment",
-    "post_entry": "journal entry",
-    "allocate": "match",
-    "unmatch": "match undone",
-}
+ONE = {kind.value: spec.noun for kind, spec in SPECS.items()}
+"""What one posting of a kind writes."""
 
 CAUSES = {
     "target_unavailable": "books cannot be reached",

@@ -6,14 +6,15 @@ Its words name no record and no person: which records stand still, and what was 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import Allocate, Arguments, CommandKind, PostDocument, PostEntry, PostPayment
-from counterfoil.core.canonical.ids import digest
-from counterfoil.core.canonical.masking import masked
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands import command_kind
+from counterfoil.core.commands.books import Allocate, BookCommand, PostDocument
+from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.masking import masked
 from counterfoil.delivery.ends import released_by
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome
@@ -22,7 +23,7 @@ from counterfoil.store import cases
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, End, EndStatus
 
-_MASTERS = {CommandKind.UPSERT_CUSTOMER: "customers", CommandKind.UPSERT_PRODUCT: "products"}
+_MASTERS: Mapping[CommandKind, str] = {BookCommand.UPSERT_CUSTOMER: "customers", BookCommand.UPSERT_PRODUCT: "products"}
 _NOISE = (
     re.compile(r"\[(?:name|e-mail|phone|address|VAT id)\]"),
     re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b"),
@@ -52,7 +53,7 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
     is_unknown = end.status is EndStatus.GIVEN_UP
     code = outcome.code or ("deliver.unknown" if is_unknown else "deliver.refused")
     arguments = arguments_of(row)
-    what = _MASTERS.get(CommandKind(row.kind), "postings")
+    what = _MASTERS.get(command_kind(row.kind), "postings")
     shared = outcome.about or shape(outcome.message, _own(row, outcome, arguments))
     return opening(
         now=now,
@@ -66,7 +67,7 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
         label=row.subject.key,
         entity=row.entity,
         connection=row.target,
-        money=money_of(arguments),
+        money=None if arguments is None else arguments.money,
         concerns=about.concerns if about is not None else "",
         detail=outcome.message,
         releases_on=f"period/{row.entity}" if outcome.case_class == "period_locked" else released_by(row),
@@ -91,22 +92,9 @@ def _next_step(target: str, *, is_unknown: bool) -> str:
 def arguments_of(row: CommandRow) -> Arguments | None:
     """Return a command's arguments, None if they cannot be read."""
     try:
-        return decode_arguments(CommandKind(row.kind), row.arguments)
+        return decode_arguments(command_kind(row.kind), row.arguments)
     except RejectedError:
         return None
-
-
-def money_of(arguments: Arguments | None) -> Money | None:
-    """Return what a posting is about, None for master data: a document's total, a payment, a match, an entry's debits."""
-    match arguments:
-        case PostDocument(total=total):
-            return total
-        case PostPayment(amount=amount) | Allocate(amount=amount):
-            return abs(amount)
-        case PostEntry(lines=lines):
-            currency = lines[0].amount.currency if lines else ""
-            return Money(sum(max(0, line.amount.minor) for line in lines if line.amount.currency == currency), currency)
-    return None
 
 
 def shape(words: str, own: Iterable[str] = ()) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.commands import command_kind
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.store.outbox import CommandRow
 
 
 def command_of(row: CommandRow) -> Command:
     """Return the canonical command of an outbox row."""
-    kind = CommandKind(row.kind)
+    kind = command_kind(row.kind)
     return Command(
         id=row.id,
         kind=kind,

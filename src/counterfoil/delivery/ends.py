@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from counterfoil.core.canonical.commands import Allocate, CommandKind, Lane, Unmatch
+from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch
+from counterfoil.core.language.commands import Lane
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
@@ -159,11 +160,11 @@ def attempt_of(one: Try, statuses: Sequence[EndStatus], now: datetime) -> attemp
 
 def opened_by(row: CommandRow) -> str:
     """Return the key that undoing a match releases: allocations to that document that found too little open are tried again."""
-    arguments = decode_arguments(CommandKind.UNMATCH, row.arguments) if row.kind == CommandKind.UNMATCH else None
+    arguments = decode_arguments(BookCommand.UNMATCH, row.arguments) if row.kind == BookCommand.UNMATCH else None
     return f"open/{arguments.debit}" if isinstance(arguments, Unmatch) else ""
 
 
 def released_by(row: CommandRow) -> str:
     """Return the key on which a match that found too little open is tried again; empty for anything else."""
-    arguments = decode_arguments(CommandKind.ALLOCATE, row.arguments) if row.kind == CommandKind.ALLOCATE else None
+    arguments = decode_arguments(BookCommand.ALLOCATE, row.arguments) if row.kind == BookCommand.ALLOCATE else None
     return f"open/{arguments.debit}" if isinstance(arguments, Allocate) else ""

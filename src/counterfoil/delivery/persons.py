@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from counterfoil.core.canonical.entities import Customer, Entity, Invoice, Payment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.masking import about as personal
-from counterfoil.core.canonical.masking import named_by
+from counterfoil.core.kinds.customer import CUSTOMER, Customer, personal
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
 from counterfoil.delivery.causes import About, arguments_of
-from counterfoil.kit.codec import decode_entity
+from counterfoil.kit.codec import decode_record
 from counterfoil.store import objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
@@ -22,15 +23,16 @@ async def about(pool: Pool, cipher: Cipher, rows: Sequence[CommandRow]) -> dict[
         return {}
     async with pool.connection() as conn:
         found = await objects.load(conn, cipher, {row.subject for row in rows})
-        entities = {ref: decode_entity(ref.kind, row.data) for ref, row in found.items()}
-        customers = {ref: ObjectRef(ObjectKind.CUSTOMER, row.customer_id) for ref, row in found.items() if row.customer_id}
+        entities = {ref: decode_record(ref.kind, row.data) for ref, row in found.items()}
+        customers = {ref: CUSTOMER.ref(row.customer_id) for ref, row in found.items() if row.customer_id}
         others = await objects.load(conn, cipher, {ref for ref in customers.values() if ref not in entities})
-    entities |= {ref: decode_entity(ref.kind, row.data) for ref, row in others.items()}
+    entities |= {ref: decode_record(ref.kind, row.data) for ref, row in others.items()}
     return {row.id: _about(row, entities, customers) for row in rows}
 
 
-def _about(row: CommandRow, entities: Mapping[ObjectRef, Entity], customers: Mapping[ObjectRef, ObjectRef]) -> About:
-    found = [*named_by(arguments_of(row))]
+def _about(row: CommandRow, entities: Mapping[ObjectRef, Record], customers: Mapping[ObjectRef, ObjectRef]) -> About:
+    arguments = arguments_of(row)
+    found = [] if arguments is None else [*arguments.personal]
     for ref in (row.subject, customers.get(row.subject, row.subject)):
         entity = entities.get(ref)
         if isinstance(entity, Customer):
@@ -40,8 +42,8 @@ def _about(row: CommandRow, entities: Mapping[ObjectRef, Entity], customers: Map
     return About(tuple(dict.fromkeys(found)), concerns_of(row.subject, entities.get(row.subject)))
 
 
-def concerns_of(ref: ObjectRef, entity: Entity | None) -> str:
+def concerns_of(ref: ObjectRef, entity: Record | None) -> str:
     """Return the document whose money an object's is: a payment of one invoice is that invoice's, anything else its own."""
     if isinstance(entity, Payment) and len(entity.applications) == 1:
-        return ObjectRef(ObjectKind.INVOICE, entity.applications[0].invoice_id).key
+        return INVOICE.ref(entity.applications[0].invoice_id).key
     return ref.key

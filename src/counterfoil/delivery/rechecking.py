@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from counterfoil.core.canonical.commands import CommandKind, same_thing
-from counterfoil.core.canonical.masking import masked, named_by
+from counterfoil.core.commands import command_kind, same_thing
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.masking import masked
 from counterfoil.delivery.causes import arguments_of
 from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import ATTEMPTS_MAX, Try, all_failed, attempt_of, broken, opened_by, poisoned, unanswered
@@ -81,7 +82,7 @@ class Rechecker:
         Counted from now, not from when they were sent: within one sending a connector makes several calls, the last of them just now.
         """
         now = self.clock.now()
-        overwriting = [row for row in rows if link.deliver[CommandKind(row.kind)].overwrites]
+        overwriting = [row for row in rows if link.deliver[command_kind(row.kind)].overwrites]
         return await rechecks.note(conn, overwriting, now, now + timedelta(seconds=link.late_s))
 
     async def take(self, target: str, batch_key: str, link: TargetLink, care: Care) -> Batch | None:
@@ -104,7 +105,7 @@ class Rechecker:
             await self._give_up(conn, [(one, rows[one.command_id], poisoned(rows[one.command_id])) for one in poison], now)
             ready = await self._sort(conn, target, [one for one in found if one not in poison], keys, now)
             newest = {row.id: row for row in await outbox.read(conn, self.cipher, sorted(set(ready.values())))}
-            anew = {id: keys[id] for id, newer in ready.items() if {rows[id].kind, newest[newer].kind} == {CommandKind.ALLOCATE}}
+            anew = {id: keys[id] for id, newer in ready.items() if {rows[id].kind, newest[newer].kind} == {BookCommand.ALLOCATE}}
             undoing = await rechecks.undoing(conn, target, anew)
             ready |= undoing
             newest |= {row.id: row for row in await outbox.read(conn, self.cipher, sorted(set(undoing.values())))}
@@ -175,7 +176,7 @@ class Rechecker:
                         again = _again(one, outcome, now, link.late_s)
                         later += [again] if again is not None else []
                         stuck += [(one, row, outcome)] if again is None else []
-                    elif row.kind == CommandKind.UNMATCH and not thing.is_open and thing.newest != row.id:
+                    elif row.kind == BookCommand.UNMATCH and not thing.is_open and thing.newest != row.id:
                         through.append(one)
                         undone.append(row)
                     elif thing.is_open or thing.newest != row.id:
@@ -217,7 +218,7 @@ def _patience_s(one: Recheck, now: datetime) -> float:
 
 def _of_one_kind(ready: Mapping[str, str], newest: Mapping[str, CommandRow], link: TargetLink) -> Collection[str]:
     """Return the commands in doubt of which the newest ones are of one kind, so many as are sent with one call."""
-    kinds = {id: CommandKind(newest[newer].kind) for id, newer in ready.items()}
+    kinds = {id: command_kind(newest[newer].kind) for id, newer in ready.items()}
     first = next(iter(kinds.values()), None)
     return [] if first is None else [id for id, kind in kinds.items() if kind is first][: link.deliver[first].batch_size_max]
 
@@ -246,7 +247,8 @@ def _attempt_of(batch: Batch, pairs: Sequence[tuple[CommandRow, Outcome]], now: 
 
 
 def _case_of(one: Recheck, row: CommandRow, outcome: Outcome, now: datetime) -> cases.Opening:
-    words = masked(outcome.message, named_by(arguments_of(row)))
+    arguments = arguments_of(row)
+    words = masked(outcome.message, () if arguments is None else arguments.personal)
     return opening(
         now=now,
         fingerprint=f"deliver.recheck|{row.target}|{row.external_key}",

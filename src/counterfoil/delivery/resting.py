@@ -14,7 +14,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.language.commands import CommandKind
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, DeliveryOf
 from counterfoil.kit.errors import HubError, SetupError, TransientError

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import command_kind
 from counterfoil.delivery.causes import case_of, discreet
 from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import (
@@ -235,7 +235,7 @@ class Deliverer:
         if not free:
             return []
         first = free[0]
-        size_max = flow.link.deliver[CommandKind(first.kind)].batch_size_max
+        size_max = flow.link.deliver[command_kind(first.kind)].batch_size_max
         place = (flow.target, flow.batch_key, first.kind)
         size = self.sizes.size(place, size_max, is_yielding=is_bulk(first) and flow.has_real_time)
         like = [row for row in free if row.kind == first.kind and row.state is first.state and is_bulk(row) == is_bulk(first)]
@@ -277,7 +277,7 @@ class Deliverer:
             await self.rest.rose(batch.target)
 
     async def _call(self, flow: _Flow, batch: Try, bound: Mapping[str, str]) -> Sequence[Outcome]:
-        delivery = flow.link.deliver[CommandKind(batch.rows[0].kind)]
+        delivery = flow.link.deliver[command_kind(batch.rows[0].kind)]
         call = delivery.resolve if batch.is_resolution else delivery.send
         does_yield = batch.is_bulk and flow.has_real_time
         begun = time.monotonic()

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Source
 from counterfoil.kit.errors import IntakeRefused, TransientError

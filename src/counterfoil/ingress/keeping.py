@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import digest
+from counterfoil.core.language.ids import digest
 from counterfoil.kit.connector import Delivery
 from counterfoil.store import cases, receipts
 from counterfoil.store.cipher import Cipher

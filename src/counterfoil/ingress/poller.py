@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Page, Source
 from counterfoil.store import cursors

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.errors import HubError, SetupError, TransientError

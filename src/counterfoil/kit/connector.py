@@ -9,9 +9,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from counterfoil.core.canonical.commands import Account, Command, CommandKind
-from counterfoil.core.canonical.events import Fact
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.commands.books import Account
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.language.commands import Command, CommandKind
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.proving.items import Item, Period
 
 if TYPE_CHECKING:

@@ -15,35 +15,14 @@ from typing import Any
 
 import msgspec
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import ARGUMENTS_OF_KIND, CommandKind
-from counterfoil.core.canonical.events import ENTITY_OF_KIND, EVENT_VERSION, KIND_OF_ENTITY, EventType
+from counterfoil.core.commands import SPECS
+from counterfoil.core.facts.events import EVENT_VERSION
+from counterfoil.core.kinds import EVENT_TYPES, KINDS, kind_of_event
+from counterfoil.core.language.records import EventType
 
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-_PREFIXES: dict[str, type] = {
-    "customer": e.Customer,
-    "product": e.Product,
-    "price": e.Price,
-    "tax_rate": e.TaxRate,
-    "subscription": e.Subscription,
-    "invoice": e.Invoice,
-    "credit_note": e.CreditNote,
-    "payment": e.Payment,
-    "refund": e.Refund,
-    "dispute": e.Dispute,
-    "payout": e.Payout,
-    "fee": e.BalanceEntry,
-    "balance": e.BalanceEntry,
-    "erp": e.ErpDocument,
-    "entry": e.ImportedEntry,
-}
-_EXCEPTIONS: dict[EventType, type] = {EventType.CUSTOMER_CREDIT_CHANGED: e.CustomerCredit}
-
-ENTITY_OF_EVENT: dict[EventType, type] = {t: _EXCEPTIONS.get(t, _PREFIXES[t.value.partition(".")[0]]) for t in EventType}
-"""What each event type carries as its data."""
 
 _TEXT: Schema = {"type": "string"}
 _INSTANT: Schema = {"type": "string", "format": "date-time"}
@@ -52,12 +31,12 @@ _INSTANT: Schema = {"type": "string", "format": "date-time"}
 def schemas() -> dict[str, Schema]:
     """Return every schema by its name: one per entity kind, event type and command kind."""
     found: dict[str, Schema] = {}
-    for kind, entity in ENTITY_OF_KIND.items():
-        found[_name("entity", kind.value)] = _schema_of(entity)
-    for event_type in EventType:
+    for name, kind in KINDS.items():
+        found[_name("entity", name)] = _schema_of(kind.record)
+    for event_type in EVENT_TYPES:
         found[_name("event", event_type.value)] = _event(event_type)
-    for command_kind in CommandKind:
-        found[_name("command", command_kind.value)] = _schema_of(ARGUMENTS_OF_KIND[command_kind])
+    for command_kind, spec in SPECS.items():
+        found[_name("command", command_kind.value)] = _schema_of(spec.arguments)
     return {name: _plain({"$schema": DIALECT, "$id": name, **schema}) for name, schema in found.items()}
 
 
@@ -115,8 +94,8 @@ def _cleaned(schema: Schema) -> Schema:
 
 def _event(event_type: EventType) -> Schema:
     """Return the schema of an event: the envelope all share, with its own data."""
-    kind = KIND_OF_ENTITY[ENTITY_OF_EVENT[event_type]]
-    subject = {"type": "object", "properties": {"kind": {"const": kind.value}, "id": _TEXT}, "required": ["kind", "id"]}
+    kind = kind_of_event(event_type.value)
+    subject = {"type": "object", "properties": {"kind": {"const": kind.name}, "id": _TEXT}, "required": ["kind", "id"]}
     required: dict[str, Schema] = {
         "id": _TEXT,
         "type": {"const": event_type.value},
@@ -126,7 +105,7 @@ def _event(event_type: EventType) -> Schema:
         "occurred_at": _INSTANT,
         "received_at": _INSTANT,
         "sequence": {"type": "integer"},
-        "data": {"$ref": f"../../entity/{kind.value}/{EVENT_VERSION}"},
+        "data": {"$ref": f"../../entity/{kind.name}/{EVENT_VERSION}"},
     }
     optional: dict[str, Schema] = {"account": _TEXT, "correlation_id": _TEXT, "causation_id": _TEXT}
     return {"title": event_type.value, "type": "object", "properties": required | optional, "required": list(required)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from counterfoil.core.canonical.events import Fact
+from counterfoil.core.facts.events import Fact
 from counterfoil.kit.connector import Context, Fetched, Ignored, Source
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s

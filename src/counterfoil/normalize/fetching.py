@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.connector import Context, Delivery, Fetched, Source
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.store.receipts import Receipt
@@ -36,14 +36,14 @@ def delivery_of(receipt: Receipt) -> Delivery:
 def wanted_ref(receipt: Receipt) -> ObjectRef:
     """Return the object a ``wanted`` receipt asks for."""
     kind, _, object_id = receipt.body.decode().partition("/")
-    return ObjectRef(ObjectKind(kind), object_id)
+    return ObjectRef(kind, object_id)
 
 
 def fetched_delivery(receipt: Receipt, fetched: Mapping[str, Fetched]) -> Delivery | None:
     """Return the object a ``wanted`` receipt asked for as a delivery of its whole state; None if the source does not have it."""
     for answer in fetched.values():
         if answer.body is not None:
-            kind = f"{wanted_ref(receipt).kind.value}.fetched"
+            kind = f"{wanted_ref(receipt).kind}.fetched"
             return replace(delivery_of(receipt), kind=kind, body=answer.body, occurred_at=answer.fetched_at)
     return None
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import EVENT_VERSION, Fact
-from counterfoil.core.canonical.ids import ObjectRef, digest
-from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
-from counterfoil.core.canonical.totals import total_of
+from counterfoil.core.facts.events import EVENT_VERSION, Fact
+from counterfoil.core.facts.merge import Current, MergeOutcome, merge
+from counterfoil.core.kinds import kind_of, total_of
+from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.related import decided_with, links
-from counterfoil.kit.codec import decode_entity, encode
+from counterfoil.kit.codec import decode_record, encode
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow, link_of
 from counterfoil.store.receipts import Receipt
@@ -80,14 +80,14 @@ class Merger:
         for ref, lane in self.merged.changed.items():
             stored = self._stored.get(ref)
             self.merged.rows[ref] = replace(self._rows[ref], version=1 if stored is None else stored.version + 1)
-            for other in decided_with(self._states[ref].entity):
+            for other in decided_with(self._states[ref].record):
                 self.merged.beside[other] = min(lane, self.merged.beside.get(other, lane))
         return self.merged
 
     def _current(self, ref: ObjectRef) -> Current | None:
         if ref not in self._states and ref in self._stored:
             row = self._stored[ref]
-            self._states[ref] = Current(decode_entity(ref.kind, row.data), row.sequence)
+            self._states[ref] = Current(decode_record(ref.kind, row.data), row.sequence)
         return self._states.get(ref)
 
     def _merge(self, receipt: Receipt, index: int, fact: Fact) -> None:
@@ -110,7 +110,7 @@ def _event(receipt: Receipt, identity: str, fact: Fact, outcome: MergeOutcome) -
         type=fact.type.value,
         version=EVENT_VERSION,
         connection=receipt.connection,
-        subject_kind=fact.subject.kind.value,
+        subject_kind=fact.subject.kind,
         subject_id=fact.subject.id,
         occurred_at=fact.occurred_at,
         sequence=fact.sequence,
@@ -125,8 +125,8 @@ def _event(receipt: Receipt, identity: str, fact: Fact, outcome: MergeOutcome) -
 def _row(
     before: ObjectRow | None, ref: ObjectRef, fact: Fact, current: Current, receipt: Receipt, identity: str, now: datetime
 ) -> ObjectRow:
-    data = encode(current.entity)
-    total = total_of(current.entity)
+    data = encode(current.record)
+    total = total_of(current.record)
     return ObjectRow(
         ref=ref,
         connection=receipt.connection,
@@ -140,33 +140,20 @@ def _row(
         entity="" if before is None else before.entity,
         last_event=identity,
         last_type=fact.type.value,
-        customer_id=_customer_of(current.entity),
-        state=str(getattr(current.entity, "state", "")),
+        customer_id=kind_of(current.record).customer_of(current.record),
+        state=str(getattr(current.record, "state", "")),
         total_minor=None if total is None else total.minor,
         currency="" if total is None else total.currency,
-        names=found_by(current.entity),
-        links=links_of(current.entity),
+        names=found_by(current.record),
+        links=links_of(current.record),
     )
 
 
-def links_of(entity: e.Entity) -> tuple[str, ...]:
+def links_of(entity: Record) -> tuple[str, ...]:
     """Return by what an object is found from those it names."""
     return tuple(link_of(ref) for ref in links(entity))
 
 
-def found_by(entity: e.Entity) -> tuple[str, ...]:
-    """Return what people look for an object by, besides its ids: a customer's name and e-mail, a document's number.
-
-    A document without a number has its id in that place: so what an older program wrote, which knew of no numbers, is told from it.
-    """
-    match entity:
-        case e.Customer(name=name, email=email):
-            return tuple(text for text in (name, email) if text)
-        case e.Invoice(number=number) | e.CreditNote(number=number):
-            return (number or entity.id,)
-        case _:
-            return ()
-
-
-def _customer_of(entity: e.Entity) -> str:
-    return entity.id if isinstance(entity, e.Customer) else str(getattr(entity, "customer_id", ""))
+def found_by(record: Record) -> tuple[str, ...]:
+    """Return what people look for an object by, besides its ids: a customer's name and e-mail, a document's number."""
+    return kind_of(record).found_by(record)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import CALM, Care, Turn

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import Fact
-from counterfoil.core.canonical.money import Money
-from counterfoil.core.canonical.totals import total_of
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds import kind_of, total_of
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.kit.codec import encode
 
 ID_MAX = 500
@@ -38,7 +38,7 @@ def what_is_unstorable(body: bytes, facts: tuple[Fact, ...]) -> str:
             if len(value) > ID_MAX:
                 return f"{name} has {len(value)} characters; at most {ID_MAX} are taken"
         if sum(abs(amount.minor) for amount in _amounts(fact.data)) > MINOR_MAX:
-            return f"the amounts of the {fact.subject.kind.value} are more than the database can hold, and than any amount can be"
+            return f"the amounts of the {fact.subject.kind} are more than the database can hold, and than any amount can be"
     if any(mark in body for mark in _MARKS) and any(_has_nul(fact) for fact in facts):
         return "a text in it holds a NUL character, which neither the database nor the books can hold"
     if any(mark in body for mark in _MARKS_OF_HALVES) and any(_has_half(fact) for fact in facts):
@@ -47,29 +47,18 @@ def what_is_unstorable(body: bytes, facts: tuple[Fact, ...]) -> str:
 
 
 def _ids(fact: Fact) -> Iterator[tuple[str, str]]:
-    yield f"the id of the {fact.subject.kind.value}", fact.subject.id
-    yield "the id of its customer", str(getattr(fact.data, "customer_id", ""))
+    yield f"the id of the {fact.subject.kind}", fact.subject.id
+    yield "the id of its customer", kind_of(fact.data).customer_of(fact.data)
     yield "the account", fact.account
     yield "the correlation id", fact.correlation_id
 
 
-def _amounts(entity: e.Entity) -> Iterator[Money]:
+def _amounts(record: Record) -> Iterator[Money]:
     """Yield the total and every part that is kept or summed up for itself: if together they fit, so does each and any sum of them."""
-    total = total_of(entity)
+    total = total_of(record)
     if total is not None:
         yield total
-    match entity:
-        case e.Invoice() | e.CreditNote():
-            for line in entity.lines:
-                yield line.amount
-                yield line.discount
-                yield from (tax.amount for tax in line.taxes)
-        case e.ImportedEntry():
-            yield from (line.amount for line in entity.lines)
-        case _:
-            settlement = getattr(entity, "settlement", None)
-            if isinstance(settlement, e.Settlement):
-                yield from (settlement.gross, settlement.fee, settlement.net)
+    yield from kind_of(record).amounts(record)
 
 
 def _has_nul(fact: Fact) -> bool:

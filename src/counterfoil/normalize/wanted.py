@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -46,7 +47,7 @@ class Healer:
     def _receipt(self, wanted: agenda.Wanted) -> receipts.Incoming | None:
         kind, _, object_id = wanted.key.partition("/")
         known = self.sources.get(wanted.connection)
-        if known is None or kind not in list(ObjectKind) or known[0].locate(ObjectRef(ObjectKind(kind), object_id)) is None:
+        if known is None or kind not in KINDS or known[0].locate(ObjectRef(kind, object_id)) is None:
             return None
         now = self.clock.now()
         return receipts.Incoming(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 
 from .columns import columns
 from .pool import Conn, Key
@@ -103,7 +103,7 @@ async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Ke
 
 
 def _refs(refs: Sequence[ObjectRef]) -> dict[str, list[str]]:
-    return {"kind": [ref.kind.value for ref in refs], "id": [ref.id for ref in refs]}
+    return {"kind": [ref.kind for ref in refs], "id": [ref.id for ref in refs]}
 
 
 async def claim(conn: Conn, shard: int, now: datetime, limit: int, *, lanes: range = EVERY_LANE) -> list[AgendaItem]:
@@ -113,7 +113,7 @@ async def claim(conn: Conn, shard: int, now: datetime, limit: int, *, lanes: ran
         " and lane >= %s and lane < %s order by lane, seq limit %s",
         (shard, now, lanes.start, lanes.stop, limit),
     )
-    return [AgendaItem(ObjectRef(ObjectKind(kind), id), *rest) for kind, id, *rest in await cursor.fetchall()]
+    return [AgendaItem(ObjectRef(kind, id), *rest) for kind, id, *rest in await cursor.fetchall()]
 
 
 async def next_due(conn: Conn, shard: int, *, lanes: range = EVERY_LANE) -> datetime | None:
@@ -216,7 +216,7 @@ async def replace_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequen
     arrived = await _arrived(conn, waits)
     staying = [wait for wait in waits if wait.key not in arrived]
     given = columns(staying, ("key", "seen_version", "lane")) | {
-        "subject_kind": [wait.subject.kind.value for wait in staying],
+        "subject_kind": [wait.subject.kind for wait in staying],
         "subject_id": [wait.subject.id for wait in staying],
     }
     decided = sorted(set(subjects))
@@ -256,7 +256,7 @@ async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
         return []
     await conn.execute("lock table arrival_latch in row exclusive mode")
     cursor = await conn.execute("delete from wait where key = any(%s) returning subject_kind, subject_id, lane", (wanted,))
-    return await add(conn, [Subject(ObjectRef(ObjectKind(kind), id), lane) for kind, id, lane in await cursor.fetchall()], now)
+    return await add(conn, [Subject(ObjectRef(kind, id), lane) for kind, id, lane in await cursor.fetchall()], now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,18 +286,18 @@ async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:
 
 async def waits_of(conn: Conn, subject: ObjectRef) -> list[Waiting]:
     """Return what a subject waits for."""
-    return await _waiting(conn, "where subject_kind = %s and subject_id = %s order by key", (subject.kind.value, subject.id))
+    return await _waiting(conn, "where subject_kind = %s and subject_id = %s order by key", (subject.kind, subject.id))
 
 
 async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[Waiting]:
     cursor = await conn.execute(f"select key, subject_kind, subject_id, since, fetch_asked from wait {condition}", arguments)
-    return [Waiting(key, ObjectRef(ObjectKind(kind), id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
+    return [Waiting(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
 
 
 async def waiting_on(conn: Conn, keys: Sequence[str]) -> list[ObjectRef]:
     """Return the subjects that wait for one of the keys."""
     cursor = await conn.execute("select distinct subject_kind, subject_id from wait where key = any(%s) order by 1, 2", (list(keys),))
-    return [ObjectRef(ObjectKind(kind), id) for kind, id in await cursor.fetchall()]
+    return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
 async def waited_keys(conn: Conn, prefixes: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from counterfoil.core.canonical.ids import digest
+from counterfoil.core.language.ids import digest
 from counterfoil.core.policies.service_levels import service_level
 
 from .cases import Case, CaseState, Sum, list_cases

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda, cases, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
@@ -113,4 +113,4 @@ def _of(held: Sequence[CaseSubject], stage: str) -> list[str]:
 
 def _ref(subject: str) -> ObjectRef:
     kind, _, id = subject.partition("/")
-    return ObjectRef(ObjectKind(kind), id)
+    return ObjectRef(kind, id)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.ids import ObjectRef, digest
 
 from .cipher import Cipher
 from .columns import columns
@@ -50,7 +51,7 @@ class ObjectRow:
 class ObjectTotal:
     """How many objects of a kind an entity has in a state and currency, and what they come to in minor units (0 where none has a total)."""
 
-    kind: ObjectKind
+    kind: str
     entity: str
     currency: str
     state: str
@@ -78,7 +79,7 @@ async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[Ob
         conn,
         cipher,
         "where (kind, id) in (select * from unnest(%s::text[], %s::text[]))",
-        ([ref.kind.value for ref in wanted], [ref.id for ref in wanted]),
+        ([ref.kind for ref in wanted], [ref.id for ref in wanted]),
     )
     return {row.ref: row for row in found}
 
@@ -94,12 +95,12 @@ async def linked_to(conn: Conn, refs: Iterable[ObjectRef]) -> set[ObjectRef]:
     if not wanted:
         return set()
     cursor = await conn.execute("select kind, id from object where links <> '{}' and links && %s::text[]", (wanted,))
-    return {ObjectRef(ObjectKind(kind), id) for kind, id in await cursor.fetchall()}
+    return {ObjectRef(kind, id) for kind, id in await cursor.fetchall()}
 
 
-async def scan(conn: Conn, cipher: Cipher, kind: ObjectKind, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:
+async def scan(conn: Conn, cipher: Cipher, kind: str, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:
     """Return objects of a kind in order of id, above ``after_id``."""
-    return await _read(conn, cipher, "where kind = %s and id > %s order by id limit %s", (kind.value, after_id, limit))
+    return await _read(conn, cipher, "where kind = %s and id > %s order by id limit %s", (kind, after_id, limit))
 
 
 async def of_customer(conn: Conn, cipher: Cipher, customer_id: str, *, limit: int = 1000) -> list[ObjectRow]:
@@ -112,7 +113,7 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[obj
     cursor = await conn.execute(statement, arguments, binary=True)
     rows = []
     for kind, id, last_event, key_id, data, *plain in await cursor.fetchall():
-        ref = ObjectRef(ObjectKind(kind), id)
+        ref = ObjectRef(kind, id)
         values = dict(zip(_PLAIN, plain, strict=True))
         event = "" if last_event is None else last_event.hex
         rows.append(ObjectRow(ref=ref, last_event=event, data=cipher.decrypt(key_id, data, _aad(ref)), **values))
@@ -167,7 +168,7 @@ async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> set[O
             "links": [" ".join(row.links) for row in rows],
         }
     )
-    return {ObjectRef(ObjectKind(kind), id) for kind, id in await (await conn.execute(_UPSERT, given)).fetchall()}
+    return {ObjectRef(kind, id) for kind, id in await (await conn.execute(_UPSERT, given)).fetchall()}
 
 
 def _digests(cipher: Cipher, names: Iterable[str]) -> str:
@@ -179,13 +180,13 @@ async def named(conn: Conn, cipher: Cipher, text: str) -> list[ObjectRef]:
     cursor = await conn.execute(
         "select kind, id from object where lookup <> '{}' and lookup && %s::text[] order by kind, id", (cipher.lookups(text),)
     )
-    return [ObjectRef(ObjectKind(kind), id) for kind, id in await cursor.fetchall()]
+    return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
 async def to_look_up(conn: Conn, cipher: Cipher, after_id: str, limit: int = 500) -> list[ObjectRow]:
     """Return customers whose digests are of a former state or key, in order of id above ``after_id``: older programs write none."""
     condition = "where kind = %s and id > %s and looked_up <> version order by id limit %s"
-    return await _read(conn, cipher, condition, (ObjectKind.CUSTOMER.value, after_id, limit))
+    return await _read(conn, cipher, condition, (CUSTOMER.name, after_id, limit))
 
 
 async def to_number(conn: Conn, cipher: Cipher, limit: int = 500) -> list[ObjectRow]:
@@ -221,7 +222,7 @@ async def set_links(conn: Conn, rows: Sequence[ObjectRow]) -> None:
 
 
 def _refs_of(rows: Sequence[ObjectRow]) -> dict[str, list[str]]:
-    return {"kind": [row.ref.kind.value for row in rows], "id": [row.ref.id for row in rows]}
+    return {"kind": [row.ref.kind for row in rows], "id": [row.ref.id for row in rows]}
 
 
 async def totals(conn: Conn) -> list[ObjectTotal]:
@@ -230,7 +231,7 @@ async def totals(conn: Conn) -> list[ObjectTotal]:
         "select kind, entity, currency, state, count(*), coalesce(sum(total_minor), 0) from object group by 1, 2, 3, 4 order by 1, 2, 3, 4"
     )
     rows = await cursor.fetchall()
-    return [ObjectTotal(ObjectKind(kind), entity, currency, state, n, int(minor)) for kind, entity, currency, state, n, minor in rows]
+    return [ObjectTotal(kind, entity, currency, state, n, int(minor)) for kind, entity, currency, state, n, minor in rows]
 
 
 async def set_entities(conn: Conn, entities: Mapping[ObjectRef, str]) -> None:
@@ -241,5 +242,5 @@ async def set_entities(conn: Conn, entities: Mapping[ObjectRef, str]) -> None:
     await conn.execute(
         "update object o set entity = s.entity from unnest(%(kinds)s::text[], %(ids)s::text[], %(entities)s::text[]) as s(kind, id, entity)"
         " where o.kind = s.kind and o.id = s.id and o.entity <> s.entity",
-        {"kinds": [ref.kind.value for ref in refs], "ids": [ref.id for ref in refs], "entities": [entities[ref] for ref in refs]},
+        {"kinds": [ref.kind for ref in refs], "ids": [ref.id for ref in refs], "entities": [entities[ref] for ref in refs]},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.exceptions import handling_of
 
 from .cases import CaseSubject, Opening

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 
 from . import bindings
 from .bindings import Binding
@@ -215,7 +215,7 @@ async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[Wish], now: datetime
         "causation_id", "content",
     )  # fmt: skip
     given = columns(wishes, names) | {
-        "subject_kind": [one.subject.kind.value for one in wishes],
+        "subject_kind": [one.subject.kind for one in wishes],
         "subject_id": [one.subject.id for one in wishes],
         "needs": [joined(one.needs) for one in wishes],
         "key_id": [key for key, _ in sealed],
@@ -288,7 +288,7 @@ async def read(conn: Conn, cipher: Cipher, ids: Sequence[str]) -> list[CommandRo
 async def of_subject(conn: Conn, cipher: Cipher, subject: ObjectRef) -> list[CommandRow]:
     """Return all commands a subject asked for, in order of wishing."""
     condition = "where subject_id = %(id)s and subject_kind = %(kind)s order by seq"
-    return await _read(conn, cipher, condition, {"kind": subject.kind.value, "id": subject.id})
+    return await _read(conn, cipher, condition, {"kind": subject.kind, "id": subject.id})
 
 
 async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef]) -> list[CommandRow]:
@@ -297,7 +297,7 @@ async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef])
     if not wanted:
         return []
     condition = "where (subject_id, subject_kind) in (select * from unnest(%(ids)s::text[], %(kinds)s::text[])) order by seq"
-    given = {"ids": [ref.id for ref in wanted], "kinds": [ref.kind.value for ref in wanted]}
+    given = {"ids": [ref.id for ref in wanted], "kinds": [ref.kind for ref in wanted]}
     return await _read(conn, cipher, condition, given)
 
 
@@ -309,7 +309,7 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, 
         known = dict(zip(_PLAIN, plain, strict=True))
         known |= {"id": known["id"].hex, "needs": tuple(known["needs"]), "state": CommandState(state)}
         arguments = cipher.decrypt(key_id, envelope, _aad(known["id"]))
-        rows.append(CommandRow(subject=ObjectRef(ObjectKind(kind), subject_id), arguments=arguments, **known))
+        rows.append(CommandRow(subject=ObjectRef(kind, subject_id), arguments=arguments, **known))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 
 from .outbox import MAY_BE_TRIED
 from .pool import Conn, Key
@@ -48,4 +48,4 @@ async def subject_of(conn: Conn, ids: Sequence[str]) -> dict[str, ObjectRef]:
     if not ids:
         return {}
     cursor = await conn.execute("select id, subject_kind, subject_id from command where id = any(%s::uuid[])", (list(ids),))
-    return {id.hex: ObjectRef(ObjectKind(kind), subject) for id, kind, subject in await cursor.fetchall()}
+    return {id.hex: ObjectRef(kind, subject) for id, kind, subject in await cursor.fetchall()}

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda, bindings
 from .pool import Conn
 
 GONE = "what it made is no longer in the target"
 """The reason of commands that were done and are canceled, so that they are wished anew."""
-MASTERS = (ObjectKind.CUSTOMER, ObjectKind.PRODUCT)
-"""Kinds of object whose record in a target may be made again. A document that somebody took out of the books is for people to judge."""
-
 _UNDO = """
 update command c set state = 'canceled', reason = %(reason)s from unnest(%(kind)s::text[], %(id)s::text[]) as g(kind, id)
 where c.subject_id = g.id and c.subject_kind = g.kind and c.target = %(target)s and c.produces = g.kind || '/' || g.id and c.state = 'done'
@@ -35,11 +33,13 @@ async def lose(conn: Conn, target: str, keys: Iterable[str], now: datetime) -> l
     refs = [ref for ref in map(_ref, gone) if ref is not None]
     if not refs:
         return []
-    given = {"target": target, "reason": GONE, "kind": [ref.kind.value for ref in refs], "id": [ref.id for ref in refs]}
+    given = {"target": target, "reason": GONE, "kind": [ref.kind for ref in refs], "id": [ref.id for ref in refs]}
     rows = await (await conn.execute(_UNDO, given)).fetchall()
-    return [agenda.Subject(ref) for ref in sorted({ObjectRef(ObjectKind(kind), id) for kind, id in rows})]
+    return [agenda.Subject(ref) for ref in sorted({ObjectRef(kind, id) for kind, id in rows})]
 
 
 def _ref(key: str) -> ObjectRef | None:
-    kind, _, id = key.partition("/")
-    return next((ObjectRef(master, id) for master in MASTERS if master.value == kind), None)
+    """Return the object of a key whose record in a target may be made again."""
+    name, _, id = key.partition("/")
+    kind = KINDS.get(name)
+    return kind.ref(id) if kind is not None and kind.is_made_again else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands import command_kind
 from counterfoil.core.policies.lanes import Lanes
 
 from .pool import Conn
@@ -38,7 +38,7 @@ async def measured(conn: Conn, lanes: Lanes, latencies: Sequence[Latency], now: 
     done = {(line.kind, line.entity): line.p95_s for line in latencies}
     found = []
     for kind, entity in sorted(oldest.keys() | done.keys()):
-        within_s = lanes.within_s(CommandKind(kind), entity)
+        within_s = lanes.within_s(command_kind(kind), entity)
         if within_s is not None:
             found.append(Promise(kind, entity, within_s, done.get((kind, entity)), oldest.get((kind, entity))))
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.masking import masked
+from counterfoil.core.language.masking import masked
 
 from . import cases
 from .pool import Conn

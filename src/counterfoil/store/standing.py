@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from counterfoil.core.canonical.masking import masked
+from counterfoil.core.language.masking import masked
 
 from . import cases
 from .opening import opening

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda, attempts, bindings, cases, outbox
 from .pool import Conn
@@ -207,7 +207,7 @@ async def _objects(conn: Conn, ids: Iterable[str]) -> list[TracedObject]:
         " where id = any(%(ids)s) or (customer_id <> '' and customer_id = any(%(ids)s)) order by occurred_at, id limit %(limit)s",
         {"ids": sorted(set(ids)), "limit": _ROWS_MAX},
     )
-    return [TracedObject(ObjectRef(ObjectKind(kind), id), *rest) for kind, id, *rest in await cursor.fetchall()]
+    return [TracedObject(ObjectRef(kind, id), *rest) for kind, id, *rest in await cursor.fetchall()]
 
 
 async def _events(conn: Conn, subjects: Iterable[str]) -> list[TracedEvent]:
@@ -217,7 +217,7 @@ async def _events(conn: Conn, subjects: Iterable[str]) -> list[TracedEvent]:
         (sorted(set(subjects)), _ROWS_MAX),
     )
     return [
-        TracedEvent(id.hex, receipt, type, ObjectRef(ObjectKind(kind), subject), *rest)
+        TracedEvent(id.hex, receipt, type, ObjectRef(kind, subject), *rest)
         for id, receipt, type, kind, subject, *rest in await cursor.fetchall()
     ]
 
@@ -236,7 +236,7 @@ async def _commands(conn: Conn, subjects: Iterable[str], asked: str) -> list[_Co
         {"ids": sorted(set(subjects)), "asked": asked, "limit": _ROWS_MAX},
     )
     found = [
-        _Command(TracedCommand(id.hex, kind, target, entity, ObjectRef(ObjectKind(subject_kind), subject), *rest), produces)
+        _Command(TracedCommand(id.hex, kind, target, entity, ObjectRef(subject_kind, subject), *rest), produces)
         for produces, id, kind, target, entity, subject_kind, subject, *rest in await cursor.fetchall()
     ]
     missing = await outbox.missing_needs(conn, [one.row.id for one in found])
@@ -248,7 +248,7 @@ async def _waits(conn: Conn, subjects: Iterable[str]) -> list[agenda.Waiting]:
         "select key, subject_kind, subject_id, since, fetch_asked from wait where subject_id = any(%s) order by since, key limit %s",
         (sorted(set(subjects)), _ROWS_MAX),
     )
-    return [agenda.Waiting(key, ObjectRef(ObjectKind(kind), id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
+    return [agenda.Waiting(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
 
 
 async def _bindings(conn: Conn, keys: Iterable[str], asked: str) -> list[bindings.Binding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 
 from .pool import Conn, Key
 from .work import SHARDS

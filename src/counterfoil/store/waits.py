@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda
 from .cases import CaseSubject
 from .pool import Conn, Key
-from .producers import MASTERS
 from .work import WAIT
 
 KEYS_MAX = 500
@@ -89,8 +89,8 @@ async def concerned(conn: Conn, target: str, key: str) -> list[agenda.Subject]:
     """Return whom deciding again could help: the subjects of the commands that wait for a key, and the customer or product it names."""
     rows = await (await conn.execute(_CONCERNED, (target, key, SUBJECTS_MAX))).fetchall()
     kind, _, id = key.partition("/")
-    named = [ObjectRef(master, id) for master in MASTERS if master.value == kind]
-    return [agenda.Subject(ref) for ref in (*named, *(ObjectRef(ObjectKind(kind), id) for kind, id in rows))]
+    named = [ObjectRef(kind, id)] if kind in KINDS and KINDS[kind].is_made_again else []
+    return [agenda.Subject(ref) for ref in (*named, *(ObjectRef(kind, id) for kind, id in rows))]
 
 
 _STANDING = """
@@ -171,10 +171,10 @@ async def still_waited(conn: Conn, keys: Sequence[str]) -> set[str]:
 
 async def take_up(conn: Conn, subjects: Sequence[str], now: datetime) -> list[Key]:
     """Decide again whatever waits, by the records of a case: command ids, or keys of subjects (whose sources are asked again)."""
-    refs = [ObjectRef(ObjectKind(kind), id) for kind, _, id in (one.partition("/") for one in subjects if "/" in one)]
+    refs = [ObjectRef(kind, id) for kind, _, id in (one.partition("/") for one in subjects if "/" in one)]
     ids = [one for one in subjects if "/" not in one]
     rows = await (await conn.execute("select distinct subject_kind, subject_id from command where id = any(%s::uuid[])", (ids,))).fetchall()
-    refs += [ObjectRef(ObjectKind(kind), id) for kind, id in rows]
+    refs += [ObjectRef(kind, id) for kind, id in rows]
     needed = await (
         await conn.execute("select distinct target, key from command_need where command_id = any(%s::uuid[])", (ids,))
     ).fetchall()

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.erp_document import ERP_DOCUMENT
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 
 from .columns import columns
 from .pool import Conn, Key
@@ -87,7 +88,7 @@ async def note(conn: Conn, places: Iterable[tuple[str, str]], now: datetime) -> 
 
 async def note_changed(conn: Conn, refs: Iterable[ObjectRef], now: datetime) -> list[Key]:
     """Have those of the objects be looked at that are documents of a target; return the partitions to arm."""
-    return await note(conn, [place_of(ref) for ref in refs if ref.kind is ObjectKind.ERP_DOCUMENT], now)
+    return await note(conn, [place_of(ref) for ref in refs if ref.kind == ERP_DOCUMENT.name], now)
 
 
 _NAMES = (

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from zlib import crc32
 
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 
 from .pool import Conn, Key
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from counterfoil.core.canonical.entities import ErpDocument, ErpState
+from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import OUT_OF_SIGHT, Context, Delivery, Source, Whereabouts
 from counterfoil.kit.errors import HubError

@@ -14,7 +14,8 @@ from datetime import datetime
 
 import structlog
 
-from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import Clock
@@ -41,7 +42,7 @@ BREATH = 20
 """Subjects after which others of the process get their turn."""
 WRITE_TRIES_MAX = 4
 """Tries of writing a batch of which some subject got a newer reason meanwhile; each takes half as many subjects as the one before."""
-ORDERED_KINDS = frozenset({CommandKind.UPSERT_CUSTOMER, CommandKind.UPSERT_PRODUCT})
+ORDERED_KINDS = frozenset({BookCommand.UPSERT_CUSTOMER, BookCommand.UPSERT_PRODUCT})
 """Kinds whose commands on one subject must be sent in the order they were wished; documents are ordered by what they need."""
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]

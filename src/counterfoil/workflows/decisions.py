@@ -8,18 +8,21 @@ from datetime import datetime
 
 import structlog
 
-from counterfoil.core.canonical.commands import Command, PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
-from counterfoil.core.canonical.entities import Entity
-from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
+from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
-from counterfoil.core.policies.decide import decide
+from counterfoil.core.kinds import event_type
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
+from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
-from counterfoil.core.policies.related import FOLLOWED, decided_after, is_looked_back_from, linked, related
+from counterfoil.core.policies.related import is_looked_back_from, linked, related
 from counterfoil.core.policies.rules import PostingMode, Rules
 from counterfoil.delivery.persons import concerns_of
 from counterfoil.delivery.stage import command_of
-from counterfoil.kit.codec import decode_entity, encode
+from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.stage import TRIES_MAX
 from counterfoil.store import cases, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem, Subject, Wait
@@ -43,7 +46,7 @@ class Loaded:
     """Everything a batch of decisions looks at."""
 
     rows: dict[ObjectRef, ObjectRow]
-    entities: dict[ObjectRef, Entity]
+    entities: dict[ObjectRef, Record]
     commands: list[CommandRow]
     items: Mapping[str, tuple[SummaryItem, ...]]
     documents: Mapping[str, SummaryDocument]
@@ -152,8 +155,8 @@ async def load(
     ``over``: states to look at instead of the stored ones.
     """
     rows: dict[ObjectRef, ObjectRow] = {}
-    entities: dict[ObjectRef, Entity] = {}
-    wanted = {*refs, *(ObjectRef(ObjectKind.CUSTOMER, customer_id) for customer_id in rules.collecting_customers())}
+    entities: dict[ObjectRef, Record] = {}
+    wanted = {*refs, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())}
     asked: set[ObjectRef] = set()
     for _ in range(ROUNDS_MAX):
         if not wanted:
@@ -162,7 +165,7 @@ async def load(
         found.update({ref: over[ref] for ref in wanted if over and ref in over})
         asked |= wanted
         rows.update(found)
-        entities.update({ref: decode_entity(ref.kind, row.data) for ref, row in found.items()})
+        entities.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
         wanted = {other for ref in found for other in related(entities[ref])}
         wanted |= await _linked_to(conn, [ref for ref in found if is_looked_back_from(entities[ref])], over or {})
         wanted -= asked
@@ -200,10 +203,10 @@ def decide_batch(items: Sequence[AgendaItem], loaded: Loaded, rules: Rules, now:
     return decided
 
 
-def _event_of(row: ObjectRow, entity: Entity, now: datetime) -> Event:
+def _event_of(row: ObjectRow, entity: Record, now: datetime) -> Event:
     return Event(
         id=row.last_event,
-        type=EventType(row.last_type),
+        type=event_type(row.last_type),
         version=EVENT_VERSION,
         connection=row.connection,
         subject=row.ref,

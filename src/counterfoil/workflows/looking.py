@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import CommandKind
-from counterfoil.core.canonical.entities import ErpDocument
-from counterfoil.core.canonical.ids import ObjectKind
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.kinds.erp_document import ErpDocument
+from counterfoil.core.language.commands import CommandKind
+from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
     Change,
@@ -35,12 +36,12 @@ from counterfoil.store.work import BOOKS
 
 CUSTOMER = "customer/"
 """What the binding keys of customers begin with."""
-_DOCUMENTS = {
-    CommandKind.POST_INVOICE: "invoice",
-    CommandKind.POST_CREDIT_NOTE: "credit note",
-    CommandKind.POST_PAYMENT: "payment",
-    CommandKind.POST_ENTRY: "entry",
-    CommandKind.UPSERT_CUSTOMER: "customer",
+_DOCUMENTS: Mapping[CommandKind, str] = {
+    BookCommand.POST_INVOICE: "invoice",
+    BookCommand.POST_CREDIT_NOTE: "credit note",
+    BookCommand.POST_PAYMENT: "payment",
+    BookCommand.POST_ENTRY: "entry",
+    BookCommand.UPSERT_CUSTOMER: "customer",
 }
 _AGAIN = {Change.DELETED: "post", Change.RESET: "post", Change.UNMATCHED: "match"}
 """What the hub can do again, by the gravest change."""
@@ -64,7 +65,7 @@ class Seen:
 def is_in_flight(key: str, matches: Sequence[CommandRow]) -> bool:
     """Tell whether the hub is about to undo a match of a document."""
     moving = (CommandState.WAITING, CommandState.READY, CommandState.UNKNOWN)
-    return any(row.kind == CommandKind.UNMATCH and row.state in moving and key in row.needs[:2] for row in matches)
+    return any(row.kind == BookCommand.UNMATCH and row.state in moving and key in row.needs[:2] for row in matches)
 
 
 def posted_of(row: Watched, command: CommandRow, matches: Sequence[CommandRow]) -> Posted:
@@ -157,4 +158,4 @@ def _differing(row: Watched, posted: Posted, found: Sequence[Difference], docume
 def _concerns(posted: Posted) -> str:
     """Return the document whose money it is: a payment's or a credit's is that of what it was matched with."""
     key = next((one.debit for one in posted.matches if one.credit == posted.key), posted.key)
-    return key if key.partition("/")[0] in {kind.value for kind in ObjectKind} else ""
+    return key if key.partition("/")[0] in KINDS else ""

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, PostDocument
-from counterfoil.core.canonical.ids import ObjectRef, external_key
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, BookCommand, PostDocument
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, close_day
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef, external_key
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.closing import close
 from counterfoil.core.policies.decision import CaseClass, MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
@@ -72,7 +73,7 @@ def to_document(document: SummaryDocument) -> summary.SummaryDocument:
 
 def from_document(row: summary.SummaryDocument) -> SummaryDocument:
     """Return what is kept of a document from the store's row."""
-    booked = decode_arguments(CommandKind.POST_INVOICE, row.booked.encode()) if row.booked else None
+    booked = decode_arguments(BookCommand.POST_INVOICE, row.booked.encode()) if row.booked else None
     return SummaryDocument(row.document_id, row.content, booked if isinstance(booked, PostDocument) else None)
 
 

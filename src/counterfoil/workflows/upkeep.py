@@ -10,7 +10,7 @@ import structlog
 
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.codec import decode_entity
+from counterfoil.kit.codec import decode_record
 from counterfoil.kit.connector import Context, Target, TargetState
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -131,7 +131,7 @@ class Upkeep:
         while not care.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
                 rows = await objects.to_link(conn, self.cipher)
-                found = [replace(row, links=links_of(decode_entity(row.ref.kind, row.data))) for row in rows]
+                found = [replace(row, links=links_of(decode_record(row.ref.kind, row.data))) for row in rows]
                 await objects.set_links(conn, found)
             if not rows:
                 break
@@ -149,4 +149,4 @@ class Upkeep:
 
 def _named(rows: Sequence[ObjectRow]) -> list[ObjectRow]:
     """Return objects with what they are found by."""
-    return [replace(row, names=found_by(decode_entity(row.ref.kind, row.data))) for row in rows]
+    return [replace(row, names=found_by(decode_record(row.ref.kind, row.data))) for row in rows]

@@ -9,16 +9,7 @@ from decimal import Decimal
 import pytest
 from tests.core.builders import eur
 
-from counterfoil.core.canonical.commands import (
-    Account,
-    AccountRole,
-    CommandKind,
-    DocumentLine,
-    DocumentTax,
-    EntryLine,
-    PostDocument,
-    PostEntry,
-)
+from counterfoil.core.commands.books import Account, AccountRole, BookCommand, DocumentLine, DocumentTax, EntryLine, PostDocument, PostEntry
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.finance.summary import DayEntry, SummaryItem, bare, by_day, close_day, document_of, items_of
 
@@ -83,7 +74,7 @@ def test_items_are_one_for_each_account_group_and_tax_and_nothing_for_zeros() ->
         DocumentLine("Free", eur(0), SEATS),
     )
     document = PostDocument("stripe:cus_A", "EUR", DAY, DAY, DAY, eur(11900), eur(1900), lines)
-    assert items_of("DE", "invoice_a", DAY, CommandKind.POST_INVOICE, document) == (
+    assert items_of("DE", "invoice_a", DAY, BookCommand.POST_INVOICE, document) == (
         item(RECEIVABLE, 11900),
         item(PLANS, -10000, group="plans", tax="VAT 19"),
         item(VAT, -1900, tax="VAT 19"),

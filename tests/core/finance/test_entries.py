@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.core.builders import NOON, usd
 
-from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
-from counterfoil.core.canonical.entities import Settlement
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
 from counterfoil.core.finance.entries import customer_balance_lines, fee_lines, movement_lines, transfer_lines
 from counterfoil.core.finance.invariants import InvariantError
+from counterfoil.core.language.settlement import Settlement
 
 CLEARING, DISPUTED = Account(AccountRole.CLEARING, "stripe"), Account(AccountRole.DISPUTED_FUNDS)
 FEES, FEE_TAX, WITHHELD = Account(AccountRole.FEES), Account(AccountRole.FEE_TAX), Account(AccountRole.WITHHELD_TAX)

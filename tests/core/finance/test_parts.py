@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from tests.core.builders import eur
 
-from counterfoil.core.canonical.commands import Account, AccountRole, DocumentLine, DocumentTax
+from counterfoil.core.commands.books import Account, AccountRole, DocumentLine, DocumentTax
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.finance.proportion import less_lines, scale, scale_lines
 

@@ -8,11 +8,11 @@ from datetime import date
 import pytest
 from tests.core.builders import eur, settled, usd
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Account,
     AccountRole,
     Allocate,
-    CommandKind,
+    BookCommand,
     DocumentLine,
     DocumentTax,
     EntryLine,
@@ -21,11 +21,11 @@ from counterfoil.core.canonical.commands import (
     PostPayment,
     UpsertProduct,
 )
-from counterfoil.core.canonical.money import Money
 from counterfoil.core.finance.entries import customer_balance_lines, fee_lines, movement_lines, transfer_lines
 from counterfoil.core.finance.invariants import InvariantError, check_arguments, check_balanced
 from counterfoil.core.finance.postings import Posting, postings_of
 from counterfoil.core.finance.proportion import scale, scale_lines
+from counterfoil.core.language.money import Money
 
 DAY = date(2026, 3, 10)
 RECEIVABLE, REVENUE = Account(AccountRole.RECEIVABLE), Account(AccountRole.REVENUE, "plans")
@@ -42,19 +42,19 @@ def as_text(postings: tuple[Posting, ...]) -> list[str]:
 
 @pytest.mark.parametrize("line", [EXCLUSIVE, INCLUSIVE], ids=["exclusive", "inclusive"])
 def test_an_invoice_debits_the_receivable_and_credits_revenue_and_tax(line: DocumentLine) -> None:
-    found = as_text(postings_of(CommandKind.POST_INVOICE, replace(DOCUMENT, lines=(line,))))
+    found = as_text(postings_of(BookCommand.POST_INVOICE, replace(DOCUMENT, lines=(line,))))
     assert found == ["receivable 119.00 EUR", "revenue:plans -100.00 EUR", "tax:VAT 19 -19.00 EUR"]
 
 
 def test_a_credit_note_is_its_mirror() -> None:
-    found = as_text(postings_of(CommandKind.POST_CREDIT_NOTE, DOCUMENT))
+    found = as_text(postings_of(BookCommand.POST_CREDIT_NOTE, DOCUMENT))
     assert found == ["receivable -119.00 EUR", "revenue:plans 100.00 EUR", "tax:VAT 19 19.00 EUR"]
 
 
 def test_a_payment_debits_clearing_and_one_out_credits_it() -> None:
     paid = PostPayment("stripe:cus_A", eur(500), True, DAY, CLEARING)
-    assert as_text(postings_of(CommandKind.POST_PAYMENT, paid)) == ["clearing:stripe 5.00 EUR", "receivable -5.00 EUR"]
-    assert as_text(postings_of(CommandKind.POST_PAYMENT, replace(paid, is_inbound=False))) == [
+    assert as_text(postings_of(BookCommand.POST_PAYMENT, paid)) == ["clearing:stripe 5.00 EUR", "receivable -5.00 EUR"]
+    assert as_text(postings_of(BookCommand.POST_PAYMENT, replace(paid, is_inbound=False))) == [
         "clearing:stripe -5.00 EUR",
         "receivable 5.00 EUR",
     ]
@@ -62,7 +62,7 @@ def test_a_payment_debits_clearing_and_one_out_credits_it() -> None:
 
 def test_a_payment_settled_in_another_currency_balances_in_both_over_the_exchange_account() -> None:
     paid = PostPayment("stripe:cus_A", eur(500), True, DAY, CLEARING, settled=usd(540))
-    assert as_text(postings_of(CommandKind.POST_PAYMENT, paid)) == [
+    assert as_text(postings_of(BookCommand.POST_PAYMENT, paid)) == [
         "clearing:stripe 5.40 USD",
         "exchange_difference -5.40 USD",
         "exchange_difference 5.00 EUR",
@@ -71,8 +71,8 @@ def test_a_payment_settled_in_another_currency_balances_in_both_over_the_exchang
 
 
 def test_matches_and_master_data_book_nothing() -> None:
-    assert postings_of(CommandKind.ALLOCATE, Allocate("invoice/a", "payment/b", eur(1))) == ()
-    assert postings_of(CommandKind.UPSERT_PRODUCT, UpsertProduct("p", "P")) == ()
+    assert postings_of(BookCommand.ALLOCATE, Allocate("invoice/a", "payment/b", eur(1))) == ()
+    assert postings_of(BookCommand.UPSERT_PRODUCT, UpsertProduct("p", "P")) == ()
 
 
 def test_an_entry_whose_debits_differ_from_its_credits_is_refused_with_the_difference() -> None:
@@ -100,17 +100,17 @@ def test_an_entry_in_several_currencies_balances_by_company_amounts() -> None:
 )
 def test_a_document_whose_parts_are_not_the_whole_is_refused(wrong: PostDocument, message: str) -> None:
     with pytest.raises(InvariantError, match=message):
-        check_arguments(CommandKind.POST_INVOICE, wrong)
+        check_arguments(BookCommand.POST_INVOICE, wrong)
 
 
 def test_nothing_and_less_is_neither_paid_nor_matched_and_arguments_fit_their_kind() -> None:
     with pytest.raises(InvariantError, match=r"post_payment of 0\.00 EUR"):
-        check_arguments(CommandKind.POST_PAYMENT, PostPayment("c", eur(0), True, DAY, CLEARING))
+        check_arguments(BookCommand.POST_PAYMENT, PostPayment("c", eur(0), True, DAY, CLEARING))
     with pytest.raises(InvariantError, match=r"allocate of -0\.01 EUR"):
-        check_arguments(CommandKind.ALLOCATE, Allocate("a", "b", eur(-1)))
+        check_arguments(BookCommand.ALLOCATE, Allocate("a", "b", eur(-1)))
     with pytest.raises(InvariantError, match="does not take"):
-        check_arguments(CommandKind.POST_ENTRY, DOCUMENT)
-    check_arguments(CommandKind.POST_ENTRY, PostEntry(DAY, transfer_lines(RECEIVABLE, REVENUE, eur(1))))
+        check_arguments(BookCommand.POST_ENTRY, DOCUMENT)
+    check_arguments(BookCommand.POST_ENTRY, PostEntry(DAY, transfer_lines(RECEIVABLE, REVENUE, eur(1))))
 
 
 def test_lines_of_zero_are_left_out_and_a_transfer_of_nothing_has_none() -> None:
@@ -150,22 +150,22 @@ def test_lines_and_their_taxes_scale_together() -> None:
 
 
 def test_a_posting_knows_its_product_group_and_tax() -> None:
-    _, revenue, tax = postings_of(CommandKind.POST_INVOICE, DOCUMENT)
+    _, revenue, tax = postings_of(BookCommand.POST_INVOICE, DOCUMENT)
     assert (revenue.product_group, revenue.tax, tax.tax, tax.product_group) == ("plans", "VAT 19", "VAT 19", "")
     assert Money(0, "EUR") == revenue.amount + tax.amount + DOCUMENT.total
 
 
 def test_a_command_takes_only_arguments_of_its_kind_and_only_those_that_add_up() -> None:
     with pytest.raises(InvariantError, match=r"^post_entry does not take PostDocument$"):
-        check_arguments(CommandKind.POST_ENTRY, DOCUMENT)
+        check_arguments(BookCommand.POST_ENTRY, DOCUMENT)
     with pytest.raises(InvariantError, match=r"^debits differ from credits by 1\.00 EUR$"):
-        check_arguments(CommandKind.POST_ENTRY, PostEntry(DAY, (EntryLine(RECEIVABLE, eur(100)),)))
+        check_arguments(BookCommand.POST_ENTRY, PostEntry(DAY, (EntryLine(RECEIVABLE, eur(100)),)))
     with pytest.raises(InvariantError, match=r"^allocate of 0\.00 EUR$"):
-        check_arguments(CommandKind.ALLOCATE, Allocate("invoice/a", "payment/b", eur(0)))
+        check_arguments(BookCommand.ALLOCATE, Allocate("invoice/a", "payment/b", eur(0)))
 
 
 def test_revenue_under_two_taxes_names_both() -> None:
     city = DocumentTax("City", eur(100), eur(10000), False)
     line = replace(EXCLUSIVE, taxes=(*EXCLUSIVE.taxes, city))
-    postings = postings_of(CommandKind.POST_INVOICE, replace(DOCUMENT, lines=(line,), total=eur(12000)))
+    postings = postings_of(BookCommand.POST_INVOICE, replace(DOCUMENT, lines=(line,), total=eur(12000)))
     assert [posting.tax for posting in postings] == ["", "VAT 19+City", "VAT 19", "City"]

@@ -9,10 +9,10 @@ import pytest
 from tests.core.builders import NOON, RULES, World, at, eur, invoice, line, payment, settled, tax, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import PostEntry
+from counterfoil.core.commands.books import PostEntry
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.finance.summary import by_day, close_day
+from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.policies.closing import close
 from counterfoil.core.policies.decision import CaseClass
 from counterfoil.core.policies.rules import LockedPeriodPolicy, PostingMode
@@ -78,7 +78,7 @@ def test_a_closed_day_is_one_command_with_a_key_of_its_own() -> None:
 
 def test_a_day_that_cancels_out_needs_no_entry() -> None:
     books = world(rules=SUMMARY)
-    books.decide(invoice(usd(100), state=e.InvoiceState.VOID, voided_at=NOON))
+    books.decide(invoice(usd(100), state=InvoiceState.VOID, voided_at=NOON))
     decision = close(close_day(("US", date(2026, 3, 10), "USD"), books.items.values()), books.view(), SUMMARY, NOON)
     assert (decision.commands, decision.ignored) == ((), "summary_cancels_out")
 
@@ -119,10 +119,10 @@ def test_a_document_wished_before_the_mode_was_changed_is_not_summed_up_as_well(
 
 def test_a_write_off_in_a_summary_is_taken_back_in_a_summary() -> None:
     books = world(rules=SUMMARY)
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00"))
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00"))
     books.decide(lost)
     assert sum(item.amount.minor for item in books.items.values() if str(item.account) == "bad_debt") == 9900
-    books.decide(replace(lost, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-06-01 12:00")))
+    books.decide(replace(lost, state=InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-06-01 12:00")))
     assert sum(item.amount.minor for item in books.items.values() if str(item.account) == "bad_debt") == 0
 
 

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 from tests.core.builders import ANN, NOON, RULES, US, event_of, invoice, line, payment, usd, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application, Payment
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import Bill, balance_change_of, bill_of, carried_part_of, country_of, due_of, own_part_of
 from counterfoil.core.policies.draft import Draft
 
 
-def draft_of(state: e.Invoice, *known: e.Entity) -> Draft:
+def draft_of(state: Invoice, *known: Record) -> Draft:
     """Return a decision in the making about an invoice."""
     return Draft(event_of(state), world(*known).view(), RULES)
 
@@ -22,16 +24,16 @@ def bill(minor: int = 9900, *parts: tuple[str, int], **more: object) -> Bill:
     """Return an invoice of so much as it stands in the books, paid by parts of these ids and amounts (none: the source lists none)."""
     state = replace(invoice(usd(minor)), **more)  # type: ignore[arg-type]
     if parts:
-        state = replace(state, paid_parts=tuple(e.PaidPart(id, usd(part)) for id, part in parts))
+        state = replace(state, paid_parts=tuple(PaidPart(id, usd(part)) for id, part in parts))
     made = bill_of(draft_of(state), state, US)
     assert made is not None
     return made
 
 
-def paid(*applied: tuple[str, int], number: int = 1) -> e.Payment:
+def paid(*applied: tuple[str, int], number: int = 1) -> Payment:
     """Return a payment of the invoice by applications of these ids and amounts, beside one of another invoice."""
-    here = tuple(e.Application("stripe:in_1", usd(minor), id) for id, minor in applied)
-    elsewhere = e.Application("stripe:in_2", usd(7), "inpay_elsewhere")
+    here = tuple(Application("stripe:in_1", usd(minor), id) for id, minor in applied)
+    elsewhere = Application("stripe:in_2", usd(7), "inpay_elsewhere")
     total = sum(minor for _, minor in applied) + 7
     return replace(payment(usd(total)), id=f"stripe:ch_{number}", applications=(*here, elsewhere))
 
@@ -95,7 +97,7 @@ def test_a_payment_starts_after_the_parts_before_it() -> None:
     assert [made.start_of(paid((id, 1))) for id in ("a", "b", "c")] == [0, 3000, 5000]
     assert made.start_of(paid(("d", 1000))) == 9900  # not told of yet: after all there is
     # Without an id it is told by its payment, else what is left before the end is its.
-    by_payment = (e.PaidPart("a", usd(3000), None, "stripe:ch_2"), e.PaidPart("b", usd(2000), None, "stripe:ch_1"))
+    by_payment = (PaidPart("a", usd(3000), None, "stripe:ch_2"), PaidPart("b", usd(2000), None, "stripe:ch_1"))
     told = bill(9900, paid_parts=by_payment)
     assert (told.start_of(paid(("", 2000))), told.start_of(paid(("", 6000), number=3)), told.start_of(paid(("", 99999), number=3))) == (
         3000,
@@ -132,7 +134,7 @@ def test_a_payment_has_its_place_once_it_is_listed_or_pays_all_that_is_left() ->
     assert [listed.has_place_of(one) for one in (paid(("a", 3000)), paid(("a", 1), ("b", 1)), paid(("", 1)))] == [True, True, True]
     assert [listed.has_place_of(one) for one in (last, middle, paid(("d", 4901)))] == [True, False, False]
     assert bill(9900).has_place_of(middle)  # the source lists none
-    for state in (e.InvoiceState.PAID, e.InvoiceState.VOID):
+    for state in (InvoiceState.PAID, InvoiceState.VOID):
         assert bill(9900, ("a", 3000), state=state).has_place_of(middle)
 
 
@@ -154,6 +156,6 @@ def test_an_invoice_is_routed_by_its_own_country_before_its_customers() -> None:
 
 
 def test_a_bill_is_only_what_was_issued() -> None:
-    for state, issued_at in ((e.InvoiceState.DRAFT, NOON), (e.InvoiceState.DELETED, NOON), (e.InvoiceState.ISSUED, None)):
+    for state, issued_at in ((InvoiceState.DRAFT, NOON), (InvoiceState.DELETED, NOON), (InvoiceState.ISSUED, None)):
         never = invoice(usd(100), line(usd(100)), state=state, issued_at=issued_at, customer_id=ANN.id)
         assert bill_of(draft_of(never), never, US) is None

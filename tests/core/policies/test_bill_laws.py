@@ -12,9 +12,9 @@ from tests.core.ledger import Ledger
 from tests.core.outbox import Outbox, at_rest
 from tests.core.stories import delivered, play
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import ref_of
+from counterfoil.core.facts.events import ref_of
 from counterfoil.core.finance.summary import by_day, close_day
+from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.policies.rules import PostingMode
 
 _ORDERS = st.lists(st.integers(0, 40), min_size=1, max_size=30)
@@ -31,7 +31,7 @@ def sent_after(source: Source, random: object, order: list[int]) -> Ledger:
 @settings(max_examples=60, deadline=None)
 @given(bills(), _CHANCE, _ORDERS)
 def test_bad_debt_equals_the_uncollectible_remainder(source: Source, random: object, order: list[int]) -> None:
-    lost = source.remaining if source.bill.state is e.InvoiceState.UNCOLLECTIBLE else 0
+    lost = source.remaining if source.bill.state is InvoiceState.UNCOLLECTIBLE else 0
     assert sent_after(source, random, order).balance("bad_debt") == lost
 
 
@@ -39,7 +39,7 @@ def test_bad_debt_equals_the_uncollectible_remainder(source: Source, random: obj
 @given(bills(), _CHANCE, _ORDERS)
 def test_what_is_open_in_the_books_is_what_is_open_at_the_source(source: Source, random: object, order: list[int]) -> None:
     ledger = sent_after(source, random, order)
-    is_open = source.bill.state in (e.InvoiceState.ISSUED, e.InvoiceState.PARTIALLY_PAID)
+    is_open = source.bill.state in (InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID)
     left = ledger.left_open()
     assert ledger.balance("receivable") == sum(left.values()) == (source.remaining if is_open else 0)
     assert left.keys() <= {f"invoice/{BILL}", f"entry/balance.{BILL}"}
@@ -58,8 +58,8 @@ def test_the_credit_account_equals_the_customers_balance(source: Source, random:
 @given(bills(), _CHANCE)
 def test_whatever_is_sent_before_a_fact_comes_the_books_end_as_the_source_says(source: Source, random: Random) -> None:
     ledger = at_rest(source.told(), random, Outbox())
-    is_lost = source.bill.state is e.InvoiceState.UNCOLLECTIBLE
-    is_open = source.bill.state in (e.InvoiceState.ISSUED, e.InvoiceState.PARTIALLY_PAID)
+    is_lost = source.bill.state is InvoiceState.UNCOLLECTIBLE
+    is_open = source.bill.state in (InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID)
     found = [ledger.balance(name) for name in ("bad_debt", "receivable")]
     assert found == [source.remaining if is_lost else 0, source.remaining if is_open else 0]
     assert ledger.left_open().keys() <= {f"invoice/{BILL}", f"entry/balance.{BILL}"}

@@ -8,8 +8,10 @@ from datetime import date
 from tests.core.builders import RULES, World, at, credit_note, invoice, payment, refund, settled, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import AccountRole, PostEntry
+from counterfoil.core.commands.books import AccountRole, PostEntry
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.payment import Application, Payment
+from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.policies.rules import PostingMode
 
 APRIL = date(2026, 4, 1)
@@ -21,7 +23,7 @@ def switched(mode: PostingMode) -> World:
     return world(rules=with_entity(RULES, "US", posting_mode=mode, posting_mode_from=APRIL))
 
 
-def paid_later(minor: int, *applied: tuple[str, int], id: str = "stripe:ch_1") -> e.Payment:
+def paid_later(minor: int, *applied: tuple[str, int], id: str = "stripe:ch_1") -> Payment:
     """Return a payment of 3 April."""
     settlement = settled(usd(minor), id=id.replace("ch_", "txn_"), when=LATER)
     return payment(usd(minor), *applied, id=id, occurred_at=LATER, settlement=settlement)
@@ -69,7 +71,7 @@ def test_what_was_summed_up_before_is_paid_within_its_day() -> None:
 def test_a_void_a_credit_note_and_its_refund_follow_the_invoice_from_before() -> None:
     voided = switched(PostingMode.SUMMARY)
     voided.decide(invoice(usd(10000)))
-    voided.decide(invoice(usd(10000), state=e.InvoiceState.VOID, voided_at=LATER))
+    voided.decide(invoice(usd(10000), state=InvoiceState.VOID, voided_at=LATER))
     assert sums(voided) == {}
     credited = switched(PostingMode.SUMMARY)
     credited.decide(invoice(usd(10000)))
@@ -98,7 +100,7 @@ def test_a_payment_on_account_from_before_pays_what_is_summed_up_after() -> None
     early = payment(usd(10000))
     books.decide(early)  # 100.00 on 10 March, a document that pays nothing yet
     books.decide(invoice(usd(10000), issued_at=at("2026-04-02 12:00")))
-    books.decide(replace(early, applications=(e.Application("stripe:in_1", usd(10000)),)))
+    books.decide(replace(early, applications=(Application("stripe:in_1", usd(10000)),)))
     assert Ledger().take(books.sent).left_open() == {}
     assert collective(books) == 0
     assert sums(books) == {"clearing:stripe": 10000, "revenue:plans": -10000}
@@ -119,7 +121,7 @@ def test_a_match_across_the_switch_is_undone_whole() -> None:
     assert Ledger().take(books.sent).left_open() == {}  # the note of March is given back through an entry
     assert collective(books) == -10000  # paid on account 100.00, given back 100.00, of which 100.00 are the note's: the payment is unused
     back = settled(usd(10000), id="stripe:txn_back", when=LATER)
-    books.decide(replace(given, credit_note_id="stripe:cn_1", state=e.RefundState.FAILED, reversal=back))
+    books.decide(replace(given, credit_note_id="stripe:cn_1", state=RefundState.FAILED, reversal=back))
     assert Ledger().take(books.sent).left_open() == {"credit_note/stripe:cn_1": -10000}  # owed to the customer again
     assert collective(books) == -10000
     assert sums(books)["clearing:stripe"] == 10000  # 100.00 - 100.00 + 100.00
@@ -133,6 +135,6 @@ def test_what_is_decided_again_after_a_change_is_not_booked_again() -> None:
             books.decide(state)
         sent, items = list(books.sent), dict(books.items)
         books.rules = with_entity(RULES, "US", posting_mode=after)  # even without a day, which the start refuses
-        books.decide(replace(bill, state=e.InvoiceState.PAID, paid_at=LATER))
+        books.decide(replace(bill, state=InvoiceState.PAID, paid_at=LATER))
         books.redecide(money)
         assert (books.sent, books.items) == (sent, items)

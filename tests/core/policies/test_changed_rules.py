@@ -31,8 +31,10 @@ from tests.core.builders import (
 )
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer import Address
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import MappingKey, MappingKind, PostingMode, Route
 
 ACCOUNT = MappingKey(MappingKind.ACCOUNT, "US", "group/plans")
@@ -43,7 +45,7 @@ BEFORE = replace(
     routes=(Route("DE", "stripe", country="DE"), Route("US", "stripe")),
     mappings={ACCOUNT: "400100", TAX: "VAT 19", MappingKey(MappingKind.TAX, "DE", "19|exclusive"): "USt 19"},
 )
-NOWHERE = replace(ANN, address=e.Address())
+NOWHERE = replace(ANN, address=Address())
 
 Change = Callable[[World], object]
 
@@ -82,7 +84,7 @@ def other_mode(books: World) -> None:
 
 def addressed(books: World) -> None:
     """Give the customer an address in Germany."""
-    books.know(replace(ANN, address=e.Address(country="DE")))
+    books.know(replace(ANN, address=Address(country="DE")))
 
 
 CHANGES: tuple[Change, ...] = (remapped, unmapped, regrouped, rerouted, moved_zone, other_mode, addressed)
@@ -94,13 +96,13 @@ MAY = at("2026-05-04 12:00")
 
 def void(books: World) -> None:
     """Void the invoice."""
-    books.decide(replace(BILL, state=e.InvoiceState.VOID, voided_at=MAY))
+    books.decide(replace(BILL, state=InvoiceState.VOID, voided_at=MAY))
 
 
 def pay(books: World) -> None:
     """Pay it, and tell the invoice so."""
     books.decide(PAID)
-    books.decide(replace(BILL, state=e.InvoiceState.PAID, paid_at=MAY, amount_remaining=usd(0)))
+    books.decide(replace(BILL, state=InvoiceState.PAID, paid_at=MAY, amount_remaining=usd(0)))
 
 
 def again(books: World) -> None:
@@ -110,7 +112,7 @@ def again(books: World) -> None:
 
 def give_up(books: World) -> None:
     """Call it uncollectible."""
-    books.decide(replace(BILL, state=e.InvoiceState.UNCOLLECTIBLE, uncollectible_at=MAY))
+    books.decide(replace(BILL, state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=MAY))
 
 
 def give_back(books: World) -> None:
@@ -123,8 +125,8 @@ def give_back(books: World) -> None:
 def contest(books: World) -> None:
     """Take the money back and lose it."""
     taken = settled(usd(-11900), id="stripe:txn_dp", when=MAY)
-    lost = e.DisputeState.LOST
-    books.decide(e.Dispute("stripe:dp_1", "stripe:ch_1", lost, usd(11900), MAY, withdrawals=(taken,), closed_at=MAY))
+    lost = DisputeState.LOST
+    books.decide(Dispute("stripe:dp_1", "stripe:ch_1", lost, usd(11900), MAY, withdrawals=(taken,), closed_at=MAY))
 
 
 # What is in the books of the US in the end, worked out by hand; of Germany: nothing.

@@ -7,9 +7,9 @@ from dataclasses import replace
 from tests.core.builders import at, credit_note, eur, invoice, line, payment, refund, tax, texts, usd, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.kinds.credit_note import CreditNoteState
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.policies.decision import CaseClass, Wish
 
 
@@ -76,7 +76,7 @@ def test_a_void_credit_note_is_reversed_and_its_invoice_open_again() -> None:
     books.decide(invoice(usd(9900)))
     state = credit_note(usd(2500), before=2500)
     books.decide(state)
-    decision = books.decide(replace(state, state=e.CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
+    decision = books.decide(replace(state, state=CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
     assert texts(decision.commands)[2:] == [
         "post_invoice credit_note_void_stripe.cn_1 2026-03-20 25.00 USD",
         "unmatch invoice/stripe:in_1 credit_note/stripe:cn_1",
@@ -89,14 +89,14 @@ def test_voiding_a_credit_note_to_the_balance_takes_the_credit_back() -> None:
     books = world()
     books.decide(invoice(usd(9900)))
     books.decide(payment(usd(9900), ("stripe:in_1", 9900)))
-    books.decide(credit_note(usd(2500), to_balance=usd(2500), state=e.CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
+    books.decide(credit_note(usd(2500), to_balance=usd(2500), state=CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
     ledger = Ledger().take(books.sent)
     assert (ledger.left_open(), ledger.balance("customer_credit"), ledger.balance("revenue:plans")) == ({}, 0, -9900)
 
 
 def test_a_credit_note_belongs_to_its_invoices_entity_and_waits_for_it() -> None:
     decision = world().decide(credit_note(eur(100)))
-    assert (decision.commands, decision.waits) == ((), (ObjectRef(ObjectKind.INVOICE, "stripe:in_1"),))
+    assert (decision.commands, decision.waits) == ((), (INVOICE.ref("stripe:in_1"),))
     assert world(invoice(eur(9900))).decide(credit_note(eur(100))).commands[0].entity == "DE"
 
 
@@ -122,7 +122,7 @@ def test_a_credit_note_voided_before_its_match_was_made_is_matched_with_its_reve
     state = credit_note(usd(2500), before=2500)
     waiting = next(command for command in books.decide(state).commands if command.kind.value == "allocate")
     books.wishes[waiting.target, waiting.external_key] = Wish(waiting, is_open=True)
-    decision = books.decide(replace(state, state=e.CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
+    decision = books.decide(replace(state, state=CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
     assert texts(decision.commands)[1:] == [
         "post_invoice credit_note_void_stripe.cn_1 2026-03-20 25.00 USD",
         "allocate invoice/void.stripe:cn_1 credit_note/stripe:cn_1 25.00 USD",

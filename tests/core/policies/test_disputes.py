@@ -8,22 +8,23 @@ from datetime import datetime
 from tests.core.builders import ANN, NOON, RULES, World, at, eur, settled, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.policies.decision import Wish
 from counterfoil.core.policies.rules import PostingMode
 
 LOST_AT = at("2026-05-02 12:00")
-OPEN = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(10000), NOON, ANN.id)
+OPEN = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(10000), NOON, ANN.id)
 
 
-def moved(amount: Money, number: int, when: datetime) -> e.Settlement:
+def moved(amount: Money, number: int, when: datetime) -> Settlement:
     """Return one movement of the dispute."""
     return settled(amount, id=f"stripe:txn_{number}", when=when)
 
 
 OUT = moved(usd(-10000), 1, at("2026-03-11 12:00"))
-LOST = replace(OPEN, state=e.DisputeState.LOST, withdrawals=(OUT,), closed_at=LOST_AT)
+LOST = replace(OPEN, state=DisputeState.LOST, withdrawals=(OUT,), closed_at=LOST_AT)
 
 
 def balances(books: World, *accounts: str, currency: str = "USD", entity: str = "US") -> list[int]:
@@ -47,7 +48,7 @@ def test_a_lost_dispute_that_is_won_after_all_takes_the_loss_back_on_the_day_of_
     books = world()
     books.decide(LOST)
     back = moved(usd(10000), 2, at("2026-06-03 12:00"))
-    won = replace(LOST, state=e.DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at)
+    won = replace(LOST, state=DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at)
     decision = books.decide(won)
     assert texts(decision.commands)[2:] == [
         "post_entry dispute_loss_stripe.dp_1 2026-05-02 bad_debt 100.00 USD, disputed_funds -100.00 USD",
@@ -63,7 +64,7 @@ def test_a_dispute_won_before_its_loss_was_sent_never_was_a_loss() -> None:
     key = ("odoo", "dispute_loss_stripe.dp_1")
     books.wishes[key] = Wish(books.wishes[key].command, is_open=True)
     back = moved(usd(10000), 2, at("2026-06-03 12:00"))
-    decision = books.decide(replace(LOST, state=e.DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at))
+    decision = books.decide(replace(LOST, state=DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at))
     assert [command.external_key for command in decision.commands] == ["dispute_stripe.txn_1", "dispute_return_stripe.txn_2"]
 
 
@@ -117,7 +118,7 @@ def test_a_loss_that_was_booked_with_all_that_was_known_is_kept_and_only_what_co
     ]
 
 
-def in_euros(*amounts: int) -> tuple[e.Settlement, ...]:
+def in_euros(*amounts: int) -> tuple[Settlement, ...]:
     """Return movements in euros of a dispute over dollars, one a month from March on."""
     return tuple(moved(eur(amount), number, at(f"2026-{number + 2:02}-11 12:00")) for number, amount in enumerate(amounts, start=1))
 
@@ -126,7 +127,7 @@ def test_a_dispute_won_at_another_exchange_rate_leaves_the_difference_and_nothin
     # 100.00 USD: 85.73 EUR withdrawn, 86.10 EUR back: a gain of 0.37.
     out, back = in_euros(-8573, 8610)
     books = world()
-    books.decide(replace(OPEN, state=e.DisputeState.WON, withdrawals=(out,), reinstatements=(back,), closed_at=back.occurred_at))
+    books.decide(replace(OPEN, state=DisputeState.WON, withdrawals=(out,), reinstatements=(back,), closed_at=back.occurred_at))
     assert texts(books.sent)[-1] == (
         "post_entry dispute_exchange_stripe.dp_1 2026-04-11 exchange_difference -0.37 EUR, disputed_funds 0.37 EUR"
     )
@@ -137,8 +138,8 @@ def test_a_dispute_lost_and_then_won_at_another_rate_leaves_only_the_exchange_di
     # Lost over 85.73 EUR; 85.13 EUR come back: no loss, 0.60 EUR of exchange difference.
     out, back = in_euros(-8573, 8513)
     books = world()
-    books.decide(replace(OPEN, state=e.DisputeState.LOST, withdrawals=(out,), closed_at=at("2026-03-20 12:00")))
-    books.decide(replace(OPEN, state=e.DisputeState.WON, withdrawals=(out,), reinstatements=(back,), closed_at=back.occurred_at))
+    books.decide(replace(OPEN, state=DisputeState.LOST, withdrawals=(out,), closed_at=at("2026-03-20 12:00")))
+    books.decide(replace(OPEN, state=DisputeState.WON, withdrawals=(out,), reinstatements=(back,), closed_at=back.occurred_at))
     accounts = ("disputed_funds", "bad_debt", "exchange_difference")
     assert balances(books, *accounts, currency="EUR", entity="DE") == [0, 0, 60]
 
@@ -147,16 +148,16 @@ def test_a_dispute_won_at_another_rate_and_then_lost_is_a_loss_of_what_was_withd
     # 85.73 EUR out, 86.10 EUR back (won, a gain of 0.37), 86.50 EUR out again (lost): 86.13 EUR are gone, 86.50 of them as a loss.
     out, back, again = in_euros(-8573, 8610, -8650)
     books = world()
-    won = replace(OPEN, state=e.DisputeState.WON, withdrawals=(out,), reinstatements=(back,), closed_at=back.occurred_at)
+    won = replace(OPEN, state=DisputeState.WON, withdrawals=(out,), reinstatements=(back,), closed_at=back.occurred_at)
     books.decide(won)
-    books.decide(replace(won, state=e.DisputeState.LOST, withdrawals=(out, again), closed_at=at("2026-05-20 12:00")))
+    books.decide(replace(won, state=DisputeState.LOST, withdrawals=(out, again), closed_at=at("2026-05-20 12:00")))
     accounts = ("disputed_funds", "bad_debt", "exchange_difference")
     assert balances(books, *accounts, currency="EUR", entity="DE") == [0, 8650, -37]
 
 
 def test_money_that_a_prevented_dispute_took_for_good_is_a_loss() -> None:
     books = world()
-    books.decide(replace(LOST, state=e.DisputeState.PREVENTED))
+    books.decide(replace(LOST, state=DisputeState.PREVENTED))
     assert balances(books, "bad_debt", "disputed_funds") == [10000, 0]
 
 
@@ -164,6 +165,6 @@ def test_a_loss_that_was_summed_up_with_its_day_is_taken_back_as_one_that_was_po
     books = world(rules=with_entity(RULES, "US", posting_mode=PostingMode.SUMMARY))
     back = moved(usd(10000), 2, at("2026-06-03 12:00"))
     books.decide(LOST)
-    books.decide(replace(LOST, state=e.DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at))
+    books.decide(replace(LOST, state=DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at))
     lost = [(item.day.isoformat(), item.amount.minor) for item in books.items.values() if str(item.account) == "bad_debt"]
     assert lost == [("2026-05-02", 10000), ("2026-06-03", -10000)]

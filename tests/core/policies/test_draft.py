@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.core.builders import ANN, RULES, US, World, credit_note, event_of, invoice, payment, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import ref_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import posted_document
 from counterfoil.core.policies.booking import RECEIVABLE, Books, Posted
 from counterfoil.core.policies.decision import CaseClass, Problem
@@ -21,7 +21,7 @@ DETAILED, SUMMARY = PostingMode.DETAILED, PostingMode.SUMMARY
 DAILY = with_entity(RULES, "US", posting_mode="summary")
 
 
-def draft(books: World, state: e.Entity = BILL) -> Draft:
+def draft(books: World, state: Record = BILL) -> Draft:
     """Return a decision in the making."""
     return Draft(event_of(state), books.view(), books.rules)
 
@@ -150,6 +150,6 @@ def test_the_money_of_a_bills_problem_is_all_of_the_bill_and_that_of_others_thei
 
 @pytest.mark.parametrize(("key", "is_waiting"), [("cus_B", True), ("cus_A", False)])
 def test_an_object_is_waited_for_only_while_it_is_missing(key: str, is_waiting: bool) -> None:
-    making, ref = draft(world()), ObjectRef(ObjectKind.CUSTOMER, f"stripe:{key}")
+    making, ref = draft(world()), CUSTOMER.ref(f"stripe:{key}")
     making.wait_if_missing(ref)
     assert making.decision().waits == ((ref,) if is_waiting else ())

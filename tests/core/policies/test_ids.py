@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tests.core.builders import NOON, RULES, World, credit_note, eur, event_of, invoice, line, payment, refund, tax, usd, world
 
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.ids import digest
-from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.text import canonical_text
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import Wish
 

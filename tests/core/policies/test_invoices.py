@@ -10,9 +10,9 @@ import pytest
 from tests.core.builders import ANN, PRO, RULES, World, at, eur, invoice, line, payment, tax, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import Account, AccountRole, PostDocument
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.policies.decision import CaseClass
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route, Rules
 
@@ -20,9 +20,9 @@ from counterfoil.core.policies.rules import MappingKey, MappingKind, Route, Rule
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"state": e.InvoiceState.DRAFT, "issued_at": None}, "invoice_draft"),
-        ({"state": e.InvoiceState.DELETED, "issued_at": None}, "invoice_draft_deleted"),
-        ({"state": e.InvoiceState.VOID, "issued_at": None}, "invoice_never_issued"),
+        ({"state": InvoiceState.DRAFT, "issued_at": None}, "invoice_draft"),
+        ({"state": InvoiceState.DELETED, "issued_at": None}, "invoice_draft_deleted"),
+        ({"state": InvoiceState.VOID, "issued_at": None}, "invoice_never_issued"),
     ],
 )
 def test_an_invoice_that_was_never_issued_is_ignored_by_a_named_rule(changes: dict[str, Any], rule: str) -> None:
@@ -45,7 +45,7 @@ def test_an_invoice_is_due_on_the_day_the_source_says_in_the_entitys_zone_else_w
 
 def test_an_invoice_of_an_unknown_customer_waits_for_it() -> None:
     decision = World().know(PRO).decide(invoice(usd(100)))
-    assert (decision.commands, decision.waits) == ((), (ObjectRef(ObjectKind.CUSTOMER, ANN.id),))
+    assert (decision.commands, decision.waits) == ((), (CUSTOMER.ref(ANN.id),))
 
 
 def test_an_invoice_without_a_customer_is_a_case() -> None:
@@ -66,7 +66,7 @@ def test_an_invoice_no_route_matches_is_a_case_and_never_goes_to_a_default() -> 
 
 def test_an_uncollectible_invoice_is_written_off_for_what_is_open() -> None:
     books = world()
-    state = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6000), uncollectible_at=at("2026-05-01 12:00"))
+    state = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6000), uncollectible_at=at("2026-05-01 12:00"))
     books.decide(payment(usd(3900), ("stripe:in_1", 3900)))
     assert texts(books.decide(state).commands)[1:] == [
         "post_entry bad_debt_stripe.in_1 2026-05-01 bad_debt 60.00 USD, receivable -60.00 USD",
@@ -77,9 +77,9 @@ def test_an_uncollectible_invoice_is_written_off_for_what_is_open() -> None:
 @pytest.mark.parametrize("payment_first", [True, False])
 def test_an_invoice_paid_after_all_takes_its_write_off_back(payment_first: bool) -> None:
     books = world()
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00"))
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00"))
     books.decide(lost)
-    paid = replace(lost, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-06-01 12:00"))
+    paid = replace(lost, state=InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-06-01 12:00"))
     received = payment(usd(9900), ("stripe:in_1", 9900), occurred_at=at("2026-06-01 12:00"))
     for state in (received, paid, received) if payment_first else (paid, received):
         books.decide(state)
@@ -90,15 +90,15 @@ def test_an_invoice_paid_after_all_takes_its_write_off_back(payment_first: bool)
 
 def test_an_invoice_voided_after_it_was_written_off_takes_both_back() -> None:
     books = world()
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00"))
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00"))
     books.decide(lost)
-    books.decide(replace(lost, state=e.InvoiceState.VOID, voided_at=at("2026-06-01 12:00")))
+    books.decide(replace(lost, state=InvoiceState.VOID, voided_at=at("2026-06-01 12:00")))
     ledger = Ledger().take(books.sent)
     assert (ledger.left_open(), ledger.balance("bad_debt"), ledger.balance("revenue:plans")) == ({}, 0, 0)
 
 
 def test_an_invoice_first_seen_when_paid_was_never_written_off() -> None:
-    decision = world().decide(invoice(usd(9900), state=e.InvoiceState.PAID, uncollectible_at=at("2026-05-01 12:00")))
+    decision = world().decide(invoice(usd(9900), state=InvoiceState.PAID, uncollectible_at=at("2026-05-01 12:00")))
     assert texts(decision.commands) == ["post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD"]
 
 

@@ -8,7 +8,7 @@ from tests.core.builders import RULES, World, with_entity
 from tests.core.ledger import Ledger
 from tests.core.stories import Quarrel, Story, delivered, play, quarrels, stories
 
-from counterfoil.core.canonical.commands import PostEntry
+from counterfoil.core.commands.books import PostEntry
 from counterfoil.core.finance.invariants import check_balanced
 from counterfoil.core.finance.postings import postings_of
 from counterfoil.core.finance.summary import by_day, close_day

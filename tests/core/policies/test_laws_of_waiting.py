@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.core.builders import ANN, PRO, World
 from tests.core.stories import Story, fact, play, stories
 
-from counterfoil.core.canonical.events import Fact, ref_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.facts.events import Fact, ref_of
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies import decide
 from counterfoil.core.policies.decision import Wish
 
@@ -31,7 +32,7 @@ def told(draw: st.DrawFn) -> tuple[Fact, ...]:
 def is_to_come(books: World, key: str) -> bool:
     """Tell whether a fetch can bring what a key names, or its object is known and has an owner itself: it waits, or is a problem."""
     kind, _, id = key.partition("/")
-    if kind in list(ObjectKind) and ObjectRef(ObjectKind(kind), id) not in books.objects:
+    if kind in KINDS and ObjectRef(kind, id) not in books.objects:
         return True
     decisions = (books.redecide(state) for ref, state in books.objects.items() if key.endswith(ref.id))
     return any(decision.waits or decision.problems for decision in decisions)

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 from tests.core.builders import RULES, at, invoice, line, payment, settled, tax, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import PostDocument, PostEntry, PostPayment
+from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment
+from counterfoil.core.kinds.payout import Payout, PayoutState
 from counterfoil.core.policies.decision import Decision
 
 MARCH_31 = at("2026-03-31 16:00")
@@ -47,5 +47,5 @@ def test_a_lock_moves_only_what_it_concerns(kind: str, taxed: str, plain: str, m
     paid = settled(usd(10000), fee=320, when=MARCH_31)
     assert days(books.decide(payment(usd(10000), occurred_at=MARCH_31, settlement=paid))) == {money}
     left = settled(usd(-9000), id="stripe:txn_po", when=MARCH_31)
-    payout = e.Payout("stripe:po_1", e.PayoutState.PAID, usd(9000), MARCH_31, LOCKED, settlement=left)
+    payout = Payout("stripe:po_1", PayoutState.PAID, usd(9000), MARCH_31, LOCKED, settlement=left)
     assert days(books.decide(payout)) == {money}

@@ -8,29 +8,36 @@ import pytest
 from tests.core.builders import ANN, NOON, RULES, at, credit_note, invoice, payment, refund, settled, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Command, CommandKind, Lane
-from counterfoil.core.canonical.events import ref_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.balance_entry import BalanceEntry
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PaymentState
+from counterfoil.core.kinds.payout import Payout, PayoutState
+from counterfoil.core.kinds.refund import RefundState
+from counterfoil.core.language.commands import Command, Lane
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.policies.decision import CaseClass, Decision
 from counterfoil.core.policies.rules import Route
 
 OUT = settled(usd(-9900), fee=1500, id="stripe:txn_out", when=at("2026-04-01 12:00"))
 BACK = settled(usd(9900), id="stripe:txn_back", when=at("2026-05-01 12:00"))
-DISPUTE = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(9900), NOON, ANN.id)
-PAYOUT = e.Payout(
-    "stripe:po_1", e.PayoutState.PAID, usd(5000), NOON, NOON.date(), settled(usd(-5000), id="stripe:txn_po", when=at("2026-03-20 12:00"))
+DISPUTE = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(9900), NOON, ANN.id)
+PAYOUT = Payout(
+    "stripe:po_1", PayoutState.PAID, usd(5000), NOON, NOON.date(), settled(usd(-5000), id="stripe:txn_po", when=at("2026-03-20 12:00"))
 )
 
 
 def both(decision: Decision) -> tuple[list[Command], list[str]]:
     """Return the bookings of a decision, and what they say."""
-    booked = [command for command in decision.commands if command.kind is not CommandKind.ALLOCATE]
+    booked = [command for command in decision.commands if command.kind is not BookCommand.ALLOCATE]
     return booked, texts(booked)
 
 
-@pytest.mark.parametrize("state", [state for state in e.PaymentState if state is not e.PaymentState.SUCCEEDED])
-def test_a_payment_that_did_not_succeed_is_ignored(state: e.PaymentState) -> None:
+@pytest.mark.parametrize("state", [state for state in PaymentState if state is not PaymentState.SUCCEEDED])
+def test_a_payment_that_did_not_succeed_is_ignored(state: PaymentState) -> None:
     assert world().decide(payment(usd(100), state=state)).ignored == f"payment_{state.value}"
 
 
@@ -67,7 +74,7 @@ def test_the_fee_of_a_refunds_return_is_booked_on_the_day_the_money_came_back() 
     back = settled(usd(2500), fee=400, id="stripe:txn_back", when=at("2026-03-15 12:00"))
     books = world()
     books.decide(payment(usd(9900)))
-    decision = books.decide(refund(usd(2500), state=e.RefundState.FAILED, reversal=back))
+    decision = books.decide(refund(usd(2500), state=RefundState.FAILED, reversal=back))
     assert "post_entry fee_stripe.txn_back 2026-03-15 fees 4.00 USD, clearing:stripe -4.00 USD" in texts(decision.commands)
     assert Ledger().take(books.sent).balance("clearing:stripe") == 9500
 
@@ -97,7 +104,7 @@ def test_a_payment_applied_for_more_than_it_is_is_a_case() -> None:
     [replace(settled(usd(9900)), net=usd(9000)), settled(usd(9800))],
     ids=["gross less fee is not net", "another amount in the same currency"],
 )
-def test_a_settlement_that_does_not_add_up_is_a_case(wrong: e.Settlement) -> None:
+def test_a_settlement_that_does_not_add_up_is_a_case(wrong: Settlement) -> None:
     decision = world().decide(payment(usd(9900), settlement=wrong))
     assert (decision.commands, decision.problems[0].case_class) == ((), CaseClass.AMOUNT_MISMATCH)
 
@@ -105,7 +112,7 @@ def test_a_settlement_that_does_not_add_up_is_a_case(wrong: e.Settlement) -> Non
 def test_a_payment_that_names_no_customer_is_its_invoices_customers() -> None:
     books = world()
     state = payment(usd(9900), ("stripe:in_1", 9900), customer_id="")
-    assert books.decide(state).waits == (ObjectRef(ObjectKind.INVOICE, "stripe:in_1"),)
+    assert books.decide(state).waits == (INVOICE.ref("stripe:in_1"),)
     books.decide(invoice(usd(9900)))
     assert len(books.redecide(state).commands) == 2
 
@@ -115,9 +122,9 @@ def test_a_payment_of_nobody_is_a_case() -> None:
 
 
 def test_a_refund_is_booked_when_its_money_moves_even_while_it_is_called_pending() -> None:
-    decision = world(payment(usd(9900))).decide(refund(usd(2500), state=e.RefundState.PENDING))
+    decision = world(payment(usd(9900))).decide(refund(usd(2500), state=RefundState.PENDING))
     assert texts(decision.commands)[0] == "post_payment refund_stripe.re_1 2026-03-12 out 25.00 USD via clearing:stripe"
-    assert world().decide(refund(usd(2500), state=e.RefundState.PENDING, settlement=None)).ignored == "refund_pending"
+    assert world().decide(refund(usd(2500), state=RefundState.PENDING, settlement=None)).ignored == "refund_pending"
 
 
 def test_a_refund_of_an_invoiced_payment_without_a_credit_note_stays_open_on_the_receivable() -> None:
@@ -140,7 +147,7 @@ def test_a_refund_that_fails_after_all_comes_back_and_leaves_its_credit_note_ope
     given = refund(usd(2500), credit_note_id="stripe:cn_1")
     books.decide(given)
     back = settled(usd(2500), id="stripe:txn_back", when=at("2026-03-15 12:00"))
-    decision = books.decide(replace(given, state=e.RefundState.FAILED, reversal=back))
+    decision = books.decide(replace(given, state=RefundState.FAILED, reversal=back))
     assert texts(decision.commands) == [
         "post_payment refund_stripe.re_1 2026-03-12 out 25.00 USD via clearing:stripe",
         "post_payment refund_reversal_stripe.re_1 2026-03-15 in 25.00 USD via clearing:stripe",
@@ -153,12 +160,12 @@ def test_a_refund_that_fails_after_all_comes_back_and_leaves_its_credit_note_ope
 
 
 def test_a_failed_refund_waits_for_its_money_to_come_back() -> None:
-    state = refund(usd(2500), state=e.RefundState.FAILED)
+    state = refund(usd(2500), state=RefundState.FAILED)
     assert world(payment(usd(9900))).decide(state).waits == (ref_of(state),)
 
 
 def test_an_inquiry_moves_no_money_and_is_ignored() -> None:
-    assert world().decide(replace(DISPUTE, state=e.DisputeState.WARNING)).ignored == "dispute_moved_no_money"
+    assert world().decide(replace(DISPUTE, state=DisputeState.WARNING)).ignored == "dispute_moved_no_money"
 
 
 def test_a_dispute_takes_the_money_and_its_fee_out_of_clearing() -> None:
@@ -170,20 +177,20 @@ def test_a_dispute_takes_the_money_and_its_fee_out_of_clearing() -> None:
 
 def test_a_dispute_won_gives_the_money_back() -> None:
     books = world()
-    books.decide(replace(DISPUTE, state=e.DisputeState.WON, withdrawals=(OUT,), reinstatements=(BACK,)))
+    books.decide(replace(DISPUTE, state=DisputeState.WON, withdrawals=(OUT,), reinstatements=(BACK,)))
     ledger = Ledger().take(books.sent)
     assert [ledger.balance(account) for account in ("disputed_funds", "fees", "clearing:stripe")] == [0, 1500, -1500]
 
 
 def test_a_dispute_won_waits_for_the_money_to_come_back() -> None:
-    state = replace(DISPUTE, state=e.DisputeState.WON, withdrawals=(OUT,))
+    state = replace(DISPUTE, state=DisputeState.WON, withdrawals=(OUT,))
     assert world().decide(state).waits == (ref_of(state),)
 
 
 @pytest.mark.parametrize("account", ["bad_debt", "adjustment"])
 def test_a_dispute_lost_is_a_loss_on_the_account_of_the_entitys_policy(account: str) -> None:
     books = world(rules=with_entity(RULES, "US", dispute_lost_account=account))
-    books.decide(replace(DISPUTE, state=e.DisputeState.LOST, withdrawals=(OUT,), closed_at=at("2026-05-02 12:00")))
+    books.decide(replace(DISPUTE, state=DisputeState.LOST, withdrawals=(OUT,), closed_at=at("2026-05-02 12:00")))
     assert texts(books.sent)[1] == f"post_entry dispute_loss_stripe.dp_1 2026-05-02 {account} 99.00 USD, disputed_funds -99.00 USD"
     assert Ledger().take(books.sent).balance("disputed_funds") == 0
 
@@ -195,14 +202,14 @@ def test_a_payout_moves_clearing_to_the_bank_in_transit_on_the_day_the_balance_m
 
 
 def test_a_payout_that_moved_nothing_yet_is_ignored_and_a_paid_one_waits() -> None:
-    pending = replace(PAYOUT, state=e.PayoutState.PENDING, settlement=None)
+    pending = replace(PAYOUT, state=PayoutState.PENDING, settlement=None)
     assert world().decide(pending).ignored == "payout_moved_no_money"
     paid = replace(PAYOUT, settlement=None)
     assert world().decide(paid).waits == (ref_of(paid),)
 
 
 def test_a_payout_that_failed_comes_back() -> None:
-    failed = replace(PAYOUT, state=e.PayoutState.FAILED)
+    failed = replace(PAYOUT, state=PayoutState.FAILED)
     assert world().decide(failed).waits == (ref_of(failed),)
     books = world()
     books.decide(replace(failed, reversal=settled(usd(5000), id="stripe:txn_pf")))
@@ -228,17 +235,17 @@ def test_a_payout_that_debits_our_bank_goes_the_other_way() -> None:
     ],
 )
 def test_a_movement_of_the_processors_own_is_booked_by_its_category(category: str, account: str) -> None:
-    decision = world().decide(e.BalanceEntry("stripe:txn_9", category, settled(usd(-300), id="stripe:txn_9")))
+    decision = world().decide(BalanceEntry("stripe:txn_9", category, settled(usd(-300), id="stripe:txn_9")))
     assert texts(decision.commands) == [f"post_entry balance_entry_stripe.txn_9 2026-03-10 {account} 3.00 USD, clearing:stripe -3.00 USD"]
 
 
 def test_a_movement_of_an_unknown_category_is_schema_drift() -> None:
-    decision = world().decide(e.BalanceEntry("stripe:txn_9", "lottery", settled(usd(-300))))
+    decision = world().decide(BalanceEntry("stripe:txn_9", "lottery", settled(usd(-300))))
     assert decision.problems[0].case_class is CaseClass.SCHEMA_DRIFT
 
 
 def test_credit_granted_by_hand_is_an_adjustment_in_favor_of_the_customer() -> None:
-    decision = world().decide(e.CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON))
+    decision = world().decide(CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON))
     assert texts(decision.commands) == ["post_entry customer_credit_stripe.cb_1 2026-03-10 customer_credit -5.00 USD, adjustment 5.00 USD"]
 
 
@@ -248,7 +255,7 @@ def test_clearing_equals_the_processors_balance_after_a_whole_story() -> None:
     books.decide(invoice(usd(9900)))
     books.decide(payment(usd(9900), ("stripe:in_1", 9900), fee=317))
     books.decide(refund(usd(2500)))
-    books.decide(replace(DISPUTE, state=e.DisputeState.LOST, withdrawals=(OUT,), closed_at=NOON))
+    books.decide(replace(DISPUTE, state=DisputeState.LOST, withdrawals=(OUT,), closed_at=NOON))
     books.decide(PAYOUT)
-    books.decide(e.BalanceEntry("stripe:txn_9", "fee", settled(usd(-200), id="stripe:txn_9")))
+    books.decide(BalanceEntry("stripe:txn_9", "fee", settled(usd(-200), id="stripe:txn_9")))
     assert Ledger().take(books.sent).balance("clearing:stripe") == -9517

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from tests.core.builders import RULES, World, credit_note, invoice, payment, refund, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.payment import Application
+from counterfoil.core.language.records import Record
 
-GUESTS = e.Customer("stripe:cus_guests", "Guests")
+GUESTS = Customer("stripe:cus_guests", "Guests")
 DECLARED = with_entity(RULES, "US", collecting_customer=GUESTS.id)
 NOBODYS = payment(usd(5000), customer_id="")
 BACK = refund(usd(2000), customer_id="")
@@ -19,7 +21,7 @@ post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_A)
   makes refund/stripe:re_1"""
 
 
-def guests(*known: e.Entity) -> World:
+def guests(*known: Record) -> World:
     """Return a world with a customer for money of nobody."""
     return world(GUESTS, *known, rules=DECLARED)
 
@@ -40,7 +42,7 @@ def test_a_refund_of_nobody_is_of_the_first_credit_note_that_is_known() -> None:
 
 
 def test_a_refund_of_nobody_waits_for_an_invoice_that_may_tell_its_customer() -> None:
-    bought = replace(NOBODYS, applications=(e.Application("stripe:in_1", usd(5000)),))
+    bought = replace(NOBODYS, applications=(Application("stripe:in_1", usd(5000)),))
     books = guests(bought)
     assert books.tell(BACK) == "waits for invoice/stripe:in_1"
     books.know(invoice(usd(5000)))
@@ -49,7 +51,7 @@ def test_a_refund_of_nobody_waits_for_an_invoice_that_may_tell_its_customer() ->
 
 def test_a_refund_of_nobody_that_nothing_can_tell_of_is_of_the_declared_customer() -> None:
     nameless = invoice(usd(5000), customer_id="")
-    books = guests(replace(NOBODYS, applications=(e.Application("stripe:in_1", usd(5000)),)), nameless)
+    books = guests(replace(NOBODYS, applications=(Application("stripe:in_1", usd(5000)),)), nameless)
     expected = """\
 post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_guests)
   stripe:cus_guests: 20.00 USD out on 2026-03-12 by clearing:stripe

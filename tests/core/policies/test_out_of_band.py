@@ -8,21 +8,22 @@ import pytest
 from tests.core.builders import ANN, RULES, World, at, invoice, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.invoice import PaidPart
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
 from counterfoil.core.policies.rules import Route
 
 FIRST = "stripe:oob_in_1"
 
 
-def cheque(amount: int, day: int, *, earlier: int = 0, id: str = FIRST, applied_as: str = "") -> e.Payment:
+def cheque(amount: int, day: int, *, earlier: int = 0, id: str = FIRST, applied_as: str = "") -> Payment:
     """Return a payment outside the processor as a part of what was paid so."""
-    return e.Payment(
+    return Payment(
         id,
         ANN.id,
-        e.PaymentState.SUCCEEDED,
+        PaymentState.SUCCEEDED,
         usd(amount),
         at(f"2026-03-{day} 12:00"),
-        (e.Application("stripe:in_1", usd(amount), applied_as),),
+        (Application("stripe:in_1", usd(amount), applied_as),),
         is_out_of_band=True,
         earlier_parts=usd(earlier),
         first_part_id=FIRST,
@@ -34,7 +35,7 @@ TWO = cheque(7000, 20, earlier=3000, id=f"{FIRST}.inpay_2", applied_as="stripe:i
 BILL = invoice(
     usd(10000),
     paid_out_of_band=usd(10000),
-    paid_parts=(e.PaidPart("stripe:inpay_1", usd(3000)), e.PaidPart("stripe:inpay_2", usd(7000))),
+    paid_parts=(PaidPart("stripe:inpay_1", usd(3000)), PaidPart("stripe:inpay_2", usd(7000))),
 )
 RUNNING_TOTAL = replace(cheque(10000, 20), earlier_parts=None, first_part_id="")
 
@@ -95,7 +96,7 @@ def test_a_payment_that_became_less_is_a_case_with_what_it_lacks() -> None:
 
 
 @pytest.mark.parametrize("states", [(ONE, TWO), (cheque(3000, 11), cheque(10000, 20))], ids=["parts", "a growing sum"])
-def test_in_summary_posting_each_part_is_booked_once_on_its_day(states: tuple[e.Payment, ...]) -> None:
+def test_in_summary_posting_each_part_is_booked_once_on_its_day(states: tuple[Payment, ...]) -> None:
     books = World(with_entity(RULES, "US", posting_mode="summary")).know(*world(BILL).objects.values())
     for state in (*states, *states):
         books.decide(state)

@@ -8,33 +8,35 @@ import pytest
 from tests.core.builders import ANN, RULES, World, at, eur, invoice, payment, settled, texts, usd, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import PAYMENT, Application, Payment
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route
 
 
-def part(number: int, amount: int) -> e.PaidPart:
+def part(number: int, amount: int) -> PaidPart:
     """Return a payment as its invoice tells it."""
-    return e.PaidPart(f"stripe:inpay_{number}", usd(amount), at(f"2026-03-{10 + number} 12:00"), f"stripe:ch_{number}")
+    return PaidPart(f"stripe:inpay_{number}", usd(amount), at(f"2026-03-{10 + number} 12:00"), f"stripe:ch_{number}")
 
 
-def paid(amount: int, applied: int, number: int = 1) -> e.Payment:
+def paid(amount: int, applied: int, number: int = 1) -> Payment:
     """Return a payment that names its application."""
-    application = e.Application("stripe:in_1", usd(applied), f"stripe:inpay_{number}")
+    application = Application("stripe:in_1", usd(applied), f"stripe:inpay_{number}")
     return payment(usd(amount), id=f"stripe:ch_{number}", applications=(application,))
 
 
-def overpaid(*parts: e.PaidPart, by: int) -> e.Invoice:
+def overpaid(*parts: PaidPart, by: int) -> Invoice:
     """Return a paid invoice of 100.00."""
     nothing, all_of_it = usd(0), usd(10000)
-    bill = invoice(all_of_it, state=e.InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(by), amount_paid=all_of_it)
+    bill = invoice(all_of_it, state=InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(by), amount_paid=all_of_it)
     return replace(bill, amount_remaining=nothing, starting_balance=nothing, ending_balance=nothing)
 
 
-CREDIT = e.CustomerCredit("stripe:cbtxn_1", ANN.id, usd(-5000), at("2026-03-11 12:00"), is_paid=True, invoice_id="stripe:in_1")
+CREDIT = CustomerCredit("stripe:cbtxn_1", ANN.id, usd(-5000), at("2026-03-11 12:00"), is_paid=True, invoice_id="stripe:in_1")
 
 
-def played(*states: e.Entity, books: World | None = None) -> World:
+def played(*states: Record, books: World | None = None) -> World:
     """Decide states in this order, and all of them once more: what waited comes to its end."""
     made = books or world()
     for state in (*states, *states):
@@ -46,7 +48,7 @@ def played(*states: e.Entity, books: World | None = None) -> World:
 @pytest.mark.parametrize("is_backwards", [False, True])
 def test_what_is_paid_too_much_becomes_the_customers_credit_and_leaves_nothing_open(applied: int, is_backwards: bool) -> None:
     # 150.00 paid on 100.00: the invoice takes 100.00, 50.00 are the customer's credit.
-    states: list[e.Entity] = [overpaid(part(1, applied), by=5000), paid(15000, applied), CREDIT]
+    states: list[Record] = [overpaid(part(1, applied), by=5000), paid(15000, applied), CREDIT]
     books = played(*(reversed(states) if is_backwards else states))
     ledger = Ledger().take(books.sent)
     assert (ledger.left_open(), ledger.balance("customer_credit"), ledger.balance("clearing:stripe")) == ({}, -5000, 15000)
@@ -79,11 +81,11 @@ def test_the_payment_that_came_last_is_the_one_paid_too_much() -> None:
 
 def test_a_credit_waits_for_an_invoice_that_tells_of_it_and_for_the_payment_it_came_of() -> None:
     books = world()
-    assert books.decide(CREDIT).waits == (ObjectRef(ObjectKind.INVOICE, "stripe:in_1"),)
-    books.know(replace(overpaid(by=0), state=e.InvoiceState.ISSUED))
-    assert books.redecide(CREDIT).waits == (ObjectRef(ObjectKind.INVOICE, "stripe:in_1"),)
+    assert books.decide(CREDIT).waits == (INVOICE.ref("stripe:in_1"),)
+    books.know(replace(overpaid(by=0), state=InvoiceState.ISSUED))
+    assert books.redecide(CREDIT).waits == (INVOICE.ref("stripe:in_1"),)
     books.know(overpaid(part(1, 15000), by=5000))
-    assert books.redecide(CREDIT).waits == (ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1"),)
+    assert books.redecide(CREDIT).waits == (PAYMENT.ref("stripe:ch_1"),)
 
 
 def test_a_payment_ahead_of_any_invoice_is_credit_of_the_customer_and_no_gift() -> None:
@@ -99,18 +101,16 @@ def test_a_payment_ahead_of_any_invoice_is_credit_of_the_customer_and_no_gift() 
 def test_what_one_entity_received_too_much_for_anothers_invoice_goes_through_both_books() -> None:
     # The German entity bills 100.00 EUR, the dollar balance of the US entity receives 150.00 EUR.
     rules = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe")))
-    bill = overpaid(e.PaidPart("stripe:inpay_1", eur(15000), None, "stripe:ch_1"), by=5000)
+    bill = overpaid(PaidPart("stripe:inpay_1", eur(15000), None, "stripe:ch_1"), by=5000)
     euros = invoice(
         eur(10000),
-        state=e.InvoiceState.PAID,
+        state=InvoiceState.PAID,
         paid_parts=bill.paid_parts,
         amount_overpaid=eur(5000),
         amount_paid=eur(10000),
         amount_remaining=eur(0),
     )
-    received = payment(
-        eur(15000), applications=(e.Application("stripe:in_1", eur(15000), "stripe:inpay_1"),), settlement=settled(usd(16000))
-    )
+    received = payment(eur(15000), applications=(Application("stripe:in_1", eur(15000), "stripe:inpay_1"),), settlement=settled(usd(16000)))
     books = played(euros, received, replace(CREDIT, amount=eur(-5000)), books=world(rules=rules))
     ledger = Ledger().take(books.sent)
     assert (ledger.left_open(), ledger.balance("customer_credit", "EUR", "DE")) == ({}, -5000)

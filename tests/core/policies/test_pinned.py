@@ -8,11 +8,14 @@ from datetime import date
 from tests.core.builders import ANN, DE, PRO, RULES, US, World, at, credit_note, invoice, payment, refund, settled, usd
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.customer import Address
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.payout import Payout, PayoutState
 from counterfoil.core.policies.rules import PostingMode, Route, Rules
 
-NOWHERE = replace(ANN, address=e.Address())
-HANS = replace(ANN, address=e.Address(country="DE"))
+NOWHERE = replace(ANN, address=Address())
+HANS = replace(ANN, address=Address(country="DE"))
 BY_COUNTRY = Rules(1, {"US": US, "DE": DE}, (Route("DE", "stripe", country="DE"), Route("US", "stripe")))
 DAILY = Rules(
     1,
@@ -46,7 +49,7 @@ def test_a_payment_goes_to_the_invoice_where_it_was_booked_though_the_customer_g
 
 def test_a_void_and_a_credit_note_are_booked_where_their_invoice_was() -> None:
     voided = billed()
-    voided.decide(invoice(usd(10000), state=e.InvoiceState.VOID, voided_at=at("2026-04-01 12:00")))
+    voided.decide(invoice(usd(10000), state=InvoiceState.VOID, voided_at=at("2026-04-01 12:00")))
     credited = billed()
     credited.decide(credit_note(usd(10000), before=10000))
     for books in (voided, credited):
@@ -58,10 +61,10 @@ def test_a_void_and_a_credit_note_are_booked_where_their_invoice_was() -> None:
 
 def test_a_write_off_and_its_recovery_are_booked_where_their_invoice_was() -> None:
     books = billed()
-    books.decide(invoice(usd(10000), state=e.InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00")))
+    books.decide(invoice(usd(10000), state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=at("2026-05-01 12:00")))
     assert Ledger().take(books.sent).balance("bad_debt") == 10000
     books.decide(payment(usd(10000), ("stripe:in_1", 10000)))
-    books.decide(invoice(usd(10000), state=e.InvoiceState.PAID, paid_at=at("2026-06-01 12:00"), uncollectible_at=at("2026-05-01 12:00")))
+    books.decide(invoice(usd(10000), state=InvoiceState.PAID, paid_at=at("2026-06-01 12:00"), uncollectible_at=at("2026-05-01 12:00")))
     assert entities(books) == {"US"}
     assert Ledger().take(books.sent).balance("bad_debt") == 0
 
@@ -94,9 +97,9 @@ def test_a_dispute_moves_where_its_payment_was_booked() -> None:
     books.rules = replace(books.rules, routes=ALL_TO_DE)
     taken = settled(usd(-10000), id="stripe:txn_dp", when=at("2026-04-02 12:00"))
     given = settled(usd(10000), id="stripe:txn_dp2", when=at("2026-05-02 12:00"))
-    opened = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(10000), at("2026-04-02 12:00"), withdrawals=(taken,))
+    opened = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(10000), at("2026-04-02 12:00"), withdrawals=(taken,))
     books.decide(opened)
-    books.decide(replace(opened, state=e.DisputeState.WON, reinstatements=(given,), closed_at=at("2026-05-02 12:00")))
+    books.decide(replace(opened, state=DisputeState.WON, reinstatements=(given,), closed_at=at("2026-05-02 12:00")))
     assert entities(books) == {"US"}
     assert Ledger().take(books.sent).balance("disputed_funds") == 0
 
@@ -104,17 +107,17 @@ def test_a_dispute_moves_where_its_payment_was_booked() -> None:
 def test_a_payout_comes_back_to_the_books_it_left() -> None:
     books = World(RULES).know(ANN, PRO)
     left = settled(usd(-5000), id="stripe:txn_po")
-    payout = e.Payout("stripe:po_1", e.PayoutState.PAID, usd(5000), at("2026-03-10 12:00"), date(2026, 3, 12), settlement=left)
+    payout = Payout("stripe:po_1", PayoutState.PAID, usd(5000), at("2026-03-10 12:00"), date(2026, 3, 12), settlement=left)
     books.decide(payout)
     books.rules = replace(RULES, routes=ALL_TO_DE)
-    books.decide(replace(payout, state=e.PayoutState.FAILED, reversal=settled(usd(5000), id="stripe:txn_po_back")))
+    books.decide(replace(payout, state=PayoutState.FAILED, reversal=settled(usd(5000), id="stripe:txn_po_back")))
     assert entities(books) == {"US"}
 
 
 def test_a_summed_up_invoice_is_not_summed_up_again_by_another_entity() -> None:
     books = billed(DAILY)
     before = dict(books.items)
-    books.decide(invoice(usd(10000), state=e.InvoiceState.PAID, paid_at=at("2026-03-15 12:00")))
+    books.decide(invoice(usd(10000), state=InvoiceState.PAID, paid_at=at("2026-03-15 12:00")))
     assert books.items == before
     assert entities(books) == {"US"}
 
@@ -135,7 +138,7 @@ def test_an_entity_that_is_declared_no_longer_is_a_case_that_names_it() -> None:
     for state in (
         payment(usd(10000), ("stripe:in_1", 10000)),
         credit_note(usd(10000), before=10000),
-        invoice(usd(10000), state=e.InvoiceState.VOID, voided_at=at("2026-04-01 12:00")),
+        invoice(usd(10000), state=InvoiceState.VOID, voided_at=at("2026-04-01 12:00")),
     ):
         problem = books.decide(state).problems[0]
         assert (problem.code, problem.entity, problem.money, problem.releases_on) == ("decide.entity_gone", "US", usd(10000), "entity/US")

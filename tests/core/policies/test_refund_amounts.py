@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 from tests.core.builders import World, at, credit_note, eur, invoice, payment, refund, settled, usd, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.links import CreditNotePart, RefundPart
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import RefundPart
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
+from counterfoil.core.kinds.refund import CreditNotePart, Refund
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.refund_draws import draws, left_open, refunds_of, waits_of
 from counterfoil.core.policies.refund_links import accounted_for, came_back, notes_of, part_of, refunded_part
 
@@ -53,13 +56,13 @@ def test_of_the_refunds_of_a_note_those_came_back_whose_money_did() -> None:
     assert (came_back(books.view(), note, returned[0]), came_back(books.view(), note, returned[1])) == ((), ("stripe:re_1",))
 
 
-def overpaid(overpaid: int, *parts: tuple[int, int]) -> tuple[World, list[e.Payment]]:
+def overpaid(overpaid: int, *parts: tuple[int, int]) -> tuple[World, list[Payment]]:
     """Return a world with an invoice of 100.00 paid too much by payments of so much, applied for so much, and those payments."""
     paid = [
         payment(usd(amount), ("stripe:in_1", applied), id=f"stripe:ch_{number}") for number, (amount, applied) in enumerate(parts, start=1)
     ]
-    told = tuple(e.PaidPart(f"p{number}", usd(applied), None, f"stripe:ch_{number}") for number, (_, applied) in enumerate(parts, start=1))
-    bill = invoice(usd(10000), state=e.InvoiceState.PAID, amount_overpaid=usd(overpaid), paid_parts=told)
+    told = tuple(PaidPart(f"p{number}", usd(applied), None, f"stripe:ch_{number}") for number, (_, applied) in enumerate(parts, start=1))
+    bill = invoice(usd(10000), state=InvoiceState.PAID, amount_overpaid=usd(overpaid), paid_parts=told)
     return world(bill, *paid), paid
 
 
@@ -85,13 +88,13 @@ def test_a_payment_of_an_invoice_that_is_not_known_leaves_open_what_it_is_not_ap
     assert left_open(world().view(), payment(usd(10000), ("stripe:in_1", 7000), ("stripe:in_2", 500))) == usd(2500)
 
 
-def given(number: int, minor: int, day: int = 12, **more: object) -> e.Refund:
+def given(number: int, minor: int, day: int = 12, **more: object) -> Refund:
     """Return one of several refunds, made on a day of March."""
     made = refund(usd(minor), id=f"stripe:re_{number}", occurred_at=at(f"2026-03-{day} 12:00"))
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def drawn(paid: e.Payment, *refunds: e.Refund) -> dict[str, Money]:
+def drawn(paid: Payment, *refunds: Refund) -> dict[str, Money]:
     """Return what refunds give back of a payment's open money."""
     return draws(world(paid, *refunds).view(), paid)
 
@@ -110,23 +113,23 @@ def test_a_refund_that_did_not_move_came_back_or_is_of_another_currency_gives_no
     assert drawn(paid, given(1, 3000, settlement=None), given(2, 3000)) == {"stripe:re_2": usd(3000)}
     assert drawn(paid, given(1, 3000, reversal=BACK), given(2, 3000)) == {"stripe:re_2": usd(3000)}
     assert drawn(paid, replace(given(1, 0), amount=eur(3000)), given(2, 3000)) == {"stripe:re_2": usd(3000)}
-    assert drawn(replace(paid, state=e.PaymentState.FAILED), given(1, 3000)) == {}
+    assert drawn(replace(paid, state=PaymentState.FAILED), given(1, 3000)) == {}
 
 
 def test_a_refund_waits_for_invoices_that_do_not_tell_of_its_payment_and_for_the_notes_of_those_before_it() -> None:
-    told = e.Application("stripe:in_1", usd(5000), "inpay_1")
+    told = Application("stripe:in_1", usd(5000), "inpay_1")
     paid = payment(usd(10000), applications=(told, replace(told, invoice_id="stripe:in_2", amount=usd(1000), id="inpay_2")))
-    bill = invoice(usd(9000), paid_parts=(e.PaidPart("inpay_0", usd(1)), e.PaidPart("inpay_1", usd(5000))))
+    bill = invoice(usd(9000), paid_parts=(PaidPart("inpay_0", usd(1)), PaidPart("inpay_1", usd(5000))))
     other = invoice(usd(9000), id="stripe:in_2", paid_parts=())
     first, second = given(1, 1000, credit_note_id="stripe:cn_1"), given(2, 1000, 13, credit_note_id="stripe:cn_2")
 
-    def waits(one: e.Refund, *known: e.Entity) -> list[str]:
+    def waits(one: Refund, *known: Record) -> list[str]:
         return [ref.key for ref in waits_of(world(paid, first, second, *known).view(), one, paid)]
 
     assert waits(second) == ["invoice/stripe:in_1", "invoice/stripe:in_2", "credit_note/stripe:cn_1"]
     assert waits(second, bill, other) == ["invoice/stripe:in_2", "credit_note/stripe:cn_1"]
     assert waits(first, bill, other) == ["invoice/stripe:in_2"]
-    assert waits(first, bill, replace(other, state=e.InvoiceState.PAID)) == []
-    assert waits(first, bill, replace(other, state=e.InvoiceState.VOID)) == []
+    assert waits(first, bill, replace(other, state=InvoiceState.PAID)) == []
+    assert waits(first, bill, replace(other, state=InvoiceState.VOID)) == []
     assert waits(first, bill, replace(other, paid_parts=None)) == []
     assert waits(second, bill, replace(other, paid_parts=None), credit_note(usd(1000))) == []

@@ -12,9 +12,13 @@ from tests.core.builders import ANN, NOON, PRO, RULES, World, at, credit_note, i
 from tests.core.ledger import Ledger
 from tests.core.stories import delivered
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import PostEntry
-from counterfoil.core.canonical.links import CreditNotePart, RefundPart
+from counterfoil.core.commands.books import PostEntry
+from counterfoil.core.kinds.credit_note import RefundPart
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application
+from counterfoil.core.kinds.refund import CreditNotePart, Refund, RefundState
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import PostingMode, Rules
 
 ACCOUNT = with_entity(RULES, "US", uncredited_refund_policy="account")
@@ -23,7 +27,7 @@ PAID = payment(usd(10000), ("stripe:in_1", 6000))
 SIXTY = invoice(usd(6000))
 
 
-def books_of(*states: e.Entity, rules: Rules = ACCOUNT) -> World:
+def books_of(*states: Record, rules: Rules = ACCOUNT) -> World:
     """Return the books after states came in this order."""
     books = world(rules=rules)
     books.take(ANN, PRO, *states)
@@ -43,21 +47,21 @@ def matches_of(books: World) -> dict[tuple[str, str], int]:
 
 def asked(books: World) -> list[tuple[str, int]]:
     """Return which refunds nothing accounts for, and by how much."""
-    decisions = {ref.id: books.redecide(state) for ref, state in books.objects.items() if isinstance(state, e.Refund)}
+    decisions = {ref.id: books.redecide(state) for ref, state in books.objects.items() if isinstance(state, Refund)}
     return [(id, problem.money.minor) for id, decision in decisions.items() for problem in decision.problems if problem.money]
 
 
-def made(amount: int, number: int = 1, **more: Any) -> e.Refund:
+def made(amount: int, number: int = 1, **more: Any) -> Refund:
     """Return one of several refunds, made one after the other."""
     when = FIRST if number == 1 else SECOND
     moved = settled(usd(-amount), id=f"stripe:txn_re_{number}", when=when)
     return refund(usd(amount), id=f"stripe:re_{number}", occurred_at=when, settlement=moved, **more)
 
 
-def back(given: e.Refund, when: str = "2026-04-15 12:00") -> e.Refund:
+def back(given: Refund, when: str = "2026-04-15 12:00") -> Refund:
     """Return a refund whose money came back."""
     number = given.id.rpartition("_")[2]
-    return replace(given, state=e.RefundState.FAILED, reversal=settled(given.amount, id=f"stripe:txn_back_{number}", when=at(when)))
+    return replace(given, state=RefundState.FAILED, reversal=settled(given.amount, id=f"stripe:txn_back_{number}", when=at(when)))
 
 
 def test_a_refund_gives_back_what_its_payment_left_open_and_only_the_rest_goes_to_the_refunds_account() -> None:
@@ -130,7 +134,7 @@ def test_a_credit_note_for_some_of_what_the_payment_gave_back_makes_that_match_a
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_several_refunds_of_one_payment_take_from_it_in_the_order_they_were_made(order: tuple[int, ...]) -> None:
     # 40.00 are open; 30.00, then 30.00 are given back: the second finds 10.00, and 20.00 go to the refunds account.
-    states: list[e.Entity] = [PAID, made(3000), made(3000, 2)]
+    states: list[Record] = [PAID, made(3000), made(3000, 2)]
     books = books_of(SIXTY, *(states[place] for place in order))
     assert found(books, "refunds", "clearing:stripe") == ({}, [0, 2000, 4000])
     assert {pair: minor for pair, minor in matches_of(books).items() if pair[0].startswith("refund/")} == {
@@ -142,7 +146,7 @@ def test_several_refunds_of_one_payment_take_from_it_in_the_order_they_were_made
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_case_is_that_of_the_refund_for_which_nothing_was_left(order: tuple[int, ...]) -> None:
-    states: list[e.Entity] = [PAID, made(3000), made(3000, 2)]
+    states: list[Record] = [PAID, made(3000), made(3000, 2)]
     books = books_of(SIXTY, *(states[place] for place in order), rules=RULES)
     assert asked(books) == [("stripe:re_2", 2000)]
     assert found(books) == ({"refund/stripe:re_2": 2000}, [2000])
@@ -202,10 +206,10 @@ def test_money_that_became_the_customers_balance_is_not_open_for_a_refund(rules:
     # The invoice took 60.00 of the 100.00, the source put 40.00 on the balance, and 50.00 are given back: the balance stays 40.00, used by
     # the next invoice; nothing of the payment is open, so all 50.00 go beyond it.
     due = invoice(usd(6000), paid_parts=(), amount_paid=usd(0))
-    part = e.PaidPart("stripe:inpay_1", usd(6000), NOON, "stripe:ch_1")
-    paid = replace(due, state=e.InvoiceState.PAID, paid_parts=(part,), amount_paid=usd(6000), amount_overpaid=usd(4000), paid_at=NOON)
-    money = payment(usd(10000), applications=(e.Application("stripe:in_1", usd(6000), "stripe:inpay_1"),))
-    credit = e.CustomerCredit("stripe:cb_1", "stripe:cus_A", usd(-4000), NOON, is_paid=True, invoice_id="stripe:in_1")
+    part = PaidPart("stripe:inpay_1", usd(6000), NOON, "stripe:ch_1")
+    paid = replace(due, state=InvoiceState.PAID, paid_parts=(part,), amount_paid=usd(6000), amount_overpaid=usd(4000), paid_at=NOON)
+    money = payment(usd(10000), applications=(Application("stripe:in_1", usd(6000), "stripe:inpay_1"),))
+    credit = CustomerCredit("stripe:cb_1", "stripe:cus_A", usd(-4000), NOON, is_paid=True, invoice_id="stripe:in_1")
     later = invoice(usd(4000), id="stripe:in_2", starting_balance=usd(-4000), ending_balance=usd(0), amount_remaining=usd(0))
     for order in ((due, money, made(5000), paid, credit, made(5000), later), (due, money, paid, credit, later, made(5000))):
         books = books_of(*order, rules=rules)

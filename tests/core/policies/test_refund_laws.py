@@ -14,7 +14,7 @@ from tests.core.outbox import Outbox, at_rest
 from tests.core.refund_stories import PAYMENT, Given, givens
 from tests.core.stories import delivered, play
 
-from counterfoil.core.canonical.events import ref_of
+from counterfoil.core.facts.events import ref_of
 from counterfoil.core.policies.rules import PostingMode, Rules
 
 ACCOUNT = with_entity(RULES, "US", uncredited_refund_policy="account")

@@ -9,20 +9,22 @@ import pytest
 from tests.core.builders import ANN, RULES, World, at, credit_note, invoice, payment, refund, settled, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind
-from counterfoil.core.canonical.links import CreditNotePart, RefundPart
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.kinds.credit_note import CreditNote, RefundPart
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.refund import CreditNotePart, Refund, RefundState
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decision import Decision, Wish
 from counterfoil.core.policies.rules import PostingMode, Rules
 
-MATCHES = (CommandKind.ALLOCATE, CommandKind.UNMATCH)
+MATCHES = (BookCommand.ALLOCATE, BookCommand.UNMATCH)
 ACCOUNT = with_entity(RULES, "US", uncredited_refund_policy="account")
-GUESTS = e.Customer("stripe:cus_guests", "Guests")
+GUESTS = Customer("stripe:cus_guests", "Guests")
 BACK = settled(usd(10000), id="stripe:txn_back", when=at("2026-04-15 12:00"))
 
 
-def paid(rules: Rules = RULES, *known: e.Entity) -> World:
+def paid(rules: Rules = RULES, *known: Record) -> World:
     """Return a world in which an invoice of 100.00 was paid."""
     books = world(*known, rules=rules)
     books.decide(invoice(usd(10000)))
@@ -30,14 +32,14 @@ def paid(rules: Rules = RULES, *known: e.Entity) -> World:
     return books
 
 
-def note(number: int, amount: int, *parts: tuple[str, int], **more: Any) -> e.CreditNote:
+def note(number: int, amount: int, *parts: tuple[str, int], **more: Any) -> CreditNote:
     """Return a credit note after payment, with what refunds pay out of it."""
     found = tuple(RefundPart(refund_id, usd(minor)) for refund_id, minor in parts)
     given: dict[str, Any] = {"refund_ids": tuple(part.refund_id for part in found), "refund_parts": found, **more}
     return credit_note(usd(amount), id=f"stripe:cn_{number}", **given)
 
 
-def linked(money: Money, *parts: tuple[str, int], **more: Any) -> e.Refund:
+def linked(money: Money, *parts: tuple[str, int], **more: Any) -> Refund:
     """Return a refund that says what it pays out of credit notes."""
     return refund(money, credit_notes=tuple(CreditNotePart(note_id, usd(minor)) for note_id, minor in parts), **more)
 
@@ -59,7 +61,7 @@ def test_one_refund_pays_out_two_credit_notes(order: str) -> None:
     books = paid()
     one, two = note(1, 6000, ("stripe:re_1", 6000)), note(2, 4000, ("stripe:re_1", 4000))
     given = linked(usd(10000), ("stripe:cn_1", 6000), ("stripe:cn_2", 4000))
-    steps: dict[str, list[e.Entity]] = {
+    steps: dict[str, list[Record]] = {
         "refund first": [given, one, two, given],
         "notes first": [one, two, given, one, two],
         "notes only": [refund(usd(10000)), one, two],
@@ -96,7 +98,7 @@ def test_a_refund_made_again_after_the_first_one_came_back_takes_its_place() -> 
     books.decide(first := linked(usd(10000), ("stripe:cn_1", 10000)))
     books.decide(note(1, 10000, ("stripe:re_1", 10000)))
     books.redecide(first)
-    books.decide(replace(first, state=e.RefundState.FAILED, reversal=BACK))
+    books.decide(replace(first, state=RefundState.FAILED, reversal=BACK))
     decision = books.decide(linked(usd(10000), ("stripe:cn_1", 10000), id="stripe:re_2"))
     match = next(command for command in decision.commands if command.kind.value == "allocate")
     assert match.needs[-1] == "unmatch/refund/stripe:re_1+credit_note/stripe:cn_1"
@@ -117,7 +119,7 @@ def test_a_refund_without_a_credit_note_is_a_case_with_its_money() -> None:
         (refund(usd(2000)), "a payment that paid no invoice"),  # of 10.00
     ],
 )
-def test_a_refund_without_an_invoice_is_a_case_that_asks_for_no_credit_note(state: e.Refund, of: str) -> None:
+def test_a_refund_without_an_invoice_is_a_case_that_asks_for_no_credit_note(state: Refund, of: str) -> None:
     books = world()
     books.decide(payment(usd(1000)))
     [problem] = books.decide(state).problems
@@ -192,7 +194,7 @@ def test_a_refund_to_the_refunds_account_that_comes_back_leaves_nothing_there() 
     books.decide(note(1, 4000, ("stripe:re_1", 4000), issued_at=at("2026-03-20 12:00")))
     credited = linked(usd(10000), ("stripe:cn_1", 4000))
     books.decide(credited)
-    books.decide(replace(credited, state=e.RefundState.FAILED, reversal=BACK))
+    books.decide(replace(credited, state=RefundState.FAILED, reversal=BACK))
     assert state_of(books, "refunds", "clearing:stripe") == ({"credit_note/stripe:cn_1": -4000}, [0, 10000])
 
 
@@ -207,7 +209,7 @@ def test_the_return_of_a_payment_that_failed_needs_no_credit_note() -> None:
 
 
 def test_a_refund_that_came_back_asks_for_no_credit_note() -> None:
-    assert paid().decide(refund(usd(10000), state=e.RefundState.FAILED, reversal=BACK)).problems == ()
+    assert paid().decide(refund(usd(10000), state=RefundState.FAILED, reversal=BACK)).problems == ()
 
 
 def test_a_refund_of_nobody_is_a_case_with_its_money_and_the_setting_that_helps() -> None:
@@ -237,9 +239,9 @@ def test_a_refund_without_customer_is_its_credit_notes_customers() -> None:
 
 
 def test_a_refund_canceled_without_a_movement_back_stays_as_the_balance_says() -> None:
-    decision = paid().decide(linked(usd(2500), state=e.RefundState.CANCELED))
+    decision = paid().decide(linked(usd(2500), state=RefundState.CANCELED))
     assert (decision.waits, texts(decision.commands)[0].split()[1]) == ((), "refund_stripe.re_1")
-    assert world().decide(refund(usd(2500), state=e.RefundState.CANCELED, settlement=None)).ignored == "refund_canceled"
+    assert world().decide(refund(usd(2500), state=RefundState.CANCELED, settlement=None)).ignored == "refund_canceled"
 
 
 def test_summed_up_a_refund_without_a_credit_note_is_on_the_same_accounts() -> None:
@@ -261,7 +263,7 @@ def test_a_refund_that_came_back_before_its_note_was_known_pays_nothing_of_it_ou
     rules = with_entity(RULES, "US", uncredited_refund_policy=policy, posting_mode=mode)
     books = paid(rules)
     books.decide(refund(usd(10000)))
-    failed = refund(usd(10000), state=e.RefundState.FAILED, reversal=BACK)
+    failed = refund(usd(10000), state=RefundState.FAILED, reversal=BACK)
     books.decide(failed)
     late = note(1, 10000, ("stripe:re_1", 10000))
     for state in (late, replace(failed, credit_note_id=late.id), late):

@@ -12,14 +12,17 @@ from tests.core.builders import ANN, NOON, PRO, RULES, credit_note, eur, invoice
 from tests.core.outbox import Outbox
 from tests.core.stories import fact, play
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.links import RefundPart
+from counterfoil.core.kinds.credit_note import CreditNote, RefundPart
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.refund import Refund, RefundState
+from counterfoil.core.language.records import Record
+from counterfoil.core.language.settlement import Settlement
 
-BILL = invoice(usd(10000), state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=NOON)
+BILL = invoice(usd(10000), state=InvoiceState.PAID, amount_remaining=usd(0), paid_at=NOON)
 PAID = payment(usd(10000), ("stripe:in_1", 10000))
 
 
-def given(number: int, *, is_back: bool = False) -> e.Refund:
+def given(number: int, *, is_back: bool = False) -> Refund:
     """Return one of several refunds of 30.00, made day by day."""
     when = NOON + timedelta(days=number)
     moved = settled(usd(-3000), id=f"stripe:txn_re_{number}", when=when)
@@ -27,16 +30,16 @@ def given(number: int, *, is_back: bool = False) -> e.Refund:
     if not is_back:
         return made
     back = settled(usd(3000), id=f"stripe:txn_back_{number}", when=when + timedelta(hours=5))
-    return replace(made, state=e.RefundState.FAILED, reversal=back)
+    return replace(made, state=RefundState.FAILED, reversal=back)
 
 
-def note(*numbers: int) -> e.CreditNote:
+def note(*numbers: int) -> CreditNote:
     """Return a credit note of 30.00 that these refunds paid out, one after the other."""
     ids = tuple(f"stripe:re_{number}" for number in numbers)
     return credit_note(usd(3000), refund_ids=ids, refund_parts=tuple(RefundPart(id, usd(3000)) for id in ids))
 
 
-def books_after(*states: e.Entity, is_sent_at_once: bool = False) -> Outbox:
+def books_after(*states: Record, is_sent_at_once: bool = False) -> Outbox:
     """Return the books at rest after facts came in this order; commands are sent after each of them, or only at last."""
     books = Outbox()
 
@@ -53,7 +56,7 @@ def books_after(*states: e.Entity, is_sent_at_once: bool = False) -> Outbox:
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_two_refunds_of_a_note_that_came_back_do_not_wait_for_each_other(order: tuple[int, ...]) -> None:
     # 100.00 were paid; 30.00 went out and came back, twice: 100.00 are with the processor, and the note is open again.
-    states: list[e.Entity] = [given(1, is_back=True), given(2, is_back=True), note(1, 2)]
+    states: list[Record] = [given(1, is_back=True), given(2, is_back=True), note(1, 2)]
     books = books_after(*(states[place] for place in order))
     assert books.stuck == []
     assert books.ledger.balance("clearing:stripe") == 10000
@@ -63,7 +66,7 @@ def test_two_refunds_of_a_note_that_came_back_do_not_wait_for_each_other(order: 
 @pytest.mark.parametrize("is_sent_at_once", [False, True])
 def test_a_refund_made_for_the_third_time_is_matched_with_its_note(is_sent_at_once: bool) -> None:
     # 30.00 are with the customer for good.
-    story: list[e.Entity] = [
+    story: list[Record] = [
         given(1),
         note(1),
         given(1, is_back=True),
@@ -90,24 +93,24 @@ def test_a_refund_that_came_back_leaves_alone_the_note_another_one_has_taken_alr
 @pytest.mark.parametrize("seed", range(12))
 def test_a_refund_made_again_by_another_entity_waits_until_the_first_one_let_go_of_the_note(seed: int) -> None:
     # The euros of a German invoice are on the American balance, at 1.10: out, back and out again.
-    def abroad(state: e.Refund) -> e.Refund:
+    def abroad(state: Refund) -> Refund:
         out, back = of(state.settlement), of(state.reversal)
         return replace(state, amount=eur(3000), settlement=out, reversal=back)
 
-    def of(one: e.Settlement | None) -> e.Settlement | None:
+    def of(one: Settlement | None) -> Settlement | None:
         return one and settled(usd(one.gross.minor * 11 // 10), id=one.id, when=one.occurred_at)
 
     def some() -> None:
         for _ in range(chance.randrange(6)):
             books.send(chance.randrange)
 
-    def billed(*numbers: int) -> e.CreditNote:
+    def billed(*numbers: int) -> CreditNote:
         ids = tuple(f"stripe:re_{number}" for number in numbers)
         return credit_note(eur(3000), refund_ids=ids, refund_parts=tuple(RefundPart(id, eur(3000)) for id in ids))
 
     bill = replace(BILL, currency="EUR", total=eur(10000), tax=eur(0), lines=(line(eur(10000)),), amount_remaining=eur(0))
     paid = replace(payment(eur(10000), ("stripe:in_1", 10000)), settlement=settled(usd(11000)))
-    story: list[e.Entity] = [bill, paid, abroad(given(1)), billed(1), abroad(given(1, is_back=True)), abroad(given(2)), billed(1, 2)]
+    story: list[Record] = [bill, paid, abroad(given(1)), billed(1), abroad(given(1, is_back=True)), abroad(given(2)), billed(1, 2)]
     books, chance = Outbox(), Random(seed)
     facts = [fact(state, number) for number, state in enumerate((ANN, PRO, *story), start=1)]
     play(facts, books, some)

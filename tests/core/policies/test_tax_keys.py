@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.invoice import LineTax
+from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.core.policies.taxes import tax_keys
 
@@ -34,8 +35,8 @@ def test_a_key_that_can_never_match_is_told_with_the_near_right_one(key: str, me
 
 def test_every_key_a_tax_is_looked_up_by_has_the_right_form() -> None:
     # 8.250 % of 100.00 is 8.25; the keys say 8.25, whatever zeros the source sends.
-    rate = e.TaxRate("stripe:txr_1Abc", "CA", Decimal("8.250"), is_inclusive=False, country="US", jurisdiction="US-CA", type="sales_tax")
-    tax = e.LineTax(rate.id, Money(825, "USD"), Money(10000, "USD"), is_inclusive=False, reason="standard_rated")
+    rate = TaxRate("stripe:txr_1Abc", "CA", Decimal("8.250"), is_inclusive=False, country="US", jurisdiction="US-CA", type="sales_tax")
+    tax = LineTax(rate.id, Money(825, "USD"), Money(10000, "USD"), is_inclusive=False, reason="standard_rated")
     keys = tax_keys(tax, rate)
     assert keys == (
         "stripe:txr_1Abc|exclusive",

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from tests.core.builders import RULES, eur, invoice, line, tax, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.kinds.invoice import LineTax
+from counterfoil.core.kinds.tax_rate import TAX_RATE, TaxRate
 from counterfoil.core.policies.rules import MappingKey, MappingKind
 from counterfoil.core.policies.taxes import tax_keys
 
-RATE = e.TaxRate("stripe:txr_1", "VAT", Decimal("19.0"), False, "DE", "Germany", "vat")
+RATE = TaxRate("stripe:txr_1", "VAT", Decimal("19.0"), False, "DE", "Germany", "vat")
 
 
 def test_keys_go_from_the_rate_to_its_place_and_percentage() -> None:
@@ -29,7 +29,7 @@ def test_keys_go_from_the_rate_to_its_place_and_percentage() -> None:
 
 
 def test_a_tax_that_says_nothing_itself_is_known_by_its_rate() -> None:
-    bare = e.LineTax("stripe:txr_1", eur(19), eur(100), True)
+    bare = LineTax("stripe:txr_1", eur(19), eur(100), True)
     assert tax_keys(bare, RATE)[-1] == "19|inclusive"
 
 
@@ -56,7 +56,7 @@ def test_no_tax_where_none_is_collected_needs_no_mapping() -> None:
 
 
 def test_a_tax_of_an_unknown_rate_also_waits_for_the_rate() -> None:
-    bare = e.LineTax("stripe:txr_9", eur(1900), eur(10000), False)
+    bare = LineTax("stripe:txr_9", eur(1900), eur(10000), False)
     decision = world().decide(invoice(eur(11900), line(eur(10000), taxes=[bare]), tax=1900))
-    assert decision.waits == (ObjectRef(ObjectKind.TAX_RATE, "stripe:txr_9"),)
+    assert decision.waits == (TAX_RATE.ref("stripe:txr_9"),)
     assert decision.problems[0].releases_on == "mapping/tax/DE/stripe:txr_9|exclusive"

@@ -29,9 +29,13 @@ from tests.core.builders import (
 )
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, PostDocument, PostEntry, PostPayment, UpsertProduct
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import BookCommand, PostDocument, PostEntry, PostPayment, UpsertProduct
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.customer import Address, Customer
+from counterfoil.core.kinds.invoice import INVOICE, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT, PaymentState
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.decision import CaseClass, Origin, Wish
 from counterfoil.core.policies.rules import LockedPeriodPolicy, ProductPolicy, ZeroInvoicePolicy
 
@@ -151,8 +155,8 @@ def test_inclusive_tax_stays_in_the_line() -> None:
 def test_invoices_voided_after_payment_failure_are_reversed_on_the_day_of_the_void() -> None:
     books = world()
     books.decide(invoice(usd(9900)))
-    assert books.decide(payment(usd(9900), ("stripe:in_1", 9900), state=e.PaymentState.FAILED, settlement=None)).ignored == "payment_failed"
-    decision = books.decide(invoice(usd(9900), state=e.InvoiceState.VOID, voided_at=at("2026-04-02 12:00")))
+    assert books.decide(payment(usd(9900), ("stripe:in_1", 9900), state=PaymentState.FAILED, settlement=None)).ignored == "payment_failed"
+    decision = books.decide(invoice(usd(9900), state=InvoiceState.VOID, voided_at=at("2026-04-02 12:00")))
     assert texts(decision.commands) == [
         "post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD",
         "post_credit_note invoice_void_stripe.in_1 2026-04-02 99.00 USD reverses invoice/stripe:in_1",
@@ -168,7 +172,7 @@ def test_voiding_gives_used_credit_back_and_reverses_only_what_no_credit_note_di
     state = invoice(usd(10000), starting_balance=usd(-2000), ending_balance=usd(0), credited_before_payment=usd(3000))
     books.decide(state)
     books.decide(credit_note(usd(3000), before=3000))
-    decision = books.decide(replace(state, state=e.InvoiceState.VOID, voided_at=at("2026-03-20 12:00")))
+    decision = books.decide(replace(state, state=InvoiceState.VOID, voided_at=at("2026-03-20 12:00")))
     assert texts(decision.commands)[3:] == [
         "post_credit_note invoice_void_stripe.in_1 2026-03-20 70.00 USD",
         "post_entry balance_return_stripe.in_1 2026-03-20 customer_credit -20.00 USD, receivable 20.00 USD",
@@ -184,7 +188,7 @@ def test_payment_before_invoice_arrives_is_booked_and_applied_later() -> None:
     paid = payment(usd(9900), ("stripe:in_1", 9900))
     first = books.decide(paid)
     assert texts(first.commands) == ["post_payment payment_stripe.ch_1 2026-03-10 in 99.00 USD via clearing:stripe"]
-    assert first.waits == (ObjectRef(ObjectKind.INVOICE, "stripe:in_1"),)
+    assert first.waits == (INVOICE.ref("stripe:in_1"),)
     books.decide(invoice(usd(9900)))
     second = books.redecide(paid)
     assert texts(second.commands)[1:] == ["allocate invoice/stripe:in_1 payment/stripe:ch_1 99.00 USD"]
@@ -196,7 +200,7 @@ def test_refund_before_payment_arrives_is_booked_and_matched_later() -> None:
     given = refund(usd(2500))
     first = books.decide(given)
     assert texts(first.commands) == ["post_payment refund_stripe.re_1 2026-03-12 out 25.00 USD via clearing:stripe"]
-    assert first.waits == (ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1"),)
+    assert first.waits == (PAYMENT.ref("stripe:ch_1"),)
     books.decide(payment(usd(9900)))
     second = books.redecide(given)
     assert texts(second.commands)[1:] == ["allocate refund/stripe:re_1 payment/stripe:ch_1 25.00 USD"]
@@ -204,7 +208,7 @@ def test_refund_before_payment_arrives_is_booked_and_matched_later() -> None:
 
 def test_refund_before_payment_waits_for_the_payment_if_it_names_no_customer_itself() -> None:
     decision = world().decide(refund(usd(2500), customer_id=""))
-    assert (decision.commands, decision.waits) == ((), (ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1"),))
+    assert (decision.commands, decision.waits) == ((), (PAYMENT.ref("stripe:ch_1"),))
 
 
 def test_credit_note_on_a_paid_invoice_is_matched_with_its_refund_and_not_with_the_invoice() -> None:
@@ -294,7 +298,7 @@ def test_a_period_locked_after_posting_changes_nothing_of_what_was_wished(policy
     books = world()
     before = books.decide(invoice(usd(9900)))
     books.rules = with_entity(RULES, "US", locked_until=date(2026, 3, 31), locked_period_policy=policy)
-    after = books.decide(invoice(usd(9900), state=e.InvoiceState.PAID))
+    after = books.decide(invoice(usd(9900), state=InvoiceState.PAID))
     assert (after.commands, after.problems) == (before.commands, ())
 
 
@@ -341,7 +345,7 @@ def test_out_of_band_payments_are_booked_once_and_never_touch_the_processors_cle
     # The source says it twice: on the invoice, and as a payment.
     books = world()
     paid_at = at("2026-03-15 12:00")
-    books.decide(invoice(usd(9900), state=e.InvoiceState.PAID, paid_out_of_band=usd(9900), paid_at=paid_at))
+    books.decide(invoice(usd(9900), state=InvoiceState.PAID, paid_out_of_band=usd(9900), paid_at=paid_at))
     books.decide(payment(usd(9900), ("stripe:in_1", 9900), id="stripe:oob_in_1", settlement=None, is_out_of_band=True, occurred_at=paid_at))
     assert texts(books.sent) == [
         "post_invoice invoice_stripe.in_1 2026-03-10 99.00 USD",
@@ -369,7 +373,7 @@ def test_a_payment_on_an_invoice_of_another_entity_ties_in_both_books() -> None:
     # Japan's account received 9,900 yen for an invoice of the US entity.
     books = world(connection="stripe_jp")
     state = invoice(jpy(9900))
-    books.origins[ObjectRef(ObjectKind.INVOICE, state.id)] = Origin("stripe")
+    books.origins[INVOICE.ref(state.id)] = Origin("stripe")
     books.decide(state)
     books.decide(payment(jpy(9900), ("stripe:in_1", 9900)))
     assert [(command.entity, text) for command, text in zip(books.sent, texts(books.sent), strict=True)] == [
@@ -388,7 +392,7 @@ def test_a_payment_on_an_invoice_of_another_entity_ties_in_both_books() -> None:
 def test_a_refund_of_another_entitys_credit_note_ties_in_both_books() -> None:
     books = world(connection="stripe_jp")
     state = invoice(jpy(9900))
-    for kind, object_id in ((ObjectKind.INVOICE, "stripe:in_1"), (ObjectKind.CREDIT_NOTE, "stripe:cn_1")):
+    for kind, object_id in ((INVOICE.name, "stripe:in_1"), (CREDIT_NOTE.name, "stripe:cn_1")):
         books.origins[ObjectRef(kind, object_id)] = Origin("stripe")
     books.decide(state)
     books.decide(payment(jpy(9900), ("stripe:in_1", 9900)))
@@ -404,7 +408,7 @@ def test_duplicate_customers_merged_while_documents_are_in_flight_resolve_to_the
     books = world()
     waiting = books.decide(invoice(usd(9900))).commands[0]
     books.wishes[waiting.target, waiting.external_key] = Wish(waiting, is_open=True)
-    bob = e.Customer("stripe:cus_B", "Ann Limited", address=e.Address(country="US"))
+    bob = Customer("stripe:cus_B", "Ann Limited", address=Address(country="US"))
     assert books.know(bob).decide(replace(ANN, merged_into=bob.id)).ignored == "customer_was_merged"
     again = books.decide(invoice(usd(9900))).commands[0]
     assert (again.needs[0], again.order_key) == ("customer/stripe:cus_B", "stripe:cus_B")
@@ -418,7 +422,7 @@ def test_duplicate_customers_merged_while_documents_are_in_flight_resolve_to_the
 def test_duplicate_customers_merged_after_posting_are_no_edit_of_the_posted_document() -> None:
     books = world()
     posted = books.decide(invoice(usd(9900)))
-    bob = e.Customer("stripe:cus_B", "Ann Limited", address=e.Address(country="US"))
+    bob = Customer("stripe:cus_B", "Ann Limited", address=Address(country="US"))
     books.know(bob, replace(ANN, merged_into=bob.id))
     assert books.redecide(invoice(usd(9900))).commands == posted.commands
 
@@ -426,9 +430,9 @@ def test_duplicate_customers_merged_after_posting_are_no_edit_of_the_posted_docu
 def test_a_product_unknown_to_the_erp_is_created_first() -> None:
     books = World().know(ANN)
     waiting = books.decide(invoice(usd(9900)))
-    assert (waiting.commands, waiting.waits) == ((), (ObjectRef(ObjectKind.PRODUCT, PRO.id),))
+    assert (waiting.commands, waiting.waits) == ((), (PRODUCT.ref(PRO.id),))
     created = books.decide(PRO).commands[0]
-    assert (created.kind, created.arguments) == (CommandKind.UPSERT_PRODUCT, UpsertProduct(PRO.id, "Plan Pro"))
+    assert (created.kind, created.arguments) == (BookCommand.UPSERT_PRODUCT, UpsertProduct(PRO.id, "Plan Pro"))
     assert created.produces in books.redecide(invoice(usd(9900))).commands[0].needs
 
 

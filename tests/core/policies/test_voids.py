@@ -9,8 +9,9 @@ import pytest
 from tests.core.builders import PRO, RULES, TAXES, World, at, credit_note, invoice, line, payment, tax, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNoteState
+from counterfoil.core.kinds.invoice import Invoice, InvoiceLine, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application, Payment
 from counterfoil.core.policies.rules import MappingKey, MappingKind
 
 MAPPINGS = {
@@ -21,7 +22,7 @@ MAPPINGS = {
 VAT = tax(usd(1900), usd(10000), "19")
 TAXED, UNTAXED = line(usd(10000), taxes=[VAT]), line(usd(10000), id="il_2", product="")
 BOTH = invoice(usd(21900), TAXED, UNTAXED, tax=1900)
-VOID: dict[str, Any] = {"state": e.InvoiceState.VOID, "voided_at": at("2026-04-20 12:00")}
+VOID: dict[str, Any] = {"state": InvoiceState.VOID, "voided_at": at("2026-04-20 12:00")}
 
 
 def mapped() -> World:
@@ -36,7 +37,7 @@ def left(books: World) -> tuple[dict[str, int], dict[str, int]]:
 
 
 @pytest.mark.parametrize("credited", [TAXED, UNTAXED], ids=["the taxed line", "the untaxed line"])
-def test_a_void_after_a_credit_note_for_one_line_reverses_the_other_line_and_its_own_tax(credited: e.InvoiceLine) -> None:
+def test_a_void_after_a_credit_note_for_one_line_reverses_the_other_line_and_its_own_tax(credited: InvoiceLine) -> None:
     # Lines of 100.00 + 19.00 and of 100.00: one is credited, the void takes the other back, to the cent and the account.
     taxes = sum(one.amount.minor for one in credited.taxes)
     note = credit_note(usd(10000 + taxes), credited, before=10000 + taxes, tax=taxes)
@@ -66,7 +67,7 @@ def test_a_void_waits_for_the_credit_notes_it_has_to_leave_out() -> None:
     books.decide(BOTH)
     state = replace(BOTH, **VOID, credited_before_payment=usd(11900), credit_note_ids=("stripe:cn_1",))
     decision = books.decide(state)
-    assert decision.waits == (ObjectRef(ObjectKind.CREDIT_NOTE, "stripe:cn_1"),)
+    assert decision.waits == (CREDIT_NOTE.ref("stripe:cn_1"),)
     assert not any("void" in text for text in texts(decision.commands))
     books.decide(credit_note(usd(11900), TAXED, before=11900, tax=1900))
     books.redecide(state)
@@ -76,7 +77,7 @@ def test_a_void_waits_for_the_credit_notes_it_has_to_leave_out() -> None:
 def test_a_voided_credit_note_is_not_left_out() -> None:
     note = credit_note(usd(11900), TAXED, before=11900, tax=1900)
     books = mapped()
-    for state in (BOTH, note, replace(note, state=e.CreditNoteState.VOID, voided_at=at("2026-04-01 12:00"))):
+    for state in (BOTH, note, replace(note, state=CreditNoteState.VOID, voided_at=at("2026-04-01 12:00"))):
         books.decide(state)
     books.decide(replace(BOTH, **VOID, credited_before_payment=usd(0), credit_note_ids=("stripe:cn_1",)))
     assert left(books) == ({}, {})
@@ -95,10 +96,10 @@ def test_a_source_that_does_not_say_which_notes_there_were_has_the_rest_reversed
 def test_a_void_after_a_payment_matches_what_is_open_and_leaves_the_payment_to_the_customer(amount: int) -> None:
     # 119.00, 40.00 of it paid: the reversal takes 79.00 off the invoice, and owes the customer his 40.00.
     bill = invoice(usd(11900), TAXED, tax=1900)
-    paid = replace(bill, amount_paid=usd(amount), paid_parts=(e.PaidPart("stripe:inpay_1", usd(amount)),))
+    paid = replace(bill, amount_paid=usd(amount), paid_parts=(PaidPart("stripe:inpay_1", usd(amount)),))
     books = mapped()
     books.decide(bill)
-    books.decide(payment(usd(amount), applications=(e.Application(bill.id, usd(amount), "stripe:inpay_1"),)))
+    books.decide(payment(usd(amount), applications=(Application(bill.id, usd(amount), "stripe:inpay_1"),)))
     books.decide(replace(paid, **VOID))
     assert left(books) == ({"receivable": -amount, "clearing:stripe": amount}, {"credit_note/void.stripe:in_1": -amount})
 
@@ -139,22 +140,22 @@ def test_the_void_of_a_credit_note_takes_back_what_the_note_booked() -> None:
     books.decide(bill)
     books.decide(note)
     books.rules = replace(books.rules, mappings={**MAPPINGS, MappingKey(MappingKind.ACCOUNT, "US", "group/plans"): "400200"})
-    books.decide(replace(note, state=e.CreditNoteState.VOID, voided_at=at("2026-04-20 12:00")))
+    books.decide(replace(note, state=CreditNoteState.VOID, voided_at=at("2026-04-20 12:00")))
     balances, open_now = left(books)
     assert balances == {"receivable": 11900, "explicit:400100": -10000, "tax:VAT 19": -1900}
     assert open_now == {"invoice/stripe:in_1": 11900}
 
 
-def carried(*amounts: int, **more: Any) -> e.Invoice:
+def carried(*amounts: int, **more: Any) -> Invoice:
     """Return an invoice of 100.00 that collects 50.00 the customer owed, paid in parts."""
-    parts = tuple(e.PaidPart(f"stripe:inpay_{n}", usd(a), None, f"stripe:ch_{n}") for n, a in enumerate(amounts))
+    parts = tuple(PaidPart(f"stripe:inpay_{n}", usd(a), None, f"stripe:ch_{n}") for n, a in enumerate(amounts))
     bill = invoice(usd(10000), starting_balance=usd(5000), ending_balance=usd(0), paid_parts=parts)
     return replace(bill, **more)
 
 
-def instalment(number: int, amount: int) -> e.Payment:
+def instalment(number: int, amount: int) -> Payment:
     """Return one of these parts."""
-    applied = e.Application("stripe:in_1", usd(amount), f"stripe:inpay_{number}")
+    applied = Application("stripe:in_1", usd(amount), f"stripe:inpay_{number}")
     return payment(usd(amount), id=f"stripe:ch_{number}", applications=(applied,))
 
 

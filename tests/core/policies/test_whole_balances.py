@@ -7,14 +7,18 @@ from datetime import date
 
 from tests.core.builders import ANN, NOON, RULES, at, eur, payment, settled, usd, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.balance_entry import BalanceEntry
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.journal_entry import ImportedEntry, OpeningEntryLine
+from counterfoil.core.kinds.payout import Payout, PayoutState
 from counterfoil.core.policies.rules import Route
 
 APRIL, MAY, JUNE = at("2026-04-01 12:00"), at("2026-05-02 12:00"), at("2026-06-03 12:00")
 OUT = settled(usd(-9900), fee=1500, fee_tax=285, id="stripe:txn_out", when=APRIL)
 BACK = settled(usd(9900), id="stripe:txn_back", when=JUNE)
-DISPUTE = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(9900), NOON, ANN.id, withdrawals=(OUT,))
-LOST = replace(DISPUTE, state=e.DisputeState.LOST, closed_at=MAY)
+DISPUTE = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(9900), NOON, ANN.id, withdrawals=(OUT,))
+LOST = replace(DISPUTE, state=DisputeState.LOST, closed_at=MAY)
 
 
 def test_a_dispute_takes_its_money_and_fee_out_of_clearing_and_is_a_loss_on_the_day_it_is_lost() -> None:
@@ -41,7 +45,7 @@ post_entry dispute_loss_stripe.dp_1 (US in odoo, for stripe:dp_1)
 def test_a_lost_dispute_won_after_all_takes_the_loss_back() -> None:
     books = world()
     books.decide(LOST)
-    won = replace(LOST, state=e.DisputeState.WON, reinstatements=(BACK,), closed_at=JUNE)
+    won = replace(LOST, state=DisputeState.WON, reinstatements=(BACK,), closed_at=JUNE)
     expected = """\
 still post_entry dispute_stripe.txn_out
 post_entry dispute_return_stripe.txn_back (US in odoo, for stripe:txn_back)
@@ -92,7 +96,7 @@ post_entry dispute_loss_change_stripe.txn_more (US in odoo, for stripe:txn_more)
 
 def test_a_dispute_won_at_another_rate_leaves_an_exchange_difference() -> None:
     # 90.00 EUR disputed out of a dollar balance: 99.00 out, 97.00 back.
-    won = replace(DISPUTE, state=e.DisputeState.WON, amount=eur(9000), closed_at=JUNE)
+    won = replace(DISPUTE, state=DisputeState.WON, amount=eur(9000), closed_at=JUNE)
     back = settled(usd(9700), id="stripe:txn_back", when=JUNE)
     expected = """\
 post_entry dispute_stripe.txn_out (US in odoo, for stripe:txn_out)
@@ -154,7 +158,7 @@ post_entry dispute_stripe.txn_out (US in odoo, for stripe:txn_out)
   clearing:stripe -114.00 USD "stripe:txn_out"
   makes entry/dispute.stripe:txn_out
 waits for dispute/stripe:dp_1"""
-    assert world().tell(replace(DISPUTE, state=e.DisputeState.WON)) == expected
+    assert world().tell(replace(DISPUTE, state=DisputeState.WON)) == expected
     assert world().tell(replace(DISPUTE, withdrawals=())) == "ignored: dispute_moved_no_money"
     expected = """\
 post_entry dispute_return_stripe.txn_back (US in odoo, for stripe:txn_back)
@@ -163,12 +167,10 @@ post_entry dispute_return_stripe.txn_back (US in odoo, for stripe:txn_back)
   clearing:stripe 99.00 USD "stripe:txn_back"
   makes entry/dispute_return.stripe:txn_back
 waits for dispute/stripe:dp_1"""
-    assert world().tell(replace(DISPUTE, state=e.DisputeState.WON, withdrawals=(), reinstatements=(BACK,))) == expected
+    assert world().tell(replace(DISPUTE, state=DisputeState.WON, withdrawals=(), reinstatements=(BACK,))) == expected
 
 
-PAYOUT = e.Payout(
-    "stripe:po_1", e.PayoutState.PAID, usd(5000), NOON, NOON.date(), settled(usd(-5000), fee=25, id="stripe:txn_po", when=APRIL)
-)
+PAYOUT = Payout("stripe:po_1", PayoutState.PAID, usd(5000), NOON, NOON.date(), settled(usd(-5000), fee=25, id="stripe:txn_po", when=APRIL))
 
 
 def test_a_payout_goes_to_the_bank_in_transit_and_comes_back_when_it_failed() -> None:
@@ -181,7 +183,7 @@ post_entry payout_stripe.txn_po (US in odoo, for stripe:txn_po, batch)
   clearing:stripe -50.25 USD "stripe:txn_po"
   makes entry/payout.stripe:txn_po"""
     assert books.tell(PAYOUT) == expected
-    failed = replace(PAYOUT, state=e.PayoutState.FAILED)
+    failed = replace(PAYOUT, state=PayoutState.FAILED)
     expected = """\
 still post_entry payout_stripe.txn_po
 waits for payout/stripe:po_1"""
@@ -213,7 +215,7 @@ post_entry payout_return_stripe.txn_back (US in odoo, for stripe:txn_back, batch
 
 def test_a_payout_without_a_movement_waits_or_moved_nothing() -> None:
     assert world().tell(replace(PAYOUT, settlement=None)) == "waits for payout/stripe:po_1"
-    assert world().tell(replace(PAYOUT, settlement=None, state=e.PayoutState.CANCELED)) == "ignored: payout_moved_no_money"
+    assert world().tell(replace(PAYOUT, settlement=None, state=PayoutState.CANCELED)) == "ignored: payout_moved_no_money"
 
 
 def test_a_movement_of_the_processors_own_goes_by_its_category_and_says_what_it_was() -> None:
@@ -224,19 +226,19 @@ post_entry balance_entry_stripe.txn_9 (US in odoo, for stripe:txn_9, batch)
   fees 3.00 USD "stripe:txn_9"
   clearing:stripe -3.00 USD "stripe:txn_9"
   makes entry/balance_entry.stripe:txn_9"""
-    assert books.tell(e.BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"), "Radar")) == expected
+    assert books.tell(BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"), "Radar")) == expected
     expected = """\
 post_entry balance_entry_stripe.txn_8 (US in odoo, for stripe:txn_8, batch)
   2026-03-10 in stripe "reserve stripe:txn_8"
   reserve 5.00 USD "stripe:txn_8"
   clearing:stripe -5.00 USD "stripe:txn_8"
   makes entry/balance_entry.stripe:txn_8"""
-    assert books.tell(e.BalanceEntry("stripe:txn_8", "reserve", settled(usd(-500), id="stripe:txn_8"))) == expected
+    assert books.tell(BalanceEntry("stripe:txn_8", "reserve", settled(usd(-500), id="stripe:txn_8"))) == expected
     expected = """\
 case schema_drift decide.balance_category_unknown, -7.10 USD
   stripe:txn_7 is a balance movement of the unknown category 'lottery'.
   Update the connector: it must name one of the known categories."""
-    assert books.tell(e.BalanceEntry("stripe:txn_7", "lottery", settled(usd(-700), fee=10, id="stripe:txn_7"))) == expected
+    assert books.tell(BalanceEntry("stripe:txn_7", "lottery", settled(usd(-700), fee=10, id="stripe:txn_7"))) == expected
 
 
 def test_a_movement_of_a_balance_nobody_owns_is_a_case() -> None:
@@ -246,7 +248,7 @@ case unmapped_account decide.no_route, -3.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
   Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
   goes on with route/stripe"""
-    assert world(rules=rules).tell(e.BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"))) == expected
+    assert world(rules=rules).tell(BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"))) == expected
     expected = """\
 case unmapped_account decide.no_route, -99.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
@@ -315,19 +317,19 @@ def test_what_belongs_to_a_movement_goes_where_that_was_booked_whatever_the_rout
     more = settled(usd(-500), id="stripe:txn_more", when=MAY)
     owners = {command.external_key: command.entity for command in books.decide(replace(LOST, withdrawals=(OUT, more))).commands}
     assert (len(owners), set(owners.values())) == (3, {"US"})
-    failed = replace(PAYOUT, state=e.PayoutState.FAILED, reversal=BACK)
+    failed = replace(PAYOUT, state=PayoutState.FAILED, reversal=BACK)
     assert {command.entity for command in books.decide(failed).commands} == {"US"}
 
 
 def test_a_dispute_that_gave_all_back_leaves_nothing_to_book() -> None:
     all_of_it = settled(usd(9900), id="stripe:txn_back", when=APRIL)
-    won = replace(DISPUTE, state=e.DisputeState.WON, reinstatements=(all_of_it,), closed_at=MAY)
+    won = replace(DISPUTE, state=DisputeState.WON, reinstatements=(all_of_it,), closed_at=MAY)
     keys = [command.external_key for command in world().decide(won).commands]
     assert keys == ["dispute_stripe.txn_out", "dispute_return_stripe.txn_back"]
 
 
 def test_credit_granted_or_taken_by_hand_is_an_adjustment() -> None:
-    given = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON, "goodwill")
+    given = CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON, "goodwill")
     books = world()
     expected = """\
 post_entry customer_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
@@ -363,11 +365,11 @@ case unmapped_account decide.no_route, -5.00 USD
 
 def test_an_imported_entry_is_posted_as_it_is_in_the_entity_it_names() -> None:
     lines = (
-        e.OpeningEntryLine("receivable", eur(10000), "open item", ANN.id),
-        e.OpeningEntryLine("clearing:stripe", eur(500), "balance"),
-        e.OpeningEntryLine("400100", eur(-10500)),
+        OpeningEntryLine("receivable", eur(10000), "open item", ANN.id),
+        OpeningEntryLine("clearing:stripe", eur(500), "balance"),
+        OpeningEntryLine("400100", eur(-10500)),
     )
-    entry = e.ImportedEntry("files:opening", "DE", date(2026, 1, 1), lines, "Opening balances")
+    entry = ImportedEntry("files:opening", "DE", date(2026, 1, 1), lines, "Opening balances")
     books = world()
     expected = """\
 post_entry imported_files.opening (DE in odoo, for files:opening, batch)

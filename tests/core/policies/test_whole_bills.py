@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.core.builders import RULES, at, credit_note, eur, invoice, line, payment, tax, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.invoice import InvoiceState
 
 MAY, JUNE = at("2026-05-01 12:00"), at("2026-06-01 12:00")
 SEATS = line(
@@ -22,7 +22,7 @@ SEATS = line(
 SETUP = line(eur(11900), taxes=[tax(eur(1900), eur(10000), "19", inclusive=True)], product="", id="il_2", description="Set-up")
 GERMAN = invoice(eur(23800), SEATS, SETUP, tax=3800, number="A-17", due_at=at("2026-04-08 22:30"))
 CREDIT_USED = invoice(usd(9900), number="A-1", starting_balance=usd(-4000), ending_balance=usd(0), amount_remaining=usd(5900))
-LOST = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6000), uncollectible_at=MAY)
+LOST = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6000), uncollectible_at=MAY)
 
 
 def test_an_invoice_says_whose_it_is_what_it_needs_and_each_line_with_its_taxes_and_days_in_the_entitys_zone() -> None:
@@ -119,7 +119,7 @@ post_entry balance_return_stripe.in_1 (US in odoo, for stripe:cus_A)
   makes entry/balance_return.stripe:in_1
 match invoice/stripe:in_1 with credit_note/void.stripe:in_1: 59.00 USD (US in odoo, for stripe:cus_A)
 match entry/balance_return.stripe:in_1 with credit_note/void.stripe:in_1: 40.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(replace(CREDIT_USED, state=e.InvoiceState.VOID, voided_at=MAY)) == expected
+    assert books.tell(replace(CREDIT_USED, state=InvoiceState.VOID, voided_at=MAY)) == expected
 
 
 def test_the_void_of_a_negative_invoice_is_an_invoice() -> None:
@@ -144,7 +144,7 @@ post_entry balance_return_stripe.in_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A
   makes entry/balance_return.stripe:in_1
 match invoice/void.stripe:in_1 with entry/balance_return.stripe:in_1: 50.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(replace(bill, state=e.InvoiceState.VOID, voided_at=MAY)) == expected
+    assert books.tell(replace(bill, state=InvoiceState.VOID, voided_at=MAY)) == expected
 
 
 def test_the_void_of_a_negative_invoice_that_was_not_all_credited_is_matched_with_both() -> None:
@@ -171,7 +171,7 @@ post_entry balance_return_stripe.in_1 (US in odoo, for stripe:cus_A)
   makes entry/balance_return.stripe:in_1
 match invoice/void.stripe:in_1 with entry/balance_return.stripe:in_1: 30.00 USD (US in odoo, for stripe:cus_A)
 match invoice/void.stripe:in_1 with invoice/stripe:in_1: 20.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(replace(bill, state=e.InvoiceState.VOID)) == expected
+    assert books.tell(replace(bill, state=InvoiceState.VOID)) == expected
 
 
 def test_a_void_after_a_credit_note_reverses_what_the_note_left() -> None:
@@ -181,7 +181,7 @@ def test_a_void_after_a_credit_note_reverses_what_the_note_left() -> None:
     books = world()
     books.decide(GERMAN)
     books.decide(note)
-    gone = replace(GERMAN, state=e.InvoiceState.VOID, voided_at=MAY, credited_before_payment=eur(2975), credit_note_ids=(note.id,))
+    gone = replace(GERMAN, state=InvoiceState.VOID, voided_at=MAY, credited_before_payment=eur(2975), credit_note_ids=(note.id,))
     expected = """\
 still post_invoice invoice_stripe.in_1
 post_credit_note invoice_void_stripe.in_1 (DE in odoo, for stripe:cus_A)
@@ -200,7 +200,7 @@ def test_a_void_of_an_invoice_credited_whole_has_nothing_left_to_reverse() -> No
     books = world()
     books.decide(invoice(usd(9900)))
     books.decide(credit_note(usd(9900), before=9900))
-    gone = invoice(usd(9900), state=e.InvoiceState.VOID, voided_at=MAY, credited_before_payment=usd(9900), credit_note_ids=("stripe:cn_1",))
+    gone = invoice(usd(9900), state=InvoiceState.VOID, voided_at=MAY, credited_before_payment=usd(9900), credit_note_ids=("stripe:cn_1",))
     assert books.tell(gone) == "still post_invoice invoice_stripe.in_1"
 
 
@@ -256,7 +256,7 @@ def test_a_second_write_off_is_taken_back_by_its_own_number() -> None:
     books.decide(payment(usd(3900), ("stripe:in_1", 3900)))
     books.decide(LOST)
     books.decide(replace(LOST, amount_remaining=usd(2000), number="A-1"), when=JUNE)
-    paid = replace(LOST, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-07-01 12:00"))
+    paid = replace(LOST, state=InvoiceState.PAID, amount_remaining=usd(0), paid_at=at("2026-07-01 12:00"))
     expected = """\
 still post_invoice invoice_stripe.in_1
 still post_entry bad_debt_stripe.in_1

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from tests.core.builders import ANN, PRO, RULES, TAXES, World, at, credit_note, eur, invoice, line, payment, tax, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.invoice import InvoiceState, LineTax
+from counterfoil.core.kinds.tax_rate import TaxRate
 from counterfoil.core.policies.decision import Wish
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route
 
@@ -18,7 +19,7 @@ SEVEN = invoice(eur(10700), line(eur(10000), taxes=[VAT_7]), tax=700)
 
 
 def test_an_unmapped_tax_names_every_key_that_would_do() -> None:
-    rate = e.TaxRate("stripe:txr_1", "VAT", Decimal(7), False, "DE", "Germany", "vat")
+    rate = TaxRate("stripe:txr_1", "VAT", Decimal(7), False, "DE", "Germany", "vat")
     expected = """\
 case unmapped_tax decide.tax_unmapped, DE 107.00 EUR
   Entity DE maps the tax 7|exclusive to no tax of odoo.
@@ -34,7 +35,7 @@ case unmapped_tax decide.tax_unmapped, DE 107.00 EUR
 
 
 def test_an_unmapped_tax_of_a_rate_that_is_not_known_may_come_with_it() -> None:
-    bare = e.LineTax("stripe:txr_9", eur(700), eur(10000), True)
+    bare = LineTax("stripe:txr_9", eur(700), eur(10000), True)
     expected = """\
 waits for tax_rate/stripe:txr_9
 case unmapped_tax decide.tax_unmapped, DE 100.00 EUR
@@ -42,7 +43,7 @@ case unmapped_tax decide.tax_unmapped, DE 100.00 EUR
   Map tax "stripe:txr_9|inclusive" of entity DE to the tax of the target that computes it (also possible: stripe:txr_9|inclusive).
   goes on with mapping/tax/DE/stripe:txr_9|inclusive"""
     assert world().tell(invoice(eur(10000), line(eur(10000), taxes=[bare]), tax=700)) == expected
-    nameless = e.LineTax("", eur(700), eur(10000), True)
+    nameless = LineTax("", eur(700), eur(10000), True)
     expected = """\
 case unmapped_tax decide.tax_unmapped, DE 100.00 EUR
   A tax of 7.00 EUR on 100.00 EUR names no rate, percentage or reason by which entity DE could map it.
@@ -51,7 +52,7 @@ case unmapped_tax decide.tax_unmapped, DE 100.00 EUR
 
 
 def test_a_tax_that_is_something_is_not_mapped_by_its_reason_if_anything_else_is_known() -> None:
-    nineteen = e.LineTax("stripe:txr_9", eur(700), eur(10000), False, reason="standard_rated")
+    nineteen = LineTax("stripe:txr_9", eur(700), eur(10000), False, reason="standard_rated")
     expected = """\
 waits for tax_rate/stripe:txr_9
 case unmapped_tax decide.tax_unmapped, DE 107.00 EUR
@@ -197,7 +198,7 @@ case unmapped_account decide.entity_gone, US 99.00 USD
   invoice/stripe:in_1 was booked in the books of entity 'US', which the configuration does not declare any more.
   Declare entity 'US' again, with its books, until nothing of it is open; new facts go where the routes send them.
   goes on with entity/US"""
-    assert books.tell(invoice(usd(9900), state=e.InvoiceState.VOID, voided_at=APRIL)) == expected
+    assert books.tell(invoice(usd(9900), state=InvoiceState.VOID, voided_at=APRIL)) == expected
     expected = """\
 case unmapped_account decide.entity_gone, US 99.00 USD
   payment/stripe:ch_1 was booked in the books of entity 'US', which the configuration does not declare any more.

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from tests.core.builders import ANN, RULES, at, invoice, payment, usd, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
 from counterfoil.core.policies.rules import Route
 
 BILL = invoice(usd(9900))
 FIRST = "stripe:oob_in_1"
 
 
-def cheque(amount: int, day: int, *, earlier: int = 0, id: str = FIRST) -> e.Payment:
+def cheque(amount: int, day: int, *, earlier: int = 0, id: str = FIRST) -> Payment:
     """Return one part of what was paid outside the processor on an invoice."""
-    applied = (e.Application("stripe:in_1", usd(amount)),)
-    paid = e.Payment(id, ANN.id, e.PaymentState.SUCCEEDED, usd(amount), at(f"2026-03-{day} 12:00"), applied, is_out_of_band=True)
+    applied = (Application("stripe:in_1", usd(amount)),)
+    paid = Payment(id, ANN.id, PaymentState.SUCCEEDED, usd(amount), at(f"2026-03-{day} 12:00"), applied, is_out_of_band=True)
     return replace(paid, earlier_parts=usd(earlier), first_part_id=FIRST)
 
 
@@ -60,7 +61,7 @@ case amount_mismatch decide.changed_after_posting, US 10.00 USD
 
 
 def test_a_cheque_for_an_invoice_that_is_not_issued_waits_for_it() -> None:
-    books = world(invoice(usd(9900), state=e.InvoiceState.DRAFT, issued_at=None))
+    books = world(invoice(usd(9900), state=InvoiceState.DRAFT, issued_at=None))
     expected = """\
 post_payment payment_stripe.oob_in_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 40.00 USD in on 2026-03-11 by out_of_band
@@ -71,7 +72,7 @@ waits for invoice/stripe:in_1"""
 
 
 def test_a_cheque_for_a_written_off_invoice_takes_the_write_offs_place_once_the_invoice_tells() -> None:
-    lost = replace(BILL, state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=at("2026-05-01 12:00"))
+    lost = replace(BILL, state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=at("2026-05-01 12:00"))
     books = world()
     books.decide(replace(lost, paid_out_of_band=usd(4000)))
     expected = """\
@@ -96,6 +97,6 @@ def test_money_paid_by_hand_stays_in_the_books_it_was_booked_in_when_an_invoice_
     by_hand = payment(usd(9900), settlement=None, is_out_of_band=True)
     books.decide(by_hand)
     books.decide(replace(BILL, customer_country="DE"))
-    applied = replace(by_hand, applications=(e.Application("stripe:in_1", usd(9900)),))
+    applied = replace(by_hand, applications=(Application("stripe:in_1", usd(9900)),))
     owners = {command.external_key.partition("_stripe")[0]: command.entity for command in books.decide(applied).commands}
     assert (owners["payment"], owners["intercompany_payer"], owners["intercompany_owner"]) == ("US", "US", "DE")

@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from tests.core.builders import ANN, RULES, at, credit_note, eur, invoice, line, payment, refund, settled, tax, usd, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.credit_note import CreditNoteState
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.policies.rules import Route
 
 APRIL = at("2026-04-20 12:00")
@@ -109,7 +111,7 @@ unmatch invoice/stripe:in_1 from credit_note/stripe:cn_1 (DE in odoo, for stripe
   makes unmatch/invoice/stripe:in_1+credit_note/stripe:cn_1
 match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 59.50 EUR (DE in odoo, for stripe:cus_A)
   needs unmatch/invoice/stripe:in_1+credit_note/stripe:cn_1"""
-    assert books.tell(replace(note, state=e.CreditNoteState.VOID, voided_at=APRIL)) == expected
+    assert books.tell(replace(note, state=CreditNoteState.VOID, voided_at=APRIL)) == expected
 
 
 def test_a_voided_credit_note_takes_its_credit_back_from_the_balance() -> None:
@@ -136,7 +138,7 @@ post_entry credit_to_balance_return_stripe.cn_1 (US in odoo, for stripe:cus_A)
   makes entry/credit_to_balance_return.stripe:cn_1
 match invoice/void.stripe:cn_1 with entry/credit_to_balance_return.stripe:cn_1: 20.00 USD (US in odoo, for stripe:cus_A)
 match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 30.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(replace(note, state=e.CreditNoteState.VOID)) == expected
+    assert books.tell(replace(note, state=CreditNoteState.VOID)) == expected
 
 
 def test_a_credit_note_first_seen_when_it_was_void_was_never_matched() -> None:
@@ -158,7 +160,7 @@ post_invoice credit_note_void_stripe.cn_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A, product/stripe:prod_pro
   makes invoice/void.stripe:cn_1
 match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 50.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(credit_note(usd(5000), before=5000, state=e.CreditNoteState.VOID, voided_at=APRIL)) == expected
+    assert books.tell(credit_note(usd(5000), before=5000, state=CreditNoteState.VOID, voided_at=APRIL)) == expected
 
 
 def test_a_credit_note_of_no_invoice_stands_for_itself() -> None:
@@ -217,7 +219,7 @@ case amount_mismatch decide.parts_differ, 50.00 USD
 
 
 def test_a_merged_customers_credit_note_is_the_survivors() -> None:
-    books = world(e.Customer("stripe:cus_B", "Bob", merged_into=ANN.id), invoice(usd(9900), customer_id="stripe:cus_B"))
+    books = world(Customer("stripe:cus_B", "Bob", merged_into=ANN.id), invoice(usd(9900), customer_id="stripe:cus_B"))
     expected = """\
 post_credit_note credit_note_stripe.cn_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 50.00 USD, of which tax 0.00 USD
@@ -243,7 +245,7 @@ def test_a_refund_that_came_back_leaves_its_note_to_the_one_made_again() -> None
     books = world()
     for state in (invoice(usd(9900)), payment(usd(9900), ("stripe:in_1", 9900)), first, note):
         books.decide(state)
-    books.decide(replace(first, state=e.RefundState.FAILED, reversal=back))
+    books.decide(replace(first, state=RefundState.FAILED, reversal=back))
     books.know(refund(usd(3000), id="stripe:re_2", credit_note_id="stripe:cn_1"))
     expected = """\
 still post_credit_note credit_note_stripe.cn_1

@@ -22,7 +22,9 @@ from tests.core.builders import (
     world,
 )
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import MemoryView, Wish
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route, Rules
@@ -62,7 +64,7 @@ post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A, invoice/stripe:in_1, product/stripe:prod_pro
   makes credit_note/void.stripe:in_1
 match invoice/stripe:in_1 with credit_note/void.stripe:in_1: 59.00 USD (US in odoo, for stripe:cus_A)"""
-    gone = invoice(usd(9900), state=e.InvoiceState.VOID, voided_at=MAY, credited_before_payment=usd(4000), credit_note_ids=("stripe:cn_1",))
+    gone = invoice(usd(9900), state=InvoiceState.VOID, voided_at=MAY, credited_before_payment=usd(4000), credit_note_ids=("stripe:cn_1",))
     assert books.tell(gone) == expected
 
 
@@ -97,14 +99,14 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A
   makes payment/stripe:ch_1
 waits for invoice/stripe:in_1"""
-    never = invoice(usd(9900), state=e.InvoiceState.VOID, issued_at=None)
+    never = invoice(usd(9900), state=InvoiceState.VOID, issued_at=None)
     assert world(never).tell(payment(usd(9900), ("stripe:in_1", 9900))) == expected
 
 
 def test_credit_that_came_of_paying_too_much_is_matched_with_the_last_payment_first_and_with_no_more_than_it_is() -> None:
     # 100.00 due; 130.00 and 20.00 paid: 30.00 and 20.00 too much, of which 15.00 became credit so far.
-    parts = (e.PaidPart("a", usd(13000), None, "stripe:ch_1"), e.PaidPart("b", usd(2000), None, "stripe:ch_2"))
-    bill = invoice(usd(10000), state=e.InvoiceState.PAID, amount_overpaid=usd(5000), paid_parts=parts, amount_paid=usd(15000))
+    parts = (PaidPart("a", usd(13000), None, "stripe:ch_1"), PaidPart("b", usd(2000), None, "stripe:ch_2"))
+    bill = invoice(usd(10000), state=InvoiceState.PAID, amount_overpaid=usd(5000), paid_parts=parts, amount_paid=usd(15000))
     books = world(bill, payment(usd(13000), ("stripe:in_1", 13000)), payment(usd(2000), ("stripe:in_1", 2000), id="stripe:ch_2"))
     expected = """\
 post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
@@ -114,12 +116,12 @@ post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A
   makes entry/paid_credit.stripe:cb_1
 match entry/paid_credit.stripe:cb_1 with payment/stripe:ch_2: 15.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(e.CustomerCredit("stripe:cb_1", ANN.id, usd(-1500), NOON, is_paid=True, invoice_id="stripe:in_1")) == expected
+    assert books.tell(CustomerCredit("stripe:cb_1", ANN.id, usd(-1500), NOON, is_paid=True, invoice_id="stripe:in_1")) == expected
 
 
 def test_credit_that_came_of_an_invoice_goes_where_that_is_routed_and_not_where_its_customer_is() -> None:
     rules = replace(RULES, routes=(Route("DE", "stripe", country="DE"), Route("US", "stripe")))
-    taken_back = e.CustomerCredit("stripe:cb_1", ANN.id, usd(1500), NOON, is_paid=True, invoice_id="stripe:in_1")
+    taken_back = CustomerCredit("stripe:cb_1", ANN.id, usd(1500), NOON, is_paid=True, invoice_id="stripe:in_1")
     expected = """\
 post_entry paid_credit_stripe.cb_1 (DE in odoo, for stripe:cus_A)
   2026-03-10 in general "customer balance, paid in"
@@ -167,7 +169,7 @@ post_entry refund_credited_later_stripe.re_1-stripe.cn_1-39d24691 (US in odoo, f
 
 
 def test_a_write_off_that_was_taken_back_and_not_sent_is_of_the_day_it_was_taken_back() -> None:
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=MAY)
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=MAY)
     books = world()
     books.decide(lost)
     less = replace(lost, amount_remaining=usd(6000))
@@ -186,7 +188,7 @@ still match invoice/stripe:in_1 with entry/bad_debt.stripe:in_1.2: 60.00 USD"""
 
 
 def test_a_write_off_of_an_invoice_that_is_voided_is_taken_back_on_the_day_of_the_void() -> None:
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=MAY)
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=MAY)
     books = world()
     books.decide(lost)
     expected = """\
@@ -197,7 +199,7 @@ post_entry recovery_stripe.in_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A
   makes entry/recovery.stripe:in_1
 """
-    assert expected in books.tell(replace(lost, state=e.InvoiceState.VOID, voided_at=JUNE), when=JULY)
+    assert expected in books.tell(replace(lost, state=InvoiceState.VOID, voided_at=JUNE), when=JULY)
 
 
 def test_what_was_paid_outside_the_processor_and_not_sent_is_still_of_its_day() -> None:
@@ -226,7 +228,7 @@ case unmapped_account decide.entity_gone, US 20.00 USD
 
 
 def test_money_of_customers_merged_in_a_circle_is_at_stake_with_all_of_it() -> None:
-    books = world(replace(ANN, merged_into="stripe:cus_B"), e.Customer("stripe:cus_B", "B", merged_into=ANN.id))
+    books = world(replace(ANN, merged_into="stripe:cus_B"), Customer("stripe:cus_B", "B", merged_into=ANN.id))
     expected = """\
 waits for customer/stripe:cus_A
 waits for customer/stripe:cus_B

@@ -8,12 +8,10 @@ from datetime import date, timedelta
 import pytest
 from tests.core.builders import ANN, DE, NOON, PRO, RULES, US, World, credit_note, invoice, line, payment, refund, tax, usd, with_entity
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Account,
     AccountRole,
     Allocate,
-    Arguments,
     EntryLine,
     PostDocument,
     PostEntry,
@@ -22,14 +20,23 @@ from counterfoil.core.canonical.commands import (
     UpsertCustomer,
     UpsertProduct,
 )
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.links import CreditNotePart
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.kinds.price import Price
+from counterfoil.core.kinds.refund import CreditNotePart
+from counterfoil.core.kinds.subscription import Subscription, SubscriptionState
+from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.commands import Arguments
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.exceptions import Handling, handling_of
 from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import PostingMode, Route
 from counterfoil.core.policies.service_levels import service_level, wait_limits
-from counterfoil.core.policies.wanted import money_of, moved_to
+from counterfoil.core.policies.wanted import moved_to
 
 FEES = Account(AccountRole.FEES)
 SPLIT = with_entity(RULES, "DE", target="odoo_eu")
@@ -58,7 +65,7 @@ upsert_customer customer_stripe.cus_A of odoo (DE in odoo, for stripe:cus_A)
 
 
 def test_a_merged_customer_waits_for_the_one_that_survived() -> None:
-    merged = e.Customer("stripe:cus_B", "Bob", merged_into=ANN.id)
+    merged = Customer("stripe:cus_B", "Bob", merged_into=ANN.id)
     expected = """\
 waits for customer/stripe:cus_A
 ignored: customer_was_merged"""
@@ -150,17 +157,17 @@ case unmapped_account decide.no_route, without money
 
 @pytest.mark.parametrize("kind", ["price", "tax_rate", "subscription"])
 def test_what_has_no_counterpart_is_ignored_by_its_kind(kind: str) -> None:
-    states: dict[str, e.Entity] = {
-        "price": e.Price("stripe:price_1", PRO.id, "USD", None),
-        "tax_rate": e.TaxRate("stripe:txr_1", "VAT", 19, False),  # type: ignore[arg-type]
-        "subscription": e.Subscription("stripe:sub_1", ANN.id, e.SubscriptionState.ACTIVE, "USD", NOON),
+    states: dict[str, Record] = {
+        "price": Price("stripe:price_1", PRO.id, "USD", None),
+        "tax_rate": TaxRate("stripe:txr_1", "VAT", 19, False),  # type: ignore[arg-type]
+        "subscription": Subscription("stripe:sub_1", ANN.id, SubscriptionState.ACTIVE, "USD", NOON),
     }
     assert World().decide(states[kind]).ignored == f"{kind}_has_no_counterpart"
 
 
 def refs(*keys: str) -> tuple[ObjectRef, ...]:
     """Return references by their keys."""
-    return tuple(ObjectRef(ObjectKind(key.partition("/")[0]), key.partition("/")[2]) for key in keys)
+    return tuple(ObjectRef(key.partition("/")[0], key.partition("/")[2]) for key in keys)
 
 
 CUSTOMER = "customer/stripe:cus_A"
@@ -169,12 +176,12 @@ BILL = invoice(usd(238), line(usd(100), taxes=[VAT]), line(usd(100), product="",
 PAID = replace(
     BILL,
     credit_note_ids=("stripe:cn_1",),
-    paid_parts=(e.PaidPart("a", usd(1), None, "stripe:ch_1"), e.PaidPart("b", usd(1))),
+    paid_parts=(PaidPart("a", usd(1), None, "stripe:ch_1"), PaidPart("b", usd(1))),
 )
 NOTE = credit_note(usd(100), refund_ids=("stripe:re_1",))
 REFUND = refund(usd(100), credit_note_id="stripe:cn_1", credit_notes=(CreditNotePart("stripe:cn_2", usd(40)),))
-DISPUTE = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(100), NOON, ANN.id)
-CREDIT = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-5), NOON, invoice_id="stripe:in_1")
+DISPUTE = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(100), NOON, ANN.id)
+CREDIT = CustomerCredit("stripe:cb_1", ANN.id, usd(-5), NOON, invoice_id="stripe:in_1")
 
 
 @pytest.mark.parametrize(
@@ -185,14 +192,14 @@ CREDIT = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-5), NOON, invoice_id="stri
         (BILL, (CUSTOMER, "product/stripe:prod_pro", "tax_rate/stripe:txr_1")),
         (PAID, (CUSTOMER, "product/stripe:prod_pro", "tax_rate/stripe:txr_1")),
         (
-            replace(PAID, state=e.InvoiceState.VOID),
+            replace(PAID, state=InvoiceState.VOID),
             (CUSTOMER, "product/stripe:prod_pro", "tax_rate/stripe:txr_1", "credit_note/stripe:cn_1"),
         ),
         (
             replace(PAID, amount_overpaid=usd(5)),
             (CUSTOMER, "product/stripe:prod_pro", "tax_rate/stripe:txr_1", "payment/stripe:ch_1"),
         ),
-        (replace(BILL, state=e.InvoiceState.VOID, customer_id="", lines=(), amount_overpaid=usd(5)), ()),
+        (replace(BILL, state=InvoiceState.VOID, customer_id="", lines=(), amount_overpaid=usd(5)), ()),
         (NOTE, (CUSTOMER, "invoice/stripe:in_1", "refund/stripe:re_1", "product/stripe:prod_pro")),
         (replace(NOTE, invoice_id=""), (CUSTOMER, "refund/stripe:re_1", "product/stripe:prod_pro")),
         (payment(usd(1), ("stripe:in_1", 1), ("stripe:in_2", 0)), (CUSTOMER, "invoice/stripe:in_1", "invoice/stripe:in_2")),
@@ -207,7 +214,7 @@ CREDIT = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-5), NOON, invoice_id="stri
         (PRO, ()),
     ],
 )
-def test_what_a_decision_looks_at_beside_its_subject(state: e.Entity, expected: tuple[str, ...]) -> None:
+def test_what_a_decision_looks_at_beside_its_subject(state: Record, expected: tuple[str, ...]) -> None:
     assert related(state) == refs(*expected)
 
 
@@ -246,15 +253,15 @@ ENTRY = PostEntry(NOON.date(), (EntryLine(FEES, usd(100)), EntryLine(FEES, usd(3
         (PostDocument(ANN.id, "USD", NOON.date(), NOON.date(), NOON.date(), usd(500), usd(0), ()), usd(500)),
         (PostPayment(ANN.id, usd(600), True, NOON.date(), FEES), usd(600)),
         (Allocate("invoice/a", "payment/b", usd(700)), usd(700)),
-        (ENTRY, usd(300)),
+        (ENTRY, usd(400)),  # 1.00 and 3.00 debited
         (PostEntry(NOON.date(), ()), None),
         (Unmatch("invoice/a", "payment/b"), None),
         (UpsertCustomer(ANN), None),
         (UpsertProduct("a", "A"), None),
     ],
 )
-def test_what_is_at_stake_is_a_documents_total_and_the_largest_debit_of_an_entry(arguments: Arguments, money: Money | None) -> None:
-    assert money_of(arguments) == money
+def test_what_is_at_stake_is_a_documents_total_and_the_debits_of_an_entry(arguments: Arguments, money: Money | None) -> None:
+    assert arguments.money == money
 
 
 def test_a_booking_moved_out_of_a_locked_period_keeps_a_reference_to_its_own_day() -> None:

@@ -6,15 +6,18 @@ from dataclasses import replace
 
 from tests.core.builders import ANN, NOON, RULES, World, at, credit_note, eur, invoice, payment, refund, settled, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import ref_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import PAYMENT, Application, Payment, PaymentState
+from counterfoil.core.kinds.refund import REFUND, RefundState
+from counterfoil.core.policies.decide import decided_after
 from counterfoil.core.policies.refund_draws import draws
-from counterfoil.core.policies.related import decided_after
 from counterfoil.core.policies.rules import Route
 
 APRIL, MAY, JUNE = at("2026-04-01 12:00"), at("2026-05-01 12:00"), at("2026-06-01 12:00")
-LOST = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6900), uncollectible_at=MAY)
+LOST = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(6900), uncollectible_at=MAY)
 POSTED = """\
 post_invoice invoice_stripe.in_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 99.00 USD, of which tax 0.00 USD
@@ -26,9 +29,9 @@ post_invoice invoice_stripe.in_1 (US in odoo, for stripe:cus_A)
 """
 
 
-def part(number: int, minor: int = 3000) -> e.Payment:
+def part(number: int, minor: int = 3000) -> Payment:
     """Return one of several payments of the invoice, told apart by the id of what it is applied by."""
-    applied = e.Application("stripe:in_1", usd(minor), f"inpay_{number}")
+    applied = Application("stripe:in_1", usd(minor), f"inpay_{number}")
     return payment(usd(minor), id=f"stripe:ch_{number}", applications=(applied,))
 
 
@@ -61,8 +64,8 @@ waits for invoice/stripe:in_1"""
 
 def test_a_payment_that_does_not_say_which_part_it_is_is_not_taken_to_be_too_much() -> None:
     # 60.00 and 39.00 are all of the 99.00; the one of 39.00 names neither.
-    books, parts = world(), (e.PaidPart("inpay_1", usd(6000)), e.PaidPart("inpay_2", usd(3900)))
-    books.decide(invoice(usd(9900), state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_parts=parts))
+    books, parts = world(), (PaidPart("inpay_1", usd(6000)), PaidPart("inpay_2", usd(3900)))
+    books.decide(invoice(usd(9900), state=InvoiceState.PAID, amount_remaining=usd(0), paid_parts=parts))
     expected = """\
 post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 39.00 USD in on 2026-03-10 by clearing:stripe
@@ -105,13 +108,13 @@ unmatch refund/stripe:re_1 from credit_note/stripe:cn_1 (US in odoo, for stripe:
   makes unmatch/refund/stripe:re_1+credit_note/stripe:cn_1
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 30.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+credit_note/stripe:cn_1"""
-    assert books.tell(refund(usd(3000), credit_note_id="stripe:cn_1", state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(refund(usd(3000), credit_note_id="stripe:cn_1", state=RefundState.FAILED, reversal=back)) == expected
 
 
 def test_a_refund_takes_what_is_open_of_its_payment_once_the_invoice_tells_of_that_payment() -> None:
     # 100.00 paid, of which the invoice took 70.00 and has 30.00 left to be paid: 30.00 are open, and given back.
-    bill = invoice(usd(10000), amount_remaining=usd(3000), paid_parts=(e.PaidPart("inpay_1", usd(7000)),))
-    paid = payment(usd(10000), applications=(e.Application("stripe:in_1", usd(7000), "inpay_1"),))
+    bill = invoice(usd(10000), amount_remaining=usd(3000), paid_parts=(PaidPart("inpay_1", usd(7000)),))
+    paid = payment(usd(10000), applications=(Application("stripe:in_1", usd(7000), "inpay_1"),))
     books = world(bill)
     books.decide(paid)
     expected = """\
@@ -139,7 +142,7 @@ def test_what_a_credit_note_accounts_for_of_a_refund_leaves_the_rest_of_the_open
 
 
 def test_the_return_of_a_payment_that_failed_takes_nothing_of_it() -> None:
-    failed = payment(usd(10000), state=e.PaymentState.FAILED)
+    failed = payment(usd(10000), state=PaymentState.FAILED)
     expected = """\
 post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 100.00 USD out on 2026-03-12 by clearing:stripe
@@ -151,7 +154,7 @@ post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_A)
 def test_after_a_credit_note_its_refunds_and_their_payments_are_decided_again() -> None:
     note = credit_note(usd(2000), refund_ids=("stripe:re_1", "stripe:re_2"))
     books = world(note, refund(usd(1000)), refund(usd(1000), id="stripe:re_2"))
-    refs = (ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1"), *(ObjectRef(ObjectKind.REFUND, f"stripe:re_{number}") for number in (1, 2)))
+    refs = (PAYMENT.ref("stripe:ch_1"), *(REFUND.ref(f"stripe:re_{number}") for number in (1, 2)))
     assert decided_after(books.view(), note) == refs
     books.know(payment(usd(2000)))
     assert decided_after(books.view(), payment(usd(2000))) == refs[1:]
@@ -161,8 +164,8 @@ def test_after_a_credit_note_its_refunds_and_their_payments_are_decided_again() 
 
 def test_a_dispute_won_before_its_money_came_back_was_never_a_loss() -> None:
     out, back = settled(usd(-9900), id="stripe:txn_out", when=APRIL), settled(usd(9900), id="stripe:txn_back", when=JUNE)
-    won = e.Dispute(
-        "stripe:dp_1", "", e.DisputeState.WON, usd(9900), NOON, withdrawals=(out,), reinstatements=(back,), closed_at=MAY
+    won = Dispute(
+        "stripe:dp_1", "", DisputeState.WON, usd(9900), NOON, withdrawals=(out,), reinstatements=(back,), closed_at=MAY
     )  # closed in May, the money came in June
     expected = """\
 post_entry dispute_stripe.txn_out (US in odoo, for stripe:txn_out)
@@ -200,7 +203,7 @@ def test_a_state_that_calls_for_nothing_is_a_case_with_its_money() -> None:
 case schema_drift decide.nothing_called_for, 0.00 USD
   customer_credit/stripe:cb_1 is in a state that no rule books or names as needing no booking.
   Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing."""
-    assert world().tell(e.CustomerCredit("stripe:cb_1", ANN.id, usd(0), NOON)) == expected
+    assert world().tell(CustomerCredit("stripe:cb_1", ANN.id, usd(0), NOON)) == expected
 
 
 def test_a_payment_through_another_entity_comes_after_the_write_off_has_let_go_of_the_invoice() -> None:

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from tests.core.builders import ANN, NOON, RULES, at, eur, invoice, payment, settled, usd, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application
 from counterfoil.core.policies.rules import Route
 
 BILL = invoice(usd(9900))
@@ -15,9 +17,9 @@ BOTH_BOOKS = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("
 
 def test_credit_of_an_overpaid_invoice_is_matched_with_what_its_payments_have_left() -> None:
     # 60.00 and 60.00 on 99.00: the second one has 21.00 left.
-    parts = (e.PaidPart("inpay_1", usd(6000), NOON, "stripe:ch_1"), e.PaidPart("inpay_2", usd(6000), NOON, "stripe:ch_2"))
-    bill = replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
-    credit = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), at("2026-03-12 12:00"), "", True, "stripe:in_1")
+    parts = (PaidPart("inpay_1", usd(6000), NOON, "stripe:ch_1"), PaidPart("inpay_2", usd(6000), NOON, "stripe:ch_2"))
+    bill = replace(BILL, state=InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
+    credit = CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), at("2026-03-12 12:00"), "", True, "stripe:in_1")
     books = world()
     assert books.tell(credit) == "waits for invoice/stripe:in_1"
     books.know(replace(bill, amount_overpaid=None))
@@ -36,7 +38,7 @@ still post_entry paid_credit_stripe.cb_1
 waits for payment/stripe:ch_2"""
     assert books.tell(credit) == expected
     for number in (1, 2):
-        applied = (e.Application("stripe:in_1", usd(6000), f"inpay_{number}"),)
+        applied = (Application("stripe:in_1", usd(6000), f"inpay_{number}"),)
         books.decide(payment(usd(6000), id=f"stripe:ch_{number}", applications=applied))
     expected = """\
 still post_entry paid_credit_stripe.cb_1
@@ -45,7 +47,7 @@ match entry/paid_credit.stripe:cb_1 with payment/stripe:ch_2: 21.00 USD (US in o
 
 
 def test_credit_paid_ahead_and_taken_back_is_an_entry_alone() -> None:
-    ahead = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-5000), NOON, "prepaid", True)
+    ahead = CustomerCredit("stripe:cb_1", ANN.id, usd(-5000), NOON, "prepaid", True)
     books = world()
     expected = """\
 post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_A)
@@ -67,10 +69,10 @@ post_entry paid_credit_stripe.cb_2 (US in odoo, for stripe:cus_A)
 
 def test_credit_of_what_another_entity_received_goes_through_both_books() -> None:
     # Germany bills 100.00 EUR, the dollar balance of the US takes 150.00 EUR: 50.00 are the customer's credit in Germany.
-    part = e.PaidPart("inpay_1", eur(15000), None, "stripe:ch_1")
-    bill = invoice(eur(10000), state=e.InvoiceState.PAID, paid_parts=(part,), amount_overpaid=eur(5000), amount_paid=eur(10000))
-    received = payment(eur(15000), applications=(e.Application("stripe:in_1", eur(15000), "inpay_1"),), settlement=settled(usd(16000)))
-    credit = e.CustomerCredit("stripe:cb_1", ANN.id, eur(-5000), at("2026-03-12 12:00"), "", True, "stripe:in_1")
+    part = PaidPart("inpay_1", eur(15000), None, "stripe:ch_1")
+    bill = invoice(eur(10000), state=InvoiceState.PAID, paid_parts=(part,), amount_overpaid=eur(5000), amount_paid=eur(10000))
+    received = payment(eur(15000), applications=(Application("stripe:in_1", eur(15000), "inpay_1"),), settlement=settled(usd(16000)))
+    credit = CustomerCredit("stripe:cb_1", ANN.id, eur(-5000), at("2026-03-12 12:00"), "", True, "stripe:in_1")
     books = world(rules=BOTH_BOOKS)
     books.decide(replace(bill, amount_remaining=eur(0)))
     books.decide(received)
@@ -104,7 +106,7 @@ def test_credit_of_an_invoice_is_of_the_entity_that_billed_it_and_ahead_of_any_o
     books = world(rules=rules)
     books.decide(BILL)
     books.rules = replace(RULES, routes=(Route("US"),))
-    of_bill = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON, "", True, "stripe:in_1")
+    of_bill = CustomerCredit("stripe:cb_1", ANN.id, usd(-500), NOON, "", True, "stripe:in_1")
     assert [command.entity for command in books.decide(of_bill).commands] == ["DE"]
     books.rules = rules
     assert [command.entity for command in books.decide(replace(of_bill, id="stripe:cb_2", invoice_id="")).commands] == ["DE"]
@@ -118,12 +120,12 @@ case unmapped_account decide.no_route, -5.00 USD
 
 
 def test_credit_is_matched_in_the_books_that_hold_the_payment_whatever_the_routes_say_by_now() -> None:
-    parts = (e.PaidPart("inpay_1", usd(12000), NOON, "stripe:ch_1"),)
-    bill = replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
+    parts = (PaidPart("inpay_1", usd(12000), NOON, "stripe:ch_1"),)
+    bill = replace(BILL, state=InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
     books = world(rules=BOTH_BOOKS)
     books.decide(bill)
-    books.decide(payment(usd(12000), applications=(e.Application("stripe:in_1", usd(12000), "inpay_1"),)))
+    books.decide(payment(usd(12000), applications=(Application("stripe:in_1", usd(12000), "inpay_1"),)))
     books.rules = replace(RULES, routes=(Route("DE"),))
-    credit = e.CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), NOON, "", True, "stripe:in_1")
+    credit = CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), NOON, "", True, "stripe:in_1")
     owners = {command.external_key.partition("_stripe")[0]: command.entity for command in books.decide(credit).commands}
     assert (owners["paid_credit"], owners["intercompany_payer"], owners["intercompany_owner"]) == ("DE", "US", "DE")

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from tests.core.builders import ANN, RULES, at, eur, invoice, payment, settled, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application
 from counterfoil.core.policies.rules import Route
 
-GUESTS = e.Customer("stripe:cus_guests", "Guests")
+GUESTS = Customer("stripe:cus_guests", "Guests")
 BILL = invoice(usd(9900))
 BOTH_BOOKS = replace(RULES, routes=(Route("DE", "stripe", country="US"), Route("US", "stripe")))
 
@@ -99,7 +101,7 @@ waits for invoice/stripe:in_2"""
 
 
 def test_a_payment_of_a_draft_waits_for_it_to_be_issued() -> None:
-    books = world(invoice(usd(9900), state=e.InvoiceState.DRAFT, issued_at=None))
+    books = world(invoice(usd(9900), state=InvoiceState.DRAFT, issued_at=None))
     expected = """\
 post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 99.00 USD in on 2026-03-10 by clearing:stripe
@@ -107,7 +109,7 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   makes payment/stripe:ch_1
 waits for invoice/stripe:in_1"""
     assert books.tell(payment(usd(9900), ("stripe:in_1", 9900))) == expected
-    books.know(invoice(usd(9900), state=e.InvoiceState.DELETED, issued_at=None))
+    books.know(invoice(usd(9900), state=InvoiceState.DELETED, issued_at=None))
     assert books.tell(payment(usd(9900), ("stripe:in_1", 9900))) == "still post_payment payment_stripe.ch_1"
 
 
@@ -211,7 +213,7 @@ case amount_mismatch decide.parts_differ, 50.00 USD
 
 
 def test_a_payment_of_a_merged_customer_is_the_survivors() -> None:
-    books = world(e.Customer("stripe:cus_B", "Bob", merged_into=ANN.id))
+    books = world(Customer("stripe:cus_B", "Bob", merged_into=ANN.id))
     expected = """\
 post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 50.00 USD in on 2026-03-10 by clearing:stripe
@@ -223,10 +225,10 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
 
 def test_a_debt_the_invoice_collects_is_paid_first() -> None:
     # 99.00 and an old debt of 50.00: of 60.00 the debt takes 50.00.
-    bill = replace(BILL, starting_balance=usd(5000), ending_balance=usd(0), paid_parts=(e.PaidPart("inpay_1", usd(6000)),))
+    bill = replace(BILL, starting_balance=usd(5000), ending_balance=usd(0), paid_parts=(PaidPart("inpay_1", usd(6000)),))
     books = world()
     books.decide(bill)
-    paid = payment(usd(6000), applications=(e.Application("stripe:in_1", usd(6000), "inpay_1"),))
+    paid = payment(usd(6000), applications=(Application("stripe:in_1", usd(6000), "inpay_1"),))
     expected = """\
 post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 60.00 USD in on 2026-03-10 by clearing:stripe
@@ -238,10 +240,10 @@ match entry/balance.stripe:in_1 with payment/stripe:ch_1: 50.00 USD (US in odoo,
 
 
 def test_a_part_payment_waits_until_the_invoice_tells_which_part_it_is() -> None:
-    bill = replace(BILL, paid_parts=(e.PaidPart("inpay_1", usd(6000)),))
+    bill = replace(BILL, paid_parts=(PaidPart("inpay_1", usd(6000)),))
     books = world()
     books.decide(bill)
-    second = payment(usd(3000), applications=(e.Application("stripe:in_1", usd(3000), "inpay_2"),))
+    second = payment(usd(3000), applications=(Application("stripe:in_1", usd(3000), "inpay_2"),))
     expected = """\
 post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 30.00 USD in on 2026-03-10 by clearing:stripe
@@ -249,7 +251,7 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   makes payment/stripe:ch_1
 waits for invoice/stripe:in_1"""
     assert books.tell(second) == expected
-    last = payment(usd(3900), id="stripe:ch_2", applications=(e.Application("stripe:in_1", usd(3900), "inpay_3"),))
+    last = payment(usd(3900), id="stripe:ch_2", applications=(Application("stripe:in_1", usd(3900), "inpay_3"),))
     expected = """\
 post_payment payment_stripe.ch_2 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 39.00 USD in on 2026-03-10 by clearing:stripe
@@ -297,7 +299,7 @@ case unmapped_account decide.no_route, 5.00 USD
     assert books.tell(by_hand) == expected
     bill = replace(BILL, customer_id="stripe:cus_B")
     books.know(bill)
-    applied = (e.Application("stripe:in_1", usd(500)),)
+    applied = (Application("stripe:in_1", usd(500)),)
     assert books.tell(replace(by_hand, applications=applied)) == "waits for customer/stripe:cus_B"
 
 
@@ -313,10 +315,10 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
 
 def test_an_invoice_takes_no_more_of_a_payment_than_is_due_and_may_take_nothing() -> None:
     # 99.00 are paid; another entity's balance gets 10.00 more for it: nothing of that goes through the books of both.
-    parts = (e.PaidPart("inpay_1", usd(9900)), e.PaidPart("inpay_2", usd(1000)))
+    parts = (PaidPart("inpay_1", usd(9900)), PaidPart("inpay_2", usd(1000)))
     books = world(rules=BOTH_BOOKS)
-    books.decide(replace(BILL, state=e.InvoiceState.PAID, paid_parts=parts, amount_paid=usd(9900)))
-    late = payment(usd(1000), applications=(e.Application("stripe:in_1", usd(1000), "inpay_2"),))
+    books.decide(replace(BILL, state=InvoiceState.PAID, paid_parts=parts, amount_paid=usd(9900)))
+    late = payment(usd(1000), applications=(Application("stripe:in_1", usd(1000), "inpay_2"),))
     expected = """\
 post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 10.00 USD in on 2026-03-10 by clearing:stripe
@@ -327,7 +329,7 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
 
 def test_parts_without_ids_are_told_by_their_payment() -> None:
     # 40.00 by one payment, 59.00 by a second one: of 50.00 of debt carried over the first takes 40.00, the second the other 10.00.
-    parts = (e.PaidPart("a", usd(4000), None, "stripe:ch_1"), e.PaidPart("b", usd(5900), None, "stripe:ch_2"))
+    parts = (PaidPart("a", usd(4000), None, "stripe:ch_1"), PaidPart("b", usd(5900), None, "stripe:ch_2"))
     bill = replace(BILL, starting_balance=usd(5000), ending_balance=usd(0), paid_parts=parts)
     books = world()
     books.decide(bill)

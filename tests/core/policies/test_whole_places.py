@@ -8,13 +8,20 @@ from datetime import date
 import pytest
 from tests.core.builders import ANN, DE, NOON, PRO, RULES, World, at, credit_note, invoice, payment, refund, settled, usd, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.balance_entry import BalanceEntry
+from counterfoil.core.kinds.credit_note import CreditNoteState
+from counterfoil.core.kinds.customer import Address
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.payout import Payout, PayoutState
+from counterfoil.core.kinds.refund import RefundState
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decision import Wish
 from counterfoil.core.policies.related import is_looked_back_from
 from counterfoil.core.policies.rules import Route
 
 MAY = at("2026-05-01 12:00")
-HANS = replace(ANN, address=e.Address(country="DE"))
+HANS = replace(ANN, address=Address(country="DE"))
 BY_COUNTRY = replace(RULES, routes=(Route("DE", "stripe", country="DE", currency="USD"), Route("US", "stripe", currency="USD")))
 TO_GERMANY, NOWHERE = replace(RULES, routes=(Route("DE"),)), replace(RULES, routes=())
 ALONE = credit_note(usd(3000), invoice_id="", refund_ids=("stripe:re_1",))
@@ -93,7 +100,7 @@ post_invoice credit_note_void_stripe.cn_1 (US in odoo, for stripe:cus_A)
   needs customer/stripe:cus_A, product/stripe:prod_pro
   makes invoice/void.stripe:cn_1
 match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 30.00 USD (US in odoo, for stripe:cus_A)"""
-    assert books.tell(replace(NOTE, state=e.CreditNoteState.VOID, voided_at=MAY)) == expected
+    assert books.tell(replace(NOTE, state=CreditNoteState.VOID, voided_at=MAY)) == expected
 
 
 def test_a_credit_note_without_an_invoice_stays_where_it_was_booked_though_no_route_leads_there_any_more() -> None:
@@ -112,9 +119,9 @@ case unmapped_account decide.no_route, 30.00 USD
 
 LEFT = settled(usd(-5000), id="stripe:txn_out")
 CAME_BACK = settled(usd(5000), id="stripe:txn_back", when=MAY)
-RETURNED = e.Dispute("stripe:dp_1", "", e.DisputeState.OPEN, usd(5000), NOON, reinstatements=(CAME_BACK,))
-PAYOUT = e.Payout("stripe:po_1", e.PayoutState.FAILED, usd(5000), NOON, date(2026, 3, 12), settlement=LEFT, reversal=CAME_BACK)
-FEE = e.BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"))
+RETURNED = Dispute("stripe:dp_1", "", DisputeState.OPEN, usd(5000), NOON, reinstatements=(CAME_BACK,))
+PAYOUT = Payout("stripe:po_1", PayoutState.FAILED, usd(5000), NOON, date(2026, 3, 12), settlement=LEFT, reversal=CAME_BACK)
+FEE = BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"))
 
 
 def test_a_movement_stays_where_it_was_booked_though_no_route_leads_there_any_more() -> None:
@@ -157,15 +164,15 @@ case unmapped_account decide.entity_gone, US -3.00 USD
     ("state", "is_looked_back"),
     [
         (invoice(usd(100)), False),
-        (invoice(usd(100), state=e.InvoiceState.PAID), False),
-        (invoice(usd(100), state=e.InvoiceState.UNCOLLECTIBLE), True),
+        (invoice(usd(100), state=InvoiceState.PAID), False),
+        (invoice(usd(100), state=InvoiceState.UNCOLLECTIBLE), True),
         (payment(usd(100)), True),
         (REFUND, True),
         (NOTE, False),
         (ANN, False),
     ],
 )
-def test_what_names_a_payment_a_refund_or_an_uncollectible_invoice_is_looked_at_with_it(state: e.Entity, is_looked_back: bool) -> None:
+def test_what_names_a_payment_a_refund_or_an_uncollectible_invoice_is_looked_at_with_it(state: Record, is_looked_back: bool) -> None:
     assert is_looked_back_from(state) is is_looked_back
 
 
@@ -193,7 +200,7 @@ def test_a_refund_needs_no_release_of_another_one_that_was_never_matched_with_th
     books = world()
     books.decide(payment(usd(3000), ("stripe:in_1", 3000)))
     books.decide(invoice(usd(3000)))
-    first = refund(usd(3000), state=e.RefundState.FAILED, reversal=settled(usd(3000), id="stripe:txn_b", when=MAY))
+    first = refund(usd(3000), state=RefundState.FAILED, reversal=settled(usd(3000), id="stripe:txn_b", when=MAY))
     books.decide(first)
     books.know(replace(NOTE, refund_ids=("stripe:re_1", "stripe:re_2")))
     expected = """\

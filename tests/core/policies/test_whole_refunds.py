@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.core.builders import RULES, World, at, credit_note, invoice, payment, refund, settled, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.policies.rules import Route
 
 APRIL, MAY, JUNE = at("2026-04-01 12:00"), at("2026-05-02 12:00"), at("2026-06-03 12:00")
@@ -58,7 +58,7 @@ post_payment refund_stripe.re_2 (US in odoo, for stripe:cus_A)
 match refund/stripe:re_2 with payment/stripe:ch_2: 6.00 USD (US in odoo, for stripe:cus_A)
   makes match/refund/stripe:re_2+payment/stripe:ch_2"""
     assert books.tell(refund(usd(600), id="stripe:re_2", payment_id="stripe:ch_2")) == expected
-    back = replace(refund(usd(2500)), state=e.RefundState.FAILED, reversal=settled(usd(2500), id="stripe:txn_b", when=MAY))
+    back = replace(refund(usd(2500)), state=RefundState.FAILED, reversal=settled(usd(2500), id="stripe:txn_b", when=MAY))
     expected = """\
 still post_payment refund_stripe.re_1
 post_payment refund_reversal_stripe.re_1 (US in odoo, for stripe:cus_A)
@@ -172,7 +172,7 @@ match entry/refund_uncredited_return.stripe:re_1 with entry/refund_uncredited.st
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 100.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/refund_uncredited.stripe:re_1,
     unmatch/entry/refund_credited_later.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1"""
-    assert books.tell(replace(CREDITED, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(CREDITED, state=RefundState.FAILED, reversal=back)) == expected
 
 
 def of_two_entities() -> World:
@@ -259,7 +259,7 @@ match entry/intercompany_owner.stripe:re_1+stripe:cn_1 with entry/intercompany_r
   needs unmatch/entry/intercompany_owner.stripe:re_1+stripe:cn_1+credit_note/stripe:cn_1
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 30.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+entry/intercompany_payer.stripe:re_1+stripe:cn_1"""
-    assert books.tell(replace(GIVEN, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(GIVEN, state=RefundState.FAILED, reversal=back)) == expected
 
 
 def test_a_refund_waits_for_what_it_needs_to_know() -> None:
@@ -272,7 +272,7 @@ waits for payment/stripe:ch_1"""
     assert world().tell(refund(usd(2500))) == expected
     books = world(payment(usd(2500)))
     assert books.tell(refund(usd(2500), settlement=None)) == "waits for refund/stripe:re_1"
-    assert books.tell(refund(usd(2500), settlement=None, state=e.RefundState.PENDING)) == "ignored: refund_pending"
+    assert books.tell(refund(usd(2500), settlement=None, state=RefundState.PENDING)) == "ignored: refund_pending"
     expected = """\
 post_payment refund_stripe.re_1 (US in odoo, for stripe:cus_A)
   stripe:cus_A: 25.00 USD out on 2026-03-12 by clearing:stripe
@@ -288,7 +288,7 @@ case missing_mandatory_field decide.customer_missing, US 25.00 USD
     [entities.US] (for example "stripe:cus_123"), and start again.
   goes on with entity/US/collecting_customer"""
     assert books.tell(refund(usd(2500), payment_id="", customer_id="")) == expected
-    failed = refund(usd(2500), state=e.RefundState.FAILED)
+    failed = refund(usd(2500), state=RefundState.FAILED)
     expected = """\
 still post_payment refund_stripe.re_1
 match refund/stripe:re_1 with payment/stripe:ch_1: 25.00 USD (US in odoo, for stripe:cus_A)

@@ -24,9 +24,11 @@ from tests.core.builders import (
 )
 from tests.core.told import told
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.finance.summary import SummaryItem, close_day
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.payment import Application, Payment
+from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.policies.closing import close
 from counterfoil.core.policies.rules import PostingMode
 
@@ -55,7 +57,7 @@ summed up: invoice_stripe.in_1 2026-03-10 tax:VAT 19 -19.00 EUR VAT 19
 summed up: invoice_void_stripe.in_1 2026-04-03 receivable -119.00 EUR
 summed up: invoice_void_stripe.in_1 2026-04-03 revenue:plans 100.00 EUR VAT 19
 summed up: invoice_void_stripe.in_1 2026-04-03 tax:VAT 19 19.00 EUR VAT 19"""
-    assert books.tell(replace(GERMAN, state=e.InvoiceState.VOID, voided_at=LATER)) == expected
+    assert books.tell(replace(GERMAN, state=InvoiceState.VOID, voided_at=LATER)) == expected
 
 
 def test_what_was_summed_up_and_changed_at_the_source_is_a_case() -> None:
@@ -85,7 +87,7 @@ case amount_mismatch decide.changed_after_posting, DE 102.00 EUR
 def test_a_write_off_and_a_credit_note_are_summed_up_too() -> None:
     books = world(rules=SUMMARY)
     books.decide(invoice(usd(9900)))
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
     expected = """\
 summed up: invoice_stripe.in_1 2026-03-10 receivable 99.00 USD
 summed up: invoice_stripe.in_1 2026-03-10 revenue:plans -99.00 USD
@@ -114,7 +116,7 @@ def switched(mode: PostingMode) -> World:
     return world(rules=with_entity(RULES, "US", posting_mode=mode, posting_mode_from=APRIL))
 
 
-def paid_later(minor: int, *applied: tuple[str, int]) -> e.Payment:
+def paid_later(minor: int, *applied: tuple[str, int]) -> Payment:
     """Return a payment of 3 April."""
     return payment(usd(minor), *applied, occurred_at=LATER, settlement=settled(usd(minor), when=LATER))
 
@@ -154,7 +156,7 @@ post_entry mode_switch_invoice-stripe.in_1-payment-stripe.ch_1-941ae47e (US in o
   makes entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1
 match entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1 with payment/stripe:ch_1: 100.00 USD (US in odoo, for
     stripe:cus_A)"""
-    assert books.tell(replace(early, applications=(e.Application("stripe:in_1", usd(10000)),))) == expected
+    assert books.tell(replace(early, applications=(Application("stripe:in_1", usd(10000)),))) == expected
 
 
 def test_a_match_across_the_change_is_undone_with_its_entry() -> None:
@@ -198,14 +200,14 @@ summed up: refund_stripe.re_1 2026-04-03 clearing:stripe -100.00 USD
 summed up: refund_stripe.re_1 2026-04-03 receivable 100.00 USD
 summed up: refund_reversal_stripe.re_1 2026-04-15 clearing:stripe 100.00 USD
 summed up: refund_reversal_stripe.re_1 2026-04-15 receivable -100.00 USD"""
-    assert books.tell(replace(noted, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(noted, state=RefundState.FAILED, reversal=back)) == expected
 
 
 def test_a_document_from_before_is_matched_with_a_sum_that_gives_it_back() -> None:
     # The invoice is a document of March; its write-off of April follows it, whatever the mode is by then.
     books = switched(PostingMode.SUMMARY)
     books.decide(invoice(usd(9900)))
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
     expected = """\
 still post_invoice invoice_stripe.in_1
 post_entry bad_debt_stripe.in_1 (US in odoo, for stripe:cus_A)
@@ -261,7 +263,7 @@ summed up: invoice_stripe.in_1 2026-03-10 tax:VAT 19 -19.00 EUR VAT 19
 summed up: invoice_void_stripe.in_1 2026-04-03 receivable -119.00 EUR
 summed up: invoice_void_stripe.in_1 2026-04-03 revenue:plans 100.00 EUR VAT 19
 summed up: invoice_void_stripe.in_1 2026-04-03 tax:VAT 19 19.00 EUR VAT 19"""
-    assert books.tell(replace(GERMAN, state=e.InvoiceState.VOID, voided_at=LATER)) == expected
+    assert books.tell(replace(GERMAN, state=InvoiceState.VOID, voided_at=LATER)) == expected
 
 
 def test_an_item_is_known_by_its_entity_document_account_currency_group_and_tax() -> None:
@@ -293,7 +295,7 @@ post_entry mode_switch_invoice-stripe.in_1-payment-stripe.ch_1-941ae47e (US in o
 match invoice/stripe:in_1 with entry/mode_switch.invoice/stripe:in_1+payment/stripe:ch_1: 99.00 USD (US in odoo, for stripe:cus_A)
 summed up: payment_stripe.ch_1 2026-04-03 clearing:stripe 99.00 USD
 summed up: payment_stripe.ch_1 2026-04-03 receivable -99.00 USD"""
-    assert books.tell(replace(on_account, applications=(e.Application("stripe:in_1", usd(9900)),))) == expected
+    assert books.tell(replace(on_account, applications=(Application("stripe:in_1", usd(9900)),))) == expected
 
 
 def test_a_write_off_lets_go_before_a_summed_up_payment_takes_its_place() -> None:
@@ -301,9 +303,9 @@ def test_a_write_off_lets_go_before_a_summed_up_payment_takes_its_place() -> Non
     on_account = paid_later(9900)
     books.decide(on_account)
     books.decide(invoice(usd(9900)))
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=usd(9900), uncollectible_at=LATER)
     books.decide(lost)
-    books.decide(replace(lost, state=e.InvoiceState.PAID, amount_remaining=usd(0), paid_at=LATER))
+    books.decide(replace(lost, state=InvoiceState.PAID, amount_remaining=usd(0), paid_at=LATER))
     expected = """\
 still unmatch invoice/stripe:in_1 from entry/bad_debt.stripe:in_1
 post_entry mode_switch_invoice-stripe.in_1-payment-stripe.ch_1-941ae47e (US in odoo, for stripe:cus_A)
@@ -316,7 +318,7 @@ match invoice/stripe:in_1 with entry/mode_switch.invoice/stripe:in_1+payment/str
   needs unmatch/invoice/stripe:in_1+entry/bad_debt.stripe:in_1
 summed up: payment_stripe.ch_1 2026-04-03 clearing:stripe 99.00 USD
 summed up: payment_stripe.ch_1 2026-04-03 receivable -99.00 USD"""
-    assert books.tell(replace(on_account, applications=(e.Application("stripe:in_1", usd(9900)),))) == expected
+    assert books.tell(replace(on_account, applications=(Application("stripe:in_1", usd(9900)),))) == expected
 
 
 def test_a_refund_from_before_and_a_note_that_was_summed_up_are_let_go_of_with_the_entry_between() -> None:
@@ -370,4 +372,4 @@ match entry/mode_switch_back.refund/stripe:re_1+credit_note/stripe:cn_1 with
 match refund/stripe:re_1 with payment/reversal.stripe:re_1: 30.00 USD (US in odoo, for stripe:cus_A)
   needs unmatch/refund/stripe:re_1+payment/stripe:ch_1,
     unmatch/refund/stripe:re_1+entry/mode_switch.refund/stripe:re_1+credit_note/stripe:cn_1"""
-    assert books.tell(replace(noted, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(noted, state=RefundState.FAILED, reversal=back)) == expected

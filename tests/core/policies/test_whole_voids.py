@@ -7,7 +7,9 @@ from typing import Any
 
 from tests.core.builders import RULES, TAXES, World, at, credit_note, eur, invoice, line, tax, usd, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.credit_note import CreditNoteState
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState
 from counterfoil.core.policies.rules import MappingKey, MappingKind
 
 MAY = at("2026-05-01 12:00")
@@ -18,9 +20,9 @@ BILL = invoice(eur(16900), PLAN, OTHER, tax=1900, number="A-17")
 HALF = line(eur(5000), taxes=[tax(eur(950), eur(5000), "19")], of_line_id="il_1")
 
 
-def voided(credited: int, *notes: str, **more: Any) -> e.Invoice:
+def voided(credited: int, *notes: str, **more: Any) -> Invoice:
     """Return the invoice voided in May after credit notes."""
-    return replace(BILL, state=e.InvoiceState.VOID, voided_at=MAY, credited_before_payment=eur(credited), credit_note_ids=notes, **more)
+    return replace(BILL, state=InvoiceState.VOID, voided_at=MAY, credited_before_payment=eur(credited), credit_note_ids=notes, **more)
 
 
 def remapped() -> World:
@@ -73,7 +75,7 @@ def test_notes_that_are_void_or_took_nothing_off_the_open_invoice_are_not_left_o
     books = world(rules=replace(RULES, mappings={**TAXES, ACCOUNT: "400100"}))
     books.decide(BILL)
     books.know(
-        credit_note(eur(5950), HALF, before=5950, tax=950, state=e.CreditNoteState.VOID),
+        credit_note(eur(5950), HALF, before=5950, tax=950, state=CreditNoteState.VOID),
         credit_note(eur(1000), id="stripe:cn_2"),
         credit_note(eur(1000), id="stripe:cn_3", before_payment=None, after_payment=None),
         credit_note(eur(1000), OTHER, before=1000, id="stripe:cn_4"),
@@ -132,7 +134,7 @@ def test_the_void_of_a_credit_note_of_nothing_is_the_survivors_of_a_merge() -> N
     note = credit_note(usd(5000), invoice_id="", number="C-1")
     books = world()
     books.decide(note)
-    books.know(replace(e.Customer("stripe:cus_A", "Ann"), merged_into="stripe:cus_B"), e.Customer("stripe:cus_B", "Bob"))
+    books.know(replace(Customer("stripe:cus_A", "Ann"), merged_into="stripe:cus_B"), Customer("stripe:cus_B", "Bob"))
     expected = """\
 still post_credit_note credit_note_stripe.cn_1
 post_invoice credit_note_void_stripe.cn_1 (US in odoo, for stripe:cus_B)
@@ -143,13 +145,13 @@ post_invoice credit_note_void_stripe.cn_1 (US in odoo, for stripe:cus_B)
   needs customer/stripe:cus_B, product/stripe:prod_pro
   makes invoice/void.stripe:cn_1
 match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 50.00 USD (US in odoo, for stripe:cus_B)"""
-    assert books.tell(replace(note, state=e.CreditNoteState.VOID, voided_at=MAY)) == expected
+    assert books.tell(replace(note, state=CreditNoteState.VOID, voided_at=MAY)) == expected
 
 
 def test_the_void_of_an_invoice_is_the_survivors_of_a_merge() -> None:
     books = world()
     books.decide(invoice(usd(9900)))
-    books.know(replace(e.Customer("stripe:cus_A", "Ann"), merged_into="stripe:cus_B"), e.Customer("stripe:cus_B", "Bob"))
+    books.know(replace(Customer("stripe:cus_A", "Ann"), merged_into="stripe:cus_B"), Customer("stripe:cus_B", "Bob"))
     expected = """\
 still post_invoice invoice_stripe.in_1
 post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_B)
@@ -160,7 +162,7 @@ post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_B)
   needs customer/stripe:cus_B, invoice/stripe:in_1, product/stripe:prod_pro
   makes credit_note/void.stripe:in_1
 match invoice/stripe:in_1 with credit_note/void.stripe:in_1: 99.00 USD (US in odoo, for stripe:cus_B)"""
-    assert books.tell(invoice(usd(9900), state=e.InvoiceState.VOID, voided_at=MAY, customer_country="US")) == expected
+    assert books.tell(invoice(usd(9900), state=InvoiceState.VOID, voided_at=MAY, customer_country="US")) == expected
 
 
 def test_the_void_of_an_invoice_of_nothing_is_a_credit_note_of_nothing() -> None:
@@ -176,11 +178,11 @@ post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_A)
   "Plan Pro" 0.00 USD on revenue:plans as stripe:prod_pro
   needs customer/stripe:cus_A, invoice/stripe:in_1, product/stripe:prod_pro
   makes credit_note/void.stripe:in_1"""
-    assert books.tell(replace(free, state=e.InvoiceState.VOID, voided_at=MAY)) == expected
+    assert books.tell(replace(free, state=InvoiceState.VOID, voided_at=MAY)) == expected
 
 
 def test_a_write_off_of_which_nobody_knows_the_day_is_of_the_invoices() -> None:
-    lost = invoice(usd(9900), state=e.InvoiceState.UNCOLLECTIBLE, amount_remaining=None)
+    lost = invoice(usd(9900), state=InvoiceState.UNCOLLECTIBLE, amount_remaining=None)
     books = world()
     books.decide(invoice(usd(9900)))
     assert books.tell(lost) == "still post_invoice invoice_stripe.in_1"

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.core.builders import ANN, NOON, RULES, World, eur, event_of, invoice, line, payment, settled, tax, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, DocumentLine, DocumentTax
+from counterfoil.core.commands.books import Account, AccountRole, DocumentLine, DocumentTax
+from counterfoil.core.kinds.invoice import LineTax
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import MemoryView
 from counterfoil.core.policies.lines import BookedLine, booked_line
@@ -17,7 +18,7 @@ from counterfoil.core.policies.rules import Route
 REVENUE = Account(AccountRole.REVENUE, "plans")
 
 
-def first_id(state: e.Entity, books: World) -> str:
+def first_id(state: Record, books: World) -> str:
     """Return the id of the first command a state calls for."""
     return books.decide(state).commands[0].id
 
@@ -86,7 +87,7 @@ CITY, VAT, NONE = (
     ],
 )
 def test_each_tax_of_a_line_is_told_by_its_place_or_its_amount(
-    taxes: tuple[e.LineTax, ...], booked: tuple[tuple[str, int], ...], expected: tuple[str, ...]
+    taxes: tuple[LineTax, ...], booked: tuple[tuple[str, int], ...], expected: tuple[str, ...]
 ) -> None:
     made = tuple(DocumentTax(name, usd(minor), usd(1000), False) for name, minor in booked)
     posted = DocumentLine("", usd(1000), REVENUE, taxes=made, product_id="p")

@@ -7,7 +7,8 @@ from datetime import date
 
 from tests.core.builders import RULES, World, at, credit_note, invoice, payment, refund, settled, usd, with_entity, world
 
-from counterfoil.core.canonical import entities as e
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.kinds.refund import RefundState
 
 APRIL, MAY, LATER = date(2026, 4, 1), at("2026-05-01 12:00"), at("2026-04-03 12:00")
 ACCOUNT = with_entity(RULES, "US", uncredited_refund_policy="account")
@@ -58,7 +59,7 @@ match refund/stripe:re_1 with payment/reversal.stripe:re_1: 100.00 USD (US in od
 no longer refund_uncredited_stripe.re_1
 no longer alloc_refund-stripe.re_1-entry-refund_uncredited.stripe.re_1-6c5ebe33"""
     back = settled(usd(10000), id="stripe:txn_b", when=MAY)
-    assert books.tell(replace(REFUND, state=e.RefundState.FAILED, reversal=back)) == expected
+    assert books.tell(replace(REFUND, state=RefundState.FAILED, reversal=back)) == expected
 
 
 def test_what_was_to_be_taken_back_from_the_refunds_account_is_withdrawn_when_an_invoice_takes_the_money() -> None:
@@ -139,7 +140,7 @@ def across() -> World:
 GIVEN = refund(usd(3000), credit_note_id="stripe:cn_1", occurred_at=LATER, settlement=settled(usd(-3000), id="stripe:txn_re_1", when=LATER))
 
 
-def applied(books: World, minor: int) -> e.Payment:
+def applied(books: World, minor: int) -> Payment:
     """Return the payment as it is once an invoice takes so much of it."""
     books.decide(invoice(usd(minor), id=f"stripe:in_{minor}"))
     return payment(usd(10000), (f"stripe:in_{minor}", minor))

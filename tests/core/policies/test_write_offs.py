@@ -9,31 +9,34 @@ import pytest
 from tests.core.builders import RULES, World, at, credit_note, invoice, payment, refund, texts, usd, with_entity, world
 from tests.core.ledger import Ledger
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import ref_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.facts.events import ref_of
 from counterfoil.core.finance.summary import by_day, close_day
+from counterfoil.core.kinds.credit_note import CreditNoteState
+from counterfoil.core.kinds.invoice import INVOICE, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import PostingMode, Rules
 
 LOST = invoice(
     usd(10000),
-    state=e.InvoiceState.UNCOLLECTIBLE,
+    state=InvoiceState.UNCOLLECTIBLE,
     amount_remaining=usd(10000),
     amount_paid=usd(0),
     uncollectible_at=at("2026-05-01 12:00"),
     paid_parts=(),
 )
-PART = e.PaidPart("stripe:inpay_1", usd(4000), at("2026-06-02 12:00"), "stripe:ch_1")
+PART = PaidPart("stripe:inpay_1", usd(4000), at("2026-06-02 12:00"), "stripe:ch_1")
 PARTLY = replace(LOST, amount_remaining=usd(6000), amount_paid=usd(4000), paid_parts=(PART,))
 RECOVERED = payment(
     usd(4000),
     occurred_at=at("2026-06-02 12:00"),
-    applications=(e.Application("stripe:in_1", usd(4000), "stripe:inpay_1"),),
+    applications=(Application("stripe:in_1", usd(4000), "stripe:inpay_1"),),
 )
 CREDITED = replace(LOST, amount_remaining=usd(0), credited_before_payment=usd(10000))
 
 
-def books_of(*states: e.Entity, rules: Rules = RULES) -> World:
+def books_of(*states: Record, rules: Rules = RULES) -> World:
     """Return a world that decided these states one after the other, each again whenever what it waited for arrived."""
     books = world(rules=rules)
     waiting: dict[ObjectRef, set[ObjectRef]] = {}
@@ -91,7 +94,7 @@ def test_a_payment_known_before_its_invoice_says_so_is_booked_and_its_match_wait
     books = world()
     books.decide(LOST)
     decision = books.decide(RECOVERED)
-    assert (len(decision.commands), decision.waits) == (1, (ObjectRef(ObjectKind.INVOICE, "stripe:in_1"),))
+    assert (len(decision.commands), decision.waits) == (1, (INVOICE.ref("stripe:in_1"),))
     books.decide(PARTLY)
     assert books.redecide(RECOVERED).waits == ()
     assert bad_debt(books) == (6000, {})
@@ -107,22 +110,22 @@ def test_a_payment_before_the_write_off_is_no_recovery() -> None:
 def test_bad_debt_is_what_is_uncollectible_whatever_comes_first(order: tuple[int, ...]) -> None:
     # 100.00 lost, 40.00 recovered, 25.00 credited: 35.00 stay lost. A state of the invoice that comes late changes nothing.
     both = replace(PARTLY, amount_remaining=usd(3500), credited_before_payment=usd(2500))
-    states: tuple[e.Entity, ...] = (LOST, PARTLY, both, RECOVERED, credit_note(usd(2500), before=2500))
+    states: tuple[Record, ...] = (LOST, PARTLY, both, RECOVERED, credit_note(usd(2500), before=2500))
     fresh = [i for place, i in enumerate(order) if i > 2 or all(later < i for later in order[:place] if later < 3)]
     assert bad_debt(books_of(*(states[i] for i in fresh))) == (3500, {})
 
 
 def test_the_rest_paid_after_all_leaves_no_bad_debt() -> None:
-    rest = e.PaidPart("stripe:inpay_2", usd(6000), at("2026-07-02 12:00"), "stripe:ch_2")
+    rest = PaidPart("stripe:inpay_2", usd(6000), at("2026-07-02 12:00"), "stripe:ch_2")
     paid = replace(
         PARTLY,
-        state=e.InvoiceState.PAID,
+        state=InvoiceState.PAID,
         amount_remaining=usd(0),
         amount_paid=usd(10000),
         paid_parts=(PART, rest),
         paid_at=at("2026-07-02 12:00"),
     )
-    last = payment(usd(6000), id="stripe:ch_2", applications=(e.Application("stripe:in_1", usd(6000), "stripe:inpay_2"),))
+    last = payment(usd(6000), id="stripe:ch_2", applications=(Application("stripe:in_1", usd(6000), "stripe:inpay_2"),))
     books = books_of(LOST, PARTLY, RECOVERED, paid, last)
     assert bad_debt(books) == (0, {})
     assert "post_entry recovery_stripe.in_1.2 2026-07-02 bad_debt -60.00 USD, receivable 60.00 USD" in texts(books.sent)
@@ -130,7 +133,7 @@ def test_the_rest_paid_after_all_leaves_no_bad_debt() -> None:
 
 def test_a_credit_note_voided_again_writes_off_anew() -> None:
     note = credit_note(usd(10000), before=10000)
-    void = replace(note, state=e.CreditNoteState.VOID, voided_at=at("2026-06-09 12:00"))
+    void = replace(note, state=CreditNoteState.VOID, voided_at=at("2026-06-09 12:00"))
     books = books_of(LOST, CREDITED, note, void, LOST)
     assert bad_debt(books) == (10000, {})
 
@@ -150,17 +153,17 @@ def test_in_summary_posting_bad_debt_follows_too() -> None:
 
 
 PAID_IN_FULL = payment(
-    usd(10000), occurred_at=at("2026-06-02 12:00"), applications=(e.Application("stripe:in_1", usd(10000), "stripe:inpay_1"),)
+    usd(10000), occurred_at=at("2026-06-02 12:00"), applications=(Application("stripe:in_1", usd(10000), "stripe:inpay_1"),)
 )
 SETTLED = replace(
     LOST,
-    state=e.InvoiceState.PAID,
+    state=InvoiceState.PAID,
     amount_remaining=usd(0),
     amount_paid=usd(10000),
     paid_parts=(replace(PART, amount=usd(10000)),),
     paid_at=at("2026-06-02 12:00"),
 )
-ISSUED = replace(LOST, state=e.InvoiceState.ISSUED, uncollectible_at=None)
+ISSUED = replace(LOST, state=InvoiceState.ISSUED, uncollectible_at=None)
 
 
 @pytest.mark.parametrize("mode", [PostingMode.DETAILED, PostingMode.SUMMARY])
@@ -200,7 +203,7 @@ def test_a_bank_debit_that_failed_after_all_keeps_no_invoice_from_being_written_
     assert waits_of(books, LOST) == []
 
 
-def waits_of(books: World, state: e.Entity) -> list[str]:
+def waits_of(books: World, state: Record) -> list[str]:
     """Return what a state waits for."""
     return [ref.key for ref in books.redecide(state).waits]
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Account,
     AccountRole,
     Allocate,
-    Arguments,
-    Command,
-    CommandKind,
+    BookCommand,
     DocumentLine,
     EntryLine,
     PostDocument,
     PostEntry,
     Unmatch,
 )
-from counterfoil.core.canonical.entities import ErpDocument, ErpState
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.commands import Arguments, Command, CommandKind
+from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
     Change,
@@ -46,12 +45,12 @@ def usd(minor: int) -> Money:
 
 def command(kind: CommandKind, arguments: Arguments) -> Command:
     """Return a command that is done."""
-    return Command("c", kind, "books", "US", ObjectRef(ObjectKind.INVOICE, "stripe:in_1"), "invoice_stripe.in_1", arguments)
+    return Command("c", kind, "books", "US", INVOICE_KIND.ref("stripe:in_1"), "invoice_stripe.in_1", arguments)
 
 
 LINE = DocumentLine("Consulting", usd(11_900), Account(AccountRole.REVENUE))
 WISH = command(
-    CommandKind.POST_INVOICE, PostDocument("stripe:cus_1", "USD", DAY, DAY, DAY, total=usd(11_900), tax=usd(1_900), lines=(LINE,))
+    BookCommand.POST_INVOICE, PostDocument("stripe:cus_1", "USD", DAY, DAY, DAY, total=usd(11_900), tax=usd(1_900), lines=(LINE,))
 )
 DOCUMENT = ErpDocument(
     id="books:account.move/7",
@@ -117,7 +116,7 @@ def test_a_merged_customer_is_no_difference_of_his_documents() -> None:
 
 def test_an_entry_is_compared_with_what_was_read_first() -> None:
     lines = (EntryLine(Account(AccountRole.FEES), usd(59)), EntryLine(Account(AccountRole.CLEARING), usd(-59)))
-    entry = Posted("entry/fee.stripe:txn_1", command(CommandKind.POST_ENTRY, PostEntry(DAY, lines)))
+    entry = Posted("entry/fee.stripe:txn_1", command(BookCommand.POST_ENTRY, PostEntry(DAY, lines)))
     booked = replace(DOCUMENT, kind="entry", total=Money(54, "EUR"), residual=Money(0, "EUR"))
     assert found(booked, entry) == []
     read = replace(entry, baseline=baseline_of(booked))
@@ -142,16 +141,16 @@ def test_a_match_undone_is_at_stake_by_what_is_open_again() -> None:
 
 
 def test_a_match_is_looked_for_at_its_debit_unless_that_is_an_entry() -> None:
-    payment = Posted(PAYMENT, command(CommandKind.POST_INVOICE, WISH.arguments), matches=(match(INVOICE, PAYMENT, 11_900),))
+    payment = Posted(PAYMENT, command(BookCommand.POST_INVOICE, WISH.arguments), matches=(match(INVOICE, PAYMENT, 11_900),))
     assert found(replace(DOCUMENT, kind="payment"), payment) == []
     by_entry = replace(payment, matches=(match("entry/dispute.stripe:dp_1", PAYMENT, 11_900),))
     assert found(replace(DOCUMENT, kind="payment"), by_entry) == [(Change.UNMATCHED, 11_900)]
 
 
 def test_matches_that_stand_are_those_not_undone_since() -> None:
-    made = command(CommandKind.ALLOCATE, Allocate(INVOICE, PAYMENT, usd(5)))
-    undone = command(CommandKind.UNMATCH, Unmatch(INVOICE, PAYMENT))
-    again = command(CommandKind.ALLOCATE, Allocate(INVOICE, PAYMENT, usd(7)))
+    made = command(BookCommand.ALLOCATE, Allocate(INVOICE, PAYMENT, usd(5)))
+    undone = command(BookCommand.UNMATCH, Unmatch(INVOICE, PAYMENT))
+    again = command(BookCommand.ALLOCATE, Allocate(INVOICE, PAYMENT, usd(7)))
     assert standing_matches([made]) == (match(INVOICE, PAYMENT, 5),)
     assert standing_matches([made, undone]) == ()
     assert standing_matches([made, undone, again]) == (match(INVOICE, PAYMENT, 7),)

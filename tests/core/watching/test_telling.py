@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import Change, Difference
 from counterfoil.core.watching.telling import tell, tell_many
 

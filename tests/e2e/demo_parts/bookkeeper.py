@@ -7,7 +7,7 @@ from typing import Any
 
 from counterfoil.app.demo.odoo_plain import OdooPlain
 from counterfoil.app.demo.provision import ProvisionedCompany
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 INSERT_IF_ABSENT = {"mode": "update", "noupdate": True}
 

@@ -21,7 +21,7 @@ from counterfoil.app.demo.source_stocks import read_stocks
 from counterfoil.app.demo.stripe_plain import StripePlain
 from counterfoil.app.demo.totals import Kind
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 from .bookkeeper import Bookkeeper
 from .conftest import REAL_URL

@@ -9,7 +9,7 @@ import pytest
 from counterfoil.app.demo.entities import DE, ENTITIES, JP
 from counterfoil.app.demo.odoo_plain import OdooPlain, OdooPlainError
 from counterfoil.app.demo.provision import Provisioned, provision
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 COUNTED = ("res.company", "account.account", "account.journal", "account.tax", "res.currency.rate", "account.payment.method.line")
 

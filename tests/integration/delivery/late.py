@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from tests.integration.delivery.scripted import Desk
 
-from counterfoil.core.canonical.commands import Command, UpsertProduct
+from counterfoil.core.commands.books import UpsertProduct
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import TransientError

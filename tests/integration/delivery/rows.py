@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from counterfoil.core.canonical.commands import Arguments, CommandKind, PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import BookCommand, PostDocument
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
 from counterfoil.store.outbox import CommandRow, CommandState
 
@@ -16,9 +17,9 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = date(2026, 2, 1)
 
 
-def row(number: int, arguments: Arguments, kind: CommandKind = CommandKind.POST_INVOICE, **changes: Any) -> CommandRow:
+def row(number: int, arguments: Arguments, kind: CommandKind = BookCommand.POST_INVOICE, **changes: Any) -> CommandRow:
     """Return a command that is ready, for an invoice of its own; ``changes``: what is otherwise about it."""
-    ref = ObjectRef(ObjectKind.INVOICE, f"stripe:in_{number}Xy")
+    ref = INVOICE.ref(f"stripe:in_{number}Xy")
     key, digits = f"invoice_stripe.in_{number}Xy", f"{number:032x}"
     plain = CommandRow(
         digits, NOW, number, kind.value, "books", "DE", "DE", "", 10, ref, key, "", (), 0, CommandState.READY, None, None, 0, 0, False,

@@ -9,8 +9,10 @@ from typing import Any
 
 from psycopg.pq import TransactionStatus
 
-from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, Unmatch, UpsertProduct
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands import SPECS
+from counterfoil.core.commands.books import Allocate, Unmatch, UpsertProduct
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.language.commands import Command
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
@@ -29,7 +31,7 @@ from counterfoil.store.pool import Conn, Key, Pool
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 PARTITION = "books/all"
-SUBJECT = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+SUBJECT = INVOICE.ref("stripe:in_1")
 
 
 @dataclass
@@ -143,7 +145,7 @@ class Desk:
         http = HttpClient("http://127.0.0.1", budget=LocalBudget())
         ctx = Context("books", None, http, self.clock)
         one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max, self.overwrites)
-        link = TargetLink(ctx, dict.fromkeys(CommandKind, one), self.books.probe, self.width, self.windows, self.late_s)
+        link = TargetLink(ctx, dict.fromkeys(SPECS, one), self.books.probe, self.width, self.windows, self.late_s)
         return Deliverer(
             self.pool, self.cipher, {"books": link}, self.clock, self._arm, self.rest, **{"may_send": self.may_send, **changes}
         )

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from tests.integration.delivery.scripted import START, Desk, Wary
 
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.store import outbox
 from counterfoil.store.cipher import Cipher

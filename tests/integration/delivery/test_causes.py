@@ -9,22 +9,21 @@ from typing import Any
 import pytest
 from tests.integration.delivery.rows import DAY, NOW, bill, row
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Account,
     AccountRole,
     Allocate,
-    Arguments,
-    CommandKind,
+    BookCommand,
     EntryLine,
     PostEntry,
     PostPayment,
     UpsertCustomer,
     UpsertProduct,
 )
-from counterfoil.core.canonical.entities import Customer
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
-from counterfoil.delivery.causes import About, arguments_of, case_of, discreet, money_of, shape
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.money import Money
+from counterfoil.delivery.causes import About, arguments_of, case_of, discreet, shape
 from counterfoil.delivery.ends import broken
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.store.cases import CaseSubject, Opening
@@ -80,7 +79,7 @@ def test_a_refused_posting_is_a_case_that_says_what_is_refused_and_what_to_do() 
     )
     assert case(row(1, bill(100)), "", remedy="Do this.").next_step == "Do this."
     assert case(row(1, bill(100)), "").cause == "books does not take postings of DE: no reason was given"
-    product = row(1, UpsertProduct("stripe:p", "P"), CommandKind.UPSERT_PRODUCT)
+    product = row(1, UpsertProduct("stripe:p", "P"), BookCommand.UPSERT_PRODUCT)
     assert case(product, "no").cause == "books does not take products of DE: no"
 
 
@@ -110,11 +109,10 @@ LINE = EntryLine(Account(AccountRole.FEES), Money(300, "EUR"))
         (PostEntry(DAY, (LINE, replace(LINE, amount=Money(900, "USD")))), Money(300, "EUR")),
         (PostEntry(DAY, (LINE, replace(LINE, amount=Money(1, "EUR")))), Money(301, "EUR")),
         (UpsertProduct("stripe:p", "P"), None),
-        (None, None),
     ],
 )
-def test_the_money_of_a_posting_is_its_total_or_its_debits(arguments: Arguments | None, money: Money | None) -> None:
-    assert money_of(arguments) == money
+def test_the_money_of_a_posting_is_its_total_or_its_debits(arguments: Arguments, money: Money | None) -> None:
+    assert arguments.money == money
 
 
 def test_a_batch_on_which_the_connector_failed_is_unknown_and_says_by_what() -> None:
@@ -135,7 +133,7 @@ def test_a_case_names_no_record_and_each_record_has_its_own_words_and_money() ->
     assert opened.subject.concerns == "invoice/stripe:in_7Xy"
     assert "in_7Xy" not in opened.cause + opened.next_step + opened.fingerprint
     payment = PostPayment("stripe:cus_1", Money(-4321, "USD"), False, DAY, Account(AccountRole.CLEARING, "stripe_us"))
-    assert case(row(8, payment, CommandKind.POST_PAYMENT), "no").subject.money_minor == 4321
+    assert case(row(8, payment, BookCommand.POST_PAYMENT), "no").subject.money_minor == 4321
 
 
 def test_the_connectors_remedy_is_the_next_step() -> None:
@@ -156,8 +154,8 @@ def test_the_longest_of_a_records_own_names_is_taken_out_first(own: tuple[str, .
     "own",
     [
         {"external_key": "alpha key"},
-        {"subject": ObjectRef(ObjectKind.CUSTOMER, "alpha key")},
-        {"subject": ObjectRef(ObjectKind.CUSTOMER, "files:DE:alpha key")},
+        {"subject": CUSTOMER.ref("alpha key")},
+        {"subject": CUSTOMER.ref("files:DE:alpha key")},
         {"produces": "alpha key"},
         {"needs": ("customer/x", "alpha key")},
     ],
@@ -170,9 +168,9 @@ def test_whatever_name_of_its_own_a_refusal_uses_it_is_the_same_cause(own: dict[
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
-        (bill(100, "alpha key"), CommandKind.POST_INVOICE),
-        (Allocate("alpha key", "payment/b", Money(700, "EUR")), CommandKind.ALLOCATE),
-        (Allocate("invoice/a", "alpha key", Money(700, "EUR")), CommandKind.ALLOCATE),
+        (bill(100, "alpha key"), BookCommand.POST_INVOICE),
+        (Allocate("alpha key", "payment/b", Money(700, "EUR")), BookCommand.ALLOCATE),
+        (Allocate("invoice/a", "alpha key", Money(700, "EUR")), BookCommand.ALLOCATE),
     ],
 )
 def test_a_documents_number_and_both_sides_of_a_match_are_names_of_its_own(arguments: Arguments, kind: CommandKind) -> None:
@@ -192,7 +190,7 @@ def test_what_the_target_calls_a_record_is_a_name_of_its_own(name: str) -> None:
 
 def test_a_case_keeps_its_fingerprint_over_releases_so_that_an_open_one_is_found_again() -> None:
     assert case(row(1, bill(100)), "The account is archived.").fingerprint == "odoo.refused|books|DE|5a8ad54dd6b27668"
-    product = row(1, UpsertProduct("stripe:p", "P"), CommandKind.UPSERT_PRODUCT, target="ledger", entity="US")
+    product = row(1, UpsertProduct("stripe:p", "P"), BookCommand.UPSERT_PRODUCT, target="ledger", entity="US")
     lost = Outcome(product.id, OutcomeStatus.UNKNOWN, about="rate/EUR")
     given_up = case_of(product, lost, End(product.id, NOW, EndStatus.GIVEN_UP), NOW)
     assert given_up.fingerprint == "deliver.unknown|ledger|US|2ef944f3c7fcec0b"
@@ -202,8 +200,8 @@ def test_customers_products_and_postings_that_are_refused_alike_are_a_case_each(
     customer = UpsertCustomer(Customer("stripe:cus_1", "Ann Ltd"))
     found = [
         case(row(1, bill(100)), "it is locked"),
-        case(row(1, UpsertProduct("stripe:p", "P"), CommandKind.UPSERT_PRODUCT), "it is locked"),
-        case(row(1, customer, CommandKind.UPSERT_CUSTOMER), "it is locked"),
+        case(row(1, UpsertProduct("stripe:p", "P"), BookCommand.UPSERT_PRODUCT), "it is locked"),
+        case(row(1, customer, BookCommand.UPSERT_CUSTOMER), "it is locked"),
     ]
     assert len({one.fingerprint for one in found}) == 3
     assert [one.cause for one in found] == [
@@ -213,7 +211,7 @@ def test_customers_products_and_postings_that_are_refused_alike_are_a_case_each(
 
 
 def test_only_a_match_is_tried_again_when_its_document_opens() -> None:
-    match = row(1, Allocate("invoice/stripe:in_1", "payment/b", Money(700, "EUR")), CommandKind.ALLOCATE)
+    match = row(1, Allocate("invoice/stripe:in_1", "payment/b", Money(700, "EUR")), BookCommand.ALLOCATE)
     assert case(match, "too little is open").releases_on == "open/invoice/stripe:in_1"
     assert case(row(1, bill(100)), "no").releases_on == ""
 
@@ -226,7 +224,7 @@ def test_a_posting_whose_arguments_cannot_be_read_is_a_case_without_money() -> N
 
 
 def test_an_entry_without_lines_moves_nothing() -> None:
-    assert money_of(PostEntry(DAY, ())) == Money(0, "")
+    assert PostEntry(DAY, ()).money is None
 
 
 def test_what_a_target_says_is_kept_without_what_it_says_of_a_person() -> None:

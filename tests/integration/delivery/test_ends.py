@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 from tests.integration.delivery.scripted import SUBJECT, Books, Desk
 
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
+from counterfoil.core.kinds.product import PRODUCT as PRODUCT_KIND
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.delivery.ends import BREAK_TRIES_MAX, GONE_TRIES_MAX
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import TransientError
@@ -19,7 +21,7 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import SHARDS
 
-CUSTOMER = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_A")
+CUSTOMER = CUSTOMER_KIND.ref("stripe:cus_A")
 INVOICE, PRODUCT = "invoice/stripe:in_1", "product/stripe:prod_1"
 NO_ANSWER = TransientError("no answer within the time limit", code="http.timeout", is_outcome_unknown=True)
 
@@ -138,7 +140,7 @@ async def test_the_subject_of_what_was_refused_is_decided_again(desk: Desk, book
 
 async def test_a_customer_that_is_gone_is_unbound_and_decided_again_and_nothing_else_is(desk: Desk, books: Answering) -> None:
     await desk.wish(1, subject=CUSTOMER, external_key="customer", produces=CUSTOMER.key)
-    await desk.wish(2, subject=ObjectRef(ObjectKind.PRODUCT, "stripe:prod_1"), external_key="product", produces=PRODUCT)
+    await desk.wish(2, subject=PRODUCT_KIND.ref("stripe:prod_1"), external_key="product", produces=PRODUCT)
     await desk.settle()
     books.say("invoice", Outcome("", OutcomeStatus.WAITING, code="books.gone", message="no such customer", missing=(CUSTOMER.key,)))
     await desk.wish(3, kind="upsert_product", external_key="invoice", needs=(CUSTOMER.key, PRODUCT))

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from tests.integration.delivery.scripted import START, Desk
 
-from counterfoil.core.canonical.commands import Command, Lane
+from counterfoil.core.language.commands import Command, Lane
 from counterfoil.delivery.sizing import Sizes
 from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.connector import Context, Outcome

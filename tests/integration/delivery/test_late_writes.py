@@ -11,9 +11,10 @@ import pytest
 from tests.integration.delivery.late import LATE_S, NO_ANSWER, delay_next, newer_was_undone, noted, refusing, until_done, update
 from tests.integration.delivery.scripted import PARTITION, START, Desk
 
-from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Arguments, Command, Unmatch, pair_of
-from counterfoil.core.canonical.ids import external_key
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import MATCH, UNMATCH, Allocate, Unmatch, pair_of
+from counterfoil.core.language.commands import Arguments, Command
+from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.money import Money
 from counterfoil.delivery.ends import ATTEMPTS_MAX
 from counterfoil.delivery.stage import command_of
 from counterfoil.kit.codec import encode

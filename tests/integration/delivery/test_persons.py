@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 from tests.integration.delivery.rows import DAY, NOW, row
 
-from counterfoil.core.canonical.commands import Account, AccountRole, CommandKind, PostPayment, UpsertCustomer
-from counterfoil.core.canonical.entities import Application, Customer, Entity, Invoice, InvoiceState, Payment, PaymentState
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, BookCommand, PostPayment, UpsertCustomer
+from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.delivery.causes import About
 from counterfoil.delivery.persons import about, concerns_of
 from counterfoil.kit.codec import encode
@@ -21,9 +27,9 @@ from counterfoil.store.pool import Pool
 EURO = Money(100, "EUR")
 ANN = Customer("stripe:cus_A", "Ann Ltd", "ann@example.com")
 PERSONAL = (("Ann Ltd", "name"), ("ann@example.com", "e-mail"))
-CUSTOMER = ObjectRef(ObjectKind.CUSTOMER, ANN.id)
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_9")
-PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
+CUSTOMER = CUSTOMER_KIND.ref(ANN.id)
+INVOICE = INVOICE_KIND.ref("stripe:in_9")
+PAYMENT = PAYMENT_KIND.ref("stripe:ch_1")
 
 
 def payment(*invoices: str) -> Payment:
@@ -34,7 +40,7 @@ def invoice(customer_name: str) -> Invoice:
     return Invoice(INVOICE.id, ANN.id, InvoiceState.ISSUED, "EUR", EURO, Money(0, "EUR"), (), customer_name=customer_name)
 
 
-async def known(pool: Pool, cipher: Cipher, *states: tuple[ObjectRef, Entity, str]) -> None:
+async def known(pool: Pool, cipher: Cipher, *states: tuple[ObjectRef, Record, str]) -> None:
     rows = [ObjectRow(ref, "stripe", 1, 1, b"d", NOW, NOW, encode(state), customer_id=customer) for ref, state, customer in states]
     async with pool.connection() as conn:
         await objects.upsert(conn, cipher, rows)
@@ -42,7 +48,7 @@ async def known(pool: Pool, cipher: Cipher, *states: tuple[ObjectRef, Entity, st
 
 def posting(number: int, subject: ObjectRef) -> CommandRow:
     paid = PostPayment(ANN.id, EURO, True, DAY, Account(AccountRole.CLEARING, "stripe"))
-    return row(number, paid, CommandKind.POST_PAYMENT, subject=subject)
+    return row(number, paid, BookCommand.POST_PAYMENT, subject=subject)
 
 
 async def test_a_posting_is_about_its_customer_and_about_whom_its_invoice_names(pool: Pool, cipher: Cipher) -> None:
@@ -58,7 +64,7 @@ async def test_a_posting_is_about_its_customer_and_about_whom_its_invoice_names(
 
 
 async def test_whom_a_customers_command_names_is_known_without_any_object(pool: Pool, cipher: Cipher) -> None:
-    wished = row(1, UpsertCustomer(ANN), CommandKind.UPSERT_CUSTOMER, subject=CUSTOMER)
+    wished = row(1, UpsertCustomer(ANN), BookCommand.UPSERT_CUSTOMER, subject=CUSTOMER)
     assert await about(pool, cipher, [wished]) == {wished.id: About(PERSONAL, CUSTOMER.key)}
     await known(pool, cipher, (CUSTOMER, Customer(ANN.id, "Ann Old"), ""))
     assert await about(pool, cipher, [wished]) == {wished.id: About((*PERSONAL, ("Ann Old", "name")), CUSTOMER.key)}
@@ -84,7 +90,7 @@ async def test_of_what_is_unknown_or_names_nobody_nothing_personal_is_known(pool
         (None, PAYMENT.key),
     ],
 )
-def test_the_money_of_a_payment_of_one_invoice_is_that_invoices(entity: Entity | None, expected: str) -> None:
+def test_the_money_of_a_payment_of_one_invoice_is_that_invoices(entity: Record | None, expected: str) -> None:
     assert concerns_of(PAYMENT, entity) == expected
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.integration.delivery.scripted import START, Desk
 
-from counterfoil.core.policies.lanes import Domain, LaneRule, Lanes
+from counterfoil.core.policies.lanes import LaneRule, Lanes
 from counterfoil.store import promises, views
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 
-LANES = Lanes((LaneRule(Domain.PRODUCTS, within_s=60),))
+LANES = Lanes((LaneRule("products", within_s=60),))
 
 
 async def test_what_took_too_long_and_what_waits_too_long_break_the_promise(pool: Pool, cipher: Cipher) -> None:

@@ -12,8 +12,9 @@ from tests.integration.delivery.late import LATE_S, delay_next, newer_was_undone
 from tests.integration.delivery.rows import bill, row
 from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, breaking
 
-from counterfoil.core.canonical.commands import Command, UpsertCustomer
-from counterfoil.core.canonical.entities import Customer
+from counterfoil.core.commands.books import UpsertCustomer
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.delivery.rechecking import Batch
 from counterfoil.kit.codec import encode

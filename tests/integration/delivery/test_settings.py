@@ -10,7 +10,8 @@ import pytest
 from counterfoil.app import settings as settings_module
 from counterfoil.app.settings import parse
 from counterfoil.connectors.files import CONNECTOR
-from counterfoil.core.canonical.commands import CommandKind, Lane
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import CommandKind, Lane
 from counterfoil.kit.connector import DeliveryOf
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.windows import closed_until
@@ -48,10 +49,10 @@ def test_lanes_and_windows_are_read() -> None:
     assert closed_until(windows, datetime(2026, 3, 1, 2, 0, tzinfo=UTC)) == datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
     assert closed_until(windows, datetime(2026, 12, 25, tzinfo=UTC)) == datetime(2026, 12, 27, 5, 0, tzinfo=UTC)
     now = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
-    placed = settings.lanes.place(CommandKind.POST_ENTRY, "DE01", Lane.REAL_TIME, now)
+    placed = settings.lanes.place(BookCommand.POST_ENTRY, "DE01", Lane.REAL_TIME, now)
     assert placed == (Lane.BATCH, datetime(2026, 3, 3, 6, 0, tzinfo=UTC))
     assert settings.connections["books"].late_s == 45
-    assert settings.lanes.within_s(CommandKind.POST_ENTRY, "DE01") == 86400
+    assert settings.lanes.within_s(BookCommand.POST_ENTRY, "DE01") == 86400
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ time_zone = "Europe/Berlin"
 def test_a_connection_that_does_not_take_every_kind_of_command_keeps_no_books(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse(ENTITY).entities["DE01"].target == "books"
     partial: dict[CommandKind, DeliveryOf] = {
-        kind: one for kind, one in CONNECTOR.deliver.items() if kind not in (CommandKind.ALLOCATE, CommandKind.UNMATCH)
+        kind: one for kind, one in CONNECTOR.deliver.items() if kind not in (BookCommand.ALLOCATE, BookCommand.UNMATCH)
     }
     monkeypatch.setattr(settings_module, "load_connector", lambda _name: replace(CONNECTOR, deliver=partial))
     with pytest.raises(SetupError) as refused:

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from tests.integration.delivery.rows import NOW, bill, row
 
-from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, Lane, Unmatch, UpsertProduct
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch, UpsertProduct
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.commands import Command, Lane
+from counterfoil.core.language.money import Money
 from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import (
     ATTEMPTS_MAX,
@@ -51,14 +52,14 @@ def ended(
 
 
 def test_a_row_of_the_outbox_is_the_command_with_all_that_was_wished() -> None:
-    subject, later = ObjectRef(ObjectKind.PRODUCT, "stripe:p"), NOW + timedelta(hours=1)
+    subject, later = PRODUCT.ref("stripe:p"), NOW + timedelta(hours=1)
     product = UpsertProduct("stripe:p", "Plan")
     one = row(
-        1, product, CommandKind.UPSERT_PRODUCT, subject=subject, entity="DE01", needs=("a", "b"), produces="product/stripe:p",
+        1, product, BookCommand.UPSERT_PRODUCT, subject=subject, entity="DE01", needs=("a", "b"), produces="product/stripe:p",
         order_key="o", not_before=later, rules_version=7, content="c",
     )  # fmt: skip
     assert command_of(one) == Command(
-        FIRST, CommandKind.UPSERT_PRODUCT, "books", "DE01", subject, "invoice_stripe.in_1Xy", product, ("a", "b"), "product/stripe:p", "o",
+        FIRST, BookCommand.UPSERT_PRODUCT, "books", "DE01", subject, "invoice_stripe.in_1Xy", product, ("a", "b"), "product/stripe:p", "o",
         not_before=later, rules_version=7, content="c",
     )  # fmt: skip
 
@@ -221,7 +222,7 @@ def test_the_record_of_a_try_counts_how_its_commands_ended() -> None:
 
 
 def test_two_tries_of_the_same_commands_have_one_digest_and_a_look_is_told_apart() -> None:
-    two = (row(10, bill(1)), row(11, bill(1), CommandKind.POST_CREDIT_NOTE))
+    two = (row(10, bill(1)), row(11, bill(1), BookCommand.POST_CREDIT_NOTE))
     found = attempt_of(Try("books", "all", two, NOW), [], NOW)
     # blake2b, 16 bytes, of 62 zeros, "a" in the 32nd place, "b" in the 64th
     assert found.kind == "post_invoice"
@@ -231,7 +232,7 @@ def test_two_tries_of_the_same_commands_have_one_digest_and_a_look_is_told_apart
 
 
 def test_undoing_a_match_opens_its_document_and_a_match_waits_for_that() -> None:
-    match = row(1, Allocate("invoice/a", "payment/b", Money(700, "EUR")), CommandKind.ALLOCATE)
-    undoing = row(1, Unmatch("invoice/a", "payment/b"), CommandKind.UNMATCH)
+    match = row(1, Allocate("invoice/a", "payment/b", Money(700, "EUR")), BookCommand.ALLOCATE)
+    undoing = row(1, Unmatch("invoice/a", "payment/b"), BookCommand.UNMATCH)
     assert [opened_by(one) for one in (match, undoing, ONE)] == ["", "open/invoice/a", ""]
     assert [released_by(one) for one in (match, undoing, ONE)] == ["open/invoice/a", "", ""]

@@ -13,10 +13,13 @@ from structlog.testing import capture_logs
 from tests.integration.delivery.late import noted
 from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, breaking
 
-from counterfoil.core.canonical.commands import MATCH, UNMATCH, Allocate, Command, CommandKind, Lane, Unmatch, pair_of
-from counterfoil.core.canonical.entities import Application, Customer, Payment, PaymentState
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import MATCH, UNMATCH, Allocate, BookCommand, Unmatch, pair_of
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
+from counterfoil.core.language.commands import Command, Lane
+from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.money import Money
 from counterfoil.delivery.sizing import Sizes
 from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.codec import encode
@@ -37,7 +40,7 @@ from counterfoil.store.work import decide_key, shard_of
 
 PLACE = ("books", "all", "upsert_product")
 ANN = Customer("stripe:cus_A", "Ann Ltd", "ann@example.com")
-PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
+PAYMENT = PAYMENT_KIND.ref("stripe:ch_1")
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ async def retry(desk: Desk) -> None:
 async def known(desk: Desk) -> None:
     """Store a payment of one invoice and its customer."""
     paid = Payment(PAYMENT.id, ANN.id, PaymentState.SUCCEEDED, Money(100, "EUR"), START, (Application("stripe:in_9", Money(100, "EUR")),))
-    who = ObjectRef(ObjectKind.CUSTOMER, ANN.id)
+    who = CUSTOMER.ref(ANN.id)
     rows = [
         ObjectRow(PAYMENT, "stripe", 1, 1, b"d", START, START, encode(paid), customer_id=ANN.id),
         ObjectRow(who, "stripe", 1, 1, b"d", START, START, encode(ANN)),
@@ -309,7 +312,7 @@ async def test_a_batch_holds_commands_of_one_kind(desk: Desk) -> None:
     await desk.wish(1, 3)
     await desk.wish(2, kind="allocate", arguments=arguments)
     await desk.turn()
-    assert [{one.kind for one in sent} for sent in books.sent] == [{CommandKind.UPSERT_PRODUCT}, {CommandKind.ALLOCATE}]
+    assert [{one.kind for one in sent} for sent in books.sent] == [{BookCommand.UPSERT_PRODUCT}, {BookCommand.ALLOCATE}]
 
 
 async def fallen(desk: Desk) -> None:

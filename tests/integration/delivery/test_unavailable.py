@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.integration.delivery.scripted import START, Desk
 
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.delivery.resting import Rest
 from counterfoil.kit.connector import Context, Target, TargetState
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError

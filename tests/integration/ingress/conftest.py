@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.ingress.committer import Committer
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Fetched, Ignored, Normalized, Page

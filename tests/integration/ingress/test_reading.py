@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.backfill import Backfill, Progress
 from counterfoil.ingress.poller import Polled, Poller
 from counterfoil.kit.clock import SettableClock

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from counterfoil.core.canonical.commands import Lane
-from counterfoil.core.canonical.entities import Product
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.product import Product, ProductEvent
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Fetched, Ignored, Normalized, Page
 from counterfoil.kit.errors import TransientError
@@ -59,7 +59,7 @@ class ShopSource:
         if "id" not in said:
             return Ignored("no_product")
         product = Product(id=said["id"], name=said["name"])
-        return (Fact(EventType.PRODUCT_RELEASED, delivery.occurred_at, said["sequence"], product),)
+        return (Fact(ProductEvent.RELEASED, delivery.occurred_at, said["sequence"], product),)
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
         return Page((), cursor, has_more=False)

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.integration.normalize.conftest import drain, incoming, keep
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.kit.codec import decode_entity
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.kit.codec import decode_record
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import objects
 from counterfoil.store.cipher import Cipher
@@ -57,12 +57,12 @@ async def test_law_two_normalizers_at_once_leave_what_one_leaves(
         await asyncio.gather(drain(make_normalizer(), limit=chance.randint(1, 5)), drain(make_normalizer(), bulk_first=True))
     expected = {f"p{run}x{product}": f"at {max(s for p, s in told if p == product)}" for product, _ in told}
     async with pool.connection() as conn:
-        rows = await objects.load(conn, cipher, [ObjectRef(ObjectKind.PRODUCT, id) for id in expected])
+        rows = await objects.load(conn, cipher, [PRODUCT.ref(id) for id in expected])
         events = await (
             await conn.execute("select receipt_id, count(*) from event where receipt_id = any(%s) group by 1", (ids,))
         ).fetchall()
         pending = await (await conn.execute("select count(*) from receipt where state <> 'normalized'")).fetchone()
-    assert {ref.id: getattr(decode_entity(ref.kind, row.data), "name", "") for ref, row in rows.items()} == expected
+    assert {ref.id: getattr(decode_record(ref.kind, row.data), "name", "") for ref, row in rows.items()} == expected
     assert sorted(events) == [(id, 1) for id in sorted(ids)]
     assert pending == (0,)
 

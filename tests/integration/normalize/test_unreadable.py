@@ -12,9 +12,10 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout
 from tests.integration.normalize.conftest import NOW, SOURCE, drain, incoming, keep
 
-from counterfoil.core.canonical.entities import Invoice, InvoiceLine, InvoiceState, Product
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState
+from counterfoil.core.kinds.product import Product, ProductEvent
+from counterfoil.core.language.money import Money
 from counterfoil.normalize.batch import KEY_TRIES_MAX
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.storable import what_is_unstorable
@@ -100,7 +101,7 @@ def invoice(total: int, *lines: tuple[int, int]) -> Fact:
         InvoiceLine(f"l{n}", "Seats", Money(amount, "USD"), discount=Money(discount, "USD")) for n, (amount, discount) in enumerate(lines)
     )
     found = Invoice("i1", "c1", InvoiceState.ISSUED, "USD", Money(total, "USD"), Money(0, "USD"), made)
-    return Fact(EventType.INVOICE_ISSUED, NOW, 1, found)
+    return Fact(InvoiceEvent.ISSUED, NOW, 1, found)
 
 
 @pytest.mark.parametrize(
@@ -134,19 +135,19 @@ async def test_an_amount_the_database_cannot_hold_is_parked_alone(
 
 
 def test_a_text_that_only_writes_about_a_nul_is_no_nul() -> None:
-    fact = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="the escape \\u0000 means NUL"))
+    fact = Fact(ProductEvent.RELEASED, NOW, 1, Product(id="p1", name="the escape \\u0000 means NUL"))
     assert what_is_unstorable(b'{"name": "the escape \\\\u0000 means NUL"}', (fact,)) == ""
-    real = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="a backslash \\\0"))
+    real = Fact(ProductEvent.RELEASED, NOW, 1, Product(id="p1", name="a backslash \\\0"))
     assert "NUL" in what_is_unstorable(b"\\u0000", (real,))
 
 
 def test_half_of_a_surrogate_pair_is_found_however_it_was_written_and_a_whole_pair_is_a_character() -> None:
-    half = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="a\ud800b"))
+    half = Fact(ProductEvent.RELEASED, NOW, 1, Product(id="p1", name="a\ud800b"))
     for written in (b"\\ud800", b"\\uD800", "\ud800".encode("utf-8", "surrogatepass")):
         assert "half of a surrogate pair" in what_is_unstorable(written, (half,))
-    named = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p\udfff", name="a"))
+    named = Fact(ProductEvent.RELEASED, NOW, 1, Product(id="p\udfff", name="a"))
     assert "half of a surrogate pair" in what_is_unstorable(b"\\udfff", (named,))
-    whole = Fact(EventType.PRODUCT_RELEASED, NOW, 1, Product(id="p1", name="\U0001f600"))
+    whole = Fact(ProductEvent.RELEASED, NOW, 1, Product(id="p1", name="\U0001f600"))
     assert what_is_unstorable(b"\\ud83d\\ude00", (whole,)) == ""
 
 

@@ -13,8 +13,9 @@ from tests.integration.normalize.conftest import Caution
 from tests.integration.path.house import House, house
 
 from counterfoil.app.demo.entities import US
-from counterfoil.core.canonical.commands import Lane
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import agenda, case_work, cases, outbox, work
 from counterfoil.store.cases import CaseState
@@ -88,7 +89,7 @@ async def test_a_stale_decision_is_dropped_and_the_newer_one_stands(idle: House,
     stage = idle.stage()
     customer = await stage.customer()
     await rename(idle, customer, "First")
-    ref = ObjectRef(ObjectKind.CUSTOMER, f"stripe:{customer}")
+    ref = CUSTOMER.ref(f"stripe:{customer}")
     async with idle.hub.pool.connection() as conn:
         await conn.execute("update agenda set lane = %s", (lane,))
     held = Held(monkeypatch)
@@ -110,7 +111,7 @@ async def test_a_reason_that_comes_while_a_decision_is_being_written_is_not_over
     stage = idle.stage()
     customer = await stage.customer()
     await rename(idle, customer, "First")
-    ref = ObjectRef(ObjectKind.CUSTOMER, f"stripe:{customer}")
+    ref = CUSTOMER.ref(f"stripe:{customer}")
     wish, is_first = outbox.wish, True
 
     async def wish_slowly(*given: Any) -> Any:
@@ -134,7 +135,7 @@ async def test_a_poisoned_subject_is_parked_as_a_case_and_decided_when_it_is_ret
     stage = idle.stage()
     customer = await stage.customer()
     await rename(idle, customer, "First")
-    ref = ObjectRef(ObjectKind.CUSTOMER, f"stripe:{customer}")
+    ref = CUSTOMER.ref(f"stripe:{customer}")
     shard = str(work.shard_of(ref.key))
     care = Caution(poisoned=frozenset({ref.key}))
     await decider(idle).turn(shard, care)

@@ -11,7 +11,7 @@ from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House, house
 
 from counterfoil.app.hub import wait_until
-from counterfoil.core.canonical.commands import Lane
+from counterfoil.core.language.commands import Lane
 from counterfoil.store import receipts
 from counterfoil.store.receipts import Incoming
 

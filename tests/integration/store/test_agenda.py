@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from tests.integration.store.blocking import is_blocked
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.store import agenda, mappings, objects, waits
 from counterfoil.store.agenda import Subject, Wait
 from counterfoil.store.cipher import Cipher
@@ -18,8 +20,8 @@ from counterfoil.store.work import shard_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:py_1")
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+PAYMENT = PAYMENT_KIND.ref("stripe:py_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
 SHARD = shard_of(PAYMENT.key)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from counterfoil.app.backup import Restored, back_up, gaps, mark_only, read_manifest, restore
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import audit, cursors, outbox, receipts, relearning, views
 from counterfoil.store.audit import AuditLine
 from counterfoil.store.cipher import Cipher
@@ -22,7 +22,7 @@ from counterfoil.store.pool import connect
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 KEYS = {"k7": bytes(range(32))}
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
 def wish(id: int, key: str) -> outbox.Wish:

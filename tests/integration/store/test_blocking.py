@@ -7,8 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.store import agenda, blocking, cases, objects, outbox
 from counterfoil.store.blocking import Blocked
 from counterfoil.store.cases import Sum
@@ -19,7 +24,7 @@ from counterfoil.store.outbox import End, EndStatus
 from counterfoil.store.pool import Conn
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-CUSTOMER = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_1")
+CUSTOMER = CUSTOMER_KIND.ref("stripe:cus_1")
 ID = {name: f"{number:032x}" for number, name in enumerate(("customer", "euro", "yen", "payment", "match", "later", "elsewhere"), start=1)}
 
 
@@ -31,7 +36,7 @@ def wish(name: str, kind: str, subject: ObjectRef, *, produces: str = "", needs:
 
 def invoice(id: str) -> ObjectRef:
     """Return an invoice's reference."""
-    return ObjectRef(ObjectKind.INVOICE, f"stripe:{id}")
+    return INVOICE.ref(f"stripe:{id}")
 
 
 async def keep(conn: Conn, cipher: Cipher, ref: ObjectRef, money: Money, names: ObjectRef | None = None) -> None:
@@ -42,7 +47,7 @@ async def keep(conn: Conn, cipher: Cipher, ref: ObjectRef, money: Money, names: 
 
 async def chain(conn: Conn, cipher: Cipher) -> None:
     """Wish a customer, two invoices and a payment that need him, a match that needs one of each, and a newer version of him."""
-    payment = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
+    payment = PAYMENT.ref("stripe:ch_1")
     await keep(conn, cipher, invoice("euro"), Money(11900, "EUR"))
     await keep(conn, cipher, invoice("yen"), Money(5000, "JPY"))
     await keep(conn, cipher, payment, Money(11900, "EUR"), invoice("euro"))
@@ -99,8 +104,8 @@ async def test_what_is_done_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
 
 
 async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, cipher: Cipher) -> None:
-    note = ObjectRef(ObjectKind.CREDIT_NOTE, "stripe:cn_1")
-    refund = ObjectRef(ObjectKind.REFUND, "stripe:re_1")
+    note = CREDIT_NOTE.ref("stripe:cn_1")
+    refund = REFUND.ref("stripe:re_1")
     await keep(conn, cipher, note, Money(2500, "EUR"))
     await keep(conn, cipher, refund, Money(2500, "EUR"))
     waits = [agenda.Wait(invoice("euro").key, note), agenda.Wait(note.key, refund, 1), agenda.Wait("mapping/tax/de/x", invoice("yen"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
 from counterfoil.store.cases import CaseState, CaseSubject, Opening, Sum
 from counterfoil.store.cipher import Cipher
@@ -17,7 +17,7 @@ from counterfoil.store.work import shard_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DUE = NOW + timedelta(days=1)
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
 def opening(

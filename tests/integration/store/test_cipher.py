@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.store import events, objects, outbox, receipts, rotation
 from counterfoil.store.cipher import KEY_FILE, KEY_VARIABLE, Cipher, load_cipher, parse_keys
 from counterfoil.store.errors import StoreError
@@ -94,7 +94,7 @@ def test_configured_keys_win_over_the_file(home: Path) -> None:
 
 
 async def test_after_rotation_everything_is_readable_with_the_new_key_alone(conn: Conn) -> None:
-    ref = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+    ref = INVOICE.ref("stripe:in_1")
     event = EventRow("e" * 32, NOW, 1, "invoice.paid", 1, "stripe", "invoice", ref.id, NOW, 1, b"event")
     state = ObjectRow(ref, "stripe", 1, 1, b"digest", NOW, NOW, b"state")
     [receipt_id] = (await receipts.append(conn, OLD, [Incoming("stripe", "evt_1", "cus_1", "invoice.paid", b"body", NOW)], NOW)).ids

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from counterfoil.core.canonical.commands import Lane
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
+from counterfoil.core.language.commands import Lane
 from counterfoil.store import agenda, case_work, cases, receipts
 from counterfoil.store.agenda import Subject, Wait
 from counterfoil.store.cipher import Cipher
@@ -17,7 +18,7 @@ from counterfoil.store.work import BULK, ORDINARY, shard_of
 from counterfoil.workflows.decisions import poisoned_case
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
-PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:py_1")
+PAYMENT = PAYMENT_KIND.ref("stripe:py_1")
 SHARD = shard_of(PAYMENT.key)
 RECEIPTS = shard_of("cus_1")
 
@@ -70,7 +71,7 @@ async def test_a_reason_in_bulk_does_not_move_an_urgent_subject(conn: Conn) -> N
 
 
 async def test_who_waits_keeps_its_lane_whatever_brings_what_it_waits_for(conn: Conn) -> None:
-    backfilled = ObjectRef(ObjectKind.INVOICE, "stripe:in_old")
+    backfilled = INVOICE.ref("stripe:in_old")
     waits = [Wait("customer/stripe:cus_1", PAYMENT, lane=Lane.REAL_TIME), Wait("customer/stripe:cus_1", backfilled, lane=Lane.REPLAY)]
     await agenda.set_waits(conn, [PAYMENT, backfilled], waits, NOW)
     touched = await agenda.release(conn, ["customer/stripe:cus_1"], NOW)
@@ -84,7 +85,7 @@ async def test_what_a_person_retries_is_urgent(conn: Conn) -> None:
 
 
 async def test_a_subject_decided_by_somebody_else_or_with_a_newer_reason_is_told_apart(conn: Conn) -> None:
-    others = [ObjectRef(ObjectKind.INVOICE, f"stripe:in_{number}") for number in range(2)]
+    others = [INVOICE.ref(f"stripe:in_{number}") for number in range(2)]
     await agenda.add(conn, [Subject(ref) for ref in (PAYMENT, *others)], NOW)
     items = [item for shard in range(16) for item in await agenda.claim(conn, shard, NOW, 10)]
     by_ref = {item.ref: item for item in items}

@@ -9,9 +9,11 @@ from typing import Any
 
 from tests.core.builders import credit_note, refund, usd
 
-from counterfoil.core.canonical.events import ref_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
 from counterfoil.normalize.merging import links_of
 from counterfoil.store import events, objects, watching
@@ -22,8 +24,8 @@ from counterfoil.store.pool import Conn, Pool
 from counterfoil.workflows.upkeep import Upkeep
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-REF = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
-PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:ch_1")
+REF = INVOICE.ref("stripe:in_1")
+PAYMENT = PAYMENT_KIND.ref("stripe:ch_1")
 ROW = ObjectRow(
     REF, "stripe", 1, 10, b"digest", NOW, NOW, b"state", account="acct_1", entity="DE01", last_event="0" * 31 + "1",
     last_type="invoice.issued", customer_id="stripe:cus_1", state="issued", total_minor=11900, currency="EUR",
@@ -33,10 +35,10 @@ EVENT = EventRow("0" * 31 + "1", NOW, 7, "invoice.issued", 1, "stripe", "invoice
 
 async def test_an_object_comes_back_as_it_was_written(conn: Conn, cipher: Cipher) -> None:
     assert await objects.upsert(conn, cipher, [ROW]) == {REF}
-    assert await objects.load(conn, cipher, [REF, ObjectRef(ObjectKind.INVOICE, "stripe:in_2")]) == {REF: ROW}
+    assert await objects.load(conn, cipher, [REF, INVOICE.ref("stripe:in_2")]) == {REF: ROW}
     assert await objects.of_customer(conn, cipher, "stripe:cus_1") == [ROW]
-    assert await objects.scan(conn, cipher, ObjectKind.INVOICE) == [ROW]
-    assert await objects.scan(conn, cipher, ObjectKind.INVOICE, after_id="stripe:in_1") == []
+    assert await objects.scan(conn, cipher, INVOICE.name) == [ROW]
+    assert await objects.scan(conn, cipher, INVOICE.name, after_id="stripe:in_1") == []
 
 
 async def test_a_state_merged_onto_a_version_that_is_no_longer_the_last_is_not_written(conn: Conn, cipher: Cipher) -> None:
@@ -63,17 +65,17 @@ async def test_merges_of_many_tasks_are_all_counted(pool: Pool, cipher: Cipher) 
 
 
 async def test_totals_are_by_kind_entity_currency_and_state(conn: Conn, cipher: Cipher) -> None:
-    other = replace(ROW, ref=ObjectRef(ObjectKind.INVOICE, "stripe:in_2"), total_minor=100)
-    open_one = replace(ROW, ref=ObjectRef(ObjectKind.INVOICE, "stripe:in_3"), state="open", total_minor=None)
+    other = replace(ROW, ref=INVOICE.ref("stripe:in_2"), total_minor=100)
+    open_one = replace(ROW, ref=INVOICE.ref("stripe:in_3"), state="open", total_minor=None)
     await objects.upsert(conn, cipher, [ROW, other, open_one])
     assert await objects.totals(conn) == [
-        ObjectTotal(ObjectKind.INVOICE, "DE01", "EUR", "issued", 2, 12000),
-        ObjectTotal(ObjectKind.INVOICE, "DE01", "EUR", "open", 1, 0),
+        ObjectTotal(INVOICE.name, "DE01", "EUR", "issued", 2, 12000),
+        ObjectTotal(INVOICE.name, "DE01", "EUR", "open", 1, 0),
     ]
 
 
 async def test_totals_may_be_more_than_64_bits_hold(conn: Conn, cipher: Cipher) -> None:
-    largest = replace(ROW, ref=ObjectRef(ObjectKind.INVOICE, "stripe:in_2"), total_minor=2**63 - 1)
+    largest = replace(ROW, ref=INVOICE.ref("stripe:in_2"), total_minor=2**63 - 1)
     await objects.upsert(conn, cipher, [ROW, largest])
     [total] = await objects.totals(conn)
     assert (total.total_minor, type(total.total_minor)) == (2**63 - 1 + 11900, int)
@@ -87,7 +89,7 @@ async def test_routing_notes_the_entity_without_a_new_version(conn: Conn, cipher
 
 
 async def test_an_object_is_found_from_what_it_names_as_long_as_it_names_it(conn: Conn, cipher: Cipher) -> None:
-    other = ObjectRef(ObjectKind.INVOICE, "stripe:in_2")
+    other = INVOICE.ref("stripe:in_2")
     row = replace(ROW, ref=PAYMENT, links=(objects.link_of(REF), objects.link_of(other)))
     await objects.upsert(conn, cipher, [ROW, row])
     assert [await objects.linked_to(conn, refs) for refs in ([REF], [other, REF], [PAYMENT], [])] == [{PAYMENT}, {PAYMENT}, set(), set()]
@@ -120,7 +122,7 @@ async def test_upkeep_links_anew_what_an_older_program_changed_beside_a_newer_on
     upkeep: Any = Upkeep(pool, cipher, {}, None, None, None)  # type: ignore[arg-type]
     await upkeep.lookups_turn("all")
     async with pool.connection() as conn:
-        assert await objects.linked_to(conn, [ObjectRef(ObjectKind.REFUND, "stripe:re_1")]) == {ref_of(note)}
+        assert await objects.linked_to(conn, [REFUND.ref("stripe:re_1")]) == {ref_of(note)}
         assert await objects.to_link(conn, cipher) == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.integration.store.blocking import is_blocked
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.store import attempts, bindings, outbox, outbox_due
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
@@ -21,7 +21,7 @@ from counterfoil.store.pool import Conn, Pool, connect
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
-SUBJECT = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+SUBJECT = INVOICE.ref("stripe:in_1")
 PARTITION = ("deliver", "odoo/DE01")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import agenda, cursors, outbox, outbox_due, receipts, relearning
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
@@ -14,7 +14,7 @@ from counterfoil.store.pool import Conn
 from counterfoil.store.relearning import Known
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
 def wish(id: int, key: str, *needs: str) -> outbox.Wish:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from counterfoil.core.canonical.commands import Lane
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
+from counterfoil.core.language.commands import Lane
 from counterfoil.store import agenda, outbox, receipts, rechecks, unarmed, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
@@ -15,7 +15,7 @@ from counterfoil.store.receipts import Incoming
 from counterfoil.store.work import shard_of
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
-PAYMENT = ObjectRef(ObjectKind.PAYMENT, "stripe:py_1")
+PAYMENT = PAYMENT_KIND.ref("stripe:py_1")
 DECIDED_IN, READ_IN = str(shard_of(PAYMENT.key)), f"stripe/{shard_of('cus_1')}"
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
+from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import audit, cursors, events, objects, outbox, receipts, summary, targets, trace, views, work, workers
 from counterfoil.store.attempts import Attempt, record
 from counterfoil.store.audit import AuditLine
@@ -22,8 +23,8 @@ from counterfoil.store.summary import SummaryDocument, SummaryItem
 from counterfoil.store.views import SourceLine, TargetLine
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-INVOICE = ObjectRef(ObjectKind.INVOICE, "stripe:in_1")
-CUSTOMER = ObjectRef(ObjectKind.CUSTOMER, "stripe:cus_1")
+INVOICE = INVOICE_KIND.ref("stripe:in_1")
+CUSTOMER = CUSTOMER_KIND.ref("stripe:cus_1")
 
 
 @dataclass(frozen=True)

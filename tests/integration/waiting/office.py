@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from tests.core.builders import RULES
 
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.entities import Entity
-from counterfoil.core.canonical.events import EventType, Fact, ref_of
+from counterfoil.core.facts.events import Fact, ref_of
+from counterfoil.core.kinds.customer import CustomerEvent
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.clock import SettableClock
 from counterfoil.normalize.batch import Normalized, ended
@@ -54,13 +55,13 @@ class Office:
         """Move the clock."""
         self.clock.advance_to(self.clock.now() + timedelta(**by))
 
-    async def tell(self, *states: Entity, connection: str = "stripe") -> None:
+    async def tell(self, *states: Record, connection: str = "stripe") -> None:
         """Have states of objects reported, one after the other, and everything decided that is to be."""
         for state in states:
             await self._write(state, connection)
             await self.decide()
 
-    async def _write(self, state: Entity, connection: str) -> None:
+    async def _write(self, state: Record, connection: str) -> None:
         self.told += 1
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
@@ -70,7 +71,7 @@ class Office:
         for shard in range(SHARDS):
             async with self.pool.connection() as conn:
                 for receipt in await receipts.claim(conn, self.cipher, connection, shard, now, 10):
-                    result.facts.append((receipt, (Fact(EventType.CUSTOMER_UPDATED, now, self.told, state),)))
+                    result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state),)))
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
         await Writer(self.pool, self.cipher, self.arm).write(result, now)
 
@@ -86,7 +87,7 @@ class Office:
             while (await one.turn(str(shard))).has_more:
                 pass
 
-    async def decide_again(self, *states: Entity) -> None:
+    async def decide_again(self, *states: Record) -> None:
         """Put subjects on the agenda for no new reason, and decide."""
         async with self.pool.connection() as conn, conn.transaction():
             await agenda.add(conn, [agenda.Subject(ref_of(state)) for state in states], self.clock.now())

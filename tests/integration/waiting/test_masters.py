@@ -8,7 +8,8 @@ import pytest
 from tests.core.builders import ANN, PRO, invoice, payment, usd
 from tests.integration.waiting.office import Office
 
-from counterfoil.core.canonical.entities import Address, Customer, Product
+from counterfoil.core.kinds.customer import Address, Customer
+from counterfoil.core.kinds.product import Product
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 

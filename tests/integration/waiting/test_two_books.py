@@ -8,7 +8,7 @@ import pytest
 from tests.core.builders import ANN, DE, PRO, US, eur, invoice, usd
 from tests.integration.waiting.office import Office
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Route, Rules
 from counterfoil.store import case_work, cases, outbox
 from counterfoil.store.cipher import Cipher

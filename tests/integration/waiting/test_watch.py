@@ -10,8 +10,8 @@ import pytest
 from tests.core.builders import ANN, PRO, invoice, payment, refund, usd
 from tests.integration.waiting.office import Office
 
-from counterfoil.core.canonical.entities import Customer
-from counterfoil.core.canonical.events import ref_of
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.customer import Customer
 from counterfoil.kit.errors import RejectedError
 from counterfoil.normalize.batch import Normalized, _park
 from counterfoil.normalize.writing import Writer

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.parser import text_string_to_metric_families
 
 from counterfoil.app.metrics import Metrics
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
 from counterfoil.store import cases, cursors, reading, receipts, refused, standing, workers
 from counterfoil.store.cipher import Cipher

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from counterfoil.app.notifying import NOT_TAKEN, Channel, Notifier, by_apprise, failing, sent
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
 from counterfoil.store import cases, notices
 from counterfoil.store.opening import opening

@@ -6,18 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from counterfoil.app.tracing import trace
-from counterfoil.core.canonical.entities import (
-    Application,
-    CreditNote,
-    CreditNoteState,
-    Customer,
-    Invoice,
-    InvoiceState,
-    Payment,
-    PaymentState,
-)
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote, CreditNoteState
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT, Application, Payment, PaymentState
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
 from counterfoil.normalize.merging import found_by
 from counterfoil.store import objects, rotation
@@ -31,7 +25,7 @@ GRACE = Customer("stripe:cus_1", "Grace  Hopper", email="Grace@Example.com")
 TOTAL = Money(11_900, "EUR")
 
 
-def row(kind: ObjectKind, entity: Any, customer: str = "stripe:cus_1", version: int = 1) -> ObjectRow:
+def row(kind: str, entity: Any, customer: str = "stripe:cus_1", version: int = 1) -> ObjectRow:
     names = found_by(entity)
     return ObjectRow(ObjectRef(kind, entity.id), "stripe_us", version, 1, b"d", NOW, NOW, encode(entity), customer_id=customer, names=names)
 
@@ -40,7 +34,7 @@ async def seed(conn: Conn, cipher: Cipher) -> None:
     bill = Invoice("stripe:in_1", "stripe:cus_1", InvoiceState.PAID, "EUR", TOTAL, Money(0, "EUR"), (), number="A-0001")
     paid = Payment("stripe:pi_1", "stripe:cus_1", PaymentState.SUCCEEDED, TOTAL, NOW, (Application("stripe:in_1", TOTAL),))
     other = Payment("stripe:pi_2", "stripe:cus_1", PaymentState.SUCCEEDED, TOTAL, NOW, (Application("stripe:in_9", TOTAL),))
-    rows = [row(ObjectKind.CUSTOMER, GRACE), row(ObjectKind.INVOICE, bill), row(ObjectKind.PAYMENT, paid), row(ObjectKind.PAYMENT, other)]
+    rows = [row(CUSTOMER.name, GRACE), row(INVOICE.name, bill), row(PAYMENT.name, paid), row(PAYMENT.name, other)]
     assert len(await objects.upsert(conn, cipher, rows)) == 4
 
 
@@ -74,7 +68,7 @@ async def test_a_credit_note_is_found_by_its_number_and_what_has_none_by_its_id(
         "stripe:cn_1", "stripe:in_1", "stripe:cus_1", CreditNoteState.ISSUED, "EUR", TOTAL, Money(0, "EUR"), (), NOW, "A-0001-CN-01"
     )
     draft = Invoice("stripe:in_2", "stripe:cus_1", InvoiceState.DRAFT, "EUR", TOTAL, Money(0, "EUR"), ())
-    await objects.upsert(conn, cipher, [row(ObjectKind.CREDIT_NOTE, note), row(ObjectKind.INVOICE, draft)])
+    await objects.upsert(conn, cipher, [row(CREDIT_NOTE.name, note), row(INVOICE.name, draft)])
     assert await ids(conn, cipher, "A-0001-CN-01") == {"stripe:cn_1"}
     assert await ids(conn, cipher, "in_2") == {"stripe:in_2"}
 

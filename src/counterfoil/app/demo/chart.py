@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from counterfoil.core.canonical.commands import AccountRole
-from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.commands.books import AccountRole
+from counterfoil.core.language.money import exponent_of
 
 from .odoo_plain import OdooPlain
 from .provision import ProvisionedCompany

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 
 from . import chart
 from .entities import DemoEntity, DemoTax

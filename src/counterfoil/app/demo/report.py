@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.language.money import exponent_of
 from counterfoil.core.proving.totals import STOCK_WORDS, WORDS
 from counterfoil.store import views
 

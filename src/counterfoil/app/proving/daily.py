@@ -13,7 +13,7 @@ import structlog
 
 from counterfoil.app.proving.run import Group, Proof, groups, months, period_of, prove
 from counterfoil.app.settings import Settings
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.core.proving.items import Apart
 from counterfoil.core.proving.totals import WORDS
 from counterfoil.kit.clock import Clock

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from counterfoil.app.coverage import coverage
 from counterfoil.app.settings import Settings
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.proving import items
 from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Apart, Item, Ledger, Line, Period, Why, month
 from counterfoil.core.proving.totals import Kind
@@ -29,9 +29,9 @@ MOVES = {
 }
 """How what moves on a processor's balance counts there; kinds that are not here do not move on it."""
 POSTED_AS = {
-    Kind.INVOICE: CommandKind.POST_INVOICE,
-    Kind.CREDIT_NOTE: CommandKind.POST_CREDIT_NOTE,
-    Kind.PAYMENT: CommandKind.POST_PAYMENT,
+    Kind.INVOICE: BookCommand.POST_INVOICE,
+    Kind.CREDIT_NOTE: BookCommand.POST_CREDIT_NOTE,
+    Kind.PAYMENT: BookCommand.POST_PAYMENT,
 }
 """As what a document is posted, once and for all: one that was posted is not on its way any more, however new it is."""
 BEFORE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from counterfoil.app.demo.control import ControlError
 from counterfoil.app.demo.report import CaseLine
-from counterfoil.core.canonical.ids import external_key
+from counterfoil.core.language.ids import external_key
 from counterfoil.store import case_work, cases
 from counterfoil.store.cases import Case, CaseSubject
 from counterfoil.store.pool import Conn

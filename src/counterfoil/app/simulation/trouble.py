@@ -16,7 +16,7 @@ from counterfoil.app.demo import chart
 from counterfoil.app.demo.chaos import ODOO_CALLS, STRIPE_READS
 from counterfoil.app.demo.control import SandboxControl
 from counterfoil.app.demo.world import World
-from counterfoil.core.canonical.commands import AccountRole
+from counterfoil.core.commands.books import AccountRole
 
 from .processes import FIRST, SECOND, Processes
 from .schedule import Entry, FaultKind

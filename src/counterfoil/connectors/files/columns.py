@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from counterfoil.core.canonical.commands import (
-    Allocate,
-    Arguments,
-    PostDocument,
-    PostEntry,
-    PostPayment,
-    Unmatch,
-    UpsertCustomer,
-    UpsertProduct,
-)
-from counterfoil.core.canonical.entities import Customer
-from counterfoil.core.canonical.money import Money, to_major
+from counterfoil.core.commands.books import Allocate, PostDocument, PostEntry, PostPayment, Unmatch, UpsertCustomer, UpsertProduct
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.commands import Arguments
+from counterfoil.core.language.money import Money, to_major
 
 
 def rows_of(arguments: Arguments) -> list[dict[str, str]]:
@@ -33,6 +25,8 @@ def rows_of(arguments: Arguments) -> list[dict[str, str]]:
             return [{"debit": debit, "credit": credit, "amount": _major(amount), "currency": amount.currency}]
         case Unmatch(debit, credit):
             return [{"debit": debit, "credit": credit}]
+        case _:
+            raise TypeError(f"the files of books have no columns for {type(arguments).__name__}")
 
 
 def _customer(customer: Customer) -> dict[str, str]:

@@ -14,8 +14,11 @@ from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.disk import disk_of
 from counterfoil.connectors.files.formats import FORMATS, Item
 from counterfoil.connectors.files.outbox import Outbox
-from counterfoil.core.canonical.commands import Command, CommandKind
-from counterfoil.core.canonical.ids import digest
+from counterfoil.core.commands import kinds_for
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import Command, CommandKind
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, DeliveryOf, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Severity, TargetState
 from counterfoil.kit.errors import TransientError
@@ -25,7 +28,7 @@ KNOWN_PAGE_SIZE = 5000
 
 T = TypeVar("T")
 
-UPDATED = frozenset({CommandKind.UPSERT_CUSTOMER.value, CommandKind.UPSERT_PRODUCT.value})
+UPDATED = frozenset({BookCommand.UPSERT_CUSTOMER.value, BookCommand.UPSERT_PRODUCT.value})
 """Kinds whose newest content counts; of all others what is written never changes."""
 
 
@@ -50,7 +53,7 @@ async def resolve(ctx: Context, batch: Sequence[Command], bindings: Mapping[str,
 
 
 _ONE = DeliveryOf(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX)
-DELIVER = dict.fromkeys(CommandKind, _ONE)
+DELIVER: Mapping[CommandKind, DeliveryOf] = dict.fromkeys(kinds_for(Purpose.BOOKS), _ONE)
 
 
 class FilesTarget:

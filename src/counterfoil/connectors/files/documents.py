@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from counterfoil.connectors.files.row import Row
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import EventType
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteEvent, CreditNoteState
+from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState, LineTax
+from counterfoil.core.kinds.journal_entry import ImportedEntry, JournalEntryEvent, OpeningEntryLine
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import EventType, Record
 
 _INVOICE_COLUMNS = ("customer_id", "currency", "issued_on", "due_on", "total", "number", "state", "subscription_id", "country")
 _CREDIT_NOTE_COLUMNS = (
     *("invoice_id", "customer_id", "currency", "issued_on", "total", "number", "reason", "state"),
     *("before_payment", "to_balance", "out_of_band", "refund_ids"),
 )
-_INVOICE_STATES = (e.InvoiceState.ISSUED, e.InvoiceState.PAID, e.InvoiceState.VOID, e.InvoiceState.UNCOLLECTIBLE)
+_INVOICE_STATES = (InvoiceState.ISSUED, InvoiceState.PAID, InvoiceState.VOID, InvoiceState.UNCOLLECTIBLE)
 _INVOICE_EVENTS = {
-    e.InvoiceState.ISSUED: EventType.INVOICE_ISSUED,
-    e.InvoiceState.PAID: EventType.INVOICE_PAID,
-    e.InvoiceState.VOID: EventType.INVOICE_VOIDED,
-    e.InvoiceState.UNCOLLECTIBLE: EventType.INVOICE_UNCOLLECTIBLE,
+    InvoiceState.ISSUED: InvoiceEvent.ISSUED,
+    InvoiceState.PAID: InvoiceEvent.PAID,
+    InvoiceState.VOID: InvoiceEvent.VOIDED,
+    InvoiceState.UNCOLLECTIBLE: InvoiceEvent.UNCOLLECTIBLE,
 }
 
 
@@ -32,15 +34,15 @@ def same(rows: Sequence[Row], columns: Sequence[str]) -> None:
                 raise row.refuse(column, "differs from the first row of the same document", case_class="amount_mismatch")
 
 
-def invoice(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def invoice(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, Record]:
     """Return the invoice of the rows, one row per line."""
     row = rows[0]
     same(rows, _INVOICE_COLUMNS)
     currency = row.currency()
     lines = tuple(_line(r, currency, index) for index, r in enumerate(rows))
     issued_at = row.instant("issued_on")
-    state = row.choice("state", e.InvoiceState, e.InvoiceState.ISSUED, _INVOICE_STATES)
-    found = e.Invoice(
+    state = row.choice("state", InvoiceState, InvoiceState.ISSUED, _INVOICE_STATES)
+    found = Invoice(
         id=row.own_id(),
         customer_id=row.required_ref("customer_id"),
         state=state,
@@ -58,7 +60,7 @@ def invoice(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, dat
     return _INVOICE_EVENTS[state], issued_at, found
 
 
-def credit_note(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def credit_note(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, Record]:
     """Return the credit note of the rows, one row per line; all amounts are positive."""
     row = rows[0]
     same(rows, _CREDIT_NOTE_COLUMNS)
@@ -69,8 +71,8 @@ def credit_note(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType,
         raise row.refuse("total", "must be positive: it is what the invoice is reduced by", case_class="amount_mismatch")
     before = row.amount("before_payment", currency) if row.text("before_payment") else total
     issued_at = row.instant("issued_on")
-    state = row.choice("state", e.CreditNoteState, e.CreditNoteState.ISSUED)
-    found = e.CreditNote(
+    state = row.choice("state", CreditNoteState, CreditNoteState.ISSUED)
+    found = CreditNote(
         id=row.own_id(),
         invoice_id=row.required_ref("invoice_id"),
         customer_id=row.required_ref("customer_id"),
@@ -88,11 +90,11 @@ def credit_note(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType,
         out_of_band=row.amount("out_of_band", currency),
         refund_ids=tuple(f"{row.namespace}:{part}" for part in row.text("refund_ids").split()),
     )
-    event_type = EventType.CREDIT_NOTE_ISSUED if state is e.CreditNoteState.ISSUED else EventType.CREDIT_NOTE_VOIDED
+    event_type = CreditNoteEvent.ISSUED if state is CreditNoteState.ISSUED else CreditNoteEvent.VOIDED
     return event_type, issued_at, found
 
 
-def journal_entry(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def journal_entry(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, Record]:
     """Return the entry of the rows, one row per line; debits must equal credits."""
     row = rows[0]
     same(rows, ("entity", "effective_on", "currency", "description"))
@@ -102,7 +104,7 @@ def journal_entry(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventTyp
         debit, credit = r.amount("debit", currency), r.amount("credit", currency)
         if debit and credit:
             raise r.refuse("debit", "and credit cannot both be set; write two lines")
-        lines.append(e.OpeningEntryLine(r.required("account"), debit - credit, r.text("line_description"), r.ref("customer_id")))
+        lines.append(OpeningEntryLine(r.required("account"), debit - credit, r.text("line_description"), r.ref("customer_id")))
     difference = sum(line.amount.minor for line in lines)
     if difference:
         raise row.refuse(
@@ -111,14 +113,14 @@ def journal_entry(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventTyp
             case_class="amount_mismatch",
             shared="debits and credits of the entry differ",
         )
-    found = e.ImportedEntry(row.own_id(), row.required("entity"), row.day("effective_on"), tuple(lines), row.text("description"))
-    return EventType.ENTRY_IMPORTED, row.instant("effective_on"), found
+    found = ImportedEntry(row.own_id(), row.required("entity"), row.day("effective_on"), tuple(lines), row.text("description"))
+    return JournalEntryEvent.IMPORTED, row.instant("effective_on"), found
 
 
-def _line(row: Row, currency: str, index: int) -> e.InvoiceLine:
+def _line(row: Row, currency: str, index: int) -> InvoiceLine:
     amount, discount = row.amount("amount", currency), row.amount("discount", currency)
     row.required("amount")
-    return e.InvoiceLine(
+    return InvoiceLine(
         id=row.text("line_id") or f"{row.own_id()}/{index + 1}",
         description=row.required("description"),
         amount=amount,
@@ -131,7 +133,7 @@ def _line(row: Row, currency: str, index: int) -> e.InvoiceLine:
     )
 
 
-def _taxes(row: Row, after_discount: Money, currency: str) -> tuple[e.LineTax, ...]:
+def _taxes(row: Row, after_discount: Money, currency: str) -> tuple[LineTax, ...]:
     rate = row.ref("tax_rate_id")
     if not rate:
         if row.text("tax_amount") or row.text("tax_percentage"):
@@ -140,14 +142,14 @@ def _taxes(row: Row, after_discount: Money, currency: str) -> tuple[e.LineTax, .
     amount = row.amount("tax_amount", currency)
     is_inclusive = row.flag("tax_inclusive", default=False)
     percentage = row.number("tax_percentage", "0") if row.text("tax_percentage") else None
-    return (e.LineTax(rate, amount, after_discount - amount if is_inclusive else after_discount, is_inclusive, percentage),)
+    return (LineTax(rate, amount, after_discount - amount if is_inclusive else after_discount, is_inclusive, percentage),)
 
 
-def _tax_of(lines: Sequence[e.InvoiceLine], currency: str) -> Money:
+def _tax_of(lines: Sequence[InvoiceLine], currency: str) -> Money:
     return Money(sum(tax.amount.minor for line in lines for tax in line.taxes), currency)
 
 
-def _checked_total(row: Row, lines: Sequence[e.InvoiceLine], currency: str) -> Money:
+def _checked_total(row: Row, lines: Sequence[InvoiceLine], currency: str) -> Money:
     row.required("total")
     total = row.amount("total", currency)
     exclusive = sum(tax.amount.minor for line in lines for tax in line.taxes if not tax.is_inclusive)

@@ -13,14 +13,22 @@ from counterfoil.connectors.files import documents
 from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.row import Row
 from counterfoil.connectors.files.wire import Document, from_micros, to_micros
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
+from counterfoil.core.kinds.customer import CUSTOMER, Address, Customer, CustomerEvent, TaxExemption, TaxId
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY
+from counterfoil.core.kinds.payment import PAYMENT, Application, Payment, PaymentEvent, PaymentState
+from counterfoil.core.kinds.product import PRODUCT, Product, ProductEvent
+from counterfoil.core.kinds.refund import REFUND, Refund, RefundEvent, RefundState
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import EventType, Record
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.connector import Delivery, Normalized
 from counterfoil.kit.errors import DriftError, RejectedError
 
-Build = Callable[[Sequence[Row], datetime], tuple[EventType, datetime, e.Entity]]
+Build = Callable[[Sequence[Row], datetime], tuple[EventType, datetime, Record]]
 """Makes the entity of a document's rows; the instant is when the file was modified."""
 
 _DECODER = msgspec.json.Decoder(Document)
@@ -52,39 +60,39 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _process_of(entity: e.Entity) -> str:
+def _process_of(entity: Record) -> str:
     """Return what the fact belongs to: the invoice of a credit note or payment, the payment of a refund, else the entity itself."""
-    if isinstance(entity, e.CreditNote):
+    if isinstance(entity, CreditNote):
         return entity.invoice_id
-    if isinstance(entity, e.Payment) and entity.applications:
+    if isinstance(entity, Payment) and entity.applications:
         return entity.applications[0].invoice_id
-    return entity.payment_id if isinstance(entity, e.Refund) else entity.id
+    return entity.payment_id if isinstance(entity, Refund) else entity.id
 
 
-def _customer(rows: Sequence[Row], modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def _customer(rows: Sequence[Row], modified_at: datetime) -> tuple[EventType, datetime, Record]:
     row = rows[0]
     tax_id, tax_id_type = row.text("tax_id"), row.text("tax_id_type")
     if bool(tax_id) != bool(tax_id_type):
         raise row.refuse("tax_id", "and tax_id_type come together")
-    customer = e.Customer(
+    customer = Customer(
         id=row.own_id(),
         name=row.required("name"),
         email=row.text("email"),
         phone=row.text("phone"),
         address=_address(row),
         currency=row.currency() if row.text("currency") else "",
-        tax_exemption=row.choice("tax_exemption", e.TaxExemption, e.TaxExemption.NONE),
-        tax_ids=(e.TaxId(tax_id_type, tax_id),) if tax_id else (),
+        tax_exemption=row.choice("tax_exemption", TaxExemption, TaxExemption.NONE),
+        tax_ids=(TaxId(tax_id_type, tax_id),) if tax_id else (),
         locale=row.text("locale"),
         is_deleted=row.flag("is_deleted", default=False),
         merged_into=row.ref("merged_into"),
     )
-    event_type = EventType.CUSTOMER_MERGED if customer.merged_into else EventType.CUSTOMER_UPDATED
+    event_type = CustomerEvent.MERGED if customer.merged_into else CustomerEvent.UPDATED
     return event_type, row.instant_or_none("updated_at") or modified_at, customer
 
 
-def _address(row: Row) -> e.Address:
-    return e.Address(
+def _address(row: Row) -> Address:
+    return Address(
         line1=row.text("line1"),
         line2=row.text("line2"),
         city=row.text("city"),
@@ -94,9 +102,9 @@ def _address(row: Row) -> e.Address:
     )
 
 
-def _product(rows: Sequence[Row], modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def _product(rows: Sequence[Row], modified_at: datetime) -> tuple[EventType, datetime, Record]:
     row = rows[0]
-    product = e.Product(
+    product = Product(
         id=row.own_id(),
         name=row.required("name"),
         description=row.text("description"),
@@ -105,11 +113,11 @@ def _product(rows: Sequence[Row], modified_at: datetime) -> tuple[EventType, dat
         tax_code=row.text("tax_code"),
         is_active=row.flag("is_active", default=True),
     )
-    event_type = EventType.PRODUCT_RELEASED if product.is_active else EventType.PRODUCT_RETIRED
+    event_type = ProductEvent.RELEASED if product.is_active else ProductEvent.RETIRED
     return event_type, row.instant_or_none("updated_at") or modified_at, product
 
 
-def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, Record]:
     row = rows[0]
     currency = row.currency()
     amount = row.amount("amount", currency)
@@ -117,7 +125,7 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
         raise row.refuse("amount", "must be positive; money given back is a refund")
     documents.same(rows, ("customer_id", "currency", "amount", "paid_on", "method", "is_out_of_band"))
     applications = tuple(
-        e.Application(r.ref("invoice_id"), r.amount("applied", currency) if r.text("applied") else amount)
+        Application(r.ref("invoice_id"), r.amount("applied", currency) if r.text("applied") else amount)
         for r in rows
         if r.text("invoice_id")
     )
@@ -125,10 +133,10 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
         raise row.refuse("applied", "must be positive, and together not more than the amount", case_class="amount_mismatch")
     occurred_at = row.instant("paid_on")
     is_out_of_band = row.flag("is_out_of_band", default=True)
-    payment = e.Payment(
+    payment = Payment(
         id=row.own_id(),
         customer_id=row.required_ref("customer_id"),
-        state=e.PaymentState.SUCCEEDED,
+        state=PaymentState.SUCCEEDED,
         amount=amount,
         occurred_at=occurred_at,
         applications=applications,
@@ -136,24 +144,24 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
         is_out_of_band=is_out_of_band,
         settlement=None if is_out_of_band else _settlement(row, amount, occurred_at),
     )
-    return EventType.PAYMENT_SUCCEEDED, occurred_at, payment
+    return PaymentEvent.SUCCEEDED, occurred_at, payment
 
 
-def _settlement(row: Row, gross: Money, occurred_at: datetime) -> e.Settlement:
+def _settlement(row: Row, gross: Money, occurred_at: datetime) -> Settlement:
     """Return what a row moved on the balance of the processor the file stands for; files tell no fees (they are journal entries)."""
-    return e.Settlement(f"{row.own_id()}.settlement", gross, Money(0, gross.currency), gross, occurred_at)
+    return Settlement(f"{row.own_id()}.settlement", gross, Money(0, gross.currency), gross, occurred_at)
 
 
-def _refund(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, e.Entity]:
+def _refund(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, Record]:
     row = rows[0]
     amount = row.amount("amount", row.currency())
     if amount.minor <= 0:
         raise row.refuse("amount", "must be positive")
     occurred_at = row.instant("refunded_on")
-    refund = e.Refund(
+    refund = Refund(
         id=row.own_id(),
         payment_id=row.required_ref("payment_id"),
-        state=e.RefundState.SUCCEEDED,
+        state=RefundState.SUCCEEDED,
         amount=amount,
         occurred_at=occurred_at,
         customer_id=row.ref("customer_id"),
@@ -161,7 +169,7 @@ def _refund(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, dat
         reason=row.text("reason"),
         settlement=_settlement(row, -amount, occurred_at),
     )
-    return EventType.REFUND_SUCCEEDED, occurred_at, refund
+    return RefundEvent.SUCCEEDED, occurred_at, refund
 
 
 _BUILD: dict[str, Build] = {
@@ -174,12 +182,12 @@ _BUILD: dict[str, Build] = {
     "journal_entries": documents.journal_entry,
 }
 _KINDS = {
-    "customers": ObjectKind.CUSTOMER,
-    "products": ObjectKind.PRODUCT,
-    "invoices": ObjectKind.INVOICE,
-    "credit_notes": ObjectKind.CREDIT_NOTE,
-    "payments": ObjectKind.PAYMENT,
-    "refunds": ObjectKind.REFUND,
-    "journal_entries": ObjectKind.JOURNAL_ENTRY,
+    "customers": CUSTOMER.name,
+    "products": PRODUCT.name,
+    "invoices": INVOICE.name,
+    "credit_notes": CREDIT_NOTE.name,
+    "payments": PAYMENT.name,
+    "refunds": REFUND.name,
+    "journal_entries": JOURNAL_ENTRY.name,
 }
 """What a file of each layout tells of."""

@@ -17,7 +17,7 @@ from counterfoil.connectors.files.layouts import LAYOUTS, Layout, layout_of
 from counterfoil.connectors.files.normalize import normalize
 from counterfoil.connectors.files.reader import FileReader
 from counterfoil.connectors.files.wire import from_micros, to_micros
-from counterfoil.core.canonical.ids import ObjectRef, digest
+from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
 from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from counterfoil.core.canonical.money import Money, exponent_of, from_major
+from counterfoil.core.language.money import Money, exponent_of, from_major
 from counterfoil.kit.errors import RejectedError
 
 E = TypeVar("E", bound=StrEnum)

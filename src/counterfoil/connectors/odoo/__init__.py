@@ -20,7 +20,7 @@ from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
 from counterfoil.connectors.odoo.links import link
 from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.connectors.odoo.whereabouts import whereabouts
-from counterfoil.core.canonical.commands import CommandKind
+from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.proving.items import Item, Period
 from counterfoil.kit.connector import Connector, DeliveryOf, Send
 
@@ -63,16 +63,16 @@ CONNECTOR = Connector(
     source=OdooSource(),
     target=OdooTarget(),
     deliver={
-        CommandKind.UPSERT_CUSTOMER: _delivery(deliver_customers.send_customers, _UPSERT, 800, overwrites=True),
-        CommandKind.UPSERT_PRODUCT: _delivery(deliver_products.send_products, _UPSERT, 800, overwrites=True),
-        CommandKind.POST_INVOICE: _DOCUMENT,
-        CommandKind.POST_CREDIT_NOTE: _DOCUMENT,
-        CommandKind.POST_PAYMENT: _delivery(deliver_payments.send, _ABSENT, 400),
-        CommandKind.POST_ENTRY: _delivery(deliver_entries.send, _ABSENT, 800),
+        BookCommand.UPSERT_CUSTOMER: _delivery(deliver_customers.send_customers, _UPSERT, 800, overwrites=True),
+        BookCommand.UPSERT_PRODUCT: _delivery(deliver_products.send_products, _UPSERT, 800, overwrites=True),
+        BookCommand.POST_INVOICE: _DOCUMENT,
+        BookCommand.POST_CREDIT_NOTE: _DOCUMENT,
+        BookCommand.POST_PAYMENT: _delivery(deliver_payments.send, _ABSENT, 400),
+        BookCommand.POST_ENTRY: _delivery(deliver_entries.send, _ABSENT, 800),
         # Inserts only what is absent, and absent it is again once it was undone.
-        CommandKind.ALLOCATE: _delivery(deliver_matches.send, _PAIR, 400, overwrites=True),
+        BookCommand.ALLOCATE: _delivery(deliver_matches.send, _PAIR, 400, overwrites=True),
         # Removes the matches it found, by their ids: one that comes late finds none of them, and touches no newer one.
-        CommandKind.UNMATCH: _delivery(deliver_matches.send_unmatch, _GONE, 400),
+        BookCommand.UNMATCH: _delivery(deliver_matches.send_unmatch, _GONE, 400),
     },
     sandbox=_sandbox,
     whereabouts=whereabouts,

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, PostDocument, PostEntry, PostPayment
+from counterfoil.core.commands.books import Account, AccountRole, PostDocument, PostEntry, PostPayment
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Send
 
 _RATE = "Add the rate of {1} in Odoo (Accounting, Configuration, Currencies), then retry this case."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from counterfoil.core.canonical.money import Money, exponent_of
+from counterfoil.core.language.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
 

@@ -20,7 +20,8 @@ from counterfoil.connectors.odoo import normalize
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.normalize import Capture, Snapshot
 from counterfoil.connectors.odoo.snapshots import MODELS, Scope, domain_of, newest_of, read_page, scope_of, written_between
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
+from counterfoil.core.kinds.erp_document import ERP_DOCUMENT
+from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
 from counterfoil.kit.errors import IntakeRefused, TransientError
 
@@ -65,7 +66,7 @@ class OdooSource:
 
     def locate(self, ref: ObjectRef) -> str | None:
         """Return ``<model>/<id>`` of an ERP document."""
-        if ref.kind is not ObjectKind.ERP_DOCUMENT:
+        if ref.kind != ERP_DOCUMENT.name:
             return None
         reference = ref.id.partition(":")[2]
         model, _, record_id = reference.partition("/")

@@ -12,8 +12,8 @@ from counterfoil.connectors.odoo.catalog_rows import AccountRow, JournalRow, Tax
 from counterfoil.connectors.odoo.client import Context as OdooContext
 from counterfoil.connectors.odoo.config import CompanyConfig
 from counterfoil.connectors.odoo.precision import Precision
-from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.canonical.money import Money, exponent_of
+from counterfoil.core.commands.books import Account, AccountRole
+from counterfoil.core.language.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
 RatesMark = tuple[int, str]

@@ -10,8 +10,8 @@ from counterfoil.connectors.odoo.check_journals import journal_findings
 from counterfoil.connectors.odoo.check_shared import shared_findings
 from counterfoil.connectors.odoo.check_taxes import tax_findings
 from counterfoil.connectors.odoo.detect import Session, connect
-from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.commands.books import Account, AccountRole
+from counterfoil.core.language.money import exponent_of
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 

@@ -11,7 +11,7 @@ from counterfoil.connectors.odoo.catalog_rows import JournalRow
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.payment_rows import journal_role
 from counterfoil.connectors.odoo.wire import Ref, ref
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.kit.connector import Finding, Severity
 from counterfoil.kit.errors import RejectedError
 

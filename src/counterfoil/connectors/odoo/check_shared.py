@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.kit.connector import Finding, Severity
 from counterfoil.kit.errors import RejectedError
 

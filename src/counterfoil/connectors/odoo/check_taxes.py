@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_rows import TaxRow
-from counterfoil.core.canonical.text import decimal_text
+from counterfoil.core.language.text import decimal_text
 from counterfoil.kit.connector import Finding, Requirements, Severity
 from counterfoil.kit.errors import RejectedError
 

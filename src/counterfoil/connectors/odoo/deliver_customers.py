@@ -23,8 +23,9 @@ from counterfoil.connectors.odoo.partner_rows import (
     partner_cells,
 )
 from counterfoil.connectors.odoo.places import places
-from counterfoil.core.canonical.commands import Command, UpsertCustomer
-from counterfoil.core.canonical.entities import Customer
+from counterfoil.core.commands.books import UpsertCustomer
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 

@@ -20,7 +20,7 @@ from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.refusals import is_company_clash
 from counterfoil.connectors.odoo.wire import Move
 from counterfoil.connectors.odoo.xids import of_other_company
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 

@@ -11,7 +11,8 @@ from counterfoil.connectors.odoo.catalog_read import readings_so_far
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.entry_rows import COLUMNS, EntryPlan, plan_entry
 from counterfoil.connectors.odoo.partners import customers_of, named_in
-from counterfoil.core.canonical.commands import Command, PostEntry
+from counterfoil.core.commands.books import PostEntry
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 

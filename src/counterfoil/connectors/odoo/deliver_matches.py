@@ -16,7 +16,8 @@ from counterfoil.connectors.odoo.match_lines import read_open_lines, read_partia
 from counterfoil.connectors.odoo.match_plan import DocumentId, Match, Short, Way, is_overmatched, plan_match
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Partial, ref
-from counterfoil.core.canonical.commands import Allocate, Command, Unmatch
+from counterfoil.core.commands.books import Allocate, Unmatch
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import RejectedError
 

@@ -20,7 +20,7 @@ from counterfoil.connectors.odoo.payment_rows import PaymentPlan, as_entry, colu
 from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.wire import Payment, Text, ref, text
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 

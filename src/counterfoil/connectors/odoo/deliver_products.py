@@ -13,7 +13,8 @@ from counterfoil.connectors.odoo.grouped import load_grouped
 from counterfoil.connectors.odoo.load import Loaded
 from counterfoil.connectors.odoo.wire import Ref, Text, text
 from counterfoil.connectors.odoo.xids import listed
-from counterfoil.core.canonical.commands import Command, UpsertProduct
+from counterfoil.core.commands.books import UpsertProduct
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 

@@ -14,8 +14,9 @@ from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.document_rows import DocumentPlan
 from counterfoil.connectors.odoo.partners import customers_of
 from counterfoil.connectors.odoo.wire import Move, Ref, ref
-from counterfoil.core.canonical.commands import Command, PostDocument
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 Where = tuple[int, tuple[int, ...]]

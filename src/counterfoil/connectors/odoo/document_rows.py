@@ -13,9 +13,10 @@ from counterfoil.connectors.odoo.load import Cells, Row
 from counterfoil.connectors.odoo.mapped_products import PREFIX
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.readback import Expected
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, CommandKind, DocumentLine, PostDocument
-from counterfoil.core.canonical.money import Money
-from counterfoil.core.canonical.text import decimal_text
+from counterfoil.core.commands.books import Account, AccountRole, BookCommand, DocumentLine, PostDocument
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.text import decimal_text
 from counterfoil.kit.errors import RejectedError
 
 _HEADER = (
@@ -109,7 +110,7 @@ def _check(document: PostDocument) -> None:
 
 def _header_cells(command: Command, document: PostDocument, company: CompanyCatalog, namespace: str) -> Cells:
     source_id = command.subject.id.rpartition(":")[2]
-    is_invoice = command.kind is CommandKind.POST_INVOICE
+    is_invoice = command.kind is BookCommand.POST_INVOICE
     return (
         f"{namespace}.{command.external_key}",
         "out_invoice" if is_invoice else "out_refund",
@@ -208,7 +209,7 @@ def _rounding_account(document: PostDocument, company: CompanyCatalog) -> int:
 
 
 def _reverses(command: Command, document: PostDocument, bindings: Mapping[str, str]) -> int:
-    if command.kind is not CommandKind.POST_CREDIT_NOTE or not document.reverses:
+    if command.kind is not BookCommand.POST_CREDIT_NOTE or not document.reverses:
         return 0
     try:
         model, record_id = bound(bindings, document.reverses, f"invoice/{document.reverses}")

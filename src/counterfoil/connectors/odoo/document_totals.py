@@ -12,8 +12,8 @@ from counterfoil.connectors.odoo.load import Row, Table, load
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.readback import amount_difference, read_moves, total_of
 from counterfoil.connectors.odoo.wire import Move, TaxLine, ref
-from counterfoil.core.canonical.commands import CommandKind
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.money import Money
 
 
 async def mend(session: Session, drafts: Mapping[int, DocumentPlan], moves: Mapping[int, Move], context: Context) -> dict[int, Move]:
@@ -61,7 +61,7 @@ def tax_changes(plan: DocumentPlan, lines: Sequence[TaxLine]) -> list[tuple[int,
     wished = {tax_id: minor for tax_id, minor in plan.taxes.items() if minor or tax_id in by_tax}
     if len(by_tax) != len(lines) or set(by_tax) != set(wished):
         return []
-    sign = -1 if plan.command.kind is CommandKind.POST_INVOICE else 1
+    sign = -1 if plan.command.kind is BookCommand.POST_INVOICE else 1
     changes = []
     for tax_id, line in by_tax.items():
         amount = Money(sign * wished[tax_id], currency)

@@ -9,7 +9,7 @@ from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.wire import EntryItem, ref
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 RECEIVABLE_TYPE = "asset_receivable"

@@ -12,9 +12,10 @@ from counterfoil.connectors.odoo.entry_lines import Place, Sum, Sums, summed
 from counterfoil.connectors.odoo.load import Row
 from counterfoil.connectors.odoo.partners import Customers
 from counterfoil.connectors.odoo.readback import Expected
-from counterfoil.core.canonical.commands import AccountRole, Command, EntryLine, PostEntry
-from counterfoil.core.canonical.ids import ObjectKind
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import AccountRole, EntryLine, PostEntry
+from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 _CONNECTION = re.compile(r"\b[a-z][a-z0-9_]*:(?=[a-z]+_\w)")
@@ -71,7 +72,7 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
     blank = ("",) * len(header)
     # A journal entry of its own (a day's summary, an opening balance) may hold the receivables of many customers in one line; and one that
     # moves a receivable between a customer and such a line owes nobody anything.
-    is_collective = command.subject.kind is ObjectKind.JOURNAL_ENTRY or _is_transfer(entry)
+    is_collective = command.subject.kind == JOURNAL_ENTRY.name or _is_transfer(entry)
     cells = [_line_cells(line, label_of(line.line, entry, command), company, customers, is_collective=is_collective) for line in lines]
     row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
@@ -97,7 +98,7 @@ def _is_transfer(entry: PostEntry) -> bool:
 
 def label_of(line: EntryLine, entry: PostEntry, command: Command) -> str:
     """Return a line's label as a controller reads it: without the connection an id of the source is kept under, and never empty."""
-    words = line.description or entry.memo or f"{command.subject.kind.value.replace('_', ' ')} {command.subject.id}"
+    words = line.description or entry.memo or f"{command.subject.kind.replace('_', ' ')} {command.subject.id}"
     return _CONNECTION.sub("", words)
 
 

@@ -9,7 +9,8 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.mapped_products import PREFIX
 from counterfoil.connectors.odoo.xids import MASTERS, followed
-from counterfoil.core.canonical.commands import Command, PostDocument
+from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.language.commands import Command
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.wire import Text, text
-from counterfoil.core.canonical.commands import Command, PostDocument
+from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context
 
 PREFIX = "target:"

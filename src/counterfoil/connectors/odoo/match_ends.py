@@ -12,7 +12,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Ref, Text, ref, text
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 ROUNDS_MAX = 4

@@ -9,8 +9,9 @@ from enum import Enum, auto
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.wire import OpenLine, ref
-from counterfoil.core.canonical.commands import Allocate, Command
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Allocate
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 DocumentId = tuple[str, int]

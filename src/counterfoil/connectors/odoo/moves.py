@@ -17,7 +17,8 @@ from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.readback import Expected, amount_difference, posted_difference, read_moves
 from counterfoil.connectors.odoo.wire import Move, Payment, ref, text
-from counterfoil.core.canonical.commands import Arguments, Command, PostDocument, PostEntry, PostPayment
+from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment
+from counterfoil.core.language.commands import Arguments, Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
 

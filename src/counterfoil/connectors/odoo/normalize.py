@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from counterfoil.connectors.odoo.amounts import from_number
-from counterfoil.core.canonical.entities import ErpDocument, ErpState
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.erp_document import ErpDocument, ErpDocumentEvent, ErpState
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import DriftError, RejectedError
 
 STATES = {
@@ -97,7 +97,7 @@ def facts(body: bytes) -> tuple[Fact, ...]:
         changed_by=snapshot.changed_by,
     )
     sequence = int(written_at.timestamp()) * 1_000_000
-    return (Fact(EventType.ERP_DOCUMENT_CHANGED, written_at, sequence, document),)
+    return (Fact(ErpDocumentEvent.CHANGED, written_at, sequence, document),)
 
 
 def instant(text: str) -> datetime:

@@ -11,7 +11,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.periods import STALE
 from counterfoil.connectors.odoo.wire import Move, Ref, ref
-from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.language.money import exponent_of
 from counterfoil.kit.errors import RejectedError
 
 

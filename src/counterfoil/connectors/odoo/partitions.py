@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from counterfoil.connectors.odoo.payment_rows import journal_role
-from counterfoil.core.canonical.commands import Command, CommandKind, PostEntry, PostPayment
+from counterfoil.core.commands.books import BookCommand, PostEntry, PostPayment
+from counterfoil.core.language.commands import Command
 
 
 def partition_of(command: Command) -> str:
     """Return the partition: company and journal. Customers and products are shared by all; matches of a company are one stream."""
-    match command.kind:
-        case CommandKind.UPSERT_CUSTOMER | CommandKind.UPSERT_PRODUCT:
+    match BookCommand(command.kind):
+        case BookCommand.UPSERT_CUSTOMER | BookCommand.UPSERT_PRODUCT:
             return command.kind.value
-        case CommandKind.POST_INVOICE | CommandKind.POST_CREDIT_NOTE:
+        case BookCommand.POST_INVOICE | BookCommand.POST_CREDIT_NOTE:
             return f"{command.entity}/sales"
-        case CommandKind.ALLOCATE | CommandKind.UNMATCH:
+        case BookCommand.ALLOCATE | BookCommand.UNMATCH:
             return f"{command.entity}/matches"
-        case CommandKind.POST_PAYMENT | CommandKind.POST_ENTRY:
+        case BookCommand.POST_PAYMENT | BookCommand.POST_ENTRY:
             return f"{command.entity}/journal/{_journal(command)}"
 
 

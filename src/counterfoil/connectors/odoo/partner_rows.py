@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from counterfoil.connectors.odoo.wire import Ref, Text, ref, text
-from counterfoil.core.canonical.entities import Address, Customer
+from counterfoil.core.kinds.customer import Address, Customer
 
 VAT = "vat"
 COUNTRY = ("country_id/.id", "state_id/.id")

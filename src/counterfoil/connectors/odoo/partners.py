@@ -12,7 +12,8 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.wire import Ref, ref
 from counterfoil.connectors.odoo.xids import followed, of_other_company
-from counterfoil.core.canonical.commands import Command, PostEntry, PostPayment
+from counterfoil.core.commands.books import PostEntry, PostPayment
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.errors import RejectedError
 
 _MODEL = "res.partner"

@@ -10,8 +10,9 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Dialect
 from counterfoil.connectors.odoo.load import Row
 from counterfoil.connectors.odoo.partners import Customers
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, EntryLine, PostEntry, PostPayment
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine, PostEntry, PostPayment
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 
 
 @dataclass(frozen=True, slots=True)

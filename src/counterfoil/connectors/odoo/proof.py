@@ -17,8 +17,8 @@ import aiohttp
 
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.plain import OdooPlain, OdooPlainError
-from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.commands.books import Account, AccountRole
+from counterfoil.core.language.money import exponent_of
 from counterfoil.core.proving.items import OPEN_DISPUTES, Item, Period
 from counterfoil.core.proving.totals import Kind
 from counterfoil.kit.errors import SetupError, TransientError

@@ -12,7 +12,7 @@ from counterfoil.connectors.odoo.client import Context
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.entry_lines import Sums
 from counterfoil.connectors.odoo.wire import Move, ref, text
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 

@@ -7,7 +7,7 @@ from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.detect import connect, forget
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import locks_by_entity
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Finding, KnownPage, Requirements, TargetState
 
 

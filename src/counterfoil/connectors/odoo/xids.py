@@ -12,10 +12,12 @@ from counterfoil.connectors.odoo.known import KnownRow
 from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.refusals import is_record_rule
-from counterfoil.core.canonical.ids import ObjectKind, external_key
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.ids import external_key
 from counterfoil.kit.errors import RejectedError, SetupError
 
-MASTERS: Mapping[str, str] = {ObjectKind.CUSTOMER.value: "res.partner", ObjectKind.PRODUCT.value: "product.product"}
+MASTERS: Mapping[str, str] = {CUSTOMER.name: "res.partner", PRODUCT.name: "product.product"}
 """Kinds of master data, as dependency keys begin with them, and their models."""
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.kinds.balance_entry import BALANCE_ENTRY
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.kinds.dispute import DISPUTE
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT
+from counterfoil.core.kinds.payout import PAYOUT
+from counterfoil.core.kinds.price import PRICE
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.kinds.subscription import SUBSCRIPTION
+from counterfoil.core.kinds.tax_rate import TAX_RATE
+from counterfoil.core.language.ids import ObjectRef
 
 NAMESPACE = "stripe"
 ANY_ACCOUNT = "*"
@@ -39,19 +51,19 @@ def canonical(object_id: str) -> str:
     return f"{NAMESPACE}:{object_id}" if object_id else ""
 
 
-FETCH_KIND: dict[ObjectKind, str] = {
-    ObjectKind.CUSTOMER: "customer",
-    ObjectKind.PRODUCT: "product",
-    ObjectKind.PRICE: "price",
-    ObjectKind.TAX_RATE: "tax_rate",
-    ObjectKind.SUBSCRIPTION: "subscription",
-    ObjectKind.INVOICE: "invoice",
-    ObjectKind.CREDIT_NOTE: "credit_note",
-    ObjectKind.PAYMENT: "charge",
-    ObjectKind.REFUND: "refund",
-    ObjectKind.DISPUTE: "dispute",
-    ObjectKind.PAYOUT: "payout",
-    ObjectKind.BALANCE_ENTRY: "balance_transaction",
+FETCH_KIND: dict[str, str] = {
+    CUSTOMER.name: "customer",
+    PRODUCT.name: "product",
+    PRICE.name: "price",
+    TAX_RATE.name: "tax_rate",
+    SUBSCRIPTION.name: "subscription",
+    INVOICE.name: "invoice",
+    CREDIT_NOTE.name: "credit_note",
+    PAYMENT.name: "charge",
+    REFUND.name: "refund",
+    DISPUTE.name: "dispute",
+    PAYOUT.name: "payout",
+    BALANCE_ENTRY.name: "balance_transaction",
 }
 
 
@@ -65,8 +77,8 @@ def locate(ref: ObjectRef) -> str | None:
     kind = FETCH_KIND.get(ref.kind)
     if namespace != NAMESPACE or not object_id or "/" in object_id or kind is None:
         return None
-    if ref.kind is ObjectKind.PAYMENT and object_id.startswith(OOB_PREFIX):
+    if ref.kind == PAYMENT.name and object_id.startswith(OOB_PREFIX):
         kind, object_id = "invoice", object_id.removeprefix(OOB_PREFIX).partition(".")[0]
-    if ref.kind is ObjectKind.REFUND and object_id.startswith(FAILURE_PREFIX):
+    if ref.kind == REFUND.name and object_id.startswith(FAILURE_PREFIX):
         kind, object_id = "charge", object_id.removeprefix(FAILURE_PREFIX)
     return str(Ref(ANY_ACCOUNT, kind, object_id))

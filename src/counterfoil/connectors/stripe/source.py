@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from counterfoil.core.canonical.ids import ObjectRef
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
 
 from . import refs, webhooks

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
-from counterfoil.core.canonical.entities import Settlement
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.settlement import Settlement
 
 from .invariants import InvariantError, check_balanced
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from counterfoil.core.canonical.commands import (
-    ARGUMENTS_OF_KIND,
-    Allocate,
-    Arguments,
-    CommandKind,
-    EntryLine,
-    PostDocument,
-    PostEntry,
-    PostPayment,
-)
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands import SPECS
+from counterfoil.core.commands.books import Allocate, EntryLine, PostDocument, PostEntry, PostPayment
+from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.money import Money, total
 
 
 class InvariantError(ValueError):
@@ -69,7 +62,7 @@ def check_arguments(kind: CommandKind, arguments: Arguments) -> None:
     Raises:
         InvariantError: the arguments do not fit the kind, or break one of the rules above.
     """
-    if not isinstance(arguments, ARGUMENTS_OF_KIND[kind]):
+    if not isinstance(arguments, SPECS[kind].arguments):
         raise InvariantError(f"{kind.value} does not take {type(arguments).__name__}")
     match arguments:
         case PostDocument():

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from counterfoil.core.canonical.commands import (
-    Account,
-    AccountRole,
-    Arguments,
-    CommandKind,
-    DocumentLine,
-    PostDocument,
-    PostEntry,
-    PostPayment,
-)
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import Account, AccountRole, BookCommand, DocumentLine, PostDocument, PostEntry, PostPayment
+from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.money import Money, total
 
 _GROUPED = frozenset({AccountRole.REVENUE, AccountRole.DEFERRED_REVENUE})
 
@@ -66,7 +58,7 @@ def postings_of(kind: CommandKind, arguments: Arguments) -> tuple[Posting, ...]:
     """
     match arguments:
         case PostDocument():
-            return _of_document(arguments, is_credit_note=kind is CommandKind.POST_CREDIT_NOTE)
+            return _of_document(arguments, is_credit_note=kind is BookCommand.POST_CREDIT_NOTE)
         case PostPayment():
             return _of_payment(arguments)
         case PostEntry():

@@ -8,8 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from math import floor
 
-from counterfoil.core.canonical.commands import DocumentLine, DocumentTax
-from counterfoil.core.canonical.money import Money, Rounding, round_minor, total
+from counterfoil.core.commands.books import DocumentLine, DocumentTax
+from counterfoil.core.language.money import Money, Rounding, round_minor, total
 
 from .invariants import InvariantError
 

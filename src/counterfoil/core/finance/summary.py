@@ -8,19 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from counterfoil.core.canonical.commands import (
-    Account,
-    AccountRole,
-    Arguments,
-    CommandKind,
-    DocumentLine,
-    DocumentTax,
-    EntryLine,
-    PostDocument,
-    PostEntry,
-)
-from counterfoil.core.canonical.ids import digest
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import Account, AccountRole, DocumentLine, DocumentTax, EntryLine, PostDocument, PostEntry
+from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.money import Money, total
 
 from .invariants import InvariantError, check_balanced
 from .postings import postings_of

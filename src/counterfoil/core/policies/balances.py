@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, Lane
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.finance.entries import BALANCE_COUNTERPARTS, movement_lines
+from counterfoil.core.kinds.balance_entry import BALANCE_ENTRY, BalanceEntry
+from counterfoil.core.kinds.dispute import DISPUTE, Dispute, DisputeState
+from counterfoil.core.kinds.payout import PAYOUT, Payout, PayoutState
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.language.settlement import Settlement
 
 from . import disputes
 from .booking import DISPUTED_FUNDS, Books
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .payments import clearing_of
+from .policy import Policy, nobody
 from .routing import owner_of_balance
 
 BANK_IN_TRANSIT = Account(AccountRole.BANK_IN_TRANSIT)
-_BACK = frozenset({e.PayoutState.FAILED, e.PayoutState.CANCELED})
+_BACK = frozenset({PayoutState.FAILED, PayoutState.CANCELED})
 
 
 def _move(
     draft: Draft,
     name: str,
-    settlement: e.Settlement,
+    settlement: Settlement,
     counterpart: Account,
     memo: str,
     lane: Lane = Lane.BATCH,
     *,
-    after: Sequence[e.Settlement] = (),
+    after: Sequence[Settlement] = (),
 ) -> Books | None:
     """Book one movement on the processor's balance, on its own day, in the books of the balance's owner; ``after``: what came before."""
     entity = owner_of_balance(draft, (settlement, *after), settlement.gross)
@@ -40,7 +46,7 @@ def _move(
     return books
 
 
-def dispute(draft: Draft, state: e.Dispute) -> None:
+def dispute(draft: Draft, state: Dispute) -> None:
     """Decide a dispute: the money moves by its settlements; what one that is over does not give back is a loss.
 
     Money that came back was taken before: until the source tells of that, it is not known what is lost. Nor is a loss booked in a currency
@@ -50,8 +56,8 @@ def dispute(draft: Draft, state: e.Dispute) -> None:
     moved = {one.id for one in outs if _move(draft, "dispute", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs)}
     memo = f"{memo}, reinstated"
     moved |= {one.id for one in backs if _move(draft, "dispute_return", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs)}
-    is_missing_money = not outs and (bool(backs) or state.state is e.DisputeState.LOST)
-    if is_missing_money or (state.state is e.DisputeState.WON and outs and not backs):
+    is_missing_money = not outs and (bool(backs) or state.state is DisputeState.LOST)
+    if is_missing_money or (state.state is DisputeState.WON and outs and not backs):
         draft.wait_for_self()
     elif not outs:
         draft.ignore("dispute_moved_no_money")
@@ -60,11 +66,11 @@ def dispute(draft: Draft, state: e.Dispute) -> None:
         disputes.close(draft, state, unowned)
 
 
-def payout(draft: Draft, state: e.Payout) -> None:
+def payout(draft: Draft, state: Payout) -> None:
     """Decide a payout: booked when the money left the processor's balance, so that clearing always equals it; back when it came back."""
     memo = f"payout {state.id}"
     if state.settlement is None:
-        if state.state is e.PayoutState.PAID:
+        if state.state is PayoutState.PAID:
             draft.wait_for_self()
         else:
             draft.ignore("payout_moved_no_money")
@@ -77,7 +83,7 @@ def payout(draft: Draft, state: e.Payout) -> None:
         draft.wait_for_self()
 
 
-def balance_entry(draft: Draft, state: e.BalanceEntry) -> None:
+def balance_entry(draft: Draft, state: BalanceEntry) -> None:
     """Decide a movement of the processor's own by its category; a category without an account is schema drift."""
     role = BALANCE_COUNTERPARTS.get(state.category)
     if role is None:
@@ -92,3 +98,10 @@ def balance_entry(draft: Draft, state: e.BalanceEntry) -> None:
         )
         return
     _move(draft, "balance_entry", state.settlement, Account(role), state.description or f"{state.category} {state.id}")
+
+
+POLICIES = (
+    Policy(kind=DISPUTE, purpose=Purpose.BOOKS, decide=dispute, after=nobody),
+    Policy(kind=PAYOUT, purpose=Purpose.BOOKS, decide=payout, after=nobody),
+    Policy(kind=BALANCE_ENTRY, purpose=Purpose.BOOKS, decide=balance_entry, after=nobody),
+)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.payment import Application, Payment
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.money import Money, total
 
 from .booking import Books, Posted
 from .draft import Draft
 from .lines import BookedLine, booked_line
 from .rules import EntityRules
 
-IGNORED_STATES = {e.InvoiceState.DRAFT: "invoice_draft", e.InvoiceState.DELETED: "invoice_draft_deleted"}
+IGNORED_STATES = {InvoiceState.DRAFT: "invoice_draft", InvoiceState.DELETED: "invoice_draft_deleted"}
 """States of an invoice that was never a document, and the rule they are ignored by."""
-_OVER = frozenset({e.InvoiceState.PAID, e.InvoiceState.VOID})
+_OVER = frozenset({InvoiceState.PAID, InvoiceState.VOID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Bill:
     """An issued invoice as it stands in the entity's books. ``balance_change`` > 0: customer credit was used; < 0: created or collected."""
 
     books: Books
-    invoice: e.Invoice
+    invoice: Invoice
     document: Posted
     balance: Posted
     balance_change: Money
@@ -49,7 +50,7 @@ class Bill:
         """Return how much of a payment the invoice takes: never more than is left to be paid after the ``start`` minor units before it."""
         return Money(max(min(amount.minor, self.due.minor - start), 0), amount.currency)
 
-    def start_of(self, payment: e.Payment) -> int:
+    def start_of(self, payment: Payment) -> int:
         """Return how much was paid on the invoice before a payment, in minor units: all there is, if the invoice does not tell of it yet.
 
         Of a payment that does not say which of the invoice's parts it is, nothing is taken to be too much.
@@ -64,11 +65,11 @@ class Bill:
         applied = sum(application.amount.minor for application in applications)
         return before if ids else min(before, max(self.due.minor - applied, 0))
 
-    def applications_of(self, payment: e.Payment) -> tuple[e.Application, ...]:
+    def applications_of(self, payment: Payment) -> tuple[Application, ...]:
         """Return what a payment is applied to this invoice by."""
         return tuple(application for application in payment.applications if application.invoice_id == self.invoice.id)
 
-    def knows(self, payment: e.Payment) -> bool:
+    def knows(self, payment: Payment) -> bool:
         """Tell whether the invoice's state is as new as a payment: what it says to be open is open beside that payment."""
         applications = self.applications_of(payment)
         if self.invoice.paid_parts is not None and all(application.id for application in applications):
@@ -77,7 +78,7 @@ class Bill:
         remaining = self.invoice.amount_remaining
         return remaining is not None and self.due - remaining >= applied
 
-    def knows_all(self, payments: Sequence[e.Payment]) -> bool:
+    def knows_all(self, payments: Sequence[Payment]) -> bool:
         """Tell whether the invoice's state is as new as all of these payments of it: those that are not told apart only as their sum."""
         told = [payment for payment in payments if self.invoice.paid_parts is not None and all(a.id for a in self.applications_of(payment))]
         ids = {payment.id for payment in told}
@@ -85,7 +86,7 @@ class Bill:
         paid = self.due - (self.invoice.amount_remaining or Money(0, self.invoice.currency))
         return all(self.knows(payment) for payment in told) and total(untold, self.invoice.currency) <= paid
 
-    def has_place_of(self, payment: e.Payment) -> bool:
+    def has_place_of(self, payment: Payment) -> bool:
         """Tell whether it is known which part of the invoice a payment pays: all that is left, or as the invoice's list of payments says.
 
         Until that list names a part payment, others that came before it may be missing, too.
@@ -128,31 +129,31 @@ def _overlap(start: int, length: int, low: int, high: int) -> int:
     return max(min(start + length, high) - max(start, low), 0)
 
 
-def balance_change_of(invoice: e.Invoice) -> Money:
+def balance_change_of(invoice: Invoice) -> Money:
     """Return how the invoice changed the customer's balance: ending less starting, zero where the source says nothing."""
     if invoice.starting_balance is None or invoice.ending_balance is None:
         return Money(0, invoice.currency)
     return invoice.ending_balance - invoice.starting_balance
 
 
-def own_part_of(invoice: e.Invoice) -> Money:
+def own_part_of(invoice: Invoice) -> Money:
     """Return what an invoice itself leaves open after credit and earlier credit notes; never negative."""
     used = max(balance_change_of(invoice).minor, 0)
     credited = invoice.credited_before_payment.minor if invoice.credited_before_payment else 0
     return Money(max(invoice.total.minor - used - credited, 0), invoice.currency)
 
 
-def carried_part_of(invoice: e.Invoice) -> Money:
+def carried_part_of(invoice: Invoice) -> Money:
     """Return what an invoice collects of an older debt of the customer."""
     return Money(max(-balance_change_of(invoice).minor, 0) if invoice.total.minor >= 0 else 0, invoice.currency)
 
 
-def due_of(invoice: e.Invoice) -> Money:
+def due_of(invoice: Invoice) -> Money:
     """Return what is to be paid by an invoice: its own part and the debt it collects."""
     return own_part_of(invoice) + carried_part_of(invoice)
 
 
-def country_of(draft: Draft, invoice: e.Invoice) -> str | None:
+def country_of(draft: Draft, invoice: Invoice) -> str | None:
     """Return the billing country an invoice is routed by; None (and a wait) if only the unknown customer could tell."""
     if invoice.customer_country:
         return invoice.customer_country
@@ -160,20 +161,20 @@ def country_of(draft: Draft, invoice: e.Invoice) -> str | None:
     return customer.address.country if customer else None
 
 
-def bill_of(draft: Draft, invoice: e.Invoice, entity: EntityRules) -> Bill | None:
+def bill_of(draft: Draft, invoice: Invoice, entity: EntityRules) -> Bill | None:
     """Return an issued invoice as it stands in the entity's books; None if it was never issued."""
     if invoice.issued_at is None or invoice.state in IGNORED_STATES:
         return None
     day = draft.day(entity, invoice.issued_at)
-    document = Posted(f"{ObjectKind.INVOICE.value}/{invoice.id}", day)
+    document = Posted(f"{INVOICE.name}/{invoice.id}", day)
     books = Books(draft, entity, draft.survivor(invoice.customer_id))
     return Bill(books, invoice, document, Posted(f"entry/balance.{invoice.id}", day), balance_change_of(invoice))
 
 
-def entity_of(draft: Draft, invoice: e.Invoice) -> EntityRules | None:
+def entity_of(draft: Draft, invoice: Invoice) -> EntityRules | None:
     """Return the entity an invoice is booked in, from whatever object's point of view; None if it is not routed (yet)."""
     country = country_of(draft, invoice)
-    return None if country is None else draft.find_route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency)
+    return None if country is None else draft.find_route(INVOICE.ref(invoice.id), country, invoice.currency)
 
 
 def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[str, ...]] | None:
@@ -184,11 +185,11 @@ def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocume
         return None if summed_up is None else (summed_up, ())
     if not isinstance(command.arguments, PostDocument):
         return None
-    product = f"{ObjectKind.PRODUCT.value}/"
+    product = f"{PRODUCT.name}/"
     return command.arguments, tuple(need for need in command.needs if need.startswith(product))
 
 
-def booked_lines(draft: Draft, invoice: e.Invoice, entity: EntityRules) -> Mapping[str, BookedLine]:
+def booked_lines(draft: Draft, invoice: Invoice, entity: EntityRules) -> Mapping[str, BookedLine]:
     """Return how the lines of an invoice were booked by an entity, by their id; nothing if they were not, or cannot be told apart."""
     place, posted = draft.place(invoice.id, "invoice"), posted_document(draft, "invoice", invoice.id)
     if place is None or place.entity != entity.name or posted is None:

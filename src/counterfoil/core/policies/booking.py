@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     MATCH,
     MATCHES_MAX,
     UNMATCH,
     Account,
     AccountRole,
     Allocate,
-    Arguments,
-    CommandKind,
+    BookCommand,
     EntryLine,
-    Lane,
     PostEntry,
     Unmatch,
     pair_of,
 )
-from counterfoil.core.canonical.ids import ObjectKind, external_key
-from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import transfer_lines
 from counterfoil.core.finance.invariants import InvariantError
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.commands import Arguments, CommandKind, Lane
+from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.money import Money, total
 
 from .draft import Draft, Wanted
 from .rules import EntityRules, PostingMode
@@ -74,7 +74,7 @@ class Books:
     @property
     def customer_key(self) -> str:
         """The dependency key of the customer."""
-        return f"{ObjectKind.CUSTOMER.value}/{self.customer_id}"
+        return f"{CUSTOMER.name}/{self.customer_id}"
 
     def entry(
         self,
@@ -90,10 +90,10 @@ class Books:
         """Wish a journal entry, unless it has no lines; its binding key is ``entry/<name>.<object id>``."""
         key = f"entry/{name}.{object_id}"
         if lines:
-            partners = tuple(f"{ObjectKind.CUSTOMER.value}/{line.customer_id}" for line in lines if line.customer_id)
+            partners = tuple(f"{CUSTOMER.name}/{line.customer_id}" for line in lines if line.customer_id)
             arguments = PostEntry(day, tuple(lines), memo, journal)
             order_key = self.customer_id or object_id
-            self.draft.wish(Wanted(self.entity, CommandKind.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
+            self.draft.wish(Wanted(self.entity, BookCommand.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
         return Posted(key, day)
 
     def booked(self, name: str, object_id: str, counterpart: Account) -> Booked | None:
@@ -134,7 +134,7 @@ class Books:
             return
         produces = f"match/{pair}" if is_undoable else ""
         needs = (debit.key, credit.key, *after)
-        self._wish(CommandKind.ALLOCATE, MATCH, pair, Allocate(debit.key, credit.key, amount), needs, produces)
+        self._wish(BookCommand.ALLOCATE, MATCH, pair, Allocate(debit.key, credit.key, amount), needs, produces)
 
     def made(self, debit: Posted, credit: Posted) -> tuple[Made, ...]:
         """Return the matches of two documents that may have been made, oldest first. All but the last one are undone, or to be."""
@@ -215,7 +215,7 @@ class Books:
         if not self.draft.may_have_acted(MATCH, pair):
             return ()
         needs = (debit.key, credit.key, f"match/{pair}")
-        self._wish(CommandKind.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
+        self._wish(BookCommand.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
         return (f"unmatch/{pair}",)
 
     def withdraw(self, debit: Posted, credit: Posted) -> None:
@@ -257,7 +257,7 @@ class Books:
         """Wish an entry that is a document whatever the entity's posting mode."""
         memo = f"posting mode changed between {debit.key} and {credit.key}"
         arguments = PostEntry(posted.day, tuple(lines), memo)
-        wanted = Wanted(self.entity, CommandKind.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id)
+        wanted = Wanted(self.entity, BookCommand.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id)
         self.draft.wish(wanted, PostingMode.DETAILED)
 
     def _wish(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.finance.entries import transfer_lines
+from counterfoil.core.language.money import Money
 
 from .booking import RECEIVABLE, Books, Posted
 

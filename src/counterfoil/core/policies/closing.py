@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, Lane
-from counterfoil.core.canonical.events import EVENT_VERSION, Event, EventType
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import DayEntry
+from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry, JournalEntryEvent
+from counterfoil.core.language.commands import Lane
 
 from .decision import Decision, View
 from .draft import Draft, Wanted
@@ -21,13 +21,13 @@ def close(entry: DayEntry, view: View, rules: Rules, closed_at: datetime) -> Dec
     ``closed_at`` is only the time of the closing event the command names as its cause; it does not shape the command.
     """
     rules_of_entity = rules.entities[entry.entity]
-    subject = e.ImportedEntry(entry.id, entry.entity, entry.day, ())
+    subject = ImportedEntry(entry.id, entry.entity, entry.day, ())
     event = Event(
         id=entry.id,
-        type=EventType.ENTRY_IMPORTED,
+        type=JournalEntryEvent.IMPORTED,
         version=EVENT_VERSION,
         connection="",
-        subject=ObjectRef(ObjectKind.JOURNAL_ENTRY, entry.id),
+        subject=JOURNAL_ENTRY.ref(entry.id),
         occurred_at=closed_at,
         received_at=closed_at,
         sequence=entry.number,
@@ -38,6 +38,6 @@ def close(entry: DayEntry, view: View, rules: Rules, closed_at: datetime) -> Dec
         draft.ignore("summary_cancels_out")
         return draft.decision()
     key = f"entry/summary.{entry.id}"
-    wanted = Wanted(rules_of_entity, CommandKind.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
+    wanted = Wanted(rules_of_entity, BookCommand.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
     draft.wish(wanted, mode=PostingMode.DETAILED)
     return draft.decision()

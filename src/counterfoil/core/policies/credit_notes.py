@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, PostDocument, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
-from counterfoil.core.canonical.money import Money
-from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.commands.books import BookCommand, PostDocument, PostPayment
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.invariants import InvariantError
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote, CreditNoteState
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.language.text import canonical_text
 
 from .bills import Bill, bill_of, booked_lines, posted_document
 from .booking import OUT_OF_BAND, RECEIVABLE, Books, Posted
+from .decision import View
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines
 from .missing import no_customer
+from .policy import Policy
 from .refund_links import refunded_part
 from .refunds import given_back, settle
+from .related import links
 from .routing import invoice_of_credit_note, route_credit_note
 from .write_offs import make_room
 
@@ -28,7 +35,7 @@ class Credit:
     """A credit note as it stands in the entity's books; ``bill`` is the invoice it credits, if any."""
 
     books: Books
-    note: e.CreditNote
+    note: CreditNote
     document: Posted
     bill: Bill | None
 
@@ -38,7 +45,7 @@ class Credit:
         return self.note.before_payment or Money(0, self.note.currency)
 
 
-def credit_note(draft: Draft, state: e.CreditNote) -> None:
+def credit_note(draft: Draft, state: CreditNote) -> None:
     """Decide a credit note; it belongs to the entity of its invoice."""
     if not state.customer_id:
         no_customer(draft)
@@ -60,7 +67,7 @@ def credit_note(draft: Draft, state: e.CreditNote) -> None:
     _post(credit, *made)
     _give_back(credit)
     _match_refunds(credit)
-    if state.state is e.CreditNoteState.VOID:
+    if state.state is CreditNoteState.VOID:
         _void(credit, *made)
 
 
@@ -75,7 +82,7 @@ def _made(credit: Credit) -> tuple[PostDocument, tuple[str, ...]] | None:
     return None if lines is None else (_document(credit, lines), lines.needs)
 
 
-def _check_parts(state: e.CreditNote) -> None:
+def _check_parts(state: CreditNote) -> None:
     if state.before_payment is None and state.after_payment is None:
         return
     zero = Money(0, state.currency)
@@ -83,7 +90,7 @@ def _check_parts(state: e.CreditNote) -> None:
         raise InvariantError(f"credit note {state.id}: the parts before and after payment are not its total of {state.total}")
 
 
-def _content(state: e.CreditNote) -> str:
+def _content(state: CreditNote) -> str:
     lines = sorted(
         canonical_text((line.amount, line.discount, tuple((tax.rate_id, tax.amount) for tax in line.taxes))) for line in state.lines
     )
@@ -116,11 +123,11 @@ def _post(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
     """Wish the document, and its match with the open invoice for the part before payment."""
     books, note, bill = credit.books, credit.note, credit.bill
     needs = (books.customer_key, *((document.reverses,) if document.reverses else ()), *product_needs)
-    wanted = Wanted(books.entity, CommandKind.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
+    wanted = Wanted(books.entity, BookCommand.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
     books.draft.wish(replace(wanted, order_key=books.customer_id, content=_content(note)))
     if bill is None:
         return
-    if note.state is not e.CreditNoteState.VOID:
+    if note.state is not CreditNoteState.VOID:
         room = _room(credit, bill)
         if room is not None:
             books.match(bill.document, credit.document, credit.before_payment, room, is_undoable=True)
@@ -145,9 +152,9 @@ def _give_back(credit: Credit) -> None:
         )
         books.match(entry, credit.document, note.to_balance)
     if note.out_of_band:
-        payment = Posted(f"{ObjectKind.PAYMENT.value}/out_of_band.{note.id}", credit.document.day)
+        payment = Posted(f"{PAYMENT.name}/out_of_band.{note.id}", credit.document.day)
         arguments = PostPayment(books.customer_id, note.out_of_band, False, payment.day, OUT_OF_BAND, memo="refunded out of band")
-        wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key)
+        wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key)
         books.draft.wish(replace(wanted, order_key=books.customer_id))
         books.match(payment, credit.document, note.out_of_band)
 
@@ -156,14 +163,14 @@ def _match_refunds(credit: Credit) -> None:
     """Match the refunds that pay the note out, in the words of their own decisions: either side may be the first to know of the other."""
     draft = credit.books.draft
     for refund_id in credit.note.refund_ids:
-        refund = draft.view.get(ObjectRef(ObjectKind.REFUND, refund_id))
-        if not isinstance(refund, e.Refund):
-            draft.wait_for(ObjectKind.REFUND, refund_id)
+        refund = draft.view.get(REFUND.ref(refund_id))
+        if not isinstance(refund, Refund):
+            draft.wait_for(REFUND.name, refund_id)
             continue
         if refund.settlement is None:
             continue
-        paid = draft.view.get(ObjectRef(ObjectKind.PAYMENT, refund.payment_id))
-        payment = paid if isinstance(paid, e.Payment) else None
+        paid = draft.view.get(PAYMENT.ref(refund.payment_id))
+        payment = paid if isinstance(paid, Payment) else None
         given = given_back(draft, refund, payment)
         if given is not None:
             settle(given, payment)
@@ -173,12 +180,12 @@ def _void(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
     """Reverse a voided credit note by an invoice of the void day, matched with it; the credited invoice is open again."""
     books, note = credit.books, credit.note
     day = books.draft.day(books.entity, note.voided_at) if note.voided_at else credit.document.day
-    void = Posted(f"{ObjectKind.INVOICE.value}/void.{note.id}", day)
+    void = Posted(f"{INVOICE.name}/void.{note.id}", day)
     memo = f"void of credit note {note.number or note.id}"
     dated = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
     reversal = replace(dated, customer_id=books.customer_id)
     needs = (books.customer_key, *product_needs)
-    wanted = Wanted(books.entity, CommandKind.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id)
+    wanted = Wanted(books.entity, BookCommand.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id)
     books.draft.wish(wanted)
     released = books.unmatch(credit.bill.document, credit.document) if credit.bill is not None else ()
     rest = note.total
@@ -188,3 +195,13 @@ def _void(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
         books.match(void, returned, note.to_balance)
         rest = rest - note.to_balance
     books.match(void, credit.document, rest, released)
+
+
+def _after(view: View, note: CreditNote) -> tuple[ObjectRef, ...]:
+    """Return the payments of the refunds a credit note accounts for, and those refunds: whichever comes last has all of them decided."""
+    refunds = [other for ref in links(note) if isinstance(other := view.get(ref), Refund)]
+    payments = [payment for refund in refunds for payment in links(refund)]
+    return tuple(dict.fromkeys((*payments, *(REFUND.ref(refund.id) for refund in refunds))))
+
+
+POLICIES = (Policy(kind=CREDIT_NOTE, purpose=Purpose.BOOKS, decide=credit_note, after=_after),)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.entities import Entity
-from counterfoil.core.canonical.ids import ObjectRef
-from counterfoil.core.canonical.money import Money
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 
 
 class CaseClass(StrEnum):
@@ -108,11 +108,11 @@ class Origin:
 class View(Protocol):
     """What deciding may look at. All of it is loaded beforehand: see ``related``."""
 
-    def get(self, ref: ObjectRef) -> Entity | None:
+    def get(self, ref: ObjectRef) -> Record | None:
         """Return the current state of an object, or None if it is not known."""
         ...
 
-    def linked_to(self, ref: ObjectRef) -> tuple[Entity, ...]:
+    def linked_to(self, ref: ObjectRef) -> tuple[Record, ...]:
         """Return the objects that name this one (``related.links``), as far as they are known and are looked at: in order of their ids."""
         ...
 
@@ -149,7 +149,7 @@ class MemoryView:
     that name it.
     """
 
-    objects: Mapping[ObjectRef, Entity]
+    objects: Mapping[ObjectRef, Record]
     origins: Mapping[ObjectRef, Origin] = field(default_factory=dict)
     wishes: Mapping[str, Mapping[str, Wish]] = field(default_factory=dict)
     items: Mapping[str, tuple[SummaryItem, ...]] = field(default_factory=dict)
@@ -157,11 +157,11 @@ class MemoryView:
     documents: Mapping[str, SummaryDocument] = field(default_factory=dict)
     links: Mapping[ObjectRef, Collection[ObjectRef]] = field(default_factory=dict)
 
-    def get(self, ref: ObjectRef) -> Entity | None:
+    def get(self, ref: ObjectRef) -> Record | None:
         """Return the current state of an object, or None."""
         return self.objects.get(ref)
 
-    def linked_to(self, ref: ObjectRef) -> tuple[Entity, ...]:
+    def linked_to(self, ref: ObjectRef) -> tuple[Record, ...]:
         """Return the known objects that name this one."""
         return tuple(self.objects[other] for other in sorted(self.links.get(ref, ())) if other in self.objects)
 

@@ -10,18 +10,19 @@ from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.finance.entries import transfer_lines
 from counterfoil.core.finance.invariants import InvariantError
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.language.money import Money, total
+from counterfoil.core.language.settlement import Settlement
 
 from .booking import DISPUTED_FUNDS, Booked, Books
 from .draft import Draft
 from .routing import owner_of_balance
 from .rules import DisputeLostAccount, EntityRules
 
-OVER = frozenset({e.DisputeState.LOST, e.DisputeState.WON, e.DisputeState.PREVENTED})
+OVER = frozenset({DisputeState.LOST, DisputeState.WON, DisputeState.PREVENTED})
 """States in which nobody argues any more: what is not back by then stays away."""
 
 _LOSS, _EXCHANGE = "dispute_loss", "dispute_exchange"
@@ -33,7 +34,7 @@ _MEMOS = {
 }
 
 
-def close(draft: Draft, state: e.Dispute, unowned: Set[str] = frozenset()) -> None:
+def close(draft: Draft, state: Dispute, unowned: Set[str] = frozenset()) -> None:
     """Book what a dispute that is over does not give back, in every currency it moved in but those whose balance nobody owns (yet).
 
     It is a loss. Only what a won one gives back at another exchange rate is an exchange difference.
@@ -52,7 +53,7 @@ def close(draft: Draft, state: e.Dispute, unowned: Set[str] = frozenset()) -> No
         if entity is None:
             continue
         rest = _Rest(Books(draft, entity), state, state.id if currency == currencies[0] else f"{state.id}.{currency}", own)
-        is_exchanged = state.state is e.DisputeState.WON and currency != state.amount.currency
+        is_exchanged = state.state is DisputeState.WON and currency != state.amount.currency
         if is_exchanged:
             rest.book(_EXCHANGE, Account(AccountRole.EXCHANGE_DIFFERENCE), missing)
         lost = Money(0, currency) if is_exchanged else missing - rest.booked(_EXCHANGE)
@@ -69,9 +70,9 @@ class _Rest:
     """What one dispute moved in one currency, oldest first, and what was booked of its end."""
 
     books: Books
-    state: e.Dispute
+    state: Dispute
     object_id: str
-    movements: tuple[e.Settlement, ...]
+    movements: tuple[Settlement, ...]
 
     @property
     def _currency(self) -> str:

@@ -6,12 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     AccountRole,
     Allocate,
-    Arguments,
-    Command,
     PostDocument,
     PostEntry,
     PostPayment,
@@ -19,19 +16,23 @@ from counterfoil.core.canonical.commands import (
     UpsertCustomer,
     UpsertProduct,
 )
-from counterfoil.core.canonical.events import Event
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest, external_key
-from counterfoil.core.canonical.money import Money
-from counterfoil.core.canonical.text import canonical_text
-from counterfoil.core.canonical.totals import total_of
+from counterfoil.core.facts.events import Event
 from counterfoil.core.finance.dates import accounting_date, first_open_day
 from counterfoil.core.finance.invariants import check_arguments
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, bare, document_of, items_of
+from counterfoil.core.kinds import total_of
+from counterfoil.core.kinds.credit_note import CreditNote
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.invoice import Invoice
+from counterfoil.core.language.commands import Arguments, Command
+from counterfoil.core.language.ids import ObjectRef, digest, external_key
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.text import canonical_text
 
 from . import refusals
 from .decision import Decision, Origin, Problem, View, Wish
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
-from .wanted import BOOKED_AS, Booking, Place, Wanted, booked_on, is_taxed, money_of, moved_to
+from .wanted import BOOKED_AS, Booking, Place, Wanted, booked_on, is_taxed, moved_to
 
 __all__ = ["Booking", "Draft", "Place", "Wanted", "booked_on"]
 
@@ -78,7 +79,7 @@ class Draft:
         """Say by which rule the fact has no counterpart."""
         self._ignored = rule
 
-    def wait_for(self, kind: ObjectKind, object_id: str) -> None:
+    def wait_for(self, kind: str, object_id: str) -> None:
         """Wait for an object to arrive."""
         self._waits.setdefault(ObjectRef(kind, object_id))
 
@@ -99,7 +100,7 @@ class Draft:
     def problem(self, problem: Problem) -> None:
         """Add a problem, once. What stands still with a bill is all of it, not only the line or tax that is in the way."""
         state = self.view.get(self.event.subject) or self.event.data
-        if isinstance(state, e.Invoice | e.CreditNote):
+        if isinstance(state, Invoice | CreditNote):
             problem = replace(problem, money=state.total)
         if problem not in self._problems:
             self._problems.append(problem)
@@ -188,14 +189,14 @@ class Draft:
             self.problem(refusals.entity_gone(ref, place.entity, money))
         return entity
 
-    def customer(self, customer_id: str) -> e.Customer | None:
+    def customer(self, customer_id: str) -> Customer | None:
         """Return the customer that survived all merges, or None and wait for it; adds a problem if merges lead in a circle."""
         seen: list[str] = []
         while customer_id and customer_id not in seen:
             seen.append(customer_id)
-            found = self.view.get(ObjectRef(ObjectKind.CUSTOMER, customer_id))
-            if not isinstance(found, e.Customer):
-                self.wait_for(ObjectKind.CUSTOMER, customer_id)
+            found = self.view.get(CUSTOMER.ref(customer_id))
+            if not isinstance(found, Customer):
+                self.wait_for(CUSTOMER.name, customer_id)
                 return None
             if not found.merged_into:
                 return found
@@ -209,7 +210,7 @@ class Draft:
         state = self.view.get(self.event.subject) or self.event.data
         self.problem(refusals.merged_in_a_circle(circle, total_of(state)))
         for customer_id in circle:
-            self.wait_for(ObjectKind.CUSTOMER, customer_id)
+            self.wait_for(CUSTOMER.name, customer_id)
 
     def survivor(self, customer_id: str) -> str:
         """Return the id of the customer that survived all merges as far as they are known; waits for a customer that is not known."""
@@ -339,7 +340,7 @@ class Draft:
             self._summary.extend(kept)
 
     def _changed(self, wanted: Wanted, booked: str, entity: str) -> None:
-        self.problem(refusals.changed_after_posting(self.event.subject, booked, entity, money_of(wanted.arguments)))
+        self.problem(refusals.changed_after_posting(self.event.subject, booked, entity, wanted.arguments.money))
 
     def _open_day(self, entity: EntityRules, key: str, arguments: Booking) -> Booking | None:
         day = booked_on(arguments)
@@ -349,5 +350,5 @@ class Draft:
             return arguments
         if entity.locked_period_policy is LockedPeriodPolicy.FIRST_OPEN_DAY:
             return moved_to(arguments, open_day)
-        self.problem(refusals.period_locked(key, day, entity, locked_until, money_of(arguments)))
+        self.problem(refusals.period_locked(key, day, entity, locked_until, arguments.money))
         return None

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine, Lane
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.invariants import check_balanced
+from counterfoil.core.kinds.customer_credit import CUSTOMER_CREDIT, CustomerCredit
+from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.records import Purpose
 
 from .booking import Books
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .missing import no_customer
 from .paid_credits import paid_credit
+from .policy import Policy, nobody
 
 ADJUSTMENT = Account(AccountRole.ADJUSTMENT)
 _ROLES = {role.value: role for role in AccountRole}
 
 
-def customer_credit(draft: Draft, state: e.CustomerCredit) -> None:
+def customer_credit(draft: Draft, state: CustomerCredit) -> None:
     """Decide a change of a customer's balance made by hand: Dr adjustment / Cr customer credit when it was granted, else the other way; one
     that came of a payment: see ``paid_credits``.
     """
@@ -44,7 +48,7 @@ def account_of(name: str) -> Account:
     return Account(_ROLES[role], qualifier) if role in _ROLES else Account(AccountRole.EXPLICIT, name)
 
 
-def imported_entry(draft: Draft, state: e.ImportedEntry) -> None:
+def imported_entry(draft: Draft, state: ImportedEntry) -> None:
     """Decide an imported journal entry: posted as it is, in the entity it names. Accounts are roles, or the target's own codes."""
     entity = draft.rules.entities.get(state.entity)
     if entity is None:
@@ -66,3 +70,9 @@ def imported_entry(draft: Draft, state: e.ImportedEntry) -> None:
     )
     check_balanced(lines)
     Books(draft, entity).entry("imported", state.id, lines, state.effective_on, memo=state.description, lane=Lane.BATCH)
+
+
+POLICIES = (
+    Policy(kind=CUSTOMER_CREDIT, purpose=Purpose.BOOKS, decide=customer_credit, after=nobody),
+    Policy(kind=JOURNAL_ENTRY, purpose=Purpose.BOOKS, decide=imported_entry, after=nobody),
+)

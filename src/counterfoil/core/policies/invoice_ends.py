@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, DocumentLine, PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import BookCommand, DocumentLine, PostDocument
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.proportion import less_lines, scale_lines
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote, CreditNoteState
+from counterfoil.core.kinds.invoice import INVOICE, InvoiceState
+from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, booked_lines, posted_document
 from .booking import RECEIVABLE, Posted
@@ -23,7 +23,7 @@ from .write_offs import write_off
 def end(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Book how the invoice ended, if it did. ``document`` is the document it was posted as."""
     released = write_off(bill)
-    if bill.invoice.state is e.InvoiceState.VOID:
+    if bill.invoice.state is InvoiceState.VOID:
         _void(bill, document, product_needs, released)
 
 
@@ -39,8 +39,8 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], re
     if reversal is None:
         return
     is_credit_note = invoice.total.minor >= 0
-    kind = CommandKind.POST_CREDIT_NOTE if is_credit_note else CommandKind.POST_INVOICE
-    void = Posted(f"{(ObjectKind.CREDIT_NOTE if is_credit_note else ObjectKind.INVOICE).value}/void.{invoice.id}", day)
+    kind = BookCommand.POST_CREDIT_NOTE if is_credit_note else BookCommand.POST_INVOICE
+    void = Posted(f"{CREDIT_NOTE.name if is_credit_note else INVOICE.name}/void.{invoice.id}", day)
     needs = (books.customer_key, *((bill.document.key,) if books.has_document(bill.document) else ()), *product_needs)
     books.draft.wish(Wanted(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)
@@ -93,12 +93,12 @@ def _less_credited(bill: Bill, lines: Sequence[DocumentLine], credited: Money) -
 def _credited_by(bill: Bill, note_id: str) -> tuple[DocumentLine, ...] | None:
     """Return the lines by which a credit note lowered the open invoice, as they were posted; None, and a wait, if it is not known."""
     draft = bill.books.draft
-    note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
-    if not isinstance(note, e.CreditNote):
-        draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+    note = draft.view.get(CREDIT_NOTE.ref(note_id))
+    if not isinstance(note, CreditNote):
+        draft.wait_for(CREDIT_NOTE.name, note_id)
         return None
     before = note.before_payment or Money(0, note.currency)
-    if note.state is e.CreditNoteState.VOID or not before:
+    if note.state is CreditNoteState.VOID or not before:
         return ()
     posted = posted_document(draft, "credit_note", note.id)
     booked = booked_lines(draft, bill.invoice, bill.books.entity)

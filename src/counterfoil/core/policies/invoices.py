@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, PostDocument
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
-from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.commands.books import BookCommand, PostDocument
 from counterfoil.core.finance.entries import customer_balance_lines
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.language.text import canonical_text
 
 from . import invoice_ends
 from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of, posted_document
@@ -16,10 +17,11 @@ from .booking import RECEIVABLE
 from .draft import Draft, Wanted
 from .lines import Lines, document_lines, negated
 from .missing import account_billed, no_customer
+from .policy import Policy, nobody
 from .rules import ZeroInvoicePolicy
 
 
-def invoice(draft: Draft, state: e.Invoice) -> None:
+def invoice(draft: Draft, state: Invoice) -> None:
     """Decide an invoice."""
     if state.state in IGNORED_STATES or state.issued_at is None:
         draft.ignore(IGNORED_STATES.get(state.state, "invoice_never_issued"))
@@ -34,7 +36,7 @@ def invoice(draft: Draft, state: e.Invoice) -> None:
     customer = draft.customer(state.customer_id)
     if country is None or customer is None:
         return
-    entity = draft.route(ObjectRef(ObjectKind.INVOICE, state.id), country, state.currency)
+    entity = draft.route(INVOICE.ref(state.id), country, state.currency)
     if entity is None:
         return
     if entity.zero_invoice_policy is ZeroInvoicePolicy.SKIP and _is_all_zero(state):
@@ -59,11 +61,11 @@ def _made(bill: Bill) -> tuple[PostDocument, tuple[str, ...]] | None:
     return None if lines is None else (_document(bill, lines), lines.needs)
 
 
-def _is_all_zero(state: e.Invoice) -> bool:
+def _is_all_zero(state: Invoice) -> bool:
     return not state.total and not balance_change_of(state) and all(line.amount == line.discount for line in state.lines)
 
 
-def _content(state: e.Invoice) -> str:
+def _content(state: Invoice) -> str:
     lines = sorted(
         canonical_text((line.amount, line.discount, tuple((tax.rate_id, tax.amount, tax.is_inclusive) for tax in line.taxes)))
         for line in state.lines
@@ -90,7 +92,7 @@ def _document(bill: Bill, lines: Lines) -> PostDocument:
 
 def _post(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
     """Wish the invoice; one of a negative total is a credit note with all signs turned, under the same external key."""
-    kind = CommandKind.POST_CREDIT_NOTE if bill.invoice.total.minor < 0 else CommandKind.POST_INVOICE
+    kind = BookCommand.POST_CREDIT_NOTE if bill.invoice.total.minor < 0 else BookCommand.POST_INVOICE
     needs = (bill.books.customer_key, *product_needs)
     customer_id = bill.books.customer_id
     wanted = Wanted(bill.books.entity, kind, "invoice", bill.invoice.id, document, needs, bill.document.key, customer_id)
@@ -111,3 +113,6 @@ def _book_balance(bill: Bill) -> None:
         books.match(bill.balance, bill.document, min(-change, -bill.invoice.total))
     else:
         books.match(bill.document, bill.balance, min(change, bill.invoice.total))
+
+
+POLICIES = (Policy(kind=INVOICE, purpose=Purpose.BOOKS, decide=invoice, after=nobody),)

@@ -5,33 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from enum import StrEnum
 
-from counterfoil.core.canonical.commands import CommandKind, Lane
+from counterfoil.core.commands import SPECS
+from counterfoil.core.language.commands import CommandKind, Lane
 
-
-class Domain(StrEnum):
-    """What a command is about, as the configuration names it."""
-
-    CUSTOMERS = "customers"
-    PRODUCTS = "products"
-    INVOICES = "invoices"
-    CREDIT_NOTES = "credit_notes"
-    PAYMENTS = "payments"
-    ENTRIES = "entries"  # fees, payouts, disputes, adjustments, daily sums
-    MATCHES = "matches"
-
-
-DOMAIN_OF: dict[CommandKind, Domain] = {
-    CommandKind.UPSERT_CUSTOMER: Domain.CUSTOMERS,
-    CommandKind.UPSERT_PRODUCT: Domain.PRODUCTS,
-    CommandKind.POST_INVOICE: Domain.INVOICES,
-    CommandKind.POST_CREDIT_NOTE: Domain.CREDIT_NOTES,
-    CommandKind.POST_PAYMENT: Domain.PAYMENTS,
-    CommandKind.POST_ENTRY: Domain.ENTRIES,
-    CommandKind.ALLOCATE: Domain.MATCHES,
-    CommandKind.UNMATCH: Domain.MATCHES,
-}
 COLLECT_S = 30.0
 
 
@@ -40,6 +17,7 @@ class LaneRule:
     """How one domain is sent.
 
     Attributes:
+        domain: one of ``core.commands.DOMAINS``.
         entity: only of this legal entity; empty: of all that have no rule of their own.
         lane: None: as each command says itself.
         collect_s: seconds a micro batch collects.
@@ -47,7 +25,7 @@ class LaneRule:
         within_s: promised seconds from the decision to done; None: nothing is promised.
     """
 
-    domain: Domain
+    domain: str
     entity: str = ""
     lane: Lane | None = None
     collect_s: float = COLLECT_S
@@ -84,7 +62,7 @@ class Lanes:
 
     def rule_of(self, kind: CommandKind, entity: str) -> LaneRule | None:
         """Return the rule for a kind of command of an entity."""
-        found = [rule for rule in self.rules if rule.domain is DOMAIN_OF[kind] and rule.entity in ("", entity)]
+        found = [rule for rule in self.rules if rule.domain == SPECS[kind].domain and rule.entity in ("", entity)]
         return max(found, key=lambda rule: rule.entity != "", default=None)
 
     def place(self, kind: CommandKind, entity: str, lane: Lane, now: datetime) -> tuple[Lane, datetime | None]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, DocumentLine, DocumentTax
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import Account, AccountRole, DocumentLine, DocumentTax
+from counterfoil.core.kinds.invoice import InvoiceLine
+from counterfoil.core.kinds.product import PRODUCT, Product
 
 from .decision import CaseClass, Problem
 from .draft import Draft
@@ -43,7 +43,7 @@ class BookedLine:
     taxes: Mapping[tuple[str, bool], str]
 
 
-def booked_line(line: e.InvoiceLine, booked: DocumentLine) -> BookedLine:
+def booked_line(line: InvoiceLine, booked: DocumentLine) -> BookedLine:
     """Return how a line was booked. A tax of the source that was left out as it says nothing is told by its amount of zero."""
     left, taxes = list(booked.taxes), dict[tuple[str, bool], str]()
     for number, tax in enumerate(line.taxes):
@@ -53,7 +53,7 @@ def booked_line(line: e.InvoiceLine, booked: DocumentLine) -> BookedLine:
 
 
 def document_lines(
-    draft: Draft, entity: EntityRules, lines: Sequence[e.InvoiceLine], booked: Mapping[str, BookedLine] | None = None
+    draft: Draft, entity: EntityRules, lines: Sequence[InvoiceLine], booked: Mapping[str, BookedLine] | None = None
 ) -> Lines | None:
     """Return the lines, after discount; None if a product is not known yet or something is unmapped (all of it is reported at once).
 
@@ -70,7 +70,7 @@ def document_lines(
             is_complete = False
             continue
         if product_id and not product_id.startswith(MAPPED_PRODUCT):
-            needs.append(f"{ObjectKind.PRODUCT.value}/{product_id}")
+            needs.append(f"{PRODUCT.name}/{product_id}")
         made.append(
             DocumentLine(
                 description=line.description,
@@ -86,24 +86,24 @@ def document_lines(
     return Lines(tuple(made), tuple(needs)) if is_complete else None
 
 
-def _sold(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> tuple[Account | None, str | None]:
+def _sold(draft: Draft, entity: EntityRules, line: InvoiceLine) -> tuple[Account | None, str | None]:
     """Return account and product of a line as they are mapped now, each None if it cannot be told."""
     product = _product(draft, line)
     account = _account(draft, entity, line, product) if product is not None or not line.product_id else None
     return account, _product_id(draft, entity, line)
 
 
-def _product(draft: Draft, line: e.InvoiceLine) -> e.Product | None:
+def _product(draft: Draft, line: InvoiceLine) -> Product | None:
     if not line.product_id:
         return None
-    found = draft.view.get(ObjectRef(ObjectKind.PRODUCT, line.product_id))
-    if not isinstance(found, e.Product):
-        draft.wait_for(ObjectKind.PRODUCT, line.product_id)
+    found = draft.view.get(PRODUCT.ref(line.product_id))
+    if not isinstance(found, Product):
+        draft.wait_for(PRODUCT.name, line.product_id)
         return None
     return found
 
 
-def _product_id(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> str | None:
+def _product_id(draft: Draft, entity: EntityRules, line: InvoiceLine) -> str | None:
     if not line.product_id or entity.product_policy is ProductPolicy.CREATE or entity.posting_mode is PostingMode.SUMMARY:
         return line.product_id
     value = draft.rules.lookup(MappingKind.PRODUCT, entity.name, line.product_id)
@@ -123,7 +123,7 @@ def _product_id(draft: Draft, entity: EntityRules, line: e.InvoiceLine) -> str |
     return None
 
 
-def _account(draft: Draft, entity: EntityRules, line: e.InvoiceLine, product: e.Product | None) -> Account | None:
+def _account(draft: Draft, entity: EntityRules, line: InvoiceLine, product: Product | None) -> Account | None:
     group = product.group if product else ""
     keys = ([f"product/{product.id}"] if product else []) + ([f"group/{group}"] if group else [])
     for key in keys:
@@ -146,7 +146,7 @@ def _account(draft: Draft, entity: EntityRules, line: e.InvoiceLine, product: e.
     return None
 
 
-def _taxes(draft: Draft, entity: EntityRules, line: e.InvoiceLine, booked: BookedLine | None) -> tuple[DocumentTax, ...] | None:
+def _taxes(draft: Draft, entity: EntityRules, line: InvoiceLine, booked: BookedLine | None) -> tuple[DocumentTax, ...] | None:
     taxes: list[DocumentTax] = []
     is_complete = True
     for tax in line.taxes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, UpsertCustomer, UpsertProduct
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
+from counterfoil.core.commands.books import BookCommand, UpsertCustomer, UpsertProduct
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.product import PRODUCT, Product
+from counterfoil.core.language.records import Purpose
 
 from .draft import Draft, Wanted
+from .policy import Policy, nobody
 from .rules import EntityRules, PostingMode, ProductPolicy
 
 
@@ -30,7 +32,7 @@ def _of_target(draft: Draft, target: str) -> tuple[EntityRules, ...]:
     return tuple(entity for entity in draft.rules.entities.values() if entity.target == target)
 
 
-def customer(draft: Draft, state: e.Customer) -> None:
+def customer(draft: Draft, state: Customer) -> None:
     """Decide a customer: one record per target. A merged one is not written any more: everything of it goes to the survivor.
 
     A deleted customer stays as it is in the target, since documents hang on it; what was wished of it still is, and one that never was is
@@ -38,7 +40,7 @@ def customer(draft: Draft, state: e.Customer) -> None:
     nameless customer goes by its e-mail address or its id at the source: that must not hold up its invoices.
     """
     if state.merged_into:
-        draft.wait_if_missing(ObjectRef(ObjectKind.CUSTOMER, state.merged_into))
+        draft.wait_if_missing(CUSTOMER.ref(state.merged_into))
         draft.ignore("customer_was_merged")
         return
     entities = [entity for entity in _entities(draft) if _keeps_documents(draft, entity.target)]
@@ -50,8 +52,8 @@ def customer(draft: Draft, state: e.Customer) -> None:
             continue
         name = state.name or state.email or state.id.partition(":")[2]
         arguments = UpsertCustomer(replace(state, balance=None, name=name))
-        key = f"{ObjectKind.CUSTOMER.value}/{state.id}"
-        draft.wish(Wanted(entity, CommandKind.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
+        key = f"{CUSTOMER.name}/{state.id}"
+        draft.wish(Wanted(entity, BookCommand.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
 
 
 def _keeps_documents(draft: Draft, target: str) -> bool:
@@ -59,7 +61,7 @@ def _keeps_documents(draft: Draft, target: str) -> bool:
     return any(entity.posting_mode is PostingMode.DETAILED or entity.posting_mode_from is not None for entity in entities)
 
 
-def product(draft: Draft, state: e.Product) -> None:
+def product(draft: Draft, state: Product) -> None:
     """Decide a product: one record per target that takes its products from the source."""
     wished = False
     for entity in _entities(draft):
@@ -71,8 +73,14 @@ def product(draft: Draft, state: e.Product) -> None:
         if state.is_deleted and draft.keep("product", state.id, entity.target):
             draft.ignore("product_deleted")
             continue
-        key = f"{ObjectKind.PRODUCT.value}/{state.id}"
+        key = f"{PRODUCT.name}/{state.id}"
         arguments = UpsertProduct(state.id, state.name or state.id, state.sku)
-        draft.wish(Wanted(entity, CommandKind.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
+        draft.wish(Wanted(entity, BookCommand.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
     if not wished and not draft.has_problems:
         draft.ignore("product_is_mapped")
+
+
+POLICIES = (
+    Policy(kind=CUSTOMER, purpose=Purpose.BOOKS, decide=customer, after=nobody),
+    Policy(kind=PRODUCT, purpose=Purpose.BOOKS, decide=product, after=nobody),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 
 from .decision import CaseClass, Problem
 from .draft import Draft

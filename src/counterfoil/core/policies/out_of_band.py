@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, digest, external_key
-from counterfoil.core.canonical.money import Money, total
-from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.commands.books import BookCommand, PostPayment
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
+from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.language.ids import digest, external_key
+from counterfoil.core.language.money import Money, total
+from counterfoil.core.language.text import canonical_text
 
 from .bills import bill_of
 from .booking import OUT_OF_BAND, Books, Posted
@@ -31,7 +32,7 @@ class Part:
     day: date
 
 
-def book(books: Books, state: e.Payment, invoice: e.Invoice) -> None:
+def book(books: Books, state: Payment, invoice: Invoice) -> None:
     """Book a payment that is part of what was paid outside the processor on one invoice, and match it."""
     draft, parts = books.draft, _parts(books.draft, state.id, state.amount.currency)
     booked = total((part.amount for part in parts), state.amount.currency)
@@ -52,14 +53,14 @@ def book(books: Books, state: e.Payment, invoice: e.Invoice) -> None:
 def _post(books: Books, part: Part) -> None:
     arguments = PostPayment(books.customer_id, part.amount, True, part.day, OUT_OF_BAND)
     needs, key = (books.customer_key,), _key(part)
-    wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "payment", part.object_id, arguments, needs, key, books.customer_id)
+    wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, "payment", part.object_id, arguments, needs, key, books.customer_id)
     books.draft.wish(replace(wanted, content=digest(canonical_text(part.amount))))
 
 
-def _match(books: Books, state: e.Payment, invoice: e.Invoice, parts: list[Part]) -> None:
+def _match(books: Books, state: Payment, invoice: Invoice, parts: list[Part]) -> None:
     bill = bill_of(books.draft, invoice, books.entity)
     if bill is None or not bill.has_place_of(state):
-        books.draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        books.draft.wait_for(INVOICE.name, invoice.id)
         return
     start = bill.start_of(state)
     released = make_room(bill, is_known=bill.knows(state))
@@ -71,7 +72,7 @@ def _match(books: Books, state: e.Payment, invoice: e.Invoice, parts: list[Part]
 
 
 def _key(part: Part) -> str:
-    return f"{ObjectKind.PAYMENT.value}/{part.object_id}"
+    return f"{PAYMENT.name}/{part.object_id}"
 
 
 def _parts(draft: Draft, payment_id: str, currency: str) -> list[Part]:
@@ -90,7 +91,7 @@ def _parts(draft: Draft, payment_id: str, currency: str) -> list[Part]:
             return found
 
 
-def _booked_with_first(draft: Draft, state: e.Payment) -> Money:
+def _booked_with_first(draft: Draft, state: Payment) -> Money:
     """Return how much of a later part was booked as the sum under the first part's id."""
     currency, earlier = state.amount.currency, state.earlier_parts
     if earlier is None or state.id == state.first_part_id:
@@ -99,7 +100,7 @@ def _booked_with_first(draft: Draft, state: e.Payment) -> Money:
     return min(max(booked - earlier, Money(0, currency)), state.amount)
 
 
-def _shrunk(books: Books, state: e.Payment, booked: Money) -> Problem:
+def _shrunk(books: Books, state: Payment, booked: Money) -> Problem:
     key = books.draft.event.subject.key
     return Problem(
         CaseClass.AMOUNT_MISMATCH,

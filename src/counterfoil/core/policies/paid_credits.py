@@ -6,10 +6,12 @@ so that the credit account always equals the customers' balances there.
 
 from __future__ import annotations
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money, total
 from counterfoil.core.finance.entries import customer_balance_lines
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.customer_credit import CustomerCredit
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
+from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, bill_of, country_of
 from .booking import RECEIVABLE, Books, Posted
@@ -19,14 +21,14 @@ from .payments import moved_at
 from .rules import EntityRules
 
 
-def paid_credit(draft: Draft, state: e.CustomerCredit, customer: e.Customer) -> None:
+def paid_credit(draft: Draft, state: CustomerCredit, customer: Customer) -> None:
     """Book the credit: Dr receivable / Cr customer credit (the other way where it was taken back), matched with the payment it came of."""
-    invoice = draft.view.get(ObjectRef(ObjectKind.INVOICE, state.invoice_id)) if state.invoice_id else None
-    if state.invoice_id and not isinstance(invoice, e.Invoice):
-        draft.wait_for(ObjectKind.INVOICE, state.invoice_id)
+    invoice = draft.view.get(INVOICE.ref(state.invoice_id)) if state.invoice_id else None
+    if state.invoice_id and not isinstance(invoice, Invoice):
+        draft.wait_for(INVOICE.name, state.invoice_id)
         return
-    bill_ref = ObjectRef(ObjectKind.INVOICE, invoice.id) if isinstance(invoice, e.Invoice) else draft.event.subject
-    country = country_of(draft, invoice) if isinstance(invoice, e.Invoice) else customer.address.country
+    bill_ref = INVOICE.ref(invoice.id) if isinstance(invoice, Invoice) else draft.event.subject
+    country = country_of(draft, invoice) if isinstance(invoice, Invoice) else customer.address.country
     entity = None if country is None else draft.route(bill_ref, country, state.amount.currency, state.amount)
     if entity is None:
         return
@@ -34,45 +36,45 @@ def paid_credit(draft: Draft, state: e.CustomerCredit, customer: e.Customer) -> 
     lines = customer_balance_lines(state.amount, customer.id, RECEIVABLE)
     day = draft.day(entity, state.occurred_at)
     entry = books.entry("paid_credit", state.id, lines, day, memo=state.description or "customer balance, paid in")
-    bill = bill_of(draft, invoice, entity) if isinstance(invoice, e.Invoice) else None
+    bill = bill_of(draft, invoice, entity) if isinstance(invoice, Invoice) else None
     if bill is not None and state.amount.minor < 0:
         _match(bill, state, entry)
 
 
-def _match(bill: Bill, state: e.CustomerCredit, entry: Posted) -> None:
+def _match(bill: Bill, state: CustomerCredit, entry: Posted) -> None:
     """Match the credit with what the invoice did not take of its payments, the last one first."""
     draft, invoice = bill.books.draft, bill.invoice
     if invoice.paid_parts is not None and not invoice.amount_overpaid:
-        draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        draft.wait_for(INVOICE.name, invoice.id)
         return
     left = -state.amount
     for part in reversed(invoice.paid_parts or ()):
         if not left or not part.payment_id:
             continue
-        payment = draft.view.get(ObjectRef(ObjectKind.PAYMENT, part.payment_id))
-        if not isinstance(payment, e.Payment):
-            draft.wait_for(ObjectKind.PAYMENT, part.payment_id)
+        payment = draft.view.get(PAYMENT.ref(part.payment_id))
+        if not isinstance(payment, Payment):
+            draft.wait_for(PAYMENT.name, part.payment_id)
             return
         rest = min(_rest(bill, payment), left)
         left = left - rest
         _match_one(bill, state, entry, payment, rest)
 
 
-def _rest(bill: Bill, payment: e.Payment) -> Money:
+def _rest(bill: Bill, payment: Payment) -> Money:
     """Return what a payment has left when the invoice, and whatever else it pays, took theirs."""
     others = total((a.amount for a in payment.applications if a.invoice_id != bill.invoice.id), payment.amount.currency)
     applied = total((application.amount for application in bill.applications_of(payment)), payment.amount.currency)
     return payment.amount - others - bill.taken(applied, bill.start_of(payment))
 
 
-def _match_one(bill: Bill, state: e.CustomerCredit, entry: Posted, payment: e.Payment, amount: Money) -> None:
+def _match_one(bill: Bill, state: CustomerCredit, entry: Posted, payment: Payment, amount: Money) -> None:
     if amount.minor <= 0:
         return
     draft, books = bill.books.draft, bill.books
     payer = _payer(draft, payment, books.entity)
     if payer is None:
         return
-    ref = ObjectRef(ObjectKind.PAYMENT, payment.id)
+    ref = PAYMENT.ref(payment.id)
     day = draft.day(payer, moved_at(payment))
     if payer.name == books.entity.name:
         books.match(entry, Posted(ref.key, day), amount)
@@ -84,8 +86,8 @@ def _match_one(bill: Bill, state: e.CustomerCredit, entry: Posted, payment: e.Pa
     books.match(entry, owner_side, amount)
 
 
-def _payer(draft: Draft, payment: e.Payment, owner: EntityRules) -> EntityRules | None:
+def _payer(draft: Draft, payment: Payment, owner: EntityRules) -> EntityRules | None:
     """Return whose books hold a payment: of the owner of the processor's balance, or of whoever issued the invoice."""
     if payment.is_out_of_band or payment.settlement is None:
         return owner
-    return draft.find_route(ObjectRef(ObjectKind.PAYMENT, payment.id), "", payment.settlement.gross.currency)
+    return draft.find_route(PAYMENT.ref(payment.id), "", payment.settlement.gross.currency)

@@ -6,20 +6,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import Account, AccountRole, CommandKind, Lane, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
-from counterfoil.core.canonical.money import Money, total
-from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.commands.books import Account, AccountRole, BookCommand, PostPayment
 from counterfoil.core.finance.entries import check_settlement, fee_lines
 from counterfoil.core.finance.invariants import InvariantError
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
+from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.money import Money, total
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.language.settlement import Settlement
+from counterfoil.core.language.text import canonical_text
 
 from . import out_of_band, refund_draws
 from .bills import IGNORED_STATES, bill_of, country_of, entity_of
 from .booking import OUT_OF_BAND, Books, Posted
 from .bridges import Bridge
+from .decision import View
 from .draft import Draft, Wanted
 from .missing import collecting_customer, no_customer
+from .policy import Policy
 from .rules import EntityRules
 from .write_offs import make_room
 
@@ -29,7 +37,7 @@ def clearing_of(draft: Draft) -> Account:
     return Account(AccountRole.CLEARING, draft.origin_of(draft.event.subject).connection)
 
 
-def settled_part(amount: Money, settlement: e.Settlement) -> Money | None:
+def settled_part(amount: Money, settlement: Settlement) -> Money | None:
     """Return what the processor's balance moved by if that is in another currency than the amount, unsigned; else None.
 
     Raises:
@@ -43,14 +51,14 @@ def settled_part(amount: Money, settlement: e.Settlement) -> Money | None:
     return None
 
 
-def moved_at(state: e.Payment) -> datetime:
+def moved_at(state: Payment) -> datetime:
     """Return when a payment's money moved: a cleared one is of the day the processor's balance moved, which is the capture's, not that of
     the authorization; so clearing equals the balance on every day.
     """
     return state.settlement.occurred_at if state.settlement is not None and not state.is_out_of_band else state.occurred_at
 
 
-def book_fee(books: Books, name: str, settlement: e.Settlement) -> None:
+def book_fee(books: Books, name: str, settlement: Settlement) -> None:
     """Book the fee of a movement whose gross is booked as a payment or refund, on the day of the movement."""
     clearing = clearing_of(books.draft)
     lines = fee_lines(settlement, clearing)
@@ -58,28 +66,28 @@ def book_fee(books: Books, name: str, settlement: e.Settlement) -> None:
     books.entry(name, settlement.id, lines, day, memo=f"fee of {settlement.id}", journal=clearing.qualifier, lane=Lane.BATCH)
 
 
-def invoices_of(draft: Draft, payment: e.Payment) -> dict[str, e.Invoice | None]:
+def invoices_of(draft: Draft, payment: Payment) -> dict[str, Invoice | None]:
     """Return the invoices a payment is applied to, None where not known; waits for those."""
-    found: dict[str, e.Invoice | None] = {}
+    found: dict[str, Invoice | None] = {}
     for application in payment.applications:
-        invoice = draft.view.get(ObjectRef(ObjectKind.INVOICE, application.invoice_id))
-        found[application.invoice_id] = invoice if isinstance(invoice, e.Invoice) else None
+        invoice = draft.view.get(INVOICE.ref(application.invoice_id))
+        found[application.invoice_id] = invoice if isinstance(invoice, Invoice) else None
         if found[application.invoice_id] is None:
-            draft.wait_for(ObjectKind.INVOICE, application.invoice_id)
+            draft.wait_for(INVOICE.name, application.invoice_id)
     return found
 
 
-def customer_of_payment(draft: Draft, payment: e.Payment) -> str:
+def customer_of_payment(draft: Draft, payment: Payment) -> str:
     """Return the id of a payment's customer, from its invoices where it names none; empty if nothing tells."""
     if payment.customer_id:
         return payment.customer_id
-    invoices = (draft.view.get(ObjectRef(ObjectKind.INVOICE, application.invoice_id)) for application in payment.applications)
-    return next((invoice.customer_id for invoice in invoices if isinstance(invoice, e.Invoice)), "")
+    invoices = (draft.view.get(INVOICE.ref(application.invoice_id)) for application in payment.applications)
+    return next((invoice.customer_id for invoice in invoices if isinstance(invoice, Invoice)), "")
 
 
-def payment(draft: Draft, state: e.Payment) -> None:
+def payment(draft: Draft, state: Payment) -> None:
     """Decide a payment: booked once it succeeded and the processor's balance moved; applied as its invoices become known."""
-    if state.state is not e.PaymentState.SUCCEEDED:
+    if state.state is not PaymentState.SUCCEEDED:
         draft.ignore(f"payment_{state.state.value}")
         return
     if state.settlement is None and not state.is_out_of_band:
@@ -104,7 +112,7 @@ def payment(draft: Draft, state: e.Payment) -> None:
     _apply(books, state, posted, invoices, released)
 
 
-def _collecting(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None]) -> str:
+def _collecting(draft: Draft, state: Payment, invoices: dict[str, Invoice | None]) -> str:
     """Return the customer a payment of nobody is booked on; empty while an invoice may still tell, or with a problem."""
     if not all(invoices.values()):
         return ""
@@ -115,7 +123,7 @@ def _collecting(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | 
     return collecting_customer(draft, entity, state.amount) if entity is not None else ""
 
 
-def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None], customer: e.Customer) -> EntityRules | None:
+def _entity(draft: Draft, state: Payment, invoices: dict[str, Invoice | None], customer: Customer) -> EntityRules | None:
     """Return whose money it is: of the owner of the processor's balance; out of band, of whoever issued the first invoice."""
     ref = draft.event.subject
     booked = draft.place(state.id, "payment")
@@ -129,19 +137,19 @@ def _entity(draft: Draft, state: e.Payment, invoices: dict[str, e.Invoice | None
     if invoice is None:
         return None
     country = country_of(draft, invoice)
-    return None if country is None else draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country, invoice.currency, state.amount)
+    return None if country is None else draft.route(INVOICE.ref(invoice.id), country, invoice.currency, state.amount)
 
 
-def _as_its_invoices(draft: Draft, entity: EntityRules, state: e.Payment, invoices: dict[str, e.Invoice | None]) -> EntityRules:
+def _as_its_invoices(draft: Draft, entity: EntityRules, state: Payment, invoices: dict[str, Invoice | None]) -> EntityRules:
     """Return the entity as it books the payment: as a document if one of its own invoices is one, whatever its posting mode is by now."""
     if draft.place(state.id, "payment") is not None:
         return entity
     owners = {invoice_id: entity_of(draft, invoice) for invoice_id, invoice in invoices.items() if invoice is not None}
-    own = (ObjectRef(ObjectKind.INVOICE, invoice_id) for invoice_id, owner in owners.items() if owner and owner.name == entity.name)
+    own = (INVOICE.ref(invoice_id) for invoice_id, owner in owners.items() if owner and owner.name == entity.name)
     return draft.following(entity, *own)
 
 
-def _post(books: Books, state: e.Payment) -> Posted:
+def _post(books: Books, state: Payment) -> Posted:
     draft, day = books.draft, books.draft.day(books.entity, moved_at(state))
     key = draft.event.subject.key
     is_cleared = state.settlement is not None and not state.is_out_of_band
@@ -149,14 +157,14 @@ def _post(books: Books, state: e.Payment) -> Posted:
     arguments = PostPayment(books.customer_id, state.amount, True, day, counterpart)
     if state.settlement is not None and is_cleared:
         arguments = replace(arguments, settled=settled_part(state.amount, state.settlement))
-    wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id)
+    wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id)
     draft.wish(replace(wanted, content=digest(canonical_text(state.amount))))
     if state.settlement is not None and is_cleared:
         book_fee(books, "fee", state.settlement)
     return Posted(key, day)
 
 
-def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e.Invoice | None], after: Sequence[str]) -> None:
+def _apply(books: Books, state: Payment, posted: Posted, invoices: dict[str, Invoice | None], after: Sequence[str]) -> None:
     if total((application.amount for application in state.applications), state.amount.currency) > state.amount:
         raise InvariantError(f"payment {state.id} of {state.amount} is applied for more than it is")
     for invoice in invoices.values():
@@ -164,7 +172,7 @@ def _apply(books: Books, state: e.Payment, posted: Posted, invoices: dict[str, e
             _apply_one(books, state, posted, invoice, after)
 
 
-def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoice, after: Sequence[str]) -> None:
+def _apply_one(books: Books, state: Payment, posted: Posted, invoice: Invoice, after: Sequence[str]) -> None:
     """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
 
     An invoice that is still a draft here is waited for. A write-off in its place lets go first, and so do refunds of what the invoice takes
@@ -177,15 +185,15 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
     owner = entity_of(draft, invoice)
     if owner is None:
         if invoice.customer_id and draft.customer(invoice.customer_id):
-            draft.route(ObjectRef(ObjectKind.INVOICE, invoice.id), country_of(draft, invoice) or "", invoice.currency, amount)
+            draft.route(INVOICE.ref(invoice.id), country_of(draft, invoice) or "", invoice.currency, amount)
         return
     bill = bill_of(draft, invoice, owner)
     if bill is None:
-        if invoice.state not in IGNORED_STATES or invoice.state is e.InvoiceState.DRAFT:
-            draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        if invoice.state not in IGNORED_STATES or invoice.state is InvoiceState.DRAFT:
+            draft.wait_for(INVOICE.name, invoice.id)
         return
     if not bill.has_place_of(state):
-        draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        draft.wait_for(INVOICE.name, invoice.id)
         return
     start = bill.start_of(state)
     released = make_room(bill, is_known=bill.knows(state))
@@ -199,3 +207,11 @@ def _apply_one(books: Books, state: e.Payment, posted: Posted, invoice: e.Invoic
     payer_side, owner_side = bridge.inbound("intercompany", taken)
     books.match(payer_side, posted, taken, after)
     bill.settle(owner_side, amount, start, released)
+
+
+def _after(view: View, payment: Payment) -> tuple[ObjectRef, ...]:
+    """Return a payment's refunds: what one gives back is what the others leave, so they are decided again whenever the payment is."""
+    return tuple(REFUND.ref(other.id) for other in view.linked_to(PAYMENT.ref(payment.id)) if isinstance(other, Refund))
+
+
+POLICIES = (Policy(kind=PAYMENT, purpose=Purpose.BOOKS, decide=payment, after=_after),)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
+from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money, total
+from counterfoil.core.language.settlement import Settlement
 
 from .bills import due_of
 from .booking import Books, Posted
@@ -15,23 +19,23 @@ from .refund_links import accounted_for, notes_of
 from .uncredited import taken_back_before
 
 
-def refunds_of(view: View, payment: e.Payment) -> tuple[e.Refund, ...]:
+def refunds_of(view: View, payment: Payment) -> tuple[Refund, ...]:
     """Return the refunds of a payment as far as they are known, in the order they were made."""
-    found = (other for other in view.linked_to(ObjectRef(ObjectKind.PAYMENT, payment.id)) if isinstance(other, e.Refund))
+    found = (other for other in view.linked_to(PAYMENT.ref(payment.id)) if isinstance(other, Refund))
     return tuple(sorted(found, key=lambda refund: (refund.occurred_at, refund.id)))
 
 
-def left_open(view: View, payment: e.Payment) -> Money:
+def left_open(view: View, payment: Payment) -> Money:
     """Return what a payment left open: what no invoice took of it and what did not become the customer's balance at the source either."""
     left = payment.amount - total((application.amount for application in payment.applications), payment.amount.currency)
     for invoice_id in dict.fromkeys(application.invoice_id for application in payment.applications):
-        invoice = view.get(ObjectRef(ObjectKind.INVOICE, invoice_id))
-        if isinstance(invoice, e.Invoice):
+        invoice = view.get(INVOICE.ref(invoice_id))
+        if isinstance(invoice, Invoice):
             left -= min(_to_balance(view, invoice, payment), left)
     return left
 
 
-def _to_balance(view: View, invoice: e.Invoice, payment: e.Payment) -> Money:
+def _to_balance(view: View, invoice: Invoice, payment: Payment) -> Money:
     """Return how much of a payment became the customer's balance because an invoice was paid too much, beyond what it is applied for.
 
     The last payments come first. Sources differ in whether a payment is applied for all that was paid or for what the invoice took.
@@ -40,8 +44,8 @@ def _to_balance(view: View, invoice: e.Invoice, payment: e.Payment) -> Money:
     parts = invoice.paid_parts or ()
     untold = (invoice.amount_overpaid or zero) - max(total((part.amount for part in parts), invoice.currency) - due_of(invoice), zero)
     for part in reversed(parts):
-        paid = view.get(ObjectRef(ObjectKind.PAYMENT, part.payment_id)) if part.payment_id else None
-        if not isinstance(paid, e.Payment) or untold.minor <= 0:
+        paid = view.get(PAYMENT.ref(part.payment_id)) if part.payment_id else None
+        if not isinstance(paid, Payment) or untold.minor <= 0:
             continue
         rest = min(paid.amount - total((application.amount for application in paid.applications), paid.amount.currency), untold)
         if paid.id == payment.id:
@@ -50,12 +54,12 @@ def _to_balance(view: View, invoice: e.Invoice, payment: e.Payment) -> Money:
     return zero
 
 
-def draws(view: View, payment: e.Payment) -> dict[str, Money]:
+def draws(view: View, payment: Payment) -> dict[str, Money]:
     """Return, by refund, how much of what a payment left open it gives back: what no credit note accounts for, in the order they were made.
 
     A refund that came back gives nothing back, and neither does one of a payment that failed.
     """
-    if payment.state is not e.PaymentState.SUCCEEDED:
+    if payment.state is not PaymentState.SUCCEEDED:
         return {}
     left, found = left_open(view, payment), {}
     for refund in refunds_of(view, payment):
@@ -66,7 +70,7 @@ def draws(view: View, payment: e.Payment) -> dict[str, Money]:
     return found
 
 
-def waits_of(view: View, refund: e.Refund, payment: e.Payment) -> tuple[ObjectRef, ...]:
+def waits_of(view: View, refund: Refund, payment: Payment) -> tuple[ObjectRef, ...]:
     """Return what has to come before it is certain what a refund gives back of its payment's open money; nothing where none is open.
 
     A state of an invoice that tells of the payment, which may have been too much; the credit notes of the refunds before it.
@@ -74,27 +78,27 @@ def waits_of(view: View, refund: e.Refund, payment: e.Payment) -> tuple[ObjectRe
     if not left_open(view, payment):
         return ()
     invoices = dict.fromkeys(application.invoice_id for application in payment.applications)
-    late = [ObjectRef(ObjectKind.INVOICE, invoice_id) for invoice_id in invoices if _is_behind(view, invoice_id, payment)]
+    late = [INVOICE.ref(invoice_id) for invoice_id in invoices if _is_behind(view, invoice_id, payment)]
     for other in refunds_of(view, payment):
         if other.id == refund.id:
             break
         if other.settlement is not None and other.reversal is None:
-            notes = (ObjectRef(ObjectKind.CREDIT_NOTE, note_id) for note_id in notes_of(view, other))
+            notes = (CREDIT_NOTE.ref(note_id) for note_id in notes_of(view, other))
             late += [note for note in notes if view.get(note) is None]
     return tuple(late)
 
 
-def _is_behind(view: View, invoice_id: str, payment: e.Payment) -> bool:
+def _is_behind(view: View, invoice_id: str, payment: Payment) -> bool:
     """Tell whether an invoice is not known yet, or its source lists its payments and its state does not tell of this one."""
-    invoice = view.get(ObjectRef(ObjectKind.INVOICE, invoice_id))
-    if not isinstance(invoice, e.Invoice):
+    invoice = view.get(INVOICE.ref(invoice_id))
+    if not isinstance(invoice, Invoice):
         return True
     ids = {application.id for application in payment.applications if application.invoice_id == invoice_id}
     is_told = invoice.paid_parts is None or "" in ids or ids <= {part.id for part in invoice.paid_parts}
-    return not is_told and invoice.state not in (e.InvoiceState.PAID, e.InvoiceState.VOID)
+    return not is_told and invoice.state not in (InvoiceState.PAID, InvoiceState.VOID)
 
 
-def make_room(books: Books, payment: e.Payment, credit: Posted, but: str = "") -> tuple[str, ...]:
+def make_room(books: Books, payment: Payment, credit: Posted, but: str = "") -> tuple[str, ...]:
     """Wish that refunds let go of what they give back of a payment no longer: an invoice or an earlier refund takes it, or the money came
     back; return the keys of the releases. ``but``: a refund that sees to that itself. ``credit``: the payment as it is posted.
 
@@ -108,8 +112,8 @@ def make_room(books: Books, payment: e.Payment, credit: Posted, but: str = "") -
     return tuple(released)
 
 
-def _loosen(books: Books, refund: e.Refund, settlement: e.Settlement, credit: Posted, found: Mapping[str, Money]) -> list[str]:
-    posted = Posted(ObjectRef(ObjectKind.REFUND, refund.id).key, books.draft.day(books.entity, settlement.occurred_at))
+def _loosen(books: Books, refund: Refund, settlement: Settlement, credit: Posted, found: Mapping[str, Money]) -> list[str]:
+    posted = Posted(REFUND.ref(refund.id).key, books.draft.day(books.entity, settlement.occurred_at))
     debits = (posted, *(one.entry for one in taken_back_before(books, refund, posted.day)))
     standing = sum(books.standing(debit, credit) for debit in debits)
     zero = Money(0, refund.amount.currency)

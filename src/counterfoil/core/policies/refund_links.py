@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
+from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.money import Money
 
 from .decision import View
 
@@ -14,20 +14,20 @@ PAYMENT_FAILED = "payment_failed"
 """The reason of a refund that only is the return of a payment that failed after all."""
 
 
-def notes_of(view: View, refund: e.Refund) -> tuple[str, ...]:
+def notes_of(view: View, refund: Refund) -> tuple[str, ...]:
     """Return the ids of the credit notes a refund pays out: those it names, and those that name it."""
     named = (refund.credit_note_id, *(part.credit_note_id for part in refund.credit_notes))
-    naming = (note.id for note in view.linked_to(ObjectRef(ObjectKind.REFUND, refund.id)) if isinstance(note, e.CreditNote))
+    naming = (note.id for note in view.linked_to(REFUND.ref(refund.id)) if isinstance(note, CreditNote))
     return tuple(dict.fromkeys(note_id for note_id in (*named, *naming) if note_id))
 
 
-def refunded_part(credit_note: e.CreditNote) -> Money:
+def refunded_part(credit_note: CreditNote) -> Money:
     """Return what a credit note gives back through refunds: its after-payment part less what went to the balance or out of band."""
     zero = Money(0, credit_note.currency)
     return (credit_note.after_payment or zero) - (credit_note.to_balance or zero) - (credit_note.out_of_band or zero)
 
 
-def part_of(refund: e.Refund, credit_note: e.CreditNote) -> Money:
+def part_of(refund: Refund, credit_note: CreditNote) -> Money:
     """Return how much of a credit note a refund pays out: what the note says, else what the refund says; never more than either is."""
     told: Mapping[str, Money] = {part.refund_id: part.amount for part in credit_note.refund_parts}
     own: Mapping[str, Money] = {part.credit_note_id: part.amount for part in refund.credit_notes}
@@ -35,13 +35,13 @@ def part_of(refund: e.Refund, credit_note: e.CreditNote) -> Money:
     return min(part, refund.amount, refunded_part(credit_note))
 
 
-def accounted_for(view: View, refund: e.Refund) -> Money:
+def accounted_for(view: View, refund: Refund) -> Money:
     """Return how much of a refund credit notes account for; of one that is not known yet, what the refund says of it."""
     own: Mapping[str, Money] = {part.credit_note_id: part.amount for part in refund.credit_notes}
     parts = Money(0, refund.amount.currency)
     for note_id in notes_of(view, refund):
-        note = view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
-        parts += part_of(refund, note) if isinstance(note, e.CreditNote) else own.get(note_id, refund.amount)
+        note = view.get(CREDIT_NOTE.ref(note_id))
+        parts += part_of(refund, note) if isinstance(note, CreditNote) else own.get(note_id, refund.amount)
     return min(parts, refund.amount)
 
 
@@ -51,14 +51,14 @@ def debits_of(refund_id: str, note_id: str) -> tuple[str, ...]:
     """
     object_id = f"{refund_id}+{note_id}"
     owned = f"entry/intercompany_owner.{object_id}"
-    return f"{ObjectKind.REFUND.value}/{refund_id}", f"entry/refund_credited_later.{object_id}", owned, f"{owned}+later"
+    return f"{REFUND.name}/{refund_id}", f"entry/refund_credited_later.{object_id}", owned, f"{owned}+later"
 
 
-def came_back(view: View, credit_note: e.CreditNote, but: e.Refund) -> tuple[str, ...]:
+def came_back(view: View, credit_note: CreditNote, but: Refund) -> tuple[str, ...]:
     """Return the ids of a credit note's other refunds whose money came back: they let go of the note before another one takes its place.
 
     One that came back itself takes the place of those made before it only: two that waited for each other would wait for ever.
     """
-    found = (view.get(ObjectRef(ObjectKind.REFUND, refund_id)) for refund_id in credit_note.refund_ids if refund_id != but.id)
-    back = (refund for refund in found if isinstance(refund, e.Refund) and refund.reversal is not None)
+    found = (view.get(REFUND.ref(refund_id)) for refund_id in credit_note.refund_ids if refund_id != but.id)
+    back = (refund for refund in found if isinstance(refund, Refund) and refund.reversal is not None)
     return tuple(one.id for one in back if but.reversal is None or (one.occurred_at, one.id) < (but.occurred_at, but.id))

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import CommandKind, PostPayment
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, digest
-from counterfoil.core.canonical.money import Money, total
-from counterfoil.core.canonical.text import canonical_text
+from counterfoil.core.commands.books import BookCommand, PostPayment
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
+from counterfoil.core.kinds.refund import REFUND, Refund, RefundState
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.money import Money, total
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.language.settlement import Settlement
+from counterfoil.core.language.text import canonical_text
 
 from . import uncredited
 from .booking import Books, Posted
@@ -17,6 +22,7 @@ from .bridges import Bridge
 from .draft import Draft, Wanted
 from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
+from .policy import Policy, nobody
 from .refund_draws import draws, make_room, refunds_of, waits_of
 from .refund_links import PAYMENT_FAILED, came_back, debits_of, notes_of, part_of
 from .routing import entity_of_credit_note
@@ -24,13 +30,13 @@ from .rules import EntityRules
 from .uncredited import Draw, GivenBack, Plan
 
 
-def refund(draft: Draft, state: e.Refund) -> None:
+def refund(draft: Draft, state: Refund) -> None:
     """Decide a refund: booked once the processor's balance moved, whatever its state is called by then.
 
     One that was canceled after money moved, without a movement back, stays as it moved: the balance says so, too.
     """
     if state.settlement is None:
-        if state.state is e.RefundState.SUCCEEDED:
+        if state.state is RefundState.SUCCEEDED:
             draft.wait_for_self()
         else:
             draft.ignore(f"refund_{state.state.value}")
@@ -40,14 +46,14 @@ def refund(draft: Draft, state: e.Refund) -> None:
     if given is None:
         return
     _post(given)
-    if state.state is e.RefundState.FAILED and state.reversal is None:
+    if state.state is RefundState.FAILED and state.reversal is None:
         draft.wait_for_self()
     matched = settle(given, payment)
     if matched is not None and given.returned is not None:
         given.books.match(given.posted, given.returned, state.amount, matched)
 
 
-def settle(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | None:
+def settle(given: GivenBack, payment: Payment | None) -> tuple[str, ...] | None:
     """Match a refund with what it gives back: the credit notes it pays out, then what its payment left open; the rest is accounted for by
     the entity's rule. Whoever knows of both says this, in the same words, so that it is wished once whichever is known first.
 
@@ -65,7 +71,7 @@ def settle(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | Non
     if rest and payment is not None and not _is_certain(given, payment):
         return None
     draw = _draw(given, payment, rest) if payment is not None else None
-    is_owed_again = payment is not None and (payment.state is not e.PaymentState.SUCCEEDED or refund.reason == PAYMENT_FAILED)
+    is_owed_again = payment is not None and (payment.state is not PaymentState.SUCCEEDED or refund.reason == PAYMENT_FAILED)
     is_accounted_for = is_owed_again or given.returned is not None
     needed = zero if is_accounted_for else rest - (draw.amount if draw else zero)
     has_invoice = bool(notes) or (payment is not None and bool(payment.applications))
@@ -82,22 +88,22 @@ def settle(given: GivenBack, payment: e.Payment | None) -> tuple[str, ...] | Non
     return tuple(released)
 
 
-def _notes(given: GivenBack) -> list[tuple[e.CreditNote, EntityRules]] | None:
+def _notes(given: GivenBack) -> list[tuple[CreditNote, EntityRules]] | None:
     """Return the credit notes a refund pays out with the entities whose they are, by their day; None if not all of that is known."""
     draft, found, missing = given.books.draft, [], False
     for note_id in notes_of(draft.view, given.refund):
-        note = draft.view.get(ObjectRef(ObjectKind.CREDIT_NOTE, note_id))
-        owner = entity_of_credit_note(draft, note) if isinstance(note, e.CreditNote) else None
-        if isinstance(note, e.CreditNote) and owner is not None:
+        note = draft.view.get(CREDIT_NOTE.ref(note_id))
+        owner = entity_of_credit_note(draft, note) if isinstance(note, CreditNote) else None
+        if isinstance(note, CreditNote) and owner is not None:
             found.append((note, owner))
             continue
         missing = True
-        if given.is_own and not isinstance(note, e.CreditNote):
-            draft.wait_for(ObjectKind.CREDIT_NOTE, note_id)
+        if given.is_own and not isinstance(note, CreditNote):
+            draft.wait_for(CREDIT_NOTE.name, note_id)
     return None if missing else sorted(found, key=lambda one: (one[0].issued_at, one[0].id))
 
 
-def _is_certain(given: GivenBack, payment: e.Payment) -> bool:
+def _is_certain(given: GivenBack, payment: Payment) -> bool:
     """Tell whether all is known that says how much of its payment's open money a refund gives back; waits for what is not."""
     late = waits_of(given.books.draft.view, given.refund, payment)
     for ref in late if given.is_own else ():
@@ -105,28 +111,28 @@ def _is_certain(given: GivenBack, payment: e.Payment) -> bool:
     return not late
 
 
-def _draw(given: GivenBack, payment: e.Payment, rest: Money) -> Draw:
+def _draw(given: GivenBack, payment: Payment, rest: Money) -> Draw:
     """Return how much of its payment's open money a refund gives back."""
     draft, entity = given.books.draft, given.books.entity
     taken = draws(draft.view, payment).get(given.refund.id, Money(0, rest.currency))
     back = [other.reversal for other in refunds_of(draft.view, payment) if other.reversal is not None]
     day = max((given.posted.day, *(draft.day(entity, one.occurred_at) for one in back)))
-    credit = Posted(ObjectRef(ObjectKind.PAYMENT, payment.id).key, draft.day(entity, moved_at(payment)))
+    credit = Posted(PAYMENT.ref(payment.id).key, draft.day(entity, moved_at(payment)))
     return Draw(credit, min(taken, rest), day)
 
 
-def _payment(draft: Draft, state: e.Refund) -> e.Payment | None:
-    found = draft.view.get(ObjectRef(ObjectKind.PAYMENT, state.payment_id))
-    if state.payment_id and not isinstance(found, e.Payment):
-        draft.wait_for(ObjectKind.PAYMENT, state.payment_id)
-    return found if isinstance(found, e.Payment) else None
+def _payment(draft: Draft, state: Refund) -> Payment | None:
+    found = draft.view.get(PAYMENT.ref(state.payment_id))
+    if state.payment_id and not isinstance(found, Payment):
+        draft.wait_for(PAYMENT.name, state.payment_id)
+    return found if isinstance(found, Payment) else None
 
 
-def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> GivenBack | None:
+def given_back(draft: Draft, state: Refund, payment: Payment | None) -> GivenBack | None:
     """Return a refund whose money moved as it stands in the books; None if its customer or entity is not known (yet)."""
     if state.settlement is None:
         return None
-    ref = ObjectRef(ObjectKind.REFUND, state.id)
+    ref = REFUND.ref(state.id)
     customer_id = _customer_id(draft, state, payment)
     entity = _entity(draft, state, state.settlement, payment) if customer_id is not None else None
     if entity is None:
@@ -138,13 +144,13 @@ def given_back(draft: Draft, state: e.Refund, payment: e.Payment | None) -> Give
     posted = Posted(ref.key, draft.day(entity, state.settlement.occurred_at))
     returned = None
     if state.reversal is not None:
-        returned = Posted(f"{ObjectKind.PAYMENT.value}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
+        returned = Posted(f"{PAYMENT.name}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
     return GivenBack(Books(draft, entity, customer.id), state, posted, returned)
 
 
-def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.Payment | None) -> EntityRules | None:
+def _entity(draft: Draft, state: Refund, settlement: Settlement, payment: Payment | None) -> EntityRules | None:
     """Return whose money it was: of the entity the refund or, out of the same balance, its payment was booked in; else as routed."""
-    ref, balance = ObjectRef(ObjectKind.REFUND, state.id), settlement.gross.currency
+    ref, balance = REFUND.ref(state.id), settlement.gross.currency
     booked = draft.place(state.id, "refund")
     if booked is not None:
         return draft.declared(booked, ref, state.amount)
@@ -154,20 +160,20 @@ def _entity(draft: Draft, state: e.Refund, settlement: e.Settlement, payment: e.
     entity = draft.declared(paid, ref, state.amount) if paid else draft.route(ref, "", balance, state.amount)
     if entity is None or not state.credit_note_id:
         return entity
-    return draft.following(entity, ObjectRef(ObjectKind.CREDIT_NOTE, state.credit_note_id))
+    return draft.following(entity, CREDIT_NOTE.ref(state.credit_note_id))
 
 
-def _customer_id(draft: Draft, state: e.Refund, payment: e.Payment | None) -> str | None:
+def _customer_id(draft: Draft, state: Refund, payment: Payment | None) -> str | None:
     """Return a refund's customer, from its payment and its credit notes where it names none; empty if nothing tells, None while what is
     not known yet may: it must not be booked on the customer for money of nobody before that.
     """
     told = state.customer_id or (customer_of_payment(draft, payment) if payment is not None else "")
-    notes = [ObjectRef(ObjectKind.CREDIT_NOTE, note_id) for note_id in notes_of(draft.view, state)]
-    found = (told, *(note.customer_id for ref in notes if isinstance(note := draft.view.get(ref), e.CreditNote)))
+    notes = [CREDIT_NOTE.ref(note_id) for note_id in notes_of(draft.view, state)]
+    found = (told, *(note.customer_id for ref in notes if isinstance(note := draft.view.get(ref), CreditNote)))
     customer_id = next(filter(None, found), "")
     if customer_id:
         return customer_id
-    bills = [ObjectRef(ObjectKind.INVOICE, one.invoice_id) for one in payment.applications] if payment is not None else []
+    bills = [INVOICE.ref(one.invoice_id) for one in payment.applications] if payment is not None else []
     missing = [ref for ref in (*bills, *notes) if draft.view.get(ref) is None]
     for ref in missing:
         draft.wait_for(ref.kind, ref.id)
@@ -185,15 +191,15 @@ def _post(given: GivenBack) -> None:
         book_fee(given.books, "fee", state.reversal)
 
 
-def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: e.Settlement, *, is_inbound: bool) -> None:
+def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: Settlement, *, is_inbound: bool) -> None:
     books, amount = given.books, given.refund.amount
     arguments = PostPayment(books.customer_id, amount, is_inbound, posted.day, clearing_of(books.draft))
     arguments = replace(arguments, settled=settled_part(amount, settlement))
-    wanted = Wanted(books.entity, CommandKind.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
+    wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
     books.draft.wish(replace(wanted, order_key=books.customer_id, content=digest(canonical_text(amount))))
 
 
-def _loosen_note(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan: Plan) -> tuple[str, ...]:
+def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: Plan) -> tuple[str, ...]:
     """Undo what was matched with a credit note of the same entity unless it is just what is to be matched with it now."""
     if given.returned is not None or owner.name != given.books.entity.name:
         return ()
@@ -205,11 +211,11 @@ def _loosen_note(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan:
     return released
 
 
-def _credit(given: GivenBack, note: e.CreditNote, owner: EntityRules) -> Posted:
-    return Posted(ObjectRef(ObjectKind.CREDIT_NOTE, note.id).key, given.books.draft.day(owner, note.issued_at))
+def _credit(given: GivenBack, note: CreditNote, owner: EntityRules) -> Posted:
+    return Posted(CREDIT_NOTE.ref(note.id).key, given.books.draft.day(owner, note.issued_at))
 
 
-def _pay_out(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan: Plan, after: Sequence[str]) -> tuple[str, ...]:
+def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: Plan, after: Sequence[str]) -> tuple[str, ...]:
     """Match a refund with its part of a credit note, and what stands in for it where that part had been booked to the refunds account;
     return the keys of the release.
 
@@ -224,7 +230,7 @@ def _pay_out(given: GivenBack, note: e.CreditNote, owner: EntityRules, plan: Pla
 
 
 def _match_note(
-    given: GivenBack, note: e.CreditNote, owner: EntityRules, amount: Money, object_id: str, after: Sequence[str]
+    given: GivenBack, note: CreditNote, owner: EntityRules, amount: Money, object_id: str, after: Sequence[str]
 ) -> tuple[str, ...]:
     """Match a refund, or what stands in for it, with a credit note, through the intercompany accounts if that is another entity's."""
     if not amount:
@@ -254,7 +260,10 @@ def _match_note(
     return released
 
 
-def _released_by_others(given: GivenBack, books: Books, note: e.CreditNote, credit: Posted) -> tuple[str, ...]:
+def _released_by_others(given: GivenBack, books: Books, note: CreditNote, credit: Posted) -> tuple[str, ...]:
     """Return the keys of the releases by which refunds that came back let go of a credit note: they come before another one takes it."""
     debits = (debit for other in came_back(books.draft.view, note, given.refund) for debit in debits_of(other, note.id))
     return tuple(key for debit in debits for key in books.released(debit, credit.key))
+
+
+POLICIES = (Policy(kind=REFUND, purpose=Purpose.BOOKS, decide=refund, after=nobody),)

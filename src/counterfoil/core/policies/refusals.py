@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 
 from .decision import CaseClass, Origin, Problem
 from .rules import EntityRules
@@ -39,7 +40,7 @@ def merged_in_a_circle(circle: Sequence[str], money: Money | None) -> Problem:
         "Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge)."
         " What waits is booked as soon as that arrives.",
         money,
-        releases_on=ObjectRef(ObjectKind.CUSTOMER, ordered[0]).key,
+        releases_on=CUSTOMER.ref(ordered[0]).key,
     )
 
 

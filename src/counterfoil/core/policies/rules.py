@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from enum import StrEnum
 
-from counterfoil.core.canonical.money import exponent_of
+from counterfoil.core.language.money import exponent_of
 
 
 class PostingMode(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from counterfoil.core.canonical.text import decimal_text
+from counterfoil.core.language.text import decimal_text
 
 MODES = ("exclusive", "inclusive")
 _PERCENTAGE = re.compile(r"(\d+(?:[.,]\d+)?)\s*%?")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.text import decimal_text
+from counterfoil.core.kinds.invoice import LineTax
+from counterfoil.core.kinds.tax_rate import TAX_RATE, TaxRate
+from counterfoil.core.language.text import decimal_text
 
 from .decision import CaseClass, Problem
 from .draft import Draft
@@ -16,12 +16,12 @@ _NOT_TAXED = frozenset({"", "not_collecting", "not_subject_to_tax", "not_availab
 """Taxability reasons that say no more than that there is no tax: a zero amount under them needs no tax in the target."""
 
 
-def _rate(draft: Draft, tax: e.LineTax) -> e.TaxRate | None:
-    found = draft.view.get(ObjectRef(ObjectKind.TAX_RATE, tax.rate_id))
-    return found if isinstance(found, e.TaxRate) else None
+def _rate(draft: Draft, tax: LineTax) -> TaxRate | None:
+    found = draft.view.get(TAX_RATE.ref(tax.rate_id))
+    return found if isinstance(found, TaxRate) else None
 
 
-def tax_keys(tax: e.LineTax, rate: e.TaxRate | None) -> tuple[str, ...]:
+def tax_keys(tax: LineTax, rate: TaxRate | None) -> tuple[str, ...]:
     """Return the mapping keys a tax may be found under, the most specific first.
 
     Rate id, jurisdiction with type and percentage, jurisdiction or country with percentage, taxability reason, percentage.
@@ -41,7 +41,7 @@ def tax_keys(tax: e.LineTax, rate: e.TaxRate | None) -> tuple[str, ...]:
     return tuple(f"{key}|{mode}" for key in dict.fromkeys(keys) if key)
 
 
-def target_tax(draft: Draft, entity: EntityRules, tax: e.LineTax) -> str | None:
+def target_tax(draft: Draft, entity: EntityRules, tax: LineTax) -> str | None:
     """Return the target's tax; an empty text if there is none to post; None after adding a problem that names the key to be mapped."""
     rate = _rate(draft, tax)
     keys = tax_keys(tax, rate)
@@ -52,12 +52,12 @@ def target_tax(draft: Draft, entity: EntityRules, tax: e.LineTax) -> str | None:
     if not tax.amount and tax.reason in _NOT_TAXED:
         return ""
     if rate is None and tax.percentage is None and tax.rate_id:
-        draft.wait_for(ObjectKind.TAX_RATE, tax.rate_id)
+        draft.wait_for(TAX_RATE.name, tax.rate_id)
     draft.problem(_unmapped(entity, tax, keys))
     return None
 
 
-def _unmapped(entity: EntityRules, tax: e.LineTax, keys: tuple[str, ...]) -> Problem:
+def _unmapped(entity: EntityRules, tax: LineTax, keys: tuple[str, ...]) -> Problem:
     if not keys:
         return Problem(
             CaseClass.UNMAPPED_TAX,

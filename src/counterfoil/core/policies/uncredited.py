@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.commands import MATCH, UNMATCH, Account, AccountRole, pair_of
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import MATCH, UNMATCH, Account, AccountRole, pair_of
 from counterfoil.core.finance.entries import transfer_lines
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
+from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.money import Money, total
 
 from .booking import MODE_SWITCH, RECEIVABLE, Books, Posted
 from .decision import CaseClass, Problem
@@ -30,27 +30,27 @@ class GivenBack:
     """A refund as it stands in the books of the entity that paid it; ``returned`` is set when the money came back."""
 
     books: Books
-    refund: e.Refund
+    refund: Refund
     posted: Posted
     returned: Posted | None
 
     @property
     def is_own(self) -> bool:
         """Whether the refund itself is decided, and not what it pays out: only then it waits, and is a problem."""
-        return self.books.draft.event.subject == ObjectRef(ObjectKind.REFUND, self.refund.id)
+        return self.books.draft.event.subject == REFUND.ref(self.refund.id)
 
-    def is_linked_with(self, credit_note: e.CreditNote) -> bool:
+    def is_linked_with(self, credit_note: CreditNote) -> bool:
         """Tell whether the refund itself was ever to be matched with a credit note."""
         return any(self.books.draft.mode_of(name, id) is not None for name, id in self._links_with(credit_note))
 
-    def _links_with(self, credit_note: e.CreditNote) -> tuple[tuple[str, str], ...]:
+    def _links_with(self, credit_note: CreditNote) -> tuple[tuple[str, str], ...]:
         pair = self._pair_with(credit_note)
         return (MATCH, pair), (MODE_SWITCH, pair), ("intercompany_payer", f"{self.refund.id}+{credit_note.id}")
 
-    def _pair_with(self, credit_note: e.CreditNote) -> str:
-        return pair_of(self.posted.key, ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key)
+    def _pair_with(self, credit_note: CreditNote) -> str:
+        return pair_of(self.posted.key, CREDIT_NOTE.ref(credit_note.id).key)
 
-    def is_done_with(self, credit_note: e.CreditNote) -> bool:
+    def is_done_with(self, credit_note: CreditNote) -> bool:
         """Tell whether the money had come back, and was booked so, before anything linked the refund with a credit note, or another refund
         took the note before this one could: it pays nothing of that note out.
         """
@@ -63,17 +63,17 @@ class GivenBack:
             return False
         return bool(self.books.made(self.posted, self.returned)) or self.books.booked(_TAKEN_BACK, self.refund.id, RECEIVABLE) is not None
 
-    def _is_taken(self, credit_note: e.CreditNote) -> bool:
+    def _is_taken(self, credit_note: CreditNote) -> bool:
         """Tell whether another refund may have been matched with a credit note and this one was not: nothing of it may be left."""
         booked = self.books.draft.booked
         owned = ("intercompany_owner", f"{self.refund.id}+{credit_note.id}")
         if any(booked(name, id) is not None for name, id in (*self._links_with(credit_note), owned)):
             return False
         others = (debit for id in credit_note.refund_ids if id != self.refund.id for debit in debits_of(id, credit_note.id))
-        note = ObjectRef(ObjectKind.CREDIT_NOTE, credit_note.id).key
+        note = CREDIT_NOTE.ref(credit_note.id).key
         return any(booked(MATCH, pair_of(other, note)) is not None for other in others)
 
-    def let_go_of(self, credit_note: e.CreditNote) -> bool:
+    def let_go_of(self, credit_note: CreditNote) -> bool:
         """Tell whether the refund is done with a credit note (``is_done_with``); withdraw then what was wished of both and not done."""
         is_done = self.is_done_with(credit_note)
         for name in (MATCH, UNMATCH) if is_done else ():
@@ -109,12 +109,12 @@ class Plan:
     pairs: Pairs
 
 
-def taken_back_before(books: Books, refund: e.Refund, day: date) -> tuple[Part, ...]:
+def taken_back_before(books: Books, refund: Refund, day: date) -> tuple[Part, ...]:
     """Return the entries that took something of a refund back from the refunds account, oldest first."""
     return _booked(books, _TAKEN_BACK, refund, day)
 
 
-def plan(given: GivenBack, notes: Sequence[e.CreditNote], draw: Draw | None, needed: Money, *, has_invoice: bool) -> Plan:
+def plan(given: GivenBack, notes: Sequence[CreditNote], draw: Draw | None, needed: Money, *, has_invoice: bool) -> Plan:
     """Book ``needed``, what neither credit notes nor open money of the payment account for, to the refunds account, or ask.
     ``has_invoice``: a credit note could still account for it.
 
@@ -155,7 +155,7 @@ def _withdraw_next(given: GivenBack, found: Plan, uncredited: int, taken_back: i
             books.withdraw(*((debit, entry) if name == _UNCREDITED else (entry, credit)))
 
 
-def later_entry(given: GivenBack, note: e.CreditNote) -> Posted:
+def later_entry(given: GivenBack, note: CreditNote) -> Posted:
     """Return the entry that takes a credit note's part back from the refunds account, whether there is one or not."""
     day = given.books.draft.day(given.books.entity, note.issued_at)
     return Posted(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day)
@@ -173,7 +173,7 @@ def _spread(debits: Sequence[tuple[Posted, Money]], credits: Sequence[tuple[Post
     return tuple(found)
 
 
-def _later(given: GivenBack, notes: Sequence[e.CreditNote], spare: Money) -> dict[str, Part]:
+def _later(given: GivenBack, notes: Sequence[CreditNote], spare: Money) -> dict[str, Part]:
     """Return, by credit note, the entry that takes its part back from the refunds account, of the ``spare`` money there.
 
     A note the refund itself was to be matched with has its part from the refund.
@@ -193,7 +193,7 @@ def _later(given: GivenBack, notes: Sequence[e.CreditNote], spare: Money) -> dic
     return found
 
 
-def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Part], later: Sequence[tuple[e.CreditNote, Part]]) -> None:
+def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Part], later: Sequence[tuple[CreditNote, Part]]) -> None:
     """Wish all entries, those booked before as they were."""
     books, refund, account = given.books, given.refund, _account_of(given)
     for number, part in enumerate(uncredited, start=1):
@@ -210,26 +210,26 @@ def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Par
         books.entry(_TAKEN_BACK, _row_id(refund, number), lines, part.entry.day, memo=memo)
 
 
-def _booked(books: Books, name: str, refund: e.Refund, day: date) -> tuple[Part, ...]:
+def _booked(books: Books, name: str, refund: Refund, day: date) -> tuple[Part, ...]:
     found: list[Part] = []
     while (booked := books.booked(name, _row_id(refund, len(found) + 1), RECEIVABLE)) is not None:
         found.append(_part(name, refund, len(found) + 1, abs(booked.amount), day))
     return tuple(found)
 
 
-def _part(name: str, refund: e.Refund, number: int, amount: Money, day: date) -> Part:
+def _part(name: str, refund: Refund, number: int, amount: Money, day: date) -> Part:
     return Part(amount, _entry(name, refund, number, day))
 
 
-def _entry(name: str, refund: e.Refund, number: int, day: date) -> Posted:
+def _entry(name: str, refund: Refund, number: int, day: date) -> Posted:
     return Posted(f"entry/{name}.{_row_id(refund, number)}", day)
 
 
-def _row_id(refund: e.Refund, number: int) -> str:
+def _row_id(refund: Refund, number: int) -> str:
     return refund.id if number == 1 else f"{refund.id}.{number}"
 
 
-def _later_id(given: GivenBack, note: e.CreditNote) -> str:
+def _later_id(given: GivenBack, note: CreditNote) -> str:
     return f"{given.refund.id}+{note.id}"
 
 

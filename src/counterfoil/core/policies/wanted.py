@@ -6,33 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     AccountRole,
-    Allocate,
-    Arguments,
-    CommandKind,
-    Lane,
     PostDocument,
     PostEntry,
     PostPayment,
-    Unmatch,
-    UpsertCustomer,
-    UpsertProduct,
 )
-from counterfoil.core.canonical.ids import ObjectKind
-from counterfoil.core.canonical.money import Money
 from counterfoil.core.finance.dates import moved_memo
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.customer_credit import CUSTOMER_CREDIT
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.commands import Arguments, CommandKind, Lane
 
 from .rules import EntityRules, PostingMode
 
 Booking = PostDocument | PostPayment | PostEntry
 
-BOOKED_AS: Mapping[ObjectKind, tuple[str, ...]] = {
-    ObjectKind.INVOICE: ("invoice", "balance", "bad_debt"),
-    ObjectKind.CREDIT_NOTE: ("credit_note",),
-    ObjectKind.PAYMENT: ("payment",),
-    ObjectKind.REFUND: ("refund",),
-    ObjectKind.CUSTOMER_CREDIT: ("customer_credit", "paid_credit"),
+BOOKED_AS: Mapping[str, tuple[str, ...]] = {
+    INVOICE.name: ("invoice", "balance", "bad_debt"),
+    CREDIT_NOTE.name: ("credit_note",),
+    PAYMENT.name: ("payment",),
+    REFUND.name: ("refund",),
+    CUSTOMER_CREDIT.name: ("customer_credit", "paid_credit"),
 }
 """Names under which objects are booked in their own entity: where one of them was booked, the object stays."""
 
@@ -75,19 +72,6 @@ def moved_to(arguments: Booking, day: date) -> Booking:
     if isinstance(arguments, PostPayment):
         return replace(arguments, paid_on=day, memo=memo)
     return replace(arguments, accounting_on=day, memo=memo)
-
-
-def money_of(arguments: Arguments) -> Money | None:
-    """Return what is at stake; None where there is no money in it."""
-    match arguments:
-        case PostDocument():
-            return arguments.total
-        case PostPayment() | Allocate():
-            return arguments.amount
-        case PostEntry():
-            return max((line.amount for line in arguments.lines), key=lambda amount: amount.minor, default=None)
-        case UpsertCustomer() | UpsertProduct() | Unmatch():
-            return None
 
 
 def is_taxed(arguments: Booking) -> bool:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from counterfoil.core.canonical.commands import PostEntry
-from counterfoil.core.canonical.entities import CreditNote, CreditNoteState, Invoice, InvoiceState, Payment, PaymentState, Refund
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
-from counterfoil.core.canonical.money import Money, total
+from counterfoil.core.commands.books import PostEntry
 from counterfoil.core.finance.entries import transfer_lines
+from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteState
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
+from counterfoil.core.kinds.refund import Refund
+from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.money import Money, total
 
 from .bills import Bill
 from .booking import BAD_DEBT, RECEIVABLE, Posted
@@ -56,7 +59,7 @@ def write_off(bill: Bill) -> tuple[str, ...]:
     if invoice.state is not InvoiceState.UNCOLLECTIBLE and invoice.state not in _SETTLED:
         return ()
     if _is_behind(bill):
-        bill.books.draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        bill.books.draft.wait_for(INVOICE.name, invoice.id)
         return ()
     left = _left(invoice, earlier)
     kept = _kept(earlier, left)
@@ -83,7 +86,7 @@ def make_room(bill: Bill, *, is_known: bool) -> tuple[str, ...] | None:
     invoice, draft = bill.invoice, bill.books.draft
     is_told = invoice.state is not InvoiceState.UNCOLLECTIBLE or invoice.amount_remaining is None or (is_known and not _is_behind(bill))
     if not is_told:
-        draft.wait_for(ObjectKind.INVOICE, invoice.id)
+        draft.wait_for(INVOICE.name, invoice.id)
         return None
     earlier = write_offs(bill)
     kept = _kept(earlier, _left(invoice, earlier)) if is_known else None
@@ -95,7 +98,7 @@ def _is_behind(bill: Bill) -> bool:
     invoice, view = bill.invoice, bill.books.draft.view
     if invoice.state is not InvoiceState.UNCOLLECTIBLE or invoice.amount_remaining is None:
         return False
-    linked = view.linked_to(ObjectRef(ObjectKind.INVOICE, invoice.id))
+    linked = view.linked_to(INVOICE.ref(invoice.id))
     payments = [one for one in linked if isinstance(one, Payment) and one.state is PaymentState.SUCCEEDED and not _has_failed(view, one)]
     notes = (one for one in linked if isinstance(one, CreditNote) and one.state is CreditNoteState.ISSUED and one.before_payment)
     zero = Money(0, invoice.currency)
@@ -105,7 +108,7 @@ def _is_behind(bill: Bill) -> bool:
 
 def _has_failed(view: View, payment: Payment) -> bool:
     """Tell whether the money of a payment went back because it failed after all."""
-    found = view.linked_to(ObjectRef(ObjectKind.PAYMENT, payment.id))
+    found = view.linked_to(PAYMENT.ref(payment.id))
     return any(isinstance(one, Refund) and one.reason == PAYMENT_FAILED for one in found)
 
 

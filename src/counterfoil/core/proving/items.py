@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 
 from .totals import Kind
 

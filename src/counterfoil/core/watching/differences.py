@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from counterfoil.core.canonical.commands import Allocate, Command, PostDocument, PostEntry, PostPayment, Unmatch
-from counterfoil.core.canonical.entities import ErpDocument, ErpState
-from counterfoil.core.canonical.ids import digest
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Allocate, PostDocument, PostEntry, PostPayment, Unmatch
+from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.money import Money
 
 ENTRY = "entry/"
 """What the binding keys of journal entries begin with; what is open on an entry is not reported."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 
 from .differences import Change, Difference
 

@@ -8,16 +8,16 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from counterfoil.core.canonical.events import Fact
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
-from counterfoil.kit.codec import decode_entity, encode
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds import KINDS, kind_of_event
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_source, has_webhooks, require
 from counterfoil.kit.conformance.harness import Harness, Sample, Webhook, opened
 from counterfoil.kit.conformance.mutation import damaged
 from counterfoil.kit.connector import Delivery, Ignored, Normalized, Source
 from counterfoil.kit.errors import HubError, IntakeRefused, RejectedError
-from counterfoil.kit.schemas import ENTITY_OF_EVENT
 
 OVERSIZED_BYTES = 8 * 1024 * 1024
 
@@ -69,7 +69,7 @@ async def foreign_objects_are_not_located(kind: type[Harness]) -> None:
     """Locate knows this vendor's objects only, and always answers the same."""
     async with opened(kind) as (harness, ctx):
         source = source_of(harness)
-        for object_kind in ObjectKind:
+        for object_kind in KINDS:
             found = source.locate(ObjectRef(object_kind, "zz_nobody:zz_1"))
             require(found is None, f"locate claims a foreign {object_kind}: {found}")
         for sample in harness.samples():
@@ -171,7 +171,10 @@ def _check_fact(name: str, fact: Fact) -> None:
     subject = fact.subject
     namespace, _, source_id = subject.id.partition(":")
     require(namespace and source_id, f"{name}: the id {subject.id!r} must be <namespace>:<source id>")
-    require(ENTITY_OF_EVENT[fact.type] is type(fact.data), f"{name}: {fact.type} must carry {ENTITY_OF_EVENT[fact.type].__name__}")
+    require(
+        kind_of_event(fact.type.value).record is type(fact.data),
+        f"{name}: {fact.type} must carry {kind_of_event(fact.type.value).record.__name__}",
+    )
     require(isinstance(fact.sequence, int) and not isinstance(fact.sequence, bool), f"{name}: the sequence must be an integer")
     for path, value in _values(fact, type(fact).__name__):
         require(not isinstance(value, float), f"{name}: {path} is a float")
@@ -181,7 +184,7 @@ def _check_fact(name: str, fact: Fact) -> None:
             is_code = len(value.currency) == 3 and value.currency.isascii() and value.currency.isupper()
             require(is_code and type(value.minor) is int, f"{name}: {path} is not whole minor units of an ISO 4217 code: {value!r}")
     require(
-        decode_entity(subject.kind, encode(fact.data)) == fact.data, f"{name}: {subject.key} does not read back equal when written down"
+        decode_record(subject.kind, encode(fact.data)) == fact.data, f"{name}: {subject.key} does not read back equal when written down"
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from counterfoil.core.canonical.commands import Command, CommandKind
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_target, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Send, Severity, Target
@@ -16,7 +17,7 @@ from counterfoil.kit.sandbox import Fault
 ROUNDS_MAX = 8
 WRITES_MAX = 40
 PAGES_MAX = 100
-_MATCHES = (CommandKind.ALLOCATE, CommandKind.UNMATCH)  # the target may make them itself, without a key of ours
+_MATCHES = (BookCommand.ALLOCATE, BookCommand.UNMATCH)  # the target may make them itself, without a key of ours
 _FINAL = (OutcomeStatus.DONE, OutcomeStatus.REFUSED)
 
 

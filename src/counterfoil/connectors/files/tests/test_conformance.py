@@ -12,13 +12,11 @@ from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.disk import SystemDisk
 from counterfoil.connectors.files.pull import FilesSource
 from counterfoil.connectors.files.sandbox import FailingDisk, FilesSandbox
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Account,
     AccountRole,
     Allocate,
-    Arguments,
-    Command,
-    CommandKind,
+    BookCommand,
     DocumentLine,
     EntryLine,
     PostDocument,
@@ -28,9 +26,10 @@ from counterfoil.core.canonical.commands import (
     UpsertCustomer,
     UpsertProduct,
 )
-from counterfoil.core.canonical.entities import Customer
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.language.commands import Arguments, Command, CommandKind
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
 from counterfoil.kit.connector import Context
@@ -71,7 +70,7 @@ ENTRY = PostEntry(
 
 
 def command(number: int, kind: CommandKind, arguments: Arguments) -> Command:
-    subject = ObjectRef(ObjectKind.INVOICE, f"files:{number}")
+    subject = INVOICE.ref(f"files:{number}")
     return Command(
         f"cmd{number}", kind, "files", "DE", subject, f"{kind.value}_files.{number}", arguments, produces=f"{kind.value}/{number}"
     )
@@ -116,15 +115,15 @@ class FilesHarness(Harness):
 
     def commands(self) -> Sequence[Command]:
         return (
-            command(1, CommandKind.POST_INVOICE, DOCUMENT),
-            command(2, CommandKind.POST_INVOICE, replace(DOCUMENT, number="I2", lines=(LINE, LINE), total=Money(20000, "EUR"))),
-            command(3, CommandKind.POST_CREDIT_NOTE, replace(DOCUMENT, reverses="post_invoice_files.1")),
-            command(4, CommandKind.POST_PAYMENT, PAYMENT),
-            command(5, CommandKind.POST_ENTRY, ENTRY),
-            command(6, CommandKind.UPSERT_CUSTOMER, UpsertCustomer(Customer("files:c", "Ann Ltd"))),
-            command(7, CommandKind.UPSERT_PRODUCT, UpsertProduct("files:p", "Seat")),
-            command(8, CommandKind.ALLOCATE, Allocate("invoice/files:1", "payment/files:4", Money(100, "EUR"))),
-            command(9, CommandKind.UNMATCH, Unmatch("invoice/files:1", "payment/files:4")),
+            command(1, BookCommand.POST_INVOICE, DOCUMENT),
+            command(2, BookCommand.POST_INVOICE, replace(DOCUMENT, number="I2", lines=(LINE, LINE), total=Money(20000, "EUR"))),
+            command(3, BookCommand.POST_CREDIT_NOTE, replace(DOCUMENT, reverses="post_invoice_files.1")),
+            command(4, BookCommand.POST_PAYMENT, PAYMENT),
+            command(5, BookCommand.POST_ENTRY, ENTRY),
+            command(6, BookCommand.UPSERT_CUSTOMER, UpsertCustomer(Customer("files:c", "Ann Ltd"))),
+            command(7, BookCommand.UPSERT_PRODUCT, UpsertProduct("files:p", "Seat")),
+            command(8, BookCommand.ALLOCATE, Allocate("invoice/files:1", "payment/files:4", Money(100, "EUR"))),
+            command(9, BookCommand.UNMATCH, Unmatch("invoice/files:1", "payment/files:4")),
         )
 
     def refusable(self) -> Command | None:

@@ -23,9 +23,14 @@ from counterfoil.connectors.files.normalize import normalize
 from counterfoil.connectors.files.pull import FilesSource
 from counterfoil.connectors.files.records import records
 from counterfoil.connectors.files.sandbox import FilesSandbox
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.credit_note import CreditNote
+from counterfoil.core.kinds.customer import Address, Customer, CustomerEvent, TaxId
+from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, LineTax
+from counterfoil.core.kinds.journal_entry import ImportedEntry
+from counterfoil.core.kinds.payment import Application, Payment
+from counterfoil.core.kinds.refund import Refund, RefundEvent
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Delivery
 from counterfoil.kit.errors import IntakeRefused, RejectedError, SetupError
@@ -88,14 +93,14 @@ async def test_invoice_rows_of_one_id_become_one_invoice_with_exact_amounts(sand
     )
     (fact,) = await facts(sandbox, "invoices.csv", text, time_zone="Asia/Tokyo")
     invoice = fact.data
-    assert isinstance(invoice, e.Invoice)
-    assert (fact.type, invoice.id, invoice.customer_id, invoice.number) == (EventType.INVOICE_ISSUED, "acme:I1", "acme:7", "R-1")
+    assert isinstance(invoice, Invoice)
+    assert (fact.type, invoice.id, invoice.customer_id, invoice.number) == (InvoiceEvent.ISSUED, "acme:I1", "acme:7", "R-1")
     # 100.00 - 10.00 + 17.10 on top, and 21.90 with its tax in it.
     assert (invoice.total, invoice.tax) == (Money(12900, "EUR"), Money(1853, "EUR"))
     # Noon in Tokyo is three in the morning in UTC.
     assert invoice.issued_at == datetime(2026, 1, 15, 3, tzinfo=UTC)
-    assert invoice.lines[0].taxes == (e.LineTax("acme:vat19", Money(1710, "EUR"), Money(9000, "EUR"), False, Decimal(19)),)
-    assert invoice.lines[1].taxes == (e.LineTax("acme:vat7", Money(143, "EUR"), Money(2047, "EUR"), True, Decimal(7)),)
+    assert invoice.lines[0].taxes == (LineTax("acme:vat19", Money(1710, "EUR"), Money(9000, "EUR"), False, Decimal(19)),)
+    assert invoice.lines[1].taxes == (LineTax("acme:vat7", Money(143, "EUR"), Money(2047, "EUR"), True, Decimal(7)),)
     assert [line.quantity for line in invoice.lines] == [Decimal(2), Decimal(1)]
 
 
@@ -108,26 +113,26 @@ async def test_json_lines_hold_the_same_columns_and_numbers_keep_their_digits(sa
         ' "method": null}\n'
     )
     first, second = (fact.data for fact in await facts(sandbox, "payments-jan.jsonl", text))
-    assert isinstance(first, e.Payment)
-    assert isinstance(second, e.Payment)
+    assert isinstance(first, Payment)
+    assert isinstance(second, Payment)
     assert (first.id, first.customer_id, first.amount) == ("acme:17", "stripe:cus_1", Money(10005, "BHD"))
     assert first.occurred_at == datetime(2026, 2, 1, 1, 30, tzinfo=UTC)
-    assert first.applications == (e.Application("acme:I1", Money(10005, "BHD")),)
+    assert first.applications == (Application("acme:I1", Money(10005, "BHD")),)
     assert (second.amount, second.is_out_of_band, second.applications) == (Money(500, "JPY"), False, ())
 
 
 async def test_one_payment_may_pay_several_invoices_and_leave_a_rest(sandbox: FilesSandbox) -> None:
     text = "id,customer_id,currency,amount,paid_on,invoice_id,applied\nP,1,USD,100,2026-01-01,A,60\nP,1,USD,100,2026-01-01,B,30.5\n"
     (fact,) = await facts(sandbox, "payments.csv", text)
-    assert isinstance(fact.data, e.Payment)
-    assert fact.data.applications == (e.Application("acme:A", Money(6000, "USD")), e.Application("acme:B", Money(3050, "USD")))
+    assert isinstance(fact.data, Payment)
+    assert fact.data.applications == (Application("acme:A", Money(6000, "USD")), Application("acme:B", Money(3050, "USD")))
 
 
 async def test_opening_balances_are_entries_whose_debits_equal_their_credits(sandbox: FilesSandbox) -> None:
     header = "id,entity,effective_on,currency,account,debit,credit,customer_id\n"
     rows = "O1,DE,2025-12-31,EUR,receivable,1000.00,,1\nO1,DE,2025-12-31,EUR,3000,,1000.00,\n"
     (fact,) = await facts(sandbox, "journal_entries.csv", header + rows)
-    assert isinstance(fact.data, e.ImportedEntry)
+    assert isinstance(fact.data, ImportedEntry)
     assert fact.data.effective_on == date(2025, 12, 31)
     assert [(line.account, line.amount.minor, line.customer_id) for line in fact.data.lines] == [
         ("receivable", 100000, "acme:1"),
@@ -140,23 +145,23 @@ async def test_opening_balances_are_entries_whose_debits_equal_their_credits(san
 async def test_customers_and_products_carry_their_fields(sandbox: FilesSandbox) -> None:
     text = '\ufeffid;name;city;country;tax_id_type;tax_id;merged_into\n1;"Blue ""Harbor""; Ltd";Köln;de;eu_vat;DE123456789;\n2;Twin;;;;;1\n'
     first, second = await facts(sandbox, "customers.csv", text, delimiter=";")
-    assert isinstance(first.data, e.Customer)
+    assert isinstance(first.data, Customer)
     assert first.data.name == 'Blue "Harbor"; Ltd'
-    assert first.data.address == e.Address(city="Köln", country="DE")
-    assert first.data.tax_ids == (e.TaxId("eu_vat", "DE123456789"),)
-    assert isinstance(second.data, e.Customer)
-    assert (second.type, second.data.merged_into) == (EventType.CUSTOMER_MERGED, "acme:1")
+    assert first.data.address == Address(city="Köln", country="DE")
+    assert first.data.tax_ids == (TaxId("eu_vat", "DE123456789"),)
+    assert isinstance(second.data, Customer)
+    assert (second.type, second.data.merged_into) == (CustomerEvent.MERGED, "acme:1")
 
 
 async def test_a_credit_note_and_a_refund_point_to_what_they_reduce(sandbox: FilesSandbox) -> None:
     text = "id,invoice_id,customer_id,currency,issued_on,total,description,amount,before_payment\nC,I,1,USD,2026-01-02,30,Late,30,10\n"
     (note,) = await facts(sandbox, "credit_notes.csv", text)
-    assert isinstance(note.data, e.CreditNote)
+    assert isinstance(note.data, CreditNote)
     assert (note.data.invoice_id, note.data.before_payment, note.data.after_payment) == ("acme:I", Money(1000, "USD"), Money(2000, "USD"))
     (sandbox.inbox / "credit_notes.csv").unlink()
     (refund,) = await facts(sandbox, "refunds.csv", "id,payment_id,currency,amount,refunded_on\nR,P,USD,5,2026-01-03\n")
-    assert isinstance(refund.data, e.Refund)
-    assert (refund.type, refund.data.payment_id, refund.data.amount) == (EventType.REFUND_SUCCEEDED, "acme:P", Money(500, "USD"))
+    assert isinstance(refund.data, Refund)
+    assert (refund.type, refund.data.payment_id, refund.data.amount) == (RefundEvent.SUCCEEDED, "acme:P", Money(500, "USD"))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +191,7 @@ async def test_a_wrong_value_is_refused_with_file_line_and_column(sandbox: Files
 
 async def test_the_largest_amount_is_a_minor_unit_below_ten_to_the_fifteenth(sandbox: FilesSandbox) -> None:
     (fact,) = await facts(sandbox, "payments.csv", "id,customer_id,currency,amount,paid_on\nP,1,USD,9999999999999.99,2026-01-01\n")
-    assert isinstance(fact.data, e.Payment)
+    assert isinstance(fact.data, Payment)
     assert fact.data.amount == Money(10**15 - 1, "USD")
 
 
@@ -257,7 +262,7 @@ async def test_json_lines_that_cannot_be_read_park_too(sandbox: FilesSandbox, ro
 
 async def test_both_halves_of_a_surrogate_pair_are_the_character_they_stand_for(sandbox: FilesSandbox) -> None:
     (fact,) = await facts(sandbox, "customers.jsonl", r'{"id": "1", "name": "\ud83d\ude00 Ltd"}')
-    assert isinstance(fact.data, e.Customer)
+    assert isinstance(fact.data, Customer)
     assert fact.data.name == "\U0001f600 Ltd"
 
 

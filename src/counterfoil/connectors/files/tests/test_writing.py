@@ -21,17 +21,19 @@ from counterfoil.connectors.files.formats import COLUMNS, FORMATS, OTHER_COLUMNS
 from counterfoil.connectors.files.outbox import INDEX, Outbox
 from counterfoil.connectors.files.sandbox import FilesSandbox
 from counterfoil.connectors.files.tests.test_conformance import DOCUMENT, ENTRY, PAYMENT, command
-from counterfoil.core.canonical.commands import Allocate, Command, CommandKind, UpsertCustomer, UpsertProduct
-from counterfoil.core.canonical.entities import Address, Customer
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands import SPECS
+from counterfoil.core.commands.books import Allocate, BookCommand, UpsertCustomer, UpsertProduct
+from counterfoil.core.kinds.customer import Address, Customer
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, OutcomeStatus, Requirements, Severity
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 
-INVOICE = command(1, CommandKind.POST_INVOICE, DOCUMENT)
-SECOND = command(2, CommandKind.POST_INVOICE, replace(DOCUMENT, number="I2"))
+INVOICE = command(1, BookCommand.POST_INVOICE, DOCUMENT)
+SECOND = command(2, BookCommand.POST_INVOICE, replace(DOCUMENT, number="I2"))
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ async def test_a_document_is_one_json_line_with_its_key_entity_and_canonical_arg
 async def test_csv_rows_carry_major_units_signs_and_quoting(sandbox: FilesSandbox) -> None:
     ctx = context(sandbox, "csv")
     foreign = replace(PAYMENT, is_inbound=False, settled=Money(10850, "USD"))
-    for item in (INVOICE, command(4, CommandKind.POST_PAYMENT, foreign), command(5, CommandKind.POST_ENTRY, ENTRY)):
+    for item in (INVOICE, command(4, BookCommand.POST_PAYMENT, foreign), command(5, BookCommand.POST_ENTRY, ENTRY)):
         assert await sent(ctx, item) == [OutcomeStatus.DONE]
     read = {}
     for path in sorted(sandbox.outbox.glob("*.csv")):
@@ -104,7 +106,7 @@ async def test_a_lost_index_is_rebuilt_and_nothing_is_written_again(sandbox: Fil
     (sandbox.outbox / INDEX).unlink()
     path.write_bytes(whole + whole[-40:-3])
     assert await sent(ctx, INVOICE, SECOND) == [OutcomeStatus.DONE, OutcomeStatus.DONE]
-    third = command(3, CommandKind.POST_INVOICE, DOCUMENT)
+    third = command(3, BookCommand.POST_INVOICE, DOCUMENT)
     await sent(ctx, third)
     assert path.read_bytes().startswith(whole)
     assert path.read_bytes().count(b"post_invoice_files.2") == 1
@@ -167,9 +169,9 @@ def test_a_posting_date_is_its_accounting_date() -> None:
 @pytest.mark.parametrize("output", ["jsonl", "csv"])
 async def test_a_product_is_written_again_when_it_changes_and_the_last_counts(sandbox: FilesSandbox, output: str) -> None:
     ctx = context(sandbox, output)
-    ref = ObjectRef(ObjectKind.PRODUCT, "acme:p")
+    ref = PRODUCT.ref("acme:p")
     wishes = [
-        Command(f"c{number}", CommandKind.UPSERT_PRODUCT, "files", "DE", ref, "product_acme.p", UpsertProduct("acme:p", name))
+        Command(f"c{number}", BookCommand.UPSERT_PRODUCT, "files", "DE", ref, "product_acme.p", UpsertProduct("acme:p", name))
         for number, name in enumerate(("Seat", "Chair", "Seat"))
     ]
     for one in (wishes[0], wishes[0], wishes[1], wishes[2], wishes[2]):
@@ -199,4 +201,4 @@ def test_customers_and_matches_have_columns_of_their_own() -> None:
 
 
 def test_a_folder_takes_every_kind_of_command() -> None:
-    assert set(CONNECTOR.deliver) == set(CommandKind)
+    assert set(CONNECTOR.deliver) == set(SPECS)

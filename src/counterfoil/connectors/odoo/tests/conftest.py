@@ -18,7 +18,7 @@ from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.tests.books import Books, provision
 from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 from counterfoil.connectors.odoo.tests.wishes import Wishes
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 

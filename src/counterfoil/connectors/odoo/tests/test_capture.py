@@ -11,9 +11,8 @@ import pytest
 from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.connectors.odoo.tests.wishes import line
-from counterfoil.core.canonical.entities import ErpDocument, ErpState
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.erp_document import ERP_DOCUMENT, ErpDocument, ErpState
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Delivery, Fetched, Page
 
@@ -110,7 +109,7 @@ async def test_a_deleted_document_is_fetched_as_none(desk: Desk) -> None:
     await desk.done(customer)
     (outcome,) = await desk.done(desk.wishes.invoice(customer, line(100), total=100))
     assert CONNECTOR.source is not None
-    here = CONNECTOR.source.locate(ObjectRef(ObjectKind.ERP_DOCUMENT, f"odoo:{outcome.external_id}"))
+    here = CONNECTOR.source.locate(ERP_DOCUMENT.ref(f"odoo:{outcome.external_id}"))
     assert here == outcome.external_id
     found: tuple[Fetched, ...] = await CONNECTOR.source.fetch(desk.ctx, [here, "account.move/999999999"])
     assert found[0].body is not None

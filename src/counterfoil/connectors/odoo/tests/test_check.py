@@ -16,7 +16,7 @@ from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
 from counterfoil.connectors.odoo.detect import Dialect, Session
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE
-from counterfoil.core.canonical.commands import Account, AccountRole
+from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity
 from counterfoil.kit.errors import SetupError

@@ -17,8 +17,9 @@ from counterfoil.connectors.odoo.sandbox import OdooSandbox
 from counterfoil.connectors.odoo.tests.books import provision
 from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE, Wishes, line
-from counterfoil.core.canonical.commands import Command, CommandKind, EntryLine
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import BookCommand, EntryLine
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
 from counterfoil.kit.connector import Context, Delivery, Requirements
@@ -117,16 +118,16 @@ class OdooHarness(Harness):
         source_id = command.subject.id.rpartition(":")[2]
         company_id = self._books.companies["DE"]
         match command.kind:
-            case CommandKind.UPSERT_CUSTOMER:
+            case BookCommand.UPSERT_CUSTOMER:
                 return len(await self.plain.find("res.partner", [["ref", "=", source_id]], ["id"]))
-            case CommandKind.UPSERT_PRODUCT:
+            case BookCommand.UPSERT_PRODUCT:
                 return len(await self.plain.find("product.product", [["default_code", "=", "PRO"]], ["id"]))
-            case CommandKind.POST_PAYMENT:
+            case BookCommand.POST_PAYMENT:
                 domain: list[Any] = [["memo", "=", source_id], ["state", "in", ["in_process", "paid"]]]
                 return len(await self.plain.find("account.payment", domain, ["id"], company_id))
-            case CommandKind.ALLOCATE:
+            case BookCommand.ALLOCATE:
                 return len(await self.plain.find("account.partial.reconcile", [], ["id"], company_id))
-            case CommandKind.UNMATCH:
+            case BookCommand.UNMATCH:
                 return 1 if len(await self.plain.find("account.partial.reconcile", [], ["id"], company_id)) <= 1 else 2
             case _:
                 found = await self.plain.find("account.move", [["ref", "like", source_id]], ["id", "state"], company_id)
@@ -162,7 +163,7 @@ async def test_the_older_versions_deliver_the_same(version: int) -> None:
             self._sandbox = OdooSandbox(version=version)
 
         async def count(self, ctx: Context, command: Command) -> int:
-            if command.kind is CommandKind.POST_PAYMENT and version == 17:
+            if command.kind is BookCommand.POST_PAYMENT and version == 17:
                 source_id = command.subject.id.rpartition(":")[2]
                 return len(await self.plain.find("account.payment", [["ref", "=", source_id], ["state", "=", "posted"]], ["id"]))
             return await super().count(ctx, command)

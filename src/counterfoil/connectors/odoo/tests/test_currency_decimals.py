@@ -13,8 +13,8 @@ from counterfoil.connectors.odoo.entry_rows import Weighed, balanced
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.connectors.odoo.tests.test_readback import books
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, line
-from counterfoil.core.canonical.commands import EntryLine
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import EntryLine
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Outcome, Requirements, Severity
 from counterfoil.kit.errors import RejectedError
 

@@ -12,9 +12,10 @@ from counterfoil.connectors.odoo import posting
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import REVENUE, line
-from counterfoil.core.canonical.commands import Command, DocumentLine, DocumentTax, PostDocument
-from counterfoil.core.canonical.entities import Address
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import DocumentLine, DocumentTax, PostDocument
+from counterfoil.core.kinds.customer import Address
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Outcome
 from counterfoil.kit.errors import TransientError
 

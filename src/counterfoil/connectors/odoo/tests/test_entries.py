@@ -12,8 +12,8 @@ from counterfoil.connectors.odoo.config import CompanyConfig
 from counterfoil.connectors.odoo.detect import connect
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, line
-from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
+from counterfoil.core.language.money import Money
 
 pytestmark = EVERY_VERSION
 

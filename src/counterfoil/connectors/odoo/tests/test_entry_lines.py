@@ -10,8 +10,9 @@ from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, EntryLine
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Outcome
 
 

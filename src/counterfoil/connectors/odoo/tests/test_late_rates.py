@@ -14,7 +14,7 @@ from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.one_rate import RatedLine, is_at_two_rates
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import line
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.errors import TransientError
 
 DAY = date(2031, 3, 5)

@@ -10,7 +10,7 @@ import pytest
 
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk
-from counterfoil.core.canonical.entities import Address, TaxId
+from counterfoil.core.kinds.customer import Address, TaxId
 from counterfoil.kit.errors import SetupError
 
 BERLIN = Address("Unter den Linden 1", "", "Berlin", "", "10117", "DE")

@@ -10,8 +10,9 @@ import pytest
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import RECEIVABLE, line
-from counterfoil.core.canonical.commands import Account, AccountRole, Command, EntryLine
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Outcome
 from counterfoil.kit.errors import TransientError
 

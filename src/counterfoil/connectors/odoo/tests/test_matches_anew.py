@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.connectors.odoo.tests.wishes import line
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Outcome
 
 pytestmark = EVERY_VERSION

@@ -10,8 +10,8 @@ import pytest
 from counterfoil.connectors.odoo.payment_rows import payment_of
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import line
-from counterfoil.core.canonical.commands import Account, AccountRole, PostDocument
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, PostDocument
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Outcome
 
 YEAR_END = date(2024, 12, 31)

@@ -21,9 +21,9 @@ from counterfoil.connectors.odoo.periods import locks_of
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.refusals import STATUSES, build, is_database_trouble, is_lock_conflict
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, Wishes, line
-from counterfoil.core.canonical.commands import Account, AccountRole, EntryLine
-from counterfoil.core.canonical.entities import Customer
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.commands.books import Account, AccountRole, EntryLine
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.responses import Response, judge
 

@@ -24,8 +24,8 @@ from counterfoil.connectors.odoo.readback import Expected, amount_difference
 from counterfoil.connectors.odoo.tests.conftest import Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import Wishes, line
 from counterfoil.connectors.odoo.wire import Move, OpenLine, Payment
-from counterfoil.core.canonical.commands import Command
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import SetupError, TransientError
 
 EUR, USD = 1, 2

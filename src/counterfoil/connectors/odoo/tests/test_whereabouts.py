@@ -11,7 +11,7 @@ import pytest
 from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
-from counterfoil.core.canonical.commands import Command
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import OUT_OF_SIGHT
 from counterfoil.kit.errors import SetupError
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from counterfoil.core.canonical.commands import (
+from counterfoil.core.commands.books import (
     Account,
     AccountRole,
     Allocate,
-    Arguments,
-    Command,
-    CommandKind,
+    BookCommand,
     DocumentLine,
     DocumentTax,
     EntryLine,
@@ -24,9 +22,16 @@ from counterfoil.core.canonical.commands import (
     UpsertCustomer,
     UpsertProduct,
 )
-from counterfoil.core.canonical.entities import Customer
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef, external_key
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.payment import PAYMENT
+from counterfoil.core.kinds.payout import PAYOUT
+from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.commands import Arguments, Command, CommandKind
+from counterfoil.core.language.ids import ObjectRef, external_key
+from counterfoil.core.language.money import Money
 
 REVENUE = Account(AccountRole.REVENUE)
 CLEARING = Account(AccountRole.CLEARING, "stripe")
@@ -77,29 +82,29 @@ class Wishes:
         given = fields.pop("id", None)
         customer_id = str(given) if given else self._id("cus")
         customer = Customer(customer_id, name, **fields)  # type: ignore[arg-type]
-        ref = ObjectRef(ObjectKind.CUSTOMER, customer_id)
-        return self._command(CommandKind.UPSERT_CUSTOMER, ref, external_key("customer", customer_id), UpsertCustomer(customer), (), ref.key)
+        ref = CUSTOMER.ref(customer_id)
+        return self._command(BookCommand.UPSERT_CUSTOMER, ref, external_key("customer", customer_id), UpsertCustomer(customer), (), ref.key)
 
     def product(self, name: str = "Plan Pro", sku: str = "PRO", product_id: str = "") -> Command:
         product_id = product_id or self._id("prod")
-        ref = ObjectRef(ObjectKind.PRODUCT, product_id)
+        ref = PRODUCT.ref(product_id)
         arguments = UpsertProduct(product_id, name, sku)
-        return self._command(CommandKind.UPSERT_PRODUCT, ref, external_key("product", product_id), arguments, (), ref.key)
+        return self._command(BookCommand.UPSERT_PRODUCT, ref, external_key("product", product_id), arguments, (), ref.key)
 
     def invoice(
         self, customer: Command, *lines: DocumentLine, total: int, tax: int = 0, currency: str = "EUR", **fields: object
     ) -> Command:
-        return self._document(CommandKind.POST_INVOICE, ObjectKind.INVOICE, "in", customer, lines, total, tax, currency, fields)
+        return self._document(BookCommand.POST_INVOICE, INVOICE.name, "in", customer, lines, total, tax, currency, fields)
 
     def credit_note(
         self, customer: Command, *lines: DocumentLine, total: int, tax: int = 0, currency: str = "EUR", **fields: object
     ) -> Command:
-        return self._document(CommandKind.POST_CREDIT_NOTE, ObjectKind.CREDIT_NOTE, "cn", customer, lines, total, tax, currency, fields)
+        return self._document(BookCommand.POST_CREDIT_NOTE, CREDIT_NOTE.name, "cn", customer, lines, total, tax, currency, fields)
 
     def _document(
         self,
         kind: CommandKind,
-        subject: ObjectKind,
+        subject: str,
         prefix: str,
         customer: Command,
         lines: tuple[DocumentLine, ...],
@@ -113,7 +118,7 @@ class Wishes:
         values = {"issued_on": day, "accounting_on": day, "due_on": date(2026, 4, 2), "lines": lines, **fields}
         document = PostDocument(customer.subject.id, currency, total=Money(total, currency), tax=Money(tax, currency), **values)  # type: ignore[arg-type]
         ref = ObjectRef(subject, document_id)
-        return self._command(kind, ref, external_key(subject.value, document_id), document, (customer.produces,), ref.key)
+        return self._command(kind, ref, external_key(subject, document_id), document, (customer.produces,), ref.key)
 
     def payment(
         self,
@@ -127,25 +132,25 @@ class Wishes:
         counterpart: Account = CLEARING,
     ) -> Command:
         payment_id = self._id("ch" if is_inbound else "re")
-        ref = ObjectRef(ObjectKind.PAYMENT if is_inbound else ObjectKind.REFUND, payment_id)
+        ref = ObjectRef(PAYMENT.name if is_inbound else REFUND.name, payment_id)
         arguments = PostPayment(customer.subject.id, Money(minor, currency), is_inbound, on, counterpart, settled)
-        key = external_key(ref.kind.value, payment_id)
-        return self._command(CommandKind.POST_PAYMENT, ref, key, arguments, (customer.produces,), ref.key)
+        key = external_key(ref.kind, payment_id)
+        return self._command(BookCommand.POST_PAYMENT, ref, key, arguments, (customer.produces,), ref.key)
 
     def entry(self, *lines: EntryLine, on: date = date(2026, 3, 11), journal: str = "general", needs: tuple[str, ...] = ()) -> Command:
         entry_id = self._id("po")
-        ref = ObjectRef(ObjectKind.PAYOUT, entry_id)
+        ref = PAYOUT.ref(entry_id)
         return self._command(
-            CommandKind.POST_ENTRY, ref, external_key("payout", entry_id), PostEntry(on, lines, "payout", journal), needs, ref.key
+            BookCommand.POST_ENTRY, ref, external_key("payout", entry_id), PostEntry(on, lines, "payout", journal), needs, ref.key
         )
 
     def allocation(self, debit: Command, credit: Command, minor: int, currency: str = "EUR") -> Command:
         allocation_id = f"{debit.external_key}.{credit.external_key}.{next(self.numbers)}"
         arguments = Allocate(debit.produces, credit.produces, Money(minor, currency))
         needs = (debit.produces, credit.produces)
-        return self._command(CommandKind.ALLOCATE, credit.subject, f"allocation_{allocation_id}", arguments, needs, "")
+        return self._command(BookCommand.ALLOCATE, credit.subject, f"allocation_{allocation_id}", arguments, needs, "")
 
     def unmatch(self, debit: Command, credit: Command) -> Command:
         arguments = Unmatch(debit.produces, credit.produces)
         key = f"unmatch_{debit.external_key}.{credit.external_key}"
-        return self._command(CommandKind.UNMATCH, credit.subject, key, arguments, (debit.produces, credit.produces), "")
+        return self._command(BookCommand.UNMATCH, credit.subject, key, arguments, (debit.produces, credit.produces), "")

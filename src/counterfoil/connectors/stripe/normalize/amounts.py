@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from counterfoil.core.canonical.money import Money, exponent_of
+from counterfoil.core.language.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
 MULTIPLIED: dict[str, int] = {"MGA": 100}

@@ -9,8 +9,8 @@ import msgspec
 
 from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire.money import BalanceTransaction
-from counterfoil.core.canonical.entities import BalanceEntry
-from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.balance_entry import BalanceEntry, BalanceEntryEvent
 from counterfoil.kit.connector import Ignored, Normalized
 
 from .charge import settled
@@ -109,5 +109,5 @@ def facts(told: Told) -> Normalized:
 def entry_fact(told: Told, movement: BalanceTransaction, state: State) -> Fact:
     """Return one movement that stands for itself as a fact."""
     entry = entry_of(movement)
-    kind = EventType.FEE_CHARGED if entry.category in ("fee", "fee_tax") else EventType.BALANCE_MOVED
+    kind = BalanceEntryEvent.FEE_CHARGED if entry.category in ("fee", "fee_tax") else BalanceEntryEvent.MOVED
     return told.side_fact(kind, entry, state, entry.settlement.occurred_at)

@@ -12,8 +12,10 @@ from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.catalog import Price as WirePrice
 from counterfoil.connectors.stripe.wire.catalog import Product as WireProduct
-from counterfoil.core.canonical.entities import Price, Product, TaxRate
-from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.price import Price, PriceEvent
+from counterfoil.core.kinds.product import Product, ProductEvent
+from counterfoil.core.kinds.tax_rate import TaxRate, TaxRateEvent
 from counterfoil.kit.connector import Normalized
 
 from .amounts import currency_code, decimal_minor, finite, instant
@@ -36,7 +38,7 @@ def product_facts(told: Told) -> Normalized:
     seen = decode(_PRODUCT, state.body)
     product = product_of(seen, told.settings, is_deleted=bool(seen.deleted) or state.is_gone or told.kind == "product.deleted")
     is_sold = product.is_active and not product.is_deleted
-    kind = EventType.PRODUCT_RELEASED if is_sold else EventType.PRODUCT_RETIRED
+    kind = ProductEvent.RELEASED if is_sold else ProductEvent.RETIRED
     return (told.fact(kind, product, state, instant(seen.created or 0)),)
 
 
@@ -61,7 +63,7 @@ def price_facts(told: Told) -> Normalized:
     seen = decode(_PRICE, state.body)
     is_sold = seen.active and not seen.deleted and not state.is_gone and told.kind != "price.deleted"
     price = price_of(seen, is_active=is_sold)
-    kind = EventType.PRICE_RELEASED if is_sold else EventType.PRICE_RETIRED
+    kind = PriceEvent.RELEASED if is_sold else PriceEvent.RETIRED
     return (told.fact(kind, price, state, instant(seen.created or 0), price.product_id),)
 
 
@@ -94,7 +96,7 @@ def tax_rate_side_facts(told: Told, rates: list[wire.TaxRate]) -> tuple[Fact, ..
     Their sequence is their creation, so that a later change told by an event of the rate stays on top.
     """
     return tuple(
-        told.side_fact(EventType.TAX_RATE_CHANGED, tax_rate_of(rate), State(b"", rate.created * 1_000_000), instant(rate.created))
+        told.side_fact(TaxRateEvent.CHANGED, tax_rate_of(rate), State(b"", rate.created * 1_000_000), instant(rate.created))
         for rate in rates
     )
 
@@ -113,4 +115,4 @@ def tax_rate_of(seen: wire.TaxRate) -> TaxRate:
 
 
 def _tax_rate_fact(told: Told, seen: wire.TaxRate, state: State) -> Fact:
-    return told.fact(EventType.TAX_RATE_CHANGED, tax_rate_of(seen), state, instant(seen.created))
+    return told.fact(TaxRateEvent.CHANGED, tax_rate_of(seen), state, instant(seen.created))

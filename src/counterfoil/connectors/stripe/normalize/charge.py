@@ -8,8 +8,10 @@ from counterfoil.connectors.stripe.refs import FAILURE_PREFIX, canonical
 from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.billing import InvoicePayment
 from counterfoil.connectors.stripe.wire.money import BalanceTransaction, Charge, IntentCharges, Movement, PaymentIntent
-from counterfoil.core.canonical.entities import Application, Payment, PaymentState, Refund, RefundState, Settlement
-from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.payment import Application, Payment, PaymentEvent, PaymentState
+from counterfoil.core.kinds.refund import Refund, RefundEvent, RefundState
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.connector import Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
 
@@ -25,11 +27,11 @@ STATES = {"succeeded": PaymentState.SUCCEEDED, "pending": PaymentState.PENDING, 
 """https://docs.stripe.com/api/charges/object#charge_object-status; a succeeded charge that is not captured is an authorization."""
 
 TYPES = {
-    PaymentState.AUTHORIZED: EventType.PAYMENT_AUTHORIZED,
-    PaymentState.PENDING: EventType.PAYMENT_PENDING,
-    PaymentState.SUCCEEDED: EventType.PAYMENT_SUCCEEDED,
-    PaymentState.FAILED: EventType.PAYMENT_FAILED,
-    PaymentState.CANCELED: EventType.PAYMENT_FAILED,
+    PaymentState.AUTHORIZED: PaymentEvent.AUTHORIZED,
+    PaymentState.PENDING: PaymentEvent.PENDING,
+    PaymentState.SUCCEEDED: PaymentEvent.SUCCEEDED,
+    PaymentState.FAILED: PaymentEvent.FAILED,
+    PaymentState.CANCELED: PaymentEvent.FAILED,
 }
 
 
@@ -92,7 +94,7 @@ def facts_of(told: Told, charge: Charge, state: State, *, is_main: bool) -> tupl
     tell = told.fact if is_main else told.side_fact
     found = [tell(TYPES[payment.state], payment, state, payment.occurred_at, correlation)]
     if returned is not None:
-        found.append(told.side_fact(EventType.REFUND_SUCCEEDED, returned, state, returned.occurred_at, correlation))
+        found.append(told.side_fact(RefundEvent.SUCCEEDED, returned, state, returned.occurred_at, correlation))
     return tuple(found)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from counterfoil.connectors.stripe.refs import FETCH_KIND, canonical
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.payment import PAYMENT
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import DriftError, RejectedError
 
 from .amounts import money
@@ -30,7 +31,7 @@ def concerning(error: RejectedError, body: bytes) -> RejectedError:
 
 def of_charge(error: RejectedError, charge_id: str, amount: int, currency: str) -> RejectedError:
     """Return the refusal of one charge with its money: it is the same cause, counted once, whichever delivery brings the charge."""
-    error.concerns = ObjectRef(ObjectKind.PAYMENT, canonical(charge_id)).key
+    error.concerns = PAYMENT.ref(canonical(charge_id)).key
     error.money = error.money or _money({"amount": amount, "currency": currency})
     if not error.cause and not isinstance(error, DriftError):
         error.cause = f"charge {charge_id}: {error}"

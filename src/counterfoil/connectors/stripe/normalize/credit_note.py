@@ -8,10 +8,11 @@ from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.billing import BalanceChange
 from counterfoil.connectors.stripe.wire.billing import CreditNote as WireCreditNote
-from counterfoil.core.canonical.entities import CreditNote, CreditNoteState, InvoiceLine
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.links import CreditNotePart, RefundPart
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteEvent, CreditNoteState, RefundPart
+from counterfoil.core.kinds.invoice import InvoiceLine
+from counterfoil.core.kinds.refund import CreditNotePart
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Normalized
 
 from .amounts import currency_code, instant, money, optional_instant
@@ -24,7 +25,7 @@ from .refund import one_refund
 _NOTE = msgspec.json.Decoder(WireCreditNote)
 
 STATES = {"issued": CreditNoteState.ISSUED, "void": CreditNoteState.VOID}
-TYPES = {CreditNoteState.ISSUED: EventType.CREDIT_NOTE_ISSUED, CreditNoteState.VOID: EventType.CREDIT_NOTE_VOIDED}
+TYPES = {CreditNoteState.ISSUED: CreditNoteEvent.ISSUED, CreditNoteState.VOID: CreditNoteEvent.VOIDED}
 
 
 def needs(notice: Notice) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from counterfoil.connectors.stripe.wire import ListOf, id_of
 from counterfoil.connectors.stripe.wire.catalog import Billed, TaxIdEvent
 from counterfoil.connectors.stripe.wire.catalog import Customer as WireCustomer
 from counterfoil.connectors.stripe.wire.money import CustomerBalance, CustomerBalanceTransaction
-from counterfoil.core.canonical.entities import Address, Customer, CustomerCredit, TaxExemption, TaxId
-from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.customer import Address, Customer, CustomerEvent, TaxExemption, TaxId
+from counterfoil.core.kinds.customer_credit import CustomerCredit, CustomerCreditEvent
 from counterfoil.kit.connector import Ignored, Normalized
 
 from .amounts import currency_code, instant, money, optional_money
@@ -88,11 +89,11 @@ def facts(told: Told) -> Normalized:
         return Ignored("customer_fields_not_kept")
     state = told.own("customer")
     customer = customer_of(told, state)
-    kind = EventType.CUSTOMER_UPDATED
+    kind = CustomerEvent.UPDATED
     if customer.is_deleted:
-        kind = EventType.CUSTOMER_SUSPENDED
+        kind = CustomerEvent.SUSPENDED
     elif told.kind != "customer.updated":
-        kind = EventType.CUSTOMER_CREATED
+        kind = CustomerEvent.CREATED
     created = decode(_CUSTOMER, state.body).created
     own_time = instant(created) if created is not None else told.notice.occurred_at
     return (told.fact(kind, customer, state, own_time), *credits_of(told, told.notice.object_id))
@@ -112,7 +113,7 @@ def tax_id_facts(told: Told) -> Normalized:
     state = told.needed("customer", owner)
     if state is None:
         return Ignored("object_gone")
-    return (told.fact(EventType.CUSTOMER_UPDATED, customer_of(told, state), state, told.notice.occurred_at),)
+    return (told.fact(CustomerEvent.UPDATED, customer_of(told, state), state, told.notice.occurred_at),)
 
 
 def customer_of(told: Told, state: State) -> Customer:
@@ -184,7 +185,7 @@ def _credit_fact(told: Told, wire: CustomerBalanceTransaction, state: State) -> 
         is_paid=wire.type in PAID_TYPES,
         invoice_id=canonical(id_of(wire.invoice)) if wire.type in PAID_TYPES else "",
     )
-    return told.side_fact(EventType.CUSTOMER_CREDIT_CHANGED, credit, state, occurred_at)
+    return told.side_fact(CustomerCreditEvent.CHANGED, credit, state, occurred_at)
 
 
 def _is_beside_us(notice: Notice) -> bool:

@@ -10,8 +10,7 @@ from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.money import ChargeRef
 from counterfoil.connectors.stripe.wire.money import Dispute as WireDispute
-from counterfoil.core.canonical.entities import Dispute, DisputeState
-from counterfoil.core.canonical.events import EventType
+from counterfoil.core.kinds.dispute import Dispute, DisputeEvent, DisputeState
 from counterfoil.kit.connector import Normalized
 
 from .amounts import instant, money, optional_instant
@@ -38,11 +37,11 @@ STATES = {
 """https://docs.stripe.com/disputes/how-disputes-work - an inquiry that was closed never became a chargeback: it was prevented."""
 
 TYPES = {
-    DisputeState.WARNING: EventType.DISPUTE_UPDATED,
-    DisputeState.OPEN: EventType.DISPUTE_OPENED,
-    DisputeState.WON: EventType.DISPUTE_WON,
-    DisputeState.LOST: EventType.DISPUTE_LOST,
-    DisputeState.PREVENTED: EventType.DISPUTE_UPDATED,
+    DisputeState.WARNING: DisputeEvent.UPDATED,
+    DisputeState.OPEN: DisputeEvent.OPENED,
+    DisputeState.WON: DisputeEvent.WON,
+    DisputeState.LOST: DisputeEvent.LOST,
+    DisputeState.PREVENTED: DisputeEvent.UPDATED,
 }
 
 
@@ -58,8 +57,8 @@ def facts(told: Told) -> Normalized:
         raise gone("dispute", told.notice.object_id)
     dispute = dispute_of(decode(_DISPUTE, state.body), told.notice.occurred_at if told.kind == CLOSED else None)
     kind = TYPES[dispute.state]
-    if kind is EventType.DISPUTE_OPENED and told.kind == "charge.dispute.updated":
-        kind = EventType.DISPUTE_UPDATED
+    if kind is DisputeEvent.OPENED and told.kind == "charge.dispute.updated":
+        kind = DisputeEvent.UPDATED
     own_time = dispute.closed_at or dispute.opened_at
     return (told.fact(kind, dispute, state, own_time, dispute.payment_id),)
 

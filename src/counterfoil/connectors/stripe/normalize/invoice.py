@@ -10,9 +10,10 @@ from counterfoil.connectors.stripe.refs import OOB_PREFIX, REST, canonical
 from counterfoil.connectors.stripe.wire import TaxRate, id_of
 from counterfoil.connectors.stripe.wire.billing import Intent, InvoicePayment
 from counterfoil.connectors.stripe.wire.billing import Invoice as WireInvoice
-from counterfoil.core.canonical.entities import Application, Invoice, InvoiceLine, InvoiceState, PaidPart, Payment, PaymentState
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import Application, Payment, PaymentEvent, PaymentState
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Ignored, Normalized
 
 from .amounts import currency_code, instant, money, optional_instant, optional_money
@@ -35,23 +36,23 @@ STATES = {
 """https://docs.stripe.com/invoicing/overview#invoice-statuses; an open invoice that was paid in part is canonically partially paid."""
 
 TYPES = {
-    InvoiceState.DRAFT: EventType.INVOICE_DRAFTED,
-    InvoiceState.ISSUED: EventType.INVOICE_ISSUED,
-    InvoiceState.PARTIALLY_PAID: EventType.INVOICE_UPDATED,
-    InvoiceState.PAID: EventType.INVOICE_PAID,
-    InvoiceState.VOID: EventType.INVOICE_VOIDED,
-    InvoiceState.UNCOLLECTIBLE: EventType.INVOICE_UNCOLLECTIBLE,
-    InvoiceState.DELETED: EventType.INVOICE_DELETED,
+    InvoiceState.DRAFT: InvoiceEvent.DRAFTED,
+    InvoiceState.ISSUED: InvoiceEvent.ISSUED,
+    InvoiceState.PARTIALLY_PAID: InvoiceEvent.UPDATED,
+    InvoiceState.PAID: InvoiceEvent.PAID,
+    InvoiceState.VOID: InvoiceEvent.VOIDED,
+    InvoiceState.UNCOLLECTIBLE: InvoiceEvent.UNCOLLECTIBLE,
+    InvoiceState.DELETED: InvoiceEvent.DELETED,
 }
 """A fact is named after the state it carries, since the fetched state may be further than the event; the event's name only refines it."""
 
 OPEN_TYPES = {
-    "invoice.overdue": EventType.INVOICE_OVERDUE,
-    "invoice.updated": EventType.INVOICE_UPDATED,
-    "invoice.sent": EventType.INVOICE_UPDATED,
-    "invoice.payment_failed": EventType.INVOICE_UPDATED,
-    "invoice.payment_action_required": EventType.INVOICE_UPDATED,
-    "invoice.will_be_due": EventType.INVOICE_UPDATED,
+    "invoice.overdue": InvoiceEvent.OVERDUE,
+    "invoice.updated": InvoiceEvent.UPDATED,
+    "invoice.sent": InvoiceEvent.UPDATED,
+    "invoice.payment_failed": InvoiceEvent.UPDATED,
+    "invoice.payment_action_required": InvoiceEvent.UPDATED,
+    "invoice.will_be_due": InvoiceEvent.UPDATED,
 }
 
 RATE_TELLERS = frozenset({"invoice.finalized", "invoice.paid", "invoice.listed", "invoice.fetched"})
@@ -131,7 +132,7 @@ def _facts_of(told: Told, seen: WireInvoice, state: State, *, is_main: bool, not
     tell = told.fact if is_main else told.side_fact
     found = [tell(kind, invoice, state, own_time, correlation)]
     found += [
-        told.side_fact(EventType.PAYMENT_SUCCEEDED, payment, state, payment.occurred_at, correlation)
+        told.side_fact(PaymentEvent.SUCCEEDED, payment, state, payment.occurred_at, correlation)
         for payment in out_of_band_payments(seen, invoice)
     ]
     return tuple(found)

@@ -1,6 +1,6 @@
 """Lines of invoices and credit notes with their discounts and taxes, before and since basil.
 
-The rule is :class:`counterfoil.core.canonical.entities.InvoiceLine`'s: ``amount`` as printed (before discounts, inclusive taxes in it,
+The rule is :class:`counterfoil.core.kinds.invoice.InvoiceLine`'s: ``amount`` as printed (before discounts, inclusive taxes in it,
 exclusive ones not), net = amount - discount - inclusive taxes. Stripe's ``amount``, ``discount_amounts`` and taxes say exactly that:
 https://docs.stripe.com/api/invoice-line-item/object
 """
@@ -14,8 +14,8 @@ from decimal import Decimal
 from counterfoil.connectors.stripe.refs import SHIPPING_SUFFIX, canonical
 from counterfoil.connectors.stripe.wire import TaxRate, id_of
 from counterfoil.connectors.stripe.wire.billing import Line, NoteLine, PretaxCreditAmount, ShippingCost, Tax, TaxAmount
-from counterfoil.core.canonical.entities import InvoiceLine, LineTax
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.invoice import InvoiceLine, LineTax
+from counterfoil.core.language.money import Money
 
 from .amounts import finite, money, optional_instant
 from .places import jurisdiction_of

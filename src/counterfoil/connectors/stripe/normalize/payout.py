@@ -8,8 +8,7 @@ import msgspec
 
 from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire.money import Payout as WirePayout
-from counterfoil.core.canonical.entities import Payout, PayoutState
-from counterfoil.core.canonical.events import EventType
+from counterfoil.core.kinds.payout import Payout, PayoutEvent, PayoutState
 from counterfoil.kit.connector import Normalized
 
 from .amounts import instant, money
@@ -29,11 +28,11 @@ STATES = {
 """https://docs.stripe.com/api/payouts/object#payout_object-status"""
 
 TYPES = {
-    PayoutState.PENDING: EventType.PAYOUT_CREATED,
-    PayoutState.IN_TRANSIT: EventType.PAYOUT_CREATED,
-    PayoutState.PAID: EventType.PAYOUT_PAID,
-    PayoutState.FAILED: EventType.PAYOUT_FAILED,
-    PayoutState.CANCELED: EventType.PAYOUT_FAILED,
+    PayoutState.PENDING: PayoutEvent.CREATED,
+    PayoutState.IN_TRANSIT: PayoutEvent.CREATED,
+    PayoutState.PAID: PayoutEvent.PAID,
+    PayoutState.FAILED: PayoutEvent.FAILED,
+    PayoutState.CANCELED: PayoutEvent.FAILED,
 }
 
 

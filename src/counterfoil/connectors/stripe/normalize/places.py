@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from counterfoil.connectors.stripe import wire
-from counterfoil.core.canonical.entities import Address
+from counterfoil.core.kinds.customer import Address
 
 
 def address_of(address: wire.Address) -> Address:

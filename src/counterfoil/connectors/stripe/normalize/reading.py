@@ -11,8 +11,8 @@ import msgspec
 
 from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.refs import ANY_ACCOUNT, Ref
-from counterfoil.core.canonical.entities import Entity
-from counterfoil.core.canonical.events import EventType, Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Fetched
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -116,12 +116,12 @@ class Told:
             raise RejectedError(f"{kind} {object_id} was not fetched", code="stripe.not_fetched")
         return self.other(kind, object_id)
 
-    def fact(self, event_type: EventType, data: Entity, state: State, own_time: datetime, correlation_id: str = "") -> Fact:
+    def fact(self, event_type: EventType, data: Record, state: State, own_time: datetime, correlation_id: str = "") -> Fact:
         """Return a fact of the delivery's main object: it happened when the event says; for listed objects, when the object says."""
         occurred_at = self.notice.occurred_at if self.notice.is_event else own_time
         return Fact(event_type, occurred_at, state.sequence, data, self.notice.account, correlation_id)
 
-    def side_fact(self, event_type: EventType, data: Entity, state: State, own_time: datetime, correlation_id: str = "") -> Fact:
+    def side_fact(self, event_type: EventType, data: Record, state: State, own_time: datetime, correlation_id: str = "") -> Fact:
         """Return a fact of another object than the delivery's own: it happened when that object says."""
         return Fact(event_type, own_time, state.sequence, data, self.notice.account, correlation_id)
 

@@ -8,9 +8,8 @@ from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.money import ChargeRef, ChargeRefunds
 from counterfoil.connectors.stripe.wire.money import Refund as WireRefund
-from counterfoil.core.canonical.entities import Refund, RefundState
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.links import CreditNotePart
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.refund import CreditNotePart, Refund, RefundEvent, RefundState
 from counterfoil.kit.connector import Ignored, Normalized
 
 from . import charge
@@ -34,10 +33,10 @@ STATES = {
 """https://docs.stripe.com/api/refunds/object#refund_object-status"""
 
 TYPES = {
-    RefundState.PENDING: EventType.REFUND_CREATED,
-    RefundState.SUCCEEDED: EventType.REFUND_SUCCEEDED,
-    RefundState.FAILED: EventType.REFUND_FAILED,
-    RefundState.CANCELED: EventType.REFUND_FAILED,
+    RefundState.PENDING: RefundEvent.CREATED,
+    RefundState.SUCCEEDED: RefundEvent.SUCCEEDED,
+    RefundState.FAILED: RefundEvent.FAILED,
+    RefundState.CANCELED: RefundEvent.FAILED,
 }
 
 RELEASED = "expired_uncaptured_charge"

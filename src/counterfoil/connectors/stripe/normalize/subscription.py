@@ -11,8 +11,8 @@ from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.catalog import FormerItem, FormerSubscription
 from counterfoil.connectors.stripe.wire.catalog import Subscription as WireSubscription
 from counterfoil.connectors.stripe.wire.catalog import SubscriptionItem as WireItem
-from counterfoil.core.canonical.entities import Subscription, SubscriptionItem, SubscriptionState
-from counterfoil.core.canonical.events import EventType
+from counterfoil.core.kinds.subscription import Subscription, SubscriptionEvent, SubscriptionItem, SubscriptionState
+from counterfoil.core.language.records import EventType
 from counterfoil.kit.connector import Normalized
 
 from .amounts import currency_code, instant, optional_instant
@@ -77,37 +77,37 @@ def subscription_of(seen: WireSubscription) -> Subscription:
 def meaning(notice: Notice, seen: WireSubscription, state: SubscriptionState) -> EventType:
     """Return what a delivery says of a subscription, by the event's name, the state now and the former values of what changed."""
     if state is SubscriptionState.EXPIRED:
-        return EventType.SUBSCRIPTION_EXPIRED
+        return SubscriptionEvent.EXPIRED
     if state is SubscriptionState.CANCELED:
-        return EventType.SUBSCRIPTION_CANCELED
+        return SubscriptionEvent.CANCELED
     by_name = {
-        "customer.subscription.paused": EventType.SUBSCRIPTION_PAUSED,
-        "customer.subscription.resumed": EventType.SUBSCRIPTION_RESUMED,
+        "customer.subscription.paused": SubscriptionEvent.PAUSED,
+        "customer.subscription.resumed": SubscriptionEvent.RESUMED,
     }.get(notice.kind)
     if by_name is not None:
         return by_name
     if notice.kind == "customer.subscription.created":
-        return EventType.SUBSCRIPTION_STARTED if state in STARTED else EventType.SUBSCRIPTION_UPDATED
+        return SubscriptionEvent.STARTED if state in STARTED else SubscriptionEvent.UPDATED
     return _change(notice.previous, seen, state)
 
 
 def _change(previous: Mapping[str, bytes], seen: WireSubscription, state: SubscriptionState) -> EventType:
     if not previous:
-        return EventType.SUBSCRIPTION_UPDATED
+        return SubscriptionEvent.UPDATED
     known = {name: previous[name] for name in FormerSubscription.__struct_fields__ if name in previous and previous[name] != b"null"}
     body = b",".join(msgspec.json.encode(name) + b":" + value for name, value in known.items())
     former = decode(_FORMER, b"{" + body + b"}")
     if former.status in ("incomplete", "paused") and state in STARTED:
-        return EventType.SUBSCRIPTION_STARTED if former.status == "incomplete" else EventType.SUBSCRIPTION_RESUMED
+        return SubscriptionEvent.STARTED if former.status == "incomplete" else SubscriptionEvent.RESUMED
     if "pause_collection" in previous:
-        return EventType.SUBSCRIPTION_PAUSED if previous["pause_collection"] == b"null" else EventType.SUBSCRIPTION_RESUMED
+        return SubscriptionEvent.PAUSED if previous["pause_collection"] == b"null" else SubscriptionEvent.RESUMED
     items = {item.id: item for item in former.items.data} if former.items is not None else {}
     if previous.keys() & AMENDING or _is_amended(items, seen):
-        return EventType.SUBSCRIPTION_AMENDED
+        return SubscriptionEvent.AMENDED
     is_renewed = former.current_period_start is not None or any(
         i.current_period_start not in (None, _start(seen, item_id)) for item_id, i in items.items()
     )
-    return EventType.SUBSCRIPTION_RENEWED if is_renewed else EventType.SUBSCRIPTION_UPDATED
+    return SubscriptionEvent.RENEWED if is_renewed else SubscriptionEvent.UPDATED
 
 
 def _is_amended(former: Mapping[str | None, FormerItem], seen: WireSubscription) -> bool:

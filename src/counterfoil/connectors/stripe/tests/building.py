@@ -16,8 +16,8 @@ from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.listing import listed
 from counterfoil.connectors.stripe.source import StripeSource
 from counterfoil.connectors.stripe.webhooks import delivery_of
-from counterfoil.core.canonical.entities import Entity
-from counterfoil.core.canonical.events import Fact
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -99,7 +99,7 @@ def facts(of: Delivery, given: Mapping[str, Fetched] | None = None) -> tuple[Fac
     return found
 
 
-def entities(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Entity]:
+def entities(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Record]:
     """Return the entities of a delivery's facts."""
     return [fact.data for fact in facts(of, given)]
 

@@ -15,7 +15,7 @@ from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.connectors.stripe.sandbox.errors import StripeError
 from counterfoil.connectors.stripe.sandbox.forms import decode
 from counterfoil.connectors.stripe.wire import API_VERSION
-from counterfoil.core.canonical.events import Fact
+from counterfoil.core.facts.events import Fact
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Ignored, Page
 from counterfoil.kit.forms import encode_form

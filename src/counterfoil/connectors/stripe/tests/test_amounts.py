@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.connectors.stripe.normalize.amounts import decimal_minor, instant, microseconds, money
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
 ZERO_DECIMAL = ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]

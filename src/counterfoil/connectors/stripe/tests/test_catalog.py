@@ -8,21 +8,14 @@ from typing import Any
 
 import pytest
 
-from counterfoil.core.canonical.entities import (
-    Address,
-    Customer,
-    CustomerCredit,
-    Price,
-    Product,
-    Subscription,
-    SubscriptionItem,
-    SubscriptionState,
-    TaxExemption,
-    TaxId,
-    TaxRate,
-)
-from counterfoil.core.canonical.events import EventType
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer import Address, Customer, CustomerEvent, TaxExemption, TaxId
+from counterfoil.core.kinds.customer_credit import CustomerCredit, CustomerCreditEvent
+from counterfoil.core.kinds.price import Price
+from counterfoil.core.kinds.product import Product, ProductEvent
+from counterfoil.core.kinds.subscription import Subscription, SubscriptionEvent, SubscriptionItem, SubscriptionState
+from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import EventType
 from counterfoil.kit.connector import Ignored
 from counterfoil.kit.errors import DriftError
 
@@ -86,7 +79,7 @@ def test_a_changed_balance_tells_the_credits_that_no_document_explains() -> None
 @pytest.mark.parametrize("kind", ["adjustment", "initial", "migration", "unspent_receiver_credit"])
 def test_credits_by_hand_stand_for_themselves(kind: str) -> None:
     (fact,) = facts(listed_delivery(change("cbtxn_1", kind, -800)))
-    assert fact.type is EventType.CUSTOMER_CREDIT_CHANGED
+    assert fact.type is CustomerCreditEvent.CHANGED
 
 
 @pytest.mark.parametrize("kind", ["applied_to_invoice", "unapplied_from_invoice", "credit_note", "invoice_too_small"])
@@ -109,7 +102,7 @@ def test_an_unknown_change_of_balance_is_drift() -> None:
 def test_a_deleted_customer_keeps_its_name() -> None:
     (fact,) = facts(delivery("customer.deleted", SNAPSHOT))
     assert isinstance(fact.data, Customer)
-    assert (fact.type, fact.data.is_deleted, fact.data.name) == (EventType.CUSTOMER_SUSPENDED, True, "Muster GmbH")
+    assert (fact.type, fact.data.is_deleted, fact.data.name) == (CustomerEvent.SUSPENDED, True, "Muster GmbH")
     stub = fetched("customer", official("deleted_customer") | {"id": "cus_1"})
     (fact,) = facts(delivery("customer.updated", SNAPSHOT, previous={"name": "x"}), stub)
     assert isinstance(fact.data, Customer)
@@ -163,10 +156,10 @@ def test_a_fetched_state_is_at_least_as_new_as_its_event_when_our_clock_is_behin
 def test_a_products_sku_and_group_come_from_its_metadata() -> None:
     wire = {"id": "prod_1", "object": "product", "name": "Team", "active": True, "description": None, "tax_code": "txcd_10103001"}
     (fact,) = facts(delivery("product.created", {**wire, "metadata": {"sku": "T-1", "group": "plans"}, "created": CREATED}))
-    assert fact.type is EventType.PRODUCT_RELEASED
+    assert fact.type is ProductEvent.RELEASED
     assert fact.data == Product("stripe:prod_1", "Team", "", "T-1", "plans", "txcd_10103001")
     (fact,) = facts(delivery("product.updated", {**wire, "active": False}))
-    assert fact.type is EventType.PRODUCT_RETIRED
+    assert fact.type is ProductEvent.RETIRED
 
 
 @pytest.mark.parametrize(
@@ -221,7 +214,7 @@ def test_a_subscription_is_the_same_in_both_generations() -> None:
     )
     for wire in (subscription(), before):
         (fact,) = facts(delivery("customer.subscription.created", wire))
-        assert (fact.data, fact.type) == (expected, EventType.SUBSCRIPTION_STARTED)
+        assert (fact.data, fact.type) == (expected, SubscriptionEvent.STARTED)
 
 
 FORMER = {"current_period_start": CREATED - 30 * 86_400}
@@ -230,19 +223,19 @@ FORMER = {"current_period_start": CREATED - 30 * 86_400}
 @pytest.mark.parametrize(
     ("changes", "previous", "event_type"),
     [
-        ({}, {"items": {"data": [item(**FORMER)]}}, EventType.SUBSCRIPTION_RENEWED),
-        (PERIOD, FORMER, EventType.SUBSCRIPTION_RENEWED),
-        ({}, {"items": {"data": [item(quantity=1)]}, "quantity": 1}, EventType.SUBSCRIPTION_AMENDED),
-        ({}, {"items": {"data": [item(**FORMER, price={"id": "price_0"})]}}, EventType.SUBSCRIPTION_AMENDED),
-        ({}, {"items": {"data": [item(), item(id="si_2")]}}, EventType.SUBSCRIPTION_AMENDED),
-        ({}, {"discounts": []}, EventType.SUBSCRIPTION_AMENDED),
-        ({}, {"status": "incomplete"}, EventType.SUBSCRIPTION_STARTED),
-        ({}, {"status": "paused"}, EventType.SUBSCRIPTION_RESUMED),
-        ({}, {"pause_collection": None}, EventType.SUBSCRIPTION_PAUSED),
-        ({}, {"pause_collection": {"behavior": "void"}}, EventType.SUBSCRIPTION_RESUMED),
-        ({"status": "past_due"}, {"status": "active"}, EventType.SUBSCRIPTION_UPDATED),
-        ({"status": "incomplete_expired"}, {"status": "incomplete"}, EventType.SUBSCRIPTION_EXPIRED),
-        ({"cancel_at": CREATED}, {"cancel_at": None}, EventType.SUBSCRIPTION_UPDATED),
+        ({}, {"items": {"data": [item(**FORMER)]}}, SubscriptionEvent.RENEWED),
+        (PERIOD, FORMER, SubscriptionEvent.RENEWED),
+        ({}, {"items": {"data": [item(quantity=1)]}, "quantity": 1}, SubscriptionEvent.AMENDED),
+        ({}, {"items": {"data": [item(**FORMER, price={"id": "price_0"})]}}, SubscriptionEvent.AMENDED),
+        ({}, {"items": {"data": [item(), item(id="si_2")]}}, SubscriptionEvent.AMENDED),
+        ({}, {"discounts": []}, SubscriptionEvent.AMENDED),
+        ({}, {"status": "incomplete"}, SubscriptionEvent.STARTED),
+        ({}, {"status": "paused"}, SubscriptionEvent.RESUMED),
+        ({}, {"pause_collection": None}, SubscriptionEvent.PAUSED),
+        ({}, {"pause_collection": {"behavior": "void"}}, SubscriptionEvent.RESUMED),
+        ({"status": "past_due"}, {"status": "active"}, SubscriptionEvent.UPDATED),
+        ({"status": "incomplete_expired"}, {"status": "incomplete"}, SubscriptionEvent.EXPIRED),
+        ({"cancel_at": CREATED}, {"cancel_at": None}, SubscriptionEvent.UPDATED),
     ],
 )
 def test_what_an_update_means_is_told_by_what_changed(changes: dict[str, Any], previous: dict[str, Any], event_type: EventType) -> None:
@@ -253,11 +246,11 @@ def test_what_an_update_means_is_told_by_what_changed(changes: dict[str, Any], p
 @pytest.mark.parametrize(
     ("kind", "status", "event_type"),
     [
-        ("created", "incomplete", EventType.SUBSCRIPTION_UPDATED),
-        ("created", "trialing", EventType.SUBSCRIPTION_STARTED),
-        ("paused", "paused", EventType.SUBSCRIPTION_PAUSED),
-        ("resumed", "active", EventType.SUBSCRIPTION_RESUMED),
-        ("deleted", "canceled", EventType.SUBSCRIPTION_CANCELED),
+        ("created", "incomplete", SubscriptionEvent.UPDATED),
+        ("created", "trialing", SubscriptionEvent.STARTED),
+        ("paused", "paused", SubscriptionEvent.PAUSED),
+        ("resumed", "active", SubscriptionEvent.RESUMED),
+        ("deleted", "canceled", SubscriptionEvent.CANCELED),
     ],
 )
 def test_a_subscription_does_not_start_before_it_is_active_or_in_trial(kind: str, status: str, event_type: EventType) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from counterfoil.core.canonical.entities import CreditNote, CreditNoteState, Entity, Invoice, InvoiceLine, LineTax, Refund, TaxRate
-from counterfoil.core.canonical.events import EventType
-from counterfoil.core.canonical.links import CreditNotePart, RefundPart
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteEvent, CreditNoteState, RefundPart
+from counterfoil.core.kinds.invoice import Invoice, InvoiceLine, LineTax
+from counterfoil.core.kinds.refund import CreditNotePart, Refund
+from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Delivery, Fetched
 from counterfoil.kit.errors import DriftError
 
@@ -84,7 +86,7 @@ def expected(**more: Any) -> CreditNote:
     )
 
 
-def documents(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Entity]:
+def documents(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Record]:
     """Return the entities without the tax rates, which have their own test."""
     return [e for e in entities(of, given) if not isinstance(e, TaxRate)]
 
@@ -157,7 +159,7 @@ def test_what_is_given_back_is_split_into_refund_balance_and_outside() -> None:
 def test_a_voided_note_says_when() -> None:
     fact = facts(delivery("credit_note.voided", new(pre_payment_amount=5355, status="void", voided_at=CREATED + 60)))[-1]
     assert isinstance(fact.data, CreditNote)
-    assert (fact.type, fact.data.state) == (EventType.CREDIT_NOTE_VOIDED, CreditNoteState.VOID)
+    assert (fact.type, fact.data.state) == (CreditNoteEvent.VOIDED, CreditNoteState.VOID)
     assert fact.data.voided_at == datetime(2026, 9, 21, 14, 14, 20, tzinfo=UTC)
 
 

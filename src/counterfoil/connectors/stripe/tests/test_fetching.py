@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
-from counterfoil.core.canonical.entities import Invoice, Payment, Refund
-from counterfoil.core.canonical.ids import ObjectKind, ObjectRef
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.customer_credit import CUSTOMER_CREDIT
+from counterfoil.core.kinds.erp_document import ERP_DOCUMENT
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
+from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
@@ -97,17 +101,17 @@ async def test_every_located_object_can_be_fetched(sandbox: StripeSandbox, ctx: 
 @pytest.mark.parametrize(
     ("kind", "object_id", "ref"),
     [
-        (ObjectKind.INVOICE, "stripe:in_1", "*/invoice/in_1"),
-        (ObjectKind.PAYMENT, "stripe:ch_1", "*/charge/ch_1"),
-        (ObjectKind.PAYMENT, "stripe:oob_in_1", "*/invoice/in_1"),
-        (ObjectKind.REFUND, "stripe:failure_ch_1", "*/charge/ch_1"),
-        (ObjectKind.CUSTOMER_CREDIT, "stripe:cbtxn_1", None),
-        (ObjectKind.ERP_DOCUMENT, "odoo:account.move/1", None),
-        (ObjectKind.INVOICE, "chargebee:in_1", None),
-        (ObjectKind.INVOICE, "stripe:../v1/account", None),
+        (INVOICE.name, "stripe:in_1", "*/invoice/in_1"),
+        (PAYMENT.name, "stripe:ch_1", "*/charge/ch_1"),
+        (PAYMENT.name, "stripe:oob_in_1", "*/invoice/in_1"),
+        (REFUND.name, "stripe:failure_ch_1", "*/charge/ch_1"),
+        (CUSTOMER_CREDIT.name, "stripe:cbtxn_1", None),
+        (ERP_DOCUMENT.name, "odoo:account.move/1", None),
+        (INVOICE.name, "chargebee:in_1", None),
+        (INVOICE.name, "stripe:../v1/account", None),
     ],
 )
-def test_objects_are_located_by_what_shows_them(kind: ObjectKind, object_id: str, ref: str | None) -> None:
+def test_objects_are_located_by_what_shows_them(kind: str, object_id: str, ref: str | None) -> None:
     assert SOURCE.locate(ObjectRef(kind, object_id)) == ref
 
 

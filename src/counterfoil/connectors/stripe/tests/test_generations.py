@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
-from counterfoil.core.canonical.entities import CreditNote, Entity, Invoice, InvoiceLine, Payment
+from counterfoil.core.kinds.credit_note import CreditNote
+from counterfoil.core.kinds.invoice import Invoice, InvoiceLine
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Delivery, Ignored
 from counterfoil.kit.errors import RejectedError
 
@@ -28,7 +31,7 @@ SCENARIOS = (
 )
 
 
-def comparable(entity: Entity) -> Entity:
+def comparable(entity: Record) -> Record:
     """Return an entity without what its snapshot tells in one generation only."""
     match entity:
         case Invoice():
@@ -46,7 +49,7 @@ def _line(line: InvoiceLine) -> InvoiceLine:
     return replace(line, taxes=tuple(replace(tax, percentage=None, jurisdiction="") for tax in line.taxes))
 
 
-async def told(name: str, version: str) -> dict[str, list[Entity] | str]:
+async def told(name: str, version: str) -> dict[str, list[Record] | str]:
     """Play a scenario in an account of that version and return, by event, what its webhook alone tells."""
     sandbox = StripeSandbox(with_default_account=False)
     sandbox.add_account(ACCOUNT, "US", "usd", KEY, api_version=version)
@@ -61,7 +64,7 @@ async def told(name: str, version: str) -> dict[str, list[Entity] | str]:
         return {delivery.dedupe_key: _alone(ctx.settings, delivery) for delivery in deliveries}
 
 
-def _alone(settings: object, delivery: Delivery) -> list[Entity] | str:
+def _alone(settings: object, delivery: Delivery) -> list[Record] | str:
     try:
         result = SOURCE.normalize(settings, delivery, {})
     except RejectedError as error:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from counterfoil.core.canonical.entities import Application, Invoice, InvoiceLine, InvoiceState, LineTax, Payment, PaymentState, TaxRate
-from counterfoil.core.canonical.events import EventType
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState, LineTax
+from counterfoil.core.kinds.payment import Application, Payment, PaymentState
+from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import EventType
 from counterfoil.kit.connector import Fetched, Ignored
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -132,7 +134,7 @@ def test_lines_discounts_and_exclusive_taxes_sum_to_the_total() -> None:
 
 def test_a_fetched_state_carries_the_instant_it_was_fetched() -> None:
     (invoice,) = facts(delivery("invoice.finalized", golden(NEW, status="open")), fetched("invoice", golden(NEW)))[-1:]
-    assert invoice.type is EventType.INVOICE_PAID  # the fetched state is further than the event
+    assert invoice.type is InvoiceEvent.PAID  # the fetched state is further than the event
     assert invoice.sequence == 1_790_000_003_000_000
     assert invoice.occurred_at == CREATED_AT
     assert invoice.correlation_id == "stripe:sub_1"
@@ -149,12 +151,12 @@ def test_a_paid_invoice_tells_its_tax_rates() -> None:
 @pytest.mark.parametrize(
     ("status", "paid", "state", "event_type"),
     [
-        ("draft", 0, InvoiceState.DRAFT, EventType.INVOICE_DRAFTED),
-        ("open", 0, InvoiceState.ISSUED, EventType.INVOICE_ISSUED),
-        ("open", 1, InvoiceState.PARTIALLY_PAID, EventType.INVOICE_UPDATED),
-        ("paid", 9020, InvoiceState.PAID, EventType.INVOICE_PAID),
-        ("void", 0, InvoiceState.VOID, EventType.INVOICE_VOIDED),
-        ("uncollectible", 0, InvoiceState.UNCOLLECTIBLE, EventType.INVOICE_UNCOLLECTIBLE),
+        ("draft", 0, InvoiceState.DRAFT, InvoiceEvent.DRAFTED),
+        ("open", 0, InvoiceState.ISSUED, InvoiceEvent.ISSUED),
+        ("open", 1, InvoiceState.PARTIALLY_PAID, InvoiceEvent.UPDATED),
+        ("paid", 9020, InvoiceState.PAID, InvoiceEvent.PAID),
+        ("void", 0, InvoiceState.VOID, InvoiceEvent.VOIDED),
+        ("uncollectible", 0, InvoiceState.UNCOLLECTIBLE, InvoiceEvent.UNCOLLECTIBLE),
     ],
 )
 def test_states_follow_the_map(status: str, paid: int, state: InvoiceState, event_type: EventType) -> None:
@@ -166,7 +168,7 @@ def test_states_follow_the_map(status: str, paid: int, state: InvoiceState, even
 
 def test_an_overdue_invoice_is_told_as_such() -> None:
     (fact,) = facts(delivery("invoice.overdue", golden(NEW, status="open", amount_paid=0)))
-    assert fact.type is EventType.INVOICE_OVERDUE
+    assert fact.type is InvoiceEvent.OVERDUE
 
 
 def test_an_unknown_status_is_drift() -> None:
@@ -180,7 +182,7 @@ def test_a_draft_that_was_thrown_away_is_deleted() -> None:
     gone = fetched("invoice", None, object_id="in_gold")
     (fact,) = facts(delivery("invoice.deleted", draft), gone)
     assert isinstance(fact.data, Invoice)
-    assert (fact.data.state, fact.type) == (InvoiceState.DELETED, EventType.INVOICE_DELETED)
+    assert (fact.data.state, fact.type) == (InvoiceState.DELETED, InvoiceEvent.DELETED)
     assert fact.sequence == 1_790_000_003_000_000
 
 

@@ -13,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from counterfoil.connectors.stripe.normalize.events import HANDLED
-from counterfoil.core.canonical.events import Fact
-from counterfoil.core.canonical.ids import ObjectRef
-from counterfoil.core.canonical.merge import Current, merge
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.facts.merge import Current, merge
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.conformance.mutation import mutate
 from counterfoil.kit.connector import Delivery, Fetched, Ignored
 from counterfoil.kit.errors import RejectedError
@@ -90,7 +90,7 @@ def outcome(deliveries: list[tuple[Delivery, dict[str, Fetched]]]) -> dict[Objec
         result = SOURCE.normalize(CONFIG, one, fetched)
         for fact in () if isinstance(result, Ignored) else result:
             _take(known, fact)
-    return {ref: current.entity for ref, current in known.items()}
+    return {ref: current.record for ref, current in known.items()}
 
 
 def _take(known: dict[ObjectRef, Current], fact: Fact) -> None:

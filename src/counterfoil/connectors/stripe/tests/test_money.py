@@ -11,21 +11,14 @@ from typing import Any
 import pytest
 
 from counterfoil.connectors.stripe.normalize.balance import CATEGORIES, EXPLAINED
-from counterfoil.core.canonical.entities import (
-    Application,
-    BalanceEntry,
-    Dispute,
-    DisputeState,
-    Payment,
-    PaymentState,
-    Payout,
-    PayoutState,
-    Refund,
-    RefundState,
-    Settlement,
-)
-from counterfoil.core.canonical.events import EventType
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.kinds.balance_entry import BalanceEntry, BalanceEntryEvent
+from counterfoil.core.kinds.dispute import Dispute, DisputeEvent, DisputeState
+from counterfoil.core.kinds.payment import Application, Payment, PaymentEvent, PaymentState
+from counterfoil.core.kinds.payout import Payout, PayoutEvent, PayoutState
+from counterfoil.core.kinds.refund import Refund, RefundEvent, RefundState
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import EventType
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.connector import Fetched, Ignored
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -74,7 +67,7 @@ def test_a_charge_is_a_payment_with_its_settlement_and_invoices() -> None:
         balance_transaction=txn, counterfoil={"account": ACCOUNT, "invoice_payments": [paid("in_1", 5000), paid("in_2", 0, "open")]}
     )
     (fact,) = facts(delivery("charge.succeeded", charge(balance_transaction="txn_1")), fetched("charge", whole))
-    assert fact.type is EventType.PAYMENT_SUCCEEDED
+    assert fact.type is PaymentEvent.SUCCEEDED
     assert fact.correlation_id == "stripe:in_1"
     assert fact.data == Payment(
         id="stripe:ch_1",
@@ -107,11 +100,11 @@ def test_settlement_in_another_currency_keeps_its_exact_rate() -> None:
 @pytest.mark.parametrize(
     ("changes", "state", "event_type", "amount"),
     [
-        ({"status": "pending"}, PaymentState.PENDING, EventType.PAYMENT_PENDING, 5000),
-        ({"status": "failed", "failure_code": "card_declined"}, PaymentState.FAILED, EventType.PAYMENT_FAILED, 5000),
-        ({"captured": False, "amount_captured": 0}, PaymentState.AUTHORIZED, EventType.PAYMENT_AUTHORIZED, 5000),
-        ({"captured": False, "amount_captured": 0, "refunded": True}, PaymentState.CANCELED, EventType.PAYMENT_FAILED, 5000),
-        ({"amount_captured": 3000}, PaymentState.SUCCEEDED, EventType.PAYMENT_SUCCEEDED, 3000),
+        ({"status": "pending"}, PaymentState.PENDING, PaymentEvent.PENDING, 5000),
+        ({"status": "failed", "failure_code": "card_declined"}, PaymentState.FAILED, PaymentEvent.FAILED, 5000),
+        ({"captured": False, "amount_captured": 0}, PaymentState.AUTHORIZED, PaymentEvent.AUTHORIZED, 5000),
+        ({"captured": False, "amount_captured": 0, "refunded": True}, PaymentState.CANCELED, PaymentEvent.FAILED, 5000),
+        ({"amount_captured": 3000}, PaymentState.SUCCEEDED, PaymentEvent.SUCCEEDED, 3000),
     ],
 )
 def test_charges_follow_the_state_map(changes: dict[str, Any], state: PaymentState, event_type: EventType, amount: int) -> None:
@@ -175,7 +168,7 @@ def test_a_refund_names_payment_customer_and_credit_note() -> None:
     txn = movement("txn_3", -2000, type="refund")
     whole = refund(balance_transaction=txn, counterfoil={"account": ACCOUNT, "credit_note": "cn_1"})
     (fact,) = facts(delivery("refund.created", refund(charge="ch_1")), fetched("refund", whole))
-    assert fact.type is EventType.REFUND_SUCCEEDED
+    assert fact.type is RefundEvent.SUCCEEDED
     assert fact.data == Refund(
         "stripe:re_1",
         "stripe:ch_1",
@@ -194,7 +187,7 @@ def test_a_failed_refund_carries_the_moneys_return() -> None:
     txn, back = movement("txn_3", -2000, type="refund"), movement("txn_4", 2000, type="refund_failure")
     (fact,) = facts(delivery("refund.failed", refund(status="failed", balance_transaction=txn, failure_balance_transaction=back)))
     assert isinstance(fact.data, Refund)
-    assert (fact.type, fact.data.state) == (EventType.REFUND_FAILED, RefundState.FAILED)
+    assert (fact.type, fact.data.state) == (RefundEvent.FAILED, RefundState.FAILED)
     assert fact.data.reversal == settlement("txn_4", 2000, type="refund_failure")
 
 
@@ -212,7 +205,9 @@ def test_a_refund_that_only_the_charges_event_tells_of_is_told_with_it() -> None
     paid_in, sent_back = entities(told, given)
     assert isinstance(paid_in, Payment)
     assert isinstance(sent_back, Refund)
-    assert (sent_back.id, sent_back.settlement) == ("stripe:re_1", entities(delivery("refund.created", refund()))[0].settlement)  # type: ignore[union-attr]
+    (alone,) = entities(delivery("refund.created", refund()))
+    assert isinstance(alone, Refund)
+    assert (sent_back.id, sent_back.settlement) == ("stripe:re_1", alone.settlement)
 
 
 def test_the_part_of_an_authorization_that_was_not_captured_is_no_refund_but_what_was_taken_is() -> None:
@@ -249,7 +244,7 @@ BACK = movement("txn_6", 5000, type="adjustment", reporting_category="dispute_re
 
 def test_a_won_dispute_carries_what_was_withdrawn_and_reinstated() -> None:
     (fact,) = facts(delivery("charge.dispute.closed", dispute("won", WITHDRAWN, BACK)))
-    assert fact.type is EventType.DISPUTE_WON
+    assert fact.type is DisputeEvent.WON
     assert isinstance(fact.data, Dispute)
     assert fact.data.withdrawals == (settlement("txn_5", -5000, 1500, type="adjustment"),)
     assert [s.gross for s in fact.data.reinstatements] == [usd(5000)]
@@ -259,14 +254,14 @@ def test_a_won_dispute_carries_what_was_withdrawn_and_reinstated() -> None:
 @pytest.mark.parametrize(
     ("status", "state", "event_type"),
     [
-        ("warning_needs_response", DisputeState.WARNING, EventType.DISPUTE_UPDATED),
-        ("warning_under_review", DisputeState.WARNING, EventType.DISPUTE_UPDATED),
-        ("warning_closed", DisputeState.PREVENTED, EventType.DISPUTE_UPDATED),
-        ("prevented", DisputeState.PREVENTED, EventType.DISPUTE_UPDATED),
-        ("needs_response", DisputeState.OPEN, EventType.DISPUTE_OPENED),
-        ("under_review", DisputeState.OPEN, EventType.DISPUTE_OPENED),
-        ("appeal_needs_response", DisputeState.OPEN, EventType.DISPUTE_OPENED),
-        ("lost", DisputeState.LOST, EventType.DISPUTE_LOST),
+        ("warning_needs_response", DisputeState.WARNING, DisputeEvent.UPDATED),
+        ("warning_under_review", DisputeState.WARNING, DisputeEvent.UPDATED),
+        ("warning_closed", DisputeState.PREVENTED, DisputeEvent.UPDATED),
+        ("prevented", DisputeState.PREVENTED, DisputeEvent.UPDATED),
+        ("needs_response", DisputeState.OPEN, DisputeEvent.OPENED),
+        ("under_review", DisputeState.OPEN, DisputeEvent.OPENED),
+        ("appeal_needs_response", DisputeState.OPEN, DisputeEvent.OPENED),
+        ("lost", DisputeState.LOST, DisputeEvent.LOST),
     ],
 )
 def test_disputes_follow_the_state_map(status: str, state: DisputeState, event_type: EventType) -> None:
@@ -315,10 +310,10 @@ def test_a_paid_payout_lists_what_it_settles_and_tells_the_fees_among_it() -> No
     found = facts(delivery("payout.paid", payout("paid", counterfoil={"account": ACCOUNT, "balance_transactions": items})))
     fee, tax, fact = found
     assert [(f.type, f.data.category) for f in (fee, tax) if isinstance(f.data, BalanceEntry)] == [
-        (EventType.FEE_CHARGED, "fee"),
-        (EventType.FEE_CHARGED, "fee_tax"),
+        (BalanceEntryEvent.FEE_CHARGED, "fee"),
+        (BalanceEntryEvent.FEE_CHARGED, "fee_tax"),
     ]
-    assert fact.type is EventType.PAYOUT_PAID
+    assert fact.type is PayoutEvent.PAID
     assert fact.data == Payout(
         id="stripe:po_1",
         state=PayoutState.PAID,
@@ -333,10 +328,10 @@ def test_a_paid_payout_lists_what_it_settles_and_tells_the_fees_among_it() -> No
 @pytest.mark.parametrize(
     ("status", "state", "event_type"),
     [
-        ("pending", PayoutState.PENDING, EventType.PAYOUT_CREATED),
-        ("in_transit", PayoutState.IN_TRANSIT, EventType.PAYOUT_CREATED),
-        ("failed", PayoutState.FAILED, EventType.PAYOUT_FAILED),
-        ("canceled", PayoutState.CANCELED, EventType.PAYOUT_FAILED),
+        ("pending", PayoutState.PENDING, PayoutEvent.CREATED),
+        ("in_transit", PayoutState.IN_TRANSIT, PayoutEvent.CREATED),
+        ("failed", PayoutState.FAILED, PayoutEvent.FAILED),
+        ("canceled", PayoutState.CANCELED, PayoutEvent.FAILED),
     ],
 )
 def test_payouts_follow_the_state_map(status: str, state: PayoutState, event_type: EventType) -> None:

@@ -12,7 +12,11 @@ import pytest
 
 from counterfoil.connectors.stripe.backfill import KINDS
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
-from counterfoil.core.canonical.entities import BalanceEntry, Customer, Entity, Invoice, Payment
+from counterfoil.core.kinds.balance_entry import BalanceEntry
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import Invoice
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Context, Page
 from counterfoil.kit.errors import SetupError
 
@@ -240,7 +244,7 @@ async def test_an_unknown_kind_or_account_is_a_setup_error() -> None:
         await SOURCE.backfill(ctx, "product", NOW, json.dumps({"account": "acct_9"}))
 
 
-def _as_listed(entity: Entity) -> Entity:
+def _as_listed(entity: Record) -> Record:
     """Return what a list tells of an object: it cannot be expanded as far as the charges that paid an invoice."""
     if not isinstance(entity, Invoice) or entity.paid_parts is None:
         return entity

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.core.canonical.money import Money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Delivery, Fetched
 from counterfoil.kit.errors import RejectedError
 

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
-from counterfoil.core.canonical.entities import (
-    BalanceEntry,
-    CreditNote,
-    Dispute,
-    Entity,
-    Invoice,
-    InvoiceState,
-    Payment,
-    Payout,
-    Refund,
-    Settlement,
-)
-from counterfoil.core.canonical.ids import ObjectRef
-from counterfoil.core.canonical.merge import Current, merge
+from counterfoil.core.facts.merge import Current, merge
+from counterfoil.core.kinds.balance_entry import BalanceEntry
+from counterfoil.core.kinds.credit_note import CreditNote
+from counterfoil.core.kinds.dispute import Dispute
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.kinds.payout import Payout
+from counterfoil.core.kinds.refund import Refund
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
 
@@ -29,7 +26,7 @@ from .sandboxed import normalized_all, opened, walk
 DAY = 86_400
 
 
-def settlements_of(entity: Entity) -> Iterator[Settlement]:
+def settlements_of(entity: Record) -> Iterator[Settlement]:
     """Yield every movement an entity carries."""
     match entity:
         case Payment():
@@ -89,14 +86,14 @@ def a_bad_fortnight(sandbox: StripeSandbox) -> None:
     sandbox.fail_payout(sandbox.request("GET", "/v1/payouts", {"limit": "1"})["data"][0]["id"])
 
 
-async def known_after(ctx: Context, cursor: str = "") -> dict[ObjectRef, Entity]:
+async def known_after(ctx: Context, cursor: str = "") -> dict[ObjectRef, Record]:
     """Poll everything, normalize and merge it as the hub does."""
     deliveries, _ = await walk(lambda c: SOURCE.poll(ctx, c), cursor)
     found, _ = await normalized_all(ctx, deliveries)
     known: dict[ObjectRef, Current] = {}
     for fact in found:
         known[fact.subject] = merge(known.get(fact.subject), fact).current
-    return {ref: current.entity for ref, current in known.items()}
+    return {ref: current.record for ref, current in known.items()}
 
 
 async def test_all_movements_told_sum_to_the_balance() -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.connectors.stripe.sandbox.errors import StripeError
-from counterfoil.core.canonical.events import EventType
+from counterfoil.core.kinds.credit_note import CreditNoteEvent
+from counterfoil.core.kinds.customer import CustomerEvent
+from counterfoil.core.kinds.invoice import InvoiceEvent
+from counterfoil.core.kinds.payment import PaymentEvent
+from counterfoil.core.kinds.product import ProductEvent
+from counterfoil.core.kinds.refund import RefundEvent
+from counterfoil.core.kinds.tax_rate import TaxRateEvent
 
 from .building import SOURCE, fixture
 from .sandboxed import normalized_all, opened, run_trigger, walk
@@ -31,18 +37,18 @@ NOT_SIMULATED = frozenset(
 """Scenarios of products that the sandbox may lack: there the events up to the missing call are played."""
 
 EXPECTED = {
-    "charge.captured": {EventType.PAYMENT_SUCCEEDED},
-    "charge.failed": {EventType.PAYMENT_FAILED},
-    "charge.refunded": {EventType.PAYMENT_SUCCEEDED, EventType.REFUND_SUCCEEDED},
-    "credit_note.voided": {EventType.CUSTOMER_CREATED, EventType.INVOICE_ISSUED, EventType.INVOICE_UPDATED, EventType.CREDIT_NOTE_VOIDED},
-    "customer.deleted": {EventType.CUSTOMER_CREATED, EventType.CUSTOMER_SUSPENDED},
-    "invoice.deleted": {EventType.CUSTOMER_CREATED, EventType.INVOICE_DELETED},
-    "invoice.marked_uncollectible": {EventType.CUSTOMER_CREATED, EventType.INVOICE_UNCOLLECTIBLE},
-    "invoice.paid": {EventType.CUSTOMER_CREATED, EventType.INVOICE_PAID, EventType.PAYMENT_SUCCEEDED},
-    "invoice.voided": {EventType.CUSTOMER_CREATED, EventType.INVOICE_VOIDED},
-    "payment_intent.amount_capturable_updated": {EventType.PAYMENT_AUTHORIZED},
-    "product.deleted": {EventType.PRODUCT_RELEASED, EventType.PRODUCT_RETIRED},
-    "tax_rate.created": {EventType.TAX_RATE_CHANGED},
+    "charge.captured": {PaymentEvent.SUCCEEDED},
+    "charge.failed": {PaymentEvent.FAILED},
+    "charge.refunded": {PaymentEvent.SUCCEEDED, RefundEvent.SUCCEEDED},
+    "credit_note.voided": {CustomerEvent.CREATED, InvoiceEvent.ISSUED, InvoiceEvent.UPDATED, CreditNoteEvent.VOIDED},
+    "customer.deleted": {CustomerEvent.CREATED, CustomerEvent.SUSPENDED},
+    "invoice.deleted": {CustomerEvent.CREATED, InvoiceEvent.DELETED},
+    "invoice.marked_uncollectible": {CustomerEvent.CREATED, InvoiceEvent.UNCOLLECTIBLE},
+    "invoice.paid": {CustomerEvent.CREATED, InvoiceEvent.PAID, PaymentEvent.SUCCEEDED},
+    "invoice.voided": {CustomerEvent.CREATED, InvoiceEvent.VOIDED},
+    "payment_intent.amount_capturable_updated": {PaymentEvent.AUTHORIZED},
+    "product.deleted": {ProductEvent.RELEASED, ProductEvent.RETIRED},
+    "tax_rate.created": {TaxRateEvent.CHANGED},
 }
 """What some scenarios must come to, once everything they need was fetched (states are those at the end of the scenario)."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from counterfoil.core.canonical.commands import UpsertCustomer, UpsertProduct
-from counterfoil.core.canonical.entities import Address, Customer, TaxId
-from counterfoil.core.canonical.masking import about, masked, named_by
+from counterfoil.core.commands.books import UpsertCustomer, UpsertProduct
+from counterfoil.core.kinds.customer import Address, Customer, TaxId, personal
+from counterfoil.core.language.masking import masked
 
 CUSTOMER = Customer(
     "stripe:cus_1",
@@ -22,7 +22,7 @@ def test_what_odoo_says_of_a_vat_id_names_nobody() -> None:
     # Odoo's own words, as its VAT check builds them.
     words = "The VAT number [DE123456789] for partner [Zacharias Quillfeather, zacharias@quillfeather.example] does not seem to be valid."
     expected = "The VAT number [[VAT id]] for partner [[name], [e-mail]] does not seem to be valid."
-    assert masked(words, about(CUSTOMER)) == expected
+    assert masked(words, personal(CUSTOMER)) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_name_is_found_in_any_case_and_cut_off_at_the_end_but_not_inside_of_a_
 
 
 def test_only_the_arguments_of_a_customer_name_a_person() -> None:
-    assert dict(named_by(UpsertCustomer(CUSTOMER))) == {
+    assert dict(UpsertCustomer(CUSTOMER).personal) == {
         "Zacharias Quillfeather": "name",
         "zacharias@quillfeather.example": "e-mail",
         "+49 30 1234567": "phone",
@@ -57,4 +57,4 @@ def test_only_the_arguments_of_a_customer_name_a_person() -> None:
         "10115": "address",
         "DE123456789": "VAT id",
     }
-    assert named_by(UpsertProduct("stripe:prod_1", "Consulting")) == ()
+    assert UpsertProduct("stripe:prod_1", "Consulting").personal == ()

@@ -10,14 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.builders import ANN, NOON, at, invoice, payment, refund, settled, usd
 
-from counterfoil.core.canonical import entities as e
-from counterfoil.core.canonical.events import EventType, Fact
-from counterfoil.core.canonical.merge import Current, MergeOutcome, merge
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.facts.merge import Current, MergeOutcome, merge
+from counterfoil.core.kinds.customer import Address, Customer
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import InvoiceEvent, InvoiceState, PaidPart
+from counterfoil.core.kinds.refund import RefundState
+from counterfoil.core.language.records import Record
 
 
-def fact(state: e.Entity, sequence: int) -> Fact:
+def fact(state: Record, sequence: int) -> Fact:
     """Return a fact of a state; merging does not look at the type."""
-    return Fact(EventType.INVOICE_UPDATED, NOON, sequence, state)
+    return Fact(InvoiceEvent.UPDATED, NOON, sequence, state)
 
 
 def after(*facts: Fact) -> Current:
@@ -29,7 +33,7 @@ def after(*facts: Fact) -> Current:
     return current
 
 
-PAID = invoice(usd(100), state=e.InvoiceState.PAID)
+PAID = invoice(usd(100), state=InvoiceState.PAID)
 
 
 def test_the_first_fact_is_applied() -> None:
@@ -57,15 +61,15 @@ def test_an_equal_sequence_with_other_content_is_a_tie_and_changes_nothing() -> 
 
 
 def test_a_late_fact_cannot_resurrect_what_is_final_whatever_its_sequence() -> None:
-    void = Current(invoice(usd(100), state=e.InvoiceState.VOID), 5)
+    void = Current(invoice(usd(100), state=InvoiceState.VOID), 5)
     assert merge(void, fact(PAID, 6)).outcome is MergeOutcome.STALE
     gone = Current(replace(ANN, is_deleted=True), 5)
     assert merge(gone, fact(ANN, 6)).outcome is MergeOutcome.STALE
 
 
 def test_a_succeeded_refund_may_fail() -> None:
-    failed = replace(refund(usd(5)), state=e.RefundState.FAILED)
-    assert merge(Current(refund(usd(5)), 5), fact(failed, 6)).current.entity == failed
+    failed = replace(refund(usd(5)), state=RefundState.FAILED)
+    assert merge(Current(refund(usd(5)), 5), fact(failed, 6)).current.record == failed
 
 
 def test_a_fact_of_another_object_is_refused() -> None:
@@ -89,19 +93,19 @@ def test_an_older_fact_still_fills_gaps() -> None:
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_a_dispute_ends_in_the_same_state_in_any_order(order: tuple[int, int, int]) -> None:
-    opened = e.Dispute("stripe:dp_1", "stripe:ch_1", e.DisputeState.OPEN, usd(100), NOON)
+    opened = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(100), NOON)
     out = settled(usd(-100), fee=15, id="stripe:txn_out")
     back = settled(usd(100), id="stripe:txn_back", when=at("2026-04-01 12:00"))
     facts = [
         fact(opened, 1),
         fact(replace(opened, withdrawals=(out,)), 2),
-        fact(replace(opened, state=e.DisputeState.WON, reinstatements=(back,)), 3),
+        fact(replace(opened, state=DisputeState.WON, reinstatements=(back,)), 3),
     ]
-    won = replace(opened, state=e.DisputeState.WON, withdrawals=(out,), reinstatements=(back,))
+    won = replace(opened, state=DisputeState.WON, withdrawals=(out,), reinstatements=(back,))
     assert after(*(facts[i] for i in order)) == Current(won, 3)
 
 
-STEPS = [e.InvoiceState.DRAFT, e.InvoiceState.ISSUED, e.InvoiceState.PARTIALLY_PAID, e.InvoiceState.PAID]
+STEPS = [InvoiceState.DRAFT, InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID, InvoiceState.PAID]
 
 
 @settings(max_examples=50)
@@ -113,16 +117,16 @@ def test_shuffled_and_repeated_facts_end_in_the_same_state(repeats: list[int], o
 
 
 def test_a_deleted_customer_keeps_what_was_known_of_it_whatever_comes_first() -> None:
-    known = e.Customer("stripe:cus_A", "Ann Ltd", email="ann@example.com", address=e.Address(country="DE"))
-    gone = e.Customer("stripe:cus_A", "cus_A", phone="1", is_deleted=True)
+    known = Customer("stripe:cus_A", "Ann Ltd", email="ann@example.com", address=Address(country="DE"))
+    gone = Customer("stripe:cus_A", "cus_A", phone="1", is_deleted=True)
     kept = replace(known, phone="1", is_deleted=True)
     for order in ((fact(known, 1), fact(gone, 2)), (fact(gone, 2), fact(known, 1))):
-        assert after(*order).entity == kept
+        assert after(*order).record == kept
 
 
 def test_what_an_older_state_named_of_an_invoices_payments_stays_named() -> None:
-    part = e.PaidPart("stripe:inpay_1", usd(100), None, "stripe:ch_1")
+    part = PaidPart("stripe:inpay_1", usd(100), None, "stripe:ch_1")
     older = invoice(usd(100), paid_parts=(part,), credit_note_ids=("stripe:cn_1",))
     newer = replace(older, paid_parts=(replace(part, payment_id=""),), credit_note_ids=None, number="7")
-    merged = merge(Current(older, 1), fact(newer, 2)).current.entity
+    merged = merge(Current(older, 1), fact(newer, 2)).current.record
     assert merged == replace(newer, paid_parts=(part,), credit_note_ids=("stripe:cn_1",))

@@ -1,4 +1,4 @@
-"""What the books themselves tell: documents as the ERP now has them, and journal entries given as such; part of ``entities``."""
+"""Documents as the ERP now has them, reported by change capture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from .money import Money
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import EventType, Kind, Purpose, Record, never, newest, nothing, of_nobody
+from counterfoil.core.language.states import Stateless
 
 
 class ErpState(StrEnum):
@@ -20,7 +22,7 @@ class ErpState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ErpDocument:
+class ErpDocument(Record):
     """What the ERP now says of a document: reported by change capture, whoever made the change.
 
     Attributes:
@@ -45,22 +47,26 @@ class ErpDocument:
     changed_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningEntryLine:
-    """One line of an imported journal entry: an account role or an ERP account code, and a signed amount (debit > 0)."""
+class ErpDocumentEvent(EventType):
+    """What happens to a document in the ERP."""
 
-    account: str
-    amount: Money
-    description: str = ""
-    customer_id: str = ""
+    CHANGED = "erp.document_changed"
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedEntry:
-    """A journal entry given as such: opening balances and historical import. Lines sum to zero."""
-
-    id: str
-    entity: str
-    effective_on: date
-    lines: tuple[OpeningEntryLine, ...]
-    description: str = ""
+ERP_DOCUMENT = Kind(
+    name="erp_document",
+    record=ErpDocument,
+    noun="document in the books",
+    events=ErpDocumentEvent,
+    lifecycle=Stateless(),
+    keeps=newest,
+    refers_to=(),
+    is_looked_back_from=never,
+    total=lambda document: document.total,
+    amounts=nothing,
+    customer_of=of_nobody,
+    found_by=nothing,
+    wait_limit=None,
+    is_made_again=False,
+    ignored={Purpose.BOOKS: "erp_document_has_no_counterpart"},
+)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .commands import Arguments, UpsertCustomer
-from .entities import Customer
-
 KNOWN_MIN = 3
 """A known value shorter than this is left: it would be found inside of ordinary words."""
 
@@ -43,17 +40,3 @@ def _without(words: str, value: str, what: str) -> str:
         if body[-length:].casefold() == value[:length].casefold():
             return f"{body[:-length]}[{what}]..."
     return words
-
-
-def about(customer: Customer) -> tuple[tuple[str, str], ...]:
-    """Return what is personal of a customer: values and what each is. Country, currency and language tell nobody apart."""
-    address = customer.address
-    found = [(customer.name, "name"), (customer.email, "e-mail"), (customer.phone, "phone")]
-    found += [(value, "address") for value in (address.line1, address.line2, address.postal_code)]
-    found += [(tax_id.value, "VAT id") for tax_id in customer.tax_ids]
-    return tuple((value, what) for value, what in found if value)
-
-
-def named_by(arguments: Arguments | None) -> tuple[tuple[str, str], ...]:
-    """Return what is personal in a command's own arguments; nothing where they cannot be read (None)."""
-    return about(arguments.customer) if isinstance(arguments, UpsertCustomer) else ()

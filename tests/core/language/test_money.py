@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.core.canonical.currencies import EXPONENTS
-from counterfoil.core.canonical.money import (
+from counterfoil.core.language.currencies import EXPONENTS
+from counterfoil.core.language.money import (
     CurrencyError,
     Money,
     Rounding,

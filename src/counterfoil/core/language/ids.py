@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class ObjectKind(StrEnum):
-    """The kinds of canonical objects the hub keeps a current state of."""
-
-    CUSTOMER = "customer"
-    PRODUCT = "product"
-    PRICE = "price"
-    TAX_RATE = "tax_rate"
-    SUBSCRIPTION = "subscription"
-    INVOICE = "invoice"
-    CREDIT_NOTE = "credit_note"
-    PAYMENT = "payment"
-    REFUND = "refund"
-    DISPUTE = "dispute"
-    BALANCE_ENTRY = "balance_entry"
-    CUSTOMER_CREDIT = "customer_credit"
-    PAYOUT = "payout"
-    JOURNAL_ENTRY = "journal_entry"
-    ERP_DOCUMENT = "erp_document"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectRef:
-    """One object: its kind and its canonical id.
+    """One object: the name of its kind and its canonical id.
 
     A canonical id is ``<namespace>:<source id>``, e.g. ``stripe:in_1NX``. The namespace is the vendor's own id space and
     never the configured name of a connection: renaming a connection must not book anything twice.
     """
 
-    kind: ObjectKind
+    kind: str
     id: str
 
     @property
     def key(self) -> str:
         """``kind/id``: the form used in dependency keys, shards and traces."""
-        return f"{self.kind.value}/{self.id}"
+        return f"{self.kind}/{self.id}"
 
 
 def external_key(kind: str, object_id: str) -> str:

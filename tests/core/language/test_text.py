@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from counterfoil.core.canonical.commands import Allocate, Lane, UpsertProduct
-from counterfoil.core.canonical.money import Money
-from counterfoil.core.canonical.text import canonical_text, decimal_text
+from counterfoil.core.commands.books import Allocate, UpsertProduct
+from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.text import canonical_text, decimal_text
 
 
 def test_a_value_is_written_with_its_type_and_field_names() -> None:

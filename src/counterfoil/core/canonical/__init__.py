@@ -1,1 +1,0 @@
-"""Our language: money, ids, entities, events and commands, independent of any vendor."""

@@ -1,0 +1,107 @@
+"""What a command is, and what the hub must know of each kind of it: wishes against a target system, in canonical terms. Pure.
+
+The kinds stand in ``core/commands``, one file an area, each with its arguments and its ``Spec``; nothing in a spec has a default.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Generic, TypeVar
+
+from .ids import ObjectRef
+from .money import Money
+from .records import Purpose
+
+
+class Lane(IntEnum):
+    """Priority lanes; a smaller number is served first (architecture: lanes)."""
+
+    REAL_TIME = 10
+    MICRO_BATCH = 20
+    BATCH = 30
+    REPLAY = 40
+
+
+class CommandKind(StrEnum):
+    """What the kinds of command of every area derive from."""
+
+
+class Arguments(ABC):
+    """What every command's arguments are: a frozen value in canonical terms."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def money(self) -> Money | None:
+        """What is at stake in it; None where there is no money in it."""
+
+    @property
+    @abstractmethod
+    def personal(self) -> tuple[tuple[str, str], ...]:
+        """What is personal in it: values, and what each is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One wish against one target.
+
+    Attributes:
+        id: digest of kind, target, external key and content: deciding twice wishes once.
+        target: name of the target connection.
+        entity: legal entity it belongs to.
+        subject: the source object that asks for it.
+        external_key: deterministic key of the document in the target.
+        needs: dependency keys (see ``ErpDocument`` bindings: ``<document kind>/<canonical id>``) that must be bound in the target first.
+        produces: the dependency key that being done binds: of documents and master data; of matches (``match/...``, ``unmatch/...``) only
+            where something must come after them.
+        order_key: commands with the same order key are sent in order.
+        not_before: not to be sent earlier (summary windows); None = now.
+        content: digest of what the source said where a later change of it must not pass unnoticed (documents); else empty.
+    """
+
+    id: str
+    kind: CommandKind
+    target: str
+    entity: str
+    subject: ObjectRef
+    external_key: str
+    arguments: Arguments
+    needs: tuple[str, ...] = ()
+    produces: str = ""
+    order_key: str = ""
+    lane: Lane = Lane.REAL_TIME
+    not_before: datetime | None = None
+    rules_version: int = 0
+    content: str = ""
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(Generic[A]):
+    """All the hub knows of one kind of command, whoever delivers it.
+
+    Attributes:
+        kind: its name, as it is written in tables.
+        purpose: what it is written for; a target that serves a purpose takes all kinds of command of it.
+        arguments: the type of its arguments.
+        domain: the data domain it belongs to, as the configuration names it (lanes, promises).
+        noun: what people call what it writes, one of it; ``title``: many of them, at the head of a table's row.
+        service_level: 95 % should be done within so long of being called for.
+        same_thing: the external keys of the commands that write on the same thing in the target, its own included.
+    """
+
+    kind: CommandKind
+    purpose: Purpose
+    arguments: type[A]
+    domain: str
+    noun: str
+    title: str
+    service_level: timedelta
+    same_thing: Callable[[Command], tuple[str, ...]]

@@ -1,0 +1,131 @@
+"""What a kind of record is: all the core must know of it to merge, load, sum up, find and watch its records. Pure.
+
+Each kind stands in one file of ``core/kinds``; nothing here has a default, so that a kind that leaves something out does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from .ids import ObjectRef
+from .money import Money
+from .states import Lifecycle
+
+
+class KindError(TypeError):
+    """A kind of record or command is incomplete, or contradicts another one: nothing starts. The message says which and what is missing."""
+
+
+class EventType(StrEnum):
+    """What the event types of every kind derive from; a value is ``<what>.<happened>``."""
+
+
+class Purpose(StrEnum):
+    """What something is written for in a target."""
+
+    BOOKS = "books"
+
+
+class Record:
+    """What every record is: a frozen value with a canonical id, ``<namespace>:<source id>``."""
+
+    __slots__ = ()
+
+    id: str
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference(Generic[R]):
+    """Which objects of one kind a record names.
+
+    Attributes:
+        kind: the name of the kind it names.
+        ids: their canonical ids; an empty one is no object.
+        is_link: what it names is decided in view of all that name it.
+        is_affected: what it names is decided again when the record changes.
+    """
+
+    kind: str
+    ids: Callable[[R], Iterable[str]]
+    is_link: bool = False
+    is_affected: bool = False
+
+    def refs(self, record: R) -> tuple[ObjectRef, ...]:
+        """Return the objects a record names, in its order."""
+        return tuple(ObjectRef(self.kind, id) for id in self.ids(record) if id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[R]):
+    """All the core knows of one kind of record.
+
+    Attributes:
+        name: as it is written in keys, tables and events, e.g. ``credit_note``.
+        record: its type.
+        noun: what people call one of it.
+        events: its event types.
+        lifecycle: which state may follow which.
+        keeps: a newer record with what it does not say and what, once said, cannot be unsaid, taken from an older one.
+        refers_to: the objects a record names, in the order in which they are loaded.
+        is_looked_back_from: whether what links to a record is loaded with it, as its own decision, or that of what it was loaded for,
+            needs it.
+        total: what a record is about as one amount, as the document says it; None for what is about no one amount.
+        amounts: the amounts that are kept or summed up for themselves, beside the total.
+        customer_of: the canonical id of the customer a record is about; empty if there is none.
+        found_by: what people look for a record by, besides its ids.
+        wait_limit: how long a record may wait for what its source is to tell before people are told; None: as long as others.
+        is_made_again: whether its record in a target may be made again when it is gone, as master data are; a document that somebody
+            took out of the books is for people to judge.
+        ignored: by purpose, the name of the rule by which its facts have no counterpart there. A purpose that is not named needs a policy.
+    """
+
+    name: str
+    record: type[R]
+    noun: str
+    events: type[EventType]
+    lifecycle: Lifecycle
+    keeps: Callable[[R, R], R]
+    refers_to: tuple[Reference[R], ...]
+    is_looked_back_from: Callable[[R], bool]
+    total: Callable[[R], Money | None]
+    amounts: Callable[[R], Iterable[Money]]
+    customer_of: Callable[[R], str]
+    found_by: Callable[[R], tuple[str, ...]]
+    wait_limit: timedelta | None
+    is_made_again: bool
+    ignored: Mapping[Purpose, str]
+
+    def ref(self, id: str) -> ObjectRef:
+        """Return the reference of the object with a canonical id."""
+        return ObjectRef(self.name, id)
+
+
+def newest(newer: R, _older: R) -> R:
+    """Keep nothing of an older record."""
+    return newer
+
+
+def never(_record: Record) -> bool:
+    """Say no of every record."""
+    return False
+
+
+def of_no_amount(_record: Record) -> None:
+    """Return that a record is about no one amount."""
+
+
+def nothing(_record: Record) -> tuple[Any, ...]:
+    """Return nothing, of every record."""
+    return ()
+
+
+def of_nobody(_record: Record) -> str:
+    """Return that a record is about no customer."""
+    return ""

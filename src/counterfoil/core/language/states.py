@@ -1,0 +1,94 @@
+"""Canonical states: how native states map onto them, and which state may follow which (domain: canonical state maps)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class UnknownStateError(ValueError):
+    """A native state that is in no map: schema drift. ``field`` names it the vendor's way, ``value`` is what it said."""
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(f"{field} says {value!r}, which is in no state map")
+        self.field = field
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class StateMap(Generic[S]):
+    """A vendor's native states of one field and the canonical state each one is."""
+
+    field: str
+    states: Mapping[str, S]
+
+    def canonical(self, native: str) -> S:
+        """Return the canonical state. Raises UnknownStateError for a native state that is not in the map: never a guess."""
+        try:
+            return self.states[native]
+        except KeyError:
+            raise UnknownStateError(self.field, native) from None
+
+
+class Lifecycle(Protocol):
+    """Which record may follow which, of one kind."""
+
+    def allows(self, before: Any, after: Any) -> bool:
+        """Tell whether an object told as one record may be told as the other later."""
+
+
+class States(Generic[S]):
+    """The states of a kind whose records have one: every state, with those that may come next.
+
+    Raises:
+        TypeError: a state does not say what may follow it.
+    """
+
+    def __init__(self, states: type[S], steps: Mapping[S, Iterable[S]]) -> None:
+        missing = [state.value for state in states if state not in steps]
+        if missing:
+            raise TypeError(f"{states.__name__} does not say what may follow {', '.join(missing)}")
+        self.followers: Mapping[S, frozenset[S]] = {state: _reachable(steps, state) for state in states}
+        """Every state and all that may come after it, also with states in between unseen."""
+
+    def allows(self, before: Any, after: Any) -> bool:
+        """Tell whether a record in one state may be followed by one in the other."""
+        return self.may_follow(before.state, after.state)
+
+    def may_follow(self, before: S, after: S) -> bool:
+        """Tell whether an object seen in one state may be seen in the other later; the same state may always follow itself."""
+        return before is after or after in self.followers[before]
+
+    def is_final(self, state: S) -> bool:
+        """Tell whether nothing can come after a state."""
+        return not self.followers[state]
+
+
+def _reachable(steps: Mapping[S, Iterable[S]], start: S) -> frozenset[S]:
+    seen: set[S] = set()
+    ahead = [start]
+    while ahead:
+        fresh = set(steps[ahead.pop()]) - seen
+        seen |= fresh
+        ahead.extend(fresh)
+    return frozenset(seen - {start})
+
+
+class Deletable:
+    """Of records without a state that may be deleted at the source: what is deleted stays so."""
+
+    def allows(self, before: Any, after: Any) -> bool:
+        """Tell whether the later record does not bring a deleted one back."""
+        return bool(after.is_deleted or not before.is_deleted)
+
+
+class Stateless:
+    """Of records that have no state: any may follow any."""
+
+    def allows(self, before: Any, after: Any) -> bool:
+        """Say yes."""
+        return True
