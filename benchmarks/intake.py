@@ -167,8 +167,8 @@ async def serve(url: str) -> None:
 
     connector = load_connector("stripe")
     settings = connector.config.model_validate({"api_key": "sk_test_benchmark", "webhook_secrets": [SECRET], "account": ACCOUNT})
-    if connector.source is None:
-        raise RuntimeError("the connector has no source")
+    if connector.webhooks is None:
+        raise RuntimeError("the connector takes no webhooks")
 
     async def arm(conn: Conn, keys: Any) -> None:
         idle: list[Key] = await work.arm(conn, keys)
@@ -180,7 +180,7 @@ async def serve(url: str) -> None:
     async with open_pool(url, size_min=2, size_max=4) as pool:
         clock = SystemClock()
         committer = Committer(pool, Cipher({"benchmark": bytes(32)}), clock, arm)
-        app = create_app({"stripe": Door("stripe", connector.source, settings)}, committer, clock, ready)
+        app = create_app({"stripe": Door("stripe", connector.webhooks, settings)}, committer, clock, ready)
         async with serving(app, "127.0.0.1", 0) as address:
             print(json.dumps({"port": int(address.rsplit(":", 1)[1])}), flush=True)
             reader = asyncio.StreamReader()

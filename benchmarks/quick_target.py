@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Target, TargetState
+from counterfoil.kit.connector import Context, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, TargetState
 
 
 async def answer_done(_ctx: Context, commands: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
@@ -20,10 +19,7 @@ async def answer_done(_ctx: Context, commands: Sequence[Command], _bindings: Map
 
 
 class QuickTarget:
-    """A target nobody has to ask: nothing locked, nothing missing."""
-
-    def __init__(self, real: Target) -> None:
-        self._real = real
+    """Books nobody has to ask: nothing locked, nothing missing."""
 
     async def check(self, _ctx: Context, _requirements: Requirements) -> tuple[Finding, ...]:
         """Find nothing wrong."""
@@ -41,17 +37,14 @@ class QuickTarget:
         """Suggest nothing."""
         return ""
 
-    def batch_key(self, settings: Any, command: Command) -> str:
-        """Return the connector's own partition."""
-        return self._real.batch_key(settings, command)
-
 
 def quickened(settings: Settings, name: str) -> Settings:
     """Return the settings with one connection's target replaced."""
     connection = settings.connections[name]
     connector = connection.connector
-    if connector.target is None:
+    if not connector.deliver:
         raise ValueError(f"{name} cannot be posted to")
     deliver = {kind: replace(one, send=answer_done, resolve=answer_done) for kind, one in connector.deliver.items()}
-    quick = replace(connector, source=None, target=QuickTarget(connector.target), deliver=deliver)
+    books = QuickTarget()
+    quick = replace(connector, source=None, fetches=None, polls=None, backfills=None, books=books, lists=books, deliver=deliver)
     return replace(settings, connections={**settings.connections, name: replace(connection, connector=quick)})

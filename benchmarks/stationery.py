@@ -95,7 +95,7 @@ async def templates() -> dict[str, Template]:
     sandbox = new_sandbox()
     url = await sandbox.start()
     settings = CONNECTOR.config.model_validate(stripe_settings(url))
-    source = CONNECTOR.source
+    source = CONNECTOR.reader
     if source is None or CONNECTOR.http is None:
         raise RuntimeError("the Stripe connector has no source")
     try:

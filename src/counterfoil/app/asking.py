@@ -68,12 +68,12 @@ def _connection(path: Path, file: FileSettings, name: str) -> Connection:
 
 async def _check(connection: Connection, *several: Requirements) -> list[list[Finding]]:
     """Return the errors a target finds by each set of requirements."""
-    target = connection.connector.target
-    if target is None:
+    books = connection.connector.books
+    if books is None:
         return [[] for _ in several]
     async with AsyncExitStack() as stack:
         http = connection.connector.http(connection.settings) if connection.connector.http else None
         client = await stack.enter_async_context(http or HttpClient("http://127.0.0.1:9", budget=LocalBudget()))
         ctx = Context(connection.name, connection.settings, client, SystemClock())
-        found = [await target.check(ctx, one) for one in several]
+        found = [await books.check(ctx, one) for one in several]
     return [[one for one in findings if one.severity is Severity.ERROR] for findings in found]

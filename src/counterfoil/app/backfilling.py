@@ -58,15 +58,15 @@ async def backfill(settings: Settings, order: Order, watch: Watch) -> Done:
     """
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(open_hub(settings))
-        if order.connection not in hub.sources:
-            known = ", ".join(sorted(hub.sources)) or "none"
-            raise SetupError(f"no connection {order.connection!r} can be read from; there are: {known}", code="backfill.connection")
+        able = {name: history for name, one in hub.settings.connections.items() if (history := one.connector.backfills) is not None}
+        if order.connection not in able:
+            known = ", ".join(sorted(able)) or "none"
+            raise SetupError(f"no connection {order.connection!r} has a history to read; there are: {known}", code="backfill.connection")
         if order.with_work:
             name = f"{host_name()}/backfill-{os.getpid()}"
             stack.push_async_callback(hub.stop_work)
             await hub.start_work(name)
-        source, ctx = hub.sources[order.connection]
-        reader = Backfill(source, ctx, hub.pool, hub.cipher, hub.arm, watch.read)
+        reader = Backfill(able[order.connection], hub.contexts[order.connection], hub.pool, hub.cipher, hub.arm, watch.read)
         kinds = await reader.run(order.since, order.kinds, again=order.again)
         if order.with_work:
             await _work_off(hub, watch)

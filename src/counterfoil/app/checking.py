@@ -13,7 +13,7 @@ from counterfoil.app.hub import Hub
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
-from counterfoil.kit.connector import Context, Finding, Requirements, Severity, Source, SourceCheck, Target, TargetState
+from counterfoil.kit.connector import Books, Connector, Context, Finding, Requirements, Severity, TargetCheck, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.store import audit, objects
 from counterfoil.store.objects import ObjectTotal
@@ -58,12 +58,15 @@ async def check(hub: Hub) -> list[Checked]:
 
 async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTotal], confirmed: Collection[MappingKey]) -> list[Finding]:
     findings: list[Finding] = []
-    if name in hub.targets:
+    connector, ctx = hub.settings.connections[name].connector, hub.contexts[name]
+    if connector.books is not None:
         needed = requirements(hub, name, rules, seen, confirmed=confirmed)
         wished = requirements(hub, name, rules, seen, SOMETIMES, confirmed)
-        findings += await _target(*hub.targets[name], needed, wished)
-    if name in hub.sources and not _has_error(findings):
-        findings += await _source(*hub.sources[name], hub.settings.connections[name].connector.source_check)
+        findings += await _books(connector.books, ctx, needed, wished)
+    elif connector.target_check is not None:
+        findings += await _tried(connector.target_check, ctx)
+    if connector.source is not None and not _has_error(findings):
+        findings += await _source(connector, ctx)
     return findings
 
 
@@ -140,26 +143,26 @@ def _accounts(hub: Hub, entity: EntityRules, rules: Rules, more: Sequence[Accoun
 
 
 def processors_of(hub: Hub, entity: str, rules: Rules) -> list[str]:
-    """Return the connections whose money is routed to an entity; a route without a connection means every one that is no target."""
-    everyone = [name for name in hub.sources if name not in hub.targets]
+    """Return the connections whose money is routed to an entity: those that have a balance, as a route names them or means all of them."""
+    everyone = {name for name, one in hub.settings.connections.items() if one.connector.has_balance}
     named = [name for route in rules.routes if route.entity == entity for name in ([route.connection] if route.connection else everyone)]
-    return sorted(set(named))
+    return sorted(everyone & set(named))
 
 
 def _mapped(rules: Rules, kind: MappingKind, entity: str) -> tuple[str, ...]:
     return tuple(sorted({value for key, value in rules.mappings.items() if key.kind is kind and key.entity == entity}))
 
 
-async def _target(target: Target, ctx: Context, needed: Requirements, wished: Requirements) -> list[Finding]:
-    """Return the target's findings; what only ``wished`` brings to light is a warning."""
+async def _books(books: Books, ctx: Context, needed: Requirements, wished: Requirements) -> list[Finding]:
+    """Return what the books' check found; what only ``wished`` brings to light is a warning."""
     findings: list[Finding] = []
     try:
-        findings += await target.check(ctx, needed)
+        findings += await books.check(ctx, needed)
         known = {(finding.code, finding.entity, finding.message) for finding in findings}
-        loose = await target.check(ctx, wished)
+        loose = await books.check(ctx, wished)
         extra = [one for one in loose if one.severity is not Severity.OK and (one.code, one.entity, one.message) not in known]
         findings += [_as_warning(finding) for finding in extra]
-        return findings + list(_locks(await target.state(ctx)))
+        return findings + list(_locks(await books.state(ctx)))
     except HubError as error:
         # What was found before says more than what did not work because of it.
         return findings if _has_error(findings) else [*findings, _failed("the books cannot be read", error)]
@@ -182,15 +185,23 @@ def _locks(state: TargetState) -> Iterator[Finding]:
                 yield Finding(Severity.OK, "period.locked", f"{entity}: {what} locked up to and including {day}", entity=entity)
 
 
-async def _source(source: Source, ctx: Context, try_more: SourceCheck | None) -> list[Finding]:
+async def _tried(try_it: TargetCheck, ctx: Context) -> list[Finding]:
+    """Return what a target that keeps no books lacks."""
+    try:
+        return list(await try_it(ctx))
+    except HubError as error:
+        return [_failed("it cannot be written to", error)]
+
+
+async def _source(connector: Connector, ctx: Context) -> list[Finding]:
     """Try what the connector says, then read one page of changes, as polling does, and throw it away."""
     findings: list[Finding] = []
     try:
-        if try_more is not None:
-            findings += await try_more(ctx)
-        if _has_error(findings):
+        if connector.source_check is not None:
+            findings += await connector.source_check(ctx)
+        if _has_error(findings) or connector.polls is None:
             return findings
-        page = await source.poll(ctx, "")
+        page = await connector.polls.poll(ctx, "")
     except HubError as error:
         return [*findings, _failed("changes cannot be read", error)]
     return [*findings, Finding(Severity.OK, "source.readable", f"changes can be read ({len(page.deliveries)} on the first page)")]

@@ -28,7 +28,7 @@ from counterfoil.ingress.polling import Polling
 from counterfoil.ingress.refusals import Refusals
 from counterfoil.ingress.server import serving
 from counterfoil.kit.clock import Clock, SystemClock
-from counterfoil.kit.connector import Context, Source, Target
+from counterfoil.kit.connector import Connector, Context, Polls, Source
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.http import HttpClient, is_plain_abroad
 from counterfoil.kit.limits import LocalBudget
@@ -77,18 +77,27 @@ class Hub:
     def sources(self) -> dict[str, tuple[Source, Context]]:
         """Every connection that can be read from."""
         return {
-            name: (connection.connector.source, self.contexts[name])
+            name: (reader, self.contexts[name])
             for name, connection in self.settings.connections.items()
-            if connection.connector.source is not None
+            if (reader := connection.connector.reader) is not None
         }
 
     @property
-    def targets(self) -> dict[str, tuple[Target, Context]]:
-        """Every connection that can be posted to."""
+    def polled(self) -> dict[str, tuple[Polls, Context]]:
+        """Every connection whose changes can be listed."""
         return {
-            name: (connection.connector.target, self.contexts[name])
+            name: (connection.connector.polls, self.contexts[name])
             for name, connection in self.settings.connections.items()
-            if connection.connector.target is not None
+            if connection.connector.polls is not None
+        }
+
+    @property
+    def targets(self) -> dict[str, tuple[Connector, Context]]:
+        """Every connection that can be written to."""
+        return {
+            name: (connection.connector, self.contexts[name])
+            for name, connection in self.settings.connections.items()
+            if connection.connector.deliver
         }
 
     async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
@@ -107,8 +116,8 @@ class Hub:
     def batch_key(self, command: Command) -> str:
         """Return the partition a command is sent in, as its target's connector says."""
         connection = self.settings.connections[command.target]
-        target = connection.connector.target
-        return target.batch_key(connection.settings, command) if target is not None else command.kind.value
+        batch_key = connection.connector.batch_key
+        return command.kind.value if batch_key is None else batch_key(connection.settings, command)
 
     @property
     def is_working(self) -> bool:
@@ -163,8 +172,10 @@ class Hub:
     def _knows(self, stage: str, key: str) -> bool:
         """Tell whether this process's configuration has what a partition is about; another worker's may be newer."""
         name = work.split_key(key)[0]
-        if stage in (work.NORMALIZE, work.NORMALIZE_BULK, "poll"):
+        if stage in (work.NORMALIZE, work.NORMALIZE_BULK):
             return name in self.sources
+        if stage == "poll":
+            return name in self.polled
         if stage == work.BOOKS:
             return name in _watched_books(self)
         if stage in (work.DELIVER, "target"):
@@ -175,8 +186,8 @@ class Hub:
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     sources = hub.sources
     links = {
-        name: TargetLink(ctx, one.connector.deliver, target.state, windows=one.maintenance, late_s=one.late_s)
-        for name, (target, ctx) in hub.targets.items()
+        name: TargetLink(ctx, connector.deliver, connector.probe, windows=one.maintenance, late_s=one.late_s)
+        for name, (connector, ctx) in hub.targets.items()
         for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
@@ -185,12 +196,13 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)
-    every_s = {name: hub.settings.connections[name].every_s for name in sources}
+    polled = hub.polled
+    every_s = {name: hub.settings.connections[name].every_s for name in polled}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
     polling = Polling(
         hub.pool,
         hub.cipher,
-        sources,
+        polled,
         hub.clock,
         hub.arm,
         every_s,
@@ -200,12 +212,12 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, tuple(sources))
+    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, tuple(polled))
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
     prover = Prover(hub.settings, hub.pool, hub.clock, timedelta(seconds=settings.prove_interval_s))
-    relearner = Relearner(hub.pool, hub.targets, tuple(sources), hub.clock, hub.arm)
+    relearner = Relearner(hub.pool, hub.targets, tuple(polled), hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
         work.DECIDE: decider.turn,
@@ -233,9 +245,9 @@ def _watched_books(hub: Hub) -> dict[str, Books]:
     """Return the targets in which people's changes can be seen: those that report their documents and tell what became of a record."""
     connectors = {name: hub.settings.connections[name].connector for name in hub.targets}
     return {
-        name: Books(one.source, hub.contexts[name], one.whereabouts)
+        name: Books(one.reader, hub.contexts[name], one.whereabouts)
         for name, one in connectors.items()
-        if one.source is not None and one.whereabouts is not None
+        if one.reader is not None and one.fetches is not None and one.whereabouts is not None
     }
 
 
@@ -244,7 +256,7 @@ def _standing_keys(hub: Hub) -> list[Key]:
     always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention")
     keys: list[Key] = [(stage, "all") for stage in always]
     keys += [("notify", "all")] if hub.settings.notify else []
-    keys += [("poll", name) for name in hub.sources]
+    keys += [("poll", name) for name in hub.polled]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [(work.BOOKS, name) for name in _watched_books(hub)]
     keys += [("close_day", name) for name in hub.rules.entities]
@@ -331,7 +343,11 @@ async def serve_intake(hub: Hub, host: str, port: int, clock: Clock | None = Non
 
     ``clock``: what signatures are checked against. ``ready``: what /health/ready asks; whether the database answers otherwise.
     """
-    doors = {name: Door(name, source, ctx.settings, hub.settings.connections[name].lane) for name, (source, ctx) in hub.sources.items()}
+    doors = {
+        name: Door(name, one.connector.webhooks, one.settings, one.lane)
+        for name, one in hub.settings.connections.items()
+        if one.connector.webhooks is not None
+    }
     committer = Committer(hub.pool, hub.cipher, hub.clock, hub.arm)
     refusals = Refusals(hub.pool, hub.clock)
     app = create_app(doors, committer, clock or hub.clock, ready or database_answers(hub.pool), refusals=refusals)

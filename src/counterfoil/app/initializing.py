@@ -73,14 +73,14 @@ async def configuration(wanted: Sequence[Wanted]) -> str:
         TransientError: a target that does not answer.
     """
     connectors = {one.name: load_connector(one.connector) for one in wanted}
-    sources = [one for one in wanted if connectors[one.name].source is not None and connectors[one.name].target is None]
+    sources = [one for one in wanted if connectors[one.name].source is not None and connectors[one.name].books is None]
     parts = [HEAD]
     books: list[_Books] = []
     for one in wanted:
         connector = connectors[one.name]
         _check_given(one, connector)
         parts.append("\n".join(section(one.name, one.connector, connector.config, one.given)) + "\n")
-        if connector.target is not None:
+        if connector.books is not None:
             fragment = for_processors(await _ask(one, connector), sources)
             parts.append(fragment)
             books += books_in(fragment, one.name)
@@ -99,7 +99,7 @@ def _check_given(one: Wanted, connector: Connector) -> None:
 
 async def _ask(one: Wanted, connector: Connector) -> str:
     """Ask a target for its fragment."""
-    if connector.target is None:
+    if connector.books is None:
         return ""
     try:
         settings = connector.config.model_validate({key: _resolved(value) for key, value in one.given.items()})
@@ -108,7 +108,7 @@ async def _ask(one: Wanted, connector: Connector) -> str:
         raise SetupError(f"{one.name} cannot be asked yet: {problems}", code="init.settings") from None
     http = connector.http(settings) if connector.http else HttpClient("http://127.0.0.1:9", budget=LocalBudget())
     async with http:
-        return await connector.target.suggest(Context(one.name, settings, http, SystemClock()))
+        return await connector.books.suggest(Context(one.name, settings, http, SystemClock()))
 
 
 def _resolved(value: Any) -> Any:
@@ -170,7 +170,7 @@ def _entities(books: Sequence[_Books], wanted: Sequence[Wanted], connectors: Map
         lines += [f"[entities.{one.key}]", f"target = {literal(one.target)}", f"currency = {currency}"]
         lines += ['time_zone = "UTC"  # change it to yours, e.g. "Europe/Berlin"', '# posting = "detailed"', ""]
     if not books:
-        target = next((one.name for one in wanted if connectors[one.name].target is not None), "NAME")
+        target = next((one.name for one in wanted if connectors[one.name].books is not None), "NAME")
         lines += ["# [entities.us]", f"# target = {literal(target)}", '# currency = "USD"', '# time_zone = "America/New_York"', ""]
     return "\n".join(lines)
 

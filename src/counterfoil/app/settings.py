@@ -377,8 +377,11 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
         target = file.connections.get(entity.target)
         if target is None:
             problems.append(located(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
-        elif entity.target in connections and connections[entity.target].connector.target is None:
+        elif entity.target in connections and not connections[entity.target].connector.deliver:
             problems.append(located(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
+        elif entity.target in connections and connections[entity.target].connector.books is None:
+            words = f"connection {entity.target!r} cannot keep books: its connector has no accounts and no periods to be locked"
+            problems.append(located(name, text, ("entities", key, "target"), words))
         elif entity.target in connections and (lacking := kinds_for(Purpose.BOOKS) - connections[entity.target].connector.deliver.keys()):
             words = f"connection {entity.target!r} cannot keep books: it takes no {', '.join(sorted(kind.value for kind in lacking))}"
             problems.append(located(name, text, ("entities", key, "target"), words))

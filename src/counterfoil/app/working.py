@@ -14,7 +14,7 @@ from counterfoil.app.hub import Hub, open_hub, serve_intake
 from counterfoil.app.metrics import Metrics
 from counterfoil.app.settings import Settings
 from counterfoil.ingress.server import serving
-from counterfoil.kit.connector import Source
+from counterfoil.kit.connector import Connector
 from counterfoil.kit.errors import HubError, IntakeRefused, SetupError
 from counterfoil.workflows.membership import host_name
 
@@ -74,7 +74,7 @@ async def at_work(settings: Settings, roles: Roles) -> AsyncIterator[Serving]:
             worker = await hub.start_work(roles.worker or host_name(), is_numbered=not roles.worker)
             health.live["engine"] = lambda: _is_ticking(hub)
             health.ready["worker"] = lambda: _is_working(hub)
-        names = [name for name, (source, ctx) in hub.sources.items() if address and takes_webhooks(source, ctx.settings)]
+        names = [name for name, one in hub.settings.connections.items() if address and takes_webhooks(one.connector, one.settings)]
         health.is_started = True
         stack.push_async_callback(_take_leave, health, own.linger_s if address else 0.0)
         yield Serving(hub, address, worker, {name: f"{address}/in/{name}" for name in names}, asked_at)
@@ -103,10 +103,12 @@ async def _is_working(hub: Hub) -> bool:
     return hub.is_working
 
 
-def takes_webhooks(source: Source, settings: Any) -> bool:
-    """Tell whether a source takes webhooks: one that does not says 404 to any."""
+def takes_webhooks(connector: Connector, settings: Any) -> bool:
+    """Tell whether a connection takes webhooks: one whose settings take none says 404 to any."""
+    if connector.webhooks is None:
+        return False
     try:
-        source.verify(settings, {}, b"", datetime.now(UTC))
+        connector.webhooks.verify(settings, {}, b"", datetime.now(UTC))
     except IntakeRefused as error:
         return error.status != 404
     except HubError:

@@ -27,7 +27,7 @@ def list_(as_json: AsJson = False) -> None:
         {
             "name": name,
             "reads": connector.source is not None,
-            "history": connector.source.backfill_kinds() if connector.source is not None else (),
+            "history": connector.backfills.backfill_kinds() if connector.backfills is not None else (),
             "posts": sorted(kind.value for kind in connector.deliver),
             "sandbox": connector.sandbox is not None,
         }
@@ -37,7 +37,7 @@ def list_(as_json: AsJson = False) -> None:
         print_json(lines)
         return
     rows = [
-        (name, _yes(one.source), _yes(one.deliver), _yes(one.sandbox), ", ".join(one.source.backfill_kinds()) if one.source else "")
+        (name, _yes(one.source), _yes(one.deliver), _yes(one.sandbox), ", ".join(one.backfills.backfill_kinds()) if one.backfills else "")
         for name, one in found.items()
     ]
     print_table("Connectors", ["name", "reads", "posts", "sandbox", "history of"], rows)

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Source
+from counterfoil.kit.connector import Webhooks
 from counterfoil.kit.errors import IntakeRefused, TransientError
 
 from .committer import Committer, IntakeBusy
@@ -41,7 +41,7 @@ class Door:
     """A connection that takes webhooks: its configured name, its connector's source and its settings, the lane of what it brings."""
 
     connection: str
-    source: Source
+    source: Webhooks
     settings: Any
     lane: Lane = Lane.REAL_TIME
 

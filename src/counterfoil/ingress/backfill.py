@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from counterfoil.core.language.commands import Lane
-from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.connector import Backfills, Context
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
@@ -37,7 +37,7 @@ def stream_of(kind: str, since: datetime) -> str:
 class Backfill:
     """Fetches a source's history. ``progress`` is called after every page."""
 
-    source: Source
+    source: Backfills
     context: Context
     pool: Pool
     cipher: Cipher

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Page, Source
+from counterfoil.kit.connector import Context, Page, Polls
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
@@ -37,7 +37,7 @@ class Polled:
 class Poller:
     """Polls a connection's source. Not for two callers at once per connection: the second would read the same pages."""
 
-    source: Source
+    source: Polls
     context: Context
     pool: Pool
     cipher: Cipher

@@ -10,7 +10,7 @@ import structlog
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.connector import Context, Polls
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import reading
@@ -35,7 +35,7 @@ class Polling:
 
     pool: Pool
     cipher: Cipher
-    sources: Mapping[str, tuple[Source, Context]]
+    sources: Mapping[str, tuple[Polls, Context]]
     clock: Clock
     arm: Arm
     every_s: Mapping[str, float]

@@ -96,12 +96,16 @@ class Fetched:
 Normalized = tuple[Fact, ...] | Ignored
 
 
-class Source(Protocol):
-    """The receiving half of a connector. Pure: verify, needs, normalize. I/O: poll, backfill, fetch."""
+class Normalizes(Protocol):
+    """What makes a connector a source: payloads become facts."""
 
-    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
-        """Verify a webhook over the raw bytes and split it into deliveries. Raises IntakeRefused."""
+    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+        """Return the canonical facts. Pure and total: raises only RejectedError (and DriftError)."""
         ...
+
+
+class Fetches(Protocol):
+    """Of a source whose objects can be read one by one: what a delivery needs to be understood, and what something waits for."""
 
     def needs(self, delivery: Delivery) -> tuple[str, ...]:
         """Return connector-specific references (e.g. ``invoice/in_1``) to be fetched before normalizing. Pure."""
@@ -115,13 +119,25 @@ class Source(Protocol):
         """Return the fetch reference of a canonical object of this vendor, or None if it is not ours or cannot be fetched. Pure."""
         ...
 
-    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
-        """Return the canonical facts. Pure and total: raises only RejectedError (and DriftError)."""
+
+class Webhooks(Protocol):
+    """Of a source that sends deliveries itself."""
+
+    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
+        """Verify a webhook over the raw bytes and split it into deliveries. Raises IntakeRefused; 404 where these settings take none."""
         ...
+
+
+class Polls(Protocol):
+    """Of a source whose changes can be listed."""
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
         """Return the next page of changes after the cursor (empty cursor: from now, less the vendor's overlap)."""
         ...
+
+
+class Backfills(Protocol):
+    """Of a source whose history can be listed."""
 
     def backfill_kinds(self) -> tuple[str, ...]:
         """Return the vendor's object kinds that can be backfilled, in dependency order."""
@@ -130,6 +146,38 @@ class Source(Protocol):
     async def backfill(self, ctx: Context, kind: str, since: datetime, cursor: str) -> Page:
         """Return the next page of objects of a kind created at or after since."""
         ...
+
+
+class Source(Normalizes, Fetches, Protocol):
+    """A source as the stages read it, whatever parts it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A source as the stages read it: without ``fetches``, a delivery says all there is and nothing can be asked for."""
+
+    normalizes: Normalizes
+    fetches: Fetches | None = None
+
+    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+        """Return the canonical facts."""
+        return self.normalizes.normalize(settings, delivery, fetched)
+
+    def needs(self, delivery: Delivery) -> tuple[str, ...]:
+        """Return what is to be fetched before normalizing."""
+        return () if self.fetches is None else self.fetches.needs(delivery)
+
+    async def fetch(self, ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
+        """Fetch references. Raises ValueError where nothing can be fetched: none was named by ``needs`` or ``locate``."""
+        if not refs:
+            return ()
+        if self.fetches is None:
+            raise ValueError(f"{ctx.connection} cannot be asked for {', '.join(refs)}")
+        return await self.fetches.fetch(ctx, refs)
+
+    def locate(self, ref: ObjectRef) -> str | None:
+        """Return the fetch reference of a canonical object, None if it cannot be fetched."""
+        return None if self.fetches is None else self.fetches.locate(ref)
 
 
 class OutcomeStatus(StrEnum):
@@ -273,8 +321,8 @@ SourceCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
 """source_check(ctx) -> what the key may not read, and whether it belongs where the settings say. Raises TransientError, SetupError."""
 
 
-class Target(Protocol):
-    """The writing half of a connector."""
+class Lists(Protocol):
+    """Of a target that can list what bears our keys."""
 
     async def known(self, ctx: Context, cursor: str) -> KnownPage:
         """Return the next page of the records that bear one of our external keys, of every kind (empty cursor: from the first).
@@ -282,6 +330,10 @@ class Target(Protocol):
         A hub restored from a backup learns from it what it must not post again. Raises TransientError, SetupError.
         """
         ...
+
+
+class Books(Protocol):
+    """Of a target in which books are kept: their accounts, and the days that are locked."""
 
     async def check(self, ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
         """Name every missing right, journal, account, tax, currency and rate before anything is posted."""
@@ -295,23 +347,34 @@ class Target(Protocol):
         """Return a commented TOML fragment with the entity mapping found in the target, for ``counterfoil init``."""
         ...
 
-    def batch_key(self, settings: Any, command: Command) -> str:
-        """Return the partition a command is sent in: commands with different keys may be sent in parallel. Pure."""
-        ...
+
+BatchKey = Callable[[Any, Command], str]
+"""batch_key(settings, command) -> the partition it is sent in: commands with different keys may be sent in parallel. Pure."""
+
+TargetCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
+"""target_check(ctx) -> what a target that keeps no books lacks for what is sent to it. Raises TransientError, SetupError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """The declaration: everything the hub knows of a vendor.
+    """The declaration: everything the hub knows of a vendor. What is filled in is what it can do.
+
+    Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls`` and ``backfills`` are the ways in which they come,
+    ``fetches`` reads single objects. Of a target: ``deliver`` is how each kind of command is written, ``batch_key`` what may be sent in
+    parallel (None: the kind of command alone), ``lists`` what bears our keys (None: it cannot tell; after a restore each is looked up
+    by itself). ``books`` is there only where books are kept; ``target_check`` what ``counterfoil check`` tries of any other target.
 
     ``http`` builds the (unopened) client of one connection from its settings: address, authentication, budget, table of statuses.
     The hub opens it, puts it into the :class:`Context` and closes it. None: the connector speaks no HTTP.
 
-    ``intake`` is what of the settings ``source.verify`` reads: a model of some of ``config``'s fields. A process that only takes deliveries
-    reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of ``config``.
+    ``intake`` is what of the settings ``webhooks.verify`` reads: a model of some of ``config``'s fields. A process that only takes
+    deliveries reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of
+    ``config``.
 
-    ``whereabouts`` finds out what people deleted or merged in a target; with it and ``source``, which reports its documents, what people do
-    to them is watched.
+    ``has_balance``: what a source tells of is money on a balance, of a processor or of what history tells of one: it has a clearing account.
+
+    ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
+    what people do to them is watched.
 
     ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
 
@@ -325,9 +388,17 @@ class Connector:
     name: str
     config: type[BaseModel]
     http: Callable[[Any], HttpClient] | None = None
-    source: Source | None = None
-    target: Target | None = None
+    source: Normalizes | None = None
+    fetches: Fetches | None = None
+    webhooks: Webhooks | None = None
+    polls: Polls | None = None
+    backfills: Backfills | None = None
+    has_balance: bool = False
     deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
+    batch_key: BatchKey | None = None
+    lists: Lists | None = None
+    books: Books | None = None
+    target_check: TargetCheck | None = None
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None
     whereabouts: Whereabouts | None = None
@@ -336,3 +407,20 @@ class Connector:
     books_proof: BooksProof | None = None
     link: Callable[[Mapping[str, Any], str], str] | None = None
     source_check: SourceCheck | None = None
+
+    @property
+    def reader(self) -> Reader | None:
+        """The source as the stages read it; None of a connector that reads nothing."""
+        return None if self.source is None else Reader(self.source, self.fetches)
+
+    @property
+    def probe(self) -> Callable[[Context], Awaitable[object]]:
+        """A cheap read that tells whether a target is there: of its books, or what is tried of any other target.
+
+        Raises:
+            ValueError: the connector writes nothing.
+        """
+        found = self.target_check if self.books is None else self.books.state
+        if found is None:
+            raise ValueError(f"connector {self.name} writes nothing that could be looked at")
+        return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Target
+from counterfoil.kit.connector import Connector, Context, KnownPage
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import relearning
@@ -24,6 +24,8 @@ STAGE = "relearn"
 PAGES_A_TURN = 20
 AGAIN_S = 15.0
 CATCH_UP_S = 1.0
+NO_LIST = KnownPage((), "", has_more=False, is_listed=False)
+"""Of a target that cannot tell what bears our keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Relearner:
     """Learns marked targets again. ``sources``: names of all that are polled, whose reading a day's closing waits for."""
 
     pool: Pool
-    targets: Mapping[str, tuple[Target, Context]]
+    targets: Mapping[str, tuple[Connector, Context]]
     sources: Sequence[str]
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
@@ -52,12 +54,12 @@ class Relearner:
         return Turn(has_more=False)
 
     async def _learn(self, key: str, cursor: str, care: Care) -> Turn:
-        target, ctx = self.targets[key]
+        connector, ctx = self.targets[key]
         for _ in range(PAGES_A_TURN):
             if care.is_ending:
                 break
             try:
-                page = await target.known(ctx, cursor)
+                page = await connector.lists.known(ctx, cursor) if connector.lists is not None else NO_LIST
             except HubError as error:
                 log.warning("target cannot be learned again", target=key, code=error.code)
                 wait_s = error.retry_after_s if isinstance(error, TransientError) and error.retry_after_s else AGAIN_S

@@ -11,7 +11,7 @@ import structlog
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_record
-from counterfoil.kit.connector import Context, Target, TargetState
+from counterfoil.kit.connector import Connector, Context, TargetState
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.normalize.merging import found_by, links_of
@@ -43,7 +43,7 @@ class Upkeep:
 
     pool: Pool
     cipher: Cipher
-    targets: Mapping[str, tuple[Target, Context]]
+    targets: Mapping[str, tuple[Connector, Context]]
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
     rest: Rest
@@ -51,7 +51,7 @@ class Upkeep:
     sources: Sequence[str] = ()
 
     async def target_turn(self, key: str, care: Care = CALM) -> Turn:
-        """Read a target's version and lock dates; what waited for a moved lock is decided or sent again.
+        """Read a target's version and, of books, its lock dates; what waited for a moved lock is decided or sent again.
 
         This is also how a target that is down is looked at when nothing is to be sent to it; the case about it closes by itself.
         """
@@ -69,14 +69,17 @@ class Upkeep:
         return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
 
     async def _read(self, key: str, before: Standing) -> None:
-        target, ctx = self.targets[key]
+        connector, ctx = self.targets[key]
         try:
-            state = await target.state(ctx)
+            state = await connector.books.state(ctx) if connector.books is not None else None
+            if state is None:
+                await connector.probe(ctx)
         except HubError as error:
             log.warning("target cannot be read", target=key, code=error.code)
             await self.rest.fell(key, as_trouble(error), is_trial=before.is_down, is_by_sending=False)
             return
-        await self._keep(key, state)
+        if state is not None:
+            await self._keep(key, state)
         if before.is_by_sending:
             await self.rest.trial(key)
         elif before.is_down:

@@ -7,11 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 import counterfoil
+from counterfoil.core.language.commands import CommandKind
+from counterfoil.core.language.records import EventType
 
 PACKAGE = Path(counterfoil.__path__[0])
 
@@ -295,3 +298,9 @@ def test_a_policy_for_what_a_rule_ignores_is_refused(copied: Path) -> None:
     masters.write_text(masters.read_text("utf-8") + more, "utf-8")
     result = run(copied, "import counterfoil.core.policies.decide")
     assert "kind price has both a policy and a rule to ignore it for books" in result.stderr
+
+
+@pytest.mark.parametrize("base", [CommandKind, EventType])
+def test_going_through_a_base_without_members_is_an_error_and_not_an_empty_loop(base: type[StrEnum]) -> None:
+    with pytest.raises(TypeError, match="has its members in the files of its kinds"):
+        list(base)

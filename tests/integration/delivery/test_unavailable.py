@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from pydantic import BaseModel
 from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.language.commands import Command
 from counterfoil.delivery.resting import Rest
-from counterfoil.kit.connector import Context, Target, TargetState
+from counterfoil.kit.connector import Connector, Context, TargetState
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
@@ -48,7 +49,7 @@ class Readable:
 
 def upkeep(desk: Desk) -> Upkeep:
     ctx = Context("books", None, HttpClient("http://127.0.0.1", budget=LocalBudget()), desk.clock)
-    target: Target = Readable(desk)  # type: ignore[assignment]
+    target = Connector("books", BaseModel, books=Readable(desk))  # type: ignore[arg-type]  # only its state is asked
     return Upkeep(desk.pool, desk.cipher, {"books": (target, ctx)}, desk.clock, desk._arm, desk.rest)
 
 

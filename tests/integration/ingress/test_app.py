@@ -18,7 +18,7 @@ from counterfoil.ingress.app import Door, create_app
 from counterfoil.ingress.committer import Committer
 from counterfoil.ingress.server import bind, serving
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Source
+from counterfoil.kit.connector import Webhooks
 from counterfoil.store import cases, receipts
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import ReceiptState
@@ -27,7 +27,7 @@ BODY_MAX = 2000
 
 
 @pytest.fixture
-async def address(pool: Pool, source: Source, committer: Committer, clock: SettableClock) -> AsyncIterator[str]:
+async def address(pool: Pool, source: Webhooks, committer: Committer, clock: SettableClock) -> AsyncIterator[str]:
     async def ready() -> bool:
         async with pool.connection() as conn:
             return (await (await conn.execute("select true")).fetchone()) is not None

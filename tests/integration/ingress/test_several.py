@@ -16,7 +16,7 @@ from counterfoil.ingress.app import Door, create_app
 from counterfoil.ingress.committer import Committer
 from counterfoil.ingress.server import serving
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Source
+from counterfoil.kit.connector import Webhooks
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool, connect, open_pool
 
@@ -25,7 +25,7 @@ from .conftest import Arming
 
 @pytest.fixture
 async def clients(
-    database: str, source: Source, cipher: Cipher, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+    database: str, source: Webhooks, cipher: Cipher, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[list[aiohttp.ClientSession]]:
     """Yield a client of each of two intakes with nothing in common but the database."""
     monkeypatch.setattr(committing, "DATABASE_WAIT_S", 0.3)

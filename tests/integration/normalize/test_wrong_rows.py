@@ -38,13 +38,14 @@ P11,7,USD,1.00,2026-01-05\0
 
 async def read(pool: Pool, cipher: Cipher, clock: SettableClock, folder: Path, **files: str) -> None:
     """Put files into the inbox and read all that comes of them; names as they are, without their ending."""
-    source = CONNECTOR.source
+    source, polls = CONNECTOR.reader, CONNECTOR.polls
     assert source is not None
+    assert polls is not None
     for name, text in files.items():
         (folder / f"{name.replace('_', '-')}.csv").write_text(text, "utf-8")
     settings = FilesConfig(inbox=folder, outbox=folder / "out", namespace="acme")
     ctx = Context("files", settings, cast(HttpClient, None), clock)
-    page = await source.poll(ctx, "")
+    page = await polls.poll(ctx, "")
     async with pool.connection() as conn, conn.transaction():
         await keep(conn, cipher, arm, incoming_of("files", page.deliveries, 10), NOW)
     normalizer = Normalizer(pool, cipher, {"files": (source, ctx)}, clock, arm)

@@ -92,9 +92,11 @@ async def test_a_backfill_killed_between_two_pages_goes_on_after_the_last_one_co
 
 async def test_a_backfill_its_source_refuses_half_way_goes_on_after_the_last_page(idle: House) -> None:
     strike(idle, Fault("status", LIST, status=401, skip=2))
-    source, ctx = idle.hub.sources["stripe_us"]
+    connection, ctx = idle.hub.settings.connections["stripe_us"], idle.hub.contexts["stripe_us"]
+    history = connection.connector.backfills
+    assert history is not None
     shown: list[Progress] = []
-    reader = Backfill(source, ctx, idle.hub.pool, idle.hub.cipher, idle.hub.arm, shown.append)
+    reader = Backfill(history, ctx, idle.hub.pool, idle.hub.cipher, idle.hub.arm, shown.append)
     with pytest.raises(SetupError):
         await reader.run(SINCE, ("customer",))
     assert await kept(idle) == 200

@@ -58,9 +58,9 @@ class Shut:
     """For as long as the context lasts, the books do not say what they hold."""
 
     def __init__(self, made: House) -> None:
-        target, _ = made.hub.targets["books"]
+        connector, _ = made.hub.targets["books"]
         self._patch = pytest.MonkeyPatch()
-        self._kind = type(target)
+        self._kind = type(connector.lists)
         self.asked = 0
 
     def __enter__(self) -> Shut:

@@ -116,7 +116,7 @@ async def _first_polls(hub: Hub) -> None:
 
     async def is_done() -> bool:
         async with hub.pool.connection() as conn:
-            return {one.connection for one in await cursors.list_cursors(conn) if one.cursor} >= set(hub.sources)
+            return {one.connection for one in await cursors.list_cursors(conn) if one.cursor} >= set(hub.polled)
 
     if not await wait_until(is_done, timeout_s=30.0):
         raise SetupError("the sources could not be polled; run `counterfoil check`", code="demo.poll")
@@ -158,11 +158,11 @@ async def _settle(hub: Hub, watch: Watch) -> int:
     until = time.monotonic() + SETTLE_MAX_S
     for _ in range(2):
         before = await _covered(hub)
-        await hub.wake([("poll", name) for name in hub.sources])
+        await hub.wake([("poll", name) for name in hub.polled])
 
         async def is_polled(before: dict[str, datetime] = before) -> bool:
             now = await _covered(hub)
-            return all(now[name] > before.get(name, now[name]) for name in hub.sources)
+            return all(now[name] > before.get(name, now[name]) for name in hub.polled)
 
         await wait_until(is_polled, timeout_s=30.0)
         found = await _while_it_goes_on(hub, watch, until)

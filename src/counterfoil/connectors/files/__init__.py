@@ -6,12 +6,18 @@ from counterfoil.connectors.files.pull import FilesSource
 from counterfoil.connectors.files.sandbox import FilesSandbox
 from counterfoil.kit.connector import Connector
 
+_SOURCE, _OUTBOX = FilesSource(), FilesTarget()
+
 CONNECTOR = Connector(
     name="files",
     config=FilesConfig,
     intake=FilesIntake,
-    source=FilesSource(),
-    target=FilesTarget(),
+    source=_SOURCE,
+    polls=_SOURCE,
+    backfills=_SOURCE,
+    has_balance=True,
+    books=_OUTBOX,
+    lists=_OUTBOX,
     deliver=DELIVER,
     sandbox=FilesSandbox,
     booking_settings=("namespace", "time_zone"),

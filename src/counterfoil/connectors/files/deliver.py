@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from counterfoil.connectors.files.columns import rows_of
 from counterfoil.connectors.files.config import FilesConfig
@@ -83,10 +83,6 @@ class FilesTarget:
     async def suggest(self, ctx: Context) -> str:
         """Return a comment: files need no mapping."""
         return f"# {ctx.connection}: files need no mapping of entities\n"
-
-    def batch_key(self, settings: Any, command: Command) -> str:
-        """Return the command's kind: one file per kind, one writer per file."""
-        return command.kind.value
 
 
 def _finding(message: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,9 +17,9 @@ from counterfoil.connectors.files.layouts import LAYOUTS, Layout, layout_of
 from counterfoil.connectors.files.normalize import normalize
 from counterfoil.connectors.files.reader import FileReader
 from counterfoil.connectors.files.wire import from_micros, to_micros
-from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.ids import digest
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
-from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
+from counterfoil.kit.errors import SetupError, TransientError
 
 PAGE_SIZE = 500
 """Deliveries of one page."""
@@ -140,23 +140,7 @@ class _Walk:
 
 
 class FilesSource:
-    """The reading half: files are polled from the inbox; there are no webhooks and nothing to fetch."""
-
-    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
-        """Refuse: files come through the inbox."""
-        raise IntakeRefused("this connection takes no webhooks; put files into its inbox", code="files.no_webhooks", status=404)
-
-    def needs(self, delivery: Delivery) -> tuple[str, ...]:
-        """Return nothing: a row says all there is."""
-        return ()
-
-    async def fetch(self, ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
-        """Answer that there is nothing to fetch, one answer per reference."""
-        return tuple(Fetched(ref, None, ctx.clock.now()) for ref in refs)
-
-    def locate(self, ref: ObjectRef) -> str | None:
-        """Return None: a row cannot be fetched by its id."""
-        return None
+    """The reading half: files are polled from the inbox; a row says all there is."""
 
     def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
         """Return the facts of one row or document. Raises RejectedError naming file, line and column."""

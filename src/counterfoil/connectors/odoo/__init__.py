@@ -18,6 +18,7 @@ from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
 from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
 from counterfoil.connectors.odoo.links import link
+from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.commands.books import BookCommand
@@ -53,6 +54,7 @@ def _delivery(send: Send, reason: str, batch_size_max: int, *, overwrites: bool 
     return DeliveryOf(careful, careful, reason, batch_size_max=batch_size_max, overwrites=overwrites)
 
 
+_SOURCE, _BOOKS = OdooSource(), OdooTarget()
 _DOCUMENT = _delivery(deliver_documents.send, _ABSENT, 200)
 
 CONNECTOR = Connector(
@@ -60,8 +62,13 @@ CONNECTOR = Connector(
     config=OdooConfig,
     intake=OdooIntake,
     http=http_client,
-    source=OdooSource(),
-    target=OdooTarget(),
+    source=_SOURCE,
+    fetches=_SOURCE,
+    polls=_SOURCE,
+    backfills=_SOURCE,
+    books=_BOOKS,
+    lists=_BOOKS,
+    batch_key=lambda _settings, command: partition_of(command),
     deliver={
         BookCommand.UPSERT_CUSTOMER: _delivery(deliver_customers.send_customers, _UPSERT, 800, overwrites=True),
         BookCommand.UPSERT_PRODUCT: _delivery(deliver_products.send_products, _UPSERT, 800, overwrites=True),

@@ -23,7 +23,7 @@ from counterfoil.connectors.odoo.snapshots import MODELS, Scope, domain_of, newe
 from counterfoil.core.kinds.erp_document import ERP_DOCUMENT
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
-from counterfoil.kit.errors import IntakeRefused, TransientError
+from counterfoil.kit.errors import TransientError
 
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -52,12 +52,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True):
 
 
 class OdooSource:
-    """Odoo as a source of changes. There are no webhooks to verify: Odoo's are unsigned."""
-
-    def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
-        """Refuse: Odoo's automation webhooks carry no signature, so nothing they say can be believed; polling is the truth."""
-        del settings, headers, body, now
-        raise IntakeRefused("Odoo is polled; it has no signed webhooks", code="odoo.no_webhooks", status=404)
+    """Odoo as a source of changes. It is polled: its automation webhooks carry no signature, so nothing they say can be believed."""
 
     def needs(self, delivery: Delivery) -> tuple[str, ...]:
         """Return nothing: a captured document is complete."""

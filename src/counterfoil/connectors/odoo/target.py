@@ -1,18 +1,15 @@
-"""The writing half: check, state, suggestion and the partitions commands are sent in."""
+"""The books: their check, state and suggestion, and what in them bears our keys."""
 
 from __future__ import annotations
 
 from counterfoil.connectors.odoo import check, known, suggest
-from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.detect import connect, forget
-from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import locks_by_entity
-from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Finding, KnownPage, Requirements, TargetState
 
 
 class OdooTarget:
-    """Odoo as a target."""
+    """Odoo as books."""
 
     async def check(self, ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
         """Name every missing right, module, company, journal, account, tax, currency and rate, each with its remedy."""
@@ -37,8 +34,3 @@ class OdooTarget:
     async def suggest(self, ctx: Context) -> str:
         """Return a commented TOML fragment with the companies, journals and accounts found."""
         return await suggest.suggest(ctx)
-
-    def batch_key(self, settings: OdooConfig, command: Command) -> str:
-        """Return the partition: company and journal. Odoo serializes posting in one journal, and works journals in parallel."""
-        del settings
-        return partition_of(command)

@@ -45,12 +45,19 @@ async def _check(ctx: Context) -> tuple[Finding, ...]:
     return await check_source(ctx)
 
 
+_SOURCE = StripeSource()
+
 CONNECTOR = Connector(
     name="stripe",
     config=StripeConfig,
     intake=StripeIntake,
     http=_client,
-    source=StripeSource(),
+    source=_SOURCE,
+    fetches=_SOURCE,
+    webhooks=_SOURCE,
+    polls=_SOURCE,
+    backfills=_SOURCE,
+    has_balance=True,
     sandbox=_sandbox,
     booking_settings=("account", "accounts", "sku_key", "group_key"),
     source_proof=_source_proof,

@@ -13,7 +13,7 @@ from . import refs, webhooks
 
 
 class StripeSource:
-    """Stripe as a source; see :class:`counterfoil.kit.connector.Source` for what each method promises."""
+    """Stripe as a source; all its parts; see :mod:`counterfoil.kit.connector` for what each method promises."""
 
     def verify(self, settings: Any, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
         """Verify a webhook over the raw bytes. Raises IntakeRefused."""

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from .ids import ObjectRef
 from .money import Money
-from .records import Purpose
+from .records import Divided, Purpose
 
 
 class Lane(IntEnum):
@@ -26,7 +26,7 @@ class Lane(IntEnum):
     REPLAY = 40
 
 
-class CommandKind(StrEnum):
+class CommandKind(StrEnum, metaclass=Divided):
     """What the kinds of command of every area derive from."""
 
 

@@ -5,10 +5,10 @@ Each kind stands in one file of ``core/kinds``; nothing here has a default, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import EnumType, StrEnum
 from typing import Any, Generic, TypeVar
 
 from .ids import ObjectRef
@@ -20,7 +20,17 @@ class KindError(TypeError):
     """A kind of record or command is incomplete, or contradicts another one: nothing starts. The message says which and what is missing."""
 
 
-class EventType(StrEnum):
+class Divided(EnumType):
+    """Of an enumeration whose members stand in its subclasses: going through it as such would go through nothing, without a word."""
+
+    def __iter__(cls) -> Iterator[Any]:
+        """Yield the members; raise TypeError if they are elsewhere."""
+        if not cls._member_names_:
+            raise TypeError(f"{cls.__name__} has its members in the files of its kinds; go through their table")
+        return super().__iter__()
+
+
+class EventType(StrEnum, metaclass=Divided):
     """What the event types of every kind derive from; a value is ``<what>.<happened>``."""
 
 

@@ -46,12 +46,32 @@ def has_source(harness: Harness) -> bool:
 
 def has_target(harness: Harness) -> bool:
     """Whether the connector writes."""
-    return harness.connector.target is not None or bool(harness.connector.deliver)
+    return bool(harness.connector.deliver)
 
 
 def has_webhooks(harness: Harness) -> bool:
     """Whether the connector takes webhooks."""
-    return has_source(harness) and bool(harness.webhooks())
+    return harness.connector.webhooks is not None
+
+
+def can_poll(harness: Harness) -> bool:
+    """Whether changes can be listed."""
+    return harness.connector.polls is not None
+
+
+def can_backfill(harness: Harness) -> bool:
+    """Whether the history can be listed."""
+    return harness.connector.backfills is not None
+
+
+def can_fetch(harness: Harness) -> bool:
+    """Whether single objects can be read, of deliveries that a poll brings."""
+    return harness.connector.fetches is not None and can_poll(harness)
+
+
+def lists(harness: Harness) -> bool:
+    """Whether the target lists what bears our keys."""
+    return harness.connector.lists is not None
 
 
 def always(_harness: Harness) -> bool:

@@ -16,7 +16,7 @@ from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_source, has_webhooks, require
 from counterfoil.kit.conformance.harness import Harness, Sample, Webhook, opened
 from counterfoil.kit.conformance.mutation import damaged
-from counterfoil.kit.connector import Delivery, Ignored, Normalized, Source
+from counterfoil.kit.connector import Delivery, Ignored, Normalized, Reader, Webhooks
 from counterfoil.kit.errors import HubError, IntakeRefused, RejectedError
 
 OVERSIZED_BYTES = 8 * 1024 * 1024
@@ -25,12 +25,20 @@ _BLUNDERS = (ArithmeticError, AssertionError, AttributeError, HubError, LookupEr
 """What a normalizer raises that trusts its input too much."""
 
 
-def source_of(harness: Harness) -> Source:
-    """Return the connector's source."""
-    source = harness.connector.source
-    if source is None:
+def source_of(harness: Harness) -> Reader:
+    """Return the connector's source, as the stages read it."""
+    reader = harness.connector.reader
+    if reader is None:
         raise ConformanceError("the connector has no source")
-    return source
+    return reader
+
+
+def webhooks_of(harness: Harness) -> Webhooks:
+    """Return what takes the connector's webhooks."""
+    webhooks = harness.connector.webhooks
+    if webhooks is None:
+        raise ConformanceError("the connector takes no webhooks")
+    return webhooks
 
 
 async def samples_become_facts(kind: type[Harness]) -> None:
@@ -80,6 +88,7 @@ async def foreign_objects_are_not_located(kind: type[Harness]) -> None:
 async def genuine_webhooks_are_taken(kind: type[Harness]) -> None:
     """A signed body gives deliveries with keys that are unique and the same when it is sent again."""
     async with opened(kind) as (harness, ctx):
+        require(harness.webhooks(), "the harness gives no webhooks")
         for webhook in harness.webhooks():
             first = _verify(harness, ctx.settings, webhook)
             later = Webhook(webhook.body, webhook.now + timedelta(seconds=5))
@@ -109,7 +118,7 @@ async def the_intakes_settings_are_enough(kind: type[Harness]) -> None:
 async def forgeries_are_refused(kind: type[Harness]) -> None:
     """Forged, stale, truncated, oversized, empty and unsigned bodies are refused with a 4xx and make no delivery."""
     async with opened(kind) as (harness, ctx):
-        source = source_of(harness)
+        source = webhooks_of(harness)
         for webhook in harness.webhooks():
             for name, headers, body, now in _forgeries(harness, webhook):
                 try:
@@ -121,7 +130,7 @@ async def forgeries_are_refused(kind: type[Harness]) -> None:
 
 
 def _verify(harness: Harness, settings: Any, webhook: Webhook) -> tuple[Delivery, ...]:
-    return source_of(harness).verify(settings, harness.sign(webhook.body, webhook.now), webhook.body, webhook.now)
+    return webhooks_of(harness).verify(settings, harness.sign(webhook.body, webhook.now), webhook.body, webhook.now)
 
 
 def _forgeries(harness: Harness, webhook: Webhook) -> Iterator[tuple[str, Mapping[str, str], bytes, datetime]]:
@@ -141,7 +150,7 @@ def _forgeries(harness: Harness, webhook: Webhook) -> Iterator[tuple[str, Mappin
         yield "a stale body", headers, body, now + timedelta(seconds=harness.stale_after_s)
 
 
-def _try_damaged(source: Source, settings: Any, bad: Sample) -> None:
+def _try_damaged(source: Reader, settings: Any, bad: Sample) -> None:
     try:
         source.needs(bad.delivery)
         result = source.normalize(settings, bad.delivery, bad.fetched)

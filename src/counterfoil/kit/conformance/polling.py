@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from counterfoil.kit.conformance.check import Check, Part, has_source, require
+from counterfoil.kit.conformance.check import Check, ConformanceError, Part, can_backfill, can_fetch, can_poll, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.normalizing import source_of
-from counterfoil.kit.connector import Delivery, Page
+from counterfoil.kit.connector import Backfills, Delivery, Page, Polls
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.sandbox import Fault
 
@@ -16,18 +16,34 @@ PAGES_MAX = 200
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def polls_of(harness: Harness) -> Polls:
+    """Return what lists the connector's changes."""
+    polls = harness.connector.polls
+    if polls is None:
+        raise ConformanceError("the connector lists no changes")
+    return polls
+
+
+def backfills_of(harness: Harness) -> Backfills:
+    """Return what lists the connector's history."""
+    backfills = harness.connector.backfills
+    if backfills is None:
+        raise ConformanceError("the connector lists no history")
+    return backfills
+
+
 async def polling_sees_changes(kind: type[Harness]) -> None:
     """Pages are bounded, the cursor advances, a change is seen, and polling from the end brings nothing new."""
     async with opened(kind) as (harness, ctx):
-        source = source_of(harness)
-        before, cursor = await _walk(harness, lambda c: source.poll(ctx, c))
+        polls = polls_of(harness)
+        before, cursor = await _walk(harness, lambda c: polls.poll(ctx, c))
         await harness.change(ctx)
-        after, end = await _walk(harness, lambda c: source.poll(ctx, c), cursor)
+        after, end = await _walk(harness, lambda c: polls.poll(ctx, c), cursor)
         known = {d.dedupe_key for d in before}
         require({d.dedupe_key for d in after} - known, "a change in the sandbox was not seen by the next poll")
-        again, _ = await _walk(harness, lambda c: source.poll(ctx, c), cursor)
+        again, _ = await _walk(harness, lambda c: polls.poll(ctx, c), cursor)
         require(_keys(again) == _keys(after), "polling again from the same cursor gives other dedupe keys")
-        rest, _ = await _walk(harness, lambda c: source.poll(ctx, c), end)
+        rest, _ = await _walk(harness, lambda c: polls.poll(ctx, c), end)
         new = _keys(rest) - _keys(after) - known
         require(not new, f"nothing changed, but polling from the end brought {sorted(new)[:3]}")
 
@@ -35,9 +51,9 @@ async def polling_sees_changes(kind: type[Harness]) -> None:
 async def polled_deliveries_normalize(kind: type[Harness]) -> None:
     """What a poll brings normalizes with what it needs, fetched from the sandbox."""
     async with opened(kind) as (harness, ctx):
-        source = source_of(harness)
+        source, polls = source_of(harness), polls_of(harness)
         await harness.change(ctx)
-        deliveries, _ = await _walk(harness, lambda c: source.poll(ctx, c))
+        deliveries, _ = await _walk(harness, lambda c: polls.poll(ctx, c))
         for delivery in deliveries:
             if not delivery.parked:
                 fetched = {f.ref: f for f in await source.fetch(ctx, source.needs(delivery))}
@@ -47,14 +63,14 @@ async def polled_deliveries_normalize(kind: type[Harness]) -> None:
 async def backfill_ends(kind: type[Harness]) -> None:
     """Every kind is listed to its end in bounded pages, the same way twice."""
     async with opened(kind) as (harness, ctx):
-        source = source_of(harness)
+        backfills = backfills_of(harness)
         await harness.change(ctx)
-        kinds = source.backfill_kinds()
+        kinds = backfills.backfill_kinds()
         require(len(set(kinds)) == len(kinds), f"backfill kinds repeat: {kinds}")
         for name in kinds:
 
             def fetch(cursor: str, name: str = name) -> Awaitable[Page]:
-                return source.backfill(ctx, name, EPOCH, cursor)
+                return backfills.backfill(ctx, name, EPOCH, cursor)
 
             first, _ = await _walk(harness, fetch)
             again, _ = await _walk(harness, fetch)
@@ -64,9 +80,9 @@ async def backfill_ends(kind: type[Harness]) -> None:
 async def fetch_answers_every_reference(kind: type[Harness]) -> None:
     """One answer per reference; an object that does not exist is answered with an empty body, not an error."""
     async with opened(kind) as (harness, ctx):
-        source = source_of(harness)
+        source, polls = source_of(harness), polls_of(harness)
         await harness.change(ctx)
-        deliveries, _ = await _walk(harness, lambda c: source.poll(ctx, c))
+        deliveries, _ = await _walk(harness, lambda c: polls.poll(ctx, c))
         refs = sorted({ref for d in deliveries if not d.parked for ref in source.needs(d)})[:50]
         if harness.missing_ref:
             refs.append(harness.missing_ref)
@@ -82,14 +98,14 @@ async def fetch_answers_every_reference(kind: type[Harness]) -> None:
 async def faults_lose_nothing(kind: type[Harness]) -> None:
     """Polling through dropped, cut and refused answers raises TransientError at most, and brings the same once they end."""
     async with opened(kind) as (harness, ctx):
-        source, switch = source_of(harness), harness.switch()
+        polls, switch = polls_of(harness), harness.switch()
         if switch is None:
             return
         await harness.change(ctx)
-        calm, _ = await _walk(harness, lambda c: source.poll(ctx, c))
+        calm, _ = await _walk(harness, lambda c: polls.poll(ctx, c))
         for fault in ("drop_before", "drop_after", "truncate_after", "status"):
             switch.faults.append(Fault(fault, path=harness.read_path, times=1))
-            rough = await _walk_through(harness, lambda c: source.poll(ctx, c))
+            rough = await _walk_through(harness, lambda c: polls.poll(ctx, c))
             switch.faults.clear()
             require(_keys(rough) >= _keys(calm), f"after {fault} some deliveries never came: {sorted(_keys(calm) - _keys(rough))[:3]}")
 
@@ -132,13 +148,13 @@ def _keys(deliveries: list[Delivery]) -> set[str]:
 
 def can_fail(harness: Harness) -> bool:
     """Whether the sandbox can be made to fail."""
-    return has_source(harness) and harness.switch() is not None
+    return can_poll(harness) and harness.switch() is not None
 
 
 CHECKS = (
-    Check("polling_sees_changes_in_bounded_pages", Part.READS, polling_sees_changes, has_source),
-    Check("polled_deliveries_normalize_with_what_they_need", Part.READS, polled_deliveries_normalize, has_source),
-    Check("backfill_lists_every_kind_to_its_end", Part.READS, backfill_ends, has_source),
-    Check("fetch_answers_every_reference_once", Part.READS, fetch_answers_every_reference, has_source),
+    Check("polling_sees_changes_in_bounded_pages", Part.READS, polling_sees_changes, can_poll),
+    Check("polled_deliveries_normalize_with_what_they_need", Part.READS, polled_deliveries_normalize, can_poll),
+    Check("backfill_lists_every_kind_to_its_end", Part.READS, backfill_ends, can_backfill),
+    Check("fetch_answers_every_reference_once", Part.READS, fetch_answers_every_reference, can_fetch),
     Check("faults_while_reading_lose_nothing", Part.PROVEN, faults_lose_nothing, can_fail),
 )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, require
 from counterfoil.kit.conformance.harness import Harness, opened
+from counterfoil.kit.conformance.writing import findings_of
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.sandbox import Fault
@@ -59,14 +60,14 @@ async def _provoke(kind: type[Harness], fault: str, status: int) -> list[str]:
 async def _call_all(harness: Harness, ctx: Context) -> list[str]:
     shown: list[str] = []
     connector = harness.connector
-    if connector.source is not None:
+    if connector.polls is not None:
         try:
-            await connector.source.poll(ctx, "")
+            await connector.polls.poll(ctx, "")
         except HubError as error:
             shown.extend(traceback.format_exception(error))
-    if connector.target is not None:
+    if connector.deliver:
         try:
-            shown.append(repr(await connector.target.check(ctx, harness.requirements())))
+            shown.append(repr(await findings_of(connector, ctx, harness.requirements())))
         except HubError as error:
             shown.extend(traceback.format_exception(error))
     for command in list(harness.commands())[:1]:

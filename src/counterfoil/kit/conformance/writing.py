@@ -8,9 +8,9 @@ from typing import Any
 
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_target, require
+from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_target, lists, require
 from counterfoil.kit.conformance.harness import Harness, opened
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Send, Severity, Target
+from counterfoil.kit.connector import Connector, Context, Finding, Outcome, OutcomeStatus, Requirements, Send, Severity
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.sandbox import Fault
 
@@ -21,12 +21,17 @@ _MATCHES = (BookCommand.ALLOCATE, BookCommand.UNMATCH)  # the target may make th
 _FINAL = (OutcomeStatus.DONE, OutcomeStatus.REFUSED)
 
 
-def target_of(harness: Harness) -> Target:
-    """Return the connector's target."""
-    target = harness.connector.target
-    if target is None:
-        raise ConformanceError("the connector has no target")
-    return target
+def batch_key_of(harness: Harness, settings: Any, command: Command) -> str:
+    """Return the partition a command is sent in."""
+    batch_key = harness.connector.batch_key
+    return command.kind.value if batch_key is None else batch_key(settings, command)
+
+
+async def findings_of(connector: Connector, ctx: Context, requirements: Requirements) -> tuple[Finding, ...]:
+    """Return what the target's own check finds: that of its books, or of any other target."""
+    if connector.books is not None:
+        return await connector.books.check(ctx, requirements)
+    return () if connector.target_check is None else await connector.target_check(ctx)
 
 
 async def every_kind_is_tried(kind: type[Harness]) -> None:
@@ -36,18 +41,20 @@ async def every_kind_is_tried(kind: type[Harness]) -> None:
         declared = set(harness.connector.deliver)
         require(tried == declared, f"declared {sorted(declared)}, but the harness tries {sorted(tried)}")
         for command in harness.commands():
-            key = target_of(harness).batch_key(ctx.settings, command)
+            key = batch_key_of(harness, ctx.settings, command)
             require(isinstance(key, str) and key, f"{command.id}: the batch key is empty")
-            require(target_of(harness).batch_key(ctx.settings, command) == key, f"{command.id}: the batch key changes")
+            require(batch_key_of(harness, ctx.settings, command) == key, f"{command.id}: the batch key changes")
 
 
 async def target_is_checked(kind: type[Harness]) -> None:
     """A target that lacks nothing has no errors in its check, and tells its version."""
     async with opened(kind) as (harness, ctx):
-        findings = await target_of(harness).check(ctx, harness.requirements())
+        connector = harness.connector
+        findings = await findings_of(connector, ctx, harness.requirements())
         errors = [f.message for f in findings if f.severity is Severity.ERROR]
         require(not errors, f"the sandbox satisfies the requirements, but the check says {errors}")
-        require((await target_of(harness).state(ctx)).version, "the target's state has no version")
+        if connector.books is not None:
+            require((await connector.books.state(ctx)).version, "the books' state has no version")
 
 
 async def delivers_once(kind: type[Harness]) -> None:
@@ -66,11 +73,14 @@ async def delivers_once(kind: type[Harness]) -> None:
 async def what_it_holds_is_listed(kind: type[Harness]) -> None:
     """The target lists every document and master record under its external key, with the id the outcome named; or says it cannot."""
     async with opened(kind) as (harness, ctx):
+        target = harness.connector.lists
+        if target is None:
+            raise ConformanceError("the connector lists nothing")
         outcomes = await _deliver_all(harness, ctx)
         listed: dict[str, set[str]] = {}
         cursor = ""
         for _ in range(PAGES_MAX):
-            page = await target_of(harness).known(ctx, cursor)
+            page = await target.known(ctx, cursor)
             for key, external_id in page.records:
                 listed.setdefault(key, set()).add(external_id)
             cursor = page.cursor
@@ -171,8 +181,7 @@ async def _deliver_all(harness: Harness, ctx: Context) -> dict[str, Outcome]:
 
 
 def _batches(harness: Harness, settings: Any) -> Iterator[list[Command]]:
-    target = target_of(harness)
-    for (kind, _key), group in groupby(harness.commands(), key=lambda c: (c.kind, target.batch_key(settings, c))):
+    for (kind, _key), group in groupby(harness.commands(), key=lambda c: (c.kind, batch_key_of(harness, settings, c))):
         commands = list(group)
         size = harness.connector.deliver[kind].batch_size_max
         for start in range(0, len(commands), size):
@@ -228,7 +237,7 @@ CHECKS = (
     Check("every_kind_of_command_is_tried", Part.WRITES, every_kind_is_tried, has_target),
     Check("a_complete_target_passes_its_check", Part.WRITES, target_is_checked, has_target),
     Check("every_command_is_delivered_exactly_once", Part.WRITES, delivers_once, has_target),
-    Check("what_the_target_holds_is_listed", Part.WRITES, what_it_holds_is_listed, has_target),
+    Check("what_the_target_holds_is_listed", Part.WRITES, what_it_holds_is_listed, lists),
     Check("resolving_acts_at_most_once", Part.WRITES, resolving_acts_at_most_once, has_target),
     Check("one_bad_record_fails_alone", Part.WRITES, a_bad_record_fails_alone, _can_refuse),
     Check("answers_lost_after_a_write_double_nothing", Part.PROVEN, lost_answers_double_nothing, _can_fail),

@@ -33,7 +33,7 @@ from counterfoil.core.kinds.refund import Refund, RefundEvent
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Delivery
-from counterfoil.kit.errors import IntakeRefused, RejectedError, SetupError
+from counterfoil.kit.errors import RejectedError, SetupError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 
@@ -351,12 +351,6 @@ async def test_a_missing_inbox_and_a_foreign_cursor_are_setup_errors(sandbox: Fi
         await FilesSource().poll(context(sandbox, inbox=tmp_path / "none"), "")
     with pytest.raises(SetupError, match="not a cursor"):
         await FilesSource().poll(context(sandbox), "evt_1")
-
-
-def test_webhooks_are_refused(sandbox: FilesSandbox) -> None:
-    with pytest.raises(IntakeRefused) as caught:
-        FilesSource().verify(config(sandbox), {}, b"{}", datetime(2026, 1, 1, tzinfo=UTC))
-    assert caught.value.status == 404
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from counterfoil.kit.connector import Delivery, Fetched, Page
 
 async def drain(desk: Desk, cursor: str) -> tuple[list[Delivery], str]:
     """Poll until there is no more."""
-    assert CONNECTOR.source is not None
+    assert CONNECTOR.polls is not None
     found: list[Delivery] = []
     while True:
-        page: Page = await CONNECTOR.source.poll(desk.ctx, cursor)
+        page: Page = await CONNECTOR.polls.poll(desk.ctx, cursor)
         found += page.deliveries
         cursor = page.cursor
         if not page.has_more:
@@ -93,10 +93,10 @@ async def test_backfill_gives_every_document_since_a_day(desk: Desk) -> None:
     customer = desk.wishes.customer()
     await desk.done(customer)
     outcomes = await desk.done(*(desk.wishes.invoice(customer, line(100 + n), total=100 + n) for n in range(3)))
-    assert CONNECTOR.source is not None
+    assert CONNECTOR.backfills is not None
     cursor, told = "", set()
     while True:
-        page = await CONNECTOR.source.backfill(desk.ctx, "account.move", datetime.now(UTC) - timedelta(days=400), cursor)
+        page = await CONNECTOR.backfills.backfill(desk.ctx, "account.move", datetime.now(UTC) - timedelta(days=400), cursor)
         told |= {document(delivery).id for delivery in page.deliveries}
         cursor = page.cursor
         if not page.has_more:
@@ -108,10 +108,10 @@ async def test_a_deleted_document_is_fetched_as_none(desk: Desk) -> None:
     customer = desk.wishes.customer()
     await desk.done(customer)
     (outcome,) = await desk.done(desk.wishes.invoice(customer, line(100), total=100))
-    assert CONNECTOR.source is not None
-    here = CONNECTOR.source.locate(ERP_DOCUMENT.ref(f"odoo:{outcome.external_id}"))
+    assert CONNECTOR.fetches is not None
+    here = CONNECTOR.fetches.locate(ERP_DOCUMENT.ref(f"odoo:{outcome.external_id}"))
     assert here == outcome.external_id
-    found: tuple[Fetched, ...] = await CONNECTOR.source.fetch(desk.ctx, [here, "account.move/999999999"])
+    found: tuple[Fetched, ...] = await CONNECTOR.fetches.fetch(desk.ctx, [here, "account.move/999999999"])
     assert found[0].body is not None
     assert found[1].body is None
 

@@ -32,8 +32,8 @@ COMPLETE = Requirements(
 
 async def errors(ctx: Context, requirements: Requirements) -> list[Finding]:
     """Return the errors of a check."""
-    assert CONNECTOR.target is not None
-    findings = await CONNECTOR.target.check(ctx, requirements)
+    assert CONNECTOR.books is not None
+    findings = await CONNECTOR.books.check(ctx, requirements)
     return [finding for finding in findings if finding.severity is Severity.ERROR]
 
 
@@ -49,13 +49,13 @@ async def test_complete_books_pass(desk: Desk) -> None:
 
 
 async def test_two_roles_on_one_account_are_a_warning_unless_they_may_share_it(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
+    assert CONNECTOR.books is not None
     clearing, fees, revenue = (desk.ctx.settings.companies["DE"].account_code(one) for one in (CLEARING, FEES, REVENUE))
     roles = {AccountRole.DISPUTED_FUNDS: clearing, AccountRole.ROUNDING: fees, AccountRole.BANK_IN_TRANSIT: "999001"}
     accounts = desk.ctx.settings.companies["DE"].accounts | {role.value: code for role, code in roles.items()}
     wanted = (CLEARING, FEES, REVENUE, *(Account(role) for role in roles), Account(AccountRole.EXPLICIT, revenue or ""))
     ctx = changed(desk, accounts=accounts)
-    findings = await CONNECTOR.target.check(ctx, replace(COMPLETE, accounts={"DE": wanted}))
+    findings = await CONNECTOR.books.check(ctx, replace(COMPLETE, accounts={"DE": wanted}))
     shared = [one for one in findings if one.code == "odoo.account_shared"]
     # Fees and rounding are both amounts of a period, as are revenue and a product group's own account.
     assert [(one.severity, one.entity) for one in shared] == [(Severity.WARNING, "DE")]
@@ -64,13 +64,13 @@ async def test_two_roles_on_one_account_are_a_warning_unless_they_may_share_it(d
 
 
 async def test_bank_in_transit_and_money_from_outside_may_share_an_account(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
+    assert CONNECTOR.books is not None
     code = desk.ctx.settings.companies["DE"].account_code(FEES)
     roles = (AccountRole.BANK_IN_TRANSIT, AccountRole.OUT_OF_BAND)  # a bank statement clears both
     for more, found in (((), 0), ((AccountRole.REFUNDS,), 2)):
         ctx = changed(desk, accounts={role.value: code for role in (*roles, *more)})
         wanted = replace(COMPLETE, accounts={"DE": tuple(Account(role) for role in (*roles, *more))})
-        findings = await CONNECTOR.target.check(ctx, wanted)
+        findings = await CONNECTOR.books.check(ctx, wanted)
         assert len([one for one in findings if one.code == "odoo.account_shared"]) == found
 
 
@@ -101,8 +101,8 @@ async def test_a_tax_of_another_rate_or_without_an_account_is_an_error_unless_co
 
 @EVERY_VERSION
 async def test_a_version_nobody_ran_against_is_said_and_rights_are_told(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
-    findings = await CONNECTOR.target.check(desk.ctx, COMPLETE)
+    assert CONNECTOR.books is not None
+    findings = await CONNECTOR.books.check(desk.ctx, COMPLETE)
     warned = {finding.code for finding in findings if finding.severity is Severity.WARNING}
     assert warned - {"odoo.modules_unknown"} == ({"odoo.version_unproven"} if desk.plain.major == NEXT else set())
 
@@ -159,17 +159,17 @@ async def test_a_wrong_database_is_one_error(desk: Desk) -> None:
 
 
 async def test_the_state_tells_version_and_locks(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
+    assert CONNECTOR.books is not None
     desk.wishes.entity = "US"
     async with desk.locked(date(2023, 12, 31)):
-        state = await CONNECTOR.target.state(desk.ctx)
+        state = await CONNECTOR.books.state(desk.ctx)
     assert state.version.startswith(str(desk.plain.major))
     assert (state.locked_until["US"], state.locked_until["DE"]) == (date(2023, 12, 31), None)
 
 
 async def test_the_suggestion_is_toml_with_every_company(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
-    text = await CONNECTOR.target.suggest(desk.ctx)
+    assert CONNECTOR.books is not None
+    text = await CONNECTOR.books.suggest(desk.ctx)
     companies = tomllib.loads(text)["connections"]["odoo"]["companies"]
     names = {table["company"] for table in companies.values()}
     assert {config["company"] for config in desk.books.config.values()} <= names
@@ -182,11 +182,11 @@ async def test_the_suggestion_is_toml_with_every_company(desk: Desk) -> None:
 async def test_a_server_that_is_no_odoo_is_said_to_be_none(desk: Desk) -> None:
     settings = desk.settings(url=f"{desk.ctx.settings.url}/elsewhere")
     assert CONNECTOR.http is not None
-    assert CONNECTOR.target is not None
+    assert CONNECTOR.books is not None
     async with CONNECTOR.http(settings) as http:
         ctx = Context("odoo", settings, http, SystemClock())
         with pytest.raises(SetupError) as caught:
-            await CONNECTOR.target.state(ctx)
+            await CONNECTOR.books.state(ctx)
     assert caught.value.code.startswith(("odoo.", "http."))
 
 
@@ -207,8 +207,8 @@ async def test_missing_rights_are_named_with_the_group_that_gives_them() -> None
 
 
 async def test_a_real_server_tells_its_rights(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
-    findings = await CONNECTOR.target.check(desk.ctx, COMPLETE)
+    assert CONNECTOR.books is not None
+    findings = await CONNECTOR.books.check(desk.ctx, COMPLETE)
     codes = {finding.code for finding in findings}
     assert codes & {"odoo.rights", "odoo.right_unknown"}
     if desk.sandbox is None:

@@ -56,8 +56,8 @@ async def test_so_are_a_line_a_tax_a_payment_and_an_entry(desk: Desk) -> None:
 
 async def test_check_tells_it_before_anything_is_posted(desk: Desk) -> None:
     await use_dollars_of_taiwan(desk)
-    assert CONNECTOR.target is not None
-    findings = await CONNECTOR.target.check(desk.ctx, Requirements({"DE": "EUR"}, {}, {}, ("EUR", "TWD")))
+    assert CONNECTOR.books is not None
+    findings = await CONNECTOR.books.check(desk.ctx, Requirements({"DE": "EUR"}, {}, {}, ("EUR", "TWD")))
     [found] = [one for one in findings if one.code == "odoo.currency_decimals"]
     assert (found.severity, found.entity) == (Severity.WARNING, "DE")
     assert found.message.startswith("TWD has 0 decimals in Odoo and 2 in ISO 4217")

@@ -14,11 +14,11 @@ from counterfoil.kit.errors import SetupError
 
 async def read_all(desk: Desk) -> tuple[dict[str, str], int]:
     """Return everything known by external key, and in how many pages it came."""
-    assert CONNECTOR.target is not None
+    assert CONNECTOR.lists is not None
     found: dict[str, str] = {}
     cursor, pages = "", 0
     while True:
-        page = await CONNECTOR.target.known(desk.ctx, cursor)
+        page = await CONNECTOR.lists.known(desk.ctx, cursor)
         assert page.is_listed
         found.update(page.records)
         cursor, pages = page.cursor, pages + 1

@@ -239,11 +239,11 @@ def test_blank_fields_of_a_customer_are_left_out() -> None:
 
 
 def test_documents_of_one_company_are_one_stream_and_processors_work_in_parallel() -> None:
-    wishes, target = Wishes("k"), CONNECTOR.target
-    assert target is not None
+    wishes, batch_key = Wishes("k"), CONNECTOR.batch_key
+    assert batch_key is not None
     customer = wishes.customer()
     invoice, credit_note = wishes.invoice(customer, line(1), total=1), wishes.credit_note(customer, line(1), total=1)
-    keys = [target.batch_key(None, command) for command in (customer, invoice, credit_note, wishes.payment(customer, 1))]
+    keys = [batch_key(None, command) for command in (customer, invoice, credit_note, wishes.payment(customer, 1))]
     assert keys == ["upsert_customer", "DE/sales", "DE/sales", "DE/journal/stripe"]
     fee = wishes.entry(EntryLine(FEES, Money(1, "EUR")), EntryLine(CLEARING, Money(-1, "EUR")))
-    assert target.batch_key(None, fee) == "DE/journal/general"
+    assert batch_key(None, fee) == "DE/journal/general"

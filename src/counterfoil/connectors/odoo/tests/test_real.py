@@ -17,6 +17,6 @@ from counterfoil.connectors.odoo.tests.conftest import Desk
     reason="no real Odoo: set COUNTERFOIL_TEST_ODOO_URL, _DB, _LOGIN and _KEY to run this folder's tests on one instead of the sandbox",
 )
 async def test_a_real_odoo_is_of_a_supported_version(desk: Desk) -> None:
-    assert CONNECTOR.target is not None
-    state = await CONNECTOR.target.state(desk.ctx)
+    assert CONNECTOR.books is not None
+    state = await CONNECTOR.books.state(desk.ctx)
     assert int(state.version.split(".")[0]) in MAJORS
