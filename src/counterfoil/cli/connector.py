@@ -52,6 +52,8 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name: a lower-case word such as acme.")],
     dir: Annotated[Path | None, typer.Option("--dir", help="Folder to write into; the hub's own connectors otherwise.")] = None,
     package: Annotated[str, typer.Option(help="Dotted name of that folder's package.")] = "counterfoil.connectors",
+    reads_only: Annotated[bool, typer.Option("--reads-only", help="A source: nothing is written there.")] = False,
+    writes_only: Annotated[bool, typer.Option("--writes-only", help="A target: nothing is read there.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the skeleton of a connector: it works against its own sandbox and passes the conformance suite as it is."""
@@ -60,7 +62,7 @@ def new(
     from counterfoil.kit.scaffold import write_connector
 
     try:
-        written = write_connector(name, dir or Path(connectors.__path__[0]), package)
+        written = write_connector(name, dir or Path(connectors.__path__[0]), package, does_read=not writes_only, does_write=not reads_only)
     except SetupError as error:
         fail(str(error))
     except OSError as error:

@@ -371,7 +371,7 @@ class Connector:
     deliveries reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of
     ``config``.
 
-    ``has_balance``: what a source tells of is money on a balance, of a processor or of what history tells of one: it has a clearing account.
+    ``has_balance``: the money a source tells of stands on a balance, as a processor's does: it has a clearing account.
 
     ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
     what people do to them is watched.

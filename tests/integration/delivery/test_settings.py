@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from counterfoil.app import settings as settings_module
+from counterfoil.app.checking import processors_of
 from counterfoil.app.settings import parse
 from counterfoil.connectors.files import CONNECTOR
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import CommandKind, Lane
+from counterfoil.core.policies.rules import Route, Rules
 from counterfoil.kit.connector import DeliveryOf
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.windows import closed_until
@@ -96,3 +100,28 @@ def test_a_connection_that_does_not_take_every_kind_of_command_keeps_no_books(mo
         parse(ENTITY)
     line = 1 + ENTITY.splitlines().index('target = "books"')
     assert f":{line}: entities.DE01.target: connection 'books' cannot keep books: it takes no allocate, unmatch" in str(refused.value)
+
+
+def test_a_target_without_books_is_refused_with_the_line_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = replace(CONNECTOR, books=None, lists=None)
+    monkeypatch.setattr(settings_module, "load_connector", lambda _name: elsewhere)
+    text = GOOD + '\n[entities.DE01]\ntarget = "books"\ncurrency = "EUR"\ntime_zone = "Europe/Berlin"\n'
+    line = text[: text.index('target = "books"')].count("\n") + 1
+    words = (
+        f":{line}: entities.DE01.target: connection 'books' cannot keep books: its connector has no accounts and no periods to be locked"
+    )
+    with pytest.raises(SetupError) as refused:
+        parse(text)
+    assert words in str(refused.value)
+
+
+def test_only_what_has_a_balance_is_asked_for_a_clearing_account() -> None:
+    connections = {
+        name: SimpleNamespace(connector=replace(CONNECTOR, has_balance=has_balance))
+        for name, has_balance in (("processor", True), ("other", True), ("crm", False))
+    }
+    hub: Any = SimpleNamespace(settings=SimpleNamespace(connections=connections))
+    named = Rules(1, {}, (Route("US", connection="processor"), Route("US", connection="crm")))
+    assert processors_of(hub, "US", named) == ["processor"]
+    assert processors_of(hub, "US", Rules(1, {}, (Route("US"),))) == ["other", "processor"]
+    assert processors_of(hub, "DE", named) == []
