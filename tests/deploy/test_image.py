@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatch
 
 import pytest
-from tests.deploy.reading import DEPLOY, ROOT, Instruction, hub_settings, instructions, is_understood
+from tests.deploy.reading import DEPLOY, ROOT, Instruction, documents, hub_settings, instructions, is_understood
 
 from counterfoil.store.cipher import KEY_FILE_VARIABLE
 
@@ -18,6 +18,14 @@ def lines() -> list[Instruction]:
 
 def _environment(lines: list[Instruction]) -> dict[str, str]:
     return dict(part.split("=", 1) for line in lines if line.name == "ENV" and line.stage == "base" for part in line.text.split())
+
+
+def test_every_image_of_others_is_named_by_its_digest(lines: list[Instruction]) -> None:
+    (compose,) = documents(DEPLOY / "compose.yaml")
+    named = [service["image"] for service in compose["services"].values() if "COUNTERFOIL_IMAGE" not in service["image"]]
+    named += [line.text.removeprefix("PYTHON_IMAGE=") for line in lines if line.name == "ARG" and line.text.startswith("PYTHON_IMAGE=")]
+    assert sorted(image.partition(":")[0] for image in named) == ["odoo", "postgres", "postgres", "python"]
+    assert [image for image in named if not re.fullmatch(r"[a-z]+:[0-9.]+[a-z-]*@sha256:[0-9a-f]{64}", image)] == []
 
 
 def test_the_default_image_is_the_one_without_a_database_server(lines: list[Instruction]) -> None:
