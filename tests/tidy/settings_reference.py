@@ -1,4 +1,8 @@
-"""The reference of all settings, made from themselves: `python -m tests.tidy.settings_reference > docs/reference/configuration.md`."""
+"""The reference of all settings, made from themselves: the hub's own in `docs/reference`, a connector's in its folder.
+
+`python -m tests.tidy.settings_reference > docs/reference/configuration.md`, and
+`python -m tests.tidy.settings_reference acme > src/counterfoil/connectors/acme/settings.md`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,9 @@ Made by `python -m tests.tidy.settings_reference`; do not edit.
 
 One TOML file, `counterfoil.toml` by default; `counterfoil init` writes it with comments. A secret is given by reference,
 `{ env = "NAME" }` or `{ file = "path" }`. An error names the line and the fix.
+
+The settings of a connector stand in `settings.md` of its folder, `src/counterfoil/connectors/<name>`.
+`counterfoil init` writes them with their meanings.
 """
 NOTES: dict[str, dict[str, str]] = {
     "HubSettings": {
@@ -106,20 +113,12 @@ NOTES: dict[str, dict[str, str]] = {
         "wait_s": "how long new cases are collected before one message tells of them",
         "every_s": "how often the channel is told at most, in seconds",
     },
-    "CompanyConfig": {},
-    "OdooConfig": {
-        "database": "name of the Odoo database",
-        "api_key": "key of the integration user",
-        "companies": "by entity: its company, journals, accounts and taxes, see below",
-        "capture_page_size": "changed records read per call",
-        "timeout_s": "how long an answer is waited for",
-    },
 }
 """What the classes' own docstrings leave out."""
 
 
 def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
-    """Yield title, introduction and model of every section, connectors in the order of their names."""
+    """Yield title, introduction and model of every section of the hub's own."""
     words = "Where the hub keeps its state and where it listens. The environment wins over the file: `COUNTERFOIL_HUB__PORT` sets `port`."
     yield "[hub]", words, HubSettings
     yield "[entities.NAME]", "One legal entity.", EntitySettings
@@ -136,12 +135,22 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[[connections.NAME.maintenance]]", words, MaintenanceSettings
     words = "Who is told of cases, and of which: one table per channel. `counterfoil notify test` sends a message."
     yield "[[notify]]", words, NotifySettings
+
+
+def models_of(name: str) -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield title, introduction and model of every section of a connector's settings."""
+    config: Any = load_connector(name).config
+    yield f'[connections.NAME] with connector = "{name}"', (config.__doc__ or "").split("\n", 1)[0], config
+    for field, info in config.model_fields.items():
+        for inner in _models_in(info.annotation):
+            yield f"[connections.NAME.{field}.KEY]", (inner.__doc__ or "").split("\n", 1)[0], inner
+
+
+def every_model() -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield the hub's own sections, then those of all connectors."""
+    yield from models()
     for name in connector_names():
-        config: Any = load_connector(name).config
-        yield f'[connections.NAME] with connector = "{name}"', (config.__doc__ or "").split("\n", 1)[0], config
-        for field, info in config.model_fields.items():
-            for inner in _models_in(info.annotation):
-                yield f"[connections.NAME.{field}.KEY]", (inner.__doc__ or "").split("\n", 1)[0], inner
+        yield from models_of(name)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -194,15 +203,24 @@ def _kind(annotation: Any) -> str:
     }.get(name, name)
 
 
-def reference() -> str:
-    """Return the reference as Markdown."""
-    lines = [HEAD]
-    for title, words, model in models():
-        lines += [f"## `{title}`\n", f"{words}\n", "| setting | kind | default | |", "|---|---|---|---|"]
+def _sections(found: Iterator[tuple[str, str, type[BaseModel]]]) -> Iterator[str]:
+    for title, words, model in found:
+        lines = [f"## `{title}`\n", f"{words}\n", "| setting | kind | default | |", "|---|---|---|---|"]
         known = notes(model)
         for field, info in model.model_fields.items():
             lines.append(f"| `{field}` | {_kind(info.annotation)} | {_default(info)} | {known.get(field, '')} |")
-        lines.append("")
+        yield from (*lines, "")
+
+
+def reference_of(name: str) -> str:
+    """Return the reference of a connector's settings as Markdown."""
+    head = f"# Settings of the {name} connector\n\nMade by `python -m tests.tidy.settings_reference {name}`; do not edit.\n"
+    return "\n".join([head, *_sections(models_of(name))])
+
+
+def reference() -> str:
+    """Return the reference of the hub's own settings as Markdown."""
+    lines = [HEAD, *_sections(models())]
     lines += [
         "## `[mappings.KIND.ENTITY]`\n",
         "`KIND` is `tax`, `product` or `account`; keys are the source's side as cases name it, values the books' side.",
@@ -212,4 +230,4 @@ def reference() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(reference())
+    sys.stdout.write(reference_of(sys.argv[1]) if len(sys.argv) > 1 else reference())

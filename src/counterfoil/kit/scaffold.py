@@ -28,6 +28,8 @@ FILES = {
     "tests_conformance.py": "tests/test_conformance.py",
     "tests_normalize.py": "tests/test_normalize.py",
     "readme.md": "README.md",
+    "codes.md": "codes.md",
+    "settings.md": "settings.md",
 }
 """Each template and the file it becomes. Flat, so that the test files are packed with the rest."""
 

@@ -67,6 +67,11 @@ class OdooConfig(BaseModel):
 
     Attributes:
         url: ``https://host``; the connector adds the paths.
+        database: name of the Odoo database
+        api_key: key of the integration user
+        companies: by entity: its company, journals, accounts and taxes, see below
+        capture_page_size: changed records read per call
+        timeout_s: how long an answer is waited for
         login: the user the key belongs to (17 and 18 need it; 19 takes the user from the key).
         namespace: prefix of all external ids; must not be the name of an installed module.
         document_batch_size: invoices, credit notes, payments per call (flat above 50 to 100; keep a call below 15 s).
