@@ -81,6 +81,8 @@ on conflict (kind, id) do update set
         then least(agenda.not_before, excluded.not_before) end
 returning shard, lane
 """
+"""Adds subjects, or moves those that are there to the end (``seq``): a claim taken before no longer settles them. The more urgent lane
+and the earlier day win; whoever is to be decided at once is no longer put off."""
 
 
 async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Key]:
@@ -189,6 +191,8 @@ from unnest(%(key)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[], %
 group by 1, 2, 3 order by 1, 2, 3
 on conflict (key, subject_kind, subject_id) do update set seen_version = excluded.seen_version, lane = least(wait.lane, excluded.lane)
 """
+"""One row for each key a subject waits for. ``since`` stays as it was: how long it has waited is not told anew each time it is
+decided."""
 _ARRIVED_OBJECTS = """
 select k.key from unnest(%(key)s::text[], %(kind)s::text[], %(id)s::text[], %(seen)s::int4[]) as k(key, kind, id, seen)
 join object o on o.kind = k.kind and o.id = k.id and o.version > k.seen

@@ -45,6 +45,7 @@ from unnest(%(started_at)s::timestamptz[], %(ended_at)s::timestamptz[], %(target
     as t(started_at, ended_at, target, batch_key, kind, size, request_digest, done, refused, unknown, retried, is_resolution, detail,
     command_ids)
 """
+"""What was tried and how it ended, written once and never changed: the trace of every call."""
 
 
 async def record(conn: Conn, attempts: Sequence[Attempt]) -> None:

@@ -164,6 +164,8 @@ with given as (
 )
 select id, fingerprint from opened
 """
+"""One open case for each fingerprint; of several openings of one the first one's words count, ``alone`` where no other says the same. One
+that is open stays, due at the earlier time. ``xmax`` is 0 of a row that was inserted: only then is the opening noted in the history."""
 _HOLD = """
 insert into case_subject (case_id, stage, subject, label, money_minor, currency, concerns, detail, added_at)
 select distinct on (1, 2, 3) case_id, stage, subject, label, money_minor, currency, concerns, detail, %(now)s
@@ -174,6 +176,7 @@ order by 1, 2, 3
 on conflict (case_id, stage, subject) do update set released_at = null, detail = excluded.detail
 returning case_id, (xmax = 0) as is_new
 """
+"""Holds records under their cases, each once; one that was released is held again. Returns which are new to a case."""
 _COUNT = """
 update "case" c set count = c.count + n.count, cause = case when n.shared <> '' and c.count + n.count > 1 then n.shared else c.cause end
 from (
@@ -249,6 +252,8 @@ where c.state = 'open' and c.id in (select case_id from released) and not exists
         and not (s.stage = %(stage)s and s.subject in (select r.subject from released r where r.case_id = c.id)))
 returning c.id
 """
+"""A record is held by one case of a stage: where another one holds it now, the older one lets go, and is resolved if it holds nothing
+else. Cases are locked in the order of their ids, so that two workers that move records between two cases do not wait for each other."""
 _OTHER_CAUSE = "every record stands still for another cause now"
 
 
@@ -278,6 +283,8 @@ where c.state = 'open' and c.id in (select case_id from released)
         and not (s.stage = %(stage)s and s.subject = any(%(subjects)s)))
 returning c.id
 """
+"""Lets go of records that went through; a case that holds nothing any more is resolved by it. The update's own rows are not seen by the
+query beside it, so they are left out by name."""
 
 
 async def release_subjects(conn: Conn, stage: str, subjects: Iterable[str], now: datetime) -> list[int]:

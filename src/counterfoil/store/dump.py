@@ -132,6 +132,7 @@ union all select format('drop routine if exists %s cascade', p.oid::regprocedure
     where n.nspname = 'public' and not exists (select 1 from pg_depend d where d.objid = p.oid and d.deptype = 'e')
 order by 2, 1
 """
+"""What drops all a hub has made in a database: tables, sequences, types, routines, in this order; what an extension brought is left."""
 
 
 async def clear(conn: Conn) -> None:

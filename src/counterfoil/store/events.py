@@ -50,6 +50,8 @@ order by 2, 1
 on conflict (received_at, id) do nothing
 returning id
 """
+"""Ids derive from the receipt, so that normalizing again writes nothing. In the order of the primary key: two writers of the same events
+do not wait for each other."""
 
 
 async def append(conn: Conn, cipher: Cipher, events: Sequence[EventRow]) -> set[str]:

@@ -16,6 +16,8 @@ with named as (
 )
 select distinct substr(id, strpos(id, ':') + 1) from named where id <> ''
 """
+"""What is on its way: subjects of commands that are not done, what these need, what is to be decided and what waits; by the source's own
+id."""
 
 
 async def unfinished(conn: Conn) -> frozenset[str]:

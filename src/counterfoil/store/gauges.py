@@ -64,6 +64,8 @@ union all select case state when 'ready' then 'post' when 'unknown' then 'verify
     group by state, 2, 3
 order by 1, 2, 3
 """
+"""How much waits in each place, by lane, and since when. Each count ends at ``limit``: a figure that is looked at every few seconds must
+not cost more the more there is."""
 _TRIED = """
 select target, sum(done)::int8, sum(refused)::int8, sum(unknown)::int8, sum(retried)::int8 from attempt
 where started_at > %(now)s - interval '10 min' and ended_at > %(now)s - interval '5 min' group by 1 order by 1

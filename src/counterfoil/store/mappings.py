@@ -50,6 +50,7 @@ on conflict (kind, entity, key) do update set value = excluded.value, version = 
 where mapping.value <> excluded.value
 returning kind, entity, key
 """
+"""Says what is mapped; a value that is there already stays with its version, so that nothing is released that did not change."""
 
 
 async def set_mappings(conn: Conn, entries: Sequence[Mapping], actor: str, now: datetime) -> MappingsSet:

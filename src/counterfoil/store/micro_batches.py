@@ -17,6 +17,7 @@ with collecting as (
 )
 update command c set next_try_at = null from collecting f join due using (kind) where c.created_at = f.created_at and c.id = f.id
 """
+"""A collecting batch that is full does not wait for its time: of every kind whose size is reached, all go now."""
 
 
 async def hasten(conn: Conn, target: str, batch_key: str, sizes: Mapping[str, int], now: datetime) -> int:

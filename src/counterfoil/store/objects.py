@@ -146,6 +146,8 @@ on conflict (kind, id) do update set
 where object.version = excluded.version - 1
 returning kind, id
 """
+"""A new version is written only over the one it was made from: of two workers that merged the same object the second writes nothing, and
+tries again. Always in the order of kind and id, so that two of them do not wait for each other."""
 
 
 async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> set[ObjectRef]:

@@ -197,6 +197,9 @@ select id, %(now)s, nextval('command_seq'), kind, target, entity, batch_key, ord
 from placed
 returning id, target, batch_key, state
 """
+"""Wishes commands that were never wished: the key decides, over all partitions and time. A command whose needs are not all bound waits,
+and each missing one is noted for whoever binds it. One whose key its target bore before a restore, or while that is not known, is
+resolved and never sent as new."""
 
 
 async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[Wish], now: datetime) -> Wished:
@@ -348,6 +351,8 @@ where c.created_at = s.created_at and c.id = s.id and c.state <> 'done'
     and (s.state = 'done' or (c.state in ('ready', 'unknown') and c.fence = coalesce(s.fence, c.fence)))
 returning c.id, c.target, c.produces, c.external_id, c.external_name, c.state::text
 """
+"""Writes down how tries ended. Done is final and always taken, whoever reports it: it is a fact. Anything else counts only of the last
+try (fence)."""
 
 
 async def settle(conn: Conn, ends: Sequence[End], now: datetime) -> Settled:
@@ -390,6 +395,8 @@ update command c set missing = c.missing - l.by,
 from locked l where c.created_at = l.created_at and c.id = l.id
 returning c.target, c.batch_key, c.state::text
 """
+"""Takes away the needs that bindings meet; who lacks nothing more is ready, or resolved first if in doubt. Commands are locked in the
+order of their ids: two workers that bind what the same ones need do not wait for each other."""
 
 
 async def bind_and_release(conn: Conn, bound: Sequence[Binding], now: datetime) -> list[Key]:
@@ -416,6 +423,7 @@ from (select k.id, k.created_at, (select count(*) from need where need.id = k.id
 where c.created_at = n.created_at and c.id = n.id and c.state = 'waiting'
 returning c.target, c.batch_key, c.state::text
 """
+"""Counts anew what commands still lack, as bindings ended meanwhile, and notes it for whoever binds it."""
 
 
 async def _recount(conn: Conn, ids: Sequence[object]) -> list[Key]:

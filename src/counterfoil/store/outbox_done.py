@@ -64,6 +64,7 @@ with again as (
 )
 select distinct batch_key from again
 """
+"""Matches of documents that were posted anew are resolved again, unless something newer matched or undid the same pair."""
 
 
 async def post_again(conn: Conn, target: str, keys: Sequence[str], reason: str, now: datetime) -> list[Key]:

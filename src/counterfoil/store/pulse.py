@@ -92,6 +92,7 @@ union all select case state when 'ready' then 'post' when 'unknown' then 'verify
     select state, lane, created_at as at from command where state not in ('done', 'canceled') limit %(limit)s) c group by state, lane
 order by 1, 2
 """
+"""As ``gauges``' depths, without telling connections and targets apart."""
 
 
 async def queues(conn: Conn) -> list[Queue]:
@@ -124,6 +125,8 @@ select 'post', lane, count(*), percentile_disc(0.95) within group (order by take
 ) p group by lane
 order by 1, 2
 """
+"""How long reading and posting took, of the last ones. What was posted is found from the newest attempts: the commands' own table is not
+ordered by when they were done."""
 
 
 async def recent(conn: Conn, now: datetime) -> list[Recent]:

@@ -152,6 +152,8 @@ select f.receipt_id, %(now)s, i.connection, i.account, i.kind, i.dedupe_key, i.s
 from fresh f join first using (connection, key_hash) join incoming i using (place) order by place
 returning id, connection, dedupe_key, shard, lane, state
 """
+"""Appends deliveries that were never received: the key decides, over all partitions and time. Of a delivery that comes twice in one call
+the first counts. Keys are written in their order, so that two intakes do not wait for each other; ids grow in the order of arrival."""
 
 
 async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: datetime) -> Appended:
@@ -261,6 +263,7 @@ from (select * from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(sta
     as t(id, received_at, state, rule, must_fetch, next_try_at, is_attempt, seen) order by id) s
 where r.received_at = s.received_at and r.id = s.id and r.state = s.seen::receipt_state
 """
+"""Writes down how receipts were read, each only if it still is in the state it was seen in: what a person changed meanwhile stays."""
 
 
 async def settle(conn: Conn, settlements: Sequence[Settlement], now: datetime) -> int:

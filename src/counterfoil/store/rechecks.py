@@ -46,6 +46,7 @@ from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(target)s::text[], %
 on conflict (command_id) do update set noted_at = excluded.noted_at, due_at = greatest(recheck.due_at, excluded.due_at), tries = 0,
     fence = recheck.fence + 1
 """
+"""A doubt about a command that is in doubt already puts off its look, and takes it out of the hands of whoever looks (``fence``)."""
 
 
 async def note(conn: Conn, rows: Sequence[CommandRow], now: datetime, due_at: datetime) -> list[Key]:
@@ -86,6 +87,8 @@ left join lateral (
     select c.id, c.seq from command c where c.target = %(target)s and c.external_key = any(string_to_array(g.keys, E'\\n'))
         and c.state = 'done' order by c.seq desc limit 1) newest on true
 """
+"""For each doubt the newest done command on the same thing, and whether a still newer one is in doubt itself: then nothing is sent again
+yet."""
 
 
 async def look(conn: Conn, target: str, keys: Mapping[str, tuple[str, ...]]) -> dict[str, Thing]:

@@ -41,6 +41,7 @@ on conflict (connection, code) do update set total = r.total + excluded.total, s
 returning connection, code, since_accepted, since_accepted - (select n.number from unnest(%(connection)s::text[], %(code)s::text[],
     %(number)s::int8[]) as n(connection, code, number) where n.connection = r.connection and n.code = r.code)
 """
+"""Counts what was refused, in all and since something was last accepted. Returns both that count and what it was before."""
 
 
 async def note(conn: Conn, counts: Mapping[tuple[str, str], int], now: datetime, secret_codes: Collection[str] = ()) -> None:

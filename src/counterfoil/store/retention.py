@@ -67,6 +67,7 @@ with old as (
 )
 select id from old
 """
+"""Takes records and history from closed cases; the cases stay, as their count and money are part of what happened."""
 _AUDIT = """
 delete from audit a using (select at, id from audit where at < %(until)s order by at, id limit %(limit)s) old
 where a.at = old.at and a.id = old.id

@@ -146,6 +146,8 @@ union select subject_id from event where id = %(uuid)s
 union select split_part(%(asked)s, '/', 2) where %(asked)s like '%%/%%:%%'
 union select %(asked)s where %(asked)s like '%%:%%'
 """
+"""Whatever a person may have at hand: an id of the source, with or without its name space; a key, id or number of the books; an id of the
+hub's own."""
 _SUBJECTS_OF_RECEIPTS = "select distinct subject_id from event where receipt_id = any(%s)"
 
 

@@ -67,6 +67,7 @@ full join (
     from receipt group by 1
 ) r using (connection) order by 1
 """
+"""What was received, by keys that are kept for ever, against what became of it, by receipts: equal unless something was lost."""
 _TARGETS = """
 select target, count(*) filter (where state = 'done'), count(*) filter (where state = 'ready'), count(*) filter (where state = 'waiting'),
     count(*) filter (where state = 'unknown'), count(*) filter (where state = 'parked'), count(*) filter (where state = 'canceled')
@@ -108,6 +109,7 @@ union all select 'deliver', target || '/' || state, count(*), min(created_at) fr
     where state in ('waiting', 'ready', 'unknown') group by 2
 order by 1, 2
 """
+"""What is not done, in each place, and since when."""
 
 
 async def backlog(conn: Conn) -> list[Backlog]:

@@ -70,6 +70,9 @@ missing as (
 select m.target, m.key, coalesce(k.is_old, false), k.target is null
 from missing m left join known k on k.target = m.target and k.key = m.key order by 1, 2
 """
+"""Keys that commands wait for and nothing makes any more: no command that is still open (a parked one only while somebody looks after
+it), no object that is to be decided or waits itself, none that a person was told of. They are noted, and told only when they are still
+missing after a while: what makes them may be about to be written by another worker."""
 
 
 async def missing(conn: Conn, after_s: float) -> tuple[list[Missing], list[Missing]]:
@@ -137,6 +140,8 @@ where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
     and not exists (select from told t where t.key = w.key)
 order by w.key, w.since limit %(rows)s
 """
+"""Who waits for longer than its kind may, leaving out what its own case tells already and what waits for a person anyway (``other``).
+Only rows that have been there for a while by the database's own clock (``begun_at``): the subject may be about to be decided."""
 
 
 async def overdue(conn: Conn, now: datetime, limit: timedelta, limits: Mapping[str, timedelta], while_s: float) -> list[Overdue]:

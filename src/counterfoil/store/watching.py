@@ -133,6 +133,7 @@ from unnest(%(document)s::text[], %(is_read)s::bool[], %(partner)s::text[], %(li
     as s(document, is_read, partner, lines, total_minor, currency, dated, differs, again, successor, due_at, change, changed_at, claimed)
 where w.target = %(target)s and w.document = s.document
 """
+"""Writes down what a look saw. A document that was noted again meanwhile (``claimed``) keeps its time: it is looked at once more."""
 
 
 async def save(conn: Conn, target: str, pairs: Sequence[tuple[Watched, Watched]]) -> None:
@@ -220,6 +221,8 @@ left join lateral (
 left join watched w on w.target = %(target)s and w.document = b.external_id
 order by b.key
 """
+"""A page of what is bound in a target, with the key it was made under and what was last seen of it. Of several commands that made one
+thing the newest counts."""
 
 
 async def bound(conn: Conn, target: str, after_key: str, limit: int) -> list[Bound]:

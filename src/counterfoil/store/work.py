@@ -81,6 +81,8 @@ on conflict (stage, key) do update set
     armed = true
 returning stage, key, armed_seq = work_seq
 """
+"""Notes work for a partition in the transaction that makes it. Every call raises ``work_seq``, so that a turn under way sees that there
+is more; true for whoever has to start one, as none was armed."""
 
 
 async def arm(conn: Conn, keys: Iterable[Key]) -> list[Key]:
@@ -165,6 +167,7 @@ update work set
 where stage = %(stage)s and key = %(key)s and fence = %(fence)s
 returning armed
 """
+"""Ends a turn. What was noted since it began keeps the partition armed; a wake-up that is set earlier already stays."""
 
 
 async def finish(conn: Conn, stage: str, key: str, taken: Taken, wake_in_s: float | None = None) -> Ended:
