@@ -24,7 +24,16 @@ test: $(STAMP) ## everything CI runs: style, types, import contracts, tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: test
+check: $(STAMP) ## everything CI runs, or all that is about one connector: make check c=stripe
+ifdef c
+	@$(BIN)/ruff check src/counterfoil/connectors/$(c)
+	@$(BIN)/ruff format --check src/counterfoil/connectors/$(c)
+	@$(BIN)/mypy src/counterfoil/connectors/$(c)
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -n 2 --dist loadfile src/counterfoil/connectors/$(c) tests/tidy/test_reference.py $(ARGS)
+else
+	@$(MAKE) --no-print-directory test
+endif
 
 crash: $(STAMP) ## every kill point and every write x fault; ends with a table of lost, doubled and stuck
 	@COUNTERFOIL_CRASH=full $(BIN)/python -m pytest tests/crash $(ARGS)
