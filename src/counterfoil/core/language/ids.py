@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 
@@ -23,6 +24,10 @@ class ObjectRef:
         return f"{self.kind}/{self.id}"
 
 
+_OTHER = re.compile(r"[^0-9A-Za-z._-]")
+"""A character that no external key holds."""
+
+
 def external_key(kind: str, object_id: str) -> str:
     """Return the deterministic external key of one document in a target, e.g. ``invoice_stripe.in_1NX``.
 
@@ -30,7 +35,7 @@ def external_key(kind: str, object_id: str) -> str:
     a short digest of the original, so that two different ids never share a key.
     """
     plain = object_id.replace(":", ".")
-    clean = "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "-" for c in plain)
+    clean = _OTHER.sub("-", plain)
     if clean != plain or object_id.count(":") != 1:
         clean = f"{clean}-{digest(object_id)[:8]}"
     return f"{kind}_{clean}"
