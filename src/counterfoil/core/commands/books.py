@@ -266,6 +266,11 @@ def _either(debit: str, credit: str) -> tuple[str, ...]:
     return tuple(external_key(name, pair) for pair in pairs for name in (MATCH, UNMATCH))
 
 
+def _itself(command: Command) -> tuple[str, ...]:
+    """Return the key of a command whose record no other kind of command writes on."""
+    return (command.external_key,)
+
+
 def _of_pair(command: Command) -> tuple[str, ...]:
     match command.arguments:
         case Allocate(debit, credit) | Unmatch(debit, credit):
@@ -296,7 +301,7 @@ SPECS = (
         noun="customer",
         title="Customers",
         service_level=timedelta(seconds=60),
-        same_thing=lambda command: (command.external_key,),
+        same_thing=_itself,
     ),
     Spec(
         kind=BookCommand.UPSERT_PRODUCT,
@@ -306,7 +311,7 @@ SPECS = (
         noun="product",
         title="Products",
         service_level=timedelta(days=1),
-        same_thing=lambda command: (command.external_key,),
+        same_thing=_itself,
     ),
     Spec(
         kind=BookCommand.POST_INVOICE,
@@ -316,7 +321,7 @@ SPECS = (
         noun="invoice",
         title="Invoices",
         service_level=timedelta(minutes=5),
-        same_thing=lambda command: (command.external_key,),
+        same_thing=_itself,
     ),
     Spec(
         kind=BookCommand.POST_CREDIT_NOTE,
@@ -326,7 +331,7 @@ SPECS = (
         noun="credit note",
         title="Credit notes",
         service_level=timedelta(seconds=60),
-        same_thing=lambda command: (command.external_key,),
+        same_thing=_itself,
     ),
     Spec(
         kind=BookCommand.POST_PAYMENT,
@@ -336,7 +341,7 @@ SPECS = (
         noun="payment",
         title="Payments and refunds",
         service_level=timedelta(seconds=10),
-        same_thing=lambda command: (command.external_key,),
+        same_thing=_itself,
     ),
     Spec(
         kind=BookCommand.POST_ENTRY,
@@ -346,7 +351,7 @@ SPECS = (
         noun="journal entry",
         title="Journal entries (fees, payouts, disputes, summaries)",
         service_level=timedelta(days=1),
-        same_thing=lambda command: (command.external_key,),
+        same_thing=_itself,
     ),
     Spec(
         kind=BookCommand.ALLOCATE,
