@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from counterfoil.core.kinds.balance_entry import BALANCE_ENTRY
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE
 from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.invoice import INVOICE
@@ -73,6 +74,27 @@ async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_co
     # The ten seconds of payment and match are the first to run out.
     assert found.late_at == NOW + timedelta(seconds=10)
     assert found.late_kind in ("post_payment", "allocate")
+
+
+async def test_of_a_payment_only_what_is_more_than_its_invoices_counts_beside_them(conn: Conn, cipher: Cipher) -> None:
+    payment, refund, yen = PAYMENT.ref("stripe:ch_big"), REFUND.ref("stripe:re_big"), PAYMENT.ref("stripe:ch_yen")
+    await keep(conn, cipher, invoice("small"), Money(1000, "EUR"))
+    await keep(conn, cipher, payment, Money(100_000, "EUR"), invoice("small"))
+    await keep(conn, cipher, refund, Money(30_000, "EUR"), payment)
+    await keep(conn, cipher, yen, Money(5000, "JPY"), invoice("small"))
+    subjects = [invoice("small"), payment, refund, yen]
+    waits = [agenda.Wait(CUSTOMER.key, subject) for subject in subjects]
+    await agenda.set_waits(conn, subjects, waits, NOW)
+    # 10.00 of the invoice and 990.00 more of its payment; the refund gives back what is counted; what the yen paid is the invoice's.
+    assert (await blocking.behind_keys(conn, [CUSTOMER.key])).money == (Sum("EUR", 100_000),)
+
+
+async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Cipher) -> None:
+    moves = [BALANCE_ENTRY.ref("stripe:txn_in"), BALANCE_ENTRY.ref("stripe:txn_out")]
+    await keep(conn, cipher, moves[0], Money(5000, "EUR"))
+    await keep(conn, cipher, moves[1], Money(-5000, "EUR"))
+    await agenda.set_waits(conn, moves, [agenda.Wait(CUSTOMER.key, move) for move in moves], NOW)
+    assert (await blocking.behind_keys(conn, [CUSTOMER.key])).money == (Sum("EUR", 10_000),)
 
 
 async def test_what_is_blocked_may_be_more_money_than_64_bits_hold(conn: Conn, cipher: Cipher) -> None:
