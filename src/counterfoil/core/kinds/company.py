@@ -1,0 +1,76 @@
+"""Companies as a sales system keeps them: whom it deals with. No customers of the books: those come from where bills come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, never, nothing, of_no_amount, of_nobody
+from counterfoil.core.language.states import States
+
+
+class CompanyState(StrEnum):
+    """Canonical states of companies."""
+
+    PRESENT = "present"
+    DELETED = "deleted"  # may be restored
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class Company(Record):
+    """Whom a sales system deals with. ``merged_into`` holds the survivor's id once this one was merged; country as the system says it."""
+
+    id: str
+    name: str
+    state: CompanyState = CompanyState.PRESENT
+    domain: str = ""
+    phone: str = ""
+    country: str = ""
+    merged_into: str = ""
+
+
+class CompanyEvent(EventType):
+    """What happens to a company."""
+
+    CREATED = "company.created"
+    UPDATED = "company.updated"
+    MERGED = "company.merged"
+    DELETED = "company.deleted"
+    RESTORED = "company.restored"
+
+
+_S = CompanyState
+
+
+def _keeps(newer: Company, older: Company) -> Company:
+    """Keep the survivor of a merge, and of what is deleted or merged all that was known: it may be told as no more than its id."""
+    if newer.state is _S.PRESENT:
+        return newer
+    return replace(
+        newer,
+        name=newer.name or older.name,
+        domain=newer.domain or older.domain,
+        phone=newer.phone or older.phone,
+        country=newer.country or older.country,
+        merged_into=newer.merged_into or older.merged_into,
+    )
+
+
+COMPANY = Kind(
+    name="company",
+    record=Company,
+    noun="company",
+    events=CompanyEvent,
+    lifecycle=States(CompanyState, {_S.PRESENT: (_S.DELETED, _S.MERGED), _S.DELETED: (_S.PRESENT, _S.MERGED), _S.MERGED: ()}),
+    keeps=_keeps,
+    refers_to=(Reference("company", lambda company: (company.merged_into,)),),
+    is_looked_back_from=never,
+    total=of_no_amount,
+    amounts=nothing,
+    customer_of=of_nobody,
+    found_by=lambda company: tuple(text for text in (company.name, company.domain) if text),
+    wait_limit=None,
+    is_made_again=False,
+    ignored={Purpose.BOOKS: "company_has_no_counterpart"},
+)
