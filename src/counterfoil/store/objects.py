@@ -15,6 +15,7 @@ from counterfoil.core.language.ids import ObjectRef, digest
 
 from .cipher import Cipher
 from .columns import columns
+from .errors import StoreError
 from .pool import Conn
 
 
@@ -63,6 +64,7 @@ _PLAIN = (
     "connection", "version", "sequence", "digest", "occurred_at", "updated_at", "account", "entity", "last_type", "customer_id", "state",
     "total_minor", "currency",
 )  # fmt: skip
+_LINKING_LOCK = 0x0C0F_0007  # advisory locks of this project start with 0x0C0F
 _LINKING = "'credit_note', 'payment', 'refund'"
 """The kinds of objects that are found from what they name; as in the index over those still to be linked."""
 
@@ -108,7 +110,10 @@ async def of_customer(conn: Conn, cipher: Cipher, customer_id: str, *, limit: in
     return await _read(conn, cipher, "where customer_id = %s order by occurred_at desc limit %s", (customer_id, limit))
 
 
-async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...]) -> list[ObjectRow]:
+async def _read(
+    conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...], *, instead: bytes | None = None
+) -> list[ObjectRow]:
+    """``instead``: what is returned for data that was damaged; None: StoreError is raised."""
     statement = f"select kind, id, last_event, key_id, data, {', '.join(_PLAIN)} from object {condition}"
     cursor = await conn.execute(statement, arguments, binary=True)
     rows = []
@@ -116,7 +121,13 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[obj
         ref = ObjectRef(kind, id)
         values = dict(zip(_PLAIN, plain, strict=True))
         event = "" if last_event is None else last_event.hex
-        rows.append(ObjectRow(ref=ref, last_event=event, data=cipher.decrypt(key_id, data, _aad(ref)), **values))
+        try:
+            plain_data = cipher.decrypt(key_id, data, _aad(ref))
+        except StoreError as error:
+            if instead is None or error.code != "store.payload_damaged":
+                raise
+            plain_data = instead
+        rows.append(ObjectRow(ref=ref, last_event=event, data=plain_data, **values))
     return rows
 
 
@@ -207,9 +218,24 @@ async def set_lookups(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> 
     )
 
 
+_TO_LINK = f"where linked <> version and kind in ({_LINKING}) order by kind, id limit %s"
+"""In the order of the index over them: without it, all objects would be read to find that there is none."""
+
+
+async def has_to_link(conn: Conn) -> bool:
+    """Tell whether there are objects whose links are not written: what names one of the others may not be found."""
+    return await (await conn.execute(f"select from object {_TO_LINK}", (1,))).fetchone() is not None
+
+
 async def to_link(conn: Conn, cipher: Cipher, limit: int = 500) -> list[ObjectRow]:
-    """Return objects of kinds that name others whose links are of a former state, or were never written: older programs write none."""
-    return await _read(conn, cipher, f"where linked <> version and kind in ({_LINKING}) order by kind, id limit %s", (limit,))
+    """Return objects of kinds that name others whose links are of a former state, or were never written: older programs write none.
+
+    Nothing, while another worker writes some, until the transaction ends. One whose data was damaged has none.
+    """
+    free = await (await conn.execute("select pg_try_advisory_xact_lock(%s)", (_LINKING_LOCK,))).fetchone()
+    if free is None or not free[0]:
+        return []
+    return await _read(conn, cipher, _TO_LINK, (limit,), instead=b"")
 
 
 async def set_links(conn: Conn, rows: Sequence[ObjectRow]) -> None:

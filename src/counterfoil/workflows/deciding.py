@@ -27,6 +27,7 @@ from counterfoil.store.outbox import CommandRow
 from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.work import BULK, ORDINARY
 from counterfoil.workflows.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
+from counterfoil.workflows.linking import link_some
 from counterfoil.workflows.rules_source import RulesSource
 from counterfoil.workflows.summaries import to_document, to_row, wish_of
 
@@ -40,6 +41,8 @@ BULK_AT_ONCE = 2
 """The same for what came in bulk: its transactions are short, and most of the process is left to real time."""
 BREATH = 20
 """Subjects after which others of the process get their turn."""
+LINKED_WITHIN_S = 0.5
+"""When to look again while another worker links what an older program wrote."""
 WRITE_TRIES_MAX = 4
 """Tries of writing a batch of which some subject got a newer reason meanwhile; each takes half as many subjects as the one before."""
 ORDERED_KINDS = frozenset({BookCommand.UPSERT_CUSTOMER, BookCommand.UPSERT_PRODUCT})
@@ -81,6 +84,10 @@ class Decider:
         now = self.clock.now()
         limit = batch_max if care.limit is None else min(batch_max, care.limit)
         async with self.pool.connection() as conn:
+            if await objects.has_to_link(conn):
+                # What names an object would not be found: a refund whose credit note is not seen is booked once more.
+                is_linking = await link_some(conn, self.cipher)
+                return Turn(has_more=is_linking, wake_in_s=None if is_linking else LINKED_WITHIN_S)
             items = await agenda.claim(conn, shard, now, limit, lanes=lanes)
         is_left = False
         if items:

@@ -14,12 +14,13 @@ from counterfoil.kit.codec import decode_record
 from counterfoil.kit.connector import Connector, Context, TargetState
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.normalize.merging import found_by, links_of
+from counterfoil.normalize.merging import found_by
 from counterfoil.store import agenda, case_work, migrate, objects, standing, targets, unarmed
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.standing import Standing
+from counterfoil.workflows.linking import link_some
 
 log = structlog.get_logger()
 
@@ -131,13 +132,10 @@ class Upkeep:
 
     async def _link(self, care: Care) -> None:
         """Write by what objects are found from those they name, of objects an older program wrote."""
-        while not care.is_ending:
+        is_more = True
+        while is_more and not care.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
-                rows = await objects.to_link(conn, self.cipher)
-                found = [replace(row, links=links_of(decode_record(row.ref.kind, row.data))) for row in rows]
-                await objects.set_links(conn, found)
-            if not rows:
-                break
+                is_more = await link_some(conn, self.cipher)
 
     async def unarmed_turn(self, key: str, care: Care = CALM) -> Turn:
         """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""

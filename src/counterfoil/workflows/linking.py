@@ -1,0 +1,28 @@
+"""By what objects are found from those they name: written by every program that knows of it, and here for what older ones wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from counterfoil.kit.codec import decode_record
+from counterfoil.kit.errors import RejectedError
+from counterfoil.normalize.merging import links_of
+from counterfoil.store import objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.pool import Conn
+
+
+async def link_some(conn: Conn, cipher: Cipher) -> bool:
+    """Write the links of some objects that have none yet; False if there are none, or another worker does just now."""
+    rows = await objects.to_link(conn, cipher)
+    await objects.set_links(conn, [replace(row, links=_links_of(row)) for row in rows])
+    return bool(rows)
+
+
+def _links_of(row: ObjectRow) -> tuple[str, ...]:
+    """Return an object's links: none of one that cannot be read, which must not hold up all others; whatever needs it has its case."""
+    try:
+        return links_of(decode_record(row.ref.kind, row.data))
+    except RejectedError:
+        return ()
