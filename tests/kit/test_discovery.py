@@ -20,8 +20,13 @@ from counterfoil.kit.connector import Connector
 class Config(BaseModel):
     pass
 
-CONNECTOR = Connector(name="{name}", config=Config)
+CONNECTOR = Connector(name="{name}", config=Config, {parts})
 """
+
+
+def declared(name: str, parts: str = "source=object(), polls=object()") -> str:
+    """Return the text of a connector with these parts."""
+    return DECLARATION.format(name=name, parts=parts)
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root = tmp_path / "somewhere_connectors"
     root.mkdir()
     (root / "__init__.py").write_text("")
-    add(root, "acme", DECLARATION.format(name="acme"))
+    add(root, "acme", declared("acme"))
     monkeypatch.syspath_prepend(str(tmp_path))
     yield root
     for name in [name for name in sys.modules if name.startswith("somewhere_connectors")]:
@@ -65,7 +70,7 @@ def test_a_folder_is_a_connector_and_is_imported_only_when_asked_for(package: Pa
 
 
 def test_another_package_adds_a_connector_by_entry_point(package: Path) -> None:
-    add(package, "_elsewhere", DECLARATION.format(name="other"))
+    add(package, "_elsewhere", declared("other"))
     whole = EntryPoint("other", "somewhere_connectors._elsewhere", "counterfoil.connectors")
     direct = EntryPoint("other", "somewhere_connectors._elsewhere:CONNECTOR", "counterfoil.connectors")
     assert names(whole) == ("acme", "other")
@@ -92,8 +97,15 @@ def test_an_unknown_name_is_answered_with_the_known_ones(package: Path) -> None:
     [
         ("", "connector.undeclared"),
         ("CONNECTOR = 'acme'", "connector.undeclared"),
-        (DECLARATION.format(name="other"), "connector.misnamed"),
+        (declared("other"), "connector.misnamed"),
         ("import a_package_nobody_has", "connector.import_failed"),
+        ("this is no program", "connector.import_failed"),
+        (declared("odd", "target=object()"), "connector.import_failed"),  # a part of a former release
+        (declared("odd", ""), "connector.incomplete"),
+        (declared("odd", "source=object()"), "connector.incomplete"),  # nothing comes from it
+        (declared("odd", "webhooks=object()"), "connector.incomplete"),  # what comes is kept and read by nobody
+        (declared("odd", "deliver={'post': object()}"), "connector.incomplete"),  # nobody could tell whether it is there
+        (declared("odd", "books=object()"), "connector.incomplete"),
     ],
 )
 def test_a_package_that_is_no_connector_says_what_is_missing(package: Path, text: str, code: str) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.parts import lacking
 
 PACKAGE = "counterfoil.connectors"
 GROUP = "counterfoil.connectors"
@@ -23,7 +24,8 @@ def connector_names(package: str = PACKAGE, entries: Iterable[EntryPoint] | None
 def load_connector(name: str, package: str = PACKAGE, entries: Iterable[EntryPoint] | None = None) -> Connector:
     """Import one connector and return its declaration.
 
-    Raises SetupError: no connector has the name, its package cannot be imported, lacks CONNECTOR, or declares another name than its own.
+    Raises SetupError: no connector has the name, its package cannot be imported (whatever it fails with, such as a declaration made for
+    another release), lacks CONNECTOR, declares another name than its own, or lacks a part that another of its parts needs.
     """
     places = _places(package, entries)
     if name not in places:
@@ -32,8 +34,9 @@ def load_connector(name: str, package: str = PACKAGE, entries: Iterable[EntryPoi
     where = place if isinstance(place, str) else place.value
     try:
         loaded = importlib.import_module(place) if isinstance(place, str) else place.load()
-    except (ImportError, AttributeError) as error:
-        raise SetupError(f"connector {name!r} ({where}) cannot be imported: {error}", code="connector.import_failed") from error
+    except Exception as error:  # somebody else's code: whatever is wrong with it, the others are not
+        words = f"{type(error).__name__}: {error}"
+        raise SetupError(f"connector {name!r} ({where}) cannot be imported: {words}", code="connector.import_failed") from error
     declaration = getattr(loaded, "CONNECTOR", None) if isinstance(loaded, ModuleType) else loaded
     if not isinstance(declaration, Connector):
         raise SetupError(
@@ -45,6 +48,9 @@ def load_connector(name: str, package: str = PACKAGE, entries: Iterable[EntryPoi
             f"connector {name!r}: {where} declares the name {declaration.name!r}; folder (or entry point) and name must be the same",
             code="connector.misnamed",
         )
+    missing = "; ".join(lacking(declaration))
+    if missing:
+        raise SetupError(f"connector {name!r} ({where}) is not complete: {missing}", code="connector.incomplete")
     return declaration
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from counterfoil.kit.conformance.check import Check, Part, always, require
 from counterfoil.kit.conformance.harness import Harness
+from counterfoil.kit.parts import lacking
 
 BATCH_SIZE_CEILING = 10_000
 _SECRET_NAME = re.compile(r"(^|_)(secret|token|password|api_key|private_key)s?$")
@@ -18,17 +19,8 @@ async def is_complete(kind: type[Harness]) -> None:
     connector = kind().connector
     require(re.fullmatch(r"[a-z][a-z0-9_]*", connector.name), f"the name {connector.name!r} must be a lower-case word")
     require(issubclass(connector.config, BaseModel), "config must be a pydantic model")
-    ways = (connector.webhooks, connector.polls, connector.backfills)
-    require(connector.source is not None or connector.deliver, "a connector reads or writes; this one does neither")
-    require(connector.source is None or any(ways), "a source has webhooks, polls or backfills: nothing comes from it otherwise")
-    require(connector.source is not None or not (any(ways) or connector.fetches), "what is read needs a source that makes facts of it")
-    parts = (connector.batch_key, connector.lists, connector.books, connector.target_check)
-    require(
-        connector.deliver or not any(parts), "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
-    )
-    require(
-        not connector.deliver or connector.books or connector.target_check, "a target has books, or target_check says whether it is there"
-    )
+    missing = "; ".join(lacking(connector))
+    require(not missing, missing)
     require(connector.sandbox is not None, "a sandbox is missing: nobody could try the connector")
 
 

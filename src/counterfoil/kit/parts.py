@@ -1,0 +1,22 @@
+"""Which parts of a connector need which others: what comes is read by somebody, and what is written can be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from counterfoil.kit.connector import Connector
+
+
+def lacking(connector: Connector) -> Iterator[str]:
+    """Yield what is missing in a declaration, a sentence each. Without it something would come or be wished that nobody takes care of."""
+    ways = (connector.webhooks, connector.polls, connector.backfills)
+    if connector.source is None and not connector.deliver:
+        yield "a connector reads or writes; this one does neither"
+    if connector.source is not None and not any(ways):
+        yield "a source has webhooks, polls or backfills: nothing comes from it otherwise"
+    if connector.source is None and (any(ways) or connector.fetches):
+        yield "what is read needs a source that makes facts of it"
+    if not connector.deliver and any((connector.batch_key, connector.lists, connector.books, connector.target_check)):
+        yield "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
+    if connector.deliver and not (connector.books or connector.target_check):
+        yield "a target has books, or target_check says whether it is there"
