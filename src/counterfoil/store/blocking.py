@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from counterfoil.core.language.ids import digest
-from counterfoil.core.policies.service_levels import service_level
+from counterfoil.core.policies.service_levels import service_level, service_level_of
 
 from .cases import Case, CaseState, Sum, list_cases
 from .pool import Conn
@@ -208,7 +208,7 @@ async def _summed(conn: Conn, found: _Found) -> Blocked:
     rows: list[Any] = await (await conn.execute(_MONEY, _counted(refs))).fetchall() if refs else []
     levels = [(since + service_level(kind), kind) for kind, since in found.commands.values()]
     kinds = [(key.split("/", 1)[0], since) for key, since in found.waiting.items()]
-    levels += [(since + service_level(_POSTED_AS.get(kind, "")), kind) for kind, since in kinds]
+    levels += [(since + level, kind) for kind, since in kinds if (level := service_level_of(kind)) is not None]
     late_at, late_kind = min(levels, default=(None, ""))
     return Blocked(
         len(found.commands),
@@ -218,17 +218,3 @@ async def _summed(conn: Conn, found: _Found) -> Blocked:
         late_kind,
         found.is_cut,
     )
-
-
-_POSTED_AS = {
-    "customer": "upsert_customer",
-    "product": "upsert_product",
-    "invoice": "post_invoice",
-    "credit_note": "post_credit_note",
-    "payment": "post_payment",
-    "refund": "post_credit_note",
-    "dispute": "post_credit_note",
-    "payout": "post_entry",
-    "journal_entry": "post_entry",
-}
-"""What an object of a kind is mainly posted as, for its service level."""

@@ -76,6 +76,7 @@ QUOTE = Kind(
     customer_of=lambda quote: quote.customer_id,
     found_by=lambda quote: (quote.number,),
     wait_limit=timedelta(days=2),
+    service_level=timedelta(seconds=10),
     is_made_again=False,
     ignored={Purpose.BOOKS: "quote_has_no_counterpart"},
 )
@@ -93,7 +94,7 @@ from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import MemoryView
 from counterfoil.core.policies.related import decided_with, related
 from counterfoil.core.policies.rules import Rules
-from counterfoil.core.policies.service_levels import wait_limits
+from counterfoil.core.policies.service_levels import service_level_of, wait_limits
 from counterfoil.kit.codec import decode_event, decode_record, encode, schemas
 from counterfoil.normalize.merging import found_by
 from counterfoil.normalize.storable import what_is_unstorable
@@ -119,6 +120,7 @@ customer = (("customer", "acme:c1"),)
 assert tuple((ref.kind, ref.id) for ref in related(made)) == customer == tuple((ref.kind, ref.id) for ref in decided_with(made))
 assert found_by(made) == ("Q-1",)
 assert wait_limits(at - at)["quote"].days == 2
+assert service_level_of("quote").total_seconds() == 10
 assert what_is_unstorable(b"", (Fact(QuoteEvent.MADE, at, 1, replace(made, total=Money(2**63, "EUR"))),))
 
 # Decided: ignored by a named rule.

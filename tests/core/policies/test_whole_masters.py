@@ -35,7 +35,7 @@ from counterfoil.core.language.records import Record
 from counterfoil.core.policies.exceptions import Handling, handling_of
 from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import PostingMode, Route
-from counterfoil.core.policies.service_levels import service_level, wait_limits
+from counterfoil.core.policies.service_levels import service_level, service_level_of, wait_limits
 from counterfoil.core.policies.wanted import moved_to
 
 FEES = Account(AccountRole.FEES)
@@ -225,6 +225,12 @@ def test_a_class_of_case_without_a_row_goes_to_operations_within_a_day() -> None
 
 def test_a_service_level_is_five_minutes_unless_the_table_says_otherwise() -> None:
     assert (service_level("something_new"), service_level("allocate")) == (timedelta(minutes=5), timedelta(seconds=10))
+
+
+def test_a_record_is_promised_what_its_domain_is_and_one_of_which_nothing_comes_nothing() -> None:
+    levels = [service_level_of(kind) for kind in ("payment", "dispute", "balance_entry", "customer_credit", "tax_rate", "something_new")]
+    seconds, day = (timedelta(seconds=number) for number in (10, 60)), timedelta(days=1)
+    assert levels == [*seconds, day, day, None, timedelta(minutes=5)]
 
 
 def test_the_general_limit_of_waiting_is_the_least_of_every_kind() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from counterfoil.core.language.records import EventType, Kind, Record, never, newest, nothing, of_nobody
 from counterfoil.core.language.settlement import Settlement, amounts_of
@@ -43,6 +44,7 @@ BALANCE_ENTRY = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=None,
+    service_level=timedelta(days=1),
     is_made_again=False,
     ignored={},
 )

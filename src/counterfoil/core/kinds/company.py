@@ -71,6 +71,7 @@ COMPANY = Kind(
     customer_of=of_nobody,
     found_by=lambda company: tuple(text for text in (company.name, company.domain) if text),
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "company_has_no_counterpart"},
 )

@@ -86,6 +86,7 @@ CONTACT = Kind(
     customer_of=of_nobody,
     found_by=lambda contact: tuple(text for text in (contact.name, contact.email) if text),
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "contact_has_no_counterpart"},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
@@ -84,6 +84,7 @@ CREDIT_NOTE = Kind(
     # One without a number has its id in that place: so what an older program wrote, which knew of no numbers, is told from it.
     found_by=lambda note: (note.number or note.id,),
     wait_limit=None,
+    service_level=timedelta(seconds=60),
     is_made_again=False,
     ignored={},
 )

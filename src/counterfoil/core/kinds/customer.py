@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
@@ -114,6 +115,7 @@ CUSTOMER = Kind(
     customer_of=lambda customer: customer.id,
     found_by=lambda customer: tuple(text for text in (customer.name, customer.email) if text),
     wait_limit=None,
+    service_level=timedelta(seconds=60),
     is_made_again=True,
     ignored={},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import EventType, Kind, Record, Reference, never, newest, nothing
@@ -50,6 +50,7 @@ CUSTOMER_CREDIT = Kind(
     customer_of=lambda credit: credit.customer_id,
     found_by=nothing,
     wait_limit=None,
+    service_level=timedelta(days=1),
     is_made_again=False,
     ignored={},
 )

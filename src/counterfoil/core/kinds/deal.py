@@ -117,6 +117,7 @@ DEAL = Kind(
     customer_of=of_nobody,
     found_by=lambda deal: (deal.name,) if deal.name else (),
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "deal_has_no_counterpart"},
 )

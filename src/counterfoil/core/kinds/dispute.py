@@ -88,6 +88,7 @@ DISPUTE = Kind(
     customer_of=lambda dispute: dispute.customer_id,
     found_by=nothing,
     wait_limit=timedelta(days=3),  # what was won comes back days after the decision
+    service_level=timedelta(seconds=60),
     is_made_again=False,
     ignored={},
 )

@@ -67,6 +67,7 @@ ERP_DOCUMENT = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "erp_document_has_no_counterpart"},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -201,6 +201,7 @@ INVOICE = Kind(
     # One without a number has its id in that place: so what an older program wrote, which knew of no numbers, is told from it.
     found_by=lambda invoice: (invoice.number or invoice.id,),
     wait_limit=None,
+    service_level=timedelta(minutes=5),
     is_made_again=False,
     ignored={},
 )

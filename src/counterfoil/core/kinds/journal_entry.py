@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import EventType, Kind, Record, never, newest, nothing, of_no_amount, of_nobody
@@ -51,6 +51,7 @@ JOURNAL_ENTRY = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=None,
+    service_level=timedelta(days=1),
     is_made_again=False,
     ignored={},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
@@ -99,6 +99,7 @@ PAYMENT = Kind(
     customer_of=lambda payment: payment.customer_id,
     found_by=nothing,
     wait_limit=None,
+    service_level=timedelta(seconds=10),
     is_made_again=False,
     ignored={},
 )

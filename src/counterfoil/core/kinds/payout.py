@@ -86,6 +86,7 @@ PAYOUT = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=timedelta(days=1),
+    service_level=timedelta(days=1),
     is_made_again=False,
     ignored={},
 )

@@ -44,6 +44,7 @@ PRICE = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "price_has_no_counterpart"},
 )

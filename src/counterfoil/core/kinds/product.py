@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from counterfoil.core.language.records import EventType, Kind, Record, never, newest, nothing, of_no_amount, of_nobody
 from counterfoil.core.language.states import Deletable
@@ -43,6 +44,7 @@ PRODUCT = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=None,
+    service_level=timedelta(days=1),
     is_made_again=True,
     ignored={},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
@@ -105,6 +105,7 @@ REFUND = Kind(
     customer_of=lambda refund: refund.customer_id,
     found_by=nothing,
     wait_limit=None,
+    service_level=timedelta(seconds=60),
     is_made_again=False,
     ignored={},
 )

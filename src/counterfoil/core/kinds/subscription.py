@@ -89,6 +89,7 @@ SUBSCRIPTION = Kind(
     customer_of=lambda subscription: subscription.customer_id,
     found_by=nothing,
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "subscription_has_no_counterpart"},
 )

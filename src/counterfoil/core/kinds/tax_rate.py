@@ -42,6 +42,7 @@ TAX_RATE = Kind(
     customer_of=of_nobody,
     found_by=nothing,
     wait_limit=None,
+    service_level=None,
     is_made_again=False,
     ignored={Purpose.BOOKS: "tax_rate_has_no_counterpart"},
 )

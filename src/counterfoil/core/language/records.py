@@ -91,6 +91,7 @@ class Kind(Generic[R]):
         customer_of: the canonical id of the customer a record is about; empty if there is none.
         found_by: what people look for a record by, besides its ids.
         wait_limit: how long a record may wait for what its source is to tell before people are told; None: as long as others.
+        service_level: 95 % of its records should have their effect in a target within so long of being told; None: nothing comes of them.
         is_made_again: whether its record in a target may be made again when it is gone, as master data are; a document that somebody
             took out of the books is for people to judge.
         ignored: by purpose, the name of the rule by which its facts have no counterpart there. A purpose that is not named needs a policy.
@@ -109,6 +110,7 @@ class Kind(Generic[R]):
     customer_of: Callable[[R], str]
     found_by: Callable[[R], tuple[str, ...]]
     wait_limit: timedelta | None
+    service_level: timedelta | None
     is_made_again: bool
     ignored: Mapping[Purpose, str]
 

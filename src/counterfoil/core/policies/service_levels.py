@@ -22,3 +22,8 @@ def wait_limits(limit: timedelta) -> dict[str, timedelta]:
 def service_level(kind: str) -> timedelta:
     """Return the service level of a kind of command; five minutes for one that this version does not know."""
     return _LEVELS.get(kind, OTHERWISE)
+
+
+def service_level_of(kind: str) -> timedelta | None:
+    """Return the service level of a kind of record; None where nothing comes of it, five minutes for one this version does not know."""
+    return KINDS[kind].service_level if kind in KINDS else OTHERWISE
