@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from counterfoil.connectors.odoo.sandbox.books import amounts, drafts, posting, reconcile, residuals, sync
+from counterfoil.connectors.odoo.sandbox.books import amounts, drafts, entry_of_payment, posting, reconcile, residuals, sync
 from counterfoil.connectors.odoo.sandbox.models.move_fields import LINE
 from counterfoil.connectors.odoo.sandbox.orm.core import record_method
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
@@ -50,6 +50,7 @@ class Line(Model):
                 if values.get("move_id"):
                     drafts.check_line_company(env, values)
                 ids.append(self.insert(env, values)["id"])
+        entry_of_payment.follow_lines(env, moves)
         return ids
 
     def prepare(self, env: Env, values: Values) -> Values:
@@ -69,6 +70,7 @@ class Line(Model):
             self.written(env, rows, values)
             for move_id in dict.fromkeys(row["move_id"] for row in rows):
                 env.stamp("account.move", env.rows("account.move")[move_id])
+        entry_of_payment.follow_lines(env, [row["move_id"] for row in rows])
         return True
 
     def writing(self, env: Env, rows: list[Row], values: Values) -> Values:

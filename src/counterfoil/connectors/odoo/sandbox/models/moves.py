@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from counterfoil.connectors.odoo.sandbox.books import drafts, posting, reconcile, sequences, sync
+from counterfoil.connectors.odoo.sandbox.books import drafts, entry_of_payment, posting, reconcile, sequences, sync
 from counterfoil.connectors.odoo.sandbox.models.move_fields import MOVE
 from counterfoil.connectors.odoo.sandbox.orm.core import record_method
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
@@ -92,7 +92,9 @@ class Move(Model):
             if "invoice_currency_rate" in vals:
                 for i in ids:
                     opened[i].rate_written = True
-            super().write(env, ids, vals)
+            super().write(env.with_context(**{entry_of_payment.HELD_BACK: True}), ids, vals)
+        if "line_ids" in vals:
+            entry_of_payment.follow_lines(env, ids)
         return True
 
     def writing(self, env: Env, rows: list[Row], values: Values) -> Values:
