@@ -39,7 +39,8 @@ FLUSH_S = 12.0
 """PostgreSQL's connections hold statistics back for up to ten seconds once idle (PGSTAT_IDLE_INTERVAL)."""
 
 _ROWS = """
-select case when schemaname = 'dbos' then 'engine' else regexp_replace(relname, '_(default|[0-9]{4}_?[0-9]{2})$', '') end,
+select case when schemaname = 'dbos' then 'engine' -- of programs before schema 25
+    else regexp_replace(relname, '_(default|[0-9]{4}_?[0-9]{2})$', '') end,
     sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_del)
 from pg_stat_user_tables group by 1
 """

@@ -68,7 +68,7 @@ async def settle_all(hub: Hub) -> int:
         while True:
             now = hub.clock.now()
             async with hub.pool.connection() as conn, conn.transaction():
-                batch = await receipts.claim(conn, hub.cipher, CONNECTION, shard, now, CLAIM_MAX)
+                batch = await receipts.claim(conn, hub.cipher, CONNECTION, [shard], now, CLAIM_MAX)
                 await receipts.settle(conn, [Settlement(one.id, one.received_at, ReceiptState.NORMALIZED) for one in batch], now)
             if not batch:
                 break

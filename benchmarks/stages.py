@@ -78,7 +78,7 @@ async def pure_decide(hub: Hub, decider: Decider) -> tuple[int, Timed]:
     async with hub.pool.connection() as conn:
         rules = await hub.rules.current(conn)
         for shard in range(SHARDS):
-            items = await agenda.claim(conn, shard, now, BATCH_MAX)
+            items = await agenda.claim(conn, [shard], now, BATCH_MAX)
             given.append((items, await load(conn, hub.cipher, [item.ref for item in items], rules)))
     with timed() as took:
         for items, loaded in given:

@@ -28,20 +28,17 @@ POLL_S = 0.05
 TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 60.0
 
-_HELD = """
-select s.executor_id, s.queue_partition_key from dbos.workflow_status s
-where s.name = 'drain' and s.status = 'PENDING' and s.executor_id <> '' order by 1, 2
-"""
+_HELD = "select claimed_by, stage || ':' || key from work where claimed_by is not null order by 1, 2"
 _SENT = "select id::text, target || '/' || batch_key from command where state = 'unknown'"
 _LEFT = "select count(*) from command where id = any(%s::uuid[]) and state in ('waiting', 'ready', 'unknown')"
-_STANDING = "select count(*) from dbos.workflow_status where name = 'drain' and status = 'PENDING' and executor_id = %s"
+_STANDING = "select count(*) from work where claimed_by = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """What one worker had in hand: its name to the engine, how many partitions it held, which commands it had sent without an answer."""
+    """What one worker had in hand: its id, how many partitions it held, which commands it had sent without an answer."""
 
-    executor: str
+    worker: str
     partitions: int
     commands: tuple[str, ...]
 
@@ -62,10 +59,10 @@ async def in_hand(made: Rig) -> dict[str, InHand]:
         held = await (await conn.execute(_HELD)).fetchall()
         sent = await (await conn.execute(_SENT)).fetchall()
     found = {}
-    for executor in {row[0] for row in held}:
-        keys = {row[1] for row in held if row[0] == executor}
-        commands = tuple(id for id, key in sent if f"deliver:{key}" in keys)
-        found[executor] = InHand(executor, len(keys), commands)
+    for id in {row[0] for row in held}:
+        keys = {row[1] for row in held if row[0] == id}
+        commands = tuple(command for command, key in sent if f"deliver:{key}" in keys)
+        found[id] = InHand(id, len(keys), commands)
     return found
 
 
@@ -89,15 +86,15 @@ class Workers:
         found: list[str] = []
 
         async def is_sending() -> bool:
-            found[:] = [self.name_of(one.executor) for one in (await in_hand(self._made)).values() if one.commands]
+            found[:] = [self.name_of(one.worker) for one in (await in_hand(self._made)).values() if one.commands]
             return bool(found)
 
         await until(is_sending, "a worker in the middle of a delivery", timeout_s=TIMEOUT_S, every_s=0.01)
         return found[0]
 
-    def name_of(self, executor: str) -> str:
-        """Return the worker whom the engine knows by a name: its own, with the number of its incarnation."""
-        return next(name for name in self.alive if executor == name or executor.startswith(f"{name}#"))
+    def name_of(self, id: str) -> str:
+        """Return the worker of an id: its name, with the number of its incarnation."""
+        return next(name for name in self.alive if id.startswith(f"{name}#"))
 
     async def end(self, name: str, how: signal.Signals) -> Run:
         """End a worker and wait until what it had in hand is done."""
@@ -108,16 +105,16 @@ class Workers:
         if how is signal.SIGKILL:
             await process.wait()
             before = await in_hand(self._made)  # what it had at its very end
-        had = next(one for one in before.values() if self.name_of(one.executor) == name)
+        had = next(one for one in before.values() if self.name_of(one.worker) == name)
         del self.alive[name]
         ended, done, moved = await asyncio.gather(_ended(process, began), self._done(had, began), self._moved(had, began))
         return Run(had, ended, done, moved)
 
     async def _done(self, had: InHand, began: float) -> float:
-        return await self._none(_LEFT, list(had.commands), f"the commands of {had.executor} done", began)
+        return await self._none(_LEFT, list(had.commands), f"the commands of {had.worker} done", began)
 
     async def _moved(self, had: InHand, began: float) -> float:
-        return await self._none(_STANDING, had.executor, f"the partitions of {had.executor} taken over", began)
+        return await self._none(_STANDING, had.worker, f"the partitions of {had.worker} taken over", began)
 
     async def _none(self, query: str, given: object, what: str, began: float) -> float:
         async def is_none() -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from counterfoil.store import work
 from counterfoil.store.pool import Conn
-from counterfoil.workflows import arming
 
 from .seeds import in_database
 
@@ -46,11 +46,11 @@ def _work(database: str, name: str, patience_s: float = 30) -> str:
 
 
 async def _arm(conn: Conn) -> None:
-    await arming.arm(conn, [("x", "a")])
+    await work.arm(conn, [("x", "a")])
 
 
 def test_work_armed_by_any_process_is_done_by_the_next_worker_and_by_one_that_takes_over_from_the_dead(database: str) -> None:
-    in_database(database, _arm)  # before any worker ever ran: there is nothing to enqueue with
+    in_database(database, _arm)  # before any worker ever ran
     assert _work(database, "first") == "turn a"
     assert _work(database, "first", 1) == "idle"
 
@@ -63,6 +63,7 @@ def test_work_armed_by_any_process_is_done_by_the_next_worker_and_by_one_that_ta
 
 
 async def _dies(conn: Conn) -> None:
-    """Leave the drain as a worker does that is killed in the middle of it."""
-    changed = await conn.execute("update dbos.workflow_status set status = 'PENDING', executor_id = 'gone' where status = 'ENQUEUED'")
-    assert changed.rowcount == 1
+    """Leave the partition as a worker does that is killed in the middle of its drain."""
+    await conn.execute("insert into worker (id, name, host, version, started_at, beat_at) values ('w#0', 'w', '', '', now(), now())")
+    assert len(await work.claim(conn, "w#0", 0, ["x"], 1, 0)) == 1
+    await conn.execute("delete from worker")

@@ -20,11 +20,10 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from counterfoil import __version__
-from counterfoil.store import audit, cursors, dump, migrate, outbox_due, rechecks, relearning, rotation, views, workers
+from counterfoil.store import audit, cursors, dump, migrate, outbox_due, rechecks, relearning, rotation, views, work, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, connect
-from counterfoil.workflows import arming
 
 FORMAT = 1
 DUMP_FILE = "database.dump"
@@ -313,7 +312,7 @@ async def _check_database(conn: Conn, *, is_replaced: bool) -> None:
 async def _mark(conn: Conn, targets: Iterable[str], state_of: datetime | None, now: datetime) -> list[str]:
     rows = await (await conn.execute("select distinct target from command")).fetchall()
     marked = await relearning.mark(conn, {*targets, *(row[0] for row in rows)}, state_of, now)
-    await arming.arm(conn, [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)])
+    await work.arm(conn, [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)])
     return marked
 
 

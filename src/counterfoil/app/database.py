@@ -14,12 +14,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import key_checks, migrate
+from counterfoil.store import key_checks, migrate, work
 from counterfoil.store.cipher import Cipher, load_cipher
 from counterfoil.store.embedded import READY_WAIT_S, embedded
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
-from counterfoil.workflows import arming
 
 URL_VARIABLE = "COUNTERFOIL_DATABASE_URL"
 ANSWER_WITHIN_S = 10.0
@@ -37,7 +36,7 @@ class Database:
 
     async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
         """Note work in the caller's transaction; a worker at work begins with it at once."""
-        await arming.arm(conn, keys)
+        await work.arm(conn, keys)
 
 
 def url_of(configured: str) -> str:

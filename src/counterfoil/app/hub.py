@@ -41,7 +41,7 @@ from counterfoil.store import agenda, outbox_due, proofs, rechecks, standing, wo
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.workflows import arming, membership, relearning
+from counterfoil.workflows import membership, relearning
 from counterfoil.workflows.book_changes import BookChanges, Books
 from counterfoil.workflows.deciding import Decider
 from counterfoil.workflows.engine import Engine
@@ -102,11 +102,7 @@ class Hub:
 
     async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
         """Note work in the caller's transaction; whichever process has an engine does it."""
-        wanted = list(keys)
-        if self.engine is not None:
-            await self.engine.arm(conn, wanted)
-        else:
-            await arming.arm(conn, wanted)
+        await work.arm(conn, keys)
 
     async def wake(self, keys: Iterable[Key]) -> None:
         """Arm partitions in a transaction of its own."""

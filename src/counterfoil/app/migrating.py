@@ -13,7 +13,6 @@ import psycopg
 from counterfoil.app.database import ANSWER_WITHIN_S, migrate_database, missing_migrations, require_answer
 from counterfoil.kit.clock import SystemClock
 from counterfoil.store.embedded import embedded
-from counterfoil.workflows.installing import install_engine
 
 T = TypeVar("T")
 
@@ -24,7 +23,7 @@ Waiting = Callable[[str], None]
 
 
 async def migrate_when_there(home: Path, url: str, wait_s: float, waiting: Waiting) -> list[str]:
-    """Migrate the database (the embedded one of ``home`` if ``url`` is empty) and the engine's schema in it; return what was applied.
+    """Migrate the database (the embedded one of ``home`` if ``url`` is empty); return what was applied.
 
     Idempotent; of several at once, one does it and the others find nothing to do. Waits up to ``wait_s`` seconds for an answer.
 
@@ -34,9 +33,7 @@ async def migrate_when_there(home: Path, url: str, wait_s: float, waiting: Waiti
     """
     async with AsyncExitStack() as stack:
         dsn = url or await stack.enter_async_context(embedded(home))
-        done = await _patiently(dsn, lambda: migrate_database(dsn, SystemClock()), wait_s, waiting)
-        await install_engine(dsn)
-        return done
+        return await _patiently(dsn, lambda: migrate_database(dsn, SystemClock()), wait_s, waiting)
 
 
 async def missing_when_there(home: Path, url: str, wait_s: float, waiting: Waiting) -> list[str]:

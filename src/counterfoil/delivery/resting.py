@@ -20,7 +20,7 @@ from counterfoil.kit.connector import Context, DeliveryOf
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.windows import Window, closed_until
 from counterfoil.store import outbox_due, rechecks, standing
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, Key, Pool, single_statements
 from counterfoil.store.standing import Trouble
 
 log = structlog.get_logger()
@@ -94,7 +94,7 @@ class Rest:
         if closed_s > 0:
             yield Look(wait_s=min(closed_s, CLOSED_MAX_S))
             return
-        async with self.pool.connection() as conn:
+        async with single_statements(self.pool) as conn:
             state = await standing.read(conn, target)
         has_real_time = state.real_time_at is not None and now - state.real_time_at < REAL_TIME
         if not state.is_down:

@@ -44,7 +44,7 @@ from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, producers, standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, Key, Pool, single_statements
 from counterfoil.store.work import EVERY_LANE, ORDINARY, split_key
 
 __all__ = ["Deliverer", "TargetLink", "command_of"]
@@ -147,7 +147,7 @@ class Deliverer:
         elif flow.is_over or flow.is_trial:
             await self._recheck(flow)
             return Turn(has_more=True)
-        async with self.pool.connection() as conn:
+        async with single_statements(self.pool) as conn:
             due = await outbox_due.next_due(conn, flow.target, flow.batch_key)
             if due is not None and await self._has_full_batch(conn, flow):
                 return Turn(has_more=True)
@@ -225,7 +225,7 @@ class Deliverer:
             flow.pause_s = min(flow.link.closed_s(now), CLOSED_MAX_S)
             return []
         limit = max(delivery.batch_size_max for delivery in flow.link.deliver.values())
-        async with self.pool.connection() as conn:
+        async with single_statements(self.pool) as conn:
             lanes = ORDINARY if flow.is_bulk_full or flow.is_over else EVERY_LANE
             free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight, lanes=lanes)
             free = [row for row in free if row.external_key not in flow.rechecked]
@@ -302,7 +302,7 @@ class Deliverer:
 
     async def _bindings(self, batch: Try) -> dict[str, str]:
         keys = {key for row in batch.rows for key in (*row.needs, row.produces) if key}
-        async with self.pool.connection() as conn:
+        async with single_statements(self.pool) as conn:
             return {key: binding.external_id for key, binding in (await bindings.current(conn, batch.target, keys)).items()}
 
     async def _settle(self, link: TargetLink, batch: Try, outcomes: Sequence[Outcome], *, has_doubts: bool) -> None:

@@ -16,9 +16,9 @@ from counterfoil.normalize.fetching import prepare
 from counterfoil.normalize.writing import Arm, Writer
 from counterfoil.store import receipts
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Pool
+from counterfoil.store.pool import Pool, single_statements
 from counterfoil.store.receipts import Receipt
-from counterfoil.store.work import BULK, ORDINARY, split_key
+from counterfoil.store.work import BULK, ORDINARY, shards_in, split_key
 
 BATCH_MAX = 400
 AT_ONCE = 4
@@ -41,30 +41,30 @@ class Normalizer:
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
-        """Work one partition (``connection/shard``) of what came in real time once."""
+        """Work partitions of a connection (``connection/shard``, joined) of what came in real time once."""
         connection, shard = split_key(key)
         async with self._gates.setdefault(connection, asyncio.Semaphore(AT_ONCE)):
-            return await self._work(connection, int(shard), ORDINARY, BATCH_MAX, care)
+            return await self._work(connection, shards_in(shard), ORDINARY, BATCH_MAX, care)
 
     async def bulk_turn(self, key: str, care: Care = CALM) -> Turn:
-        """Work one partition (``connection/shard``) of what came in bulk once; it never waits with, or holds up, :meth:`turn`."""
+        """Work partitions of a connection of what came in bulk once; it never waits with, or holds up, :meth:`turn`."""
         connection, shard = split_key(key)
         async with self._bulk_gate:
-            return await self._work(connection, int(shard), BULK, BULK_BATCH_MAX, care)
+            return await self._work(connection, shards_in(shard), BULK, BULK_BATCH_MAX, care)
 
-    async def _work(self, connection: str, shard: int, lanes: range, batch_max: int, care: Care) -> Turn:
+    async def _work(self, connection: str, shards: Sequence[int], lanes: range, batch_max: int, care: Care) -> Turn:
         if care.is_ending:
             return Turn(has_more=True)
         now = self.clock.now()
         limit = batch_max if care.limit is None else min(batch_max, care.limit)
-        async with self.pool.connection() as conn:
-            batch = await receipts.claim(conn, self.cipher, connection, shard, now, limit, lanes=lanes)
+        async with single_statements(self.pool) as conn:
+            batch = await receipts.claim(conn, self.cipher, connection, shards, now, limit, lanes=lanes)
         if not batch:
-            return await self._rest(connection, shard, lanes)
+            return await self._rest(connection, shards, lanes)
         poisoned = await care.hold([str(receipt.id) for receipt in batch])
         await self._read(connection, batch, poisoned, now)
         # Less than a full batch: all there was. What came meanwhile has armed the partition, which the engine sees.
-        return Turn(has_more=True) if len(batch) == limit else await self._rest(connection, shard, lanes)
+        return Turn(has_more=True) if len(batch) == limit else await self._rest(connection, shards, lanes)
 
     async def _read(self, connection: str, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> None:
         writer = Writer(self.pool, self.cipher, self.arm)
@@ -81,10 +81,10 @@ class Normalizer:
         if merged.ties:
             await settle_ties(writer, source, ctx, batch, merged.ties, now)
 
-    async def _rest(self, connection: str, shard: int, lanes: range) -> Turn:
+    async def _rest(self, connection: str, shards: Sequence[int], lanes: range) -> Turn:
         """Return that nothing is left for now, and when the next delayed receipt is due."""
-        async with self.pool.connection() as conn:
-            due = await receipts.next_due(conn, connection, shard, lanes=lanes)
+        async with single_statements(self.pool) as conn:
+            due = await receipts.next_due(conn, connection, shards, lanes=lanes)
         wait_s = None if due is None else max(0.2, (due - self.clock.now()).total_seconds())
         return Turn(has_more=False, wake_in_s=wait_s)
 

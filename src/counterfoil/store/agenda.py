@@ -108,21 +108,28 @@ def _refs(refs: Sequence[ObjectRef]) -> dict[str, list[str]]:
     return {"kind": [ref.kind for ref in refs], "id": [ref.id for ref in refs]}
 
 
-async def claim(conn: Conn, shard: int, now: datetime, limit: int, *, lanes: range = EVERY_LANE) -> list[AgendaItem]:
-    """Return subjects of a shard's ``lanes`` to be decided now, by lane, then in order of their last reason."""
-    cursor = await conn.execute(
-        "select kind, id, seq, lane, added_at from agenda where shard = %s and (not_before is null or not_before <= %s)"
-        " and lane >= %s and lane < %s order by lane, seq limit %s",
-        (shard, now, lanes.start, lanes.stop, limit),
-    )
+# Shard by shard, each by the index that has them in order.
+_CLAIM = """
+select due.* from unnest(%(shards)s::int2[]) as s(shard), lateral (
+    select kind, id, seq, lane, added_at from agenda a
+    where a.shard = s.shard and (a.not_before is null or a.not_before <= %(now)s) and a.lane >= %(from)s and a.lane < %(below)s
+    order by a.lane, a.seq limit %(limit)s) due
+order by due.lane, due.seq limit %(limit)s
+"""
+
+
+async def claim(conn: Conn, shards: Sequence[int], now: datetime, limit: int, *, lanes: range = EVERY_LANE) -> list[AgendaItem]:
+    """Return subjects of some shards' ``lanes`` to be decided now, by lane, then in order of their last reason."""
+    given = {"shards": list(shards), "now": now, "from": lanes.start, "below": lanes.stop, "limit": limit}
+    cursor = await conn.execute(_CLAIM, given)
     return [AgendaItem(ObjectRef(kind, id), *rest) for kind, id, *rest in await cursor.fetchall()]
 
 
-async def next_due(conn: Conn, shard: int, *, lanes: range = EVERY_LANE) -> datetime | None:
-    """Return when the earliest postponed subject of a shard's ``lanes`` is due, None if none is postponed."""
+async def next_due(conn: Conn, shards: Sequence[int], *, lanes: range = EVERY_LANE) -> datetime | None:
+    """Return when the earliest postponed subject of some shards' ``lanes`` is due, None if none is postponed."""
     cursor = await conn.execute(
-        "select min(not_before) from agenda where shard = %s and not_before is not null and lane >= %s and lane < %s",
-        (shard, lanes.start, lanes.stop),
+        "select min(not_before) from agenda where shard = any(%s) and not_before is not null and lane >= %s and lane < %s",
+        (list(shards), lanes.start, lanes.stop),
     )
     row = await cursor.fetchone()
     return None if row is None else row[0]

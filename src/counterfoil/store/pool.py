@@ -37,6 +37,18 @@ async def _configure_pooled(conn: Conn) -> None:
     await conn.commit()
 
 
+@asynccontextmanager
+async def single_statements(pool: Pool) -> AsyncIterator[Conn]:
+    """Lend a connection on which every statement is a transaction of its own: one round trip each, where a block would take three."""
+    async with pool.connection() as conn:
+        await conn.set_autocommit(True)
+        try:
+            yield conn
+        finally:
+            if not conn.closed:
+                await conn.set_autocommit(False)
+
+
 async def connect(dsn: str) -> Conn:
     """Open one connection set up as the pool's are (not in autocommit)."""
     conn = await AsyncConnection.connect(dsn)

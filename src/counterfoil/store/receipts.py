@@ -201,26 +201,34 @@ _PLAIN = (
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, key_id, body, fetched_key_id, fetched from receipt "
 
 
+# Shard by shard, each by the index that has them in order: sorting all that is pending of many would take longer with every receipt.
+_CLAIM = """
+where (received_at, id) in (
+    select due.received_at, due.id from unnest(%(shards)s::int2[]) as s(shard), lateral (
+        select p.received_at, p.id, p.lane from receipt p
+        where p.connection = %(connection)s and p.shard = s.shard and p.state = 'pending'
+            and (p.next_try_at is null or p.next_try_at <= %(now)s) and p.lane >= %(from)s and p.lane < %(below)s
+        order by p.lane, p.id limit %(limit)s) due
+    order by due.lane, due.id limit %(limit)s)
+order by lane, id
+"""
+
+
 async def claim(
-    conn: Conn, cipher: Cipher, connection: str, shard: int, now: datetime, limit: int, *, lanes: range = EVERY_LANE
+    conn: Conn, cipher: Cipher, connection: str, shards: Sequence[int], now: datetime, limit: int, *, lanes: range = EVERY_LANE
 ) -> list[Receipt]:
-    """Return pending receipts of a partition's ``lanes`` that may be tried now, by lane, then in order of arrival; up to ``limit``."""
-    return await _read(
-        conn,
-        cipher,
-        "where connection = %s and shard = %s and state = 'pending' and (next_try_at is null or next_try_at <= %s)"
-        " and lane >= %s and lane < %s order by lane, id limit %s",
-        (connection, shard, now, lanes.start, lanes.stop, limit),
-    )
+    """Return pending receipts of some shards' ``lanes`` that may be tried now, by lane, then in order of arrival; up to ``limit``."""
+    given = {"connection": connection, "shards": list(shards), "now": now, "from": lanes.start, "below": lanes.stop, "limit": limit}
+    return await _read(conn, cipher, _CLAIM, given)
 
 
-async def next_due(conn: Conn, connection: str, shard: int, *, lanes: range = EVERY_LANE) -> datetime | None:
-    """Return when the earliest delayed receipt of a partition's ``lanes`` is due, None if none is delayed."""
+async def next_due(conn: Conn, connection: str, shards: Sequence[int], *, lanes: range = EVERY_LANE) -> datetime | None:
+    """Return when the earliest delayed receipt of some shards' ``lanes`` is due, None if none is delayed."""
     row = await (
         await conn.execute(
-            "select min(next_try_at) from receipt where connection = %s and shard = %s and state = 'pending' and next_try_at is not null"
-            " and lane >= %s and lane < %s",
-            (connection, shard, lanes.start, lanes.stop),
+            "select min(next_try_at) from receipt where connection = %s and shard = any(%s) and state = 'pending'"
+            " and next_try_at is not null and lane >= %s and lane < %s",
+            (connection, list(shards), lanes.start, lanes.stop),
         )
     ).fetchone()
     return None if row is None else row[0]

@@ -1,18 +1,23 @@
-"""Table ``work``: which partitions of a stage have something to do, so that exactly one drain is under way for each.
+"""Table ``work``: which partitions of a stage have something to do, and which worker runs each: one drain is under way for one.
 
 A partition has work while ``work_seq > claimed_seq``. Arming raises work_seq; a drain takes the number, works, and finishes with it: only
 if nothing was armed since does that disarm the partition. Both lock the same row, so what commits meanwhile is never lost.
 Arm last in a transaction and once: rows are locked in order of their key, after everything else.
 
+A worker claims partitions that are armed and that nobody runs (``claimed_by``), the longest armed first; the claim is the first take.
 Every take raises the partition's fence. Whoever ends a turn under an older one (a worker that was stopped for a while, or declared dead)
 changes nothing. Turns begun are counted in the row, so that one that kills its worker is noticed by the next.
+
+Programs older than the claims (schema 24) take partitions through an engine's tables; their turns raise the fence alike. So a
+claim counts only under the fence it was made with (``claim_fence``), and a partition that such a program took lately is left to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from zlib import crc32
 
 from counterfoil.core.language.commands import Lane
@@ -49,6 +54,31 @@ def shard_of(text: str) -> int:
     return crc32(text.encode()) % SHARDS
 
 
+JOINT_STAGES = frozenset({NORMALIZE, NORMALIZE_BULK, DECIDE, DECIDE_BULK})
+"""Stages that can work several shards in one turn: what came at once is read, decided and written at once, whatever shards it is in."""
+
+
+def place_of(stage: str, key: str) -> str:
+    """Return what the partitions have in common that one turn can work together; of other stages each partition has its own."""
+    if stage in (NORMALIZE, NORMALIZE_BULK):
+        return split_key(key)[0]
+    return "" if stage in JOINT_STAGES else key
+
+
+def join_keys(keys: Iterable[str]) -> str:
+    """Return the key of one turn for partitions of one place: ``stripe/3+11`` of ``stripe/3`` and ``stripe/11``, ``3+11`` of the deciders'.
+
+    One key alone stays as it is.
+    """
+    first, *rest = keys
+    return "+".join([first, *(key.rpartition("/")[2] for key in rest)])
+
+
+def shards_in(text: str) -> list[int]:
+    """Return the shards of a joined key (the part after the slash)."""
+    return [int(shard) for shard in text.split("+")]
+
+
 def normalize_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> Key:
     """Return the partition that normalizes a lane of a connection's shard."""
     return NORMALIZE_BULK if lane in BULK else NORMALIZE, f"{connection}/{shard}"
@@ -70,28 +100,34 @@ def split_key(key: str) -> tuple[str, str]:
     return head, tail
 
 
+CHANNEL = "counterfoil_work"
+"""Where workers hear (LISTEN) that a partition waits to be claimed."""
+
 _ARM = """
-insert into work (stage, key, work_seq, armed, armed_seq, armed_at)
-select stage, key, 1, true, 1, clock_timestamp()
-from unnest(%(stages)s::text[], %(keys)s::text[]) as t(stage, key) order by stage, key
-on conflict (stage, key) do update set
-    work_seq = work.work_seq + 1,
-    armed_seq = case when work.armed then work.armed_seq else work.work_seq + 1 end,
-    armed_at = case when work.armed then work.armed_at else clock_timestamp() end,
-    armed = true
-returning stage, key, armed_seq = work_seq
+with noted as (
+    insert into work (stage, key, work_seq, armed, armed_seq, armed_at)
+    select stage, key, 1, true, 1, clock_timestamp()
+    from unnest(%(stages)s::text[], %(keys)s::text[]) as t(stage, key) order by stage, key
+    on conflict (stage, key) do update set
+        work_seq = work.work_seq + 1,
+        armed_seq = case when work.armed then work.armed_seq else work.work_seq + 1 end,
+        armed_at = case when work.armed then work.armed_at else clock_timestamp() end,
+        armed = true
+    returning stage, key, armed_seq = work_seq as is_newly
+)
+select stage, key, is_newly, case when is_newly then pg_notify(%(channel)s, '') end from noted
 """
 """Notes work for a partition in the transaction that makes it. Every call raises ``work_seq``, so that a turn under way sees that there
-is more; true for whoever has to start one, as none was armed."""
+is more. Where none was armed the workers are told; the same word twice in one transaction is told once."""
 
 
 async def arm(conn: Conn, keys: Iterable[Key]) -> list[Key]:
-    """Note new work for partitions; return those that were idle: the caller enqueues a drain for each in the same transaction."""
+    """Note new work for partitions, and tell all workers as soon as the transaction commits; return those that were idle."""
     wanted = sorted(set(keys))
     if not wanted:
         return []
-    cursor = await conn.execute(_ARM, {"stages": [stage for stage, _ in wanted], "keys": [key for _, key in wanted]})
-    return [(stage, key) for stage, key, is_newly in await cursor.fetchall() if is_newly]
+    cursor = await conn.execute(_ARM, {"stages": [stage for stage, _ in wanted], "keys": [key for _, key in wanted], "channel": CHANNEL})
+    return [(stage, key) for stage, key, is_newly, _ in await cursor.fetchall() if is_newly]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +159,84 @@ _CARE_MAX = 256
 # After a turn that ended well.
 _EASED = f"case when care >= {_CARE_MAX} then 0 else care * 2 end"
 
-# What is lost of it with the database's memory costs nothing but a drain that finds itself stale, so its commit need not wait for the disk.
-_TAKE = f"""
-with was as (
-    select taken_at, set_config('synchronous_commit', 'off', true) from work where stage = %(stage)s and key = %(key)s
-        and (%(worker)s = '' or exists (select from worker where id = %(worker)s)) for update
+_FREE = """
+w.armed and w.pause_until is null
+    and (w.claimed_by is null or w.claim_fence <> w.fence)
+    and (w.claim_fence = w.fence or w.begun = 0 or w.taken_at is null
+        or w.taken_at < clock_timestamp() - make_interval(secs => %(theirs_s)s))
+"""
+"""Partitions that wait to be claimed. The last condition leaves alone what a program without claims took lately: its fence, begun."""
+THEIRS_S = 60.0
+"""So long a turn of a program without claims is not disturbed; after that its worker is taken to be dead."""
+
+_BEGIN = f"""
+    fence = work.fence + 1, claim_fence = work.fence + 1, claimed_by = nullif(%(worker)s, ''), holder = %(holder)s,
+    taken_at = clock_timestamp(),
+    begun = case when %(is_well)s then 1 else work.begun + 1 end,
+    care = case when %(is_well)s then {_EASED}
+        when work.begun >= {CAREFUL_AFTER} or (work.begun > 0 and work.care > 0) then 1 else work.care end
+"""
+_TAKEN = """
+work.stage, work.key, work.work_seq, work.fence, work.begun - 1, work.care,
+    coalesce(extract(epoch from clock_timestamp() - was.taken_at), 1e9)::float8
+"""
+
+# What is lost of claims with the database's memory costs nothing but a drain that finds itself stale: commits need not wait for the disk.
+_CLAIM = f"""
+with bulk as (
+    select w.stage, w.key, w.taken_at from work w where w.stage = any(%(bulk_stages)s) and {_FREE}
+    order by w.armed_at limit %(bulk)s for update skip locked
+), ordinary as (
+    select w.stage, w.key, w.taken_at from work w where w.stage = any(%(ordinary_stages)s) and {_FREE}
+    order by w.armed_at limit %(ordinary)s for update skip locked
+), was as (
+    select *, set_config('synchronous_commit', 'off', true) from (select * from ordinary union all select * from bulk) as free
+    where exists (select from worker where id = %(worker)s)
 )
-update work set
-    fence = fence + 1, holder = %(holder)s, taken_at = clock_timestamp(),
-    begun = case when %(is_well)s then 1 else begun + 1 end,
-    care = case when %(is_well)s then {_EASED} when begun >= {CAREFUL_AFTER} or (begun > 0 and care > 0) then 1 else care end
-from was where stage = %(stage)s and key = %(key)s
-returning work_seq, fence, begun - 1, care, coalesce(extract(epoch from clock_timestamp() - was.taken_at), 1e9)::float8
+update work set {_BEGIN} from was where work.stage = was.stage and work.key = was.key
+returning {_TAKEN}
 """
 
 
-async def take(conn: Conn, stage: str, key: str, holder: int = 0, worker: str = "", *, is_well: bool = False) -> Taken | None:
-    """Take a partition for a turn; read the work only afterwards, in a later statement. None: there is none, or the worker is gone.
+async def claim(conn: Conn, worker: str, holder: int, stages: Collection[str], ordinary: int, bulk: int) -> list[tuple[str, str, Taken]]:
+    """Claim partitions that wait, the longest armed first, and take each for its first turn; read their work only in later statements.
 
-    Whoever had it before is stale from now on.
+    Args:
+        conn: a connection in a transaction of its own.
+        worker: the claiming worker's id; one that was declared dead gets nothing.
+        holder: its incarnation.
+        stages: the stages it has; others are left to workers of another version.
+        ordinary: at most so many partitions of ordinary stages.
+        bulk: at most so many of bulk stages.
+    """
+    given = {
+        "worker": worker,
+        "holder": holder,
+        "ordinary": ordinary,
+        "bulk": bulk,
+        "ordinary_stages": sorted({*stages} - BULK_STAGES),
+        "bulk_stages": sorted(BULK_STAGES & {*stages}),
+        "theirs_s": THEIRS_S,
+        "is_well": False,
+    }
+    return [(row[0], row[1], _taken(row)) for row in await (await conn.execute(_CLAIM, given)).fetchall()]
+
+
+_TAKE = f"""
+with was as (
+    select w.stage, w.key, w.taken_at, set_config('synchronous_commit', 'off', true)
+    from unnest(%(keys)s::text[], %(fences)s::int8[]) as o(key, fence)
+    join work w on w.stage = %(stage)s and w.key = o.key and (o.fence is null or w.fence = o.fence)
+    where %(worker)s = '' or exists (select from worker where id = %(worker)s)
+    order by w.key for update of w
+)
+update work set {_BEGIN} from was where work.stage = was.stage and work.key = was.key
+returning {_TAKEN}
+"""
+
+
+async def take(conn: Conn, stage: str, key: str, holder: int = 0, worker: str = "") -> Taken | None:
+    """Take a partition for a turn, whoever had it before, who is stale from now on. None: there is none, or the worker is gone.
 
     Args:
         conn: a connection in a transaction of its own.
@@ -149,58 +244,88 @@ async def take(conn: Conn, stage: str, key: str, holder: int = 0, worker: str = 
         key: the partition's key.
         holder: the worker's incarnation.
         worker: the worker's id, which must not have been declared dead; empty: not asked.
-        is_well: the taker's own turn before this one ended well.
     """
-    given = {"stage": stage, "key": key, "holder": holder, "worker": worker, "is_well": is_well}
-    row = await (await conn.execute(_TAKE, given)).fetchone()
-    if row is None:
-        return None
-    seq, fence, failures, care, away_s = row
+    return (await _take(conn, stage, {key: None}, holder, worker, is_well=False)).get(key)
+
+
+async def take_again(conn: Conn, stage: str, taken: Mapping[str, Taken], holder: int, worker: str, *, is_well: bool) -> dict[str, Taken]:
+    """Take partitions for the next turn of the drain that has them; return those nobody else took meanwhile.
+
+    Read the work only afterwards, in a later statement. ``is_well``: the turn before this one ended well.
+    """
+    return await _take(conn, stage, {key: one.fence for key, one in taken.items()}, holder, worker, is_well=is_well)
+
+
+async def _take(conn: Conn, stage: str, fences: Mapping[str, int | None], holder: int, worker: str, *, is_well: bool) -> dict[str, Taken]:
+    keys = {"keys": list(fences), "fences": list(fences.values())}
+    given = {"stage": stage, "holder": holder, "worker": worker, "is_well": is_well, **keys}
+    return {row[1]: _taken(row) for row in await (await conn.execute(_TAKE, given)).fetchall()}
+
+
+def _taken(row: Sequence[Any]) -> Taken:
+    _, _, seq, fence, failures, care, away_s = row
     return Taken(seq, fence, failures, care or None, away_s)
 
 
 _FINISH = f"""
+with own as (
+    select w.stage, w.key, o.seq from unnest(%(keys)s::text[], %(seqs)s::int8[], %(fences)s::int8[]) as o(key, seq, fence)
+    join work w on w.stage = %(stage)s and w.key = o.key and w.fence = o.fence order by w.key for update of w
+)
 update work set
-    claimed_seq = case when work_seq = %(seq)s then work_seq else claimed_seq end, armed = work_seq <> %(seq)s, begun = 0, care = {_EASED},
+    claimed_seq = case when work_seq = own.seq then work_seq else claimed_seq end, armed = work_seq <> own.seq, begun = 0, care = {_EASED},
+    claimed_by = case when work_seq <> own.seq then claimed_by end,
     wake_at = case when %(wake_in_s)s::float8 is null then wake_at
         else least(wake_at, clock_timestamp() + make_interval(secs => %(wake_in_s)s::float8)) end
-where stage = %(stage)s and key = %(key)s and fence = %(fence)s
-returning armed
+from own where work.stage = own.stage and work.key = own.key
+returning work.key, armed
 """
-"""Ends a turn. What was noted since it began keeps the partition armed; a wake-up that is set earlier already stays."""
+"""Ends a turn of several partitions. What was noted since it began keeps one armed; a wake-up that is set earlier already stays."""
 
 
 async def finish(conn: Conn, stage: str, key: str, taken: Taken, wake_in_s: float | None = None) -> Ended:
-    """End a turn that ended well: disarm the partition if nothing was armed since it was taken.
+    """End a turn of one partition; see :func:`finish_all`."""
+    return (await finish_all(conn, stage, {key: taken}, wake_in_s))[key]
 
-    MORE: more came, the drain goes on. STALE: somebody else took the partition; nothing was changed. ``wake_in_s``: arm it then, unless
+
+async def finish_all(conn: Conn, stage: str, taken: Mapping[str, Taken], wake_in_s: float | None = None) -> dict[str, Ended]:
+    """End a turn that ended well: disarm each of its partitions for which nothing was armed since it was taken.
+
+    MORE: more came, the drain goes on. STALE: somebody else took the partition; nothing was changed. ``wake_in_s``: arm them then, unless
     an earlier wake is noted already.
     """
-    given = {"stage": stage, "key": key, "seq": taken.seq, "fence": taken.fence, "wake_in_s": wake_in_s}
-    row = await (await conn.execute(_FINISH, given)).fetchone()
-    if row is None:
-        return Ended.STALE
-    return Ended.MORE if row[0] else Ended.DONE
+    given = {
+        "stage": stage,
+        "keys": list(taken),
+        "seqs": [one.seq for one in taken.values()],
+        "fences": [one.fence for one in taken.values()],
+        "wake_in_s": wake_in_s,
+    }
+    rows = await (await conn.execute(_FINISH, given)).fetchall()
+    return dict.fromkeys(taken, Ended.STALE) | {key: Ended.MORE if is_armed else Ended.DONE for key, is_armed in rows}
+
+
+_HAND_ON = f"""
+update work set begun = 0, care = {_EASED}, claimed_by = null, armed_at = clock_timestamp()
+where stage = %s and key = %s and fence = %s returning pg_notify('{CHANNEL}', '')
+"""
 
 
 async def hand_on(conn: Conn, stage: str, key: str, fence: int) -> bool:
-    """End a turn that ended well and left more to do; the caller enqueues another drain. False: somebody else took the partition."""
-    cursor = await conn.execute(
-        f"update work set begun = 0, care = {_EASED} where stage = %s and key = %s and fence = %s", (stage, key, fence)
-    )
-    return cursor.rowcount > 0
+    """End a turn that ended well and left more to do: any worker may claim the partition. False: somebody else took it already."""
+    return (await conn.execute(_HAND_ON, (stage, key, fence))).rowcount > 0
 
 
 async def set_back(conn: Conn, stage: str, key: str, fence: int, after_s: float, *, is_counted: bool) -> bool:
-    """End a turn that failed, or was not begun after all: the partition stays armed and gets its next drain in some seconds.
+    """End a turn that failed, or was not begun after all: the partition stays armed and can be claimed again in some seconds.
 
     The wait counts as served then: the next take says that the one before was long ago.
 
     ``is_counted``: the turn failed, and careful ones follow after some more. False is returned if somebody else took the partition.
     """
     cursor = await conn.execute(
-        "update work set pause_until = clock_timestamp() + make_interval(secs => %s), begun = begun - %s, armed = true, taken_at = null"
-        " where stage = %s and key = %s and fence = %s",
+        "update work set pause_until = clock_timestamp() + make_interval(secs => %s), begun = begun - %s, armed = true, taken_at = null,"
+        " claimed_by = null where stage = %s and key = %s and fence = %s",
         (after_s, 0 if is_counted else 1, stage, key, fence),
     )
     return cursor.rowcount > 0
@@ -214,12 +339,69 @@ async def uncount(conn: Conn, cut: Iterable[tuple[str, str, int]]) -> None:
         )
 
 
-async def leave_for_others(conn: Conn, stage: str, key: str, after_s: float) -> None:
-    """Have a partition this program cannot work be given out again in some seconds; it counts as nothing."""
-    await conn.execute(
-        "update work set pause_until = clock_timestamp() + make_interval(secs => %s) where stage = %s and key = %s and armed",
-        (after_s, stage, key),
-    )
+_GIVE_BACK = f"""
+with freed as (
+    select stage, key from work where claimed_by = %(worker)s and (%(running)s::text[] is null
+        or (taken_at < clock_timestamp() - make_interval(secs => %(silent_s)s) and stage || ':' || key <> all(%(running)s::text[])))
+    order by stage, key for update
+)
+update work set claimed_by = null from freed where work.stage = freed.stage and work.key = freed.key
+returning pg_notify('{CHANNEL}', '')
+"""
+
+
+async def give_back(conn: Conn, worker: str, running: Collection[Key] | None = None, silent_s: float = 0.0) -> int:
+    """Free what a worker claimed, all of it or all but what it runs; return how many partitions.
+
+    Args:
+        conn: an open connection.
+        worker: the worker's id.
+        running: the partitions it runs, which it keeps; None: it runs nothing any more.
+        silent_s: with ``running``, only partitions whose last turn began that long ago: others may just have been claimed.
+    """
+    kept = None if running is None else [f"{stage}:{key}" for stage, key in running]
+    return (await conn.execute(_GIVE_BACK, {"worker": worker, "running": kept, "silent_s": silent_s})).rowcount
+
+
+_GIVE_BACK_OF_THE_GONE = f"""
+with gone as (
+    select stage, key, claimed_by from work w where claimed_by is not null and not exists (select from worker where id = w.claimed_by)
+    order by stage, key for update
+)
+update work set claimed_by = null from gone where work.stage = gone.stage and work.key = gone.key
+returning gone.claimed_by, pg_notify('{CHANNEL}', '')
+"""
+
+
+async def give_back_of_the_gone(conn: Conn) -> list[str]:
+    """Free what workers without a row had claimed: nobody would work it any more. Returns the workers it was of."""
+    return sorted({row[0] for row in await (await conn.execute(_GIVE_BACK_OF_THE_GONE)).fetchall()})
+
+
+_LEAVE = """
+update work set pause_until = clock_timestamp() + make_interval(secs => %(after_s)s), begun = greatest(0, begun - 1), claimed_by = null,
+    taken_at = case when %(away_s)s < 1e9 then clock_timestamp() - make_interval(secs => %(away_s)s) end
+where stage = %(stage)s and key = %(key)s and fence = %(fence)s
+"""
+
+
+async def leave_for_others(conn: Conn, stage: str, key: str, taken: Taken, after_s: float) -> None:
+    """Have a partition this program cannot work be given out again in some seconds; it counts as never taken by it."""
+    given = {"stage": stage, "key": key, "fence": taken.fence, "away_s": taken.away_s, "after_s": after_s}
+    await conn.execute(_LEAVE, given)
+
+
+_PULSE = f"""
+select exists (select from work w where {_FREE}),
+    extract(epoch from min(least(pause_until, wake_at)) - clock_timestamp())::float8
+from work where pause_until is not null or wake_at is not null
+"""
+
+
+async def look(conn: Conn) -> tuple[bool, float | None]:
+    """Return whether a partition waits to be claimed, and in how many seconds the next pause or wait ends (0 or less: now; None: none)."""
+    row = await (await conn.execute(_PULSE, {"theirs_s": THEIRS_S})).fetchone()
+    return (False, None) if row is None else (bool(row[0]), row[1])
 
 
 _TAKE_PAUSED = """
@@ -232,7 +414,7 @@ where work.stage = due.stage and work.key = due.key returning work.stage, work.k
 
 
 async def take_paused(conn: Conn, limit: int = 500) -> list[Key]:
-    """Return partitions whose pause is over, each to one caller only; the caller enqueues a drain for each in the same transaction."""
+    """End the pauses that are over, each by one caller only; return the partitions that can be claimed now."""
     rows = await (await conn.execute(_TAKE_PAUSED, (limit,))).fetchall()
     return [(stage, key) for stage, key, is_armed in rows if is_armed]
 
@@ -259,5 +441,5 @@ async def take_due(conn: Conn, limit: int = 500) -> list[Key]:
 
 
 async def armed(conn: Conn) -> list[Key]:
-    """Return all partitions that have a drain under way or to be found by the sweep."""
+    """Return all partitions that have work: claimed, paused or waiting to be claimed."""
     return [(stage, key) for stage, key in await (await conn.execute("select stage, key from work where armed order by 1, 2")).fetchall()]

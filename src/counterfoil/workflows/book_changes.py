@@ -24,7 +24,7 @@ from counterfoil.store.outbox import CommandRow, CommandState
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.watching import Sweep, Watched
 from counterfoil.store.work import BOOKS
-from counterfoil.workflows.looking import CUSTOMER, Seen, customer_seen, document_seen, is_in_flight, posted_of
+from counterfoil.workflows.looking import CUSTOMER, Seen, by_document, customer_seen, document_seen, is_in_flight, posted_of
 from counterfoil.workflows.many_changes import gathered
 
 log = structlog.get_logger()
@@ -128,12 +128,13 @@ class BookChanges:
     async def _look(self, target: str, rows: Sequence[Watched], now: datetime) -> None:
         look = _Look()
         known = await self._load(target, [row.document for row in rows])
+        matches = by_document(known.matches)
         bound = [row for row in rows if row.document in known.keys and known.keys[row.document] in known.produced]
         documents = []
         for row in rows:
             if row not in bound:
                 self._unbound(look, row, known, now)
-            elif is_in_flight(known.keys[row.document], known.matches):
+            elif is_in_flight(matches.get(known.keys[row.document], ())):
                 look.put_off(row, now + SOON)
             elif not known.keys[row.document].startswith(CUSTOMER):
                 documents.append(row)
@@ -194,11 +195,11 @@ class BookChanges:
         async with self.pool.connection() as conn:
             keys = [known.keys[row.document] for row in rows]
             after = {one.id for one in await outbox_done.matches(conn, self.cipher, target, keys) if one.state is CommandState.DONE}
-        stood = [one for one in known.matches if one.id in after]  # neither made nor undone while the documents were read
+        stood = by_document(one for one in known.matches if one.id in after)  # neither made nor undone while the documents were read
         seen = [
             document_seen(
                 row,
-                posted_of(row, known.produced[known.keys[row.document]], stood),
+                posted_of(row, known.produced[known.keys[row.document]], stood.get(known.keys[row.document], ())),
                 read[row.document],
                 known.successors,
                 now,

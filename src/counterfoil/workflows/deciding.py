@@ -24,8 +24,8 @@ from counterfoil.store import agenda, cases, modes, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
-from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
-from counterfoil.store.work import BULK, ORDINARY
+from counterfoil.store.pool import CONTENDED, Conn, Key, Pool, single_statements
+from counterfoil.store.work import BULK, ORDINARY, shards_in
 from counterfoil.workflows.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.workflows.linking import link_some
 from counterfoil.workflows.rules_source import RulesSource
@@ -69,26 +69,26 @@ class Decider:
     _modes: set[tuple[str, str]] = field(default_factory=set)
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
-        """Decide one batch of a shard's subjects that are there for something that happened in real time."""
+        """Decide one batch of some shards' subjects (``3``, joined ``3+11``) that are there for something that happened in real time."""
         async with self._gate:
-            return await self._work(int(key), ORDINARY, BATCH_MAX, care)
+            return await self._work(shards_in(key), ORDINARY, BATCH_MAX, care)
 
     async def bulk_turn(self, key: str, care: Care = CALM) -> Turn:
-        """Decide one batch of a shard's subjects that came in bulk; it never waits with, or holds up, :meth:`turn`."""
+        """Decide one batch of some shards' subjects that came in bulk; it never waits with, or holds up, :meth:`turn`."""
         async with self._bulk_gate:
-            return await self._work(int(key), BULK, BULK_BATCH_MAX, care)
+            return await self._work(shards_in(key), BULK, BULK_BATCH_MAX, care)
 
-    async def _work(self, shard: int, lanes: range, batch_max: int, care: Care) -> Turn:
+    async def _work(self, shards: Sequence[int], lanes: range, batch_max: int, care: Care) -> Turn:
         if care.is_ending:
             return Turn(has_more=True)
         now = self.clock.now()
         limit = batch_max if care.limit is None else min(batch_max, care.limit)
-        async with self.pool.connection() as conn:
+        async with single_statements(self.pool) as conn:
             if await objects.has_to_link(conn):
                 # What names an object would not be found: a refund whose credit note is not seen is booked once more.
                 is_linking = await link_some(conn, self.cipher)
                 return Turn(has_more=is_linking, wake_in_s=None if is_linking else LINKED_WITHIN_S)
-            items = await agenda.claim(conn, shard, now, limit, lanes=lanes)
+            items = await agenda.claim(conn, shards, now, limit, lanes=lanes)
         is_left = False
         if items:
             poisoned = await care.hold([item.ref.key for item in items])
@@ -97,8 +97,8 @@ class Decider:
             is_left = await self._decide([item for item in items if item.ref.key not in poisoned], now)
         if is_left or len(items) == limit:
             return Turn(has_more=True)
-        async with self.pool.connection() as conn:
-            return await self._rest(conn, shard, lanes)
+        async with single_statements(self.pool) as conn:
+            return await self._rest(conn, shards, lanes)
 
     async def _decide(self, items: Sequence[AgendaItem], now: datetime) -> bool:
         """Decide subjects and write what they call for; return whether any of them is left on the agenda as it was claimed."""
@@ -130,9 +130,9 @@ class Decider:
             await cases.open_or_count(conn, [poisoned_case(item.ref, now) for item in items], now)
             await agenda.finish(conn, items)
 
-    async def _rest(self, conn: Conn, shard: int, lanes: range) -> Turn:
+    async def _rest(self, conn: Conn, shards: Sequence[int], lanes: range) -> Turn:
         """Return that nothing is left for now, and when the next postponed subject is due."""
-        due = await agenda.next_due(conn, shard, lanes=lanes)
+        due = await agenda.next_due(conn, shards, lanes=lanes)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 
     async def _write(self, conn: Conn, items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """A drain: one partition worked down turn by turn, under this worker's incarnation and the partition's fence.
 
-How a turn can end: well (go on, finish, or hand on to another drain), failed (the partition pauses), stale (somebody else took the
+How a turn can end: well (go on, finish, or let it wait for another drain), failed (the partition pauses), stale (somebody else took the
 partition: nothing is changed), cut short (this process ends: nothing is counted). A process that dies leaves the turn counted as begun.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -20,9 +20,8 @@ from psycopg_pool import PoolTimeout
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage, Turn, backoff_s
 from counterfoil.store import cases, suspects, work
-from counterfoil.store.pool import Conn, Pool
+from counterfoil.store.pool import Conn, Key, Pool, single_statements
 from counterfoil.store.work import CAREFUL_AFTER, Ended, Taken
-from counterfoil.workflows import arming
 from counterfoil.workflows.failing import failing_case
 from counterfoil.workflows.membership import Membership
 
@@ -49,19 +48,18 @@ class StaleTurnError(Exception):
 
 @dataclass(slots=True)
 class TurnCare:
-    """What the engine tells a turn, and what the turn told it."""
+    """What the engine tells a turn, and what the turn told it. ``taken``: the partitions it works, by key; of several none had trouble."""
 
     pool: Pool
     stage: str
-    key: str
-    taken: Taken
+    taken: Mapping[str, Taken]
     ending: Callable[[], bool]
     held: list[str] = field(default_factory=list)
 
     @property
     def limit(self) -> int | None:
         """At most so many items at once; None: as many as usual."""
-        return self.taken.limit
+        return next(iter(self.taken.values())).limit
 
     @property
     def is_ending(self) -> bool:
@@ -76,17 +74,22 @@ class TurnCare:
         """
         if self.limit is None:
             return frozenset()
+        [(key, taken)] = self.taken.items()
         async with self.pool.connection() as conn, conn.transaction():
-            parked = await suspects.hold(conn, self.stage, self.key, self.taken.fence, items)
+            parked = await suspects.hold(conn, self.stage, key, taken.fence, items)
         if parked is None:
-            raise StaleTurnError(f"{self.stage}:{self.key}")
+            raise StaleTurnError(f"{self.stage}:{key}")
         self.held.extend(items)
         return parked
 
 
+def _nothing_waits(after_s: float) -> None:
+    del after_s
+
+
 @dataclass(slots=True)
 class Drains:
-    """The drains of this process."""
+    """The drains of this process. ``waits``: told in how many seconds a partition is to be looked at again."""
 
     pool: Pool
     stages: Mapping[str, Stage]
@@ -94,23 +97,27 @@ class Drains:
     knows: Callable[[str, str], bool]
     clock: Clock = field(default_factory=SystemClock)
     is_stopping: bool = False
-    _running: dict[asyncio.Task[object], str] = field(default_factory=dict)
-    _cut: list[tuple[TurnCare, int]] = field(default_factory=list)
+    waits: Callable[[float], None] = _nothing_waits
+    _running: dict[asyncio.Task[object], tuple[Key, ...]] = field(default_factory=dict)
+    _cut: list[TurnCare] = field(default_factory=list)
     _careful: asyncio.Lock = field(default_factory=asyncio.Lock)
     _strange: dict[tuple[str, str], int] = field(default_factory=dict)
     _ruled: int = 0
 
-    async def work(self, workflow_id: str, stage: str, key: str) -> int:
-        """Work a partition down; return the number of turns."""
-        with self._noted(workflow_id, stage):
+    async def work(self, stage: str, taken: Mapping[str, Taken]) -> int:
+        """Work partitions down that were claimed for this worker; return the number of turns.
+
+        ``taken``: by key. Several are of one place (:func:`counterfoil.store.work.place_of`), and none of them has a failed turn behind it.
+        """
+        with self._noted(stage, taken):
             id = self.member.act()
-            if stage not in self.stages or not self.knows(stage, key):
-                await self._leave_for_others(stage, key)
+            if not self.knows(stage, next(iter(taken))):
+                await self._leave_for_others(stage, taken)
                 return 0
             if not self._may_work(stage):
-                await self._pause(stage, key, _spread(RULES_WAIT_S))
+                await self._pause(stage, taken, _spread(RULES_WAIT_S))
                 return 0
-            return await self._turns(id, stage, key)
+            return await self._turns(id, stage, taken)
 
     def _may_work(self, stage: str) -> bool:
         """Tell whether this worker's rules, where a stage depends on them, are those of the others."""
@@ -122,16 +129,16 @@ class Drains:
         return self._ruled
 
     @property
-    def running(self) -> list[str]:
-        """The drains under way, by the library's id; one that was taken over and came back here is there twice."""
-        return list(self._running.values())
+    def running(self) -> list[Key]:
+        """The partitions whose drains are under way; one that was taken over and came back here is there twice."""
+        return [key for keys in self._running.values() for key in keys]
 
     @contextmanager
-    def _noted(self, workflow_id: str, stage: str) -> Iterator[None]:
+    def _noted(self, stage: str, keys: Iterable[str]) -> Iterator[None]:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a drain runs in a task")
-        self._running[task] = workflow_id
+        self._running[task] = tuple((stage, key) for key in keys)
         self._ruled += stage in work.RULED_STAGES
         try:
             yield
@@ -139,41 +146,51 @@ class Drains:
             del self._running[task]
             self._ruled -= stage in work.RULED_STAGES
 
-    async def _turns(self, id: str, stage: str, key: str) -> int:
+    async def _turns(self, id: str, stage: str, taken: Mapping[str, Taken]) -> int:
         until = time.monotonic() + DRAIN_MAX_S * random.uniform(0.2, 1.0)  # noqa: S311 - no secret; they must not all end at once
         turns = 0
-        taken: Taken | None = None
         is_well = False
+        if await self._must_rest(stage, taken):
+            return 0
         while await self.member.until_valid(id, lambda: self.is_stopping):
-            if turns and (time.monotonic() > until or not self._may_work(stage)):
-                break
-            taken = await self._take(id, stage, key, is_well=is_well)
-            if taken is None:
-                return turns
+            if turns:
+                if time.monotonic() > until or not self._may_work(stage):
+                    break
+                taken = await self._take_again(id, stage, taken, is_well=is_well)
+                if not taken:
+                    return turns
             turns += 1
-            result = await self._turn(stage, key, taken, until)
+            result = await self._turn(stage, taken, until)
             if result is None:
                 return turns
             is_well = result.has_more
-            if not result.has_more and await self._finish(stage, key, taken, result.wake_in_s) is not Ended.MORE:
-                return turns
+            if not result.has_more:
+                taken = await self._finish(stage, taken, result.wake_in_s)
+                if not taken:
+                    return turns
         if self.member.id == id:  # otherwise whatever is left belongs to others by now
-            await self._hand_on(stage, key, taken)
+            await (self._hand_on(stage, taken) if turns else self._pause(stage, taken, 0.0))
         return turns
 
-    async def _take(self, id: str, stage: str, key: str, *, is_well: bool) -> Taken | None:
-        """Take the partition for a turn; None: it is not ours, or must wait as its former turns failed."""
+    async def _must_rest(self, stage: str, taken: Mapping[str, Taken]) -> bool:
+        """Set a partition back that must wait yet, as its former turns failed."""
+        key, one = next(iter(taken.items()))
+        if one.failures < CAREFUL_AFTER:
+            return False
+        left_s = _pause_s(one.failures) - one.away_s
+        if left_s <= 0:
+            return False
         async with self._transaction() as conn:
-            taken = await work.take(conn, stage, key, self.member.worker.incarnation, id, is_well=is_well)
-            if taken is None or taken.failures < CAREFUL_AFTER:
-                return taken
-            left_s = _pause_s(taken.failures) - taken.away_s
-            if left_s <= 0:
-                return taken
-            await work.set_back(conn, stage, key, taken.fence, left_s, is_counted=False)
-            return None
+            await work.set_back(conn, stage, key, one.fence, left_s, is_counted=False)
+        self.waits(left_s)
+        return True
 
-    async def _turn(self, stage: str, key: str, taken: Taken, until: float) -> Turn | None:
+    async def _take_again(self, id: str, stage: str, taken: Mapping[str, Taken], *, is_well: bool) -> dict[str, Taken]:
+        """Take the partitions for the next turn; what is left out is not ours any more."""
+        async with single_statements(self.pool) as conn:
+            return await work.take_again(conn, stage, taken, self.member.worker.incarnation, id, is_well=is_well)
+
+    async def _turn(self, stage: str, taken: Mapping[str, Taken], until: float) -> Turn | None:
         """Run one turn; None: it failed or was stale, and the drain ends."""
 
         def is_ending() -> bool:
@@ -181,22 +198,23 @@ class Drains:
                 return True
             return time.monotonic() > until and self.member.has_too_much
 
-        care = TurnCare(self.pool, stage, key, taken, is_ending)
+        care = TurnCare(self.pool, stage, taken, is_ending)
+        key = work.join_keys(taken)
         try:
-            if taken.limit is None:
+            if care.limit is None:
                 result = await self.stages[stage](key, care)
                 await self._works_again(care)
                 return result
             async with self._careful:  # one at a time, so that none is blamed for what another did to the process
-                log.warning("careful turn", stage=stage, key=key, failures=taken.failures, limit=taken.limit)
+                log.warning("careful turn", stage=stage, key=key, failures=taken[key].failures, limit=care.limit)
                 result = await self.stages[stage](key, care)
                 await self._clear(care)
                 await self._works_again(care)
                 return result
         except asyncio.CancelledError:
-            self._cut.append((care, taken.fence))
+            self._cut.append(care)
             raise
-        except Exception as error:  # outer loop of all stages: whatever happened, the partition is tried again later
+        except Exception as error:  # outer loop of all stages: whatever happened, the partitions are tried again later
             await self._set_back_after(care, error)
         return None
 
@@ -206,57 +224,69 @@ class Drains:
                 await suspects.clear(conn, care.stage, care.held)
 
     async def _set_back_after(self, care: TurnCare, error: Exception) -> None:
-        name = type(error).__name__
+        name, keys = type(error).__name__, [*care.taken]
         if _is_only(error, StaleTurnError):
-            log.warning("partition taken by another", stage=care.stage, key=care.key)
+            log.warning("partition taken by another", stage=care.stage, keys=keys)
         elif is_away(error):
-            log.warning("turn cut by the database", stage=care.stage, key=care.key, error=name)
+            log.warning("turn cut by the database", stage=care.stage, keys=keys, error=name)
             await self._set_back(care, 1.0, is_counted=False)
         else:
-            log.exception("turn failed", stage=care.stage, key=care.key, error=name)
-            await self._set_back(care, _pause_s(care.taken.failures + 1), is_counted=True)
-            if care.taken.failures + 1 >= TOLD_AFTER and not care.held:  # what was in hand is parked by itself
+            log.exception("turn failed", stage=care.stage, keys=keys, error=name)
+            failures = max(one.failures for one in care.taken.values()) + 1
+            await self._set_back(care, _pause_s(failures), is_counted=True)
+            if failures >= TOLD_AFTER and not care.held:  # what was in hand is parked by itself
                 await self._tell(care, error)
 
     async def _tell(self, care: TurnCare, error: Exception) -> None:
         now = self.clock.now()
+        openings = [failing_case(care.stage, key, error, now) for key in care.taken]
         async with self._transaction() as conn:
-            await cases.open_or_count(conn, [failing_case(care.stage, care.key, error, now)], now)
+            await cases.open_or_count(conn, openings, now)
 
     async def _works_again(self, care: TurnCare) -> None:
-        if care.taken.failures >= TOLD_AFTER:
+        told = [f"{care.stage}:{key}" for key, one in care.taken.items() if one.failures >= TOLD_AFTER]
+        if told:
             async with self._transaction() as conn:
-                await cases.release_subjects(conn, work.TURN, [f"{care.stage}:{care.key}"], self.clock.now())
+                await cases.release_subjects(conn, work.TURN, told, self.clock.now())
 
     async def _set_back(self, care: TurnCare, after_s: float, *, is_counted: bool) -> None:
         async with self._transaction() as conn:
-            await work.set_back(conn, care.stage, care.key, care.taken.fence, after_s, is_counted=is_counted)
+            for key, one in sorted(care.taken.items()):
+                await work.set_back(conn, care.stage, key, one.fence, after_s, is_counted=is_counted)
             if not is_counted and care.held:
                 await suspects.take_back(conn, care.stage, care.held)
+        self.waits(after_s)
 
-    async def _finish(self, stage: str, key: str, taken: Taken, wake_in_s: float | None) -> Ended:
+    async def _finish(self, stage: str, taken: Mapping[str, Taken], wake_in_s: float | None) -> dict[str, Taken]:
+        """End a turn that ended well; return the partitions for which more came meanwhile."""
+        async with single_statements(self.pool) as conn:
+            ended = await work.finish_all(conn, stage, taken, wake_in_s)
+        stale = [key for key, one in ended.items() if one is Ended.STALE]
+        if stale:
+            log.warning("partition taken by another", stage=stage, keys=stale)
+        if wake_in_s is not None:
+            self.waits(wake_in_s)
+        return {key: taken[key] for key, one in ended.items() if one is Ended.MORE}
+
+    async def _hand_on(self, stage: str, taken: Mapping[str, Taken]) -> None:
+        """Let partitions that still have work wait for their next drain, here or elsewhere."""
         async with self._transaction() as conn:
-            ended = await work.finish(conn, stage, key, taken, wake_in_s)
-        if ended is Ended.STALE:
-            log.warning("partition taken by another", stage=stage, key=key)
-        return ended
+            for key, one in sorted(taken.items()):
+                await work.hand_on(conn, stage, key, one.fence)
 
-    async def _hand_on(self, stage: str, key: str, taken: Taken | None) -> None:
-        """Enqueue a fresh drain for a partition that still has work, keeping it armed."""
-        async with self._transaction() as conn:
-            if taken is None or await work.hand_on(conn, stage, key, taken.fence):
-                await arming.enqueue(conn, [(stage, key)])
-
-    async def _leave_for_others(self, stage: str, key: str) -> None:
+    async def _leave_for_others(self, stage: str, taken: Mapping[str, Taken]) -> None:
         """Give back what only another version or configuration of the program knows, less and less often."""
-        looks = self._strange[stage, key] = self._strange.get((stage, key), 0) + 1
+        place = work.place_of(stage, next(iter(taken)))
+        looks = self._strange[stage, place] = self._strange.get((stage, place), 0) + 1
         if looks == 1:
-            log.warning("not known here, left for other workers", stage=stage, key=key)
-        await self._pause(stage, key, _spread(min(UNKNOWN_WAIT_MAX_S, 0.5 * looks)))
+            log.warning("not known here, left for other workers", stage=stage, keys=[*taken])
+        await self._pause(stage, taken, _spread(min(UNKNOWN_WAIT_MAX_S, 0.5 * looks)))
 
-    async def _pause(self, stage: str, key: str, wait_s: float) -> None:
+    async def _pause(self, stage: str, taken: Mapping[str, Taken], wait_s: float) -> None:
         async with self._transaction() as conn:
-            await work.leave_for_others(conn, stage, key, wait_s)
+            for key, one in sorted(taken.items()):
+                await work.leave_for_others(conn, stage, key, one, wait_s)
+        self.waits(wait_s)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Conn]:
@@ -282,8 +312,8 @@ class Drains:
 
     async def forgive(self, conn: Conn) -> None:
         """Have turns that were cut short count as not begun."""
-        await work.uncount(conn, [(care.stage, care.key, fence) for care, fence in self._cut])
-        for care, _ in self._cut:
+        await work.uncount(conn, [(care.stage, key, one.fence) for care in self._cut for key, one in care.taken.items()])
+        for care in self._cut:
             if care.held:
                 await suspects.take_back(conn, care.stage, care.held)
         self._cut.clear()

@@ -1,53 +1,52 @@
-"""The durable engine: one short workflow (a drain) per partition of a stage, enqueued in the transaction that made the work.
+"""The engine: claims partitions that have work and runs one drain for each. It hears of new ones, and looks in case it missed one.
 
-Guarantees: a partition with work has exactly one drain enqueued or running; a drain whose worker dies or leaves is put back into its queue
-by the others, one that was lost is found by the sweep; a stage's turn may run twice and must be idempotent. See docs/adr for the facts that
-shaped this.
+Guarantees: a partition with work waits to be claimed, pauses until a moment, or is run by one drain; what a worker that died or left had
+claimed is freed by the others; a stage's turn may run twice and must be idempotent. What is to be done, who does it and when it goes on
+stands in the table ``work`` alone. See docs/adr for what was measured before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
-from dbos import DBOS, DBOSConfig
-from dbos._utils import GlobalParams
 from psycopg_pool import PoolTimeout
 
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage
 from counterfoil.store import work, workers
-from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.store.workers import Worker
-from counterfoil.workflows import arming, recovery
-from counterfoil.workflows.arming import APPLICATION_VERSION, BULK_QUEUE, QUEUE
+from counterfoil.store.pool import Conn, Key, Pool, connect, single_statements
+from counterfoil.store.work import BULK_STAGES, JOINT_STAGES, Taken
 from counterfoil.workflows.draining import Drains
 from counterfoil.workflows.membership import DEAD_AFTER_S, Membership
-from counterfoil.workflows.taking import moderate
 
 log = structlog.get_logger()
 
-TICK_S = 0.25
-SWEEP_EVERY_TICKS = 20
+LOOK_EVERY_S = 1.0
+"""How often a worker that hears nothing looks for itself: words are lost with a connection, and older programs do not speak."""
+SWEEP_EVERY_S = 5.0
 TICK_LATE_S = 120.0
-"""An engine that has not begun a tick for so long hangs, and a restart would help: a tick without a database takes 30 s."""
+"""An engine that has not looked for so long hangs, and a restart would help: a look without a database takes 30 s."""
 _SILENT_S = 20.0
 _AWAY_S = 3.0
-"""How long a partition may be armed without a drain before a sweep sees to it: usually, and once the database is back."""
-_RECOVERY_TICKS = 16
-"""Good ticks after a failed one before a sweep looks for what the failure left behind."""
+"""How long a claim may have no drain before it is given back: usually, and once the database is back."""
+_RECOVERED_AFTER_S = 4.0
+"""Good looks for so long after a failed one, then a sweep for what the failure left behind."""
 CONCURRENCY = 32
 BULK_CONCURRENCY = 4
-"""Drains of bulk work at once in one process."""
+"""Drains of bulk work at once in one process, beside those of other work: a month's import never delays a payment."""
+CLAIM_MAX = 4
+"""Partitions claimed at once where others work too: they hear the same word, and get theirs."""
+_OTHERS_TURN_S = 0.05
+"""So long they are left to claim."""
 STOP_WAIT_S = 10.0
-_DESTROY_WAIT_S = 5.0
-_POLL_ENDS_S = 0.1
+_HAND_BACK_WITHIN_S = 5.0
+_DUE_AT_LEAST_S = 0.01
+_FAR_S = 60.0
 
 
 def _everything(stage: str, key: str) -> bool:
@@ -55,8 +54,48 @@ def _everything(stage: str, key: str) -> bool:
     return True
 
 
+def _grouped(claimed: Sequence[tuple[str, str, Taken]]) -> dict[tuple[str, str], dict[str, Taken]]:
+    """Return drains by stage and place: partitions of one place that had no trouble are worked together, each other one alone."""
+    drains: dict[tuple[str, str], dict[str, Taken]] = {}
+    for stage, key, taken in claimed:
+        is_sound = not taken.failures and taken.limit is None
+        place = work.place_of(stage, key) if is_sound and stage in JOINT_STAGES else f"only {key}"
+        drains.setdefault((stage, place), {})[key] = taken
+    return drains
+
+
+@dataclass(slots=True)
+class _Pulse:
+    """When to look next, by the monotonic clock, and whether somebody told that there is something to claim."""
+
+    word: asyncio.Event = field(default_factory=asyncio.Event)
+    is_told: bool = False
+    due_at: float = 0.0
+
+    def tell(self) -> None:
+        """Say that a partition waits to be claimed."""
+        self.is_told = True
+        self.word.set()
+
+    def wake_in(self, after_s: float) -> None:
+        """Say that a pause or a wait ends in some seconds."""
+        at = time.monotonic() + after_s
+        if at < self.due_at:
+            self.due_at = at
+            self.word.set()
+
+    async def until(self, at: float) -> None:
+        """Wait for a word, until then at most."""
+        try:
+            async with asyncio.timeout(max(0.0, min(at, self.due_at) - time.monotonic())):
+                await self.word.wait()
+        except TimeoutError:
+            pass
+        self.word.clear()
+
+
 class Engine:
-    """Runs the stages' turns durably. One per process."""
+    """Runs the stages' turns. All of it in one event loop."""
 
     def __init__(
         self,
@@ -74,168 +113,160 @@ class Engine:
         self._dsn = dsn
         self._member = member
         self._concurrency = concurrency
-        self._drains = Drains(pool, stages, member, knows, clock or SystemClock())
-        self._ticker: asyncio.Task[None] | None = None
+        self._pulse = _Pulse()
+        self._drains = Drains(pool, stages, member, knows, clock or SystemClock(), waits=self._pulse.wake_in)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: set[asyncio.Task[int]] = set()
+        self._bulk = 0
+        self._is_short = False
         self._ticked_at = time.monotonic()
-        self._is_taking = True
+        self._sweep_at = 0.0
 
     async def start(self) -> None:
-        """Launch the engine and take over what workers that are gone have left."""
-        global _engine
-        if _engine is not None:
-            raise RuntimeError("one engine per process")
-        _engine = self
+        """Take over what workers that are gone have left, and work from now on."""
         self._member.drains = lambda: len(self._drains.running)
         self._member.ruled = lambda: self._drains.ruled
-        self._member.renewed = _go_on_as
-        library = DBOS(config=_configuration(self._dsn, self._member.id))
-        DBOS.launch()  # in this thread: the engine then runs its workflows in this event loop, where pool and clients live
-        moderate(library._sys_db, lambda: self._is_taking)
-        await self._member.beat()  # on a fresh database that took seconds in which nothing else ran
-        await DBOS.register_queue_async(
-            QUEUE, worker_concurrency=self._concurrency, partition_concurrency=1, polling_interval_sec=0.05, on_conflict="always_update"
-        )
-        await DBOS.register_queue_async(
-            BULK_QUEUE, worker_concurrency=BULK_CONCURRENCY, partition_concurrency=1, polling_interval_sec=0.5, on_conflict="always_update"
-        )
+        await self._member.beat()
         await self.sweep(silent_s=0)
-        self._ticker = asyncio.create_task(self._tick_forever())
+        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
+        self._tasks = [asyncio.create_task(self._listen_forever(), name="ear"), asyncio.create_task(self._look_forever(), name="engine")]
 
     async def stop(self, within_s: float = STOP_WAIT_S) -> None:
-        """Take nothing more, let turns under way end for so long, cut the rest short, and hand all that is left to other workers.
+        """Claim nothing more, let turns under way end for so long, cut the rest short, and hand all that is left to other workers.
 
         Bounded, whatever the database and the stages do: within_s and some seconds.
         """
-        global _engine
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.gather(self._ticker, return_exceptions=True)
-        self._is_taking = False
-        await asyncio.sleep(_POLL_ENDS_S)  # a poll under way may still have taken drains: they begin before the library ends
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)  # what it cannot write down any more is handed back below
-        library = _destroy(within_s if self._drains.running else 0.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
         await self._drains.end(within_s)
-        await _join(library, _DESTROY_WAIT_S)
-        # The library gave the loop its own thread pool and has shut it down; whoever closes after us needs one that works.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=4, thread_name_prefix="after-engine"))
         try:
-            await asyncio.wait_for(self._hand_back(), _DESTROY_WAIT_S)
+            await asyncio.wait_for(self._hand_back(), _HAND_BACK_WITHIN_S)
         except (psycopg.Error, PoolTimeout, TimeoutError) as error:
             log.warning("left without handing back", error=type(error).__name__)
-        _engine = None
 
     async def _hand_back(self) -> None:
-        """Put what this worker has taken and not ended back into the queue at once, without counting it as failed."""
+        """Free what this worker has claimed and not ended at once, without counting it as failed."""
         async with self._pool.connection() as conn, conn.transaction():
             await self._drains.forgive(conn)
-            count = await recovery.put_back_of(conn, self._member.id)
+            count = await work.give_back(conn, self._member.id)
             await workers.leave(conn, self._member.id)
         if count:
             log.info("handed back", drains=count)
 
     @property
     def is_ticking(self) -> bool:
-        """Whether the ticks come, also those whose database is away."""
+        """Whether it goes on looking, also while its database is away."""
         return time.monotonic() - self._ticked_at < TICK_LATE_S
 
     async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
-        """Note work for partitions and enqueue a drain for each that has none, in the caller's transaction."""
-        newly = await work.arm(conn, keys)
-        if newly:
-            await arming.enqueue(conn, newly)
+        """Note work for partitions in the caller's transaction; with its commit a worker begins."""
+        await work.arm(conn, keys)
 
     async def wake(self, keys: Sequence[Key]) -> None:
         """Arm partitions from outside a transaction."""
         async with self._pool.connection() as conn, conn.transaction():
             await self.arm(conn, keys)
 
-    async def drain(self, workflow_id: str, stage: str, key: str) -> int:
-        """Work a partition down; return the number of turns."""
-        return await self._drains.work(workflow_id, stage, key)
-
-    async def _tick_forever(self) -> None:
-        ticks = 0
-        recovering = 0
+    async def _listen_forever(self) -> None:
+        """Hear what is armed anywhere, on a connection of its own."""
         while True:
-            await asyncio.sleep(TICK_S)
-            ticks += 1
-            self._ticked_at = time.monotonic()
             try:
-                await self._wake_due()
-                recovering -= 1
-                if recovering == 0 or ticks % SWEEP_EVERY_TICKS == 0:
-                    await self.sweep(_AWAY_S if recovering == 0 else _SILENT_S)
-            except Exception as error:  # outer loop: the next tick comes
-                recovering = _RECOVERY_TICKS
-                log.warning("tick failed", error=type(error).__name__)
+                conn = await connect(self._dsn)
+                async with conn:
+                    await conn.set_autocommit(True)
+                    await conn.execute(f"listen {work.CHANNEL}")
+                    self._pulse.tell()  # what was said before
+                    async for _ in conn.notifies():
+                        self._pulse.tell()
+            except (psycopg.Error, OSError) as error:  # until it hears again it looks every second
+                log.warning("hears nothing", error=type(error).__name__)
+            await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _wake_due(self) -> None:
-        async with self._pool.connection() as conn, conn.transaction():
-            await arming.enqueue(conn, await work.take_paused(conn))
-            due = await work.take_due(conn)
-            if due:
-                await self.arm(conn, due)
+    async def _look_forever(self) -> None:
+        look_at = 0.0
+        while True:
+            await self._pulse.until(look_at)
+            self._ticked_at = time.monotonic()
+            is_told, self._pulse.is_told = self._pulse.is_told, False
+            try:
+                if self._ticked_at >= min(look_at, self._pulse.due_at):
+                    look_at = self._ticked_at + LOOK_EVERY_S
+                    is_told = await self._look() or is_told
+                if is_told:
+                    await self._claim()
+                if self._ticked_at >= self._sweep_at:
+                    self._sweep_at = time.monotonic() + SWEEP_EVERY_S
+                    await self.sweep()
+            except Exception as error:  # outer loop: the next look comes
+                look_at = time.monotonic() + LOOK_EVERY_S
+                self._sweep_at = look_at + _RECOVERED_AFTER_S
+                log.warning("look failed", error=type(error).__name__)
+
+    async def _look(self) -> bool:
+        """End the pauses and waits that are over; return whether a partition waits to be claimed."""
+        async with single_statements(self._pool) as conn:
+            is_any, due_in_s = await work.look(conn)
+            self._pulse.due_at = time.monotonic() + (_FAR_S if due_in_s is None else max(_DUE_AT_LEAST_S, due_in_s))
+            if due_in_s is None or due_in_s > 0:
+                return is_any
+            async with conn.transaction():
+                paused = await work.take_paused(conn)
+                due = await work.take_due(conn)
+                await work.arm(conn, due)
+        return is_any or bool(paused or due)
+
+    async def _claim(self) -> None:
+        """Claim as many partitions as there is room for, and begin their drains."""
+        room = self._concurrency - (len(self._running) - self._bulk), BULK_CONCURRENCY - self._bulk
+        if not self._member.is_valid:
+            return
+        most = CLAIM_MAX if self._member.has_others else max(room)
+        ordinary, bulk = (min(most, max(0, free)) for free in room)
+        if not ordinary + bulk:
+            self._is_short = True
+            return
+        async with single_statements(self._pool) as conn:
+            member = self._member
+            claimed = await work.claim(conn, member.id, member.worker.incarnation, self._drains.stages, ordinary, bulk)
+        for (stage, _), drain in _grouped(claimed).items():
+            self._begin(stage, drain)
+        of_bulk = sum(stage in BULK_STAGES for stage, _, _ in claimed)
+        self._is_short = of_bulk == bulk or len(claimed) - of_bulk == ordinary
+        if self._is_short and claimed and self._member.has_others:
+            asyncio.get_running_loop().call_later(_OTHERS_TURN_S, self._pulse.tell)
+
+    def _begin(self, stage: str, taken: Mapping[str, Taken]) -> None:
+        key = work.join_keys(taken)
+        task = asyncio.create_task(self._drains.work(stage, taken), name=f"drain {stage}:{key}")
+        is_bulk = stage in BULK_STAGES
+        self._running.add(task)
+        self._bulk += is_bulk
+
+        def ended(task: asyncio.Task[int]) -> None:
+            self._running.discard(task)
+            self._bulk -= is_bulk
+            if self._is_short:  # others may wait for the room it leaves
+                self._pulse.tell()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.warning("drain cut", stage=stage, key=key, error=type(error).__name__)
+
+        task.add_done_callback(ended)
 
     async def sweep(self, silent_s: float = _SILENT_S) -> int:
-        """Put back what dead workers had taken and what this one has lost sight of; enqueue a drain for every partition that has none.
+        """Free what dead workers had claimed, and what this one has claimed and lost sight of; return how many workers were gone.
 
-        The looking after others is done by one worker at a time. Returns how many partitions had no drain.
+        The looking after others is done by one worker at a time.
         """
         async with self._pool.connection() as conn, conn.transaction():
-            if silent_s:
-                await recovery.put_back_unrecorded(conn, self._member.id, self._drains.running, silent_s)
+            lost = await work.give_back(conn, self._member.id, self._drains.running, silent_s) if silent_s else 0
             if not await workers.become_reaper(conn, waiting=not silent_s):
                 return 0
             dead = await workers.take_dead(conn, DEAD_AFTER_S)
-            gone = await recovery.put_back_of_the_gone(conn)
-            orphans = await recovery.enqueue_orphans(conn, silent_s)
-            await recovery.forget_finished(conn)
+            gone = await work.give_back_of_the_gone(conn)
+        if lost:
+            log.warning("claimed partitions had no drain", count=lost)
         if dead or gone:
             log.warning("took over from workers that are gone", dead=[worker.id for worker in dead], workers=gone)
-        if orphans and silent_s:
-            log.warning("armed partitions had no drain", count=len(orphans))
-        return len(orphans)
-
-
-_engine: Engine | None = None
-
-
-def _configuration(dsn: str, executor_id: str) -> DBOSConfig:
-    return {
-        "name": "counterfoil",
-        "system_database_url": dsn,
-        "application_version": APPLICATION_VERSION,
-        "executor_id": executor_id,
-        "log_level": "ERROR",
-        "sys_db_pool_size": 6,
-        "run_migrations": True,
-    }
-
-
-def _go_on_as(worker: Worker) -> None:
-    """Have the library take drains under a new incarnation; it reads this with every poll."""
-    GlobalParams.executor_id = worker.id
-
-
-def _destroy(wait_s: float) -> threading.Thread:
-    """Have the library stop taking drains, wait for those it knows, and end; in a thread of its own that nobody has to wait for."""
-    thread = threading.Thread(target=DBOS.destroy, kwargs={"workflow_completion_timeout_sec": int(wait_s)}, name="engine-end", daemon=True)
-    thread.start()
-    return thread
-
-
-async def _join(thread: threading.Thread, within_s: float) -> None:
-    until = time.monotonic() + within_s
-    while thread.is_alive():
-        if time.monotonic() > until:
-            log.warning("the engine's library did not end in time")
-            return
-        await asyncio.sleep(0.02)
-
-
-@DBOS.workflow(name="drain", max_recovery_attempts=None)
-async def _drain(stage: str, key: str) -> int:
-    """Work a partition down. Not in the library's steps: a turn is idempotent and fenced, and run again it finds what is left."""
-    if _engine is None:
-        raise RuntimeError("the engine is not running")
-    return await _engine.drain(str(DBOS.workflow_id), stage, key)
+        return len(gone)

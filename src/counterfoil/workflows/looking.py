@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,18 +62,27 @@ class Seen:
     matched: tuple[str, ...] = ()
 
 
-def is_in_flight(key: str, matches: Sequence[CommandRow]) -> bool:
-    """Tell whether the hub is about to undo a match of a document."""
+def by_document(matches: Iterable[CommandRow]) -> dict[str, list[CommandRow]]:
+    """Return commands that match, or undo a match, by the keys of both documents."""
+    found: dict[str, list[CommandRow]] = {}
+    for row in matches:
+        for key in row.needs[:2]:
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def is_in_flight(matches: Iterable[CommandRow]) -> bool:
+    """Tell whether the hub is about to undo a match of a document; ``matches``: its own."""
     moving = (CommandState.WAITING, CommandState.READY, CommandState.UNKNOWN)
-    return any(row.kind == BookCommand.UNMATCH and row.state in moving and key in row.needs[:2] for row in matches)
+    return any(row.kind == BookCommand.UNMATCH and row.state in moving for row in matches)
 
 
-def posted_of(row: Watched, command: CommandRow, matches: Sequence[CommandRow]) -> Posted:
-    """Return what the hub posted as a document, and the matches that stand with it."""
+def posted_of(row: Watched, command: CommandRow, matches: Iterable[CommandRow]) -> Posted:
+    """Return what the hub posted as a document, and those of its ``matches`` that stand."""
     baseline = None
     if row.is_read and row.total_minor is not None:
         baseline = Baseline(row.partner, row.lines, Money(row.total_minor, row.currency), row.dated)
-    mine = [command_of(one) for one in matches if command.produces in one.needs[:2] and one.state is CommandState.DONE]
+    mine = [command_of(one) for one in matches if one.state is CommandState.DONE]
     return Posted(command.produces, command_of(command), baseline, standing_matches(mine))
 
 

@@ -54,17 +54,12 @@ def _no_drains() -> int:
     return 0
 
 
-def _heard_by_nobody(worker: Worker) -> None:
-    del worker
-
-
 @dataclass(slots=True)
 class Membership:
     """A worker's place among the others. Made by :func:`join`, ended by ``leave``; all of it in one event loop.
 
-    ``drains``: says how many drains are under way, ``ruled``: how many of them depend on the rules. ``renewed``: called with the new
-    incarnation of a worker that was declared dead. ``rules``: the digest of what it decides by; empty: it is not compared.
-    ``allows``: whether it may begin by them, as what others booked meanwhile stands.
+    ``drains``: says how many drains are under way, ``ruled``: how many of them depend on the rules. ``rules``: the digest of what it
+    decides by; empty: it is not compared. ``allows``: whether it may begin by them, as what others booked meanwhile stands.
     ``is_agreed``: whether it may decide and send by them.
     """
 
@@ -72,7 +67,6 @@ class Membership:
     worker: Worker
     drains: Callable[[], int] = _no_drains
     ruled: Callable[[], int] = _no_drains
-    renewed: Callable[[Worker], None] = _heard_by_nobody
     clock: Callable[[], float] = now_s
     rules: str = ""
     allows: rulesets.Allows | None = None
@@ -105,6 +99,11 @@ class Membership:
         return self.worker.id
 
     @property
+    def has_others(self) -> bool:
+        """Whether other workers were there when it last beat."""
+        return self._others > 0
+
+    @property
     def has_too_much(self) -> bool:
         """Whether this worker has more drains under way than the others had on average when it last beat."""
         return self._others * self.drains() > self._their_drains
@@ -135,7 +134,6 @@ class Membership:
             self.is_agreed = not self.rules
             self.worker = await workers.join(self._conn, former.name, former.host, former.version, self.rules)
             log.warning("declared dead, going on as another", former=former.id, worker=self.worker.id)
-            self.renewed(self.worker)
         await self._agree(self._conn)
         self._others, self._their_drains = await workers.others(self._conn, self.worker.id)
         self._heard_at = sent_at

@@ -76,7 +76,7 @@ def desk(pool: Pool, cipher: Cipher, books: Answering) -> Desk:
 
 async def on_agenda(desk: Desk) -> set[ObjectRef]:
     async with desk.pool.connection() as conn:
-        return {item.ref for shard in range(SHARDS) for item in await agenda.claim(conn, shard, desk.clock.now(), 100)}
+        return {item.ref for shard in range(SHARDS) for item in await agenda.claim(conn, [shard], desk.clock.now(), 100)}
 
 
 async def bind(desk: Desk, *keys: str) -> None:

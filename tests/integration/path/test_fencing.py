@@ -144,7 +144,7 @@ async def test_a_poisoned_subject_is_parked_as_a_case_and_decided_when_it_is_ret
     async with idle.hub.pool.connection() as conn:
         [case] = await cases.list_cases(conn)
         assert (case.code, case.case_class) == ("decide.poisoned", "schema_drift")
-        assert await agenda.claim(conn, int(shard), idle.clock.now(), 10) == []
+        assert await agenda.claim(conn, [int(shard)], idle.clock.now(), 10) == []
         await idle.hub.arm(conn, await case_work.retry(conn, case.id, "operator", idle.clock.now()))
     await decide_all(idle)
     assert await wished_names(idle, ref) == [("First", "ready")]

@@ -30,15 +30,15 @@ def state_of(ref: ObjectRef, version: int = 1) -> ObjectRow:
 
 
 async def on_agenda(conn: Conn, now: datetime = NOW) -> list[ObjectRef]:
-    return [item.ref for item in await agenda.claim(conn, SHARD, now, 10)]
+    return [item.ref for item in await agenda.claim(conn, [SHARD], now, 10)]
 
 
 async def test_a_reason_that_comes_while_a_subject_is_decided_keeps_it_on_the_agenda(conn: Conn) -> None:
     await agenda.add(conn, [Subject(PAYMENT)], NOW)
-    claimed = await agenda.claim(conn, SHARD, NOW, 10)
+    claimed = await agenda.claim(conn, [SHARD], NOW, 10)
     assert await agenda.add(conn, [Subject(PAYMENT, lane=40)], NOW) == [("decide", str(SHARD))]
     assert await agenda.finish(conn, claimed) == 0
-    [again] = await agenda.claim(conn, SHARD, NOW, 10)
+    [again] = await agenda.claim(conn, [SHARD], NOW, 10)
     assert again.lane == 10  # the more urgent of both
     assert await agenda.finish(conn, [again]) == 1
     assert await on_agenda(conn) == []
@@ -47,9 +47,9 @@ async def test_a_reason_that_comes_while_a_subject_is_decided_keeps_it_on_the_ag
 async def test_a_subject_may_be_postponed_but_a_new_reason_brings_it_back(conn: Conn) -> None:
     await agenda.add(conn, [Subject(PAYMENT, not_before=LATER)], NOW)
     assert await on_agenda(conn) == []
-    assert await agenda.next_due(conn, SHARD) == LATER
+    assert await agenda.next_due(conn, [SHARD]) == LATER
     assert await on_agenda(conn, LATER) == [PAYMENT]
-    await agenda.postpone(conn, await agenda.claim(conn, SHARD, LATER, 10), LATER + timedelta(hours=1))
+    await agenda.postpone(conn, await agenda.claim(conn, [SHARD], LATER, 10), LATER + timedelta(hours=1))
     assert await on_agenda(conn, LATER) == []
     await agenda.add(conn, [Subject(PAYMENT)], NOW)
     assert await on_agenda(conn) == [PAYMENT]

@@ -40,13 +40,13 @@ async def test_each_partition_claims_its_own_lanes_only(conn: Conn, cipher: Ciph
     await receipts.append(conn, cipher, [delivery("replayed", Lane.REPLAY), delivery("new", Lane.REAL_TIME)], NOW)
 
     async def claimed(lanes: range) -> list[str]:
-        return [one.dedupe_key for one in await receipts.claim(conn, cipher, "stripe", RECEIPTS, NOW, 10, lanes=lanes)]
+        return [one.dedupe_key for one in await receipts.claim(conn, cipher, "stripe", [RECEIPTS], NOW, 10, lanes=lanes)]
 
     assert (await claimed(ORDINARY), await claimed(BULK)) == (["new"], ["replayed"])
-    [bulk] = await receipts.claim(conn, cipher, "stripe", RECEIPTS, NOW, 10, lanes=BULK)
+    [bulk] = await receipts.claim(conn, cipher, "stripe", [RECEIPTS], NOW, 10, lanes=BULK)
     await receipts.settle(conn, [Settlement(bulk.id, NOW, ReceiptState.PENDING, next_try_at=NOW)], NOW)
-    assert await receipts.next_due(conn, "stripe", RECEIPTS, lanes=ORDINARY) is None
-    assert await receipts.next_due(conn, "stripe", RECEIPTS, lanes=BULK) == NOW
+    assert await receipts.next_due(conn, "stripe", [RECEIPTS], lanes=ORDINARY) is None
+    assert await receipts.next_due(conn, "stripe", [RECEIPTS], lanes=BULK) == NOW
 
 
 async def test_receipts_taken_up_again_keep_to_their_lane_or_get_the_one_they_are_given(conn: Conn, cipher: Cipher) -> None:
@@ -58,11 +58,11 @@ async def test_receipts_taken_up_again_keep_to_their_lane_or_get_the_one_they_ar
 
 async def test_a_subject_that_lies_there_in_bulk_and_gets_a_reason_in_real_time_moves_over(conn: Conn) -> None:
     assert await agenda.add(conn, [Subject(PAYMENT, Lane.REPLAY)], NOW) == [("decide_bulk", str(SHARD))]
-    assert await agenda.claim(conn, SHARD, NOW, 10, lanes=ORDINARY) == []
+    assert await agenda.claim(conn, [SHARD], NOW, 10, lanes=ORDINARY) == []
     assert await agenda.add(conn, [Subject(PAYMENT, Lane.REAL_TIME)], NOW) == [("decide", str(SHARD))]
-    [item] = await agenda.claim(conn, SHARD, NOW, 10, lanes=ORDINARY)
+    [item] = await agenda.claim(conn, [SHARD], NOW, 10, lanes=ORDINARY)
     assert (item.ref, item.lane) == (PAYMENT, Lane.REAL_TIME)
-    assert await agenda.claim(conn, SHARD, NOW, 10, lanes=BULK) == []
+    assert await agenda.claim(conn, [SHARD], NOW, 10, lanes=BULK) == []
 
 
 async def test_a_reason_in_bulk_does_not_move_an_urgent_subject(conn: Conn) -> None:
@@ -87,7 +87,7 @@ async def test_what_a_person_retries_is_urgent(conn: Conn) -> None:
 async def test_a_subject_decided_by_somebody_else_or_with_a_newer_reason_is_told_apart(conn: Conn) -> None:
     others = [INVOICE.ref(f"stripe:in_{number}") for number in range(2)]
     await agenda.add(conn, [Subject(ref) for ref in (PAYMENT, *others)], NOW)
-    items = [item for shard in range(16) for item in await agenda.claim(conn, shard, NOW, 10)]
+    items = [item for shard in range(16) for item in await agenda.claim(conn, [shard], NOW, 10)]
     by_ref = {item.ref: item for item in items}
     assert set(await agenda.unmoved(conn, items)) == set(items)
     await agenda.add(conn, [Subject(others[0])], NOW)  # a newer reason

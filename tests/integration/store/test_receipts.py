@@ -26,7 +26,7 @@ def delivery(name: str, *, subject: str = "cus_1", parked: str = "", lane: int =
 
 
 async def claim_all(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[Receipt]:
-    return await receipts.claim(conn, cipher, "stripe", shard_of("cus_1"), now, 100)
+    return await receipts.claim(conn, cipher, "stripe", [shard_of("cus_1")], now, 100)
 
 
 def ended(receipt: Receipt, state: ReceiptState, rule: str = "", next_try_at: datetime | None = None) -> Settlement:
@@ -81,7 +81,7 @@ async def test_claims_come_by_lane_then_by_arrival_and_wait_for_their_time(conn:
     assert [receipt.dedupe_key for receipt in claimed] == ["a", "b", "old"]
     await receipts.settle(conn, [ended(claimed[0], ReceiptState.PENDING, next_try_at=LATER)], NOW)
     assert [receipt.dedupe_key for receipt in await claim_all(conn, cipher)] == ["b", "old"]
-    assert await receipts.next_due(conn, "stripe", shard_of("cus_1")) == LATER
+    assert await receipts.next_due(conn, "stripe", [shard_of("cus_1")]) == LATER
     [retried, *_] = await claim_all(conn, cipher, LATER)
     assert (retried.dedupe_key, retried.attempts) == ("a", 1)
 

@@ -121,4 +121,4 @@ async def test_sources_have_caught_up_when_all_were_read_up_to_the_restore_and_t
 
 
 async def _all_of_agenda(conn: Conn) -> list[agenda.AgendaItem]:
-    return [item for shard in range(16) for item in await agenda.claim(conn, shard, NOW, 10)]
+    return [item for shard in range(16) for item in await agenda.claim(conn, [shard], NOW, 10)]

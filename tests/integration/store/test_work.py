@@ -17,8 +17,8 @@ async def test_only_the_first_arming_of_an_idle_partition_asks_for_a_drain(conn:
     assert await work.arm(conn, [KEY]) == []
 
 
-async def take(conn: Conn, *, is_well: bool = False) -> Taken:
-    taken = await work.take(conn, *KEY, is_well=is_well)
+async def take(conn: Conn) -> Taken:
+    taken = await work.take(conn, *KEY)
     assert taken is not None
     return taken
 
@@ -55,15 +55,19 @@ async def test_turns_that_did_not_end_well_make_careful_until_as_many_items_as_b
     await work.arm(conn, [KEY])
     assert [(taken.failures, taken.limit) for taken in [await take(conn) for _ in range(4)]] == [(0, None), (1, None), (2, 1), (3, 1)]
     # 1, 2, 4, ..., 256 items at once, then any number.
-    limits = [(await take(conn, is_well=True)).limit for _ in range(9)]
+    taken, limits = await take(conn), []
+    for _ in range(9):
+        [taken] = (await work.take_again(conn, KEY[0], {KEY[1]: taken}, 0, "", is_well=True)).values()
+        limits.append(taken.limit)
     assert limits == [2, 4, 8, 16, 32, 64, 128, 256, None]
 
 
 async def test_one_that_did_not_end_well_while_being_careful_begins_with_one_item_again(conn: Conn) -> None:
     await work.arm(conn, [KEY])
-    for _ in range(3):
+    for _ in range(2):
         await take(conn)
-    assert (await take(conn, is_well=True)).limit == 2
+    taken = await take(conn)
+    assert [one.limit for one in (await work.take_again(conn, KEY[0], {KEY[1]: taken}, 0, "", is_well=True)).values()] == [2]
     assert (await take(conn)).limit == 1
 
 
@@ -106,6 +110,115 @@ async def test_an_item_that_went_well_is_no_longer_suspect(conn: Conn) -> None:
     assert parked == frozenset({"a", "b"})
     await suspects.clear(conn, KEY[0], ["a"])
     assert await suspects.hold(conn, *KEY, taken.fence, ["a", "b"]) == frozenset({"b"})
+
+
+async def claim(conn: Conn, id: str, *, ordinary: int = 9, bulk: int = 9) -> list[Key]:
+    stages = ["normalize", "decide", "decide_bulk"]
+    return [(stage, key) for stage, key, _ in await work.claim(conn, id, 1, stages, ordinary, bulk)]
+
+
+async def test_a_partition_is_claimed_by_one_worker_until_it_is_finished_handed_on_or_given_back(conn: Conn) -> None:
+    one, two = [(await workers.join(conn, name, "host", "1")).id for name in ("one", "two")]
+    await work.arm(conn, [KEY])
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    assert (taken.failures, taken.limit) == (0, None)
+    assert await claim(conn, two) == []
+    assert await work.finish(conn, *KEY, taken) is Ended.DONE
+    assert await claim(conn, two) == []  # nothing to do
+    await work.arm(conn, [KEY])
+    assert await claim(conn, two) == [KEY]
+    assert await work.give_back(conn, one) == 0
+    assert await work.give_back(conn, two, [KEY], 0.0) == 0  # it runs it
+    assert await work.give_back(conn, two, [], 60.0) == 0  # claimed a moment ago: its drain is about to begin
+    assert await work.give_back(conn, two, [], 0.0) == 1
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    assert taken.failures == 1
+    assert await work.hand_on(conn, *KEY, taken.fence)
+    assert await claim(conn, two) == [KEY]
+
+
+async def test_what_came_while_a_turn_ran_is_the_same_workers_next_turn(conn: Conn) -> None:
+    one, two = [(await workers.join(conn, name, "host", "1")).id for name in ("one", "two")]
+    await work.arm(conn, [KEY])
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    assert await work.arm(conn, [KEY]) == []
+    assert await work.finish(conn, *KEY, taken) is Ended.MORE
+    assert await claim(conn, two) == []
+    again = await work.take_again(conn, KEY[0], {KEY[1]: taken}, 1, one, is_well=False)
+    assert [*again] == [KEY[1]]
+    assert await work.take_again(conn, KEY[0], {KEY[1]: taken}, 1, one, is_well=False) == {}  # by now it is another fence
+
+
+async def test_what_a_worker_that_is_gone_had_claimed_can_be_claimed_again(conn: Conn) -> None:
+    one, two = [(await workers.join(conn, name, "host", "1")).id for name in ("one", "two")]
+    await work.arm(conn, [KEY])
+    assert await claim(conn, one) == [KEY]
+    assert await work.give_back_of_the_gone(conn) == []
+    await workers.leave(conn, one)
+    assert await claim(conn, one) == []
+    assert await work.give_back_of_the_gone(conn) == [one]
+    assert await claim(conn, two) == [KEY]
+
+
+async def test_bulk_work_is_claimed_beside_other_work_the_longest_armed_first_and_unknown_stages_never(conn: Conn) -> None:
+    one = (await workers.join(conn, "one", "host", "1")).id
+    for key in ("b", "a"):
+        for stage in ("decide", "decide_bulk", "unknown"):
+            await work.arm(conn, [(stage, key)])
+    assert await claim(conn, one, ordinary=1, bulk=0) == [("decide", "b")]
+    assert await claim(conn, one, ordinary=0, bulk=1) == [("decide_bulk", "b")]
+    assert sorted(await claim(conn, one)) == [("decide", "a"), ("decide_bulk", "a")]
+
+
+async def test_a_partition_that_waits_is_looked_at_when_its_pause_or_wait_is_over(conn: Conn) -> None:
+    one = (await workers.join(conn, "one", "host", "1")).id
+    assert await work.look(conn) == (False, None)
+    await work.arm(conn, [KEY])
+    assert await work.look(conn) == (True, None)
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    assert await work.look(conn) == (False, None)
+    await work.finish(conn, *KEY, taken, 90.0)
+    is_any, due_in_s = await work.look(conn)
+    assert (is_any, due_in_s is not None and 80 < due_in_s <= 90) == (False, True)
+    await work.arm(conn, [KEY])
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    await work.set_back(conn, *KEY, taken.fence, 30.0, is_counted=True)
+    is_any, due_in_s = await work.look(conn)
+    assert (is_any, due_in_s is not None and 20 < due_in_s <= 30) == (False, True)
+    assert await claim(conn, one) == []
+
+
+async def test_a_partition_left_for_others_counts_as_never_taken(conn: Conn) -> None:
+    one = (await workers.join(conn, "one", "host", "1")).id
+    await work.arm(conn, [KEY])
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    await work.leave_for_others(conn, *KEY, taken, 60.0)
+    row = await (await conn.execute("select begun, taken_at, claimed_by, armed from work")).fetchone()
+    assert row == (0, None, None, True)
+
+
+THEIR_TAKE = "update work set fence = fence + 1, holder = 7, taken_at = clock_timestamp() - make_interval(secs => %s), begun = begun + 1"
+THEIR_FINISH = "update work set armed = false, begun = 0, claimed_seq = work_seq"
+
+
+async def test_a_turn_of_a_program_without_claims_is_not_disturbed_and_one_that_died_is_taken_over(conn: Conn) -> None:
+    one = (await workers.join(conn, "one", "host", "1")).id
+    await work.arm(conn, [KEY])
+    await conn.execute(THEIR_TAKE, (5,))
+    assert await claim(conn, one) == []
+    await conn.execute(THEIR_TAKE, (61,))
+    assert await claim(conn, one) == [KEY]
+
+
+async def test_a_program_without_claims_that_takes_a_claimed_partition_leaves_no_claim_behind(conn: Conn) -> None:
+    one = (await workers.join(conn, "one", "host", "1")).id
+    await work.arm(conn, [KEY])
+    [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
+    await conn.execute(THEIR_TAKE, (0,))
+    assert await work.finish(conn, *KEY, taken) is Ended.STALE
+    await conn.execute(THEIR_FINISH)
+    await work.arm(conn, [KEY])
+    assert await claim(conn, one) == [KEY]
 
 
 async def test_a_wake_in_the_past_is_taken_once_and_the_earliest_wins(conn: Conn) -> None:

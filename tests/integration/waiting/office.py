@@ -70,7 +70,7 @@ class Office:
         result = Normalized()
         for shard in range(SHARDS):
             async with self.pool.connection() as conn:
-                for receipt in await receipts.claim(conn, self.cipher, connection, shard, now, 10):
+                for receipt in await receipts.claim(conn, self.cipher, connection, [shard], now, 10):
                     result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state),)))
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
         await Writer(self.pool, self.cipher, self.arm).write(result, now)

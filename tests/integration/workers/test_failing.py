@@ -32,7 +32,9 @@ def stages(*names: str, turn: Callable[[str, Care], Awaitable[Turn]]) -> dict[st
 async def run(pool: Pool, drains: Drains, stage: str, key: str) -> None:
     async with pool.connection() as conn, conn.transaction():
         await work.arm(conn, [(stage, key)])
-    await drains.work("w1", stage, key)
+        taken = await work.take(conn, stage, key)
+    assert taken is not None
+    await drains.work(stage, {key: taken})
 
 
 @pytest.mark.parametrize("stage", ["normalize", "decide", "deliver", "close_day", "poll"])

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from tests.conftest import TEMPLATE, Server
 
+from counterfoil.store import work
 from counterfoil.store.pool import Pool, open_pool
-from counterfoil.workflows import arming
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,7 +24,7 @@ PATIENCE_S = 90.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def workshop(database_template: Server) -> AsyncIterator[Pool]:
-    """Yield a database for all tests here: making the engine's schema costs seconds."""
+    """Yield a database for all tests here."""
     database_template.execute(f"create database workshop template {TEMPLATE} strategy file_copy")
     async with open_pool(database_template.url_of("workshop"), size_min=1, size_max=2) as opened, opened.connection() as conn:
         await conn.execute(
@@ -41,7 +41,7 @@ async def pool(workshop: Pool) -> AsyncIterator[Pool]:
     """Yield a pool on the emptied database."""
     yield workshop
     async with workshop.connection() as conn:
-        await conn.execute("truncate item, work, worker, suspect, dbos.workflow_status cascade")
+        await conn.execute("truncate item, work, worker, suspect")
 
 
 @asynccontextmanager
@@ -69,7 +69,7 @@ async def put(pool: Pool, stage: str, key: str, ids: Iterable[str]) -> None:
     async with pool.connection() as conn:
         for id in ids:
             await conn.execute("insert into item (stage, key, id) values (%s, %s, %s)", (stage, key, id))
-        await arming.arm(conn, [(stage, key)])
+        await work.arm(conn, [(stage, key)])
 
 
 async def query(pool: Pool, statement: str) -> list[tuple[Any, ...]]:
@@ -115,9 +115,7 @@ async def test_a_worker_told_to_stop_ends_with_a_turn_that_stalls_and_hands_it_b
         first.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(first.wait(), PATIENCE_S) == 0
         # Nobody else was there to take it: it was put back by the one that left, and counts as not begun.
-        drains = "select status from dbos.workflow_status where status not in ('SUCCESS', 'ERROR')"
-        assert await query(pool, drains) == [("ENQUEUED",)]
-        assert await query(pool, "select armed, begun from work") == [(True, 0)]
+        assert await query(pool, "select armed, begun, claimed_by from work") == [(True, 0, None)]
         assert await query(pool, "select id from worker") == []
     async with worker(pool, "second", "x") as second:
         await says(second, "stalling")
@@ -142,7 +140,7 @@ async def test_a_worker_that_was_frozen_disturbs_nobody_and_goes_on_as_another(p
         async with worker(pool, "other", "y") as other:
             await says(other, "working")
             await until(pool, "select name from worker", [("other",)])  # the frozen one is declared dead
-            await until(pool, "select count(*) from dbos.workflow_status where status = 'PENDING'", [(0,)])
+            await until(pool, "select claimed_by from work", [(None,)])
             await query(pool, "update item set id = '1', by = '{taken over}' returning 1")
             frozen.send_signal(signal.SIGCONT)
             await until(pool, "select name from worker order by 1", [("frozen",), ("other",)])
@@ -156,10 +154,12 @@ async def test_a_worker_leaves_a_stage_it_does_not_know_to_those_that_do(pool: P
         await put(pool, "new", key, [key])
     async with worker(pool, "old", "x") as old:
         await says(old, "working")
-        await until(pool, "select count(*) from work where pause_until is not null", [(8,)])
+        await put(pool, "x", "known", ["known"])
+        await until(pool, "select state from item where stage = 'x'", [("done",)])
+        assert await query(pool, "select count(*) from work where stage = 'new' and taken_at is null") == [(8,)]
         async with worker(pool, "new", "x", "new"):
-            await until(pool, "select state, by, count(*) from item group by 1, 2", [("done", ["new"], 8)])
-            await until(pool, "select armed, begun, count(*) from work group by 1, 2", [(False, 0, 8)])
+            await until(pool, "select state, by, count(*) from item where stage = 'new' group by 1, 2", [("done", ["new"], 8)])
+            await until(pool, "select armed, begun, count(*) from work group by 1, 2", [(False, 0, 9)])
 
 
 async def test_workers_that_start_at_once_share_the_work_and_do_every_item_once(pool: Pool) -> None:

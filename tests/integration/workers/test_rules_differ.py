@@ -57,7 +57,9 @@ class Staff:
         for stage in stages:
             async with self.pool.connection() as conn, conn.transaction():
                 await work.arm(conn, [(stage, stage)])
-            await drains.work("w", stage, stage)
+                taken = await work.take(conn, stage, stage, member.worker.incarnation, member.id)
+            assert taken is not None
+            await drains.work(stage, {stage: taken})
         return done
 
     async def decide(self) -> list[str]:
