@@ -24,9 +24,9 @@ from counterfoil.app.demo.entities import US
 from counterfoil.app.demo.odoo_plain import OdooPlain
 from counterfoil.app.demo.provision import provision
 from counterfoil.app.hub import Hub, open_hub, serve_intake
+from counterfoil.decide.stage import Decider
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store.work import SHARDS
-from counterfoil.workflows.deciding import Decider
 
 GOAL_MB = 300
 SAMPLE_S = 0.1

@@ -22,13 +22,13 @@ from benchmarks.rig import append, settings_of, temporary_home
 from benchmarks.stationery import CONNECTION, Copy, copy_of
 from counterfoil.app.hub import Hub, open_hub
 from counterfoil.connectors.stripe.webhooks import delivery_of
+from counterfoil.decide.decisions import decide_batch, load
+from counterfoil.decide.stage import BATCH_MAX, Decider
 from counterfoil.kit.connector import Delivery, Fetched
 from counterfoil.kit.stage import Turn
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import agenda
 from counterfoil.store.work import SHARDS
-from counterfoil.workflows.deciding import BATCH_MAX, Decider
-from counterfoil.workflows.decisions import decide_batch, load
 
 KINDS = ("customer.created", "invoice.finalized", "charge.succeeded")
 MASTERS = ("product.created", "price.created")

@@ -23,7 +23,7 @@ def test_the_version_is_told_by_the_program_and_by_the_module(folder: Program) -
 
 
 def test_help_loads_neither_engine_nor_database_nor_web_server() -> None:
-    heavy = {"counterfoil.workflows.engine", "psycopg", "uvicorn", "aiohttp", "pydantic"}
+    heavy = {"counterfoil.engine.engine", "psycopg", "uvicorn", "aiohttp", "pydantic"}
     seen = f"import sys, counterfoil.cli.main; print(sorted({heavy} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from counterfoil.app.restarts import restart_needed
+from counterfoil.engine.membership import host_name
 from counterfoil.store.pool import connect
 from counterfoil.store.workers import Worker, join
-from counterfoil.workflows.membership import host_name
 
 from .conftest import Program
 

@@ -14,8 +14,8 @@ WORKER = """
 import asyncio, sys
 from counterfoil.kit.stage import Turn
 from counterfoil.store.pool import open_pool
-from counterfoil.workflows import membership
-from counterfoil.workflows.engine import Engine
+from counterfoil.engine import membership
+from counterfoil.engine.engine import Engine
 
 async def main(dsn, name):
     done = asyncio.Event()

@@ -24,14 +24,15 @@ from counterfoil.app.hub import open_hub
 from counterfoil.app.logs import working
 from counterfoil.app.settings import from_values
 from counterfoil.connectors.stripe import CONNECTOR as STRIPE
+from counterfoil.decide.stage import Decider
 from counterfoil.delivery import ends
 from counterfoil.delivery.stage import Deliverer
+from counterfoil.engine import engine, membership
+from counterfoil.engine.draining import Drains
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import objects, outbox, pool, retention, work
-from counterfoil.workflows import engine, membership, retaining
-from counterfoil.workflows.deciding import Decider
-from counterfoil.workflows.draining import Drains
-from counterfoil.workflows.retaining import Retainer
+from counterfoil.upkeep import retaining
+from counterfoil.upkeep.retaining import Retainer
 
 BOOKS = "books"
 

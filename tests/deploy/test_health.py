@@ -97,7 +97,7 @@ async def test_a_worker_without_an_intake_answers_probes_on_a_port_of_its_own(
         assert await ask(f"{working.health}/health/live") == (200, {"status": "live", "checks": {"engine": True}})
         ready = {"started": True, "staying": True, "database": True, "worker": True}
         assert await ask(f"{working.health}/health/ready") == (200, {"status": "ready", "checks": ready})
-        monkeypatch.setattr("counterfoil.workflows.engine.TICK_LATE_S", -1.0)
+        monkeypatch.setattr("counterfoil.engine.engine.TICK_LATE_S", -1.0)
         assert (await ask(f"{working.health}/health/live"))[0] == 503
 
 

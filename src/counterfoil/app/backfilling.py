@@ -10,11 +10,11 @@ from datetime import datetime
 
 from counterfoil.app.hub import Hub, open_hub, wait_until
 from counterfoil.app.settings import Settings
+from counterfoil.engine.membership import host_name
 from counterfoil.ingress.backfill import Backfill, Progress
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import views, workers
 from counterfoil.store.views import Conservation
-from counterfoil.workflows.membership import host_name
 
 ALIVE_WITHIN_S = 60.0
 WORK_TIMEOUT_S = 7 * 86_400.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import modes
 from counterfoil.store.pool import Conn
-from counterfoil.workflows.rules_source import RulesSource
 
 
 async def refuse_changed_modes(conn: Conn, rules: RulesSource) -> None:

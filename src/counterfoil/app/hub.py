@@ -20,8 +20,14 @@ from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
 from counterfoil.core.language.commands import Command
+from counterfoil.decide.rules_source import RulesSource
+from counterfoil.decide.stage import Decider
+from counterfoil.decide.summaries import DayCloser
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
+from counterfoil.engine import membership
+from counterfoil.engine.engine import Engine
+from counterfoil.engine.membership import Membership
 from counterfoil.ingress.app import Door, Ready, create_app
 from counterfoil.ingress.committer import Committer
 from counterfoil.ingress.polling import Polling
@@ -41,17 +47,12 @@ from counterfoil.store import agenda, outbox_due, proofs, rechecks, standing, wo
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.workflows import membership, relearning
-from counterfoil.workflows.book_changes import BookChanges, Books
-from counterfoil.workflows.deciding import Decider
-from counterfoil.workflows.engine import Engine
-from counterfoil.workflows.membership import Membership
-from counterfoil.workflows.relearning import Relearner
-from counterfoil.workflows.retaining import Retainer
-from counterfoil.workflows.rules_source import RulesSource
-from counterfoil.workflows.summaries import DayCloser
-from counterfoil.workflows.upkeep import Upkeep
-from counterfoil.workflows.watching import Watcher
+from counterfoil.upkeep import relearning
+from counterfoil.upkeep.book_changes import BookChanges, Books
+from counterfoil.upkeep.relearning import Relearner
+from counterfoil.upkeep.retaining import Retainer
+from counterfoil.upkeep.upkeep import Upkeep
+from counterfoil.upkeep.watching import Watcher
 
 log = structlog.get_logger()
 

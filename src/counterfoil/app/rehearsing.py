@@ -18,7 +18,7 @@ from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
-from counterfoil.delivery.stage import command_of
+from counterfoil.decide.decisions import Decided, decide_batch, load
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import CALM
 from counterfoil.normalize.batch import normalize
@@ -27,10 +27,10 @@ from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.normalize.replaying import page_size
 from counterfoil.store import agenda, events, objects, replays
 from counterfoil.store.agenda import AgendaItem
+from counterfoil.store.commands import command_of
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.receipts import Receipt
 from counterfoil.store.replays import Order, Replay, ReplayState
-from counterfoil.workflows.decisions import Decided, decide_batch, load
 
 OBJECTS_MAX = 20_000
 """Objects that may change in one rehearsal; they are kept in memory."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from counterfoil.engine.membership import host_name
 from counterfoil.store.workers import Worker
-from counterfoil.workflows.membership import host_name
 
 
 def restart_needed(config: Path, workers: Sequence[Worker]) -> str:

@@ -19,8 +19,8 @@ from counterfoil.core.policies.rules import (
     UncreditedRefundPolicy,
     ZeroInvoicePolicy,
 )
+from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.errors import SetupError
-from counterfoil.workflows.rules_source import RulesSource
 
 
 def rules_source(settings: Settings) -> RulesSource:

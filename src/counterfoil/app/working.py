@@ -13,10 +13,10 @@ from counterfoil.app.health import Health, database_answers, disk_has_room, heal
 from counterfoil.app.hub import Hub, open_hub, serve_intake
 from counterfoil.app.metrics import Metrics
 from counterfoil.app.settings import Settings
+from counterfoil.engine.membership import host_name
 from counterfoil.ingress.server import serving
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.errors import HubError, IntakeRefused, SetupError
-from counterfoil.workflows.membership import host_name
 
 HEALTH_CONNECTIONS_MAX = 64
 """Connections the health port has open at once: of the files that are kept beside those of the intake, so many."""

@@ -1,14 +1,14 @@
-"""What the hub knows about whom a posting concerns: to keep it out of words that are stored in clear, and to count money once."""
+"""What the hub knows about whom a posting concerns, to keep it out of words that are stored in clear."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from counterfoil.core.kinds.customer import CUSTOMER, Customer, personal
-from counterfoil.core.kinds.invoice import INVOICE, Invoice
-from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
+from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.delivery.causes import About, arguments_of
 from counterfoil.kit.codec import decode_record
 from counterfoil.store import objects
@@ -40,10 +40,3 @@ def _about(row: CommandRow, entities: Mapping[ObjectRef, Record], customers: Map
         elif isinstance(entity, Invoice) and entity.customer_name:
             found.append((entity.customer_name, "name"))
     return About(tuple(dict.fromkeys(found)), concerns_of(row.subject, entities.get(row.subject)))
-
-
-def concerns_of(ref: ObjectRef, entity: Record | None) -> str:
-    """Return the document whose money an object's is: a payment of one invoice is that invoice's, anything else its own."""
-    if isinstance(entity, Payment) and len(entity.applications) == 1:
-        return INVOICE.ref(entity.applications[0].invoice_id).key
-    return ref.key

@@ -18,7 +18,6 @@ from counterfoil.core.commands import command_kind, same_thing
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.masking import masked
 from counterfoil.delivery.causes import arguments_of
-from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import ATTEMPTS_MAX, Try, all_failed, attempt_of, broken, opened_by, poisoned, unanswered
 from counterfoil.delivery.resting import TargetLink
 from counterfoil.kit.clock import Clock
@@ -30,6 +29,7 @@ from counterfoil.kit.stage import Care, backoff_s
 from counterfoil.store import attempts, bindings, case_work, cases, outbox, rechecks
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.commands import command_of
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool

@@ -16,7 +16,6 @@ import structlog
 
 from counterfoil.core.commands import command_kind
 from counterfoil.delivery.causes import case_of, discreet
-from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import (
     Try,
     all_failed,
@@ -43,6 +42,7 @@ from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, producers, standing
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.commands import command_of
 from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool, single_statements
 from counterfoil.store.work import EVERY_LANE, ORDINARY, split_key

@@ -12,10 +12,10 @@ from counterfoil.core.facts.merge import Current, MergeOutcome, merge
 from counterfoil.core.kinds import kind_of, total_of
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Record
-from counterfoil.core.policies.related import decided_with, links
+from counterfoil.core.policies.related import decided_with
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.store.events import EventRow
-from counterfoil.store.objects import ObjectRow, link_of
+from counterfoil.store.objects import ObjectRow, links_of
 from counterfoil.store.receipts import Receipt
 
 
@@ -147,11 +147,6 @@ def _row(
         names=found_by(current.record),
         links=links_of(current.record),
     )
-
-
-def links_of(entity: Record) -> tuple[str, ...]:
-    """Return by what an object is found from those it names."""
-    return tuple(link_of(ref) for ref in links(entity))
 
 
 def found_by(record: Record) -> tuple[str, ...]:

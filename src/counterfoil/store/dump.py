@@ -1,7 +1,7 @@
 """The hub's database as a file: dumped consistently while the hub works, loaded within one transaction of the caller.
 
-PostgreSQL's own programs do it. Left out is the schema of the engine that programs before schema 25 worked through: what is to be done stands
-in our tables.
+PostgreSQL's own programs do it. Left out is the schema of the engine that programs before schema 25 worked through: what is
+to be done stands in our tables.
 """
 
 from __future__ import annotations

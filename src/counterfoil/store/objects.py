@@ -12,6 +12,8 @@ from datetime import datetime
 
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.records import Record
+from counterfoil.core.policies.related import links
 
 from .cipher import Cipher
 from .columns import columns
@@ -89,6 +91,11 @@ async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[Ob
 def link_of(ref: ObjectRef) -> str:
     """Return the digest by which what names an object is found."""
     return digest(ref.key)
+
+
+def links_of(record: Record) -> tuple[str, ...]:
+    """Return by what an object is found from those it names."""
+    return tuple(link_of(ref) for ref in links(record))
 
 
 async def linked_to(conn: Conn, refs: Iterable[ObjectRef]) -> set[ObjectRef]:

@@ -16,13 +16,13 @@ from counterfoil.core.language.commands import Arguments, Command
 from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.money import Money
 from counterfoil.delivery.ends import ATTEMPTS_MAX
-from counterfoil.delivery.stage import command_of
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import TransientError
 from counterfoil.store import case_work, outbox, rechecks
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.commands import command_of
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import DELIVER
 

@@ -15,8 +15,9 @@ from counterfoil.core.kinds.payment import Application, Payment, PaymentState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
+from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.delivery.causes import About
-from counterfoil.delivery.persons import about, concerns_of
+from counterfoil.delivery.persons import about
 from counterfoil.kit.codec import encode
 from counterfoil.store import objects
 from counterfoil.store.cipher import Cipher

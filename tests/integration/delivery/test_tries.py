@@ -12,7 +12,6 @@ from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch, Upse
 from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.money import Money
-from counterfoil.delivery.commands import command_of
 from counterfoil.delivery.ends import (
     ATTEMPTS_MAX,
     BREAK_TRIES_MAX,
@@ -36,6 +35,7 @@ from counterfoil.delivery.resting import as_trouble
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.store.attempts import Attempt
+from counterfoil.store.commands import command_of
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
 from counterfoil.store.standing import Trouble
 

@@ -20,7 +20,7 @@ from counterfoil.store import standing, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.standing import Trouble
-from counterfoil.workflows.upkeep import TARGET_EVERY_S, Upkeep
+from counterfoil.upkeep.upkeep import TARGET_EVERY_S, Upkeep
 
 
 @pytest.fixture

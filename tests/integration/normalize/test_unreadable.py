@@ -16,6 +16,7 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState
 from counterfoil.core.kinds.product import Product, ProductEvent
 from counterfoil.core.language.money import Money
+from counterfoil.engine.draining import is_away
 from counterfoil.normalize.batch import KEY_TRIES_MAX
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.storable import what_is_unstorable
@@ -23,7 +24,6 @@ from counterfoil.store import case_work, cases
 from counterfoil.store.cases import CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
-from counterfoil.workflows.draining import is_away
 
 LOST = Cipher({"lost": bytes(range(1, 33))})
 

@@ -16,11 +16,12 @@ from counterfoil.app.demo.entities import US
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.decide import decisions
+from counterfoil.decide import stage as deciding
+from counterfoil.decide.stage import Decider
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import agenda, case_work, cases, outbox, work
 from counterfoil.store.cases import CaseState
-from counterfoil.workflows import deciding, decisions
-from counterfoil.workflows.deciding import Decider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

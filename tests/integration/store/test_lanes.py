@@ -9,13 +9,13 @@ import pytest
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.language.commands import Lane
+from counterfoil.decide.decisions import poisoned_case
 from counterfoil.store import agenda, case_work, cases, receipts
 from counterfoil.store.agenda import Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
 from counterfoil.store.work import BULK, ORDINARY, shard_of
-from counterfoil.workflows.decisions import poisoned_case
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
 PAYMENT = PAYMENT_KIND.ref("stripe:py_1")

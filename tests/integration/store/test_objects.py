@@ -15,13 +15,12 @@ from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
-from counterfoil.normalize.merging import links_of
 from counterfoil.store import events, objects, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
-from counterfoil.store.objects import ObjectRow, ObjectTotal
+from counterfoil.store.objects import ObjectRow, ObjectTotal, links_of
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.workflows.upkeep import Upkeep
+from counterfoil.upkeep.upkeep import Upkeep
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REF = INVOICE.ref("stripe:in_1")

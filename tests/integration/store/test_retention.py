@@ -16,8 +16,8 @@ from counterfoil.store.migrate import ensure_partitions
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import Incoming, ReceiptState, Selection, Settlement
-from counterfoil.workflows import retaining
-from counterfoil.workflows.retaining import Retainer
+from counterfoil.upkeep import retaining
+from counterfoil.upkeep.retaining import Retainer
 
 DAY_1 = datetime(2026, 1, 10, 12, tzinfo=UTC)
 DAYS = {"bodies": 100, "events": 100, "attempts": 50, "cases": 100, "audit": 400}

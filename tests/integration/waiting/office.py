@@ -13,6 +13,8 @@ from counterfoil.core.kinds.customer import CustomerEvent
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Rules
+from counterfoil.decide.rules_source import RulesSource
+from counterfoil.decide.stage import Decider
 from counterfoil.kit.clock import SettableClock
 from counterfoil.normalize.batch import Normalized, ended
 from counterfoil.normalize.writing import Writer
@@ -23,8 +25,6 @@ from counterfoil.store.outbox import CommandRow, End, EndStatus
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.receipts import Incoming, ReceiptState
 from counterfoil.store.work import SHARDS
-from counterfoil.workflows.deciding import Decider
-from counterfoil.workflows.rules_source import RulesSource
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 BATCH_KEY = "all"

@@ -21,8 +21,8 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import EndStatus
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import Incoming
-from counterfoil.workflows import watching
-from counterfoil.workflows.watching import Watcher
+from counterfoil.upkeep import watching
+from counterfoil.upkeep.watching import Watcher
 
 BILL = invoice(usd(10000))
 PAID = payment(usd(10000), ("stripe:in_1", 10000))

@@ -18,7 +18,7 @@ from counterfoil.store import objects, rotation
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.workflows.upkeep import Upkeep
+from counterfoil.upkeep.upkeep import Upkeep
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GRACE = Customer("stripe:cus_1", "Grace  Hopper", email="Grace@Example.com")

@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass
 
 from counterfoil.app.logs import working
+from counterfoil.engine import draining, engine, membership
 from counterfoil.kit.stage import Care, Stage, Turn
 from counterfoil.store.pool import Pool, open_pool
-from counterfoil.workflows import draining, engine, membership
 
 STOP_WAIT_S = 1.0
 STALL_S = 3600.0

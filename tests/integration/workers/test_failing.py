@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from counterfoil.engine import membership
+from counterfoil.engine.draining import TOLD_AFTER, Drains
+from counterfoil.engine.failing import cause_of
+from counterfoil.engine.membership import Membership
 from counterfoil.kit.errors import RejectedError
 from counterfoil.kit.stage import Care, Stage, Turn
 from counterfoil.store import cases, work
 from counterfoil.store.cases import CaseState
 from counterfoil.store.pool import Pool
-from counterfoil.workflows import membership
-from counterfoil.workflows.draining import TOLD_AFTER, Drains
-from counterfoil.workflows.failing import cause_of
-from counterfoil.workflows.membership import Membership
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from counterfoil.engine import membership
+from counterfoil.engine.membership import DEAD_AFTER_S, LEASE_S, Membership
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import workers
 from counterfoil.store.pool import Pool
-from counterfoil.workflows import membership
-from counterfoil.workflows.membership import DEAD_AFTER_S, LEASE_S, Membership
 
 
 class Time:

@@ -11,15 +11,16 @@ import pytest
 from counterfoil.app.rules import declared_rules
 from counterfoil.app.settings import parse
 from counterfoil.app.verdict import problems
+from counterfoil.engine import membership
+from counterfoil.engine.draining import Drains
+from counterfoil.engine.membership import Membership
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.stage import Care, Turn
 from counterfoil.store import cases, work, workers
 from counterfoil.store.cases import CaseState
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.workflows import membership, watching
-from counterfoil.workflows.draining import Drains
-from counterfoil.workflows.membership import Membership
-from counterfoil.workflows.watching import Watcher
+from counterfoil.upkeep import watching
+from counterfoil.upkeep.watching import Watcher
 
 SUMMARY = {"entities.DE01.posting": "summary", "entities.DE01.currency": "EUR"}
 DETAILED = {"entities.DE01.posting": "detailed", "entities.DE01.currency": "EUR"}

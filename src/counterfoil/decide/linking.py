@@ -6,17 +6,17 @@ from dataclasses import replace
 
 from counterfoil.kit.codec import decode_record
 from counterfoil.kit.errors import RejectedError
-from counterfoil.normalize.merging import links_of
 from counterfoil.store import objects
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.objects import ObjectRow
+from counterfoil.store.objects import ObjectRow, links_of
 from counterfoil.store.pool import Conn
 
 
 async def link_some(conn: Conn, cipher: Cipher) -> bool:
     """Write the links of some objects that have none yet; False if there are none, or another worker does just now."""
-    rows = await objects.to_link(conn, cipher)
-    await objects.set_links(conn, [replace(row, links=_links_of(row)) for row in rows])
+    async with conn.transaction():
+        rows = await objects.to_link(conn, cipher)
+        await objects.set_links(conn, [replace(row, links=_links_of(row)) for row in rows])
     return bool(rows)
 
 

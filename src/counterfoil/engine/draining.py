@@ -17,13 +17,13 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from counterfoil.engine.failing import failing_case
+from counterfoil.engine.membership import Membership
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage, Turn, backoff_s
 from counterfoil.store import cases, suspects, work
 from counterfoil.store.pool import Conn, Key, Pool, single_statements
 from counterfoil.store.work import CAREFUL_AFTER, Ended, Taken
-from counterfoil.workflows.failing import failing_case
-from counterfoil.workflows.membership import Membership
 
 log = structlog.get_logger()
 

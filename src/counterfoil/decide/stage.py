@@ -18,6 +18,10 @@ from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
+from counterfoil.decide.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
+from counterfoil.decide.linking import link_some
+from counterfoil.decide.rules_source import RulesSource
+from counterfoil.decide.summaries import to_document, to_row, wish_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, cases, modes, objects, outbox, summary
@@ -26,10 +30,6 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
 from counterfoil.store.pool import CONTENDED, Conn, Key, Pool, single_statements
 from counterfoil.store.work import BULK, ORDINARY, shards_in
-from counterfoil.workflows.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
-from counterfoil.workflows.linking import link_some
-from counterfoil.workflows.rules_source import RulesSource
-from counterfoil.workflows.summaries import to_document, to_row, wish_of
 
 log = structlog.get_logger()
 

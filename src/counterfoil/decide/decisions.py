@@ -16,22 +16,22 @@ from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
+from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import is_looked_back_from, linked, related
 from counterfoil.core.policies.rules import PostingMode, Rules
-from counterfoil.delivery.persons import concerns_of
-from counterfoil.delivery.stage import command_of
+from counterfoil.decide.summaries import by_document, from_document
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.stage import TRIES_MAX
 from counterfoil.store import cases, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem, Subject, Wait
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.commands import command_of
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, CommandState
 from counterfoil.store.pool import Conn
-from counterfoil.workflows.summaries import by_document, from_document
 
 log = structlog.get_logger()
 

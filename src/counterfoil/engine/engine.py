@@ -16,13 +16,13 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from counterfoil.engine.draining import Drains
+from counterfoil.engine.membership import DEAD_AFTER_S, Membership
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage
 from counterfoil.store import work, workers
 from counterfoil.store.pool import Conn, Key, Pool, connect, single_statements
 from counterfoil.store.work import BULK_STAGES, JOINT_STAGES, Taken
-from counterfoil.workflows.draining import Drains
-from counterfoil.workflows.membership import DEAD_AFTER_S, Membership
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from counterfoil.decide.linking import link_some
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_record
@@ -20,7 +21,6 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.standing import Standing
-from counterfoil.workflows.linking import link_some
 
 log = structlog.get_logger()
 

@@ -24,8 +24,8 @@ from counterfoil.store.outbox import CommandRow, CommandState
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.watching import Sweep, Watched
 from counterfoil.store.work import BOOKS
-from counterfoil.workflows.looking import CUSTOMER, Seen, by_document, customer_seen, document_seen, is_in_flight, posted_of
-from counterfoil.workflows.many_changes import gathered
+from counterfoil.upkeep.looking import CUSTOMER, Seen, by_document, customer_seen, document_seen, is_in_flight, posted_of
+from counterfoil.upkeep.many_changes import gathered
 
 log = structlog.get_logger()
 

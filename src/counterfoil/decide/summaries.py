@@ -15,6 +15,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.policies.closing import close
 from counterfoil.core.policies.decision import CaseClass, MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
+from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments, encode
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -22,7 +23,6 @@ from counterfoil.store import cases, outbox, relearning, summary
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.workflows.rules_source import RulesSource
 
 STAGE = "close_day"
 CLOSE_EVERY_S = 60.0

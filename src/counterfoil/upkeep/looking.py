@@ -26,9 +26,9 @@ from counterfoil.core.watching.differences import (
     watched_at,
 )
 from counterfoil.core.watching.telling import tell
-from counterfoil.delivery.commands import command_of
 from counterfoil.kit.connector import OUT_OF_SIGHT
 from counterfoil.store import cases
+from counterfoil.store.commands import command_of
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, CommandState
 from counterfoil.store.watching import Watched, settled

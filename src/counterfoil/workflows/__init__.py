@@ -1,1 +1,0 @@
-"""Stage 3: decide, and the engine that drives every stage."""
