@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
+from tests.claiming import claim_all
 
 from counterfoil.app.topping import Flow, Maintained, Top, flows, maintained
 from counterfoil.cli.top import picture
@@ -152,7 +153,7 @@ async def test_open_postings_are_told_apart_and_done_ones_give_the_time_they_too
         for n in (1, 2, 3)
     ]
     await outbox.wish(conn, cipher, wishes, NOW - timedelta(seconds=30))
-    (row, *_) = await outbox.claim(conn, cipher, "books", "b", NOW, 1)
+    (row, *_) = await claim_all(conn, cipher, "books", "b", NOW)
     await outbox.mark_sent(conn, [row], NOW)
     seen = [(one.stage, one.lane, one.count) for one in await pulse.queues(conn)]
     assert seen == [("needs", 30, 1), ("post", 20, 1), ("verify", 10, 1)]

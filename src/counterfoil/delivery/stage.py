@@ -224,22 +224,34 @@ class Deliverer:
         if flow.link.closed_s(now) > 0:
             flow.pause_s = min(flow.link.closed_s(now), CLOSED_MAX_S)
             return []
-        limit = max(delivery.batch_size_max for delivery in flow.link.deliver.values())
         async with single_statements(self.pool) as conn:
-            lanes = ORDINARY if flow.is_bulk_full or flow.is_over else EVERY_LANE
-            free = await outbox.claim(conn, self.cipher, flow.target, flow.batch_key, now, limit, without=flow.in_flight, lanes=lanes)
-            free = [row for row in free if row.external_key not in flow.rechecked]
-            if free and not is_bulk(free[0]):
+            rows = await outbox_due.claim(
+                conn,
+                self.cipher,
+                flow.target,
+                flow.batch_key,
+                now,
+                self._sizes(flow),
+                without=flow.in_flight,
+                without_keys=flow.rechecked,
+                lanes=ORDINARY if flow.is_bulk_full or flow.is_over else EVERY_LANE,
+            )
+            if rows and not is_bulk(rows[0]):
                 flow.has_real_time = True
                 await standing.note_real_time(conn, flow.target, now)
-        if not free:
-            return []
-        first = free[0]
-        size_max = flow.link.deliver[command_kind(first.kind)].batch_size_max
-        place = (flow.target, flow.batch_key, first.kind)
-        size = self.sizes.size(place, size_max, is_yielding=is_bulk(first) and flow.has_real_time)
-        like = [row for row in free if row.kind == first.kind and row.state is first.state and is_bulk(row) == is_bulk(first)]
-        return like[: min(size, flow.care.limit or size)]
+        if rows and command_kind(rows[0].kind) not in flow.link.deliver:  # told as a turn that fails, before anything is noted of it
+            raise KeyError(rows[0].kind)
+        return rows
+
+    def _sizes(self, flow: _Flow) -> dict[str, outbox_due.Sizes]:
+        """Return how many commands of each kind go into one batch now."""
+        sizes = {}
+        for kind, delivery in flow.link.deliver.items():
+            place, most = (flow.target, flow.batch_key, kind.value), delivery.batch_size_max
+            ordinary = self.sizes.size(place, most, is_yielding=False)
+            bulk = self.sizes.size(place, most, is_yielding=True) if flow.has_real_time else ordinary
+            sizes[kind.value] = outbox_due.Sizes(min(ordinary, flow.care.limit or ordinary), min(bulk, flow.care.limit or bulk))
+        return sizes
 
     async def _has_full_batch(self, conn: Conn, flow: _Flow) -> bool:
         """Let micro batches go that became full before their time."""

@@ -19,7 +19,7 @@ from .bindings import Binding
 from .cipher import Cipher
 from .columns import columns, joined
 from .pool import Conn, Key
-from .work import EVERY_LANE, deliver_key
+from .work import deliver_key
 
 
 class CommandState(StrEnum):
@@ -240,58 +240,18 @@ _PLAIN = (
     "reason", "rules_version", "causation_id", "content",
 )  # fmt: skip
 _SELECT = f"select {', '.join(_PLAIN)}, state::text, subject_kind, subject_id, key_id, arguments from command c "
-MAY_BE_TRIED = """
-    and state in ('ready', 'unknown') and (next_try_at is null or next_try_at <= %(now)s)
-    and (order_key = '' or not exists (
-        select 1 from command e where e.target = c.target and e.batch_key = c.batch_key and e.order_key = c.order_key and e.order_key <> ''
-            and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
-    and not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
-"""
-_CLAIM = f"""
-where target = %(target)s and batch_key = %(batch_key)s and id <> all(%(without)s::uuid[]) and lane >= %(from)s and lane < %(below)s
-{MAY_BE_TRIED}
-order by lane, seq limit %(limit)s
-"""
-
-
-async def claim(
-    conn: Conn,
-    cipher: Cipher,
-    target: str,
-    batch_key: str,
-    now: datetime,
-    limit: int,
-    *,
-    without: Iterable[str] = (),
-    lanes: range = EVERY_LANE,
-) -> list[CommandRow]:
-    """Return commands of a partition that may be tried now, by lane, then as wished; those in state unknown are to be resolved, not sent.
-
-    Of commands with one order key only the first open one is returned; none while the target is to be learned again (relearning.py).
-    ``without``: ids the caller has under way; ``lanes``: only those. Claiming changes nothing: ``mark_sent`` before sending.
-    """
-    given = {
-        "target": target,
-        "batch_key": batch_key,
-        "now": now,
-        "limit": limit,
-        "without": list(without),
-        "from": lanes.start,
-        "below": lanes.stop,
-    }
-    return await _read(conn, cipher, _CLAIM, given)
 
 
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[str]) -> list[CommandRow]:
     """Return commands by id, in order of wishing; unknown ids are left out."""
     condition = "where (created_at, id) in (select k.created_at, k.id from command_key k where k.id = any(%(ids)s::uuid[])) order by seq"
-    return await _read(conn, cipher, condition, {"ids": list(ids)})
+    return await select(conn, cipher, condition, {"ids": list(ids)})
 
 
 async def of_subject(conn: Conn, cipher: Cipher, subject: ObjectRef) -> list[CommandRow]:
     """Return all commands a subject asked for, in order of wishing."""
     condition = "where subject_id = %(id)s and subject_kind = %(kind)s order by seq"
-    return await _read(conn, cipher, condition, {"kind": subject.kind, "id": subject.id})
+    return await select(conn, cipher, condition, {"kind": subject.kind, "id": subject.id})
 
 
 async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef]) -> list[CommandRow]:
@@ -301,10 +261,11 @@ async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef])
         return []
     condition = "where (subject_id, subject_kind) in (select * from unnest(%(ids)s::text[], %(kinds)s::text[])) order by seq"
     given = {"ids": [ref.id for ref in wanted], "kinds": [ref.kind for ref in wanted]}
-    return await _read(conn, cipher, condition, given)
+    return await select(conn, cipher, condition, given)
 
 
-async def _read(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, object]) -> list[CommandRow]:
+async def select(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, object]) -> list[CommandRow]:
+    """Return commands by the rest of a query on ``command c``, with their arguments decrypted."""
     cursor = await conn.execute(_SELECT + condition, given, binary=True)
     rows = []
     for row in await cursor.fetchall():

@@ -1,15 +1,92 @@
-"""What is due in the outbox: which partitions have something to deliver, or to send again, and when the next one has."""
+"""What is due in the outbox: which partitions have something to deliver, or to send again, when the next one has, and a batch of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from counterfoil.core.language.ids import ObjectRef
 
-from .outbox import MAY_BE_TRIED
+from .cipher import Cipher
+from .outbox import CommandRow, select
 from .pool import Conn, Key
-from .work import deliver_key
+from .work import BULK, EVERY_LANE, deliver_key
+
+MAY_BE_TRIED = """
+    and state in ('ready', 'unknown') and (next_try_at is null or next_try_at <= %(now)s)
+    and (order_key = '' or not exists (
+        select 1 from command e where e.target = c.target and e.batch_key = c.batch_key and e.order_key = c.order_key and e.order_key <> ''
+            and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
+    and not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
+"""
+_FREE = f"""
+    target = %(target)s and batch_key = %(batch_key)s and id <> all(%(without)s::uuid[]) and external_key <> all(%(without_keys)s)
+    and lane >= %(from)s and lane < %(below)s {MAY_BE_TRIED}
+"""
+# Only what goes in the same batch as the first is read: what is read and not sent would be read and decrypted again with the next claim.
+_CLAIM = f"""
+, (select kind as first_kind, state as first_state, lane >= %(batch)s as first_is_bulk from command c where {_FREE}
+    order by lane, seq limit 1) as first
+where {_FREE} and kind = first_kind and state = first_state and (lane >= %(batch)s) = first_is_bulk
+order by lane, seq limit coalesce((
+    select case when lane >= %(batch)s then s.bulk else s.ordinary end
+    from (select kind, lane from command c where {_FREE} order by lane, seq limit 1) as f
+    join unnest(%(kinds)s::text[], %(ordinary)s::int4[], %(bulk)s::int4[]) as s(kind, ordinary, bulk) on s.kind = f.kind), 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many commands of a kind go into one batch: of real-time work, and of what came in bulk."""
+
+    ordinary: int
+    bulk: int
+
+
+async def claim(
+    conn: Conn,
+    cipher: Cipher,
+    target: str,
+    batch_key: str,
+    now: datetime,
+    sizes: Mapping[str, Sizes],
+    *,
+    without: Iterable[str] = (),
+    without_keys: Iterable[str] = (),
+    lanes: range = EVERY_LANE,
+) -> list[CommandRow]:
+    """Return one batch of a partition's commands that may be tried now, by lane, then as wished: of one kind, all to send or all (in state
+    unknown) to be resolved, all in bulk or none.
+
+    Of commands with one order key only the first open one is returned; none while the target is to be learned again (relearning.py).
+    Claiming changes nothing: ``mark_sent`` before sending.
+
+    Args:
+        conn: an open connection.
+        cipher: the keys.
+        target: the connection they are for.
+        batch_key: the partition.
+        now: the hub's instant.
+        sizes: how many to return at most, by kind; one of a kind that is not there.
+        without: ids the caller has under way.
+        without_keys: external keys nothing is sent for now.
+        lanes: only those.
+    """
+    given = {
+        "target": target,
+        "batch_key": batch_key,
+        "now": now,
+        "without": list(without),
+        "without_keys": list(without_keys),
+        "kinds": list(sizes),
+        "ordinary": [size.ordinary for size in sizes.values()],
+        "bulk": [size.bulk for size in sizes.values()],
+        "batch": BULK.start,
+        "from": lanes.start,
+        "below": lanes.stop,
+    }
+    return await select(conn, cipher, _CLAIM, given)
 
 
 async def partitions_open(conn: Conn, target: str = "") -> list[Key]:

@@ -222,6 +222,7 @@ async def claim(conn: Conn, worker: str, holder: int, stages: Collection[str], o
     return [(row[0], row[1], _taken(row)) for row in await (await conn.execute(_CLAIM, given)).fetchall()]
 
 
+# Rows are locked in order of their key, as arming does: two that lock several never wait for each other.
 _TAKE = f"""
 with was as (
     select w.stage, w.key, w.taken_at, set_config('synchronous_commit', 'off', true)
@@ -339,6 +340,7 @@ async def uncount(conn: Conn, cut: Iterable[tuple[str, str, int]]) -> None:
         )
 
 
+# In order of the key, as arming locks; whoever hears it claims what is free.
 _GIVE_BACK = f"""
 with freed as (
     select stage, key from work where claimed_by = %(worker)s and (%(running)s::text[] is null
@@ -363,6 +365,7 @@ async def give_back(conn: Conn, worker: str, running: Collection[Key] | None = N
     return (await conn.execute(_GIVE_BACK, {"worker": worker, "running": kept, "silent_s": silent_s})).rowcount
 
 
+# A worker declared dead has no row any more: what it claimed is nobody's, whatever it still does.
 _GIVE_BACK_OF_THE_GONE = f"""
 with gone as (
     select stage, key, claimed_by from work w where claimed_by is not null and not exists (select from worker where id = w.claimed_by)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.claiming import claim_all
 from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
@@ -31,7 +32,7 @@ def wish(number: int, **changes: object) -> Wish:
 
 
 async def claim(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[CommandRow]:
-    return await outbox.claim(conn, cipher, "odoo", "DE01", now, 100)
+    return await claim_all(conn, cipher, "odoo", "DE01", now)
 
 
 async def states(conn: Conn, cipher: Cipher, *wishes: Wish) -> list[CommandState]:

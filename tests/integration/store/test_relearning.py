@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from tests.claiming import claim_all
+
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import agenda, cursors, outbox, outbox_due, receipts, relearning
 from counterfoil.store.bindings import Binding
@@ -72,10 +74,10 @@ async def test_nothing_is_claimed_for_a_target_that_was_not_learned_again(conn: 
     await outbox.wish(conn, cipher, [wish(1, "invoice_1")], NOW)
     await relearning.mark(conn, ["books"], None, NOW)
     await relearning.take_page(conn, "books", [Known("invoice_9", "x")], "page 2", NOW, is_last=False)
-    assert await outbox.claim(conn, cipher, "books", "de/sales", NOW, 10) == []
+    assert await claim_all(conn, cipher, "books", "de/sales", NOW) == []
     assert await outbox_due.next_due(conn, "books", "de/sales") is None
     await relearning.take_page(conn, "books", [], "end", NOW, is_last=True)
-    assert [row.external_key for row in await outbox.claim(conn, cipher, "books", "de/sales", NOW, 10)] == ["invoice_1"]
+    assert [row.external_key for row in await claim_all(conn, cipher, "books", "de/sales", NOW)] == ["invoice_1"]
     (at,) = await relearning.list_all(conn)
     assert (at.cursor, at.read_count, at.learned_at) == ("end", 1, NOW)
 
@@ -89,7 +91,7 @@ async def test_where_a_target_lists_nothing_every_wish_is_in_doubt(conn: Conn, c
 
 async def test_what_is_known_as_done_is_not_kept_and_what_becomes_done_is_forgotten(conn: Conn, cipher: Cipher) -> None:
     await outbox.wish(conn, cipher, [wish(1, "invoice_1")], NOW)
-    (row,) = await outbox.claim(conn, cipher, "books", "de/sales", NOW, 10)
+    (row,) = await claim_all(conn, cipher, "books", "de/sales", NOW)
     await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.DONE, "account.move/1")], NOW)
     await learn(conn, "invoice_1", "invoice_2", "invoice_3")
     assert await relearning.unclaimed(conn, "books") == (
@@ -97,7 +99,7 @@ async def test_what_is_known_as_done_is_not_kept_and_what_becomes_done_is_forgot
         [Known("invoice_2", "account.move/invoice_2"), Known("invoice_3", "account.move/invoice_3")],
     )
     await outbox.wish(conn, cipher, [wish(2, "invoice_2")], NOW)
-    (row,) = await outbox.claim(conn, cipher, "books", "de/sales", NOW, 10)
+    (row,) = await claim_all(conn, cipher, "books", "de/sales", NOW)
     await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.DONE, "account.move/2")], NOW)
     assert await relearning.among(conn, "books", ["invoice_2", "invoice_3", "invoice_4"]) == ["invoice_3"]
     assert await relearning.forget_done(conn, "books") == 1

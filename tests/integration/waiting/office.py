@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from tests.claiming import claim_all
 from tests.core.builders import RULES
 
 from counterfoil.core.facts.events import Fact, ref_of
@@ -97,7 +98,7 @@ class Office:
         """Have a target take (or refuse) what can be sent to it now, of some kinds or of all; return the external keys."""
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
-            rows = [row for row in await outbox.claim(conn, self.cipher, target, BATCH_KEY, now, 1000) if not kinds or row.kind in kinds]
+            rows = [row for row in await claim_all(conn, self.cipher, target, BATCH_KEY, now) if not kinds or row.kind in kinds]
             await outbox.mark_sent(conn, rows, now)
             ends = [
                 End(row.id, row.created_at, status, external_id=f"{target}/{row.external_key}", fence=row.fence + 1, code=code)

@@ -1,0 +1,22 @@
+"""Claiming whatever of a partition can be tried, batch by batch."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from counterfoil.core.commands.books import BookCommand
+from counterfoil.store import outbox_due
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.outbox import CommandRow
+from counterfoil.store.outbox_due import Sizes
+from counterfoil.store.pool import Conn
+
+SIZES = {kind.value: Sizes(1000, 1000) for kind in BookCommand}
+
+
+async def claim_all(conn: Conn, cipher: Cipher, target: str, batch_key: str, now: datetime) -> list[CommandRow]:
+    """Return every command that may be tried now: batches of one kind, the first one's lane first."""
+    rows: list[CommandRow] = []
+    while batch := await outbox_due.claim(conn, cipher, target, batch_key, now, SIZES, without=[row.id for row in rows]):
+        rows += batch
+    return rows
