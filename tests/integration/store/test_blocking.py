@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from counterfoil.core.kinds.balance_entry import BALANCE_ENTRY
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE
 from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.invoice import INVOICE
