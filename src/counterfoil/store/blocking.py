@@ -182,13 +182,21 @@ async def blockers(conn: Conn, limit: int = 10) -> list[Blocker]:
 
 
 _MONEY = """
-select currency, sum(total_minor) from object
-where (kind, id) in (select split_part(k, '/', 1), substr(k, strpos(k, '/') + 1) from unnest(%(refs)s::text[]) as k)
-    and total_minor is not null and currency <> ''
-    -- what pays, credits or gives back a document that is counted already is no money beside it
-    and not coalesce(links && %(digests)s::text[], false)
-group by 1 order by 1
+with concerned as materialized (
+    select r.digest, o.currency, abs(o.total_minor::numeric) as minor, o.links
+    from unnest(%(refs)s::text[], %(digests)s::text[]) as r(key, digest)
+    join object o on o.kind = split_part(r.key, '/', 1) and o.id = substr(r.key, strpos(r.key, '/') + 1)
+    where o.total_minor is not null and o.currency <> ''
+), beside as (
+    select c.digest, sum(n.minor) filter (where n.currency = c.currency) as minor
+    from concerned c cross join unnest(c.links) as l(digest) join concerned n on n.digest = l.digest group by 1
+)
+select c.currency, sum(case when b.digest is null then c.minor else greatest(c.minor - coalesce(b.minor, c.minor), 0) end)
+from concerned c left join beside b on b.digest = c.digest
+group by 1 having bool_or(b.digest is null or c.minor > b.minor) order by 1
 """
+"""Of what pays, credits or gives back documents that are counted already, only what is more than those is money beside them; nothing where
+they are in another currency."""
 
 
 def _counted(refs: Sequence[str]) -> dict[str, object]:

@@ -374,11 +374,13 @@ _NAMES = (
 )  # fmt: skip
 _MONEY = """
 select currency, sum(minor) as minor from (
-    select currency, coalesce(nullif(concerns, ''), stage || '/' || subject) as document, max(money_minor) as minor from case_subject
+    select currency, coalesce(nullif(concerns, ''), stage || '/' || subject) as document, max(abs(money_minor::numeric)) as minor
+    from case_subject
     where case_id = c.id and money_minor is not null and currency <> '' and (released_at is null or c.state <> 'open') group by 1, 2
 ) d group by 1 order by 1
 """
-"""What the documents of a case ``c`` come to, each counted once, by currency; numeric, as a sum may be more than a bigint holds."""
+"""What the documents of a case ``c`` come to, each counted once, by currency, whichever way it goes: what came in does not make up for what
+went out. Numeric, as a sum may be more than a bigint holds."""
 _SELECT = f"""
 select {", ".join(f"c.{name}" for name in _NAMES)}, m.currencies, m.minors from "case" c
 left join lateral (select array_agg(currency) as currencies, array_agg(minor) as minors from ({_MONEY}) s) m on true """

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.builders import ANN, RULES, US, World, credit_note, event_of, invoice, payment, usd, with_entity, world
+from tests.core.builders import ANN, NOON, RULES, US, World, credit_note, event_of, invoice, payment, usd, with_entity, world
 
+from counterfoil.core.commands.books import MATCHES_MAX, BookCommand
 from counterfoil.core.facts.events import ref_of
+from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import posted_document
 from counterfoil.core.policies.booking import RECEIVABLE, Books, Posted
-from counterfoil.core.policies.decision import CaseClass, Problem
+from counterfoil.core.policies.decision import CaseClass, Problem, Wish
 from counterfoil.core.policies.draft import Draft, Place
 from counterfoil.core.policies.rules import PostingMode
 
@@ -60,6 +62,22 @@ def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None
     assert (making.has_wished("alloc", pair), making.may_have_acted("alloc", pair)) == (True, True)
     assert (making.has_wished("alloc", "other"), making.may_have_acted("alloc", "other")) == (False, False)
     assert making.mode_of("alloc", pair) is DETAILED
+
+
+def test_matches_undone_nine_times_may_end_but_not_begin_once_more() -> None:
+    debit, credit = (Posted(key, NOON.date()) for key in ("invoice/a", "payment/b"))
+    books = world()
+    for number in range(1, MATCHES_MAX + 1):
+        making = draft(books)
+        Books(making, US, ANN.id).rematch(debit, credit, usd(number))
+        commands = making.decision().commands
+        books.wishes |= {(command.target, command.external_key): Wish(command) for command in commands}
+    making = draft(books)
+    Books(making, US, ANN.id).rematch(debit, credit, usd(0))
+    undone = [command.external_key for command in making.decision().commands if command.kind is BookCommand.UNMATCH]
+    assert len(undone) == MATCHES_MAX
+    with pytest.raises(InvariantError, match="were matched 9 times"):
+        Books(draft(books), US, ANN.id).rematch(debit, credit, usd(10))
 
 
 def test_the_place_of_a_thing_is_where_the_first_of_its_names_was_booked() -> None:

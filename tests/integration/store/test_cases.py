@@ -79,6 +79,14 @@ async def test_money_of_an_invoice_and_of_its_own_payment_counts_once(conn: Conn
     assert case.money == (Sum("EUR", 1000), Sum("USD", 43_210))
 
 
+async def test_what_came_in_does_not_make_up_for_what_went_out(conn: Conn) -> None:
+    moves = [opening("decide", f"balance_entry/stripe:txn_{money}", money=money, currency="EUR") for money in (-300, 300, -1000)]
+    await cases.open_or_count(conn, moves, NOW)
+    [case] = await cases.list_cases(conn)
+    # 3.00 out, 3.00 in and 10.00 out are not booked: 16.00, and not 10.00 less than nothing.
+    assert (case.money, case.money_minor) == ((Sum("EUR", 1600),), 1600)
+
+
 async def test_money_of_several_records_may_be_more_than_64_bits_hold(conn: Conn) -> None:
     largest = 2**63 - 1
     await cases.open_or_count(

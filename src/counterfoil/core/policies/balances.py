@@ -34,16 +34,21 @@ def _move(
     lane: Lane = Lane.BATCH,
     *,
     after: Sequence[Settlement] = (),
-) -> Books | None:
-    """Book one movement on the processor's balance, on its own day, in the books of the balance's owner; ``after``: what came before."""
+) -> bool:
+    """Book one movement on the processor's balance, on its own day, in the books of the balance's owner; ``after``: what came before.
+
+    Return False if nobody owns that balance (yet). A movement of nothing asks for no owner.
+    """
+    clearing = clearing_of(draft)
+    lines = movement_lines(settlement, clearing, counterpart)
+    if draft.is_nothing(name, settlement.id, lines):
+        return True
     entity = owner_of_balance(draft, (settlement, *after), settlement.gross)
     if entity is None:
-        return None
-    books, clearing = Books(draft, entity), clearing_of(draft)
+        return False
     day = draft.day(entity, settlement.occurred_at)
-    lines = movement_lines(settlement, clearing, counterpart)
-    books.entry(name, settlement.id, lines, day, memo=memo, journal=clearing.qualifier, lane=lane)
-    return books
+    Books(draft, entity).entry(name, settlement.id, lines, day, memo=memo, journal=clearing.qualifier, lane=lane)
+    return True
 
 
 def dispute(draft: Draft, state: Dispute) -> None:

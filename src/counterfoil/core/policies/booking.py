@@ -186,12 +186,12 @@ class Books:
         """Wish that two documents are matched for exactly this amount, whatever was matched of them before: see ``loosen``.
 
         Raises:
-            InvariantError: they were matched anew too often.
+            InvariantError: they were matched anew too often. Nothing is not matched, however often something was.
         """
         released, made = self.loosen(debit, credit, amount), self.made(debit, credit)
         stands = next((one.number for one in made if not one.is_undone and one.amount == amount), None)
         number = stands or len(made) + 1
-        if number > MATCHES_MAX:
+        if number > MATCHES_MAX and amount:
             raise InvariantError(f"{debit.key} and {credit.key} were matched {MATCHES_MAX} times, each time for another amount")
         self.match(debit, credit, amount, (*after, *released), is_undoable=True, number=number)
 

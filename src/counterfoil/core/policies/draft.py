@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -62,9 +62,13 @@ class Draft:
     _documents: list[SummaryDocument] = field(default_factory=list)
     _withdrawn: dict[str, None] = field(default_factory=dict)
     _ignored: str = ""
+    _is_of_nothing: bool = False
 
     def decision(self) -> Decision:
         """Return what was collected."""
+        has_more = self._commands or self._waits or self._problems or self._summary
+        if self._is_of_nothing and not has_more:
+            self.ignore(f"{self.event.subject.kind}_moved_no_money")
         return Decision(
             commands=tuple(self._commands.values()),
             waits=tuple(self._waits),
@@ -78,6 +82,14 @@ class Draft:
     def ignore(self, rule: str) -> None:
         """Say by which rule the fact has no counterpart."""
         self._ignored = rule
+
+    def is_nothing(self, name: str, object_id: str, money: Money | Sequence[object]) -> bool:
+        """Tell whether no money is to be booked under this name and id, and none was: that alone is the rule by which a fact has no
+        counterpart.
+        """
+        is_nothing = not money and self.place(object_id, name) is None
+        self._is_of_nothing = self._is_of_nothing or is_nothing
+        return is_nothing
 
     def wait_for(self, kind: str, object_id: str) -> None:
         """Wait for an object to arrive."""

@@ -25,6 +25,8 @@ def customer_credit(draft: Draft, state: CustomerCredit) -> None:
     """Decide a change of a customer's balance made by hand: Dr adjustment / Cr customer credit when it was granted, else the other way; one
     that came of a payment: see ``paid_credits``.
     """
+    if draft.is_nothing("paid_credit" if state.is_paid else "customer_credit", state.id, state.amount):
+        return
     if not state.customer_id:
         no_customer(draft, state.amount)
         return
