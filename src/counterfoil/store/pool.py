@@ -1,4 +1,4 @@
-"""How connections to the database are opened: one pool per process, UTC, short statements planned without JIT."""
+"""How connections to the database are opened: one pool per process, UTC, short statements planned without JIT, lists as array literals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool
+
+from .arrays import ArrayDumper
 
 Conn = AsyncConnection[Any]
 """An open connection as every function of the store takes it; the caller owns the transaction."""
@@ -22,6 +24,7 @@ CONTENDED = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
 async def _configure(conn: Conn) -> None:
+    conn.adapters.register_dumper(list, ArrayDumper)
     await conn.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
     await conn.commit()
 

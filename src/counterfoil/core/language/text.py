@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
-
-_QUOTE = str.maketrans({"\\": "\\\\", '"': '\\"'})
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+from operator import attrgetter
+from typing import Any
 
 
 def decimal_text(value: Decimal) -> str:
@@ -30,26 +25,58 @@ def canonical_text(value: object) -> str:
     Takes what canonical dataclasses are made of: None, bool, int, str, Decimal, date, aware datetime, enums, tuples and dataclasses.
     Field names are in the text and fields at their defaults too, so a text changes only with the value or the shape of its type.
     """
-    if value is None:
-        return "null"
-    if isinstance(value, Enum):
-        return canonical_text(value.value)
-    if isinstance(value, str):
-        return f'"{value.translate(_QUOTE)}"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, Decimal):
-        return f"d{decimal_text(value)}"
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"instants are aware: {value!r}")
-        return f"t{value.astimezone(UTC).isoformat()}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return "[" + ",".join([canonical_text(item) for item in value]) + "]"
-    kind: type = type(value)
-    body = ",".join([f"{name}:{canonical_text(getattr(value, name))}" for name in _names(kind)])
-    return f"{kind.__name__}{{{body}}}"
+    return _WRITER[type(value)](value)
+
+
+def _text(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError(f"instants are aware: {value!r}")
+    return f"t{value.astimezone(UTC).isoformat()}"
+
+
+def _tuple(value: tuple[object, ...]) -> str:
+    return "[" + ",".join([_WRITER[type(item)](item) for item in value]) + "]"
+
+
+def _fields_of(kind: type) -> Callable[[Any], str]:
+    """Return what writes the records of a class: the names once for all of them."""
+    named = [(f"{field.name}:", attrgetter(field.name)) for field in fields(kind)]
+
+    def write(value: object) -> str:
+        parts = []
+        for name, get in named:
+            part = get(value)
+            parts.append(name + _WRITER[type(part)](part))
+        return f"{kind.__name__}{{{','.join(parts)}}}"
+
+    return write
+
+
+_WRITERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (type(None), lambda _: "null"),
+    (Enum, lambda value: canonical_text(value.value)),
+    (str, _text),
+    (bool, lambda value: "true" if value else "false"),
+    (int, str),
+    (Decimal, lambda value: f"d{decimal_text(value)}"),
+    (datetime, _instant),
+    (date, date.isoformat),
+    (tuple, _tuple),
+)
+"""By class, the first that fits: an enum of texts is an enum, an instant also is a day."""
+
+
+class _Writers(dict[type, Callable[[Any], str]]):
+    """What writes the values of a class, found once for each."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        write = next((write for known, write in _WRITERS if issubclass(kind, known)), None) or _fields_of(kind)
+        self[kind] = write
+        return write
+
+
+_WRITER = _Writers()
