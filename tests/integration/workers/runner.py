@@ -47,8 +47,8 @@ class Stages:
         async with self.pool.connection() as conn:
             rows = await (
                 await conn.execute(
-                    "select id from item where stage = %s and key = %s and state = 'new' order by id limit %s",
-                    (stage, key, care.limit or 3),
+                    "select id from item where stage = %s and key = any(%s) and state = 'new' order by id limit %s",
+                    (stage, key.split("+"), care.limit or 3),
                 )
             ).fetchall()
         ids = [str(row[0]) for row in rows]
@@ -78,8 +78,8 @@ class Stages:
     async def _note(self, stage: str, key: str, id: str, state: str) -> None:
         async with self.pool.connection() as conn:
             await conn.execute(
-                "update item set state = %s, by = by || %s where stage = %s and key = %s and id = %s",
-                (state, [self.name], stage, key, id),
+                "update item set state = %s, by = by || %s::text[] where stage = %s and key = any(%s) and id = %s",
+                (state, [self.name], stage, key.split("+"), id),
             )
 
 

@@ -108,6 +108,23 @@ async def test_an_item_whose_turn_fails_five_times_is_parked_and_other_partition
         await until(pool, STATES, [("1-raise", "parked"), ("2", "done"), ("3", "done")])
 
 
+async def test_of_shards_worked_together_only_the_one_that_fails_is_worked_with_care(pool: Pool) -> None:
+    for key, id in [("1", "a"), ("2", "b-raise"), ("3", "c")]:
+        await put(pool, "decide", key, [id])
+    async with worker(pool, "w", "decide"):
+        await until(pool, STATES, [("a", "done"), ("b-raise", "parked"), ("c", "done")])
+        await until(pool, "select armed, begun, count(*) from work group by 1, 2", [(False, 0, 3)])
+        assert await query(pool, "select key from work where care > 0") == [("2",)]
+
+
+async def test_a_worker_that_hears_nothing_any_more_still_finds_its_work(pool: Pool) -> None:
+    async with worker(pool, "w", "x") as process:
+        await says(process, "working")
+        await until(pool, "select count(pg_terminate_backend(pid)) from pg_stat_activity where query like 'listen %'", [(1,)])
+        await put(pool, "x", "a", ["1"])
+        await until(pool, STATES, [("1", "done")])
+
+
 async def test_a_worker_told_to_stop_ends_with_a_turn_that_stalls_and_hands_it_back(pool: Pool) -> None:
     await put(pool, "x", "a", ["1-stall", "2"])
     async with worker(pool, "first", "x") as first:
