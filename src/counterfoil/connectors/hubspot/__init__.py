@@ -8,6 +8,7 @@ from counterfoil.kit.connector import Connector
 
 from .config import HubspotConfig, HubspotIntake
 from .links import link
+from .refs import KINDS
 from .source import HubspotSource
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ CONNECTOR = Connector(
     webhooks=_SOURCE,
     polls=_SOURCE,
     backfills=_SOURCE,
+    tells=KINDS,
     sandbox=_sandbox,
     link=link,
     source_check=_check,

@@ -28,7 +28,11 @@ TRIES_MAX = 11
 
 @dataclass
 class Policy:
-    """What happens to deliveries on the way; ``retry_after_s``: how long after each failure, in real seconds."""
+    """What happens to deliveries on the way.
+
+    ``retry_after_s``: how long after each failure, in real seconds. ``signed_url``: the address the app names, where a proxy stands before
+    the one that is delivered to.
+    """
 
     is_held: bool = False
     duplicate_rate: float = 0.0
@@ -37,6 +41,7 @@ class Policy:
     batch_max: int = BATCH_MAX
     retry_after_s: float = 0.2
     signing_clock: str = "wall"
+    signed_url: str = ""
 
 
 @dataclass
@@ -145,7 +150,7 @@ class Courier:
             "User-Agent": "HubSpot Connect 2.0 (http://dev.hubspot.com/) (namespace: webhooks-nio-http-client)",
             "X-HubSpot-Signature": hashlib.sha256((self.secret + body).encode()).hexdigest(),
             "X-HubSpot-Signature-Version": "v1",
-            "X-HubSpot-Signature-v3": sign_v3(self.secret, posted.url, body, stamp),
+            "X-HubSpot-Signature-v3": sign_v3(self.secret, self.policy.signed_url or posted.url, body, stamp),
             "X-HubSpot-Request-Timestamp": stamp,
         }
         try:
