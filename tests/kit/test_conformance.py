@@ -128,6 +128,12 @@ FLAWS = {
         "            found.append(Fetched",
         "            if response.is_ok:\n                found.append(Fetched",
     ),
+    "a kind it does not say it tells of": (
+        "samples_become_well_formed_facts",
+        "__init__.py",
+        "    source=_SOURCE,\n",
+        '    source=_SOURCE,\n    tells=("invoice",),\n',
+    ),
     "every sending makes a new one": (
         "every_command_is_delivered_exactly_once",
         "deliver.py",

@@ -106,6 +106,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(package: Path) -> None:
         (declared("odd", "webhooks=object()"), "connector.incomplete"),  # what comes is kept and read by nobody
         (declared("odd", "deliver={'post': object()}"), "connector.incomplete"),  # nobody could tell whether it is there
         (declared("odd", "books=object()"), "connector.incomplete"),
+        (declared("odd", "source=object(), polls=object(), tells=('spaceship',)"), "connector.incomplete"),  # there is no such kind
     ],
 )
 def test_a_package_that_is_no_connector_says_what_is_missing(package: Path, text: str, code: str) -> None:

@@ -371,6 +371,8 @@ class Connector:
     deliveries reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of
     ``config``.
 
+    ``tells``: the kinds of record a source tells of, by name; empty: it may be of any. Of which no purpose makes anything needs no route.
+
     ``has_balance``: the money a source tells of stands on a balance, as a processor's does: it has a clearing account.
 
     ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
@@ -393,6 +395,7 @@ class Connector:
     webhooks: Webhooks | None = None
     polls: Polls | None = None
     backfills: Backfills | None = None
+    tells: tuple[str, ...] = ()
     has_balance: bool = False
     deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
     batch_key: BatchKey | None = None

@@ -24,7 +24,7 @@ from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.forms import Nested, encode_form
 from counterfoil.kit.limits import Budget, Feedback, Now, Permit, Sleep, Verdict
-from counterfoil.kit.rate_headers import read_rate
+from counterfoil.kit.rate_headers import RateSeen, read_rate
 from counterfoil.kit.responses import Response, StatusRule, failure, judge
 
 __all__ = ["Auth", "HttpClient", "Response", "RetryPolicy", "StatusRule"]
@@ -86,6 +86,7 @@ class HttpClient:
         retry: how reads are tried again; may be changed later (tests wait for nothing).
         content_type: what successful answers must be ("json" also accepts ``+json``); empty: anything.
         body_size_max: largest answer taken, in bytes. pool_size: connections kept to the target.
+        rate_seen: reads what an answer's headers tell of the target's limit, where the vendor has headers of its own.
         sleep, now, chance: replaceable in tests.
     """
 
@@ -104,6 +105,7 @@ class HttpClient:
         content_type: str = "json",
         body_size_max: int = BODY_SIZE_MAX,
         pool_size: int = 16,
+        rate_seen: Callable[[Mapping[str, str], float], RateSeen | None] = read_rate,
         sleep: Sleep = asyncio.sleep,
         now: Now = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -120,6 +122,7 @@ class HttpClient:
         self._content_type = content_type
         self._body_size_max = body_size_max
         self._pool_size = pool_size
+        self._rate_seen = rate_seen
         self._sleep = sleep
         self._now = now
         self._chance = chance
@@ -249,7 +252,7 @@ class HttpClient:
             response, failed = await self._exchange(call, {**call.headers, **auth})
             error, verdict = (failed, Verdict.FAILED) if response is None else judge(response, self._statuses, self._explain)
             retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
-            rate = None if response is None else read_rate(response.headers, time.time())
+            rate = None if response is None else self._rate_seen(response.headers, time.time())
             feedback = Feedback(verdict, self._now() - started, retry_after_s, "" if error is None else error.code, rate)
         finally:
             await self._budget.release(permit, feedback)

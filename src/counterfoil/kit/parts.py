@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from counterfoil.core.kinds import KINDS
 from counterfoil.kit.connector import Connector
 
 
@@ -16,6 +17,10 @@ def lacking(connector: Connector) -> Iterator[str]:
         yield "a source has webhooks, polls or backfills: nothing comes from it otherwise"
     if connector.source is None and (any(ways) or connector.fetches):
         yield "what is read needs a source that makes facts of it"
+    if unknown := sorted(set(connector.tells) - KINDS.keys()):
+        yield f"tells names {', '.join(unknown)}, of which there is no kind of record"
+    if connector.source is None and connector.tells:
+        yield "tells is of a source: nothing is read here"
     if not connector.deliver and any((connector.batch_key, connector.lists, connector.books, connector.target_check)):
         yield "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
     if connector.deliver and not (connector.books or connector.target_check):

@@ -46,7 +46,10 @@ async def samples_become_facts(kind: type[Harness]) -> None:
     async with opened(kind) as (harness, ctx):
         require(harness.samples(), "the harness gives no samples")
         for sample in harness.samples():
-            _check_result(sample.name, source_of(harness).normalize(ctx.settings, sample.delivery, sample.fetched))
+            result = source_of(harness).normalize(ctx.settings, sample.delivery, sample.fetched)
+            _check_result(sample.name, result)
+            told, declared = {fact.subject.kind for fact in _facts(result)}, harness.connector.tells
+            require(not declared or told <= set(declared), f"{sample.name}: tells of {', '.join(sorted(told))}, which is not in tells")
 
 
 async def normalize_is_pure(kind: type[Harness]) -> None:

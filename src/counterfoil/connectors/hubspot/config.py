@@ -1,0 +1,59 @@
+"""Settings of one HubSpot connection, and the part of them its webhooks need; secrets never appear in messages or logs."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+
+class HubspotIntake(BaseModel):
+    """What verifying webhooks needs, and no token of the API; see :class:`HubspotConfig`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    portal_id: int = Field(gt=0)
+    client_secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
+    webhook_url: str = Field(pattern=r"^https?://[^\s]+$", examples=["https://hub.example.com/in/hubspot"])
+    tolerance_s: int = Field(default=300, ge=1, le=300)
+    body_size_max: int = Field(default=1_048_576, ge=1_024)
+
+    @field_validator("client_secrets")
+    @classmethod
+    def _are_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(not secret.get_secret_value() for secret in secrets):
+            raise ValueError("a client secret is empty; copy it from the app's page under Auth")
+        return secrets
+
+
+class HubspotConfig(HubspotIntake):
+    """One HubSpot account (portal).
+
+    Attributes:
+        portal_id: the account's number (Hub ID); events of another one are held back.
+        access_token: a service key or the token of a private app, with the read scopes of the README.
+        client_secrets: the app's client secret, which signs webhooks; two of them while it is rotated.
+        webhook_url: the address webhooks are sent to, letter by letter as it stands in the app: it is part of what is signed.
+        currency: the account's company currency, of deals that name none.
+        client_id: the app's client id, to read the webhooks journal; left out: the journal is not read.
+        api_version: the date in the paths of the API.
+        tolerance_s: how old a delivery's signature may be, in seconds; HubSpot says to take none older than 300.
+        body_size_max: largest webhook body taken, in bytes.
+        base_url: HubSpot's API, or a sandbox's address.
+        poll_overlap_s: how far each poll looks back behind the newest change it has seen, for changes the search index learns of late.
+        first_poll_back_s: how far the very first poll looks back; 0: as far as every poll.
+        deleted_every_s: how often the lists of deleted records are read through: search does not tell of them.
+        requests_per_s: calls per second spent at most.
+        searches_per_s: searches per second spent at most, which have a limit of their own.
+        concurrency_max: calls in flight at most.
+    """
+
+    access_token: SecretStr
+    currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])
+    client_id: str = ""
+    api_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}$", examples=["2026-03"])
+    base_url: str = "https://api.hubapi.com"
+    poll_overlap_s: int = Field(default=300, ge=0, le=86_400)
+    first_poll_back_s: int = Field(default=0, ge=0)
+    deleted_every_s: int = Field(default=3_600, ge=0)
+    requests_per_s: float = Field(default=9.0, gt=0)
+    searches_per_s: float = Field(default=4.0, gt=0)
+    concurrency_max: int = Field(default=4, ge=1, le=64)

@@ -1,0 +1,149 @@
+"""PURE: what HubSpot told, and the records as they were read for it -> canonical facts.
+
+The state of a fact is the record as fetched, whatever event led to it; its sequence is the instant of the fetch (at least of the event).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from counterfoil.connectors.hubspot.config import HubspotConfig
+from counterfoil.connectors.hubspot.refs import LINE_ITEM, Ref, canonical, is_id
+from counterfoil.connectors.hubspot.wire import DealsOfLine, Found
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.company import COMPANY, CompanyEvent
+from counterfoil.core.kinds.contact import CONTACT, Contact, ContactEvent, ContactState
+from counterfoil.core.kinds.deal import DEAL, DealEvent, DealState
+from counterfoil.core.language.records import EventType, Record
+from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
+from counterfoil.kit.errors import RejectedError
+
+from .events import CREATION, FETCHED, PRIVACY, RESTORE, classified, merged_ids, refs_of, subjects
+from .events import MERGE as MERGED
+from .records import merged_into_it, record_of, tombstone
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EVENTS: Mapping[str, type[EventType]] = {COMPANY.name: CompanyEvent, CONTACT.name: ContactEvent, DEAL.name: DealEvent}
+
+
+def needs(delivery: Delivery) -> tuple[str, ...]:
+    """Return what must be fetched before a delivery is normalized; nothing for one that normalizing will refuse or ignore."""
+    try:
+        kind, action, rule = classified(delivery)
+        if rule or action in (FETCHED, PRIVACY):
+            return ()
+        return refs_of(delivery.account, subjects(delivery, kind, action)) if is_id(delivery.account) else ()
+    except RejectedError:
+        return ()
+
+
+def normalize(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+    """Return the canonical facts of a delivery, or the rule by which it is ignored.
+
+    Raises RejectedError (a value that cannot be read) and DriftError (an event in no table), nothing else.
+    """
+    kind, action, rule = classified(delivery)
+    if rule:
+        return Ignored(rule)
+    if action == FETCHED:
+        found = _decoded(delivery.body, Found, delivery.kind)
+        return tuple(_facts_of(settings, Told(kind, action, found.object.id, delivery.occurred_at), found))
+    told = subjects(delivery, kind, action)
+    if action == PRIVACY:
+        return tuple(_erased(settings, delivery, id) for _, id in told)
+    facts = [fact for one, id in told for fact in _facts(settings, delivery, one, id, action, fetched)]
+    if action == MERGED and kind != LINE_ITEM:
+        facts += _merged(settings, delivery, kind, facts)
+    unique = {(fact.subject, fact.type): fact for fact in facts}
+    return tuple(unique.values()) or Ignored("no_record_concerned")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a record was asked for as: its kind, why, by which id, and when it was read."""
+
+    kind: str
+    action: str
+    id: str
+    at: datetime
+
+
+def _facts(settings: HubspotConfig, delivery: Delivery, kind: str, id: str, action: str, fetched: Mapping[str, Fetched]) -> Iterator[Fact]:
+    answer = fetched.get(str(Ref(delivery.account, kind, id)))
+    if answer is None:
+        raise RejectedError(f"{delivery.kind}: {kind} {id} was not read", code="hubspot.not_fetched", object_key=_key(settings, kind, id))
+    at = max(answer.fetched_at, delivery.occurred_at).astimezone(UTC)
+    if kind == LINE_ITEM:
+        if answer.body is not None:
+            for found in _decoded(answer.body, DealsOfLine, delivery.kind).deals:
+                yield from _facts_of(settings, Told(DEAL.name, "", found.object.id, at), found)
+    elif answer.body is None:
+        yield _fact(Told(kind, action, id, at), tombstone(kind, canonical(settings.portal_id, id)))
+    else:
+        yield from _facts_of(settings, Told(kind, action, id, at), _decoded(answer.body, Found, delivery.kind))
+
+
+def _facts_of(settings: HubspotConfig, told: Told, found: Found) -> Iterator[Fact]:
+    """Yield the fact of a record, and of each that was merged into it: asked for by its old id, HubSpot shows the survivor."""
+    row = found.object
+    if not is_id(row.id):
+        raise RejectedError(f"{told.kind}: the record read has no id", code="hubspot.payload_invalid", case_class="schema_drift")
+    yield _fact(told, record_of(settings, told.kind, found))
+    for id in dict.fromkeys((*merged_into_it(row), *((told.id,) if told.id != row.id else ()))):
+        yield _into(settings, told, id, row.id)
+
+
+def _merged(settings: HubspotConfig, delivery: Delivery, kind: str, facts: list[Fact]) -> Iterator[Fact]:
+    """Yield that each record a merge names, and HubSpot did not, is merged into the one that was read."""
+    known = {fact.data.id for fact in facts}
+    if facts and (facts[0].type.value.partition(".")[2] != "deleted"):
+        survivor = facts[0].data.id.rpartition(".")[2]
+        at = _EPOCH + timedelta(microseconds=facts[0].sequence)
+        told = Told(kind, MERGED, survivor, at)
+        yield from (_into(settings, told, id, survivor) for id in merged_ids(delivery) if canonical(settings.portal_id, id) not in known)
+
+
+def _into(settings: HubspotConfig, told: Told, id: str, survivor: str) -> Fact:
+    return _fact(told, tombstone(told.kind, canonical(settings.portal_id, id), canonical(settings.portal_id, survivor)))
+
+
+def _erased(settings: HubspotConfig, delivery: Delivery, id: str) -> Fact:
+    record = Contact(canonical(settings.portal_id, id), "", ContactState.ERASED)
+    return Fact(ContactEvent.ERASED, delivery.occurred_at, _sequence(delivery.occurred_at), record)
+
+
+def _fact(told: Told, record: Record) -> Fact:
+    return Fact(_type(told, record), told.at, _sequence(told.at), record)
+
+
+def _type(told: Told, record: Record) -> EventType:
+    """Return the type by the state, and of what is there by what led to it."""
+    events = _EVENTS[told.kind]
+    state: str = getattr(record, "state").value  # noqa: B009 - each of the three kinds has one
+    if state in ("deleted", "merged"):
+        return events(f"{told.kind}.{state}")
+    if told.action == RESTORE:
+        return events(f"{told.kind}.restored")
+    if state in (DealState.WON, DealState.LOST):
+        return events(f"{told.kind}.{state}")
+    return events(f"{told.kind}.{'created' if told.action == CREATION else 'updated'}")
+
+
+def _sequence(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _key(settings: HubspotConfig, kind: str, id: str) -> str:
+    return f"{kind}/{canonical(settings.portal_id, id)}" if kind != LINE_ITEM else ""
+
+
+def _decoded(body: bytes, type_: type[T], where: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RejectedError(f"{where}: what was read has another shape: {error}", code="hubspot.payload_invalid") from error

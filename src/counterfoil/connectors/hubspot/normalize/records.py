@@ -1,0 +1,179 @@
+"""Records as HubSpot has them -> canonical ones. Pure; what cannot be read raises RejectedError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from counterfoil.connectors.hubspot.config import HubspotConfig
+from counterfoil.connectors.hubspot.refs import canonical, is_id
+from counterfoil.connectors.hubspot.wire import Found, Row
+from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
+from counterfoil.core.kinds.contact import CONTACT, Contact, ContactState
+from counterfoil.core.kinds.deal import DEAL, Deal, DealLine, DealState
+from counterfoil.core.language.money import Money, Rounding, from_major
+from counterfoil.core.language.records import Record
+from counterfoil.kit.errors import RejectedError
+
+DIGITS_MAX = 15
+"""Digits before the point, and decimals, of a number that is taken."""
+_PERIODS = {
+    "weekly": "P1W",
+    "biweekly": "P2W",
+    "monthly": "P1M",
+    "quarterly": "P3M",
+    "per_six_months": "P6M",
+    "annually": "P1Y",
+    "per_two_years": "P2Y",
+    "per_three_years": "P3Y",
+    "per_four_years": "P4Y",
+    "per_five_years": "P5Y",
+}
+"""``recurringbillingfrequency``: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/line-items/guide."""
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MILLISECONDS = re.compile(r"-?\d{1,15}")
+
+
+def record_of(settings: HubspotConfig, kind: str, found: Found) -> Record:
+    """Return the record of a kind. Raises RejectedError."""
+    return _READERS[kind](settings, found)
+
+
+def tombstone(kind: str, id: str, merged_into: str = "") -> Record:
+    """Return a record of which no more is known than that it is deleted, or merged into another."""
+    match kind:
+        case COMPANY.name:
+            return Company(id, "", CompanyState.MERGED if merged_into else CompanyState.DELETED, merged_into=merged_into)
+        case CONTACT.name:
+            return Contact(id, "", ContactState.MERGED if merged_into else ContactState.DELETED, merged_into=merged_into)
+        case _:
+            return Deal(id, "", DealState.MERGED if merged_into else DealState.DELETED, merged_into=merged_into)
+
+
+def merged_into_it(row: Row) -> tuple[str, ...]:
+    """Return the ids of the records that were merged into one."""
+    named = _text(row, "hs_merged_object_ids").split(";")
+    return tuple(dict.fromkeys(id for one in named if is_id(id := one.strip()) and id != row.id))
+
+
+def _company(settings: HubspotConfig, found: Found) -> Company:
+    row = found.object
+    return Company(
+        canonical(settings.portal_id, row.id),
+        _text(row, "name"),
+        CompanyState.DELETED if row.archived else CompanyState.PRESENT,
+        _text(row, "domain"),
+        _text(row, "phone"),
+        _text(row, "country"),
+    )
+
+
+def _contact(settings: HubspotConfig, found: Found) -> Contact:
+    row = found.object
+    return Contact(
+        canonical(settings.portal_id, row.id),
+        " ".join(part for part in (_text(row, "firstname"), _text(row, "lastname")) if part),
+        ContactState.DELETED if row.archived else ContactState.PRESENT,
+        _text(row, "email"),
+        _text(row, "phone"),
+        _others(settings, found.companies),
+    )
+
+
+def _deal(settings: HubspotConfig, found: Found) -> Deal:
+    row = found.object
+    currency = _text(row, "deal_currency_code").upper() or settings.currency
+    return Deal(
+        canonical(settings.portal_id, row.id),
+        _text(row, "dealname"),
+        _state(row),
+        _amount(row, currency),
+        currency,
+        _text(row, "pipeline"),
+        _text(row, "dealstage"),
+        _day(row, "closedate"),
+        _others(settings, found.companies),
+        _others(settings, found.contacts),
+        tuple(_line(settings, line) for line in sorted(found.line_items, key=lambda line: (len(line.id), line.id))),
+    )
+
+
+_READERS: dict[str, Callable[[HubspotConfig, Found], Record]] = {COMPANY.name: _company, CONTACT.name: _contact, DEAL.name: _deal}
+
+
+def _state(row: Row) -> DealState:
+    if row.archived:
+        return DealState.DELETED
+    if _text(row, "hs_is_closed_won") == "true":
+        return DealState.WON
+    return DealState.LOST if _text(row, "hs_is_closed") == "true" else DealState.OPEN
+
+
+def _line(settings: HubspotConfig, row: Row) -> DealLine:
+    product_id = _text(row, "hs_product_id")
+    return DealLine(
+        canonical(settings.portal_id, row.id),
+        _text(row, "name"),
+        _number(row, "quantity") or Decimal(0),
+        _number(row, "price") or Decimal(0),
+        canonical(settings.portal_id, product_id) if is_id(product_id) else "",
+        _text(row, "hs_sku"),
+        _PERIODS.get(_text(row, "recurringbillingfrequency"), ""),
+        _day(row, "hs_recurring_billing_start_date"),
+    )
+
+
+def _others(settings: HubspotConfig, ids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(canonical(settings.portal_id, id) for id in ids if is_id(id)))
+
+
+def _text(row: Row, name: str) -> str:
+    return (row.properties.get(name) or "").strip()
+
+
+def _amount(row: Row, currency: str) -> Money | None:
+    """Return a deal's amount; what is finer than its currency is rounded half to even: a deal is no document."""
+    value = _number(row, "amount")
+    if value is None:
+        return None
+    try:
+        return from_major(value, currency, Rounding.HALF_EVEN)
+    except ValueError as error:
+        raise _unreadable(row, "deal_currency_code", "is no currency code", code="hubspot.currency_invalid") from error
+
+
+def _number(row: Row, name: str) -> Decimal | None:
+    """Return a number, plain: HubSpot writes large ones with an exponent. None: none is given."""
+    text = _text(row, name)
+    if not text:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise _unreadable(row, name, "is no number", code="hubspot.number_invalid") from error
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -DIGITS_MAX or (value and value.adjusted() >= DIGITS_MAX) or exponent > DIGITS_MAX:
+        raise _unreadable(row, name, "is no reasonable number", code="hubspot.number_invalid")
+    return Decimal(format(value, "f"))
+
+
+def _day(row: Row, name: str) -> date | None:
+    """Return a day: of a date (``2026-03-01``), or the UTC day of an instant (ISO 8601 or milliseconds)."""
+    text = _text(row, name)
+    if not text:
+        return None
+    try:
+        if _MILLISECONDS.fullmatch(text):
+            return datetime.fromtimestamp(int(text) / 1000, UTC).date()
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
+        return (instant.astimezone(UTC) if instant.tzinfo else instant).date()
+    except (ValueError, OverflowError, OSError) as error:
+        raise _unreadable(row, name, "is no time", code="hubspot.time_invalid") from error
+
+
+def _unreadable(row: Row, name: str, words: str, *, code: str) -> RejectedError:
+    return RejectedError(f"record {row.id[:20]}: {name} {words}", code=code, cause=f"{name} {words}")

@@ -1,0 +1,62 @@
+"""Names of things: canonical ids ``hubspot:<portal>.<id>`` (ids are unique within an account alone), fetch references, object types."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from counterfoil.core.kinds.company import COMPANY
+from counterfoil.core.kinds.contact import CONTACT
+from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.language.ids import ObjectRef
+
+NAMESPACE = "hubspot"
+LINE_ITEM = "line_item"
+"""No kind of its own: a line item is told as part of its deal."""
+
+TYPE_IDS: dict[str, str] = {COMPANY.name: "0-2", CONTACT.name: "0-1", DEAL.name: "0-3", LINE_ITEM: "0-8"}
+"""The types of objects that are read: https://developers.hubspot.com/docs/guides/crm/understanding-the-crm#object-type-ids"""
+
+PATHS: dict[str, str] = {COMPANY.name: "companies", CONTACT.name: "contacts", DEAL.name: "deals", LINE_ITEM: "line_items"}
+"""What each is called in addresses."""
+
+KINDS: tuple[str, ...] = (COMPANY.name, CONTACT.name, DEAL.name)
+"""The kinds that are told, what is named before what names it."""
+
+ID_DIGITS_MAX = 20
+
+
+class Ref(NamedTuple):
+    """A reference taken apart."""
+
+    portal: str
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.portal}/{self.kind}/{self.id}"
+
+
+def parse(ref: str) -> Ref | None:
+    """Return the parts of a reference, None if it is none of ours."""
+    portal, _, rest = ref.partition("/")
+    kind, _, id = rest.partition("/")
+    return Ref(portal, kind, id) if kind in PATHS and is_id(portal) and is_id(id) else None
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text is a number as HubSpot's ids are."""
+    return text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX
+
+
+def canonical(portal: int | str, id: str) -> str:
+    """Return the canonical id of a record; empty stays empty."""
+    return f"{NAMESPACE}:{portal}.{id}" if id else ""
+
+
+def locate(ref: ObjectRef) -> str | None:
+    """Return the reference that shows a canonical object, or None if it is not HubSpot's."""
+    namespace, _, rest = ref.id.partition(":")
+    portal, _, id = rest.partition(".")
+    if namespace != NAMESPACE or ref.kind not in KINDS or not is_id(portal) or not is_id(id):
+        return None
+    return str(Ref(portal, ref.kind, id))

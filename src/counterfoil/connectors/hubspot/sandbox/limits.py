@@ -1,0 +1,51 @@
+"""Limits of calls and what headers tell of them: https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from .errors import HubspotError
+
+
+@dataclass
+class Limits:
+    """What is allowed: calls per interval and day, searches per second. Nothing is refused until ``is_enforced``."""
+
+    per_interval: int = 190
+    interval_ms: int = 10_000
+    daily: int = 650_000
+    searches_per_s: int = 5
+    is_enforced: bool = False
+    used_today: int = 0
+    _calls: list[float] = field(default_factory=list)
+    _searches: list[float] = field(default_factory=list)
+
+    def count(self, *, is_search: bool) -> dict[str, str]:
+        """Count a call and return the headers of its answer; of searches there are none. Raises HubspotError (429)."""
+        now = time.monotonic()
+        self._calls = [at for at in self._calls if now - at < self.interval_ms / 1000]
+        self._searches = [at for at in self._searches if now - at < 1]
+        if self.is_enforced:
+            if self.used_today >= self.daily:
+                raise _refused("DAILY", "You have reached your daily limit.")
+            if is_search and len(self._searches) >= self.searches_per_s:
+                raise _refused("SECONDLY", "You have reached your secondly limit.")
+            if len(self._calls) >= self.per_interval:
+                raise _refused("TEN_SECONDLY_ROLLING", "You have reached your ten_secondly_rolling limit.")
+        self.used_today += 1
+        self._calls.append(now)
+        if is_search:
+            self._searches.append(now)
+            return {}
+        return {
+            "X-HubSpot-RateLimit-Daily": str(self.daily),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(max(self.daily - self.used_today, 0)),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": str(self.interval_ms),
+            "X-HubSpot-RateLimit-Max": str(self.per_interval),
+            "X-HubSpot-RateLimit-Remaining": str(max(self.per_interval - len(self._calls), 0)),
+        }
+
+
+def _refused(policy: str, message: str) -> HubspotError:
+    return HubspotError(429, "RATE_LIMITS", message, errorType="RATE_LIMIT", policyName=policy)

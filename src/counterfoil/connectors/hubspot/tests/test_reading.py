@@ -1,0 +1,253 @@
+"""What is read of HubSpot becomes what, through merges, deletions and whatever the ways in lose: expected values worked by hand."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from counterfoil.connectors.hubspot import pull
+from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
+from counterfoil.connectors.hubspot.sandbox import search as sandbox_search
+from counterfoil.core.facts.merge import Current
+from counterfoil.core.kinds.company import Company, CompanyState
+from counterfoil.core.kinds.contact import Contact, ContactState
+from counterfoil.core.kinds.deal import Deal, DealLine, DealState
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.connector import Context, Delivery
+
+from .sandboxed import SOURCE, facts_of, opened, states, time_of, walk
+
+
+async def polled(ctx: Context, cursor: str = "") -> tuple[list[Delivery], str]:
+    deliveries, page = await walk(lambda at: SOURCE.poll(ctx, at), cursor)
+    return deliveries, page.cursor
+
+
+async def known(ctx: Context) -> dict[str, Record]:
+    """Return the states after one round of polls."""
+    return states(await facts_of(ctx, (await polled(ctx))[0]))
+
+
+def later(sandbox: HubspotSandbox, ctx: Context, seconds: float = 10) -> None:
+    """Let time pass, on both sides."""
+    sandbox.world.advance(seconds)
+    assert isinstance(ctx.clock, SettableClock)
+    ctx.clock.advance_to(time_of(sandbox) + timedelta(seconds=1))
+
+
+async def test_a_deal_is_told_with_its_company_contact_and_lines() -> None:
+    sandbox = HubspotSandbox()
+    harbor, hill = sandbox.create("companies", name="Blue Harbor"), sandbox.create("companies", name="Green Hill")
+    mira = sandbox.create("contacts", firstname="Mira", lastname="Sand", email="mira@blueharbor.example")
+    item = sandbox.create(
+        "line_items", name="Seat", quantity="100", price="12.005", hs_sku="SEAT", recurringbillingfrequency="annually",
+        hs_recurring_billing_start_date="2026-02-01",
+    )  # fmt: skip
+    deal = sandbox.create(
+        "deals", dealname="100 seats", amount="1200.50", deal_currency_code="EUR", dealstage="closedwon", pipeline="default",
+        closedate="2026-01-31T23:30:00.000Z",
+    )  # fmt: skip
+    sandbox.associate(deal, hill, harbor, mira, item)
+    async with opened(sandbox) as ctx:
+        found = await known(ctx)
+    # 1,200.50 EUR are 120,050 cents; the first company is the primary one; a price may be finer than a cent.
+    assert found[f"deal/hubspot:4711.{deal.id}"] == Deal(
+        f"hubspot:4711.{deal.id}", "100 seats", DealState.WON, Money(120_050, "EUR"), "EUR", "default", "closedwon", date(2026, 1, 31),
+        (f"hubspot:4711.{hill.id}", f"hubspot:4711.{harbor.id}"), (f"hubspot:4711.{mira.id}",),
+        (DealLine(f"hubspot:4711.{item.id}", "Seat", Decimal(100), Decimal("12.005"), "", "SEAT", "P1Y", date(2026, 2, 1)),),
+    )  # fmt: skip
+    assert found[f"contact/hubspot:4711.{mira.id}"] == Contact(f"hubspot:4711.{mira.id}", "Mira Sand", email="mira@blueharbor.example")
+
+
+@pytest.mark.parametrize(("stage", "state"), [("qualifiedtobuy", DealState.OPEN), ("closedlost", DealState.LOST)])
+async def test_a_deal_without_a_currency_is_in_that_of_the_account(stage: str, state: DealState) -> None:
+    sandbox = HubspotSandbox()
+    deal = sandbox.create("deals", dealname="10 seats", amount="10.005", dealstage=stage)
+    async with opened(sandbox) as ctx:
+        found = (await known(ctx))[f"deal/hubspot:4711.{deal.id}"]
+    # 10.005 is finer than a cent: half to even gives 10.00.
+    assert isinstance(found, Deal)
+    assert (found.state, found.amount) == (state, Money(1_000, "USD"))
+
+
+@pytest.mark.parametrize("makes_new", [True, False])
+async def test_companies_that_were_merged_name_their_survivor_though_only_polled(makes_new: bool) -> None:
+    sandbox = HubspotSandbox()
+    sandbox.world.makes_new_on_merge = {"companies"} if makes_new else set()
+    first, second = sandbox.create("companies", name="Blue Harbor"), sandbox.create("companies", name="Harbor, Blue", phone="1")
+    deal = sandbox.create("deals", dealname="100 seats")
+    sandbox.associate(deal, second)
+    async with opened(sandbox) as ctx:
+        deliveries, cursor = await polled(ctx)
+        current: dict[str, Current] = {}
+        states(await facts_of(ctx, deliveries), current)
+        survivor = sandbox.merge(first, second)
+        later(sandbox, ctx)
+        found = states(await facts_of(ctx, (await polled(ctx, cursor))[0]), current)
+    new = f"hubspot:4711.{survivor.id}"
+    assert (survivor.id != first.id) is makes_new
+    assert found[f"company/{new}"] == Company(new, "Blue Harbor", phone="1")
+    merged = [first, second] if makes_new else [second]
+    for one in merged:
+        gone = found[f"company/hubspot:4711.{one.id}"]
+        assert isinstance(gone, Company)
+        assert (gone.state, gone.merged_into, gone.name) == (CompanyState.MERGED, new, one.properties["name"])
+    # The deal was the second one's; asked for now, it is the survivor's.
+    async with opened(sandbox) as ctx:
+        told = (await known(ctx))[f"deal/hubspot:4711.{deal.id}"]
+    assert isinstance(told, Deal)
+    assert told.company_ids == (new,)
+
+
+async def test_what_is_deleted_is_found_though_no_search_tells_and_comes_back() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    key = f"company/hubspot:4711.{company.id}"
+    async with opened(sandbox) as ctx:
+        current: dict[str, Current] = {}
+        deliveries, cursor = await polled(ctx)
+        states(await facts_of(ctx, deliveries), current)
+        later(sandbox, ctx)
+        sandbox.delete(company)
+        later(sandbox, ctx, 3_600)
+        deliveries, cursor = await polled(ctx, cursor)
+        gone = states(await facts_of(ctx, deliveries), current)[key]
+        assert gone == Company(f"hubspot:4711.{company.id}", "Blue Harbor", CompanyState.DELETED)
+        sandbox.restore(company)
+        later(sandbox, ctx)
+        deliveries, cursor = await polled(ctx, cursor)
+        assert states(await facts_of(ctx, deliveries), current)[key] == Company(f"hubspot:4711.{company.id}", "Blue Harbor")
+
+
+async def test_lists_of_what_is_deleted_are_read_no_more_often_than_is_said() -> None:
+    sandbox = HubspotSandbox()
+    sandbox.delete(sandbox.create("companies", name="Blue Harbor"))
+    async with opened(sandbox) as ctx:
+        first, cursor = await polled(ctx)
+        later(sandbox, ctx, 3_000)
+        second, cursor = await polled(ctx, cursor)
+        later(sandbox, ctx, 700)
+        third, _ = await polled(ctx, cursor)
+    # The second round begins 3,000 s after the first, the third 3,700 s: only then are the lists read again, back to the first less 300 s.
+    assert [one.kind for one in first] == ["company.archived"]
+    assert second == []
+    assert [one.dedupe_key for one in third] == [one.dedupe_key for one in first]
+
+
+async def test_a_change_the_index_learns_of_late_is_found_by_the_overlap() -> None:
+    sandbox = HubspotSandbox(index_lag_s=30)
+    async with opened(sandbox) as ctx:
+        sandbox.create("companies", name="Late")
+        on_time, cursor = await polled(ctx)
+        sandbox.world.index_lag_ms = 0
+        later(sandbox, ctx, 5)
+        sandbox.create("companies", name="Newer, and known at once")
+        newer, cursor = await polled(ctx, cursor)
+        later(sandbox, ctx, 30)
+        found, _ = await polled(ctx, cursor)
+    assert (len(on_time), len(newer), len(found)) == (0, 1, 2)
+
+
+async def test_more_records_than_a_search_shows_are_all_found_also_those_of_one_instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A search of this sandbox shows 400 records at most. 700 changed at one instant, as by an import, then 500 one by one.
+    monkeypatch.setattr(pull, "SEARCHED_MAX", 400)
+    monkeypatch.setattr(sandbox_search, "SEARCHED_MAX", 400)
+    sandbox = HubspotSandbox()
+    at = sandbox.world.now_ms + 1
+    for number in range(700):
+        record = sandbox.create("companies", name=f"Imported {number}")
+        record.updated_ms, record.indexed = at, [(at, {**record.values(), "hs_lastmodifieddate": "2026-01-01T00:00:00.001Z"})]
+    for number in range(500):
+        sandbox.create("companies", name=f"Made {number}")
+    async with opened(sandbox) as ctx:
+        deliveries, _ = await polled(ctx)
+    assert len({one.shard_key for one in deliveries}) == 1_200
+
+
+async def test_a_page_of_a_round_that_has_ended_says_until_when_nothing_is_missing() -> None:
+    sandbox = HubspotSandbox()
+    async with opened(sandbox) as ctx:
+        _, page = await walk(lambda at: SOURCE.poll(ctx, at))
+        assert page.covers_until == ctx.clock.now().replace(microsecond=0) - timedelta(seconds=300)
+
+
+async def test_the_journal_tells_of_an_erased_contact() -> None:
+    sandbox = HubspotSandbox()
+    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
+        mira = sandbox.create("contacts", firstname="Mira", email="mira@blueharbor.example")
+        current: dict[str, Current] = {}
+        deliveries, cursor = await polled(ctx)
+        states(await facts_of(ctx, deliveries), current)
+        sandbox.erase(mira)
+        later(sandbox, ctx)
+        deliveries, cursor = await polled(ctx, cursor)
+        found = states(await facts_of(ctx, deliveries), current)
+        assert [one.kind for one in deliveries] == ["contact.privacyDeletion", "contact.deletion"]
+        assert found[f"contact/hubspot:4711.{mira.id}"] == Contact(f"hubspot:4711.{mira.id}", "", ContactState.ERASED)
+        # After more than the three days that are kept, reading begins again at the oldest entry there is.
+        later(sandbox, ctx, 4 * 86_400)
+        company = sandbox.create("companies", name="Blue Harbor")
+        deliveries, cursor = await polled(ctx, cursor)
+        assert f"{company.id}" in {one.shard_key for one in deliveries if "/journal/" in one.dedupe_key}
+        again, _ = await polled(ctx, cursor)
+        assert not [one for one in again if "/journal/" in one.dedupe_key]
+
+
+async def test_a_backfill_lists_what_was_made_since_and_asks_no_search() -> None:
+    sandbox = HubspotSandbox()
+    sandbox.create("companies", name="Old")
+    sandbox.world.advance(86_400)
+    since = time_of(sandbox)
+    fresh = [sandbox.create("companies", name=f"New {number}").id for number in range(250)]
+    async with opened(sandbox) as ctx:
+        deliveries, _ = await walk(lambda at: SOURCE.backfill(ctx, "company", since, at))
+        assert [one.shard_key for one in deliveries] == fresh
+        assert len(await facts_of(ctx, deliveries)) == 250
+
+
+async def test_a_batch_asks_once_for_each_record_however_many_deliveries_tell_of_it() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        before = sandbox.limits.used_today
+        answers = await SOURCE.fetch(ctx, [f"4711/company/{company.id}", "4711/company/999", "815/company/1", "nothing"])
+        # One batch of what is there, one of what may be deleted: nothing is asked of another account's records.
+        assert sandbox.limits.used_today - before == 2
+    assert [(one.ref, one.body is None) for one in answers] == [
+        (f"4711/company/{company.id}", False), ("4711/company/999", True), ("815/company/1", True), ("nothing", True),
+    ]  # fmt: skip
+
+
+async def test_a_changed_line_item_leads_to_its_deal() -> None:
+    sandbox = HubspotSandbox()
+    item, deal = sandbox.create("line_items", name="Seat", quantity="1", price="5"), sandbox.create("deals", dealname="One seat")
+    sandbox.associate(deal, item)
+    async with opened(sandbox) as ctx:
+        (answer,) = await SOURCE.fetch(ctx, [f"4711/line_item/{item.id}"])
+        delivery = Delivery("k", item.id, "line_item.listed", b'{"id": "%s", "at": ""}' % item.id.encode(), ctx.clock.now(), account="4711")
+        facts = SOURCE.normalize(ctx.settings, delivery, {answer.ref: answer})
+    assert isinstance(facts, tuple)
+    assert [fact.subject for fact in facts] == [ObjectRef("deal", f"hubspot:4711.{deal.id}")]
+
+
+async def test_a_located_record_is_read_as_the_hub_asks_for_it() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    ref = SOURCE.locate(ObjectRef("company", f"hubspot:4711.{company.id}"))
+    assert ref is not None
+    others = (("customer", "hubspot:1.2"), ("company", "acme:1.2"), ("deal", "hubspot:x"))
+    assert [SOURCE.locate(ObjectRef(kind, id)) for kind, id in others] == [
+        None, None, None,
+    ]  # fmt: skip
+    async with opened(sandbox) as ctx:
+        (answer,) = await SOURCE.fetch(ctx, [ref])
+        assert answer.body is not None
+        delivery = Delivery("wanted", "w", "company.fetched", answer.body, answer.fetched_at)
+        facts = SOURCE.normalize(ctx.settings, delivery, {})
+    assert isinstance(facts, tuple)
+    assert [fact.data for fact in facts] == [Company(f"hubspot:4711.{company.id}", "Blue Harbor")]

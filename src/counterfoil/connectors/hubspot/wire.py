@@ -1,0 +1,190 @@
+"""HubSpot's payloads, only the fields that are read. Values of properties are texts, whatever type the property has.
+
+Events: https://developers.hubspot.com/docs/api-reference/webhooks-webhooks-v3/guide, journal:
+https://developers.hubspot.com/docs/api-reference/latest/webhooks-journal/guide, objects:
+https://developers.hubspot.com/docs/api-reference/latest/crm/understanding-the-crm, associations:
+https://developers.hubspot.com/docs/api-reference/latest/crm/associations/guide.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Of an event what intake needs. ``occurredAt``: milliseconds."""
+
+    subscriptionType: str
+    portalId: int
+    occurredAt: int
+    eventId: int | None = None
+    objectTypeId: str | None = None
+    fromObjectTypeId: str | None = None
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What is told of a record, in whatever way: by an event or the journal (numbers), or by a list (``id``, made by this connector).
+
+    No way tells the record itself: it is fetched.
+    """
+
+    id: str | None = None
+    objectId: int | None = None
+    primaryObjectId: int | None = None
+    newObjectId: int | None = None
+    mergedObjectIds: tuple[int, ...] | None = None
+    associationType: str | None = None
+    fromObjectId: int | None = None
+    fromObjectTypeId: str | None = None
+    toObjectId: int | None = None
+    toObjectTypeId: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a list says of a record: that it changed, or that it is deleted, and when. Made by this connector."""
+
+    id: str
+    at: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A record of any type. ``archived``: deleted."""
+
+    id: str
+    properties: dict[str, str | None] = {}
+    createdAt: str = ""
+    updatedAt: str = ""
+    archived: bool = False
+    archivedAt: str = ""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a list goes on."""
+
+    after: str = ""
+
+
+class Paging(msgspec.Struct, frozen=True):
+    """What follows a page."""
+
+    next: Cursor | None = None
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A page of records: of a list, a search or a batch."""
+
+    results: tuple[Row, ...] = ()
+    paging: Paging | None = None
+
+    @property
+    def after(self) -> str:
+        """Where the list goes on; empty: it has ended."""
+        return self.paging.next.after if self.paging is not None and self.paging.next is not None else ""
+
+
+class AssociationType(msgspec.Struct, frozen=True):
+    """One of the ways two records belong together."""
+
+    typeId: int = 0
+
+
+class AssociationEnd(msgspec.Struct, frozen=True):
+    """The other end of an association."""
+
+    toObjectId: int | str
+    associationTypes: tuple[AssociationType, ...] = ()
+
+
+class From(msgspec.Struct, frozen=True):
+    """The end that was asked about."""
+
+    id: str
+
+
+class Associations(msgspec.Struct, frozen=True):
+    """What belongs to one record."""
+
+    from_: From = msgspec.field(name="from")
+    to: tuple[AssociationEnd, ...] = ()
+    paging: Paging | None = None
+
+
+class AssociationPage(msgspec.Struct, frozen=True):
+    """What belongs to each of some records; those to which nothing does are left out."""
+
+    results: tuple[Associations, ...] = ()
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A record as it is kept for normalizing: itself, and what belongs to it (ids; of a deal the line items themselves)."""
+
+    object: Row
+    companies: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    line_items: tuple[Row, ...] = ()
+
+
+class DealsOfLine(msgspec.Struct, frozen=True):
+    """The deals a line item stands in (one, or none any more)."""
+
+    deals: tuple[Found, ...] = ()
+
+
+class Details(msgspec.Struct, frozen=True):
+    """What an account says of itself: https://developers.hubspot.com/docs/api-reference/latest/account/account-information/guide."""
+
+    portalId: int
+    companyCurrency: str = ""
+    additionalCurrencies: tuple[str, ...] = ()
+
+
+class JournalPlace(msgspec.Struct, frozen=True):
+    """Where the file of one entry of the journal lies, and the entry's own place."""
+
+    url: str
+    currentOffset: str
+
+
+class JournalEvent(msgspec.Struct, frozen=True):
+    """One event of the journal."""
+
+    action: str
+    objectTypeId: str
+    objectId: int
+    portalId: int
+    occurredAt: str
+
+
+class JournalFile(msgspec.Struct, frozen=True):
+    """The file of one entry of the journal: each event as it stands there."""
+
+    journalEvents: tuple[msgspec.Raw, ...] = ()
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token for the journal."""
+
+    access_token: str
+    expires_in: int = 0
+
+
+PROPERTIES: dict[str, tuple[str, ...]] = {
+    "company": ("name", "domain", "phone", "country", "hs_merged_object_ids", "hs_lastmodifieddate"),
+    "contact": ("firstname", "lastname", "email", "phone", "hs_merged_object_ids", "lastmodifieddate"),
+    "deal": (
+        "dealname", "amount", "deal_currency_code", "dealstage", "pipeline", "closedate", "hs_is_closed", "hs_is_closed_won",
+        "hs_merged_object_ids", "hs_lastmodifieddate",
+    ),
+    "line_item": (
+        "name", "quantity", "price", "hs_product_id", "hs_sku", "recurringbillingfrequency", "hs_recurring_billing_start_date",
+        "hs_lastmodifieddate",
+    ),
+}  # fmt: skip
+
+CHANGED_AT: dict[str, str] = {
+    "company": "hs_lastmodifieddate",
+    "contact": "lastmodifieddate",
+    "deal": "hs_lastmodifieddate",
+    "line_item": "hs_lastmodifieddate",
+}
+"""The property that tells when a record changed last."""

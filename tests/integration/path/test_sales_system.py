@@ -1,0 +1,103 @@
+"""A sales system beside billing and the books: its companies, contacts and deals are known and found, and nothing of them is booked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.integration.path.house import House, house
+
+from counterfoil.app.checking import check
+from counterfoil.app.tracing import trace
+from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
+from counterfoil.connectors.hubspot.tests.sandboxed import URL, settings_of
+from counterfoil.store.trace import Trace
+
+SALES = "sales"
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox() -> AsyncIterator[HubspotSandbox]:
+    found = HubspotSandbox()
+    await found.start()
+    found.run_clock()
+    yield found
+    await found.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hub(sandbox: HubspotSandbox, module_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """Yield a hub with one more connection, which no route names, at work."""
+    given = settings_of(sandbox).model_dump()
+    plain = {name: given[name] for name in ("portal_id", "webhook_url", "currency", "base_url", "requests_per_s", "searches_per_s")}
+    secrets = {"access_token": sandbox.access_token, "client_secrets": [sandbox.client_secret]}
+
+    def change(values: dict[str, Any]) -> None:
+        values["connections"][SALES] = {"connector": "hubspot", **plain, **secrets}
+
+    async with house(module_database, Path(tmp_path_factory.mktemp("home")), change=change) as made:
+        await made.tell()
+        yield made
+
+
+async def traced(hub: House, asked: str) -> Trace:
+    async with hub.hub.pool.connection() as conn:
+        return await trace(conn, hub.hub.cipher, asked)
+
+
+async def test_what_a_sales_system_tells_is_found_by_name_and_booked_nowhere(hub: House, sandbox: HubspotSandbox) -> None:
+    invoice = await hub.bill(120_00)
+    await hub.tell()
+    before = (hub.external_keys(), hub.books_of(invoice["customer"]))
+    company = sandbox.create("companies", name="Blue Harbor", domain="blueharbor.example")
+    mira = sandbox.create("contacts", firstname="Mira", lastname="Sand", email="mira@blueharbor.example")
+    item = sandbox.create("line_items", name="Seat", quantity="100", price="12.00")
+    deal = sandbox.create("deals", dealname="100 seats", amount="1200.00", dealstage="closedwon")
+    sandbox.associate(deal, company, mira, item)
+    await hub.poll(SALES)
+    await hub.settle()
+    for asked, key in (
+        ("Blue Harbor", f"company/hubspot:4711.{company.id}"),
+        ("mira@blueharbor.example", f"contact/hubspot:4711.{mira.id}"),
+        (f"4711.{deal.id}", f"deal/hubspot:4711.{deal.id}"),
+    ):
+        found = await traced(hub, asked)
+        assert key in [one.ref.key for one in found.objects], asked
+        assert (found.commands, found.waits, found.cases) == ((), (), ())
+    assert (hub.external_keys(), hub.books_of(invoice["customer"])) == before
+    assert await hub.cases() == []
+
+
+async def test_signed_webhooks_are_told_at_once_through_a_proxy(hub: House, sandbox: HubspotSandbox) -> None:
+    sandbox.courier.policy.signed_url = URL
+    sandbox.courier.policy.duplicate_rate = 1.0
+    sandbox.subscribe(f"{hub.intake}/in/{SALES}")
+    first, second = sandbox.create("companies", name="Green Hill"), sandbox.create("companies", name="Hill, Green")
+    survivor = sandbox.merge(first, second)
+    ben = sandbox.create("contacts", firstname="Ben", email="ben@greenhill.example")
+    sandbox.erase(ben)
+
+    async def is_told() -> bool:
+        return sandbox.courier.is_idle
+
+    await hub.until(is_told)
+    assert {outcome for one in sandbox.courier.posted for outcome in one.outcomes} == {"200"}
+    await hub.settle()
+    found = await traced(hub, "Green Hill")
+    assert {(one.ref.key, one.state) for one in found.objects} == {(f"company/hubspot:4711.{survivor.id}", "present")}
+    gone = await traced(hub, f"4711.{second.id}")
+    assert [(one.ref.key, one.state) for one in gone.objects] == [(f"company/hubspot:4711.{second.id}", "merged")]
+    erased = await traced(hub, f"contact/hubspot:4711.{ben.id}")
+    assert [one.state for one in erased.objects] == ["erased"]
+    assert (await traced(hub, "ben@greenhill.example")).objects == ()
+    assert (await hub.conservation()).is_balanced
+    assert await hub.cases() == []
+
+
+async def test_a_source_of_which_nothing_is_booked_needs_no_route(hub: House) -> None:
+    assert [one.finding for one in await check(hub.hub) if one.finding.code == "route.missing"] == []
