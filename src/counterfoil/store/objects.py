@@ -67,7 +67,7 @@ _PLAIN = (
     "total_minor", "currency",
 )  # fmt: skip
 _LINKING_LOCK = 0x0C0F_0007  # advisory locks of this project start with 0x0C0F
-_LINKING = "'credit_note', 'payment', 'refund'"
+LINKING = "'credit_note', 'payment', 'refund'"
 """The kinds of objects that are found from what they name; as in the index over those still to be linked."""
 
 NUMBERED = "'credit_note', 'invoice'"
@@ -225,7 +225,7 @@ async def set_lookups(conn: Conn, cipher: Cipher, rows: Sequence[ObjectRow]) -> 
     )
 
 
-_TO_LINK = f"where linked <> version and kind in ({_LINKING}) order by kind, id limit %s"
+_TO_LINK = f"where linked <> version and kind in ({LINKING}) order by kind, id limit %s"
 """In the order of the index over them: without it, all objects would be read to find that there is none."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from tests.core.builders import credit_note, refund, usd
 
 from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds import KINDS
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.kinds.refund import REFUND
@@ -137,3 +139,8 @@ async def test_events_are_found_by_subject_receipt_and_id(conn: Conn, cipher: Ci
     assert await events.by_subject(conn, cipher, "invoice", "stripe:in_1", limit=1) == [later]
     assert await events.by_receipt(conn, cipher, 7) == [EVENT]
     assert await events.read(conn, cipher, [later.id, "f" * 32]) == [later]
+
+
+def test_the_kinds_that_are_linked_anew_are_those_found_from_what_they_name() -> None:
+    linked = {name for name, kind in KINDS.items() if any(reference.is_link for reference in kind.refers_to)}
+    assert linked == set(re.findall(r"'(\w+)'", objects.LINKING))
