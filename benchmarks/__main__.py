@@ -1,7 +1,8 @@
 """``python -m benchmarks [names...]`` or ``python -m benchmarks NAME --option ...``: run them in turn, each in a process of its own.
 
 Without names all of them, against the sandboxes; one name may have its own options after it (``writer --odoo-url ...``, ``cost --against
-FILE``). Every figure is one JSON line; lines of text are for people. Stops with status 1 after all if one of them failed.
+FILE``); ``against --ref COMMIT`` compares two builds. Every figure is one JSON line; lines of text are for people. Stops with status 1 after
+all if one of them failed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ COMMANDS: dict[str, list[str]] = {
     "history": ["-m", "benchmarks.history"],
     "prove": ["-m", "benchmarks.prove"],
 }
+AGAINST = "against"
+"""Not one of all: it runs others, of another commit's build and this one's in turns."""
 TIMEOUT_S = 900
+AGAINST_TIMEOUT_S = 7200
 END_TIMEOUT_S = 60
 
 
@@ -39,11 +43,13 @@ def run(name: str, more: list[str]) -> bool:
     print(f"== {name}", flush=True)
     began = time.monotonic()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
-    process = subprocess.Popen([sys.executable, *COMMANDS[name], *more], env=environment, start_new_session=True)
+    command = ["-m", "benchmarks.against"] if name == AGAINST else COMMANDS[name]
+    timeout_s = AGAINST_TIMEOUT_S if name == AGAINST else TIMEOUT_S
+    process = subprocess.Popen([sys.executable, *command, *more], env=environment, start_new_session=True)
     try:
-        status = process.wait(TIMEOUT_S)
+        status = process.wait(timeout_s)
     except subprocess.TimeoutExpired:
-        print(f"{name}: stopped after {TIMEOUT_S} s", file=sys.stderr)
+        print(f"{name}: stopped after {timeout_s} s", file=sys.stderr)
         status = 1
     finally:
         end_all(process)
@@ -64,7 +70,7 @@ def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(COMMANDS))
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS and sys.argv[2:3] and sys.argv[2].startswith("-"):
+    if sys.argv[1:2] and sys.argv[1] in (*COMMANDS, AGAINST) and sys.argv[2:3] and sys.argv[2].startswith("-"):
         return 0 if run(sys.argv[1], sys.argv[2:]) else 1
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in COMMANDS]
