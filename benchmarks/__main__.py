@@ -1,8 +1,8 @@
 """``python -m benchmarks [names...]`` or ``python -m benchmarks NAME --option ...``: run them in turn, each in a process of its own.
 
 Without names all of them, against the sandboxes; one name may have its own options after it (``writer --odoo-url ...``, ``cost --against
-FILE``); ``against --ref COMMIT`` compares two builds. Every figure is one JSON line; lines of text are for people. Stops with status 1 after
-all if one of them failed.
+FILE``); ``against --ref COMMIT`` compares two builds. Every figure is one JSON line; lines of text are for people. Stops with status 1
+after all if one of them failed.
 """
 
 from __future__ import annotations
