@@ -19,7 +19,7 @@ from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
 from counterfoil.store.standing import Trouble
 
 ATTEMPTS_MAX = 12
-"""Tries of one command before it is parked as a case; with backoff this bridges more than half an hour. A target that is away uses none."""
+"""Tries of one command before it is parked as a case; with backoff this bridges about twelve minutes. A target that is away uses none."""
 BREAK_TRIES_MAX = 3
 """Looks at a document that does not show what it should, before that becomes a case."""
 GONE_TRIES_MAX = 4

@@ -121,6 +121,7 @@ class Engine:
         self._is_short = False
         self._ticked_at = time.monotonic()
         self._sweep_at = 0.0
+        self._silent_s = _SILENT_S
 
     async def start(self) -> None:
         """Take over what workers that are gone have left, and work from now on."""
@@ -198,10 +199,12 @@ class Engine:
                     await self._claim()
                 if self._ticked_at >= self._sweep_at:
                     self._sweep_at = time.monotonic() + SWEEP_EVERY_S
-                    await self.sweep()
+                    await self.sweep(self._silent_s)
+                    self._silent_s = _SILENT_S
             except Exception as error:  # outer loop: the next look comes
                 look_at = time.monotonic() + LOOK_EVERY_S
                 self._sweep_at = look_at + _RECOVERED_AFTER_S
+                self._silent_s = _AWAY_S
                 log.warning("look failed", error=type(error).__name__)
 
     async def _look(self) -> bool:
