@@ -53,7 +53,7 @@ class HubspotConfig(HubspotIntake):
     base_url: str = "https://api.hubapi.com"
     poll_overlap_s: int = Field(default=300, ge=0, le=86_400)
     first_poll_back_s: int = Field(default=0, ge=0)
-    deleted_every_s: int = Field(default=3_600, ge=0)
+    deleted_every_s: int = Field(default=600, ge=0)
     requests_per_s: float = Field(default=9.0, gt=0)
     searches_per_s: float = Field(default=4.0, gt=0)
     concurrency_max: int = Field(default=4, ge=1, le=64)
