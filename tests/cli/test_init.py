@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-from counterfoil.app.initializing import Wanted, books_in, for_processors
+from counterfoil.app.initializing import Wanted, books_in, configuration, for_processors
 from counterfoil.app.sections import literal, notes_of, section
 
 from .conftest import Program
@@ -172,3 +172,10 @@ def test_odoo_is_asked_for_companies_journals_accounts_and_taxes(
     assert written["entities"]["my_company"] == {"target": "odoo", "currency": "USD", "time_zone": "UTC"}
     assert written["routes"] == [{"entity": "my_company", "connection": "stripe_us"}]
     assert '# "15|exclusive" = "15%"' in text
+
+
+async def test_a_source_of_which_nothing_is_booked_gets_no_route() -> None:
+    written = await configuration([Wanted("stripe_us", "stripe", {}), Wanted("sales", "hubspot", {})])
+    assert "[connections.sales]" in written
+    assert [line for line in written.splitlines() if line.endswith('connection = "sales"')] == []
+    assert '# connection = "stripe_us"' in written.splitlines()

@@ -11,11 +11,11 @@ from yarl import URL
 
 from counterfoil.app.hub import Hub
 from counterfoil.core.commands.books import Account, AccountRole
-from counterfoil.core.policies.decide import POLICIES
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.kit.connector import Books, Connector, Context, Finding, Requirements, Severity, TargetCheck, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.kit.parts import is_booked
 from counterfoil.store import audit, objects
 from counterfoil.store.objects import ObjectTotal
 
@@ -233,16 +233,11 @@ def _in_clear(hub: Hub) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, "settings.secret_in_clear", message, remedy)
 
 
-def _is_booked(connector: Connector) -> bool:
-    """Tell whether something of what a source tells may be booked, and so needs a route."""
-    return not connector.tells or any(POLICIES[kind] for kind in connector.tells)
-
-
 def _routing(hub: Hub, rules: Rules) -> Iterator[Finding]:
     routed = {route.connection for route in rules.routes}
     books = {entity.target for entity in hub.settings.entities.values()}
     for name in hub.sources:
-        if name not in books and not routed & {name, ""} and _is_booked(hub.settings.connections[name].connector):
+        if name not in books and not routed & {name, ""} and is_booked(hub.settings.connections[name].connector):
             message = f"no route names {name}: everything it tells would become a case"
             yield Finding(Severity.ERROR, "route.missing", message, f'Add [[routes]] with connection = "{name}" and its entity')
     for key in sorted(rules.mappings, key=lambda key: (key.kind, key.entity, key.key)):

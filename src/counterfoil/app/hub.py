@@ -38,6 +38,7 @@ from counterfoil.kit.connector import Connector, Context, Polls, Source
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.http import HttpClient, is_plain_abroad
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.parts import is_booked
 from counterfoil.kit.stage import Stage
 from counterfoil.kit.windows import Window, closed_until
 from counterfoil.normalize.replaying import Replayer
@@ -214,7 +215,8 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
     prover = Prover(hub.settings, hub.pool, hub.clock, timedelta(seconds=settings.prove_interval_s))
-    relearner = Relearner(hub.pool, hub.targets, tuple(polled), hub.clock, hub.arm)
+    booked = tuple(name for name in polled if is_booked(hub.settings.connections[name].connector))
+    relearner = Relearner(hub.pool, hub.targets, booked, hub.clock, hub.arm)
     return {
         work.NORMALIZE: normalizer.turn,
         work.DECIDE: decider.turn,

@@ -18,6 +18,7 @@ from counterfoil.kit.discovery import load_connector
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.parts import is_booked
 
 HEAD = """\
 # Counterfoil: what is connected, whose books are kept where, and what is mapped to what.
@@ -84,7 +85,11 @@ async def configuration(wanted: Sequence[Wanted]) -> str:
             fragment = for_processors(await _ask(one, connector), sources)
             parts.append(fragment)
             books += books_in(fragment, one.name)
-    parts += [_entities(books, wanted, connectors), _routes(books, sources), _taxes(books)]
+    parts += [
+        _entities(books, wanted, connectors),
+        _routes(books, [one for one in sources if is_booked(connectors[one.name])]),
+        _taxes(books),
+    ]
     text = "\n".join(parts)
     tomllib.loads(text)  # what a connector suggests must not make the file unreadable
     return text

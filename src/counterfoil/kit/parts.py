@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterfoil.core.kinds import KINDS
+from counterfoil.core.policies.decide import POLICIES
 from counterfoil.kit.connector import Connector
 
 
@@ -25,3 +26,8 @@ def lacking(connector: Connector) -> Iterator[str]:
         yield "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
     if connector.deliver and not (connector.books or connector.target_check):
         yield "a target has books, or target_check says whether it is there"
+
+
+def is_booked(connector: Connector) -> bool:
+    """Tell whether something of what a source tells may be booked, or written elsewhere: whether it has a route, and is waited for."""
+    return connector.source is not None and (not connector.tells or any(POLICIES[kind] for kind in connector.tells))

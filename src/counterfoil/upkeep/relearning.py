@@ -30,7 +30,7 @@ NO_LIST = KnownPage((), "", has_more=False, is_listed=False)
 
 @dataclass(frozen=True, slots=True)
 class Relearner:
-    """Learns marked targets again. ``sources``: names of all that are polled, whose reading a day's closing waits for."""
+    """Learns marked targets again. ``sources``: names of all that are polled and booked, whose reading a day's closing waits for."""
 
     pool: Pool
     targets: Mapping[str, tuple[Connector, Context]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 
 class HubspotIntake(BaseModel):
@@ -11,8 +13,8 @@ class HubspotIntake(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     portal_id: int = Field(gt=0)
-    client_secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
-    webhook_url: str = Field(pattern=r"^https?://[^\s]+$", examples=["https://hub.example.com/in/hubspot"])
+    client_secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
+    webhook_url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$", examples=["https://hub.example.com/in/hubspot"])
     tolerance_s: int = Field(default=300, ge=1, le=300)
     body_size_max: int = Field(default=1_048_576, ge=1_024)
 
@@ -23,6 +25,14 @@ class HubspotIntake(BaseModel):
             raise ValueError("a client secret is empty; copy it from the app's page under Auth")
         return secrets
 
+    @model_validator(mode="after")
+    def _webhooks_are_whole(self) -> Self:
+        if bool(self.client_secrets) != bool(self.webhook_url):
+            raise ValueError(
+                "webhooks need both client_secrets and webhook_url: set the missing one, or neither and changes are polled alone"
+            )
+        return self
+
 
 class HubspotConfig(HubspotIntake):
     """One HubSpot account (portal).
@@ -30,7 +40,7 @@ class HubspotConfig(HubspotIntake):
     Attributes:
         portal_id: the account's number (Hub ID); events of another one are held back.
         access_token: a service key or the token of a private app, with the read scopes of the README.
-        client_secrets: the app's client secret, which signs webhooks; two of them while it is rotated.
+        client_secrets: the app's client secret, which signs webhooks; two of them while it is rotated. Left out: no webhooks are taken.
         webhook_url: the address webhooks are sent to, letter by letter as it stands in the app: it is part of what is signed.
         currency: the account's company currency, of deals that name none.
         client_id: the app's client id, to read the webhooks journal; left out: the journal is not read.
@@ -53,7 +63,13 @@ class HubspotConfig(HubspotIntake):
     base_url: str = "https://api.hubapi.com"
     poll_overlap_s: int = Field(default=300, ge=0, le=86_400)
     first_poll_back_s: int = Field(default=0, ge=0)
-    deleted_every_s: int = Field(default=3_600, ge=0)
+    deleted_every_s: int = Field(default=600, ge=0)
     requests_per_s: float = Field(default=9.0, gt=0)
     searches_per_s: float = Field(default=4.0, gt=0)
     concurrency_max: int = Field(default=4, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _journal_is_whole(self) -> Self:
+        if self.client_id and not self.client_secrets:
+            raise ValueError("client_id reads the webhooks journal, which needs client_secrets: set them, or leave client_id out")
+        return self

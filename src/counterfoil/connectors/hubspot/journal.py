@@ -6,7 +6,7 @@ the records that the app's subscriptions name. The files lie elsewhere, at addre
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -89,26 +89,23 @@ async def _events(ctx: Context, url: str) -> tuple[Delivery, ...]:
     budget = LocalBudget(rate_per_s=50.0, burst=10, concurrency_max=1)
     async with HttpClient(str(address.origin()), budget=budget, statuses=_FILE_STATUSES, retry=ctx.http.retry, content_type="") as http:
         file = _decoded(await http.request("GET", url, is_write=False), JournalFile)
-    found = (_delivery(ctx.settings.portal_id, bytes(raw)) for raw in file.journalEvents)
+    now = ctx.clock.now()
+    found = (_delivery(ctx.settings.portal_id, bytes(raw), now) for raw in file.journalEvents)
     return tuple({one.dedupe_key: one for one in found if one is not None}.values())
 
 
-def _delivery(portal_id: int, body: bytes) -> Delivery | None:
+def _delivery(portal_id: int, body: bytes, now: datetime) -> Delivery | None:
+    """Return an event as a delivery, None if it is another account's. One of another shape is kept and held back: the rest goes on."""
+    key = f"{portal_id}/journal/{digest(body.decode(errors='replace'))[:24]}"
     try:
         event = msgspec.json.decode(body, type=JournalEvent)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TransientError("an event of the journal has another shape", code="hubspot.answer_shape") from error
+        occurred_at = instant(event.occurredAt)
+    except (msgspec.DecodeError, UnicodeDecodeError, TransientError):
+        return Delivery(key, "0", "journal.event", body, now, account=str(portal_id), parked="the journal tells an event of another shape")
     if event.portalId != portal_id:
         return None
     kind = kind_of_journal(event.action, event.objectTypeId)
-    return Delivery(
-        dedupe_key=f"{portal_id}/journal/{event.objectId}/{digest(body.decode(errors='replace'))[:24]}",
-        shard_key=shard_of(body),
-        kind=kind,
-        body=body,
-        occurred_at=instant(event.occurredAt),
-        account=str(portal_id),
-    )
+    return Delivery(key, shard_of(body), kind, body, occurred_at, account=str(portal_id))
 
 
 def _decoded(answer: Response, type_: type[T]) -> T:

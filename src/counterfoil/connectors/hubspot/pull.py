@@ -3,7 +3,7 @@
 A round goes through every stream once. Searching is by the time of the last change, ascending, from the newest seen less an overlap: the
 search index learns of changes seconds to minutes late. One search shows 10,000 records at most, so the window of time moves on, not the
 page; records that share one instant are told apart by their numbers. A round that ends proves that nothing is missing before its start
-less the overlap.
+less the overlap; before the lists of what is deleted were last read through, that is.
 
 Search: https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm.
 """
@@ -25,6 +25,8 @@ from .refs import KINDS, LINE_ITEM
 from .wire import CHANGED_AT, Row, Rows
 
 DELETED = "deleted"
+DELETED_KEPT = timedelta(days=90)
+"""How long what is deleted is listed; what changed otherwise can be searched for however long ago it was."""
 JOURNAL = "journal"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -75,7 +77,7 @@ async def poll(ctx: Context, cursor: str) -> Page:
         deliveries, following, is_over = await _deleted(ctx, place, kind)
     else:
         deliveries, following, is_over = await _changed(ctx, place, kind)
-    return _page(ctx.settings, deliveries, _next(ctx.settings, following) if is_over else following)
+    return _page(ctx.settings, deliveries, _next(ctx.settings, following) if is_over else following, ctx.clock.now())
 
 
 def _decoded(cursor: str) -> Cursor:
@@ -165,7 +167,13 @@ def _next(settings: HubspotConfig, place: Cursor) -> Cursor:
     return msgspec.structs.replace(place, deleted_at=place.started_at)
 
 
-def _page(settings: HubspotConfig, deliveries: tuple[Delivery, ...], place: Cursor) -> Page:
+def _page(settings: HubspotConfig, deliveries: tuple[Delivery, ...], place: Cursor, now: datetime) -> Page:
     is_round_over = not place.stream
-    covers_until = datetime.fromtimestamp(place.started_at - settings.poll_overlap_s, UTC) if is_round_over else None
-    return Page(deliveries, msgspec.json.encode(place).decode(), has_more=not is_round_over, covers_until=covers_until)
+    covers_until = datetime.fromtimestamp(place.deleted_at - settings.poll_overlap_s, UTC) if is_round_over else None
+    return Page(
+        deliveries,
+        msgspec.json.encode(place).decode(),
+        has_more=not is_round_over,
+        covers_until=covers_until,
+        recoverable_since=now - DELETED_KEPT,
+    )

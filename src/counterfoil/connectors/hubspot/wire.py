@@ -38,6 +38,8 @@ class Notice(msgspec.Struct, frozen=True):
     fromObjectTypeId: str | None = None
     toObjectId: int | None = None
     toObjectTypeId: str | None = None
+    associatedObjectId: int | None = None
+    associatedObjectTypeId: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -149,10 +151,9 @@ class JournalEvent(msgspec.Struct, frozen=True):
     """One event of the journal."""
 
     action: str
-    objectTypeId: str
-    objectId: int
     portalId: int
     occurredAt: str
+    objectTypeId: str = ""
 
 
 class JournalFile(msgspec.Struct, frozen=True):

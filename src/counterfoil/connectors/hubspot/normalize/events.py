@@ -30,8 +30,12 @@ JOURNAL: dict[str, str] = {
     "ASSOCIATION_ADDED": ASSOCIATION,
     "ASSOCIATION_REMOVED": ASSOCIATION,
     "GDPR_DELETE": PRIVACY,
+    "SNAPSHOT": CHANGE,
 }
 """The journal's actions: https://developers.hubspot.com/docs/api-reference/latest/webhooks-journal/guide."""
+
+MEMBERSHIPS = frozenset({"ADDED_TO_LIST", "REMOVED_FROM_LIST"})
+"""Actions of the journal on what a record is listed in: no state of the record."""
 
 NOT_READ = frozenset({"ticket", "product", "quote", "invoice", "conversation", "call", "email", "meeting", "note", "task", "communication"})
 """Objects with events of their own of which nothing is told."""
@@ -50,7 +54,9 @@ def kind_of(subscription_type: str, type_id: str) -> str:
 
 def kind_of_journal(action: str, type_id: str) -> str:
     """Return the kind of an event of the journal; an action that is in no table stays as it is, and is drift."""
-    return f"{_KIND_OF_TYPE.get(type_id, OTHER)}.{JOURNAL.get(action, action)}"
+    is_erasure = JOURNAL.get(action) == PRIVACY and not type_id  # only contacts are erased
+    object_ = CONTACT.name if is_erasure else _KIND_OF_TYPE.get(type_id, OTHER)
+    return f"{object_}.{JOURNAL.get(action, action)}"
 
 
 def classified(delivery: Delivery) -> tuple[str, str, str]:
@@ -58,6 +64,8 @@ def classified(delivery: Delivery) -> tuple[str, str, str]:
     object_, _, action = delivery.kind.partition(".")
     if object_ in NOT_READ or object_ == OTHER:
         return "", "", "object_type_is_not_read"
+    if object_ in PATHS and action in MEMBERSHIPS:
+        return "", "", "list_membership_is_not_kept"
     if object_ not in PATHS or action not in ACTIONS or (action == PRIVACY and object_ != CONTACT.name):
         message = f"no table knows events {delivery.kind[:80]!r}"
         raise DriftError(message, code="hubspot.unknown_event", drift_key=f"event/{delivery.kind[:80]}")
@@ -120,7 +128,7 @@ def _ends(notice: Notice, kind: str) -> Iterator[tuple[str, str]]:
     name_from, name_to = names if len(names) == 2 else (kind, "")
     for id, type_id, name in (
         (notice.fromObjectId or notice.objectId, notice.fromObjectTypeId, name_from),
-        (notice.toObjectId, notice.toObjectTypeId, name_to),
+        (notice.toObjectId or notice.associatedObjectId, notice.toObjectTypeId or notice.associatedObjectTypeId, name_to),
     ):
         end = _KIND_OF_TYPE.get(type_id or "", name)
         if id is not None and id > 0 and end in (CONTACT.name, COMPANY.name, DEAL.name, LINE_ITEM):

@@ -18,7 +18,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery
+from counterfoil.kit.connector import Context, Delivery, Ignored
 
 from .sandboxed import SOURCE, facts_of, opened, states, time_of, walk
 
@@ -129,11 +129,11 @@ async def test_lists_of_what_is_deleted_are_read_no_more_often_than_is_said() ->
     sandbox.delete(sandbox.create("companies", name="Blue Harbor"))
     async with opened(sandbox) as ctx:
         first, cursor = await polled(ctx)
-        later(sandbox, ctx, 3_000)
+        later(sandbox, ctx, 300)
         second, cursor = await polled(ctx, cursor)
-        later(sandbox, ctx, 700)
+        later(sandbox, ctx, 400)
         third, _ = await polled(ctx, cursor)
-    # The second round begins 3,000 s after the first, the third 3,700 s: only then are the lists read again, back to the first less 300 s.
+    # The second round begins 300 s after the first, the third 700 s: only then are the lists read again, back to the first less 300 s.
     assert [one.kind for one in first] == ["company.archived"]
     assert second == []
     assert [one.dedupe_key for one in third] == [one.dedupe_key for one in first]
@@ -173,7 +173,16 @@ async def test_a_page_of_a_round_that_has_ended_says_until_when_nothing_is_missi
     sandbox = HubspotSandbox()
     async with opened(sandbox) as ctx:
         _, page = await walk(lambda at: SOURCE.poll(ctx, at))
+        began = ctx.clock.now().replace(microsecond=0)
+        assert page.covers_until == began - timedelta(seconds=300)
+        # A round that does not read the lists of what is deleted proves no more than the one before it did.
+        later(sandbox, ctx, 60)
+        _, page = await walk(lambda at: SOURCE.poll(ctx, at), page.cursor)
+        assert page.covers_until == began - timedelta(seconds=300)
+        later(sandbox, ctx, 540)
+        _, page = await walk(lambda at: SOURCE.poll(ctx, at), page.cursor)
         assert page.covers_until == ctx.clock.now().replace(microsecond=0) - timedelta(seconds=300)
+        assert page.recoverable_since == ctx.clock.now() - timedelta(days=90)
 
 
 async def test_the_journal_tells_of_an_erased_contact() -> None:
@@ -251,3 +260,49 @@ async def test_a_located_record_is_read_as_the_hub_asks_for_it() -> None:
         facts = SOURCE.normalize(ctx.settings, delivery, {})
     assert isinstance(facts, tuple)
     assert [fact.data for fact in facts] == [Company(f"hubspot:4711.{company.id}", "Blue Harbor")]
+
+
+async def test_an_event_of_the_journal_that_cannot_be_read_is_kept_and_stops_no_other() -> None:
+    sandbox = HubspotSandbox()
+    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
+        sandbox.create("companies", name="Blue Harbor")
+        sandbox.journal.entries[-1].events += [
+            {"action": "CREATE"},
+            {"action": "GDPR_DELETE", "portalId": 4711, "occurredAt": "2026-01-01T00:00:00Z", "objectId": 9},
+            {"action": "ADDED_TO_LIST", "portalId": 4711, "occurredAt": "2026-01-01T00:00:00Z", "objectId": 9, "objectTypeId": "0-1"},
+            {"action": "APP_INSTALL", "portalId": 4711, "occurredAt": "2026-01-01T00:00:00Z"},
+            {"action": "CREATE", "portalId": 815, "occurredAt": "2026-01-01T00:00:00Z", "objectId": 9, "objectTypeId": "0-1"},
+        ]
+        deliveries = [one for one in (await polled(ctx))[0] if "/journal/" in one.dedupe_key]
+    assert [(one.kind, bool(one.parked)) for one in deliveries] == [
+        ("company.creation", False),
+        ("journal.event", True),
+        ("contact.privacyDeletion", False),
+        ("contact.ADDED_TO_LIST", False),
+        ("other.APP_INSTALL", False),
+    ]
+    rules = [SOURCE.normalize(ctx.settings, one, {}) for one in deliveries[3:]]
+    assert rules == [Ignored("list_membership_is_not_kept"), Ignored("object_type_is_not_read")]
+
+
+async def test_a_late_event_of_a_company_that_was_merged_leads_to_its_survivor() -> None:
+    sandbox = HubspotSandbox()
+    first, second = sandbox.create("companies", name="Blue Harbor"), sandbox.create("companies", name="Harbor, Blue")
+    survivor = sandbox.merge(first, second)
+    async with opened(sandbox) as ctx:
+        body = b'{"subscriptionType": "company.propertyChange", "objectId": %s}' % second.id.encode()
+        found = states(await facts_of(ctx, [Delivery("k", second.id, "company.propertyChange", body, ctx.clock.now(), account="4711")]))
+    new, old = f"hubspot:4711.{survivor.id}", f"hubspot:4711.{second.id}"
+    assert found[f"company/{new}"] == Company(new, "Blue Harbor")
+    assert found[f"company/{old}"] == Company(old, "", CompanyState.MERGED, merged_into=new)
+
+
+async def test_a_state_is_no_older_than_the_event_that_led_to_it_though_our_clock_is_behind() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        ahead = ctx.clock.now() + timedelta(seconds=30)
+        body = b'{"subscriptionType": "company.creation", "objectId": %s}' % company.id.encode()
+        (fact,) = await facts_of(ctx, [Delivery("k", company.id, "company.creation", body, ahead, account="4711")])
+    # 2026-01-01T00:00:01.001Z and 30 s: 1,767,225,631.001 seconds after the epoch.
+    assert (fact.occurred_at, fact.sequence) == (ahead, 1_767_225_631_001_000)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from hubspot.utils.signature import Signature  # type: ignore[import-untyped]
+from pydantic import ValidationError
 
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.webhooks import sign
@@ -83,6 +84,17 @@ def test_a_signed_body_that_holds_no_events_is_refused(body: bytes) -> None:
     with pytest.raises(IntakeRefused) as refused:
         SOURCE.verify(SETTINGS, headers(body), body, NOW)
     assert (refused.value.code, refused.value.status) == ("hubspot.body_invalid", 400)
+
+
+def test_a_connection_without_a_secret_is_polled_alone_and_half_a_setting_is_refused() -> None:
+    body = told()
+    with pytest.raises(IntakeRefused) as refused:
+        SOURCE.verify(settings_of(HubspotSandbox(), client_secrets=[], webhook_url=""), headers(body), body, NOW)
+    assert (refused.value.code, refused.value.status) == ("hubspot.webhooks_off", 404)
+    halves: list[dict[str, Any]] = [{"webhook_url": ""}, {"client_secrets": []}, {"client_secrets": [""]}]
+    for half in [*halves, {"client_secrets": [], "webhook_url": "", "client_id": "app"}]:
+        with pytest.raises(ValidationError):
+            settings_of(HubspotSandbox(), **half)
 
 
 def test_an_event_of_another_account_is_held_back() -> None:
