@@ -40,10 +40,6 @@ def test_what_is_applied_is_named_and_a_second_time_there_is_nothing_to_do(
     second = run(config)
     assert (second.exit_code, second.stdout, second.stderr) == (0, "", "Nothing to do.\n")
     assert run(config, "--check").exit_code == 0
-    with psycopg.connect(empty_database) as conn:
-        row = conn.execute("select count(*) from pg_proc where proname = 'enqueue_workflow'").fetchone()
-    assert row is not None
-    assert row[0] > 0, "an intake can enqueue before any worker ever ran"
 
 
 async def test_of_several_at_once_one_applies_and_the_others_find_nothing(empty_database: str, home: Path) -> None:
