@@ -198,12 +198,8 @@ still upsert_customer customer_stripe.cus_A of odoo"""
     assert books.tell(ANN) == expected
 
 
-def test_a_state_that_calls_for_nothing_is_a_case_with_its_money() -> None:
-    expected = """\
-case schema_drift decide.nothing_called_for, 0.00 USD
-  customer_credit/stripe:cb_1 is in a state that no rule books or names as needing no booking.
-  Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing."""
-    assert world().tell(CustomerCredit("stripe:cb_1", ANN.id, usd(0), NOON)) == expected
+def test_a_credit_of_nothing_is_ignored_by_its_rule() -> None:
+    assert world().tell(CustomerCredit("stripe:cb_1", ANN.id, usd(0), NOON)) == "ignored: customer_credit_moved_no_money"
 
 
 def test_a_payment_through_another_entity_comes_after_the_write_off_has_let_go_of_the_invoice() -> None:
