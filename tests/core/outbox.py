@@ -21,6 +21,10 @@ PICK = Callable[[int], int]
 """Returns one of so many places."""
 
 
+def _place(command: Command) -> tuple[str, str]:
+    return command.target, command.external_key
+
+
 @dataclass
 class Outbox(World):
     """A world whose commands are sent by and by. ``rows``: those that are not canceled, in the order they were wished."""
@@ -40,13 +44,14 @@ class Outbox(World):
         """Decide a known state and write what it calls for, as the deciding stage does."""
         decision = decide(event_of(state, self.connection, when=when), self.view(), self.rules)
         known = {row.id for row in self.rows}
-        new = {command.external_key: command for command in decision.commands if command.id not in known}
-        moot = [row for row in self.rows if row.external_key in new]
+        new = {_place(command): command for command in decision.commands if command.id not in known}
+        moot = [row for row in self.rows if _place(row) in new]
         wished = {command.id for command in decision.commands}
         if not decision.waits and not decision.problems:
             moot += [row for row in self.rows if row.subject == ref_of(state) and row.id not in wished]
-        displaced = {document.document_id for document in decision.documents}.union(decision.withdrawn)
-        moot += [row for row in self.rows if row.external_key in displaced and row.id not in wished]
+        summed = {document.document_id for document in decision.documents}
+        displaced = [row for row in self.rows if row.external_key in summed or _place(row) in decision.withdrawn]
+        moot += [row for row in displaced if row.id not in wished]
         gone = {row.id for row in moot if row.id not in self.done}
         self.canceled |= gone
         self.rows = [row for row in self.rows if row.id not in gone] + list(new.values())

@@ -39,7 +39,7 @@ def told(decision: Decision, sent: Container[str] = ()) -> str:
             *(line for command in decision.commands for line in _command(command, is_new=command.id not in sent)),
             *(f"waits for {ref.key}" for ref in decision.waits),
             *(line for problem in decision.problems for line in _problem(problem)),
-            *(f"no longer {key}" for key in decision.withdrawn),
+            *(f"no longer {key}" for _, key in decision.withdrawn),
             *([f"ignored: {decision.ignored}"] if decision.ignored else []),
             *(f"summed up: {item.document_id} {item.day} {_words(item.account, item.amount, item.tax)}" for item in decision.summary),
         ]

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.sections import literal, notes_of
@@ -51,7 +52,7 @@ NOTES: dict[str, dict[str, str]] = {
         "stop_wait_s": "asked to stop, a worker lets what is under way end for so long; then it is cut short and handed to other workers",
     },
     "EntitySettings": {
-        "target": "the connection its books are kept in",
+        "target": "the connection its books are kept in: its destination of the purpose `books`",
         "currency": "its own currency, ISO 4217",
         "time_zone": "IANA name; accounting dates are the days of this zone",
         "posting": "one document per fact, or one entry per day, currency, product group and tax",
@@ -73,6 +74,11 @@ NOTES: dict[str, dict[str, str]] = {
         "account": "only facts of this account of the source",
         "country": "only documents of customers in this country (ISO 3166-1 alpha-2)",
         "currency": "only facts in this currency",
+    },
+    "DestinationSettings": {
+        "purpose": "why it is written there; `books` are the `target` of each entity",
+        "connection": "the connection it is written to: it must take every kind of command of the purpose",
+        "entity": "only facts of this entity; left out: of the whole company",
     },
     "ConnectionSettings": {
         "connector": "which connector it speaks through; its own settings stand in the same section, see below",
@@ -123,6 +129,8 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[hub]", words, HubSettings
     yield "[entities.NAME]", "One legal entity.", EntitySettings
     yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
+    words = "Where anything but books is written to: a table for each purpose and connection. A purpose without one is left out."
+    yield "[[destinations]]", words, DestinationSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
     yield (

@@ -34,7 +34,8 @@ def rules_source(settings: Settings) -> RulesSource:
             declared.update({MappingKey(MappingKind(kind), entity, key): value for key, value in entries.items()})
     entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
     routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
-    return RulesSource(entities, routes, declared)
+    destinations = tuple(one.destination() for one in settings.destinations)
+    return RulesSource(entities, routes, declared, destinations)
 
 
 def declared_rules(settings: Settings) -> dict[str, str]:
@@ -45,6 +46,7 @@ def declared_rules(settings: Settings) -> dict[str, str]:
     given: dict[str, Any] = {
         "entities": {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in settings.entities.items()},
         "routes": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.routes],
+        "destinations": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.destinations],
         "mappings": settings.mappings,
         "connections": {
             name: {"connector": one.connector.name}

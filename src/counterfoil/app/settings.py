@@ -13,15 +13,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from counterfoil.app.database import url_of
+from counterfoil.app.destination_settings import DestinationSettings, wrong_destinations, wrong_targets
 from counterfoil.app.notify_settings import NotifySettings, holds_secret
 from counterfoil.app.notifying import Channel
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.settings_words import explained, located, plain_errors
-from counterfoil.core.commands import kinds_for
 from counterfoil.core.language.commands import Lane
-from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
@@ -110,10 +109,15 @@ class FileSettings(_Strict):
     connections: dict[str, ConnectionSettings] = {}
     entities: dict[str, EntitySettings] = {}
     routes: tuple[RouteSettings, ...] = ()
+    destinations: tuple[DestinationSettings, ...] = ()
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
+
+    def written_to(self) -> set[str]:
+        """Return the connections that something is written to: books, and the destinations of every other purpose."""
+        return {entity.target for entity in self.entities.values()} | {one.connection for one in self.destinations}
 
     def intervals(self) -> dict[str, float]:
         """Return how often each connection is read, in seconds."""
@@ -159,6 +163,7 @@ class Settings:
     is_intake: bool = False
     notify: tuple[Channel, ...] = ()
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    destinations: tuple[DestinationSettings, ...] = ()
 
     @property
     def database_url(self) -> str:
@@ -276,7 +281,8 @@ def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None
     connections = _validated(name, text, file, Secrets.OF_INTAKE if is_intake else Secrets.ALL)
     notify = () if is_intake else channels_of(name, text, file)
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-    return Settings(path, file.hub, connections, file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention)
+    declared = (file.entities, file.routes, file.mappings)
+    return Settings(path, file.hub, connections, *declared, lanes, is_intake, notify, file.retention, file.destinations)
 
 
 def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:
@@ -373,18 +379,10 @@ def _plain_addresses(settings: BaseModel) -> Iterator[str]:
 
 
 def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[str, Connection], problems: list[str]) -> None:
-    for key, entity in file.entities.items():
-        target = file.connections.get(entity.target)
-        if target is None:
-            problems.append(located(name, text, ("entities", key, "target"), f"target {entity.target!r} is not under [connections]"))
-        elif entity.target in connections and not connections[entity.target].connector.deliver:
-            problems.append(located(name, text, ("entities", key, "target"), f"connection {entity.target!r} cannot be posted to"))
-        elif entity.target in connections and connections[entity.target].connector.books is None:
-            words = f"connection {entity.target!r} cannot keep books: its connector has no accounts and no periods to be locked"
-            problems.append(located(name, text, ("entities", key, "target"), words))
-        elif entity.target in connections and (lacking := kinds_for(Purpose.BOOKS) - connections[entity.target].connector.deliver.keys()):
-            words = f"connection {entity.target!r} cannot keep books: it takes no {', '.join(sorted(kind.value for kind in lacking))}"
-            problems.append(located(name, text, ("entities", key, "target"), words))
+    usable = {key: one.connector for key, one in connections.items()}
+    targets = {key: entity.target for key, entity in file.entities.items()}
+    problems += wrong_targets(name, text, targets, file.connections, usable)
+    problems += wrong_destinations(name, text, file.destinations, file.entities, file.connections, usable)
     for position, domain in enumerate(file.domains):
         if domain.entity and domain.entity not in file.entities:
             problems.append(located(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))

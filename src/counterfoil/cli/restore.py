@@ -60,7 +60,7 @@ async def _restore(config: Path, source: Path | None, is_replaced: bool, actor: 
 
     quiet()
     file = load_plain(config)
-    targets = {entity.target for entity in file.entities.values()}
+    targets = file.written_to()
     async with database_url(file.hub.home, file.hub.database_url) as dsn:
         if source is None:
             return await mark_only(dsn, targets, file.connections, datetime.now(UTC), actor=actor)

@@ -97,7 +97,7 @@ def _path(found: Trace) -> list[Row]:
             rows.append((r.normalized_at, "read", f"receipt {r.id}", f"after {span((r.normalized_at - r.received_at).total_seconds())}"))
     rows += [(e.occurred_at, "happened", f"{e.type} {e.subject.id}", MERGED.get(e.merged, e.merged)) for e in found.events]
     for c in found.commands:
-        what = f"{ONE.get(c.kind, c.kind)} of {c.subject.key} in {c.target} for {c.entity}"
+        what = f"{ONE.get(c.kind, c.kind)} of {c.subject.key} in {c.target} for {c.entity or 'the whole company'}"
         rows.append((c.created_at, "decided", what, "" if c.done_at else _standing(c.state, c.reason or c.code, c.missing)))
         if c.sent_at:
             rows.append((c.sent_at, "sent", f"{ONE.get(c.kind, c.kind)} of {c.subject.key}", "" if c.done_at else f"try {c.attempts}"))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import structlog
 
+from counterfoil.core.commands import purpose_of
 from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
 from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
@@ -15,7 +16,7 @@ from counterfoil.core.kinds import event_type
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.core.language.records import Record
+from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
@@ -103,16 +104,28 @@ class Decided:
         return [row for row in loaded.commands if (row.target, row.external_key) in newer and row.id not in new and _is_open(row)]
 
     def displaced(self, loaded: Loaded) -> list[CommandRow]:
-        """Return open commands whose document is now booked elsewhere: in another entity's books, or summed up with its day."""
-        wished = {command.external_key: command for decision in self.decisions.values() for command in decision.commands}
+        """Return open commands whose document is now booked elsewhere: in another entity's books, or summed up with its day.
+
+        Only of books there is one place for each document; what is written for anything else stays wished wherever it is.
+        """
+        wished = {
+            command.external_key: command
+            for decision in self.decisions.values()
+            for command in decision.commands
+            if purpose_of(command.kind) is Purpose.BOOKS
+        }
         summed = {document.document_id for decision in self.decisions.values() for document in decision.documents}
-        return [row for row in loaded.commands if _is_open(row) and (row.external_key in summed or _is_elsewhere(row, wished))]
+        return [
+            row
+            for row in loaded.commands
+            if _is_open(row) and purpose_of(row.kind) is Purpose.BOOKS and (row.external_key in summed or _is_elsewhere(row, wished))
+        ]
 
     def withdrawn(self, loaded: Loaded) -> list[CommandRow]:
         """Return open commands, of whatever subject, that decisions say are not called for any more."""
         keys = {key for decision in self.decisions.values() for key in decision.withdrawn}
         wished = {command.id for decision in self.decisions.values() for command in decision.commands}
-        return [row for row in loaded.commands if row.external_key in keys and row.id not in wished and _is_open(row)]
+        return [row for row in loaded.commands if (row.target, row.external_key) in keys and row.id not in wished and _is_open(row)]
 
     def modes(self) -> set[tuple[str, str]]:
         """Return in which modes which entities book by these decisions, as (entity, mode)."""
@@ -137,13 +150,16 @@ class Decided:
         return found
 
     def no_longer_wished(self, loaded: Loaded) -> list[CommandRow]:
-        """Return open commands of completely decided subjects that their state does not call for any more."""
-        whole = {
-            ref: {command.id for command in decision.commands}
-            for ref, decision in self.decisions.items()
-            if not decision.waits and not decision.problems
-        }
-        return [row for row in loaded.commands if row.subject in whole and row.id not in whole[row.subject] and _is_open(row)]
+        """Return open commands that their subject's state does not call for any more, of each purpose that is completely decided."""
+        wished = {ref: {command.id for command in decision.commands} for ref, decision in self.decisions.items()}
+        return [
+            row
+            for row in loaded.commands
+            if row.subject in wished
+            and row.id not in wished[row.subject]
+            and purpose_of(row.kind) not in self.decisions[row.subject].held
+            and _is_open(row)
+        ]
 
 
 async def load(
@@ -239,7 +255,8 @@ def _is_open(row: CommandRow) -> bool:
 
 def _entity_of(decision: Decision) -> str:
     for command in decision.commands:
-        return command.entity
+        if command.entity:
+            return command.entity
     return decision.summary[0].entity if decision.summary else ""
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
+from counterfoil.core.policies.rules import Destination, EntityRules, MappingKey, MappingKind, Route, Rules
 from counterfoil.store import mappings, targets
 from counterfoil.store.pool import Conn
 
 
 @dataclass(frozen=True, slots=True)
 class RulesSource:
-    """Puts the rules together. ``entities`` and ``routes`` come from the settings, ``declared`` are the mappings written there."""
+    """Puts the rules together, from the settings and the mappings set by people; ``declared`` are the mappings of the settings."""
 
     entities: Mapping[str, EntityRules]
     routes: tuple[Route, ...]
     declared: Mapping[MappingKey, str]
+    destinations: tuple[Destination, ...] = ()
 
     async def current(self, conn: Conn) -> Rules:
         """Return the rules in force; a mapping set by a person wins over a declared one."""
@@ -27,7 +28,7 @@ class RulesSource:
         for target in {entity.target for entity in self.entities.values()}:
             locks.update({name: seen.locks for name, seen in (await targets.load(conn, target)).items()})
         entities = {name: _locked(entity, locks.get(name)) for name, entity in self.entities.items()}
-        return Rules(found.version, entities, self.routes, known)
+        return Rules(found.version, entities, self.routes, known, self.destinations)
 
 
 def _locked(entity: EntityRules, locks: targets.LockedDays | None) -> EntityRules:

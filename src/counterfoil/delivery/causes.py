@@ -74,11 +74,16 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
     )
 
 
+def whose(entity: str) -> str:
+    """Return the name of a legal entity, or words for the whole company."""
+    return entity or "the whole company"
+
+
 def _cause(row: CommandRow, outcome: Outcome, what: str, *, is_unknown: bool) -> str:
     words = outcome.message or "no reason was given"
     if is_unknown:
-        return f"It is not known whether {row.target} took {what} of {row.entity}: {words}"
-    return f"{row.target} does not take {what} of {row.entity}: {words}"
+        return f"It is not known whether {row.target} took {what} of {whose(row.entity)}: {words}"
+    return f"{row.target} does not take {what} of {whose(row.entity)}: {words}"
 
 
 def _next_step(target: str, *, is_unknown: bool) -> str:

@@ -17,7 +17,7 @@ import structlog
 from counterfoil.core.commands import command_kind, same_thing
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.masking import masked
-from counterfoil.delivery.causes import arguments_of
+from counterfoil.delivery.causes import arguments_of, whose
 from counterfoil.delivery.ends import ATTEMPTS_MAX, Try, all_failed, attempt_of, broken, opened_by, poisoned, unanswered
 from counterfoil.delivery.resting import TargetLink
 from counterfoil.kit.clock import Clock
@@ -255,8 +255,8 @@ def _case_of(one: Recheck, row: CommandRow, outcome: Outcome, now: datetime) -> 
         case_class=outcome.case_class or "rejected_by_target",
         code="deliver.recheck",
         cause=(
-            f"Something {row.target} took for {row.entity} is done, but an older write that got no answer may have undone it since, and it"
-            f" could not be sent again: {words}"
+            f"Something {row.target} took for {whose(row.entity)} is done, but an older write that got no answer may have undone it"
+            f" since, and it could not be sent again: {words}"
         ),
         next_step=(
             "Compare the record in the target with its source; correct the cause named above and retry this case, which sends it again;"

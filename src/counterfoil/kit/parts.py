@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterfoil.core.kinds import KINDS
+from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.decide import POLICIES
 from counterfoil.kit.connector import Connector
 
@@ -29,5 +30,5 @@ def lacking(connector: Connector) -> Iterator[str]:
 
 
 def is_booked(connector: Connector) -> bool:
-    """Tell whether something of what a source tells may be booked, or written elsewhere: whether it has a route, and is waited for."""
-    return connector.source is not None and (not connector.tells or any(POLICIES[kind] for kind in connector.tells))
+    """Tell whether something of what a source tells may be booked: whether it has a route, and is waited for."""
+    return connector.source is not None and (not connector.tells or any(Purpose.BOOKS in POLICIES[kind] for kind in connector.tells))

@@ -148,7 +148,7 @@ def test_only_what_was_not_sent_can_be_withdrawn_and_nothing_that_is_wished_agai
     for one in (sent, waiting):
         one.withdraw("invoice", BILL.id)
         one.withdraw("invoice", "stripe:in_2")
-    assert (sent.decision().withdrawn, waiting.decision().withdrawn) == ((), ("invoice_stripe.in_1",))
+    assert (sent.decision().withdrawn, waiting.decision().withdrawn) == ((), (("odoo", "invoice_stripe.in_1"),))
     assert waiting.keep("invoice", BILL.id, "odoo")
     assert waiting.decision().withdrawn == ()
     assert not waiting.keep("invoice", BILL.id, "odoo_eu")

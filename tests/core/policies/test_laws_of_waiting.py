@@ -12,7 +12,9 @@ from tests.core.stories import Story, fact, play, stories
 
 from counterfoil.core.facts.events import Fact, ref_of
 from counterfoil.core.kinds import KINDS
+from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies import decide
 from counterfoil.core.policies.decision import Wish
 
@@ -49,7 +51,8 @@ def test_every_decision_has_a_command_a_wait_a_problem_or_a_named_rule(facts: tu
 
 
 def test_a_state_nothing_is_called_for_by_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decide, "_dispatch", lambda _draft, _state: None)
+    silent = replace(decide.POLICIES[CUSTOMER.name][Purpose.BOOKS], decide=lambda _draft, _state: None)
+    monkeypatch.setattr(decide, "POLICIES", {**decide.POLICIES, CUSTOMER.name: {Purpose.BOOKS: silent}})
     [problem] = World().decide(ANN).problems
     assert problem.code == "decide.nothing_called_for"
 

@@ -25,6 +25,7 @@ from tests.core.builders import (
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.customer_credit import CustomerCredit
 from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
+from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import MemoryView, Wish
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route, Rules
@@ -81,7 +82,8 @@ def test_of_two_targets_a_wish_that_may_have_taken_effect_counts_before_one_that
     [command] = world().decide(invoice(usd(9900))).commands
     waiting, sent = Wish(replace(command, target="a"), is_open=True), Wish(command)
     view = MemoryView({}, wishes={"key": {"a": waiting, "odoo": sent}})
-    assert (view.wished("key"), view.wished("key", "a"), view.wished("key", "b"), view.wished("other")) == (sent, waiting, None, None)
+    assert (view.wished("key", "a"), view.wished("key", "b")) == (waiting, None)
+    assert (view.wished_for(Purpose.BOOKS, "key"), view.wished_for(Purpose.BOOKS, "other")) == ((sent, waiting), ())
 
 
 def test_a_fact_is_of_the_account_its_event_came_from() -> None:

@@ -115,6 +115,24 @@ def test_a_target_without_books_is_refused_with_the_line_that_names_it(monkeypat
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("purpose", "bookz", "unknown purpose 'bookz'; known: books"),
+        ("purpose", "books", "where books are kept is the `target` of each entity, and no destination beside it"),
+        ("connection", "crm", "connection 'crm' is not under [connections]"),
+        ("entity", "FR01", "entity 'FR01' is not under [entities]"),
+    ],
+)
+def test_a_wrong_destination_is_refused_with_its_line(setting: str, value: str, words: str) -> None:
+    given = {"purpose": "books", "connection": "books", "entity": "DE01"} | {setting: value}
+    text = ENTITY + "".join(["\n[[destinations]]\n", *(f'{name} = "{one}"\n' for name, one in given.items())])
+    line = text[: text.rindex(f'{setting} = "{value}"')].count("\n") + 1
+    with pytest.raises(SetupError) as refused:
+        parse(text)
+    assert f"configuration:{line}: destinations.0.{setting}: {words}" in str(refused.value)
+
+
 def test_only_what_has_a_balance_is_asked_for_a_clearing_account() -> None:
     connections = {
         name: SimpleNamespace(connector=replace(CONNECTOR, has_balance=has_balance))

@@ -78,7 +78,7 @@ class Office:
 
     def decider(self) -> Decider:
         """Return a decider, as every worker has one."""
-        source = RulesSource(self.rules.entities, self.rules.routes, self.rules.mappings)
+        source = RulesSource(self.rules.entities, self.rules.routes, self.rules.mappings, self.rules.destinations)
         return Decider(self.pool, self.cipher, source, _batch_key, self.clock, self.arm)
 
     async def decide(self) -> None:

@@ -49,11 +49,17 @@ DOMAINS: tuple[str, ...] = tuple(dict.fromkeys(spec.domain for spec in SPECS.val
 
 
 def kinds_for(purpose: Purpose) -> frozenset[CommandKind]:
-    """Return the kinds of command that a target which serves a purpose takes."""
+    """Return the kinds of command that a connection which serves a purpose takes."""
     return frozenset(kind for kind, spec in SPECS.items() if spec.purpose is purpose)
 
 
 _BY_NAME = {kind.value: kind for kind in SPECS}
+_PURPOSES: Mapping[str, Purpose] = {kind.value: spec.purpose for kind, spec in SPECS.items()}
+
+
+def purpose_of(kind: str) -> Purpose:
+    """Return what a kind of command is written for. Raises KeyError if there is no such kind."""
+    return _PURPOSES[kind]
 
 
 def command_kind(name: str) -> CommandKind:

@@ -52,10 +52,10 @@ class Command:
 
     Attributes:
         id: digest of kind, target, external key and content: deciding twice wishes once.
-        target: name of the target connection.
-        entity: legal entity it belongs to.
+        target: name of the connection it is sent to.
+        entity: legal entity it belongs to; empty: it is of the whole company.
         subject: the source object that asks for it.
-        external_key: deterministic key of the document in the target.
+        external_key: deterministic key of what it writes in the target: the two of them together tell one wish from every other.
         needs: dependency keys (see ``ErpDocument`` bindings: ``<document kind>/<canonical id>``) that must be bound in the target first.
         produces: the dependency key that being done binds: of documents and master data; of matches (``match/...``, ``unmatch/...``) only
             where something must come after them.
@@ -89,7 +89,7 @@ class Spec(Generic[A]):
 
     Attributes:
         kind: its name, as it is written in tables.
-        purpose: what it is written for; a target that serves a purpose takes all kinds of command of it.
+        purpose: what it is written for; a connection that serves a purpose takes all kinds of command of it.
         arguments: the type of its arguments.
         domain: the data domain it belongs to, as the configuration names it (lanes, promises).
         noun: what people call what it writes, one of it; ``title``: many of them, at the head of a table's row.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import EnumType, StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from .ids import ObjectRef
 from .money import Money
@@ -34,10 +34,45 @@ class EventType(StrEnum, metaclass=Divided):
     """What the event types of every kind derive from; a value is ``<what>.<happened>``."""
 
 
-class Purpose(StrEnum):
-    """What something is written for in a target."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is asked of whoever serves a purpose, and what comes of the facts it is not about.
 
-    BOOKS = "books"
+    Attributes:
+        verb: what a connection that serves it does, after "can".
+        is_per_entity: it is written for one legal entity at a time, which has exactly one place for it, and its facts must have such a
+            place. Any other purpose has any number of places, for one legal entity or for the whole company, and is left out without any.
+        needs: by part a connector must have to serve it (a field of ``Connector``), what a connector without that part lacks.
+        others: the rule by which kinds of record without a policy for it are ignored; empty: each has a policy, or a rule of its own.
+    """
+
+    verb: str
+    is_per_entity: bool
+    needs: Mapping[str, str]
+    others: str
+
+
+class Purpose(StrEnum):
+    """Why something is written. Adding a member here, with its terms, adds a purpose; there is no other list of them."""
+
+    terms: Terms
+
+    def __new__(cls, name: str, terms: Terms) -> Self:
+        """Make a member that is its name, as the configuration has it, and knows its terms."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.terms = terms
+        return member
+
+    BOOKS = (
+        "books",
+        Terms(
+            verb="keep books",
+            is_per_entity=True,
+            needs={"books": "its connector has no accounts and no periods to be locked"},
+            others="",
+        ),
+    )
 
 
 class Record:
@@ -94,7 +129,8 @@ class Kind(Generic[R]):
         service_level: 95 % of its records should have their effect in a target within so long of being told; None: nothing comes of them.
         is_made_again: whether its record in a target may be made again when it is gone, as master data are; a document that somebody
             took out of the books is for people to judge.
-        ignored: by purpose, the name of the rule by which its facts have no counterpart there. A purpose that is not named needs a policy.
+        ignored: by purpose, the name of the rule by which its facts have no counterpart there. A purpose that is not named needs a policy,
+            or ignores what it is not about by its own rule (``Terms.others``).
     """
 
     name: str

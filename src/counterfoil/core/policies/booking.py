@@ -152,7 +152,7 @@ class Books:
         made = self.made(debit, credit)
         pair = pair_of(debit.key, credit.key, len(made) + 1)
         names = (MATCH, MODE_SWITCH)
-        wishes = (self.draft.view.wished(external_key(name, pair)) for name in names)
+        wishes = (self.draft.wished(external_key(name, pair)) for name in names)
         amounts = [_matched_by(wish.command.arguments) for wish in wishes if wish is not None]
         return sum(one.amount.minor for one in made if not one.is_undone) + sum(amount.minor for amount in amounts if amount)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 
+from counterfoil.core.commands import kinds_for
 from counterfoil.core.facts.events import Event
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds import KINDS, kind_of, total_of
@@ -29,7 +30,10 @@ def _declared() -> Iterator[Policy]:
 
 
 def _checked(declared: Iterable[Policy]) -> Mapping[str, Mapping[Purpose, Policy]]:
-    """Return the policies by kind and purpose: one for each kind and purpose, or a rule by which its facts are ignored there."""
+    """Return the policies by kind and purpose: one for each kind and purpose, or a rule by which its facts are ignored there.
+
+    A purpose that has a rule for all it is not about needs neither; one that nothing is decided or written for does not start.
+    """
     found: dict[str, dict[Purpose, Policy]] = {name: {} for name in KINDS}
     for policy in declared:
         if policy.purpose in found[policy.kind.name]:
@@ -37,9 +41,16 @@ def _checked(declared: Iterable[Policy]) -> Mapping[str, Mapping[Purpose, Policy
         found[policy.kind.name][policy.purpose] = policy
     for name, kind in KINDS.items():
         for purpose in Purpose:
-            if (purpose in found[name]) == (purpose in kind.ignored):
-                what = "both a policy and a rule to ignore it" if purpose in kind.ignored else "neither a policy nor a rule to ignore it"
-                raise KindError(f"kind {name} has {what} for {purpose.value}")
+            has_policy, is_ignored = purpose in found[name], purpose in kind.ignored
+            if has_policy and is_ignored:
+                raise KindError(f"kind {name} has both a policy and a rule to ignore it for {purpose.value}")
+            if not (has_policy or is_ignored or purpose.terms.others):
+                raise KindError(f"kind {name} has neither a policy nor a rule to ignore it for {purpose.value}")
+    for purpose in Purpose:
+        if not any(purpose in policies for policies in found.values()):
+            raise KindError(f"purpose {purpose.value} has no policy")
+        if not kinds_for(purpose):
+            raise KindError(f"purpose {purpose.value} has no kind of command")
     return found
 
 
@@ -53,20 +64,60 @@ FOLLOWED: frozenset[str] = frozenset(
 
 
 def decide(event: Event, view: View, rules: Rules) -> Decision:
-    """Return everything the current state of the event's subject calls for.
+    """Return everything the current state of the event's subject calls for, for all purposes that have a destination.
 
     Level-triggered: the subject's state is taken from the view (from the event where the view has none), and all commands that
     state calls for are returned, those wished before with the same id. So any event of the subject, in any order and number,
-    leads to the same wishes.
+    leads to the same wishes. What stands in the way of one purpose holds up no other.
+
+    Raises:
+        InvariantError: two purposes wish something of one connection under one external key.
     """
-    draft = Draft(event, view, rules)
     state = view.get(event.subject) or event.data
+    decided = [_decide_for(purpose, event, state, view, rules) for purpose in rules.purposes()]
+    return decided[0] if len(decided) == 1 else together(decided)
+
+
+def together(decided: Sequence[Decision]) -> Decision:
+    """Return the decisions for several purposes as one. A fact is ignored only if all of them ignore it, by the rules of all.
+
+    Raises:
+        InvariantError: two of them wish something of one connection under one external key.
+    """
+    seen: set[tuple[str, str]] = set()
+    for one in decided:
+        keys = {(command.target, command.external_key) for command in one.commands}
+        if twice := seen & keys:
+            connection, key = min(twice)
+            raise InvariantError(f"two purposes wish something of {connection} under the key {key}")
+        seen |= keys
+    rules = [one.ignored for one in decided]
+    return Decision(
+        commands=tuple(command for one in decided for command in one.commands),
+        waits=tuple(dict.fromkeys(ref for one in decided for ref in one.waits)),
+        problems=tuple(dict.fromkeys(problem for one in decided for problem in one.problems)),
+        ignored=" and ".join(dict.fromkeys(rules)) if all(rules) else "",
+        summary=tuple(item for one in decided for item in one.summary),
+        documents=tuple(document for one in decided for document in one.documents),
+        withdrawn=tuple(key for one in decided for key in one.withdrawn),
+        held=tuple(purpose for one in decided for purpose in one.held),
+    )
+
+
+def _decide_for(purpose: Purpose, event: Event, state: Record, view: View, rules: Rules) -> Decision:
+    """Return what one purpose calls for."""
+    kind = kind_of(state)
+    draft = Draft(event, view, rules, purpose)
+    policy = POLICIES[kind.name].get(purpose)
+    if policy is None:
+        draft.ignore(kind.ignored.get(purpose) or purpose.terms.others)
+        return draft.decision()
     try:
-        _dispatch(draft, state)
+        policy.decide(draft, state)
     except (InvariantError, CurrencyError) as error:
-        return Decision(problems=(_mismatch(event, state, error),))
+        return Decision(problems=(_mismatch(event, state, error),), held=(purpose,))
     decided = draft.decision()
-    return decided if decided.has_owner else Decision(problems=(_undecided(event, state),))
+    return decided if decided.has_owner else Decision(problems=(_undecided(event, state),), held=(purpose,))
 
 
 def decided_after(view: View, record: Record) -> tuple[ObjectRef, ...]:
@@ -78,16 +129,6 @@ def decided_after(view: View, record: Record) -> tuple[ObjectRef, ...]:
     """
     policies = POLICIES[kind_of(record).name].values()
     return tuple(dict.fromkeys(ref for policy in policies for ref in policy.after(view, record)))
-
-
-def _dispatch(draft: Draft, record: Record) -> None:
-    """Have every purpose say what it calls for. A fact is ignored only if all of them ignore it."""
-    kind = kind_of(record)
-    policies = POLICIES[kind.name]
-    for policy in policies.values():
-        policy.decide(draft, record)
-    if not policies:
-        draft.ignore(" and ".join(dict.fromkeys(kind.ignored.values())))
 
 
 def _undecided(event: Event, state: Record) -> Problem:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from counterfoil.core.commands import purpose_of
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import Record
+from counterfoil.core.language.records import Purpose, Record
 
 
 class CaseClass(StrEnum):
@@ -71,8 +72,9 @@ class Decision:
         ignored: the named rule by which the fact has no counterpart; empty if it has one.
         summary: items for the entity's daily entries (posting mode summary); those of one document are kept once, as first decided.
         documents: the documents among them that were not summed up before.
-        withdrawn: external keys of matches and entries that are certainly not called for any more, whatever else waits or stands in the
-            way, and whoever wished them: an open command with such a key is canceled unless it is wished here.
+        withdrawn: connection and external key of matches and entries that are certainly not called for any more, whatever else waits or
+            stands in the way, and whoever wished them: an open command with such a key is canceled unless it is wished here.
+        held: the purposes of which something waits or stands in the way: what was wished of them before may still be called for.
     """
 
     commands: tuple[Command, ...] = ()
@@ -81,7 +83,8 @@ class Decision:
     ignored: str = ""
     summary: tuple[SummaryItem, ...] = ()
     documents: tuple[SummaryDocument, ...] = ()
-    withdrawn: tuple[str, ...] = ()
+    withdrawn: tuple[tuple[str, str], ...] = ()
+    held: tuple[Purpose, ...] = ()
 
     @property
     def has_owner(self) -> bool:
@@ -120,11 +123,15 @@ class View(Protocol):
         """Return where the object's state was reported; None: from the same connection and account as the event."""
         ...
 
-    def wished(self, external_key: str, target: str = "") -> Wish | None:
-        """Return the command last wished of a target under this external key by the subject or a related object, or None.
+    def wished(self, external_key: str, connection: str) -> Wish | None:
+        """Return the command last wished of a connection under this external key by the subject or a related object, or None."""
+        ...
 
-        Without a target: of whichever, one that may have taken effect before one that certainly did not. Documents and matches are in the
-        books of one target only; customers and products may be in those of several.
+    def wished_for(self, purpose: Purpose, external_key: str) -> tuple[Wish, ...]:
+        """Return the commands last wished for a purpose under this external key, of whichever connections: at most one of each.
+
+        Those that may have taken effect come before those that certainly did not. Documents and matches are in the books of one
+        connection only; customers and products may be in those of several.
         """
         ...
 
@@ -145,8 +152,8 @@ class View(Protocol):
 class MemoryView:
     """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key.
 
-    ``wishes``: by external key, then by target. ``canceled``: ids of commands that nothing called for any more. ``links``: by object, those
-    that name it.
+    ``wishes``: by external key, then by connection. ``canceled``: ids of commands that nothing called for any more. ``links``: by object,
+    those that name it.
     """
 
     objects: Mapping[ObjectRef, Record]
@@ -169,10 +176,21 @@ class MemoryView:
         """Return where the object's state was reported, or None."""
         return self.origins.get(ref)
 
-    def wished(self, external_key: str, target: str = "") -> Wish | None:
-        """Return the command wished of a target, or of whichever, under this external key, or None."""
-        by_target = self.wishes.get(external_key, {})
-        return by_target.get(target) if target else min(by_target.values(), key=lambda wish: wish.is_open, default=None)
+    def wished(self, external_key: str, connection: str) -> Wish | None:
+        """Return the command wished of a connection under this external key, or None."""
+        by_connection = self.wishes.get(external_key)
+        return None if by_connection is None else by_connection.get(connection)
+
+    def wished_for(self, purpose: Purpose, external_key: str) -> tuple[Wish, ...]:
+        """Return the commands wished for a purpose under this external key, those that may have taken effect first."""
+        by_connection = self.wishes.get(external_key)
+        if by_connection is None:
+            return ()
+        if len(by_connection) == 1:
+            [wish] = by_connection.values()
+            return (wish,) if purpose_of(wish.command.kind) is purpose else ()
+        found = [wish for wish in by_connection.values() if purpose_of(wish.command.kind) is purpose]
+        return tuple(sorted(found, key=lambda wish: wish.is_open))
 
     def was_canceled(self, command_id: str) -> bool:
         """Tell whether this command was canceled because nothing called for it any more."""

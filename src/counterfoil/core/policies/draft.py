@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from counterfoil.core.commands import purpose_of
 from counterfoil.core.commands.books import (
-    AccountRole,
     Allocate,
     PostDocument,
     PostEntry,
@@ -27,40 +27,32 @@ from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.language.commands import Arguments, Command
 from counterfoil.core.language.ids import ObjectRef, digest, external_key
 from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import KindError, Purpose
 from counterfoil.core.language.text import canonical_text
 
 from . import refusals
 from .decision import Decision, Origin, Problem, View, Wish
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
-from .wanted import BOOKED_AS, Booking, Place, Wanted, booked_on, is_taxed, moved_to
+from .wanted import BOOKED_AS, Booking, Place, Told, Wanted, booked_on, is_taxed, moved_to, owed, says_the_same
 
-__all__ = ["Booking", "Draft", "Place", "Wanted", "booked_on"]
-
-
-def _says_the_same(earlier: Wish, wanted: Wanted, arguments: Arguments, needs: tuple[str, ...]) -> bool:
-    """Tell whether an earlier wish can stay: master data belongs to the target as a whole, all else to the books of one entity."""
-    is_master = isinstance(arguments, UpsertCustomer | UpsertProduct)
-    is_there = is_master or earlier.command.entity == wanted.entity.name
-    return is_there and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs)
-
-
-def _owed(items: Iterable[SummaryItem]) -> int:
-    return sum(item.amount.minor for item in items if item.account.role is AccountRole.RECEIVABLE)
+__all__ = ["Booking", "Draft", "Place", "Told", "Wanted", "booked_on"]
 
 
 @dataclass(slots=True)
 class Draft:
-    """Collects what one decision wishes, waits for and cannot do. Policies write into it; ``decision`` closes it."""
+    """Collects what one decision wishes, waits for and cannot do for one purpose. Policies write into it; ``decision`` closes it."""
 
     event: Event
     view: View
     rules: Rules
+    purpose: Purpose = Purpose.BOOKS
     _commands: dict[str, Command] = field(default_factory=dict)
+    _keys: set[str] = field(default_factory=set)
     _waits: dict[ObjectRef, None] = field(default_factory=dict)
     _problems: list[Problem] = field(default_factory=list)
     _summary: list[SummaryItem] = field(default_factory=list)
     _documents: list[SummaryDocument] = field(default_factory=list)
-    _withdrawn: dict[str, None] = field(default_factory=dict)
+    _withdrawn: dict[tuple[str, str], None] = field(default_factory=dict)
     _ignored: str = ""
     _is_of_nothing: bool = False
 
@@ -69,6 +61,7 @@ class Draft:
         has_more = self._commands or self._waits or self._problems or self._summary
         if self._is_of_nothing and not has_more:
             self.ignore(f"{self.event.subject.kind}_moved_no_money")
+        wished = {(command.target, command.external_key) for command in self._commands.values()} if self._withdrawn else set()
         return Decision(
             commands=tuple(self._commands.values()),
             waits=tuple(self._waits),
@@ -76,7 +69,8 @@ class Draft:
             ignored=self._ignored,
             summary=tuple(self._summary),
             documents=tuple(self._documents),
-            withdrawn=tuple(key for key in self._withdrawn if not any(one.external_key == key for one in self._commands.values())),
+            withdrawn=tuple(one for one in self._withdrawn if one not in wished),
+            held=(self.purpose,) if self._waits or self._problems else (),
         )
 
     def ignore(self, rule: str) -> None:
@@ -121,9 +115,19 @@ class Draft:
         """Return where an object's state was reported; as the event itself unless the view knows better."""
         return self.view.origin(ref) or Origin(self.event.connection, self.event.account)
 
+    def wished(self, key: str) -> Wish | None:
+        """Return what was wished for this purpose under an external key, wherever: what may have taken effect before what did not."""
+        found = self.view.wished_for(self.purpose, key)
+        return found[0] if found else None
+
+    def _booked(self, key: str) -> Wish | None:
+        """Return the same of the books, whatever is decided here."""
+        found = self.view.wished_for(Purpose.BOOKS, key)
+        return found[0] if found else None
+
     def booked(self, name: str, object_id: str) -> Command | None:
         """Return the command that booked something under this name and id, if it may have taken effect: it stays as it was booked."""
-        earlier = self.view.wished(external_key(name, object_id))
+        earlier = self._booked(external_key(name, object_id))
         return earlier.command if earlier is not None and not earlier.is_open else None
 
     def booked_arguments(self, name: str, object_id: str) -> Arguments | None:
@@ -153,11 +157,11 @@ class Draft:
     def mode_of(self, name: str, object_id: str) -> PostingMode | None:
         """Return whether something is a document or summed up with its day, by this decision or an earlier one; None if it is neither."""
         key = external_key(name, object_id)
-        if any(command.external_key == key for command in self._commands.values()):
+        if key in self._keys:
             return PostingMode.DETAILED
         if any(item.document_id == key for item in self._summary):
             return PostingMode.SUMMARY
-        if self.view.wished(key) is not None:
+        if self._booked(key) is not None:
             return PostingMode.DETAILED
         return PostingMode.SUMMARY if self.view.summarized(key) else None
 
@@ -174,7 +178,7 @@ class Draft:
             return self._entity_at(place)
         origin = self.origin_of(ref)
         entity = self.rules.route(origin.connection, origin.account, country, currency)
-        wish = next((self.view.wished(external_key(name, ref.id)) for name in BOOKED_AS.get(ref.kind, ())[:1]), None)
+        wish = next((self._booked(external_key(name, ref.id)) for name in BOOKED_AS.get(ref.kind, ())[:1]), None)
         is_waiting = entity is not None and wish is not None and wish.command.entity == entity.name
         return entity.booking_in(PostingMode.DETAILED) if entity is not None and is_waiting else entity
 
@@ -236,28 +240,48 @@ class Draft:
     def has_wished(self, name: str, object_id: str) -> bool:
         """Tell whether a command was wished under this name and id, in this decision or before."""
         key = external_key(name, object_id)
-        return self.view.wished(key) is not None or any(command.external_key == key for command in self._commands.values())
+        return key in self._keys or self.wished(key) is not None
 
     def may_have_acted(self, name: str, object_id: str) -> bool:
         """Tell whether a command was wished under this name and id and may have taken effect, or is wished in this very decision."""
         key = external_key(name, object_id)
-        earlier = self.view.wished(key)
-        is_under_way = earlier is not None and not earlier.is_open
-        return is_under_way or any(command.external_key == key for command in self._commands.values())
+        if key in self._keys:
+            return True
+        earlier = self.wished(key)
+        return earlier is not None and not earlier.is_open
 
     def keep(self, name: str, object_id: str, target: str) -> bool:
         """Go on wishing what was wished of a target under this name and id, as it was; False if nothing was."""
         earlier = self.view.wished(external_key(name, object_id), target)
         if earlier is None:
             return False
-        self._commands[earlier.command.id] = earlier.command
+        self._put(earlier.command)
         return True
 
     def withdraw(self, name: str, object_id: str) -> None:
         """Say that what was wished under this name and id, if it took no effect yet, is not wished any more."""
-        wish = self.view.wished(external_key(name, object_id))
-        if wish is not None and wish.is_open:
-            self._withdrawn[wish.command.external_key] = None
+        wishes = self.view.wished_for(self.purpose, external_key(name, object_id))
+        if all(wish.is_open for wish in wishes):
+            self._withdrawn.update(dict.fromkeys((wish.command.target, wish.command.external_key) for wish in wishes))
+
+    def destinations(self, entity: str = "") -> tuple[str, ...]:
+        """Return where this purpose goes for a legal entity, or the whole company; without any, that is the rule a fact is ignored by."""
+        found = self.rules.destinations_of(self.purpose, entity)
+        if not found:
+            self.ignore(f"{self.purpose.value}_has_no_destination")
+        return found
+
+    def tell(self, told: Told) -> None:
+        """Wish that a destination in which no books are kept shows what is told now: what was wished of it before gives way if it differs.
+
+        Raises:
+            KindError: the connection is no destination of this purpose.
+        """
+        if told.connection not in self.rules.destinations_of(self.purpose, told.legal_entity):
+            raise KindError(f"{told.connection} is no destination of {self.purpose.value} for {told.legal_entity or 'the company'}")
+        check_arguments(told.kind, told.arguments)
+        key = external_key(told.name, told.object_id)
+        self._add(told, key, told.arguments, self.view.wished(key, told.connection))
 
     def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
@@ -284,38 +308,47 @@ class Draft:
             if moved is not None:
                 self._add(wanted, key, moved, earlier)
         elif earlier is not None and isinstance(arguments, Allocate | Unmatch) and not earlier.is_open:
-            self._commands[earlier.command.id] = earlier.command
+            self._put(earlier.command)
         else:
             self._add(wanted, key, arguments, earlier)
+
+    def _put(self, command: Command) -> None:
+        self._commands[command.id] = command
+        self._keys.add(command.external_key)
 
     def _earlier(self, wanted: Wanted, key: str) -> Wish | None:
         """Return what was wished under a key before: of master data in the same target; a document stays in the books it once went to."""
         earlier = self.view.wished(key, wanted.entity.target)
         if earlier is not None or isinstance(wanted.arguments, UpsertCustomer | UpsertProduct):
             return earlier
-        elsewhere = self.view.wished(key)
+        elsewhere = self.wished(key)
         return None if elsewhere is None or elsewhere.is_open else elsewhere
 
-    def _add(self, wanted: Wanted, key: str, arguments: Arguments, earlier: Wish | None) -> None:
+    def _add(self, wanted: Wanted | Told, key: str, arguments: Arguments, earlier: Wish | None) -> None:
         """Add a command, or keep the earlier one if it says the same.
 
         Its id derives from what was wanted before any move out of a locked period. One that replaces an earlier wish, or one that was
         canceled, derives from that, too: so it is new even if it goes back to what was wished before (master data that changes back, a
         mapping that is restored).
+
+        Raises:
+            KindError: the kind of command is another purpose's, which this one's destinations need not take.
         """
+        if purpose_of(wanted.kind) is not self.purpose:
+            raise KindError(f"{wanted.kind.value} is no command of {self.purpose.value}")
         needs = tuple(dict.fromkeys(wanted.needs))
-        if earlier is not None and _says_the_same(earlier, wanted, arguments, needs):
-            self._commands[earlier.command.id] = earlier.command
+        if earlier is not None and says_the_same(earlier, wanted, arguments, needs):
+            self._put(earlier.command)
             return
         text = canonical_text(wanted.arguments)
-        id = digest(wanted.kind.value, wanted.entity.target, key, text, earlier.command.id if earlier is not None else "")
+        id = digest(wanted.kind.value, wanted.connection, key, text, earlier.command.id if earlier is not None else "")
         while self.view.was_canceled(id):
-            id = digest(wanted.kind.value, wanted.entity.target, key, text, id)
+            id = digest(wanted.kind.value, wanted.connection, key, text, id)
         command = Command(
             id=id,
             kind=wanted.kind,
-            target=wanted.entity.target,
-            entity=wanted.entity.name,
+            target=wanted.connection,
+            entity=wanted.legal_entity,
             subject=self.event.subject,
             external_key=key,
             arguments=arguments,
@@ -326,11 +359,11 @@ class Draft:
             rules_version=self.rules.version,
             content=wanted.content,
         )
-        self._commands[command.id] = command
+        self._put(command)
 
     def _keep(self, wanted: Wanted, earlier: Command) -> None:
         if not earlier.content or not wanted.content or earlier.content == wanted.content:
-            self._commands[earlier.id] = earlier
+            self._put(earlier)
         else:
             self._changed(wanted, f"{earlier.external_key} had been sent to {earlier.target}", earlier.entity)
 
@@ -345,7 +378,7 @@ class Draft:
             is_changed = wanted.content not in ("", document.content)
         else:
             made = items_of(wanted.entity.name, key, first.day, wanted.kind, wanted.arguments)
-            is_changed = bool(wanted.content) and _owed(made) != _owed(kept)
+            is_changed = bool(wanted.content) and owed(made) != owed(kept)
         if is_changed:
             self._changed(wanted, f"{key} had been summed up with {first.day} in the books of {first.entity}", first.entity)
         else:

@@ -81,7 +81,7 @@ def _parts(draft: Draft, payment_id: str, currency: str) -> list[Part]:
     while True:
         object_id = payment_id if not found else f"{payment_id}.{len(found) + 1}"
         key = external_key("payment", object_id)
-        wish = draft.view.wished(key)
+        wish = draft.wished(key)
         items = [item for item in draft.view.summarized(key) if item.account == OUT_OF_BAND]
         if wish is not None and isinstance(wish.command.arguments, PostPayment):
             found.append(Part(object_id, wish.command.arguments.amount, wish.command.arguments.paid_on))

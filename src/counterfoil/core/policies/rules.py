@@ -8,6 +8,7 @@ from datetime import date, tzinfo
 from enum import StrEnum
 
 from counterfoil.core.language.money import exponent_of
+from counterfoil.core.language.records import Purpose
 
 
 class PostingMode(StrEnum):
@@ -67,7 +68,7 @@ class EntityRules:
     """One legal entity and how it books.
 
     Attributes:
-        target: name of the target connection its books are kept in.
+        target: name of the connection its books are kept in: its destination of books.
         currency: the entity's own currency, upper-case ISO 4217.
         time_zone: accounting dates are the days of this zone.
         posting_mode_from: first accounting day of ``posting_mode``; facts of earlier days keep the other mode, so that switching books
@@ -175,6 +176,18 @@ class MappingKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a purpose is written to, for one legal entity or (``entity`` empty) for the whole company. Books stand with their entity."""
+
+    purpose: Purpose
+    connection: str
+    entity: str = ""
+
+
+_ALWAYS = tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped."""
 
@@ -182,6 +195,21 @@ class Rules:
     entities: Mapping[str, EntityRules]
     routes: tuple[Route, ...]
     mappings: Mapping[MappingKey, str] = field(default_factory=dict)
+    destinations: tuple[Destination, ...] = ()
+
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Return what is written for: books always, as a fact that has no place in them is a case; all else where it has a destination."""
+        if not self.destinations:
+            return _ALWAYS
+        served = {destination.purpose for destination in self.destinations}
+        return tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity or purpose in served)
+
+    def destinations_of(self, purpose: Purpose, entity: str = "") -> tuple[str, ...]:
+        """Return the connections a purpose is written to for a legal entity, or (empty) for the whole company alone; each once."""
+        found = [one.connection for one in self.destinations if one.purpose is purpose and one.entity in ("", entity)]
+        if purpose is Purpose.BOOKS and entity in self.entities:
+            found.insert(0, self.entities[entity].target)
+        return tuple(dict.fromkeys(found))
 
     def route(self, connection: str, account: str = "", country: str = "", currency: str = "") -> EntityRules | None:
         """Return the entity of the first matching route; None if no route matches or the route's entity is not declared."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -11,8 +11,11 @@ from counterfoil.core.commands.books import (
     PostDocument,
     PostEntry,
     PostPayment,
+    UpsertCustomer,
+    UpsertProduct,
 )
 from counterfoil.core.finance.dates import moved_memo
+from counterfoil.core.finance.summary import SummaryItem
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE
 from counterfoil.core.kinds.customer_credit import CUSTOMER_CREDIT
 from counterfoil.core.kinds.invoice import INVOICE
@@ -20,6 +23,7 @@ from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.commands import Arguments, CommandKind, Lane
 
+from .decision import Wish
 from .rules import EntityRules, PostingMode
 
 Booking = PostDocument | PostPayment | PostEntry
@@ -60,6 +64,37 @@ class Wanted:
     lane: Lane = Lane.REAL_TIME
     content: str = ""
 
+    @property
+    def connection(self) -> str:
+        """Where it is sent: the entity's books."""
+        return self.entity.target
+
+    @property
+    def legal_entity(self) -> str:
+        """Whose it is."""
+        return self.entity.name
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One command to a destination in which no books are kept, before it has an id: all that is to stand there of one thing, as of now.
+
+    ``connection``: a destination of the policy's purpose. ``name`` and ``object_id`` make the external key. ``legal_entity`` empty: of the
+    whole company.
+    """
+
+    connection: str
+    kind: CommandKind
+    name: str
+    object_id: str
+    arguments: Arguments
+    needs: tuple[str, ...] = ()
+    produces: str = ""
+    order_key: str = ""
+    lane: Lane = Lane.REAL_TIME
+    legal_entity: str = ""
+    content: str = ""
+
 
 def booked_on(arguments: Booking) -> date:
     """Return the accounting date of a booking."""
@@ -83,3 +118,15 @@ def is_taxed(arguments: Booking) -> bool:
             return any(line.account.role is AccountRole.TAX for line in arguments.lines)
         case PostPayment():
             return False
+
+
+def says_the_same(earlier: Wish, wanted: Wanted | Told, arguments: Arguments, needs: tuple[str, ...]) -> bool:
+    """Tell whether an earlier wish can stay: what is booked belongs to the books of one entity, all else to the target as a whole."""
+    is_booked = isinstance(wanted, Wanted) and not isinstance(arguments, UpsertCustomer | UpsertProduct)
+    is_there = not is_booked or earlier.command.entity == wanted.legal_entity
+    return is_there and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs)
+
+
+def owed(items: Iterable[SummaryItem]) -> int:
+    """Return what summed up items leave the customer owing, in minor units."""
+    return sum(item.amount.minor for item in items if item.account.role is AccountRole.RECEIVABLE)

@@ -153,7 +153,7 @@ def _book(bill: Bill, name: str, number: int, amount: Money, day: date) -> Poste
 def _booked(draft: Draft, name: str, invoice: Invoice, number: int) -> tuple[Money, date] | None:
     """Return amount and day of an entry as it was wished or summed up before, None if it was not."""
     key = external_key(name, _object_id(invoice, number))
-    wish = draft.view.wished(key)
+    wish = draft.wished(key)
     if wish is not None and isinstance(wish.command.arguments, PostEntry):
         return abs(wish.command.arguments.lines[0].amount), wish.command.arguments.accounting_on
     items = [item for item in draft.view.summarized(key) if item.account == BAD_DEBT]

@@ -1,0 +1,88 @@
+"""A purpose is one member, one file of commands and one of policies: added in a copy, it goes to its destinations beside the books."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.integration.waiting import trial_purpose as trial
+
+import counterfoil
+
+PACKAGE = Path(counterfoil.__path__[0])
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Return a copy of the package with the trial purpose in it."""
+    copy = tmp_path / "counterfoil"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "tests", "stripe", "odoo"))
+    records = copy / "core/language/records.py"
+    assert records.read_text("utf-8").count(trial.AFTER) == 1
+    records.write_text(records.read_text("utf-8").replace(trial.AFTER, trial.AFTER + trial.MEMBER), "utf-8")
+    (copy / "core/commands/standings.py").write_text(trial.COMMAND, "utf-8")
+    (copy / "core/policies/crm_status.py").write_text(trial.POLICY, "utf-8")
+    (copy / "connectors/trial").mkdir()
+    (copy / "connectors/trial/__init__.py").write_text(trial.CONNECTOR, "utf-8")
+    return tmp_path
+
+
+def run(code: str, copied: Path | None = None, database: str = "") -> subprocess.CompletedProcess[str]:
+    """Run code with the copy in place of the package, or with the package as it is."""
+    places = [str(place) for place in (copied or PACKAGE.parent, ROOT)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1", "TRIAL_DATABASE": database}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, cwd=copied)
+
+
+def test_destinations_are_read_and_refused_with_their_line(copied: Path) -> None:
+    result = run(trial.SETTINGS, copied)
+    assert result.returncode == 0, result.stderr
+
+
+def test_each_destination_of_each_purpose_has_its_own_wish_of_one_key(copied: Path, database: str) -> None:
+    result = run(trial.WAY, copied, database)
+    assert result.returncode == 0, result.stderr
+    plain = run(trial.PLAIN)
+    assert plain.returncode == 0, plain.stderr
+    assert sorted(result.stdout.split()) == sorted(plain.stdout.split()) != []
+
+
+@pytest.mark.parametrize(
+    ("path", "was", "becomes", "words"),
+    [
+        ("core/policies/crm_status.py", "POLICIES = (", "OTHERS = (", "purpose crm_status has no policy"),
+        ("core/commands/standings.py", "purpose=Purpose.CRM_STATUS", "purpose=Purpose.BOOKS", "purpose crm_status has no kind of command"),
+        ("core/language/records.py", 'others="not_shown_in_crm"', 'others=""', "neither a policy nor a rule to ignore it for crm_status"),
+    ],
+)
+def test_a_purpose_that_leaves_something_out_does_not_start_and_says_what(
+    copied: Path, path: str, was: str, becomes: str, words: str
+) -> None:
+    file = copied / "counterfoil" / path
+    assert was in file.read_text("utf-8")
+    file.write_text(file.read_text("utf-8").replace(was, becomes), "utf-8")
+    result = run("import counterfoil.core.policies.decide", copied)
+    assert words in result.stderr
+
+
+def test_a_policy_that_wishes_what_is_another_purposes_stops_with_its_name(copied: Path) -> None:
+    code = """
+from tests.core.builders import RULES, event_of, invoice, usd, World
+from counterfoil.core.commands.standings import ShowStanding, StandingCommand
+from counterfoil.core.language.records import KindError, Purpose
+from counterfoil.core.policies.draft import Draft, Told
+bill = invoice(usd(100))
+draft = Draft(event_of(bill), World().view(), RULES, Purpose.CRM_STATUS)
+assert draft.destinations("US") == () and draft.decision().ignored == "crm_status_has_no_destination"
+try:
+    draft.tell(Told("odoo", StandingCommand.SHOW_STANDING, "invoice", bill.id, ShowStanding(bill.id, bill.total)))
+except KindError as error:
+    print(error)
+"""
+    result = run(code, copied)
+    assert result.stdout == "odoo is no destination of crm_status for the company\n", result.stderr

@@ -1,0 +1,347 @@
+"""A purpose, its kind of command, its policy and who delivers it, as files to be added to a copy of the package; and what is then done.
+
+The policy wishes under the external key that books use for the same invoice: each of its destinations must keep its own wish of that key.
+"""
+
+from __future__ import annotations
+
+AFTER = """            others="",
+        ),
+    )
+"""
+"""Where the terms of books end: the place a purpose is added at."""
+
+MEMBER = """    CRM_STATUS = (
+        "crm_status",
+        Terms(verb="show standings", is_per_entity=False, needs={}, others="not_shown_in_crm"),
+    )
+"""
+
+COMMAND = '''
+"""Commands of standings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from counterfoil.core.language.commands import Arguments, CommandKind, Spec
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStanding(Arguments):
+    """Show what is still owed of an invoice."""
+
+    invoice_id: str
+    open_amount: Money
+
+    @property
+    def money(self) -> Money | None:
+        """What is owed."""
+        return self.open_amount
+
+    @property
+    def personal(self) -> tuple[tuple[str, str], ...]:
+        """Nothing."""
+        return ()
+
+
+class StandingCommand(CommandKind):
+    """What is wished of whoever shows standings."""
+
+    SHOW_STANDING = "show_standing"
+
+
+SPECS = (
+    Spec(
+        kind=StandingCommand.SHOW_STANDING,
+        purpose=Purpose.CRM_STATUS,
+        arguments=ShowStanding,
+        domain="standings",
+        noun="standing",
+        title="Standings",
+        service_level=timedelta(minutes=1),
+        same_thing=lambda command: (command.external_key,),
+    ),
+)
+'''
+
+POLICY = '''
+"""What a CRM is shown of an invoice."""
+
+from __future__ import annotations
+
+from counterfoil.core.commands.standings import ShowStanding, StandingCommand
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
+from counterfoil.core.language.records import Purpose
+
+from .draft import Draft, Told
+from .policy import Policy, nobody
+
+
+def invoice(draft: Draft, state: Invoice) -> None:
+    """Show what is still owed of an invoice, wherever standings are shown for its legal entity."""
+    entity = draft.find_route(INVOICE.ref(state.id), currency=state.currency)
+    name = "" if entity is None else entity.name
+    for connection in draft.destinations(name):
+        arguments = ShowStanding(state.id, state.amount_remaining)
+        draft.tell(Told(connection, StandingCommand.SHOW_STANDING, "invoice", state.id, arguments, legal_entity=name))
+
+
+POLICIES = (Policy(kind=INVOICE, purpose=Purpose.CRM_STATUS, decide=invoice, after=nobody),)
+'''
+
+CONNECTOR = '''
+"""A trial: shows standings, and keeps no books."""
+
+from pydantic import BaseModel
+
+from counterfoil.core.commands.standings import StandingCommand
+from counterfoil.kit.connector import Connector, DeliveryOf, Outcome, OutcomeStatus
+
+SHOWN = {}
+"""By connection and external key, what is shown."""
+REFUSING = set()
+"""The connections that take nothing."""
+
+
+class TrialConfig(BaseModel):
+    """No settings."""
+
+
+async def send(ctx, batch, bindings):
+    """Show what is told, or refuse it."""
+    outcomes = []
+    for command in batch:
+        if ctx.connection in REFUSING:
+            outcomes.append(Outcome(command.id, OutcomeStatus.REFUSED, code="trial.no", message="no"))
+            continue
+        SHOWN[ctx.connection, command.external_key] = command.arguments.open_amount.minor
+        outcomes.append(Outcome(command.id, OutcomeStatus.DONE, f"standing/{command.external_key}"))
+    return tuple(outcomes)
+
+
+async def target_check(ctx):
+    """Lack nothing."""
+    return ()
+
+
+CONNECTOR = Connector(
+    name="trial",
+    config=TrialConfig,
+    deliver={StandingCommand.SHOW_STANDING: DeliveryOf(send, send, "shows the same again", 100)},
+    target_check=target_check,
+)
+'''
+
+BOOKS = """
+[connections.odoo]
+connector = "files"
+inbox = "in"
+outbox = "out"
+namespace = "demo"
+
+[entities.US]
+target = "odoo"
+currency = "USD"
+time_zone = "America/New_York"
+
+[[routes]]
+entity = "US"
+"""
+FILE = (
+    """
+[connections.crm_a]
+connector = "trial"
+
+[connections.crm_b]
+connector = "trial"
+"""
+    + BOOKS
+)
+DESTINATIONS = """
+[[destinations]]
+purpose = "crm_status"
+connection = "crm_a"
+
+[[destinations]]
+purpose = "crm_status"
+connection = "crm_b"
+entity = "US"
+"""
+
+SETTINGS = """
+from tests.integration.waiting.trial_purpose import DESTINATIONS, FILE
+
+from counterfoil.app.rules import declared_rules, rules_source
+from counterfoil.app.settings import parse
+from counterfoil.core.language.records import Purpose
+from counterfoil.kit.errors import SetupError
+
+settings = parse(FILE + DESTINATIONS)
+rules = rules_source(settings)
+assert [(one.purpose, one.connection, one.entity) for one in rules.destinations] == [
+    (Purpose.CRM_STATUS, "crm_a", ""),
+    (Purpose.CRM_STATUS, "crm_b", "US"),
+]
+declared = declared_rules(settings)
+assert {path: value for path, value in declared.items() if path.startswith("destinations")} == {
+    "destinations[0].purpose": "crm_status",
+    "destinations[0].connection": "crm_a",
+    "destinations[1].purpose": "crm_status",
+    "destinations[1].connection": "crm_b",
+    "destinations[1].entity": "US",
+}
+assert not [path for path in declared_rules(parse(FILE)) if path.startswith("destinations")]  # agrees with the release before
+
+
+def refused(good, bad, at, words):
+    text = (FILE + DESTINATIONS).replace(good, bad, 1)
+    line = 1 + text[: text.index(at)].count("\\n")
+    try:
+        parse(text)
+    except SetupError as error:
+        assert f"configuration:{line}: {words}" in str(error), str(error)
+    else:
+        raise AssertionError(f"{bad} is not refused")
+
+
+last = DESTINATIONS[DESTINATIONS.rindex("[["):]
+A = 'connection = "crm_a"'
+PURPOSE = 'purpose = "crm_status"'
+takes_none = "destinations.0.connection: connection 'odoo' cannot show standings: it takes no show_standing"
+refused(A + "\\n\\n[[d", 'connection = "odoo"\\n\\n[[d', 'connection = "odoo"\\n\\n[[d', takes_none)
+unknown = "destinations.0.connection: connection 'crm_c' is not under [connections]"
+refused(A, 'connection = "crm_c"', 'connection = "crm_c"', unknown)
+unknown = "destinations.0.purpose: unknown purpose 'crm_state'; known: books, crm_status"
+refused(PURPOSE, 'purpose = "crm_state"', 'purpose = "crm_state"', unknown)
+at_home = "destinations.0.purpose: where books are kept is the `target` of each entity, and no destination beside it"
+refused(PURPOSE, 'purpose = "books"', 'purpose = "books"', at_home)
+refused(last, last.replace("US", "DE"), 'entity = "DE"', "destinations.1.entity: entity 'DE' is not under [entities]")
+twice = "destinations.1.connection: crm_status already goes to connection 'crm_a' by an earlier destination"
+refused(last, last.replace("crm_b", "crm_a"), 'connection = "crm_a"\\nentity', twice)
+no_books = "entities.US.target: connection 'crm_a' cannot keep books: its connector has no accounts"
+refused('target = "odoo"', 'target = "crm_a"', 'target = "crm_a"', no_books)
+"""
+
+WAY = """
+import asyncio
+import os
+from dataclasses import replace
+
+from tests.core.builders import ANN, PRO, invoice, payment, usd
+from tests.integration.waiting.office import Office
+from tests.integration.waiting.trial_purpose import DESTINATIONS, FILE
+
+from counterfoil.app.rules import rules_source
+from counterfoil.app.settings import parse
+from counterfoil.connectors import trial
+from counterfoil.connectors.trial import REFUSING, SHOWN
+from counterfoil.core.policies.rules import Rules
+from counterfoil.delivery.resting import Rest, TargetLink
+from counterfoil.delivery.stage import Deliverer
+from counterfoil.kit.connector import Context
+from counterfoil.kit.http import HttpClient
+from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.stage import CALM
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import open_pool
+
+KEY = "invoice_stripe.in_1"
+
+
+def rules_of(text):
+    source = rules_source(parse(text))
+    return Rules(1, source.entities, source.routes, {}, source.destinations)
+
+
+async def main():
+    async with open_pool(os.environ["TRIAL_DATABASE"], size_min=1, size_max=4) as pool:
+        cipher = Cipher({"test": bytes(range(32))})
+        office = Office(pool, cipher, rules_of(FILE + DESTINATIONS))
+        rest = Rest(pool, office.clock, office.arm, lambda: "")
+        links = {
+            name: TargetLink(
+                Context(name, None, HttpClient("http://127.0.0.1", budget=LocalBudget()), office.clock),
+                trial.CONNECTOR.deliver, trial.CONNECTOR.probe,
+            )
+            for name in ("crm_a", "crm_b")
+        }
+        deliverer = Deliverer(pool, cipher, links, office.clock, office.arm, rest, lambda: True)
+
+        async def show():
+            for name in links:
+                await deliverer.turn(f"{name}/all", CALM)
+
+        async def standing():
+            return [state for state in await office.states() if state[1] == KEY and state[2] != "canceled"]
+
+        bill = invoice(usd(10000))
+        REFUSING.add("crm_b")
+        await office.tell(ANN, PRO, bill)
+        await show()
+        # One key, three connections, each with its own; crm_b refuses, and the others are left alone.
+        assert await standing() == [("odoo", KEY, "waiting"), ("crm_a", KEY, "done"), ("crm_b", KEY, "parked")], await standing()
+        assert SHOWN == {("crm_a", KEY): 10000}
+        assert [(case.connection, case.code) for case in await office.cases()] == [("crm_b", "trial.no")]
+
+        # Deciding again, while two of them are still open, cancels none for the sake of another.
+        await office.decide_again(bill)
+        assert await standing() == [("odoo", KEY, "waiting"), ("crm_a", KEY, "done"), ("crm_b", KEY, "parked")], await standing()
+
+        # The books take theirs; deciding again wishes nothing anew.
+        await office.take_all()
+        await office.decide_again(bill)
+        assert await standing() == [("odoo", KEY, "done"), ("crm_a", KEY, "done"), ("crm_b", KEY, "parked")], await standing()
+
+        # A change of what is shown replaces what crm_b refused, is told to crm_a once more, and touches no booking.
+        REFUSING.clear()
+        await office.tell(replace(bill, amount_remaining=usd(4000)))
+        assert await standing() == [
+            ("odoo", KEY, "done"), ("crm_a", KEY, "done"), ("crm_a", KEY, "ready"), ("crm_b", KEY, "ready"),
+        ], await standing()
+        await show()
+        assert SHOWN == {("crm_a", KEY): 4000, ("crm_b", KEY): 4000}
+        assert await office.cases() == []
+
+        # What stands in the way of the books holds up no CRM, and what waits of one purpose keeps none of another.
+        other = invoice(usd(5000), id="stripe:in_2", customer_id="stripe:cus_B")
+        await office.tell(other)
+        await show()
+        assert SHOWN["crm_a", "invoice_stripe.in_2"] == 5000
+        assert not [state for state in await office.states() if state[:2] == ("odoo", "invoice_stripe.in_2")]
+
+        # A destination that is declared no more is told nothing more: what it did not take is canceled, though the books still wait.
+        await office.tell(replace(other, amount_remaining=usd(1000)))
+        office.rules = rules_of(FILE + DESTINATIONS[: DESTINATIONS.rindex("[[")])
+        await office.decide_again(other)
+        assert [state for state in await office.states() if state[1] == "invoice_stripe.in_2"] == [
+            ("crm_a", "invoice_stripe.in_2", "done"),
+            ("crm_b", "invoice_stripe.in_2", "done"),
+            ("crm_a", "invoice_stripe.in_2", "ready"),
+            ("crm_b", "invoice_stripe.in_2", "canceled"),
+        ], await office.states()
+
+        # Nor are bookings other than without any destination: the same commands, of the same ids.
+        with_crm = [(row.id, row.arguments) for row in await office.commands() if row.target == "odoo"]
+        print(*(id for id, _ in with_crm))
+
+
+asyncio.run(main())
+"""
+
+PLAIN = """
+from tests.core.builders import ANN, PRO, World, invoice, usd
+from tests.integration.waiting.trial_purpose import BOOKS
+
+from counterfoil.app.rules import rules_source
+from counterfoil.app.settings import parse
+from counterfoil.core.policies.rules import Rules
+
+source = rules_source(parse(BOOKS))
+books = World(Rules(1, source.entities, source.routes)).know(ANN, PRO)
+print(*(command.id for state in (ANN, PRO, invoice(usd(10000))) for command in books.decide(state).commands))
+"""
+"""The ids of what is booked of the same facts by the package as it is."""
