@@ -33,10 +33,12 @@ from counterfoil.store.work import BULK, ORDINARY, shards_in
 
 log = structlog.get_logger()
 
-BATCH_MAX = 300
+BATCH_MAX = 100
+"""What the books take at once; with more of them the first would be sent later."""
 AT_ONCE = 4
 """Batches under way at once: they bound a worker's memory, and the first ones are wished sooner than all would be."""
 BULK_BATCH_MAX = 100
+"""What the books take at once; with more of them the first would be sent later."""
 BULK_AT_ONCE = 2
 """The same for what came in bulk: its transactions are short, and most of the process is left to real time."""
 BREATH = 20

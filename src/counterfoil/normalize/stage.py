@@ -20,7 +20,8 @@ from counterfoil.store.pool import Pool, single_statements
 from counterfoil.store.receipts import Receipt
 from counterfoil.store.work import BULK, ORDINARY, shards_in, split_key
 
-BATCH_MAX = 400
+BATCH_MAX = 120
+"""Of all shards of a connection that are worked together. With 400 the books stood idle at the start of a backlog: a tenth of their rate."""
 AT_ONCE = 4
 """Batches of one connection under way at once: they bound a worker's memory, and the first ones are written sooner than all would be."""
 BULK_BATCH_MAX = 200
