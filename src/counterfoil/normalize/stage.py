@@ -21,7 +21,7 @@ from counterfoil.store.receipts import Receipt
 from counterfoil.store.work import BULK, ORDINARY, shards_in, split_key
 
 BATCH_MAX = 120
-"""Of all shards of a connection that are worked together. With 400 the books stood idle at the start of a backlog: a tenth of their rate."""
+"""Of all shards of a connection that are worked together. With 400 the books stood idle while a backlog was begun: a tenth of the rate."""
 AT_ONCE = 4
 """Batches of one connection under way at once: they bound a worker's memory, and the first ones are written sooner than all would be."""
 BULK_BATCH_MAX = 200
