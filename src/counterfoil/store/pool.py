@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, Error, errors
 from psycopg_pool import AsyncConnectionPool
 
 from .arrays import ArrayDumper
@@ -48,8 +48,10 @@ async def single_statements(pool: Pool) -> AsyncIterator[Conn]:
         try:
             yield conn
         finally:
-            if not conn.closed:
+            try:
                 await conn.set_autocommit(False)
+            except Error:  # lost, or cut in the middle of something: the next taker must not get it like this
+                await conn.close()
 
 
 async def connect(dsn: str) -> Conn:
