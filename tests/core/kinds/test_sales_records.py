@@ -53,6 +53,26 @@ def test_of_an_erased_contact_nothing_personal_is_kept_in_whatever_order_it_is_t
         assert after(*told).record == erased
 
 
+def test_of_a_merged_contact_nothing_personal_is_kept_as_all_of_it_is_its_survivors() -> None:
+    merged = Contact("crm:1.20", "", ContactState.MERGED, merged_into="crm:1.21")
+    for told in permutations((fact(merged, 2), fact(Contact("crm:1.20", "Mira", ContactState.DELETED), 1))):
+        assert after(*told).record == merged
+    assert after(fact(MIRA, 1), fact(merged, 2)).record == merged
+
+
+@pytest.mark.parametrize(
+    ("merged", "gone"),
+    [
+        (Company("1", "", CompanyState.MERGED, merged_into="2"), Company("1", "", CompanyState.DELETED)),
+        (Contact("1", "", ContactState.MERGED, merged_into="2"), Contact("1", "", ContactState.DELETED)),
+        (Deal("1", "", DealState.MERGED, merged_into="2"), Deal("1", "", DealState.DELETED)),
+    ],
+)
+def test_what_was_merged_stays_so_though_its_survivor_is_deleted_and_the_merge_is_told_late(merged: Record, gone: Record) -> None:
+    for told in permutations((fact(merged, 1), fact(gone, 2))):
+        assert after(*told).record == merged
+
+
 def test_a_deal_may_be_opened_again_and_decided_otherwise() -> None:
     states = [DealState.OPEN, DealState.LOST, DealState.OPEN, DealState.WON, DealState.LOST, DealState.DELETED, DealState.WON]
     facts = [fact(Deal("crm:1.30", "100 seats", state), place) for place, state in enumerate(states)]

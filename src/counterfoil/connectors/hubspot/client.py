@@ -23,8 +23,7 @@ T = TypeVar("T")
 BATCH_MAX = 100
 """Records of one batch: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/companies/guide."""
 SEARCH_MAX = 200
-SEARCHED_MAX = 10_000
-"""Records one search shows at most, over all its pages: https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm."""
+"""Records of one page of a search: https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm."""
 
 WAITS_S: Mapping[str, float] = {"DAILY": 900.0, "TEN_SECONDLY_ROLLING": 10.0, "SECONDLY": 1.0}
 """How long to leave it alone after a 429, by the policy it names; the daily limit ends at midnight of the account's time zone."""
@@ -134,14 +133,13 @@ class Api:
         answer = await self.get(f"/crm/objects/{self._version}/{PATHS[kind]}", [*params, *([("after", after)] if after else [])])
         return self.decoded(answer, Rows)
 
-    async def search(self, kind: str, filters: Sequence[Mapping[str, str]], sort: str, properties: Sequence[str], after: int) -> Rows:
-        """Return a page of a search, ascending, from the record with that number on."""
+    async def search(self, kind: str, filters: Sequence[Mapping[str, str]], sort: str, properties: Sequence[str]) -> Rows:
+        """Return the first page of a search, ascending."""
         body = {
             "filterGroups": [{"filters": list(filters)}],
             "sorts": [{"propertyName": sort, "direction": "ASCENDING"}],
             "properties": list(properties),
             "limit": SEARCH_MAX,
-            "after": str(after),
         }
         budget: LocalBudget = self._ctx.state.setdefault(_SEARCHES, self._search_budget())
         permit = await budget.acquire()

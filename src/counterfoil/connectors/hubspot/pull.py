@@ -1,8 +1,9 @@
 """Poll: the net under the webhooks. Searches for what changed, the lists of what is deleted, and the journal where it is read.
 
 A round goes through every stream once. Searching is by the time of the last change, ascending, from the newest seen less an overlap: the
-search index learns of changes seconds to minutes late. One search shows 10,000 records at most, so the window of time moves on, not the
-page; records that share one instant are told apart by their numbers. A round that ends proves that nothing is missing before its start
+search index learns of changes seconds to minutes late. The window of time moves on, never the page: a record that changes meanwhile leaves
+its place for the end, and all behind it would move up past a page that was read already (and no search shows more than 10,000 records).
+Records that share one instant are told apart by their numbers. A round that ends proves that nothing is missing before its start
 less the overlap; before the lists of what is deleted were last read through, that is.
 
 Search: https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm.
@@ -18,7 +19,7 @@ from counterfoil.kit.connector import Context, Delivery, Page
 from counterfoil.kit.errors import SetupError, TransientError
 
 from . import journal
-from .client import SEARCH_MAX, SEARCHED_MAX, Api
+from .client import Api
 from .config import HubspotConfig
 from .listing import archived, instant, listed
 from .refs import KINDS, LINE_ITEM
@@ -32,13 +33,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Where a search stands: changes from ``low`` on (milliseconds), the number of records seen of it.
+    """Where a search stands: changes from ``low`` on (milliseconds).
 
     ``above``: of the records that all changed at ``low``, those with a greater number; None: by time.
     """
 
     low: int
-    seen: int = 0
     above: str | None = None
 
 
@@ -117,12 +117,12 @@ async def _search(api: Api, kind: str, window: Window) -> Rows:
     changed = CHANGED_AT[kind]
     if window.above is None:
         filters = [{"propertyName": changed, "operator": "GTE", "value": str(window.low)}]
-        return await api.search(kind, filters, changed, [changed], window.seen)
+        return await api.search(kind, filters, changed, [changed])
     filters = [
         {"propertyName": changed, "operator": "EQ", "value": str(window.low)},
         {"propertyName": "hs_object_id", "operator": "GT", "value": window.above},
     ]
-    return await api.search(kind, filters, "hs_object_id", [changed], 0)
+    return await api.search(kind, filters, "hs_object_id", [changed])
 
 
 def _moved(window: Window, rows: Rows, kind: str) -> Window | None:
@@ -134,9 +134,6 @@ def _moved(window: Window, rows: Rows, kind: str) -> Window | None:
         return Window(window.low, above=last.id)
     if not rows.after:
         return None
-    seen = window.seen + len(rows.results)
-    if seen + SEARCH_MAX <= SEARCHED_MAX:
-        return Window(window.low, seen)
     newest = _changed_ms(last, kind)
     return Window(newest) if newest > window.low else Window(window.low, above="0")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,8 @@ from .wire import Head
 SIGNATURE, STAMP = "x-hubspot-signature-v3", "x-hubspot-request-timestamp"
 EVENTS_MAX = 1_000
 """Of one delivery; HubSpot sends up to 100."""
+UNREADABLE = "webhook.event"
+"""Kind of an event of another shape."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DECODED = (("%3A", ":"), ("%2F", "/"), ("%3F", "?"), ("%40", "@"), ("%21", "!"), ("%24", "$"), ("%27", "'"), ("%28", "("), ("%29", ")"),
@@ -37,9 +39,10 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def verify(settings: HubspotIntake, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
-    """Return the deliveries of a webhook, one for each event; what stands in it twice is one.
+    """Return the deliveries of a webhook, one for each event; what stands in it twice is one. An event that cannot be read is held back: HubSpot
+    would send its neighbors with it until it gives them all up.
 
-    Raises IntakeRefused: 404 no webhooks are taken; 413 too large; 400 no signature or time, stale, not a list of events; 401 signed with
+    Raises IntakeRefused: 404 no webhooks are taken; 413 too large; 400 no signature or time, stale, not a list of events (or none of them can be read); 401 signed with
     another secret or for another address.
     """
     if not settings.client_secrets:
@@ -55,7 +58,10 @@ def verify(settings: HubspotIntake, headers: Mapping[str, str], body: bytes, now
         raise IntakeRefused(f"the body is not a list of events: {error}", code="hubspot.body_invalid", status=400) from error
     if len(events) > EVENTS_MAX:
         raise IntakeRefused(f"the body holds {len(events)} events, more than {EVENTS_MAX}", code="hubspot.body_invalid", status=400)
-    return tuple({one.dedupe_key: one for one in _deliveries(settings, events)}.values())
+    found = tuple({one.dedupe_key: one for one in (_delivery(settings, bytes(raw), now) for raw in events)}.values())
+    if found and all(one.kind == UNREADABLE for one in found):
+        raise IntakeRefused("no event in the body can be read", code="hubspot.body_invalid", status=400)
+    return found
 
 
 def check_signature(settings: HubspotIntake, signature: str, stamp: str, body: bytes, now: datetime) -> None:
@@ -83,24 +89,24 @@ def _header(headers: Mapping[str, str], name: str) -> str:
     return headers.get(name) or next((value for key, value in headers.items() if key.lower() == name), "")
 
 
-def _deliveries(settings: HubspotIntake, events: list[msgspec.Raw]) -> Iterator[Delivery]:
-    for raw in events:
-        body = bytes(raw)
-        try:
-            head = _HEAD.decode(body)
-            fields: dict[str, Any] = msgspec.json.decode(body)
-            occurred_at = _EPOCH + timedelta(milliseconds=head.occurredAt)
-        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
-            raise IntakeRefused(f"an event cannot be read: {error}", code="hubspot.body_invalid", status=400) from error
-        yield Delivery(
-            dedupe_key=f"{head.portalId}/event/{_identity(fields)}",
-            shard_key=shard_of(body),
-            kind=kind_of(head.subscriptionType, head.objectTypeId or head.fromObjectTypeId or ""),
-            body=body,
-            occurred_at=occurred_at,
-            account=str(head.portalId),
-            parked=_parked(settings, head),
-        )
+def _delivery(settings: HubspotIntake, body: bytes, now: datetime) -> Delivery:
+    """Return an event as a delivery; one of another shape as one that is held back."""
+    try:
+        head = _HEAD.decode(body)
+        fields: dict[str, Any] = msgspec.json.decode(body)
+        occurred_at = _EPOCH + timedelta(milliseconds=head.occurredAt)
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+        key = f"{settings.portal_id}/event/{digest(body.decode(errors='replace'))[:24]}"
+        return Delivery(key, "0", UNREADABLE, body, now, account=str(settings.portal_id), parked="an event of another shape")
+    return Delivery(
+        dedupe_key=f"{head.portalId}/event/{_identity(fields)}",
+        shard_key=shard_of(body),
+        kind=kind_of(head.subscriptionType, head.objectTypeId or head.fromObjectTypeId or ""),
+        body=body,
+        occurred_at=occurred_at,
+        account=str(head.portalId),
+        parked=_parked(settings, head),
+    )
 
 
 def _identity(fields: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ def _keeps(newer: Company, older: Company) -> Company:
         return newer
     return replace(
         newer,
+        state=_S.MERGED if older.state is _S.MERGED else newer.state,
         name=newer.name or older.name,
         domain=newer.domain or older.domain,
         phone=newer.phone or older.phone,

@@ -46,18 +46,21 @@ _S = ContactState
 
 
 def _keeps(newer: Contact, older: Contact) -> Contact:
-    """Keep the survivor of a merge, and of a deleted or merged contact what was known; of an erased one nothing personal, whatever came."""
-    if _S.ERASED in (newer.state, older.state):
-        return Contact(newer.id, "", _S.ERASED, merged_into=newer.merged_into or older.merged_into)
+    """Keep of a deleted contact what was known. Of an erased one nothing personal is kept, whatever came; of a merged one neither: all of it
+    is its survivor's, and whoever erases the survivor erases the person."""
+    states, merged_into = (newer.state, older.state), newer.merged_into or older.merged_into
+    if _S.ERASED in states:
+        return Contact(newer.id, "", _S.ERASED, merged_into=merged_into)
     if newer.state is _S.PRESENT:
         return newer
+    if _S.MERGED in states:
+        return Contact(newer.id, "", _S.MERGED, merged_into=merged_into)
     return replace(
         newer,
         name=newer.name or older.name,
         email=newer.email or older.email,
         phone=newer.phone or older.phone,
         company_ids=newer.company_ids or older.company_ids,
-        merged_into=newer.merged_into or older.merged_into,
     )
 
 

@@ -81,6 +81,7 @@ def _keeps(newer: Deal, older: Deal) -> Deal:
         return newer
     return replace(
         newer,
+        state=_S.MERGED if older.state is _S.MERGED else newer.state,
         name=newer.name or older.name,
         amount=older.amount if newer.amount is None else newer.amount,
         currency=newer.currency or older.currency,

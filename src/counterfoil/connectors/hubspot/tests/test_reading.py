@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from counterfoil.connectors.hubspot import pull
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.sandbox import search as sandbox_search
 from counterfoil.core.facts.merge import Current
@@ -155,7 +154,6 @@ async def test_a_change_the_index_learns_of_late_is_found_by_the_overlap() -> No
 
 async def test_more_records_than_a_search_shows_are_all_found_also_those_of_one_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     # A search of this sandbox shows 400 records at most. 700 changed at one instant, as by an import, then 500 one by one.
-    monkeypatch.setattr(pull, "SEARCHED_MAX", 400)
     monkeypatch.setattr(sandbox_search, "SEARCHED_MAX", 400)
     sandbox = HubspotSandbox()
     at = sandbox.world.now_ms + 1
@@ -167,6 +165,20 @@ async def test_more_records_than_a_search_shows_are_all_found_also_those_of_one_
     async with opened(sandbox) as ctx:
         deliveries, _ = await polled(ctx)
     assert len({one.shard_key for one in deliveries}) == 1_200
+
+
+async def test_a_record_that_changes_while_pages_are_read_hides_no_other() -> None:
+    sandbox = HubspotSandbox()
+    made = []
+    for number in range(450):
+        made.append(sandbox.create("companies", name=f"Made {number}"))
+        sandbox.world.advance(10)
+    async with opened(sandbox, first_poll_back_s=86_400) as ctx:
+        page = await SOURCE.poll(ctx, "")
+        # The first of 200 that were read leaves for the end: the 201st takes the place of the 200th.
+        sandbox.update(made[0], name="Renamed")
+        rest, _ = await polled(ctx, page.cursor)
+    assert {one.shard_key for one in (*page.deliveries, *rest)} == {one.id for one in made}
 
 
 async def test_a_page_of_a_round_that_has_ended_says_until_when_nothing_is_missing() -> None:
@@ -205,6 +217,25 @@ async def test_the_journal_tells_of_an_erased_contact() -> None:
         assert f"{company.id}" in {one.shard_key for one in deliveries if "/journal/" in one.dedupe_key}
         again, _ = await polled(ctx, cursor)
         assert not [one for one in again if "/journal/" in one.dedupe_key]
+
+
+async def test_of_a_contact_that_was_merged_nothing_personal_stays_so_that_erasing_the_survivor_erases_the_person() -> None:
+    sandbox = HubspotSandbox()
+    first, second = (sandbox.create("contacts", firstname="Mira", email=f"{name}@x.example", phone="1") for name in ("mira", "m"))
+    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
+        current: dict[str, Current] = {}
+        deliveries, cursor = await polled(ctx)
+        states(await facts_of(ctx, deliveries), current)
+        survivor = sandbox.merge(first, second)
+        later(sandbox, ctx)
+        deliveries, cursor = await polled(ctx, cursor)
+        states(await facts_of(ctx, deliveries), current)
+        sandbox.erase(survivor)
+        later(sandbox, ctx)
+        found = states(await facts_of(ctx, (await polled(ctx, cursor))[0]), current)
+    contacts = [one for key, one in found.items() if key.startswith("contact/")]
+    assert len(contacts) >= 2
+    assert {(one.name, one.email, one.phone) for one in contacts if isinstance(one, Contact)} == {("", "", "")}
 
 
 async def test_a_backfill_lists_what_was_made_since_and_asks_no_search() -> None:

@@ -86,6 +86,16 @@ def test_a_signed_body_that_holds_no_events_is_refused(body: bytes) -> None:
     assert (refused.value.code, refused.value.status) == ("hubspot.body_invalid", 400)
 
 
+def test_one_event_that_cannot_be_read_is_held_back_and_its_neighbors_are_taken() -> None:
+    good = {**EVENT, "subscriptionType": "company.creation", "objectId": 512}
+    body = json.dumps([good, {**good, "occurredAt": 2**62}, {"subscriptionType": "contact.creation"}, 1]).encode()
+    deliveries = SOURCE.verify(SETTINGS, headers(body), body, NOW)
+    assert [(one.kind, bool(one.parked)) for one in deliveries] == [
+        ("company.creation", False), ("webhook.event", True), ("webhook.event", True), ("webhook.event", True),
+    ]  # fmt: skip
+    assert len({one.dedupe_key for one in deliveries}) == 4
+
+
 def test_a_connection_without_a_secret_is_polled_alone_and_half_a_setting_is_refused() -> None:
     body = told()
     with pytest.raises(IntakeRefused) as refused:
