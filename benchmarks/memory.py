@@ -38,7 +38,7 @@ async def make_backlog(home: str, receipts: int, commands: int) -> None:
     """Leave a database with so many ready commands (customers) and pending receipts (their invoices)."""
     templates, now = await stationery.templates(), datetime.now(UTC)
     async with open_hub(settings_of(home)) as hub:
-        normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm)
+        normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm, hub.rules.purposes())
         decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
         await append(hub, [copy_of(templates["customer.created"], "bench", n, n, now) for n in range(commands)])
         await drain(normalizer.turn, [f"{CONNECTION}/{shard}" for shard in range(SHARDS)])

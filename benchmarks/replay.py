@@ -34,7 +34,7 @@ async def fill(hub: Hub, count: int) -> None:
     """Keep and normalize so many deliveries; what they call for is not decided."""
     templates = await stationery.templates()
     now = datetime.now(UTC)
-    normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm)
+    normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm, hub.rules.purposes())
 
     async def normalize(shard: int) -> None:
         while (await normalizer.turn(f"{CONNECTION}/{shard}")).has_more:

@@ -98,7 +98,7 @@ async def measure(count: int) -> dict[str, list[float]]:
     for _ in range(ROUNDS):
         with temporary_home() as home:
             async with open_hub(settings_of(home)) as hub:
-                normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm)
+                normalizer = Normalizer(hub.pool, hub.cipher, hub.sources, hub.clock, hub.arm, hub.rules.purposes())
                 decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
                 normalize_keys = [f"{CONNECTION}/{shard}" for shard in range(SHARDS)]
                 decide_keys = [str(shard) for shard in range(SHARDS)]

@@ -24,9 +24,9 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.core.language.settlement import Settlement
-from counterfoil.core.policies.decide import decide, decided_after
+from counterfoil.core.policies.decide import decide, decided_after, decided_with
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Wish
-from counterfoil.core.policies.related import decided_with, linked
+from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
 
 US = EntityRules("US", "odoo", "USD", ZoneInfo("America/New_York"))
@@ -172,14 +172,18 @@ class World:
         wishes: dict[str, dict[str, Wish]] = {}
         for (target, key), wish in self.wishes.items():
             wishes.setdefault(key, {})[target] = wish
-        found = linked(self.objects)
-        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=dict(self.documents), links=found)
+        affecting: dict[ObjectRef, tuple[Record, ...]] = {}
+        for ref in sorted(self.objects):
+            for other in affected(self.objects[ref]):
+                affecting[other] = (*affecting.get(other, ()), self.objects[ref])
+        found, kept = linked(self.objects), dict(self.documents)
+        return MemoryView(dict(self.objects), dict(self.origins), wishes, by_document, documents=kept, links=found, affecting=affecting)
 
     def take(self, *states: Record) -> None:
         """Take in states one after the other and decide each as the hub does, with all that is decided again with it."""
         for state in states:
             self.know(state)
-            self.decide_all([ref_of(state), *(ref for ref in decided_with(state) if ref in self.objects)])
+            self.decide_all([ref_of(state), *(ref for ref in decided_with([state], self.rules.purposes()) if ref in self.objects)])
 
     def decide_all(self, refs: Iterable[ObjectRef]) -> list[tuple[ObjectRef, Decision]]:
         """Decide known objects, and again what follows them; return the decisions in their order."""

@@ -19,7 +19,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money, allocate, total
 from counterfoil.core.language.records import Record
 from counterfoil.core.language.settlement import Settlement
-from counterfoil.core.policies.related import decided_with
+from counterfoil.core.policies.decide import decided_with
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def play(facts: Sequence[Fact], books: World, between: Callable[[], None] = lamb
         if result.outcome is not MergeOutcome.APPLIED:
             continue
         books.know(result.current.record)
-        beside = [other for other in decided_with(result.current.record) if other in current]
+        beside = [other for other in decided_with([result.current.record], books.rules.purposes()) if other in current]
         for due, decision in books.decide_all([ref, *beside, *sorted(waiting.pop(ref, set()), key=str)]):
             for wanted in decision.waits:
                 if wanted != due:

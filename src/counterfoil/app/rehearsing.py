@@ -116,11 +116,11 @@ class _Play:
             known = await events.known(conn, event_ids(result.facts))
             stored = await objects.load(conn, self.hub.cipher, refs - self.over.keys())
         stored |= {ref: self.over[ref] for ref in refs & self.over.keys()}
-        merger = Merger(stored, set(ties), self.now, known)
+        merger = Merger(stored, set(ties), self.now, self.hub.rules.purposes(), known)
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
-        self.beside |= merged.beside.keys()
+        self.beside |= {ref for ref, _, _ in merged.beside}
         self._note(merged, stored)
         by_id = {receipt.id: receipt for receipt in batch}
         for one in result.settlements:

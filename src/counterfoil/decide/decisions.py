@@ -12,15 +12,15 @@ from counterfoil.core.commands import purpose_of
 from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
 from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
-from counterfoil.core.kinds import event_type
+from counterfoil.core.kinds import KINDS, event_type
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
-from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after
+from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, sees_documents
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
-from counterfoil.core.policies.related import is_looked_back_from, linked, related
+from counterfoil.core.policies.related import affected, is_looked_back_from, linked, related
 from counterfoil.core.policies.rules import PostingMode, Rules
 from counterfoil.decide.summaries import by_document, from_document
 from counterfoil.kit.codec import decode_record, encode
@@ -36,6 +36,8 @@ from counterfoil.store.pool import Conn
 
 log = structlog.get_logger()
 
+AFFECTING_CUSTOMERS = tuple(name for name, kind in KINDS.items() if any(reference.kind == CUSTOMER.name for reference in kind.affects))
+"""The kinds of documents a customer's standing is made of."""
 ROUNDS_MAX = 8
 """Rounds of loading what the loaded refers to: credit note, refund, payment, its other refunds, their credit notes, the invoices of those,
 customer, the customers it was merged into.
@@ -51,6 +53,7 @@ class Loaded:
     commands: list[CommandRow]
     items: Mapping[str, tuple[SummaryItem, ...]]
     documents: Mapping[str, SummaryDocument]
+    affecting: Mapping[ObjectRef, tuple[Record, ...]]
 
     def view(self) -> MemoryView:
         """Return the pure view of it."""
@@ -60,7 +63,7 @@ class Loaded:
             if row.state is not CommandState.CANCELED:
                 wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
         moot = frozenset(row.id for row in self.commands if row.state is CommandState.CANCELED and not row.is_waived)
-        return MemoryView(self.entities, origins, wishes, self.items, moot, self.documents, linked(self.entities))
+        return MemoryView(self.entities, origins, wishes, self.items, moot, self.documents, linked(self.entities), self.affecting)
 
 
 @dataclass(slots=True)
@@ -172,7 +175,8 @@ async def load(
     """
     rows: dict[ObjectRef, ObjectRow] = {}
     entities: dict[ObjectRef, Record] = {}
-    wanted = {*refs, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())}
+    subjects = tuple(refs)
+    wanted = {*subjects, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())}
     asked: set[ObjectRef] = set()
     for _ in range(ROUNDS_MAX):
         if not wanted:
@@ -188,7 +192,36 @@ async def load(
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
-    return Loaded(rows, entities, commands, by_document(items), documents)
+    seeing = [ref for ref in subjects if sees_documents(ref.kind, rules.purposes())]
+    affecting = await _affecting(conn, cipher, _customers_named(seeing, entities), over or {})
+    return Loaded(rows, entities, commands, by_document(items), documents, affecting)
+
+
+def _customers_named(subjects: Iterable[ObjectRef], entities: Mapping[ObjectRef, Record]) -> list[ObjectRef]:
+    """Return the customers that subjects are or name, and those that these were merged into."""
+    following = list(subjects)
+    found = dict.fromkeys(ref for ref in following if ref.kind == CUSTOMER.name)
+    while following:
+        record = entities.get(following.pop())
+        named = [ref for ref in related(record) if ref.kind == CUSTOMER.name and ref not in found] if record is not None else []
+        found.update(dict.fromkeys(named))
+        following += named
+    return list(found)
+
+
+async def _affecting(
+    conn: Conn, cipher: Cipher, customers: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]
+) -> dict[ObjectRef, tuple[Record, ...]]:
+    """Return all that affects each of these customers; with the states to look at instead of the stored ones."""
+    rows = {row.ref: row for row in await objects.about_customers(conn, cipher, [ref.id for ref in customers], AFFECTING_CUSTOMERS)}
+    rows.update(over)
+    found: dict[ObjectRef, list[Record]] = {ref: [] for ref in customers}
+    for ref in sorted(rows):
+        record = decode_record(ref.kind, rows[ref].data)
+        for other in affected(record):
+            if other in found:
+                found[other].append(record)
+    return {ref: tuple(records) for ref, records in found.items()}
 
 
 async def _linked_to(conn: Conn, refs: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]) -> set[ObjectRef]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from counterfoil.core.policies.rules import Destination, EntityRules, MappingKey, MappingKind, Route, Rules
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.policies.rules import Destination, EntityRules, MappingKey, MappingKind, Route, Rules, served
 from counterfoil.store import mappings, targets
 from counterfoil.store.pool import Conn
 
@@ -18,6 +19,10 @@ class RulesSource:
     routes: tuple[Route, ...]
     declared: Mapping[MappingKey, str]
     destinations: tuple[Destination, ...] = ()
+
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Return what is written for."""
+        return served(self.destinations)
 
     async def current(self, conn: Conn) -> Rules:
         """Return the rules in force; a mapping set by a person wins over a declared one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,8 +11,8 @@ from counterfoil.core.facts.events import EVENT_VERSION, Fact
 from counterfoil.core.facts.merge import Current, MergeOutcome, merge
 from counterfoil.core.kinds import kind_of, total_of
 from counterfoil.core.language.ids import ObjectRef, digest
-from counterfoil.core.language.records import Record
-from counterfoil.core.policies.related import decided_with
+from counterfoil.core.language.records import Purpose, Record
+from counterfoil.core.policies.decide import decided_with
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow, links_of
@@ -23,13 +23,14 @@ from counterfoil.store.receipts import Receipt
 class Merged:
     """What a batch of facts came to: events to append, object rows to write (their latest), ties to be re-read.
 
-    ``changed``: the objects that changed, with the most urgent lane of what changed them; ``beside``: those to be decided again with them.
+    ``changed``: the objects that changed, with the most urgent lane of what changed them; ``beside``: those to be decided again with them,
+    with that lane and not before which instant, None: at once.
     """
 
     events: list[EventRow] = field(default_factory=list)
     rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
     changed: dict[ObjectRef, int] = field(default_factory=dict)
-    beside: dict[ObjectRef, int] = field(default_factory=dict)
+    beside: list[tuple[ObjectRef, int, datetime | None]] = field(default_factory=list)
     ties: dict[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
 
 
@@ -46,16 +47,24 @@ def event_ids(facts: Iterable[tuple[Receipt, tuple[Fact, ...]]]) -> list[tuple[d
 class Merger:
     """Merges the facts of a batch of receipts, in order, into the current states of their objects.
 
-    ``known``: how events that are in the log already were merged then; they are not made again, and a tie among them stays settled.
+    ``purposes``: what is written for. ``known``: how events that are in the log already were merged then; they are not made again, and a
+    tie among them stays settled.
     """
 
     def __init__(
-        self, current: Mapping[ObjectRef, ObjectRow], refetched: Set[int], now: datetime, known: Mapping[str, str] | None = None
+        self,
+        current: Mapping[ObjectRef, ObjectRow],
+        refetched: Set[int],
+        now: datetime,
+        purposes: Collection[Purpose],
+        known: Mapping[str, str] | None = None,
     ) -> None:
+        self._purposes = purposes
         self._known = known or {}
         self._stored = current
         self._rows = dict(current)
         self._states: dict[ObjectRef, Current] = {}
+        self._before: dict[ObjectRef, Record] = {}
         self._refetched = refetched
         self._now = now
         self.merged = Merged()
@@ -80,14 +89,16 @@ class Merger:
         for ref, lane in self.merged.changed.items():
             stored = self._stored.get(ref)
             self.merged.rows[ref] = replace(self._rows[ref], version=1 if stored is None else stored.version + 1)
-            for other in decided_with(self._states[ref].record):
-                self.merged.beside[other] = min(lane, self.merged.beside.get(other, lane))
+            states = [self._states[ref].record, *([self._before[ref]] if ref in self._before else [])]
+            for other, collects in decided_with(states, self._purposes).items():
+                self.merged.beside.append((other, lane, self._now + collects if collects else None))
         return self.merged
 
     def _current(self, ref: ObjectRef) -> Current | None:
         if ref not in self._states and ref in self._stored:
             row = self._stored[ref]
-            self._states[ref] = Current(decode_record(ref.kind, row.data), row.sequence)
+            self._before[ref] = decode_record(ref.kind, row.data)
+            self._states[ref] = Current(self._before[ref], row.sequence)
         return self._states.get(ref)
 
     def _merge(self, receipt: Receipt, index: int, fact: Fact) -> None:

@@ -7,13 +7,14 @@ on, in the lane of replays. One partition per replay, so that its pages follow e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.errors import HubError, TransientError
@@ -47,13 +48,14 @@ class _SourceAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
-    """The shell of a replay; its partitions are the replays' ids."""
+    """The shell of a replay; its partitions are the replays' ids. ``purposes``: what is written for."""
 
     pool: Pool
     cipher: Cipher
     sources: Mapping[str, tuple[Source, Context]]
     clock: Clock
     arm: Arm
+    purposes: Collection[Purpose]
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
@@ -94,7 +96,7 @@ class Replayer:
 
     async def _read(self, replay: Replay, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> int:
         """Read a page's receipts again, connection by connection; return how many objects changed."""
-        writer = Writer(self.pool, self.cipher, self.arm)
+        writer = Writer(self.pool, self.cipher, self.arm, self.purposes)
         if poisoned:
             result = given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now)
             result.again = {receipt.id: receipt for receipt in batch}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -31,13 +32,18 @@ BULK_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Normalizer:
-    """The shell of stage 2. ``sources`` holds each configured source with its context; ``arm`` enqueues drains in our transaction."""
+    """The shell of stage 2.
+
+    ``sources`` holds each configured source with its context; ``arm`` enqueues drains in our transaction; ``purposes``: what is written
+    for.
+    """
 
     pool: Pool
     cipher: Cipher
     sources: Mapping[str, tuple[Source, Context]]
     clock: Clock
     arm: Arm
+    purposes: Collection[Purpose]
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
 
@@ -68,7 +74,7 @@ class Normalizer:
         return Turn(has_more=True) if len(batch) == limit else await self._rest(connection, shards, lanes)
 
     async def _read(self, connection: str, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> None:
-        writer = Writer(self.pool, self.cipher, self.arm)
+        writer = Writer(self.pool, self.cipher, self.arm, self.purposes)
         if poisoned:
             await writer.write(given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now), now)
             batch = [receipt for receipt in batch if str(receipt.id) not in poisoned]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
 from counterfoil.normalize.merging import Merged, Merger, event_ids
@@ -27,11 +28,15 @@ Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes batches. Two that merge into the same objects at once, here or in other processes: versions tell, and one starts over."""
+    """Writes batches. Two that merge into the same objects at once, here or in other processes: versions tell, and one starts over.
+
+    ``purposes``: what is written for, by which it is known whose decisions a change concerns.
+    """
 
     pool: Pool
     cipher: Cipher
     arm: Arm
+    purposes: Collection[Purpose]
 
     async def write(self, result: Normalized, now: datetime) -> Merged:
         """Merge and write a batch; return what changed and what is tied.
@@ -55,7 +60,7 @@ class Writer:
         refs = {fact.subject for _, facts in result.facts for fact in facts}
         current = await objects.load(conn, self.cipher, refs)
         known = await events.known(conn, event_ids(result.facts)) if result.again else {}
-        merger = Merger(current, result.refetched, now, known)
+        merger = Merger(current, result.refetched, now, self.purposes, known)
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
@@ -67,8 +72,9 @@ class Writer:
         settlements = result.settled(without=merged.ties)
         await receipts.settle(conn, settlements, now)
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
-        subjects = [*merged.changed.items(), *merged.beside.items()]
-        touched += await agenda.add(conn, [agenda.Subject(ref, lane) for ref, lane in sorted(subjects)], now)
+        subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items()]
+        subjects += [agenda.Subject(*beside) for beside in merged.beside]
+        touched += await agenda.add(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         await cases.release_subjects(conn, "normalize", settled, now)

@@ -117,6 +117,13 @@ async def of_customer(conn: Conn, cipher: Cipher, customer_id: str, *, limit: in
     return await _read(conn, cipher, "where customer_id = %s order by occurred_at desc limit %s", (customer_id, limit))
 
 
+async def about_customers(conn: Conn, cipher: Cipher, ids: Sequence[str], kinds: Sequence[str]) -> list[ObjectRow]:
+    """Return the objects of some kinds that name one of these customers."""
+    if not ids:
+        return []
+    return await _read(conn, cipher, "where customer_id = any(%s) and customer_id <> '' and kind = any(%s)", (list(ids), list(kinds)))
+
+
 async def _read(
     conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...], *, instead: bytes | None = None
 ) -> list[ObjectRow]:

@@ -69,7 +69,8 @@ QUOTE = Kind(
         {QuoteState.OPEN: (QuoteState.SIGNED, QuoteState.LOST), QuoteState.SIGNED: (), QuoteState.LOST: ()},
     ),
     keeps=lambda newer, older: replace(newer, signed_at=newer.signed_at or older.signed_at),
-    refers_to=(Reference("customer", lambda quote: (quote.customer_id,), is_affected=True),),
+    refers_to=(Reference("customer", lambda quote: (quote.customer_id,)),),
+    affects=(Reference("customer", lambda quote: (quote.customer_id,)),),
     is_looked_back_from=never,
     total=lambda quote: quote.total,
     amounts=nothing,
@@ -92,7 +93,7 @@ from counterfoil.core.kinds.quote import QUOTE, Quote, QuoteEvent, QuoteState
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.decide import decide
 from counterfoil.core.policies.decision import MemoryView
-from counterfoil.core.policies.related import decided_with, related
+from counterfoil.core.policies.related import affected, related
 from counterfoil.core.policies.rules import Rules
 from counterfoil.core.policies.service_levels import service_level_of, wait_limits
 from counterfoil.kit.codec import decode_event, decode_record, encode, schemas
@@ -117,7 +118,7 @@ assert merge(known, Fact(QuoteEvent.SIGNED, at, 3, replace(signed, signed_at=Non
 
 # Loaded, found, watched, and kept within what the database holds.
 customer = (("customer", "acme:c1"),)
-assert tuple((ref.kind, ref.id) for ref in related(made)) == customer == tuple((ref.kind, ref.id) for ref in decided_with(made))
+assert tuple((ref.kind, ref.id) for ref in related(made)) == customer == tuple((ref.kind, ref.id) for ref in affected(made))
 assert found_by(made) == ("Q-1",)
 assert wait_limits(at - at)["quote"].days == 2
 assert service_level_of("quote").total_seconds() == 10
@@ -295,7 +296,7 @@ def test_a_kind_of_command_that_leaves_something_out_does_not_start_and_says_wha
 
 def test_a_policy_for_what_a_rule_ignores_is_refused(copied: Path) -> None:
     masters = copied / "counterfoil/core/policies/masters.py"
-    price = "Policy(kind=PRICE, purpose=Purpose.BOOKS, decide=product, after=nobody)"
+    price = "Policy(kind=PRICE, purpose=Purpose.BOOKS, decide=product, after=nobody, looks_back=False, sees_documents=False)"
     more = f"\nfrom counterfoil.core.kinds.price import PRICE\n\nPOLICIES = (*POLICIES, {price})\n"
     masters.write_text(masters.read_text("utf-8") + more, "utf-8")
     result = run(copied, "import counterfoil.core.policies.decide")

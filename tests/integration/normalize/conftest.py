@@ -14,6 +14,7 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.product import Product, ProductEvent
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Fetched, Ignored, Normalized, Page
 from counterfoil.kit.errors import TransientError
@@ -128,7 +129,7 @@ def sources(source: ShopSource, clock: SettableClock) -> dict[str, tuple[Any, Co
 
 @pytest.fixture
 def make_normalizer(pool: Pool, cipher: Cipher, sources: Any, clock: SettableClock) -> Callable[[], Normalizer]:
-    return lambda: Normalizer(pool, cipher, sources, clock, arm)
+    return lambda: Normalizer(pool, cipher, sources, clock, arm, (Purpose.BOOKS,))
 
 
 @pytest.fixture

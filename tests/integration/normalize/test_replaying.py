@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.normalize.conftest import NOW, SOURCE, Caution, ShopSource, arm, drain, incoming, keep
 
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.stage import Turn
 from counterfoil.normalize.replaying import Replayer
@@ -24,7 +25,7 @@ ALL = Selection(SOURCE, NOW, NOW + timedelta(days=1))
 
 @pytest.fixture
 def make_replayer(pool: Pool, cipher: Cipher, sources: Any, clock: SettableClock) -> Callable[[], Replayer]:
-    return lambda: Replayer(pool, cipher, sources, clock, arm)
+    return lambda: Replayer(pool, cipher, sources, clock, arm, (Purpose.BOOKS,))
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ async def test_receipts_under_a_key_that_is_gone_are_one_case_and_the_others_go_
         assert (case.code, case.count) == ("store.key_unknown", 2)
         await case_work.retry(conn, case.id, "operator", NOW)
     both = Cipher({"test": bytes(range(32)), "lost": bytes(range(1, 33))})
-    await drain(Normalizer(pool, both, sources, clock, normalizer.arm))
+    await drain(Normalizer(pool, both, sources, clock, normalizer.arm, normalizer.purposes))
     assert {(state, rule) for _, state, rule in await states(pool)} == {("normalized", "")}
     async with pool.connection() as conn:
         assert [one.state for one in await cases.list_cases(conn, state=None)] == [CaseState.RESOLVED]

@@ -10,6 +10,7 @@ from tests.integration.normalize.conftest import NOW, Caution, arm
 
 from counterfoil.connectors.files import CONNECTOR
 from counterfoil.connectors.files.config import FilesConfig
+from counterfoil.core.language.records import Purpose
 from counterfoil.ingress.keeping import incoming_of, keep
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
@@ -48,7 +49,7 @@ async def read(pool: Pool, cipher: Cipher, clock: SettableClock, folder: Path, *
     page = await polls.poll(ctx, "")
     async with pool.connection() as conn, conn.transaction():
         await keep(conn, cipher, arm, incoming_of("files", page.deliveries, 10), NOW)
-    normalizer = Normalizer(pool, cipher, {"files": (source, ctx)}, clock, arm)
+    normalizer = Normalizer(pool, cipher, {"files": (source, ctx)}, clock, arm, (Purpose.BOOKS,))
     for shard in range(work.SHARDS):
         while (await normalizer.turn(f"files/{shard}", Caution())).has_more:
             pass

@@ -40,7 +40,7 @@ def decider(made: House) -> Decider:
 async def read_news(made: House) -> None:
     """Have what happened normalized, not decided."""
     await made.deliver(made.news())
-    normalizer = Normalizer(made.hub.pool, made.hub.cipher, made.hub.sources, made.hub.clock, made.hub.arm)
+    normalizer = Normalizer(made.hub.pool, made.hub.cipher, made.hub.sources, made.hub.clock, made.hub.arm, made.hub.rules.purposes())
     for shard in range(work.SHARDS):
         while (await normalizer.turn(f"stripe_us/{shard}")).has_more:
             pass

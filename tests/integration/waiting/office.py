@@ -74,7 +74,7 @@ class Office:
                 for receipt in await receipts.claim(conn, self.cipher, connection, [shard], now, 10):
                     result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state),)))
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
-        await Writer(self.pool, self.cipher, self.arm).write(result, now)
+        await Writer(self.pool, self.cipher, self.arm, self.rules.purposes()).write(result, now)
 
     def decider(self) -> Decider:
         """Return a decider, as every worker has one."""

@@ -26,7 +26,7 @@ def copied(tmp_path: Path) -> Path:
     assert records.read_text("utf-8").count(trial.AFTER) == 1
     records.write_text(records.read_text("utf-8").replace(trial.AFTER, trial.AFTER + trial.MEMBER), "utf-8")
     (copy / "core/commands/standings.py").write_text(trial.COMMAND, "utf-8")
-    (copy / "core/policies/crm_status.py").write_text(trial.POLICY, "utf-8")
+    (copy / "core/policies/support_standing.py").write_text(trial.POLICY, "utf-8")
     (copy / "connectors/trial").mkdir()
     (copy / "connectors/trial/__init__.py").write_text(trial.CONNECTOR, "utf-8")
     return tmp_path
@@ -52,12 +52,28 @@ def test_each_destination_of_each_purpose_has_its_own_wish_of_one_key(copied: Pa
     assert sorted(result.stdout.split()) == sorted(plain.stdout.split()) != []
 
 
+def test_a_change_has_those_it_affects_decided_again_where_a_purpose_looks_back_from_them(copied: Path, database: str) -> None:
+    (copied / "counterfoil/core/policies/customers_at_support.py").write_text(trial.CUSTOMERS, "utf-8")
+    result = run(trial.STANDING, copied, database)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("path", "was", "becomes", "words"),
     [
-        ("core/policies/crm_status.py", "POLICIES = (", "OTHERS = (", "purpose crm_status has no policy"),
-        ("core/commands/standings.py", "purpose=Purpose.CRM_STATUS", "purpose=Purpose.BOOKS", "purpose crm_status has no kind of command"),
-        ("core/language/records.py", 'others="not_shown_in_crm"', 'others=""', "neither a policy nor a rule to ignore it for crm_status"),
+        ("core/policies/support_standing.py", "POLICIES = (", "OTHERS = (", "purpose support_standing has no policy"),
+        (
+            "core/commands/standings.py",
+            "purpose=Purpose.SUPPORT_STANDING",
+            "purpose=Purpose.BOOKS",
+            "purpose support_standing has no kind of command",
+        ),
+        (
+            "core/language/records.py",
+            'others="not_shown_in_support"',
+            'others=""',
+            "neither a policy nor a rule to ignore it for support_standing",
+        ),
     ],
 )
 def test_a_purpose_that_leaves_something_out_does_not_start_and_says_what(
@@ -77,12 +93,12 @@ from counterfoil.core.commands.standings import ShowStanding, StandingCommand
 from counterfoil.core.language.records import KindError, Purpose
 from counterfoil.core.policies.draft import Draft, Told
 bill = invoice(usd(100))
-draft = Draft(event_of(bill), World().view(), RULES, Purpose.CRM_STATUS)
-assert draft.destinations("US") == () and draft.decision().ignored == "crm_status_has_no_destination"
+draft = Draft(event_of(bill), World().view(), RULES, Purpose.SUPPORT_STANDING)
+assert draft.destinations("US") == () and draft.decision().ignored == "support_standing_has_no_destination"
 try:
     draft.tell(Told("odoo", StandingCommand.SHOW_STANDING, "invoice", bill.id, ShowStanding(bill.id, bill.total)))
 except KindError as error:
     print(error)
 """
     result = run(code, copied)
-    assert result.stdout == "odoo is no destination of crm_status for the company\n", result.stderr
+    assert result.stdout == "odoo is no destination of support_standing for the company\n", result.stderr

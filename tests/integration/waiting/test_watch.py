@@ -217,7 +217,7 @@ async def park(office: Office, error: RejectedError, *keys: str) -> None:
     result = Normalized()
     for receipt in kept:
         _park(result, receipt, error, now)
-    await Writer(office.pool, office.cipher, office.arm).write(result, now)
+    await Writer(office.pool, office.cipher, office.arm, office.rules.purposes()).write(result, now)
 
 
 async def test_work_of_a_connection_that_is_not_configured_is_a_case_until_it_is_back(pool: Pool, cipher: Cipher) -> None:

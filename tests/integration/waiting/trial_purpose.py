@@ -11,9 +11,9 @@ AFTER = """            others="",
 """
 """Where the terms of books end: the place a purpose is added at."""
 
-MEMBER = """    CRM_STATUS = (
-        "crm_status",
-        Terms(verb="show standings", is_per_entity=False, needs={}, others="not_shown_in_crm"),
+MEMBER = """    SUPPORT_STANDING = (
+        "support_standing",
+        Terms(verb="show standings", is_per_entity=False, needs={}, collects=timedelta(seconds=3), others="not_shown_in_support"),
     )
 """
 
@@ -57,7 +57,7 @@ class StandingCommand(CommandKind):
 SPECS = (
     Spec(
         kind=StandingCommand.SHOW_STANDING,
-        purpose=Purpose.CRM_STATUS,
+        purpose=Purpose.SUPPORT_STANDING,
         arguments=ShowStanding,
         domain="standings",
         noun="standing",
@@ -69,7 +69,7 @@ SPECS = (
 '''
 
 POLICY = '''
-"""What a CRM is shown of an invoice."""
+"""What support is shown of an invoice."""
 
 from __future__ import annotations
 
@@ -90,7 +90,35 @@ def invoice(draft: Draft, state: Invoice) -> None:
         draft.tell(Told(connection, StandingCommand.SHOW_STANDING, "invoice", state.id, arguments, legal_entity=name))
 
 
-POLICIES = (Policy(kind=INVOICE, purpose=Purpose.CRM_STATUS, decide=invoice, after=nobody),)
+POLICIES = (Policy(kind=INVOICE, purpose=Purpose.SUPPORT_STANDING, decide=invoice, after=nobody, looks_back=False, sees_documents=False),)
+'''
+
+CUSTOMERS = '''
+"""What support is shown of a customer: what is still owed of all its invoices."""
+
+from __future__ import annotations
+
+from counterfoil.core.commands.standings import ShowStanding, StandingCommand
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.invoice import Invoice
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Purpose
+
+from .draft import Draft, Told
+from .policy import Policy, nobody
+
+
+def customer(draft: Draft, state: Customer) -> None:
+    """Show what is owed."""
+    bills = [one for one in draft.view.documents_of(CUSTOMER.ref(state.id)) if isinstance(one, Invoice)]
+    owed = Money(sum(bill.amount_remaining.minor for bill in bills), "USD")
+    for connection in draft.destinations():
+        draft.tell(Told(connection, StandingCommand.SHOW_STANDING, "standing", state.id, ShowStanding(str(len(bills)), owed)))
+
+
+POLICIES = (
+    Policy(kind=CUSTOMER, purpose=Purpose.SUPPORT_STANDING, decide=customer, after=nobody, looks_back=True, sees_documents=True),
+)
 '''
 
 CONNECTOR = '''
@@ -153,22 +181,22 @@ entity = "US"
 """
 FILE = (
     """
-[connections.crm_a]
+[connections.desk_a]
 connector = "trial"
 
-[connections.crm_b]
+[connections.desk_b]
 connector = "trial"
 """
     + BOOKS
 )
 DESTINATIONS = """
 [[destinations]]
-purpose = "crm_status"
-connection = "crm_a"
+purpose = "support_standing"
+connection = "desk_a"
 
 [[destinations]]
-purpose = "crm_status"
-connection = "crm_b"
+purpose = "support_standing"
+connection = "desk_b"
 entity = "US"
 """
 
@@ -183,15 +211,15 @@ from counterfoil.kit.errors import SetupError
 settings = parse(FILE + DESTINATIONS)
 rules = rules_source(settings)
 assert [(one.purpose, one.connection, one.entity) for one in rules.destinations] == [
-    (Purpose.CRM_STATUS, "crm_a", ""),
-    (Purpose.CRM_STATUS, "crm_b", "US"),
+    (Purpose.SUPPORT_STANDING, "desk_a", ""),
+    (Purpose.SUPPORT_STANDING, "desk_b", "US"),
 ]
 declared = declared_rules(settings)
 assert {path: value for path, value in declared.items() if path.startswith("destinations")} == {
-    "destinations[0].purpose": "crm_status",
-    "destinations[0].connection": "crm_a",
-    "destinations[1].purpose": "crm_status",
-    "destinations[1].connection": "crm_b",
+    "destinations[0].purpose": "support_standing",
+    "destinations[0].connection": "desk_a",
+    "destinations[1].purpose": "support_standing",
+    "destinations[1].connection": "desk_b",
     "destinations[1].entity": "US",
 }
 assert not [path for path in declared_rules(parse(FILE)) if path.startswith("destinations")]  # agrees with the release before
@@ -209,21 +237,21 @@ def refused(good, bad, at, words):
 
 
 last = DESTINATIONS[DESTINATIONS.rindex("[["):]
-A = 'connection = "crm_a"'
-PURPOSE = 'purpose = "crm_status"'
+A = 'connection = "desk_a"'
+PURPOSE = 'purpose = "support_standing"'
 takes_none = "destinations.0.connection: connection 'odoo' cannot show standings: it takes no show_standing"
 refused(A + "\\n\\n[[d", 'connection = "odoo"\\n\\n[[d', 'connection = "odoo"\\n\\n[[d', takes_none)
-unknown = "destinations.0.connection: connection 'crm_c' is not under [connections]"
-refused(A, 'connection = "crm_c"', 'connection = "crm_c"', unknown)
-unknown = "destinations.0.purpose: unknown purpose 'crm_state'; known: books, crm_status"
+unknown = "destinations.0.connection: connection 'desk_c' is not under [connections]"
+refused(A, 'connection = "desk_c"', 'connection = "desk_c"', unknown)
+unknown = "destinations.0.purpose: unknown purpose 'crm_state'; known: books, support_standing"
 refused(PURPOSE, 'purpose = "crm_state"', 'purpose = "crm_state"', unknown)
 at_home = "destinations.0.purpose: where books are kept is the `target` of each entity, and no destination beside it"
 refused(PURPOSE, 'purpose = "books"', 'purpose = "books"', at_home)
 refused(last, last.replace("US", "DE"), 'entity = "DE"', "destinations.1.entity: entity 'DE' is not under [entities]")
-twice = "destinations.1.connection: crm_status already goes to connection 'crm_a' by an earlier destination"
-refused(last, last.replace("crm_b", "crm_a"), 'connection = "crm_a"\\nentity', twice)
-no_books = "entities.US.target: connection 'crm_a' cannot keep books: its connector has no accounts"
-refused('target = "odoo"', 'target = "crm_a"', 'target = "crm_a"', no_books)
+twice = "destinations.1.connection: support_standing already goes to connection 'desk_a' by an earlier destination"
+refused(last, last.replace("desk_b", "desk_a"), 'connection = "desk_a"\\nentity', twice)
+no_books = "entities.US.target: connection 'desk_a' cannot keep books: its connector has no accounts"
+refused('target = "odoo"', 'target = "desk_a"', 'target = "desk_a"', no_books)
 """
 
 WAY = """
@@ -267,7 +295,7 @@ async def main():
                 Context(name, None, HttpClient("http://127.0.0.1", budget=LocalBudget()), office.clock),
                 trial.CONNECTOR.deliver, trial.CONNECTOR.probe,
             )
-            for name in ("crm_a", "crm_b")
+            for name in ("desk_a", "desk_b")
         }
         deliverer = Deliverer(pool, cipher, links, office.clock, office.arm, rest, lambda: True)
 
@@ -279,38 +307,38 @@ async def main():
             return [state for state in await office.states() if state[1] == KEY and state[2] != "canceled"]
 
         bill = invoice(usd(10000))
-        REFUSING.add("crm_b")
+        REFUSING.add("desk_b")
         await office.tell(ANN, PRO, bill)
         await show()
-        # One key, three connections, each with its own; crm_b refuses, and the others are left alone.
-        assert await standing() == [("odoo", KEY, "waiting"), ("crm_a", KEY, "done"), ("crm_b", KEY, "parked")], await standing()
-        assert SHOWN == {("crm_a", KEY): 10000}
-        assert [(case.connection, case.code) for case in await office.cases()] == [("crm_b", "trial.no")]
+        # One key, three connections, each with its own; desk_b refuses, and the others are left alone.
+        assert await standing() == [("odoo", KEY, "waiting"), ("desk_a", KEY, "done"), ("desk_b", KEY, "parked")], await standing()
+        assert SHOWN == {("desk_a", KEY): 10000}
+        assert [(case.connection, case.code) for case in await office.cases()] == [("desk_b", "trial.no")]
 
         # Deciding again, while two of them are still open, cancels none for the sake of another.
         await office.decide_again(bill)
-        assert await standing() == [("odoo", KEY, "waiting"), ("crm_a", KEY, "done"), ("crm_b", KEY, "parked")], await standing()
+        assert await standing() == [("odoo", KEY, "waiting"), ("desk_a", KEY, "done"), ("desk_b", KEY, "parked")], await standing()
 
         # The books take theirs; deciding again wishes nothing anew.
         await office.take_all()
         await office.decide_again(bill)
-        assert await standing() == [("odoo", KEY, "done"), ("crm_a", KEY, "done"), ("crm_b", KEY, "parked")], await standing()
+        assert await standing() == [("odoo", KEY, "done"), ("desk_a", KEY, "done"), ("desk_b", KEY, "parked")], await standing()
 
-        # A change of what is shown replaces what crm_b refused, is told to crm_a once more, and touches no booking.
+        # A change of what is shown replaces what desk_b refused, is told to desk_a once more, and touches no booking.
         REFUSING.clear()
         await office.tell(replace(bill, amount_remaining=usd(4000)))
         assert await standing() == [
-            ("odoo", KEY, "done"), ("crm_a", KEY, "done"), ("crm_a", KEY, "ready"), ("crm_b", KEY, "ready"),
+            ("odoo", KEY, "done"), ("desk_a", KEY, "done"), ("desk_a", KEY, "ready"), ("desk_b", KEY, "ready"),
         ], await standing()
         await show()
-        assert SHOWN == {("crm_a", KEY): 4000, ("crm_b", KEY): 4000}
+        assert SHOWN == {("desk_a", KEY): 4000, ("desk_b", KEY): 4000}
         assert await office.cases() == []
 
-        # What stands in the way of the books holds up no CRM, and what waits of one purpose keeps none of another.
+        # What stands in the way of the books holds up no desk, and what waits of one purpose keeps none of another.
         other = invoice(usd(5000), id="stripe:in_2", customer_id="stripe:cus_B")
         await office.tell(other)
         await show()
-        assert SHOWN["crm_a", "invoice_stripe.in_2"] == 5000
+        assert SHOWN["desk_a", "invoice_stripe.in_2"] == 5000
         assert not [state for state in await office.states() if state[:2] == ("odoo", "invoice_stripe.in_2")]
 
         # A destination that is declared no more is told nothing more: what it did not take is canceled, though the books still wait.
@@ -318,15 +346,15 @@ async def main():
         office.rules = rules_of(FILE + DESTINATIONS[: DESTINATIONS.rindex("[[")])
         await office.decide_again(other)
         assert [state for state in await office.states() if state[1] == "invoice_stripe.in_2"] == [
-            ("crm_a", "invoice_stripe.in_2", "done"),
-            ("crm_b", "invoice_stripe.in_2", "done"),
-            ("crm_a", "invoice_stripe.in_2", "ready"),
-            ("crm_b", "invoice_stripe.in_2", "canceled"),
+            ("desk_a", "invoice_stripe.in_2", "done"),
+            ("desk_b", "invoice_stripe.in_2", "done"),
+            ("desk_a", "invoice_stripe.in_2", "ready"),
+            ("desk_b", "invoice_stripe.in_2", "canceled"),
         ], await office.states()
 
         # Nor are bookings other than without any destination: the same commands, of the same ids.
-        with_crm = [(row.id, row.arguments) for row in await office.commands() if row.target == "odoo"]
-        print(*(id for id, _ in with_crm))
+        with_desks = [(row.id, row.arguments) for row in await office.commands() if row.target == "odoo"]
+        print(*(id for id, _ in with_desks))
 
 
 asyncio.run(main())
@@ -345,3 +373,80 @@ books = World(Rules(1, source.entities, source.routes)).know(ANN, PRO)
 print(*(command.id for state in (ANN, PRO, invoice(usd(10000))) for command in books.decide(state).commands))
 """
 """The ids of what is booked of the same facts by the package as it is."""
+
+STANDING = """
+import asyncio
+import os
+from dataclasses import replace
+
+from tests.core.builders import ANN, invoice, payment, usd
+from tests.integration.waiting.office import Office
+from tests.integration.waiting.trial_purpose import DESTINATIONS, FILE
+
+from counterfoil.app.rules import rules_source
+from counterfoil.app.settings import parse
+from counterfoil.core.policies.rules import Rules
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import open_pool
+
+BEN = replace(ANN, id="stripe:cus_B", name="Ben")
+
+
+def rules_of(text):
+    source = rules_source(parse(text))
+    return Rules(1, source.entities, source.routes, {}, source.destinations)
+
+
+async def main():
+    async with open_pool(os.environ["TRIAL_DATABASE"], size_min=1, size_max=4) as pool:
+        office = Office(pool, Cipher({"test": bytes(range(32))}), rules_of(FILE))
+
+        async def on_agenda():
+            async with pool.connection() as conn:
+                rows = await conn.execute("select id, not_before is not null from agenda order by id")
+                return await rows.fetchall()
+
+        async def shown():
+            rows = [row for row in await office.commands("show_standing") if row.external_key.startswith("standing_")]
+            return [(row.external_key, row.arguments.decode()) for row in rows if row.target == "desk_a" and row.state.value != "canceled"]
+
+        def owes(customer, invoices, minor):
+            text = '{"invoice_id":"%s","open_amount":{"currency":"USD","minor":%s}}'
+            return (f"standing_stripe.{customer}", text % (invoices, minor))
+
+        # Nothing is written for support: an invoice puts nobody else on the agenda.
+        await office.tell(ANN, BEN)
+        bill = invoice(usd(10000), customer_id=ANN.id)
+        await office._write(bill, "stripe")
+        assert await on_agenda() == [(bill.id, False)]
+        await office.decide()
+
+        # With a destination its change decides its customer, once for all that changed in three seconds.
+        office.rules = rules_of(FILE + DESTINATIONS)
+        bill, other = replace(bill, amount_remaining=usd(4000)), invoice(usd(700), id="stripe:in_2", customer_id=ANN.id)
+        await office._write(bill, "stripe")
+        await office._write(other, "stripe")
+        assert await on_agenda() == [(ANN.id, True), (bill.id, False), (other.id, False)]
+        await office.decide()
+        assert (await on_agenda(), await shown()) == ([(ANN.id, True)], []), (await on_agenda(), await shown())
+        office.later(seconds=2)
+        await office._write(replace(other, amount_remaining=usd(500)), "stripe")
+        await office.decide()
+        assert await shown() == []
+        office.later(seconds=1)
+        await office.decide()
+        assert (await on_agenda(), await shown()) == ([], [owes("cus_A", 2, 4500)])
+
+        # What changes nothing of what is owed is wished of nobody; an invoice that changes its customer decides both.
+        await office.tell(payment(usd(100), id="stripe:ch_9", customer_id=ANN.id))
+        office.later(seconds=3)
+        await office.decide()
+        assert await shown() == [owes("cus_A", 2, 4500)]
+        await office.tell(replace(bill, customer_id=BEN.id))
+        office.later(seconds=3)
+        await office.decide()
+        assert set(await shown()) == {owes("cus_A", 1, 500), owes("cus_B", 1, 4000)}, await shown()
+
+
+asyncio.run(main())
+"""

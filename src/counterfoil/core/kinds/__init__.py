@@ -30,9 +30,10 @@ def _checked(kinds: Mapping[str, Kind[Any]]) -> Mapping[str, Kind[Any]]:
     for kind in kinds.values():
         if types.setdefault(kind.record, kind.name) != kind.name:
             raise KindError(f"kinds {types[kind.record]} and {kind.name} have the same record {kind.record.__name__}")
-        unknown = sorted({reference.kind for reference in kind.refers_to} - kinds.keys())
-        if unknown:
-            raise KindError(f"kind {kind.name} refers to {', '.join(unknown)}, of which there is no file in core/kinds")
+        for verb, references in (("refers to", kind.refers_to), ("affects", kind.affects)):
+            unknown = sorted({reference.kind for reference in references} - kinds.keys())
+            if unknown:
+                raise KindError(f"kind {kind.name} {verb} {', '.join(unknown)}, of which there is no file in core/kinds")
     return kinds
 
 

@@ -38,6 +38,7 @@ BALANCE_ENTRY = Kind(
     lifecycle=Stateless(),
     keeps=newest,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=lambda entry: entry.settlement.net,
     amounts=lambda entry: amounts_of(entry.settlement),

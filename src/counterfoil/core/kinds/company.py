@@ -66,6 +66,7 @@ COMPANY = Kind(
     lifecycle=States(CompanyState, {_S.PRESENT: (_S.DELETED, _S.MERGED), _S.DELETED: (_S.PRESENT, _S.MERGED), _S.MERGED: ()}),
     keeps=_keeps,
     refers_to=(Reference("company", lambda company: (company.merged_into,)),),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

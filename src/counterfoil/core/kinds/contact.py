@@ -83,6 +83,7 @@ CONTACT = Kind(
         Reference("contact", lambda contact: (contact.merged_into,)),
         Reference("company", lambda contact: contact.company_ids),
     ),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

@@ -77,6 +77,7 @@ CREDIT_NOTE = Kind(
         Reference("product", lambda note: product_ids(note.lines)),
         Reference("tax_rate", lambda note: tax_rate_ids(note.lines)),
     ),
+    affects=(Reference("customer", lambda note: (note.customer_id,)),),
     is_looked_back_from=never,
     total=lambda note: note.total,
     amounts=lambda note: amounts_of_lines(note.lines),

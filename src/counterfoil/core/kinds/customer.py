@@ -109,6 +109,7 @@ CUSTOMER = Kind(
     lifecycle=Deletable(),
     keeps=_keeps,
     refers_to=(Reference("customer", lambda customer: (customer.merged_into,)),),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

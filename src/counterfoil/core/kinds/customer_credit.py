@@ -44,6 +44,7 @@ CUSTOMER_CREDIT = Kind(
         Reference("customer", lambda credit: (credit.customer_id,)),
         Reference("invoice", lambda credit: (credit.invoice_id,)),
     ),
+    affects=(),
     is_looked_back_from=never,
     total=lambda credit: credit.amount,
     amounts=nothing,

@@ -112,6 +112,7 @@ DEAL = Kind(
         Reference("company", lambda deal: deal.company_ids),
         Reference("contact", lambda deal: deal.contact_ids),
     ),
+    affects=(),
     is_looked_back_from=never,
     total=lambda deal: deal.amount,
     amounts=nothing,

@@ -82,6 +82,7 @@ DISPUTE = Kind(
     ),
     keeps=_keeps,
     refers_to=(Reference("payment", lambda dispute: (dispute.payment_id,)),),
+    affects=(Reference("customer", lambda dispute: (dispute.customer_id,)),),
     is_looked_back_from=never,
     total=lambda dispute: dispute.amount,
     amounts=lambda dispute: amounts_of(*dispute.withdrawals, *dispute.reinstatements),

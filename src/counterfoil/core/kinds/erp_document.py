@@ -61,6 +61,7 @@ ERP_DOCUMENT = Kind(
     lifecycle=Stateless(),
     keeps=newest,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=lambda document: document.total,
     amounts=nothing,

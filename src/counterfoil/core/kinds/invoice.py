@@ -193,6 +193,7 @@ INVOICE = Kind(
         Reference("credit_note", lambda invoice: invoice.credit_note_ids or () if invoice.state is InvoiceState.VOID else ()),
         Reference("payment", lambda invoice: (part.payment_id for part in invoice.paid_parts or ()) if invoice.amount_overpaid else ()),
     ),
+    affects=(Reference("customer", lambda invoice: (invoice.customer_id,)),),
     # What is uncollectible of it shall not be paid or credited by anything its state does not tell of yet.
     is_looked_back_from=lambda invoice: invoice.state is InvoiceState.UNCOLLECTIBLE,
     total=lambda invoice: invoice.total,

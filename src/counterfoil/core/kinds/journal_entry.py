@@ -45,6 +45,7 @@ JOURNAL_ENTRY = Kind(
     lifecycle=Stateless(),
     keeps=newest,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=lambda entry: (line.amount for line in entry.lines),

@@ -92,6 +92,7 @@ PAYMENT = Kind(
         Reference("invoice", lambda payment: (application.invoice_id for application in payment.applications), is_link=True),
         Reference("payment", lambda payment: (payment.first_part_id,) if payment.first_part_id != payment.id else ()),
     ),
+    affects=(Reference("customer", lambda payment: (payment.customer_id,)),),
     # What is given back of a payment is all its refunds.
     is_looked_back_from=lambda _payment: True,
     total=lambda payment: payment.amount,

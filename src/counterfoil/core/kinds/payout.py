@@ -80,6 +80,7 @@ PAYOUT = Kind(
     ),
     keeps=_keeps,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=lambda payout: payout.amount,
     amounts=lambda payout: amounts_of(payout.settlement, payout.reversal),

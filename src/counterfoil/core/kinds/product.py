@@ -38,6 +38,7 @@ PRODUCT = Kind(
     lifecycle=Deletable(),
     keeps=newest,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

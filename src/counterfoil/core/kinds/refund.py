@@ -92,11 +92,15 @@ REFUND = Kind(
         },
     ),
     keeps=_keeps,
-    # Its payment, and so the payment's other refunds, are decided again when it changes.
     refers_to=(
         Reference("customer", lambda refund: (refund.customer_id,)),
-        Reference("payment", lambda refund: (refund.payment_id,), is_link=True, is_affected=True),
+        Reference("payment", lambda refund: (refund.payment_id,), is_link=True),
         Reference("credit_note", lambda refund: (refund.credit_note_id, *(part.credit_note_id for part in refund.credit_notes))),
+    ),
+    # Its payment, and so the payment's other refunds, are decided again when it changes.
+    affects=(
+        Reference("payment", lambda refund: (refund.payment_id,)),
+        Reference("customer", lambda refund: (refund.customer_id,)),
     ),
     # What it pays out is all the credit notes that name it.
     is_looked_back_from=lambda _refund: True,

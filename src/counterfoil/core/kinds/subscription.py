@@ -83,6 +83,7 @@ SUBSCRIPTION = Kind(
     ),
     keeps=newest,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

@@ -36,6 +36,7 @@ TAX_RATE = Kind(
     lifecycle=Stateless(),
     keeps=newest,
     refers_to=(),
+    affects=(),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

@@ -43,12 +43,14 @@ class Terms:
         is_per_entity: it is written for one legal entity at a time, which has exactly one place for it, and its facts must have such a
             place. Any other purpose has any number of places, for one legal entity or for the whole company, and is left out without any.
         needs: by part a connector must have to serve it (a field of ``Connector``), what a connector without that part lacks.
+        collects: how long what changed is collected before those it affects are decided again for it; zero: they are at once.
         others: the rule by which kinds of record without a policy for it are ignored; empty: each has a policy, or a rule of its own.
     """
 
     verb: str
     is_per_entity: bool
     needs: Mapping[str, str]
+    collects: timedelta
     others: str
 
 
@@ -70,6 +72,7 @@ class Purpose(StrEnum):
             verb="keep books",
             is_per_entity=True,
             needs={"books": "its connector has no accounts and no periods to be locked"},
+            collects=timedelta(0),
             others="",
         ),
     )
@@ -94,13 +97,11 @@ class Reference(Generic[R]):
         kind: the name of the kind it names.
         ids: their canonical ids; an empty one is no object.
         is_link: what it names is decided in view of all that name it.
-        is_affected: what it names is decided again when the record changes.
     """
 
     kind: str
     ids: Callable[[R], Iterable[str]]
     is_link: bool = False
-    is_affected: bool = False
 
     def refs(self, record: R) -> tuple[ObjectRef, ...]:
         """Return the objects a record names, in its order."""
@@ -119,6 +120,8 @@ class Kind(Generic[R]):
         lifecycle: which state may follow which.
         keeps: a newer record with what it does not say and what, once said, cannot be unsaid, taken from an older one.
         refers_to: the objects a record names, in the order in which they are loaded.
+        affects: the objects whose decisions a change of a record concerns, beside its own: those of them are decided again that some
+            purpose decides in view of such changes (``Policy.looks_back``).
         is_looked_back_from: whether what links to a record is loaded with it, as its own decision, or that of what it was loaded for,
             needs it.
         total: what a record is about as one amount, as the document says it; None for what is about no one amount.
@@ -140,6 +143,7 @@ class Kind(Generic[R]):
     lifecycle: Lifecycle
     keeps: Callable[[R, R], R]
     refers_to: tuple[Reference[R], ...]
+    affects: tuple[Reference[R], ...]
     is_looked_back_from: Callable[[R], bool]
     total: Callable[[R], Money | None]
     amounts: Callable[[R], Iterable[Money]]

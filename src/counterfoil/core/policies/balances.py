@@ -106,7 +106,7 @@ def balance_entry(draft: Draft, state: BalanceEntry) -> None:
 
 
 POLICIES = (
-    Policy(kind=DISPUTE, purpose=Purpose.BOOKS, decide=dispute, after=nobody),
-    Policy(kind=PAYOUT, purpose=Purpose.BOOKS, decide=payout, after=nobody),
-    Policy(kind=BALANCE_ENTRY, purpose=Purpose.BOOKS, decide=balance_entry, after=nobody),
+    Policy(kind=DISPUTE, purpose=Purpose.BOOKS, decide=dispute, after=nobody, looks_back=False, sees_documents=False),
+    Policy(kind=PAYOUT, purpose=Purpose.BOOKS, decide=payout, after=nobody, looks_back=False, sees_documents=False),
+    Policy(kind=BALANCE_ENTRY, purpose=Purpose.BOOKS, decide=balance_entry, after=nobody, looks_back=False, sees_documents=False),
 )

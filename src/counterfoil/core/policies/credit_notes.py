@@ -204,4 +204,4 @@ def _after(view: View, note: CreditNote) -> tuple[ObjectRef, ...]:
     return tuple(dict.fromkeys((*payments, *(REFUND.ref(refund.id) for refund in refunds))))
 
 
-POLICIES = (Policy(kind=CREDIT_NOTE, purpose=Purpose.BOOKS, decide=credit_note, after=_after),)
+POLICIES = (Policy(kind=CREDIT_NOTE, purpose=Purpose.BOOKS, decide=credit_note, after=_after, looks_back=False, sees_documents=False),)

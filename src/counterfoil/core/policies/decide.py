@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -17,10 +18,10 @@ from counterfoil.core.language.records import KindError, Purpose, Record
 from .decision import CaseClass, Decision, Problem, View
 from .draft import Draft
 from .policy import Policy, nobody
-from .related import related
+from .related import affected, related
 from .rules import Rules
 
-__all__ = ["Decision", "Rules", "View", "decide", "decided_after", "related"]
+__all__ = ["Decision", "Rules", "View", "decide", "decided_after", "decided_with", "related"]
 
 
 def _declared() -> Iterator[Policy]:
@@ -118,6 +119,31 @@ def _decide_for(purpose: Purpose, event: Event, state: Record, view: View, rules
         return Decision(problems=(_mismatch(event, state, error),), held=(purpose,))
     decided = draft.decision()
     return decided if decided.has_owner else Decision(problems=(_undecided(event, state),), held=(purpose,))
+
+
+_LOOKING_BACK: Mapping[str, tuple[Purpose, ...]] = {
+    name: tuple(purpose for purpose, policy in policies.items() if policy.looks_back) for name, policies in POLICIES.items()
+}
+
+
+def decided_with(states: Sequence[Record], purposes: Collection[Purpose]) -> dict[ObjectRef, timedelta]:
+    """Return the objects to be decided again when an object changed, beside itself, and how long such changes are collected before.
+
+    Args:
+        states: the object's state, and the one before if there was one: what it affects no more shows it, too.
+        purposes: what is written for. What no policy of these looks back from is left out: nothing of it would be decided otherwise.
+    """
+    found: dict[ObjectRef, timedelta] = {}
+    for ref in affected(*states):
+        waits = [purpose.terms.collects for purpose in _LOOKING_BACK[ref.kind] if purpose in purposes]
+        if waits:
+            found[ref] = min(waits)
+    return found
+
+
+def sees_documents(kind: str, purposes: Collection[Purpose]) -> bool:
+    """Tell whether objects of a kind are decided in view of all documents of the customers they name."""
+    return any(policy.sees_documents for purpose, policy in POLICIES[kind].items() if purpose in purposes)
 
 
 def decided_after(view: View, record: Record) -> tuple[ObjectRef, ...]:

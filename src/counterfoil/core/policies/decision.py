@@ -119,6 +119,10 @@ class View(Protocol):
         """Return the objects that name this one (``related.links``), as far as they are known and are looked at: in order of their ids."""
         ...
 
+    def documents_of(self, customer: ObjectRef) -> tuple[Record, ...]:
+        """Return all that affects a customer, in order of kind and id; of nobody but those whom a policy that sees documents names."""
+        ...
+
     def origin(self, ref: ObjectRef) -> Origin | None:
         """Return where the object's state was reported; None: from the same connection and account as the event."""
         ...
@@ -153,7 +157,7 @@ class MemoryView:
     """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key.
 
     ``wishes``: by external key, then by connection. ``canceled``: ids of commands that nothing called for any more. ``links``: by object,
-    those that name it.
+    those that name it. ``affecting``: by customer, all that affects it, where that is looked at.
     """
 
     objects: Mapping[ObjectRef, Record]
@@ -163,6 +167,7 @@ class MemoryView:
     canceled: Set[str] = frozenset()
     documents: Mapping[str, SummaryDocument] = field(default_factory=dict)
     links: Mapping[ObjectRef, Collection[ObjectRef]] = field(default_factory=dict)
+    affecting: Mapping[ObjectRef, tuple[Record, ...]] = field(default_factory=dict)
 
     def get(self, ref: ObjectRef) -> Record | None:
         """Return the current state of an object, or None."""
@@ -171,6 +176,10 @@ class MemoryView:
     def linked_to(self, ref: ObjectRef) -> tuple[Record, ...]:
         """Return the known objects that name this one."""
         return tuple(self.objects[other] for other in sorted(self.links.get(ref, ())) if other in self.objects)
+
+    def documents_of(self, customer: ObjectRef) -> tuple[Record, ...]:
+        """Return all that affects a customer, in order of kind and id."""
+        return self.affecting.get(customer, ())
 
     def origin(self, ref: ObjectRef) -> Origin | None:
         """Return where the object's state was reported, or None."""

@@ -75,6 +75,6 @@ def imported_entry(draft: Draft, state: ImportedEntry) -> None:
 
 
 POLICIES = (
-    Policy(kind=CUSTOMER_CREDIT, purpose=Purpose.BOOKS, decide=customer_credit, after=nobody),
-    Policy(kind=JOURNAL_ENTRY, purpose=Purpose.BOOKS, decide=imported_entry, after=nobody),
+    Policy(kind=CUSTOMER_CREDIT, purpose=Purpose.BOOKS, decide=customer_credit, after=nobody, looks_back=False, sees_documents=False),
+    Policy(kind=JOURNAL_ENTRY, purpose=Purpose.BOOKS, decide=imported_entry, after=nobody, looks_back=False, sees_documents=False),
 )

@@ -115,4 +115,4 @@ def _book_balance(bill: Bill) -> None:
         books.match(bill.document, bill.balance, min(change, bill.invoice.total))
 
 
-POLICIES = (Policy(kind=INVOICE, purpose=Purpose.BOOKS, decide=invoice, after=nobody),)
+POLICIES = (Policy(kind=INVOICE, purpose=Purpose.BOOKS, decide=invoice, after=nobody, looks_back=False, sees_documents=False),)

@@ -81,6 +81,6 @@ def product(draft: Draft, state: Product) -> None:
 
 
 POLICIES = (
-    Policy(kind=CUSTOMER, purpose=Purpose.BOOKS, decide=customer, after=nobody),
-    Policy(kind=PRODUCT, purpose=Purpose.BOOKS, decide=product, after=nobody),
+    Policy(kind=CUSTOMER, purpose=Purpose.BOOKS, decide=customer, after=nobody, looks_back=False, sees_documents=False),
+    Policy(kind=PRODUCT, purpose=Purpose.BOOKS, decide=product, after=nobody, looks_back=False, sees_documents=False),
 )

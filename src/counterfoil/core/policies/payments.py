@@ -214,4 +214,4 @@ def _after(view: View, payment: Payment) -> tuple[ObjectRef, ...]:
     return tuple(REFUND.ref(other.id) for other in view.linked_to(PAYMENT.ref(payment.id)) if isinstance(other, Refund))
 
 
-POLICIES = (Policy(kind=PAYMENT, purpose=Purpose.BOOKS, decide=payment, after=_after),)
+POLICIES = (Policy(kind=PAYMENT, purpose=Purpose.BOOKS, decide=payment, after=_after, looks_back=True, sees_documents=False),)

@@ -27,9 +27,14 @@ class Policy:
     Attributes:
         decide: adds to the draft what a state calls for.
         after: the objects to be decided again after an object was, whatever it called for.
+        looks_back: whether it decides in view of what affects its subject (``Kind.affects``), whose changes then have the subject decided
+            again. Without it they put nothing on the agenda.
+        sees_documents: whether it looks at all documents of the customers that its subject names (``View.documents_of``).
     """
 
     kind: Kind[Any]
     purpose: Purpose
     decide: Callable[[Draft, Any], None]
     after: After
+    looks_back: bool
+    sees_documents: bool

@@ -266,4 +266,4 @@ def _released_by_others(given: GivenBack, books: Books, note: CreditNote, credit
     return tuple(key for debit in debits for key in books.released(debit, credit.key))
 
 
-POLICIES = (Policy(kind=REFUND, purpose=Purpose.BOOKS, decide=refund, after=nobody),)
+POLICIES = (Policy(kind=REFUND, purpose=Purpose.BOOKS, decide=refund, after=nobody, looks_back=False, sees_documents=False),)

@@ -39,6 +39,7 @@ def is_looked_back_from(record: Record) -> bool:
     return kind_of(record).is_looked_back_from(record)
 
 
-def decided_with(record: Record) -> tuple[ObjectRef, ...]:
-    """Return the objects to be decided again when an object changed, beside itself: the payment of a refund, and so its other refunds."""
-    return tuple(dict.fromkeys(ref for reference in kind_of(record).refers_to if reference.is_affected for ref in reference.refs(record)))
+def affected(*states: Record) -> tuple[ObjectRef, ...]:
+    """Return the objects that a record affects, by any of its states, each once: the payment of a refund, and so its other refunds."""
+    references = ((reference, state) for state in states for reference in kind_of(state).affects)
+    return tuple(dict.fromkeys(ref for reference, state in references for ref in reference.refs(state)))

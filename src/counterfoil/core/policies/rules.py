@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from enum import StrEnum
@@ -187,6 +187,14 @@ class Destination:
 _ALWAYS = tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity)
 
 
+def served(destinations: Collection[Destination]) -> tuple[Purpose, ...]:
+    """Return what is written for: books always, and all that has a destination."""
+    if not destinations:
+        return _ALWAYS
+    found = {destination.purpose for destination in destinations}
+    return tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity or purpose in found)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped."""
@@ -199,10 +207,7 @@ class Rules:
 
     def purposes(self) -> tuple[Purpose, ...]:
         """Return what is written for: books always, as a fact that has no place in them is a case; all else where it has a destination."""
-        if not self.destinations:
-            return _ALWAYS
-        served = {destination.purpose for destination in self.destinations}
-        return tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity or purpose in served)
+        return served(self.destinations)
 
     def destinations_of(self, purpose: Purpose, entity: str = "") -> tuple[str, ...]:
         """Return the connections a purpose is written to for a legal entity, or (empty) for the whole company alone; each once."""
