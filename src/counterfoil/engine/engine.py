@@ -202,7 +202,7 @@ class Engine:
                     await self.sweep(self._silent_s)
                     self._silent_s = _SILENT_S
             except Exception as error:  # outer loop: the next look comes
-                look_at = time.monotonic() + LOOK_EVERY_S
+                look_at = self._pulse.due_at = time.monotonic() + LOOK_EVERY_S
                 self._sweep_at = look_at + _RECOVERED_AFTER_S
                 self._silent_s = _AWAY_S
                 log.warning("look failed", error=type(error).__name__)

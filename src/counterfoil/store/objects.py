@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.kinds import KINDS
+from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.ids import ObjectRef, digest
-from counterfoil.core.language.records import Record
+from counterfoil.core.language.records import Record, nothing
 from counterfoil.core.policies.related import links
 
 from .cipher import Cipher
@@ -70,8 +72,11 @@ _LINKING_LOCK = 0x0C0F_0007  # advisory locks of this project start with 0x0C0F
 LINKING = "'credit_note', 'payment', 'refund'"
 """The kinds of objects that are found from what they name; as in the index over those still to be linked."""
 
-NUMBERED = "'credit_note', 'invoice'"
+_NUMBERED = (CREDIT_NOTE.name, INVOICE.name)
+NUMBERED = ", ".join(f"'{name}'" for name in _NUMBERED)
 """The kinds of objects people know by a number; as in the index over those whose numbers are still to be digested."""
+LOOKED_UP: tuple[str, ...] = tuple(name for name, kind in KINDS.items() if kind.found_by is not nothing and name not in _NUMBERED)
+"""The other kinds people look for by more than ids: each is read through for those whose digests are of a former state or key."""
 
 
 async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRow]:
@@ -210,10 +215,10 @@ async def named(conn: Conn, cipher: Cipher, text: str) -> list[ObjectRef]:
     return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
-async def to_look_up(conn: Conn, cipher: Cipher, after_id: str, limit: int = 500) -> list[ObjectRow]:
-    """Return customers whose digests are of a former state or key, in order of id above ``after_id``: older programs write none."""
+async def to_look_up(conn: Conn, cipher: Cipher, kind: str, after_id: str, limit: int = 500) -> list[ObjectRow]:
+    """Return objects of a kind whose digests are of a former state or key, in order of id above ``after_id``: older programs write none."""
     condition = "where kind = %s and id > %s and looked_up <> version order by id limit %s"
-    return await _read(conn, cipher, condition, (CUSTOMER.name, after_id, limit))
+    return await _read(conn, cipher, condition, (kind, after_id, limit))
 
 
 async def to_number(conn: Conn, cipher: Cipher, limit: int = 500) -> list[ObjectRow]:

@@ -107,19 +107,24 @@ class Upkeep:
         return Turn(has_more=False, wake_in_s=PARTITIONS_EVERY_S)
 
     async def lookups_turn(self, key: str, care: Care = CALM) -> Turn:
-        """Make the digests customers and documents are found by of those an older program wrote, or that were made by a former key."""
+        """Make the digests objects are found by of those an older program wrote, or that were made by a former key."""
         del key
+        for kind in objects.LOOKED_UP:
+            await self._look_up(kind, care)
+        await self._number(care)
+        await self._link(care)
+        return Turn(has_more=False, wake_in_s=LOOKUPS_EVERY_S)
+
+    async def _look_up(self, kind: str, care: Care) -> None:
+        """Write the digests of the objects of a kind that have none of their state and our key."""
         after_id = ""
         while not care.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
-                rows = await objects.to_look_up(conn, self.cipher, after_id)
+                rows = await objects.to_look_up(conn, self.cipher, kind, after_id)
                 await objects.set_lookups(conn, self.cipher, _named(rows))
             if not rows:
                 break
             after_id = rows[-1].ref.id
-        await self._number(care)
-        await self._link(care)
-        return Turn(has_more=False, wake_in_s=LOOKUPS_EVERY_S)
 
     async def _number(self, care: Care) -> None:
         """Write the digests of the numbers of documents that have none."""

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from counterfoil.app.tracing import trace
+from counterfoil.core.kinds.company import COMPANY, Company
+from counterfoil.core.kinds.contact import CONTACT, Contact
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote, CreditNoteState
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.deal import DEAL, Deal, DealState
 from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import PAYMENT, Application, Payment, PaymentState
 from counterfoil.core.language.ids import ObjectRef
@@ -106,4 +109,25 @@ async def test_a_former_key_finds_too_and_upkeep_makes_up_for_what_older_program
     await upkeep.lookups_turn("all")
     async with pool.connection() as conn:
         assert await ids(conn, new, "grace hopper") != set()
-        assert await objects.to_look_up(conn, new, "") == []
+        assert await objects.to_look_up(conn, new, CUSTOMER.name, "") == []
+
+
+async def test_whatever_people_look_for_is_found_once_its_key_is_retired(pool: Pool) -> None:
+    old, new = Cipher({"k1": bytes(range(32))}), Cipher({"k2": bytes(32), "k1": bytes(range(32))})
+    harbor, mira = Company("hubspot:1.10", "Blue Harbor"), Contact("hubspot:1.20", "Mira Sand")
+    deal = Deal("hubspot:1.30", "100 seats", DealState.OPEN)
+    of_kind = {COMPANY.name: harbor, CONTACT.name: mira, DEAL.name: deal}
+    rows = [
+        ObjectRow(ObjectRef(kind, one.id), "hubspot", 1, 1, b"d", NOW, NOW, encode(one), names=found_by(one))
+        for kind, one in of_kind.items()
+    ]
+    async with pool.connection() as conn, conn.transaction():
+        await objects.upsert(conn, old, rows)
+        assert await rotation.reencrypt(conn, new) == 3
+    upkeep: Any = Upkeep(pool, new, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn:  # the former key is retired
+        found = {name: await objects.named(conn, Cipher({"k2": bytes(32)}), name) for name in ("Blue Harbor", "Mira Sand", "100 seats")}
+    assert {name: [ref.id for ref in refs] for name, refs in found.items()} == {
+        "Blue Harbor": ["hubspot:1.10"], "Mira Sand": ["hubspot:1.20"], "100 seats": ["hubspot:1.30"],
+    }  # fmt: skip

@@ -24,7 +24,7 @@ STALL_S = 3600.0
 def hurry() -> None:
     """Shorten what a worker waits for."""
     vars(membership).update(BEAT_EVERY_S=0.5, LEASE_S=4.0)
-    vars(engine).update(DEAD_AFTER_S=5.0, SWEEP_EVERY_TICKS=2)
+    vars(engine).update(DEAD_AFTER_S=5.0, SWEEP_EVERY_S=0.5)
     vars(draining).update(FAILED_WAIT_MAX_S=0.2, DRAIN_MAX_S=0.5)
 
 

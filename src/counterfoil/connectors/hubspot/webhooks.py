@@ -39,11 +39,12 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def verify(settings: HubspotIntake, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[Delivery, ...]:
-    """Return the deliveries of a webhook, one for each event; what stands in it twice is one. An event that cannot be read is held back: HubSpot
-    would send its neighbors with it until it gives them all up.
+    """Return the deliveries of a webhook, one for each event; what stands in it twice is one.
 
-    Raises IntakeRefused: 404 no webhooks are taken; 413 too large; 400 no signature or time, stale, not a list of events (or none of them can be read); 401 signed with
-    another secret or for another address.
+    An event that cannot be read is held back: HubSpot would send its neighbors with it until it gives them all up.
+
+    Raises IntakeRefused: 404 no webhooks are taken; 413 too large; 400 no signature or time, stale, not a list of events, or of none that
+    can be read; 401 signed with another secret or for another address.
     """
     if not settings.client_secrets:
         raise IntakeRefused("this connection takes no webhooks: it has no client_secrets", code="hubspot.webhooks_off", status=404)

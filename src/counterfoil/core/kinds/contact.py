@@ -46,8 +46,10 @@ _S = ContactState
 
 
 def _keeps(newer: Contact, older: Contact) -> Contact:
-    """Keep of a deleted contact what was known. Of an erased one nothing personal is kept, whatever came; of a merged one neither: all of it
-    is its survivor's, and whoever erases the survivor erases the person."""
+    """Keep of a deleted contact what was known; of an erased one nothing personal, whatever came.
+
+    Of a merged one neither: all of it is its survivor's, and whoever erases the survivor erases the person.
+    """
     states, merged_into = (newer.state, older.state), newer.merged_into or older.merged_into
     if _S.ERASED in states:
         return Contact(newer.id, "", _S.ERASED, merged_into=merged_into)
