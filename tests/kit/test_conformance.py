@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,14 @@ def test_a_flaw_fails_the_check_that_is_about_it(skeleton: Path, flaw: str) -> N
     harness = harness_of(skeleton)
     assert check.applies(harness())
     with pytest.raises(ConformanceError):
+        run_check(check, harness)
+
+
+def test_a_connector_that_tells_what_moved_on_a_balance_says_that_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = load_suite("counterfoil.connectors.stripe.tests.test_conformance").harness
+    monkeypatch.setattr(harness, "connector", replace(harness.connector, has_balance=False))
+    check = next(check for check in CHECKS if check.name == "samples_become_well_formed_facts")
+    with pytest.raises(ConformanceError, match="which has_balance denies"):
         run_check(check, harness)
 
 

@@ -1,5 +1,7 @@
 """Rehearsing a replay: receipts are read and their objects decided by today's program and rules, and nothing is written.
 
+But by what objects are found, which an older program left out: without it other things would be told than are done.
+
 Receipts stream through page by page. Only objects that would change are kept, at most OBJECTS_MAX, and laid over what is stored.
 """
 
@@ -19,6 +21,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import Decided, decide_batch, load
+from counterfoil.decide.linking import link_all
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import CALM
 from counterfoil.normalize.batch import normalize
@@ -140,6 +143,7 @@ class _Play:
 
     async def decide(self) -> None:
         """Decide the objects that would change, who waits for one of them, and what is decided again with them."""
+        await link_all(self.hub.pool, self.hub.cipher)
         async with self.hub.pool.connection() as conn:
             rules = await self.hub.rules.current(conn)
             waiting = await agenda.waiting_on(conn, [ref.key for ref in self.over])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from counterfoil.kit.codec import decode_record
@@ -9,7 +10,21 @@ from counterfoil.kit.errors import RejectedError
 from counterfoil.store import objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow, links_of
-from counterfoil.store.pool import Conn
+from counterfoil.store.pool import Conn, Pool
+
+_WAIT_S = 0.5
+"""Between two looks while another worker writes them."""
+
+
+async def link_all(pool: Pool, cipher: Cipher) -> None:
+    """Write all links that older programs left out, or wait until another worker has: for whoever decides outside of the stage."""
+    while True:
+        async with pool.connection() as conn, conn.transaction():
+            if not await objects.has_to_link(conn):
+                return
+            is_linking = await link_some(conn, cipher)
+        if not is_linking:
+            await asyncio.sleep(_WAIT_S)
 
 
 async def link_some(conn: Conn, cipher: Cipher) -> bool:

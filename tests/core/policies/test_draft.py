@@ -76,6 +76,9 @@ def test_matches_undone_nine_times_may_end_but_not_begin_once_more() -> None:
     Books(making, US, ANN.id).rematch(debit, credit, usd(0))
     undone = [command.external_key for command in making.decision().commands if command.kind is BookCommand.UNMATCH]
     assert len(undone) == MATCHES_MAX
+    released = Books(draft(books), US, ANN.id).released(debit.key, credit.key)
+    # The ninth match is not undone yet: the eight before it are, each to make room for the next.
+    assert released == ("unmatch/invoice/a+payment/b", *(f"unmatch/invoice/a+payment/b+{number}" for number in range(2, MATCHES_MAX)))
     with pytest.raises(InvariantError, match="were matched 9 times"):
         Books(draft(books), US, ANN.id).rematch(debit, credit, usd(10))
 

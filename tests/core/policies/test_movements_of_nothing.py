@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.builders import ANN, NOON, RULES, at, settled, usd, world
+from tests.core.builders import ANN, NOON, RULES, at, eur, settled, usd, world
 
 from counterfoil.core.kinds.balance_entry import BalanceEntry
 from counterfoil.core.kinds.customer_credit import CustomerCredit
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.journal_entry import ImportedEntry, OpeningEntryLine
 from counterfoil.core.kinds.payout import Payout, PayoutState
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route
@@ -19,6 +20,9 @@ NOTHING = settled(usd(0), id="stripe:txn_0")
 ADJUSTMENT = BalanceEntry("stripe:txn_0", "adjustment", NOTHING)
 CREDIT = CustomerCredit("stripe:cbtxn_1", ANN.id, usd(0), NOON)
 DISPUTE = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.LOST, usd(0), NOON, ANN.id, withdrawals=(NOTHING,), closed_at=MAY)
+IMPORTED = ImportedEntry(
+    "files:opening", "DE", MAY.date(), (OpeningEntryLine("receivable", eur(0), "", ANN.id), OpeningEntryLine("1", eur(0)))
+)
 PAYOUT = Payout("stripe:po_1", PayoutState.PAID, usd(0), NOON, NOON.date(), NOTHING)
 
 
@@ -30,6 +34,8 @@ PAYOUT = Payout("stripe:po_1", PayoutState.PAID, usd(0), NOON, NOON.date(), NOTH
         (replace(CREDIT, is_paid=True), "customer_credit_moved_no_money"),
         (replace(CREDIT, customer_id=""), "customer_credit_moved_no_money"),
         (DISPUTE, "dispute_moved_no_money"),
+        (replace(DISPUTE, state=DisputeState.WON), "dispute_moved_no_money"),
+        (IMPORTED, "journal_entry_moved_no_money"),
         (PAYOUT, "payout_moved_no_money"),
         (replace(PAYOUT, state=PayoutState.FAILED, reversal=replace(NOTHING, id="stripe:txn_1")), "payout_moved_no_money"),
     ],

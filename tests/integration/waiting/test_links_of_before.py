@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 from tests.core.builders import ANN, PRO, RULES, US, credit_note, invoice, payment, refund, usd, with_entity
 from tests.integration.waiting.office import NOW, Office
 
+from counterfoil.app.rehearsing import _Play
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.invoice import InvoiceState
-from counterfoil.core.policies.rules import UncreditedRefundPolicy
+from counterfoil.core.policies.rules import Rules, UncreditedRefundPolicy
 from counterfoil.store import agenda, objects
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Pool
+from counterfoil.store.pool import Conn, Pool
+from counterfoil.store.replays import Order
 from counterfoil.store.work import SHARDS
 
 TO_AN_ACCOUNT = with_entity(RULES, US.name, uncredited_refund_policy=UncreditedRefundPolicy.ACCOUNT)
@@ -66,3 +70,18 @@ async def test_while_another_worker_links_nothing_is_decided(pool: Pool, cipher:
     assert await office.states() == before
     await office.decide()
     assert await office.states() == before
+
+
+async def test_a_rehearsal_finds_what_older_programs_left_unlinked_too(pool: Pool, cipher: Cipher) -> None:
+    await books_of_before(pool, cipher)
+
+    class Source:
+        async def current(self, conn: Conn) -> Rules:
+            del conn
+            return TO_AN_ACCOUNT
+
+    hub: Any = SimpleNamespace(pool=pool, cipher=cipher, rules=Source())
+    order: Any = Order
+    play = _Play(hub, order, NOW, beside={ref_of(REFUND)})
+    await play.decide()
+    assert play.result.is_without_effect, play.result

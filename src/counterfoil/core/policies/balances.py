@@ -62,7 +62,8 @@ def dispute(draft: Draft, state: Dispute) -> None:
     memo = f"{memo}, reinstated"
     moved |= {one.id for one in backs if _move(draft, "dispute_return", one, DISPUTED_FUNDS, memo, Lane.REAL_TIME, after=outs)}
     is_missing_money = not outs and (bool(backs) or state.state is DisputeState.LOST)
-    if is_missing_money or (state.state is DisputeState.WON and outs and not backs):
+    is_to_come_back = state.state is DisputeState.WON and not backs and any(one.gross for one in outs)
+    if is_missing_money or is_to_come_back:
         draft.wait_for_self()
     elif not outs:
         draft.ignore("dispute_moved_no_money")

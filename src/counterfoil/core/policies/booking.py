@@ -200,9 +200,9 @@ class Books:
         return self.draft.may_have_acted(MATCH, pair_of(debit.key, credit.key))
 
     def released(self, debit_key: str, credit_key: str) -> tuple[str, ...]:
-        """Return the key of the release of a match, nothing if none was wished: what must come before another match takes its place."""
-        pair = pair_of(debit_key, credit_key)
-        return (f"unmatch/{pair}",) if self.draft.has_wished(UNMATCH, pair) else ()
+        """Return the keys of the releases of all matches of two documents that were wished: they come before others take their place."""
+        pairs = (pair_of(debit_key, credit_key, number) for number in range(1, MATCHES_MAX + 1))
+        return tuple(f"unmatch/{pair}" for pair in pairs if self.draft.has_wished(UNMATCH, pair))
 
     def unmatch(self, debit: Posted, credit: Posted, *, number: int = 1) -> tuple[str, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.

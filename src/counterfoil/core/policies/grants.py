@@ -51,7 +51,12 @@ def account_of(name: str) -> Account:
 
 
 def imported_entry(draft: Draft, state: ImportedEntry) -> None:
-    """Decide an imported journal entry: posted as it is, in the entity it names. Accounts are roles, or the target's own codes."""
+    """Decide an imported journal entry: posted as it is, in the entity it names. Accounts are roles, or the target's own codes.
+
+    One whose amounts are all nothing moves no money: books refuse it, or keep an entry that says nothing.
+    """
+    if draft.is_nothing("imported", state.id, [line for line in state.lines if line.amount]):
+        return
     entity = draft.rules.entities.get(state.entity)
     if entity is None:
         draft.problem(

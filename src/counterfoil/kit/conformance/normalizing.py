@@ -10,8 +10,11 @@ from typing import Any
 
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds import KINDS, kind_of_event
+from counterfoil.core.kinds.balance_entry import BalanceEntry
+from counterfoil.core.kinds.payout import Payout
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
+from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_source, has_webhooks, require
 from counterfoil.kit.conformance.harness import Harness, Sample, Webhook, opened
@@ -21,6 +24,7 @@ from counterfoil.kit.errors import HubError, IntakeRefused, RejectedError
 
 OVERSIZED_BYTES = 8 * 1024 * 1024
 
+_OF_A_BALANCE = (Settlement, BalanceEntry, Payout)
 _BLUNDERS = (ArithmeticError, AssertionError, AttributeError, HubError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 """What a normalizer raises that trusts its input too much."""
 
@@ -48,6 +52,8 @@ async def samples_become_facts(kind: type[Harness]) -> None:
         for sample in harness.samples():
             result = source_of(harness).normalize(ctx.settings, sample.delivery, sample.fetched)
             _check_result(sample.name, result)
+            moves = any(isinstance(value, _OF_A_BALANCE) for fact in _facts(result) for _, value in _values(fact, ""))
+            require(harness.connector.has_balance or not moves, f"{sample.name}: tells what moved on a balance, which has_balance denies")
             told, declared = {fact.subject.kind for fact in _facts(result)}, harness.connector.tells
             require(not declared or told <= set(declared), f"{sample.name}: tells of {', '.join(sorted(told))}, which is not in tells")
 

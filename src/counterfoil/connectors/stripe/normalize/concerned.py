@@ -44,6 +44,8 @@ def _object(body: bytes) -> dict[str, Any]:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
+    if isinstance(found, dict) and isinstance(found.get("related_object"), dict):
+        return found  # a thin event, whatever data it has of its own
     for name in ("data", "object"):
         inner = found.get(name) if isinstance(found, dict) else None
         found = inner if isinstance(inner, dict) else found

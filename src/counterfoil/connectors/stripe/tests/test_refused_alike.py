@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -58,3 +59,9 @@ def test_a_thin_event_that_cannot_be_read_names_its_object() -> None:
     body = thin_body("v1.charge.succeeded", "ch_1", "charge")
     error = refusal(Delivery("acct_1/evt_thin", "ch_1", "v1.charge.succeeded", body, CREATED_AT, "acct_1"))
     assert (error.object_key, error.money) == ("payment/stripe:ch_1", None)
+
+
+def test_a_thin_event_with_data_of_its_own_names_its_object_too() -> None:
+    body = json.dumps({**json.loads(thin_body("v1.charge.succeeded", "ch_1", "charge")), "data": {"reason": "import"}}).encode()
+    error = refusal(Delivery("acct_1/evt_thin", "ch_1", "v1.charge.succeeded", body, CREATED_AT, "acct_1"))
+    assert (error.object_key, error.concerns) == ("payment/stripe:ch_1", "payment/stripe:ch_1")
