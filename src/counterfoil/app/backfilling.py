@@ -16,6 +16,8 @@ from counterfoil.kit.errors import SetupError
 from counterfoil.store import views, workers
 from counterfoil.store.views import Conservation
 
+__all__ = ["Done", "Order", "Progress", "Watch", "backfill"]
+
 ALIVE_WITHIN_S = 60.0
 WORK_TIMEOUT_S = 7 * 86_400.0
 

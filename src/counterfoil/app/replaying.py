@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from counterfoil.app.database import Database
-from counterfoil.store import audit, receipts, replays
+from counterfoil.store import receipts
 from counterfoil.store.receipts import ReceiptState, Selection
-from counterfoil.store.replays import STATES, Order, Replay
+from counterfoil.store.replays import STATES, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,41 +48,8 @@ async def plan_of_selection(database: Database, order: Order, selection: Selecti
     return Plan(replace(order, selection=narrowed), {state: found.get(state, 0) for state in STATES}, erased)
 
 
-async def begin(database: Database, plan: Plan, actor: str, now: datetime) -> int:
-    """Order the replay of a plan, behind all other work, and return its id: a worker does it, this one or the next that starts."""
-    async with database.pool.connection() as conn, conn.transaction():
-        id, keys = await replays.add(conn, plan.order, plan.total, actor, now)
-        await audit.append(conn, audit.AuditLine(now, actor, "replayed", "receipts", _described(plan) | {"replay": id}))
-        await database.arm(conn, keys)
-    return id
-
-
-async def listed(database: Database) -> list[Replay]:
-    """Return the latest replays, newest first."""
-    async with database.pool.connection() as conn:
-        return await replays.recent(conn)
-
-
-async def stop(database: Database, id: int, actor: str, now: datetime) -> bool:
-    """Have a replay end after the page in hand; False if it does not run."""
-    async with database.pool.connection() as conn, conn.transaction():
-        is_stopped = await replays.stop(conn, id, now)
-        if is_stopped:
-            await audit.append(conn, audit.AuditLine(now, actor, "replay stopped", f"replay/{id}", {}))
-    return is_stopped
-
-
-async def resume(database: Database, id: int, actor: str, now: datetime) -> bool:
-    """Have a stopped replay go on after the last page it read; False if it was not stopped."""
-    async with database.pool.connection() as conn, conn.transaction():
-        keys = await replays.resume(conn, id, now)
-        if keys:
-            await audit.append(conn, audit.AuditLine(now, actor, "replay resumed", f"replay/{id}", {}))
-            await database.arm(conn, keys)
-    return bool(keys)
-
-
-def _described(plan: Plan) -> dict[str, object]:
+def described(plan: Plan) -> dict[str, object]:
+    """Return a plan as the audit keeps it: no more than twenty receipts by number."""
     order, selection = plan.order, plan.order.selection
     common: dict[str, object] = {"count": plan.total, "rate": order.rate, "fetch": order.must_fetch}
     if selection is None:

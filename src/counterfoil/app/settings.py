@@ -28,6 +28,7 @@ from counterfoil.kit.errors import SetupError
 from counterfoil.kit.http import is_plain_abroad
 from counterfoil.kit.windows import Window
 from counterfoil.store.cipher import KEY_FILE
+from counterfoil.store.home import try_home
 
 DEFAULT_PATH = Path("counterfoil.toml")
 HUB_VARIABLES = "COUNTERFOIL_HUB__"
@@ -217,6 +218,11 @@ def _at_home(file: FileSettings, path: Path | None) -> FileSettings:
 def has_hub(home: Path) -> bool:
     """Tell whether a home holds an embedded database or an encryption key."""
     return (home / KEY_FILE).exists() or (home / "postgres").exists()
+
+
+def try_beginning(home: Path) -> None:
+    """See whether a hub could be begun in a home, and leave nothing behind. Raises StoreError."""
+    try_home(home)
 
 
 def _with_environment(raw: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress as Bars
 
-    from counterfoil.app.backfilling import Done, Watch
-    from counterfoil.ingress.backfill import Progress
+    from counterfoil.app.backfilling import Done, Progress, Watch
 
 
 def backfill(

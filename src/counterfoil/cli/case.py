@@ -17,16 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.casebook import CaseRecord
-    from counterfoil.store.blocking import Blocked
-    from counterfoil.store.cases import Case, CaseDetail
+    from counterfoil.app.queries import Case, CaseDetail, CaseSeen, CaseSubject
 
 app = typer.Typer(help="Exceptions: one case per cause, with its records, its money and what to do.", no_args_is_help=True)
 
 
-RECORDS_MAX = 200
-"""Records of a case that are shown."""
 LINKS_MAX = 20
-"""Of them with their links."""
+"""Records of a case that are shown with their links."""
 
 
 class Show(StrEnum):
@@ -78,12 +75,12 @@ def list_(
 
 
 async def _list(config: Path, state: Show, case_class: str, entity: str, owner: str, limit: int) -> list[Case]:
-    from counterfoil.store import cases
+    from counterfoil.app import queries
 
-    wanted = None if state is Show.ALL else cases.CaseState(state.value)
+    wanted = None if state is Show.ALL else queries.CaseState(state.value)
     case_class = class_of(case_class)
-    async with database_of(config) as (_, database), database.pool.connection() as conn:
-        return await cases.list_cases(conn, state=wanted, case_class=case_class, entity=entity, owner=owner, limit=limit)
+    async with database_of(config) as (_, database):
+        return await queries.list_cases(database, wanted, case_class, entity, owner, limit)
 
 
 def _money(case: Case) -> str:
@@ -103,7 +100,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one case: cause, next step, records, history. Exit code 1: there is none with this number."""
-    found, blocked, records = run(_show(config, case))
+    seen = run(_show(config, case))
+    found, blocked, records = seen.detail, seen.blocked, seen.records
     if as_json:
         print_json({**_plain(found), "mends": mends(found.case), "blocks": blocked, "records": [_record(one) for one in records]})
         return
@@ -194,27 +192,14 @@ def mends(case: Case) -> str:
     return f"counterfoil map set {kind} {entity} '{key}' '{what}'"
 
 
-async def _show(config: Path, id: int) -> tuple[CaseDetail, Blocked, list[CaseRecord]]:
-    from counterfoil.app import casebook
-    from counterfoil.store import blocking, cases
+async def _show(config: Path, id: int) -> CaseSeen:
+    from counterfoil.app import queries
 
-    async with database_of(config) as (file, database), database.pool.connection() as conn:
-        detail = await cases.show(conn, id)
-        if detail is None:
-            fail(f"there is no case {id}; `counterfoil case list --state all` lists them", FOUND)
-        records = await casebook.records(conn, database.cipher, file, detail.subjects[:RECORDS_MAX])
-        return detail, await blocking.behind_case(conn, detail.case), records
-
-
-async def _load(config: Path, ids: Sequence[int]) -> list[CaseDetail]:
-    from counterfoil.store import cases
-
-    async with database_of(config) as (_, database), database.pool.connection() as conn:
-        found = [(id, await cases.show(conn, id)) for id in ids]
-    missing = [str(id) for id, detail in found if detail is None]
-    if missing:
-        fail(f"there is no case {', '.join(missing)}; `counterfoil case list --state all` lists them", FOUND)
-    return [detail for _, detail in found if detail is not None]
+    async with database_of(config) as (file, database):
+        seen = await queries.case_seen(database, file, id)
+    if seen is None:
+        fail(f"there is no case {id}; `counterfoil case list --state all` lists them", FOUND)
+    return seen
 
 
 @app.command()
@@ -239,20 +224,12 @@ def retry(
 
 
 async def _retry(config: Path, ids: Sequence[int], case_class: str, actor: str) -> tuple[list[int], str]:
+    from counterfoil.app import desk, queries
     from counterfoil.app.restarts import restart_needed
-    from counterfoil.store import case_work, cases, workers
 
-    async with database_of(config) as (_, database), database.pool.connection() as conn, conn.transaction():
-        if case_class:
-            case_class = class_of(case_class)
-            wanted = [case.id for case in await cases.list_cases(conn, case_class=case_class, limit=10_000)]
-        else:
-            shown = [await cases.show(conn, id, subjects_max=0) for id in ids]
-            wanted = [one.case.id for one in shown if one is not None and one.case.state is cases.CaseState.OPEN]
-        now = datetime.now(UTC)
-        touched = {key for id in wanted for key in await case_work.retry(conn, id, actor, now)}
-        await database.arm(conn, sorted(touched))
-        return wanted, restart_needed(config, await workers.list_workers(conn))
+    async with database_of(config) as (_, database):
+        retried = await desk.retry_cases(database, ids, class_of(case_class), actor, datetime.now(UTC))
+        return retried, restart_needed(config, await queries.list_workers(database))
 
 
 @app.command()
@@ -267,17 +244,11 @@ def waive(
     """Close cases for good: their deliveries count as ignored (rule `waived`), their postings are dropped. Shows its plan first."""
     if not reason.strip():
         fail("--reason must say why")
-    found = run(_load(config, case))
-    closed = [str(one.case.id) for one in found if one.case.state.value != "open"]
-    if closed:
-        fail(f"case {', '.join(closed)} is closed already", FOUND)
-    standing = {one.case.id: [held.subject for held in one.subjects if held.released_at is None] for one in found}
-    if apply:
-        run(_waive(config, case, who(by), reason))
+    plan = run(_waive(config, case, who(by), reason, apply))
     if as_json:
-        print_json({"applied": apply, "waived": [{"case": one.case, "records": standing[one.case.id]} for one in found]})
+        print_json({"applied": apply, "waived": [{"case": one.case, "records": standing} for one, standing in plan.values()]})
         return
-    rows = [(one.case.id, one.case.cause, len(standing[one.case.id]), _money(one.case), _waived_as(one)) for one in found]
+    rows = [(one.case.id, one.case.cause, len(standing), _money(one.case), _waived_as(one)) for one, standing in plan.values()]
     print_table(
         "Waived" if apply else "Would be waived", ["case", "cause", "records", "money", "what becomes of them"], rows, right=(0, 2, 3)
     )
@@ -292,15 +263,17 @@ def _waived_as(found: CaseDetail) -> str:
     return "never booked"
 
 
-async def _waive(config: Path, ids: Sequence[int], actor: str, reason: str) -> None:
-    from counterfoil.store import audit, case_work
+async def _waive(config: Path, ids: Sequence[int], actor: str, reason: str, apply: bool) -> dict[int, tuple[CaseDetail, list[CaseSubject]]]:
+    from counterfoil.app import desk
 
-    now = datetime.now(UTC)
-    async with database_of(config) as (_, database), database.pool.connection() as conn, conn.transaction():
-        touched = {key for id in ids for key in await case_work.waive(conn, id, actor, reason, now)}
-        for id in ids:
-            await audit.append(conn, audit.AuditLine(now, actor, "waived", f"case/{id}", {"reason": reason}))
-        await database.arm(conn, sorted(touched))
+    async with database_of(config) as (_, database):
+        try:
+            plan = await desk.plan_of_waiving(database, ids)
+            if apply:
+                await desk.waive_cases(database, ids, actor, reason, datetime.now(UTC))
+        except LookupError as error:
+            fail(str(error), FOUND)
+    return plan
 
 
 @app.command()
@@ -321,7 +294,7 @@ def assign(
 
 
 async def _assign(config: Path, id: int, owner: str, actor: str) -> bool:
-    from counterfoil.store import cases
+    from counterfoil.app import desk
 
-    async with database_of(config) as (_, database), database.pool.connection() as conn:
-        return await cases.assign(conn, id, owner, actor, datetime.now(UTC))
+    async with database_of(config) as (_, database):
+        return await desk.assign_case(database, id, owner, actor, datetime.now(UTC))

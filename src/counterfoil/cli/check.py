@@ -53,12 +53,11 @@ async def _check(config: Path) -> list[Checked]:
 
 def _without_beginning(settings: Settings, stack: ExitStack) -> Settings:
     """Return settings whose home is there, or one for this look alone: looking must not begin a hub."""
-    from counterfoil.app.settings import has_hub
-    from counterfoil.store.home import try_home
+    from counterfoil.app.settings import has_hub, try_beginning
 
     if settings.database_url or has_hub(settings.hub.home):
         return settings
-    try_home(settings.hub.home)
+    try_beginning(settings.hub.home)
     home = Path(stack.enter_context(TemporaryDirectory(prefix="counterfoil-check-")))
     home.chmod(0o755)  # a server that root starts runs as another user
     return replace(settings, hub=settings.hub.model_copy(update={"home": home / "home"}))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from counterfoil.cli.output import FINE, FOUND, count, print_json, print_table, words
-from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, database_of, fail, progress, run
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, database_of, progress, run, who
 from counterfoil.cli.wording import plural
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ async def _new(config: Path) -> str:
 
 
 @app.command()
-def rotate(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+def rotate(by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Re-encrypt everything under the writing key. May be stopped and run again. Exit code 1: some was in use; run it again."""
-    done, left = run(_rotate(config))
+    done, left = run(_rotate(config, who(by)))
     if as_json:
         print_json({"reencrypted": done, "left": left})
     elif left:
@@ -68,21 +68,14 @@ def rotate(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     raise typer.Exit(FOUND if left else FINE)
 
 
-async def _rotate(config: Path) -> tuple[int, int]:
-    from counterfoil.app.keys import outdated_workers, under_other_keys
-    from counterfoil.store import rotation
+async def _rotate(config: Path, actor: str) -> tuple[int, int]:
+    from counterfoil.app import desk
+    from counterfoil.app.keys import under_other_keys
 
     async with database_of(config) as (file, database):
-        late = await outdated_workers(database, file.hub.home, os.environ, datetime.now(UTC))
-        if late:
-            fail(f"{', '.join(late)} started before the key was made and could not read what is under it; restart it first")
-        done, total = 0, await under_other_keys(database)
+        done = 0
         with progress() as bar:
-            task = bar.add_task("Payloads", total=total, note="")
-            while True:
-                async with database.pool.connection() as conn, conn.transaction():
-                    step = await rotation.reencrypt(conn, database.cipher)
-                if not step:
-                    return done, await under_other_keys(database)
-                done += step
-                bar.update(task, completed=done, note=f"{done:,} of {max(total, done):,}")
+            task = bar.add_task("Payloads", total=await under_other_keys(database), note="")
+            async for done, total in desk.reencrypt(database, file, actor, datetime.now(UTC)):
+                bar.update(task, completed=done, note=f"{done:,} of {total:,}")
+        return done, await under_other_keys(database)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +15,8 @@ from counterfoil.cli.wording import plural
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterfoil.app.settings import FileSettings
-    from counterfoil.store.mappings import MappingsSet
+    from counterfoil.app.desk import MappingsSet
+    from counterfoil.app.queries import MappingSeen
 
 app = typer.Typer(help="Mappings: this tax (product, account) of the source is that one in the books.", no_args_is_help=True)
 
@@ -36,17 +34,6 @@ EntityArgument = Annotated[str, typer.Argument(help="The entity it is for, as in
 KeyArgument = Annotated[
     str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'stripe:txr_1...|inclusive'.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A mapping in force. ``where``: ``file`` or ``set`` (by a person; it wins over the file's)."""
-
-    kind: str
-    entity: str
-    key: str
-    value: str
-    where: str
 
 
 @app.command("list")
@@ -67,19 +54,11 @@ def list_(
         words.print("Nothing is mapped.")
 
 
-async def _list(config: Path) -> list[Line]:
-    from counterfoil.store import mappings
+async def _list(config: Path) -> list[MappingSeen]:
+    from counterfoil.app import queries
 
-    async with database_of(config) as (file, database), database.pool.connection() as conn:
-        found = await mappings.load(conn)
-    known = {
-        (kind, entity, key): Line(kind, entity, key, value, "file")
-        for kind, by_entity in file.mappings.items()
-        for entity, entries in by_entity.items()
-        for key, value in entries.items()
-    }
-    known.update({(one.kind, one.entity, one.key): Line(one.kind, one.entity, one.key, one.value, "set") for one in found.entries})
-    return [known[name] for name in sorted(known)]
+    async with database_of(config) as (file, database):
+        return await queries.list_mappings(database, file)
 
 
 @app.command("set")
@@ -122,7 +101,7 @@ def unset(
 
 
 def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, as_json: bool, confirmed: bool = False) -> None:
-    done = run(_write(config, (kind.value, entity, key, value), actor, confirmed))
+    done = run(_write(config, kind, entity, key, value, actor, confirmed))
     if as_json:
         print_json({"kind": kind, "entity": entity, "key": key, "value": value, "changed": bool(done.changed), "version": done.version})
     elif not done.changed:
@@ -135,43 +114,14 @@ def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: 
     raise typer.Exit(FINE if done.changed or value else FOUND)
 
 
-async def _write(config: Path, mapping: Sequence[str], actor: str, confirmed: bool) -> MappingsSet:
-    from counterfoil.core.policies.tax_keys import tax_key_problem
-    from counterfoil.store import audit, case_work, mappings
-
-    kind, entity, key, value = mapping
-    now = datetime.now(UTC)
-    async with database_of(config) as (file, database):
-        _check_entity(file, entity)
-        if value and kind == Kind.TAX and (problem := tax_key_problem(key)):
-            raise ValueError(problem)
-        if value and not confirmed:
-            await _ask(config, file, mapping)
-        async with database.pool.connection() as conn, conn.transaction():
-            done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, key, value)], actor, now)
-            if done.changed or confirmed:
-                detail = {"value": value, "version": done.version, **({"confirmed": True} if confirmed else {})}
-                await audit.append(conn, audit.AuditLine(now, actor, "mapped", f"mapping/{kind}/{entity}/{key}", detail))
-            again = await case_work.retry_unmapped(conn, kind, entity, now) if done.changed else []
-            await database.arm(conn, sorted({*done.touched, *again}))
-            return replace(done, touched=(*done.touched, *again))
-
-
-async def _ask(config: Path, file: FileSettings, mapping: Sequence[str]) -> None:
-    """Refuse what the books do not have, or have otherwise. Raises ValueError."""
-    from counterfoil.app.asking import ask
+async def _write(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, confirmed: bool) -> MappingsSet:
+    from counterfoil.app import desk
     from counterfoil.core.policies.rules import MappingKind
 
-    kind, entity, key, value = mapping
-    asked = await ask(config, file, MappingKind(kind), entity, key, value)
-    if asked.problems:
-        raise ValueError("\n".join((*asked.problems, "Nothing was set. If it is meant so, say it with --confirmed.")))
-    if asked.why_not:
-        target = file.entities[entity].target
-        words.print(f"{target} could not be asked about {value!r}; `counterfoil check` does later: {asked.why_not}", markup=False)
-
-
-def _check_entity(file: FileSettings, entity: str) -> None:
-    if entity not in file.entities:
-        known = ", ".join(sorted(file.entities)) or "none"
-        raise ValueError(f"entity {entity!r} is not under [entities] of the configuration; there are: {known}")
+    wanted = desk.MappingWanted(MappingKind(kind.value), entity, key, value, confirmed)
+    async with database_of(config) as (file, database):
+        why_not = await desk.ask_of_mapping(config, file, wanted)
+        if why_not:
+            target = file.entities[entity].target
+            words.print(f"{target} could not be asked about {value!r}; `counterfoil check` does later: {why_not}", markup=False)
+        return await desk.set_mapping(database, wanted, actor, datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from counterfoil.app.database import Database
+    from counterfoil.app.desk import Plan, ReplayWanted
+    from counterfoil.app.queries import Replay
     from counterfoil.app.rehearsing import Rehearsal, Tally
-    from counterfoil.app.replaying import Plan
-    from counterfoil.store.receipts import Selection
-    from counterfoil.store.replays import Order, Replay
 
 
 class State(StrEnum):
@@ -70,10 +69,11 @@ def replay(
         fail("--kind, --state, --since and --until narrow down a connection; single receipts need none of them")
     if dry_run and apply:
         fail("--dry-run writes nothing and --apply does it: give one of them")
-    asked = None if receipt else (connection, kind or [], state or [], instant(since) if since else None, instant(until) if until else None)
+    wanted = _wanted(receipt or [], connection, kind or [], state or [], since, until)
+    wanted = replace(wanted, must_fetch=fetch, rate=rate)
     if dry_run:
-        _show_rehearsal(run(_rehearse(config, receipt or [], asked, fetch)), as_json)
-    plan, id = run(_replay(config, receipt or [], asked, who(by), fetch, rate, apply))
+        _show_rehearsal(run(_rehearse(config, wanted)), as_json)
+    plan, id = run(_replay(config, wanted, who(by), apply))
     _show_plan(plan, id, apply, as_json)
     raise typer.Exit(FINE if plan.total else FOUND)
 
@@ -101,53 +101,34 @@ def _show_plan(plan: Plan, id: int | None, apply: bool, as_json: bool) -> None:
         words.print(f"{plural(plan.total, 'receipt')} will be read again by `counterfoil up`, behind all other work, as replay {id}.")
 
 
-Asked = tuple[str, list[str], list[State], datetime | None, datetime | None]
+def _wanted(receipts: list[int], connection: str, kinds: list[str], states: list[State], since: str, until: str) -> ReplayWanted:
+    from counterfoil.app.desk import ReplayWanted
+
+    begin, end = (instant(text) if text else None for text in (since, until))
+    return ReplayWanted(tuple(receipts), connection, kinds, [state.value for state in states], begin, end)
 
 
-async def _replay(
-    config: Path, ids: list[int], asked: Asked | None, actor: str, fetch: bool, rate: int, apply: bool
-) -> tuple[Plan, int | None]:
-    from counterfoil.app import replaying
-    from counterfoil.store.replays import Order
+async def _replay(config: Path, wanted: ReplayWanted, actor: str, apply: bool) -> tuple[Plan, int | None]:
+    from counterfoil.app import desk
 
     async with database_of(config) as (file, database):
-        plan = await _plan(database, file.connections, Order(tuple(ids), None, fetch, rate), asked)
-        id = await replaying.begin(database, plan, actor, datetime.now(UTC)) if apply and plan.total else None
+        plan = await desk.plan_of_replay(database, file, wanted)
+        id = await desk.begin_replay(database, plan, actor, datetime.now(UTC)) if apply and plan.total else None
         return plan, id
 
 
-async def _plan(database: Database, connections: Mapping[str, object], order: Order, asked: Asked | None) -> Plan:
-    from counterfoil.app import replaying
-
-    if asked is None:
-        return await replaying.plan_of_ids(database, order)
-    if asked[0] not in connections:
-        known = ", ".join(sorted(connections)) or "none"
-        raise ValueError(f"there is no connection {asked[0]!r} in the configuration; there are: {known}")
-    return await replaying.plan_of_selection(database, order, _selection(asked))
-
-
-def _selection(asked: Asked) -> Selection:
-    from counterfoil.store.receipts import ReceiptState, Selection
-
-    connection, kinds, states, since, until = asked
-    begin = since or datetime(1970, 1, 1, tzinfo=UTC)
-    end = until or datetime.now(UTC)
-    return Selection(connection, begin, end, tuple(kinds), tuple(ReceiptState(state.value) for state in states))
-
-
-async def _rehearse(config: Path, ids: list[int], asked: Asked | None, fetch: bool) -> Rehearsal:
+async def _rehearse(config: Path, wanted: ReplayWanted) -> Rehearsal:
+    from counterfoil.app import desk
     from counterfoil.app.hub import open_hub
     from counterfoil.app.logs import quiet
     from counterfoil.app.rehearsing import Rehearsal, rehearse
     from counterfoil.app.settings import load
-    from counterfoil.store.replays import Order
 
     quiet()
     settings = load(config)
     found = Rehearsal()
-    async with database_of(config) as (_, database):
-        plan = await _plan(database, settings.connections, Order(tuple(ids), None, fetch), asked)
+    async with database_of(config) as (file, database):
+        plan = await desk.plan_of_replay(database, file, wanted)
     async with open_hub(settings) as hub:
         with progress() as bar:
             task = bar.add_task("Receipts", total=plan.total, note="")
@@ -211,12 +192,12 @@ def _line(one: Replay) -> dict[str, object]:
 
 
 async def _managed(config: Path, stop: int, resume: int, actor: str) -> tuple[bool, list[Replay]]:
-    from counterfoil.app import replaying
+    from counterfoil.app import desk, queries
 
     now = datetime.now(UTC)
     async with database_of(config) as (_, database):
         if stop:
-            return await replaying.stop(database, stop, actor, now), []
+            return await desk.stop_replay(database, stop, actor, now), []
         if resume:
-            return await replaying.resume(database, resume, actor, now), []
-        return True, await replaying.listed(database)
+            return await desk.resume_replay(database, resume, actor, now), []
+        return True, await queries.list_replays(database)

@@ -56,23 +56,16 @@ def run(work: Coroutine[Any, Any, T], *, is_fast: bool = False) -> T:
 
     Misuse (2): something has to be set right by a person. Later (3): a system does not answer now, or the user stopped it.
     """
-    import psycopg
-    from psycopg_pool import PoolTimeout
-
-    from counterfoil.kit.errors import HubError, TransientError
-    from counterfoil.store.errors import StoreError
+    from counterfoil.app.errors import EXPECTED, NO_ANSWER, is_for_later
 
     try:
         with asyncio.Runner(loop_factory=_fast_loop() if is_fast else None) as runner:
             return runner.run(work)
-    except TransientError as error:
-        fail(f"{error}\nTry again later.", LATER, error.code)
-    except (HubError, StoreError) as error:
-        is_later = error.code == "store.server_not_ready"
-        fail(str(error), LATER if is_later else MISUSE, error.code)
+    except EXPECTED as error:
+        fail(*((f"{error}\nTry again later.", LATER) if is_for_later(error) else (str(error), MISUSE)), error.code)
     except ValueError as error:
         fail(str(error))
-    except (psycopg.OperationalError, PoolTimeout) as error:
+    except NO_ANSWER as error:
         fail(f"the database does not answer: {error}\nTry again later.", LATER)
     except OSError as error:
         fail(str(error))

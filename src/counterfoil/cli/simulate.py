@@ -31,11 +31,10 @@ def simulate(
 ) -> None:
     """Play months of a company through Stripe and Odoo in virtual time, with faults drawn from the seed, and prove the books."""
     from counterfoil.app.demo.report import as_json as result_as_json
+    from counterfoil.app.errors import EXPECTED
     from counterfoil.app.logs import quiet
     from counterfoil.app.simulation import report
     from counterfoil.app.simulation.run import Options, schedule_of
-    from counterfoil.kit.errors import HubError
-    from counterfoil.store.errors import StoreError
 
     quiet()
     try:
@@ -51,7 +50,7 @@ def simulate(
         raise typer.Exit(FINE)
     try:
         outcome = _run(options)
-    except (HubError, StoreError, ValueError, OSError) as error:
+    except (*EXPECTED, ValueError, OSError) as error:
         fail(str(error))
     if as_json:
         print_json(result_as_json(outcome.result))

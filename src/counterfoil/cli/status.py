@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,16 +12,12 @@ from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, database_of,
 from counterfoil.cli.wording import STAGES, STATES, TITLES, blocks, cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from counterfoil.app.coverage import Coverage
-    from counterfoil.app.settings import FileSettings
+    from counterfoil.app.queries import Conservation, ObjectTotal, Promise, Relearning, Status, StatusSeen
     from counterfoil.app.verdict import ConnectionState
-    from counterfoil.store.objects import ObjectTotal
-    from counterfoil.store.promises import Promise
-    from counterfoil.store.relearning import Relearning
-    from counterfoil.store.views import Conservation, Status
 
 ANSWER_WITHIN_S = 1.0
 """A database that does not answer within this is told as such; counting a big one may take longer."""
@@ -37,62 +33,35 @@ def status(
     Exit code 1: no worker is running, a connection is away or a source is not read, a case of operations is open or any other one overdue,
     figures do not add up, or a source has less than a day left before an unseen change is lost. 3: the database does not answer.
     """
-    found, promises, now, file = run(_read(config, hours))
-    from counterfoil.app import verdict
-    from counterfoil.app.coverage import coverage
-    from counterfoil.app.notifying import failing
     from counterfoil.app.restarts import restart_needed
-    from counterfoil.store.embedded import full_disk
 
-    covered = coverage(found.cursors, now)
-    states = verdict.connections(file.intervals(), found.standings, found.unread, covered, now)
-    wrong = verdict.problems(
-        is_balanced=found.conservation.is_balanced,
-        totals=found.cases,
-        covered=covered,
-        workers=found.workers,
-        states=states,
-        now=now,
-        notes=failing({one.name for one in file.notify}, found.channels),
-        full_disk=full_disk(file.hub.home),
-    )
-    restart = restart_needed(config, found.workers)
+    seen = run(_read(config, hours))
+    restart = restart_needed(config, seen.found.workers)
     if as_json:
         print_json(
             {
-                "problems": wrong,
+                "problems": seen.problems,
                 "restart_needed": restart,
-                "connections": states,
-                **_as_json(found, covered, now),
-                "service_levels": promises,
+                "connections": seen.states,
+                **_as_json(seen.found, seen.covered, seen.at),
+                "service_levels": seen.promises,
             }
         )
     else:
-        _show(found, covered, states, now)
-        _show_promises(promises)
+        _show(seen.found, seen.covered, seen.states, seen.at)
+        _show_promises(seen.promises)
         if restart:
             words.print(restart, style="yellow", markup=False)
-        for one in wrong:
+        for one in seen.problems:
             words.print(one, style="red", markup=False)
-    raise typer.Exit(FOUND if wrong else FINE)
+    raise typer.Exit(FOUND if seen.problems else FINE)
 
 
-async def _read(config: Path, hours: float) -> tuple[Status, list[Promise], datetime, FileSettings]:
-    from psycopg import IsolationLevel
+async def _read(config: Path, hours: float) -> StatusSeen:
+    from counterfoil.app.queries import status_seen
 
-    from counterfoil.core.policies.lanes import Lanes
-    from counterfoil.store import promises, views
-
-    async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database), database.pool.connection() as conn:
-        await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-        now = datetime.now(UTC)
-        try:
-            async with conn.transaction():
-                found = await views.status(conn, now, now - timedelta(hours=hours))
-                lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-                return found, await promises.measured(conn, lanes, found.latencies, now), now, file
-        finally:
-            await conn.set_isolation_level(None)
+    async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database):
+        return await status_seen(database, file, timedelta(hours=hours))
 
 
 def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:
@@ -239,7 +208,7 @@ def _show_lag(found: Status) -> None:
         print_table("From decision to posted", ["domain", "entity", "posted", "half within", "95 % within"], rows, right=(2, 3, 4))
 
 
-def _show_promises(promises: list[Promise]) -> None:
+def _show_promises(promises: Sequence[Promise]) -> None:
     rows = [
         (
             TITLES.get(one.kind, one.kind),

@@ -20,10 +20,8 @@ from counterfoil.cli.wording import blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from counterfoil.app.queries import BudgetSeen, Queue, Standing
     from counterfoil.app.topping import Top, Watcher
-    from counterfoil.store.budgets import BudgetSeen
-    from counterfoil.store.pulse import Queue
-    from counterfoil.store.standing import Standing
 
 WIDE = 120
 """From so many columns on, tables stand side by side."""

@@ -14,8 +14,7 @@ from counterfoil.cli.wording import MERGED, ONE, STATES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterfoil.store.attempts import Attempt
-    from counterfoil.store.trace import Trace
+    from counterfoil.app.queries import Attempt, Trace
 
 Row = tuple[datetime, str, str, str]
 
@@ -53,10 +52,10 @@ def trace(
 
 
 async def _read(config: Path, asked: str) -> Trace:
-    from counterfoil.app.tracing import trace as trace_all
+    from counterfoil.app.queries import trace_seen
 
-    async with database_of(config) as (_, database), database.pool.connection() as conn:
-        return await trace_all(conn, database.cipher, asked)
+    async with database_of(config) as (_, database):
+        return await trace_seen(database, asked)
 
 
 def _show(found: Trace) -> None:

@@ -9,7 +9,7 @@ from counterfoil.cli.output import money, span
 from counterfoil.core.commands import SPECS
 
 if TYPE_CHECKING:
-    from counterfoil.store.blocking import Blocked
+    from counterfoil.app.queries import Blocked
 
 TITLES = {kind.value: spec.title for kind, spec in SPECS.items()}
 """What a kind of posting is, for a table's rows."""
