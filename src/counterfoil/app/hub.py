@@ -20,6 +20,7 @@ from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
 from counterfoil.core.language.commands import Command
+from counterfoil.decide.deadlines import Deadlines
 from counterfoil.decide.rules_source import RulesSource
 from counterfoil.decide.stage import Decider
 from counterfoil.decide.summaries import DayCloser
@@ -223,6 +224,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         work.NORMALIZE_BULK: normalizer.bulk_turn,
         work.DECIDE_BULK: decider.bulk_turn,
         work.REPLAY: replayer.turn,
+        work.DEADLINES: Deadlines(hub.pool, hub.clock, hub.arm).turn,
         work.DELIVER: deliverer.turn,
         "poll": polling.turn,
         "heal": healer.turn,
@@ -252,7 +254,7 @@ def _watched_books(hub: Hub) -> dict[str, Books]:
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention")
+    always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES)
     keys: list[Key] = [(stage, "all") for stage in always]
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]

@@ -96,6 +96,10 @@ class Decided:
         """Return the subjects that need nobody's help."""
         return [ref for ref, decision in self.decisions.items() if not decision.problems]
 
+    def deadlines(self) -> dict[ObjectRef, datetime]:
+        """Return the subjects that are to be decided again at an instant, each with it."""
+        return {ref: decision.again_at for ref, decision in self.decisions.items() if decision.again_at is not None}
+
     def entities(self) -> dict[ObjectRef, str]:
         """Return the legal entity of every subject that was routed."""
         return {ref: entity for ref, decision in self.decisions.items() if (entity := _entity_of(decision))}

@@ -158,7 +158,8 @@ class Decider:
         if await agenda.finish(conn, items) < len(items):
             return False
         subjects = [*again, *late, *decided.followers(items, loaded)]
-        await self.arm(conn, [*touched, *canceled, *await agenda.add(conn, subjects, now)])
+        again_at = await agenda.set_deadlines(conn, decided.deadlines())
+        await self.arm(conn, [*touched, *canceled, *await agenda.add(conn, subjects, now), *again_at])
         return True
 
     async def _cancel(self, conn: Conn, rows: Sequence[CommandRow], now: datetime) -> tuple[list[Key], list[agenda.Subject]]:

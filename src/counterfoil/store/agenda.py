@@ -1,24 +1,25 @@
-"""Tables ``agenda`` and ``wait``: subjects that are to be decided (again), and what an undecided subject waits for.
+"""Tables ``agenda``, ``deadline`` and ``wait``: subjects that are to be decided (again), at once or at an instant, and what they wait for.
 
 A subject's row carries a ``seq`` that rises with every reason to decide it; a decision removes the row only if it has seen the last one.
 Claim first, read objects afterwards: then a decision knows at least what its ``seq`` stands for.
 
 Lock order in a transaction: latches (``set_waits``; ``objects.upsert`` and ``release``; ``outbox.wish`` and ``settle``), objects and
-commands, then ``add`` and ``finish``, arming last. Those who write objects or mappings call ``release`` with the keys written even if
-nobody seems to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
+commands, then ``add`` and ``finish``, deadlines, arming last. Those who write objects or mappings call ``release`` with the keys written
+even if nobody seems to wait: it and ``set_waits`` exclude each other, so that no arrival is missed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 
 from .columns import columns
 from .pool import Conn, Key
-from .work import EVERY_LANE, decide_key, shard_of
+from .work import DEADLINES, EVERY_LANE, decide_key, shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +154,20 @@ async def unmoved(conn: Conn, items: Sequence[AgendaItem]) -> list[AgendaItem]:
     return [item for item in items if item.seq in known]
 
 
+# One statement for both tables: whoever takes a subject off the agenda takes its former deadline with it, under the same lock.
 _FINISH = """
 with locked as materialized (
     select a.kind, a.id, a.seq from agenda a join unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)
         on a.kind = s.kind and a.id = s.id and a.seq = s.seq order by a.kind, a.id for update of a
+), cleared as (
+    delete from deadline d using locked l where d.kind = l.kind and d.id = l.id
 )
 delete from agenda a using locked l where a.kind = l.kind and a.id = l.id and a.seq = l.seq
+"""
+_SET_DEADLINES = """
+insert into deadline (kind, id, due_at) select kind, id, due_at
+from unnest(%(kind)s::text[], %(id)s::text[], %(due_at)s::timestamptz[]) as t(kind, id, due_at) order by kind, id
+on conflict (kind, id) do update set due_at = excluded.due_at
 """
 
 
@@ -166,12 +175,55 @@ async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
     """Take decided subjects off the agenda unless a new reason came meanwhile (those stay and are claimed again); return how many went.
 
     Fewer than given: of some the state decided on is not the newest one known, or somebody else decided them: their decision must not be
-    written, the transaction is to be rolled back. All: nobody can decide them with a newer state before this transaction has ended.
+    written, the transaction is to be rolled back. All: nobody can decide them with a newer state before this transaction has ended. With
+    a decision the deadline of the one before it is over: see ``set_deadlines``.
     """
     if not items:
         return 0
     given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items]}
     return (await conn.execute(_FINISH, given)).rowcount
+
+
+async def set_deadlines(conn: Conn, due: Mapping[ObjectRef, datetime]) -> list[Key]:
+    """Have subjects decided again at an instant each, by the hub's clock; return the partitions to arm. To be called after ``finish``."""
+    if not due:
+        return []
+    await conn.execute(_SET_DEADLINES, _refs(list(due)) | {"due_at": list(due.values())})
+    return [(DEADLINES, "all")]
+
+
+async def take_deadlines(conn: Conn, now: datetime, limit: int) -> tuple[list[Key], bool]:
+    """Put subjects whose deadline has come on the agenda, the longest due first; return the partitions to arm, and whether more are due.
+
+    The agenda is locked first, as by a decision: one that is written meanwhile may set another deadline, which stays.
+    """
+    cursor = await conn.execute("select kind, id from deadline where due_at <= %s order by due_at limit %s", (now, limit))
+    refs = [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
+    if not refs:
+        return [], False
+    touched = await add(conn, [Subject(ref, Lane.MICRO_BATCH) for ref in refs], now)
+    await conn.execute(
+        "delete from deadline d using unnest(%(kind)s::text[], %(id)s::text[]) as t(kind, id)"
+        " where d.kind = t.kind and d.id = t.id and d.due_at <= %(now)s",
+        _refs(refs) | {"now": now},
+    )
+    return touched, len(refs) == limit
+
+
+async def next_deadline(conn: Conn) -> datetime | None:
+    """Return the earliest deadline, None if there is none."""
+    row = await (await conn.execute("select due_at from deadline order by due_at limit 1")).fetchone()
+    return None if row is None else row[0]
+
+
+async def deadlines_of(conn: Conn, refs: Sequence[ObjectRef]) -> dict[ObjectRef, datetime]:
+    """Return when subjects are decided again, of those that have a deadline."""
+    cursor = await conn.execute(
+        "select d.kind, d.id, d.due_at from deadline d join unnest(%(kind)s::text[], %(id)s::text[]) as t(kind, id)"
+        " on d.kind = t.kind and d.id = t.id",
+        _refs(refs),
+    )
+    return {ObjectRef(kind, id): due_at for kind, id, due_at in await cursor.fetchall()}
 
 
 async def postpone(conn: Conn, items: Sequence[AgendaItem], until: datetime) -> None:

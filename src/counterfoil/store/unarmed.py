@@ -12,7 +12,7 @@ from datetime import datetime
 from counterfoil.core.language.commands import Lane
 
 from .pool import Conn, Key
-from .work import SHARDS
+from .work import DEADLINES, SHARDS
 
 # Probes the head of each partition by the index its stage claims with; a long backlog costs no more than a short one.
 _FIND = """
@@ -32,6 +32,8 @@ ready (stage, key) as (
         and c.state in ('ready', 'unknown') and c.created_at <= %(before)s and (c.next_try_at is null or c.next_try_at <= %(before)s))
     union
     select 'deliver', target || '/' || batch_key from recheck where due_at <= %(before)s
+    union
+    select %(deadlines)s, 'all' where exists (select from deadline where due_at <= %(before)s)
 )
 select stage, key from ready r where not exists (
     select from work w where w.stage = r.stage and w.key = r.key and (w.armed or w.wake_at is not null or w.pause_until is not null))
@@ -52,5 +54,6 @@ async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list
         "bulk": int(Lane.BATCH),
         "shards": SHARDS,
         "before": before,
+        "deadlines": DEADLINES,
     }
     return [(stage, key) for stage, key in await (await conn.execute(_FIND, given)).fetchall()]

@@ -38,6 +38,8 @@ TURN = "turn"
 """No stage either: what cases call partitions whose turns fail, or that nobody here knows; their records are ``stage:key``."""
 BOOKS = "books"
 """Looks after what people do to documents in the books; a partition per target. Also what cases call a document that differs."""
+DEADLINES = "deadlines"
+"""Puts subjects whose deadline has come on the agenda; one partition, ``all``."""
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, "close_day"})

@@ -61,7 +61,8 @@ class HubView:
 
         async def arm(conn: Conn) -> None:
             keys: list[Key] = [("poll", name) for name in (*self.sources, BOOKS)]
-            keys += [("target", BOOKS), ("heal", "all"), (proofs.STAGE, "all"), *(("close_day", entity.key) for entity in ENTITIES)]
+            keys += [("target", BOOKS), ("heal", "all"), (proofs.STAGE, "all"), (work.DEADLINES, "all")]
+            keys += [("close_day", entity.key) for entity in ENTITIES]
             async with conn.transaction():
                 await self.database.arm(conn, [*keys, *await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)])
 

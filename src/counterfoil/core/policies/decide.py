@@ -102,6 +102,7 @@ def together(decided: Sequence[Decision]) -> Decision:
         documents=tuple(document for one in decided for document in one.documents),
         withdrawn=tuple(key for one in decided for key in one.withdrawn),
         held=tuple(purpose for one in decided for purpose in one.held),
+        again_at=min((one.again_at for one in decided if one.again_at is not None), default=None),
     )
 
 

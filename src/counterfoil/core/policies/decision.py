@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -75,6 +76,8 @@ class Decision:
         withdrawn: connection and external key of matches and entries that are certainly not called for any more, whatever else waits or
             stands in the way, and whoever wished them: an open command with such a key is canceled unless it is wished here.
         held: the purposes of which something waits or stands in the way: what was wished of them before may still be called for.
+        again_at: the subject is decided again at this instant, whatever happens before; after the instant of deciding. A later decision
+            says anew whether and when.
     """
 
     commands: tuple[Command, ...] = ()
@@ -85,11 +88,12 @@ class Decision:
     documents: tuple[SummaryDocument, ...] = ()
     withdrawn: tuple[tuple[str, str], ...] = ()
     held: tuple[Purpose, ...] = ()
+    again_at: datetime | None = None
 
     @property
     def has_owner(self) -> bool:
-        """Whether anything comes of it: a command, a wait, a problem, a named rule, or a part of a daily entry."""
-        return bool(self.commands or self.waits or self.problems or self.ignored or self.summary)
+        """Whether anything comes of it: a command, a wait, a problem, a named rule, a part of a daily entry, or a later decision."""
+        return bool(self.commands or self.waits or self.problems or self.ignored or self.summary or self.again_at)
 
 
 @dataclass(frozen=True, slots=True)

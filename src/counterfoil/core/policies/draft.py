@@ -55,6 +55,7 @@ class Draft:
     _withdrawn: dict[tuple[str, str], None] = field(default_factory=dict)
     _ignored: str = ""
     _is_of_nothing: bool = False
+    _again_at: datetime | None = None
 
     def decision(self) -> Decision:
         """Return what was collected."""
@@ -71,7 +72,18 @@ class Draft:
             documents=tuple(self._documents),
             withdrawn=tuple(one for one in self._withdrawn if one not in wished),
             held=(self.purpose,) if self._waits or self._problems else (),
+            again_at=self._again_at,
         )
+
+    @property
+    def now(self) -> datetime:
+        """The instant of deciding."""
+        return self.event.received_at
+
+    def decide_again(self, at: datetime) -> None:
+        """Have the subject decided again at an instant: of several the earliest counts, and one that has come calls for nothing more."""
+        if at > self.now:
+            self._again_at = min(at, self._again_at or at)
 
     def ignore(self, rule: str) -> None:
         """Say by which rule the fact has no counterpart."""

@@ -1,0 +1,36 @@
+"""Deadlines: subjects that a decision wants decided again at an instant go on the agenda when it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from counterfoil.kit.clock import Clock
+from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.store import agenda
+from counterfoil.store.pool import Conn, Key, Pool
+
+BATCH_MAX = 500
+"""Subjects put on the agenda at once."""
+WAKE_AT_LEAST_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """The stage ``deadlines``: one partition looks after all of them, and sleeps until the earliest is due."""
+
+    pool: Pool
+    clock: Clock
+    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+
+    async def turn(self, key: str, care: Care = CALM) -> Turn:
+        """Put what is due on the agenda; ``key`` does not matter."""
+        del care, key
+        now = self.clock.now()
+        async with self.pool.connection() as conn, conn.transaction():
+            touched, has_more = await agenda.take_deadlines(conn, now, BATCH_MAX)
+            await self.arm(conn, touched)
+            next_at = await agenda.next_deadline(conn)
+        if has_more or next_at is None:
+            return Turn(has_more)
+        return Turn(has_more=False, wake_in_s=max(WAKE_AT_LEAST_S, (next_at - now).total_seconds()))
