@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.notify_settings import NotifySettings
+from counterfoil.app.release_settings import RulesSettings
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.sections import literal, notes_of
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings
@@ -108,6 +109,10 @@ NOTES: dict[str, dict[str, str]] = {
         "within_s": "service level: promised seconds from decided to posted; `counterfoil status` measures against it",
         "time_zone": "IANA name of the zone of `at`",
     },
+    "RulesSettings": {
+        "approval": "`none`: a start with a changed file releases it. `self`: `counterfoil rules release` does, whoever gives the command."
+        " `required`: another person than the proposer has to approve. What holds is what the release in force says",
+    },
     "NotifySettings": {
         "name": "what the channel is called, in `counterfoil notify test` and `counterfoil status`",
         "url": "address in the form of Apprise, e.g. `mailtos://user:password@smtp.example/?to=desk@example.com`, a Slack or Teams"
@@ -133,6 +138,7 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[[destinations]]", words, DestinationSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
+    yield "[rules]", "How changed rules come into force (`docs/how-to/rules.md`).", RulesSettings
     yield (
         "[retention]",
         "How many days each payload class is kept; 0: for ever. Commands, bindings, objects and sums always are.",

@@ -10,13 +10,15 @@ from decimal import Decimal, InvalidOperation
 from yarl import URL
 
 from counterfoil.app.hub import Hub
+from counterfoil.app.release_settings import Approval
+from counterfoil.app.rules import approval_of, body_of
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.kit.connector import Books, Connector, Context, Finding, Requirements, Severity, TargetCheck, TargetState
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.parts import is_booked
-from counterfoil.store import audit, objects
+from counterfoil.store import audit, objects, releases
 from counterfoil.store.objects import ObjectTotal
 
 ALWAYS = (
@@ -48,7 +50,8 @@ async def check(hub: Hub) -> list[Checked]:
         rules = await hub.rules.current(conn)
         seen = await objects.totals(conn)
         confirmed = confirmed_taxes(rules, await audit.newest(conn, "mapped", "mapping/tax/"))
-    found = [Checked("", finding) for finding in (*_routing(hub, rules), *_in_clear(hub))]
+        held = await releases.in_force(conn, hub.clock.now())
+    found = [Checked("", finding) for finding in (*_routing(hub, rules), *_in_clear(hub), *_unreleased(hub, held))]
     names = list(hub.contexts)
     for name, findings in zip(
         names, await asyncio.gather(*(_connection(hub, name, rules, seen, confirmed) for name in names)), strict=True
@@ -231,6 +234,14 @@ def _in_clear(hub: Hub) -> Iterator[Finding]:
         if setting == "database_url":
             remedy = "Set COUNTERFOIL_DATABASE_URL or COUNTERFOIL_DATABASE_URL_FILE instead"
         yield Finding(Severity.WARNING, "settings.secret_in_clear", message, remedy)
+
+
+def _unreleased(hub: Hub, held: releases.Release | None) -> Iterator[Finding]:
+    """Tell whether a start would leave the file's rules unreleased: what was checked is then not what is decided by."""
+    if held is not None and held.body != body_of(hub.settings) and approval_of(held.body) is not Approval.NONE:
+        message = f"rules release {held.version} decides, and the file, which was checked here, says otherwise"
+        remedy = "`counterfoil rules diff` shows how; propose and release it, or change the file back"
+        yield Finding(Severity.WARNING, "rules.unreleased", message, remedy)
 
 
 def _routing(hub: Hub, rules: Rules) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from counterfoil.app import keys, replaying
 from counterfoil.app.asking import ask
 from counterfoil.app.database import Database
+from counterfoil.app.releasing import refuse_without_approval
 from counterfoil.app.replaying import Plan
 from counterfoil.app.settings import FileSettings
 from counterfoil.core.policies.rules import MappingKind
@@ -168,6 +169,7 @@ async def set_mapping(database: Database, wanted: MappingWanted, actor: str, now
     """Set a mapping, or take one away that was set; what waited for it goes on. The books are asked before (:func:`ask_of_mapping`)."""
     kind, entity = wanted.kind.value, wanted.entity
     async with database.pool.connection() as conn, conn.transaction():
+        await refuse_without_approval(conn, now)
         done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, wanted.key, wanted.value)], actor, now)
         if done.changed or wanted.is_confirmed:
             detail = {"value": wanted.value, "version": done.version, **({"confirmed": True} if wanted.is_confirmed else {})}

@@ -7,17 +7,19 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from counterfoil.app import ruling
 from counterfoil.app.changed_modes import refuse_changed_modes
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
 from counterfoil.app.notifying import Notifier
 from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
+from counterfoil.app.ruling import RULED_KEYS, Ruling
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
 from counterfoil.core.language.commands import Command
 from counterfoil.decide.deadlines import Deadlines
@@ -63,7 +65,11 @@ Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 @dataclass(slots=True)
 class Hub:
-    """Everything one process needs to work. Made by :func:`open_hub`; ``engine`` is None where nothing is worked (read-only commands)."""
+    """Everything one process needs to work. Made by :func:`open_hub`; ``engine`` is None where nothing is worked (read-only commands).
+
+    ``settings``: those it decides by; once it works, all that shapes bookings in them is of the release in force. ``file``: those of its
+    file. ``rules_notice``: what is to be said of the file beside that release, found at the start of work.
+    """
 
     settings: Settings
     clock: Clock
@@ -75,6 +81,23 @@ class Hub:
     engine: Engine | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     member: Membership | None = None
+    rules_notice: str = ""
+    _stages: dict[str, Stage] = field(default_factory=dict)
+    file: Settings = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the settings of the file."""
+        self.file = self.settings
+
+    def decide_by(self, settings: Settings, release: int) -> None:
+        """Decide by a release from now on; turns under way end as they began."""
+        self.settings, self.rules = settings, rules_source(settings, release)
+        for name, connection in settings.connections.items():
+            self.contexts[name] = replace(self.contexts[name], settings=connection.settings, state={})
+        if self.member is not None:
+            stages = _stages(self, self.member)
+            self._stages.clear()
+            self._stages.update(stages)
 
     @property
     def sources(self) -> dict[str, tuple[Source, Context]]:
@@ -129,21 +152,22 @@ class Hub:
         ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ...
 
         Raises:
-            SetupError: another process works under this name, or an entity's posting mode was changed without a day.
+            SetupError: another process works under this name, or the rules contradict what is booked (see :mod:`counterfoil.app.ruling`).
             ValueError: the settings are an intake's.
         """
         if self.settings.is_intake:
             raise ValueError("these settings are for taking deliveries alone; load all of them to work")
-        async with self.pool.connection() as conn:
-            await refuse_changed_modes(conn, self.rules)
-        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared_rules(self.settings))
-        member.allows = self._allows
+        self.rules_notice = await ruling.settle(self)
+        declared = declared_rules(self.settings)
+        self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared, is_released=True)
+        member.allows, member.rulebook = self._allows, Ruling(self)
         member.start()
-        self.engine = Engine(self.pool, self.dsn, _stages(self, member), member, knows=self._knows, clock=self.clock)
+        self._stages = _stages(self, member)
+        self.engine = Engine(self.pool, self.dsn, self._stages, member, knows=self._knows, clock=self.clock)
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
-            keys = await agenda.waited_keys(conn, ("route/", "entity/", "mapping/"))
+            keys = await agenda.waited_keys(conn, RULED_KEYS)
             released = await agenda.release(conn, keys, self.clock.now())
             await standing.try_refused(conn, self.targets, self.clock.now())  # with the key or settings of now
             unsent = [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)]
@@ -223,6 +247,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         work.DECIDE: decider.turn,
         work.NORMALIZE_BULK: normalizer.bulk_turn,
         work.DECIDE_BULK: decider.bulk_turn,
+        work.RULES: Ruling(hub).turn,
         work.REPLAY: replayer.turn,
         work.DEADLINES: Deadlines(hub.pool, hub.clock, hub.arm).turn,
         work.DELIVER: deliverer.turn,
@@ -254,7 +279,7 @@ def _watched_books(hub: Hub) -> dict[str, Books]:
 
 def _standing_keys(hub: Hub) -> list[Key]:
     """Return the partitions that wake themselves, to be armed at start."""
-    always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES)
+    always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES, work.RULES)
     keys: list[Key] = [(stage, "all") for stage in always]
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from counterfoil.app.settings import EntitySettings, Settings
+from pydantic import ValidationError
+
+from counterfoil.app.destination_settings import DestinationSettings
+from counterfoil.app.release_settings import Approval
+from counterfoil.app.settings import Connection, EntitySettings, RouteSettings, Settings
 from counterfoil.core.policies.rules import (
     DisputeLostAccount,
     EntityRules,
@@ -23,8 +29,11 @@ from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.errors import SetupError
 
 
-def rules_source(settings: Settings) -> RulesSource:
-    """Return where the hub's rules come from. Raises SetupError for a mapping of an unknown kind."""
+def rules_source(settings: Settings, release: int = 0) -> RulesSource:
+    """Return where the hub's rules come from; ``release``: the version they are of, 0: none, but a file.
+
+    Raises SetupError for a mapping of an unknown kind.
+    """
     declared: dict[MappingKey, str] = {}
     for kind, by_entity in settings.mappings.items():
         if kind not in [known.value for known in MappingKind]:
@@ -35,7 +44,7 @@ def rules_source(settings: Settings) -> RulesSource:
     entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
     routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
     destinations = tuple(one.destination() for one in settings.destinations)
-    return RulesSource(entities, routes, declared, destinations)
+    return RulesSource(entities, routes, declared, destinations, release)
 
 
 def declared_rules(settings: Settings) -> dict[str, str]:
@@ -43,18 +52,82 @@ def declared_rules(settings: Settings) -> dict[str, str]:
 
     What is left at its default is left out, so that a release that adds a setting agrees with the one before it.
     """
-    given: dict[str, Any] = {
+    return dict(_leaves("", _given(settings)))
+
+
+def body_of(settings: Settings) -> str:
+    """Return the body of a release of these settings: what :func:`declared_rules` tells, and how the next release comes about, as JSON."""
+    given = _given(settings)
+    if settings.approval is not Approval.NONE:
+        given["rules"] = {"approval": settings.approval.value}
+    return json.dumps(given, sort_keys=True, ensure_ascii=False)
+
+
+def leaves_of(body: str) -> dict[str, str]:
+    """Return what a body says, as text by the path of each setting."""
+    return dict(_leaves("", json.loads(body)))
+
+
+def approval_of(body: str) -> Approval:
+    """Return what the next release needs while this one is in force."""
+    return Approval(json.loads(body).get("rules", {}).get("approval", Approval.NONE))
+
+
+def settled(file: Settings, body: str, version: int) -> Settings:
+    """Return a file's settings as they decide by a release: all that shapes bookings is the release's, all else (addresses, secrets, pace)
+    the file's. A connection the release does not name is left out: nothing of it is read, booked or sent before it is released.
+
+    Raises:
+        SetupError: the release is of a newer program (``rules.unreadable``), or writes to a connection that the file has not
+            (``rules.connection_missing``).
+    """
+    said = json.loads(body)
+    try:
+        entities = {name: EntitySettings.model_validate(one) for name, one in said["entities"].items()}
+        routes = tuple(RouteSettings.model_validate(one) for one in said["routes"])
+        destinations = tuple(DestinationSettings.model_validate(one) for one in said["destinations"])
+        connections = {
+            name: _connection(file.connections[name], one)
+            for name, one in said["connections"].items()
+            if name in file.connections and file.connections[name].connector.name == one["connector"]
+        }
+        approval = approval_of(body)
+    except (ValidationError, KeyError, ValueError) as error:
+        raise SetupError(
+            f"rules release {version} cannot be read by this program: {type(error).__name__}; run the version that released it",
+            code="rules.unreadable",
+        ) from error
+    written = {one.target for one in entities.values()} | {one.connection for one in destinations}
+    if missing := sorted(written - connections.keys()):
+        raise SetupError(
+            f"rules release {version} writes to {', '.join(missing)}, which this configuration does not declare as it was released: declare"
+            " it under [connections] as it was, or release rules without it first (`counterfoil rules show`)",
+            code="rules.connection_missing",
+        )
+    shaped = {"entities": entities, "routes": routes, "destinations": destinations, "mappings": said["mappings"]}
+    return replace(file, **shaped, connections=connections, approval=approval)
+
+
+def _connection(one: Connection, said: Mapping[str, Any]) -> Connection:
+    """Return a connection with the settings that shape bookings as they were released."""
+    shaping = set(one.connector.booking_settings)
+    given = {name: getattr(one.settings, name) for name in one.settings.model_fields_set - shaping}
+    released = {name: value for name, value in said.items() if name in shaping}
+    return replace(one, settings=type(one.settings).model_validate(given | released))
+
+
+def _given(settings: Settings) -> dict[str, Any]:
+    return {
         "entities": {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in settings.entities.items()},
         "routes": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.routes],
         "destinations": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.destinations],
-        "mappings": settings.mappings,
+        "mappings": {kind: {entity: dict(pairs) for entity, pairs in entries.items()} for kind, entries in settings.mappings.items()},
         "connections": {
             name: {"connector": one.connector.name}
             | one.settings.model_dump(mode="json", exclude_defaults=True, include=set(one.connector.booking_settings))
             for name, one in settings.connections.items()
         },
     }
-    return dict(_leaves("", given))
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from counterfoil.app.database import url_of
 from counterfoil.app.destination_settings import DestinationSettings, wrong_destinations, wrong_targets
 from counterfoil.app.notify_settings import NotifySettings, holds_secret
 from counterfoil.app.notifying import Channel
+from counterfoil.app.release_settings import Approval, RulesSettings
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
@@ -115,6 +116,7 @@ class FileSettings(_Strict):
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
+    rules: RulesSettings = RulesSettings()
 
     def written_to(self) -> set[str]:
         """Return the connections that something is written to: books, and the destinations of every other purpose."""
@@ -165,6 +167,7 @@ class Settings:
     notify: tuple[Channel, ...] = ()
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     destinations: tuple[DestinationSettings, ...] = ()
+    approval: Approval = Approval.NONE
 
     @property
     def database_url(self) -> str:
@@ -286,9 +289,26 @@ def from_values(raw: Mapping[str, Any], text: str = "", path: Path | None = None
     file = _at_home(_file_of(raw, text, name), path)
     connections = _validated(name, text, file, Secrets.OF_INTAKE if is_intake else Secrets.ALL)
     notify = () if is_intake else channels_of(name, text, file)
+    return _settings(path, file, connections, is_intake, notify)
+
+
+def load_unopened(path: Path) -> Settings:
+    """Return the settings for a command that reads the rules in them and opens no connection: as :func:`load`, without secrets."""
+    text, name = text_of(path), str(path)
+    file = _at_home(_file_of(_with_environment(_values_of(text, name)), text, name), path)
+    return _settings(path, file, _validated(name, text, file, Secrets.OPTIONAL))
+
+
+def _settings(
+    path: Path | None,
+    file: FileSettings,
+    connections: Mapping[str, Connection],
+    is_intake: bool = False,
+    notify: tuple[Channel, ...] = (),
+) -> Settings:
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-    declared = (file.entities, file.routes, file.mappings)
-    return Settings(path, file.hub, connections, *declared, lanes, is_intake, notify, file.retention, file.destinations)
+    declared = (file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention, file.destinations)
+    return Settings(path, file.hub, connections, *declared, file.rules.approval)
 
 
 def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:

@@ -22,6 +22,7 @@ from counterfoil.cli import (
     prove,
     replay,
     restore,
+    rules,
     sandbox,
     schema,
     simulate,
@@ -54,6 +55,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.add_typer(case.app, name="case")
 app.add_typer(mapping.app, name="map")
+app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(connector.app, name="connector")
 app.add_typer(key.app, name="key")

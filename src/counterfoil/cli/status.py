@@ -35,13 +35,14 @@ def status(
     """
     from counterfoil.app.restarts import restart_needed
 
-    seen = run(_read(config, hours))
+    seen, rules = run(_read(config, hours))
     restart = restart_needed(config, seen.found.workers)
     if as_json:
         print_json(
             {
                 "problems": seen.problems,
                 "restart_needed": restart,
+                "rules_notice": rules,
                 "connections": seen.states,
                 **_as_json(seen.found, seen.covered, seen.at),
                 "service_levels": seen.promises,
@@ -50,6 +51,8 @@ def status(
     else:
         _show(seen.found, seen.covered, seen.states, seen.at)
         _show_promises(seen.promises)
+        if rules:
+            words.print(rules, style="yellow", markup=False)
         if restart:
             words.print(restart, style="yellow", markup=False)
         for one in seen.problems:
@@ -57,11 +60,13 @@ def status(
     raise typer.Exit(FOUND if seen.problems else FINE)
 
 
-async def _read(config: Path, hours: float) -> StatusSeen:
+async def _read(config: Path, hours: float) -> tuple[StatusSeen, str]:
+    from counterfoil.app import releasing
     from counterfoil.app.queries import status_seen
 
     async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database):
-        return await status_seen(database, file, timedelta(hours=hours))
+        seen = await status_seen(database, file, timedelta(hours=hours))
+        return seen, await releasing.notice(database.pool, config, seen.at)
 
 
 def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:

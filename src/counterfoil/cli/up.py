@@ -115,12 +115,18 @@ def _end_in_time(after_s: float) -> None:
 def _announce(serving: Serving, as_json: bool) -> None:
     if as_json:
         told = {"address": serving.address, "webhooks": serving.webhooks, "worker": serving.worker}
-        print_json(told | ({"health": serving.health} if serving.health else {}))
+        print_json(told | ({"health": serving.health} if serving.health else {}) | _notice(serving))
     elif serving.webhooks:
         rows = [(name, address) for name, address in serving.webhooks.items()]
         print_table("Webhook addresses", ["connection", "deliver to"], rows)
     sys.stdout.flush()
     if serving.address:
         words.print(f"Taking deliveries at {serving.address}; vendors need it reachable over https (put a TLS proxy in front).")
+    if serving.hub.rules_notice:
+        words.print(serving.hub.rules_notice, style="yellow", markup=False)
     if serving.worker:
         words.print(f"Working as {serving.worker!r}. Stop with Ctrl-C.", markup=False)
+
+
+def _notice(serving: Serving) -> dict[str, str]:
+    return {"rules_notice": serving.hub.rules_notice} if serving.hub.rules_notice else {}

@@ -309,7 +309,7 @@ def waits_of(items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rule
             waits.append(Wait(other.key, item.ref, 0 if row is None else row.version, item.lane))
         keys = {key for problem in decision.problems for key in (problem.releases_on, *problem.releases_also) if key}
         keys -= {other.key for other in decision.waits}  # an object, of which a version was seen
-        waits.extend(Wait(key, item.ref, rules.version, item.lane) for key in sorted(keys))
+        waits.extend(Wait(key, item.ref, rules.mappings_version, item.lane) for key in sorted(keys))
     return waits
 
 

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.rules import Destination, EntityRules, MappingKey, MappingKind, Route, Rules, served
-from counterfoil.store import mappings, targets
+from counterfoil.store import mappings, releases, targets
 from counterfoil.store.pool import Conn
+
+RENEWED_WITHIN_S = 1.0
+"""When to look again after another release took effect: this worker takes it up with its next beats."""
 
 
 @dataclass(frozen=True, slots=True)
 class RulesSource:
-    """Puts the rules together, from the settings and the mappings set by people; ``declared`` are the mappings of the settings."""
+    """Puts the rules together, from a release (or the settings themselves) and the mappings set by people.
+
+    ``declared``: the mappings of the release. ``release``: its version; 0: the rules are no release, but those of a file.
+    """
 
     entities: Mapping[str, EntityRules]
     routes: tuple[Route, ...]
     declared: Mapping[MappingKey, str]
     destinations: tuple[Destination, ...] = ()
+    release: int = 0
+    _versions: dict[int, int] = field(default_factory=dict)
+
+    async def is_in_force(self, conn: Conn, now: datetime) -> bool:
+        """Tell whether these are the rules to decide by at an instant: another release may have taken effect."""
+        return not self.release or await releases.version_in_force(conn, now) == self.release
 
     def purposes(self) -> tuple[Purpose, ...]:
         """Return what is written for."""
@@ -33,7 +46,14 @@ class RulesSource:
         for target in {entity.target for entity in self.entities.values()}:
             locks.update({name: seen.locks for name, seen in (await targets.load(conn, target)).items()})
         entities = {name: _locked(entity, locks.get(name)) for name, entity in self.entities.items()}
-        return Rules(found.version, entities, self.routes, known, self.destinations)
+        version = await self._version(conn, found.version)
+        return Rules(version, entities, self.routes, known, self.destinations, found.version)
+
+    async def _version(self, conn: Conn, mapped: int) -> int:
+        """Return the version of this release with the mappings of a version; of a file's rules that of the mappings alone."""
+        if self.release and mapped not in self._versions:
+            self._versions[mapped] = await releases.rules_version(conn, self.release, mapped)
+        return self._versions.get(mapped, mapped)
 
 
 def _locked(entity: EntityRules, locks: targets.LockedDays | None) -> EntityRules:

@@ -20,7 +20,7 @@ from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.decide.linking import link_some
-from counterfoil.decide.rules_source import RulesSource
+from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.decide.summaries import to_document, to_row, wish_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -90,6 +90,8 @@ class Decider:
                 # What names an object would not be found: a refund whose credit note is not seen is booked once more.
                 is_linking = await link_some(conn, self.cipher)
                 return Turn(has_more=is_linking, wake_in_s=None if is_linking else LINKED_WITHIN_S)
+            if not await self.rules.is_in_force(conn, now):
+                return Turn(has_more=False, wake_in_s=RENEWED_WITHIN_S)
             items = await agenda.claim(conn, shards, now, limit, lanes=lanes)
         is_left = False
         if items:

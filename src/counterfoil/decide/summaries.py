@@ -15,7 +15,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.policies.closing import close
 from counterfoil.core.policies.decision import CaseClass, MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
-from counterfoil.decide.rules_source import RulesSource
+from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments, encode
 from counterfoil.kit.stage import CALM, Care, Turn
@@ -101,6 +101,8 @@ class DayCloser:
         del care
         now = self.clock.now()
         async with self.pool.connection() as conn:
+            if not await self.rules.is_in_force(conn, now):
+                return Turn(has_more=False, wake_in_s=RENEWED_WITHIN_S)
             rules = await self.rules.current(conn)
             restored = await relearning.load(conn, rules.entities[key].target)
             if restored is not None and restored.caught_up_at is None:

@@ -3,7 +3,8 @@
 A worker that could not beat for LEASE_S begins nothing: by then others are about to declare it dead (DEAD_AFTER_S) and to take over what
 it had. One that finds itself declared dead goes on under a new incarnation; what it began under the former one is not its own any more.
 
-A worker whose rules are older than another's decides and sends nothing until they agree (see store/rulesets.py).
+A worker whose rules are older than another's decides and sends nothing until they agree (see store/rulesets.py). When another release of
+the rules takes effect, it ends what it has in hand, takes that one up and waits until nobody decides by the former any more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import psycopg
 import structlog
@@ -40,6 +42,18 @@ NAMES_MAX = 99
 _ACTING: ContextVar[str] = ContextVar("acting", default="")
 
 
+class Rulebook(Protocol):
+    """Where a worker's rules come from."""
+
+    async def is_outdated(self, conn: Conn) -> bool:
+        """Tell whether others than those the worker decides by are in force."""
+        ...
+
+    async def renew(self, conn: Conn) -> str:
+        """Decide by the rules in force from now on; return their digest, empty if this worker cannot."""
+        ...
+
+
 def now_s() -> float:
     """Return seconds of a clock that only goes forward, and that goes on while the machine sleeps where the system has such a one."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
@@ -59,7 +73,8 @@ class Membership:
     """A worker's place among the others. Made by :func:`join`, ended by ``leave``; all of it in one event loop.
 
     ``drains``: says how many drains are under way, ``ruled``: how many of them depend on the rules. ``rules``: the digest of what it
-    decides by; empty: it is not compared. ``allows``: whether it may begin by them, as what others booked meanwhile stands.
+    decides by; empty: it is not compared. ``allows``: whether it may begin by them, as what others booked meanwhile stands. ``rulebook``:
+    where others come from while it works; None: they stay.
     ``is_agreed``: whether it may decide and send by them.
     """
 
@@ -70,6 +85,7 @@ class Membership:
     clock: Callable[[], float] = now_s
     rules: str = ""
     allows: rulesets.Allows | None = None
+    rulebook: Rulebook | None = None
     is_agreed: bool = True
     _conn: Conn | None = None
     _heard_at: float = 0.0
@@ -143,14 +159,31 @@ class Membership:
         """Find out whether this worker may decide by its rules."""
         if not self.rules:
             return
-        was_agreed, self.is_agreed = (
-            self.is_agreed,
-            await rulesets.may_work(conn, self.worker.id, is_idle=not self.ruled(), allows=self.allows),
-        )
+        was_agreed = self.is_agreed
+        if self.rulebook is None or not await self.rulebook.is_outdated(conn):
+            self.is_agreed = await self._may_work(conn)
+        else:
+            self.is_agreed = False  # first: no turn begins any more
+            self.is_agreed = await self._renew(conn, self.rulebook)
         if was_agreed and not self.is_agreed:
-            log.warning("another worker has other rules: nothing is decided and sent here until they agree", worker=self.worker.id)
+            log.warning("rules changed: nothing is decided and sent here until all agree", worker=self.worker.id)
         elif self.is_agreed and not was_agreed:
             log.info("decides and sends", worker=self.worker.id)
+
+    async def _may_work(self, conn: Conn) -> bool:
+        return await rulesets.may_work(conn, self.worker.id, is_idle=not self.ruled(), allows=self.allows)
+
+    async def _renew(self, conn: Conn, rulebook: Rulebook) -> bool:
+        """Take up the rules in force once no turn by the former ones is under way; return whether this worker may work by them."""
+        if self.ruled():
+            return False
+        rules = await rulebook.renew(conn)
+        if not rules:
+            await workers.wait(conn, self.worker.id)
+            return False
+        self.rules = rules
+        await workers.change_rules(conn, self.worker.id, rules)
+        return await self._may_work(conn)
 
     def start(self) -> None:
         """Beat from now on."""
@@ -192,11 +225,19 @@ class Membership:
             await conn.close()
 
 
-async def join(dsn: str, name: str, *, is_numbered: bool = False, declared: Mapping[str, str] | None = None) -> Membership:
+async def join(
+    dsn: str,
+    name: str,
+    *,
+    is_numbered: bool = False,
+    declared: Mapping[str, str] | None = None,
+    is_released: bool = False,
+) -> Membership:
     """Become a worker of this name in a new incarnation, whose predecessors' work is free for all at once.
 
     ``is_numbered``: take ``name``, or the first free one of ``name-2``, ``name-3``, ... ``declared``: the rules it decides by (path of a
-    setting -> its value), which must agree with the other workers'; None: they are not compared.
+    setting -> its value), which must agree with the other workers'; None: they are not compared. ``is_released``: they are a release, which
+    goes before what workers without releases declare.
 
     Raises:
         SetupError: another process holds the name.
@@ -206,7 +247,8 @@ async def join(dsn: str, name: str, *, is_numbered: bool = False, declared: Mapp
         sent_at = now_s()
         conn = await _holding(dsn, one)
         if conn is not None:
-            rules = "" if declared is None else await rulesets.declare(conn, declared)
+            keep = rulesets.lead if is_released else rulesets.declare
+            rules = "" if declared is None else await keep(conn, declared)
             worker = await workers.join(conn, one, host_name(), __version__, rules)
             member = Membership(dsn, worker, rules=rules, _conn=conn, _heard_at=sent_at)
             await member._agree(conn)

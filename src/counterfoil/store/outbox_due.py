@@ -126,3 +126,16 @@ async def subject_of(conn: Conn, ids: Sequence[str]) -> dict[str, ObjectRef]:
         return {}
     cursor = await conn.execute("select id, subject_kind, subject_id from command where id = any(%s::uuid[])", (list(ids),))
     return {id.hex: ObjectRef(kind, subject) for id, kind, subject in await cursor.fetchall()}
+
+
+# A command that was sent, or is in doubt, may have taken effect; it stays as it was decided.
+_OPEN_SUBJECTS = """
+select distinct subject_kind, subject_id from command
+where state not in ('done', 'canceled') and not in_doubt and (state = 'parked' or (state in ('waiting', 'ready') and sent_at is null))
+order by 1, 2
+"""
+
+
+async def open_subjects(conn: Conn) -> list[ObjectRef]:
+    """Return the subjects of the commands that certainly took no effect: refused or never sent."""
+    return [ObjectRef(kind, id) for kind, id in await (await conn.execute(_OPEN_SUBJECTS)).fetchall()]

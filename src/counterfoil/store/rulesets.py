@@ -26,6 +26,17 @@ async def declare(conn: Conn, declared: Mapping[str, str]) -> str:
     return digest
 
 
+async def lead(conn: Conn, declared: Mapping[str, str]) -> str:
+    """Keep a set of rules that has been released, as the newest of all; return its digest."""
+    digest = await declare(conn, declared)
+    await conn.execute(
+        "update ruleset set seq = nextval(pg_get_serial_sequence('ruleset', 'seq')) where digest = %s"
+        " and seq < (select max(seq) from ruleset)",
+        (digest,),
+    )
+    return digest
+
+
 @dataclass(frozen=True, slots=True)
 class _Other:
     """A worker as another one sees it."""

@@ -42,8 +42,10 @@ DEADLINES = "deadlines"
 """Puts subjects whose deadline has come on the agenda; one partition, ``all``."""
 BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
-RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, "close_day"})
-"""Stages whose work depends on the rules in the configuration: workers whose rules differ do not both work them."""
+RULES = "rules"
+"""Has what is not booked yet decided again by a release that took effect; one partition, ``all``."""
+RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, "close_day", RULES})
+"""Stages whose work depends on the rules: workers whose rules differ do not both work them."""
 SHARDS = 16
 ORDINARY = range(Lane.REAL_TIME, Lane.BATCH)
 BULK = range(Lane.BATCH, 100)

@@ -66,6 +66,16 @@ async def beat(conn: Conn, id: str, drains: int) -> bool:
     return cursor.rowcount > 0
 
 
+async def change_rules(conn: Conn, id: str, rules: str) -> None:
+    """Note the rules a worker decides by from now on (their digest), and that it waits until it may work by them."""
+    await conn.execute("update worker set rules = %s, waits_since = clock_timestamp() where id = %s", (rules, id))
+
+
+async def wait(conn: Conn, id: str) -> None:
+    """Note that a worker decides and sends nothing; since when, if it did not already."""
+    await conn.execute("update worker set waits_since = coalesce(waits_since, clock_timestamp()) where id = %s", (id,))
+
+
 async def others(conn: Conn, id: str) -> tuple[int, int]:
     """Return how many other workers there are, and how many drains they had under way when they were last heard of."""
     row = await (await conn.execute("select count(*), coalesce(sum(drains), 0)::int from worker where id <> %s", (id,))).fetchone()
@@ -76,6 +86,16 @@ async def list_workers(conn: Conn) -> list[Worker]:
     """Return all workers, the latest heard of first."""
     cursor = await conn.execute(f"select {_COLUMNS} from worker order by beat_at desc, id")
     return [Worker(*row) for row in await cursor.fetchall()]
+
+
+async def has_working(conn: Conn, within_s: float) -> bool:
+    """Tell whether a worker that may decide was heard of within so many seconds of real time."""
+    cursor = await conn.execute(
+        "select exists (select 1 from worker where waits_since is null and beat_at > clock_timestamp() - make_interval(secs => %s))",
+        (within_s,),
+    )
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def become_reaper(conn: Conn, *, waiting: bool = False) -> bool:

@@ -197,13 +197,17 @@ def served(destinations: Collection[Destination]) -> tuple[Purpose, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped."""
+    """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped.
+
+    ``mappings_version``: that of the latest mapping a person set, as far as it is known here.
+    """
 
     version: int
     entities: Mapping[str, EntityRules]
     routes: tuple[Route, ...]
     mappings: Mapping[MappingKey, str] = field(default_factory=dict)
     destinations: tuple[Destination, ...] = ()
+    mappings_version: int = 0
 
     def purposes(self) -> tuple[Purpose, ...]:
         """Return what is written for: books always, as a fact that has no place in them is a case; all else where it has a destination."""

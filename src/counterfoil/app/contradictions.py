@@ -1,0 +1,81 @@
+"""Rules that cannot be released because of what is booked already: each is named with a document that would lose its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from counterfoil.kit.errors import SetupError
+from counterfoil.store import modes, posted
+from counterfoil.store.pool import Conn
+
+_MODES = {"detailed", "summary"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entity:
+    """What of an entity stays as long as something is booked in it."""
+
+    name: str
+    before: dict[str, Any]
+    after: dict[str, Any] | None
+
+    def changed(self) -> Iterator[tuple[str, str]]:
+        """Yield the settings that must not change, each with why."""
+        if self.after is None:
+            yield f"entities.{self.name}", "it is not declared any more, and credit notes, refunds and voids of it would have no books"
+            return
+        for setting, why in (
+            ("currency", "its books are kept in the former"),
+            ("target", "what follows it would be looked for in other books"),
+        ):
+            if self.before.get(setting) != self.after.get(setting):
+                yield (
+                    f"entities.{self.name}.{setting}",
+                    f"{setting} is {self.after.get(setting)!r} instead of {self.before.get(setting)!r}: {why}",
+                )
+
+
+async def refuse_contradictions(conn: Conn, before: str, after: str) -> None:
+    """Refuse rules that contradict what was booked by those before.
+
+    Raises:
+        SetupError: an entity in which documents are booked is gone, or has another currency or other books (``rules.contradict``); one
+            that books in another mode than so far does not say since when (``settings.posting_changed``).
+    """
+    old, new = json.loads(before), json.loads(after)
+    said = [line async for line in _entities(conn, old, new)]
+    said += [line async for line in _targets(conn, old, new)]
+    if said:
+        raise SetupError("\n".join(said), code="rules.contradict")
+    await _refuse_modes(conn, new)
+
+
+async def _entities(conn: Conn, old: dict[str, Any], new: dict[str, Any]) -> AsyncIterator[str]:
+    for name, was in old["entities"].items():
+        for path, why in _Entity(name, was, new["entities"].get(name)).changed():
+            document = await posted.newest_of(conn, name)
+            if document:
+                yield f"{path}: {why}. Booked there: {document}. Leave it as it is; `[[routes]]` say what is booked there from now on"
+
+
+async def _targets(conn: Conn, old: dict[str, Any], new: dict[str, Any]) -> AsyncIterator[str]:
+    """Yield what is said of connections that are gone, and that something is still to be written to."""
+    for name in sorted(old["connections"].keys() - new["connections"].keys()):
+        if command := await posted.open_at(conn, name):
+            yield f"connections.{name}: it is not declared any more, and {command} is still to be written there"
+
+
+async def _refuse_modes(conn: Conn, new: dict[str, Any]) -> None:
+    booked = await modes.load(conn)
+    for name, entity in new["entities"].items():
+        mode = entity.get("posting", "detailed")
+        other = next((other for other in sorted(_MODES - {mode}) if (name, other) in booked), "")
+        if other and "posting_from" not in entity:
+            raise SetupError(
+                f"[entities.{name}] posting is {mode!r}, but {name} has booked in mode {other!r} ({await posted.newest_of(conn, name)});"
+                f" add posting_from, the first accounting day of {mode!r}",
+                code="settings.posting_changed",
+            )
