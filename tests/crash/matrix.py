@@ -120,8 +120,11 @@ STAGE_BOUNDARIES = (
     ("normalized", ""),  # committed, the drain's end not noted
     ("decide", ""),  # wishes written, not committed
     ("decided", ""),  # committed, the drain's end not noted
-    *((point, stage) for stage in ("normalize", "decide", "deliver") for point in ("finishing", "finished")),  # before, after that commit
+    *((point, stage) for stage in ("normalize", "decide", "deliver") for point in ("taken", "finishing", "finished")),
+    *(("joint", stage) for stage in ("normalize", "decide")),
 )
+"""Of a stage: taken: partitions are claimed, no drain of them has begun. finishing: a turn's work is committed, its end not noted. joint:
+the same of a turn of several shards. finished: the drain has ended."""
 KIND_BOUNDARIES = ("claimed", "sent", "resolving", "resolved", "answered", "settling", "settled")
 """claimed: the intent is not committed. sent: it is, nothing is sent. answered: the target did it, nothing is noted. settling: noted, not
 committed. settled: committed, the drain's end not noted. resolving, resolved: as sent and answered, when the outcome is unknown."""
@@ -170,6 +173,9 @@ def kills() -> tuple[Kill, ...]:
     quick = {
         Kill("fetched"),
         Kill("decide"),
+        Kill("taken", "deliver"),
+        Kill("joint", "decide"),
+        Kill("finished", "decide"),
         Kill("settled", K.UPSERT_CUSTOMER.value),
         Kill("call 1", K.UPSERT_PRODUCT.value),
         Kill("sent", K.POST_INVOICE.value),

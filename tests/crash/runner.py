@@ -111,7 +111,7 @@ def arm(struck: Struck) -> None:
     _after_turn(Normalizer, lambda: "normalize" in struck.worked, lambda: struck.reach("normalized"))
     _after_turn(Decider, lambda: "decide" in struck.worked, lambda: struck.reach("decided"))
     _after_turn(Deliverer, lambda: True, struck.reach_settled)
-    _around_finish(struck)
+    _around_claims(struck)
     _around_erasing(struck)
 
 
@@ -181,24 +181,32 @@ def _after_turn(stage: Any, is_something: Callable[[], bool], then: Callable[[],
     stage.turn = wrapped
 
 
-def _around_finish(struck: Struck) -> None:
+def _around_claims(struck: Struck) -> None:
+    """A claim, a turn's end and a drain's are each a transaction of their own: what is struck is before or after it."""
     store: Any = work
     drains: Any = Drains
-    finish, drain = store.finish, drains.work
+    claim, finish_all, drain = store.claim, store.finish_all, drains.work
 
-    async def finishing(conn: Any, stage: str, *more: Any, **named: Any) -> Any:
-        answer = await finish(conn, stage, *more, **named)
-        if stage in struck.worked:
-            struck.reach("finishing", stage)
+    async def claimed(*given: Any, **named: Any) -> Any:
+        answer = await claim(*given, **named)
+        for stage in sorted({stage for stage, _, _ in answer}):
+            struck.reach("taken", stage)
         return answer
 
-    async def drained(self: Any, workflow_id: str, stage: str, *more: Any, **named: Any) -> Any:
-        answer = await drain(self, workflow_id, stage, *more, **named)
+    async def finishing(conn: Any, stage: str, taken: Any, *more: Any, **named: Any) -> Any:
+        if stage in struck.worked:
+            if len(taken) > 1:
+                struck.reach("joint", stage)
+            struck.reach("finishing", stage)
+        return await finish_all(conn, stage, taken, *more, **named)
+
+    async def drained(self: Any, stage: str, *more: Any, **named: Any) -> Any:
+        answer = await drain(self, stage, *more, **named)
         if stage in struck.worked:
             struck.reach("finished", stage)
         return answer
 
-    store.finish, drains.work = finishing, drained
+    store.claim, store.finish_all, drains.work = claimed, finishing, drained
 
 
 def _around_erasing(struck: Struck) -> None:

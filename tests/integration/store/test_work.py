@@ -160,6 +160,32 @@ async def test_what_a_worker_that_is_gone_had_claimed_can_be_claimed_again(conn:
     assert await claim(conn, two) == [KEY]
 
 
+async def test_a_worker_declared_dead_claims_nothing_that_is_free(conn: Conn) -> None:
+    one = (await workers.join(conn, "one", "host", "1")).id
+    await workers.take_dead(conn, -1)
+    await work.arm(conn, [KEY])
+    assert await claim(conn, one) == []
+
+
+async def test_leaving_and_cutting_short_a_turn_that_somebody_else_has_taken_changes_nothing(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    stale, _ = await take(conn), await take(conn)
+    state = "select begun, claimed_by, pause_until, fence from work"
+    before = await (await conn.execute(state)).fetchone()
+    await work.leave_for_others(conn, *KEY, stale, 60.0)
+    await work.uncount(conn, [(*KEY, stale.fence)])
+    assert await (await conn.execute(state)).fetchone() == before == (2, None, None, 2)
+
+
+async def test_a_turn_that_asks_for_a_later_wake_leaves_an_earlier_one(conn: Conn) -> None:
+    await work.arm(conn, [KEY])
+    await work.wake_later(conn, *KEY, 10)
+    await work.finish(conn, *KEY, await take(conn), 3600.0)
+    _, due_in_s = await work.look(conn)
+    assert due_in_s is not None
+    assert due_in_s <= 10
+
+
 async def test_bulk_work_is_claimed_beside_other_work_the_longest_armed_first_and_unknown_stages_never(conn: Conn) -> None:
     one = (await workers.join(conn, "one", "host", "1")).id
     for key in ("b", "a"):

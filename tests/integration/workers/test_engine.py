@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from counterfoil.engine import engine, membership
-from counterfoil.engine.engine import LOOK_EVERY_S, Engine
-from counterfoil.engine.membership import Membership
+from counterfoil.engine.engine import BULK_CONCURRENCY, LOOK_EVERY_S, Engine
+from counterfoil.engine.membership import LEASE_S, Membership
+from counterfoil.kit.stage import Care, Turn
 from counterfoil.store import work
-from counterfoil.store.pool import Conn, Pool
+from counterfoil.store.pool import Conn, Key, Pool, connect
 
 
 @pytest.fixture
@@ -47,3 +48,84 @@ async def test_a_look_that_fails_is_not_tried_again_before_the_next_one_is_due(
     task.cancel()
     # The first look comes at once; after each that failed the loop rests as long as it does when it hears nothing.
     assert all(wait_s > LOOK_EVERY_S / 2 for wait_s in waits[1:]), waits
+
+
+async def arm(pool: Pool, *keys: Key) -> None:
+    async with pool.connection() as conn, conn.transaction():
+        await work.arm(conn, keys)
+
+
+async def claimed(pool: Pool) -> int:
+    async with pool.connection() as conn:
+        row = await (await conn.execute("select count(*) from work where claimed_by is not null")).fetchone()
+    return -1 if row is None else int(row[0])
+
+
+async def test_workers_hear_of_each_partition_that_was_idle_with_its_commit_and_of_no_other(pool: Pool) -> None:
+    ear = await connect(str(pool.conninfo))
+    async with ear:
+        await ear.set_autocommit(True)
+        await ear.execute(f"listen {work.CHANNEL}")
+        await arm(pool, ("decide", "1"))
+        await arm(pool, ("decide", "1"))  # armed already
+        await arm(pool, ("decide", "2"), ("decide", "3"))  # one transaction, told once
+        heard = [one.channel async for one in ear.notifies(timeout=1.0)]
+    assert heard == [work.CHANNEL, work.CHANNEL]
+
+
+async def test_a_worker_whose_lease_is_over_claims_nothing(pool: Pool, member: Membership) -> None:
+    await arm(pool, ("x", "a"))
+
+    async def turn(key: str, care: Care) -> Turn:
+        del key, care
+        return Turn(has_more=False)
+
+    runs = Engine(pool, str(pool.conninfo), {"x": turn}, member)
+    clock, member.clock = member.clock, lambda: clock() + LEASE_S
+    await runs._claim()
+    assert await claimed(pool) == 0
+    member.clock = clock
+    await runs._claim()
+    assert await claimed(pool) == 1
+    await runs.stop(0.0)
+
+
+async def test_drains_of_bulk_work_leave_room_for_all_other_work(pool: Pool, member: Membership) -> None:
+    is_over = asyncio.Event()
+
+    async def turn(key: str, care: Care) -> Turn:
+        del key, care
+        await is_over.wait()
+        return Turn(has_more=False)
+
+    await arm(pool, *((stage, str(number)) for stage in ("replay", "x") for number in range(10)))
+    runs = Engine(pool, str(pool.conninfo), {"replay": turn, "x": turn}, member)
+    for _ in range(3):
+        await runs._claim()
+    assert await claimed(pool) == BULK_CONCURRENCY + 10
+    is_over.set()
+    await runs.stop()
+
+
+async def test_a_sweep_frees_what_this_worker_claimed_and_lost_sight_of_and_nothing_it_runs(pool: Pool, member: Membership) -> None:
+    is_over = asyncio.Event()
+
+    async def turn(key: str, care: Care) -> Turn:
+        del key, care
+        await is_over.wait()
+        return Turn(has_more=False)
+
+    runs = Engine(pool, str(pool.conninfo), {"x": turn}, member)
+    await arm(pool, ("x", "runs"))
+    await runs._claim()
+    await asyncio.sleep(0)
+    await arm(pool, ("x", "lost"))
+    async with pool.connection() as conn:  # the answer to its claim was lost with the connection
+        await work.claim(conn, member.id, member.worker.incarnation, ["x"], 9, 9)
+        await conn.execute("update work set taken_at = taken_at - interval '1 minute'")
+    await runs.sweep()
+    async with pool.connection() as conn:
+        rows = await (await conn.execute("select key from work where claimed_by is not null")).fetchall()
+    assert rows == [("runs",)]
+    is_over.set()
+    await runs.stop()
