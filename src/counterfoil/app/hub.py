@@ -214,8 +214,8 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
-    normalizer = Normalizer(hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes())
-    replayer = Replayer(hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes())
+    reading = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership)
+    normalizer, replayer = Normalizer(*reading), Replayer(*reading)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)

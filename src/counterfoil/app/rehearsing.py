@@ -28,8 +28,9 @@ from counterfoil.normalize.batch import normalize
 from counterfoil.normalize.fetching import prepare
 from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.normalize.replaying import page_size
-from counterfoil.store import agenda, events, objects, replays
+from counterfoil.store import agenda, claims, events, objects, replays
 from counterfoil.store.agenda import AgendaItem
+from counterfoil.store.claims import ClaimRow
 from counterfoil.store.commands import command_of
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.receipts import Receipt
@@ -83,7 +84,9 @@ class Rehearsal:
 
 @dataclass(slots=True)
 class _Play:
-    """A rehearsal under way. ``over``: the objects as they would be; ``beside``: those to be decided again with them."""
+    """A rehearsal under way. ``over``: the objects as they would be, ``claims``: what their sources would have said; ``beside``: those to
+    be decided again with them.
+    """
 
     hub: Hub
     order: Order
@@ -91,6 +94,7 @@ class _Play:
     result: Rehearsal = field(default_factory=Rehearsal)
     over: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
     beside: set[ObjectRef] = field(default_factory=set)
+    claims: dict[ObjectRef, list[ClaimRow]] = field(default_factory=dict)
 
     async def read(self, batch: Sequence[Receipt]) -> None:
         """Read one page again."""
@@ -118,12 +122,17 @@ class _Play:
         async with self.hub.pool.connection() as conn:
             known = await events.known(conn, event_ids(result.facts))
             stored = await objects.load(conn, self.hub.cipher, refs - self.over.keys())
-        stored |= {ref: self.over[ref] for ref in refs & self.over.keys()}
-        merger = Merger(stored, set(ties), self.now, self.hub.rules.purposes(), known)
+            stored |= {ref: self.over[ref] for ref in refs & self.over.keys()}
+            told = await claims.load(conn, self.hub.cipher, [ref for ref, row in stored.items() if row.claimed])
+        told = {ref: [*told.get(ref, ()), *self.claims.get(ref, ())] for ref in stored}
+        rules = self.hub.rules
+        merger = Merger(stored, set(ties), self.now, rules.purposes(), known, claims=told, ownership=rules.ownership)
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
         self.beside |= {ref for ref, _, _ in merged.beside}
+        for claim in merged.claims:
+            self.claims.setdefault(claim.ref, []).append(claim)
         self._note(merged, stored)
         by_id = {receipt.id: receipt for receipt in batch}
         for one in result.settlements:

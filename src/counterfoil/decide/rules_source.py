@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.rules import Destination, EntityRules, MappingKey, MappingKind, Route, Rules, served
 from counterfoil.store import mappings, releases, targets
@@ -27,6 +28,7 @@ class RulesSource:
     declared: Mapping[MappingKey, str]
     destinations: tuple[Destination, ...] = ()
     release: int = 0
+    ownership: Ownership = NOBODYS
     _versions: dict[int, int] = field(default_factory=dict)
 
     async def is_in_force(self, conn: Conn, now: datetime) -> bool:
@@ -47,7 +49,7 @@ class RulesSource:
             locks.update({name: seen.locks for name, seen in (await targets.load(conn, target)).items()})
         entities = {name: _locked(entity, locks.get(name)) for name, entity in self.entities.items()}
         version = await self._version(conn, found.version)
-        return Rules(version, entities, self.routes, known, self.destinations, found.version)
+        return Rules(version, entities, self.routes, known, self.destinations, found.version, self.ownership)
 
     async def _version(self, conn: Conn, mapped: int) -> int:
         """Return the version of this release with the mappings of a version; of a file's rules that of the mappings alone."""

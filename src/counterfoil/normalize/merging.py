@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from counterfoil.core.facts.events import EVENT_VERSION, Fact
 from counterfoil.core.facts.merge import Current, MergeOutcome, merge
-from counterfoil.core.kinds import kind_of, total_of
+from counterfoil.core.identity.claims import Claim, survive
+from counterfoil.core.identity.merges import can_merge, merged_into
+from counterfoil.core.identity.ownership import NOBODYS, Ownership
+from counterfoil.core.kinds import KINDS, kind_of, total_of
 from counterfoil.core.language.ids import ObjectRef, digest
-from counterfoil.core.language.records import Purpose, Record
+from counterfoil.core.language.records import Purpose, Record, Survivorship
 from counterfoil.core.policies.decide import decided_with
 from counterfoil.kit.codec import decode_record, encode
+from counterfoil.store.claims import ClaimRow
 from counterfoil.store.events import EventRow
+from counterfoil.store.links import Relink
 from counterfoil.store.objects import ObjectRow, links_of
 from counterfoil.store.receipts import Receipt
 
@@ -25,6 +30,7 @@ class Merged:
 
     ``changed``: the objects that changed, with the most urgent lane of what changed them; ``beside``: those to be decided again with them,
     with that lane and not before which instant, None: at once.
+    ``claims``: what is kept of each source's word on things that several tell of; ``relinks``: what was merged, or is so no more.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -32,6 +38,8 @@ class Merged:
     changed: dict[ObjectRef, int] = field(default_factory=dict)
     beside: list[tuple[ObjectRef, int, datetime | None]] = field(default_factory=list)
     ties: dict[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
+    claims: list[ClaimRow] = field(default_factory=list)
+    relinks: list[Relink] = field(default_factory=list)
 
 
 def event_id(receipt: Receipt, index: int) -> str:
@@ -44,11 +52,37 @@ def event_ids(facts: Iterable[tuple[Receipt, tuple[Fact, ...]]]) -> list[tuple[d
     return [(receipt.received_at, event_id(receipt, index)) for receipt, several in facts for index in range(len(several))]
 
 
-class Merger:
-    """Merges the facts of a batch of receipts, in order, into the current states of their objects.
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What one source says of a thing. ``is_new``: it said something in this batch."""
 
-    ``purposes``: what is written for. ``known``: how events that are in the log already were merged then; they are not made again, and a
-    tie among them stays settled.
+    current: Current
+    connection: str
+    account: str
+    event: str
+    occurred_at: datetime
+    is_new: bool = False
+
+    def claim(self) -> Claim:
+        """Return it as what a golden record is made of."""
+        return Claim(self.connection, self.current.sequence, self.occurred_at, self.current.record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last fact that changed a thing."""
+
+    type: str
+    event: str
+    occurred_at: datetime
+    connection: str
+
+
+class Merger:
+    """Merges the facts of a batch of receipts, in order, into what their source says of each thing, and that into the things' states.
+
+    ``purposes``: what is written for. ``claims``: what is stored of each source's word on things that several tell of. ``known``: how
+    events that are in the log already were merged then; they are not made again, and a tie among them stays settled.
     """
 
     def __init__(
@@ -58,12 +92,17 @@ class Merger:
         now: datetime,
         purposes: Collection[Purpose],
         known: Mapping[str, str] | None = None,
+        *,
+        claims: Mapping[ObjectRef, Sequence[ClaimRow]] | None = None,
+        ownership: Ownership = NOBODYS,
     ) -> None:
         self._purposes = purposes
         self._known = known or {}
         self._stored = current
-        self._rows = dict(current)
-        self._states: dict[ObjectRef, Current] = {}
+        self._claims = claims or {}
+        self._ownership = ownership
+        self._words: dict[ObjectRef, dict[str, _Word]] = {}
+        self._last: dict[ObjectRef, _Last] = {}
         self._before: dict[ObjectRef, Record] = {}
         self._refetched = refetched
         self._now = now
@@ -80,37 +119,107 @@ class Merger:
             self._merge(receipt, index, fact)
 
     def _is_new_tie(self, receipt: Receipt, index: int, fact: Fact) -> bool:
-        if merge(self._current(fact.subject), fact).outcome is not MergeOutcome.TIE:
+        if merge(self._current(fact.subject, receipt), fact).outcome is not MergeOutcome.TIE:
             return False
         return self._known.get(event_id(receipt, index)) != MergeOutcome.TIE.value
 
     def finish(self) -> Merged:
         """Return the whole: several facts of the batch on one object are one new version of it."""
         for ref, lane in self.merged.changed.items():
-            stored = self._stored.get(ref)
-            self.merged.rows[ref] = replace(self._rows[ref], version=1 if stored is None else stored.version + 1)
-            states = [self._states[ref].record, *([self._before[ref]] if ref in self._before else [])]
+            stored, words = self._stored.get(ref), self._words[ref]
+            record, row = self._row(ref, 1 if stored is None else stored.version + 1)
+            self.merged.rows[ref] = row
+            if row.claimed:
+                is_first = stored is None or not stored.claimed
+                self.merged.claims += [_claim_row(ref, word, self._now) for word in words.values() if word.is_new or is_first]
+            self._relink(ref, record)
+            states = [record, *([self._before[ref]] if ref in self._before else [])]
             for other, collects in decided_with(states, self._purposes).items():
                 self.merged.beside.append((other, lane, self._now + collects if collects else None))
         return self.merged
 
-    def _current(self, ref: ObjectRef) -> Current | None:
-        if ref not in self._states and ref in self._stored:
-            row = self._stored[ref]
-            self._before[ref] = decode_record(ref.kind, row.data)
-            self._states[ref] = Current(self._before[ref], row.sequence)
-        return self._states.get(ref)
+    def _row(self, ref: ObjectRef, version: int) -> tuple[Record, ObjectRow]:
+        """Return the record of a thing and its row: of its only source, or what survives of all."""
+        words, stored = self._words[ref], self._stored.get(ref)
+        if len(words) == 1:
+            [home] = words.values()
+            record, claimed = home.current.record, 0
+        else:
+            home = words[stored.connection] if stored is not None and stored.connection in words else next(iter(words.values()))
+            record, claimed = survive((word.claim() for word in words.values()), self._ownership, id=ref.id).record, version
+        entity = "" if stored is None else stored.entity
+        row = _row(ref, record, home, self._last[ref], self._now)
+        return record, replace(row, version=version, entity=entity, claimed=claimed)
+
+    def _relink(self, ref: ObjectRef, record: Record) -> None:
+        if not can_merge(record):
+            return
+        before = merged_into(self._before[ref]) if ref in self._before else ""
+        if merged_into(record) != before:
+            last = self._last[ref]
+            self.merged.relinks.append(Relink(ref, merged_into(record), last.connection, last.occurred_at))
+
+    def _words_on(self, ref: ObjectRef) -> dict[str, _Word]:
+        """Return what each source says of a thing, by connection; of things told whole it is one word, whoever says it (empty)."""
+        if ref not in self._words:
+            row = self._stored.get(ref)
+            self._words[ref] = {}
+            if row is not None:
+                self._before[ref] = decode_record(ref.kind, row.data)
+                self._words[ref] = _stored_words(row, self._before[ref], self._claims.get(ref, ()))
+        return self._words[ref]
+
+    def _current(self, ref: ObjectRef, receipt: Receipt) -> Current | None:
+        word = self._words_on(ref).get(_source(ref, receipt.connection))
+        return None if word is None else word.current
 
     def _merge(self, receipt: Receipt, index: int, fact: Fact) -> None:
         ref = fact.subject
-        result = merge(self._current(ref), fact)
+        result = merge(self._current(ref, receipt), fact)
         identity = event_id(receipt, index)
         if identity not in self._known:
             self.merged.events.append(_event(receipt, identity, fact, result.outcome))
         if result.outcome is MergeOutcome.APPLIED:
-            self._states[ref] = result.current
-            self._rows[ref] = _row(self._rows.get(ref), ref, fact, result.current, receipt, identity, self._now)
+            word = _Word(result.current, receipt.connection, fact.account, identity, fact.occurred_at, is_new=True)
+            self._words_on(ref)[_source(ref, receipt.connection)] = word
+            self._last[ref] = _Last(fact.type.value, identity, fact.occurred_at, receipt.connection)
             self.merged.changed[ref] = min(receipt.lane, self.merged.changed.get(ref, receipt.lane))
+
+
+def _source(ref: ObjectRef, connection: str) -> str:
+    """Return what tells a source's word on a thing from the others': an id has one history where things are told whole."""
+    return connection if KINDS[ref.kind].survivorship is Survivorship.BY_FIELD else ""
+
+
+def _stored_words(row: ObjectRow, record: Record, claims: Sequence[ClaimRow]) -> dict[str, _Word]:
+    """Return what each source says of a thing as it is stored; ``record``: the row's."""
+    kind = row.ref.kind
+    words: dict[str, _Word] = {}
+    for one in claims if row.claimed else ():
+        current = Current(decode_record(kind, one.data), one.sequence, one.merge_said)
+        words[one.connection] = _Word(current, one.connection, one.account, one.last_event, one.occurred_at)
+    if row.claimed != row.version or not words:
+        # Its only source's word; or a program that knows no claims merged into the row since, and what stands there is the word of the
+        # source it names, as far as such a program can tell.
+        current = Current(record, row.sequence, row.merge_said)
+        word = _Word(current, row.connection, row.account, row.last_event, row.occurred_at, is_new=bool(row.claimed))
+        words[_source(row.ref, row.connection)] = word
+    return words
+
+
+def _claim_row(ref: ObjectRef, word: _Word, now: datetime) -> ClaimRow:
+    current = word.current
+    return ClaimRow(
+        ref=ref,
+        connection=word.connection,
+        account=word.account,
+        sequence=current.sequence,
+        merge_said=current.merge_said,
+        last_event=word.event,
+        occurred_at=word.occurred_at,
+        updated_at=now,
+        data=encode(current.record),
+    )
 
 
 def _event(receipt: Receipt, identity: str, fact: Fact, outcome: MergeOutcome) -> EventRow:
@@ -133,30 +242,29 @@ def _event(receipt: Receipt, identity: str, fact: Fact, outcome: MergeOutcome) -
     )
 
 
-def _row(
-    before: ObjectRow | None, ref: ObjectRef, fact: Fact, current: Current, receipt: Receipt, identity: str, now: datetime
-) -> ObjectRow:
-    data = encode(current.record)
-    total = total_of(current.record)
+def _row(ref: ObjectRef, record: Record, home: _Word, last: _Last, now: datetime) -> ObjectRow:
+    """Return the row of a thing that comes from ``home`` and that a fact, the last one, changed."""
+    data = encode(record)
+    total = total_of(record)
     return ObjectRow(
         ref=ref,
-        connection=receipt.connection,
+        connection=home.connection,
         version=1,
-        sequence=current.sequence,
+        sequence=home.current.sequence,
         digest=hashlib.blake2b(data, digest_size=16).digest(),
-        occurred_at=fact.occurred_at,
+        occurred_at=last.occurred_at,
         updated_at=now,
         data=data,
-        account=fact.account,
-        entity="" if before is None else before.entity,
-        last_event=identity,
-        last_type=fact.type.value,
-        customer_id=kind_of(current.record).customer_of(current.record),
-        state=str(getattr(current.record, "state", "")),
+        account=home.account,
+        last_event=last.event,
+        last_type=last.type,
+        customer_id=kind_of(record).customer_of(record),
+        state=str(getattr(record, "state", "")),
         total_minor=None if total is None else total.minor,
         currency="" if total is None else total.currency,
-        names=found_by(current.record),
-        links=links_of(current.record),
+        names=found_by(record),
+        merge_said=home.current.merge_said,
+        links=links_of(record),
     )
 
 

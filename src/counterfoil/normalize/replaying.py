@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
@@ -56,6 +57,7 @@ class Replayer:
     clock: Clock
     arm: Arm
     purposes: Collection[Purpose]
+    ownership: Ownership = NOBODYS
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:
@@ -96,7 +98,7 @@ class Replayer:
 
     async def _read(self, replay: Replay, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> int:
         """Read a page's receipts again, connection by connection; return how many objects changed."""
-        writer = Writer(self.pool, self.cipher, self.arm, self.purposes)
+        writer = Writer(self.pool, self.cipher, self.arm, self.purposes, self.ownership)
         if poisoned:
             result = given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now)
             result.again = {receipt.id: receipt for receipt in batch}

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
@@ -44,6 +45,7 @@ class Normalizer:
     clock: Clock
     arm: Arm
     purposes: Collection[Purpose]
+    ownership: Ownership = NOBODYS
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
 
@@ -74,7 +76,7 @@ class Normalizer:
         return Turn(has_more=True) if len(batch) == limit else await self._rest(connection, shards, lanes)
 
     async def _read(self, connection: str, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> None:
-        writer = Writer(self.pool, self.cipher, self.arm, self.purposes)
+        writer = Writer(self.pool, self.cipher, self.arm, self.purposes, self.ownership)
         if poisoned:
             await writer.write(given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now), now)
             batch = [receipt for receipt in batch if str(receipt.id) not in poisoned]

@@ -38,20 +38,29 @@ class Healer:
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
             wanted = await agenda.to_fetch(conn, now - timedelta(seconds=PATIENCE_S))
-            incoming = [found for one in wanted if (found := self._receipt(one)) is not None]
+            incoming = [self._receipt(one, connection) for one in wanted for connection in self._who_can_tell(one)]
             appended = await receipts.append(conn, self.cipher, incoming, now)
             await agenda.mark_fetch_asked(conn, [one.key for one in wanted])
             await self.arm(conn, appended.touched)
         return Turn(has_more=False, wake_in_s=LOOK_EVERY_S)
 
-    def _receipt(self, wanted: agenda.Wanted) -> receipts.Incoming | None:
+    def _who_can_tell(self, wanted: agenda.Wanted) -> tuple[str, ...]:
+        """Return the connections to ask for an object: those that can fetch what has such an id.
+
+        Where one of those who wait comes from such a connection, it is of the same account, and that one alone is asked. For all others,
+        such as a file that names a processor's payment, every account of that system is: one has it, and the others say they do not.
+        """
         kind, _, object_id = wanted.key.partition("/")
-        known = self.sources.get(wanted.connection)
-        if known is None or kind not in KINDS or known[0].locate(ObjectRef(kind, object_id)) is None:
-            return None
+        if kind not in KINDS:
+            return ()
+        ref = ObjectRef(kind, object_id)
+        able = tuple(name for name, (source, _) in sorted(self.sources.items()) if source.locate(ref) is not None)
+        return tuple(name for name in able if name in wanted.connections) or able
+
+    def _receipt(self, wanted: agenda.Wanted, connection: str) -> receipts.Incoming:
         now = self.clock.now()
         return receipts.Incoming(
-            connection=wanted.connection,
+            connection=connection,
             dedupe_key=f"wanted/{wanted.key}/{now.isoformat(timespec='seconds')}",
             shard_key=wanted.key,
             kind=WANTED,

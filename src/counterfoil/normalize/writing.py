@@ -9,11 +9,14 @@ from datetime import datetime
 
 import structlog
 
+from counterfoil.core.identity.ownership import NOBODYS, Ownership
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
 from counterfoil.normalize.merging import Merged, Merger, event_ids
-from counterfoil.store import agenda, cases, events, objects, receipts, watching
+from counterfoil.store import agenda, cases, claims, events, links, objects, receipts, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.receipts import ReceiptState
@@ -22,6 +25,9 @@ log = structlog.get_logger()
 
 MERGE_TRIES_MAX = 12
 """Tries of writing a batch while others change the same objects (a tax rate told by many invoices at once)."""
+
+AT_ONCE_MAX = 200
+"""Objects that a merge moves as urgently as it was told; with more of them, they are decided again in bulk."""
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
@@ -37,6 +43,7 @@ class Writer:
     cipher: Cipher
     arm: Arm
     purposes: Collection[Purpose]
+    ownership: Ownership = NOBODYS
 
     async def write(self, result: Normalized, now: datetime) -> Merged:
         """Merge and write a batch; return what changed and what is tied.
@@ -60,13 +67,16 @@ class Writer:
         refs = {fact.subject for _, facts in result.facts for fact in facts}
         current = await objects.load(conn, self.cipher, refs)
         known = await events.known(conn, event_ids(result.facts)) if result.again else {}
-        merger = Merger(current, result.refetched, now, self.purposes, known)
+        told = await claims.load(conn, self.cipher, [ref for ref, row in current.items() if row.claimed])
+        merger = Merger(current, result.refetched, now, self.purposes, known, claims=told, ownership=self.ownership)
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
         written = await objects.upsert(conn, self.cipher, list(merged.rows.values()))
         if written != set(merged.rows):
             return None  # somebody merged one of them meanwhile: start over from the new states
+        await claims.upsert(conn, self.cipher, merged.claims)
+        await links.relink(conn, merged.relinks)
         await receipts.store_fetched(conn, self.cipher, result.fetched)
         await events.append(conn, self.cipher, merged.events)
         settlements = result.settled(without=merged.ties)
@@ -74,6 +84,7 @@ class Writer:
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items()]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
+        subjects += await _moved(conn, merged)
         touched += await agenda.add(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
@@ -81,3 +92,17 @@ class Writer:
         await cases.open_or_count(conn, result.cases, now)
         await self.arm(conn, touched)
         return merged
+
+
+async def _moved(conn: Conn, merged: Merged) -> list[agenda.Subject]:
+    """Return what is decided again, and in which lane, as customers were merged or are so no more: all that names one of them, and what
+    names that. Their open documents follow to the customer that is left, or come back.
+    """
+    moved = [one.ref for one in merged.relinks if one.ref.kind == CUSTOMER.name]
+    if not moved:
+        return []
+    customers = await links.merged_into(conn, moved)
+    named = await objects.of_customers(conn, [ref.id for ref in customers])
+    concerned = {*customers, *named, *await objects.linked_to(conn, named)}
+    lane = min(merged.changed[ref] for ref in moved) if len(concerned) <= AT_ONCE_MAX else Lane.BATCH
+    return [agenda.Subject(ref, lane) for ref in concerned]

@@ -324,22 +324,23 @@ async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An object somebody waits for: its key, the connection of the one that waits (the likeliest place to ask), the most urgent lane."""
+    """An object somebody waits for: its key, the connections those who wait come from, in order of name, and the most urgent lane."""
 
     key: str
-    connection: str
+    connections: tuple[str, ...]
     lane: int
 
 
 async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Wanted]:
     """Return objects somebody waits for since before an instant and nobody has asked the source for yet, oldest first."""
     cursor = await conn.execute(
-        "select w.key, min(o.connection), min(w.lane) from wait w join object o on o.kind = w.subject_kind and o.id = w.subject_id"
+        "select w.key, array_agg(distinct o.connection order by o.connection), min(w.lane)"
+        " from wait w join object o on o.kind = w.subject_kind and o.id = w.subject_id"
         " where not w.fetch_asked and w.since <= %s and w.key not like all (array['mapping/%%', 'route/%%', 'entity/%%', 'period/%%'])"
         " group by w.key order by min(w.since), w.key limit %s",
         (before, limit),
     )
-    return [Wanted(*row) for row in await cursor.fetchall()]
+    return [Wanted(key, tuple(connections), lane) for key, connections, lane in await cursor.fetchall()]
 
 
 async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:

@@ -30,6 +30,8 @@ class ObjectRow:
     ``names``: what people may look for it by (a customer's name and e-mail, a document's number), to be written; kept as keyed digests, and
     never read back.
     ``links``: the digests of the objects it names by which it is found from those (``link_of``), to be written; not read back either.
+    ``claimed``: the version of which the claims of its sources were written (table ``claim``); 0: it is its only claim itself.
+    ``merge_said``: see ``Current``.
     """
 
     ref: ObjectRef
@@ -48,6 +50,8 @@ class ObjectRow:
     state: str = ""
     total_minor: int | None = None
     currency: str = ""
+    claimed: int = 0
+    merge_said: int | None = None
     names: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
 
@@ -66,7 +70,7 @@ class ObjectTotal:
 
 _PLAIN = (
     "connection", "version", "sequence", "digest", "occurred_at", "updated_at", "account", "entity", "last_type", "customer_id", "state",
-    "total_minor", "currency",
+    "total_minor", "currency", "claimed", "merge_said",
 )  # fmt: skip
 _LINKING_LOCK = 0x0C0F_0007  # advisory locks of this project start with 0x0C0F
 LINKING = "'credit_note', 'payment', 'refund'"
@@ -110,6 +114,14 @@ async def linked_to(conn: Conn, refs: Iterable[ObjectRef]) -> set[ObjectRef]:
         return set()
     cursor = await conn.execute("select kind, id from object where links <> '{}' and links && %s::text[]", (wanted,))
     return {ObjectRef(kind, id) for kind, id in await cursor.fetchall()}
+
+
+async def of_customers(conn: Conn, customer_ids: Iterable[str]) -> list[ObjectRef]:
+    """Return the objects that name one of these customers."""
+    cursor = await conn.execute(
+        "select kind, id from object where customer_id <> '' and customer_id = any(%s) order by kind, id", (sorted(set(customer_ids)),)
+    )
+    return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
 async def scan(conn: Conn, cipher: Cipher, kind: str, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:
@@ -156,22 +168,23 @@ def _aad(ref: ObjectRef) -> str:
 
 _UPSERT = """
 insert into object (kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data, lookup, looked_up, links, linked)
+    customer_id, state, total_minor, currency, claimed, merge_said, key_id, data, lookup, looked_up, links, linked)
 select kind, id, nullif(last_event, '')::uuid, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type,
-    customer_id, state, total_minor, currency, key_id, data, string_to_array(lookup, ' '), version, string_to_array(links, ' '),
-    version
+    customer_id, state, total_minor, currency, claimed, merge_said, key_id, data, string_to_array(lookup, ' '), version,
+    string_to_array(links, ' '), version
 from unnest(%(kind)s::text[], %(id)s::text[], %(last_event)s::text[], %(connection)s::text[], %(version)s::int4[], %(sequence)s::int8[],
     %(digest)b::bytea[], %(occurred_at)s::timestamptz[], %(updated_at)s::timestamptz[], %(account)s::text[], %(entity)s::text[],
-    %(last_type)s::text[], %(customer_id)s::text[], %(state)s::text[], %(total_minor)s::int8[], %(currency)s::text[], %(key_id)s::text[],
-    %(envelope)b::bytea[], %(lookup)s::text[], %(links)s::text[])
+    %(last_type)s::text[], %(customer_id)s::text[], %(state)s::text[], %(total_minor)s::int8[], %(currency)s::text[], %(claimed)s::int4[],
+    %(merge_said)s::int8[], %(key_id)s::text[], %(envelope)b::bytea[], %(lookup)s::text[], %(links)s::text[])
     as t(kind, id, last_event, connection, version, sequence, digest, occurred_at, updated_at, account, entity, last_type, customer_id,
-    state, total_minor, currency, key_id, data, lookup, links)
+    state, total_minor, currency, claimed, merge_said, key_id, data, lookup, links)
 order by kind, id
 on conflict (kind, id) do update set
     last_event = excluded.last_event, connection = excluded.connection, version = excluded.version, sequence = excluded.sequence,
     digest = excluded.digest, occurred_at = excluded.occurred_at, updated_at = excluded.updated_at, account = excluded.account,
     entity = excluded.entity, last_type = excluded.last_type, customer_id = excluded.customer_id, state = excluded.state,
-    total_minor = excluded.total_minor, currency = excluded.currency, key_id = excluded.key_id, data = excluded.data,
+    total_minor = excluded.total_minor, currency = excluded.currency, claimed = excluded.claimed, merge_said = excluded.merge_said,
+    key_id = excluded.key_id, data = excluded.data,
     lookup = excluded.lookup, looked_up = excluded.looked_up, links = excluded.links, linked = excluded.linked
 where object.version = excluded.version - 1
 returning kind, id

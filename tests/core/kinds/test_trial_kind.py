@@ -28,7 +28,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, never, nothing
+from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, Survivorship, never, nothing
 from counterfoil.core.language.states import States
 
 
@@ -68,6 +68,7 @@ QUOTE = Kind(
         QuoteState,
         {QuoteState.OPEN: (QuoteState.SIGNED, QuoteState.LOST), QuoteState.SIGNED: (), QuoteState.LOST: ()},
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=lambda newer, older: replace(newer, signed_at=newer.signed_at or older.signed_at),
     refers_to=(Reference("customer", lambda quote: (quote.customer_id,)),),
     affects=(Reference("customer", lambda quote: (quote.customer_id,)),),

@@ -302,7 +302,7 @@ def test_what_belongs_to_a_customer_merged_into_itself_is_a_case_that_names_the_
 waits for customer/stripe:cus_A
 case unknown_customer decide.customers_merged_in_a_circle, 1.00 USD
   Customers are merged in a circle, so none is left to book for: stripe:cus_A into stripe:cus_A.
-  Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge).
+  Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes the merge).
     What waits is booked as soon as that arrives.
   goes on with customer/stripe:cus_A"""
     assert books.tell(invoice(usd(100))) == expected

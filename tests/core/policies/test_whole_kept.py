@@ -236,7 +236,7 @@ waits for customer/stripe:cus_A
 waits for customer/stripe:cus_B
 case unknown_customer decide.customers_merged_in_a_circle, 50.00 USD
   Customers are merged in a circle, so none is left to book for: stripe:cus_A into stripe:cus_B into stripe:cus_A.
-  Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge).
+  Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes the merge).
     What waits is booked as soon as that arrives.
   goes on with customer/stripe:cus_A"""
     assert books.tell(payment(usd(5000))) == expected

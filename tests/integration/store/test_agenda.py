@@ -110,7 +110,7 @@ async def test_an_object_is_asked_for_once(conn: Conn, cipher: Cipher) -> None:
     await objects.upsert(conn, cipher, [state_of(PAYMENT)])
     await agenda.set_waits(conn, [PAYMENT], [Wait(INVOICE.key, PAYMENT), Wait("mapping/tax/DE01/x", PAYMENT)], NOW)
     [wanted] = await agenda.to_fetch(conn, NOW)
-    assert (wanted.key, wanted.connection) == (INVOICE.key, "stripe")
+    assert (wanted.key, wanted.connections) == (INVOICE.key, ("stripe",))
     await agenda.mark_fetch_asked(conn, [INVOICE.key])
     assert await agenda.to_fetch(conn, NOW) == []
     late = timedelta(minutes=30)

@@ -56,13 +56,13 @@ class Office:
         """Move the clock."""
         self.clock.advance_to(self.clock.now() + timedelta(**by))
 
-    async def tell(self, *states: Record, connection: str = "stripe") -> None:
-        """Have states of objects reported, one after the other, and everything decided that is to be."""
+    async def tell(self, *states: Record, connection: str = "stripe", is_apart: bool = False) -> None:
+        """Have states of objects reported, one after the other, and everything decided that is to be. ``is_apart``: see ``Fact``."""
         for state in states:
-            await self._write(state, connection)
+            await self._write(state, connection, is_apart)
             await self.decide()
 
-    async def _write(self, state: Record, connection: str) -> None:
+    async def _write(self, state: Record, connection: str, is_apart: bool = False) -> None:
         self.told += 1
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
@@ -72,7 +72,7 @@ class Office:
         for shard in range(SHARDS):
             async with self.pool.connection() as conn:
                 for receipt in await receipts.claim(conn, self.cipher, connection, [shard], now, 10):
-                    result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state),)))
+                    result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state, is_apart=is_apart),)))
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
         await Writer(self.pool, self.cipher, self.arm, self.rules.purposes()).write(result, now)
 

@@ -16,7 +16,7 @@ from counterfoil.kit.errors import RejectedError
 from counterfoil.normalize.batch import Normalized, _park
 from counterfoil.normalize.writing import Writer
 from counterfoil.store import case_work, cases, outbox, receipts, work
-from counterfoil.store.cases import CaseState
+from counterfoil.store.cases import CaseState, Sum
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import EndStatus
 from counterfoil.store.pool import Pool
@@ -146,10 +146,11 @@ async def test_what_customers_merged_in_a_circle_hold_up_is_one_case_until_the_c
     office.later(hours=2)
     await watch(office)  # that the customers are waited for is no second case
     [case] = await office.cases()
-    assert (case.fingerprint, case.count, case.money_minor) == ("decide.customers_merged_in_a_circle|customer/stripe:cus_A", 2, 20000)
+    at_stake = (Sum("USD", 20000),)
+    assert (case.fingerprint, case.count, case.money) == ("decide.customers_merged_in_a_circle|customer/stripe:cus_A", 4, at_stake)
     await office.tell(replace(bob, email="bob@example.com"))  # it is decided again, and still a circle
     [case] = await office.cases()
-    assert (case.count, case.money_minor) == (2, 20000)
+    assert (case.count, case.money) == (4, at_stake)  # the customers themselves, and their invoices
     await office.tell(Customer("stripe:cus_C", "Carol"), replace(bob, merged_into="stripe:cus_C"))
     assert await office.cases() == []
     assert {key for _, key, _ in await office.states("post_invoice")} == {"invoice_stripe.in_1", "invoice_stripe.in_2"}

@@ -9,12 +9,15 @@ from pathlib import PurePath
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One kind of file. ``is_grouped``: rows that follow each other with the same id are one document."""
+    """One kind of file. ``is_grouped``: rows that follow each other with the same id are one document. ``told_empty``: the columns that
+    say something also where they are empty, other than if they are not there.
+    """
 
     name: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     is_grouped: bool = False
+    told_empty: tuple[str, ...] = ()
     columns: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ LAYOUTS: dict[str, Layout] = {
                 *("email", "phone", "line1", "line2", "city", "state", "postal_code", "country", "currency", "tax_exemption"),
                 *("tax_id_type", "tax_id", "locale", "is_deleted", "merged_into", "updated_at"),
             ),
+            told_empty=("merged_into",),
         ),
         Layout("products", ("id", "name"), ("description", "sku", "group", "tax_code", "is_active", "updated_at")),
         Layout(

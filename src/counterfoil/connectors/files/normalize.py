@@ -52,7 +52,8 @@ def normalize(settings: FilesConfig, delivery: Delivery) -> Normalized:
     except RejectedError as error:
         error.object_key = ObjectRef(_KINDS[document.layout], f"{settings.namespace}:{rows[0].text('id')}").key
         raise
-    return (Fact(event_type, occurred_at, to_micros(changed_at), entity, correlation_id=_process_of(entity)),)
+    is_apart = rows[0].is_empty("merged_into")
+    return (Fact(event_type, occurred_at, to_micros(changed_at), entity, correlation_id=_process_of(entity), is_apart=is_apart),)
 
 
 @cache

@@ -91,7 +91,8 @@ class FileReader:
         problem = self._layout.unknown(values)
         if not problem and not 0 < len(values.get("id", "")) <= 200:
             problem = "the id is missing or longer than 200 characters"
-        return problem or RowOfFile(record.line, {name: value for name, value in values.items() if value})
+        told = self._layout.told_empty
+        return problem or RowOfFile(record.line, {name: value for name, value in values.items() if value or name in told})
 
     def _csv_values(self, data: bytes) -> dict[str, str]:
         fields = parse_csv(data, self._settings.encoding, self._settings.delimiter)

@@ -27,7 +27,7 @@ REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a file; fields that are empty are as good as absent. Every method raises RejectedError."""
+    """One row of a file; fields that are empty are as good as absent, but for ``is_empty``. Every method raises RejectedError."""
 
     file: str
     line: int
@@ -65,6 +65,10 @@ class Row:
     def text(self, column: str) -> str:
         """Return the text, or an empty one."""
         return self.values.get(column, "")
+
+    def is_empty(self, column: str) -> bool:
+        """Tell whether a column that says something also where it is empty is there, and is empty."""
+        return self.values.get(column) == ""
 
     def required(self, column: str) -> str:
         """Return the text, which must be there."""

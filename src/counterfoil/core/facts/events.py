@@ -19,6 +19,7 @@ class Fact:
             Microseconds since the epoch of the moment the state was true.
         account: the source's account the fact belongs to (``acct_...``), used for routing; empty when the connection has only one.
         correlation_id: one business process, e.g. the subscription or the invoice it belongs to.
+        is_apart: the source says that the subject is merged into nothing (any more). An empty ``merged_into`` alone says nothing.
     """
 
     type: EventType
@@ -27,6 +28,7 @@ class Fact:
     data: Record
     account: str = ""
     correlation_id: str = ""
+    is_apart: bool = False
 
     @property
     def subject(self) -> ObjectRef:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from counterfoil.core.identity.merges import merged_into, with_merge
 from counterfoil.core.kinds import kind_of
 from counterfoil.core.language.records import Record
 
@@ -23,10 +24,14 @@ class MergeOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The current state of one object and its place in the source's order."""
+    """The current state of one object and its place in the source's order.
+
+    ``merge_said``: the place of the newest fact that says what it was merged into, or that it was not; None: none is known to.
+    """
 
     record: Record
     sequence: int
+    merge_said: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +66,33 @@ def merge(current: Current | None, fact: Fact) -> MergeResult:
         ValueError: the fact is about another object.
     """
     if current is None:
-        return MergeResult(MergeOutcome.APPLIED, Current(fact.data, fact.sequence))
+        return MergeResult(MergeOutcome.APPLIED, Current(fact.data, fact.sequence, fact.sequence if _speaks_of_merging(fact) else None))
     known = current.record
     if type(known) is not type(fact.data) or known.id != fact.data.id:
         raise ValueError(f"cannot merge {fact.subject.key} into {type(known).__name__} {known.id}")
+    into, said = _merging(current, fact)
     if fact.sequence == current.sequence:
-        outcome = MergeOutcome.UNCHANGED if fill_gaps(fact.data, known) == known else MergeOutcome.TIE
+        outcome = MergeOutcome.UNCHANGED if with_merge(fill_gaps(fact.data, known), into) == known else MergeOutcome.TIE
         return MergeResult(outcome, current)
     if fact.sequence < current.sequence or not kind_of(known).lifecycle.allows(known, fact.data):
-        filled = fill_gaps(known, fact.data)
+        filled = with_merge(fill_gaps(known, fact.data), into)
         outcome = MergeOutcome.STALE if filled == known else MergeOutcome.APPLIED
-        return MergeResult(outcome, Current(filled, current.sequence))
-    filled = fill_gaps(fact.data, known)
+        return MergeResult(outcome, Current(filled, current.sequence, said))
+    filled = with_merge(fill_gaps(fact.data, known), into)
     outcome = MergeOutcome.UNCHANGED if filled == known else MergeOutcome.APPLIED
-    return MergeResult(outcome, Current(filled, fact.sequence))
+    return MergeResult(outcome, Current(filled, fact.sequence, said))
+
+
+def _speaks_of_merging(fact: Fact) -> bool:
+    return fact.is_apart or bool(merged_into(fact.data))
+
+
+def _merging(current: Current, fact: Fact) -> tuple[str, int | None]:
+    """Return what an object is merged into after a fact, and the place of the fact that says so: the newest that speaks of it."""
+    into = merged_into(current.record)
+    said = current.merge_said
+    if said is None and into:
+        said = current.sequence  # written before it was kept apart: not older than the state it stands in
+    if _speaks_of_merging(fact) and (said is None or fact.sequence >= said):
+        return merged_into(fact.data), fact.sequence
+    return into, current.merge_said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from counterfoil.core.language.records import EventType, Kind, Record, never, newest, nothing, of_nobody
+from counterfoil.core.language.records import EventType, Kind, Record, Survivorship, never, newest, nothing, of_nobody
 from counterfoil.core.language.settlement import Settlement, amounts_of
 from counterfoil.core.language.states import Stateless
 
@@ -36,6 +36,7 @@ BALANCE_ENTRY = Kind(
     noun="balance entry",
     events=BalanceEntryEvent,
     lifecycle=Stateless(),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
     affects=(),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, never, nothing, of_no_amount, of_nobody
+from counterfoil.core.language.records import (
+    EventType,
+    Kind,
+    Purpose,
+    Record,
+    Reference,
+    Survivorship,
+    never,
+    nothing,
+    of_no_amount,
+    of_nobody,
+)
 from counterfoil.core.language.states import States
 
 
@@ -64,6 +75,7 @@ COMPANY = Kind(
     noun="company",
     events=CompanyEvent,
     lifecycle=States(CompanyState, {_S.PRESENT: (_S.DELETED, _S.MERGED), _S.DELETED: (_S.PRESENT, _S.MERGED), _S.MERGED: ()}),
+    survivorship=Survivorship.BY_FIELD,
     keeps=_keeps,
     refers_to=(Reference("company", lambda company: (company.merged_into,)),),
     affects=(),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, never, nothing, of_no_amount, of_nobody
+from counterfoil.core.language.records import (
+    EventType,
+    Kind,
+    Purpose,
+    Record,
+    Reference,
+    Survivorship,
+    never,
+    nothing,
+    of_no_amount,
+    of_nobody,
+)
 from counterfoil.core.language.states import States
 
 
@@ -80,6 +91,7 @@ CONTACT = Kind(
             _S.ERASED: (),
         },
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=_keeps,
     refers_to=(
         Reference("contact", lambda contact: (contact.merged_into,)),

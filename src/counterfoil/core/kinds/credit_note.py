@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, Reference, never, newest
+from counterfoil.core.language.records import EventType, Kind, Record, Reference, Survivorship, never, newest
 from counterfoil.core.language.states import States
 
 from .invoice import InvoiceLine, amounts_of_lines, product_ids, tax_rate_ids
@@ -69,6 +69,7 @@ CREDIT_NOTE = Kind(
     noun="credit note",
     events=CreditNoteEvent,
     lifecycle=States(CreditNoteState, {CreditNoteState.ISSUED: (CreditNoteState.VOID,), CreditNoteState.VOID: ()}),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(
         Reference("customer", lambda note: (note.customer_id,)),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, Reference, never, nothing, of_no_amount
+from counterfoil.core.language.records import EventType, Kind, Record, Reference, Survivorship, never, nothing, of_no_amount
 from counterfoil.core.language.states import Deletable
 
 
@@ -107,6 +107,7 @@ CUSTOMER = Kind(
     noun="customer",
     events=CustomerEvent,
     lifecycle=Deletable(),
+    survivorship=Survivorship.BY_FIELD,
     keeps=_keeps,
     refers_to=(Reference("customer", lambda customer: (customer.merged_into,)),),
     affects=(),

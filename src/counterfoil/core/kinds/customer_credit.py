@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, Reference, never, newest, nothing
+from counterfoil.core.language.records import EventType, Kind, Record, Reference, Survivorship, never, newest, nothing
 from counterfoil.core.language.states import Stateless
 
 
@@ -39,6 +39,7 @@ CUSTOMER_CREDIT = Kind(
     noun="customer credit",
     events=CustomerCreditEvent,
     lifecycle=Stateless(),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(
         Reference("customer", lambda credit: (credit.customer_id,)),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, never, nothing, of_nobody
+from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Reference, Survivorship, never, nothing, of_nobody
 from counterfoil.core.language.states import States
 
 
@@ -106,6 +106,7 @@ DEAL = Kind(
         DealState,
         {**dict.fromkeys(_ALIVE, (*_ALIVE, _S.DELETED, _S.MERGED)), _S.DELETED: (*_ALIVE, _S.MERGED), _S.MERGED: ()},
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=_keeps,
     refers_to=(
         Reference("deal", lambda deal: (deal.merged_into,)),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, Reference, never, nothing
+from counterfoil.core.language.records import EventType, Kind, Record, Reference, Survivorship, never, nothing
 from counterfoil.core.language.settlement import Settlement, amounts_of
 from counterfoil.core.language.states import States
 
@@ -80,6 +80,7 @@ DISPUTE = Kind(
             _D.PREVENTED: (),
         },
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=_keeps,
     refers_to=(Reference("payment", lambda dispute: (dispute.payment_id,)),),
     affects=(Reference("customer", lambda dispute: (dispute.customer_id,)),),

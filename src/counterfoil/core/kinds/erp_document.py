@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, never, newest, nothing, of_nobody
+from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Survivorship, never, newest, nothing, of_nobody
 from counterfoil.core.language.states import Stateless
 
 
@@ -59,6 +59,7 @@ ERP_DOCUMENT = Kind(
     noun="document in the books",
     events=ErpDocumentEvent,
     lifecycle=Stateless(),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
     affects=(),

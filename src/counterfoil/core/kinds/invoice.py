@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, Reference
+from counterfoil.core.language.records import EventType, Kind, Record, Reference, Survivorship
 from counterfoil.core.language.states import States
 
 
@@ -184,6 +184,7 @@ INVOICE = Kind(
             _I.DELETED: (),
         },
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=_keeps,
     # A voided one is ended by the credit notes that credited it before, one paid too much by its payments.
     refers_to=(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, never, newest, nothing, of_no_amount, of_nobody
+from counterfoil.core.language.records import EventType, Kind, Record, Survivorship, never, newest, nothing, of_no_amount, of_nobody
 from counterfoil.core.language.states import Stateless
 
 
@@ -43,6 +43,7 @@ JOURNAL_ENTRY = Kind(
     noun="journal entry",
     events=JournalEntryEvent,
     lifecycle=Stateless(),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
     affects=(),

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, never, nothing, of_nobody
+from counterfoil.core.language.records import EventType, Kind, Record, Survivorship, never, nothing, of_nobody
 from counterfoil.core.language.settlement import Settlement, amounts_of
 from counterfoil.core.language.states import States
 
@@ -78,6 +78,7 @@ PAYOUT = Kind(
             _O.CANCELED: (),
         },
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=_keeps,
     refers_to=(),
     affects=(),

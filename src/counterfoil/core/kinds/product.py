@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from counterfoil.core.language.records import EventType, Kind, Record, never, newest, nothing, of_no_amount, of_nobody
+from counterfoil.core.language.records import EventType, Kind, Record, Survivorship, never, newest, nothing, of_no_amount, of_nobody
 from counterfoil.core.language.states import Deletable
 
 
@@ -36,6 +36,7 @@ PRODUCT = Kind(
     noun="product",
     events=ProductEvent,
     lifecycle=Deletable(),
+    survivorship=Survivorship.BY_FIELD,
     keeps=newest,
     refers_to=(),
     affects=(),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, Record, Reference, nothing
+from counterfoil.core.language.records import EventType, Kind, Record, Reference, Survivorship, nothing
 from counterfoil.core.language.settlement import Settlement, amounts_of
 from counterfoil.core.language.states import States
 
@@ -91,6 +91,7 @@ REFUND = Kind(
             _R.CANCELED: (),
         },
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=_keeps,
     refers_to=(
         Reference("customer", lambda refund: (refund.customer_id,)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, never, newest, nothing, of_no_amount
+from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Survivorship, never, newest, nothing, of_no_amount
 from counterfoil.core.language.states import States
 
 
@@ -81,6 +81,7 @@ SUBSCRIPTION = Kind(
             _S.CANCELED: (),
         },
     ),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
     affects=(),

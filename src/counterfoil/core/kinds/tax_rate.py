@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, never, newest, nothing, of_no_amount, of_nobody
+from counterfoil.core.language.records import (
+    EventType,
+    Kind,
+    Purpose,
+    Record,
+    Survivorship,
+    never,
+    newest,
+    nothing,
+    of_no_amount,
+    of_nobody,
+)
 from counterfoil.core.language.states import Stateless
 
 
@@ -34,6 +45,7 @@ TAX_RATE = Kind(
     noun="tax rate",
     events=TaxRateEvent,
     lifecycle=Stateless(),
+    survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
     affects=(),

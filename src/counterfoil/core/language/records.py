@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import EnumType, StrEnum
+from enum import Enum, EnumType, StrEnum
 from typing import Any, Generic, Self, TypeVar
 
 from .ids import ObjectRef
@@ -86,6 +86,16 @@ class Record:
     id: str
 
 
+class Survivorship(Enum):
+    """How several claims of one thing become one record (``core/identity``)."""
+
+    BY_FIELD = "by field"
+    """Each field is its owner's, else the newest that says it: what several systems know of something outside of all of them."""
+    WHOLE = "whole"
+    """The record is one system's, as that system says it: amounts of one and lines of another would not add up. What it leaves out and the
+    kind keeps comes from the others."""
+
+
 R = TypeVar("R", bound=Record)
 
 
@@ -118,6 +128,7 @@ class Kind(Generic[R]):
         noun: what people call one of it.
         events: its event types.
         lifecycle: which state may follow which.
+        survivorship: how claims of several sources become one record.
         keeps: a newer record with what it does not say and what, once said, cannot be unsaid, taken from an older one.
         refers_to: the objects a record names, in the order in which they are loaded.
         affects: the objects whose decisions a change of a record concerns, beside its own: those of them are decided again that some
@@ -141,6 +152,7 @@ class Kind(Generic[R]):
     noun: str
     events: type[EventType]
     lifecycle: Lifecycle
+    survivorship: Survivorship
     keeps: Callable[[R, R], R]
     refers_to: tuple[Reference[R], ...]
     affects: tuple[Reference[R], ...]

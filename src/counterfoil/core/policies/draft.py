@@ -20,6 +20,7 @@ from counterfoil.core.facts.events import Event
 from counterfoil.core.finance.dates import accounting_date, first_open_day
 from counterfoil.core.finance.invariants import check_arguments
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, bare, document_of, items_of
+from counterfoil.core.identity.merges import chain
 from counterfoil.core.kinds import total_of
 from counterfoil.core.kinds.credit_note import CreditNote
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
@@ -219,21 +220,23 @@ class Draft:
 
     def customer(self, customer_id: str) -> Customer | None:
         """Return the customer that survived all merges, or None and wait for it; adds a problem if merges lead in a circle."""
-        seen: list[str] = []
-        while customer_id and customer_id not in seen:
-            seen.append(customer_id)
-            found = self.view.get(CUSTOMER.ref(customer_id))
-            if not isinstance(found, Customer):
-                self.wait_for(CUSTOMER.name, customer_id)
-                return None
-            if not found.merged_into:
-                return found
-            customer_id = found.merged_into
-        if seen:
-            self._merged_in_a_circle(seen[seen.index(customer_id) :])
-        return None
+        if not customer_id:
+            return None
+        merges = chain(customer_id, self._merged_into)
+        if merges.is_circle:
+            self._merged_in_a_circle(merges.ids)
+            return None
+        found = self.view.get(CUSTOMER.ref(merges.survivor))
+        if not isinstance(found, Customer):
+            self.wait_for(CUSTOMER.name, merges.survivor)
+            return None
+        return found
 
-    def _merged_in_a_circle(self, circle: list[str]) -> None:
+    def _merged_into(self, customer_id: str) -> str:
+        found = self.view.get(CUSTOMER.ref(customer_id))
+        return found.merged_into if isinstance(found, Customer) else ""
+
+    def _merged_in_a_circle(self, circle: Sequence[str]) -> None:
         """Add the problem of a circle of merges, and wait for a new state of any of its customers."""
         state = self.view.get(self.event.subject) or self.event.data
         self.problem(refusals.merged_in_a_circle(circle, total_of(state)))

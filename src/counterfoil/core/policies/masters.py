@@ -33,14 +33,15 @@ def _of_target(draft: Draft, target: str) -> tuple[EntityRules, ...]:
 
 
 def customer(draft: Draft, state: Customer) -> None:
-    """Decide a customer: one record per target. A merged one is not written any more: everything of it goes to the survivor.
+    """Decide a customer: one record per target. A merged one is not written any more: everything of it goes to the survivor, and merges
+    that leave nobody are a case.
 
     A deleted customer stays as it is in the target, since documents hang on it; what was wished of it still is, and one that never was is
     wished with all that is known of it: documents of it may be on their way. The balance at the source is no master data and left out. A
     nameless customer goes by its e-mail address or its id at the source: that must not hold up its invoices.
     """
     if state.merged_into:
-        draft.wait_if_missing(CUSTOMER.ref(state.merged_into))
+        draft.customer(state.merged_into)
         draft.ignore("customer_was_merged")
         return
     entities = [entity for entity in _entities(draft) if _keeps_documents(draft, entity.target)]

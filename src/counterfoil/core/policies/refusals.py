@@ -37,7 +37,7 @@ def merged_in_a_circle(circle: Sequence[str], money: Money | None) -> Problem:
         CaseClass.UNKNOWN_CUSTOMER,
         "decide.customers_merged_in_a_circle",
         f"Customers are merged in a circle, so none is left to book for: {' into '.join(ordered)}.",
-        "Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes no merge)."
+        "Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes the merge)."
         " What waits is booked as soon as that arrives.",
         money,
         releases_on=CUSTOMER.ref(ordered[0]).key,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from enum import StrEnum
 
+from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.money import exponent_of
 from counterfoil.core.language.records import Purpose
 
@@ -199,7 +200,8 @@ def served(destinations: Collection[Destination]) -> tuple[Purpose, ...]:
 class Rules:
     """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped.
 
-    ``mappings_version``: that of the latest mapping a person set, as far as it is known here.
+    ``mappings_version``: that of the latest mapping a person set, as far as it is known here. ``ownership``: whose word counts where
+    several sources tell of one thing.
     """
 
     version: int
@@ -208,6 +210,7 @@ class Rules:
     mappings: Mapping[MappingKey, str] = field(default_factory=dict)
     destinations: tuple[Destination, ...] = ()
     mappings_version: int = 0
+    ownership: Ownership = NOBODYS
 
     def purposes(self) -> tuple[Purpose, ...]:
         """Return what is written for: books always, as a fact that has no place in them is a case; all else where it has a destination."""

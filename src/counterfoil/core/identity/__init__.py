@@ -1,0 +1,1 @@
+"""Who says what of which thing: claims, links between them, whose word counts, and the record that comes of it. Pure."""

@@ -1,0 +1,161 @@
+"""Customers that are merged and un-merged while documents are under way, told by one source or by several."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.core.builders import ANN, PRO, invoice, payment, usd
+from tests.integration.waiting.office import NOW, Office
+
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.store import links, objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.commands import command_of
+from counterfoil.store.pool import Pool
+
+BOB = Customer("stripe:cus_B", "Bob")
+MERGED = replace(BOB, merged_into=ANN.id)
+BILL = invoice(usd(10000), customer_id=BOB.id)
+PAID = payment(usd(10000), (BILL.id, 10000), customer_id=BOB.id)
+
+
+async def booked_for(office: Office) -> dict[str, str]:
+    """Return the state of everything that is wished and not canceled, by external key and the customers it needs in the books."""
+    found = {}
+    for row in await office.commands():
+        needed = [need.removeprefix("customer/") for need in command_of(row).needs if need.startswith("customer/")]
+        if row.state.value != "canceled":
+            found[" for ".join([row.external_key, *needed])] = row.state.value
+    return found
+
+
+async def test_two_customers_merged_and_unmerged_with_documents_in_flight_end_as_they_began(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, BOB, PRO, BILL, PAID)  # the books are away: nothing is sent
+    before = await booked_for(office)
+    assert "invoice_stripe.in_1 for stripe:cus_B" in before
+    await office.tell(MERGED)
+    merged = await booked_for(office)
+    assert "customer_stripe.cus_B" not in merged
+    assert "invoice_stripe.in_1 for stripe:cus_A" in merged
+    assert "payment_stripe.ch_1 for stripe:cus_A" in merged
+    await office.tell(BOB, is_apart=True)
+    assert await booked_for(office) == before
+    await office.take_all()
+    assert set((await booked_for(office)).values()) == {"done"}
+    assert await office.cases() == []
+
+
+async def test_what_was_booked_for_the_survivor_stays_and_what_comes_after_goes_to_who_it_is_of(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, PRO, BOB, MERGED, BILL)
+    await office.take_all()
+    await office.tell(BOB, is_apart=True)
+    await office.tell(invoice(usd(500), id="stripe:in_2", customer_id=BOB.id))
+    assert (await office.take_all())[-1] == "invoice_stripe.in_2"
+    booked = await booked_for(office)
+    assert booked["invoice_stripe.in_1 for stripe:cus_A"] == "done"
+    assert booked["invoice_stripe.in_2 for stripe:cus_B"] == "done"
+
+
+async def test_documents_of_whoever_was_merged_before_follow_along_the_whole_chain(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    carol = Customer("stripe:cus_C", "Carol")
+    bill = replace(BILL, customer_id=carol.id)
+    await office.tell(ANN, BOB, carol, PRO, bill, replace(carol, merged_into=BOB.id), MERGED)
+    assert "invoice_stripe.in_1 for stripe:cus_A" in await booked_for(office)
+    await office.tell(BOB, is_apart=True)
+    assert "invoice_stripe.in_1 for stripe:cus_B" in await booked_for(office)
+
+
+async def test_an_empty_merged_into_alone_unsays_nothing(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, BOB, PRO, BILL, MERGED, BOB)
+    assert "invoice_stripe.in_1 for stripe:cus_A" in await booked_for(office)
+
+
+async def test_a_link_says_since_when_until_when_and_who_says_so(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, BOB, MERGED)
+    began = office.clock.now()
+    office.later(days=2)
+    await office.tell(BOB, is_apart=True)
+    office.later(days=1)
+    await office.tell(MERGED)
+    async with pool.connection() as conn:
+        found = await links.of(conn, [ObjectRef("customer", ANN.id)])
+    bob = ObjectRef("customer", BOB.id)
+    ended = links.Link(bob, ANN.id, "merged", "stripe", began, began.replace(day=began.day + 2))
+    assert found == [ended, links.Link(bob, ANN.id, "merged", "stripe", began.replace(day=began.day + 3))]
+
+
+async def test_two_systems_merging_in_opposite_directions_are_one_case_and_nothing_is_half_done(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, BOB, PRO)
+    await office.tell(MERGED)
+    await office.tell(Customer(ANN.id, ANN.name, merged_into=BOB.id), connection="crm")
+    await office.tell(BILL)
+    [case] = await office.cases()
+    assert (case.code, case.case_class) == ("decide.customers_merged_in_a_circle", "unknown_customer")
+    assert await office.take_all() == ["customer_stripe.cus_A", "product_stripe.prod_pro"]  # wished before; the document is not
+    await office.tell(Customer(ANN.id, ANN.name), connection="crm", is_apart=True)
+    assert await office.cases() == []
+    await office.take_all()
+    assert (await booked_for(office))["invoice_stripe.in_1 for stripe:cus_A"] == "done"
+
+
+async def test_a_customer_merged_into_itself_is_one_case_also_without_documents(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, replace(ANN, merged_into=ANN.id))
+    [case] = await office.cases()
+    assert "stripe:cus_A into stripe:cus_A" in case.cause
+    await office.tell(ANN, is_apart=True)
+    assert await office.cases() == []
+
+
+async def test_a_second_source_that_tells_only_a_name_empties_nothing_and_moves_no_one_elsewhere(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    async with pool.connection() as conn:
+        [row] = (await objects.load(conn, cipher, [ObjectRef("customer", ANN.id)])).values()
+        [claims] = await (await conn.execute("select count(*) from claim")).fetchall()
+    assert (row.connection, row.version, row.claimed) == ("stripe", 2, 2)
+    assert claims == (2,)
+    [former, command] = await office.commands("upsert_customer")
+    assert command.arguments == former.arguments.replace(b'"Ann Ltd"', b'"Ann & Co"')
+
+
+async def test_a_source_may_still_empty_what_it_said_itself(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(replace(ANN, email="ann@example.com", phone="1"))
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    await office.tell(replace(ANN, email="ann@example.com", name="Ann Ltd"))
+    [*_, command] = await office.commands("upsert_customer")
+    assert b'"phone":"1"' not in command.arguments
+    assert b"ann@example.com" in command.arguments
+    assert b"Ann Ltd" in command.arguments
+
+
+async def test_what_one_source_tells_of_costs_no_row_more(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN, BOB, PRO, BILL, PAID, replace(ANN, name="Ann Ltd"))
+    async with pool.connection() as conn:
+        for table in ("claim", "link"):
+            assert await (await conn.execute(f"select from {table}")).fetchall() == []
+
+
+async def test_a_program_that_knows_no_claims_loses_nothing_while_it_works_beside(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(replace(ANN, email="ann@example.com"))
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    ref = ObjectRef("customer", ANN.id)
+    async with pool.connection() as conn, conn.transaction():  # it writes the next version and leaves ``claimed`` as it was
+        await conn.execute("update object set version = version + 1, connection = 'crm', sequence = 99, occurred_at = %s", (NOW,))
+    office.told = 99
+    await office.tell(replace(ANN, email="ann@example.com", phone="2"))
+    async with pool.connection() as conn:
+        [row] = (await objects.load(conn, cipher, [ref])).values()
+    assert b'"phone":"2"' in row.data
+    assert row.claimed == row.version == 4
