@@ -57,6 +57,9 @@ def test_a_changed_file_is_told_by_list_and_status_and_released_with_one_command
     assert run("status", "--json").json()["rules_notice"].startswith(told)
     differs = run("rules", "diff", "--json")
     assert (differs.code, differs.json()["settings"]) == (1, [{"path": PATH, "before": "VAT 7", "after": "VAT 7 %"}])
+    nothing = {"subjects": 0, "changes": [], "problems": {}}
+    assert (differs.json()["open"], differs.json()["again"], differs.json()["why_not"]) == (nothing, nothing, "")
+    assert "0 objects decided, 0 postings would differ" in run("rules", "diff").err
     done = run("rules", "release", "--note", "as the books call it", "--json").json()
     assert (done["version"], done["released_by"], done["note"]) == (2, "ann", "as the books call it")
     assert states(run) == {1: "past", 2: "in force"}

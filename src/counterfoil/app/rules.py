@@ -73,7 +73,7 @@ def approval_of(body: str) -> Approval:
     return Approval(json.loads(body).get("rules", {}).get("approval", Approval.NONE))
 
 
-def settled(file: Settings, body: str, version: int) -> Settings:
+def settled(file: Settings, body: str, version: int = 0) -> Settings:
     """Return a file's settings as they decide by a release: all that shapes bookings is the release's, all else (addresses, secrets, pace)
     the file's. A connection the release does not name is left out: nothing of it is read, booked or sent before it is released.
 
@@ -81,7 +81,7 @@ def settled(file: Settings, body: str, version: int) -> Settings:
         SetupError: the release is of a newer program (``rules.unreadable``), or writes to a connection that the file has not
             (``rules.connection_missing``).
     """
-    said = json.loads(body)
+    said, name = json.loads(body), f"rules release {version}" if version else "these rules"
     try:
         entities = {name: EntitySettings.model_validate(one) for name, one in said["entities"].items()}
         routes = tuple(RouteSettings.model_validate(one) for one in said["routes"])
@@ -94,14 +94,14 @@ def settled(file: Settings, body: str, version: int) -> Settings:
         approval = approval_of(body)
     except (ValidationError, KeyError, ValueError) as error:
         raise SetupError(
-            f"rules release {version} cannot be read by this program: {type(error).__name__}; run the version that released it",
+            f"{name} cannot be read by this program: {type(error).__name__}; run the version of it that released them",
             code="rules.unreadable",
         ) from error
     written = {one.target for one in entities.values()} | {one.connection for one in destinations}
-    if missing := sorted(written - connections.keys()):
+    if missing := ", ".join(sorted(written - connections.keys())):
         raise SetupError(
-            f"rules release {version} writes to {', '.join(missing)}, which this configuration does not declare as it was released: declare"
-            " it under [connections] as it was, or release rules without it first (`counterfoil rules show`)",
+            f"{name} {'writes' if version else 'write'} to {missing}, which the file does not declare, or with another connector:"
+            " declare it under [connections], or release rules without it first (`counterfoil rules show`)",
             code="rules.connection_missing",
         )
     shaped = {"entities": entities, "routes": routes, "destinations": destinations, "mappings": said["mappings"]}

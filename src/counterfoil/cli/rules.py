@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from counterfoil.cli.instants import instant
-from counterfoil.cli.output import FINE, FOUND, print_json, print_table, when, words
+from counterfoil.cli.output import FINE, FOUND, money, print_json, print_table, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, database_of, fail, run, who
+from counterfoil.cli.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from counterfoil.app.releasing import Ask, Difference, Release
+    from counterfoil.app.releasing import Ask, Release
+    from counterfoil.app.shadowing import Comparison, Posting, Shadow
 
 app = typer.Typer(
     help="Rules: what shapes bookings, in releases; the one in force decides, not the configuration file.", no_args_is_help=True
 )
+
+SHOWN_MAX = 20
+"""Postings shown; --json shows all."""
 
 Version = Annotated[int, typer.Argument(help="Its version, as `counterfoil rules list` shows it.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept with the release.")]
@@ -123,29 +128,71 @@ def _chosen(known: Sequence[Release], held: Release | None, version: int | None)
 def diff(
     version: Annotated[int | None, typer.Argument(help="A proposal or release; left out: the configuration file.")] = None,
     against: Annotated[int | None, typer.Option(help="Compare with this version instead of the one in force.")] = None,
+    documents: Annotated[int, typer.Option(min=0, max=20_000, help="How many of the newest documents are decided again, by both.")] = 500,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Show setting by setting what a proposal, or the file, changes. Exit code 1: something differs."""
-    found = run(_diff(config, version, against))
+    """Show what a proposal, or the file, changes: settings, postings, journal lines, money. Nothing is written.
+
+    What is not booked yet is decided by both rules: so its release posts it. What is booked stays; the newest of it are decided by both
+    as if they were new: so their like will be posted. Exit code 1: something differs.
+    """
+    found = run(_diff(config, version, against, documents))
     if as_json:
-        print_json({"settings": found})
-    elif found:
-        print_table("Settings", ["setting", "before", "after"], [(one.path, one.before, one.after) for one in found])
-    else:
+        print_json({"settings": found.settings, "open": found.open, "again": found.again, "why_not": found.why_not})
+    elif not found.settings:
         words.print("Nothing differs.")
-    raise typer.Exit(FOUND if found else FINE)
+    else:
+        _show_diff(found)
+    raise typer.Exit(FOUND if found.settings else FINE)
 
 
-async def _diff(config: Path, version: int | None, against: int | None) -> list[Difference]:
-    from counterfoil.app import releasing
-    from counterfoil.app.rules import leaves_of
+async def _diff(config: Path, version: int | None, against: int | None, documents: int) -> Comparison:
+    from counterfoil.app import releasing, shadowing
+    from counterfoil.app.settings import load_unopened
 
+    now = datetime.now(UTC)
     async with database_of(config) as (_, database):
-        known, held = await releasing.listed(database.pool, datetime.now(UTC))
-    before = _chosen(known, held, against)
-    after = _body(config) if version is None else _chosen(known, held, version).body
-    return releasing.differences(leaves_of(before.body), leaves_of(after))
+        known, held = await releasing.listed(database.pool, now)
+        before = _chosen(known, held, against)
+        after = _body(config) if version is None else _chosen(known, held, version).body
+        return await shadowing.compare(database, load_unopened(config), before.body, after, documents, now)
+
+
+def _show_diff(found: Comparison) -> None:
+    print_table("Settings", ["setting", "before", "after"], [(one.path, one.before, one.after) for one in found.settings])
+    if found.why_not:
+        words.print(f"What would be posted cannot be told: {found.why_not}", markup=False)
+    for title, shadow in (("Not booked yet: posted by the release", found.open), ("Newest documents, as if they were new", found.again)):
+        if shadow is not None:
+            _show_shadow(title, shadow)
+
+
+def _show_shadow(title: str, shadow: Shadow) -> None:
+    rows = [
+        (change.key, one.kind if (one := change.after or change.before) else "", _lines(change.before), _lines(change.after))
+        for change in shadow.changes[:SHOWN_MAX]
+    ]
+    words.print(f"{title}: {plural(shadow.subjects, 'object')} decided, {plural(len(shadow.changes), 'posting')} would differ.")
+    if rows:
+        print_table(title, ["posting", "kind", "before", "after"], rows)
+    if len(shadow.changes) > SHOWN_MAX:
+        words.print(f"... and {len(shadow.changes) - SHOWN_MAX:,} more: --json shows all.")
+    sums = [
+        (entity, account, money(before, currency), money(after, currency))
+        for (entity, account, currency), (before, after) in shadow.totals().items()
+    ]
+    if sums:
+        print_table("By account (debits positive)", ["entity", "account", "before", "after"], sums, right=(2, 3))
+    stuck = [(code, before, after) for code, (before, after) in shadow.problems.items()]
+    if stuck:
+        print_table("Objects that stand still with a case", ["code", "before", "after"], stuck, right=(1, 2))
+
+
+def _lines(posting: Posting | None) -> str:
+    if posting is None:
+        return "nothing"
+    return "\n".join(f"{line.account} {money(line.minor, line.currency)}" for line in posting.lines) or "no money"
 
 
 @app.command()

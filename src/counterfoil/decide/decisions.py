@@ -108,7 +108,7 @@ class Decided:
         """Return open commands whose document is now wished with other content; ``new``: ids of the commands that are new."""
         wished = [command for decision in self.decisions.values() for command in decision.commands if command.id in new]
         newer = {(command.target, command.external_key) for command in wished}
-        return [row for row in loaded.commands if (row.target, row.external_key) in newer and row.id not in new and _is_open(row)]
+        return [row for row in loaded.commands if (row.target, row.external_key) in newer and row.id not in new and is_open(row)]
 
     def displaced(self, loaded: Loaded) -> list[CommandRow]:
         """Return open commands whose document is now booked elsewhere: in another entity's books, or summed up with its day.
@@ -125,14 +125,14 @@ class Decided:
         return [
             row
             for row in loaded.commands
-            if _is_open(row) and purpose_of(row.kind) is Purpose.BOOKS and (row.external_key in summed or _is_elsewhere(row, wished))
+            if is_open(row) and purpose_of(row.kind) is Purpose.BOOKS and (row.external_key in summed or _is_elsewhere(row, wished))
         ]
 
     def withdrawn(self, loaded: Loaded) -> list[CommandRow]:
         """Return open commands, of whatever subject, that decisions say are not called for any more."""
         keys = {key for decision in self.decisions.values() for key in decision.withdrawn}
         wished = {command.id for decision in self.decisions.values() for command in decision.commands}
-        return [row for row in loaded.commands if (row.target, row.external_key) in keys and row.id not in wished and _is_open(row)]
+        return [row for row in loaded.commands if (row.target, row.external_key) in keys and row.id not in wished and is_open(row)]
 
     def modes(self) -> set[tuple[str, str]]:
         """Return in which modes which entities book by these decisions, as (entity, mode)."""
@@ -150,7 +150,7 @@ class Decided:
         wished = {command.id: command for decision in self.decisions.values() for command in decision.commands}
         found = []
         for row in loaded.commands:
-            if row.id in wished and _is_open(row):
+            if row.id in wished and is_open(row):
                 arguments = encode(wished[row.id].arguments)
                 if arguments != row.arguments:
                     found.append(outbox.Refresh(row.id, row.created_at, arguments))
@@ -165,7 +165,7 @@ class Decided:
             if row.subject in wished
             and row.id not in wished[row.subject]
             and purpose_of(row.kind) not in self.decisions[row.subject].held
-            and _is_open(row)
+            and is_open(row)
         ]
 
 
@@ -272,7 +272,7 @@ def _event_of(row: ObjectRow, entity: Record, now: datetime) -> Event:
 
 
 def _wish_of(row: CommandRow) -> Wish:
-    return Wish(command_of(row), is_open=_is_open(row))
+    return Wish(command_of(row), is_open=is_open(row))
 
 
 def _is_elsewhere(row: CommandRow, wished: Mapping[str, Command]) -> bool:
@@ -283,7 +283,7 @@ def _is_elsewhere(row: CommandRow, wished: Mapping[str, Command]) -> bool:
     return (now.target, now.entity) != (row.target, row.entity)
 
 
-def _is_open(row: CommandRow) -> bool:
+def is_open(row: CommandRow) -> bool:
     """Whether the command certainly took no effect: refused or never sent."""
     if row.in_doubt:
         return False

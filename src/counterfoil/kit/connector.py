@@ -351,6 +351,9 @@ class Books(Protocol):
 BatchKey = Callable[[Any, Command], str]
 """batch_key(settings, command) -> the partition it is sent in: commands with different keys may be sent in parallel. Pure."""
 
+AccountCode = Callable[[Any, str, Account], str]
+"""account_code(settings, entity, account) -> the books' own code, empty if the settings name none. Pure."""
+
 TargetCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
 """target_check(ctx) -> what a target that keeps no books lacks for what is sent to it. Raises TransientError, SetupError."""
 
@@ -380,6 +383,9 @@ class Connector:
 
     ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
 
+    ``account_code`` says how the books call an account of an entity by the settings; empty: they do not say, as the books choose it
+    themselves. What rules would post is told by it before they are released.
+
     ``source_proof`` and ``books_proof`` read what ``counterfoil prove`` compares.
 
     ``link`` gives the address of a thing in the system's own pages, for people: from the connection's settings as they stand in the file
@@ -402,6 +408,7 @@ class Connector:
     lists: Lists | None = None
     books: Books | None = None
     target_check: TargetCheck | None = None
+    account_code: AccountCode | None = None
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None
     whereabouts: Whereabouts | None = None

@@ -134,6 +134,14 @@ async def of_customer(conn: Conn, cipher: Cipher, customer_id: str, *, limit: in
     return await _read(conn, cipher, "where customer_id = %s order by occurred_at desc limit %s", (customer_id, limit))
 
 
+async def newest(conn: Conn, limit: int) -> list[ObjectRef]:
+    """Return the objects with a total that happened last, newest first."""
+    cursor = await conn.execute(
+        "select kind, id from object where total_minor is not null order by occurred_at desc, kind, id limit %s", (limit,)
+    )
+    return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
+
+
 async def about_customers(conn: Conn, cipher: Cipher, ids: Sequence[str], kinds: Sequence[str]) -> list[ObjectRow]:
     """Return the objects of some kinds that name one of these customers."""
     if not ids:

@@ -16,7 +16,7 @@ from counterfoil.connectors.odoo import (
 from counterfoil.connectors.odoo.advice import advised
 from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
-from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake
+from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake, account_code
 from counterfoil.connectors.odoo.links import link
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.target import OdooTarget
@@ -83,6 +83,7 @@ CONNECTOR = Connector(
     },
     sandbox=_sandbox,
     whereabouts=whereabouts,
+    account_code=account_code,
     booking_settings=("database", "namespace", "companies"),
     books_proof=_books_proof,
     link=link,

@@ -105,3 +105,11 @@ class OdooConfig(BaseModel):
     capture_late_s: int = Field(default=7200, ge=600)
     capture_page_size: int = Field(default=1000, ge=10, le=2000)
     timeout_s: float = Field(default=120.0, gt=0)
+
+
+def account_code(config: OdooConfig, entity: str, account: Account) -> str:
+    """Return the code an account has in an entity's books; empty where Odoo takes it from a customer or a tax, or none is configured."""
+    company = config.companies.get(entity)
+    if company is None or account.role in (AccountRole.RECEIVABLE, AccountRole.TAX):
+        return ""
+    return company.account_code(account) or ""
