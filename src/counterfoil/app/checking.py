@@ -67,11 +67,16 @@ async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTo
         needed = requirements(hub, name, rules, seen, confirmed=confirmed)
         wished = requirements(hub, name, rules, seen, SOMETIMES, confirmed)
         findings += await _books(connector.books, ctx, needed, wished)
-    elif connector.target_check is not None:
+    elif connector.target_check is not None and name in _written_to(rules):
         findings += await _tried(connector.target_check, ctx)
     if connector.source is not None and not _has_error(findings):
         findings += await _source(connector, ctx)
     return findings
+
+
+def _written_to(rules: Rules) -> set[str]:
+    """Return the connections that something is written to: to others nothing needs to be."""
+    return {entity.target for entity in rules.entities.values()} | {one.connection for one in rules.destinations}
 
 
 def _has_error(findings: Sequence[Finding]) -> bool:

@@ -80,6 +80,8 @@ def _mistakes(
         yield "purpose", f"unknown purpose {one.purpose!r}; known: {', '.join(_PURPOSES)}"
     elif purpose.terms.is_per_entity:
         yield "purpose", f"where {one.purpose} are kept is the `target` of each entity, and no destination beside it"
+    elif one.entity and not purpose.terms.takes_entity:
+        yield "entity", f"{one.purpose} is of the whole company: leave entity out"
     if one.entity and one.entity not in entities:
         yield "entity", f"entity {one.entity!r} is not under [entities]"
     if one.connection not in declared:

@@ -18,7 +18,7 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
-from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, sees_documents
+from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, looks_back, sees_documents
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import affected, is_looked_back_from, linked, related
 from counterfoil.core.policies.rules import PostingMode, Rules
@@ -179,7 +179,10 @@ async def load(
     """
     rows: dict[ObjectRef, ObjectRow] = {}
     entities: dict[ObjectRef, Record] = {}
-    subjects = tuple(refs)
+    subjects, purposes = tuple(refs), rules.purposes()
+    seeing = [ref for ref in subjects if sees_documents(ref.kind, purposes)]
+    # Who shows a customer, and which others were merged into it, is told by what names it.
+    has_standing = bool(seeing) or any(ref.kind == CUSTOMER.name and looks_back(ref.kind, purposes) for ref in subjects)
     wanted = {*subjects, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())}
     asked: set[ObjectRef] = set()
     for _ in range(ROUNDS_MAX):
@@ -191,26 +194,15 @@ async def load(
         rows.update(found)
         entities.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
         wanted = {other for ref in found for other in related(entities[ref])}
-        wanted |= await _linked_to(conn, [ref for ref in found if is_looked_back_from(entities[ref])], over or {})
+        looked_at = [ref for ref in found if is_looked_back_from(entities[ref]) or (has_standing and ref.kind == CUSTOMER.name)]
+        wanted |= await _linked_to(conn, looked_at, over or {})
         wanted -= asked
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
-    seeing = [ref for ref in subjects if sees_documents(ref.kind, rules.purposes())]
-    affecting = await _affecting(conn, cipher, _customers_named(seeing, entities), over or {})
+    customers = [ref for ref in entities if ref.kind == CUSTOMER.name] if seeing else []
+    affecting = await _affecting(conn, cipher, customers, over or {})
     return Loaded(rows, entities, commands, by_document(items), documents, affecting)
-
-
-def _customers_named(subjects: Iterable[ObjectRef], entities: Mapping[ObjectRef, Record]) -> list[ObjectRef]:
-    """Return the customers that subjects are or name, and those that these were merged into."""
-    following = list(subjects)
-    found = dict.fromkeys(ref for ref in following if ref.kind == CUSTOMER.name)
-    while following:
-        record = entities.get(following.pop())
-        named = [ref for ref in related(record) if ref.kind == CUSTOMER.name and ref not in found] if record is not None else []
-        found.update(dict.fromkeys(named))
-        following += named
-    return list(found)
 
 
 async def _affecting(

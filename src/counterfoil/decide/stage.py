@@ -14,7 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.commands import SPECS
 from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
@@ -47,8 +47,6 @@ LINKED_WITHIN_S = 0.5
 """When to look again while another worker links what an older program wrote."""
 WRITE_TRIES_MAX = 4
 """Tries of writing a batch of which some subject got a newer reason meanwhile; each takes half as many subjects as the one before."""
-ORDERED_KINDS = frozenset({BookCommand.UPSERT_CUSTOMER, BookCommand.UPSERT_PRODUCT})
-"""Kinds whose commands on one subject must be sent in the order they were wished; documents are ordered by what they need."""
 
 Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
@@ -182,6 +180,6 @@ class Decider:
             self.batch_key(command),
             lane=max(int(lane), item.lane),
             not_before=not_before,
-            order_key=command.order_key if command.kind in ORDERED_KINDS else "",
+            order_key=command.order_key if SPECS[command.kind].is_ordered else "",
             causation_id="" if row is None else f"event/{row.last_event}",
         )

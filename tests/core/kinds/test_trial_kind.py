@@ -176,6 +176,7 @@ SPECS = (
         noun="offer",
         title="Offers",
         service_level=timedelta(minutes=2),
+        is_ordered=False,
         same_thing=lambda command: (command.external_key,),
     ),
 )

@@ -13,7 +13,10 @@ AFTER = """            others="",
 
 MEMBER = """    SUPPORT_STANDING = (
         "support_standing",
-        Terms(verb="show standings", is_per_entity=False, needs={}, collects=timedelta(seconds=3), others="not_shown_in_support"),
+        Terms(
+            verb="show standings", is_per_entity=False, needs={}, takes_entity=True,
+            collects=timedelta(seconds=3), others="not_shown_in_support"
+        ),
     )
 """
 
@@ -63,6 +66,7 @@ SPECS = (
         noun="standing",
         title="Standings",
         service_level=timedelta(minutes=1),
+        is_ordered=False,
         same_thing=lambda command: (command.external_key,),
     ),
 )
@@ -243,7 +247,7 @@ takes_none = "destinations.0.connection: connection 'odoo' cannot show standings
 refused(A + "\\n\\n[[d", 'connection = "odoo"\\n\\n[[d', 'connection = "odoo"\\n\\n[[d', takes_none)
 unknown = "destinations.0.connection: connection 'desk_c' is not under [connections]"
 refused(A, 'connection = "desk_c"', 'connection = "desk_c"', unknown)
-unknown = "destinations.0.purpose: unknown purpose 'crm_state'; known: books, support_standing"
+unknown = "destinations.0.purpose: unknown purpose 'crm_state'; known: books, support_standing, crm_status"
 refused(PURPOSE, 'purpose = "crm_state"', 'purpose = "crm_state"', unknown)
 at_home = "destinations.0.purpose: where books are kept is the `target` of each entity, and no destination beside it"
 refused(PURPOSE, 'purpose = "books"', 'purpose = "books"', at_home)

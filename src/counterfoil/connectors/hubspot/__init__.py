@@ -1,18 +1,22 @@
-"""HubSpot as a source: companies, contacts and deals with their line items. It moves no money, and nothing of it is booked."""
+"""HubSpot: companies, contacts and deals with their line items in, how customers stand out. No money moves, and nothing is booked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.kit.connector import Connector
+from counterfoil.core.commands.crm import CrmCommand
+from counterfoil.kit.connector import Connector, DeliveryOf
 
 from .config import HubspotConfig, HubspotIntake
 from .links import link
-from .refs import KINDS
+from .refs import BATCH_MAX, KINDS
 from .source import HubspotSource
 
 if TYPE_CHECKING:
-    from counterfoil.kit.connector import Context, Finding
+    from collections.abc import Mapping, Sequence
+
+    from counterfoil.core.language.commands import Command
+    from counterfoil.kit.connector import Context, Finding, Outcome
     from counterfoil.kit.http import HttpClient
 
 
@@ -37,7 +41,31 @@ async def _check(ctx: Context) -> tuple[Finding, ...]:
     return await check_source(ctx)
 
 
+async def _show(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Write statuses onto companies; the code is loaded only when there are some."""
+    from .deliver import show
+
+    return await show(ctx, batch, bindings)
+
+
+async def _look(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Tell which statuses are there; the code is loaded only when that is asked."""
+    from .deliver import look
+
+    return await look(ctx, batch, bindings)
+
+
+async def _check_target(ctx: Context) -> tuple[Finding, ...]:
+    """Return what stands in the way of writing statuses; the code is loaded only when that is asked."""
+    from .definitions import check_target
+
+    return await check_target(ctx)
+
+
 _SOURCE = HubspotSource()
+_STATUS = DeliveryOf(
+    _show, _look, "properties are written again with the values they have; looked at first all the same", BATCH_MAX, overwrites=True
+)
 
 CONNECTOR = Connector(
     name="hubspot",
@@ -50,6 +78,8 @@ CONNECTOR = Connector(
     polls=_SOURCE,
     backfills=_SOURCE,
     tells=KINDS,
+    deliver={CrmCommand.SHOW_STATUS: _STATUS},
+    target_check=_check_target,
     sandbox=_sandbox,
     link=link,
     source_check=_check,

@@ -8,20 +8,19 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from counterfoil.core.kinds.company import COMPANY
 from counterfoil.kit.connector import Context
-from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
 from counterfoil.kit.limits import Feedback, LocalBudget, Verdict
 from counterfoil.kit.rate_headers import RateSeen
 
 from .config import HubspotConfig
-from .refs import PATHS
+from .refs import BATCH_MAX, PATHS
 from .wire import PROPERTIES, Rows
 
 T = TypeVar("T")
 
-BATCH_MAX = 100
-"""Records of one batch: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/companies/guide."""
 SEARCH_MAX = 200
 """Records of one page of a search: https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm."""
 
@@ -67,8 +66,9 @@ def _throttled(response: Response) -> TransientError:
 
 STATUSES = (
     StatusRule(404, None, verdict=Verdict.OK),
+    StatusRule(lambda response: response.is_write and response.status in (400, 409), RejectedError, "hubspot.values_refused"),
     StatusRule(401, SetupError, "hubspot.token_refused", remedy="Set access_token to a valid token: it is wrong, expired or revoked"),
-    StatusRule(403, SetupError, "hubspot.scope_missing", remedy="Give the token the read scopes named in the connector's README"),
+    StatusRule(403, SetupError, "hubspot.scope_missing", remedy="Give the token the scopes named in the connector's README"),
     StatusRule(423, TransientError, "hubspot.locked", Verdict.NEUTRAL),
     StatusRule(429, _throttled, verdict=Verdict.THROTTLED),
     StatusRule(477, TransientError, "hubspot.account_moving", Verdict.NEUTRAL),
@@ -110,6 +110,11 @@ def client(settings: HubspotConfig) -> HttpClient:
     )
 
 
+def properties_of(settings: HubspotConfig, kind: str) -> list[str]:
+    """Return the properties of a record that are read: of companies those that name customers, too."""
+    return list(dict.fromkeys((*PROPERTIES[kind], *(settings.customer_ids if kind == COMPANY.name else ()))))
+
+
 def asked_at(ctx: Context) -> datetime:
     """Return now, but later than every instant given to this process before: two states of one record never claim the same instant."""
     at = ctx.clock.now()
@@ -121,7 +126,7 @@ def asked_at(ctx: Context) -> datetime:
 
 
 class Api:
-    """The reads of one account. Every one of them leaves HubSpot as it is, those that are posted too."""
+    """The calls on one account. All but ``write`` leave HubSpot as it is, those that are posted too."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -151,7 +156,7 @@ class Api:
 
     async def batch(self, kind: str, ids: Sequence[str], *, is_archived: bool = False) -> list[dict[str, Any]]:
         """Return the records of a type that are there (or deleted), as plain values; at most 100. What is not found is left out."""
-        body = {"properties": list(PROPERTIES[kind]), "propertiesWithHistory": [], "inputs": [{"id": id} for id in ids]}
+        body = {"properties": properties_of(self._ctx.settings, kind), "propertiesWithHistory": [], "inputs": [{"id": id} for id in ids]}
         flag = "true" if is_archived else "false"
         answer = await self.post(f"/crm/objects/{self._version}/{PATHS[kind]}/batch/read", body, [("archived", flag)])
         found = answer.json()
@@ -172,6 +177,13 @@ class Api:
     async def post(self, path: str, body: Mapping[str, Any], params: Sequence[tuple[str, str]] = ()) -> Response:
         """Return the answer of a read that is posted. Raises TransientError, SetupError."""
         return self._there(await self._ctx.http.request("POST", path, params=params, json=body, is_write=False))
+
+    async def write(self, path: str, body: Mapping[str, Any]) -> Response:
+        """Return the answer of a write that may be sent twice: the same values are the same.
+
+        Raises TransientError, SetupError, RejectedError: values are refused, or what is to be made is there.
+        """
+        return self._there(await self._ctx.http.request("POST", path, json=body, is_write=True, is_idempotent=True))
 
     def decoded(self, answer: Response, type_: type[T]) -> T:
         """Return an answer as a type. Raises TransientError if it is of another shape."""

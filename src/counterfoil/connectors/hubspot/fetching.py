@@ -18,8 +18,8 @@ from counterfoil.core.kinds.deal import DEAL
 from counterfoil.kit.connector import Context, Fetched
 from counterfoil.kit.errors import TransientError
 
-from .client import BATCH_MAX, Api, asked_at
-from .refs import LINE_ITEM, Ref, parse
+from .client import Api, asked_at
+from .refs import BATCH_MAX, LINE_ITEM, Ref, parse
 from .wire import AssociationEnd, AssociationPage
 
 Object = dict[str, Any]

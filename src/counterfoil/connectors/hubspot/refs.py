@@ -22,6 +22,8 @@ PATHS: dict[str, str] = {COMPANY.name: "companies", CONTACT.name: "contacts", DE
 KINDS: tuple[str, ...] = (COMPANY.name, CONTACT.name, DEAL.name)
 """The kinds that are told, what is named before what names it."""
 
+BATCH_MAX = 100
+"""Records of one batch: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/companies/guide."""
 ID_DIGITS_MAX = 20
 
 
@@ -51,6 +53,13 @@ def is_id(text: str) -> bool:
 def canonical(portal: int | str, id: str) -> str:
     """Return the canonical id of a record; empty stays empty."""
     return f"{NAMESPACE}:{portal}.{id}" if id else ""
+
+
+def company_of(portal: int, ref: ObjectRef) -> str:
+    """Return the number of a company of an account; empty if it is none of that account."""
+    prefix = f"{NAMESPACE}:{portal}."
+    id = ref.id.removeprefix(prefix)
+    return id if ref.kind == COMPANY.name and ref.id.startswith(prefix) and is_id(id) else ""
 
 
 def locate(ref: ObjectRef) -> str | None:

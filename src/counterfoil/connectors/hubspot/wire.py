@@ -34,6 +34,7 @@ class Notice(msgspec.Struct, frozen=True):
     newObjectId: int | None = None
     mergedObjectIds: tuple[int, ...] | None = None
     associationType: str | None = None
+    propertyName: str | None = None
     fromObjectId: int | None = None
     fromObjectTypeId: str | None = None
     toObjectId: int | None = None
@@ -138,6 +139,32 @@ class Details(msgspec.Struct, frozen=True):
     portalId: int
     companyCurrency: str = ""
     additionalCurrencies: tuple[str, ...] = ()
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """A property as it is defined: https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide."""
+
+    name: str
+    type: str
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """All properties of a type of object."""
+
+    results: tuple[Definition, ...] = ()
+
+
+class BatchError(msgspec.Struct, frozen=True):
+    """Why some records of a batch were not taken (207)."""
+
+    category: str = ""
+    context: dict[str, tuple[str, ...]] = {}
+
+
+class BatchErrors(msgspec.Struct, frozen=True):
+    """What of a batch was not taken."""
+
+    errors: tuple[BatchError, ...] = ()
 
 
 class JournalPlace(msgspec.Struct, frozen=True):

@@ -301,6 +301,7 @@ SPECS = (
         noun="customer",
         title="Customers",
         service_level=timedelta(seconds=60),
+        is_ordered=True,
         same_thing=_itself,
     ),
     Spec(
@@ -311,6 +312,7 @@ SPECS = (
         noun="product",
         title="Products",
         service_level=timedelta(days=1),
+        is_ordered=True,
         same_thing=_itself,
     ),
     Spec(
@@ -321,6 +323,7 @@ SPECS = (
         noun="invoice",
         title="Invoices",
         service_level=timedelta(minutes=5),
+        is_ordered=False,
         same_thing=_itself,
     ),
     Spec(
@@ -331,6 +334,7 @@ SPECS = (
         noun="credit note",
         title="Credit notes",
         service_level=timedelta(seconds=60),
+        is_ordered=False,
         same_thing=_itself,
     ),
     Spec(
@@ -341,6 +345,7 @@ SPECS = (
         noun="payment",
         title="Payments and refunds",
         service_level=timedelta(seconds=10),
+        is_ordered=False,
         same_thing=_itself,
     ),
     Spec(
@@ -351,6 +356,7 @@ SPECS = (
         noun="journal entry",
         title="Journal entries (fees, payouts, disputes, summaries)",
         service_level=timedelta(days=1),
+        is_ordered=False,
         same_thing=_itself,
     ),
     Spec(
@@ -361,6 +367,7 @@ SPECS = (
         noun="match",
         title="Matches of invoices with payments",
         service_level=timedelta(seconds=10),
+        is_ordered=False,
         same_thing=_of_pair,
     ),
     Spec(
@@ -371,6 +378,7 @@ SPECS = (
         noun="match undone",
         title="Matches undone",
         service_level=timedelta(seconds=60),
+        is_ordered=False,
         same_thing=_of_pair,
     ),
 )

@@ -30,7 +30,10 @@ class CompanyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Company(Record):
-    """Whom a sales system deals with. ``merged_into`` holds the survivor's id once this one was merged; country as the system says it."""
+    """Whom a sales system deals with. ``merged_into`` holds the survivor's id once this one was merged; country as the system says it.
+
+    ``customer_ids``: the customers of other systems that it is, by canonical id, as its own system says.
+    """
 
     id: str
     name: str
@@ -39,6 +42,7 @@ class Company(Record):
     phone: str = ""
     country: str = ""
     merged_into: str = ""
+    customer_ids: tuple[str, ...] = ()
 
 
 class CompanyEvent(EventType):
@@ -66,6 +70,7 @@ def _keeps(newer: Company, older: Company) -> Company:
         phone=newer.phone or older.phone,
         country=newer.country or older.country,
         merged_into=newer.merged_into or older.merged_into,
+        customer_ids=newer.customer_ids or older.customer_ids,
     )
 
 
@@ -77,7 +82,10 @@ COMPANY = Kind(
     lifecycle=States(CompanyState, {_S.PRESENT: (_S.DELETED, _S.MERGED), _S.DELETED: (_S.PRESENT, _S.MERGED), _S.MERGED: ()}),
     survivorship=Survivorship.BY_FIELD,
     keeps=_keeps,
-    refers_to=(Reference("company", lambda company: (company.merged_into,)),),
+    refers_to=(
+        Reference("company", lambda company: (company.merged_into,)),
+        Reference("customer", lambda company: company.customer_ids, is_link=True),
+    ),
     affects=(),
     is_looked_back_from=never,
     total=of_no_amount,

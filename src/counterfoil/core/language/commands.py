@@ -94,6 +94,8 @@ class Spec(Generic[A]):
         domain: the data domain it belongs to, as the configuration names it (lanes, promises).
         noun: what people call what it writes, one of it; ``title``: many of them, at the head of a table's row.
         service_level: 95 % should be done within so long of being called for.
+        is_ordered: what is wished of one subject is sent in the order it was wished in (``order_key``); documents are ordered by what they
+            need.
         same_thing: the external keys of the commands that write on the same thing in the target, its own included.
     """
 
@@ -104,4 +106,5 @@ class Spec(Generic[A]):
     noun: str
     title: str
     service_level: timedelta
+    is_ordered: bool
     same_thing: Callable[[Command], tuple[str, ...]]

@@ -43,6 +43,7 @@ class Terms:
         is_per_entity: it is written for one legal entity at a time, which has exactly one place for it, and its facts must have such a
             place. Any other purpose has any number of places, for one legal entity or for the whole company, and is left out without any.
         needs: by part a connector must have to serve it (a field of ``Connector``), what a connector without that part lacks.
+        takes_entity: whether a destination of it may be for one legal entity alone.
         collects: how long what changed is collected before those it affects are decided again for it; zero: they are at once.
         others: the rule by which kinds of record without a policy for it are ignored; empty: each has a policy, or a rule of its own.
     """
@@ -50,6 +51,7 @@ class Terms:
     verb: str
     is_per_entity: bool
     needs: Mapping[str, str]
+    takes_entity: bool
     collects: timedelta
     others: str
 
@@ -72,8 +74,20 @@ class Purpose(StrEnum):
             verb="keep books",
             is_per_entity=True,
             needs={"books": "its connector has no accounts and no periods to be locked"},
+            takes_entity=False,
             collects=timedelta(0),
             others="",
+        ),
+    )
+    CRM_STATUS = (
+        "crm_status",
+        Terms(
+            verb="show how customers stand",
+            is_per_entity=False,
+            needs={},
+            takes_entity=False,
+            collects=timedelta(seconds=2),
+            others="not_shown_in_crm",
         ),
     )
 

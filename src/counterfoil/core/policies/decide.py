@@ -142,6 +142,11 @@ def decided_with(states: Sequence[Record], purposes: Collection[Purpose]) -> dic
     return found
 
 
+def looks_back(kind: str, purposes: Collection[Purpose]) -> bool:
+    """Tell whether objects of a kind are decided in view of what affects them."""
+    return any(purpose in purposes for purpose in _LOOKING_BACK[kind])
+
+
 def sees_documents(kind: str, purposes: Collection[Purpose]) -> bool:
     """Tell whether objects of a kind are decided in view of all documents of the customers they name."""
     return any(policy.sees_documents for purpose, policy in POLICIES[kind].items() if purpose in purposes)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from counterfoil.connectors.hubspot.refs import LINE_ITEM, PATHS, TYPE_IDS, Ref, is_id
+from counterfoil.connectors.hubspot.shown import PREFIX
 from counterfoil.connectors.hubspot.wire import Notice
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
@@ -69,6 +70,8 @@ def classified(delivery: Delivery) -> tuple[str, str, str]:
     if object_ not in PATHS or action not in ACTIONS or (action == PRIVACY and object_ != CONTACT.name):
         message = f"no table knows events {delivery.kind[:80]!r}"
         raise DriftError(message, code="hubspot.unknown_event", drift_key=f"event/{delivery.kind[:80]}")
+    if action == CHANGE and (_read(delivery).propertyName or "").startswith(PREFIX):
+        return "", "", "own_property_comes_back"
     return object_, action, ""
 
 

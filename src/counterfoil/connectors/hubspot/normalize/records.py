@@ -32,6 +32,8 @@ _PERIODS = {
     "per_five_years": "P5Y",
 }
 """``recurringbillingfrequency``: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/line-items/guide."""
+ID_MAX = 255
+"""Longest id of another system that is taken."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MILLISECONDS = re.compile(r"-?\d{1,15}")
 
@@ -67,7 +69,14 @@ def _company(settings: HubspotConfig, found: Found) -> Company:
         _text(row, "domain"),
         _text(row, "phone"),
         _text(row, "country"),
+        customer_ids=_customers(settings, row),
     )
+
+
+def _customers(settings: HubspotConfig, row: Row) -> tuple[str, ...]:
+    """Return the customers of other systems that a company is, by canonical id; an id that cannot be one is passed over."""
+    named = [(system, id.strip()) for name, system in settings.customer_ids.items() for id in _text(row, name).split(";")]
+    return tuple(dict.fromkeys(f"{system}:{id}" for system, id in named if id and len(id) <= ID_MAX and not any(map(str.isspace, id))))
 
 
 def _contact(settings: HubspotConfig, found: Found) -> Contact:

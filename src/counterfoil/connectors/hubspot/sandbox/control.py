@@ -24,7 +24,7 @@ from .world import Record, World
 
 Obj = dict[str, Any]
 
-SCOPES = tuple(f"crm.objects.{path}.{right}" for path in TYPES for right in ("read", "write"))
+SCOPES = tuple(f"crm.{what}.{path}.{right}" for what in ("objects", "schemas") for path in TYPES for right in ("read", "write"))
 
 
 class Control(Sandbox):

@@ -42,7 +42,7 @@ class Crm:
         names = (*(wanted or record.type.shown), "hs_object_id", "createdate", record.type.changed_at)
         body = {
             "id": record.id,
-            "properties": {name: values.get(name) or None for name in names if name in record.type.properties},
+            "properties": {name: values.get(name) or None for name in names if self.world.properties.has(record.type, name)},
             "createdAt": iso(record.created_ms),
             "updatedAt": iso(record.updated_ms),
             "archived": record.archived_ms is not None,
@@ -122,6 +122,10 @@ class Crm:
         status, results, errors = do(type_, inputs, {**body, **query})
         if what == "archive":
             return 204, {}
+        return self.batched(status, results, errors)
+
+    def batched(self, status: int, results: list[Obj], errors: list[Obj]) -> tuple[int, Obj]:
+        """Return the answer of a batch: 207 with what was not done, else the status."""
         answer: Obj = {"status": "COMPLETE", "results": results, "startedAt": iso(self.world.now_ms), "completedAt": iso(self.world.now_ms)}
         return (207, {**answer, "numErrors": len(errors), "errors": errors}) if errors else (status, answer)
 
@@ -199,6 +203,8 @@ class Crm:
     def _update(self, type_: Type, inputs: list[Obj], _body: Obj) -> tuple[int, list[Obj], list[Obj]]:
         records = [self._found(type_, str(one["id"]), str(one.get("idProperty") or "")) for one in inputs]
         pairs = [(record, one) for record, one in zip(records, inputs, strict=True) if record is not None]
+        for _, one in pairs:  # a value that is wrong has the whole batch refused, before anything is written
+            self.world.check(type_, _properties(one))
         rows = [self.shown(self.world.update(type_, record.id, _properties(one))) for record, one in pairs]
         missing = [str(one["id"]) for record, one in zip(records, inputs, strict=True) if record is None]
         return 200, rows, [_missing(type_, missing)] if missing else []

@@ -36,7 +36,7 @@ def search(world: World, type_: Type, body: Obj) -> tuple[int, list[tuple[Record
     groups = body.get("filterGroups") or []
     if not isinstance(groups, list) or len(groups) > GROUPS_MAX or any(len(group.get("filters", [])) > FILTERS_MAX for group in groups):
         raise malformed(f"at most {GROUPS_MAX} groups of {FILTERS_MAX} filters")
-    found = [one for one in world.searchable(type_) if not groups or any(_fits(type_, group, one[1]) for group in groups)]
+    found = [one for one in world.searchable(type_) if not groups or any(_fits(world, type_, group, one[1]) for group in groups)]
     for sort in reversed(body.get("sorts") or [{"propertyName": "createdate", "direction": "ASCENDING"}]):
         name = str(sort["propertyName"] if isinstance(sort, dict) else sort)
         is_down = isinstance(sort, dict) and sort.get("direction") == "DESCENDING"
@@ -45,13 +45,13 @@ def search(world: World, type_: Type, body: Obj) -> tuple[int, list[tuple[Record
     return len(found), found[after:end], end if end < len(found) else None
 
 
-def _fits(type_: Type, group: Obj, values: dict[str, str]) -> bool:
-    return all(_holds(type_, one, values) for one in group.get("filters", []))
+def _fits(world: World, type_: Type, group: Obj, values: dict[str, str]) -> bool:
+    return all(_holds(world, type_, one, values) for one in group.get("filters", []))
 
 
-def _holds(type_: Type, one: Obj, values: dict[str, str]) -> bool:
+def _holds(world: World, type_: Type, one: Obj, values: dict[str, str]) -> bool:
     name, operator = str(one.get("propertyName")), str(one.get("operator"))
-    if name not in type_.properties:
+    if not world.properties.has(type_, name):
         raise malformed(f"there is no property {name}")
     own = values.get(name, "")
     if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):

@@ -1,6 +1,7 @@
 """The simulator as a server: tokens and scopes, versions of paths, limits, and the class others use.
 
-Missing on purpose: custom objects and properties, pipelines but the default one, labels of associations, lists, imports, exports, quotes.
+Missing on purpose: custom objects, changes of properties once made, pipelines but the default one, labels of associations, lists,
+imports, exports, quotes.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class HubspotSandbox(Control):
         app.router.add_route("*", "/crm/{version:v3|v4}/objects/{type}{rest:.*}", self._served(self._objects))
         app.router.add_route("POST", "/crm/associations/{version}/{type}/{to}/batch/{what:.*}", self._served(self._associations))
         app.router.add_route("POST", "/crm/{version:v4}/associations/{type}/{to}/batch/{what:.*}", self._served(self._associations))
+        app.router.add_route("*", "/crm/properties/{version}/{type}{rest:.*}", self._served(self._properties))
+        app.router.add_route("*", "/crm/{version:v3}/properties/{type}{rest:.*}", self._served(self._properties))
         app.router.add_get("/account-info/{version}/details", self._served(self._details))
         app.router.add_get("/webhooks-journal/journal-local/{version}/{rest:.*}", self._served(self._journal))
         app.router.add_get("/_files/journal/{offset}", self._file)
@@ -100,6 +103,8 @@ class HubspotSandbox(Control):
     def _scope(self, request: web.Request) -> str:
         name = request.match_info.get("type", "")
         found = find(name)
+        if found is not None and "/properties/" in request.path:
+            return f"crm.schemas.{found.path}.{'read' if request.method == 'GET' else 'write'}"
         reads = request.method == "GET" or re.search(r"/(search|batch/read)$", request.path) is not None
         return f"crm.objects.{found.path}.{'read' if reads else 'write'}" if found is not None else ""
 
@@ -135,6 +140,21 @@ class HubspotSandbox(Control):
                 return self.crm.link(name, id, to, other_id)
             case ("DELETE", [id, "associations", to, other_id]):
                 return self.crm.unlink(name, id, to, other_id)
+        raise HubspotError(404, "OBJECT_NOT_FOUND", f"there is no {request.method} {request.path}")
+
+    def _properties(self, request: web.Request, body: Obj) -> Answer:
+        self._version(request)
+        type_ = self.crm.type_of(request.match_info["type"])
+        known = self.world.properties
+        match (request.method, [part for part in request.match_info["rest"].split("/") if part]):
+            case ("GET", []):
+                return known.listed(type_)
+            case ("POST", []):
+                return 201, known.create(type_, body)
+            case ("POST", ["groups"]):
+                return known.group(type_, body)
+            case ("POST", ["batch", "create"]):
+                return self.crm.batched(*known.batch(type_, body.get("inputs")))
         raise HubspotError(404, "OBJECT_NOT_FOUND", f"there is no {request.method} {request.path}")
 
     def _associations(self, request: web.Request, body: Obj) -> Answer:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from .errors import HubspotError, invalid, not_found
+from .properties import Properties, is_number
 from .types import ASSOCIATIONS, COMPUTED, STAGES, TYPES, Type
 
 Obj = dict[str, Any]
@@ -59,6 +59,7 @@ class World:
         self.merged: dict[tuple[str, str], str] = {}
         self.links: dict[tuple[str, str, str], dict[str, bool]] = {}
         self.tell: Callable[[str, Type, Obj], None] = lambda action, type_, more: None
+        self.properties = Properties()
         self._next_id = 100
 
     def tick(self) -> int:
@@ -277,18 +278,23 @@ class World:
         found = (one.id for one in self.all(type_) if one.properties.get(name, "").lower() == value.lower())
         return next(found, "")
 
+    def check(self, type_: Type, properties: Mapping[str, Any]) -> None:
+        """See that values could be written. Raises HubspotError."""
+        self._checked(type_, properties)
+
     def _checked(self, type_: Type, properties: Mapping[str, Any]) -> dict[str, str]:
         values: dict[str, str] = {}
         for name, value in properties.items():
-            if name not in type_.properties:
+            if not self.properties.has(type_, name):
                 raise invalid(f'Property "{name}" does not exist', "PROPERTY_DOESNT_EXIST", propertyName=name)
             if name in COMPUTED:
                 raise invalid(f'"{name}" is a read only property', "READ_ONLY_VALUE", propertyName=name)
             if isinstance(value, dict | list):
                 raise invalid(f"{name} must be a text", "INVALID_FORMAT", propertyName=name)
             text = "" if value is None else str(value)
-            if name in type_.numbers and text and not _is_number(text):
+            if name in type_.numbers and text and not is_number(text):
                 raise invalid(f"{text} was not a valid number.", "INVALID_NUMBER", propertyName=name)
+            self.properties.check(type_, name, text)
             values[name] = text
         return values
 
@@ -300,13 +306,6 @@ class World:
     def _index(self, record: Record) -> None:
         known = None if record.archived_ms is not None else record.values()
         record.indexed.append((self.now_ms + self.index_lag_ms, known))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return Decimal(text).is_finite()
-    except InvalidOperation:
-        return False
 
 
 def types_of(names: Iterable[str]) -> list[Type]:

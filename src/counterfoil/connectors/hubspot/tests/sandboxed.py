@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from counterfoil.connectors.hubspot import CONNECTOR
 from counterfoil.connectors.hubspot.config import HubspotConfig
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.source import HubspotSource
+from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.facts.merge import Current, merge
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Ignored, Page
@@ -35,6 +40,16 @@ def settings_of(sandbox: HubspotSandbox, **changes: Any) -> HubspotConfig:
         "searches_per_s": 100_000,
     }
     return HubspotConfig.model_validate({**given, **changes})
+
+
+def status_command(id: str, open_minor: int, **changes: Any) -> Command:
+    """Return the command that shows a company's status: so much open of 120.00 dollars, the rest paid."""
+    record = ObjectRef("company", f"hubspot:4711.{id}")
+    nothing = Money(0, "USD")
+    balance = Balance(Money(12_000, "USD"), Money(12_000 - open_minor, "USD"), Money(open_minor, "USD"), nothing)
+    status = replace(ShowStatus(record, Standing.CURRENT, (balance,), "INV-7", date(2026, 1, 31)), **changes)
+    key = f"crm_status_hubspot.4711.{id}"
+    return Command(f"c-{id}-{open_minor}", CrmCommand.SHOW_STATUS, "hubspot", "", record, key, status, order_key=record.key)
 
 
 def time_of(sandbox: HubspotSandbox) -> datetime:

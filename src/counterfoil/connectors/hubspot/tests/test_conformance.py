@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from counterfoil.connectors.hubspot import CONNECTOR
 from counterfoil.connectors.hubspot.client import client
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
+from counterfoil.connectors.hubspot.sandbox.types import TYPES
 from counterfoil.connectors.hubspot.webhooks import sign
+from counterfoil.core.commands.crm import ShowStatus
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample, Webhook
 from counterfoil.kit.connector import Context, Delivery, Fetched
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import FaultSwitch
 
-from .sandboxed import URL, settings_of
+from .sandboxed import URL, settings_of, status_command
 
 NOW = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
 ROW = {"id": "512", "archived": False, "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z"}
@@ -43,6 +46,10 @@ def sample(kind: str, body: bytes, ref: str = "", found: object = None) -> Sampl
     return Sample(kind, delivery, {ref: Fetched(ref, None if found is None else json.dumps(found).encode(), NOW)} if ref else {})
 
 
+def opened_as_text(command: Command) -> str:
+    return f"{command.arguments.money.minor / 100:.2f}" if command.arguments.money is not None else ""
+
+
 class HubspotHarness(Harness):
     """A fresh sandbox per check."""
 
@@ -55,6 +62,7 @@ class HubspotHarness(Harness):
 
     async def open(self) -> Context:
         await self.sandbox.start()
+        self.companies = [self.sandbox.create("companies", name=name) for name in ("Blue Harbor", "Green Hill", "Red Rock")]
         # The journal is read, too.
         settings = settings_of(self.sandbox, client_id=self.sandbox.client_id)
         self.http = client(settings)
@@ -102,6 +110,17 @@ class HubspotHarness(Harness):
         stamp = str(int(now.timestamp() * 1000))
         signature = sign(self.sandbox.client_secret, URL, body, stamp)
         return {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": stamp}
+
+    def commands(self) -> Sequence[Command]:
+        return tuple(status_command(company.id, open_minor) for company, open_minor in zip(self.companies, (5_000, 0, 700), strict=True))
+
+    def refusable(self) -> Command | None:
+        return status_command("99999", 5_000)
+
+    async def count(self, ctx: Context, command: Command) -> int:
+        assert isinstance(command.arguments, ShowStatus)
+        found = self.sandbox.world.find(TYPES["companies"], command.arguments.record.id.rpartition(".")[2])
+        return int(found is not None and found.properties.get("counterfoil_open") == opened_as_text(command))
 
     async def change(self, ctx: Context) -> None:
         company = self.sandbox.create("companies", name="Green Hill")

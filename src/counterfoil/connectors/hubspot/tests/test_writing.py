@@ -1,0 +1,241 @@
+"""Statuses onto companies: what is written, when nothing is, what is refused and what is left alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from counterfoil.connectors.hubspot import CONNECTOR
+from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
+from counterfoil.connectors.hubspot.sandbox.world import Record
+from counterfoil.connectors.hubspot.shown import BY_NAME, PROPERTIES, differing, values_of
+from counterfoil.connectors.hubspot.webhooks import sign
+from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
+from counterfoil.core.kinds.company import Company
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.kit.connector import Context, Delivery, Ignored, Outcome, OutcomeStatus
+from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.sandbox import Fault
+
+from .sandboxed import SOURCE, URL, facts_of, opened, states, status_command, walk
+
+SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
+REF = ObjectRef("company", "hubspot:4711.101")
+UPDATES = r"^POST .*/batch/update"
+
+
+async def send(ctx: Context, *commands: Command) -> tuple[Outcome, ...]:
+    return await SHOW.send(ctx, commands, {})
+
+
+def shown(record: Record) -> dict[str, str]:
+    return {name.removeprefix("counterfoil_"): value for name, value in record.properties.items() if name.startswith("counterfoil_")}
+
+
+def batches(sandbox: HubspotSandbox) -> list[str]:
+    """Return the batches that come from now on, by what is done in them."""
+    seen: list[str] = []
+    plain = sandbox.crm.batch
+
+    def batch(name: str, what: str, body: Any, query: Any) -> tuple[int, Any]:
+        seen.append(what)
+        return plain(name, what, body, query)
+
+    sandbox.crm.batch = batch  # type: ignore[method-assign]
+    return seen
+
+
+def told(ctx: Context, sandbox: HubspotSandbox, events: list[Any]) -> list[Delivery]:
+    """Return events as HubSpot delivers them."""
+    body, now = json.dumps(events).encode(), ctx.clock.now()
+    stamp = str(int(now.timestamp() * 1000))
+    headers = {"X-HubSpot-Signature-v3": sign(sandbox.client_secret, URL, body, stamp), "X-HubSpot-Request-Timestamp": stamp}
+    return list(SOURCE.verify(ctx.settings, headers, body, now))
+
+
+def test_amounts_are_exact_in_every_currency_and_empty_is_no_value() -> None:
+    # Yen have no decimals, Kuwaiti dinars three; what is in other currencies is told in words, and never added.
+    yen = Balance(Money(1_200, "JPY"), Money(0, "JPY"), Money(1_200, "JPY"), Money(1_200, "JPY"), date(2026, 3, 31))
+    dinars = Balance(Money(1_005, "KWD"), Money(1_000, "KWD"), Money(5, "KWD"), Money(0, "KWD"))
+    status = ShowStatus(REF, Standing.OVERDUE, (yen, dinars), "INV-7", date(2026, 3, 1), Money(1_000, "KWD"), date(2026, 2, 28))
+    assert {name.removeprefix("counterfoil_"): value for name, value in values_of(status).items()} == {
+        "standing": "overdue",
+        "currency": "JPY",
+        "invoiced": "1200",
+        "paid": "0",
+        "open": "1200",
+        "overdue": "1200",
+        "overdue_since": "2026-03-31",
+        "last_invoice": "INV-7",
+        "last_invoice_on": "2026-03-01",
+        "last_payment": "1.000 KWD",
+        "last_payment_on": "2026-02-28",
+        "other_currencies": "KWD: invoiced 1.005, paid 1.000, open 0.005, overdue 0.000",
+    }
+    assert set(values_of(ShowStatus(REF)).values()) == {""}
+    assert list(values_of(status)) == [one.name for one in PROPERTIES]
+
+
+def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None:
+    wanted = {"counterfoil_open": "120.50", "counterfoil_last_invoice": "10"}
+    assert differing(wanted, {"counterfoil_open": "120.5", "counterfoil_last_invoice": "10.0"}) == {"counterfoil_last_invoice": "10"}
+    assert differing(wanted, {"counterfoil_open": "1.205E2", "counterfoil_last_invoice": "10"}) == {}
+    assert differing(wanted, {"counterfoil_open": None}) == wanted
+    assert differing({"counterfoil_open": ""}, {"counterfoil_open": "0"}) == {"counterfoil_open": ""}
+
+
+async def test_the_first_status_makes_the_properties_and_what_is_there_already_is_not_written_again() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    seen = batches(sandbox)
+    async with opened(sandbox) as ctx:
+        [finding] = await CONNECTOR.target_check(ctx)  # type: ignore[misc]
+        assert (finding.severity, finding.code) == ("warning", "hubspot.properties_missing")
+        [outcome] = await send(ctx, status_command(company.id, 5_000))
+        assert (outcome.status, outcome.external_id) == (OutcomeStatus.DONE, f"company/{company.id}")
+        assert {name: value for name, value in shown(company).items() if value} == {
+            "standing": "current", "currency": "USD", "invoiced": "120.00", "paid": "70.00", "open": "50.00", "overdue": "0.00",
+            "last_invoice": "INV-7", "last_invoice_on": "2026-01-31",
+        }  # fmt: skip
+        assert seen == ["read", "update", "read"]
+        changed_at = company.updated_ms
+        assert [one.status for one in await send(ctx, status_command(company.id, 5_000))] == [OutcomeStatus.DONE]
+        assert (seen[3:], company.updated_ms) == (["read"], changed_at)
+        [finding] = await CONNECTOR.target_check(ctx)  # type: ignore[misc]
+        assert (finding.severity, finding.code) == ("ok", "hubspot.properties")
+        # What is known no more is taken away.
+        empty = ShowStatus(ObjectRef("company", f"hubspot:4711.{company.id}"))
+        [outcome] = await send(ctx, replace(status_command(company.id, 0), arguments=empty))
+        assert (outcome.status, set(shown(company).values())) == (OutcomeStatus.DONE, {""})
+
+
+async def test_a_hundred_companies_are_one_write() -> None:
+    sandbox = HubspotSandbox()
+    companies = [sandbox.create("companies", name=f"Company {number}") for number in range(100)]
+    seen = batches(sandbox)
+    async with opened(sandbox) as ctx:
+        outcomes = await send(ctx, *(status_command(one.id, 100) for one in companies))
+        assert ({one.status for one in outcomes}, seen) == ({OutcomeStatus.DONE}, ["read", "update", "read"])
+        assert {shown(one)["open"] for one in companies} == {"1.00"}
+
+
+async def test_a_company_that_is_gone_or_merged_is_refused_alone_and_its_survivor_left_as_it_is() -> None:
+    sandbox = HubspotSandbox()
+    first, second, third = (sandbox.create("companies", name=name) for name in ("A", "B", "C"))
+    async with opened(sandbox) as ctx:
+        survivor = sandbox.merge(first, second)
+        outcomes = await send(ctx, *(status_command(id, 100) for id in (first.id, third.id, "99999")))
+        assert [(one.status, one.code) for one in outcomes] == [
+            (OutcomeStatus.REFUSED, "hubspot.record_gone"), (OutcomeStatus.DONE, ""), (OutcomeStatus.REFUSED, "hubspot.record_gone"),
+        ]  # fmt: skip
+        assert (shown(survivor), shown(third)["open"]) == ({}, "1.00")
+
+
+async def test_a_value_hubspot_refuses_stops_its_own_company_only() -> None:
+    sandbox = HubspotSandbox()
+    companies = [sandbox.create("companies", name=f"Company {number}") for number in range(5)]
+    async with opened(sandbox) as ctx:
+        await send(ctx, status_command(companies[0].id, 0))
+        sandbox.world.properties.own["companies"]["counterfoil_standing"]["options"].pop(1)  # "overdue": taken away by somebody
+        late = status_command(companies[2].id, 100, standing=Standing.OVERDUE)
+        outcomes = await send(ctx, *(late if one is companies[2] else status_command(one.id, 100) for one in companies))
+        assert [one.code for one in outcomes] == ["", "", "hubspot.values_refused", "", ""]
+        assert "VALIDATION_ERROR" in outcomes[2].message
+        assert [shown(one).get("open") for one in companies] == ["1.00", "1.00", None, "1.00", "1.00"]
+
+
+async def test_a_status_of_another_account_is_refused_and_nothing_is_called_for_it() -> None:
+    sandbox = HubspotSandbox()
+    seen = batches(sandbox)
+    async with opened(sandbox) as ctx:
+        other = replace(status_command("101", 100), arguments=ShowStatus(ObjectRef("company", "hubspot:4712.101")))
+        assert [one.code for one in await send(ctx, other)] == ["hubspot.other_account"]
+        assert seen == []
+
+
+async def test_a_property_of_its_name_and_another_type_stops_writing_and_is_named() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    own = {"name": "counterfoil_open", "label": "Open", "type": "string", "fieldType": "text", "groupName": "mine"}
+    sandbox.world.properties.own["companies"] = {"counterfoil_open": own}
+    async with opened(sandbox) as ctx:
+        with pytest.raises(SetupError, match=r"counterfoil_open \(number\)"):
+            await send(ctx, status_command(company.id, 100))
+        assert [one.code for one in await CONNECTOR.target_check(ctx)] == ["hubspot.property_type"]  # type: ignore[misc]
+
+
+async def test_without_the_right_to_write_nothing_is_written_and_the_connection_says_so() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    sandbox.scopes.discard("crm.objects.companies.write")
+    async with opened(sandbox) as ctx:
+        with pytest.raises(SetupError) as refused:
+            await send(ctx, status_command(company.id, 100))
+        assert (refused.value.code, shown(company)) == ("hubspot.scope_missing", {})
+
+
+async def test_a_daily_limit_is_waited_for_and_nothing_is_taken_for_written() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await send(ctx, status_command(company.id, 100))
+        ctx.http.retry = RetryPolicy(tries_max=1)
+        sandbox.limits.is_enforced, sandbox.limits.daily = True, sandbox.limits.used_today + 1
+        with pytest.raises(TransientError) as limited:  # one read is left
+            await send(ctx, status_command(company.id, 200))
+        assert (limited.value.retry_after_s, limited.value.is_outcome_unknown, shown(company)["open"]) == (900.0, False, "1.00")
+
+
+@pytest.mark.parametrize(("fault", "open_after"), [("drop_before", "1.00"), ("drop_after", "2.00")])
+async def test_an_unknown_outcome_is_resolved_by_what_the_company_shows(fault: str, open_after: str) -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await send(ctx, status_command(company.id, 100))
+        ctx.http.retry = RetryPolicy(tries_max=1)
+        sandbox.switch.faults.append(Fault(fault, path=UPDATES))
+        with pytest.raises(TransientError) as lost:
+            await send(ctx, status_command(company.id, 200))
+        assert (lost.value.is_outcome_unknown, shown(company)["open"]) == (True, open_after)
+        [seen] = await SHOW.resolve(ctx, (status_command(company.id, 200),), {})
+        assert seen.status is (OutcomeStatus.DONE if open_after == "2.00" else OutcomeStatus.RETRY)
+        assert shown(company)["open"] == open_after
+
+
+async def test_what_the_hub_wrote_and_hubspot_tells_back_is_no_news() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor", domain="x.example")
+    async with opened(sandbox, first_poll_back_s=86_400) as ctx:
+        found, page = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        before = states(await facts_of(ctx, found))
+        count = len(sandbox.events)
+        await send(ctx, status_command(company.id, 5_000))
+        echoes = sandbox.events[count:]
+        assert {one["propertyName"] for one in echoes} == {name for name in BY_NAME if company.properties.get(name)}
+        answers = [SOURCE.normalize(ctx.settings, one, {}) for one in told(ctx, sandbox, echoes)]
+        assert set(answers) == {Ignored("own_property_comes_back")}
+        assert [SOURCE.needs(one) for one in told(ctx, sandbox, echoes)] == [()] * len(echoes)
+        # A poll lists the company as changed; what is read of it is what was known.
+        listed, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor), page.cursor)
+        assert [one.kind for one in listed] == ["company.listed"]
+        assert states(await facts_of(ctx, listed)) == before
+
+
+async def test_a_company_says_which_customers_of_other_systems_it_is() -> None:
+    sandbox = HubspotSandbox()
+    for name in ("stripe_customer_id", "shop_number"):
+        sandbox.world.properties.own.setdefault("companies", {})[name] = {"name": name, "type": "string"}
+    company = sandbox.create("companies", name="Blue Harbor", stripe_customer_id="cus_1; cus_2;;", shop_number="no 7")
+    names = {"stripe_customer_id": "stripe", "shop_number": "shop"}
+    async with opened(sandbox, first_poll_back_s=86_400, customer_ids=names) as ctx:
+        found, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        record = states(await facts_of(ctx, found))[f"company/hubspot:4711.{company.id}"]
+        assert isinstance(record, Company)
+        assert record.customer_ids == ("stripe:cus_1", "stripe:cus_2")  # what holds spaces is no id

@@ -1,0 +1,98 @@
+"""What a sales system shows of its companies: how the customers stand that they are, by the documents of billing.
+
+A company is those customers that its own system names (``Company.customer_ids``), with all that were merged into them or they into. It is
+shown where it came from: one account's companies are no business of another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, tzinfo
+
+from counterfoil.core.commands.crm import CrmCommand, ShowStatus
+from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Purpose, Record
+
+from .decision import View
+from .draft import Draft, Told
+from .policy import Policy, nobody
+from .standing import next_due, status_of
+
+NAME = "crm_status"
+
+
+def family(view: View, customers: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
+    """Return the known customers among these, with those merged into them and those they were merged into, each once."""
+    found: dict[ObjectRef, None] = {}
+    following = list(customers)
+    while following:
+        ref = following.pop(0)
+        customer = view.get(ref)
+        if ref in found or not isinstance(customer, Customer):
+            continue
+        found[ref] = None
+        following += [CUSTOMER.ref(customer.merged_into)] if customer.merged_into else []
+        following += [CUSTOMER.ref(other.id) for other in view.linked_to(ref) if isinstance(other, Customer)]
+    return tuple(sorted(found))
+
+
+def _companies(view: View, customer: Customer) -> tuple[ObjectRef, ...]:
+    """Return the companies that show this customer."""
+    linked = (one for ref in family(view, (CUSTOMER.ref(customer.id),)) for one in view.linked_to(ref))
+    return tuple(dict.fromkeys(COMPANY.ref(one.id) for one in linked if isinstance(one, Company)))
+
+
+def customer(draft: Draft, _state: Customer) -> None:
+    """Show nothing of a customer itself: it is shown by the companies it is, which are decided after it."""
+    draft.ignore("customer_is_shown_by_its_companies")
+
+
+def company(draft: Draft, state: Company) -> None:
+    """Show how the customers of a company stand. What was shown of one that names no known customer any more is taken away."""
+    ref = COMPANY.ref(state.id)
+    places = [place for place in draft.destinations() if place == draft.origin_of(ref).connection]
+    if not places:
+        draft.ignore("company_is_of_no_destination")
+        return
+    if state.state is not CompanyState.PRESENT:
+        draft.ignore("company_is_not_there")
+        return
+    customers = family(draft.view, (CUSTOMER.ref(id) for id in state.customer_ids))
+    if customers:
+        documents = _documents(draft, customers)
+        status = status_of(ref, documents, draft.now, _zone(draft, customers))
+        due = next_due(documents, draft.now)
+        if due is not None:
+            draft.decide_again(due)
+    elif draft.may_have_acted(NAME, state.id):
+        status = ShowStatus(ref)
+    else:
+        draft.ignore("company_names_no_known_customer")
+        return
+    for place in places:
+        draft.tell(Told(place, CrmCommand.SHOW_STATUS, NAME, state.id, status, order_key=ref.key))
+
+
+def _documents(draft: Draft, customers: Iterable[ObjectRef]) -> list[Record]:
+    return [one for ref in customers for one in draft.view.documents_of(ref)]
+
+
+def _zone(draft: Draft, customers: Iterable[ObjectRef]) -> tzinfo:
+    """Return the time zone of the legal entity that the first customer with a route is routed to; UTC without any."""
+    for ref in customers:
+        state = draft.view.get(ref)
+        entity = draft.find_route(ref, state.address.country, state.currency) if isinstance(state, Customer) else None
+        if entity is not None:
+            return entity.time_zone
+    return UTC
+
+
+POLICIES = (
+    Policy(kind=COMPANY, purpose=Purpose.CRM_STATUS, decide=company, after=nobody, looks_back=False, sees_documents=True),
+    Policy(
+        kind=CUSTOMER, purpose=Purpose.CRM_STATUS, decide=customer, after=lambda view, state: _companies(view, state), looks_back=True,
+        sees_documents=False,
+    ),
+)  # fmt: skip

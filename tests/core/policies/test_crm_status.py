@@ -1,0 +1,201 @@
+"""What a sales system shows of a company: how the customers stand that it is, by their documents, whatever order they came in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.core.builders import ANN, NOON, RULES, World, credit_note, invoice, payment, refund, usd
+
+from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Purpose, Record
+from counterfoil.core.policies.decision import Decision, Origin
+from counterfoil.core.policies.rules import Destination
+from counterfoil.core.policies.standing import status_of
+
+WITH_CRM = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot"),))
+HARBOR = Company("hubspot:4711.512", "Blue Harbor", customer_ids=(ANN.id,))
+REF = COMPANY.ref(HARBOR.id)
+DAY = timedelta(days=1)
+
+
+def bill(minor: int, left: int, number: int = 1, *, due: datetime | None = NOON + 30 * DAY, **more: object) -> Invoice:
+    """Return an invoice of which so much is left to be paid, the first issued at noon and each later one a day after."""
+    state = InvoiceState.ISSUED if left else InvoiceState.PAID
+    issued = NOON + (number - 1) * DAY
+    base = invoice(usd(minor), id=f"stripe:in_{number}", number=f"INV-{number}", due_at=due, issued_at=issued)
+    return replace(base, state=state, amount_remaining=usd(left), **more)  # type: ignore[arg-type]
+
+
+def told(world: World, company: Company = HARBOR, now: datetime = NOON) -> Decision:
+    """Return what a company's state calls for, as of now; it came from the connection ``hubspot``."""
+    world.origins[ref_of(company)] = Origin("hubspot")
+    return world.decide(company, when=now)
+
+
+def to_hubspot(world: World) -> list[ShowStatus]:
+    """Return what was wished of the sales system so far."""
+    return [one.arguments for one in world.sent if isinstance(one.arguments, ShowStatus)]
+
+
+def shown(world: World, company: Company = HARBOR, now: datetime = NOON) -> ShowStatus:
+    [command] = [one for one in told(world, company, now).commands if one.target == "hubspot"]
+    assert isinstance(command.arguments, ShowStatus)
+    assert (command.external_key, command.order_key) == ("crm_status_hubspot.4711.512", "company/hubspot:4711.512")
+    return command.arguments
+
+
+def world_of(*states: Record) -> World:
+    return World(WITH_CRM).know(ANN, *states)
+
+
+def test_a_company_shows_what_was_invoiced_paid_and_is_open_of_its_customer() -> None:
+    # 100.00 paid, of which 30.00 came back; 50.00 open, due in April; 20.00 of the first was credited.
+    world = world_of(
+        bill(10_000, 0),
+        bill(5_000, 5_000, 2),
+        payment(usd(10_000), ("stripe:in_1", 10_000)),
+        refund(usd(3_000)),
+        credit_note(usd(2_000)),
+    )
+    assert shown(world) == ShowStatus(
+        REF,
+        Standing.CURRENT,
+        (Balance(invoiced=usd(13_000), paid=usd(7_000), open=usd(5_000), overdue=usd(0)),),
+        last_invoice="INV-2",
+        last_invoice_on=(NOON + DAY).date(),
+        last_payment=usd(10_000),
+        last_payment_on=NOON.date(),
+    )
+
+
+def test_time_alone_makes_it_overdue_and_the_company_is_decided_again_when_that_is() -> None:
+    due = datetime(2026, 4, 9, 22, 30, tzinfo=UTC)
+    world = world_of(bill(5_000, 5_000, due=due), bill(700, 700, 2, due=due + 5 * DAY), bill(900, 0, 3, due=due + DAY))
+    assert told(world).again_at == due
+    before, at, after = (shown(world, now=now) for now in (due - timedelta(microseconds=1), due, due + 5 * DAY))
+    assert (before.standing, before.balances[0].overdue) == (Standing.CURRENT, usd(0))
+    # 22:30 in London is still the 9th in New York, where the legal entity is.
+    assert (at.standing, at.balances[0].overdue, at.balances[0].overdue_since) == (Standing.OVERDUE, usd(5_000), date(2026, 4, 9))
+    assert (after.balances[0].overdue, after.balances[0].overdue_since) == (usd(5_700), date(2026, 4, 9))
+    assert told(world, now=due).again_at == due + 5 * DAY
+    assert told(world, now=due + 5 * DAY).again_at is None
+
+
+def test_the_worst_that_holds_is_the_standing() -> None:
+    late, open_ = bill(100, 100, due=NOON - DAY), DisputeState.OPEN
+    dispute = Dispute("stripe:dp_1", "stripe:ch_1", open_, usd(100), NOON, customer_id=ANN.id)
+    lost_hope = replace(bill(300, 300, 2), state=InvoiceState.UNCOLLECTIBLE)
+    assert shown(world_of(bill(100, 100))).standing is Standing.CURRENT
+    assert shown(world_of(late)).standing is Standing.OVERDUE
+    assert shown(world_of(late, dispute)).standing is Standing.DISPUTED
+    assert shown(world_of(late, replace(dispute, state=DisputeState.WON))).standing is Standing.OVERDUE
+    both = shown(world_of(late, dispute, lost_hope))
+    # What was written off is still invoiced, and nothing of it is open: the books hold it as lost.
+    assert (both.standing, both.balances[0].invoiced, both.balances[0].open) == (Standing.WRITTEN_OFF, usd(400), usd(100))
+    lost = shown(world_of(bill(100, 0), payment(usd(100)), replace(dispute, state=DisputeState.LOST)))
+    assert (lost.standing, lost.balances[0].paid) == (Standing.CURRENT, usd(0))
+
+
+def test_what_counts_for_nothing_yet_is_not_counted() -> None:
+    draft, void = replace(bill(100, 100), state=InvoiceState.DRAFT), replace(bill(100, 100, 2), state=InvoiceState.VOID)
+    assert shown(world_of(draft, void)) == ShowStatus(REF, Standing.CURRENT)
+
+
+def test_an_open_amount_the_source_does_not_tell_is_the_total_less_what_was_paid_and_credited() -> None:
+    # 100.00, of which 25.00 were paid and 10.00 credited.
+    untold = replace(bill(10_000, 1), amount_remaining=None)
+    world = world_of(untold, payment(usd(4_000), ("stripe:in_1", 2_500)), credit_note(usd(1_000)))
+    assert shown(world).balances[0].open == usd(6_500)
+
+
+def test_currencies_are_never_added_and_that_of_the_last_invoice_comes_first() -> None:
+    euros = replace(bill(9_900, 9_900, 3), currency="EUR", total=Money(9_900, "EUR"), amount_remaining=Money(9_900, "EUR"))
+    yen = replace(bill(500, 500, 2), currency="JPY", total=Money(500, "JPY"), amount_remaining=Money(500, "JPY"))
+    found = shown(world_of(bill(100, 100), yen, euros)).balances
+    assert [(one.currency, one.open.minor) for one in found] == [("EUR", 9_900), ("JPY", 500), ("USD", 100)]
+
+
+def test_customers_that_were_merged_are_shown_as_one_whichever_of_them_the_company_names() -> None:
+    old = Customer("stripe:cus_old", "Ann", merged_into=ANN.id)
+    world = world_of(old, bill(100, 100), replace(bill(50, 50, 2), customer_id=old.id))
+    for named in (ANN.id, old.id):
+        assert shown(world, replace(HARBOR, customer_ids=(named,))).balances[0].open == usd(150)
+    # Merged in a circle they are the same customers, and nothing goes round for ever.
+    world.know(replace(ANN, merged_into=old.id))
+    assert shown(world).balances[0].open == usd(150)
+
+
+def test_a_company_of_several_customers_shows_them_all() -> None:
+    ben = replace(ANN, id="stripe:cus_B")
+    world = world_of(ben, bill(100, 100), replace(bill(50, 50, 2), customer_id=ben.id))
+    assert shown(world, replace(HARBOR, customer_ids=(ANN.id, ben.id, "stripe:cus_nobody"))).balances[0].open == usd(150)
+
+
+def test_what_has_nothing_to_show_says_by_which_rule() -> None:
+    rules = {
+        "company_is_not_there": replace(HARBOR, state=CompanyState.DELETED),
+        "company_names_no_known_customer": replace(HARBOR, customer_ids=("stripe:cus_nobody",)),
+    }
+    for rule, company in rules.items():
+        assert told(world_of(bill(100, 100)), company).ignored == f"company_has_no_counterpart and {rule}"
+    elsewhere = world_of(bill(100, 100))
+    assert elsewhere.decide(HARBOR).ignored == "company_has_no_counterpart and company_is_of_no_destination"
+
+
+def test_what_was_shown_of_a_company_that_is_no_customer_any_more_is_taken_away() -> None:
+    world = world_of(bill(100, 100))
+    assert shown(world).standing is Standing.CURRENT
+    assert shown(world, replace(HARBOR, customer_ids=())) == ShowStatus(REF)
+
+
+def test_nothing_is_wished_anew_while_nothing_that_is_shown_changes() -> None:
+    world = world_of(bill(100, 100))
+    first = told(world).commands
+    world.know(replace(ANN, name="Ann & Sons"))
+    assert told(world, now=NOON + DAY).commands == first
+
+
+def test_a_document_decides_its_customer_and_that_the_companies_which_show_it() -> None:
+    world = world_of(HARBOR, bill(100, 100))
+    world.origins[REF] = Origin("hubspot")
+    world.take(replace(bill(100, 40), state=InvoiceState.PARTIALLY_PAID))
+    assert [one.balances[0].open for one in to_hubspot(world)] == [usd(40)]
+
+
+STORY: tuple[Record, ...] = (
+    bill(10_000, 0),
+    bill(5_000, 5_000, 2, due=NOON - DAY),
+    replace(bill(2_000, 0, 3), state=InvoiceState.VOID),
+    payment(usd(10_000), ("stripe:in_1", 10_000)),
+    payment(usd(4_000), id="stripe:ch_2"),
+    refund(usd(3_000)),
+    credit_note(usd(2_000)),
+    Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.LOST, usd(500), NOON, customer_id=ANN.id),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(STORY), min_size=len(STORY), max_size=3 * len(STORY)), st.permutations(STORY), st.integers(0, 100))
+def test_events_in_any_order_and_number_lead_to_the_same_status_as_all_documents_at_once(
+    repeated: list[Record], rest: list[Record], company_at: int
+) -> None:
+    events = [*repeated, *rest]
+    world = World(WITH_CRM).know(ANN)
+    world.origins[REF] = Origin("hubspot")
+    for place, one in enumerate(events):
+        if place == company_at % len(events):
+            world.take(HARBOR)
+        world.take(one)
+    last = to_hubspot(world)[-1]
+    assert last == status_of(REF, STORY, NOON, RULES.entities["US"].time_zone)
+    assert last.balances == (Balance(usd(13_000), usd(10_500), usd(5_000), usd(5_000), (NOON - DAY).date()),)
+    assert last.standing is Standing.OVERDUE

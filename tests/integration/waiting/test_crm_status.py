@@ -1,0 +1,119 @@
+"""How a customer stands reaches the company that is that customer, over a real store: by changes, by time alone, and never twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.core.builders import ANN, PRO, RULES, invoice, usd
+from tests.integration.waiting.office import NOW, Office
+
+from counterfoil.core.commands.crm import CrmCommand, ShowStatus, Standing
+from counterfoil.core.kinds.company import Company
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.language.records import Purpose
+from counterfoil.core.policies.rules import Destination
+from counterfoil.decide.deadlines import Deadlines
+from counterfoil.kit.codec import decode_arguments
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+
+HARBOR = Company("hubspot:4711.512", "Blue Harbor", customer_ids=(ANN.id,))
+WITH_CRM = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot"),))
+BILL = invoice(usd(5_000), due_at=NOW + timedelta(days=30), issued_at=NOW, number="INV-1", amount_remaining=usd(5_000))
+
+
+@pytest.fixture
+def office(pool: Pool, cipher: Cipher) -> Office:
+    return Office(pool, cipher, WITH_CRM)
+
+
+async def settle(office: Office) -> None:
+    """Let the time of collecting pass, decide the customers that are due, and after them their companies."""
+    office.later(seconds=2)
+    await office.decide()
+    await office.decide()
+
+
+async def at_its_time(office: Office) -> None:
+    """Decide what was to be decided again by now."""
+    await Deadlines(office.pool, office.clock, office.arm).turn("all")
+    await office.decide()
+
+
+async def shown(office: Office) -> list[ShowStatus]:
+    """Return what the sales system was to show, in order, what was canceled left out."""
+    rows = [row for row in await office.commands("show_status") if row.state.value != "canceled"]
+    found = [decode_arguments(CrmCommand.SHOW_STATUS, row.arguments) for row in rows]
+    return [one for one in found if isinstance(one, ShowStatus)]
+
+
+async def test_an_invoice_shows_on_the_company_of_its_customer_whichever_came_first(office: Office) -> None:
+    await office.tell(BILL)  # of a customer that is not known yet
+    await office.tell(HARBOR, connection="hubspot")
+    await settle(office)
+    assert await shown(office) == []
+    await office.tell(ANN, PRO)
+    await settle(office)
+    [status] = await shown(office)
+    assert (status.record.key, status.standing, status.balances[0].open) == ("company/hubspot:4711.512", Standing.CURRENT, usd(5_000))
+    await office.take("hubspot")
+    await office.tell(replace(BILL, state=InvoiceState.PAID, amount_remaining=usd(0)))
+    await settle(office)
+    assert [one.balances[0].open for one in await shown(office)] == [usd(5_000), usd(0)]
+
+
+async def test_an_invoice_becomes_overdue_by_time_alone(office: Office) -> None:
+    await office.tell(ANN, PRO)
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(BILL)
+    await settle(office)
+    await office.take("hubspot")
+    office.later(days=29)
+    await at_its_time(office)
+    assert [one.standing for one in await shown(office)] == [Standing.CURRENT]
+    office.later(days=1)
+    await at_its_time(office)
+    assert [(one.standing, one.balances[0].overdue) for one in await shown(office)] == [
+        (Standing.CURRENT, usd(0)), (Standing.OVERDUE, usd(5_000)),
+    ]  # fmt: skip
+
+
+async def test_what_a_merged_customer_owes_shows_on_the_company_of_the_one_it_was_merged_into(office: Office) -> None:
+    old = Customer("stripe:cus_old", "Ann")
+    await office.tell(ANN, PRO, old)
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(BILL, replace(BILL, id="stripe:in_2", customer_id=old.id, amount_remaining=usd(70)))
+    await settle(office)
+    assert [one.balances[0].open for one in await shown(office)] == [usd(5_000)]
+    await office.take("hubspot")
+    await office.tell(replace(old, merged_into=ANN.id))
+    await settle(office)
+    await office.take("hubspot")
+    await office.tell(replace(BILL, id="stripe:in_2", customer_id=old.id, amount_remaining=usd(30)))
+    await settle(office)
+    assert [one.balances[0].open for one in await shown(office)] == [usd(5_000), usd(5_070), usd(5_030)]
+
+
+async def test_a_company_that_is_told_again_as_it_was_is_wished_nothing(office: Office) -> None:
+    await office.tell(ANN, PRO)
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(BILL)
+    await settle(office)
+    await office.take("hubspot")
+    before = await office.states()
+    await office.tell(HARBOR, replace(HARBOR, name="Blue Harbor Inc"), connection="hubspot")
+    await office.decide_again(HARBOR, ANN)
+    assert await office.states() == before
+
+
+async def test_a_customer_of_no_company_is_nobodys_and_without_a_destination_nothing_is_decided(office: Office) -> None:
+    await office.tell(ANN, PRO, BILL)
+    await settle(office)
+    assert await shown(office) == []
+    office.rules = RULES
+    await office.tell(HARBOR, connection="hubspot")
+    await settle(office)
+    assert await shown(office) == []
