@@ -70,6 +70,19 @@ async def test_a_command_waits_for_everything_it_needs_and_no_longer(conn: Conn,
     assert bound["invoice/stripe:in_1"].external_name == "INV/2026/0001"
 
 
+async def test_a_batch_is_in_bulk_or_not_and_holds_nothing_that_is_under_way_or_held_back(conn: Conn, cipher: Cipher) -> None:
+    sizes = {"post_invoice": outbox_due.Sizes(10, 10)}
+    await outbox.wish(conn, cipher, [wish(1), wish(2, lane=50), wish(3), wish(4)], NOW)
+
+    async def batch(without: Sequence[str] = (), without_keys: Sequence[str] = ()) -> list[str]:
+        rows = await outbox_due.claim(conn, cipher, "odoo", "DE01", NOW, sizes, without=without, without_keys=without_keys)
+        return [row.id for row in rows]
+
+    assert await batch() == [wish(1).id, wish(3).id, wish(4).id]
+    assert await batch(without=[wish(1).id], without_keys=["invoice_4"]) == [wish(3).id]
+    assert await batch(without_keys=["invoice_1", "invoice_3", "invoice_4"]) == [wish(2, lane=50).id]
+
+
 async def test_commands_of_one_order_key_come_one_at_a_time_in_order_of_wishing(conn: Conn, cipher: Cipher) -> None:
     old = wish(1, order_key="cus_1", lane=40)
     new = wish(2, order_key="cus_1", lane=10)

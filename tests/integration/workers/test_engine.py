@@ -90,6 +90,26 @@ async def test_a_worker_whose_lease_is_over_claims_nothing(pool: Pool, member: M
     await runs.stop(0.0)
 
 
+async def test_what_is_armed_while_a_turn_runs_is_the_next_turn_of_the_same_drain(pool: Pool, member: Membership) -> None:
+    turns: list[str] = []
+
+    async def turn(key: str, care: Care) -> Turn:
+        del care
+        turns.append(key)
+        if len(turns) == 1:
+            await arm(pool, ("decide", "3"))
+        return Turn(has_more=False)
+
+    await arm(pool, ("decide", "3"), ("decide", "11"))
+    runs = Engine(pool, str(pool.conninfo), {"decide": turn}, member)
+    await runs._claim()
+    await asyncio.gather(*runs._running)
+    # Both shards are worked at once; only the one of which more came is worked again.
+    assert (sorted(turns[0].split("+")), turns[1:]) == (["11", "3"], ["3"])
+    assert await claimed(pool) == 0
+    await runs.stop(0.0)
+
+
 async def test_drains_of_bulk_work_leave_room_for_all_other_work(pool: Pool, member: Membership) -> None:
     is_over = asyncio.Event()
 

@@ -68,6 +68,20 @@ async def test_a_stage_whose_turns_fail_is_a_case_until_one_ends_well(pool: Pool
         assert [one.closed_by for one in await cases.list_cases(conn, state=CaseState.RESOLVED)] == ["hub"]
 
 
+async def test_a_turn_of_several_shards_that_fails_sets_each_of_them_back_and_counts_for_each(pool: Pool, member: Membership) -> None:
+    async def turn(key: str, care: Care) -> Turn:
+        raise KeyError(key)
+
+    drains = Drains(pool, stages("decide", turn=turn), member, lambda _stage, _key: True)
+    async with pool.connection() as conn, conn.transaction():
+        await work.arm(conn, [("decide", "3"), ("decide", "11")])
+        claimed = await work.claim(conn, member.id, member.worker.incarnation, ["decide"], 9, 9)
+    await drains.work("decide", {key: taken for _, key, taken in claimed})
+    async with pool.connection() as conn:
+        rows = await (await conn.execute("select key, armed, begun, claimed_by, pause_until is not null from work order by 1")).fetchall()
+    assert rows == [("11", True, 1, None, True), ("3", True, 1, None, True)]
+
+
 def test_a_cause_tells_nothing_of_the_data() -> None:
     assert cause_of(ValueError("Ann Ltd, ann@example.com")) == "ValueError"
     assert cause_of(ExceptionGroup("", [RejectedError("no such tax", code="x.y")])) == "RejectedError: no such tax"

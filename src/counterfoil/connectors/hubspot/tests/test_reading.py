@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
+from counterfoil.connectors.hubspot.sandbox import crm as sandbox_crm
 from counterfoil.connectors.hubspot.sandbox import search as sandbox_search
 from counterfoil.core.facts.merge import Current
 from counterfoil.core.kinds.company import Company, CompanyState
@@ -217,6 +218,57 @@ async def test_the_journal_tells_of_an_erased_contact() -> None:
         assert f"{company.id}" in {one.shard_key for one in deliveries if "/journal/" in one.dedupe_key}
         again, _ = await polled(ctx, cursor)
         assert not [one for one in again if "/journal/" in one.dedupe_key]
+
+
+async def test_the_journal_is_read_from_its_newest_entry_on_with_one_token_as_long_as_that_lasts() -> None:
+    sandbox = HubspotSandbox()
+    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
+        for name in ("Blue Harbor", "Green Hill"):
+            sandbox.create("companies", name=name)
+            sandbox.journal.kept()  # whoever asks closes the entry
+        deliveries, cursor = await polled(ctx)
+        sandbox.create("companies", name="Red Dune")
+        more, _ = await polled(ctx, cursor)
+    told = [[one.shard_key for one in several if "/journal/" in one.dedupe_key] for several in (deliveries, more)]
+    first, second, third = (record.id for record in sandbox.world.records.values())
+    assert first != second
+    assert told == [[second], [third]]
+    assert len(sandbox.client_tokens) == 1
+
+
+async def test_what_changed_before_the_first_poll_is_told_by_no_later_one_either() -> None:
+    sandbox = HubspotSandbox()
+    sandbox.create("companies", name="Blue Harbor")
+    sandbox.world.advance(3_600)
+    async with opened(sandbox) as ctx:
+        first, cursor = await polled(ctx)
+        later(sandbox, ctx, 60)
+        second, cursor = await polled(ctx, cursor)
+        later(sandbox, ctx, 60)
+        third, _ = await polled(ctx, cursor)
+    assert (first, second, third) == ([], [], [])
+
+
+async def test_all_contacts_of_a_deal_are_told_however_many_pages_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox_crm, "LINKS_MAX", 2)
+    sandbox = HubspotSandbox()
+    deal = sandbox.create("deals", dealname="100 seats")
+    persons = [sandbox.create("contacts", firstname=f"P{number}") for number in range(5)]
+    sandbox.associate(deal, *persons)
+    async with opened(sandbox) as ctx:
+        found = (await known(ctx))[f"deal/hubspot:4711.{deal.id}"]
+    assert isinstance(found, Deal)
+    assert sorted(found.contact_ids) == sorted(f"hubspot:4711.{one.id}" for one in persons)
+
+
+async def test_two_states_read_at_one_instant_of_our_clock_are_told_apart() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    ref = f"4711/company/{company.id}"
+    async with opened(sandbox) as ctx:
+        answers = [(await SOURCE.fetch(ctx, [ref]))[0] for _ in range(3)]
+    instants = [one.fetched_at for one in answers]
+    assert instants == sorted(set(instants))
 
 
 async def test_of_a_contact_that_was_merged_nothing_personal_stays_so_that_erasing_the_survivor_erases_the_person() -> None:
