@@ -11,6 +11,7 @@ from dataclasses import replace
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, TargetState
+from counterfoil.kit.suggestions import Processors, Suggestion
 
 
 async def answer_done(_ctx: Context, commands: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
@@ -33,9 +34,9 @@ class QuickTarget:
         """Hold nothing."""
         return KnownPage((), cursor, has_more=False)
 
-    async def suggest(self, _ctx: Context) -> str:
+    async def suggest(self, _ctx: Context, _processors: Processors) -> Suggestion:
         """Suggest nothing."""
-        return ""
+        return Suggestion()
 
 
 def quickened(settings: Settings, name: str) -> Settings:

@@ -8,28 +8,27 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-from counterfoil.app.initializing import Wanted, books_in, configuration, for_processors
-from counterfoil.app.sections import literal, notes_of, section
+from counterfoil.app.initializing import Wanted, configuration
+from counterfoil.app.sections import literal, notes_of, section, suggested
+from counterfoil.kit.suggestions import Line, SuggestedBooks, Suggestion, Table
 
 from .conftest import Program
 
-FRAGMENT = """\
-# Example GmbH, books in EUR
-[connections.books.companies.example_gmbh]
-company = "Example GmbH"
-
-[connections.books.companies.example_gmbh.journals]
-sales = "INV"  # Customer invoices
-stripe = "STR"  # Stripe
-
-[connections.books.companies.example_gmbh.accounts]
-"clearing:stripe" = "1360"
-# "fees:stripe" = "CODE"
-
-[connections.books.companies.example_gmbh.taxes]
-# "19% USt" = 12  # 19.0 on top
-# "7% \\"red.\\"" = 13  # 7 included in the price
-"""
+SUGGESTION = Suggestion(
+    ("Acme Books 7.",),
+    (
+        SuggestedBooks(
+            "example_gmbh",
+            "Example GmbH",
+            "EUR",
+            (
+                Table(("companies", "example_gmbh", "journals"), (Line("sales", "INV", "Customer\ninvoices"),)),
+                Table(("companies", "example_gmbh", "accounts"), (Line("clearing:acme_us", "1360"), Line("fees", "", "an expense"))),
+                Table(("companies", "example_gmbh", "taxes"), (Line('7% "red."', 13, "7 on top", is_meant=False),), "where they differ"),
+            ),
+        ),
+    ),
+)
 
 
 class AcmeConfig(BaseModel):
@@ -76,24 +75,21 @@ def test_literals_are_read_back_as_they_were(value: Any) -> None:
     assert tomllib.loads(f"value = {literal(value)}") == {"value": value}
 
 
-def test_lines_of_a_processor_are_repeated_for_its_connections_by_name() -> None:
-    sources = [Wanted("stripe_us", "stripe", {}), Wanted("stripe_de", "stripe", {})]
-    lines = for_processors(FRAGMENT, sources).splitlines()
-    assert [line for line in lines if "stripe_" in line] == [
-        'stripe_us = "STR"  # Stripe',
-        'stripe_de = "STR"  # Stripe',
-        '"clearing:stripe_us" = "1360"',
-        '"clearing:stripe_de" = "1360"',
-        '# "fees:stripe_us" = "CODE"',
-        '# "fees:stripe_de" = "CODE"',
+def test_what_a_target_suggests_is_written_with_what_is_missing_as_a_comment() -> None:
+    assert list(suggested("books", SUGGESTION)) == [
+        "# Acme Books 7.",
+        "# Example GmbH, books in EUR",
+        "[connections.books.companies.example_gmbh.journals]",
+        'sales = "INV"  # Customer invoices',
+        "",
+        "[connections.books.companies.example_gmbh.accounts]",
+        '"clearing:acme_us" = "1360"',
+        '# fees = "CODE"  # an expense',
+        "",
+        "[connections.books.companies.example_gmbh.taxes]  # where they differ",
+        '# "7% \\"red.\\"" = 13  # 7 on top',
+        "",
     ]
-    assert 'sales = "INV"  # Customer invoices' in lines
-
-
-def test_entities_are_read_from_a_targets_fragment_with_currency_and_taxes() -> None:
-    (books,) = books_in(FRAGMENT, "books")
-    assert (books.key, books.target, books.currency) == ("example_gmbh", "books", "EUR")
-    assert books.taxes == [('"19% USt"', "19", "exclusive"), ('"7% \\"red.\\""', "7", "inclusive")]
 
 
 def test_a_file_that_is_there_is_not_overwritten(folder: Program) -> None:
@@ -120,6 +116,7 @@ def test_a_file_that_is_there_is_not_overwritten(folder: Program) -> None:
     [
         ([], "name what is to be connected"),
         (["--odoo-url", "http://127.0.0.1:9"], "--odoo-url needs --odoo-db"),
+        (["--odoo-key-env", "KEY"], "--odoo-key-env needs --odoo-url and --odoo-db"),
         (["--stripe", "stripe_us"], "write it as KEY=VALUE"),
         (["--connect", "x=acme"], "there is no connector 'acme'"),
         (["--stripe", "stripe_us=KEY", "--set", "stripe_us.colour=red"], "stripe has no setting colour"),
@@ -172,6 +169,14 @@ def test_odoo_is_asked_for_companies_journals_accounts_and_taxes(
     assert written["entities"]["my_company"] == {"target": "odoo", "currency": "USD", "time_zone": "UTC"}
     assert written["routes"] == [{"entity": "my_company", "connection": "stripe_us"}]
     assert '# "15|exclusive" = "15%"' in text
+
+
+def test_a_connectors_own_options_come_from_its_declaration(folder: Program) -> None:
+    ended = folder.run("init", "--hubspot", "sales=TOKEN", "--hubspot", "more=OTHER", "--set", "sales.currency=EUR", "--json")
+    assert ended.json()["connections"] == ["sales", "more"]
+    written = tomllib.loads(folder.config.read_text("utf-8"))["connections"]
+    assert written["sales"]["access_token"] == {"env": "TOKEN"}
+    assert (written["more"]["access_token"], written["sales"]["currency"]) == ({"env": "OTHER"}, "EUR")
 
 
 async def test_a_source_of_which_nothing_is_booked_gets_no_route() -> None:

@@ -65,7 +65,7 @@ NOTES: dict[str, dict[str, str]] = {
         "rounding_tolerance_minor": "what a rounding line may carry, in minor units of the document; left out: 0.02 of the major unit",
         "uncredited_refunds": "what a refund gives back beyond its credit notes and what its payment left open is a case, or booked to the"
         " account `refunds`; a credit note that comes later takes its part back",
-        "collecting_customer": "canonical id (`stripe:cus_...`) of the customer that payments and refunds of nobody (guest checkout) are"
+        "collecting_customer": "canonical id (`billing:cus_...`) of the customer that payments and refunds of nobody (guest checkout) are"
         " booked on; left out: they are a case",
         "deferred_groups": "product groups whose revenue is booked as deferred",
     },
@@ -229,7 +229,20 @@ def _sections(found: Iterator[tuple[str, str, type[BaseModel]]]) -> Iterator[str
 def reference_of(name: str) -> str:
     """Return the reference of a connector's settings as Markdown."""
     head = f"# Settings of the {name} connector\n\nMade by `python -m tests.tidy.settings_reference {name}`; do not edit.\n"
-    return "\n".join([head, *_sections(models_of(name))])
+    return "\n".join([head, *_sections(models_of(name)), *_asked(name)])
+
+
+def _asked(name: str) -> Iterator[str]:
+    """Yield the table of what `counterfoil init` asks for the connector."""
+    asks = load_connector(name).asks
+    if asks:
+        yield "## Options of `counterfoil init`\n"
+        yield "| option | setting | default | |\n|---|---|---|---|"
+    for question in asks:
+        option = f"{question.option_of(name)} {question.placeholder}"
+        yield f"| `{option}` | `{question.setting}` | {f'`{question.default}`' if question.default else ''} | {question.help} |"
+    if asks:
+        yield ""
 
 
 def reference() -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from counterfoil.app.sections import Given, literal, section
+from counterfoil.app.sections import Given, literal, section, suggested
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Connector, Context
+from counterfoil.kit.connector import Books, Connector, Context
 from counterfoil.kit.discovery import load_connector
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.parts import is_booked
+from counterfoil.kit.suggestions import Processors, SuggestedBooks, Suggestion
 
 HEAD = """\
 # Counterfoil: what is connected, whose books are kept where, and what is mapped to what.
@@ -40,11 +40,7 @@ ROUTES = """\
 # down; what no route matches becomes a case and is booked nowhere."""
 TAXES = """\
 # Which tax of the source is which tax in the books. A key is `<percentage>|<inclusive or exclusive>`, or more exactly
-# `stripe:txr_1...|exclusive`. A tax that is not mapped parks its document as a case, which names the key that is missing."""
-
-_PER_COMPANY = re.compile(r"^\[connections\.(?P<connection>[^.\]]+)\.companies\.(?P<key>[^.\]]+)\]$")
-_BOOKS_IN = re.compile(r"books in (?P<currency>[A-Z]{3})\b")
-_TAX = re.compile(r'^# (?P<name>"(?:[^"\\]|\\.)*") = \S+  # (?P<percent>-?[\d.]+) (?P<how>included in the price|on top)')
+# `billing:txr_1...|exclusive`. A tax that is not mapped parks its document as a case, which names the key that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +52,12 @@ class Wanted:
     given: Given
 
 
-@dataclass(slots=True)
-class _Books:
-    """An entity found in a target: its currency (empty: not told) and its sales taxes (name, percentage, inclusion)."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity found in a target, the connection's name."""
 
-    key: str
+    books: SuggestedBooks
     target: str
-    currency: str = ""
-    taxes: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 async def configuration(wanted: Sequence[Wanted]) -> str:
@@ -76,15 +70,16 @@ async def configuration(wanted: Sequence[Wanted]) -> str:
     connectors = {one.name: load_connector(one.connector) for one in wanted}
     sources = [one for one in wanted if connectors[one.name].source is not None and connectors[one.name].books is None]
     parts = [HEAD]
-    books: list[_Books] = []
+    processors = {one.name: one.connector for one in sources if connectors[one.name].has_balance}
+    books: list[Found] = []
     for one in wanted:
         connector = connectors[one.name]
         _check_given(one, connector)
         parts.append("\n".join(section(one.name, one.connector, connector.config, one.given)) + "\n")
         if connector.books is not None:
-            fragment = for_processors(await _ask(one, connector), sources)
-            parts.append(fragment)
-            books += books_in(fragment, one.name)
+            suggestion = await _ask(one, connector, connector.books, processors)
+            parts.append("\n".join(suggested(one.name, suggestion)) + "\n")
+            books += [Found(entity, one.name) for entity in suggestion.books]
     parts += [
         _entities(books, wanted, connectors),
         _routes(books, [one for one in sources if is_booked(connectors[one.name])]),
@@ -102,10 +97,8 @@ def _check_given(one: Wanted, connector: Connector) -> None:
         raise SetupError(f"{one.name}: {one.connector} has no setting {', '.join(unknown)}; there are: {known}", code="init.setting")
 
 
-async def _ask(one: Wanted, connector: Connector) -> str:
-    """Ask a target for its fragment."""
-    if connector.books is None:
-        return ""
+async def _ask(one: Wanted, connector: Connector, books: Books, processors: Processors) -> Suggestion:
+    """Ask a target for what it suggests."""
     try:
         settings = connector.config.model_validate({key: _resolved(value) for key, value in one.given.items()})
     except ValidationError as error:
@@ -113,7 +106,7 @@ async def _ask(one: Wanted, connector: Connector) -> str:
         raise SetupError(f"{one.name} cannot be asked yet: {problems}", code="init.settings") from None
     http = connector.http(settings) if connector.http else HttpClient("http://127.0.0.1:9", budget=LocalBudget())
     async with http:
-        return await connector.books.suggest(Context(one.name, settings, http, SystemClock()))
+        return await books.suggest(Context(one.name, settings, http, SystemClock()), processors)
 
 
 def _resolved(value: Any) -> Any:
@@ -125,85 +118,47 @@ def _resolved(value: Any) -> Any:
     return [_resolved(item) for item in value] if isinstance(value, list) else value
 
 
-def for_processors(fragment: str, sources: Sequence[Wanted]) -> str:
-    """Return a target's fragment with each line that names a connector repeated for its connections, by their names."""
-    lines: list[str] = []
-    for line in fragment.splitlines():
-        named = next((name for name in {one.connector for one in sources} if _names(line, name)), "")
-        mine = [one.name for one in sources if one.connector == named]
-        lines += [_renamed(line, named, name) for name in mine] if named else [line]
-    return "\n".join(lines) + "\n"
-
-
-def _names(line: str, connector: str) -> bool:
-    return bool(re.match(rf'^(# )?(?:{connector}|"[a-z_]+:{connector}") = ', line))
-
-
-def _renamed(line: str, connector: str, name: str) -> str:
-    return re.sub(rf'^((?:# )?)({connector}|("[a-z_]+:){connector}") = ', lambda m: f"{m[1]}{_key(m[3], name)} = ", line)
-
-
-def _key(role: str | None, name: str) -> str:
-    return f'{role}{name}"' if role else name
-
-
-def books_in(fragment: str, target: str) -> list[_Books]:
-    """Return the entities a fragment has a table for, with the currency and the taxes its comments tell."""
-    found: list[_Books] = []
-    comment = ""
-    for line in fragment.splitlines():
-        header, tax = _PER_COMPANY.match(line), _TAX.match(line)
-        if header:
-            currency = _BOOKS_IN.search(comment)
-            found.append(_Books(header["key"].strip('"'), target, currency["currency"] if currency else ""))
-        elif tax and found:
-            inclusion = "inclusive" if tax["how"].startswith("included") else "exclusive"
-            found[-1].taxes.append((tax["name"], _plain(tax["percent"]), inclusion))
-        comment = line if line.startswith("#") else ""
-    return found
-
-
 def _plain(percent: str) -> str:
     """``19.0`` -> ``19``: percentages in keys have no superfluous zeros."""
     return percent.rstrip("0").rstrip(".") if "." in percent else percent
 
 
-def _entities(books: Sequence[_Books], wanted: Sequence[Wanted], connectors: Mapping[str, Connector]) -> str:
+def _entities(found: Sequence[Found], wanted: Sequence[Wanted], connectors: Mapping[str, Connector]) -> str:
     lines = [ENTITIES]
-    for one in books:
-        currency = literal(one.currency) if one.currency else '"..."  # required: fill this in'
-        lines += [f"[entities.{one.key}]", f"target = {literal(one.target)}", f"currency = {currency}"]
+    for one in found:
+        currency = literal(one.books.currency) if one.books.currency else '"..."  # required: fill this in'
+        lines += [f"[entities.{one.books.key}]", f"target = {literal(one.target)}", f"currency = {currency}"]
         lines += ['time_zone = "UTC"  # change it to yours, e.g. "Europe/Berlin"', '# posting = "detailed"', ""]
-    if not books:
+    if not found:
         target = next((one.name for one in wanted if connectors[one.name].books is not None), "NAME")
         lines += ["# [entities.us]", f"# target = {literal(target)}", '# currency = "USD"', '# time_zone = "America/New_York"', ""]
     return "\n".join(lines)
 
 
-def _routes(books: Sequence[_Books], sources: Sequence[Wanted]) -> str:
+def _routes(found: Sequence[Found], sources: Sequence[Wanted]) -> str:
     """With one entity every source is its; with several only their owner knows, so that nothing is routed by a guess."""
     lines = [ROUTES]
-    is_clear = len(books) == 1
+    is_clear = len(found) == 1
     for source in sources:
-        for one in books or [_Books("us", "")]:
+        for key in [one.books.key for one in found] or ["us"]:
             mark = "" if is_clear else "# "
-            lines += [f"{mark}[[routes]]", f"{mark}entity = {literal(one.key)}", f"{mark}connection = {literal(source.name)}", ""]
+            lines += [f"{mark}[[routes]]", f"{mark}entity = {literal(key)}", f"{mark}connection = {literal(source.name)}", ""]
     return "\n".join(lines)
 
 
-def _taxes(books: Sequence[_Books]) -> str:
+def _taxes(found: Sequence[Found]) -> str:
     lines = [TAXES]
-    for one in books:
-        lines.append(f"[mappings.tax.{one.key}]")
-        lines += _suggestions(one)
+    for one in found:
+        lines.append(f"[mappings.tax.{one.books.key}]")
+        lines += _suggestions(one.books)
         lines.append("")
-    if not books:
+    if not found:
         lines += ["# [mappings.tax.us]", '# "8.875|exclusive" = "NAME OF THE TAX IN THE BOOKS"', ""]
     return "\n".join(lines)
 
 
-def _suggestions(books: _Books) -> Iterator[str]:
+def _suggestions(books: SuggestedBooks) -> Iterator[str]:
     if books.taxes:
         yield "# Found there; remove the # of those that are right (one line per key):"
-    for name, percent, inclusion in books.taxes:
-        yield f'# "{percent}|{inclusion}" = {name}'
+    for tax in books.taxes:
+        yield f'# "{_plain(tax.percentage)}|{"inclusive" if tax.is_inclusive else "exclusive"}" = {literal(tax.name)}'

@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from counterfoil.kit.suggestions import Line, Suggestion
+
 Given = Mapping[str, Any]
 """Setting -> value; ``{"env": "NAME"}`` is a reference to a secret."""
 
@@ -39,6 +41,30 @@ def _required(name: str, field: str, info: FieldInfo, note: str) -> Iterator[str
         yield f"{field} = [{reference}]" if is_many(info) else f"{field} = {reference}"
     else:
         yield f'{field} = "..."  # required: fill this in'
+
+
+def suggested(name: str, suggestion: Suggestion) -> Iterator[str]:
+    """Yield the lines of what a connection's target suggests: a table for each it names, with what people should know."""
+    yield from (f"# {note}".rstrip() if note else "" for note in suggestion.notes)
+    for books in suggestion.books:
+        yield f"# {books.name}, books in {books.currency or '?'}"
+        for table in books.tables:
+            header = ".".join(bare(part) for part in ("connections", name, *table.path))
+            yield f"[{header}]" + (f"  # {table.note}" if table.note else "")
+            yield from (_suggested(line) for line in table.lines)
+            yield ""
+
+
+def _suggested(line: Line) -> str:
+    is_meant = line.is_meant and line.value != ""
+    value = '"CODE"' if line.value == "" else literal(line.value)
+    note = f"  # {line.note}".replace("\n", " ") if line.note else ""
+    return f"{'' if is_meant else '# '}{bare(line.key)} = {value}{note}"
+
+
+def bare(key: str) -> str:
+    """Return a key as TOML writes it: in quotes unless it is of letters, digits, _ and - alone."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else literal(key)
 
 
 def secret_suffix(field: str) -> str:

@@ -74,7 +74,7 @@ class EntitySettings(_Strict):
     rounding_tolerance_minor: int | None = Field(default=None, ge=0)
     deferred_groups: tuple[str, ...] = ()
     uncredited_refunds: Literal["case", "account"] = "case"
-    collecting_customer: str = Field(default="", pattern=r"^([a-z0-9_]+:[^\s]+)?$", examples=["stripe:cus_1ABC"])
+    collecting_customer: str = Field(default="", pattern=r"^([a-z0-9_]+:[^\s]+)?$", examples=["billing:cus_1ABC"])
 
     @field_validator("time_zone")
     @classmethod

@@ -8,28 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from counterfoil.cli.init_options import ANSWERS, Answers
 from counterfoil.cli.output import print_json, words
 from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, Config, fail, run
 from counterfoil.cli.wording import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from counterfoil.app.initializing import Wanted
 
-ODOO = "odoo"
+    Found = tuple[str, str, dict[str, Any]]
+    """A connection to be written: its name, its connector, its settings so far."""
 
 
 def init(
-    odoo_url: Annotated[str, typer.Option(help="Address of the Odoo that keeps the books, e.g. https://example.odoo.com.")] = "",
-    odoo_db: Annotated[str, typer.Option(help="Its database.")] = "",
-    odoo_login: Annotated[str, typer.Option(help="The user the key belongs to.")] = "",
-    odoo_key_env: Annotated[str, typer.Option(help="Environment variable that holds its API key.")] = "ODOO_KEY",
-    stripe: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=ENV_OF_KEY", help="A Stripe account: a name of yours and the variable with its key; may be repeated."),
-    ] = None,
+    ctx: typer.Context,
     connect: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=CONNECTOR", help="Any other connection (`counterfoil connector list`); may be repeated."),
+        typer.Option(metavar="NAME=CONNECTOR", help="A connection of any connector (`counterfoil connector list`); may be repeated."),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -41,14 +38,15 @@ def init(
 ) -> None:
     """Ask the books for companies, journals, accounts and taxes, and write a commented configuration from that. Nothing is posted.
 
-    Example: counterfoil init --odoo-url https://example.odoo.com --odoo-db example --odoo-login bot@example.com
-    --stripe stripe_us=STRIPE_KEY --set stripe_us.account=acct_1ABC
+    Connectors have options of their own for what they must be told (`--help` names them, and the settings.md in a connector's folder);
+    `--connect` and `--set` say any setting of any connector: --connect billing_us=NAME --set billing_us.api_key=env:BILLING_KEY
     """
     if config.exists() and not force:
         fail(f"{config} is there already; --force overwrites it, --config names another file")
-    wanted = _wanted(_odoo(odoo_url, odoo_db, odoo_login, odoo_key_env), stripe or [], connect or [], set_ or [])
+    wanted = _wanted(ctx.meta[ANSWERS], connect or [], set_ or [])
     if not wanted:
-        fail("name what is to be connected, e.g. --odoo-url https://example.odoo.com --odoo-db example --stripe stripe_us=STRIPE_KEY")
+        options = [question.option_of(name) for name, asked in ctx.meta[ANSWERS].items() for question, _ in asked[:1]]
+        fail(f"name what is to be connected, with {', '.join(options)} or --connect NAME=CONNECTOR; --help says what each is given")
     text = run(_ask(wanted))
     try:
         config.write_text(text, encoding="utf-8")
@@ -64,28 +62,13 @@ def init(
     words.print("Read it, correct it, set the environment variables it names, then `counterfoil check`.")
 
 
-def _odoo(url: str, database: str, login: str, key_env: str) -> dict[str, dict[str, Any]]:
-    if not url:
-        return {}
-    if not database:
-        fail("--odoo-url needs --odoo-db as well")
-    given: dict[str, Any] = {"url": url, "database": database, "api_key": {"env": key_env}}
-    return {ODOO: {**given, **({"login": login} if login else {})}}
-
-
-def _wanted(odoo: dict[str, dict[str, Any]], stripe: list[str], connect: list[str], settings: list[str]) -> list[Wanted]:
+def _wanted(answers: Answers, connect: list[str], settings: list[str]) -> list[Wanted]:
     from counterfoil.app.initializing import Wanted
 
     given: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
-    for text in stripe:
-        name, key_env = _pair(text, "--stripe")
-        kinds[name], given[name] = "stripe", {"api_key": {"env": key_env}}
-    for text in connect:
-        name, kind = _pair(text, "--connect")
-        kinds[name], given[name] = kind, {}
-    for name, values in odoo.items():
-        kinds[name], given[name] = ODOO, values
+    for name, kind, values in (*_repeated(answers), *(_named(connect)), *_single(answers)):
+        kinds[name], given[name] = kind, values
     for text in settings:
         path, value = _pair(text, "--set")
         name, dot, setting = path.partition(".")
@@ -93,6 +76,33 @@ def _wanted(odoo: dict[str, dict[str, Any]], stripe: list[str], connect: list[st
             fail(f"--set {path}: write NAME.SETTING=VALUE with NAME one of {', '.join(kinds) or 'the connections'}")
         given[name][setting] = _value(value)
     return [Wanted(name, kind, given[name]) for name, kind in kinds.items()]
+
+
+def _named(connect: list[str]) -> Iterator[Found]:
+    for text in connect:
+        name, kind = _pair(text, "--connect")
+        yield name, kind, {}
+
+
+def _repeated(answers: Answers) -> Iterator[Found]:
+    """Yield a connection for each use of an option that may be repeated."""
+    for connector, asked in answers.items():
+        for question, texts in asked:
+            for text in texts or [] if question.is_repeated else []:
+                name, value = _pair(text, question.option_of(connector))
+                yield name, connector, {question.setting: question.value(value)}
+
+
+def _single(answers: Answers) -> Iterator[Found]:
+    """Yield one connection for each connector of which an option was used that says a setting of it."""
+    for connector, asked in answers.items():
+        said = [(question, text or "") for question, text in asked if not question.is_repeated]
+        used = [question for question, text in said if text != question.default]
+        missing = [question.option_of(connector) for question, text in said if question.is_needed and not text]
+        if used and missing:
+            fail(f"{used[0].option_of(connector)} needs {' and '.join(missing)} as well")
+        if used:
+            yield connector, connector, {question.setting: question.value(text) for question, text in said if text}
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -31,10 +31,11 @@ from counterfoil.cli import (
     trace,
     up,
 )
+from counterfoil.cli.init_options import InitCommand
 
 app = typer.Typer(
     name="counterfoil",
-    help="Every fact of your billing systems booked in Odoo exactly once, equal to the cent.",
+    help="Every fact of your billing systems booked in your ERP exactly once, equal to the cent.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,7 +43,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("up")(up.up)
-app.command("init")(init.init)
+app.command("init", cls=InitCommand)(init.init)
 app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
 app.command("prove")(prove.prove)
@@ -73,7 +74,7 @@ def _print_version(wanted: bool) -> None:
 def program(
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")] = False,
 ) -> None:
-    """Every fact of your billing systems booked in Odoo exactly once, equal to the cent.
+    """Every fact of your billing systems booked in your ERP exactly once, equal to the cent.
 
     Exit codes: 0 fine, 1 found something, 2 misuse or something to be set right, 3 try again later. Data goes to stdout, words to stderr.
     """

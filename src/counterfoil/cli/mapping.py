@@ -32,7 +32,7 @@ class Kind(StrEnum):
 KindArgument = Annotated[Kind, typer.Argument(help="What is mapped.")]
 EntityArgument = Annotated[str, typer.Argument(help="The entity it is for, as in the configuration.")]
 KeyArgument = Annotated[
-    str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'stripe:txr_1...|inclusive'.")
+    str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'billing:txr_1...|inclusive'.")
 ]
 
 

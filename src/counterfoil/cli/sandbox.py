@@ -31,10 +31,10 @@ app = typer.Typer(help="Simulators of the systems the hub connects, over real HT
 def up(
     only: Annotated[str, typer.Option(help="Comma-separated connectors; all that have a sandbox otherwise.")] = "",
     port: Annotated[list[str] | None, typer.Option(help="NAME=PORT; a free port otherwise.")] = None,
-    option: Annotated[list[str] | None, typer.Option(help="NAME.KEY=VALUE for a sandbox, e.g. odoo.version=18.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="NAME.KEY=VALUE for a sandbox, e.g. books.version=18.")] = None,
     deliver_to: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=URL, e.g. stripe=http://127.0.0.1:8400/in/stripe: deliver what happens there; the secret is printed."),
+        typer.Option(help="NAME=URL, e.g. billing=http://127.0.0.1:8400/in/billing: deliver what happens there; the secret is printed."),
     ] = None,
     clock: Annotated[Clock, typer.Option(help="wall: the simulators' clocks show the time of day and run; still: they move when told.")] = (
         Clock.WALL

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Row = tuple[datetime, str, str, str]
 
 ACCEPTED = (
-    "Looked for: ids of the source (in_1..., cus_1..., stripe:in_1...), numbers of its invoices and credit notes (ABC-0001), numbers and"
+    "Looked for: ids of the source (in_1..., cus_1..., billing:in_1...), numbers of its invoices and credit notes (ABC-0001), numbers and"
     " ids of the books (INV/2026/00001, account.move/7), a customer's whole name or e-mail as the source has it, ids of receipts,"
     " deliveries, events and postings, external keys."
 )

@@ -14,6 +14,8 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.proving.items import Item, Period
+from counterfoil.kit.questions import Question
+from counterfoil.kit.suggestions import Processors, Suggestion
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -343,8 +345,8 @@ class Books(Protocol):
         """Return the target's version and lock dates."""
         ...
 
-    async def suggest(self, ctx: Context) -> str:
-        """Return a commented TOML fragment with the entity mapping found in the target, for ``counterfoil init``."""
+    async def suggest(self, ctx: Context, processors: Processors) -> Suggestion:
+        """Return the legal entities found in the target with likely settings, for ``counterfoil init``."""
         ...
 
 
@@ -391,6 +393,7 @@ class Connector:
     ``link`` gives the address of a thing in the system's own pages, for people: from the connection's settings as they stand in the file
     (without secrets that are not at hand) and ``<kind>/<source id>`` or the target's own id as outcomes name it; empty: it has no page.
     ``source_check`` is what ``counterfoil check`` tries of a source beside reading a page of changes; only reads. None: nothing more.
+    ``asks`` are the options of ``counterfoil init`` for what the connector must be told; any setting can be given without them.
     """
 
     name: str
@@ -417,6 +420,7 @@ class Connector:
     books_proof: BooksProof | None = None
     link: Callable[[Mapping[str, Any], str], str] | None = None
     source_check: SourceCheck | None = None
+    asks: tuple[Question, ...] = ()
 
     @property
     def reader(self) -> Reader | None:

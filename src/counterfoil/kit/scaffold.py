@@ -1,7 +1,7 @@
 """Writes the skeleton of a new connector: a folder that already works against its own sandbox and passes the conformance suite.
 
-The texts are in ``templates/connector``; ``$name``, ``$Name`` and ``$package`` in them are filled in. What stands between ``#reads`` (or
-``#writes``, ``#no reads``, ``#no writes``, ``#reads and writes``) and ``#end`` is of connectors that do, or do not.
+The texts are in ``templates/connector``; ``$name``, ``$Name``, ``$option`` and ``$package`` in them are filled in. What stands between
+``#reads`` (or ``#writes``, ``#no reads``, ``#no writes``, ``#reads and writes``) and ``#end`` is of connectors that do, or do not.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def write_connector(
     folder = dest / name
     if folder.exists():
         raise SetupError(f"{folder} is there already; nothing was written", code="connector.exists")
-    words = {"name": name, "Name": "".join(part.capitalize() for part in name.split("_")), "package": f"{package}.{name}"}
+    title = "".join(part.capitalize() for part in name.split("_"))
+    words = {"name": name, "Name": title, "package": f"{package}.{name}", "option": name.replace("_", "-")}
     templates = files("counterfoil.kit") / "templates" / "connector"
     written = []
     has = {"reads": does_read, "writes": does_write, "reads and writes": does_read and does_write}

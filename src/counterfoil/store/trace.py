@@ -108,7 +108,7 @@ class Trace:
 async def trace(conn: Conn, asked: str, also: Iterable[str] = ()) -> Trace:
     """Return the path of whatever has this id.
 
-    Understood are: a source's id (``in_1``), a canonical id (``stripe:in_1``), an object or dependency key (``invoice/stripe:in_1``), the
+    Understood are: a source's id (``in_1``), a canonical id (``billing:in_1``), an object or dependency key (``invoice/billing:in_1``), the
     ids of receipts, deliveries (dedupe keys), events and commands, an external key, and the target's own id or number. A customer's id
     gives everything of that customer. ``also``: further canonical ids that belong to it. Each list is cut at 500 rows.
     """

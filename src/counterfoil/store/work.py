@@ -70,7 +70,7 @@ def place_of(stage: str, key: str) -> str:
 
 
 def join_keys(keys: Iterable[str]) -> str:
-    """Return the key of one turn for partitions of one place: ``stripe/3+11`` of ``stripe/3`` and ``stripe/11``, ``3+11`` of the deciders'.
+    """Return the key of one turn for partitions of one place: ``acme/3+11`` of ``acme/3`` and ``acme/11``, ``3+11`` of the deciders'.
 
     One key alone stays as it is.
     """

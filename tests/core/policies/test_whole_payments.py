@@ -144,7 +144,7 @@ def test_money_of_nobody_is_a_case_unless_a_customer_is_declared_for_it() -> Non
 case missing_mandatory_field decide.customer_missing, US 50.00 USD
   payment/stripe:ch_1 names no customer, and no document it belongs to does.
   Make a customer for such money at the source (for example one named Guests), set collecting_customer = "<source>:<its id>" under
-    [entities.US] (for example "stripe:cus_123"), and start again.
+    [entities.US] (for example "billing:cus_123"), and start again.
   goes on with entity/US/collecting_customer"""
     assert world().tell(nobodys) == expected
     declared = with_entity(RULES, "US", collecting_customer=GUESTS.id)
@@ -164,7 +164,7 @@ post_entry fee_stripe.txn_1 (US in odoo, for stripe:cus_guests, batch)
 case missing_mandatory_field decide.customer_missing, DE 50.00 EUR
   payment/stripe:ch_1 names no customer, and no document it belongs to does.
   Make a customer for such money at the source (for example one named Guests), set collecting_customer = "<source>:<its id>" under
-    [entities.DE] (for example "stripe:cus_123"), and start again.
+    [entities.DE] (for example "billing:cus_123"), and start again.
   goes on with entity/DE/collecting_customer"""
     assert world(GUESTS, rules=declared).tell(euros) == expected
     nowhere = replace(declared, routes=(Route("DE", currency="EUR", country="FR"),))

@@ -285,7 +285,7 @@ waits for credit_note/stripe:cn_1"""
 case missing_mandatory_field decide.customer_missing, US 25.00 USD
   refund/stripe:re_1 names no customer, and no document it belongs to does.
   Make a customer for such money at the source (for example one named Guests), set collecting_customer = "<source>:<its id>" under
-    [entities.US] (for example "stripe:cus_123"), and start again.
+    [entities.US] (for example "billing:cus_123"), and start again.
   goes on with entity/US/collecting_customer"""
     assert books.tell(refund(usd(2500), payment_id="", customer_id="")) == expected
     failed = refund(usd(2500), state=RefundState.FAILED)

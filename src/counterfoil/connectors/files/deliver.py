@@ -22,6 +22,7 @@ from counterfoil.core.language.records import Purpose
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, DeliveryOf, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Severity, TargetState
 from counterfoil.kit.errors import TransientError
+from counterfoil.kit.suggestions import Processors, Suggestion
 
 BATCH_SIZE_MAX = 500
 KNOWN_PAGE_SIZE = 5000
@@ -80,9 +81,9 @@ class FilesTarget:
         records = tuple((key, f"{kind}/{key}") for _, kind, key in found)
         return KnownPage(records, str(found[-1][0]) if found else cursor, has_more=len(found) == KNOWN_PAGE_SIZE)
 
-    async def suggest(self, ctx: Context) -> str:
-        """Return a comment: files need no mapping."""
-        return f"# {ctx.connection}: files need no mapping of entities\n"
+    async def suggest(self, ctx: Context, processors: Processors) -> Suggestion:
+        """Say that files need no mapping."""
+        return Suggestion((f"{ctx.connection}: files need no mapping of entities",))
 
 
 def _finding(message: str) -> Finding:

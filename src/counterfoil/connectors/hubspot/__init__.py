@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfoil.core.commands.crm import CrmCommand
 from counterfoil.kit.connector import Connector, DeliveryOf
+from counterfoil.kit.questions import Question
 
 from .config import HubspotConfig, HubspotIntake
 from .links import link
@@ -83,4 +84,5 @@ CONNECTOR = Connector(
     sandbox=_sandbox,
     link=link,
     source_check=_check,
+    asks=(Question("access_token", "", "A HubSpot account: a name of yours and the variable with its token.", is_secret=True),),
 )

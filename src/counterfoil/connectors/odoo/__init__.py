@@ -24,6 +24,7 @@ from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.proving.items import Item, Period
 from counterfoil.kit.connector import Connector, DeliveryOf, Send
+from counterfoil.kit.questions import Question
 
 _ABSENT = (
     "load with mode=update and noupdate inserts only what is absent, record and external id in one transaction; the state is read before"
@@ -87,4 +88,10 @@ CONNECTOR = Connector(
     booking_settings=("database", "namespace", "companies"),
     books_proof=_books_proof,
     link=link,
+    asks=(
+        Question("url", "url", "Address of the Odoo that keeps the books, e.g. https://example.odoo.com.", is_needed=True),
+        Question("database", "db", "Its database.", is_needed=True),
+        Question("login", "login", "The user the key belongs to."),
+        Question("api_key", "key-env", "Environment variable that holds its API key.", default="ODOO_KEY", is_secret=True),
+    ),
 )

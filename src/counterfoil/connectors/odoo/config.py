@@ -14,7 +14,7 @@ _ROLES = frozenset(role.value for role in AccountRole)
 def _checked_role(key: str) -> str:
     if key.partition(":")[0] not in _ROLES:
         raise ValueError(
-            f"{key!r} is not an account role; write one of {', '.join(sorted(_ROLES))}, with a qualifier as in clearing:stripe_us"
+            f"{key!r} is not an account role; write one of {', '.join(sorted(_ROLES))}, with a qualifier as in clearing:billing_us"
         )
     return key
 
@@ -29,7 +29,7 @@ class CompanyConfig(BaseModel):
         company: the company's name, or its database id.
         journals: role -> journal code. Roles: ``sales``, ``general``, and one per processor connection for its payments;
             ``out_of_band`` for money received outside any processor (left out: it is booked by an entry in ``general``).
-        accounts: account role, with its qualifier where there are several (``clearing:stripe_us``) -> account code.
+        accounts: account role, with its qualifier where there are several (``clearing:billing_us``) -> account code.
         taxes: the name used in the hub's mappings -> the tax's name or database id in Odoo; left out: the same name.
     """
 

@@ -1,4 +1,4 @@
-"""A commented TOML fragment for ``counterfoil init``: the companies of the connected Odoo with likely journals and accounts."""
+"""What ``counterfoil init`` writes of a connected Odoo: its companies with likely journals and accounts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.snapshots import CurrencyName
 from counterfoil.connectors.odoo.wire import Text, ref, text
 from counterfoil.kit.connector import Context
+from counterfoil.kit.suggestions import Line, Processors, SuggestedBooks, SuggestedTax, Suggestion, Table
+
+_HEAD = "One table per legal entity; the key after companies is the entity's name, change it to yours."
 
 _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("receivable", ("asset_receivable",), r"^(?!.*\b(pos|point of sale)\b)"),
@@ -34,49 +37,42 @@ class CompanySetup(CompanyRow, frozen=True):
     chart_template: Text = False
 
 
-async def suggest(ctx: Context) -> str:
-    """Return the fragment. What could not be guessed is a comment that says what to write. Raises TransientError, SetupError."""
+async def suggest(ctx: Context, processors: Processors) -> Suggestion:
+    """Return the companies as entities. Raises TransientError, SetupError."""
     session = await connect(ctx)
     companies = await session.client.read("res.company", [], CompanySetup, order="id")
     names = {row.id: row.name for row in await session.client.read("res.currency", [], CurrencyName)}
-    parts = [
-        f"# Odoo {session.dialect.version}. One table per legal entity; the key after companies is the entity's name, change it to yours.",
-        "# A processor's journal and clearing account carry the name of its connection.",
-    ]
+    books, notes = [], []
     for company in companies:
-        parts += await _company(session, ctx.connection, company, names.get(ref(company.currency_id), "?"))
-    return "\n".join(parts) + "\n"
+        currency = names.get(ref(company.currency_id), "")
+        found = await _company(session, company, currency, processors)
+        if found is None:
+            notes.append(f"company {company.name} ({currency or '?'}) has no chart of accounts yet")
+        else:
+            books.append(found)
+    return Suggestion((f"Odoo {session.dialect.version}. {_HEAD}", "", *notes), tuple(books))
 
 
-async def _company(session: Session, connection: str, company: CompanySetup, currency: str) -> list[str]:
+async def _company(session: Session, company: CompanySetup, currency: str, processors: Processors) -> SuggestedBooks | None:
+    """Return a company's books, None if it has neither a chart nor journals."""
     context = {"allowed_company_ids": [company.id]}
     own = ["company_id", "=", company.id]
     client = session.client
     journals = await client.read("account.journal", [own], JournalRow, context=context, order="id")
     if not text(company.chart_template) and not journals:
-        return ["", f"# company {company.name} ({currency}) has no chart of accounts yet"]
+        return None
     accounts = await client.read("account.account", account_domain(session.dialect, company.id), AccountRow, context=context)
     taxes = await client.read("account.tax", [own, ["type_tax_use", "=", "sale"]], TaxRow, context=context)
     key = entity_key(company.name)
-    table = f"connections.{connection}.companies.{key}"
-    return [
-        "",
-        f"# {company.name}, books in {currency}",
-        f"[{table}]",
-        f"company = {_quoted(company.name)}",
-        "",
-        f"[{table}.journals]",
-        *_journals(journals),
-        "",
-        f"[{table}.accounts]",
-        *_accounts(accounts),
-        "",
-        f"[{table}.taxes]  # name in the hub's mappings = name or id in Odoo; needed only where they differ",
-        *(
-            f"# {_quoted(tax.name)} = {tax.id}  # {tax.amount} {'included in the price' if tax.price_include else 'on top'}"
-            for tax in taxes
-        ),
-    ]
+    place = ("companies", key)
+    tables = (
+        Table(place, (Line("company", company.name),)),
+        Table((*place, "journals"), tuple(_journals(journals, processors))),
+        Table((*place, "accounts"), tuple(_accounts(accounts, processors))),
+        Table((*place, "taxes"), tuple(_taxes(taxes)), "name in the hub's mappings = name or id in Odoo; needed only where they differ"),
+    )
+    found = tuple(SuggestedTax(tax.name, str(tax.amount), bool(tax.price_include)) for tax in taxes)
+    return SuggestedBooks(key, company.name, currency, tables, found)
 
 
 def entity_key(name: str) -> str:
@@ -84,27 +80,39 @@ def entity_key(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower() or "entity"
 
 
-def _quoted(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _taxes(taxes: Sequence[TaxRow]) -> Iterator[Line]:
+    for tax in taxes:
+        yield Line(tax.name, tax.id, f"{tax.amount} {'included in the price' if tax.price_include else 'on top'}", is_meant=False)
 
 
-def _journals(journals: Sequence[JournalRow]) -> Iterator[str]:
-    for role, types in (("sales", ("sale",)), ("general", ("general",)), ("stripe", ("bank", "cash", "credit"))):
-        fitting = [journal for journal in journals if journal.type in types]
-        named = [journal for journal in fitting if "stripe" in journal.name.lower()] or fitting
-        others = ", ".join(f"{journal.code} {journal.name}" for journal in fitting if journal is not named[0])
-        if named:
-            yield f"{role} = {_quoted(named[0].code)}  # {named[0].name}" + (f"; also: {others}" if others else "")
-        else:
-            yield f'# {role} = "CODE"  # create a journal of type {types[0]}'
+def _journals(journals: Sequence[JournalRow], processors: Processors) -> Iterator[Line]:
+    yield _journal("sales", journals, ("sale",))
+    yield _journal("general", journals, ("general",))
+    for name, connector in processors.items():
+        yield _journal(name, journals, ("bank", "cash", "credit"), connector)
 
 
-def _accounts(accounts: Sequence[AccountRow]) -> Iterator[str]:
+def _journal(role: str, journals: Sequence[JournalRow], types: Sequence[str], word: str = "") -> Line:
+    """Return the first journal of these types, one with the word in its name before others."""
+    fitting = [journal for journal in journals if journal.type in types]
+    if not fitting:
+        return Line(role, "", f"create a journal of type {types[0]}")
+    best = next((journal for journal in fitting if word in journal.name.lower()), fitting[0])
+    others = ", ".join(f"{journal.code} {journal.name}" for journal in fitting if journal is not best)
+    return Line(role, best.code, best.name + (f"; also: {others}" if others else ""))
+
+
+def _accounts(accounts: Sequence[AccountRow], processors: Processors) -> Iterator[Line]:
     for role, types, words in _GUESSES:
-        key = '"clearing:stripe"' if role == "clearing" else role
         fitting = [row for row in accounts if row.account_type in types and re.search(words, row.name, re.IGNORECASE)]
-        fitting.sort(key=lambda row: role != "clearing" or "stripe" not in row.name.lower())
-        if fitting:
-            yield f"{key} = {_quoted(text(fitting[0].code))}  # {fitting[0].name}; make sure it is the right one"
-        else:
-            yield f'# {key} = "CODE"'
+        if role != "clearing":
+            yield _account(role, fitting)
+            continue
+        for name, connector in processors.items():
+            yield _account(f"{role}:{name}", sorted(fitting, key=lambda row: connector not in row.name.lower()))
+
+
+def _account(key: str, fitting: Sequence[AccountRow]) -> Line:
+    if not fitting:
+        return Line(key, "")
+    return Line(key, text(fitting[0].code), f"{fitting[0].name}; make sure it is the right one")

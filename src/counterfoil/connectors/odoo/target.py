@@ -6,6 +6,7 @@ from counterfoil.connectors.odoo import check, known, suggest
 from counterfoil.connectors.odoo.detect import connect, forget
 from counterfoil.connectors.odoo.periods import locks_by_entity
 from counterfoil.kit.connector import Context, Finding, KnownPage, Requirements, TargetState
+from counterfoil.kit.suggestions import Processors, Suggestion
 
 
 class OdooTarget:
@@ -31,6 +32,6 @@ class OdooTarget:
         """Return the next page of our external ids, in the order they were given."""
         return await known.known(ctx, cursor)
 
-    async def suggest(self, ctx: Context) -> str:
-        """Return a commented TOML fragment with the companies, journals and accounts found."""
-        return await suggest.suggest(ctx)
+    async def suggest(self, ctx: Context, processors: Processors) -> Suggestion:
+        """Return the companies, journals, accounts and taxes found."""
+        return await suggest.suggest(ctx, processors)

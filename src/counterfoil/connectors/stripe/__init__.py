@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfoil.core.proving.items import Item, Period
 from counterfoil.kit.connector import Connector
+from counterfoil.kit.questions import Question
 
 from .config import StripeConfig, StripeIntake
 from .links import link
@@ -63,4 +64,5 @@ CONNECTOR = Connector(
     source_proof=_source_proof,
     link=link,
     source_check=_check,
+    asks=(Question("api_key", "", "A Stripe account: a name of yours and the variable with its key.", is_secret=True),),
 )

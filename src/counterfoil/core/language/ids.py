@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class ObjectRef:
     """One object: the name of its kind and its canonical id.
 
-    A canonical id is ``<namespace>:<source id>``, e.g. ``stripe:in_1NX``. The namespace is the vendor's own id space and
+    A canonical id is ``<namespace>:<source id>``, e.g. ``billing:in_1NX``. The namespace is the vendor's own id space and
     never the configured name of a connection: renaming a connection must not book anything twice.
     """
 
@@ -29,7 +29,7 @@ _OTHER = re.compile(r"[^0-9A-Za-z._-]")
 
 
 def external_key(kind: str, object_id: str) -> str:
-    """Return the deterministic external key of one document in a target, e.g. ``invoice_stripe.in_1NX``.
+    """Return the deterministic external key of one document in a target, e.g. ``invoice_billing.in_1NX``.
 
     Only letters, digits, ``.``, ``_`` and ``-`` remain; any other character becomes ``-``. Ids that had to be changed get
     a short digest of the original, so that two different ids never share a key.

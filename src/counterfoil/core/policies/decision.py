@@ -46,7 +46,7 @@ class Problem:
         cause: what is wrong, in plain language, with the record's id.
         remedy: what to do next.
         money: what is at stake.
-        releases_on: the dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``, ``route/stripe`` or
+        releases_on: the dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``, ``route/billing`` or
             ``period/DE/2026-01-31``; empty: only a new state of the subject or a person can help.
         releases_also: further keys that would release it as well (less or more specific mappings).
     """

@@ -45,7 +45,7 @@ def customer_credit(draft: Draft, state: CustomerCredit) -> None:
 
 
 def account_of(name: str) -> Account:
-    """Return the account an imported line names: a role (``receivable``, ``clearing:stripe``), else the target's own account code."""
+    """Return the account an imported line names: a role (``receivable``, ``clearing:billing``), else the target's own account code."""
     role, _, qualifier = name.partition(":")
     return Account(_ROLES[role], qualifier) if role in _ROLES else Account(AccountRole.EXPLICIT, name)
 

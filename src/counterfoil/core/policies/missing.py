@@ -48,7 +48,7 @@ def collecting_customer(draft: Draft, entity: EntityRules, money: Money | None) 
             "decide.customer_missing",
             f"{subject} names no customer, and no document it belongs to does.",
             "Make a customer for such money at the source (for example one named Guests), set"
-            f' collecting_customer = "<source>:<its id>" under [entities.{entity.name}] (for example "stripe:cus_123"), and start again.',
+            f' collecting_customer = "<source>:<its id>" under [entities.{entity.name}] (for example "billing:cus_123"), and start again.',
             money,
             releases_on=f"entity/{entity.name}/collecting_customer",
             entity=entity.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -167,16 +166,17 @@ async def test_the_state_tells_version_and_locks(desk: Desk) -> None:
     assert (state.locked_until["US"], state.locked_until["DE"]) == (date(2023, 12, 31), None)
 
 
-async def test_the_suggestion_is_toml_with_every_company(desk: Desk) -> None:
+async def test_the_suggestion_has_every_company_and_a_journal_for_each_processor(desk: Desk) -> None:
     assert CONNECTOR.books is not None
-    text = await CONNECTOR.books.suggest(desk.ctx)
-    companies = tomllib.loads(text)["connections"]["odoo"]["companies"]
-    names = {table["company"] for table in companies.values()}
-    assert {config["company"] for config in desk.books.config.values()} <= names
-    mine = next(table for table in companies.values() if table["company"] == desk.books.config["DE"]["company"])
-    assert mine["journals"] == {"sales": "INV", "general": "MISC", "stripe": "STR"}
-    for table in companies.values():
-        CompanyConfig.model_validate(table)
+    found = (await CONNECTOR.books.suggest(desk.ctx, {"stripe_de": "stripe"})).books
+    tables = {table.path: {line.key: line.value for line in table.lines} for books in found for table in books.tables}
+    companies = {path[1]: table for path, table in tables.items() if len(path) == 2}
+    assert {config["company"] for config in desk.books.config.values()} <= {table["company"] for table in companies.values()}
+    mine = next(key for key, table in companies.items() if table["company"] == desk.books.config["DE"]["company"])
+    assert tables["companies", mine, "journals"] == {"sales": "INV", "general": "MISC", "stripe_de": "STR"}
+    for key, table in companies.items():
+        accounts = {role: code for role, code in tables["companies", key, "accounts"].items() if code}
+        CompanyConfig.model_validate({**table, "journals": tables["companies", key, "journals"], "accounts": accounts})
 
 
 async def test_a_server_that_is_no_odoo_is_said_to_be_none(desk: Desk) -> None:
