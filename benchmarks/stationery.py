@@ -96,12 +96,12 @@ async def templates() -> dict[str, Template]:
     url = await sandbox.start()
     settings = CONNECTOR.config.model_validate(stripe_settings(url))
     source = CONNECTOR.reader
-    if source is None or CONNECTOR.http is None:
+    if source is None or CONNECTOR.client is None:
         raise RuntimeError("the Stripe connector has no source")
     try:
         shop = Shop(sandbox)
         numbers = [shop.invoice(shop.customer(), is_paid=is_paid) for is_paid in (True, False)]  # the open one's events are the newest
-        async with CONNECTOR.http(settings) as http:
+        async with CONNECTOR.client(settings) as http:
             ctx = Context(CONNECTION, settings, http, SystemClock())
             events = shop.newest_events()
             return {kind: await _template(source, ctx, kind, events[kind], numbers) for kind in KINDS}

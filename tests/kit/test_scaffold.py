@@ -45,7 +45,8 @@ def skeleton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, halves: dict[str, 
 
 
 def run(skeleton: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(skeleton.parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+    path = os.pathsep.join([str(skeleton.parents[1]), str(ROOT / "src")])
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=skeleton, env=environment)
 
 

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from tests.tidy.sources import CODE, PACKAGE, python_files
 
-CODED_CALLS = {"Finding": 1, "Problem": 1, "_refusal": 1, "_Rule": 2, "StatusRule": 2, "FailureRule": 2, "rejected": 1}
+CODED_CALLS = {
+    "Finding": 1,
+    "Problem": 1,
+    "_refusal": 1,
+    "_Rule": 2,
+    "StatusRule": 2,
+    "FailureRule": 2,
+    "GrpcRule": 1,
+    "StateRule": 2,
+    "rejected": 1,
+}
 """Calls that take a code by position, and at which."""
 PREFIXED_CALLS = {"rejected": "stripe."}
 """Calls that put the vendor's name in front."""

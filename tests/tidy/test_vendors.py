@@ -16,7 +16,7 @@ ADDRESS = re.compile(r"https?://\S+")
 
 def vendors() -> tuple[str, ...]:
     """Return the connectors that are a vendor's: all that speak to a system of somebody else's, which files do not."""
-    return tuple(name for name in connector_names() if load_connector(name).http is not None)
+    return tuple(name for name in connector_names() if load_connector(name).client is not None)
 
 
 def named(text: str) -> list[str]:

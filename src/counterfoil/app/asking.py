@@ -12,10 +12,10 @@ from counterfoil.app.secret_references import Secrets
 from counterfoil.app.settings import Connection, FileSettings, connections_of, text_of
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import MappingKind
+from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Finding, Requirements, Severity
 from counterfoil.kit.errors import HubError, SetupError
-from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 
 ASK_WITHIN_S = 20.0
@@ -72,8 +72,8 @@ async def _check(connection: Connection, *several: Requirements) -> list[list[Fi
     if books is None:
         return [[] for _ in several]
     async with AsyncExitStack() as stack:
-        http = connection.connector.http(connection.settings) if connection.connector.http else None
-        client = await stack.enter_async_context(http or HttpClient("http://127.0.0.1:9", budget=LocalBudget()))
+        build = connection.connector.client
+        client = await stack.enter_async_context(build(connection.settings) if build else NoClient(budget=LocalBudget()))
         ctx = Context(connection.name, connection.settings, client, SystemClock())
         found = [await books.check(ctx, one) for one in several]
     return [[one for one in findings if one.severity is Severity.ERROR] for findings in found]

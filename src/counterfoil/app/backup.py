@@ -20,6 +20,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from counterfoil import __version__
+from counterfoil.app.coverage import read_cursors
 from counterfoil.store import audit, cursors, dump, migrate, outbox_due, rechecks, relearning, rotation, views, work, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.errors import StoreError
@@ -318,7 +319,7 @@ async def _mark(conn: Conn, targets: Iterable[str], state_of: datetime | None, n
 
 async def gaps(conn: Conn, sources: Iterable[str], now: datetime) -> list[SourceGap]:
     """Return, per source, since when it has to be read again, and whether it can still show that by itself."""
-    known = {cursor.connection: cursor for cursor in await cursors.list_cursors(conn) if cursor.stream == "poll"}
+    known = {cursor.connection: cursor for cursor in read_cursors(await cursors.list_cursors(conn))}
     found = []
     for name in sorted(set(sources)):
         cursor = known.get(name)

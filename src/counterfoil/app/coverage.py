@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from counterfoil.store.cursors import Cursor
 
-STREAM = "poll"
+_STREAMS = ("listen", "poll")
 RISK_BELOW = timedelta(hours=24)
 
 
@@ -34,12 +34,18 @@ class Coverage:
         return self.hours_left is not None and self.hours_left < RISK_BELOW.total_seconds() / 3600
 
 
-def coverage(cursors: Iterable[Cursor], now: datetime) -> list[Coverage]:
-    """Return the coverage of every polled source.
+def coverage(cursors: Sequence[Cursor], now: datetime) -> list[Coverage]:
+    """Return the coverage of every source that is polled or listened to.
 
     How long a source keeps changes is taken from its last answer: the time of reading less the oldest instant it could still show.
     """
-    return [_of(cursor, now) for cursor in cursors if cursor.stream == STREAM]
+    return [_of(cursor, now) for cursor in read_cursors(cursors)]
+
+
+def read_cursors(cursors: Sequence[Cursor]) -> list[Cursor]:
+    """Return how far each source was read: by its polls, or where it has none by its stream."""
+    found = {cursor.connection: cursor for stream in _STREAMS for cursor in cursors if cursor.stream == stream}
+    return [found[name] for name in sorted(found)]
 
 
 def _of(cursor: Cursor, now: datetime) -> Coverage:

@@ -31,15 +31,17 @@ from counterfoil.delivery.stage import Deliverer
 from counterfoil.engine import membership
 from counterfoil.engine.engine import Engine
 from counterfoil.engine.membership import Membership
+from counterfoil.ingress import listening
 from counterfoil.ingress.app import Door, Ready, create_app
 from counterfoil.ingress.committer import Committer
+from counterfoil.ingress.listening import Listening
 from counterfoil.ingress.polling import Polling
 from counterfoil.ingress.refusals import Refusals
 from counterfoil.ingress.server import serving
+from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import Clock, SystemClock
-from counterfoil.kit.connector import Connector, Context, Polls, Source
+from counterfoil.kit.connector import Connector, Context, Listens, Polls, Source
 from counterfoil.kit.errors import SetupError
-from counterfoil.kit.http import HttpClient, is_plain_abroad
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.parts import is_booked
 from counterfoil.kit.stage import Stage
@@ -115,6 +117,15 @@ class Hub:
             name: (connection.connector.polls, self.contexts[name])
             for name, connection in self.settings.connections.items()
             if connection.connector.polls is not None
+        }
+
+    @property
+    def streamed(self) -> dict[str, tuple[Listens, Context]]:
+        """Every connection that streams its changes."""
+        return {
+            name: (connection.connector.listens, self.contexts[name])
+            for name, connection in self.settings.connections.items()
+            if connection.connector.listens is not None
         }
 
     @property
@@ -199,6 +210,8 @@ class Hub:
             return name in self.sources
         if stage == "poll":
             return name in self.polled
+        if stage == listening.STAGE:
+            return name in self.streamed
         if stage == work.BOOKS:
             return name in _watched_books(self)
         if stage in (work.DELIVER, "target"):
@@ -235,7 +248,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, tuple(polled))
+    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed))
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
@@ -252,6 +265,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         work.DEADLINES: Deadlines(hub.pool, hub.clock, hub.arm).turn,
         work.DELIVER: deliverer.turn,
         "poll": polling.turn,
+        listening.STAGE: Listening(hub.pool, hub.cipher, hub.streamed, hub.clock, hub.arm, lanes, _maintained(hub)).turn,
         "heal": healer.turn,
         "close_day": closer.turn,
         "target": upkeep.target_turn,
@@ -283,6 +297,7 @@ def _standing_keys(hub: Hub) -> list[Key]:
     keys: list[Key] = [(stage, "all") for stage in always]
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]
+    keys += [(listening.STAGE, name) for name in hub.streamed]
     keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
     keys += [(work.BOOKS, name) for name in _watched_books(hub)]
     keys += [("close_day", name) for name in hub.rules.entities]
@@ -306,7 +321,7 @@ async def open_hub(settings: Settings, clock: Clock | None = None, *, does_share
         rules = rules_source(settings)
         hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack)
         if settings.is_intake:
-            hub.contexts = {name: Context(name, one.settings, _no_http(), hub.clock) for name, one in settings.connections.items()}
+            hub.contexts = {name: Context(name, one.settings, _no_client(), hub.clock) for name, one in settings.connections.items()}
         else:
             await _open_clients(stack, hub, does_share=does_share)
         try:
@@ -319,13 +334,13 @@ async def _open_clients(stack: AsyncExitStack, hub: Hub, *, does_share: bool) ->
     """Open every connection's client, each with the budget it shares with all workers, or one of its own."""
     budgets = await stack.enter_async_context(open_budgets(hub.dsn, f"{socket.gethostname()}/{uuid.uuid4().hex}"))
     for name, connection in hub.settings.connections.items():
-        http = connection.connector.http(connection.settings) if connection.connector.http else _no_http()
-        if not connection.allow_plain_http and is_plain_abroad(http.address):  # an address that no setting holds as it is
+        client = connection.connector.client(connection.settings) if connection.connector.client else _no_client()
+        if not connection.allow_plain_http and client.is_plain_abroad:  # an address that no setting holds as it is
             raise SetupError(f"connection {name}: {PLAIN_HTTP}", code="settings.plain_http")
-        if does_share and isinstance(http.budget, LocalBudget):  # what the connector declares is shared by all workers
-            http.use_budget(budgets.of(name, http.budget.limits, _closed_s(connection, hub.clock)))
-        await stack.enter_async_context(http)
-        hub.contexts[name] = Context(name, connection.settings, http, hub.clock)
+        if does_share and isinstance(client.budget, LocalBudget):  # what the connector declares is shared by all workers
+            client.use_budget(budgets.of(name, client.budget.limits, _closed_s(connection, hub.clock)))
+        await stack.enter_async_context(client)
+        hub.contexts[name] = Context(name, connection.settings, client, hub.clock)
 
 
 def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:
@@ -348,9 +363,9 @@ def _maintained(hub: Hub) -> dict[str, Callable[[datetime], float]]:
     return {name: of(one.maintenance) for name, one in hub.settings.connections.items()}
 
 
-def _no_http() -> HttpClient:
-    """A connector without HTTP, and every connection of an intake, gets a client that reaches nothing."""
-    return HttpClient("http://127.0.0.1:9", budget=LocalBudget())
+def _no_client() -> NoClient:
+    """A connector that calls nobody, and every connection of an intake, gets a client that reaches nothing."""
+    return NoClient(budget=LocalBudget())
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]], *, timeout_s: float, every_s: float = 0.1) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from counterfoil.app.sections import Given, literal, section, suggested
+from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Books, Connector, Context
 from counterfoil.kit.discovery import load_connector
 from counterfoil.kit.errors import SetupError
-from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.parts import is_booked
 from counterfoil.kit.suggestions import Processors, SuggestedBooks, Suggestion
@@ -104,9 +104,8 @@ async def _ask(one: Wanted, connector: Connector, books: Books, processors: Proc
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))
         raise SetupError(f"{one.name} cannot be asked yet: {problems}", code="init.settings") from None
-    http = connector.http(settings) if connector.http else HttpClient("http://127.0.0.1:9", budget=LocalBudget())
-    async with http:
-        return await books.suggest(Context(one.name, settings, http, SystemClock()), processors)
+    async with connector.client(settings) if connector.client else NoClient(budget=LocalBudget()) as client:
+        return await books.suggest(Context(one.name, settings, client, SystemClock()), processors)
 
 
 def _resolved(value: Any) -> Any:

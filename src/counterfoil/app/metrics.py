@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from counterfoil import __version__
-from counterfoil.app.coverage import STREAM
+from counterfoil.app.coverage import read_cursors
 from counterfoil.app.verdict import alive
 from counterfoil.kit.clock import Clock
 from counterfoil.store import gauges
@@ -118,7 +118,7 @@ def _connections(found: Gauges) -> Iterator[Metric]:
     down = [((one.connection, "post"), _age_s(one.down_since, found.at)) for one in found.standings]
     down += [((one.connection, "read"), _age_s(one.since, found.at)) for one in found.unread]
     yield _gauge("counterfoil_connection_down_seconds", "How long a connection cannot be used.", ("connection", "way"), down)
-    read = [one for one in found.cursors if one.stream == STREAM]
+    read = read_cursors(found.cursors)
     ages = [((one.connection,), _age_s(one.updated_at, found.at)) for one in read]
     yield _gauge("counterfoil_source_read_age_seconds", "How long ago a source was read.", ("connection",), ages)
     covered = [((one.connection,), _age_s(one.covers_until, found.at)) for one in read if one.covers_until]

@@ -20,6 +20,7 @@ DOES = {
     "decide_bulk": "deciding what is to be posted",
     "deliver": "posting",
     "poll": "polling",
+    "listen": "listening",
     "close_day": "closing days",
     "replay": "replaying",
 }

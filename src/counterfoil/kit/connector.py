@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from counterfoil.core.commands.books import Account
 from counterfoil.core.facts.events import Fact
@@ -20,13 +20,14 @@ from counterfoil.kit.suggestions import Processors, Suggestion
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from counterfoil.kit.calling import Client
     from counterfoil.kit.clock import Clock
     from counterfoil.kit.http import HttpClient
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a connector's shell gets to work with: its own configured connection, HTTP with the shared budget, the clock.
+    """What a connector's shell gets to work with: its own configured connection, its client with the shared budget, the clock.
 
     ``settings`` is an instance of the connector's config class; ``connection`` the configured name. ``state`` is a per-process cache the
     connector may fill (detected version, resolved ids); losing it is harmless.
@@ -34,9 +35,14 @@ class Context:
 
     connection: str
     settings: Any
-    http: HttpClient
+    client: Client
     clock: Clock
     state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def http(self) -> HttpClient:
+        """The client of a connector that speaks HTTP."""
+        return cast("HttpClient", self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,19 @@ class Polls(Protocol):
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
         """Return the next page of changes after the cursor (empty cursor: from now, less the vendor's overlap)."""
+        ...
+
+
+class Listens(Protocol):
+    """Of a source that streams its changes over a connection that we hold."""
+
+    def listen(self, ctx: Context, position: str) -> AsyncGenerator[Page, None]:
+        """Yield what comes after a position (empty: from now), for as long as the stream lasts.
+
+        A page is what came together; its ``cursor`` is the position after it, kept in the transaction that keeps its deliveries. What was
+        not kept is asked for again: a stream gives everything at least once. A page without deliveries says that the stream stands.
+        Raises TransientError, SetupError.
+        """
         ...
 
 
@@ -364,13 +383,13 @@ TargetCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
 class Connector:
     """The declaration: everything the hub knows of a vendor. What is filled in is what it can do.
 
-    Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls`` and ``backfills`` are the ways in which they come,
+    Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls``, ``listens`` and ``backfills`` are the ways in which they come,
     ``fetches`` reads single objects. Of a target: ``deliver`` is how each kind of command is written, ``batch_key`` what may be sent in
     parallel (None: the kind of command alone), ``lists`` what bears our keys (None: it cannot tell; after a restore each is looked up
     by itself). ``books`` is there only where books are kept; ``target_check`` what ``counterfoil check`` tries of any other target.
 
-    ``http`` builds the (unopened) client of one connection from its settings: address, authentication, budget, table of statuses.
-    The hub opens it, puts it into the :class:`Context` and closes it. None: the connector speaks no HTTP.
+    ``client`` builds the (unopened) client of one connection from its settings: address, authentication, budget, what answers mean. It
+    speaks HTTP, gRPC or a database's language; the hub opens it, puts it into the :class:`Context` and closes it. None: nobody is called.
 
     ``intake`` is what of the settings ``webhooks.verify`` reads: a model of some of ``config``'s fields. A process that only takes
     deliveries reads no other field and resolves no other secret; a secret that is optional in it may be left away there. None: all of
@@ -398,11 +417,12 @@ class Connector:
 
     name: str
     config: type[BaseModel]
-    http: Callable[[Any], HttpClient] | None = None
+    client: Callable[[Any], Client] | None = None
     source: Normalizes | None = None
     fetches: Fetches | None = None
     webhooks: Webhooks | None = None
     polls: Polls | None = None
+    listens: Listens | None = None
     backfills: Backfills | None = None
     tells: tuple[str, ...] = ()
     has_balance: bool = False

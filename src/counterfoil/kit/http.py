@@ -1,29 +1,30 @@
-"""The one HTTP client all connectors use: budgets, time limits, retries of reads, errors by table, no secrets in messages.
+"""The one HTTP client all connectors use: time limits, errors by table, no secrets in messages.
 
-What an answer or a failure means is in :mod:`counterfoil.kit.responses`, how fast calls go in :mod:`counterfoil.kit.limits`.
+What an answer or a failure means is in :mod:`counterfoil.kit.responses`, how fast calls go and what is tried again in
+:mod:`counterfoil.kit.calling`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import ipaddress
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import msgspec
 from yarl import URL
 
 from counterfoil import __version__
-from counterfoil.kit.doubts import note_doubt
+from counterfoil.kit.addresses import is_loopback
+from counterfoil.kit.calling import Attempt, Client, RetryPolicy
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.forms import Nested, encode_form
-from counterfoil.kit.limits import Budget, Feedback, Now, Permit, Sleep, Verdict
+from counterfoil.kit.limits import Budget, Now, Sleep, Verdict
 from counterfoil.kit.rate_headers import RateSeen, read_rate
 from counterfoil.kit.responses import Response, StatusRule, failure, judge
 
@@ -33,28 +34,6 @@ Auth = Callable[[], Mapping[str, str] | Awaitable[Mapping[str, str]]]
 """Gives the headers that authenticate a call, asked before every try (so that keys rotate and tokens are renewed)."""
 
 BODY_SIZE_MAX = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How reads are tried again: at most ``tries_max`` tries, after a random part of ``base_s`` doubled each time, up to ``wait_max_s``.
-
-    Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. A Retry-After is kept; one longer than
-    ``wait_max_s`` ends the tries at once.
-    """
-
-    tries_max: int = 4
-    base_s: float = 0.25
-    wait_max_s: float = 20.0
-
-    def wait_s(self, tries: int, retry_after_s: float | None, chance: float) -> float | None:
-        """Return the seconds to wait after that many tries (chance in [0, 1)), or None: give up."""
-        if tries >= self.tries_max:
-            return None
-        jitter = chance * min(self.wait_max_s, self.base_s * float(2 ** (tries - 1)))
-        if retry_after_s is None:
-            return jitter
-        return retry_after_s + chance * self.base_s if retry_after_s <= self.wait_max_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +51,7 @@ class _Call:
     is_idempotent: bool
 
 
-class HttpClient:
+class HttpClient(Client):
     """Calls one target. Use as an async context manager; one per configured connection.
 
     Args:
@@ -110,22 +89,18 @@ class HttpClient:
         now: Now = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        super().__init__(budget=budget, retry=retry, sleep=sleep, now=now, chance=chance)
         self._base = _checked_base(base_url)
-        self._budget = budget
         self._timeout_s = timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._headers = {"User-Agent": f"counterfoil/{__version__}", "Accept": "application/json", **(headers or {})}
         self._auth = auth
         self._statuses = tuple(statuses)
         self._explain = explain
-        self.retry = retry or RetryPolicy()
         self._content_type = content_type
         self._body_size_max = body_size_max
         self._pool_size = pool_size
         self._rate_seen = rate_seen
-        self._sleep = sleep
-        self._now = now
-        self._chance = chance
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -134,17 +109,16 @@ class HttpClient:
         return str(self._base)
 
     @property
-    def budget(self) -> Budget:
-        """What calls are asked of: as the connector declared it, or what it was replaced by."""
-        return self._budget
+    def is_plain_abroad(self) -> bool:
+        """Whether it is plain ``http`` of another machine."""
+        return is_plain_abroad(self.address)
 
-    def use_budget(self, budget: Budget) -> None:
-        """Replace the budget, before the client is opened: the hub shares one among all its workers."""
-        if self._session is not None:
-            raise RuntimeError("the budget of a client that is open stays as it is")
-        self._budget = budget
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a pool of connections."""
+        return self._session is not None
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
         """Open the connection pool."""
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_mark_sent)
@@ -154,11 +128,6 @@ class HttpClient:
             trace_configs=[trace],
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._connect_timeout_s),
         )
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the connection pool."""
-        await self.close()
 
     async def close(self) -> None:
         """Close the connection pool; harmless twice."""
@@ -202,64 +171,15 @@ class HttpClient:
             is_write=is_write,
             is_idempotent=is_idempotent or not is_write,
         )
-        return await self._try_repeatedly(call)
+        return await self._try(lambda auth: self._attempt(call, auth), prepare=self._authenticate, is_repeatable=call.is_idempotent)
 
-    async def _try_repeatedly(self, call: _Call) -> Response:
-        tries = 0
-        was_unknown = False
-        failed: TransientError | None = None
-        while True:
-            tries += 1
-            auth = await self._authenticate()
-            permit = await self._acquire(failed, was_unknown=was_unknown)
-            try:
-                return await self._try_once(call, auth, permit)
-            except TransientError as error:
-                if error.is_outcome_unknown:
-                    was_unknown = True
-                    note_doubt()
-                wait_s = self.retry.wait_s(tries, error.retry_after_s, self._chance()) if call.is_idempotent else None
-                if wait_s is None:
-                    # An earlier try may have taken effect, whatever the last one met.
-                    error.is_outcome_unknown = was_unknown
-                    raise
-                failed = error
-            await self._sleep(wait_s)
-
-    async def _acquire(self, failed: TransientError | None, *, was_unknown: bool) -> Permit:
-        """Take a permit. A budget that refuses ends the tries at once: work waits for the target elsewhere, not in here.
-
-        Where it refuses because an earlier try ``failed``, that one is told: it says what ails the target.
-        """
-        try:
-            return await self._budget.acquire()
-        except TransientError as error:
-            error.is_outcome_unknown = was_unknown
-            if failed is None or error.code != "target.resting":
-                raise
-            raise TransientError(
-                str(failed),
-                code=failed.code,
-                retry_after_s=error.retry_after_s,
-                is_outcome_unknown=was_unknown,
-                is_unavailable=error.is_unavailable,
-            ) from failed
-
-    async def _try_once(self, call: _Call, auth: Mapping[str, str], permit: Permit) -> Response:
-        started = self._now()
-        feedback = Feedback(Verdict.NEUTRAL)
-        try:
-            response, failed = await self._exchange(call, {**call.headers, **auth})
-            error, verdict = (failed, Verdict.FAILED) if response is None else judge(response, self._statuses, self._explain)
-            retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
-            rate = None if response is None else self._rate_seen(response.headers, time.time())
-            feedback = Feedback(verdict, self._now() - started, retry_after_s, "" if error is None else error.code, rate)
-        finally:
-            await self._budget.release(permit, feedback)
-        if error is None and response is not None:
-            _check_content_type(call, response)
-            return response
-        raise _scrubbed(error, auth) from None
+    async def _attempt(self, call: _Call, auth: Mapping[str, str]) -> Attempt[Response]:
+        response, failed = await self._exchange(call, {**call.headers, **auth})
+        if response is None:
+            return Attempt(Verdict.FAILED, _no_answer, None if failed is None else _scrubbed(failed, auth))
+        error, verdict = judge(response, self._statuses, self._explain)
+        rate = self._rate_seen(response.headers, time.time())
+        return Attempt(verdict, lambda: _of_its_type(call, response), None if error is None else _scrubbed(error, auth), rate)
 
     async def _authenticate(self) -> Mapping[str, str]:
         if self._auth is None:
@@ -306,15 +226,7 @@ def redacted(method: str, url: URL) -> str:
 
 def is_plain_abroad(address: str) -> bool:
     """Tell whether an address is plain ``http`` of another machine: keys and data would travel in clear. Loopback is not."""
-    if not address.lower().startswith("http://"):
-        return False
-    host = (URL(address).host or "").rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
+    return address.lower().startswith("http://") and not is_loopback(URL(address).host or "")
 
 
 def _checked_base(base_url: str) -> URL:
@@ -368,14 +280,14 @@ def _too_large(call: _Call, size_max: int) -> HubError:
     return SetupError(message, code="http.answer_too_large")
 
 
-def _check_content_type(call: _Call, response: Response) -> None:
-    """Raise if a successful answer with a body is of another type: a log-in page or a proxy's words instead of the target's."""
+def _of_its_type(call: _Call, response: Response) -> Response:
+    """Return the answer. Raises if a successful one with a body is of another type: a log-in page, a proxy's words."""
     if not call.content_type or not response.body or not response.is_ok:
-        return
+        return response
     given = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
     subtype = given.rpartition("/")[2]
     if call.content_type in (given, subtype, subtype.rpartition("+")[2]):
-        return
+        return response
     message = (
         f"{call.where}: expected {call.content_type}, got {given or 'no content type'}; check the address: something else answers there"
     )
@@ -384,10 +296,12 @@ def _check_content_type(call: _Call, response: Response) -> None:
     raise SetupError(message, code="http.content_type")
 
 
-def _scrubbed(error: HubError | None, auth: Mapping[str, str]) -> HubError:
+def _no_answer() -> Response:
+    raise RuntimeError("a call that failed has no answer")
+
+
+def _scrubbed(error: HubError, auth: Mapping[str, str]) -> HubError:
     """Return the error with every authentication value taken out of its message."""
-    if error is None:
-        raise RuntimeError("a failed call without an error")
     text = str(error)
     for value in auth.values():
         for secret in {value, value.rpartition(" ")[2]}:

@@ -56,6 +56,29 @@ async def save(conn: Conn, cursor: Cursor, now: datetime) -> None:
     )
 
 
+_ADVANCE = """
+update cursor set cursor = %(cursor)s, covers_until = greatest(covers_until, %(covers_until)s),
+    recoverable_since = coalesce(%(recoverable_since)s, recoverable_since), read_count = %(read_count)s, updated_at = %(now)s
+where connection = %(connection)s and stream = %(stream)s and cursor = %(was)s
+"""
+"""Compared with where the reader found it: of two that read one stream, as a worker does that was taken for dead, only one moves it."""
+
+
+async def advance(conn: Conn, cursor: Cursor, was: str, now: datetime) -> bool:
+    """Move a position from where it ``was``, to be committed with what was read up to it; False: it is elsewhere, and stays there."""
+    given = {
+        "cursor": cursor.cursor,
+        "covers_until": cursor.covers_until,
+        "recoverable_since": cursor.recoverable_since,
+        "read_count": cursor.read_count,
+        "now": now,
+        "connection": cursor.connection,
+        "stream": cursor.stream,
+        "was": was,
+    }
+    return (await conn.execute(_ADVANCE, given)).rowcount > 0
+
+
 async def list_cursors(conn: Conn) -> list[Cursor]:
     """Return every cursor."""
     return [Cursor(*row) for row in await (await conn.execute(f"select {_COLUMNS} from cursor order by connection, stream")).fetchall()]

@@ -62,8 +62,8 @@ async def opened(sandbox: HubspotSandbox, **changes: Any) -> AsyncIterator[Conte
     """Serve the sandbox and give a context whose clock stands a second after the sandbox's."""
     await sandbox.start()
     settings = settings_of(sandbox, **changes)
-    assert CONNECTOR.http is not None
-    http = CONNECTOR.http(settings)
+    assert CONNECTOR.client is not None
+    http = CONNECTOR.client(settings)
     http.retry = RetryPolicy(base_s=0.0)
     try:
         async with http:

@@ -154,8 +154,8 @@ async def desk(server: tuple[Server, Any]) -> AsyncIterator[Desk]:
         settings = OdooConfig.model_validate(
             {"url": place.url, "database": place.database, "login": place.login, "api_key": place.key, "companies": books.config}
         )
-        assert CONNECTOR.http is not None
-        async with CONNECTOR.http(settings) as http:
+        assert CONNECTOR.client is not None
+        async with CONNECTOR.client(settings) as http:
             ctx = Context("odoo", settings, http, SystemClock())
             yield Desk(ctx, plain, books, Wishes(f"{_SESSION}x{next(_runs)}"), sandbox)
 

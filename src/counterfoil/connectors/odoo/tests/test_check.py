@@ -142,8 +142,8 @@ async def test_an_account_that_does_not_exist_is_named(desk: Desk) -> None:
 
 async def test_a_wrong_key_is_one_error(desk: Desk) -> None:
     settings = OdooConfig.model_validate({**desk.ctx.settings.model_dump(), "api_key": "no-such-key"})
-    assert CONNECTOR.http is not None
-    async with CONNECTOR.http(settings) as http:
+    assert CONNECTOR.client is not None
+    async with CONNECTOR.client(settings) as http:
         (finding,) = await errors(Context("odoo", settings, http, SystemClock()), COMPLETE)
     assert finding.code == "odoo.unauthorized"
     assert "no-such-key" not in finding.message
@@ -151,8 +151,8 @@ async def test_a_wrong_key_is_one_error(desk: Desk) -> None:
 
 async def test_a_wrong_database_is_one_error(desk: Desk) -> None:
     settings = desk.settings(database="nowhere")
-    assert CONNECTOR.http is not None
-    async with CONNECTOR.http(settings) as http:
+    assert CONNECTOR.client is not None
+    async with CONNECTOR.client(settings) as http:
         (finding,) = await errors(Context("odoo", settings, http, SystemClock()), COMPLETE)
     assert finding.code in ("odoo.database_away", "odoo.database_unknown", "odoo.unauthorized")
 
@@ -181,9 +181,9 @@ async def test_the_suggestion_has_every_company_and_a_journal_for_each_processor
 
 async def test_a_server_that_is_no_odoo_is_said_to_be_none(desk: Desk) -> None:
     settings = desk.settings(url=f"{desk.ctx.settings.url}/elsewhere")
-    assert CONNECTOR.http is not None
+    assert CONNECTOR.client is not None
     assert CONNECTOR.books is not None
-    async with CONNECTOR.http(settings) as http:
+    async with CONNECTOR.client(settings) as http:
         ctx = Context("odoo", settings, http, SystemClock())
         with pytest.raises(SetupError) as caught:
             await CONNECTOR.books.state(ctx)

@@ -57,8 +57,8 @@ async def opened(sandbox: StripeSandbox, **changes: Any) -> AsyncIterator[Contex
     """Serve the sandbox and give a context whose clock stands a minute after the sandbox's."""
     await sandbox.start()
     settings = settings_of(sandbox, **changes)
-    assert CONNECTOR.http is not None
-    http = CONNECTOR.http(settings)
+    assert CONNECTOR.client is not None
+    http = CONNECTOR.client(settings)
     clock = SettableClock(datetime.fromtimestamp(sandbox.now, UTC) + timedelta(seconds=60))
     try:
         async with http:

@@ -1,0 +1,137 @@
+"""The gRPC client against a server on loopback: what failed surely, what is in doubt, what is tried again, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+
+from counterfoil.kit.calling import RetryPolicy
+from counterfoil.kit.doubts import counting_doubts
+from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
+from counterfoil.kit.grpc import GrpcClient
+from counterfoil.kit.limits import LocalBudget
+
+TOKEN = "very_secret_4242"
+Code = grpc.StatusCode
+
+
+class Ledger:
+    """Adds what it is sent; fails as told, before or after it did."""
+
+    def __init__(self) -> None:
+        self.added: list[bytes] = []
+        self.fails: list[tuple[Any, bool]] = []
+        self.pushback = ""
+
+    async def add(self, request: bytes, context: Any) -> bytes:
+        code, is_late = self.fails.pop(0) if self.fails else (None, False)
+        if code is not None and not is_late:
+            await self._abort(code, context)
+        self.added.append(request)
+        if code is not None:
+            await self._abort(code, context)
+        return b"ok"
+
+    async def _abort(self, code: Any, context: Any) -> None:
+        trailing = (("grpc-retry-pushback-ms", self.pushback),) if self.pushback else ()
+        await context.abort(code, f"words that quote {TOKEN}", trailing)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+async def client(ledger: Ledger) -> AsyncIterator[GrpcClient]:
+    server = aio.server()
+    handler = grpc.method_handlers_generic_handler("acme.Ledger", {"Add": grpc.unary_unary_rpc_method_handler(ledger.add)})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    budget = LocalBudget(rate_per_s=1000, concurrency_max=2)
+    opened = GrpcClient(f"127.0.0.1:{port}", budget=budget, metadata=lambda: {"authorization": TOKEN}, retry=RetryPolicy(base_s=0.0))
+    async with opened:
+        yield opened
+    await server.stop(0)
+
+
+async def failing(client: GrpcClient, *, is_write: bool = True) -> HubError:
+    with pytest.raises(HubError) as caught:
+        await client.unary("/acme.Ledger/Add", b"1", is_write=is_write)
+    assert TOKEN not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNKNOWN, Code.RESOURCE_EXHAUSTED])
+async def test_a_write_that_ends_so_may_have_been_done_and_is_not_sent_again(
+    client: GrpcClient, ledger: Ledger, code: Any, is_late: bool
+) -> None:
+    ledger.fails = [(code, is_late)]
+    with counting_doubts() as doubts:
+        error = await failing(client)
+    assert isinstance(error, TransientError)
+    assert (error.is_outcome_unknown, doubts.count, len(ledger.added)) == (True, 1, int(is_late))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (Code.ABORTED, TransientError),
+        (Code.UNAUTHENTICATED, SetupError),
+        (Code.PERMISSION_DENIED, SetupError),
+        (Code.UNIMPLEMENTED, SetupError),
+        (Code.INVALID_ARGUMENT, RejectedError),
+        (Code.FAILED_PRECONDITION, RejectedError),
+        (Code.ALREADY_EXISTS, RejectedError),
+    ],
+)
+async def test_a_refusal_leaves_no_doubt(client: GrpcClient, ledger: Ledger, code: Any, kind: type[HubError]) -> None:
+    ledger.fails = [(code, False)]
+    error = await failing(client)
+    assert (type(error), error.is_outcome_unknown) == (kind, False)
+
+
+async def test_a_read_is_tried_again_and_a_write_only_if_twice_is_once(client: GrpcClient, ledger: Ledger) -> None:
+    ledger.fails = [(Code.UNAVAILABLE, True)]
+    assert await client.unary("/acme.Ledger/Add", b"1", is_write=False) == b"ok"
+    ledger.fails = [(Code.UNAVAILABLE, True)]
+    with counting_doubts() as doubts:
+        assert await client.unary("/acme.Ledger/Add", b"1", is_write=True, is_idempotent=True) == b"ok"
+    assert (len(ledger.added), doubts.count) == (4, 1)
+
+
+async def test_a_server_that_is_not_there_took_no_effect(ledger: Ledger) -> None:
+    budget = LocalBudget(rate_per_s=1000, concurrency_max=2)
+    async with GrpcClient("127.0.0.1:9", budget=budget, connect_timeout_s=0.3) as client:
+        error = await failing(client)
+    assert isinstance(error, TransientError)
+    assert (error.code, error.is_outcome_unknown, error.is_unavailable) == ("grpc.unreachable", False, True)
+
+
+async def test_a_server_that_asks_to_be_left_alone_says_for_how_long(client: GrpcClient, ledger: Ledger) -> None:
+    ledger.fails, ledger.pushback = [(Code.RESOURCE_EXHAUSTED, False)], "45000"
+    error = await failing(client)
+    assert isinstance(error, TransientError)
+    assert error.retry_after_s == 45.0
+
+
+async def test_every_call_asks_the_budget_and_failures_open_its_breaker(ledger: Ledger) -> None:
+    budget = LocalBudget(rate_per_s=1000, concurrency_max=2, failures_max=2)
+    async with GrpcClient("127.0.0.1:9", budget=budget, connect_timeout_s=0.1) as client:
+        codes = [(await failing(client)).code for _ in range(3)]
+    assert codes == ["grpc.unreachable", "grpc.unreachable", "target.resting"]
+
+
+@pytest.mark.parametrize(
+    ("target", "is_plain"), [("127.0.0.1:1", False), ("[::1]:1", False), ("localhost:1", False), ("feed.example.com:1", True)]
+)
+def test_an_open_channel_to_another_machine_is_known_to_be_one(target: str, is_plain: bool) -> None:
+    assert GrpcClient(target, budget=LocalBudget()).is_plain_abroad == is_plain
+    credentials = grpc.ssl_channel_credentials()
+    assert not GrpcClient(target, budget=LocalBudget(), credentials=credentials).is_plain_abroad
