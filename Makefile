@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CONNECTORS_NEED := $(wildcard src/counterfoil/connectors/*/requirements*.txt tests/kit/trial_connectors/*/requirements*.txt)
 
 .PHONY: demo test check crash soak bench mutate conformance lock clean
 
@@ -56,7 +57,7 @@ conformance: $(STAMP) ## grade one connector: make conformance c=stripe
 
 lock: $(STAMP) ## resolve the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml -o requirements/runtime.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml --group dev -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q pyproject.toml $(CONNECTORS_NEED) --group dev -o requirements/dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q --group build -o requirements/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q --group mutate -c requirements/dev.lock -o requirements/mutate.lock
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.output import print_json, print_table, words
-from counterfoil.cli.running import AsJson, fail
+from counterfoil.cli.running import AsJson, fail, need_sandboxes
 
 app = typer.Typer(help="Connectors: what the hub can read from and post to.", no_args_is_help=True)
 
@@ -57,6 +57,7 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Write the skeleton of a connector: it works against its own sandbox and passes the conformance suite as it is."""
+    need_sandboxes()
     from counterfoil import connectors
     from counterfoil.kit.errors import SetupError
     from counterfoil.kit.scaffold import write_connector

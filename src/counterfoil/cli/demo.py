@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from counterfoil.cli.output import FINE, FOUND, MISUSE, data, print_json, words
-from counterfoil.cli.running import speak_json
+from counterfoil.cli.running import need_sandboxes, speak_json
 from counterfoil.kit.errors import HubError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.", callback=speak_json)] = False,
 ) -> None:
     """Play one month of a company with three entities through Stripe and Odoo, with everything going wrong, and prove the books."""
+    need_sandboxes()
     from counterfoil.app.demo.report import as_json as result_as_json
     from counterfoil.app.demo.report import show
     from counterfoil.app.demo.run import Options

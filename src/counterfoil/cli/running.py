@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -47,6 +48,20 @@ def fail(message: str, code: int = MISUSE, error_code: str = "") -> NoReturn:
         print_json({"error": {"code": error_code, "message": message, "exit_code": code}})
     words.print(message, style="red", markup=False)
     raise typer.Exit(code)
+
+
+def need_sandboxes() -> None:
+    """End with how to get them where the simulators, and what is made of them, are not installed: a production installation has none."""
+    from counterfoil.kit.errors import SetupError
+
+    if find_spec("counterfoil.kit.sandbox") is None:
+        missing = SetupError(
+            "The simulators and the demo company are not part of a production installation. To get them, install the distribution"
+            " counterfoil-sandboxes of this version beside it (`pip install 'counterfoil[sandboxes]'`), in an environment of its own; or"
+            " work in a checkout of the repository, where `make demo` sets everything up.",
+            code="sandbox.not_installed",
+        )
+        fail(str(missing), error_code=missing.code)
 
 
 def run(work: Coroutine[Any, Any, T], *, is_fast: bool = False) -> T:

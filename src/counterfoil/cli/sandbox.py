@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.output import print_json, print_table, words
-from counterfoil.cli.running import AsJson, fail, run, speak_json
+from counterfoil.cli.running import AsJson, fail, need_sandboxes, run, speak_json
 from counterfoil.kit.errors import HubError
 
 
@@ -45,6 +45,7 @@ def up(
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve the sandboxes until interrupted; prints their addresses, keys and webhook secrets."""
+    need_sandboxes()
     try:
         ports = {name: int(value) for name, value in _pairs(port or [])}
         asyncio.run(
@@ -123,6 +124,7 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Make an event happen in a sandbox that is up, by the calls that cause it, and print the ids of what it made."""
+    need_sandboxes()
     made = run(_trigger(url, event))
     if as_json:
         print_json(made)

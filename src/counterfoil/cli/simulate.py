@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.output import FINE, FOUND, data, print_json, words
-from counterfoil.cli.running import fail, progress, speak_json
+from counterfoil.cli.running import fail, need_sandboxes, progress, speak_json
 
 if TYPE_CHECKING:
     from counterfoil.app.demo.company import Progress
@@ -30,6 +30,7 @@ def simulate(
     ] = False,
 ) -> None:
     """Play months of a company through Stripe and Odoo in virtual time, with faults drawn from the seed, and prove the books."""
+    need_sandboxes()
     from counterfoil.app.demo.report import as_json as result_as_json
     from counterfoil.app.errors import EXPECTED
     from counterfoil.app.logs import quiet

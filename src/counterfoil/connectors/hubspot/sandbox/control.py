@@ -6,13 +6,12 @@ README.md documents it with examples.
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
-from counterfoil.kit.sandbox import Sandbox, Trigger
+from counterfoil.kit.sandbox import Sandbox, Trigger, answered, set_field
 
 from .courier import Courier
 from .crm import Crm
@@ -162,38 +161,38 @@ class Control(Sandbox):
             "deliveries": self._control_deliveries,
             "scopes": self._control_scopes,
         }.items():
-            app.router.add_post(f"/_control/{path}", _answered(do))
+            app.router.add_post(f"/_control/{path}", answered(do, HubspotError))
         app.router.add_get("/_control/events", self._get_events)
         app.router.add_get("/_control/deliveries", self._get_deliveries)
 
-    def _control_records(self, body: Obj) -> Obj:
+    def _control_records(self, _request: web.Request, body: Obj) -> Obj:
         """Restore a record, which the API cannot: ``{"restore": {"type": "deals", "id": "101"}}``."""
         asked = body["restore"]
         self.world.restore(TYPES[asked["type"]], str(asked["id"]))
         return {"id": asked["id"]}
 
-    def _control_clock(self, body: Obj) -> Obj:
+    def _control_clock(self, _request: web.Request, body: Obj) -> Obj:
         self.world.advance(float(body.get("advance_s", 0)))
         if body.get("run"):
             self.world.run()
         return {"now_ms": self.world.now_ms}
 
-    def _control_search(self, body: Obj) -> Obj:
+    def _control_search(self, _request: web.Request, body: Obj) -> Obj:
         self.world.index_lag_ms = int(float(body["index_lag_s"]) * 1000)
         return {"index_lag_ms": self.world.index_lag_ms}
 
-    def _control_limits(self, body: Obj) -> Obj:
+    def _control_limits(self, _request: web.Request, body: Obj) -> Obj:
         for name, value in body.items():
-            _set(self.limits, name, value)
+            set_field(self.limits, name, value)
         return {name: value for name, value in vars(self.limits).items() if not name.startswith("_")}
 
-    def _control_deliveries(self, body: Obj) -> Obj:
+    def _control_deliveries(self, _request: web.Request, body: Obj) -> Obj:
         for name, value in body.items():
-            _set(self.courier.policy, name, value)
+            set_field(self.courier.policy, name, value)
         self.courier.wake()
         return dict(vars(self.courier.policy))
 
-    def _control_scopes(self, body: Obj) -> Obj:
+    def _control_scopes(self, _request: web.Request, body: Obj) -> Obj:
         self.scopes = {str(one) for one in body["scopes"]}
         return {"scopes": sorted(self.scopes)}
 
@@ -203,23 +202,3 @@ class Control(Sandbox):
     async def _get_deliveries(self, _request: web.Request) -> web.Response:
         rows = [{"url": one.url, "events": one.events, "outcomes": one.outcomes} for one in self.courier.posted]
         return web.json_response({"is_idle": self.courier.is_idle, "deliveries": rows})
-
-
-def _answered(do: Callable[[Obj], Obj]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return web.json_response(do(json.loads(await request.text() or "{}")))
-        except (KeyError, TypeError, ValueError, HubspotError) as error:
-            return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
-
-    return answer
-
-
-def _set(target: Any, name: str, value: Any) -> None:
-    """Set one field; ValueError for one there is not, or another type."""
-    known = vars(target).get(name)
-    if name.startswith("_") or known is None:
-        raise ValueError(f"there is no {name}")
-    if not isinstance(value, type(known)) and not (isinstance(known, float) and isinstance(value, int)):
-        raise ValueError(f"{name} must be a {type(known).__name__}")
-    setattr(target, name, value)

@@ -60,7 +60,7 @@ class HubspotSandbox(Control):
         """Return HubSpot's answer for an injected status."""
         if fault.body:
             return web.Response(status=status, text=fault.body, content_type="application/json")
-        headers = {"Retry-After": str(int(fault.retry_after_s))} if fault.retry_after_s is not None else {}
+        headers = self.retry_after(fault)
         more = {"policyName": "TEN_SECONDLY_ROLLING"} if status == 429 else {}
         category = {429: "RATE_LIMITS", 401: "INVALID_AUTHENTICATION", 403: "MISSING_SCOPES"}.get(status, "INTERNAL_ERROR")
         return HubspotError(status, category, f"sandbox fault {status}", headers=headers, **more).response(_correlation_id(0))

@@ -92,7 +92,7 @@ class OdooSandbox(Sandbox):
 
     def error(self, status: int, fault: Fault) -> web.Response:
         """Return an injected status: a proxy's page for 502-504, PostgreSQL's serialization failure for 500, JSON otherwise."""
-        headers = {"Retry-After": str(int(fault.retry_after_s))} if fault.retry_after_s is not None else {}
+        headers = self.retry_after(fault)
         if fault.body:
             kind = "application/json" if fault.body.lstrip().startswith(("{", "[")) else "text/html"
             return web.Response(status=status, text=fault.body, content_type=kind, headers=headers)

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from counterfoil.kit.sandbox import Sandbox
+from counterfoil.kit.sandbox import Sandbox, answered
 
 from . import disputes, ledger, payouts, refunds
 from .endpoints import new_destination, new_endpoint, versions
@@ -64,7 +65,7 @@ class Control(Sandbox):
     def control(self, app: web.Application) -> None:
         """Add the control routes."""
         for method, path, answer in _ROUTES:
-            app.router.add_route(method, path, _served(self, answer))
+            app.router.add_route(method, path, answered(partial(answer, self), StripeError))
 
     def add_account(
         self,
@@ -250,20 +251,6 @@ def _endpoint(account: Account, endpoint_id: str) -> Obj:
     if found is None:
         raise KeyError(endpoint_id)
     return found
-
-
-def _served(sandbox: Control, answer: _Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def serve(request: web.Request) -> web.Response:
-        try:
-            given = msgspec.json.decode(await request.read() or b"{}")
-            body = await answer(sandbox, request, given)
-        except StripeError as error:
-            return web.json_response({"error": str(error)}, status=error.status)
-        except (KeyError, TypeError, ValueError) as error:
-            return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
-        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
-
-    return serve
 
 
 def _shown(obj: Obj) -> Obj:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from aiohttp import web
 
 from counterfoil.connectors.odoo.sandbox.apps import interference
 from counterfoil.connectors.odoo.sandbox.orm.errors import OdooError
+from counterfoil.kit.sandbox import answered
 
 if TYPE_CHECKING:
     from counterfoil.connectors.odoo.sandbox.server import OdooSandbox
@@ -36,29 +36,11 @@ class Control:
             "human": self.human,
         }
         for path, handler in posts.items():
-            app.router.add_post(f"/_control/{path}", self._post(handler))
-        app.router.add_get("/_control/books", self._get(lambda: self.sandbox.books()))
-        app.router.add_get("/_control/clock", self._get(self.now))
-        app.router.add_get("/_control/settings", self._get(self.shown_settings))
-        app.router.add_get("/_control/webhooks", self._get(lambda: {"sent": self.sandbox.db.pushes}))
-
-    @staticmethod
-    def _post(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            try:
-                body = json.loads(await request.text() or "{}")
-                return web.json_response(handler(body))
-            except (ValueError, TypeError, KeyError, OdooError) as error:
-                return web.json_response({"error": str(error)}, status=400)
-
-        return handle
-
-    @staticmethod
-    def _get(handler: Callable[[], Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(_request: web.Request) -> web.Response:
-            return web.json_response(handler())
-
-        return handle
+            app.router.add_post(f"/_control/{path}", _asked(handler))
+        app.router.add_get("/_control/books", _shown(lambda: self.sandbox.books()))
+        app.router.add_get("/_control/clock", _shown(self.now))
+        app.router.add_get("/_control/settings", _shown(self.shown_settings))
+        app.router.add_get("/_control/webhooks", _shown(lambda: {"sent": self.sandbox.db.pushes}))
 
     def reset(self, _body: dict[str, Any]) -> Any:
         """Start over with a fresh database."""
@@ -110,3 +92,11 @@ class Control:
     def human(self, body: dict[str, Any]) -> Any:
         """Let the human interfere once: ``{"action": ..., ...}``."""
         return {"result": interference.act(self.sandbox, body)}
+
+
+def _asked(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    return answered(lambda _request, body: handler(body), OdooError, ValueError)
+
+
+def _shown(read: Callable[[], Any]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    return answered(lambda _request, _body: read())

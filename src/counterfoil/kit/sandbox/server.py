@@ -1,81 +1,23 @@
-"""What every sandbox (vendor simulator) stands on: loopback server, fault switch, control interface, settable clock.
-
-A sandbox subclasses :class:`Sandbox`. Its control interface lives under ``/_control`` and speaks JSON; the vendor's own wire
-format is everything else. Sandboxes know nothing of the connector beside them.
-"""
+"""The server of a sandbox. Its control interface lives under ``/_control`` and speaks JSON; the vendor's own wire format is all else."""
 
 from __future__ import annotations
 
 import asyncio
 import difflib
 import json
-import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-FAULT_KINDS = ("drop_before", "drop_after", "stall_before", "stall_after", "status", "status_after", "truncate_after")
-"""drop: cut the connection before or after the request took effect; stall: wait ``delay_s``; status: answer ``status`` instead of, or
-after, doing the work; truncate_after: do the work and send half of the answer."""
-
-
-@dataclass
-class Fault:
-    """One armed fault. ``path`` is a regular expression searched in ``METHOD /path``; ``times`` how often it still strikes (-1: always)."""
-
-    kind: str
-    path: str = ".*"
-    times: int = 1
-    probability: float = 1.0
-    status: int = 503
-    delay_s: float = 0.0
-    retry_after_s: float | None = None
-    skip: int = 0  # let this many matching requests pass first
-    body: str = ""  # body to answer with, for status faults; empty: the vendor's own error shape
-    name: str = ""  # to take it away again by, among others
-
-    def __post_init__(self) -> None:
-        if self.kind not in FAULT_KINDS:
-            raise ValueError(f"unknown fault kind {self.kind!r}; one of {', '.join(FAULT_KINDS)}")
-        re.compile(self.path)
-
+from counterfoil.kit.sandbox.faults import Fault, FaultSwitch
 
 Trigger = Callable[[], Mapping[str, str]]
 """Makes an event happen and returns the ids of what it made, by their kind."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class FaultSwitch:
-    """Holds the armed faults and strikes with them; chance is seeded, so the same requests meet the same faults."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.faults: list[Fault] = []
-        self.struck: list[tuple[str, str]] = []
-        self._random = random.Random(seed)  # noqa: S311 - simulation, not security
-
-    def reseed(self, seed: int) -> None:
-        """Start the sequence of chance anew."""
-        self._random = random.Random(seed)  # noqa: S311
-
-    def pick(self, line: str) -> Fault | None:
-        """Return the fault that strikes this request line (``POST /path``), using it up, or None."""
-        for fault in self.faults:
-            if fault.times == 0 or not re.search(fault.path, line):
-                continue
-            if fault.skip > 0:
-                fault.skip -= 1
-                continue
-            if fault.probability < 1.0 and self._random.random() >= fault.probability:
-                continue
-            if fault.times > 0:
-                fault.times -= 1
-            self.struck.append((fault.kind, line))
-            return fault
-        return None
 
 
 class Sandbox:
@@ -109,8 +51,12 @@ class Sandbox:
 
     def error(self, status: int, fault: Fault) -> web.Response:
         """Return the vendor's answer for an injected status."""
-        headers = {"Retry-After": str(int(fault.retry_after_s))} if fault.retry_after_s is not None else {}
-        return web.Response(status=status, text=fault.body or f"sandbox fault {status}", headers=headers)
+        return web.Response(status=status, text=fault.body or f"sandbox fault {status}", headers=self.retry_after(fault))
+
+    @staticmethod
+    def retry_after(fault: Fault) -> dict[str, str]:
+        """Return the header by which a fault asks to be left alone."""
+        return {} if fault.retry_after_s is None else {"Retry-After": str(int(fault.retry_after_s))}
 
     def details(self) -> dict[str, Any]:
         """Return what a client needs: address, keys, secrets."""
