@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tidy.sources import kept_files
 
 from counterfoil.kit.discovery import load_connector
 from counterfoil.kit.errors import SetupError
@@ -77,23 +76,6 @@ def test_the_skeleton_is_found_as_a_connector(skeleton: Path, halves: dict[str, 
     assert (found.name, found.source is not None, bool(found.deliver)) == ("acme_pay", halves["does_read"], halves["does_write"])
     written = {str(path.relative_to(skeleton)) for path in skeleton.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert written == set(files_of(**halves).values())
-
-
-@pytest.mark.parametrize("halves", HALVES, indirect=True)
-def test_a_connector_added_to_the_repository_needs_no_other_file(tmp_path: Path, halves: dict[str, bool]) -> None:
-    for path in kept_files():
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    connectors = tmp_path / "src" / "counterfoil" / "connectors"
-    write_connector("acme_pay", connectors, does_read=halves["does_read"], does_write=halves["does_write"])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(tmp_path / "src")]), "PYTHONDONTWRITEBYTECODE": "1"}
-    chosen = ("tests/tidy/test_reference.py", "tests/tidy/test_code.py")
-    command = [sys.executable, "-m", "pytest", "-vv", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "test_a_connectors_reference_is_that_of_its_settings[acme_pay] PASSED" in result.stdout
 
 
 def test_a_connector_without_halves_is_none(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A source, a source over gRPC and a database are added to a copy of the repository: no file outside their folders changes."""
+"""Connectors are added to a copy of the repository, one over gRPC, one a database, others from the skeleton: no other file changes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from tests.tidy.sources import ROOT, kept_files
 from counterfoil.kit.scaffold import write_connector
 
 TRIALS = Path(__file__).parent / "trial_connectors"
+SPECIAL = ("acme_feed", "acme_warehouse")
+SKELETONS = {"acme_bills": (True, False), "acme_both": (True, True), "acme_desk": (False, True)}
+"""Name -> whether it reads, whether it writes."""
+ADDED = sorted((*SPECIAL, *SKELETONS))
 CONNECTORS = Path("src") / "counterfoil" / "connectors"
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the repository, commit it, and add the three connectors."""
+    """Copy the repository, commit it, and add the connectors."""
     folder = tmp_path_factory.mktemp("repository")
     for path in kept_files():
         target = folder / path.relative_to(ROOT)
@@ -29,9 +33,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(folder / TRIALS.relative_to(ROOT))
     for command in ("init --quiet", "add --all", "-c user.name=a -c user.email=a@example.com commit --quiet -m before"):
         subprocess.run(["git", *command.split()], cwd=folder, check=True)
-    for name in ("acme_feed", "acme_warehouse"):
+    for name in SPECIAL:
         shutil.copytree(TRIALS / name, folder / CONNECTORS / name, ignore=shutil.ignore_patterns("__pycache__"))
-    write_connector("acme_bills", folder / CONNECTORS, does_write=False)
+    for name, (does_read, does_write) in SKELETONS.items():
+        write_connector(name, folder / CONNECTORS, does_read=does_read, does_write=does_write)
     return folder
 
 
@@ -42,16 +47,24 @@ def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_they_are_found_with_the_parts_they_have(copy: Path) -> None:
     listed = {one["name"]: one for one in json.loads(run(copy, "counterfoil.cli.main", "connector", "list", "--json").stdout)}
-    assert set(listed) >= {"acme_bills", "acme_feed", "acme_warehouse", "files"}
+    assert {name: (listed[name]["reads"], bool(listed[name]["posts"])) for name in ADDED} == {
+        "acme_feed": (True, False),
+        "acme_warehouse": (False, True),
+        **SKELETONS,
+    }
 
 
-def test_what_is_asked_of_every_connector_is_asked_of_them_and_met(copy: Path) -> None:
-    of_the_program = "tests/cli/test_tools.py::test_the_reference_has_every_command_and_option"
-    chosen = ("tests/tidy/test_reference.py", "tests/tidy/test_vendors.py", of_the_program)
-    result = run(copy, "pytest", "-vv", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen)
+def test_what_is_asked_of_every_connectors_folder_is_met_by_theirs(copy: Path) -> None:
+    result = run(copy, "pytest", "-vv", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/tidy/test_reference.py")
     assert result.returncode == 0, result.stdout + result.stderr
-    for name in ("acme_bills", "acme_feed", "acme_warehouse"):
+    for name in ADDED:
         assert f"test_a_connectors_reference_is_that_of_its_settings[{name}] PASSED" in result.stdout
+        assert f"test_every_error_code_of_a_connector_has_its_meaning_in_its_folder[{name}] PASSED" in result.stdout
+
+
+def test_the_programs_own_reference_stays_as_it_is(copy: Path) -> None:
+    written = (copy / "docs" / "reference" / "cli.md").read_text("utf-8")
+    assert run(copy, "counterfoil.cli.reference").stdout == written
 
 
 def test_init_asks_for_them_by_options_of_their_own(copy: Path) -> None:
@@ -60,6 +73,13 @@ def test_init_asks_for_them_by_options_of_their_own(copy: Path) -> None:
     (copy / "of_init.toml").unlink()
 
 
+def test_their_requirements_become_extras(copy: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import hatch_build; print(hatch_build.extras('9'))"], cwd=copy, capture_output=True, text=True
+    )
+    assert "'acme_feed': ['grpcio>=1.76']" in told.stdout, told.stderr
+
+
 def test_no_file_outside_their_folders_changed(copy: Path) -> None:
     status = subprocess.run(["git", "status", "--porcelain"], cwd=copy, check=True, capture_output=True, text=True).stdout
-    assert status.splitlines() == [f"?? {CONNECTORS / name}/" for name in ("acme_bills", "acme_feed", "acme_warehouse")]
+    assert status.splitlines() == [f"?? {CONNECTORS / name}/" for name in ADDED]
