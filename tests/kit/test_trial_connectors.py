@@ -62,6 +62,12 @@ def test_what_is_asked_of_every_connectors_folder_is_met_by_theirs(copy: Path) -
         assert f"test_every_error_code_of_a_connector_has_its_meaning_in_its_folder[{name}] PASSED" in result.stdout
 
 
+def test_their_types_are_right_as_written(copy: Path) -> None:
+    result = run(copy, "mypy", *(str(CONNECTORS / name) for name in ADDED))
+    assert result.returncode == 0, result.stdout
+    shutil.rmtree(copy / ".mypy_cache", ignore_errors=True)
+
+
 def test_the_programs_own_reference_stays_as_it_is(copy: Path) -> None:
     written = (copy / "docs" / "reference" / "cli.md").read_text("utf-8")
     assert run(copy, "counterfoil.cli.reference").stdout == written

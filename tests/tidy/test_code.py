@@ -24,7 +24,7 @@ PLACES = {
     "a machine's path": re.compile(r"(?<![\w.<{}$/])/(work|opt|home/\w+|root|Users/\w+)/"),
     "a package registry": re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|proxy\.golang|index-url|extra-index", re.IGNORECASE),
 }
-ABSTRACT = {"kit/sandbox.py": {"routes"}}
+ABSTRACT = {"kit/sandbox/server.py": {"routes"}}
 """Methods that exist to be overridden, by file."""
 
 

@@ -57,6 +57,7 @@ async def test_one_worker_listens_at_a_time_and_another_takes_over_when_it_is_ki
         await until(lambda: feed.open == 1)
         async with listener(database, "b", feed.target):
             feed.add("Blue Harbor")
+            await until_kept(pool, ["1"])
             first.kill()
             await until(lambda: feed.open == 0)
             feed.add("Green Hill")
