@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from counterfoil.app.destination_settings import DestinationSettings
+from counterfoil.app.dunning_settings import DunningSettings
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.release_settings import RulesSettings
 from counterfoil.app.retention_settings import RetentionSettings
@@ -81,6 +82,15 @@ NOTES: dict[str, dict[str, str]] = {
         "connection": "the connection it is written to: it must take every kind of command of the purpose",
         "entity": "only facts of this entity; left out: of the whole company",
     },
+    "DunningSettings": {
+        "stage": "its name; small letters, digits and underscores",
+        "days_after_due": "it begins on the day so many days after the invoice was due, in the entity's time zone; one that is collected by"
+        " itself was due when it was issued, once a payment of it failed",
+        "blocks": "what is blocked for the customer while it lasts",
+        "tells": "whose case it is: a team or a person. Left out: nobody is told",
+        "asks": "whether somebody must approve before it begins (`counterfoil process answer`); until then the stage before lasts",
+        "entity": "only for this entity; left out: for those that have no stages of their own",
+    },
     "ConnectionSettings": {
         "connector": "which connector it speaks through; its own settings stand in the same section, see below",
         "lane": "how urgent what it receives is: `batch` for month-end imports, which then delay nothing else",
@@ -136,6 +146,8 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[[routes]]", "Tried in order; an empty condition matches anything; no match is a case.", RouteSettings
     words = "Where anything but books is written to: a table for each purpose and connection. A purpose without one is left out."
     yield "[[destinations]]", words, DestinationSettings
+    words = "The stages an invoice goes through that is not paid in time. Without any, nothing is dunned."
+    yield "[[dunning]]", words, DunningSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
     yield "[rules]", "How changed rules come into force (`docs/how-to/rules.md`).", RulesSettings

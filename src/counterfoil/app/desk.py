@@ -1,4 +1,5 @@
-"""What people decide: every intent, one function each. Who acts comes in; each leaves a line in the audit, in the transaction that does it.
+"""What people decide: every intent, one function each. Who acts comes in; each leaves a line in the audit, in the transaction that
+does it, and those that answer a case or set a mapping a receipt of the source ``people``.
 
 Whoever asks (terminal, interface, pages) only translates. An intent that destroys or books shows its plan first; what looks only is in
 ``queries``.
@@ -12,12 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from counterfoil.app import keys, replaying
+from counterfoil.app import keys, people, replaying
 from counterfoil.app.asking import ask
 from counterfoil.app.database import Database
 from counterfoil.app.releasing import refuse_without_approval
 from counterfoil.app.replaying import Plan
 from counterfoil.app.settings import FileSettings
+from counterfoil.core.kinds.intent import Intent
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.kit.errors import SetupError
@@ -90,6 +92,7 @@ async def retry_cases(database: Database, ids: Sequence[int], case_class: str, a
         touched = set()
         for id in wanted:
             touched.update(await case_work.retry(conn, id, actor, now))
+            await people.keep(conn, database, Intent("", f"case/{id}", "retry", actor, now))
             await audit.append(conn, AuditLine(now, actor, "retried", f"case/{id}"))
         await database.arm(conn, sorted(touched))
     return wanted
@@ -119,6 +122,7 @@ async def waive_cases(database: Database, ids: Sequence[int], actor: str, reason
         await _open_cases(conn, ids)
         touched = {key for id in ids for key in await case_work.waive(conn, id, actor, reason, now)}
         for id in ids:
+            await people.keep(conn, database, Intent("", f"case/{id}", "waive", actor, now, reason=reason))
             await audit.append(conn, AuditLine(now, actor, "waived", f"case/{id}", {"reason": reason}))
         await database.arm(conn, sorted(touched))
 
@@ -140,6 +144,7 @@ async def assign_case(database: Database, id: int, owner: str, actor: str, now: 
     async with database.pool.connection() as conn, conn.transaction():
         is_done = await cases.assign(conn, id, owner, actor, now)
         if is_done:
+            await people.keep(conn, database, Intent("", f"case/{id}", "assign", actor, now, about=owner))
             await audit.append(conn, AuditLine(now, actor, "assigned", f"case/{id}", {"owner": owner}))
     return is_done
 
@@ -173,6 +178,8 @@ async def set_mapping(database: Database, wanted: MappingWanted, actor: str, now
         done = await mappings.set_mappings(conn, [mappings.Mapping(kind, entity, wanted.key, wanted.value)], actor, now)
         if done.changed or wanted.is_confirmed:
             detail = {"value": wanted.value, "version": done.version, **({"confirmed": True} if wanted.is_confirmed else {})}
+            verb, subject = "confirm" if wanted.is_confirmed else "map", f"mapping/{kind}/{entity}/{wanted.key}"
+            await people.keep(conn, database, Intent("", subject, verb, actor, now, about=wanted.value))
             await audit.append(conn, AuditLine(now, actor, "mapped", f"mapping/{kind}/{entity}/{wanted.key}", detail))
         again = await case_work.retry_unmapped(conn, kind, entity, now) if done.changed else []
         touched = (*done.touched, *again)

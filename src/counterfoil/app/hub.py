@@ -21,6 +21,7 @@ from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.ruling import RULED_KEYS, Ruling
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
+from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.commands import Command
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.decide.rules_source import RulesSource
@@ -46,6 +47,7 @@ from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.parts import is_booked
 from counterfoil.kit.stage import Stage
 from counterfoil.kit.windows import Window, closed_until
+from counterfoil.normalize.people import people_source
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.wanted import Healer
@@ -207,7 +209,7 @@ class Hub:
         """Tell whether this process's configuration has what a partition is about; another worker's may be newer."""
         name = work.split_key(key)[0]
         if stage in (work.NORMALIZE, work.NORMALIZE_BULK):
-            return name in self.sources
+            return name == PEOPLE or name in self.sources
         if stage == "poll":
             return name in self.polled
         if stage == listening.STAGE:
@@ -220,7 +222,7 @@ class Hub:
 
 
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
-    sources = hub.sources
+    sources = {**hub.sources, PEOPLE: (people_source(), Context(PEOPLE, None, _no_client(), hub.clock))}
     links = {
         name: TargetLink(ctx, connector.deliver, connector.probe, windows=one.maintenance, late_s=one.late_s)
         for name, (connector, ctx) in hub.targets.items()
@@ -248,7 +250,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed))
+    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE))
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
@@ -262,7 +264,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         work.DECIDE_BULK: decider.bulk_turn,
         work.RULES: Ruling(hub).turn,
         work.REPLAY: replayer.turn,
-        work.DEADLINES: Deadlines(hub.pool, hub.clock, hub.arm).turn,
+        work.DEADLINES: Deadlines(hub.pool, hub.rules, hub.clock, hub.arm).turn,
         work.DELIVER: deliverer.turn,
         "poll": polling.turn,
         listening.STAGE: Listening(hub.pool, hub.cipher, hub.streamed, hub.clock, hub.arm, lanes, _maintained(hub)).turn,

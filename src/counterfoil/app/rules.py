@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from counterfoil.app.destination_settings import DestinationSettings
+from counterfoil.app.dunning_settings import DunningSettings
 from counterfoil.app.release_settings import Approval
 from counterfoil.app.settings import Connection, EntitySettings, RouteSettings, Settings
 from counterfoil.core.policies.rules import (
@@ -44,7 +45,7 @@ def rules_source(settings: Settings, release: int = 0) -> RulesSource:
     entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
     routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
     destinations = tuple(one.destination() for one in settings.destinations)
-    return RulesSource(entities, routes, declared, destinations, release)
+    return RulesSource(entities, routes, declared, destinations, release, dunning=tuple(one.rule() for one in settings.dunning))
 
 
 def declared_rules(settings: Settings) -> dict[str, str]:
@@ -86,6 +87,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
         entities = {name: EntitySettings.model_validate(one) for name, one in said["entities"].items()}
         routes = tuple(RouteSettings.model_validate(one) for one in said["routes"])
         destinations = tuple(DestinationSettings.model_validate(one) for one in said["destinations"])
+        dunning = tuple(DunningSettings.model_validate(one) for one in said.get("dunning", ()))
         connections = {
             name: _connection(file.connections[name], one)
             for name, one in said["connections"].items()
@@ -104,7 +106,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
             " declare it under [connections], or release rules without it first (`counterfoil rules show`)",
             code="rules.connection_missing",
         )
-    shaped = {"entities": entities, "routes": routes, "destinations": destinations, "mappings": said["mappings"]}
+    shaped = {"entities": entities, "routes": routes, "destinations": destinations, "dunning": dunning, "mappings": said["mappings"]}
     return replace(file, **shaped, connections=connections, approval=approval)
 
 
@@ -117,7 +119,8 @@ def _connection(one: Connection, said: Mapping[str, Any]) -> Connection:
 
 
 def _given(settings: Settings) -> dict[str, Any]:
-    return {
+    dunning = [one.model_dump(mode="json", exclude_defaults=True) for one in settings.dunning]
+    return ({"dunning": dunning} if dunning else {}) | {
         "entities": {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in settings.entities.items()},
         "routes": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.routes],
         "destinations": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.destinations],

@@ -19,7 +19,7 @@ from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.stage import CALM, Care, Turn
-from counterfoil.store import agenda, outbox_due, releases, rulesets, workers
+from counterfoil.store import agenda, outbox_due, releases, rulesets, work, workers
 from counterfoil.store.agenda import Subject
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.releases import Origin, Release
@@ -82,7 +82,7 @@ class Ruling:
             if await self.is_outdated(conn):
                 return Turn(has_more=False, wake_in_s=1.0)
             if await releases.apply(conn, self.hub.rules.release, now):
-                await self.hub.arm(conn, await _decide_again(conn, now))
+                await self.hub.arm(conn, [*await _decide_again(conn, now), (work.DEADLINES, "all")])
         return Turn(has_more=False, wake_in_s=LOOK_AGAIN_S)
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from counterfoil.app.database import url_of
 from counterfoil.app.destination_settings import DestinationSettings, wrong_destinations, wrong_targets
+from counterfoil.app.dunning_settings import DunningSettings, wrong_stages
 from counterfoil.app.notify_settings import NotifySettings, holds_secret
 from counterfoil.app.notifying import Channel
 from counterfoil.app.release_settings import Approval, RulesSettings
@@ -21,6 +22,7 @@ from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings, checked_zone
 from counterfoil.app.settings_words import explained, located, plain_errors
+from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.kit.connector import Connector
@@ -112,6 +114,7 @@ class FileSettings(_Strict):
     entities: dict[str, EntitySettings] = {}
     routes: tuple[RouteSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
+    dunning: tuple[DunningSettings, ...] = ()
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()
@@ -168,6 +171,7 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     destinations: tuple[DestinationSettings, ...] = ()
     approval: Approval = Approval.NONE
+    dunning: tuple[DunningSettings, ...] = ()
 
     @property
     def database_url(self) -> str:
@@ -308,7 +312,7 @@ def _settings(
 ) -> Settings:
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
     declared = (file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention, file.destinations)
-    return Settings(path, file.hub, connections, *declared, file.rules.approval)
+    return Settings(path, file.hub, connections, *declared, file.rules.approval, file.dunning)
 
 
 def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:
@@ -409,6 +413,10 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
     targets = {key: entity.target for key, entity in file.entities.items()}
     problems += wrong_targets(name, text, targets, file.connections, usable)
     problems += wrong_destinations(name, text, file.destinations, file.entities, file.connections, usable)
+    problems += wrong_stages(name, text, file.dunning, file.entities)
+    if PEOPLE in file.connections:
+        message = f"{PEOPLE!r} is what the hub calls the people who decide with it; call the connection otherwise"
+        problems.append(located(name, text, ("connections", PEOPLE), message))
     for position, domain in enumerate(file.domains):
         if domain.entity and domain.entity not in file.entities:
             problems.append(located(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))

@@ -19,6 +19,7 @@ from counterfoil.cli import (
     mapping,
     migrate,
     notify,
+    process,
     prove,
     replay,
     restore,
@@ -55,6 +56,7 @@ app.command("replay")(replay.replay)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.add_typer(case.app, name="case")
+app.add_typer(process.app, name="process")
 app.add_typer(mapping.app, name="map")
 app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")

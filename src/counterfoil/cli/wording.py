@@ -34,6 +34,7 @@ CAUSES = {
     "schema_drift": "unknown format or state",
     "reconciliation_break": "does not reconcile",
     "service_level_breached": "took too long",
+    "payment_overdue": "not paid in time",
 }
 """Classes of cases."""
 

@@ -1,10 +1,14 @@
-"""Deadlines: subjects that a decision wants decided again at an instant go on the agenda when it has come."""
+"""Deadlines: subjects that a decision wants decided again at an instant go on the agenda when it has come, or when the rules it was made
+by have changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from counterfoil.decide import processes
+from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda
@@ -20,6 +24,7 @@ class Deadlines:
     """The stage ``deadlines``: one partition looks after all of them, and sleeps until the earliest is due."""
 
     pool: Pool
+    rules: RulesSource
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
@@ -28,7 +33,10 @@ class Deadlines:
         del care, key
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
+            if not await self.rules.is_in_force(conn, now):
+                return Turn(has_more=False, wake_in_s=RENEWED_WITHIN_S)
             touched, has_more = await agenda.take_deadlines(conn, now, BATCH_MAX)
+            touched += await processes.renew(conn, await self.rules.current(conn), now)
             await self.arm(conn, touched)
             next_at = await agenda.next_deadline(conn)
         if has_more or next_at is None:

@@ -22,6 +22,7 @@ from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, lo
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import affected, is_looked_back_from, linked, related
 from counterfoil.core.policies.rules import PostingMode, Rules
+from counterfoil.core.policies.stepping import looked_at, processes_of
 from counterfoil.decide.summaries import by_document, from_document
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.stage import TRIES_MAX
@@ -193,9 +194,10 @@ async def load(
         asked |= wanted
         rows.update(found)
         entities.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
-        wanted = {other for ref in found for other in related(entities[ref])}
-        looked_at = [ref for ref in found if is_looked_back_from(entities[ref]) or (has_standing and ref.kind == CUSTOMER.name)]
-        wanted |= await _linked_to(conn, looked_at, over or {})
+        wanted = {other for ref in found for other in (*related(entities[ref]), *processes_of(entities.get, entities[ref], rules))}
+        back = {ref for ref in found if is_looked_back_from(entities[ref]) or (has_standing and ref.kind == CUSTOMER.name)}
+        back.update(other for ref in found for other in looked_at(entities[ref]))
+        wanted |= await _linked_to(conn, sorted(back), over or {})
         wanted -= asked
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
@@ -264,7 +266,7 @@ def _event_of(row: ObjectRow, entity: Record, now: datetime) -> Event:
 
 
 def _wish_of(row: CommandRow) -> Wish:
-    return Wish(command_of(row), is_open=is_open(row))
+    return Wish(command_of(row), is_open=is_open(row), is_done=row.state is CommandState.DONE)
 
 
 def _is_elsewhere(row: CommandRow, wished: Mapping[str, Command]) -> bool:
@@ -314,7 +316,7 @@ def openings_of(decided: Decided, loaded: Loaded, now: datetime) -> list[cases.O
 def _case(ref: ObjectRef, problem: Problem, loaded: Loaded, now: datetime) -> cases.Opening:
     is_locked = problem.releases_on.startswith("period/")  # by day; what is locked, and opened again, are the books of an entity
     releases_on = f"period/{problem.entity}" if is_locked else problem.releases_on
-    cause = releases_on or ref.key
+    cause = "|".join(filter(None, (releases_on or ref.key, problem.about)))
     return opening(
         now=now,
         fingerprint=f"{problem.code}|{cause}",
@@ -330,6 +332,7 @@ def _case(ref: ObjectRef, problem: Problem, loaded: Loaded, now: datetime) -> ca
         releases_on=releases_on,
         concerns=concerns_of(ref, loaded.entities.get(ref)),
         detail=problem.cause,
+        owner=problem.owner,
     )
 
 

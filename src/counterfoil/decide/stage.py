@@ -18,6 +18,7 @@ from counterfoil.core.commands import SPECS
 from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
+from counterfoil.decide import processes
 from counterfoil.decide.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.decide.linking import link_some
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
@@ -139,6 +140,9 @@ class Decider:
 
     async def _write(self, conn: Conn, items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules, now: datetime) -> bool:
         """Write decisions; False if a subject got a newer reason meanwhile, or was decided by somebody else: nothing of it may stay."""
+        stepping = await processes.write(conn, self.cipher, items, decided, loaded, rules, now)
+        if stepping is None:
+            return False  # moved by somebody else meanwhile
         again = await agenda.replace_waits(conn, [item.ref for item in items], waits_of(items, decided, loaded, rules), now)
         wishes = [self._wish(command, item, loaded, now) for item in items for command in decided.commands(item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
@@ -154,12 +158,14 @@ class Decider:
         await modes.remember(conn, decided.modes() - self._modes, now)
         await objects.set_entities(conn, decided.entities())
         await cases.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
-        await cases.open_or_count(conn, openings_of(decided, loaded, now), now)
+        openings = openings_of(decided, loaded, now)
+        opened = await cases.open_or_count(conn, openings, now)
+        await processes.retell(conn, decided, openings, opened, now)
         if await agenda.finish(conn, items) < len(items):
             return False
-        subjects = [*again, *late, *decided.followers(items, loaded)]
+        subjects = [*again, *late, *decided.followers(items, loaded), *stepping.subjects]
         again_at = await agenda.set_deadlines(conn, decided.deadlines())
-        await self.arm(conn, [*touched, *canceled, *await agenda.add(conn, subjects, now), *again_at])
+        await self.arm(conn, [*touched, *canceled, *stepping.touched, *await agenda.add(conn, subjects, now), *again_at])
         return True
 
     async def _cancel(self, conn: Conn, rows: Sequence[CommandRow], now: datetime) -> tuple[list[Key], list[agenda.Subject]]:

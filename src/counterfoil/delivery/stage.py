@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from counterfoil.core.commands import command_kind
+from counterfoil.core.policies.stepping import PROCESSES
 from counterfoil.delivery.causes import case_of, discreet
 from counterfoil.delivery.ends import (
     Try,
@@ -340,9 +341,9 @@ class Deliverer:
             await cases.move_on(conn, "deliver", {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
             done = [row for row, _, end in mine if end.status is EndStatus.DONE]
             await cases.release_subjects(conn, "deliver", [row.id for row in done], now)
-            refused = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED}
-            # The state of its subject may have changed since it was wished: decided again, a wish that is moot is canceled.
-            again += await agenda.add(conn, [*(agenda.Subject(ref) for ref in sorted(refused)), *lost], now)
+            ended = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED or row.subject.kind in PROCESSES}
+            # The state of its subject may have changed since it was wished: a wish that is moot is canceled, and a process goes on.
+            again += await agenda.add(conn, [*(agenda.Subject(ref) for ref in sorted(ended)), *lost], now)
             again += await case_work.release_on(conn, [key for key in map(opened_by, done) if key], now)
             await self.arm(conn, [*settled.touched, *again])
 

@@ -73,7 +73,7 @@ _PLAIN = (
     "total_minor", "currency", "claimed", "merge_said",
 )  # fmt: skip
 _LINKING_LOCK = 0x0C0F_0007  # advisory locks of this project start with 0x0C0F
-LINKING = "'credit_note', 'payment', 'refund'"
+LINKING = "'credit_note', 'dispute', 'intent', 'payment', 'refund'"
 """The kinds of objects that are found from what they name; as in the index over those still to be linked."""
 
 _NUMBERED = (CREDIT_NOTE.name, INVOICE.name)
@@ -95,6 +95,12 @@ async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[Ob
         ([ref.kind for ref in wanted], [ref.id for ref in wanted]),
     )
     return {row.ref: row for row in found}
+
+
+async def of_kinds(conn: Conn, cipher: Cipher, kinds: Sequence[str], limit: int, *, without: Sequence[str] = ()) -> list[ObjectRow]:
+    """Return objects of some kinds that are in none of some states, those that changed last first: for people, not for stages."""
+    condition = "where kind = any(%s) and state <> all(%s) order by updated_at desc, kind, id limit %s"
+    return await _read(conn, cipher, condition, (list(kinds), list(without), limit))
 
 
 def link_of(ref: ObjectRef) -> str:

@@ -28,6 +28,7 @@ def opening(
     concerns: str = "",
     detail: str = "",
     alone: str = "",
+    owner: str = "",
 ) -> Opening:
     """Return the opening for one record; see :class:`counterfoil.store.cases.Opening`."""
     handling = handling_of(case_class)
@@ -39,7 +40,7 @@ def opening(
         code=code,
         cause=cause,
         next_step=next_step,
-        owner=handling.owner,
+        owner=owner or handling.owner,
         impact=handling.impact,
         due_at=now + handling.due_after,
         subject=held,

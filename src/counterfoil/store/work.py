@@ -44,7 +44,7 @@ BULK_STAGES = frozenset({NORMALIZE_BULK, DECIDE_BULK, REPLAY})
 """Stages of what came in bulk (imports, backfills, replays); their drains wait in a queue of their own, so that none delays a payment."""
 RULES = "rules"
 """Has what is not booked yet decided again by a release that took effect; one partition, ``all``."""
-RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, "close_day", RULES})
+RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, DEADLINES, "close_day", RULES})
 """Stages whose work depends on the rules: workers whose rules differ do not both work them."""
 SHARDS = 16
 ORDINARY = range(Lane.REAL_TIME, Lane.BATCH)

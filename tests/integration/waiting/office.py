@@ -76,10 +76,14 @@ class Office:
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
         await Writer(self.pool, self.cipher, self.arm, self.rules.purposes()).write(result, now)
 
+    def rules_source(self) -> RulesSource:
+        """Return where the rules come from."""
+        rules = self.rules
+        return RulesSource(rules.entities, rules.routes, rules.mappings, rules.destinations, dunning=rules.dunning)
+
     def decider(self) -> Decider:
         """Return a decider, as every worker has one."""
-        source = RulesSource(self.rules.entities, self.rules.routes, self.rules.mappings, self.rules.destinations)
-        return Decider(self.pool, self.cipher, source, _batch_key, self.clock, self.arm)
+        return Decider(self.pool, self.cipher, self.rules_source(), _batch_key, self.clock, self.arm)
 
     async def decide(self) -> None:
         """Decide everything that is on the agenda."""

@@ -39,7 +39,7 @@ async def settle(office: Office) -> None:
 
 async def at_its_time(office: Office) -> None:
     """Decide what was to be decided again by now."""
-    await Deadlines(office.pool, office.clock, office.arm).turn("all")
+    await Deadlines(office.pool, office.rules_source(), office.clock, office.arm).turn("all")
     await office.decide()
 
 

@@ -60,7 +60,7 @@ def office(pool: Pool, cipher: Cipher) -> Office:
 
 async def look(office: Office) -> float | None:
     """Have what is due put on the agenda and decided; return in how many seconds the next is."""
-    turn = await Deadlines(office.pool, office.clock, office.arm).turn("all")
+    turn = await Deadlines(office.pool, office.rules_source(), office.clock, office.arm).turn("all")
     assert not turn.has_more
     await office.decide()
     return turn.wake_in_s

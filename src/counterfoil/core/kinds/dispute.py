@@ -82,7 +82,7 @@ DISPUTE = Kind(
     ),
     survivorship=Survivorship.WHOLE,
     keeps=_keeps,
-    refers_to=(Reference("payment", lambda dispute: (dispute.payment_id,)),),
+    refers_to=(Reference("payment", lambda dispute: (dispute.payment_id,), is_link=True),),
     affects=(Reference("customer", lambda dispute: (dispute.customer_id,)),),
     is_looked_back_from=never,
     total=lambda dispute: dispute.amount,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from counterfoil.core.kinds.dunning import Dunning
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import Payment
 from counterfoil.core.language.ids import ObjectRef
@@ -9,7 +10,9 @@ from counterfoil.core.language.records import Record
 
 
 def concerns_of(ref: ObjectRef, entity: Record | None) -> str:
-    """Return the document whose money an object's is: a payment of one invoice is that invoice's, anything else its own."""
+    """Return the document whose money an object's is: a payment of one invoice or its dunning is that invoice's, all else its own."""
+    if isinstance(entity, Dunning):
+        return INVOICE.ref(entity.id).key
     if isinstance(entity, Payment) and len(entity.applications) == 1:
         return INVOICE.ref(entity.applications[0].invoice_id).key
     return ref.key

@@ -20,6 +20,7 @@ from .draft import Draft
 from .policy import Policy, nobody
 from .related import affected, related
 from .rules import Rules
+from .stepping import PROCESSES, begun, step
 
 __all__ = ["Decision", "Rules", "View", "decide", "decided_after", "decided_with", "related"]
 
@@ -69,14 +70,17 @@ def decide(event: Event, view: View, rules: Rules) -> Decision:
 
     Level-triggered: the subject's state is taken from the view (from the event where the view has none), and all commands that
     state calls for are returned, those wished before with the same id. So any event of the subject, in any order and number,
-    leads to the same wishes. What stands in the way of one purpose holds up no other.
+    leads to the same wishes. What stands in the way of one purpose holds up no other. Of a process, its step is decided beside.
 
     Raises:
         InvariantError: two purposes wish something of one connection under one external key.
     """
     state = view.get(event.subject) or event.data
     decided = [_decide_for(purpose, event, state, view, rules) for purpose in rules.purposes()]
-    return decided[0] if len(decided) == 1 else together(decided)
+    process = PROCESSES.get(event.subject.kind)
+    if process is not None:
+        return together([*decided, step(process, event, state, view, rules)])
+    return begun(decided[0] if len(decided) == 1 else together(decided), event, state, view, rules)
 
 
 def together(decided: Sequence[Decision]) -> Decision:
@@ -103,6 +107,8 @@ def together(decided: Sequence[Decision]) -> Decision:
         withdrawn=tuple(key for one in decided for key in one.withdrawn),
         held=tuple(purpose for one in decided for purpose in one.held),
         again_at=min((one.again_at for one in decided if one.again_at is not None), default=None),
+        processes=tuple(record for one in decided for record in one.processes),
+        then=tuple(ref for one in decided for ref in one.then),
     )
 
 

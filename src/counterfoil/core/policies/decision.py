@@ -35,6 +35,7 @@ class CaseClass(StrEnum):
     SCHEMA_DRIFT = "schema_drift"
     RECONCILIATION_BREAK = "reconciliation_break"
     SERVICE_LEVEL_BREACHED = "service_level_breached"
+    PAYMENT_OVERDUE = "payment_overdue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Problem:
         releases_on: the dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``, ``route/billing`` or
             ``period/DE/2026-01-31``; empty: only a new state of the subject or a person can help.
         releases_also: further keys that would release it as well (less or more specific mappings).
+        owner: who is to see to it; empty: whom its class names.
+        about: what of the subject it is, where several of one code are told apart, each in a case of its own.
     """
 
     case_class: CaseClass
@@ -59,6 +62,8 @@ class Problem:
     releases_on: str = ""
     releases_also: tuple[str, ...] = ()
     entity: str = ""
+    owner: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Decision:
         held: the purposes of which something waits or stands in the way: what was wished of them before may still be called for.
         again_at: the subject is decided again at this instant, whatever happens before; after the instant of deciding. A later decision
             says anew whether and when.
+        processes: the states of processes as they are from now on: begun by the subject, or the subject's own, moved.
+        then: processes that step again now that the subject was decided.
     """
 
     commands: tuple[Command, ...] = ()
@@ -89,6 +96,8 @@ class Decision:
     withdrawn: tuple[tuple[str, str], ...] = ()
     held: tuple[Purpose, ...] = ()
     again_at: datetime | None = None
+    processes: tuple[Record, ...] = ()
+    then: tuple[ObjectRef, ...] = ()
 
     @property
     def has_owner(self) -> bool:
@@ -98,10 +107,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A command in the outbox. ``is_open``: it certainly took no effect and may still be replaced (waiting, refused, cancelled)."""
+    """A command in the outbox. ``is_open``: it certainly took no effect and may still be replaced (waiting, refused, cancelled);
+    ``is_done``: it certainly did. Of one that is neither, nobody knows yet.
+    """
 
     command: Command
     is_open: bool = False
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)

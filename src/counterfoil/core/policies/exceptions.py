@@ -35,6 +35,7 @@ HANDLING: dict[str, Handling] = {
     "schema_drift": Handling("integration engineers", "by domain", _DAY),
     "reconciliation_break": Handling("finance", "revenue, collections", _DAY),
     "service_level_breached": Handling("operations", "by domain", 4 * _HOUR),
+    "payment_overdue": Handling("finance", "collections", 3 * _DAY),
 }
 
 

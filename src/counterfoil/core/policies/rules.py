@@ -8,6 +8,7 @@ from datetime import date, tzinfo
 from enum import StrEnum
 
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
+from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.money import exponent_of
 from counterfoil.core.language.records import Purpose
 
@@ -185,6 +186,26 @@ class Destination:
     entity: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DunningStage:
+    """A stage of the dunning of invoices that are not paid in time.
+
+    Attributes:
+        days_after_due: it begins on the day so many days after the invoice was due, in the legal entity's time zone.
+        blocks: what is blocked for the customer while it lasts.
+        tells: whose case it is; empty: nobody is told.
+        asks: whether a person must approve before it begins.
+        entity: only for this legal entity; empty: for those that have no stages of their own.
+    """
+
+    name: str
+    days_after_due: int
+    blocks: tuple[Block, ...] = ()
+    tells: str = ""
+    asks: bool = False
+    entity: str = ""
+
+
 _ALWAYS = tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity)
 
 
@@ -211,6 +232,12 @@ class Rules:
     destinations: tuple[Destination, ...] = ()
     mappings_version: int = 0
     ownership: Ownership = NOBODYS
+    dunning: tuple[DunningStage, ...] = ()
+
+    def dunning_of(self, entity: str) -> tuple[DunningStage, ...]:
+        """Return the stages an entity's invoices go through, in order of their days."""
+        own = [stage for stage in self.dunning if stage.entity == entity] or [stage for stage in self.dunning if not stage.entity]
+        return tuple(sorted(own, key=lambda stage: stage.days_after_due))
 
     def purposes(self) -> tuple[Purpose, ...]:
         """Return what is written for: books always, as a fact that has no place in them is a case; all else where it has a destination."""

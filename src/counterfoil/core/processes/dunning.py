@@ -1,0 +1,264 @@
+"""Dunning: an invoice that is not paid in time goes through declared stages until it is paid, credited, written off or let go.
+
+Its state is a function of the invoice, the disputes of its payments, what people decided, the declared stages and the instant. So news may
+come late, twice or in any order, stages may change between two steps, and the next step stands where it should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from counterfoil.core.finance.dates import accounting_date
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.dunning import DUNNING, Dunning, DunningEvent, DunningState
+from counterfoil.core.kinds.intent import Intent
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
+from counterfoil.core.policies.bills import entity_of
+from counterfoil.core.policies.decision import CaseClass, Problem, View
+from counterfoil.core.policies.draft import Draft
+from counterfoil.core.policies.process import Get, Process
+from counterfoil.core.policies.rules import DunningStage, EntityRules
+
+APPROVE, REJECT, HOLD, RESUME, WAIVE = "approve", "reject", "hold", "resume", "waive"
+"""What people may decide on one: that a stage begins or is left out, that no further one begins (until an instant, if given), that they
+do again, that the invoice is not dunned at all. Of the last three the last one said holds."""
+
+_OPEN = (InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID)
+_DISPUTED = (DisputeState.WARNING, DisputeState.OPEN)
+_ENDED = {
+    InvoiceState.PAID: "paid",
+    InvoiceState.UNCOLLECTIBLE: "uncollectible",
+    InvoiceState.VOID: "void",
+    InvoiceState.DELETED: "void",
+    InvoiceState.DRAFT: "void",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An open invoice as dunning sees it: what is open, the day it was due, the stages declared for its legal entity."""
+
+    invoice: Invoice
+    entity: EntityRules
+    stages: tuple[DunningStage, ...]
+    due_on: date
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of its days."""
+        return self.entity.time_zone
+
+    def begins_at(self, stage: DunningStage) -> datetime:
+        """Return the first instant of the day a stage begins on."""
+        day = self.due_on + timedelta(days=stage.days_after_due)
+        return datetime.combine(day, time.min, self.zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How far it has come: the stage it is in and since when, and the one that waits for a person."""
+
+    stage: DunningStage | None = None
+    since: datetime | None = None
+    asked: DunningStage | None = None
+
+
+def open_amount(invoice: Invoice) -> Money:
+    """Return what is still to be paid of an invoice."""
+    if invoice.state not in _OPEN:
+        return Money(0, invoice.currency)
+    return invoice.total if invoice.amount_remaining is None else invoice.amount_remaining
+
+
+def _due_at(invoice: Invoice) -> datetime | None:
+    """Return when an invoice was due: one that is collected by itself from the day it was issued, once a payment of it failed."""
+    if invoice.due_at is not None:
+        return invoice.due_at
+    return invoice.issued_at if invoice.attempt_count else None
+
+
+def _case(draft: Draft, invoice: Invoice) -> _Case | None:
+    """Return an invoice that is to be paid and whose stages are declared; None: there is nothing to dun."""
+    due_at = _due_at(invoice)
+    if due_at is None or open_amount(invoice).minor <= 0:
+        return None
+    entity = entity_of(draft, invoice)
+    stages = () if entity is None else draft.rules.dunning_of(entity.name)
+    if entity is None or not stages:
+        return None
+    return _Case(invoice, entity, stages, accounting_date(due_at, entity.time_zone))
+
+
+def _opens(draft: Draft, record: Record) -> Dunning | None:
+    """Return the dunning of an invoice whose first stage has come; of one that is open otherwise, have it decided again then."""
+    case = _case(draft, record) if isinstance(record, Invoice) else None
+    if case is None:
+        return None
+    first_at = case.begins_at(case.stages[0])
+    if draft.now < first_at:
+        draft.decide_again(first_at)
+        return None
+    invoice = case.invoice
+    return Dunning(invoice.id, invoice.customer_id, DunningState.RUNNING, open_amount(invoice), case.entity.name, due_on=case.due_on)
+
+
+def _step(draft: Draft, state: Dunning) -> Dunning:
+    """Return where the dunning of an invoice stands now."""
+    invoice = draft.view.get(INVOICE.ref(state.id))
+    if not isinstance(invoice, Invoice):
+        draft.wait_for(INVOICE.name, state.id)
+        return state
+    case, intents = _case(draft, invoice), _intents(draft.view, state.id)
+    last = _last(intents)
+    if case is None or (last is not None and last.verb == WAIVE):
+        return _without_stage(invoice, state, _why(invoice, is_waived=case is not None))
+    held, held_at = _held(draft, invoice, intents)
+    standing = _reached(case, intents, min(draft.now, held_at or draft.now))
+    asked = "" if held or standing.asked is None else standing.asked.name
+    now = DunningState.HELD if held else DunningState.ASKING if asked else DunningState.RUNNING
+    stage = standing.stage
+    moved = replace(
+        _without_stage(invoice, state, held),
+        state=now,
+        open_amount=open_amount(invoice),
+        entity=case.entity.name,
+        stage="" if stage is None else stage.name,
+        since=standing.since,
+        asked=asked,
+        blocks=() if stage is None else stage.blocks,
+        due_on=case.due_on,
+    )
+    _look_again(draft, case)
+    _tell(draft, moved, standing)
+    return moved
+
+
+def _without_stage(invoice: Invoice, state: Dunning, reason: str) -> Dunning:
+    """Return the dunning of an invoice that is not dunned any more: nothing is blocked for it."""
+    nothing = Money(0, invoice.currency)
+    return Dunning(state.id, invoice.customer_id, DunningState.ENDED, nothing, state.entity, due_on=state.due_on, reason=reason)
+
+
+def _why(invoice: Invoice, *, is_waived: bool) -> str:
+    """Return why an invoice is not dunned."""
+    if is_waived:
+        return "waived"
+    if invoice.state in _OPEN:
+        return "paid" if open_amount(invoice).minor <= 0 else "undeclared"
+    return _ENDED[invoice.state]
+
+
+def _intents(view: View, id: str) -> list[Intent]:
+    """Return what people decided on a dunning, in order."""
+    found = [one for one in view.linked_to(DUNNING.ref(id)) if isinstance(one, Intent)]
+    return sorted(found, key=lambda one: (one.decided_at, one.id))
+
+
+def _last(intents: Sequence[Intent]) -> Intent | None:
+    """Return what was decided last on the dunning as a whole; None: nothing."""
+    return next((one for one in reversed(intents) if one.verb in (HOLD, RESUME, WAIVE)), None)
+
+
+def _disputes(view: View, invoice: Invoice) -> Iterator[Dispute]:
+    """Yield the disputes of an invoice's payments."""
+    for payment in view.linked_to(INVOICE.ref(invoice.id)):
+        if isinstance(payment, Payment):
+            yield from (one for one in view.linked_to(PAYMENT.ref(payment.id)) if isinstance(one, Dispute))
+
+
+def _held(draft: Draft, invoice: Invoice, intents: Sequence[Intent]) -> tuple[str, datetime | None]:
+    """Return why no further stage begins, and since when; ("", None): they do."""
+    disputed = [one.opened_at for one in _disputes(draft.view, invoice) if one.state in _DISPUTED]
+    if disputed:
+        return "dispute", min(disputed)
+    last = _last(intents)
+    if last is None or last.verb != HOLD or (last.until is not None and last.until <= draft.now):
+        return "", None
+    if last.until is not None:
+        draft.decide_again(last.until)
+    return "person", last.decided_at
+
+
+def _reached(case: _Case, intents: Sequence[Intent], now: datetime) -> _Standing:
+    """Return how far it has come by an instant: through the stages in their order, up to the first that nobody has decided on yet."""
+    standing = _Standing()
+    for stage in case.stages:
+        begins_at = case.begins_at(stage)
+        if begins_at > now:
+            break
+        if stage.asks:
+            verdict = next((one for one in reversed(intents) if one.about == stage.name and one.verb in (APPROVE, REJECT)), None)
+            if verdict is None:
+                return replace(standing, asked=stage)
+            if verdict.verb == REJECT:
+                continue
+            begins_at = max(begins_at, verdict.decided_at)
+        standing = _Standing(stage, begins_at)
+    return standing
+
+
+def _look_again(draft: Draft, case: _Case) -> None:
+    """Have it decided again when the next stage is to begin."""
+    for stage in case.stages:
+        draft.decide_again(case.begins_at(stage))
+
+
+def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
+    """Make it a case with owner and money where a person is asked, or is to be told of the stage."""
+    overdue, key = CaseClass.PAYMENT_OVERDUE, DUNNING.ref(state.id).key
+    due = f"of invoice {state.id}, due on {state.due_on}, {state.open_amount} is open"
+    if state.state is DunningState.ASKING and standing.asked is not None:
+        cause = f"{due}: the stage {state.asked!r} of its dunning begins only if somebody approves."
+        remedy = f"Say `counterfoil process answer {key} approve` (or `reject`, to leave the stage out); everything else goes by itself."
+        told = Problem(overdue, "dunning.approval_needed", cause, remedy, state.open_amount, owner=standing.asked.tells, about=state.asked)
+    elif standing.stage is not None and standing.stage.tells:
+        blocked = f" Blocked: {', '.join(state.blocks)}." if state.blocks else ""
+        cause = f"{due}: its dunning is in the stage {state.stage!r}.{blocked}"
+        remedy = f"Collect it; this case closes when it is paid or credited. To stop the dunning: `counterfoil process answer {key} hold`."
+        told = Problem(overdue, "dunning.stage_begun", cause, remedy, state.open_amount, owner=standing.stage.tells, about=state.stage)
+    else:
+        return
+    draft.problem(replace(told, entity=state.entity))
+
+
+def _concerns(get: Get, record: Record) -> tuple[ObjectRef, ...]:
+    """Return the dunnings a record concerns: of an invoice, of those a payment pays, of those a disputed payment paid, of an intent's."""
+    if isinstance(record, Invoice):
+        return (DUNNING.ref(record.id),)
+    if isinstance(record, Dispute):
+        payment = get(PAYMENT.ref(record.payment_id))
+        return () if payment is None else _concerns(get, payment)
+    if isinstance(record, Payment):
+        return tuple(dict.fromkeys(DUNNING.ref(one.invoice_id) for one in record.applications))
+    kind, _, id = record.subject.partition("/") if isinstance(record, Intent) else ("", "", "")
+    return (DUNNING.ref(id),) if kind == DUNNING.name else ()
+
+
+def _event(before: Dunning | None, after: Dunning) -> DunningEvent:
+    if before is None:
+        return DunningEvent.BEGUN
+    is_over = after.state is DunningState.ENDED and before.state is not DunningState.ENDED
+    return DunningEvent.ENDED if is_over else DunningEvent.MOVED
+
+
+PROCESSES = (
+    Process(
+        kind=DUNNING,
+        declared=lambda rules: rules.dunning,
+        concerns=_concerns,
+        looks_at=lambda state: (INVOICE.ref(state.id),),
+        opens=_opens,
+        step=_step,
+        event=_event,
+        over=(DunningState.ENDED,),
+        asks=lambda state: state.asked,
+        verbs={APPROVE: True, REJECT: True, HOLD: False, RESUME: False, WAIVE: False},
+        begins_with={INVOICE.name: tuple(state.value for state in _OPEN)},
+    ),
+)

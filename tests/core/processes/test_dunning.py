@@ -1,0 +1,235 @@
+"""An invoice that is not paid in time goes through declared stages; it leaves them when it is paid, credited, given up or let go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.core.builders import at, eur, invoice, payment, usd
+from tests.core.processes.days import Days, dunned, said
+
+from counterfoil.core.facts.events import ref_of
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.dunning import DUNNING, Block, DunningState
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.language.records import Record
+from counterfoil.core.policies.rules import DunningStage
+
+REMINDED = DunningStage("reminded", 3)
+WARNED = DunningStage("warned", 14, (Block.UPGRADES,), tells="collections")
+SUSPENDED = DunningStage("suspended", 30, (Block.ORDERS, Block.ACCESS), tells="head of finance", asks=True)
+RULES = dunned(REMINDED, WARNED, SUSPENDED)
+START = at("2026-03-01 12:00")
+DUE = at("2026-03-15 12:00")
+# The invoice is of the US entity: its days begin at New York's midnight, four hours behind in March.
+REMINDED_AT, WARNED_AT, SUSPENDED_AT = at("2026-03-18 04:00"), at("2026-03-29 04:00"), at("2026-04-14 04:00")
+BILL = invoice(usd(100_00), due_at=DUE, issued_at=START)
+
+
+def day(text: str) -> datetime:
+    return at(f"2026-{text} 12:00")
+
+
+def days(*records: Record, rules: object = RULES) -> Days:
+    made = Days(rules, START)  # type: ignore[arg-type]
+    return made.tell(*(records or (BILL,)))
+
+
+def paid(part: int = 0, *, state: InvoiceState = InvoiceState.PAID) -> Invoice:
+    """Return the bill with so many cents still to be paid."""
+    return replace(BILL, state=state, amount_remaining=usd(part))
+
+
+def disputed(state: DisputeState, opened: datetime) -> Dispute:
+    return Dispute("stripe:dp_1", "stripe:ch_1", state, usd(40_00), opened, closed_at=None if state is DisputeState.OPEN else day("04-20"))
+
+
+def test_stages_begin_on_their_days_in_the_zone_of_the_entity() -> None:
+    made = days()
+    assert made.again == {INVOICE.ref(BILL.id): REMINDED_AT}  # the bill's own: nothing is there of it before
+    assert made.until(REMINDED_AT - timedelta(seconds=1)).text() == "none"
+    assert made.until(REMINDED_AT).text() == "running reminded 100.00 USD"
+    assert made.again == {DUNNING.ref(BILL.id): WARNED_AT}
+    assert made.until(WARNED_AT - timedelta(seconds=1)).text() == "running reminded 100.00 USD"
+    assert made.until(WARNED_AT).text() == "running warned blocks upgrades 100.00 USD"
+    found = made.dunning()
+    assert found is not None
+    assert (found.since, found.due_on, found.entity) == (WARNED_AT, DUE.date(), "US")
+    assert made.steps < 10  # weeks of waiting take no steps
+
+
+def test_a_stage_tells_its_owner_with_the_money_until_it_is_left() -> None:
+    made = days().until(REMINDED_AT)
+    assert made.problems() == ()
+    [told] = made.until(WARNED_AT).problems()
+    assert (told.code, told.owner, told.money, told.about, told.entity) == (
+        "dunning.stage_begun",
+        "collections",
+        usd(100_00),
+        "warned",
+        "US",
+    )
+    made.tell(paid(60_00, state=InvoiceState.PARTIALLY_PAID))
+    [told] = made.problems()
+    assert told.money == usd(60_00)
+    assert made.tell(paid()).problems() == ()
+
+
+def test_an_approval_waits_for_weeks_and_is_asked_of_an_owner() -> None:
+    made = days().until(SUSPENDED_AT)
+    assert made.text() == "asking warned asks suspended blocks upgrades 100.00 USD"
+    [asked] = made.problems()
+    assert (asked.code, asked.owner, asked.about) == ("dunning.approval_needed", "head of finance", "suspended")
+    assert "counterfoil process answer dunning/stripe:in_1 approve" in asked.remedy
+    before = made.steps
+    assert made.again == {}
+    assert made.until(SUSPENDED_AT + timedelta(weeks=7)).steps == before
+    made.tell(said("approve", made.now, about="suspended"))
+    assert made.text() == "running suspended blocks orders access 100.00 USD"
+    found = made.dunning()
+    assert found is not None
+    assert found.since == SUSPENDED_AT + timedelta(weeks=7)
+
+
+def test_a_stage_that_is_rejected_is_left_out_and_may_be_approved_later() -> None:
+    made = days().until(SUSPENDED_AT).tell(said("reject", day("04-15"), about="suspended"))
+    assert made.text() == "running warned blocks upgrades 100.00 USD"
+    assert made.tell(said("approve", day("04-16"), about="suspended")).text() == "running suspended blocks orders access 100.00 USD"
+
+
+def test_an_approval_of_another_stage_is_none() -> None:
+    made = days().until(SUSPENDED_AT).tell(said("approve", day("04-15"), about="warned"))
+    assert made.text() == "asking warned asks suspended blocks upgrades 100.00 USD"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(InvoiceState.PAID, "paid"), (InvoiceState.VOID, "void"), (InvoiceState.UNCOLLECTIBLE, "uncollectible")],
+)
+def test_whatever_ends_an_invoice_ends_its_dunning_and_unblocks(state: InvoiceState, reason: str) -> None:
+    made = days().until(WARNED_AT).tell(paid(state=state))
+    assert made.text() == f"ended - {reason} 0.00 USD"
+    assert made.again == {}
+
+
+def test_one_that_is_credited_in_full_has_nothing_open() -> None:
+    made = days().until(WARNED_AT).tell(replace(BILL, amount_remaining=usd(0), credited_before_payment=usd(100_00)))
+    assert made.text() == "ended - paid 0.00 USD"
+
+
+def test_part_of_the_money_changes_what_is_open_and_not_the_stage() -> None:
+    made = days().until(WARNED_AT).tell(paid(25_00, state=InvoiceState.PARTIALLY_PAID))
+    assert made.text() == "running warned blocks upgrades 25.00 USD"
+
+
+def test_one_that_is_paid_in_time_is_never_dunned() -> None:
+    made = days().tell(paid()).until(day("06-01"))
+    assert (made.text(), made.again) == ("none", {})
+
+
+def test_an_invoice_collected_by_itself_is_dunned_from_the_day_it_was_issued_once_a_payment_failed() -> None:
+    automatic = replace(BILL, due_at=None)
+    made = days(automatic).until(day("03-20"))
+    assert (made.text(), made.again) == ("none", {})
+    failed = replace(automatic, attempt_count=1)
+    assert made.tell(failed).text() == "running warned blocks upgrades 100.00 USD"  # 03-01 and 14 days
+    recovered = replace(failed, state=InvoiceState.PAID, amount_remaining=usd(0), attempt_count=2)
+    assert made.tell(recovered).text() == "ended - paid 0.00 USD"
+
+
+def test_one_that_is_paid_and_open_again_is_dunned_again() -> None:
+    made = days().until(WARNED_AT).tell(paid(60_00, state=InvoiceState.PARTIALLY_PAID), replace(BILL, amount_remaining=usd(0)))
+    assert made.text() == "ended - paid 0.00 USD"
+    assert made.tell(BILL).text() == "running warned blocks upgrades 100.00 USD"
+
+
+def test_a_dispute_holds_it_where_it_was_and_its_end_lets_it_go_on() -> None:
+    part = payment(usd(40_00), ("stripe:in_1", 40_00))
+    made = days().until(REMINDED_AT).tell(part, paid(60_00, state=InvoiceState.PARTIALLY_PAID))
+    made.until(day("03-20")).tell(disputed(DisputeState.OPEN, day("03-20")))
+    assert made.text() == "held reminded dispute 60.00 USD"
+    assert made.until(day("04-20")).text() == "held reminded dispute 60.00 USD"
+    assert made.tell(disputed(DisputeState.LOST, day("03-20"))).text() == "asking warned asks suspended blocks upgrades 60.00 USD"
+
+
+def test_a_person_holds_it_until_an_instant_lets_it_go_on_or_lets_the_invoice_off() -> None:
+    made = days().until(REMINDED_AT).tell(said("hold", day("03-20"), until=day("04-02")))
+    assert made.text() == "held reminded person 100.00 USD"
+    assert made.until(day("04-01")).text() == "held reminded person 100.00 USD"
+    assert made.until(day("04-02")).text() == "running warned blocks upgrades 100.00 USD"
+    assert made.tell(said("hold", day("04-03"))).until(day("04-20")).text() == "held warned person blocks upgrades 100.00 USD"
+    assert made.tell(said("resume", day("04-20"))).text() == "asking warned asks suspended blocks upgrades 100.00 USD"
+    assert made.tell(said("waive", day("04-21"))).text() == "ended - waived 0.00 USD"
+    assert made.tell(said("resume", day("04-22"))).text() == "asking warned asks suspended blocks upgrades 100.00 USD"
+
+
+def test_stages_that_change_between_two_steps_hold_from_the_next_step_on() -> None:
+    made = days().until(day("04-01"))
+    assert made.text() == "running warned blocks upgrades 100.00 USD"
+    made.rules = dunned(REMINDED, replace(WARNED, days_after_due=20))
+    made.decide([DUNNING.ref(BILL.id)])
+    assert made.text() == "running reminded 100.00 USD"
+    assert made.again == {DUNNING.ref(BILL.id): at("2026-04-04 04:00")}
+    made.rules = dunned(replace(SUSPENDED, days_after_due=5, asks=False))
+    made.decide([DUNNING.ref(BILL.id)])
+    assert made.text() == "running suspended blocks orders access 100.00 USD"
+    made.rules = dunned()
+    made.decide([DUNNING.ref(BILL.id)])
+    assert made.text() == "ended - undeclared 0.00 USD"
+
+
+def test_an_entity_with_stages_of_its_own_has_only_those() -> None:
+    german = replace(BILL, currency="EUR", total=eur(100_00), amount_remaining=eur(100_00), tax=eur(0), lines=invoice(eur(100_00)).lines)
+    made = days(german, rules=dunned(REMINDED, DunningStage("gemahnt", 7, entity="DE")))
+    assert made.again == {INVOICE.ref(BILL.id): at("2026-03-21 23:00")}  # midnight in Berlin
+    assert made.until(day("03-22")).text() == "running gemahnt 100.00 EUR"
+
+
+def test_two_events_at_one_instant_leave_one_state() -> None:
+    one, other = days().until(WARNED_AT), days().until(WARNED_AT)
+    one.tell(paid(60_00, state=InvoiceState.PARTIALLY_PAID), said("hold", WARNED_AT))
+    other.tell(said("hold", WARNED_AT), paid(60_00, state=InvoiceState.PARTIALLY_PAID))
+    assert one.dunning() == other.dunning()
+
+
+_NEWS: dict[str, Record] = {
+    "part": payment(usd(40_00), ("stripe:in_1", 40_00)),
+    "dispute": disputed(DisputeState.OPEN, day("03-25")),
+    "approve": said("approve", day("04-15"), about="suspended"),
+    "hold": said("hold", day("04-16"), until=day("04-18")),
+    "bill": paid(60_00, state=InvoiceState.PARTIALLY_PAID),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sets(st.sampled_from(sorted(_NEWS))),
+    st.sampled_from([None, DisputeState.WON, DisputeState.LOST]),
+    st.sampled_from([InvoiceState.PARTIALLY_PAID, InvoiceState.PAID, InvoiceState.VOID]),
+    st.lists(st.integers(0, 8), max_size=12),
+    st.lists(st.integers(0, 50), min_size=12, max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_any_order_number_and_delay_of_the_news_ends_in_the_same_state(
+    news: set[str], closed: DisputeState | None, ended: InvoiceState, again: list[int], delays: list[int], random: object
+) -> None:
+    last = [_NEWS[name] for name in sorted(news)]
+    if closed is not None:
+        last = [one for one in last if not isinstance(one, Dispute)] + [disputed(closed, day("03-25"))]
+    if ended is not InvoiceState.PARTIALLY_PAID:
+        last = [one for one in last if ref_of(one) != ref_of(BILL)] + [paid(state=ended)]
+    at_once = days().until(day("05-01")).tell(*last)
+    mixed = [*last, *(last[place % len(last)] for place in again if last)]
+    random.shuffle(mixed)  # type: ignore[attr-defined]  # hypothesis's Random
+    drawn = days()
+    for record, delay in zip(mixed, sorted(delays + delays), strict=False):
+        drawn.until(START + timedelta(days=delay)).tell(record)
+    drawn.until(day("05-01"))
+    found, expected = drawn.dunning(), at_once.dunning()
+    if expected is None or found is None:  # paid before it was overdue: nothing ever began
+        assert (found or expected) is None or (found or expected).state is DunningState.ENDED  # type: ignore[union-attr]
+    else:
+        assert found == expected

@@ -1,0 +1,332 @@
+"""Dunning over a real store: weeks of virtual time, people's answers by a source of their own, changed rules, deaths between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.core.builders import ANN, PRO, RULES, at, invoice, payment, usd
+from tests.integration.waiting.office import Office
+
+from counterfoil.app import people
+from counterfoil.app import processes as seen
+from counterfoil.app.database import Database
+from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.dunning import DUNNING, Block
+from counterfoil.core.kinds.intent import PEOPLE, Intent
+from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.policies.rules import DunningStage
+from counterfoil.decide import processes
+from counterfoil.decide.deadlines import Deadlines
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.connector import Context
+from counterfoil.kit.http import HttpClient
+from counterfoil.kit.limits import LocalBudget
+from counterfoil.normalize.people import people_source
+from counterfoil.normalize.stage import Normalizer
+from counterfoil.store import agenda, audit, cases, events, objects, outbox, receipts, views
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Conn, Pool, open_pool
+from counterfoil.store.work import SHARDS
+
+START = at("2026-03-01 12:00")
+BILL = invoice(usd(100_00), issued_at=START, due_at=at("2026-03-15 12:00"))
+KEY = DUNNING.ref(BILL.id).key
+STAGES = (
+    DunningStage("reminded", 3),
+    DunningStage("warned", 14, (Block.UPGRADES,), tells="collections"),
+    DunningStage("suspended", 30, (Block.ACCESS,), tells="head of finance", asks=True),
+)
+DUNNED = replace(RULES, dunning=STAGES)
+
+
+@dataclass
+class Weeks(Office):
+    """An office whose clock goes through weeks, and people who answer."""
+
+    async def decide(self) -> None:
+        """Decide until nothing is left, also what lies in bulk."""
+        one = self.decider()
+        while await self.left():
+            for shard in range(SHARDS):
+                await one.turn(str(shard))
+                await one.bulk_turn(str(shard))
+
+    async def left(self) -> int:
+        """Return how many subjects are to be decided now."""
+        async with self.pool.connection() as conn:
+            return len(await agenda.claim(conn, range(SHARDS), self.clock.now(), 1))
+
+    def database(self) -> Database:
+        """Return the database as commands see it."""
+        return Database("", self.pool, self.cipher)
+
+    async def until(self, day: str) -> None:
+        """Let time go on to a day's noon; a worker that is started on the way looks at each deadline."""
+        end = at(f"2026-{day} 12:00")
+        while True:
+            await Deadlines(self.pool, self.rules_source(), self.clock, self.arm).turn("all")
+            await self.decide()
+            async with self.pool.connection() as conn:
+                due = await agenda.next_deadline(conn)
+            if self.clock.now() == end and (due is None or due > end):
+                return
+            self.clock.advance_to(end if due is None or due > end else max(due, self.clock.now()))
+
+    async def read(self) -> None:
+        """Have what people said read, and decided."""
+        ctx = Context(PEOPLE, None, HttpClient("http://127.0.0.1:9", budget=LocalBudget()), self.clock)
+        normalizer = Normalizer(self.pool, self.cipher, {PEOPLE: (people_source(), ctx)}, self.clock, self.arm, self.rules.purposes())
+        for shard in range(SHARDS):
+            await normalizer.turn(f"{PEOPLE}/{shard}")
+        await self.decide()
+
+    async def say(self, verb: str, actor: str = "mira", **more: Any) -> bool:
+        """Answer as the command does."""
+        is_new = await seen.answer(self.database(), KEY, verb, actor, self.clock.now(), **more)
+        await self.read()
+        return is_new
+
+    async def standing(self) -> str:
+        """Return where it stands, in a line."""
+        found = await seen.show_process(self.database(), KEY)
+        if found is None:
+            return "none"
+        state: Any = found.seen.state
+        words = [state.state.value, state.stage or "-", *([state.asked] if state.asked else []), *([state.reason] if state.reason else [])]
+        return " ".join([*words, *state.blocks, str(state.open_amount)])
+
+    async def case_words(self) -> list[tuple[str, str, int | None]]:
+        """Return the open cases: code, owner and money."""
+        return [(case.code, case.owner, case.money_minor) for case in await self.cases()]
+
+
+@pytest.fixture
+def office(pool: Pool, cipher: Cipher) -> Weeks:
+    return Weeks(pool, cipher, DUNNED, SettableClock(START))
+
+
+def paid(left: int, state: InvoiceState = InvoiceState.PARTIALLY_PAID) -> Any:
+    return replace(BILL, state=state, amount_remaining=usd(left))
+
+
+async def test_weeks_of_dunning_with_a_failed_a_partial_a_disputed_and_a_recovered_payment(office: Weeks) -> None:
+    await office.tell(ANN, PRO, BILL)
+    await office.until("03-17")
+    assert await office.standing() == "none"
+    await office.until("03-18")
+    assert await office.standing() == "running reminded 100.00 USD"
+    await office.tell(replace(BILL, attempt_count=1))  # a payment failed: nothing changes but the count
+    await office.until("03-29")
+    assert await office.standing() == "running warned upgrades 100.00 USD"
+    assert await office.case_words() == [("dunning.stage_begun", "collections", 100_00)]
+    part = payment(usd(40_00), ("stripe:in_1", 40_00))
+    await office.tell(part, paid(60_00))
+    assert await office.standing() == "running warned upgrades 60.00 USD"
+    assert await office.case_words() == [("dunning.stage_begun", "collections", 60_00)]
+    dispute = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.OPEN, usd(40_00), office.clock.now())
+    await office.tell(dispute)
+    await office.until("04-20")
+    assert await office.standing() == "held warned dispute upgrades 60.00 USD"
+    await office.tell(replace(dispute, state=DisputeState.WON, closed_at=office.clock.now()))
+    assert await office.standing() == "asking warned suspended upgrades 60.00 USD"
+    # Of one process only its present stage is a case.
+    assert await office.case_words() == [("dunning.approval_needed", "head of finance", 60_00)]
+    await office.until("06-01")
+    assert await office.say("approve", reason="no answer in six weeks")
+    assert await office.standing() == "running suspended access 60.00 USD"
+    await office.tell(paid(0, InvoiceState.PAID))
+    assert await office.standing() == "ended - paid 0.00 USD"
+    assert await office.case_words() == []
+
+
+async def test_what_a_person_decides_is_a_receipt_logged_counted_audited_and_told_once(office: Weeks) -> None:
+    await office.tell(ANN, PRO, BILL)
+    await office.until("04-14")
+    assert await office.say("approve", reason="she asked for it")
+    assert await office.say("hold")
+    async with office.pool.connection() as conn:
+        lines = await audit.recent(conn, subject=KEY)
+        where = await views.conservation(conn)
+        query = "select kind, state::text from receipt where connection = 'people' order by id"
+        stored = await (await conn.execute(query)).fetchall()
+    assert [(line.actor, line.action, dict(line.detail)) for line in lines][-1] == ("mira", "approve", {"about": "suspended"})
+    assert "she asked" not in repr(lines)
+    assert [(kind, state) for kind, state in stored] == [("intent.approve", "normalized"), ("intent.hold", "normalized")]
+    [line] = [one for one in where.sources if one.connection == PEOPLE]
+    assert (line.received, line.normalized, line.is_balanced) == (2, 2, True)
+
+
+async def test_the_same_answer_of_the_same_person_to_the_same_state_counts_once(office: Weeks) -> None:
+    await office.tell(ANN, PRO, BILL)
+    await office.until("04-14")
+    now, database = office.clock.now(), office.database()
+    assert await seen.answer(database, KEY, "approve", "mira", now)
+    assert not await seen.answer(database, KEY, "approve", "mira", now + timedelta(seconds=2))
+    assert await seen.answer(database, KEY, "approve", "ben", now)
+    await office.read()
+    assert await office.standing() == "running suspended access 100.00 USD"
+    with pytest.raises(ValueError, match="asks nothing now"):
+        await seen.answer(database, KEY, "approve", "mira", now)
+    with pytest.raises(ValueError, match="nothing to be decided on a dunning; there are approve, reject, hold, resume, waive"):
+        await seen.answer(database, KEY, "cancel", "mira", now)
+    with pytest.raises(LookupError, match="no process dunning/stripe:in_9"):
+        await seen.answer(database, "dunning/stripe:in_9", "hold", "mira", now)
+
+
+async def test_people_s_receipts_read_again_change_nothing(office: Weeks) -> None:
+    await office.tell(ANN, PRO, BILL)
+    await office.until("04-14")
+    await office.say("approve")
+    before = await seen.show_process(office.database(), KEY)
+    async with office.pool.connection() as conn, conn.transaction():
+        ids = [row[0] for row in await (await conn.execute("select id from receipt where connection = 'people'")).fetchall()]
+        await receipts.requeue(conn, ids)
+    await office.read()
+    assert await seen.show_process(office.database(), KEY) == before
+
+
+async def test_changed_stages_are_taken_up_once_by_all_that_may_be_concerned(office: Weeks) -> None:
+    office.rules = RULES  # nothing is declared yet
+    other = replace(BILL, id="stripe:in_2", due_at=at("2026-03-25 12:00"))
+    await office.tell(ANN, PRO, BILL, other)
+    await office.until("04-01")
+    assert await seen.list_processes(office.database(), does_include_ended=True) == []
+    office.rules = DUNNED
+    await office.until("04-02")
+    assert await stages(office) == {KEY: "running warned", "dunning/stripe:in_2": "running reminded"}
+    office.rules = replace(RULES, dunning=(DunningStage("called", 1), DunningStage("warned", 20)))
+    await office.until("04-03")
+    assert await stages(office) == {KEY: "running called", "dunning/stripe:in_2": "running called"}
+    async with office.pool.connection() as conn:
+        assert await processes.renew(conn, office.rules, office.clock.now()) == []  # known: nothing is decided anew at a restart
+    await office.until("04-04")
+    assert await stages(office) == {KEY: "running warned", "dunning/stripe:in_2": "running called"}
+    office.rules = RULES
+    await office.until("04-05")
+    assert await stages(office) == {KEY: "ended ", "dunning/stripe:in_2": "ended "}
+    assert await office.case_words() == []
+
+
+async def stages(office: Weeks) -> dict[str, str]:
+    found: list[Any] = await seen.list_processes(office.database(), does_include_ended=True)
+    return {one.key: f"{one.state.state.value} {one.state.stage}" for one in found}
+
+
+async def test_two_that_move_one_process_at_once_leave_one_state_and_its_history(office: Weeks) -> None:
+    await office.tell(ANN, PRO, BILL)
+    office.clock.advance_to(at("2026-03-29 12:00"))
+    async with office.pool.connection() as conn, conn.transaction():
+        await agenda.take_deadlines(conn, office.clock.now(), 10)
+    await office.decide()
+    async with office.pool.connection() as conn, conn.transaction():
+        await agenda.add(conn, [agenda.Subject(DUNNING.ref(BILL.id))], office.clock.now())
+        # The version somebody else has made meanwhile, from the same state.
+        await conn.execute("update object set version = version + 1, linked = version + 1 where kind = 'dunning'")
+    office.rules = replace(RULES, dunning=(DunningStage("called", 1),))
+    await office.decide()
+    assert await stages(office) == {KEY: "running called"}
+    found = await seen.show_process(office.database(), KEY)
+    assert found is not None
+    assert [step.event for step in found.steps] == ["dunning.begun", "dunning.moved", "dunning.moved"]
+
+
+STEPS: tuple[tuple[Any, str], ...] = (
+    (processes, "write"),
+    (objects, "upsert"),
+    (events, "append"),
+    (agenda, "replace_waits"),
+    (outbox, "wish"),
+    (cases, "open_or_count"),
+    (cases, "move_on"),
+    (agenda, "finish"),
+    (agenda, "set_deadlines"),
+    (agenda, "add"),
+    (agenda, "take_deadlines"),
+    (receipts, "append"),
+    (people, "note"),
+)
+
+
+class KilledError(Exception):
+    """The worker dies here."""
+
+
+async def story(office: Weeks, attempt: Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]) -> None:
+    """Play some weeks; each move is tried by ``attempt``, again after a death."""
+    await office.tell(ANN, PRO, BILL)
+    await attempt(lambda: office.until("03-30"))
+    await attempt(lambda: office.until("04-15"))
+    await attempt(lambda: office.say("approve"))
+    await attempt(lambda: office.decide_again(paid(30_00)))
+    await attempt(lambda: office.until("05-01"))
+
+
+async def whole(office: Weeks) -> tuple[Any, ...]:
+    """Return what is left of the story: the state, its history, the cases, the deadlines."""
+    found = await seen.show_process(office.database(), KEY)
+    assert found is not None
+    async with office.pool.connection() as conn:
+        closed = [(case.code, case.state) for case in await cases.list_cases(conn, state=None)]
+        due = await (await conn.execute("select kind, id from deadline")).fetchall()
+        left = await views.undecided(conn)
+    return replace(found.seen, changed_at=START, version=0), sorted(closed), due, left, len({step.event for step in found.steps})
+
+
+@pytest.mark.parametrize(("module", "name"), STEPS, ids=[f"{module.__name__.rpartition('.')[2]}.{name}" for module, name in STEPS])
+async def test_a_death_after_any_step_ends_as_without_it(
+    office: Weeks, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, database_template: Any, cipher: Cipher
+) -> None:
+    deaths = 0
+
+    async def dying(move: Callable[[], Awaitable[Any]]) -> None:
+        nonlocal deaths
+        done = getattr(module, name)
+
+        async def killed(*args: Any, **kwargs: Any) -> Any:
+            nonlocal deaths
+            await done(*args, **kwargs)
+            deaths += 1
+            raise KilledError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, killed)
+            try:
+                await move()
+            except KilledError:
+                patched.undo()
+                await move()
+
+    async def plainly(move: Callable[[], Awaitable[Any]]) -> None:
+        await move()
+
+    await story(office, dying)
+    assert deaths
+    with database_template.database(f"undisturbed_{id(office)}") as url:
+        async with open_pool(url, size_min=1, size_max=4) as pool:
+            undisturbed = Weeks(pool, cipher, DUNNED, SettableClock(START))
+            await story(undisturbed, plainly)
+            assert await whole(office) == await whole(undisturbed)
+
+
+async def test_ten_thousand_that_run_cost_nothing_between_their_steps(office: Weeks) -> None:
+    await office.tell(ANN, PRO, BILL)
+    await office.until("03-20")
+    async with office.pool.connection() as conn:
+        assert await views.undecided(conn) == 0
+        assert await _waits(conn) == 0
+
+
+async def _waits(conn: Conn) -> int:
+    row = await (await conn.execute("select count(*) from wait where subject_kind = 'dunning'")).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def test_an_intent_about_nothing_known_is_kept_and_ignored_by_rule(office: Weeks) -> None:
+    async with office.pool.connection() as conn, conn.transaction():
+        assert await people.note(conn, office.database(), Intent("", "case/7", "assign", "mira", START, about="ben"))
+    await office.read()
+    assert await office.case_words() == []
