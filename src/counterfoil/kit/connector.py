@@ -151,7 +151,8 @@ class Listens(Protocol):
         """Yield what comes after a position (empty: from now), for as long as the stream lasts.
 
         A page is what came together; its ``cursor`` is the position after it, kept in the transaction that keeps its deliveries. What was
-        not kept is asked for again: a stream gives everything at least once. A page without deliveries says that the stream stands.
+        not kept is asked for again: a stream gives everything at least once. The first page says that the stream stands and where, with or
+        without deliveries.
         Raises TransientError, SetupError.
         """
         ...

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from tests.kit.trial_connectors.acme_feed import CONNECTOR
+from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
 
 from counterfoil.app.hub import wait_until
 from counterfoil.ingress.listening import STREAM, Listening
@@ -21,7 +22,6 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 
 from .conftest import NOW, Arming
-from .feed_server import FeedServer, serving
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.integration.ingress.feed_server import FeedServer, serving
+from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
 
 from counterfoil.app.hub import wait_until
 from counterfoil.ingress.listening import STAGE

@@ -59,6 +59,11 @@ def can_poll(harness: Harness) -> bool:
     return harness.connector.polls is not None
 
 
+def can_listen(harness: Harness) -> bool:
+    """Whether changes are streamed."""
+    return harness.connector.listens is not None
+
+
 def can_backfill(harness: Harness) -> bool:
     """Whether the history can be listed."""
     return harness.connector.backfills is not None

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from counterfoil.kit.conformance import declaration, normalizing, polling, secrecy, writing
+from counterfoil.kit.conformance import declaration, listening, normalizing, polling, secrecy, writing
 from counterfoil.kit.conformance.check import Check, Part, has_source, has_target
 from counterfoil.kit.conformance.harness import Harness
 from counterfoil.kit.errors import SetupError
 
-CHECKS: tuple[Check, ...] = (*declaration.CHECKS, *normalizing.CHECKS, *polling.CHECKS, *writing.CHECKS, *secrecy.CHECKS)
+CHECKS: tuple[Check, ...] = (*declaration.CHECKS, *normalizing.CHECKS, *polling.CHECKS, *listening.CHECKS, *writing.CHECKS, *secrecy.CHECKS)
 
 
 class Conformance:

@@ -37,8 +37,8 @@ class Feed:
         """Make a customer of a message."""
         del settings, fetched
         change = _read(delivery.body)
-        if change.at is None:
-            raise RejectedError(f"{delivery.dedupe_key}: the change has no instant", code="acme_feed.payload")
+        if not change.id or change.at is None or change.at.tzinfo is None:
+            raise RejectedError(f"{delivery.dedupe_key}: the change lacks its id, its instant or its time zone", code="acme_feed.payload")
         return (Fact(CustomerEvent.UPDATED, change.at, change.position, Customer(f"acme_feed:{change.id}", change.name)),)
 
 
@@ -53,5 +53,5 @@ def _page(message: bytes) -> Page:
 def _read(message: bytes) -> Change:
     try:
         return msgspec.json.decode(message, type=Change)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RejectedError("a message is not a change", code="acme_feed.payload") from error
