@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from tests.integration.waiting.office import Office
 from counterfoil.app import people
 from counterfoil.app import processes as seen
 from counterfoil.app.database import Database
+from counterfoil.app.hub import Hub, open_hub, wait_until
+from counterfoil.app.settings import from_values
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.dunning import DUNNING, Block
 from counterfoil.core.kinds.intent import PEOPLE, Intent
@@ -21,7 +25,7 @@ from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.policies.rules import DunningStage
 from counterfoil.decide import processes
 from counterfoil.decide.deadlines import Deadlines
-from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.clock import FollowingClock, SettableClock
 from counterfoil.kit.connector import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
@@ -330,3 +334,40 @@ async def test_an_intent_about_nothing_known_is_kept_and_ignored_by_rule(office:
         assert await people.note(conn, office.database(), Intent("", "case/7", "assign", "mira", START, about="ben"))
     await office.read()
     assert await office.case_words() == []
+
+
+async def test_a_hub_at_work_steps_by_itself_hears_people_and_goes_on_after_a_restart(database: str, home: Path) -> None:
+    clock = FollowingClock(START)
+    stages = [{"stage": one.name, "days_after_due": one.days_after_due, "tells": one.tells, "asks": one.asks} for one in STAGES]
+    values = {
+        "hub": {"home": str(home), "database_url": database},
+        "connections": {"books": {"connector": "files", "inbox": str(home / "in"), "outbox": str(home / "out"), "namespace": "crm"}},
+        "entities": {"US": {"target": "books", "currency": "USD", "time_zone": "America/New_York"}},
+        "routes": [{"entity": "US"}],
+        "dunning": stages,
+    }
+    async with open_hub(from_values(values), clock) as hub:
+        seen_by = Database(hub.dsn, hub.pool, hub.cipher)
+
+        async def stands(state: str, stage: str) -> bool:
+            found = await seen.show_process(seen_by, KEY)
+            record: Any = None if found is None else found.seen.state
+            return record is not None and (record.state.value, record.stage) == (state, stage)
+
+        office = Office(hub.pool, hub.cipher, hub_rules(hub), SettableClock(START))
+        await office.tell(ANN, PRO, BILL, connection="books")
+        clock.follow(at("2026-03-20 12:00"))
+        await hub.start_work("first")
+        assert await wait_until(partial(stands, "running", "reminded"), timeout_s=30)
+        await hub.stop_work()
+        clock.follow(at("2026-04-20 12:00"))
+        await hub.start_work("second")
+        assert await wait_until(partial(stands, "asking", "warned"), timeout_s=30)
+        assert await seen.answer(seen_by, KEY, "approve", "mira", clock.now())
+        assert await wait_until(partial(stands, "running", "suspended"), timeout_s=30)
+
+
+def hub_rules(hub: Hub) -> Any:
+    """Return a hub's rules as a decision takes them."""
+    source = hub.rules
+    return replace(DUNNED, entities=source.entities, routes=source.routes, dunning=source.dunning)
