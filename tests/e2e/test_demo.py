@@ -30,13 +30,15 @@ async def demo(*arguments: str) -> tuple[int | None, dict[str, Any]]:
 
 async def test_the_demonstration_proves_every_total_to_the_cent() -> None:
     status, found = await demo()
-    assert set(found) == {"conservation", "totals", "clearing", "standing", "cases", "unfinished", "seconds"}
+    assert set(found) == {"conservation", "totals", "clearing", "standing", "sales", "cases", "unfinished", "seconds"}
     assert set(found["conservation"]) == {"received", "normalized", "ignored", "parked", "pending", "balanced"}
     assert all(set(row) == TOTAL_KEYS for row in found["totals"])
     assert [row for row in found["totals"] if row["difference_minor"] or row["count_source"] != row["count_erp"]] == []
     assert [row for row in found["clearing"] if row["difference_minor"]] == []
     assert {row["account"] for row in found["standing"]} == {"receivable", "customer_credit", "disputed_funds", "bad_debt"}
     assert [row for row in found["standing"] if row["difference_minor"] or row["customers_apart"]] == []
+    assert [row for row in found["sales"] if row["difference_minor"] or row["companies_apart"]] == []
+    assert {row["figure"] for row in found["sales"]} == {"invoiced", "open", "overdue"}
     assert (found["cases"], found["unfinished"]) == ([], 0)
     where = found["conservation"]
     assert where["balanced"] is True

@@ -110,6 +110,11 @@ def test_what_counts_for_nothing_yet_is_not_counted() -> None:
     assert shown(world_of(draft, void)) == ShowStatus(REF, Standing.CURRENT)
 
 
+def test_what_was_credited_of_an_invoice_that_is_void_is_credited_of_nothing() -> None:
+    void = replace(bill(10_000, 0), state=InvoiceState.VOID)
+    assert shown(world_of(void, credit_note(usd(1_000)), bill(500, 500, 2))).balances[0].invoiced == usd(500)
+
+
 def test_an_open_amount_the_source_does_not_tell_is_the_total_less_what_was_paid_and_credited() -> None:
     # 100.00, of which 25.00 were paid and 10.00 credited.
     untold = replace(bill(10_000, 1), amount_remaining=None)

@@ -39,7 +39,7 @@ def test_amounts_have_the_decimals_of_their_currency() -> None:
 
 def test_the_json_has_exactly_the_promised_keys() -> None:
     answer = as_json(RIGHT)
-    assert list(answer) == ["conservation", "totals", "clearing", "standing", "cases", "unfinished", "seconds"]
+    assert list(answer) == ["conservation", "totals", "clearing", "standing", "sales", "cases", "unfinished", "seconds"]
     assert answer["conservation"] == {"received": 10, "normalized": 7, "ignored": 3, "parked": 0, "pending": 0, "balanced": True}
     assert answer["totals"][0] == {
         "entity": "US",

@@ -22,6 +22,9 @@ RATE = 0.01
 STALL_S = 0.15
 STRIPE_READS = "^GET /v1/"
 ODOO_CALLS = "^POST /(json/2|jsonrpc)"
+HUBSPOT_CALLS = "^POST /crm/objects/[^/]+/companies/batch/"
+HUBSPOT_RATE = 0.03
+"""There are few such calls: a higher rate, so that some are met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,15 @@ class Damage:
     faults_odoo: int
 
 
-async def unleash(stripe: StripeControl, odoo: SandboxControl | None) -> None:
-    """Spoil deliveries, Stripe's answers to reads, and Odoo's to anything; ``odoo`` None: a real one, which is left alone."""
+async def unleash(stripe: StripeControl, odoo: SandboxControl | None, sales: SandboxControl | None = None) -> None:
+    """Spoil deliveries, Stripe's answers to reads, Odoo's to anything, and the sales system's to batches.
+
+    ``odoo`` None: a real one, which is left alone.
+    """
+    if sales is not None:
+        await sales.arm("drop_after", HUBSPOT_CALLS, HUBSPOT_RATE)
+        await sales.arm("status", HUBSPOT_CALLS, HUBSPOT_RATE, status=503)
+        await sales.arm("status", HUBSPOT_CALLS, HUBSPOT_RATE, status=429, retry_after_s=0)
     await stripe.deliveries(**DELIVERIES)
     await stripe.arm("status", STRIPE_READS, RATE, status=429, retry_after_s=0)
     await stripe.arm("status", STRIPE_READS, RATE, status=500)
@@ -51,9 +61,11 @@ async def unleash(stripe: StripeControl, odoo: SandboxControl | None) -> None:
     await odoo.arm("stall_after", ODOO_CALLS, RATE, delay_s=STALL_S)
 
 
-async def calm(stripe: StripeControl, odoo: SandboxControl | None) -> Damage:
+async def calm(stripe: StripeControl, odoo: SandboxControl | None, sales: SandboxControl | None = None) -> Damage:
     """Take all faults away, let the deliveries that are under way arrive, and tell what was damaged. Lost deliveries stay lost."""
     faults_stripe = await stripe.disarm()
     faults_odoo = await odoo.disarm() if odoo is not None else 0
+    if sales is not None:
+        await sales.disarm()
     await stripe.deliveries(lose=0.0, drop=0.0, duplicate=0.0)
     return Damage(await stripe.drain(), faults_stripe, faults_odoo)

@@ -16,6 +16,7 @@ from .casting import MONTH_END, MONTH_START, Role, accompany, cast
 from .catalog import build_catalog
 from .control import StripeControl
 from .entities import DemoEntity
+from .hubspot_plain import HubspotPlain
 from .stage import Stage
 from .stripe_plain import StripePlain
 
@@ -74,6 +75,7 @@ async def play(
     seed: int,
     invoices: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    sales: HubspotPlain | None = None,
 ) -> Played:
     """Play December 2025 with about so many invoices. The same seed plays the same month.
 
@@ -82,7 +84,7 @@ async def play(
     """
     entities = [account.entity for account in accounts]
     roles = (*accompany(entities), *cast(entities, invoices, seed))
-    return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress)
+    return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress, sales=sales)
 
 
 async def _at_once(_instant: datetime) -> None:
@@ -97,8 +99,12 @@ async def perform(
     span: tuple[datetime, datetime],
     on_progress: Callable[[Progress], None] = lambda progress: None,
     before: Callable[[datetime], Awaitable[None]] = _at_once,
+    sales: HubspotPlain | None = None,
 ) -> Played:
-    """Play roles from the span's first instant to its last. ``before`` is awaited with every instant the clock is about to be moved to."""
+    """Play roles from the span's first instant to its last.
+
+    ``before`` is awaited with every instant the clock is about to be moved to. ``sales``: where some customers have a company.
+    """
     start, end = span
     ids = {account.entity.key: account.id for account in accounts}
     played = Played()
@@ -119,6 +125,7 @@ async def perform(
                 random.Random(f"{seed}/{role.number}"),  # noqa: S311 - a story, not security
                 role.currency,
                 role.tax_key,
+                sales=sales,
             )
             for role in roles
         ]

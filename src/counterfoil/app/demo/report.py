@@ -14,6 +14,7 @@ from counterfoil.core.language.money import exponent_of
 from counterfoil.core.proving.totals import STOCK_WORDS, WORDS
 from counterfoil.store import views
 
+from .sales import FIGURES, SalesRow
 from .totals import Proof, TotalRow
 
 RIGHT, WRONG = "green", "bold red"
@@ -64,19 +65,23 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything a run of the demonstration ends with. ``seconds``: how long it took; ``unfinished``: postings it did not wait for."""
+    """Everything a run of the demonstration ends with.
+
+    ``seconds``: how long it took; ``unfinished``: postings it did not wait for; ``sales``: what the sales system shows of the customers.
+    """
 
     proof: Proof
     conservation: Conservation
     cases: tuple[CaseLine, ...]
     seconds: float
     unfinished: int = 0
+    sales: tuple[SalesRow, ...] = ()
 
     @property
     def is_proven(self) -> bool:
         """Whether every difference is zero, nothing is missing, and nothing is left to do."""
         left = self.conservation.pending + self.conservation.parked + len(self.cases) + self.unfinished
-        return self.proof.is_proven and self.conservation.is_balanced and left == 0
+        return self.proof.is_proven and self.conservation.is_balanced and left == 0 and all(row.is_equal for row in self.sales)
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -127,6 +132,18 @@ def as_json(result: Result) -> dict[str, Any]:
             }
             for row in result.proof.stocks
         ],
+        "sales": [
+            {
+                "currency": row.currency,
+                "figure": row.figure,
+                "companies": row.companies,
+                "source_minor": row.source_minor,
+                "shown_minor": row.shown_minor,
+                "difference_minor": row.difference_minor,
+                "companies_apart": row.apart,
+            }
+            for row in result.sales
+        ],
         "cases": [asdict(case) for case in result.cases],
         "unfinished": result.unfinished,
         "seconds": round(result.seconds, 1),
@@ -155,6 +172,7 @@ def _blocks(result: Result) -> list[RenderableType]:
     blocks += [
         _clearing(result.proof),
         *_standing(result.proof),
+        *_sales(result.sales),
         _conservation(result.conservation),
         *_cases(result.cases),
         _verdict(result),
@@ -206,6 +224,20 @@ def _standing(proof: Proof) -> list[RenderableType]:
         if row.apart:
             difference.append(f" ({row.apart} customers)")
         table.add_row(STOCK_WORDS[row.stock], row.entity, row.currency, *amounts, difference)
+    return [table]
+
+
+def _sales(rows: Sequence[SalesRow]) -> list[RenderableType]:
+    """Return what the sales system shows of the customers that are companies in it, each company for itself."""
+    if not rows:
+        return []
+    table = _table("Companies in HubSpot against Stripe", "", ("Currency", "Companies", "Stripe", "HubSpot", "Difference"))
+    for row in rows:
+        amounts = amount(row.source_minor, row.currency or "USD"), amount(row.shown_minor, row.currency or "USD")
+        difference = _difference(row.difference_minor, row.currency or "USD", is_right=row.is_equal)
+        if row.apart:
+            difference.append(f" ({row.apart} companies)")
+        table.add_row(FIGURES.get(row.figure, row.figure), row.currency, str(row.companies), *amounts, difference)
     return [table]
 
 

@@ -26,6 +26,7 @@ from .chaos import Damage, calm, unleash
 from .company import Played, Progress, play
 from .proof import prove
 from .report import CaseLine, Result, conservation_of
+from .sales import prove as prove_sales
 from .world import RealOdoo, World, open_world
 
 STALLED_AFTER_S = 120.0
@@ -69,7 +70,7 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
     async with AsyncExitStack() as stack:
         watch.phase("Starting the sandboxes and preparing the books")
         real = RealOdoo(options.odoo_url, options.odoo_db, options.odoo_login, options.odoo_key) if options.odoo_url else None
-        world = await stack.enter_async_context(open_world(options.seed, MONTH_START, real))
+        world = await stack.enter_async_context(open_world(options.seed, MONTH_START, real, has_sales=True))
         home = options.home or Path(stack.enter_context(_temporary_home()))
         with contextlib.closing(bind("127.0.0.1", 0)) as reserved:
             port = int(reserved.getsockname()[1])
@@ -79,19 +80,21 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
         await stack.enter_async_context(serve_intake(hub, "127.0.0.1", port, SystemClock()))
         await hub.start_work()
         await _first_polls(hub)
-        await unleash(world.stripe, world.odoo_control)
+        await unleash(world.stripe, world.odoo_control, world.sales_control)
         watch.phase("Playing December 2025, with lost, doubled and shuffled deliveries and failing servers")
         await _play(options, world, clock, hub, watch)
         watch.phase("Faults off: polling heals what was lost, the rest is booked")
-        await calm(world.stripe, world.odoo_control)
+        await calm(world.stripe, world.odoo_control, world.sales_control)
         unfinished = await _settle(hub, watch)
         watch.phase("Reading both sides by their own clients")
         proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
+        accounts = [(account.url, account.key) for account in world.accounts]
+        shown = await prove_sales(world.sales, accounts, clock.now()) if world.sales is not None else ()
         async with hub.pool.connection() as conn:
             where = await views.conservation(conn)
             open_cases = await cases.list_cases(conn)
         lines = tuple(CaseLine(str(case.id), case.case_class, case.cause, case.entity) for case in open_cases)
-        return Result(proof, conservation_of(where), lines, time.monotonic() - started, unfinished)
+        return Result(proof, conservation_of(where), lines, time.monotonic() - started, unfinished, shown)
 
 
 def _settings(world: World, home: Path) -> Settings:
@@ -105,7 +108,7 @@ async def _play(options: Options, world: World, clock: FollowingClock, hub: Hub,
 
     reporter = asyncio.create_task(_report_work(hub, watch))
     try:
-        return await play(world.accounts, world.stripe, options.seed, options.invoices, on_progress)
+        return await play(world.accounts, world.stripe, options.seed, options.invoices, on_progress, world.sales)
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)

@@ -14,6 +14,8 @@ from counterfoil.kit.forms import Nested
 from .catalog import Catalog, price_in
 from .control import StripeControl
 from .entities import DemoEntity
+from .hubspot_plain import HubspotPlain
+from .sales import EVERY, ID_PROPERTY
 from .stripe_plain import DECLINED, StripePlain, StripePlainError
 
 GOOD_CARD = "pm_card_visa"
@@ -49,7 +51,7 @@ class Stage:
     """One story's means.
 
     ``account`` is the processor account's id. ``number`` is the story's own within the company; ``chance`` depends on the seed and the
-    number only.
+    number only. ``sales``: where some customers have a company.
     """
 
     entity: DemoEntity
@@ -62,6 +64,7 @@ class Stage:
     currency: str
     tax_key: str
     notes: dict[str, str] = field(default_factory=dict)
+    sales: HubspotPlain | None = None
 
     @property
     def tax_rates(self) -> list[str]:
@@ -82,7 +85,10 @@ class Stage:
         }
         if card:
             fields |= {"payment_method": card, "invoice_settings": {"default_payment_method": card}}
-        return str((await self.api.post("/v1/customers", **fields))["id"])
+        made = str((await self.api.post("/v1/customers", **fields))["id"])
+        if self.sales is not None and self.number % EVERY == 0:
+            await self.sales.add_company(name=str(fields["name"]), **{ID_PROPERTY: made})
+        return made
 
     async def change_card(self, customer: str, card: str) -> None:
         """Make another card the one that is charged."""

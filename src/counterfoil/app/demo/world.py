@@ -11,10 +11,11 @@ from typing import Any
 
 from counterfoil.app import sandboxes
 
-from . import chart
+from . import chart, sales
 from .company import StripeAccount, open_accounts
 from .control import SandboxControl, StripeControl
 from .entities import ENTITIES
+from .hubspot_plain import HubspotPlain
 from .odoo_plain import OdooPlain
 from .proof import baseline
 from .provision import Provisioned, provision
@@ -34,7 +35,10 @@ class RealOdoo:
 
 @dataclass(slots=True)
 class World:
-    """The systems around the hub. ``odoo_control`` None: a real Odoo. ``before``: the books' newest entry when it began."""
+    """The systems around the hub.
+
+    ``odoo_control`` None: a real Odoo. ``before``: the books' newest entry when it began. ``sales`` None: no sales system is there.
+    """
 
     stripe: StripeControl
     odoo_control: SandboxControl | None
@@ -44,6 +48,9 @@ class World:
     before: int
     accounts: tuple[StripeAccount, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
+    sales: HubspotPlain | None = None
+    sales_control: SandboxControl | None = None
+    sales_settings: dict[str, Any] = field(default_factory=dict)
 
     async def register(self, port: int) -> None:
         """Have every account's events delivered to a port of this machine."""
@@ -67,7 +74,12 @@ class World:
         }
         return {
             "hub": {"home": str(home), **hub},
-            "connections": {**stripes, BOOKS: {"connector": "odoo", **self.odoo_settings, **self.provisioned.configuration()}},
+            "connections": {
+                **stripes,
+                BOOKS: {"connector": "odoo", **self.odoo_settings, **self.provisioned.configuration()},
+                **({sales.SALES: self.sales_settings} if self.sales_settings else {}),
+            },
+            "destinations": [{"purpose": "crm_status", "connection": sales.SALES}] if self.sales_settings else [],
             "entities": self.provisioned.entities(BOOKS),
             "routes": self.provisioned.routes(),
             "mappings": self.provisioned.mappings(),
@@ -75,10 +87,15 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(seed: int, start: datetime, real: RealOdoo | None = None, rates: chart.Rates = chart.RATES) -> AsyncIterator[World]:
-    """Start the sandboxes in a process of their own, the source's clock at ``start``, and prepare the books."""
+async def open_world(
+    seed: int, start: datetime, real: RealOdoo | None = None, rates: chart.Rates = chart.RATES, *, has_sales: bool = False
+) -> AsyncIterator[World]:
+    """Start the sandboxes in a process of their own, the source's clock at ``start``, and prepare the books.
+
+    ``has_sales``: a sales system is there, too.
+    """
     async with AsyncExitStack() as stack:
-        names = ["stripe"] if real else ["stripe", "odoo"]
+        names = ["stripe", *([] if real else ["odoo"]), *(["hubspot"] if has_sales else [])]
         details = await stack.enter_async_context(sandboxes.apart(names, {"stripe": {"seed": seed, "start": int(start.timestamp())}}))
         stripe = await stack.enter_async_context(StripeControl(details["stripe"]["url"]))
         control: SandboxControl | None = None
@@ -91,4 +108,14 @@ async def open_world(seed: int, start: datetime, real: RealOdoo | None = None, r
         odoo = await stack.enter_async_context(OdooPlain(given["url"], given["database"], given["api_key"], given["login"]))
         world = World(stripe, control, odoo, given, await provision(odoo, ENTITIES, rates), await baseline(odoo))
         world.accounts = await open_accounts(stripe, ENTITIES)
+        if has_sales:
+            await _open_sales(stack, world, details["hubspot"])
         yield world
+
+
+async def _open_sales(stack: AsyncExitStack, world: World, details: Mapping[str, Any]) -> None:
+    """Have a sales system in the world, whose companies can name a customer."""
+    world.sales = await stack.enter_async_context(HubspotPlain(details["url"], details["access_token"]))
+    world.sales_control = await stack.enter_async_context(SandboxControl(details["url"]))
+    world.sales_settings = sales.settings_of(details)
+    await sales.prepare(world.sales)

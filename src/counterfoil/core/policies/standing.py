@@ -102,8 +102,9 @@ def _summed(known: tuple[Record, ...], bills: list[Invoice], payments: list[Paym
         if left.minor and bill.due_at is not None and bill.due_at <= now:
             _add(sums.overdue, left)
             sums.since[left.currency] = min(bill.due_at, sums.since.get(left.currency, bill.due_at))
+    voided = {bill.id for bill in _of(known, Invoice) if bill.state is InvoiceState.VOID}
     for note in _of(known, CreditNote):
-        if note.state is CreditNoteState.ISSUED:
+        if note.state is CreditNoteState.ISSUED and note.invoice_id not in voided:
             _add(sums.invoiced, note.total, -1)
     for payment in payments:
         _add(sums.paid, payment.amount)
