@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.crash.matrix import BOOKED
 from tests.crash.stories import Told
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House
 
 from counterfoil.app.demo.erp_totals import to_minor
-from counterfoil.core.commands import SPECS
 
 Row = dict[str, Any]
 
@@ -159,7 +159,7 @@ async def judge(house: House, told: Told) -> Verdicts:
     """Return what became of a story, by kind of write. Every document must be posted, and matched to the cent."""
     reader = _Reader(house, told)
     await reader.prepare()
-    verdicts = {kind.value: Verdict() for kind in SPECS}
+    verdicts = {kind.value: Verdict() for kind in BOOKED}
     for kind, keys in told.keys.items():
         verdicts[kind].lost += [key for key in keys if key not in reader.named]
     if all(reader.partners.values()):

@@ -8,10 +8,10 @@ from typing import Any
 
 from tests.crash.amends import BY_HAND, CREDITED, TAKEN, Amended
 from tests.crash.judging import Verdict, Verdicts
+from tests.crash.matrix import BOOKED
 from tests.integration.path.house import House
 
 from counterfoil.app.demo.erp_totals import to_minor
-from counterfoil.core.commands import SPECS
 from counterfoil.store import case_work
 
 Row = dict[str, Any]
@@ -114,7 +114,7 @@ async def judge_end(house: House, told: Amended) -> Verdicts:
 
 
 def _empty() -> Verdicts:
-    return {kind.value: Verdict() for kind in SPECS}
+    return {kind.value: Verdict() for kind in BOOKED}
 
 
 async def _read(house: House, told: Amended) -> Books:

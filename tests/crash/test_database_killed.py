@@ -18,12 +18,11 @@ import pytest
 import pytest_asyncio
 from tests.crash.conftest import Note
 from tests.crash.judging import all_in_one, assert_whole, judge
-from tests.crash.matrix import IS_FULL, SECOND_CHAPTER
+from tests.crash.matrix import BOOKED, IS_FULL, SECOND_CHAPTER
 from tests.crash.stories import Told, begin, end
 from tests.crash.workers import deliver_shuffled, strike, until_answered, worker
 from tests.integration.path.house import House, house
 
-from counterfoil.core.commands import SPECS
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import CommandKind
 from counterfoil.store.embedded import embedded
@@ -47,7 +46,7 @@ class Cell:
 Round = Sequence[Cell]
 ROUNDS: Mapping[str, Round] = (
     {
-        **{f"{way} {half}": [Cell(way, kind) for kind in list(SPECS)[half::2]] for way in WAYS for half in (0, 1)},
+        **{f"{way} {half}": [Cell(way, kind) for kind in list(BOOKED)[half::2]] for way in WAYS for half in (0, 1)},
         **{f"{way} {kind.value}": [Cell(way, kind, boundary) for boundary in OTHER_BOUNDARIES] for way in WAYS for kind in AT_OTHERS},
     }
     if IS_FULL

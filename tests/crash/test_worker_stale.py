@@ -11,20 +11,19 @@ from functools import partial
 import pytest
 from tests.crash.conftest import Note
 from tests.crash.judging import all_in_one, assert_whole, judge
-from tests.crash.matrix import IS_FULL, SECOND_CHAPTER
+from tests.crash.matrix import BOOKED, IS_FULL, SECOND_CHAPTER
 from tests.crash.stories import Told, begin, end
 from tests.crash.workers import Worker, deliver_shuffled, strike, worker
 from tests.integration.path.house import House
 
 from counterfoil.app.hub import wait_until
-from counterfoil.core.commands import SPECS
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.store import work
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 QUICK = ((BookCommand.POST_INVOICE.value, "sent"), (work.DECIDE, "joint"))
-KINDS = tuple(kind.value for kind in SPECS if kind not in SECOND_CHAPTER)
+KINDS = tuple(kind.value for kind in BOOKED if kind not in SECOND_CHAPTER)
 EVERY = (
     (work.NORMALIZE, "joint"),
     (work.DECIDE, "joint"),
