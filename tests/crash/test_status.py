@@ -109,8 +109,8 @@ async def opened(pool: Pool, cipher: Cipher) -> AsyncIterator[tuple[Desk, str]]:
     company = sandbox.create("companies", name="Blue Harbor")
     await sandbox.start()
     settings = settings_of(sandbox)
-    assert CONNECTOR.http is not None
-    http = CONNECTOR.http(settings)
+    assert CONNECTOR.client is not None
+    http = CONNECTOR.client(settings)
     http.retry = RetryPolicy(tries_max=1)
     clock = SettableClock(NOW)
     try:

@@ -139,6 +139,12 @@ class Hub:
             if connection.connector.deliver
         }
 
+    @property
+    def written_to(self) -> dict[str, tuple[Connector, Context]]:
+        """Every connection that something is written to by now: one that could be, and only tells, needs no right to be written to."""
+        wanted = {one.target for one in self.rules.entities.values()} | {one.connection for one in self.rules.destinations}
+        return {name: one for name, one in self.targets.items() if name in wanted}
+
     async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
         """Note work in the caller's transaction; whichever process has an engine does it."""
         await work.arm(conn, keys)
@@ -250,7 +256,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.cipher, hub.targets, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE))
+    upkeep = Upkeep(hub.pool, hub.cipher, hub.written_to, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE))
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
@@ -300,7 +306,8 @@ def _standing_keys(hub: Hub) -> list[Key]:
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]
     keys += [(listening.STAGE, name) for name in hub.streamed]
-    keys += [(stage, name) for stage in ("target", relearning.STAGE) for name in hub.targets]
+    keys += [("target", name) for name in hub.written_to]
+    keys += [(relearning.STAGE, name) for name in hub.targets]
     keys += [(work.BOOKS, name) for name in _watched_books(hub)]
     keys += [("close_day", name) for name in hub.rules.entities]
     return keys

@@ -57,6 +57,8 @@ class Upkeep:
         This is also how a target that is down is looked at when nothing is to be sent to it; the case about it closes by itself.
         """
         del care
+        if key not in self.targets:
+            return Turn(has_more=False)  # nothing is written to it any more
         if key in self.closed_s and self.closed_s[key](self.clock.now()) > 0:
             return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
         async with self.pool.connection() as conn:

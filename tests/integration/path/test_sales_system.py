@@ -50,6 +50,12 @@ async def traced(hub: House, asked: str) -> Trace:
         return await trace(conn, hub.hub.cipher, asked)
 
 
+async def test_a_sales_system_that_only_tells_is_not_asked_whether_it_could_be_written_to(hub: House) -> None:
+    assert SALES in hub.hub.targets
+    assert SALES not in hub.hub.written_to
+    assert [one.finding for one in await check(hub.hub) if one.finding.code.startswith("hubspot.propert")] == []
+
+
 async def test_what_a_sales_system_tells_is_found_by_name_and_booked_nowhere(hub: House, sandbox: HubspotSandbox) -> None:
     invoice = await hub.bill(120_00)
     await hub.tell()

@@ -39,7 +39,7 @@ class Reminder:
 
     def decide(self, draft: Draft, _state: Contact) -> None:
         """Look, and have it decided again."""
-        self.looked_at.append(draft.now)
+        self.looked_at.append(draft.instant)
         draft.ignore("reminded")
         for at in self.again:
             draft.decide_again(at)

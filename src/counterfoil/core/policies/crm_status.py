@@ -62,8 +62,8 @@ def company(draft: Draft, state: Company) -> None:
     customers = family(draft.view, (CUSTOMER.ref(id) for id in state.customer_ids))
     if customers:
         documents = _documents(draft, customers)
-        status = status_of(ref, documents, draft.now, _zone(draft, customers))
-        due = next_due(documents, draft.now)
+        status = status_of(ref, documents, draft.instant, _zone(draft, customers))
+        due = next_due(documents, draft.instant)
         if due is not None:
             draft.decide_again(due)
     elif draft.may_have_acted(NAME, state.id):

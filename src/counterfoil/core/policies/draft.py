@@ -77,13 +77,13 @@ class Draft:
         )
 
     @property
-    def now(self) -> datetime:
+    def instant(self) -> datetime:
         """The instant of deciding."""
         return self.event.received_at
 
     def decide_again(self, at: datetime) -> None:
         """Have the subject decided again at an instant: of several the earliest counts, and one that has come calls for nothing more."""
-        if at > self.now:
+        if at > self.instant:
             self._again_at = min(at, self._again_at or at)
 
     def ignore(self, rule: str) -> None:

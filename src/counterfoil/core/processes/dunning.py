@@ -101,7 +101,7 @@ def _opens(draft: Draft, record: Record) -> Dunning | None:
     if case is None:
         return None
     first_at = case.begins_at(case.stages[0])
-    if draft.now < first_at:
+    if draft.instant < first_at:
         draft.decide_again(first_at)
         return None
     invoice = case.invoice
@@ -119,7 +119,7 @@ def _step(draft: Draft, state: Dunning) -> Dunning:
     if case is None or (last is not None and last.verb == WAIVE):
         return _without_stage(invoice, state, _why(invoice, is_waived=case is not None))
     held, held_at = _held(draft, invoice, intents)
-    standing = _reached(case, intents, min(draft.now, held_at or draft.now))
+    standing = _reached(case, intents, min(draft.instant, held_at or draft.instant))
     asked = "" if held or standing.asked is None else standing.asked.name
     now = DunningState.HELD if held else DunningState.ASKING if asked else DunningState.RUNNING
     stage = standing.stage
@@ -178,7 +178,7 @@ def _held(draft: Draft, invoice: Invoice, intents: Sequence[Intent]) -> tuple[st
     if disputed:
         return "dispute", min(disputed)
     last = _last(intents)
-    if last is None or last.verb != HOLD or (last.until is not None and last.until <= draft.now):
+    if last is None or last.verb != HOLD or (last.until is not None and last.until <= draft.instant):
         return "", None
     if last.until is not None:
         draft.decide_again(last.until)

@@ -34,7 +34,18 @@ def told(**more: Any) -> bytes:
     return json.dumps([{**EVENT, "subscriptionType": "company.creation", "objectId": 512, **more}]).encode()
 
 
-def test_the_signature_is_that_of_the_official_package_and_of_a_published_vector() -> None:
+def test_a_signature_of_a_fixed_delivery_is_as_it_was_worked_out_by_other_means() -> None:
+    """HubSpot publishes none of version 3: secret and body are invented, the signature was made by ``openssl dgst -sha256 -hmac``."""
+    body = (
+        b'[{"eventId":1,"subscriptionId":12,"portalId":62515,"appId":54321,"occurredAt":1767225600000,'
+        b'"subscriptionType":"object.propertyChange","attemptNumber":0,"objectId":123,"objectTypeId":"0-2",'
+        b'"propertyName":"lifecyclestage","propertyValue":"customer","changeSource":"CRM"}]'
+    )
+    url = "https://hub.example.com/in/hubspot?tenant=acme"
+    assert sign("hs-client-secret-0000-1111", url, body, STAMP) == "NplwAyeuH7OpQiD+xtp/x/pcnOoMvsUGEHYJDP0mqlY="
+
+
+def test_the_signature_is_that_of_the_official_package() -> None:
     body = told()
     theirs = Signature.get_signature("secret", body.decode(), "v3", URL, "POST", STAMP)
     assert sign("secret", URL, body, STAMP) == theirs
