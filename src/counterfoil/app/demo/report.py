@@ -132,21 +132,22 @@ def as_json(result: Result) -> dict[str, Any]:
             }
             for row in result.proof.stocks
         ],
-        "sales": [
-            {
-                "currency": row.currency,
-                "figure": row.figure,
-                "companies": row.companies,
-                "source_minor": row.source_minor,
-                "shown_minor": row.shown_minor,
-                "difference_minor": row.difference_minor,
-                "companies_apart": row.apart,
-            }
-            for row in result.sales
-        ],
+        "sales": [_sales_json(row) for row in result.sales],
         "cases": [asdict(case) for case in result.cases],
         "unfinished": result.unfinished,
         "seconds": round(result.seconds, 1),
+    }
+
+
+def _sales_json(row: SalesRow) -> dict[str, Any]:
+    return {
+        "currency": row.currency,
+        "figure": row.figure,
+        "companies": row.companies,
+        "source_minor": row.source_minor,
+        "shown_minor": row.shown_minor,
+        "difference_minor": row.difference_minor,
+        "companies_apart": row.apart,
     }
 
 
