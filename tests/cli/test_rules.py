@@ -124,6 +124,31 @@ def test_a_file_that_cannot_be_read_proposes_nothing(run: Run, program: Program,
     assert states(run) == {1: "in force"}
 
 
+def test_what_the_books_do_not_have_is_refused_before_it_is_proposed(
+    program: Program, sandboxes: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odoo = sandboxes["odoo"]
+    monkeypatch.setenv("ODOO_KEY", odoo["api_key"])
+    monkeypatch.setenv("STRIPE_KEY", "rk_test_1")
+    monkeypatch.setenv("STRIPE_US_WEBHOOK_SECRET", "whsec_1")
+    program.config.unlink()
+    given = ("--odoo-url", odoo["url"], "--odoo-db", odoo["db"], "--odoo-login", odoo["login"], "--stripe", "stripe_us=STRIPE_KEY")
+    assert program.run("init", *given, "--set", "stripe_us.account=acct_sandbox").code == 0
+    asyncio.run(_start(program))
+    text = program.config.read_text("utf-8")
+    program.config.write_text(text + '\n[mappings.account.my_company]\n"group/plans" = "40000"\n', "utf-8")
+    refused = program.run("rules", "propose")
+    assert refused.code == 2
+    assert "account 40000 does not exist or is out of use (near it: " in refused.err
+    assert "Nothing was proposed. If it is meant so, say it with --confirmed." in refused.err
+    assert states(program.run) == {1: "in force"}
+    assert program.run("rules", "propose", "--confirmed").code == 0
+    assert program.run("rules", "withdraw", "2").code == 0
+    program.config.write_text(text + '\n[mappings.account.my_company]\n"group/plans" = "400000"\n', "utf-8")
+    assert program.run("rules", "release").code == 0
+    assert program.run("map", "list", "--json").json()[0]["where"] == "release"
+
+
 def test_before_the_first_start_there_is_nothing_to_propose_to(program: Program) -> None:
     refused = program.run("rules", "propose", "--json")
     assert (refused.code, refused.json()["error"]["code"]) == (2, "rules.none")

@@ -60,6 +60,20 @@ async def check(hub: Hub) -> list[Checked]:
     return found
 
 
+async def check_books(hub: Hub) -> list[Checked]:
+    """Return what the books alone say of the rules the hub decides by."""
+    async with hub.pool.connection() as conn:
+        rules = await hub.rules.current(conn)
+        seen = await objects.totals(conn)
+        confirmed = confirmed_taxes(rules, await audit.newest(conn, "mapped", "mapping/tax/"))
+    found = []
+    for name, one in hub.settings.connections.items():
+        if (books := one.connector.books) is not None:
+            needed = requirements(hub, name, rules, seen, confirmed=confirmed)
+            found += [Checked(name, finding) for finding in await _books(books, hub.contexts[name], needed, needed)]
+    return found
+
+
 async def _connection(hub: Hub, name: str, rules: Rules, seen: Sequence[ObjectTotal], confirmed: Collection[MappingKey]) -> list[Finding]:
     findings: list[Finding] = []
     connector, ctx = hub.settings.connections[name].connector, hub.contexts[name]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from counterfoil.core.commands.books import Account
+from counterfoil.core.finance.postings import postings_of
+from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import modes, posted
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.commands import command_of
 from counterfoil.store.pool import Conn
 
+LATEST_MAX = 2_000
+"""So many of the latest documents of an entity are looked through for an account; what is older rarely changes any more."""
 _MODES = {"detailed", "summary"}
 
 
@@ -38,16 +47,18 @@ class _Entity:
                 )
 
 
-async def refuse_contradictions(conn: Conn, before: str, after: str) -> None:
+async def refuse_contradictions(conn: Conn, cipher: Cipher, before: str, after: str) -> None:
     """Refuse rules that contradict what was booked by those before.
 
     Raises:
-        SetupError: an entity in which documents are booked is gone, or has another currency or other books (``rules.contradict``); one
-            that books in another mode than so far does not say since when (``settings.posting_changed``).
+        SetupError: an entity in which documents are booked is gone, or has another currency or other books, or an account that its latest
+            documents are on is not named any more (``rules.contradict``); one that books in another mode than so far does not say since
+            when (``settings.posting_changed``).
     """
     old, new = json.loads(before), json.loads(after)
     said = [line async for line in _entities(conn, old, new)]
     said += [line async for line in _targets(conn, old, new)]
+    said += [line async for line in _accounts(conn, cipher, old, new)]
     if said:
         raise SetupError("\n".join(said), code="rules.contradict")
     await _refuse_modes(conn, new)
@@ -66,6 +77,36 @@ async def _targets(conn: Conn, old: dict[str, Any], new: dict[str, Any]) -> Asyn
     for name in sorted(old["connections"].keys() - new["connections"].keys()):
         if command := await posted.open_at(conn, name):
             yield f"connections.{name}: it is not declared any more, and {command} is still to be written there"
+
+
+async def _accounts(conn: Conn, cipher: Cipher, old: dict[str, Any], new: dict[str, Any]) -> AsyncIterator[str]:
+    """Yield what is said of accounts that are not named any more: what follows a document on one of them could not be booked."""
+    for entity in sorted(old["entities"].keys() & new["entities"].keys()):
+        target = old["entities"][entity]["target"]
+        was, now = (_codes(body["connections"].get(target, {})) for body in (old, new))
+        if was is None or now is None or old["connections"][target] == new["connections"][target]:
+            continue
+        told: set[str] = set()
+        for row in await posted.latest(conn, cipher, entity, LATEST_MAX):
+            command = command_of(row)
+            for account in {one.account for one in postings_of(command.kind, command.arguments)}:
+                if str(account) not in told and was(entity, account) and not now(entity, account):
+                    told.add(str(account))
+                    yield (
+                        f"connections.{target}: {entity} has no account for {account} any more, and {row.external_key} is booked on"
+                        f" {was(entity, account)}: what follows it (a credit note, a refund, a void) could not be booked. Name one"
+                    )
+
+
+def _codes(said: Mapping[str, Any]) -> Callable[[str, Account], str] | None:
+    """Return what tells the code of an account by a connection's released settings; None: its connector tells none."""
+    connector = load_connector(said["connector"]) if said.get("connector") in connector_names() else None
+    if connector is None or connector.account_code is None:
+        return None
+    fields, name = connector.config.model_fields, connector.account_code
+    shaping = {key: TypeAdapter(fields[key].annotation).validate_python(value) for key, value in said.items() if key in fields}
+    settings = connector.config.model_construct(**shaping)
+    return lambda entity, account: name(settings, entity, account)
 
 
 async def _refuse_modes(conn: Conn, new: dict[str, Any]) -> None:

@@ -16,10 +16,11 @@ from counterfoil.app.casebook import CaseRecord
 from counterfoil.app.coverage import Coverage, coverage
 from counterfoil.app.database import Database
 from counterfoil.app.notifying import failing
+from counterfoil.app.rules import mappings_of
 from counterfoil.app.settings import FileSettings
 from counterfoil.app.verdict import ConnectionState, connections, problems
 from counterfoil.core.policies.lanes import Lanes
-from counterfoil.store import blocking, cases, mappings, promises, replays, views, workers
+from counterfoil.store import blocking, cases, mappings, promises, releases, replays, views, workers
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.blocking import Blocked
 from counterfoil.store.budgets import BudgetSeen
@@ -81,7 +82,7 @@ class CaseSeen:
 
 @dataclass(frozen=True, slots=True)
 class MappingSeen:
-    """A mapping in force. ``where``: ``file`` or ``set`` (by a person; it wins over the file's)."""
+    """A mapping in force. ``where``: ``release``, ``file`` (before the first release) or ``set`` (by a person, and wins)."""
 
     kind: str
     entity: str
@@ -134,12 +135,16 @@ async def case_details(database: Database, ids: Sequence[int]) -> dict[int, Case
 
 
 async def list_mappings(database: Database, file: FileSettings) -> list[MappingSeen]:
-    """Return the mappings in force, sorted: those of the configuration file, and those that were set, which win."""
+    """Return the mappings in force, sorted: those of the release in force (before the first one of the configuration file), and those that
+    were set, which win.
+    """
     async with database.pool.connection() as conn:
         found = await mappings.load(conn)
+        held = await releases.in_force(conn, datetime.now(UTC))
+    declared = file.mappings if held is None else mappings_of(held.body)
     known = {
-        (kind, entity, key): MappingSeen(kind, entity, key, value, "file")
-        for kind, by_entity in file.mappings.items()
+        (kind, entity, key): MappingSeen(kind, entity, key, value, "file" if held is None else "release")
+        for kind, by_entity in declared.items()
         for entity, entries in by_entity.items()
         for key, value in entries.items()
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from counterfoil.app.hub import Hub
+from counterfoil.app.ruling import follow
 from counterfoil.core.commands.books import Allocate
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
@@ -184,6 +185,7 @@ async def rehearse(hub: Hub, order: Order) -> AsyncIterator[Rehearsal]:
         ValueError: more objects would change than are kept in memory.
         TransientError, SetupError: of a source, where it has to be asked.
     """
+    await follow(hub)
     now = hub.clock.now()
     play = _Play(hub, order, now)
     place = Replay(0, order, 0, "", now, ReplayState.RUNNING, 0, 0, 0, None, now)

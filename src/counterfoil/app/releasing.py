@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from counterfoil.app.contradictions import refuse_contradictions
 from counterfoil.app.release_settings import Approval
@@ -13,6 +14,7 @@ from counterfoil.app.rules import approval_of, body_of, leaves_of
 from counterfoil.app.settings import load_unopened
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import audit, releases, work
+from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.releases import Origin, Release, Shaped
 
@@ -37,6 +39,20 @@ __all__ = [
     "waiting_words",
     "withdraw",
 ]
+
+
+class Place(Protocol):
+    """A hub's database, or the hub itself."""
+
+    @property
+    def pool(self) -> Pool:
+        """The database."""
+        ...
+
+    @property
+    def cipher(self) -> Cipher:
+        """The keys of what is encrypted in it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +98,10 @@ def waiting_words(one: Release) -> str:
     return f"Proposal {one.version} of the rules, by {one.proposed_by}, waits for {does}: `counterfoil rules diff {one.version}`."
 
 
-async def release_at_start(conn: Conn, body: str, held: Release | None, actor: str, now: datetime) -> Release:
+async def release_at_start(conn: Conn, cipher: Cipher, body: str, held: Release | None, actor: str, now: datetime) -> Release:
     """Release a file's rules because a hub starts with them; under the lock. Raises SetupError: they contradict what is booked."""
     if held is not None:
-        await refuse_contradictions(conn, held.body, body)
+        await refuse_contradictions(conn, cipher, held.body, body)
     made = await releases.add(conn, body, Origin.START, 0 if held is None else held.version, "", actor, now)
     await releases.approve(conn, made.version, actor, now)
     await releases.release(conn, made.version, actor, now, None)
@@ -93,22 +109,22 @@ async def release_at_start(conn: Conn, body: str, held: Release | None, actor: s
     return replace(made, approved_by=actor, approved_at=now, released_by=actor, released_at=now)
 
 
-async def listed(pool: Pool, now: datetime) -> tuple[list[Release], Release | None]:
+async def listed(place: Place, now: datetime) -> tuple[list[Release], Release | None]:
     """Return all releases and proposals, oldest first, and the one in force."""
-    async with pool.connection() as conn:
+    async with place.pool.connection() as conn:
         known = await releases.load(conn)
     return known, releases.current(known, now)
 
 
-async def shaped(pool: Pool, version: int) -> Shaped | None:
+async def shaped(place: Place, version: int) -> Shaped | None:
     """Return the release and the mappings behind the version a command carries; None: there is none."""
-    async with pool.connection() as conn:
+    async with place.pool.connection() as conn:
         return await releases.shaped_by(conn, version)
 
 
-async def notice(pool: Pool, path: Path, now: datetime) -> str:
+async def notice(place: Place, path: Path, now: datetime) -> str:
     """Return what is to be said of a configuration file beside the release in force; empty: nothing, or nothing was released yet."""
-    known, held = await listed(pool, now)
+    known, held = await listed(place, now)
     return "" if held is None else state_words(held, known, body_of(load_unopened(path)), now)
 
 
@@ -123,20 +139,20 @@ async def refuse_without_approval(conn: Conn, now: datetime) -> None:
         )
 
 
-async def propose(pool: Pool, body: str, ask: Ask) -> Release:
+async def propose(place: Place, body: str, ask: Ask) -> Release:
     """Propose a file's rules; nothing is decided by them before they are released.
 
     Raises:
         SetupError: nothing differs from what is in force, another proposal waits, or the rules contradict what is booked.
     """
-    async with pool.connection() as conn, conn.transaction():
+    async with place.pool.connection() as conn, conn.transaction():
         held, _ = await _look(conn, ask.now)
-        return await _propose(conn, body, Origin.FILE, held, ask)
+        return await _propose(conn, place.cipher, body, Origin.FILE, held, ask)
 
 
-async def approve(pool: Pool, version: int, ask: Ask) -> None:
+async def approve(place: Place, version: int, ask: Ask) -> None:
     """Approve a proposal. Raises SetupError: there is none, or approval by another person is required and it is one's own."""
-    async with pool.connection() as conn, conn.transaction():
+    async with place.pool.connection() as conn, conn.transaction():
         held, known = await _look(conn, ask.now)
         proposal = _open(known, version)
         _check_base(held, proposal)
@@ -149,47 +165,47 @@ async def approve(pool: Pool, version: int, ask: Ask) -> None:
         await _note(conn, ask, "rules approved", version, {"digest": proposal.digest})
 
 
-async def release(pool: Pool, version: int, ask: Ask) -> Release:
+async def release(place: Place, version: int, ask: Ask) -> Release:
     """Release a proposal, from now or a later instant on.
 
     Raises:
         SetupError: there is none, it is not approved and must be, or it contradicts what has been booked meanwhile.
     """
-    async with pool.connection() as conn, conn.transaction():
+    async with place.pool.connection() as conn, conn.transaction():
         held, known = await _look(conn, ask.now)
         proposal = _open(known, version)
         _check_base(held, proposal)
-        return await _release(conn, held, proposal, ask)
+        return await _release(conn, place.cipher, held, proposal, ask)
 
 
-async def release_body(pool: Pool, body: str, ask: Ask) -> Release:
+async def release_body(place: Place, body: str, ask: Ask) -> Release:
     """Propose a file's rules and release them in one act, where no other person has to approve. Raises SetupError as both."""
-    async with pool.connection() as conn, conn.transaction():
+    async with place.pool.connection() as conn, conn.transaction():
         held, _ = await _look(conn, ask.now)
         if _approval(held) is Approval.REQUIRED:
             raise SetupError(
                 "another person has to approve ([rules] approval is 'required'): `counterfoil rules propose`, and `approve` by another",
                 code="rules.not_approved",
             )
-        return await _release(conn, held, await _propose(conn, body, Origin.FILE, held, ask), ask)
+        return await _release(conn, place.cipher, held, await _propose(conn, place.cipher, body, Origin.FILE, held, ask), ask)
 
 
-async def roll_back(pool: Pool, version: int | None, ask: Ask) -> Release:
+async def roll_back(place: Place, version: int | None, ask: Ask) -> Release:
     """Release the body of an earlier release anew (None: of the one before); where approval is required, propose it.
 
     Raises:
         SetupError: there is no such release, or its rules contradict what has been booked since.
     """
-    async with pool.connection() as conn, conn.transaction():
+    async with place.pool.connection() as conn, conn.transaction():
         held, known = await _look(conn, ask.now)
         wanted = _earlier(known, held, version)
-        made = await _propose(conn, wanted.body, Origin.ROLLBACK, held, ask)
-        return made if _approval(held) is Approval.REQUIRED else await _release(conn, held, made, ask)
+        made = await _propose(conn, place.cipher, wanted.body, Origin.ROLLBACK, held, ask)
+        return made if _approval(held) is Approval.REQUIRED else await _release(conn, place.cipher, held, made, ask)
 
 
-async def withdraw(pool: Pool, version: int, ask: Ask) -> None:
+async def withdraw(place: Place, version: int, ask: Ask) -> None:
     """Take back a proposal, or a release whose instant is still to come. Raises SetupError: there is none."""
-    async with pool.connection() as conn, conn.transaction():
+    async with place.pool.connection() as conn, conn.transaction():
         _, known = await _look(conn, ask.now)
         if not any(one.version == version and is_waiting(one, ask.now) for one in known):
             raise _unknown(version, "waits: nothing was withdrawn")
@@ -207,7 +223,7 @@ async def _look(conn: Conn, now: datetime) -> tuple[Release, list[Release]]:
     return held, known
 
 
-async def _propose(conn: Conn, body: str, origin: Origin, held: Release, ask: Ask) -> Release:
+async def _propose(conn: Conn, cipher: Cipher, body: str, origin: Origin, held: Release, ask: Ask) -> Release:
     known = await releases.load(conn)
     if body == held.body:
         raise SetupError(f"nothing differs from release {held.version}, which is in force", code="rules.nothing_changed")
@@ -217,13 +233,13 @@ async def _propose(conn: Conn, body: str, origin: Origin, held: Release, ask: As
             f"{waiting_words(waits)} One at a time: release it, or `counterfoil rules withdraw {waits.version}`",
             code="rules.proposal_waits",
         )
-    await refuse_contradictions(conn, held.body, body)
+    await refuse_contradictions(conn, cipher, held.body, body)
     made = await releases.add(conn, body, origin, held.version, ask.note, ask.actor, ask.now)
     await _note(conn, ask, "rules proposed", made.version, {"digest": made.digest, "origin": origin.value, "note": ask.note})
     return made
 
 
-async def _release(conn: Conn, held: Release, proposal: Release, ask: Ask) -> Release:
+async def _release(conn: Conn, cipher: Cipher, held: Release, proposal: Release, ask: Ask) -> Release:
     if _approval(held) is Approval.REQUIRED and proposal.approved_at is None:
         raise SetupError(
             f"proposal {proposal.version} is not approved: `counterfoil rules approve {proposal.version}`, by somebody other than"
@@ -232,7 +248,7 @@ async def _release(conn: Conn, held: Release, proposal: Release, ask: Ask) -> Re
         )
     if ask.effective_from is not None and ask.effective_from < ask.now:
         raise SetupError("a release takes effect now or later: what was decided before stays as it was decided", code="rules.past_instant")
-    await refuse_contradictions(conn, held.body, proposal.body)
+    await refuse_contradictions(conn, cipher, held.body, proposal.body)
     if proposal.approved_at is None:
         await releases.approve(conn, proposal.version, ask.actor, ask.now)
     await releases.release(conn, proposal.version, ask.actor, ask.now, ask.effective_from)

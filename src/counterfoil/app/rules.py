@@ -74,6 +74,12 @@ def approval_of(body: str) -> Approval:
     return Approval(json.loads(body).get("rules", {}).get("approval", Approval.NONE))
 
 
+def mappings_of(body: str) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the mappings a body declares: kind -> entity -> key -> value."""
+    found: dict[str, dict[str, dict[str, str]]] = json.loads(body)["mappings"]
+    return found
+
+
 def settled(file: Settings, body: str, version: int = 0) -> Settings:
     """Return a file's settings as they decide by a release: all that shapes bookings is the release's, all else (addresses, secrets, pace)
     the file's. A connection the release does not name is left out: nothing of it is read, booked or sent before it is released.

@@ -21,6 +21,7 @@ from counterfoil.kit.errors import SetupError
 from counterfoil.kit.stage import CALM, Care, Turn
 from counterfoil.store import agenda, outbox_due, releases, rulesets, work, workers
 from counterfoil.store.agenda import Subject
+from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.releases import Origin, Release
 
@@ -41,6 +42,7 @@ class Ruled(Protocol):
     rules: RulesSource
     clock: Clock
     pool: Pool
+    cipher: Cipher
 
     def decide_by(self, settings: Settings, release: int) -> None:
         """Decide by a release from now on."""
@@ -97,6 +99,15 @@ RULED_KEYS = ("route/", "entity/", "mapping/")
 """What the keys begin with by which subjects wait for rules."""
 
 
+async def follow(hub: Ruled) -> None:
+    """Have a hub that is not at work decide by the release in force; without one by its file. Raises SetupError, StoreError."""
+    if not hub.rules.release:
+        async with hub.pool.connection() as conn:
+            held = await releases.in_force(conn, hub.clock.now())
+        if held is not None:
+            hub.decide_by(settled(hub.file, held.body, held.version), held.version)
+
+
 async def settle(hub: Ruled) -> str:
     """Find the release to decide by, make this process decide by it, and return what is to be said of its file, if anything.
 
@@ -116,7 +127,7 @@ async def settle(hub: Ruled) -> str:
             held = releases.current(known, now)
             if held is None or (held.body != body and await _is_released_by_a_start(conn, known, held, body, now)):
                 await refuse_changed_modes(conn, rules_source(hub.file))
-                held = await releasing.release_at_start(conn, body, held, DECLARED, now)
+                held = await releasing.release_at_start(conn, hub.cipher, body, held, DECLARED, now)
         hub.decide_by(settled(hub.file, held.body, held.version), held.version)
         await refuse_changed_modes(conn, hub.rules)
     said = releasing.state_words(held, known, body, now)

@@ -43,7 +43,7 @@ def list_(
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """List the mappings in force: those of the configuration file, and those set here, which win."""
+    """List the mappings in force: those of the release in force, and those set here, which win."""
     lines = [line for line in run(_list(config)) if (kind is None or line.kind == kind.value) and entity in ("", line.entity)]
     if as_json:
         print_json(lines)

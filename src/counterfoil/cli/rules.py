@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from counterfoil.app.database import Database
     from counterfoil.app.releasing import Ask, Release
     from counterfoil.app.shadowing import Comparison, Posting, Shadow
 
@@ -27,6 +28,7 @@ SHOWN_MAX = 20
 """Postings shown; --json shows all."""
 
 Version = Annotated[int, typer.Argument(help="Its version, as `counterfoil rules list` shows it.")]
+Confirmed = Annotated[bool, typer.Option("--confirmed", help="It is meant so, whatever the books say of it.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept with the release.")]
 From = Annotated[str, typer.Option("--from", help="When it takes effect: 2027-01-01T00:00+01:00; a day or instant without offset is UTC.")]
 
@@ -72,7 +74,7 @@ async def _list(config: Path) -> tuple[list[Release], Release | None, str]:
 
     now = datetime.now(UTC)
     async with database_of(config) as (_, database):
-        known, held = await releasing.listed(database.pool, now)
+        known, held = await releasing.listed(database, now)
     return known, held, "" if held is None else releasing.state_words(held, known, _body(config), now)
 
 
@@ -105,10 +107,10 @@ async def _show(config: Path, version: int | None, of: int | None) -> tuple[Rele
     from counterfoil.app.rules import leaves_of
 
     async with database_of(config) as (_, database):
-        known, held = await releasing.listed(database.pool, datetime.now(UTC))
+        known, held = await releasing.listed(database, datetime.now(UTC))
         said: dict[str, str] = {}
         if of is not None:
-            shaped = await releasing.shaped(database.pool, of)
+            shaped = await releasing.shaped(database, of)
             if shaped is None:
                 fail(f"no release stands behind version {of}: it is of before the first one, or no command carries it", FOUND)
             version = shaped.release
@@ -153,7 +155,7 @@ async def _diff(config: Path, version: int | None, against: int | None, document
 
     now = datetime.now(UTC)
     async with database_of(config) as (_, database):
-        known, held = await releasing.listed(database.pool, now)
+        known, held = await releasing.listed(database, now)
         before = _chosen(known, held, against)
         after = _body(config) if version is None else _chosen(known, held, version).body
         return await shadowing.compare(database, load_unopened(config), before.body, after, documents, now)
@@ -196,17 +198,36 @@ def _lines(posting: Posting | None) -> str:
 
 
 @app.command()
-def propose(note: Note = "", by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Propose what the configuration file says. Nothing is decided by it before it is released."""
-    made = run(_propose(config, _ask(by, note)))
+def propose(note: Note = "", confirmed: Confirmed = False, by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Propose what the configuration file says. Nothing is decided by it before it is released.
+
+    The books are asked first: an account, journal or tax they do not have is refused unless it is confirmed.
+    """
+    made = run(_propose(config, _ask(by, note), confirmed))
     _tell(made, as_json, f"Proposed as version {made.version}: `counterfoil rules diff {made.version}` shows what changes.")
 
 
-async def _propose(config: Path, ask: Ask) -> Release:
+async def _propose(config: Path, ask: Ask, confirmed: bool) -> Release:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
-        return await releasing.propose(database.pool, _body(config), ask)
+        await _ask_the_books(config, database, ask.now, confirmed)
+        return await releasing.propose(database, _body(config), ask)
+
+
+async def _ask_the_books(config: Path, database: Database, now: datetime, confirmed: bool) -> None:
+    """Refuse what the books do not have and the rules in force do not name either. Raises ValueError."""
+    from counterfoil.app import releasing
+    from counterfoil.app.asking_rules import ask_of_rules
+
+    _, held = await releasing.listed(database, now)
+    if confirmed or held is None:
+        return
+    asked = await ask_of_rules(config, held.body, _body(config))
+    if asked.problems:
+        raise ValueError("\n".join((*asked.problems, "Nothing was proposed. If it is meant so, say it with --confirmed.")))
+    if asked.why_not:
+        words.print(f"The books could not be asked about all; `counterfoil check` does later: {asked.why_not}", markup=False)
 
 
 @app.command()
@@ -223,7 +244,7 @@ async def _approve(config: Path, version: int, ask: Ask) -> None:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
-        await releasing.approve(database.pool, version, ask)
+        await releasing.approve(database, version, ask)
 
 
 @app.command()
@@ -233,26 +254,29 @@ def release(
     ] = None,
     effective_from: From = "",
     note: Note = "",
+    confirmed: Confirmed = False,
     by: By = "",
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Put a proposal, or the file, into force, now or from an instant on. Workers take it up within seconds, without a restart.
 
-    What is posted stays as it is. What is not booked yet is decided again by the new rules.
+    What is posted stays as it is. What is not booked yet is decided again by the new rules. Of the file the books are asked first, as by
+    `propose`.
     """
     at = instant(effective_from) if effective_from else None
-    made = run(_release(config, version, _ask(by, note, at)))
+    made = run(_release(config, version, _ask(by, note, at), confirmed))
     _tell(made, as_json, f"Version {made.version} is released" + (f", from {when(at)} UTC on." if at else " and in force."))
 
 
-async def _release(config: Path, version: int | None, ask: Ask) -> Release:
+async def _release(config: Path, version: int | None, ask: Ask, confirmed: bool) -> Release:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
         if version is None:
-            return await releasing.release_body(database.pool, _body(config), ask)
-        return await releasing.release(database.pool, version, ask)
+            await _ask_the_books(config, database, ask.now, confirmed)
+            return await releasing.release_body(database, _body(config), ask)
+        return await releasing.release(database, version, ask)
 
 
 @app.command()
@@ -277,7 +301,7 @@ async def _rollback(config: Path, version: int | None, ask: Ask) -> Release:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
-        return await releasing.roll_back(database.pool, version, ask)
+        return await releasing.roll_back(database, version, ask)
 
 
 @app.command()
@@ -294,7 +318,7 @@ async def _withdraw(config: Path, version: int, ask: Ask) -> None:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
-        await releasing.withdraw(database.pool, version, ask)
+        await releasing.withdraw(database, version, ask)
 
 
 def _ask(by: str, note: str = "", effective_from: datetime | None = None) -> Ask:

@@ -66,7 +66,7 @@ async def _read(config: Path, hours: float) -> tuple[StatusSeen, str]:
 
     async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database):
         seen = await status_seen(database, file, timedelta(hours=hours))
-        return seen, await releasing.notice(database.pool, config, seen.at)
+        return seen, await releasing.notice(database, config, seen.at)
 
 
 def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:

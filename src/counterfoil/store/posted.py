@@ -5,6 +5,8 @@ from __future__ import annotations
 from counterfoil.core.commands import SPECS
 from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment
 
+from .cipher import Cipher
+from .outbox import CommandRow, select
 from .pool import Conn
 
 BOOKED_KINDS = tuple(spec.kind.value for spec in SPECS.values() if issubclass(spec.arguments, PostDocument | PostPayment | PostEntry))
@@ -25,6 +27,15 @@ async def newest_of(conn: Conn, entity: str) -> str:
         if row is not None:
             return str(row[0])
     return ""
+
+
+async def latest(conn: Conn, cipher: Cipher, entity: str, limit: int) -> list[CommandRow]:
+    """Return the latest documents, payments and entries booked in an entity, newest first."""
+    condition = (
+        "where entity = %(entity)s and kind = any(%(kinds)s) and (state in ('done', 'unknown') or in_doubt)"
+        " order by created_at desc, seq desc limit %(limit)s"
+    )
+    return await select(conn, cipher, condition, {"entity": entity, "kinds": list(BOOKED_KINDS), "limit": limit})
 
 
 async def open_at(conn: Conn, target: str) -> str:

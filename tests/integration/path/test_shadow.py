@@ -90,7 +90,7 @@ async def rules_of(hub: House, body: str) -> RuleSet:
 
 
 async def in_force(hub: House) -> str:
-    _, held = await releasing.listed(hub.hub.pool, hub.clock.now())
+    _, held = await releasing.listed(hub.hub, hub.clock.now())
     assert held is not None
     return held.body
 
@@ -140,7 +140,7 @@ async def test_what_is_foretold_is_posted_line_for_line(hub: House) -> None:
     assert [change.key for change in shadow.changes if change.before is not None] == []
     assert shadow.problems == {"decide.tax_unmapped": (2, 0)}
     assert sum(posting.kind == "post_invoice" for posting in after.values()) == 2
-    made = await releasing.release_body(pool, new, Ask("ann", now))
+    made = await releasing.release_body(hub.hub, new, Ask("ann", now))
 
     async def is_taken_up() -> bool:
         return hub.hub.rules.release == made.version and hub.hub.member is not None and hub.hub.member.is_agreed
@@ -182,10 +182,31 @@ async def test_rules_that_leave_a_booked_document_without_a_place_are_refused_wi
         changes.append(other)
     for other in changes:
         with pytest.raises(SetupError, match=r"entities\.US.*Booked there: (invoice|payment)_stripe\.in_") as refused:
-            await releasing.propose(hub.hub.pool, json.dumps(other, sort_keys=True, ensure_ascii=False), Ask("ann", hub.clock.now()))
+            await releasing.propose(hub.hub, json.dumps(other, sort_keys=True, ensure_ascii=False), Ask("ann", hub.clock.now()))
         assert refused.value.code == "rules.contradict"
-    known, _ = await releasing.listed(hub.hub.pool, hub.clock.now())
+    known, _ = await releasing.listed(hub.hub, hub.clock.now())
     assert not [one for one in known if one.is_open]
+
+
+async def test_an_account_that_booked_documents_are_on_stays_named(hub: House) -> None:
+    await hub.bill(7700, "US", is_paid=True)
+    await hub.tell()
+    said = json.loads(await in_force(hub))
+    accounts = said["connections"]["books"]["companies"]["US"]["accounts"]
+    unused = json.dumps(_without(said, "reserve"), sort_keys=True, ensure_ascii=False)
+    ask = Ask("ann", hub.clock.now())
+    used = json.dumps(_without(said, "fees"), sort_keys=True, ensure_ascii=False)
+    words = rf"US has no account for fees any more, and fee_stripe\.txn_\w+ is booked on {accounts['fees']}"
+    with pytest.raises(SetupError, match=words) as refused:
+        await releasing.propose(hub.hub, used, ask)
+    assert refused.value.code == "rules.contradict"
+    assert (await releasing.propose(hub.hub, unused, ask)).is_open
+
+
+def _without(said: dict[str, Any], role: str) -> dict[str, Any]:
+    other: dict[str, Any] = json.loads(json.dumps(said))
+    del other["connections"]["books"]["companies"]["US"]["accounts"][role]
+    return other
 
 
 async def test_a_mode_changed_without_a_day_is_refused(hub: House) -> None:
@@ -194,5 +215,5 @@ async def test_a_mode_changed_without_a_day_is_refused(hub: House) -> None:
     said = json.loads(await in_force(hub))
     said["entities"]["US"]["posting"] = "summary"
     with pytest.raises(SetupError) as refused:
-        await releasing.propose(hub.hub.pool, json.dumps(said, sort_keys=True, ensure_ascii=False), Ask("ann", hub.clock.now()))
+        await releasing.propose(hub.hub, json.dumps(said, sort_keys=True, ensure_ascii=False), Ask("ann", hub.clock.now()))
     assert refused.value.code == "settings.posting_changed"

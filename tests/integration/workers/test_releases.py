@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,13 +16,13 @@ import pytest
 from counterfoil.app import releasing
 from counterfoil.app.hub import Hub, open_hub, wait_until
 from counterfoil.app.releasing import Ask
-from counterfoil.app.rules import body_of
+from counterfoil.app.rules import body_of, declared_rules
 from counterfoil.app.settings import parse
 from counterfoil.core.policies.rules import MappingKey, MappingKind
 from counterfoil.engine import membership
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import mappings, releases
+from counterfoil.store import mappings, modes, releases
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Pool, connect
 from counterfoil.store.releases import Origin
@@ -113,7 +114,7 @@ async def takes_up(version: int, *hubs: Hub) -> None:
 
 async def test_the_first_start_of_a_hub_makes_its_file_the_first_release(site: Site) -> None:
     hub = await site.start(site.file())
-    known, held = await releasing.listed(hub.pool, site.clock.now())
+    known, held = await releasing.listed(hub, site.clock.now())
     assert held is not None
     assert [(one.version, one.origin, one.approved_by) for one in known] == [(1, Origin.START, "configuration")]
     assert json.loads(held.body)["mappings"] == {"tax": {"de": {"7|exclusive": "VAT 7"}}}
@@ -126,7 +127,7 @@ async def test_two_workers_with_an_old_and_a_new_file_both_decide_by_the_release
     await takes_up(1, old, new)
     assert [await says(old), await says(new)] == [(1, "VAT 7"), (1, "VAT 7")]
     assert "differs from rules release 1, by which everything is decided: mappings.tax.de.7|exclusive" in new.rules_notice
-    made = await releasing.release_body(old.pool, body_of(new.file), site.ask())
+    made = await releasing.release_body(old, body_of(new.file), site.ask())
     assert (made.version, made.proposed_by, made.released_by) == (2, "ann", "ann")
     await takes_up(2, old, new)
     assert [await says(old), await says(new)] == [(2, "VAT 7 %"), (2, "VAT 7 %")]
@@ -153,7 +154,7 @@ async def test_a_start_with_a_file_of_before_undoes_nothing_while_others_work(si
 async def test_a_start_undoes_no_rollback(site: Site) -> None:
     await (await site.start(site.file(approval="none"))).stop_work()
     changed = await site.start(site.file(NEW, approval="none"))
-    await releasing.roll_back(changed.pool, None, site.ask())
+    await releasing.roll_back(changed, None, site.ask())
     await changed.stop_work()
     again = await site.start(site.file(NEW, approval="none"))
     assert await says(again) == (3, "VAT 7")
@@ -166,23 +167,23 @@ async def test_how_the_next_release_comes_about_is_said_by_the_one_in_force_and_
     assert await says(lax) == (1, "VAT 7")
     assert "rules.approval, mappings" in lax.rules_notice or "mappings.tax.de.7|exclusive, rules.approval" in lax.rules_notice
     with pytest.raises(SetupError) as refused:
-        await releasing.release_body(lax.pool, body_of(lax.file), site.ask())
+        await releasing.release_body(lax, body_of(lax.file), site.ask())
     assert refused.value.code == "rules.not_approved"
 
 
 async def test_where_approval_is_required_another_person_gives_it(site: Site) -> None:
     hub = await site.start(site.file(approval="required"))
     body = body_of(parse(site.file(NEW, approval="required")))
-    made = await releasing.propose(hub.pool, body, site.ask("ann"))
+    made = await releasing.propose(hub, body, site.ask("ann"))
     for act, actor, code in (
         (releasing.release, "ben", "rules.not_approved"),
         (releasing.approve, "ann", "rules.own_approval"),
     ):
         with pytest.raises(SetupError) as refused:
-            await act(hub.pool, made.version, site.ask(actor))
+            await act(hub, made.version, site.ask(actor))
         assert refused.value.code == code
-    await releasing.approve(hub.pool, made.version, site.ask("ben"))
-    await releasing.release(hub.pool, made.version, site.ask("ann"))
+    await releasing.approve(hub, made.version, site.ask("ben"))
+    await releasing.release(hub, made.version, site.ask("ann"))
     await takes_up(2, hub)
     lines = await _audit(site.database)
     assert [(actor, action, subject) for actor, action, subject in lines] == [
@@ -201,27 +202,27 @@ async def _audit(database: str) -> list[tuple[str, str, str]]:
 
 async def test_one_proposal_at_a_time_and_none_that_another_release_has_overtaken(site: Site) -> None:
     hub = await site.start(site.file())
-    made = await releasing.propose(hub.pool, body_of(parse(site.file(NEW))), site.ask("ann"))
+    made = await releasing.propose(hub, body_of(parse(site.file(NEW))), site.ask("ann"))
     with pytest.raises(SetupError, match="Proposal 2 of the rules, by ann, waits for approval") as refused:
-        await releasing.propose(hub.pool, body_of(parse(site.file(NEWER))), site.ask("ben"))
+        await releasing.propose(hub, body_of(parse(site.file(NEWER))), site.ask("ben"))
     assert refused.value.code == "rules.proposal_waits"
-    await releasing.withdraw(hub.pool, made.version, site.ask("ann"))
+    await releasing.withdraw(hub, made.version, site.ask("ann"))
     with pytest.raises(SetupError) as refused:
-        await releasing.release(hub.pool, made.version, site.ask("ann"))
+        await releasing.release(hub, made.version, site.ask("ann"))
     assert refused.value.code == "rules.unknown"
     with pytest.raises(SetupError) as refused:
-        await releasing.propose(hub.pool, body_of(hub.file), site.ask())
+        await releasing.propose(hub, body_of(hub.file), site.ask())
     assert refused.value.code == "rules.nothing_changed"
-    known, _ = await releasing.listed(hub.pool, site.clock.now())
+    known, _ = await releasing.listed(hub, site.clock.now())
     assert len(known) == 2
 
 
 async def test_a_release_for_later_takes_effect_at_its_instant_and_nothing_is_released_beside_it(site: Site) -> None:
     hub = await site.start(site.file())
     later = NOW + timedelta(days=3)
-    await releasing.release_body(hub.pool, body_of(parse(site.file(NEW))), site.ask(effective_from=later))
+    await releasing.release_body(hub, body_of(parse(site.file(NEW))), site.ask(effective_from=later))
     with pytest.raises(SetupError) as refused:
-        await releasing.release_body(hub.pool, body_of(parse(site.file(NEWER))), site.ask())
+        await releasing.release_body(hub, body_of(parse(site.file(NEWER))), site.ask())
     assert refused.value.code == "rules.proposal_waits"
     site.clock.advance_to(later - timedelta(seconds=1))
     async with hub.pool.connection() as conn:
@@ -235,22 +236,22 @@ async def test_a_release_for_later_takes_effect_at_its_instant_and_nothing_is_re
 async def test_a_release_is_not_for_an_instant_that_has_passed(site: Site) -> None:
     hub = await site.start(site.file())
     with pytest.raises(SetupError) as refused:
-        await releasing.release_body(hub.pool, body_of(parse(site.file(NEW))), site.ask(effective_from=NOW - timedelta(seconds=1)))
+        await releasing.release_body(hub, body_of(parse(site.file(NEW))), site.ask(effective_from=NOW - timedelta(seconds=1)))
     assert refused.value.code == "rules.past_instant"
-    known, _ = await releasing.listed(hub.pool, site.clock.now())
+    known, _ = await releasing.listed(hub, site.clock.now())
     assert [one.version for one in known] == [1]  # the proposal went with it
 
 
 async def test_a_rollback_is_a_release_of_its_own_with_the_body_of_before(site: Site) -> None:
     hub = await site.start(site.file())
-    await releasing.release_body(hub.pool, body_of(parse(site.file(NEW))), site.ask())
-    made = await releasing.roll_back(hub.pool, None, site.ask(note="wrong rate"))
+    await releasing.release_body(hub, body_of(parse(site.file(NEW))), site.ask())
+    made = await releasing.roll_back(hub, None, site.ask(note="wrong rate"))
     await takes_up(3, hub)
-    known, _ = await releasing.listed(hub.pool, site.clock.now())
+    known, _ = await releasing.listed(hub, site.clock.now())
     assert (made.origin, made.note, made.body) == (Origin.ROLLBACK, "wrong rate", known[0].body)
     assert await says(hub) == (3, "VAT 7")
     with pytest.raises(SetupError) as refused:
-        await releasing.roll_back(hub.pool, 7, site.ask())
+        await releasing.roll_back(hub, 7, site.ask())
     assert refused.value.code == "rules.unknown"
 
 
@@ -274,7 +275,7 @@ async def test_a_version_determines_the_release_and_the_mappings_people_had_set_
     async with hub.pool.connection() as conn, conn.transaction():
         await mappings.set_mappings(conn, [mappings.Mapping("tax", "de", "19|exclusive", "USt 19")], "ben", NOW)
     third = await version()
-    await releasing.release_body(hub.pool, body_of(parse(site.file(NEW))), site.ask())
+    await releasing.release_body(hub, body_of(parse(site.file(NEW))), site.ask())
     await takes_up(2, hub)
     fourth = await version()
     assert first < second < third < fourth
@@ -306,7 +307,7 @@ async def test_a_worker_whose_file_lacks_what_the_release_writes_to_does_not_dec
     hub = await site.start(site.file())
     more = ('[[routes]]\nentity = "de"', '[connections.other]\nconnector = "files"\ninbox = "HOME/i"\noutbox = "HOME/o"\nnamespace = "o"\n'
             '[entities.fr]\ntarget = "other"\ncurrency = "EUR"\ntime_zone = "Europe/Paris"\n[[routes]]\nentity = "de"')  # fmt: skip
-    await releasing.release_body(hub.pool, body_of(parse(site.file(more))), site.ask())
+    await releasing.release_body(hub, body_of(parse(site.file(more))), site.ask())
 
     async def waits() -> bool:
         return hub.member is not None and not hub.member.is_agreed
@@ -318,8 +319,39 @@ async def test_a_worker_whose_file_lacks_what_the_release_writes_to_does_not_dec
     assert refused.value.code == "rules.connection_missing"
     whole = await site.start(site.file(more), "web3")
     await takes_up(2, whole)
-    await releasing.roll_back(whole.pool, None, site.ask())
+    await releasing.roll_back(whole, None, site.ask())
     await takes_up(3, hub, whole)
+
+
+async def test_a_start_with_a_file_that_contradicts_what_is_booked_releases_nothing(site: Site, pool: Pool) -> None:
+    await (await site.start(site.file(approval="none"))).stop_work()
+    async with pool.connection() as conn:
+        await modes.remember(conn, [("de", "detailed")], NOW)
+    with pytest.raises(SetupError) as refused:
+        await site.start(site.file(('currency = "EUR"', 'currency = "EUR"\nposting = "summary"'), approval="none"))
+    assert refused.value.code == "settings.posting_changed"
+    again = await site.start(site.file(approval="none"), "web2")
+    known, _ = await releasing.listed(again, site.clock.now())
+    assert [one.version for one in known] == [1]
+
+
+async def test_a_program_of_before_that_declares_its_file_gives_way_to_a_release_and_works_beside_one_that_says_the_same(
+    site: Site, database: str
+) -> None:
+    hub = await site.start(site.file())
+    same = await membership.join(database, "same", declared=declared_rules(parse(site.file())))
+    other = await membership.join(database, "other", declared=declared_rules(parse(site.file(NEW))))
+    assert (same.is_agreed, other.is_agreed) == (True, False)
+    await releasing.release_body(hub, body_of(parse(site.file(NEWER))), site.ask())
+    for _ in range(200):
+        for member in (same, other):
+            await member.beat()
+        if hub.rules.release == 2 and hub.member is not None and hub.member.is_agreed:
+            break
+        await asyncio.sleep(0.05)
+    assert (hub.rules.release, same.is_agreed, other.is_agreed) == (2, False, False)
+    for member in (same, other):
+        await member.leave()
 
 
 async def test_what_a_release_does_not_shape_stays_the_files(site: Site) -> None:
