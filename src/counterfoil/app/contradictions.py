@@ -104,7 +104,7 @@ def _codes(said: Mapping[str, Any]) -> Callable[[str, Account], str] | None:
     if connector is None or connector.account_code is None:
         return None
     fields, name = connector.config.model_fields, connector.account_code
-    shaping = {key: TypeAdapter(fields[key].annotation).validate_python(value) for key, value in said.items() if key in fields}
+    shaping = {key: TypeAdapter(fields[key].rebuild_annotation()).validate_python(value) for key, value in said.items() if key in fields}
     settings = connector.config.model_construct(**shaping)
     return lambda entity, account: name(settings, entity, account)
 

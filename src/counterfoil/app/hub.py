@@ -190,7 +190,7 @@ class Hub:
             released = await agenda.release(conn, keys, self.clock.now())
             await standing.try_refused(conn, self.targets, self.clock.now())  # with the key or settings of now
             unsent = [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)]
-            await self.engine.arm(conn, [*_standing_keys(self), *unsent, *released])
+            await self.engine.arm(conn, [*self.standing_keys(), *unsent, *released])
         return member.worker.name
 
     async def stop_work(self) -> None:
@@ -201,6 +201,10 @@ class Hub:
         if self.member is not None:
             await self.member.leave()
             self.member = None
+
+    def standing_keys(self) -> list[Key]:
+        """Return the partitions that wake themselves, to be armed at start, and when a release names others."""
+        return _standing_keys(self)
 
     async def _allows(self, conn: Conn) -> bool:
         """Tell whether this process may begin to decide again: not in a mode that others have left meanwhile."""

@@ -308,8 +308,10 @@ def state_words(held: Release, known: Iterable[Release], body: str, now: datetim
     if held.body != body and not any(one.body == body and is_waiting(one, now) for one in known):
         paths = [one.path for one in differences(leaves_of(held.body), leaves_of(body))]
         some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        is_new = _approval(held) is Approval.NONE and all(one.body != body for one in known)
+        start = "a start of a worker with it, or " if is_new else ""
         said.append(
             f"The configuration file differs from rules release {held.version}, by which everything is decided: {some}. Nothing of that"
-            " holds before it is released: `counterfoil rules diff`, then `counterfoil rules release` or `propose`."
+            f" holds before it is released: {start}`counterfoil rules diff`, then `counterfoil rules release` or `propose`."
         )
     return " ".join(said)

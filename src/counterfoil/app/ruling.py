@@ -48,6 +48,10 @@ class Ruled(Protocol):
         """Decide by a release from now on."""
         ...
 
+    def standing_keys(self) -> list[Key]:
+        """Return the partitions that wake themselves."""
+        ...
+
     async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
         """Note work in the caller's transaction."""
         ...
@@ -74,6 +78,7 @@ class Ruling:
             log.warning("nothing is decided and sent here", code=error.code, reason=str(error))
             return ""
         log.info("decides by another release", version=release.version)
+        await self.hub.arm(conn, self.hub.standing_keys())  # of connections and entities that were not released before
         return await rulesets.lead(conn, declared_rules(self.hub.settings))
 
     async def turn(self, key: str, care: Care = CALM) -> Turn:

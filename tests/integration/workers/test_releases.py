@@ -354,6 +354,24 @@ async def test_a_program_of_before_that_declares_its_file_gives_way_to_a_release
         await member.leave()
 
 
+async def test_a_connection_is_read_once_it_is_released(site: Site) -> None:
+    await (await site.start(site.file())).stop_work()
+    more = ('[[routes]]\nentity = "de"', '[connections.shop]\nconnector = "files"\ninbox = "HOME/i"\noutbox = "HOME/o"\nnamespace = "s"\n'
+            '[[routes]]\nentity = "de"')  # fmt: skip
+    text = site.file(more).replace("HOME", str(site.home))
+    hub = await site.start(text)
+    assert ("shop" in hub.polled, hub._knows("poll", "shop"), hub._knows("normalize", "shop")) == (False, False, False)
+    await releasing.release_body(hub, body_of(parse(text)), site.ask())
+    await takes_up(2, hub)
+    assert "shop" in hub.polled
+
+    async def is_looked_at() -> bool:
+        async with hub.pool.connection() as conn:
+            return await (await conn.execute("select 1 from work where stage = 'poll' and key = 'shop'")).fetchone() is not None
+
+    await until(is_looked_at)
+
+
 async def test_what_a_release_does_not_shape_stays_the_files(site: Site) -> None:
     await (await site.start(site.file())).stop_work()
     hub = await site.start(site.file((f"{site.home}/inbox", f"{site.home}/elsewhere"), ('namespace = "files"', 'namespace = "other"')))
