@@ -191,7 +191,7 @@ class Membership:
 
     async def _beat_forever(self) -> None:
         wait_s = BEAT_EVERY_S
-        while True:
+        while not self._is_leaving:  # up to Python 3.11 wait_for may swallow a cancellation that comes as the beat ends
             await asyncio.sleep(wait_s)
             try:
                 await asyncio.wait_for(self.beat(), BEAT_WITHIN_S)
