@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -117,3 +118,14 @@ async def test_a_worker_that_left_begins_nothing(member: Membership, pool: Pool)
     await member.leave()
     assert not member.may_act()
     assert await names(pool) == []
+
+
+async def test_a_worker_leaves_whenever_it_is_asked_to_also_as_a_beat_ends(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to Python 3.11 ``asyncio.wait_for`` swallows a cancellation that comes in the moment what it waits for is done."""
+    monkeypatch.setattr(membership, "BEAT_EVERY_S", 0.005)
+    for number in range(40):
+        member = await membership.join(database, f"w{number}", declared={"a": "b"})
+        member.start()
+        await asyncio.sleep(0.01 + number % 37 * 0.0007)
+        async with asyncio.timeout(30):
+            await member.leave()
