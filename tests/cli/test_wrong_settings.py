@@ -189,3 +189,20 @@ def test_a_command_that_opens_no_connection_needs_no_secrets_and_tells_mistakes_
     assert program.run("case", "list").code == 0
     program.configure(PLAIN + channel + channel.replace('{ env = "TEST_CHAT_URL" }', '"json://127.0.0.1"'))
     assert "notify.1.name: 'chat' is there twice" in program.run("case", "list").err
+
+
+def test_an_ownership_declared_twice_or_of_what_is_not_there_is_refused_with_its_line() -> None:
+    text = PLAIN + (
+        '\n[[ownership]]\nkind = "customer"\nconnection = "stripe_de"\nfields = ["email"]\n'
+        '[[ownership]]\nkind = "customer"\nconnection = "crm"\nfields = ["name", "email"]\n'
+        '[[ownership]]\nkind = "payment"\nconnection = "stripe_de"\nfields = ["amount"]\n'
+    )
+    lines = text.splitlines()
+    first, twice, whole = (place for place, line in enumerate(lines, start=1) if line.startswith("fields"))
+    assert first < twice < whole
+    message = refused(text)
+    assert (
+        f"configuration:{twice}: ownership.1.fields: field 'email' of customer is owned twice: 'stripe_de' already is its owner" in message
+    )
+    assert "ownership.1.connection: connection 'crm' is not under [connections]" in message
+    assert f"configuration:{whole}: ownership.2.fields: a payment is told whole, by one system: declare its owner without fields" in message

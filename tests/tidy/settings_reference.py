@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
 from counterfoil.app.notify_settings import NotifySettings
+from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import RulesSettings
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.sections import literal, notes_of
@@ -76,6 +77,11 @@ NOTES: dict[str, dict[str, str]] = {
         "account": "only facts of this account of the source",
         "country": "only documents of customers in this country (ISO 3166-1 alpha-2)",
         "currency": "only facts in this currency",
+    },
+    "OwnershipSettings": {
+        "kind": "the kind of record, such as `customer`, `payment` or `invoice`",
+        "connection": "whose word counts",
+        "fields": "of a customer, product or company: the fields, such as `email`; left out: all that no other is declared for",
     },
     "DestinationSettings": {
         "purpose": "why it is written there; `books` are the `target` of each entity",
@@ -148,6 +154,13 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "[[destinations]]", words, DestinationSettings
     words = "The stages an invoice goes through that is not paid in time. Without any, nothing is dunned."
     yield "[[dunning]]", words, DunningSettings
+    words = (
+        "Whose word counts where several sources tell of one thing: a table for each connection and what it owns. What nobody owns is the"
+        " newest word of those that say anything. Of customers, products and companies each field may have an owner; another's word is kept"
+        " as a proposal, with a case. Other records are told whole: their owner is declared for the kind, and its record counts where a"
+        " system names another's as the same (`same_as` in files)."
+    )
+    yield "[[ownership]]", words, OwnershipSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
     yield "[rules]", "How changed rules come into force (`docs/how-to/rules.md`).", RulesSettings

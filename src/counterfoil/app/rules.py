@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import Approval
 from counterfoil.app.settings import Connection, EntitySettings, RouteSettings, Settings
+from counterfoil.core.identity.ownership import ownership_of
 from counterfoil.core.policies.rules import (
     DisputeLostAccount,
     EntityRules,
@@ -45,7 +47,15 @@ def rules_source(settings: Settings, release: int = 0) -> RulesSource:
     entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
     routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
     destinations = tuple(one.destination() for one in settings.destinations)
-    return RulesSource(entities, routes, declared, destinations, release, dunning=tuple(one.rule() for one in settings.dunning))
+    return RulesSource(
+        entities,
+        routes,
+        declared,
+        destinations,
+        release,
+        ownership_of([one.owner() for one in settings.ownership]),
+        dunning=tuple(one.rule() for one in settings.dunning),
+    )
 
 
 def declared_rules(settings: Settings) -> dict[str, str]:
@@ -99,6 +109,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
             for name, one in said["connections"].items()
             if name in file.connections and file.connections[name].connector.name == one["connector"]
         }
+        ownership = tuple(OwnershipSettings.model_validate(one) for one in said.get("ownership", ()))
         approval = approval_of(body)
     except (ValidationError, KeyError, ValueError) as error:
         raise SetupError(
@@ -112,8 +123,17 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
             " declare it under [connections], or release rules without it first (`counterfoil rules show`)",
             code="rules.connection_missing",
         )
-    shaped = {"entities": entities, "routes": routes, "destinations": destinations, "dunning": dunning, "mappings": said["mappings"]}
-    return replace(file, **shaped, connections=connections, approval=approval)
+    return replace(
+        file,
+        entities=entities,
+        routes=routes,
+        destinations=destinations,
+        dunning=dunning,
+        ownership=ownership,
+        mappings=said["mappings"],
+        connections=connections,
+        approval=approval,
+    )
 
 
 def _connection(one: Connection, said: Mapping[str, Any]) -> Connection:
@@ -125,8 +145,12 @@ def _connection(one: Connection, said: Mapping[str, Any]) -> Connection:
 
 
 def _given(settings: Settings) -> dict[str, Any]:
-    dunning = [one.model_dump(mode="json", exclude_defaults=True) for one in settings.dunning]
-    return ({"dunning": dunning} if dunning else {}) | {
+    optional = {
+        name: [one.model_dump(mode="json", exclude_defaults=True) for one in several]
+        for name, several in (("dunning", settings.dunning), ("ownership", settings.ownership))
+        if several
+    }
+    return optional | {
         "entities": {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in settings.entities.items()},
         "routes": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.routes],
         "destinations": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.destinations],

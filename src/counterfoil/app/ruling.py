@@ -100,7 +100,7 @@ async def _decide_again(conn: Conn, now: datetime) -> list[Key]:
     return [*released, *await agenda.add(conn, subjects, now)]
 
 
-RULED_KEYS = ("route/", "entity/", "mapping/")
+RULED_KEYS = ("route/", "entity/", "mapping/", "ownership/", "same_fact/")
 """What the keys begin with by which subjects wait for rules."""
 
 

@@ -17,6 +17,7 @@ from counterfoil.app.destination_settings import DestinationSettings, wrong_dest
 from counterfoil.app.dunning_settings import DunningSettings, wrong_stages
 from counterfoil.app.notify_settings import NotifySettings, holds_secret
 from counterfoil.app.notifying import Channel
+from counterfoil.app.ownership_settings import OwnershipSettings, wrong_ownership
 from counterfoil.app.release_settings import Approval, RulesSettings
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
@@ -115,6 +116,7 @@ class FileSettings(_Strict):
     routes: tuple[RouteSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
     dunning: tuple[DunningSettings, ...] = ()
+    ownership: tuple[OwnershipSettings, ...] = ()
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()
@@ -170,6 +172,7 @@ class Settings:
     notify: tuple[Channel, ...] = ()
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     destinations: tuple[DestinationSettings, ...] = ()
+    ownership: tuple[OwnershipSettings, ...] = ()
     approval: Approval = Approval.NONE
     dunning: tuple[DunningSettings, ...] = ()
 
@@ -311,7 +314,7 @@ def _settings(
     notify: tuple[Channel, ...] = (),
 ) -> Settings:
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
-    declared = (file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention, file.destinations)
+    declared = (file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention, file.destinations, file.ownership)
     return Settings(path, file.hub, connections, *declared, file.rules.approval, file.dunning)
 
 
@@ -413,6 +416,7 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
     targets = {key: entity.target for key, entity in file.entities.items()}
     problems += wrong_targets(name, text, targets, file.connections, usable)
     problems += wrong_destinations(name, text, file.destinations, file.entities, file.connections, usable)
+    problems += wrong_ownership(name, text, file.ownership, file.connections)
     problems += wrong_stages(name, text, file.dunning, file.entities)
     if PEOPLE in file.connections:
         message = f"{PEOPLE!r} is what the hub calls the people who decide with it; call the connection otherwise"

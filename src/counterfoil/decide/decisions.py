@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -12,6 +12,8 @@ from counterfoil.core.commands import purpose_of
 from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
 from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
+from counterfoil.core.identity.references import resolved
+from counterfoil.core.identity.same_fact import Standing
 from counterfoil.core.kinds import KINDS, event_type
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Command
@@ -20,13 +22,14 @@ from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, looks_back, sees_documents
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
-from counterfoil.core.policies.related import affected, is_looked_back_from, linked, related
+from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import PostingMode, Rules
-from counterfoil.core.policies.stepping import looked_at, processes_of
+from counterfoil.decide.identities import Identities, decision_of, same_facts, surviving
+from counterfoil.decide.reaching import Reach
 from counterfoil.decide.summaries import by_document, from_document
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.stage import TRIES_MAX
-from counterfoil.store import cases, objects, outbox, summary
+from counterfoil.store import cases, claims, links, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem, Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
@@ -39,10 +42,6 @@ log = structlog.get_logger()
 
 AFFECTING_CUSTOMERS = tuple(name for name, kind in KINDS.items() if any(reference.kind == CUSTOMER.name for reference in kind.affects))
 """The kinds of documents a customer's standing is made of."""
-ROUNDS_MAX = 8
-"""Rounds of loading what the loaded refers to: credit note, refund, payment, its other refunds, their credit notes, the invoices of those,
-customer, the customers it was merged into.
-"""
 
 
 @dataclass(slots=True)
@@ -55,6 +54,7 @@ class Loaded:
     items: Mapping[str, tuple[SummaryItem, ...]]
     documents: Mapping[str, SummaryDocument]
     affecting: Mapping[ObjectRef, tuple[Record, ...]]
+    identities: Identities = field(default_factory=Identities)
 
     def view(self) -> MemoryView:
         """Return the pure view of it."""
@@ -87,11 +87,13 @@ class Decided:
 
     def followers(self, items: Sequence[AgendaItem], loaded: Loaded) -> list[Subject]:
         """Return the objects to be decided again now that these were, each in the lane of the one it follows."""
-        decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED]
+        heads = loaded.identities.heads()
+        known = [Subject(heads[item.ref], item.lane) for item in items if item.ref in self.decisions and item.ref in heads]
+        decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED and item.ref in loaded.entities]
         if not decided:
-            return []
+            return known
         view = MemoryView(loaded.entities, links=linked(loaded.entities))
-        return [Subject(ref, item.lane) for item in decided for ref in decided_after(view, loaded.entities[item.ref])]
+        return known + [Subject(ref, item.lane) for item in decided for ref in decided_after(view, loaded.entities[item.ref])]
 
     def clear(self) -> list[ObjectRef]:
         """Return the subjects that need nobody's help."""
@@ -174,59 +176,59 @@ async def load(
     conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], rules: Rules, *, over: Mapping[ObjectRef, ObjectRow] | None = None
 ) -> Loaded:
     """Return subjects with everything their decisions look at: what they refer to, what refers to them where that matters, whom the rules
-    name, commands wished for any of it, summary items.
+    name, commands wished for any of it, summary items. What several systems tell of is one thing, with one id.
 
     ``over``: states to look at instead of the stored ones.
     """
-    rows: dict[ObjectRef, ObjectRow] = {}
-    entities: dict[ObjectRef, Record] = {}
     subjects, purposes = tuple(refs), rules.purposes()
     seeing = [ref for ref in subjects if sees_documents(ref.kind, purposes)]
     # Who shows a customer, and which others were merged into it, is told by what names it.
     has_standing = bool(seeing) or any(ref.kind == CUSTOMER.name and looks_back(ref.kind, purposes) for ref in subjects)
-    wanted = {*subjects, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())}
-    asked: set[ObjectRef] = set()
-    for _ in range(ROUNDS_MAX):
-        if not wanted:
-            break
-        found = await objects.load(conn, cipher, wanted)
-        found.update({ref: over[ref] for ref in wanted if over and ref in over})
-        asked |= wanted
-        rows.update(found)
-        entities.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
-        wanted = {other for ref in found for other in (*related(entities[ref]), *processes_of(entities.get, entities[ref], rules))}
-        back = {ref for ref in found if is_looked_back_from(entities[ref]) or (has_standing and ref.kind == CUSTOMER.name)}
-        back.update(other for ref in found for other in looked_at(entities[ref]))
-        wanted |= await _linked_to(conn, sorted(back), over or {})
-        wanted -= asked
+    reach = Reach(cipher, rules, over or {}, has_standing)
+    await reach.load(conn, {*subjects, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())})
+    follows = await reach.same_facts(conn)
+    rows, entities = reach.rows, reach.entities
+    customers = [ref for ref in entities if ref.kind == CUSTOMER.name] if seeing else []
+    several = await claims.load(conn, cipher, [ref for ref, row in rows.items() if row.claimed and ref not in reach.over])
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
+    identities = Identities(proposals=surviving(rows, entities, several, rules.ownership))
+    if follows:
+        identities.facts = same_facts(rows, entities, follows, _standings(commands, items), rules.ownership)
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
-    customers = [ref for ref in entities if ref.kind == CUSTOMER.name] if seeing else []
-    affecting = await _affecting(conn, cipher, customers, over or {})
-    return Loaded(rows, entities, commands, by_document(items), documents, affecting)
+    affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over)
+    return Loaded(rows, entities, commands, by_document(items), documents, affecting, identities)
+
+
+def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryItem]) -> dict[ObjectRef, Standing]:
+    """Return what became of what each subject's state called for in the books."""
+    found: dict[ObjectRef, Standing] = {}
+    for row in commands:
+        if row.state is not CommandState.CANCELED and purpose_of(row.kind) is Purpose.BOOKS:
+            standing = Standing.WISHED if is_open(row) else Standing.BOOKED
+            found[row.subject] = max(standing, found.get(row.subject, standing))
+    for item in items:
+        kind, _, id = item.subject.partition("/")
+        found[ObjectRef(kind, id)] = Standing.BOOKED
+    return found
 
 
 async def _affecting(
-    conn: Conn, cipher: Cipher, customers: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]
+    conn: Conn, cipher: Cipher, customers: Sequence[ObjectRef], heads: Mapping[ObjectRef, ObjectRef], over: Mapping[ObjectRef, ObjectRow]
 ) -> dict[ObjectRef, tuple[Record, ...]]:
-    """Return all that affects each of these customers; with the states to look at instead of the stored ones."""
+    """Return all that affects each of these customers; with the states to look at instead of the stored ones. A customer that is known by
+    several ids (``heads``) is affected by what names any of them, and what two systems tell of counts once.
+    """
     rows = {row.ref: row for row in await objects.about_customers(conn, cipher, [ref.id for ref in customers], AFFECTING_CUSTOMERS)}
     rows.update(over)
-    found: dict[ObjectRef, list[Record]] = {ref: [] for ref in customers}
-    for ref in sorted(rows):
-        record = decode_record(ref.kind, rows[ref].data)
+    follows = await links.same_facts(conn, rows)
+    found: dict[ObjectRef, list[Record]] = {heads.get(ref, ref): [] for ref in customers}
+    for ref in sorted(ref for ref in rows if follows.get(ref) not in rows):
+        record = resolved(decode_record(ref.kind, rows[ref].data), heads)
         for other in affected(record):
             if other in found:
                 found[other].append(record)
     return {ref: tuple(records) for ref, records in found.items()}
-
-
-async def _linked_to(conn: Conn, refs: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]) -> set[ObjectRef]:
-    """Return what names one of these objects, by what is stored and by the states to look at instead."""
-    digests = {objects.link_of(ref) for ref in refs}
-    beside = {ref for ref, row in over.items() if not digests.isdisjoint(row.links)}
-    return beside | await objects.linked_to(conn, refs)
 
 
 def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, view: MemoryView, rules: Rules, now: datetime) -> None:
@@ -235,8 +237,11 @@ def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, v
         row = loaded.rows.get(item.ref)
         if row is None:
             continue
+        fact = loaded.identities.facts.get(item.ref)
+        told = None if fact is None else decision_of(item.ref, fact, rules.purposes())
         try:
-            decided.decisions[item.ref] = decide(_event_of(row, loaded.entities[item.ref], now), view, rules)
+            made = told or decide(_event_of(row, loaded.entities[item.ref], now), view, rules)
+            decided.decisions[item.ref] = replace(made, problems=(*made.problems, *loaded.identities.problems(item.ref)))
         except Exception as error:  # what does not add up, or a policy's own fault, stops its own subject only
             if not isinstance(error, ValueError):
                 log.exception("policy failed", subject=item.ref.key)

@@ -12,6 +12,7 @@ from counterfoil.core.facts.merge import Current, MergeOutcome, merge
 from counterfoil.core.identity.claims import Claim, survive
 from counterfoil.core.identity.merges import can_merge, merged_into
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
+from counterfoil.core.identity.same_fact import naming
 from counterfoil.core.kinds import KINDS, kind_of, total_of
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Purpose, Record, Survivorship
@@ -19,7 +20,7 @@ from counterfoil.core.policies.decide import decided_with
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.store.claims import ClaimRow
 from counterfoil.store.events import EventRow
-from counterfoil.store.links import Relink
+from counterfoil.store.links import Naming, Relink
 from counterfoil.store.objects import ObjectRow, links_of
 from counterfoil.store.receipts import Receipt
 
@@ -30,7 +31,8 @@ class Merged:
 
     ``changed``: the objects that changed, with the most urgent lane of what changed them; ``beside``: those to be decided again with them,
     with that lane and not before which instant, None: at once.
-    ``claims``: what is kept of each source's word on things that several tell of; ``relinks``: what was merged, or is so no more.
+    ``claims``: what is kept of each source's word on things that several tell of; ``relinks``: what was merged, or is so no more;
+    ``namings``: what is said to be the same as what another system tells of.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Merged:
     ties: dict[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
     claims: list[ClaimRow] = field(default_factory=list)
     relinks: list[Relink] = field(default_factory=list)
+    namings: list[Naming] = field(default_factory=list)
 
 
 def event_id(receipt: Receipt, index: int) -> str:
@@ -159,6 +162,11 @@ class Merger:
             last = self._last[ref]
             self.merged.relinks.append(Relink(ref, merged_into(record), last.connection, last.occurred_at))
 
+    def _name(self, ref: ObjectRef, fact: Fact, connection: str, *, is_late: bool) -> None:
+        follower, golden = naming(ref, connection, fact.same_as, self._ownership) if fact.same_as else (ref, None)
+        found = Naming(ref, follower.id, "" if golden is None else golden.id, connection, fact.occurred_at, is_late)
+        self.merged.namings.append(found)
+
     def _words_on(self, ref: ObjectRef) -> dict[str, _Word]:
         """Return what each source says of a thing, by connection; of things told whole it is one word, whoever says it (empty)."""
         if ref not in self._words:
@@ -179,6 +187,8 @@ class Merger:
         identity = event_id(receipt, index)
         if identity not in self._known:
             self.merged.events.append(_event(receipt, identity, fact, result.outcome))
+        if fact.same_as is not None and fact.same_as != ref.id:
+            self._name(ref, fact, receipt.connection, is_late=result.outcome is MergeOutcome.STALE)
         if result.outcome is MergeOutcome.APPLIED:
             word = _Word(result.current, receipt.connection, fact.account, identity, fact.occurred_at, is_new=True)
             self._words_on(ref)[_source(ref, receipt.connection)] = word

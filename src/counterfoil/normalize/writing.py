@@ -12,6 +12,7 @@ import structlog
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
@@ -84,7 +85,7 @@ class Writer:
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items()]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
-        subjects += await _moved(conn, merged)
+        subjects += await _moved(conn, merged, await links.name(conn, merged.namings))
         touched += await agenda.add(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
@@ -94,15 +95,17 @@ class Writer:
         return merged
 
 
-async def _moved(conn: Conn, merged: Merged) -> list[agenda.Subject]:
-    """Return what is decided again, and in which lane, as customers were merged or are so no more: all that names one of them, and what
-    names that. Their open documents follow to the customer that is left, or come back.
+async def _moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef]) -> list[agenda.Subject]:
+    """Return what is decided again, and in which lane, as things are known by other ids than before: all that names one of them, and of
+    customers what names that. So open documents follow to the customer that is left, or come back.
+
+    ``named``: the things that are the same fact as others, or are so no more.
     """
-    moved = [one.ref for one in merged.relinks if one.ref.kind == CUSTOMER.name]
-    if not moved:
+    customers = [one.ref for one in merged.relinks if one.ref.kind == CUSTOMER.name] + [ref for ref in named if ref.kind == CUSTOMER.name]
+    if not customers and not named:
         return []
-    customers = await links.merged_into(conn, moved)
-    named = await objects.of_customers(conn, [ref.id for ref in customers])
-    concerned = {*customers, *named, *await objects.linked_to(conn, named)}
-    lane = min(merged.changed[ref] for ref in moved) if len(concerned) <= AT_ONCE_MAX else Lane.BATCH
-    return [agenda.Subject(ref, lane) for ref in concerned]
+    customers = await links.merged_into(conn, customers)
+    documents = [*await objects.of_customers(conn, [ref.id for ref in customers]), *named]
+    concerned = {*customers, *documents, *await objects.linked_to(conn, documents)}
+    lane = min(merged.changed.values(), default=Lane.REAL_TIME) if len(concerned) <= AT_ONCE_MAX else Lane.BATCH
+    return [agenda.Subject(ref, lane) for ref in sorted(concerned)]

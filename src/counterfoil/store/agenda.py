@@ -322,6 +322,10 @@ async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
     return await add(conn, [Subject(ObjectRef(kind, id), lane) for kind, id, lane in await cursor.fetchall()], now)
 
 
+NO_OBJECTS = ("mapping", "route", "entity", "period", "ownership", "same_fact")
+"""What the keys begin with of waits for what people declare: no source can be asked for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """An object somebody waits for: its key, the connections those who wait come from, in order of name, and the most urgent lane."""
@@ -336,9 +340,9 @@ async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Wante
     cursor = await conn.execute(
         "select w.key, array_agg(distinct o.connection order by o.connection), min(w.lane)"
         " from wait w join object o on o.kind = w.subject_kind and o.id = w.subject_id"
-        " where not w.fetch_asked and w.since <= %s and w.key not like all (array['mapping/%%', 'route/%%', 'entity/%%', 'period/%%'])"
+        " where not w.fetch_asked and w.since <= %s and split_part(w.key, '/', 1) <> all (%s)"
         " group by w.key order by min(w.since), w.key limit %s",
-        (before, limit),
+        (before, list(NO_OBJECTS), limit),
     )
     return [Wanted(key, tuple(connections), lane) for key, connections, lane in await cursor.fetchall()]
 

@@ -1,4 +1,4 @@
-"""Table ``link``: which thing was merged into which, since when, until when, and who says so."""
+"""Table ``link``: which thing was merged into which, or is the same fact as which, since when, until when, and who says so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .columns import columns
 from .pool import Conn
 
 MERGED = "merged"
+SAME_FACT = "same_fact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Relink:
     golden: str
     connection: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A source says that a thing of its own is the same as another (``follower`` and ``golden``: which follows which), or, with an empty
+    ``golden``, as none. ``is_late``: it said so before what is known of the thing.
+    """
+
+    namer: ObjectRef
+    follower: str
+    golden: str
+    connection: str
+    at: datetime
+    is_late: bool = False
 
 
 _END = """
@@ -92,3 +107,67 @@ async def merged_into(conn: Conn, refs: Iterable[ObjectRef]) -> list[ObjectRef]:
     wanted = sorted(set(refs))
     cursor = await conn.execute(_MERGED_INTO, {"kind": [ref.kind for ref in wanted], "id": [ref.id for ref in wanted]})
     return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
+
+
+_NAMED = """
+select kind, named_by, id, golden, until is null from link
+where (kind, named_by) in (select * from unnest(%(kind)s::text[], %(namer)s::text[])) and named_by <> ''
+"""
+_UNNAME = """
+update link set until = greatest(%(at)s, since) where kind = %(kind)s and named_by = %(namer)s and named_by <> '' and until is null
+"""
+_NAME = """
+insert into link (kind, id, golden, why, connection, since, named_by)
+values (%(kind)s, %(id)s, %(golden)s, 'same_fact', %(connection)s, %(at)s, %(namer)s)
+on conflict (kind, id, since, golden) do update set until = null, connection = excluded.connection, named_by = excluded.named_by
+"""
+"""What is told again of the same instant is the same link."""
+
+
+async def name(conn: Conn, namings: Sequence[Naming]) -> list[ObjectRef]:
+    """Write which things follow which, each source's newest word; return the things that are linked otherwise than before.
+
+    One that was said before what is known counts only if the thing never was named the same as any.
+    """
+    if not namings:
+        return []
+    given = {"kind": [one.namer.kind for one in namings], "namer": [one.namer.id for one in namings]}
+    known: dict[ObjectRef, set[tuple[str, str]]] = {}
+    for kind, namer, id, golden, stands in await (await conn.execute(_NAMED, given)).fetchall():
+        known.setdefault(ObjectRef(kind, namer), set()).update([(id, golden)] if stands else [])
+    moved: set[ObjectRef] = set()
+    for one in namings:
+        before = known.get(one.namer)
+        after = {(one.follower, one.golden)} if one.golden else set()
+        if (one.is_late and before is not None) or (before or set()) == after:
+            continue
+        values = {"kind": one.namer.kind, "namer": one.namer.id, "at": one.at, "connection": one.connection}
+        if before:
+            await conn.execute(_UNNAME, values)
+        if after:
+            await conn.execute(_NAME, values | {"id": one.follower, "golden": one.golden})
+        known[one.namer] = after
+        moved |= {ObjectRef(one.namer.kind, id) for pair in ((before or set()) ^ after) for id in pair}
+    return sorted(moved)
+
+
+_SAME_FACTS = """
+with recursive same as (
+    select kind, id from unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)
+    union select l.kind, case when l.id = s.id then l.golden else l.id end
+    from link l join same s on l.kind = s.kind and (l.id = s.id or l.golden = s.id)
+    where l.until is null and l.why = 'same_fact'
+)
+select l.kind, l.id, l.golden from link l join same s on l.kind = s.kind and l.id = s.id
+where l.until is null and l.why = 'same_fact'
+"""
+"""Both ways along the links that stand: whatever one asks for, all that are the same fact are found."""
+
+
+async def same_facts(conn: Conn, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRef]:
+    """Return which thing follows which, of all that are the same fact as one of these."""
+    wanted = sorted(set(refs))
+    if not wanted:
+        return {}
+    cursor = await conn.execute(_SAME_FACTS, {"kind": [ref.kind for ref in wanted], "id": [ref.id for ref in wanted]})
+    return {ObjectRef(kind, id): ObjectRef(kind, golden) for kind, id, golden in await cursor.fetchall()}

@@ -24,7 +24,7 @@ KEYS_MAX = 500
 """Keys looked at in one go."""
 SUBJECTS_MAX = 200
 """Records one case names; more stand still for the same cause."""
-TOLD_OTHERWISE = ("mapping/", "route/", "period/", "entity/")
+TOLD_OTHERWISE = ("mapping/", "route/", "period/", "entity/", "ownership/", "same_fact/")
 """What the keys begin with whose waits come with a case of their own, of whoever is to map, route or open."""
 
 

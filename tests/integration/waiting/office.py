@@ -56,13 +56,13 @@ class Office:
         """Move the clock."""
         self.clock.advance_to(self.clock.now() + timedelta(**by))
 
-    async def tell(self, *states: Record, connection: str = "stripe", is_apart: bool = False) -> None:
-        """Have states of objects reported, one after the other, and everything decided that is to be. ``is_apart``: see ``Fact``."""
+    async def tell(self, *states: Record, connection: str = "stripe", is_apart: bool = False, same_as: str | None = None) -> None:
+        """Have states of objects reported, one after the other, and everything decided that is to be. The rest: see ``Fact``."""
         for state in states:
-            await self._write(state, connection, is_apart)
+            await self._write(state, connection, is_apart, same_as)
             await self.decide()
 
-    async def _write(self, state: Record, connection: str, is_apart: bool = False) -> None:
+    async def _write(self, state: Record, connection: str, is_apart: bool = False, same_as: str | None = None) -> None:
         self.told += 1
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
@@ -72,14 +72,17 @@ class Office:
         for shard in range(SHARDS):
             async with self.pool.connection() as conn:
                 for receipt in await receipts.claim(conn, self.cipher, connection, [shard], now, 10):
-                    result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state, is_apart=is_apart),)))
+                    result.facts.append(
+                        (receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state, is_apart=is_apart, same_as=same_as),))
+                    )
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
-        await Writer(self.pool, self.cipher, self.arm, self.rules.purposes()).write(result, now)
+        await Writer(self.pool, self.cipher, self.arm, self.rules.purposes(), self.rules.ownership).write(result, now)
 
     def rules_source(self) -> RulesSource:
         """Return where the rules come from."""
         rules = self.rules
-        return RulesSource(rules.entities, rules.routes, rules.mappings, rules.destinations, dunning=rules.dunning)
+        given = (rules.entities, rules.routes, rules.mappings, rules.destinations)
+        return RulesSource(*given, ownership=rules.ownership, dunning=rules.dunning)
 
     def decider(self) -> Decider:
         """Return a decider, as every worker has one."""

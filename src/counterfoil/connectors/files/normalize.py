@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -49,11 +50,21 @@ def normalize(settings: FilesConfig, delivery: Delivery) -> Normalized:
     try:
         event_type, occurred_at, entity = build(rows, modified_at)
         changed_at = rows[0].instant_or_none("updated_at") or modified_at
+        same_as = _same_as(rows)
     except RejectedError as error:
         error.object_key = ObjectRef(_KINDS[document.layout], f"{settings.namespace}:{rows[0].text('id')}").key
         raise
-    is_apart = rows[0].is_empty("merged_into")
-    return (Fact(event_type, occurred_at, to_micros(changed_at), entity, correlation_id=_process_of(entity), is_apart=is_apart),)
+    fact = Fact(event_type, occurred_at, to_micros(changed_at), entity, correlation_id=_process_of(entity))
+    return (replace(fact, is_apart=rows[0].is_empty("merged_into"), same_as=same_as),)
+
+
+def _same_as(rows: Sequence[Row]) -> str | None:
+    """Return as what the rows name their record the same: empty, if as none; None, if they say nothing of it."""
+    documents.same(rows, ("same_as",))
+    named = rows[0].ref("same_as")
+    if named and named == rows[0].own_id():
+        raise rows[0].refuse("same_as", "names the row itself; it names another system's record, such as stripe:ch_1")
+    return "" if rows[0].is_empty("same_as") else named or None
 
 
 @cache

@@ -20,6 +20,8 @@ class Fact:
         account: the source's account the fact belongs to (``acct_...``), used for routing; empty when the connection has only one.
         correlation_id: one business process, e.g. the subscription or the invoice it belongs to.
         is_apart: the source says that the subject is merged into nothing (any more). An empty ``merged_into`` alone says nothing.
+        same_as: the canonical id, of the same kind, under which another system tells of the same; empty: the source says that it is the
+            same as none (any more); None: it says nothing of that.
     """
 
     type: EventType
@@ -29,6 +31,7 @@ class Fact:
     account: str = ""
     correlation_id: str = ""
     is_apart: bool = False
+    same_as: str | None = None
 
     @property
     def subject(self) -> ObjectRef:

@@ -1,0 +1,77 @@
+"""What a decision looks at, loaded: what its subject refers to, what refers to it, and what else is the same fact as any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
+from counterfoil.core.policies.related import is_looked_back_from, related
+from counterfoil.core.policies.rules import Rules
+from counterfoil.core.policies.stepping import looked_at, processes_of
+from counterfoil.kit.codec import decode_record
+from counterfoil.store import links, objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.pool import Conn
+
+ROUNDS_MAX = 8
+"""Rounds of loading what the loaded refers to: credit note, refund, payment, its other refunds, their credit notes, the invoices of those,
+customer, the customers it was merged into.
+"""
+
+
+@dataclass(slots=True)
+class Reach:
+    """What was loaded so far: rows and records, and what was asked for. ``over``: states to look at instead of the stored ones;
+    ``sees_customers``: what names a customer is loaded with it.
+    """
+
+    cipher: Cipher
+    rules: Rules
+    over: Mapping[ObjectRef, ObjectRow]
+    sees_customers: bool = False
+    rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
+    entities: dict[ObjectRef, Record] = field(default_factory=dict)
+    asked: set[ObjectRef] = field(default_factory=set)
+
+    async def load(self, conn: Conn, refs: Iterable[ObjectRef]) -> None:
+        """Load things with all they refer to, and what refers to them where that matters."""
+        wanted = set(refs) - self.asked
+        for _ in range(ROUNDS_MAX):
+            if not wanted:
+                return
+            found = await objects.load(conn, self.cipher, wanted)
+            found.update({ref: self.over[ref] for ref in wanted if ref in self.over})
+            self.asked |= wanted
+            self.rows.update(found)
+            self.entities.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
+            wanted = {other for ref in found for other in self._named_by(self.entities[ref])}
+            back = {ref for ref in found if self._is_looked_back_from(ref)}
+            back.update(other for ref in found for other in looked_at(self.entities[ref]))
+            wanted |= await linked_to(conn, sorted(back), self.over)
+            wanted -= self.asked
+
+    def _named_by(self, record: Record) -> tuple[ObjectRef, ...]:
+        return (*related(record), *processes_of(self.entities.get, record, self.rules))
+
+    def _is_looked_back_from(self, ref: ObjectRef) -> bool:
+        return is_looked_back_from(self.entities[ref]) or (self.sees_customers and ref.kind == CUSTOMER.name)
+
+    async def same_facts(self, conn: Conn) -> dict[ObjectRef, ObjectRef]:
+        """Load what else is the same fact as something that is loaded or was asked for; return which thing follows which."""
+        follows = await links.same_facts(conn, self.asked)
+        others = {*follows, *follows.values()} - self.asked
+        if not others:
+            return follows
+        await self.load(conn, others)
+        return await links.same_facts(conn, self.asked)
+
+
+async def linked_to(conn: Conn, refs: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]) -> set[ObjectRef]:
+    """Return what names one of these objects, by what is stored and by the states to look at instead."""
+    digests = {objects.link_of(ref) for ref in refs}
+    beside = {ref for ref, row in over.items() if not digests.isdisjoint(row.links)}
+    return beside | await objects.linked_to(conn, refs)

@@ -1,0 +1,183 @@
+"""One payment, invoice or customer that two systems tell of: booked once, whichever comes first, by the word of its owner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from tests.core.builders import ANN, NOON, PRO, RULES, invoice, payment, refund, settled, usd
+from tests.integration.waiting.office import Office
+
+from counterfoil.core.identity.ownership import Owner, ownership_of
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.payment import Payment, PaymentState
+from counterfoil.core.policies.rules import Route
+from counterfoil.store import agenda
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+
+BILL = invoice(usd(10000))
+CLEARED = replace(payment(usd(10000)), settlement=settled(usd(10000), fee=300))
+BILLED = replace(
+    Payment("acme:p1", ANN.id, PaymentState.SUCCEEDED, usd(10000), NOON, is_out_of_band=True),
+    applications=payment(usd(10000), (BILL.id, 10000)).applications,
+)
+OWNERS = ownership_of([Owner("payment", "stripe"), Owner("refund", "stripe"), Owner("invoice", "acme")])
+
+
+BOTH = replace(RULES, routes=(*RULES.routes, Route("US", "acme")))
+
+
+def office_of(pool: Pool, cipher: Cipher) -> Office:
+    return Office(pool, cipher, replace(BOTH, ownership=OWNERS))
+
+
+async def tell_billed(office: Office, told: Payment = BILLED, same_as: str | None = CLEARED.id) -> None:
+    await office.tell(told, connection="acme", same_as=same_as)
+
+
+async def posted(office: Office) -> set[str]:
+    """Return the external keys of everything that is wished and not canceled."""
+    return {key for _, key, state in await office.states() if state != "canceled"}
+
+
+@pytest.mark.parametrize("order", list(permutations(("billed", "cleared", "bill"))), ids="-".join)
+async def test_a_payment_told_by_the_billing_system_and_the_processor_is_booked_once_whichever_comes_first(
+    pool: Pool, cipher: Cipher, order: tuple[str, ...]
+) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO)
+    for one in order:
+        if one == "billed":
+            await tell_billed(office)
+        else:
+            await office.tell(CLEARED if one == "cleared" else BILL)
+        await office.take_all()
+    payments = await office.commands("post_payment")
+    assert [row.external_key for row in payments] == ["payment_stripe.ch_1"]
+    kinds = sorted(row.kind for row in await office.commands("post_payment", "post_invoice", "post_entry", "allocate"))
+    assert kinds == ["allocate", "post_entry", "post_invoice", "post_payment"]  # the billing system says which invoice it pays
+    assert {row.state.value for row in await office.commands()} == {"done"}
+    assert await office.cases() == []
+
+
+async def test_what_names_the_processors_payment_waits_for_its_word_and_has_it_fetched(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL)
+    await tell_billed(office)
+    assert await office.commands("post_payment") == []
+    async with pool.connection() as conn:
+        [wanted] = await agenda.to_fetch(conn, office.clock.now())
+    assert (wanted.key, wanted.connections) == ("payment/stripe:ch_1", ("acme",))
+
+
+async def test_a_refund_of_the_billing_systems_payment_is_one_of_the_processors(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, CLEARED)
+    await tell_billed(office)
+    given = replace(refund(usd(1000)), id="acme:r1", payment_id=BILLED.id, settlement=settled(usd(-1000), id="txn_r"))
+    await office.tell(given, connection="acme")
+    assert not [key for key in await posted(office) if "acme.p1" in key]
+
+
+async def test_a_payment_the_billing_system_names_as_no_others_is_booked_as_its_own(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL)
+    await tell_billed(office, same_as=None)
+    assert "payment_acme.p1" in await posted(office)
+
+
+async def test_two_that_are_named_the_same_and_are_so_no_more_are_two_again(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, CLEARED)
+    await tell_billed(office)
+    assert "payment_acme.p1" not in await posted(office)
+    await tell_billed(office, same_as="")
+    assert {"payment_acme.p1", "payment_stripe.ch_1"} <= await posted(office)
+
+
+async def test_an_invoice_the_processor_told_first_keeps_its_key_when_its_owner_names_it(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL)
+    await office.take_all()
+    await office.tell(replace(BILL, id="acme:in_1"), connection="acme", same_as=BILL.id)
+    await office.take_all()
+    assert [row.external_key for row in await office.commands("post_invoice")] == ["invoice_stripe.in_1"]
+    assert await office.cases() == []
+
+
+async def test_an_invoice_its_owner_told_first_is_not_booked_again_for_the_processor(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO)
+    await office.tell(replace(BILL, id="acme:in_1"), connection="acme", same_as=BILL.id)
+    await office.tell(BILL, replace(CLEARED, applications=BILLED.applications))
+    await office.take_all()
+    assert [row.external_key for row in await office.commands("post_invoice")] == ["invoice_acme.in_1"]
+    [match] = await office.commands("allocate")  # the processor's payment of its own invoice pays the one that is booked
+    assert match.state.value == "done"
+    assert b"invoice/acme:in_1" in match.arguments
+
+
+async def test_one_that_was_booked_before_it_was_named_is_not_booked_again_but_a_case(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL)
+    await tell_billed(office, same_as=None)
+    await office.take_all()
+    await office.tell(CLEARED)
+    await office.take_all()
+    before = await office.states()
+    await tell_billed(office, replace(BILLED, method="card"))
+    [case] = await office.cases()
+    assert (case.code, case.case_class) == ("decide.same_fact", "duplicate_suspected")
+    assert "more than one of them was booked" in case.cause
+    assert await office.states() == before
+
+
+async def test_two_amounts_of_one_payment_are_a_case_and_the_owners_is_booked(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, CLEARED)
+    await tell_billed(office, replace(BILLED, amount=usd(9000), applications=()))
+    [case] = await office.cases()
+    assert (case.code, case.case_class) == ("decide.same_fact_amounts", "amount_mismatch")
+    assert {row.external_key for row in await office.commands("post_payment")} == {"payment_stripe.ch_1"}
+
+
+async def test_two_that_name_each_other_are_one_case_and_nothing_is_booked(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher, BOTH)
+    await office.tell(ANN, PRO, BILL)
+    await office.tell(replace(CLEARED, state=PaymentState.PENDING), same_as=BILLED.id)
+    await tell_billed(office)
+    await office.tell(CLEARED, same_as=BILLED.id)
+    [case] = await office.cases()
+    assert "circle" in case.cause
+    assert await office.commands("post_payment") == []
+
+
+async def test_a_customer_of_two_systems_is_one_and_each_says_what_it_knows(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher, BOTH)
+    await office.tell(ANN, PRO)
+    await office.tell(Customer("acme:1", "Ann Ltd", phone="12"), connection="acme", same_as=ANN.id)
+    await office.tell(replace(BILL, customer_id="acme:1"), connection="acme")
+    assert {key for key in await posted(office) if key.startswith("customer")} == {"customer_stripe.cus_A"}
+    command = [row for row in await office.commands("upsert_customer") if row.state.value != "canceled"][-1]
+    assert b'"phone":"12"' in command.arguments
+    assert b'"country":"US"' in command.arguments
+    [bill] = await office.commands("post_invoice")
+    assert b"stripe:cus_A" in bill.arguments
+
+
+async def test_another_word_than_the_owners_is_kept_as_a_proposal_with_one_case_until_both_agree(pool: Pool, cipher: Cipher) -> None:
+    owners = ownership_of([Owner("customer", "stripe", ("email",))])
+    office = Office(pool, cipher, replace(RULES, ownership=owners))
+    bob = Customer("stripe:cus_B", "Bob", "bob@example.com")
+    await office.tell(replace(ANN, email="ann@example.com"), bob)
+    await office.tell(Customer(ANN.id, "Ann Ltd", "a@example.com"), Customer(bob.id, "Bob", "b@example.com"), connection="crm")
+    [case] = await office.cases()
+    assert (case.code, case.case_class, case.count) == ("decide.not_the_owner", "ownership_violation", 2)
+    assert "example.com" not in case.cause
+    assert not any(b"a@example.com" in row.arguments for row in await office.commands("upsert_customer"))
+    await office.tell(Customer(ANN.id, "Ann Ltd", "ann@example.com"), connection="crm")
+    assert [one.count for one in await office.cases()] == [2]  # of which one still stands
+    await office.tell(replace(bob, email="b@example.com"))
+    assert await office.cases() == []
