@@ -15,6 +15,7 @@ from counterfoil.app import casebook, tracing
 from counterfoil.app.casebook import CaseRecord
 from counterfoil.app.coverage import Coverage, coverage
 from counterfoil.app.database import Database
+from counterfoil.app.explaining import LinkSeen, ThingSeen, explain
 from counterfoil.app.notifying import failing
 from counterfoil.app.rules import mappings_of
 from counterfoil.app.settings import FileSettings
@@ -46,6 +47,7 @@ __all__ = [
     "CaseState",
     "CaseSubject",
     "Conservation",
+    "LinkSeen",
     "MappingSeen",
     "ObjectTotal",
     "Promise",
@@ -55,6 +57,7 @@ __all__ = [
     "Standing",
     "Status",
     "StatusSeen",
+    "ThingSeen",
     "Trace",
     "Worker",
     "case_details",
@@ -65,6 +68,7 @@ __all__ = [
     "list_workers",
     "status_seen",
     "trace_seen",
+    "why_seen",
 ]
 
 RECORDS_MAX = 200
@@ -168,6 +172,12 @@ async def trace_seen(database: Database, asked: str) -> Trace:
     """Return the path of whatever has this id, number, name or e-mail, empty if nothing has."""
     async with database.pool.connection() as conn:
         return await tracing.trace(conn, database.cipher, asked)
+
+
+async def why_seen(database: Database, file: FileSettings, asked: str, field: str = "") -> tuple[ThingSeen, ...]:
+    """Return why whatever has this id, number, name or e-mail stands as it does; without what tells who somebody is."""
+    async with database.pool.connection() as conn:
+        return await explain(conn, database.cipher, asked, [one.owner() for one in file.ownership], field=field)
 
 
 async def status_seen(database: Database, file: FileSettings, window: timedelta) -> StatusSeen:

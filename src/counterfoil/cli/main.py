@@ -31,6 +31,7 @@ from counterfoil.cli import (
     top,
     trace,
     up,
+    why,
 )
 from counterfoil.cli.init_options import InitCommand
 
@@ -51,6 +52,7 @@ app.command("prove")(prove.prove)
 app.command("status")(status.status)
 app.command("top")(top.top)
 app.command("trace")(trace.trace)
+app.command("why")(why.why)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(replay.replay)
 app.command("backup")(backup.backup)
