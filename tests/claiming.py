@@ -20,3 +20,11 @@ async def claim_all(conn: Conn, cipher: Cipher, target: str, batch_key: str, now
     while batch := await outbox_due.claim(conn, cipher, target, batch_key, now, SIZES, without=[row.id for row in rows]):
         rows += batch
     return rows
+
+
+async def wake_later(conn: Conn, stage: str, key: str, after_s: float) -> None:
+    """Have the partition armed in some seconds of real time, unless an earlier wake is noted already."""
+    await conn.execute(
+        "update work set wake_at = least(wake_at, clock_timestamp() + make_interval(secs => %s)) where stage = %s and key = %s",
+        (after_s, stage, key),
+    )

@@ -19,7 +19,7 @@ from counterfoil.engine.engine import Engine
 
 async def main(dsn, name):
     done = asyncio.Event()
-    async def turn(key, care):
+    async def turn(key, context):
         print("turn", key, flush=True)
         done.set()
         return Turn(has_more=False)

@@ -30,7 +30,7 @@ from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, DeliveryOf, Send
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
-from counterfoil.kit.stage import CALM
+from counterfoil.kit.stage import PLAIN
 from counterfoil.store import outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Key, Pool
@@ -89,7 +89,7 @@ class Desk:
         """Take turns until everything that was wished has ended, or there is no hope; so much time passes between two of them."""
         deliverer = self.worker()
         for _ in range(TURNS_MAX):
-            await deliverer.turn("hubspot/show_status", CALM)
+            await deliverer.turn("hubspot/show_status", PLAIN)
             if {state for _, state in await self.states()} <= {"done", "canceled"}:
                 return
             self.clock.advance_to(self.clock.now() + pause)
@@ -158,7 +158,7 @@ async def test_what_a_worker_had_in_hand_when_it_died_is_done_by_another(
                 patch.setattr(outbox, patched, _dying(getattr(outbox, patched)))
             change = {"sent": gone_before, "answered": gone_after}.get(boundary, lambda send: send)
             with pytest.raises(BaseExceptionGroup) as died:
-                await desk.worker(change).turn("hubspot/show_status", CALM)
+                await desk.worker(change).turn("hubspot/show_status", PLAIN)
         assert died.value.subgroup(KilledError) is not None
         assert ([state for _, state in await desk.states()] == ["done"], desk.shown(id)) == (False, "50.00" if is_shown else None)
         desk.clock.advance_to(desk.clock.now() + FAR)
@@ -196,5 +196,5 @@ async def test_an_older_write_that_comes_late_is_put_right(pool: Pool, cipher: C
         assert isinstance(late, ShowStatus)
         desk.sandbox.world.update(TYPES["companies"], id, values_of(late))
         desk.clock.advance_to(desk.clock.now() + FAR)
-        await desk.worker().turn("hubspot/show_status", CALM)
+        await desk.worker().turn("hubspot/show_status", PLAIN)
         assert desk.shown(id) == "1.00"

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from counterfoil.core.language.money import CurrencyError, Money, format_money
 from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.stage import CALM, Care, Turn, backoff_s
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext, backoff_s
 from counterfoil.store import cases, notices
 from counterfoil.store.cases import Case
 from counterfoil.store.notices import Channel as Seen
@@ -169,9 +169,9 @@ class Notifier:
     channels: Sequence[Channel]
     send: Send = by_apprise
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Tell every channel what it has not been told."""
-        del key, care
+        del key, context
         for channel in self.channels:
             await self._tell(channel)
         return Turn(has_more=False, wake_in_s=LOOK_EVERY_S)

@@ -24,7 +24,7 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import Decided, decide_batch, load
 from counterfoil.decide.linking import link_all
 from counterfoil.kit.connector import Context, Source
-from counterfoil.kit.stage import CALM
+from counterfoil.kit.stage import PLAIN
 from counterfoil.normalize.batch import normalize
 from counterfoil.normalize.fetching import prepare
 from counterfoil.normalize.merging import Merged, Merger, event_ids
@@ -191,7 +191,7 @@ async def rehearse(hub: Hub, order: Order) -> AsyncIterator[Rehearsal]:
     place = Replay(0, order, 0, "", now, ReplayState.RUNNING, 0, 0, 0, None, now)
     while True:
         async with hub.pool.connection() as conn:
-            batch = await replays.page(conn, hub.cipher, place, page_size(place, CALM))
+            batch = await replays.page(conn, hub.cipher, place, page_size(place, PLAIN))
         if not batch:
             break
         await play.read(batch)

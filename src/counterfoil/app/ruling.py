@@ -18,7 +18,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.errors import SetupError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda, outbox_due, releases, rulesets, work, workers
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
@@ -81,9 +81,9 @@ class Ruling:
         await self.hub.arm(conn, self.hub.standing_keys())  # of connections and entities that were not released before
         return await rulesets.lead(conn, declared_rules(self.hub.settings))
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Have everything that is not booked yet decided again, once for each release, when all workers decide by it."""
-        del key, care
+        del key, context
         now = self.hub.clock.now()
         async with self.hub.pool.connection() as conn, conn.transaction():
             if await self.is_outdated(conn):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from counterfoil.decide import processes
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda
 from counterfoil.store.pool import Conn, Key, Pool
 
@@ -28,9 +28,9 @@ class Deadlines:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Put what is due on the agenda; ``key`` does not matter."""
-        del care, key
+        del context, key
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
             if not await self.rules.is_in_force(conn, now):

@@ -24,7 +24,7 @@ from counterfoil.decide.linking import link_some
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.decide.summaries import to_document, to_row, wish_of
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda, cases, modes, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
@@ -42,7 +42,7 @@ BULK_BATCH_MAX = 100
 """What the books take at once; with more of them the first would be sent later."""
 BULK_AT_ONCE = 2
 """The same for what came in bulk: its transactions are short, and most of the process is left to real time."""
-BREATH = 20
+YIELD_EVERY = 20
 """Subjects after which others of the process get their turn."""
 LINKED_WITHIN_S = 0.5
 """When to look again while another worker links what an older program wrote."""
@@ -69,21 +69,21 @@ class Decider:
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
     _modes: set[tuple[str, str]] = field(default_factory=set)
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Decide one batch of some shards' subjects (``3``, joined ``3+11``) that are there for something that happened in real time."""
         async with self._gate:
-            return await self._work(shards_in(key), ORDINARY, BATCH_MAX, care)
+            return await self._work(shards_in(key), ORDINARY, BATCH_MAX, context)
 
-    async def bulk_turn(self, key: str, care: Care = CALM) -> Turn:
+    async def bulk_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Decide one batch of some shards' subjects that came in bulk; it never waits with, or holds up, :meth:`turn`."""
         async with self._bulk_gate:
-            return await self._work(shards_in(key), BULK, BULK_BATCH_MAX, care)
+            return await self._work(shards_in(key), BULK, BULK_BATCH_MAX, context)
 
-    async def _work(self, shards: Sequence[int], lanes: range, batch_max: int, care: Care) -> Turn:
-        if care.is_ending:
+    async def _work(self, shards: Sequence[int], lanes: range, batch_max: int, context: TurnContext) -> Turn:
+        if context.is_ending:
             return Turn(has_more=True)
         now = self.clock.now()
-        limit = batch_max if care.limit is None else min(batch_max, care.limit)
+        limit = batch_max if context.limit is None else min(batch_max, context.limit)
         async with single_statements(self.pool) as conn:
             if await objects.has_to_link(conn):
                 # What names an object would not be found: a refund whose credit note is not seen is booked once more.
@@ -94,7 +94,7 @@ class Decider:
             items = await agenda.claim(conn, shards, now, limit, lanes=lanes)
         is_left = False
         if items:
-            poisoned = await care.hold([item.ref.key for item in items])
+            poisoned = await context.hold([item.ref.key for item in items])
             if poisoned:
                 await self._give_up([item for item in items if item.ref.key in poisoned], now)
             is_left = await self._decide([item for item in items if item.ref.key not in poisoned], now)
@@ -109,8 +109,8 @@ class Decider:
             rules = await self.rules.current(conn)
             loaded = await load(conn, self.cipher, [item.ref for item in items], rules)
         decided, view = Decided(), loaded.view()
-        for start in range(0, len(items), BREATH):
-            decide_into(decided, items[start : start + BREATH], loaded, view, rules, now)
+        for start in range(0, len(items), YIELD_EVERY):
+            decide_into(decided, items[start : start + YIELD_EVERY], loaded, view, rules, now)
             await asyncio.sleep(0)
         for tries in range(WRITE_TRIES_MAX):
             try:

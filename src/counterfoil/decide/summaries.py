@@ -18,7 +18,7 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments, encode
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cases, outbox, relearning, summary
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
@@ -96,9 +96,9 @@ class DayCloser:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Post one entry for each of the entity's days that have ended and hold items no entry has taken."""
-        del care
+        del context
         now = self.clock.now()
         async with self.pool.connection() as conn:
             if not await self.rules.is_in_force(conn, now):

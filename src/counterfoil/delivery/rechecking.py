@@ -25,7 +25,7 @@ from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.limits import yielding
-from counterfoil.kit.stage import Care, backoff_s
+from counterfoil.kit.stage import TurnContext, backoff_s
 from counterfoil.store import attempts, bindings, case_work, cases, outbox, rechecks
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
@@ -85,7 +85,7 @@ class Rechecker:
         overwriting = [row for row in rows if link.deliver[command_kind(row.kind)].overwrites]
         return await rechecks.note(conn, overwriting, now, now + timedelta(seconds=link.late_s))
 
-    async def take(self, target: str, batch_key: str, link: TargetLink, care: Care) -> Batch | None:
+    async def take(self, target: str, batch_key: str, link: TargetLink, context: TurnContext) -> Batch | None:
         """Look at what is due, and take what is to be sent again: one call's worth. None: nothing is due.
 
         Not to run beside a claim of the same partition: what the batch's keys name must be sent by nobody until it is settled.
@@ -94,11 +94,11 @@ class Rechecker:
         if link.closed_s(now) > 0 or not self.may_send():
             return None
         async with self.pool.connection() as conn:
-            found = await rechecks.due(conn, target, batch_key, now, care.limit or LOOK_MAX)
+            found = await rechecks.due(conn, target, batch_key, now, context.limit or LOOK_MAX)
             if not found:
                 return None
             rows = {row.id: row for row in await outbox.read(conn, self.cipher, [one.command_id for one in found])}
-        held = await care.hold([f"{RECHECK}/{one.command_id}" for one in found])
+        held = await context.hold([f"{RECHECK}/{one.command_id}" for one in found])
         poison = [one for one in found if one.command_id in rows and f"{RECHECK}/{one.command_id}" in held]
         keys = {id: same_thing(command_of(row)) for id, row in rows.items()}
         async with self.pool.connection() as conn, conn.transaction():

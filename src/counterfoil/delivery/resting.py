@@ -108,10 +108,10 @@ class Rest:
             try:
                 await link.probe(link.ctx)
             except HubError as error:
-                yield Look(wait_s=await self.fell(target, as_trouble(error), is_trial=True, is_by_sending=False))
+                yield Look(wait_s=await self.went_down(target, as_trouble(error), is_trial=True, is_by_sending=False))
                 return
             if not state.is_by_sending:
-                await self.rose(target)
+                await self.came_back(target)
             yield Look(is_trial=state.is_by_sending, has_real_time=has_real_time)
 
     @asynccontextmanager
@@ -133,7 +133,7 @@ class Rest:
                 async with self.pool.connection(timeout=FREE_WITHIN_S) as conn:
                     await standing.free_probe(conn, target, self.clock.now() + timedelta(seconds=SOON_S))
 
-    async def fell(self, target: str, trouble: Trouble, *, is_trial: bool, is_by_sending: bool = True) -> float:
+    async def went_down(self, target: str, trouble: Trouble, *, is_trial: bool, is_by_sending: bool = True) -> float:
         """Note that a target cannot be used; return the seconds to leave it alone.
 
         Nothing is noted of what says nothing of the target: maintenance that was declared, a database that was away.
@@ -146,7 +146,7 @@ class Rest:
         log.warning("target cannot be used", target=target, code=trouble.code, tries=state.tries)
         return max(SOON_S, state.wait_s(now))
 
-    async def rose(self, target: str) -> None:
+    async def came_back(self, target: str) -> None:
         """Note that a target can be used, and wake everything that waited for it."""
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
@@ -166,7 +166,7 @@ class Rest:
             elif waiting:
                 await standing.try_at(conn, target, now + timedelta(seconds=AGAIN_S))
         if not waiting:
-            await self.rose(target)
+            await self.came_back(target)
 
     async def trial(self, target: str) -> None:
         """A target that sending found down answers reads: let sending try at once, and forget about it if there is nothing to send."""
@@ -176,7 +176,7 @@ class Rest:
                 await standing.try_at(conn, target, self.clock.now())
                 await self.arm(conn, waiting)
         if not waiting:
-            await self.rose(target)
+            await self.came_back(target)
 
 
 def as_trouble(error: HubError) -> Trouble:

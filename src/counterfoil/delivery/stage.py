@@ -40,7 +40,7 @@ from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.limits import yielding
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, producers, standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
@@ -75,7 +75,7 @@ class _Flow:
     target: str
     batch_key: str
     link: TargetLink
-    care: Care
+    context: TurnContext
     deadline: float
     is_trial: bool = False
     has_real_time: bool = False
@@ -89,12 +89,12 @@ class _Flow:
     @property
     def is_over(self) -> bool:
         """Whether no further batch is begun."""
-        return self.pause_s is not None or self.care.is_ending or time.monotonic() >= self.deadline
+        return self.pause_s is not None or self.context.is_ending or time.monotonic() >= self.deadline
 
     @property
     def width(self) -> int:
         """How many batches may be under way at once."""
-        return 1 if self.is_trial or self.care.limit is not None else self.link.width
+        return 1 if self.is_trial or self.context.limit is not None else self.link.width
 
     @property
     def is_watching(self) -> bool:
@@ -128,7 +128,7 @@ class Deliverer:
         """What puts right what a late write may have undone."""
         return Rechecker(self.pool, self.cipher, self.clock, self.arm, self.may_send)
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Work one partition (``target/batch key``) down, at most for TURN_MAX_S."""
         target, batch_key = split_key(key)
         link = self.targets[target]
@@ -137,7 +137,9 @@ class Deliverer:
         async with self.rest.look(target, link) as look:
             if look.wait_s is not None:
                 return Turn(has_more=False, wake_in_s=look.wait_s)
-            return await self._work(_Flow(target, batch_key, link, care, time.monotonic() + TURN_MAX_S, look.is_trial, look.has_real_time))
+            return await self._work(
+                _Flow(target, batch_key, link, context, time.monotonic() + TURN_MAX_S, look.is_trial, look.has_real_time)
+            )
 
     async def _work(self, flow: _Flow) -> Turn:
         await self._pump_all(flow)
@@ -167,9 +169,9 @@ class Deliverer:
 
     async def _recheck(self, flow: _Flow) -> bool:
         """Send again what is due to be, one call's worth; return whether anything was due. A turn about to end takes none up."""
-        if flow.is_trial or flow.care.is_ending:
+        if flow.is_trial or flow.context.is_ending:
             return False
-        batch = await self.rechecker.take(flow.target, flow.batch_key, flow.link, flow.care)
+        batch = await self.rechecker.take(flow.target, flow.batch_key, flow.link, flow.context)
         if batch is None:
             return False
         if batch.rows:
@@ -184,7 +186,7 @@ class Deliverer:
             flow.rechecked = frozenset()
         trouble = trouble_of(outcomes)
         if trouble is not None:
-            flow.pause_s = await self.rest.fell(batch.target, trouble, is_trial=False)
+            flow.pause_s = await self.rest.went_down(batch.target, trouble, is_trial=False)
 
     async def _pump(self, flow: _Flow) -> None:
         while not flow.is_over or flow.is_watching:
@@ -207,7 +209,7 @@ class Deliverer:
         """Claim one batch of one kind and commit the intent to send it. None: there is nothing to do."""
         async with flow.lock:
             rows = await self._claim(flow)
-            while rows and (held := await flow.care.hold([row.id for row in rows])):
+            while rows and (held := await flow.context.hold([row.id for row in rows])):
                 await self._park(flow, [row for row in rows if row.id in held])
                 rows = await self._claim(flow)
             if not rows:
@@ -251,7 +253,7 @@ class Deliverer:
             place, most = (flow.target, flow.batch_key, kind.value), delivery.batch_size_max
             ordinary = self.sizes.size(place, most, is_yielding=False)
             bulk = self.sizes.size(place, most, is_yielding=True) if flow.has_real_time else ordinary
-            sizes[kind.value] = outbox_due.Sizes(min(ordinary, flow.care.limit or ordinary), min(bulk, flow.care.limit or bulk))
+            sizes[kind.value] = outbox_due.Sizes(min(ordinary, flow.context.limit or ordinary), min(bulk, flow.context.limit or bulk))
         return sizes
 
     async def _has_full_batch(self, conn: Conn, flow: _Flow) -> bool:
@@ -285,9 +287,9 @@ class Deliverer:
         await self._settle(flow.link, batch, outcomes, has_doubts=doubts.count > 0)
         trouble = trouble_of(outcomes)
         if trouble is not None:
-            flow.pause_s = await self.rest.fell(batch.target, trouble, is_trial=flow.is_trial)
+            flow.pause_s = await self.rest.went_down(batch.target, trouble, is_trial=flow.is_trial)
         elif flow.is_trial and any(outcome.status is not OutcomeStatus.UNKNOWN for outcome in outcomes):
-            await self.rest.rose(batch.target)
+            await self.rest.came_back(batch.target)
 
     async def _call(self, flow: _Flow, batch: Try, bound: Mapping[str, str]) -> Sequence[Outcome]:
         delivery = flow.link.deliver[command_kind(batch.rows[0].kind)]

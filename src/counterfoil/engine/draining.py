@@ -47,7 +47,7 @@ class StaleTurnError(Exception):
 
 
 @dataclass(slots=True)
-class TurnCare:
+class EngineContext:
     """What the engine tells a turn, and what the turn told it. ``taken``: the partitions it works, by key; of several none had trouble."""
 
     pool: Pool
@@ -99,7 +99,7 @@ class Drains:
     is_stopping: bool = False
     waits: Callable[[float], None] = _nothing_waits
     _running: dict[asyncio.Task[object], tuple[Key, ...]] = field(default_factory=dict)
-    _cut: list[TurnCare] = field(default_factory=list)
+    _cut: list[EngineContext] = field(default_factory=list)
     _careful: asyncio.Lock = field(default_factory=asyncio.Lock)
     _strange: dict[tuple[str, str], int] = field(default_factory=dict)
     _ruled: int = 0
@@ -198,63 +198,63 @@ class Drains:
                 return True
             return time.monotonic() > until and self.member.has_too_much
 
-        care = TurnCare(self.pool, stage, taken, is_ending)
+        context = EngineContext(self.pool, stage, taken, is_ending)
         key = work.join_keys(taken)
         try:
-            if care.limit is None:
-                result = await self.stages[stage](key, care)
-                await self._works_again(care)
+            if context.limit is None:
+                result = await self.stages[stage](key, context)
+                await self._works_again(context)
                 return result
             async with self._careful:  # one at a time, so that none is blamed for what another did to the process
-                log.warning("careful turn", stage=stage, key=key, failures=taken[key].failures, limit=care.limit)
-                result = await self.stages[stage](key, care)
-                await self._clear(care)
-                await self._works_again(care)
+                log.warning("careful turn", stage=stage, key=key, failures=taken[key].failures, limit=context.limit)
+                result = await self.stages[stage](key, context)
+                await self._clear(context)
+                await self._works_again(context)
                 return result
         except asyncio.CancelledError:
-            self._cut.append(care)
+            self._cut.append(context)
             raise
         except Exception as error:  # outer loop of all stages: whatever happened, the partitions are tried again later
-            await self._set_back_after(care, error)
+            await self._set_back_after(context, error)
         return None
 
-    async def _clear(self, care: TurnCare) -> None:
-        if care.held:
+    async def _clear(self, context: EngineContext) -> None:
+        if context.held:
             async with self._transaction() as conn:
-                await suspects.clear(conn, care.stage, care.held)
+                await suspects.clear(conn, context.stage, context.held)
 
-    async def _set_back_after(self, care: TurnCare, error: Exception) -> None:
-        name, keys = type(error).__name__, [*care.taken]
+    async def _set_back_after(self, context: EngineContext, error: Exception) -> None:
+        name, keys = type(error).__name__, [*context.taken]
         if _is_only(error, StaleTurnError):
-            log.warning("partition taken by another", stage=care.stage, keys=keys)
+            log.warning("partition taken by another", stage=context.stage, keys=keys)
         elif is_away(error):
-            log.warning("turn cut by the database", stage=care.stage, keys=keys, error=name)
-            await self._set_back(care, 1.0, is_counted=False)
+            log.warning("turn cut by the database", stage=context.stage, keys=keys, error=name)
+            await self._set_back(context, 1.0, is_counted=False)
         else:
-            log.exception("turn failed", stage=care.stage, keys=keys, error=name)
-            failures = max(one.failures for one in care.taken.values()) + 1
-            await self._set_back(care, _pause_s(failures), is_counted=True)
-            if failures >= TOLD_AFTER and not care.held:  # what was in hand is parked by itself
-                await self._tell(care, error)
+            log.exception("turn failed", stage=context.stage, keys=keys, error=name)
+            failures = max(one.failures for one in context.taken.values()) + 1
+            await self._set_back(context, _pause_s(failures), is_counted=True)
+            if failures >= TOLD_AFTER and not context.held:  # what was in hand is parked by itself
+                await self._tell(context, error)
 
-    async def _tell(self, care: TurnCare, error: Exception) -> None:
+    async def _tell(self, context: EngineContext, error: Exception) -> None:
         now = self.clock.now()
-        openings = [failing_case(care.stage, key, error, now) for key in care.taken]
+        openings = [failing_case(context.stage, key, error, now) for key in context.taken]
         async with self._transaction() as conn:
             await cases.open_or_count(conn, openings, now)
 
-    async def _works_again(self, care: TurnCare) -> None:
-        told = [f"{care.stage}:{key}" for key, one in care.taken.items() if one.failures >= TOLD_AFTER]
+    async def _works_again(self, context: EngineContext) -> None:
+        told = [f"{context.stage}:{key}" for key, one in context.taken.items() if one.failures >= TOLD_AFTER]
         if told:
             async with self._transaction() as conn:
                 await cases.release_subjects(conn, work.TURN, told, self.clock.now())
 
-    async def _set_back(self, care: TurnCare, after_s: float, *, is_counted: bool) -> None:
+    async def _set_back(self, context: EngineContext, after_s: float, *, is_counted: bool) -> None:
         async with self._transaction() as conn:
-            for key, one in sorted(care.taken.items()):
-                await work.set_back(conn, care.stage, key, one.fence, after_s, is_counted=is_counted)
-            if not is_counted and care.held:
-                await suspects.take_back(conn, care.stage, care.held)
+            for key, one in sorted(context.taken.items()):
+                await work.set_back(conn, context.stage, key, one.fence, after_s, is_counted=is_counted)
+            if not is_counted and context.held:
+                await suspects.take_back(conn, context.stage, context.held)
         self.waits(after_s)
 
     async def _finish(self, stage: str, taken: Mapping[str, Taken], wake_in_s: float | None) -> dict[str, Taken]:
@@ -312,10 +312,10 @@ class Drains:
 
     async def forgive(self, conn: Conn) -> None:
         """Have turns that were cut short count as not begun."""
-        await work.uncount(conn, [(care.stage, key, one.fence) for care in self._cut for key, one in care.taken.items()])
-        for care in self._cut:
-            if care.held:
-                await suspects.take_back(conn, care.stage, care.held)
+        await work.uncount(conn, [(context.stage, key, one.fence) for context in self._cut for key, one in context.taken.items()])
+        for context in self._cut:
+            if context.held:
+                await suspects.take_back(conn, context.stage, context.held)
         self._cut.clear()
 
 

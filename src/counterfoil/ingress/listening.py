@@ -18,7 +18,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Delivery, Listens, Page
 from counterfoil.kit.errors import HubError, TransientError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
@@ -88,10 +88,10 @@ class Listening:
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     closed_s: Closed = field(default_factory=dict)
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Hold one source's stream and keep what comes, until it ends, fails, or this worker must."""
         try:
-            is_over = await self._listen(key, care)
+            is_over = await self._listen(key, context)
         except HubError as error:
             log.warning("stream failed", connection=key, code=error.code)
             await note_unread(self.pool, key, error, self.clock.now(), self.closed_s)
@@ -99,12 +99,12 @@ class Listening:
             return Turn(has_more=False, wake_in_s=wait_s)
         return Turn(has_more=not is_over, wake_in_s=AGAIN_S if is_over else None)
 
-    async def _listen(self, key: str, care: Care) -> bool:
+    async def _listen(self, key: str, context: TurnContext) -> bool:
         """Return whether the stream ended by itself. Raises what it failed with, once what came before is kept."""
         cursor = await self._cursor(key)
         began, is_noted = time.monotonic(), False
         async with self._stream(key, cursor.cursor) as stream:
-            while not (care.is_ending or time.monotonic() - began > TURN_S):
+            while not (context.is_ending or time.monotonic() - began > TURN_S):
                 pages, error, is_over = await stream.next()
                 moved = await self._keep(key, cursor, pages) if pages else cursor
                 if moved is None:

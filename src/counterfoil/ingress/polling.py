@@ -11,7 +11,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Polls
 from counterfoil.kit.errors import HubError, TransientError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 
@@ -40,9 +40,9 @@ class Polling:
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     closed_s: Closed = field(default_factory=dict)
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read what is new at one source."""
-        del care
+        del context
         source, ctx = self.sources[key]
         try:
             poller = Poller(source, ctx, self.pool, self.cipher, self.arm, self.lanes.get(key, Lane.REAL_TIME))

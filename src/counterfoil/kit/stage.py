@@ -18,7 +18,7 @@ class Turn:
     wake_in_s: float | None = None
 
 
-class Care(Protocol):
+class TurnContext(Protocol):
     """How a turn is to be taken; given by the engine to every turn."""
 
     @property
@@ -40,8 +40,8 @@ class Care(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Calm:
-    """The care of a partition that nothing happened to."""
+class PlainContext:
+    """The context of a turn on a partition that nothing happened to."""
 
     limit: int | None = None
     is_ending: bool = False
@@ -52,9 +52,9 @@ class Calm:
         return frozenset()
 
 
-CALM = Calm()
+PLAIN = PlainContext()
 
-Stage = Callable[[str, Care], Awaitable[Turn]]
+Stage = Callable[[str, TurnContext], Awaitable[Turn]]
 """Works one partition (by its key) once: bounded, idempotent, safe to run twice."""
 
 

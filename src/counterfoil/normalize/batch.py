@@ -23,7 +23,7 @@ from counterfoil.store.receipts import FetchedFor, Receipt, ReceiptState, Settle
 
 log = structlog.get_logger()
 
-BREATH = 20
+YIELD_EVERY = 20
 """Receipts after which others of the process get their turn: a batch in bulk must not keep a payment waiting for all of it."""
 
 KEY_TRIES_MAX = 8
@@ -66,7 +66,7 @@ async def normalize(source: Source, ctx: Context, batch: Sequence[Receipt], prep
                 packed = pack(fetched.values())
                 result.fetched.append(FetchedFor(receipt.id, receipt.received_at, receipt.connection, receipt.dedupe_key, packed))
             _normalize_one(result, source, ctx.settings, receipt, fetched, now)
-        if place % BREATH == 0:
+        if place % YIELD_EVERY == 0:
             await asyncio.sleep(0)
     return result
 

@@ -19,7 +19,7 @@ from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.errors import HubError, TransientError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import Prepared, prepare
 from counterfoil.normalize.stage import settle_ties
@@ -60,17 +60,17 @@ class Replayer:
     ownership: Ownership = NOBODYS
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read a few pages of a replay, at its rate, unless it was stopped."""
         async with self._gate:
             turn = Turn(has_more=True)
             for _ in range(PAGES_A_TURN):
-                if care.is_ending or not turn.has_more:
+                if context.is_ending or not turn.has_more:
                     break
-                turn = await self._page(int(key), care)
+                turn = await self._page(int(key), context)
             return turn
 
-    async def _page(self, id: int, care: Care) -> Turn:
+    async def _page(self, id: int, context: TurnContext) -> Turn:
         now = self.clock.now()
         async with self.pool.connection() as conn:
             replay = await replays.load(conn, id)
@@ -78,13 +78,13 @@ class Replayer:
                 return Turn(has_more=False)
             if replay.next_at is not None and replay.next_at > now:
                 return Turn(has_more=False, wake_in_s=(replay.next_at - now).total_seconds())
-            batch = await replays.page(conn, self.cipher, replay, page_size(replay, care))
+            batch = await replays.page(conn, self.cipher, replay, page_size(replay, context))
         if not batch:
             async with self.pool.connection() as conn:
                 await replays.advance(conn, replay, replay.place, now)
             log.info("replay done", replay=id, receipts=replay.read_count, changed=replay.changed_count)
             return Turn(has_more=False)
-        poisoned = await care.hold([str(receipt.id) for receipt in batch])
+        poisoned = await context.hold([str(receipt.id) for receipt in batch])
         try:
             changed = await self._read(replay, batch, poisoned, now)
         except _SourceAway as away:
@@ -142,9 +142,9 @@ class Replayer:
                 await self.arm(conn, await receipts.requeue(conn, ids, lane=Lane.REPLAY, must_fetch=must_fetch))
 
 
-def page_size(replay: Replay, care: Care) -> int:
+def page_size(replay: Replay, context: TurnContext) -> int:
     """Return how many receipts to read at once: never more than the rate allows in a second."""
-    limits = [PAGE, *([max(1, replay.order.rate)] if replay.order.rate else []), *([] if care.limit is None else [care.limit])]
+    limits = [PAGE, *([max(1, replay.order.rate)] if replay.order.rate else []), *([] if context.limit is None else [context.limit])]
     return min(limits)
 
 

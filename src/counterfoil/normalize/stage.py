@@ -12,7 +12,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import prepare
 from counterfoil.normalize.writing import Arm, Writer
@@ -49,28 +49,28 @@ class Normalizer:
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Work partitions of a connection (``connection/shard``, joined) of what came in real time once."""
         connection, shard = split_key(key)
         async with self._gates.setdefault(connection, asyncio.Semaphore(AT_ONCE)):
-            return await self._work(connection, shards_in(shard), ORDINARY, BATCH_MAX, care)
+            return await self._work(connection, shards_in(shard), ORDINARY, BATCH_MAX, context)
 
-    async def bulk_turn(self, key: str, care: Care = CALM) -> Turn:
+    async def bulk_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Work partitions of a connection of what came in bulk once; it never waits with, or holds up, :meth:`turn`."""
         connection, shard = split_key(key)
         async with self._bulk_gate:
-            return await self._work(connection, shards_in(shard), BULK, BULK_BATCH_MAX, care)
+            return await self._work(connection, shards_in(shard), BULK, BULK_BATCH_MAX, context)
 
-    async def _work(self, connection: str, shards: Sequence[int], lanes: range, batch_max: int, care: Care) -> Turn:
-        if care.is_ending:
+    async def _work(self, connection: str, shards: Sequence[int], lanes: range, batch_max: int, context: TurnContext) -> Turn:
+        if context.is_ending:
             return Turn(has_more=True)
         now = self.clock.now()
-        limit = batch_max if care.limit is None else min(batch_max, care.limit)
+        limit = batch_max if context.limit is None else min(batch_max, context.limit)
         async with single_statements(self.pool) as conn:
             batch = await receipts.claim(conn, self.cipher, connection, shards, now, limit, lanes=lanes)
         if not batch:
             return await self._rest(connection, shards, lanes)
-        poisoned = await care.hold([str(receipt.id) for receipt in batch])
+        poisoned = await context.hold([str(receipt.id) for receipt in batch])
         await self._read(connection, batch, poisoned, now)
         # Less than a full batch: all there was. What came meanwhile has armed the partition, which the engine sees.
         return Turn(has_more=True) if len(batch) == limit else await self._rest(connection, shards, lanes)

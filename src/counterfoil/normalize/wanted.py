@@ -10,7 +10,7 @@ from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Source
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.fetching import WANTED
 from counterfoil.store import agenda, receipts
 from counterfoil.store.cipher import Cipher
@@ -31,9 +31,9 @@ class Healer:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Ask for what is waited for longer than PATIENCE_S."""
-        del care
+        del context
         del key
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():

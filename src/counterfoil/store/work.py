@@ -426,14 +426,6 @@ async def take_paused(conn: Conn, limit: int = 500) -> list[Key]:
     return [(stage, key) for stage, key, is_armed in rows if is_armed]
 
 
-async def wake_later(conn: Conn, stage: str, key: str, after_s: float) -> None:
-    """Have the partition armed in some seconds of real time, unless an earlier wake is noted already."""
-    await conn.execute(
-        "update work set wake_at = least(wake_at, clock_timestamp() + make_interval(secs => %s)) where stage = %s and key = %s",
-        (after_s, stage, key),
-    )
-
-
 _TAKE_DUE = """
 with due as (
     select stage, key from work where wake_at <= clock_timestamp() order by stage, key limit %s for update skip locked

@@ -17,7 +17,7 @@ from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import OUT_OF_SIGHT, Context, Delivery, Source, Whereabouts
 from counterfoil.kit.errors import HubError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import bindings, cases, outbox_done, standing, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, CommandState
@@ -95,14 +95,14 @@ class BookChanges:
     closed_s: Mapping[str, Callable[[datetime], float]]
     every: timedelta
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Look at what is due; if nothing is, sweep a page of what is bound."""
         now = self.clock.now()
-        if key not in self.books or care.is_ending:
-            return Turn(has_more=care.is_ending)
+        if key not in self.books or context.is_ending:
+            return Turn(has_more=context.is_ending)
         async with self.pool.connection() as conn:
             is_down = (await standing.read(conn, key)).is_down
-            rows = await watching.due(conn, key, now, min(LOOK_MAX, care.limit or LOOK_MAX))
+            rows = await watching.due(conn, key, now, min(LOOK_MAX, context.limit or LOOK_MAX))
         if is_down or self.closed_s[key](now) > 0:
             return Turn(has_more=False, wake_in_s=AGAIN_S)
         try:

@@ -14,7 +14,7 @@ import structlog
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Connector, Context, KnownPage
 from counterfoil.kit.errors import HubError, TransientError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import relearning
 from counterfoil.store.pool import Conn, Key, Pool
 
@@ -38,14 +38,14 @@ class Relearner:
     clock: Clock
     arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read some pages of what a target holds, or see whether the sources have caught up; nothing if it is not marked."""
         async with self.pool.connection() as conn:
             at = await relearning.load(conn, key)
         if at is None or at.caught_up_at is not None:
             return Turn(has_more=False)
         if at.learned_at is None:
-            return await self._learn(key, at.cursor, care)
+            return await self._learn(key, at.cursor, context)
         async with self.pool.connection() as conn, conn.transaction():
             is_caught_up = await relearning.catch_up(conn, key, self.sources, self.clock.now())
         if not is_caught_up:
@@ -53,10 +53,10 @@ class Relearner:
         await self._report(key)
         return Turn(has_more=False)
 
-    async def _learn(self, key: str, cursor: str, care: Care) -> Turn:
+    async def _learn(self, key: str, cursor: str, context: TurnContext) -> Turn:
         connector, ctx = self.targets[key]
         for _ in range(PAGES_A_TURN):
-            if care.is_ending:
+            if context.is_ending:
                 break
             try:
                 page = await connector.lists.known(ctx, cursor) if connector.lists is not None else NO_LIST

@@ -10,7 +10,7 @@ import psycopg
 import structlog
 
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import retention
 from counterfoil.store.pool import Pool
 
@@ -31,12 +31,12 @@ class Retainer:
     clock: Clock
     days: Mapping[str, int]
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Erase some of every class; ``key`` does not matter."""
         del key
         is_done = True
         for payload, days in self.days.items():
-            if days and not care.is_ending:
+            if days and not context.is_ending:
                 is_done = await self._erase(payload, days) and is_done
         return Turn(has_more=False, wake_in_s=EVERY_S if is_done else GO_ON_S)
 

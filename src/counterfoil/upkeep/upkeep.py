@@ -14,7 +14,7 @@ from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_record
 from counterfoil.kit.connector import Connector, Context, TargetState
 from counterfoil.kit.errors import HubError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.merging import found_by
 from counterfoil.store import agenda, case_work, migrate, objects, standing, targets, unarmed
 from counterfoil.store.cipher import Cipher
@@ -51,12 +51,12 @@ class Upkeep:
     closed_s: Mapping[str, Callable[[datetime], float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
 
-    async def target_turn(self, key: str, care: Care = CALM) -> Turn:
+    async def target_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read a target's version and, of books, its lock dates; what waited for a moved lock is decided or sent again.
 
         This is also how a target that is down is looked at when nothing is to be sent to it; the case about it closes by itself.
         """
-        del care
+        del context
         if key not in self.targets:
             return Turn(has_more=False)  # nothing is written to it any more
         if key in self.closed_s and self.closed_s[key](self.clock.now()) > 0:
@@ -79,14 +79,14 @@ class Upkeep:
                 await connector.probe(ctx)
         except HubError as error:
             log.warning("target cannot be read", target=key, code=error.code)
-            await self.rest.fell(key, as_trouble(error), is_trial=before.is_down, is_by_sending=False)
+            await self.rest.went_down(key, as_trouble(error), is_trial=before.is_down, is_by_sending=False)
             return
         if state is not None:
             await self._keep(key, state)
         if before.is_by_sending:
             await self.rest.trial(key)
         elif before.is_down:
-            await self.rest.rose(key)
+            await self.rest.came_back(key)
 
     async def _keep(self, key: str, state: TargetState) -> None:
         now = self.clock.now()
@@ -100,27 +100,27 @@ class Upkeep:
             touched += await case_work.release_on(conn, [*keys, *(f"period/{entity}" for entity in moved)], now)
             await self.arm(conn, touched)
 
-    async def partitions_turn(self, key: str, care: Care = CALM) -> Turn:
+    async def partitions_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Make the partitions of the coming months."""
-        del care
+        del context
         del key
         async with self.pool.connection() as conn, conn.transaction():
             await migrate.ensure_partitions(conn, self.clock.now())
         return Turn(has_more=False, wake_in_s=PARTITIONS_EVERY_S)
 
-    async def lookups_turn(self, key: str, care: Care = CALM) -> Turn:
+    async def lookups_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Make the digests objects are found by of those an older program wrote, or that were made by a former key."""
         del key
         for kind in objects.LOOKED_UP:
-            await self._look_up(kind, care)
-        await self._number(care)
-        await self._link(care)
+            await self._look_up(kind, context)
+        await self._number(context)
+        await self._link(context)
         return Turn(has_more=False, wake_in_s=LOOKUPS_EVERY_S)
 
-    async def _look_up(self, kind: str, care: Care) -> None:
+    async def _look_up(self, kind: str, context: TurnContext) -> None:
         """Write the digests of the objects of a kind that have none of their state and our key."""
         after_id = ""
-        while not care.is_ending:
+        while not context.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
                 rows = await objects.to_look_up(conn, self.cipher, kind, after_id)
                 await objects.set_lookups(conn, self.cipher, _named(rows))
@@ -128,25 +128,25 @@ class Upkeep:
                 break
             after_id = rows[-1].ref.id
 
-    async def _number(self, care: Care) -> None:
+    async def _number(self, context: TurnContext) -> None:
         """Write the digests of the numbers of documents that have none."""
-        while not care.is_ending:
+        while not context.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
                 rows = await objects.to_number(conn, self.cipher)
                 await objects.set_lookups(conn, self.cipher, _named(rows))
             if not rows:
                 break
 
-    async def _link(self, care: Care) -> None:
+    async def _link(self, context: TurnContext) -> None:
         """Write by what objects are found from those they name, of objects an older program wrote."""
         is_more = True
-        while is_more and not care.is_ending:
+        while is_more and not context.is_ending:
             async with self.pool.connection() as conn, conn.transaction():
                 is_more = await link_some(conn, self.cipher)
 
-    async def unarmed_turn(self, key: str, care: Care = CALM) -> Turn:
+    async def unarmed_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""
-        del care, key
+        del context, key
         async with self.pool.connection() as conn, conn.transaction():
             found = await unarmed.find(conn, self.sources, self.clock.now() - UNARMED_AFTER)
             await self.arm(conn, found)

@@ -11,7 +11,7 @@ import structlog
 
 from counterfoil.core.policies.service_levels import wait_limits
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda, case_closing, cases, rulesets, strangers, waits
 from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.opening import opening
@@ -44,9 +44,9 @@ class Watcher:
     knows: Callable[[str, str], bool]
     _strange: dict[Key, float] = field(default_factory=dict)
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Look at all that waits; ``key`` does not matter."""
-        del key, care
+        del key, context
         now = self.clock.now()
         async with self.pool.connection() as conn, conn.transaction():
             await self._watch_keys(conn, now)

@@ -21,7 +21,7 @@ from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatu
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.kit.windows import Window
 from counterfoil.store import cases, outbox
 from counterfoil.store.cases import Case
@@ -136,9 +136,9 @@ class Desk:
             self._rest = Rest(self.pool, self.clock, self._arm, lambda: self.worker)
         return self._rest
 
-    async def turn(self, care: Care = CALM, partition: str = PARTITION, **changes: Any) -> Turn:
+    async def turn(self, context: TurnContext = PLAIN, partition: str = PARTITION, **changes: Any) -> Turn:
         """Take one turn of the partition."""
-        return await self.deliverer(**changes).turn(partition, care)
+        return await self.deliverer(**changes).turn(partition, context)
 
     def deliverer(self, **changes: Any) -> Deliverer:
         """Return a deliverer, as every process has one."""
@@ -193,7 +193,7 @@ class Desk:
 
 @dataclass
 class Wary:
-    """The care of a partition whose workers died."""
+    """The context of a partition whose workers died."""
 
     limit: int | None = None
     is_ending: bool = False

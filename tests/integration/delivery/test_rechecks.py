@@ -22,7 +22,7 @@ from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import RejectedError, TransientError
 from counterfoil.kit.limits import is_yielding
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.kit.windows import Dated
 from counterfoil.store import attempts, bindings, cases, outbox, rechecks, standing
 from counterfoil.store.attempts import Attempt
@@ -46,9 +46,9 @@ async def due_now(desk: Desk) -> None:
     desk.later(LATE_S)
 
 
-async def take(desk: Desk, care: Care = CALM, **changes: Any) -> Batch | None:
+async def take(desk: Desk, context: TurnContext = PLAIN, **changes: Any) -> Batch | None:
     one = desk.deliverer(**changes)
-    return await one.rechecker.take("books", "all", one.targets["books"], care)
+    return await one.rechecker.take("books", "all", one.targets["books"], context)
 
 
 async def taken(desk: Desk) -> Batch:
@@ -118,10 +118,10 @@ async def test_after_deaths_one_is_taken_at_a_time_and_held_by_its_own_name(desk
         await update(desk, number + 1, "new", key)
         await until_done(desk, number + 1)
     desk.later(LATE_S)
-    care = Wary(limit=1)
-    batch = await take(desk, care)
+    context = Wary(limit=1)
+    batch = await take(desk, context)
     assert batch is not None
-    assert ([one.id for one in batch.rows], care.held) == ([f"{2:032x}"], [(f"recheck/{1:032x}",)])
+    assert ([one.id for one in batch.rows], context.held) == ([f"{2:032x}"], [(f"recheck/{1:032x}",)])
     both = await take(desk, Wary())
     assert both is not None
     assert [one.id for one in both.rows] == [f"{4:032x}"]
@@ -142,8 +142,8 @@ async def test_as_many_are_taken_as_one_call_takes(desk: Desk) -> None:
 
 async def test_one_that_workers_died_of_is_a_case_and_not_sent(desk: Desk) -> None:
     await due_now(desk)
-    care = Wary(limit=1, poison=frozenset({f"recheck/{OLD}"}))
-    batch = await take(desk, care)
+    context = Wary(limit=1, poison=frozenset({f"recheck/{OLD}"}))
+    batch = await take(desk, context)
     assert batch is not None
     assert (batch.rows, await kept(desk)) == ((), [(None, 0)])
     assert await send(desk, batch) == ()
@@ -364,7 +364,7 @@ async def test_a_target_that_is_away_while_something_is_sent_again_is_left_alone
 
     async def falling(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
         del ctx, commands, bound
-        await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)  # seen by another batch just before
+        await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)  # seen by another batch just before
         raise away
 
     desk.books.send = falling  # type: ignore[method-assign]
@@ -462,7 +462,7 @@ async def test_a_trial_sends_nothing_again_and_the_turn_after_it_does(desk: Desk
     await due_now(desk)
     await desk.wish(3)
     desk.books.calls.clear()
-    await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)
+    await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)
     desk.later(0.5)
     assert await desk.turn() == Turn(has_more=True)
     assert (desk.books.calls, desk.books.held["plan"]) == ([("probe", 0), ("send", 1)], "old")
@@ -472,7 +472,7 @@ async def test_a_trial_sends_nothing_again_and_the_turn_after_it_does(desk: Desk
 
 async def test_a_trial_with_nothing_but_something_to_send_again_leaves_it_to_the_next_turn(desk: Desk) -> None:
     await due_now(desk)
-    await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)
+    await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)
     desk.later(0.5)
     assert await desk.turn() == Turn(has_more=False, wake_in_s=0.2)
     assert desk.books.held == {"plan": "old"}

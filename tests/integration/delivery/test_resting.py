@@ -37,18 +37,18 @@ async def done(desk: Desk, *numbers: int) -> None:
 
 async def test_a_fall_is_noted_with_its_reason_and_when_to_look_again(desk: Desk) -> None:
     with capture_logs() as logs:
-        assert await desk.rest.fell("books", AWAY, is_trial=False) == 0.5
+        assert await desk.rest.went_down("books", AWAY, is_trial=False) == 0.5
     told = {"target": "books", "code": "http.away", "tries": 1, "log_level": "warning"}
     assert logs == [{"event": "target cannot be used", **told}]
     assert await standing_of(desk) == Standing(
         "books", START, None, False, True, "http.away", "away", 1, START + timedelta(seconds=0.5), None, None
     )
-    assert await desk.rest.fell("books", AWAY, is_trial=True, is_by_sending=False) == 1.0
+    assert await desk.rest.went_down("books", AWAY, is_trial=True, is_by_sending=False) == 1.0
     found = await standing_of(desk)
     assert (found.tries, found.is_by_sending) == (2, True)
-    await desk.rest.fell("ledger", AWAY, is_trial=True, is_by_sending=False)
+    await desk.rest.went_down("ledger", AWAY, is_trial=True, is_by_sending=False)
     assert not (await standing_of(desk, "ledger")).is_by_sending
-    assert await desk.rest.fell("third", Trouble("http.busy", "busy", retry_after_s=7.0), is_trial=False) == 7.0
+    assert await desk.rest.went_down("third", Trouble("http.busy", "busy", retry_after_s=7.0), is_trial=False) == 7.0
 
 
 @pytest.mark.parametrize("code", ["target.maintenance", "target.budget_unavailable"])
@@ -57,7 +57,7 @@ async def test_what_says_nothing_of_the_target_is_waited_for_and_not_noted(
     desk: Desk, code: str, asked_s: float | None, wait_s: float
 ) -> None:
     with capture_logs() as logs:
-        assert await desk.rest.fell("books", Trouble(code, "x", retry_after_s=asked_s), is_trial=False) == wait_s
+        assert await desk.rest.went_down("books", Trouble(code, "x", retry_after_s=asked_s), is_trial=False) == wait_s
     assert (logs, await standing_of(desk)) == ([], Standing("books"))
 
 
@@ -69,13 +69,13 @@ async def test_a_target_that_can_be_used_again_wakes_every_partition_that_has_so
     async with desk.pool.connection() as conn:
         await rechecks.note(conn, await desk.rows(4), START, START + timedelta(minutes=2))
     await done(desk, 4, 5)
-    await desk.rest.rose("books")
+    await desk.rest.came_back("books")
     assert desk.armed == []  # it was not down
-    await desk.rest.fell("books", AWAY, is_trial=False)
+    await desk.rest.went_down("books", AWAY, is_trial=False)
     desk.later(60)
     with capture_logs() as logs:
-        await desk.rest.rose("books")
-        await desk.rest.rose("books")
+        await desk.rest.came_back("books")
+        await desk.rest.came_back("books")
     assert logs == [{"event": "target can be used again", "target": "books", "log_level": "info"}]
     assert desk.armed == [("deliver", "books/all"), ("deliver", "books/other"), ("deliver", "books/third")]
     found = await standing_of(desk)
@@ -85,7 +85,7 @@ async def test_a_target_that_can_be_used_again_wakes_every_partition_that_has_so
 async def down(desk: Desk) -> None:
     """The target is down since a while and looked at by somebody who said so."""
     for _ in range(5):
-        await desk.rest.fell("books", AWAY, is_trial=True)
+        await desk.rest.went_down("books", AWAY, is_trial=True)
     desk.later(1)
     desk.armed.clear()
 

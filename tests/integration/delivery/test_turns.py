@@ -395,7 +395,7 @@ async def test_one_batch_that_went_well_does_not_hide_that_another_found_the_tar
     patient = desk.books.send
 
     async def fallen_meanwhile(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
-        await desk.rest.fell("books", standing.Trouble("http.away", "away"), is_trial=False)
+        await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)
         return await patient(ctx, commands, bound)
 
     desk.books.send = fallen_meanwhile  # type: ignore[method-assign]

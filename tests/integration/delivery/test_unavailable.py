@@ -191,7 +191,7 @@ async def test_a_trial_cut_by_the_database_is_taken_up_again_at_once(desk: Desk)
 
     desk.books.failing = lambda _call, _commands: None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rest, "rose", cut)
+        patch.setattr(Rest, "came_back", cut)
         patch.setattr(standing, "free_probe", cut_too)
         with pytest.raises(BaseExceptionGroup):
             await desk.turn()

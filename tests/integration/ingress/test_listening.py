@@ -26,7 +26,7 @@ from .conftest import NOW, Arming
 
 @dataclass
 class Ending:
-    """The care of a turn that is asked to end when the test says so."""
+    """The context of a turn that is asked to end when the test says so."""
 
     limit: int | None = None
     is_ending: bool = False
@@ -76,36 +76,36 @@ async def kept(pool: Pool, count: int) -> bool:
     return len(await names(pool)) >= count
 
 
-async def ended(task: asyncio.Task[Turn], care: Ending) -> Turn:
-    care.is_ending = True
+async def ended(task: asyncio.Task[Turn], context: Ending) -> Turn:
+    context.is_ending = True
     return await asyncio.wait_for(task, 20)
 
 
 async def test_a_stream_begins_now_and_what_comes_is_kept_with_the_position(listening: Listening, feed: FeedServer, pool: Pool) -> None:
     feed.add("before us")
-    care = Ending()
-    task = asyncio.create_task(listening.turn("feed", care))
+    context = Ending()
+    task = asyncio.create_task(listening.turn("feed", context))
     await until(lambda: feed.open)
     feed.add("Blue Harbor", "Green Hill")
     await until(lambda: kept(pool, 2))
-    assert await ended(task, care) == Turn(has_more=True)
+    assert await ended(task, context) == Turn(has_more=True)
     assert (feed.asked, await names(pool), await position(pool)) == ([None], ["2", "3"], "3")
     await until(lambda: feed.open == 0)
 
 
 async def test_the_next_listener_goes_on_after_what_was_kept(listening: Listening, feed: FeedServer, pool: Pool) -> None:
     for name in ("one", "two"):
-        care = Ending()
-        task = asyncio.create_task(listening.turn("feed", care))
+        context = Ending()
+        task = asyncio.create_task(listening.turn("feed", context))
         await until(lambda: feed.open)
         feed.add(name)
         await until(lambda: kept(pool, len(feed.changes)))
-        await ended(task, care)
+        await ended(task, context)
         feed.add(f"while nobody listened after {name}")
-    care = Ending()
-    task = asyncio.create_task(listening.turn("feed", care))
+    context = Ending()
+    task = asyncio.create_task(listening.turn("feed", context))
     await until(lambda: kept(pool, 4))
-    await ended(task, care)
+    await ended(task, context)
     assert (feed.asked[1:], await names(pool)) == ([1, 3], ["1", "2", "3", "4"])
 
 
@@ -129,10 +129,10 @@ async def test_what_was_heard_and_not_kept_is_heard_again(
         task.cancel()
         await asyncio.wait([task])
     assert (await names(pool), await position(pool)) == ([], "0")
-    care = Ending()
-    task = asyncio.create_task(listening.turn("feed", care))
+    context = Ending()
+    task = asyncio.create_task(listening.turn("feed", context))
     await until(lambda: kept(pool, 1))
-    await ended(task, care)
+    await ended(task, context)
     assert (await names(pool), await position(pool)) == (["1"], "1")
 
 
@@ -168,10 +168,10 @@ async def test_a_feed_that_refuses_us_is_a_case_until_it_takes_us_again(listenin
     [(cause, is_open)] = await cases(pool)
     assert (is_open, "UNAUTHENTICATED" in cause, "another" in cause) == (True, True, False)
     feed.token = right
-    care = Ending()
-    task = asyncio.create_task(listening.turn("feed", care))
+    context = Ending()
+    task = asyncio.create_task(listening.turn("feed", context))
     await until(lambda: _closed(pool))
-    await ended(task, care)
+    await ended(task, context)
 
 
 async def _closed(pool: Pool) -> bool:

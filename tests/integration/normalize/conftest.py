@@ -74,7 +74,7 @@ class ShopSource:
 
 @dataclass
 class Caution:
-    """A care that says what a test wants; ``held`` are the items it was told of."""
+    """A context that says what a test wants; ``held`` are the items it was told of."""
 
     limit: int | None = None
     is_ending: bool = False

@@ -138,9 +138,9 @@ async def test_a_poisoned_subject_is_parked_as_a_case_and_decided_when_it_is_ret
     await rename(idle, customer, "First")
     ref = CUSTOMER.ref(f"stripe:{customer}")
     shard = str(work.shard_of(ref.key))
-    care = Caution(poisoned=frozenset({ref.key}))
-    await decider(idle).turn(shard, care)
-    assert ref.key in care.held
+    context = Caution(poisoned=frozenset({ref.key}))
+    await decider(idle).turn(shard, context)
+    assert ref.key in context.held
     assert await wished_names(idle, ref) == []
     async with idle.hub.pool.connection() as conn:
         [case] = await cases.list_cases(conn)
@@ -155,5 +155,5 @@ async def test_a_poisoned_subject_is_parked_as_a_case_and_decided_when_it_is_ret
 
 async def test_a_decider_about_to_end_decides_nothing(idle: House) -> None:
     await read_news(idle)
-    one, care = decider(idle), Caution(is_ending=True)
-    assert [(await one.turn("0", care)).has_more, (await one.bulk_turn("0", care)).has_more, care.held] == [True, True, []]
+    one, context = decider(idle), Caution(is_ending=True)
+    assert [(await one.turn("0", context)).has_more, (await one.bulk_turn("0", context)).has_more, context.held] == [True, True, []]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from tests.claiming import wake_later
+
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.language.commands import Lane
 from counterfoil.store import agenda, outbox, receipts, rechecks, unarmed, work
@@ -42,7 +44,7 @@ async def test_what_is_armed_or_has_a_time_to_wake_is_not_found(conn: Conn, ciph
     assert taken is not None
     await work.finish(conn, "normalize", READ_IN, taken)
     assert await found(conn) == [("normalize", READ_IN)]
-    await work.wake_later(conn, "normalize", READ_IN, 5.0)
+    await wake_later(conn, "normalize", READ_IN, 5.0)
     assert await found(conn) == []
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
+from tests.claiming import wake_later
+
 from counterfoil.store import suspects, work, workers
 from counterfoil.store.pool import Conn, Key, Pool
 from counterfoil.store.work import Ended, Taken
@@ -179,7 +181,7 @@ async def test_leaving_and_cutting_short_a_turn_that_somebody_else_has_taken_cha
 
 async def test_a_turn_that_asks_for_a_later_wake_leaves_an_earlier_one(conn: Conn) -> None:
     await work.arm(conn, [KEY])
-    await work.wake_later(conn, *KEY, 10)
+    await wake_later(conn, *KEY, 10)
     await work.finish(conn, *KEY, await take(conn), 3600.0)
     _, due_in_s = await work.look(conn)
     assert due_in_s is not None
@@ -249,15 +251,15 @@ async def test_a_program_without_claims_that_takes_a_claimed_partition_leaves_no
 
 async def test_a_wake_in_the_past_is_taken_once_and_the_earliest_wins(conn: Conn) -> None:
     await work.arm(conn, [KEY])
-    await work.wake_later(conn, *KEY, -1)
-    await work.wake_later(conn, *KEY, 3600)
+    await wake_later(conn, *KEY, -1)
+    await wake_later(conn, *KEY, 3600)
     assert await work.take_due(conn) == [KEY]
     assert await work.take_due(conn) == []
 
 
 async def test_a_wake_in_the_future_is_not_taken(conn: Conn) -> None:
     await work.arm(conn, [KEY])
-    await work.wake_later(conn, *KEY, 3600)
+    await wake_later(conn, *KEY, 3600)
     assert await work.take_due(conn) == []
 
 

@@ -277,7 +277,7 @@ from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.connector import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
-from counterfoil.kit.stage import CALM
+from counterfoil.kit.stage import PLAIN
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import open_pool
 
@@ -305,7 +305,7 @@ async def main():
 
         async def show():
             for name in links:
-                await deliverer.turn(f"{name}/all", CALM)
+                await deliverer.turn(f"{name}/all", PLAIN)
 
         async def standing():
             return [state for state in await office.states() if state[1] == KEY and state[2] != "canceled"]

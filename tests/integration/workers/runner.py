@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from counterfoil.app.logs import working
 from counterfoil.engine import draining, engine, membership
-from counterfoil.kit.stage import Care, Stage, Turn
+from counterfoil.kit.stage import Stage, Turn, TurnContext
 from counterfoil.store.pool import Pool, open_pool
 
 STOP_WAIT_S = 1.0
@@ -38,28 +38,28 @@ class Stages:
     def named(self, name: str) -> Stage:
         """Return the stage of a name."""
 
-        async def turn(key: str, care: Care) -> Turn:
-            return await self._turn(name, key, care)
+        async def turn(key: str, context: TurnContext) -> Turn:
+            return await self._turn(name, key, context)
 
         return turn
 
-    async def _turn(self, stage: str, key: str, care: Care) -> Turn:
+    async def _turn(self, stage: str, key: str, context: TurnContext) -> Turn:
         async with self.pool.connection() as conn:
             rows = await (
                 await conn.execute(
                     "select id from item where stage = %s and key = any(%s) and state = 'new' order by id limit %s",
-                    (stage, key.split("+"), care.limit or 3),
+                    (stage, key.split("+"), context.limit or 3),
                 )
             ).fetchall()
         ids = [str(row[0]) for row in rows]
-        parked = await care.hold(ids)
+        parked = await context.hold(ids)
         for id in ids:
             if id not in parked:
-                await self._do(stage, id, care)
+                await self._do(stage, id, context)
             await self._note(stage, key, id, "parked" if id in parked else "done")
         return Turn(has_more=bool(ids))
 
-    async def _do(self, stage: str, id: str, care: Care) -> None:
+    async def _do(self, stage: str, id: str, context: TurnContext) -> None:
         if id.endswith("poison"):
             os.kill(os.getpid(), signal.SIGKILL)
         if id.endswith("raise"):

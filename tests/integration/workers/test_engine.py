@@ -12,7 +12,7 @@ import pytest
 from counterfoil.engine import engine, membership
 from counterfoil.engine.engine import BULK_CONCURRENCY, LOOK_EVERY_S, Engine
 from counterfoil.engine.membership import LEASE_S, Membership
-from counterfoil.kit.stage import Care, Turn
+from counterfoil.kit.stage import Turn, TurnContext
 from counterfoil.store import work
 from counterfoil.store.pool import Conn, Key, Pool, connect
 
@@ -76,8 +76,8 @@ async def test_workers_hear_of_each_partition_that_was_idle_with_its_commit_and_
 async def test_a_worker_whose_lease_is_over_claims_nothing(pool: Pool, member: Membership) -> None:
     await arm(pool, ("x", "a"))
 
-    async def turn(key: str, care: Care) -> Turn:
-        del key, care
+    async def turn(key: str, context: TurnContext) -> Turn:
+        del key, context
         return Turn(has_more=False)
 
     runs = Engine(pool, str(pool.conninfo), {"x": turn}, member)
@@ -93,8 +93,8 @@ async def test_a_worker_whose_lease_is_over_claims_nothing(pool: Pool, member: M
 async def test_what_is_armed_while_a_turn_runs_is_the_next_turn_of_the_same_drain(pool: Pool, member: Membership) -> None:
     turns: list[str] = []
 
-    async def turn(key: str, care: Care) -> Turn:
-        del care
+    async def turn(key: str, context: TurnContext) -> Turn:
+        del context
         turns.append(key)
         if len(turns) == 1:
             await arm(pool, ("decide", "3"))
@@ -113,8 +113,8 @@ async def test_what_is_armed_while_a_turn_runs_is_the_next_turn_of_the_same_drai
 async def test_drains_of_bulk_work_leave_room_for_all_other_work(pool: Pool, member: Membership) -> None:
     is_over = asyncio.Event()
 
-    async def turn(key: str, care: Care) -> Turn:
-        del key, care
+    async def turn(key: str, context: TurnContext) -> Turn:
+        del key, context
         await is_over.wait()
         return Turn(has_more=False)
 
@@ -130,8 +130,8 @@ async def test_drains_of_bulk_work_leave_room_for_all_other_work(pool: Pool, mem
 async def test_a_sweep_frees_what_this_worker_claimed_and_lost_sight_of_and_nothing_it_runs(pool: Pool, member: Membership) -> None:
     is_over = asyncio.Event()
 
-    async def turn(key: str, care: Care) -> Turn:
-        del key, care
+    async def turn(key: str, context: TurnContext) -> Turn:
+        del key, context
         await is_over.wait()
         return Turn(has_more=False)
 

@@ -11,7 +11,7 @@ from counterfoil.engine.draining import TOLD_AFTER, Drains
 from counterfoil.engine.failing import cause_of
 from counterfoil.engine.membership import Membership
 from counterfoil.kit.errors import RejectedError
-from counterfoil.kit.stage import Care, Stage, Turn
+from counterfoil.kit.stage import Stage, Turn, TurnContext
 from counterfoil.store import cases, work
 from counterfoil.store.cases import CaseState
 from counterfoil.store.pool import Pool
@@ -25,7 +25,7 @@ async def member(database: str) -> AsyncIterator[Membership]:
     await joined.leave()
 
 
-def stages(*names: str, turn: Callable[[str, Care], Awaitable[Turn]]) -> dict[str, Stage]:
+def stages(*names: str, turn: Callable[[str, TurnContext], Awaitable[Turn]]) -> dict[str, Stage]:
     return dict.fromkeys(names, turn)
 
 
@@ -41,7 +41,7 @@ async def run(pool: Pool, drains: Drains, stage: str, key: str) -> None:
 async def test_a_stage_whose_turns_fail_is_a_case_until_one_ends_well(pool: Pool, member: Membership, stage: str) -> None:
     is_broken = True
 
-    async def turn(key: str, care: Care) -> Turn:
+    async def turn(key: str, context: TurnContext) -> Turn:
         if key == "files/bad" and is_broken:
             raise KeyError("post_invoice")
         return Turn(has_more=False)
@@ -69,7 +69,7 @@ async def test_a_stage_whose_turns_fail_is_a_case_until_one_ends_well(pool: Pool
 
 
 async def test_a_turn_of_several_shards_that_fails_sets_each_of_them_back_and_counts_for_each(pool: Pool, member: Membership) -> None:
-    async def turn(key: str, care: Care) -> Turn:
+    async def turn(key: str, context: TurnContext) -> Turn:
         raise KeyError(key)
 
     drains = Drains(pool, stages("decide", turn=turn), member, lambda _stage, _key: True)

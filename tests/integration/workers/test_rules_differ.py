@@ -15,7 +15,7 @@ from counterfoil.engine import membership
 from counterfoil.engine.draining import Drains
 from counterfoil.engine.membership import Membership
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.stage import Care, Turn
+from counterfoil.kit.stage import Turn, TurnContext
 from counterfoil.store import cases, work, workers
 from counterfoil.store.cases import CaseState
 from counterfoil.store.pool import Conn, Pool
@@ -50,7 +50,7 @@ class Staff:
         """Have a worker take a partition of each stage; return the stages it worked."""
         done: list[str] = []
 
-        async def turn(key: str, care: Care) -> Turn:
+        async def turn(key: str, context: TurnContext) -> Turn:
             done.append(key)
             return Turn(has_more=False)
 

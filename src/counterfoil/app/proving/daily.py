@@ -18,7 +18,7 @@ from counterfoil.core.proving.items import Apart
 from counterfoil.core.proving.totals import WORDS
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.errors import HubError
-from counterfoil.kit.stage import CALM, Care, Turn
+from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cases, proofs, relearning, targets
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Pool
@@ -56,7 +56,7 @@ class Prover:
     clock: Clock
     every: timedelta
 
-    async def turn(self, key: str, care: Care = CALM) -> Turn:
+    async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Prove the groups that are due, one after the other."""
         del key
         now, known = self.clock.now(), {group.name: group for group in groups(self.settings)}
@@ -67,7 +67,7 @@ class Prover:
                 return Turn(has_more=False, wake_in_s=RESTORED_WAIT_S)
             rows = await proofs.plan(conn, sorted(known), now + self.every)
         for row in rows:
-            if care.is_ending:
+            if context.is_ending:
                 return Turn(has_more=True)
             if row.due_at <= now:
                 await self._prove(known[row.name], row.suspects)

@@ -42,10 +42,10 @@ async def test_a_worker_that_may_not_send_claims_nothing(desk: Desk) -> None:
 async def test_after_deaths_items_go_one_at_a_time_and_are_held_before_anything_else(desk: Desk) -> None:
     await desk.wish(1, 2, 3)
     desk.width = 3
-    care = Wary(limit=1)
-    await desk.turn(care)
+    context = Wary(limit=1)
+    await desk.turn(context)
     assert desk.books.calls == [("send", 1)] * 3
-    assert [len(items) for items in care.held] == [1, 1, 1]
+    assert [len(items) for items in context.held] == [1, 1, 1]
 
 
 async def test_poison_is_parked_with_a_case_and_the_rest_goes_on(desk: Desk) -> None:

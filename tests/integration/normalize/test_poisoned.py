@@ -1,4 +1,4 @@
-"""Care: what kills its worker is parked as a case and nothing else is; a process about to end begins nothing new."""
+"""What kills its worker is parked as a case and nothing else is; a process about to end begins nothing new."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ async def states(pool: Pool) -> list[tuple[str, str]]:
 
 async def test_a_poisoned_receipt_is_parked_as_a_case_and_its_neighbors_go_on(pool: Pool, cipher: Cipher, normalizer: Normalizer) -> None:
     first, poison, last = await keep(pool, cipher, *(incoming(f"evt_{n}", id="p1", sequence=n, name="x") for n in (1, 2, 3)))
-    care = Caution(poisoned=frozenset({str(poison)}))
-    await normalizer.turn(KEY, care)
-    assert care.held == [str(first), str(poison), str(last)]
+    context = Caution(poisoned=frozenset({str(poison)}))
+    await normalizer.turn(KEY, context)
+    assert context.held == [str(first), str(poison), str(last)]
     assert await states(pool) == [("normalized", ""), ("parked", "normalize.poisoned"), ("normalized", "")]
     async with pool.connection() as conn:
         [case] = await cases.list_cases(conn)
@@ -57,9 +57,9 @@ async def test_a_process_about_to_end_begins_nothing_and_hands_the_work_back(
     pool: Pool, cipher: Cipher, normalizer: Normalizer, source: Any
 ) -> None:
     await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x"))
-    care = Caution(is_ending=True)
-    assert (await normalizer.turn(KEY, care)).has_more
-    assert (await normalizer.bulk_turn(KEY, care)).has_more
-    assert (source.read, care.held) == ([], [])
+    context = Caution(is_ending=True)
+    assert (await normalizer.turn(KEY, context)).has_more
+    assert (await normalizer.bulk_turn(KEY, context)).has_more
+    assert (source.read, context.held) == ([], [])
     async with pool.connection() as conn:
         assert (await receipts.counts(conn))[SOURCE][ReceiptState.PENDING] == 1
