@@ -24,7 +24,7 @@ def at(text: str) -> datetime:
 
 
 def test_domains_are_those_the_configuration_names() -> None:
-    assert DOMAINS == ("customers", "products", "invoices", "credit_notes", "payments", "entries", "matches")
+    assert DOMAINS == ("customers", "products", "invoices", "credit_notes", "payments", "entries", "matches", "crm_status")
 
 
 def test_without_a_rule_a_command_goes_as_it_says_itself() -> None:

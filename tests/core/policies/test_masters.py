@@ -192,7 +192,7 @@ def test_an_imported_entry_is_posted_as_it_is_by_role_or_account_code() -> None:
 
 def test_an_imported_entry_that_does_not_balance_or_names_no_entity_is_a_case() -> None:
     assert world().decide(opening(("receivable", 5000), ("3000", -4999))).problems[0].case_class is CaseClass.AMOUNT_MISMATCH
-    assert world().decide(opening(("3000", 0), entity="XX")).problems[0].releases_on == "entity/XX"
+    assert world().decide(opening(("receivable", 5000), ("3000", -5000), entity="XX")).problems[0].releases_on == "entity/XX"
 
 
 @pytest.mark.parametrize(
