@@ -31,8 +31,9 @@ def _unknown(arguments: list[str]) -> str:
         if not rest or rest[0] not in command.commands:
             return f"no command {' '.join(arguments)}"
         command = command.commands[rest.pop(0)]
-    known = {name for param in command.params for name in param.opts if name.startswith("--")}
-    required = {param.opts[0] for param in command.params if param.required and param.opts[0].startswith("--")}
+    params = command.get_params(typer.Context(command))
+    known = {name for param in params for name in param.opts if name.startswith("--")}
+    required = {param.opts[0] for param in params if param.required and param.opts[0].startswith("--")}
     given = {argument.partition("=")[0] for argument in rest if argument.startswith("--")}
     return " ".join(sorted((given - known) | (required - given)))
 

@@ -58,7 +58,7 @@ async def test_an_address_that_a_connector_makes_up_itself_is_refused_as_well(
 ) -> None:
     books = {"connector": "odoo", "url": "https://odoo.example.com", "database": "b", "api_key": "k"}
     settings = from_values({"hub": {"database_url": database, "home": tmp_path}, "connections": {"books": books}})
-    monkeypatch.setattr("counterfoil.app.hub.is_plain_abroad", lambda address: address == "https://odoo.example.com")
+    monkeypatch.setattr("counterfoil.kit.http.is_plain_abroad", lambda address: address == "https://odoo.example.com")
     with pytest.raises(SetupError) as refused:
         async with open_hub(settings):
             pass

@@ -66,7 +66,7 @@ def _seen(row: ObjectRow, again_at: datetime | None) -> ProcessSeen:
 
 
 async def show_process(database: Database, key: str) -> ProcessWhole | None:
-    """Return one process by its key (``dunning/stripe:in_1``); None: there is none."""
+    """Return one process by its key (``dunning/billing:in_1``); None: there is none."""
     ref = _ref(key)
     async with database.pool.connection() as conn:
         rows = await objects.load(conn, database.cipher, [ref])

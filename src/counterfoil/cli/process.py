@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Processes, such as the dunning of an invoice: where each stands, and answering what it asks.", no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(help="Its key, e.g. dunning/stripe:in_1.", metavar="PROCESS")]
+Key = Annotated[str, typer.Argument(help="Its key, e.g. dunning/billing:in_1.", metavar="PROCESS")]
 
 
 @app.command("list")

@@ -12,6 +12,8 @@ from tests.core.builders import credit_note, refund, usd
 
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds import KINDS
+from counterfoil.core.kinds.company import Company
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.kinds.refund import REFUND
@@ -20,6 +22,7 @@ from counterfoil.kit.codec import encode
 from counterfoil.store import events, objects, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
+from counterfoil.store.migrate import migrations
 from counterfoil.store.objects import ObjectRow, ObjectTotal, links_of
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.upkeep.upkeep import Upkeep
@@ -125,6 +128,22 @@ async def test_upkeep_links_anew_what_an_older_program_changed_beside_a_newer_on
     async with pool.connection() as conn:
         assert await objects.linked_to(conn, [REFUND.ref("stripe:re_1")]) == {ref_of(note)}
         assert await objects.to_link(conn, cipher) == []
+
+
+async def test_the_migration_links_merged_customers_and_companies_anew(pool: Pool, cipher: Cipher) -> None:
+    merged = Customer("stripe:cus_2", "Acme", merged_into="stripe:cus_1")
+    shown = Company("hubspot:1.7", "Acme", customer_ids=("stripe:cus_1",))
+    survivor = CUSTOMER.ref("stripe:cus_1")
+    [sql] = [one.text for one in migrations() if one.number == 31]
+    async with pool.connection() as conn:
+        rows = [replace(ROW, ref=ref_of(one), data=encode(one), links=()) for one in (merged, shown)]  # as links were before
+        await objects.upsert(conn, cipher, [replace(rows[0], last_type="customer.merged"), rows[1]])
+        assert await objects.linked_to(conn, [survivor]) == set()
+        await conn.execute(sql[sql.index("update") :].encode())
+    upkeep: Any = Upkeep(pool, cipher, {}, None, None, None)  # type: ignore[arg-type]
+    await upkeep.lookups_turn("all")
+    async with pool.connection() as conn:
+        assert await objects.linked_to(conn, [survivor]) == {ref_of(merged), ref_of(shown)}
 
 
 async def test_an_event_is_written_once(conn: Conn, cipher: Cipher) -> None:

@@ -63,7 +63,7 @@ def _same_as(rows: Sequence[Row]) -> str | None:
     documents.same(rows, ("same_as",))
     named = rows[0].ref("same_as")
     if named and named == rows[0].own_id():
-        raise rows[0].refuse("same_as", "names the row itself; it names another system's record, such as stripe:ch_1")
+        raise rows[0].refuse("same_as", "names the row itself; it names another system's record, such as billing:ch_1")
     return "" if rows[0].is_empty("same_as") else named or None
 
 

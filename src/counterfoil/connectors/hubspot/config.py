@@ -45,7 +45,7 @@ class HubspotConfig(HubspotIntake):
         webhook_url: the address webhooks are sent to, letter by letter as it stands in the app: it is part of what is signed.
         currency: the account's company currency, of deals that name none.
         customer_ids: properties of companies that hold a customer's id in another system, and that system's namespace: with
-            ``stripe_customer_id = "stripe"``, a company with ``cus_1`` there is the customer ``stripe:cus_1``. Several are parted by ``;``.
+            ``billing_customer_id = "billing"``, a company with ``cus_1`` there is the customer ``billing:cus_1``. ``;`` parts several.
         client_id: the app's client id, to read the webhooks journal; left out: the journal is not read.
         api_version: the date in the paths of the API.
         tolerance_s: how old a delivery's signature may be, in seconds; HubSpot says to take none older than 300.
@@ -61,7 +61,7 @@ class HubspotConfig(HubspotIntake):
 
     access_token: SecretStr
     currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])
-    customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"stripe_customer_id": "stripe"}])
+    customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_customer_id": "billing"}])
     client_id: str = ""
     api_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}$", examples=["2026-03"])
     base_url: str = "https://api.hubapi.com"

@@ -30,7 +30,7 @@ class Intent(Record):
     """One decision of a person; it is never changed, only followed by another.
 
     Attributes:
-        subject: the key of what was decided on: ``dunning/stripe:in_1``, ``case/12``.
+        subject: the key of what was decided on: ``dunning/billing:in_1``, ``case/12``.
         verb: what was decided, e.g. ``approve``.
         about: which question of the subject, where it may have several; empty: the subject itself.
         actor: who.
