@@ -133,7 +133,9 @@ def test_processes_are_listed_shown_and_answered(config: Path) -> None:
     code, text = ask("show", KEY, "--config", config)
     assert code == 0
     assert "counterfoil process answer dunning/stripe:in_1 approve" in text.replace("\n", " ")
-    code, text = ask("answer", KEY, "approve", "--by", "mira", "--config", config, "--json")
+    code, text = ask("answer", KEY, "approve", "--about", "warned", "--config", config)
+    assert (code, "not about 'warned'" in text) == (2, True)
+    code, text = ask("answer", KEY, "approve", "--about", "suspended", "--by", "mira", "--config", config, "--json")
     assert (code, json.loads(text)["is_new"]) == (0, True)
     code, text = ask("answer", KEY, "approve", "--by", "mira", "--config", config)
     assert "you said so already" in text

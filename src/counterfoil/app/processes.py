@@ -9,7 +9,7 @@ from datetime import datetime
 from counterfoil.app import people
 from counterfoil.app.database import Database
 from counterfoil.core.kinds.intent import INTENT, Intent
-from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.stepping import PROCESSES
 from counterfoil.kit.codec import decode_record
@@ -92,13 +92,15 @@ def _ref(key: str) -> ObjectRef:
 
 
 async def answer(
-    database: Database, key: str, verb: str, actor: str, now: datetime, *, until: datetime | None = None, reason: str = ""
+    database: Database, key: str, verb: str, actor: str, now: datetime, *, about: str = "", until: datetime | None = None, reason: str = ""
 ) -> bool:
     """Say what a person decides on a process; False if the same person said the same of this very state already.
 
+    ``about``: the question that is answered; empty: whatever is asked now. So an answer that comes late or twice answers no other question.
+
     Raises:
         LookupError: there is no such process.
-        ValueError: it cannot be decided so, or asks nothing now.
+        ValueError: it cannot be decided so, or asks nothing now, or something else.
     """
     ref = _ref(key)
     process = PROCESSES.get(ref.kind)
@@ -109,7 +111,9 @@ async def answer(
         if verb not in process.verbs:
             raise ValueError(f"{verb!r} is nothing to be decided on a {process.kind.noun}; there are {', '.join(process.verbs)}")
         asked = process.asks(decode_record(ref.kind, row.data))
-        if process.verbs[verb] and not asked:
-            raise ValueError(f"{key} asks nothing now: `counterfoil process show {key}` tells where it stands")
-        about = asked if process.verbs[verb] else ""
-        return await people.note(conn, database, Intent("", key, verb, actor, now, about, until, reason), str(row.version))
+        if process.verbs[verb] and (not asked or about not in ("", asked)):
+            what = f"about {asked!r}, not about {about!r}" if asked else "nothing now"
+            raise ValueError(f"{key} asks {what}: `counterfoil process show {key}` tells where it stands")
+        said = sorted(other.id for other in await objects.linked_to(conn, [ref]) if other.kind == INTENT.name)
+        intent = Intent("", key, verb, actor, now, asked if process.verbs[verb] else "", until, reason)
+        return await people.note(conn, database, intent, digest(str(row.version), *said))

@@ -105,6 +105,7 @@ async def _show(config: Path, key: str) -> ProcessWhole | None:
 def answer(
     process: Key,
     verb: Annotated[str, typer.Argument(help="Of a dunning: approve, reject, hold, resume, waive.", metavar="VERB")],
+    about: Annotated[str, typer.Option(help="With approve or reject: the stage it answers for; refused if another is asked about.")] = "",
     until: Annotated[str, typer.Option(help="With hold: the instant or day (UTC) it ends by itself.")] = "",
     reason: Annotated[str, typer.Option(help="Why; kept with it.")] = "",
     by: By = "",
@@ -117,7 +118,7 @@ def answer(
     if ends is not None and ends <= now:
         fail("--until must lie ahead")
     try:
-        is_new = run(_answer(config, process, verb, who(by), now, ends, reason))
+        is_new = run(_answer(config, process, verb, who(by), now, about, ends, reason))
     except LookupError as error:
         fail(str(error.args[0]), FOUND)
     if as_json:
@@ -126,8 +127,8 @@ def answer(
         data.print(f"{process}: {verb}." if is_new else f"{process}: you said so already.", markup=False)
 
 
-async def _answer(config: Path, key: str, verb: str, actor: str, now: datetime, until: datetime | None, reason: str) -> bool:
+async def _answer(config: Path, key: str, verb: str, actor: str, now: datetime, about: str, until: datetime | None, reason: str) -> bool:
     from counterfoil.app.processes import answer as answer_process
 
     async with database_of(config) as (_, database):
-        return await answer_process(database, key, verb, actor, now, until=until, reason=reason)
+        return await answer_process(database, key, verb, actor, now, about=about, until=until, reason=reason)

@@ -16,7 +16,7 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.core.policies.stepping import PROCESSES, digests
 from counterfoil.decide.decisions import Decided, Loaded
 from counterfoil.kit.codec import decode_record, encode
-from counterfoil.store import agenda, cases, events, objects, process_rules
+from counterfoil.store import agenda, case_closing, cases, events, objects, process_rules
 from counterfoil.store.agenda import AgendaItem, Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
@@ -117,6 +117,13 @@ def _beside(rows: Mapping[ObjectRef, ObjectRow], loaded: Loaded, rules: Rules, n
         states = [decode_record(ref.kind, row.data), *(record for record in (loaded.entities.get(ref),) if record is not None)]
         for other, collects in decided_with(states, rules.purposes()).items():
             yield Subject(other, not_before=now + collects if collects else None)
+
+
+async def wanted(conn: Conn, decided: Decided, openings: Sequence[cases.Opening]) -> list[cases.Opening]:
+    """Return the cases to be opened: of a process that only stands where it stood, none that a person waived."""
+    standing = {ref.key for ref, decision in decided.decisions.items() if ref.kind in PROCESSES and not decision.processes}
+    waived = await case_closing.waived(conn, [one.fingerprint for one in openings if one.subject.subject in standing])
+    return [one for one in openings if one.fingerprint not in waived]
 
 
 async def retell(conn: Conn, decided: Decided, openings: Sequence[cases.Opening], opened: Mapping[str, int], now: datetime) -> None:

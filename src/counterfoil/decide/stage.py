@@ -158,7 +158,7 @@ class Decider:
         await modes.remember(conn, decided.modes() - self._modes, now)
         await objects.set_entities(conn, decided.entities())
         await cases.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
-        openings = openings_of(decided, loaded, now)
+        openings = await processes.wanted(conn, decided, openings_of(decided, loaded, now))
         opened = await cases.open_or_count(conn, openings, now)
         await processes.retell(conn, decided, openings, opened, now)
         if await agenda.finish(conn, items) < len(items):

@@ -11,6 +11,7 @@ import structlog
 
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.kinds.intent import INTENT
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
@@ -19,6 +20,7 @@ from counterfoil.normalize.batch import Normalized
 from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.store import agenda, cases, claims, events, links, objects, receipts, watching
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
 from counterfoil.store.receipts import ReceiptState
 
@@ -83,7 +85,7 @@ class Writer:
         settlements = result.settled(without=merged.ties)
         await receipts.settle(conn, settlements, now)
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
-        subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items()]
+        subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
         subjects += await _moved(conn, merged, await links.name(conn, merged.namings))
         touched += await agenda.add(conn, subjects, now)
@@ -93,6 +95,13 @@ class Writer:
         await cases.open_or_count(conn, result.cases, now)
         await self.arm(conn, touched)
         return merged
+
+
+def _is_decided(row: ObjectRow) -> bool:
+    """Tell whether a change is to be decided. What people said of a case or a mapping, and of no process, is done already and only kept: so
+    a program of before, which knows no such kind, never meets it on the agenda.
+    """
+    return row.ref.kind != INTENT.name or bool(row.links)
 
 
 async def _moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef]) -> list[agenda.Subject]:

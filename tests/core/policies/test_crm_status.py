@@ -12,12 +12,15 @@ from tests.core.builders import ANN, NOON, RULES, World, credit_note, invoice, p
 from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
+from counterfoil.core.kinds.credit_note import CreditNoteState
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.kinds.payment import PaymentState
+from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose, Record
-from counterfoil.core.policies.decision import Decision, Origin
+from counterfoil.core.policies.decision import Decision, Origin, Wish
 from counterfoil.core.policies.rules import Destination
 from counterfoil.core.policies.standing import status_of
 
@@ -78,12 +81,12 @@ def test_a_company_shows_what_was_invoiced_paid_and_is_open_of_its_customer() ->
 
 
 def test_time_alone_makes_it_overdue_and_the_company_is_decided_again_when_that_is() -> None:
-    due = datetime(2026, 4, 9, 22, 30, tzinfo=UTC)
+    due = datetime(2026, 4, 10, 1, 30, tzinfo=UTC)
     world = world_of(bill(5_000, 5_000, due=due), bill(700, 700, 2, due=due + 5 * DAY), bill(900, 0, 3, due=due + DAY))
     assert told(world).again_at == due
     before, at, after = (shown(world, now=now) for now in (due - timedelta(microseconds=1), due, due + 5 * DAY))
     assert (before.standing, before.balances[0].overdue) == (Standing.CURRENT, usd(0))
-    # 22:30 in London is still the 9th in New York, where the legal entity is.
+    # 01:30 of the 10th in UTC is still the 9th in New York, where the legal entity is.
     assert (at.standing, at.balances[0].overdue, at.balances[0].overdue_since) == (Standing.OVERDUE, usd(5_000), date(2026, 4, 9))
     assert (after.balances[0].overdue, after.balances[0].overdue_since) == (usd(5_700), date(2026, 4, 9))
     assert told(world, now=due).again_at == due + 5 * DAY
@@ -110,6 +113,50 @@ def test_what_counts_for_nothing_yet_is_not_counted() -> None:
     assert shown(world_of(draft, void)) == ShowStatus(REF, Standing.CURRENT)
 
 
+def test_what_may_still_fail_or_did_is_neither_paid_nor_credited_nor_given_back() -> None:
+    # 100.00, of which 60.00 were paid. A payment that failed and one under way tell of the invoice, too.
+    untold = replace(bill(10_000, 1), amount_remaining=None)
+    sure = payment(usd(6_000), ("stripe:in_1", 6_000))
+    unsure: list[Record] = [
+        replace(sure, id=f"stripe:ch_{state.value}", state=state) for state in PaymentState if state is not PaymentState.SUCCEEDED
+    ]
+    unsure += [
+        replace(refund(usd(1_000)), id=f"stripe:re_{one.value}", state=one) for one in RefundState if one is not RefundState.SUCCEEDED
+    ]
+    unsure.append(replace(credit_note(usd(2_000), before=2_000), state=CreditNoteState.VOID))
+    unsure += [
+        Dispute(f"stripe:dp_{one.value}", sure.id, one, usd(500), NOON, customer_id=ANN.id)
+        for one in DisputeState
+        if one is not DisputeState.LOST
+    ]
+    expected = Balance(invoiced=usd(10_000), paid=usd(6_000), open=usd(4_000), overdue=usd(0))
+    assert shown(world_of(untold, sure)).balances == (expected,)
+    found = shown(world_of(untold, sure, *unsure))
+    assert (found.balances, found.last_payment) == ((expected,), usd(6_000))
+
+
+def test_an_inquiry_is_shown_as_disputed() -> None:
+    inquiry = Dispute("stripe:dp_1", "stripe:ch_1", DisputeState.WARNING, usd(100), NOON, customer_id=ANN.id)
+    assert shown(world_of(bill(100, 0), inquiry)).standing is Standing.DISPUTED
+
+
+def test_what_is_paid_too_much_or_on_another_invoice_makes_nothing_less_than_open() -> None:
+    first, second = (replace(bill(10_000, 1, number), amount_remaining=None) for number in (1, 2))
+    world = world_of(first, second, payment(usd(15_000), ("stripe:in_1", 15_000)))
+    assert shown(world).balances == (Balance(invoiced=usd(20_000), paid=usd(15_000), open=usd(10_000), overdue=usd(0)),)
+
+
+def test_the_newest_are_shown_by_their_day_in_the_legal_entity_s_zone_whatever_their_ids() -> None:
+    # 03:30 of the 10th in UTC is 23:30 of the 9th in New York.
+    night = datetime(2026, 3, 10, 3, 30, tzinfo=UTC)
+    older, newer = bill(100, 0, 9, issued_at=night - 2 * DAY), bill(100, 0, 3, issued_at=night)
+    first = payment(usd(300), id="stripe:ch_9", occurred_at=night - DAY)
+    last = payment(usd(200), id="stripe:ch_2", occurred_at=night)
+    found = shown(world_of(older, newer, first, last))
+    assert (found.last_invoice, found.last_invoice_on) == ("INV-3", date(2026, 3, 9))
+    assert (found.last_payment, found.last_payment_on) == (usd(200), date(2026, 3, 9))
+
+
 def test_what_was_credited_of_an_invoice_that_is_void_is_credited_of_nothing() -> None:
     void = replace(bill(10_000, 0), state=InvoiceState.VOID)
     assert shown(world_of(void, credit_note(usd(1_000)), bill(500, 500, 2))).balances[0].invoiced == usd(500)
@@ -118,8 +165,15 @@ def test_what_was_credited_of_an_invoice_that_is_void_is_credited_of_nothing() -
 def test_an_open_amount_the_source_does_not_tell_is_the_total_less_what_was_paid_and_credited() -> None:
     # 100.00, of which 25.00 were paid and 10.00 credited.
     untold = replace(bill(10_000, 1), amount_remaining=None)
-    world = world_of(untold, payment(usd(4_000), ("stripe:in_1", 2_500)), credit_note(usd(1_000)))
+    world = world_of(untold, payment(usd(4_000), ("stripe:in_1", 2_500)), credit_note(usd(1_000), before=1_000))
     assert shown(world).balances[0].open == usd(6_500)
+
+
+def test_what_was_credited_after_payment_is_given_back_and_makes_nothing_less_to_be_paid() -> None:
+    # 100.00, of which 50.00 were paid; 20.00 were credited, 5.00 of them before payment and 15.00 given back.
+    untold = replace(bill(10_000, 1), amount_remaining=None)
+    world = world_of(untold, payment(usd(5_000), ("stripe:in_1", 5_000)), refund(usd(1_500)), credit_note(usd(2_000), before=500))
+    assert shown(world).balances[0] == Balance(invoiced=usd(8_000), paid=usd(3_500), open=usd(4_500), overdue=usd(0))
 
 
 def test_currencies_are_never_added_and_that_of_the_last_invoice_comes_first() -> None:
@@ -159,6 +213,15 @@ def test_what_has_nothing_to_show_says_by_which_rule() -> None:
 def test_what_was_shown_of_a_company_that_is_no_customer_any_more_is_taken_away() -> None:
     world = world_of(bill(100, 100))
     assert shown(world).standing is Standing.CURRENT
+    assert shown(world, replace(HARBOR, customer_ids=())) == ShowStatus(REF)
+
+
+def test_what_was_shown_is_taken_away_also_if_a_later_status_was_never_sent() -> None:
+    world = world_of(bill(100, 100))
+    assert shown(world).standing is Standing.CURRENT  # sent, and there
+    world.know(bill(100, 40))
+    for command in told(world).commands:
+        world.wishes[command.target, command.external_key] = Wish(command, is_open=True)
     assert shown(world, replace(HARBOR, customer_ids=())) == ShowStatus(REF)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.builders import at, eur, invoice, payment, usd
+from tests.core.builders import at, credit_note, eur, invoice, payment, usd
 from tests.core.processes.days import Days, dunned, said
 
 from counterfoil.core.facts.events import ref_of
@@ -100,6 +100,31 @@ def test_a_stage_that_is_rejected_is_left_out_and_may_be_approved_later() -> Non
     assert made.tell(said("approve", day("04-16"), about="suspended")).text() == "running suspended blocks orders access 100.00 USD"
 
 
+def test_a_stage_that_is_rejected_holds_up_none_after_it() -> None:
+    lost = DunningStage("lost", 45)
+    made = days(rules=dunned(REMINDED, WARNED, SUSPENDED, lost)).until(SUSPENDED_AT).tell(said("reject", day("04-15"), about="suspended"))
+    assert made.until(day("04-30")).text() == "running lost 100.00 USD"
+
+
+def test_the_day_an_invoice_was_due_is_that_of_the_zone_of_the_entity() -> None:
+    # 03:00 of the 15th in UTC is still the 14th in New York.
+    made = days(replace(BILL, due_at=at("2026-03-15 03:00")))
+    assert made.again == {INVOICE.ref(BILL.id): at("2026-03-17 04:00")}
+
+
+def test_days_are_counted_over_the_change_of_the_clocks_and_the_end_of_a_month() -> None:
+    # Due on January 31; New York is five hours behind until March 8, and four after.
+    made = days(replace(BILL, due_at=at("2026-01-31 17:00")), rules=dunned(DunningStage("a", 36), DunningStage("b", 37)))
+    assert made.again == {INVOICE.ref(BILL.id): at("2026-03-08 05:00")}
+    assert made.until(at("2026-03-08 05:00")).again == {DUNNING.ref(BILL.id): at("2026-03-09 04:00")}
+
+
+def test_an_inquiry_holds_it_like_a_dispute() -> None:
+    made = days().until(REMINDED_AT).tell(payment(usd(40_00), ("stripe:in_1", 40_00)), paid(60_00, state=InvoiceState.PARTIALLY_PAID))
+    made.tell(replace(disputed(DisputeState.WARNING, day("03-20")), closed_at=None)).until(day("04-20"))
+    assert made.text() == "held reminded dispute 60.00 USD"
+
+
 def test_an_approval_of_another_stage_is_none() -> None:
     made = days().until(SUSPENDED_AT).tell(said("approve", day("04-15"), about="warned"))
     assert made.text() == "asking warned asks suspended blocks upgrades 100.00 USD"
@@ -164,6 +189,50 @@ def test_a_person_holds_it_until_an_instant_lets_it_go_on_or_lets_the_invoice_of
     assert made.tell(said("resume", day("04-20"))).text() == "asking warned asks suspended blocks upgrades 100.00 USD"
     assert made.tell(said("waive", day("04-21"))).text() == "ended - waived 0.00 USD"
     assert made.tell(said("resume", day("04-22"))).text() == "asking warned asks suspended blocks upgrades 100.00 USD"
+
+
+def test_a_hold_that_is_prolonged_holds_it_where_it_was() -> None:
+    made = days().until(REMINDED_AT).tell(said("hold", day("03-20"), until=day("04-02")))
+    made.until(day("04-01")).tell(said("hold", day("04-01"), until=day("05-01")))
+    assert made.text() == "held reminded person 100.00 USD"
+    assert made.until(day("04-20")).text() == "held reminded person 100.00 USD"
+    assert made.until(day("05-01")).text() == "asking warned asks suspended blocks upgrades 100.00 USD"
+
+
+def test_what_holds_it_after_something_else_did_without_a_gap_holds_it_where_that_did() -> None:
+    part = payment(usd(40_00), ("stripe:in_1", 40_00))
+    made = days().until(REMINDED_AT).tell(part, paid(60_00, state=InvoiceState.PARTIALLY_PAID), said("hold", day("03-20")))
+    made.until(day("04-20")).tell(disputed(DisputeState.OPEN, day("04-05")))
+    assert made.text() == "held reminded dispute 60.00 USD"
+    made.tell(said("resume", day("04-17")))
+    assert made.text() == "held reminded dispute 60.00 USD"
+    # Held by a person again before the dispute is over: still where it was in March.
+    made.tell(said("hold", day("04-18"))).until(day("04-25"))
+    made.tell(disputed(DisputeState.LOST, day("04-05")))
+    assert made.text() == "held reminded person 60.00 USD"
+
+
+def test_a_hold_after_a_gap_holds_it_where_it_came_in_the_gap() -> None:
+    made = days().until(REMINDED_AT).tell(said("hold", day("03-20"), until=day("03-30")))
+    made.until(day("04-05")).tell(said("hold", day("04-05")))
+    assert made.text() == "held warned person blocks upgrades 100.00 USD"
+
+
+UNTOLD = replace(BILL, amount_remaining=None)
+"""Of a source that tells payments and credit notes, and not what is open."""
+
+
+def test_an_invoice_of_which_payments_and_credit_notes_alone_tell_what_is_open_is_dunned_for_that() -> None:
+    made = days(UNTOLD).until(WARNED_AT).tell(payment(usd(40_00), ("stripe:in_1", 40_00)))
+    assert made.text() == "running warned blocks upgrades 60.00 USD"
+    assert made.tell(credit_note(usd(10_00), before=10_00)).text() == "running warned blocks upgrades 50.00 USD"
+    assert made.tell(payment(usd(50_00), ("stripe:in_1", 50_00), id="stripe:ch_2")).text() == "ended - paid 0.00 USD"
+
+
+def test_an_invoice_that_was_paid_in_time_blocks_nothing_though_its_own_source_never_says_so() -> None:
+    made = days(UNTOLD).tell(payment(usd(100_00), ("stripe:in_1", 100_00))).until(day("06-01"))
+    found = made.dunning()
+    assert found is None or (found.state, found.reason, found.blocks) == (DunningState.ENDED, "paid", ())
 
 
 def test_stages_that_change_between_two_steps_hold_from_the_next_step_on() -> None:

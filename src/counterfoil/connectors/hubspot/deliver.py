@@ -42,10 +42,11 @@ async def show(ctx: Context, batch: Sequence[Command], _bindings: Mapping[str, s
     there = [one for one in writes if one.id in found]
     changes = {one.id: changed for one in there if (changed := differing(one.values, found[one.id]))}
     refused = await _update(ctx, changes)
-    if changes:
-        found |= await _read(ctx, [one for one in there if one.id in changes])
+    # What was deleted or merged since it was read is in this answer no more.
+    now = await _read(ctx, [one for one in there if one.id in changes])
     for one in there:
-        outcomes[one.command.id] = _refused(one, refused[one.id]) if one.id in refused else _compared(one, found.get(one.id))
+        values = now.get(one.id) if one.id in changes else found[one.id]
+        outcomes[one.command.id] = _refused(one, refused[one.id]) if values is not None and one.id in refused else _compared(one, values)
     return tuple(outcomes[command.id] for command in batch)
 
 

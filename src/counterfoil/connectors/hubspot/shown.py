@@ -1,14 +1,15 @@
 """What companies show: the properties the hub defines and writes, and a status as their values. PURE.
 
 Definitions: https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide. A value is a text; a number is written with the
-decimals of its currency and compared as a number, since HubSpot may write it otherwise; a date is ``2026-03-01``; empty is no value.
+decimals of its currency and compared as a number, since HubSpot may write it otherwise; a date is ``2026-03-01``, and compared as
+a day; empty is no value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -108,12 +109,26 @@ def differing(wanted: Mapping[str, str], found: Mapping[str, str | None]) -> dic
 
 
 def _same(name: str, wanted: str, found: str) -> bool:
-    if wanted == found or BY_NAME[name].type != "number" or not wanted or not found:
+    if wanted == found or not wanted or not found:
         return wanted == found
     try:
-        return Decimal(wanted) == Decimal(found)
-    except InvalidOperation:
-        return False
+        match BY_NAME[name].type:
+            case "number":
+                return Decimal(wanted) == Decimal(found)
+            case "date":
+                return wanted == _day_of(found)
+    except (InvalidOperation, ValueError, OverflowError):
+        pass
+    return False
+
+
+def _day_of(text: str) -> str:
+    """Return the day a date property holds: HubSpot keeps it as midnight in UTC, and may tell it as milliseconds or with that time."""
+    if text.lstrip("-").isdecimal():
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
+    else:
+        at = datetime.fromisoformat(text)
+    return at.date().isoformat() if at.time() == time.min else text
 
 
 def _number(money: Money) -> str:

@@ -66,7 +66,7 @@ def company(draft: Draft, state: Company) -> None:
         due = next_due(documents, draft.instant)
         if due is not None:
             draft.decide_again(due)
-    elif draft.may_have_acted(NAME, state.id):
+    elif draft.has_wished(NAME, state.id):  # also if the last of several was never sent: one before it may show
         status = ShowStatus(ref)
     else:
         draft.ignore("company_names_no_known_customer")

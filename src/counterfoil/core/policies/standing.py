@@ -69,7 +69,10 @@ def next_due(documents: Iterable[Record], now: datetime) -> datetime | None:
 
 
 def open_of(bill: Invoice, documents: Iterable[Record]) -> Money:
-    """Return what is still to be paid of an invoice: as its source says, else its total less what was paid and credited of it."""
+    """Return what is still to be paid of an invoice: as its source says, else its total less what was paid and credited of it.
+
+    A credit note takes off what it says to be before payment; what it says to be after is given back, and nothing less is to be paid.
+    """
     if bill.state not in _OPEN:
         return Money(0, bill.currency)
     if bill.amount_remaining is not None:
@@ -78,7 +81,7 @@ def open_of(bill: Invoice, documents: Iterable[Record]) -> Money:
     for one in documents:
         match one:
             case CreditNote(invoice_id=bill.id, state=CreditNoteState.ISSUED):
-                left -= one.total.minor
+                left -= (one.total if one.before_payment is None else one.before_payment).minor
             case Payment(state=PaymentState.SUCCEEDED):
                 left -= sum(part.amount.minor for part in one.applications if part.invoice_id == bill.id)
     return Money(max(left, 0), bill.currency)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from counterfoil.core.finance.dates import accounting_date
+from counterfoil.core.kinds.credit_note import CreditNote
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.dunning import DUNNING, Dunning, DunningEvent, DunningState
 from counterfoil.core.kinds.intent import Intent
@@ -24,10 +25,14 @@ from counterfoil.core.policies.decision import CaseClass, Problem, View
 from counterfoil.core.policies.draft import Draft
 from counterfoil.core.policies.process import Get, Process
 from counterfoil.core.policies.rules import DunningStage, EntityRules
+from counterfoil.core.policies.standing import open_of
 
 APPROVE, REJECT, HOLD, RESUME, WAIVE = "approve", "reject", "hold", "resume", "waive"
 """What people may decide on one: that a stage begins or is left out, that no further one begins (until an instant, if given), that they
 do again, that the invoice is not dunned at all. Of the last three the last one said holds."""
+
+_Span = tuple[datetime, datetime | None]
+"""From when until when; None: it has not ended."""
 
 _OPEN = (InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID)
 _DISPUTED = (DisputeState.WARNING, DisputeState.OPEN)
@@ -69,11 +74,9 @@ class _Standing:
     asked: DunningStage | None = None
 
 
-def open_amount(invoice: Invoice) -> Money:
-    """Return what is still to be paid of an invoice."""
-    if invoice.state not in _OPEN:
-        return Money(0, invoice.currency)
-    return invoice.total if invoice.amount_remaining is None else invoice.amount_remaining
+def _open_amount(draft: Draft, invoice: Invoice) -> Money:
+    """Return what is still to be paid of an invoice, by itself or by what was paid and credited of it."""
+    return open_of(invoice, draft.view.linked_to(INVOICE.ref(invoice.id)))
 
 
 def _due_at(invoice: Invoice) -> datetime | None:
@@ -86,7 +89,7 @@ def _due_at(invoice: Invoice) -> datetime | None:
 def _case(draft: Draft, invoice: Invoice) -> _Case | None:
     """Return an invoice that is to be paid and whose stages are declared; None: there is nothing to dun."""
     due_at = _due_at(invoice)
-    if due_at is None or open_amount(invoice).minor <= 0:
+    if due_at is None or _open_amount(draft, invoice).minor <= 0:
         return None
     entity = entity_of(draft, invoice)
     stages = () if entity is None else draft.rules.dunning_of(entity.name)
@@ -105,7 +108,9 @@ def _opens(draft: Draft, record: Record) -> Dunning | None:
         draft.decide_again(first_at)
         return None
     invoice = case.invoice
-    return Dunning(invoice.id, invoice.customer_id, DunningState.RUNNING, open_amount(invoice), case.entity.name, due_on=case.due_on)
+    return Dunning(
+        invoice.id, invoice.customer_id, DunningState.RUNNING, _open_amount(draft, invoice), case.entity.name, due_on=case.due_on
+    )
 
 
 def _step(draft: Draft, state: Dunning) -> Dunning:
@@ -115,9 +120,8 @@ def _step(draft: Draft, state: Dunning) -> Dunning:
         draft.wait_for(INVOICE.name, state.id)
         return state
     case, intents = _case(draft, invoice), _intents(draft.view, state.id)
-    last = _last(intents)
-    if case is None or (last is not None and last.verb == WAIVE):
-        return _without_stage(invoice, state, _why(invoice, is_waived=case is not None))
+    if case is None or any(one.verb == WAIVE for one in _whole(intents)[-1:]):
+        return _without_stage(invoice, state, _why(draft, invoice, is_waived=case is not None))
     held, held_at = _held(draft, invoice, intents)
     standing = _reached(case, intents, min(draft.instant, held_at or draft.instant))
     asked = "" if held or standing.asked is None else standing.asked.name
@@ -126,7 +130,7 @@ def _step(draft: Draft, state: Dunning) -> Dunning:
     moved = replace(
         _without_stage(invoice, state, held),
         state=now,
-        open_amount=open_amount(invoice),
+        open_amount=_open_amount(draft, invoice),
         entity=case.entity.name,
         stage="" if stage is None else stage.name,
         since=standing.since,
@@ -145,12 +149,12 @@ def _without_stage(invoice: Invoice, state: Dunning, reason: str) -> Dunning:
     return Dunning(state.id, invoice.customer_id, DunningState.ENDED, nothing, state.entity, due_on=state.due_on, reason=reason)
 
 
-def _why(invoice: Invoice, *, is_waived: bool) -> str:
+def _why(draft: Draft, invoice: Invoice, *, is_waived: bool) -> str:
     """Return why an invoice is not dunned."""
     if is_waived:
         return "waived"
     if invoice.state in _OPEN:
-        return "paid" if open_amount(invoice).minor <= 0 else "undeclared"
+        return "paid" if _open_amount(draft, invoice).minor <= 0 else "undeclared"
     return _ENDED[invoice.state]
 
 
@@ -160,29 +164,47 @@ def _intents(view: View, id: str) -> list[Intent]:
     return sorted(found, key=lambda one: (one.decided_at, one.id))
 
 
-def _last(intents: Sequence[Intent]) -> Intent | None:
-    """Return what was decided last on the dunning as a whole; None: nothing."""
-    return next((one for one in reversed(intents) if one.verb in (HOLD, RESUME, WAIVE)), None)
+def _whole(intents: Sequence[Intent]) -> list[Intent]:
+    """Return what was decided on the dunning as a whole, in order."""
+    return [one for one in intents if one.verb in (HOLD, RESUME, WAIVE)]
 
 
-def _disputes(view: View, invoice: Invoice) -> Iterator[Dispute]:
-    """Yield the disputes of an invoice's payments."""
+def _disputed(view: View, invoice: Invoice) -> Iterator[_Span]:
+    """Yield from when until when each dispute of the invoice's payments lasted."""
     for payment in view.linked_to(INVOICE.ref(invoice.id)):
         if isinstance(payment, Payment):
-            yield from (one for one in view.linked_to(PAYMENT.ref(payment.id)) if isinstance(one, Dispute))
+            for one in view.linked_to(PAYMENT.ref(payment.id)):
+                if isinstance(one, Dispute):
+                    yield one.opened_at, None if one.state in _DISPUTED else one.closed_at or one.opened_at
 
 
 def _held(draft: Draft, invoice: Invoice, intents: Sequence[Intent]) -> tuple[str, datetime | None]:
-    """Return why no further stage begins, and since when; ("", None): they do."""
-    disputed = [one.opened_at for one in _disputes(draft.view, invoice) if one.state in _DISPUTED]
-    if disputed:
-        return "dispute", min(disputed)
-    last = _last(intents)
-    if last is None or last.verb != HOLD or (last.until is not None and last.until <= draft.instant):
+    """Return why no further stage begins, and since when something held it without a gap; ("", None): they do."""
+    disputes, holds = list(_disputed(draft.view, invoice)), _holds(_whole(intents))
+    disputed = [span for span in disputes if span[1] is None]
+    held = [(since, until) for since, until in holds if until is None or until > draft.instant]
+    for _, until in held:
+        if until is not None:
+            draft.decide_again(until)
+    since = min((since for since, _ in (*disputed, *held)), default=None)
+    if since is None:
         return "", None
-    if last.until is not None:
-        draft.decide_again(last.until)
-    return "person", last.decided_at
+    for begun, until in sorted((*disputes, *holds), key=lambda span: span[0], reverse=True):
+        if begun < since and (until is None or until >= since):
+            since = begun
+    return "dispute" if disputed else "person", since
+
+
+def _holds(said: Sequence[Intent]) -> list[_Span]:
+    """Return when people held it: from each hold until its own end or the next word."""
+    ends = [one.decided_at for one in said[1:]]
+    following: list[datetime | None] = [*ends, None]
+    found = []
+    for one, end in zip(said, following, strict=False):
+        if one.verb == HOLD:
+            known = [instant for instant in (one.until, end) if instant is not None]
+            found.append((one.decided_at, min(known, default=None)))
+    return found
 
 
 def _reached(case: _Case, intents: Sequence[Intent], now: datetime) -> _Standing:
@@ -215,7 +237,8 @@ def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
     due = f"of invoice {state.id}, due on {state.due_on}, {state.open_amount} is open"
     if state.state is DunningState.ASKING and standing.asked is not None:
         cause = f"{due}: the stage {state.asked!r} of its dunning begins only if somebody approves."
-        remedy = f"Say `counterfoil process answer {key} approve` (or `reject`, to leave the stage out); everything else goes by itself."
+        answer = f"counterfoil process answer {key} approve --about {state.asked}"
+        remedy = f"Say `{answer}` (or `reject`, to leave the stage out); everything else goes by itself."
         told = Problem(overdue, "dunning.approval_needed", cause, remedy, state.open_amount, owner=standing.asked.tells, about=state.asked)
     elif standing.stage is not None and standing.stage.tells:
         blocked = f" Blocked: {', '.join(state.blocks)}." if state.blocks else ""
@@ -228,12 +251,14 @@ def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
 
 
 def _concerns(get: Get, record: Record) -> tuple[ObjectRef, ...]:
-    """Return the dunnings a record concerns: of an invoice, of those a payment pays, of those a disputed payment paid, of an intent's."""
+    """Return the dunnings a record concerns: of an invoice, of those it credits or pays, of those a disputed payment pays, of an intent."""
     if isinstance(record, Invoice):
         return (DUNNING.ref(record.id),)
     if isinstance(record, Dispute):
         payment = get(PAYMENT.ref(record.payment_id))
         return () if payment is None else _concerns(get, payment)
+    if isinstance(record, CreditNote):
+        return (DUNNING.ref(record.invoice_id),)
     if isinstance(record, Payment):
         return tuple(dict.fromkeys(DUNNING.ref(one.invoice_id) for one in record.applications))
     kind, _, id = record.subject.partition("/") if isinstance(record, Intent) else ("", "", "")

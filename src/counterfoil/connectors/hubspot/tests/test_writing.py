@@ -91,6 +91,14 @@ def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None
     assert differing({"counterfoil_open": ""}, {"counterfoil_open": "0"}) == {"counterfoil_open": ""}
 
 
+def test_a_day_is_the_same_however_hubspot_tells_its_midnight() -> None:
+    wanted = {"counterfoil_last_invoice_on": "2026-03-01"}
+    for told in ("2026-03-01", "1772323200000", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00.000Z"):
+        assert differing(wanted, {"counterfoil_last_invoice_on": told}) == {}
+    for other in ("2026-02-28", "1772236800000", "1772326800000", "2026-03-01T05:00:00Z", "soon", "", None):
+        assert differing(wanted, {"counterfoil_last_invoice_on": other}) == wanted
+
+
 async def test_the_first_status_makes_the_properties_and_what_is_there_already_is_not_written_again() -> None:
     sandbox = HubspotSandbox()
     company = sandbox.create("companies", name="Blue Harbor")
@@ -136,6 +144,25 @@ async def test_a_company_that_is_gone_or_merged_is_refused_alone_and_its_survivo
             (OutcomeStatus.REFUSED, "hubspot.record_gone"), (OutcomeStatus.DONE, ""), (OutcomeStatus.REFUSED, "hubspot.record_gone"),
         ]  # fmt: skip
         assert (shown(survivor), shown(third)["open"]) == ({}, "1.00")
+
+
+@pytest.mark.parametrize("strike_at", ["update", "read"])
+async def test_a_company_deleted_while_its_status_is_written_is_gone_and_nobody_is_sent_to_look_for_a_workflow(strike_at: str) -> None:
+    sandbox = HubspotSandbox()
+    first, second = (sandbox.create("companies", name=name) for name in ("A", "B"))
+    async with opened(sandbox) as ctx:
+        await send(ctx, *(status_command(one.id, 100) for one in (first, second)))
+        plain, calls = sandbox.crm.batch, iter(["read", "update", "read"])
+
+        def batch(name: str, what: str, body: Any, query: Any) -> tuple[int, Any]:
+            if next(calls) == strike_at and (what == "update" or first.properties["counterfoil_open"] == "2.00"):
+                sandbox.delete(first)
+            return plain(name, what, body, query)
+
+        sandbox.crm.batch = batch  # type: ignore[method-assign]
+        outcomes = await send(ctx, *(status_command(one.id, 200) for one in (first, second)))
+        assert [one.code for one in outcomes] == ["hubspot.record_gone", ""]
+        assert shown(second)["open"] == "2.00"
 
 
 async def test_a_value_hubspot_refuses_stops_its_own_company_only() -> None:
