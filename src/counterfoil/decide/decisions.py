@@ -24,6 +24,7 @@ from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, lo
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
 from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import PostingMode, Rules
+from counterfoil.core.policies.stepping import concerned
 from counterfoil.decide.identities import Identities, decision_of, same_facts, surviving
 from counterfoil.decide.reaching import Reach
 from counterfoil.decide.summaries import by_document, from_document
@@ -239,6 +240,8 @@ def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, v
             continue
         fact = loaded.identities.facts.get(item.ref)
         told = None if fact is None else decision_of(item.ref, fact, rules.purposes())
+        if told is not None:  # a process of its own steps all the same: it ends, or hears what its fact has become
+            told = replace(told, then=concerned(view, decode_record(item.ref.kind, row.data), rules))
         try:
             made = told or decide(_event_of(row, loaded.entities[item.ref], now), view, rules)
             decided.decisions[item.ref] = replace(made, problems=(*made.problems, *loaded.identities.problems(item.ref)))

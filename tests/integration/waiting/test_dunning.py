@@ -22,7 +22,7 @@ from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.dunning import DUNNING, Block
 from counterfoil.core.kinds.intent import PEOPLE, Intent
 from counterfoil.core.kinds.invoice import InvoiceState
-from counterfoil.core.policies.rules import DunningStage
+from counterfoil.core.policies.rules import DunningStage, Route
 from counterfoil.decide import processes
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.kit.clock import FollowingClock, SettableClock
@@ -280,6 +280,21 @@ async def test_two_that_move_one_process_at_once_leave_one_state_and_its_history
     found = await seen.show_process(office.database(), KEY)
     assert found is not None
     assert [step.event for step in found.steps] == ["dunning.begun", "dunning.moved", "dunning.moved"]
+
+
+async def test_an_invoice_that_two_systems_tell_of_is_dunned_once(office: Weeks) -> None:
+    office.rules = replace(DUNNED, routes=(*DUNNED.routes, Route("US", "crm")))
+    other = replace(BILL, id="crm:I1")
+    await office.tell(ANN, PRO, BILL)
+    await office.tell(other, connection="crm")
+    await office.take_all()
+    await office.until("03-29")
+    assert await stages(office) == {KEY: "running warned", "dunning/crm:I1": "running warned"}
+    await office.tell(replace(other, number="R-1"), connection="crm", same_as=BILL.id)
+    assert await stages(office) == {KEY: "running warned", "dunning/crm:I1": "ended "}
+    await office.tell(paid(0, InvoiceState.PAID))
+    assert await stages(office) == {KEY: "ended ", "dunning/crm:I1": "ended "}
+    assert "dunning.stage_begun" not in [code for code, *_ in await office.case_words()]
 
 
 STEPS: tuple[tuple[Any, str], ...] = (

@@ -40,7 +40,8 @@ class Dunning(Record):
         blocks: what is blocked for the customer by the stage it is in.
         open_amount: what is still to be paid.
         due_on: the day the invoice was due, in its legal entity's time zone.
-        reason: why it is held (``dispute``, ``person``) or ended (``paid``, ``void``, ``uncollectible``, ``waived``, ``undeclared``).
+        reason: why it is held (``dispute``, ``person``) or ended (``paid``, ``void``, ``uncollectible``, ``waived``, ``undeclared``; the
+            invoice has another id by now, and is dunned by that: ``told_by_another``).
     """
 
     id: str

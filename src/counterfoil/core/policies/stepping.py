@@ -55,20 +55,24 @@ def digests(rules: Rules) -> dict[str, str]:
     return {name: text and blake2b(text.encode(), digest_size=16).hexdigest() for name, text in texts.items()}
 
 
+def concerned(view: View, record: Record, rules: Rules) -> tuple[ObjectRef, ...]:
+    """Return the processes that are there and step again because of a record, each once."""
+    return tuple(dict.fromkeys(ref for ref in processes_of(view.get, record, rules) if view.get(ref) is not None))
+
+
 def begun(decision: Decision, event: Event, state: Record, view: View, rules: Rules) -> Decision:
     """Return the decision of a record with the processes that begin with it, or step again because of it."""
-    opened, then, again = [], [], [decision.again_at]
+    opened, again = [], [decision.again_at]
     for process in PROCESSES.values():
         if not process.declared(rules):
             continue
-        then += [ref for ref in process.concerns(view.get, state) if view.get(ref) is not None]
         draft = Draft(event, view, rules)
         first = process.opens(draft, state)
         if first is not None and view.get(ref_of(first)) is None:
             opened.append(first)
         again.append(draft.decision().again_at)
     again_at = min((at for at in again if at is not None), default=None)
-    return replace(decision, processes=tuple(opened), then=tuple(dict.fromkeys(then)), again_at=again_at)
+    return replace(decision, processes=tuple(opened), then=concerned(view, state, rules), again_at=again_at)
 
 
 def step(process: Process, event: Event, state: Record, view: View, rules: Rules) -> Decision:

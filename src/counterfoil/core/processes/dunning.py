@@ -116,9 +116,8 @@ def _opens(draft: Draft, record: Record) -> Dunning | None:
 def _step(draft: Draft, state: Dunning) -> Dunning:
     """Return where the dunning of an invoice stands now."""
     invoice = draft.view.get(INVOICE.ref(state.id))
-    if not isinstance(invoice, Invoice):
-        draft.wait_for(INVOICE.name, state.id)
-        return state
+    if not isinstance(invoice, Invoice):  # known by another id since: another system tells of it, too
+        return _ended(state, state.customer_id, state.open_amount.currency, "told_by_another")
     case, intents = _case(draft, invoice), _intents(draft.view, state.id)
     if case is None or any(one.verb == WAIVE for one in _whole(intents)[-1:]):
         return _without_stage(invoice, state, _why(draft, invoice, is_waived=case is not None))
@@ -145,8 +144,11 @@ def _step(draft: Draft, state: Dunning) -> Dunning:
 
 def _without_stage(invoice: Invoice, state: Dunning, reason: str) -> Dunning:
     """Return the dunning of an invoice that is not dunned any more: nothing is blocked for it."""
-    nothing = Money(0, invoice.currency)
-    return Dunning(state.id, invoice.customer_id, DunningState.ENDED, nothing, state.entity, due_on=state.due_on, reason=reason)
+    return _ended(state, invoice.customer_id, invoice.currency, reason)
+
+
+def _ended(state: Dunning, customer_id: str, currency: str, reason: str) -> Dunning:
+    return Dunning(state.id, customer_id, DunningState.ENDED, Money(0, currency), state.entity, due_on=state.due_on, reason=reason)
 
 
 def _why(draft: Draft, invoice: Invoice, *, is_waived: bool) -> str:
