@@ -24,7 +24,10 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.links import MERGED, Link
 from counterfoil.store.pool import Conn
 
-_PERSONAL = {"name": "name", "email": "e-mail", "phone": "phone", "address": "address", "tax_ids": "VAT id"}
+_PERSONAL = {
+    **dict.fromkeys(("name", "customer_name", "changed_by"), "name"),
+    **{"email": "e-mail", "phone": "phone", "address": "address", "tax_ids": "VAT id"},
+}
 """Fields that tell who somebody is: not shown, as in a trace. A product's name tells of nobody."""
 _SHOWN_MAX = 200
 

@@ -12,6 +12,7 @@ from counterfoil.core.commands import purpose_of
 from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment, UpsertCustomer, UpsertProduct
 from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
+from counterfoil.core.identity.ownership import Ownership
 from counterfoil.core.identity.references import resolved
 from counterfoil.core.identity.same_fact import Standing
 from counterfoil.core.kinds import KINDS, event_type
@@ -88,8 +89,7 @@ class Decided:
 
     def followers(self, items: Sequence[AgendaItem], loaded: Loaded) -> list[Subject]:
         """Return the objects to be decided again now that these were, each in the lane of the one it follows."""
-        heads = loaded.identities.heads()
-        known = [Subject(heads[item.ref], item.lane) for item in items if item.ref in self.decisions and item.ref in heads]
+        known = [Subject(ref, item.lane) for item in items if item.ref in self.decisions for ref in loaded.identities.after(item.ref)]
         decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED and item.ref in loaded.entities]
         if not decided:
             return known
@@ -193,11 +193,11 @@ async def load(
     several = await claims.load(conn, cipher, [ref for ref, row in rows.items() if row.claimed and ref not in reach.over])
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
-    identities = Identities(proposals=surviving(rows, entities, several, rules.ownership))
+    identities = Identities(proposals=surviving(rows, entities, several, rules))
     if follows:
         identities.facts = same_facts(rows, entities, follows, _standings(commands, items), rules.ownership)
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
-    affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over)
+    affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over, rules.ownership)
     return Loaded(rows, entities, commands, by_document(items), documents, affecting, identities)
 
 
@@ -205,8 +205,8 @@ def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryIt
     """Return what became of what each subject's state called for in the books."""
     found: dict[ObjectRef, Standing] = {}
     for row in commands:
-        if row.state is not CommandState.CANCELED and purpose_of(row.kind) is Purpose.BOOKS:
-            standing = Standing.WISHED if is_open(row) else Standing.BOOKED
+        if (row.is_waived or row.state is not CommandState.CANCELED) and purpose_of(row.kind) is Purpose.BOOKS:
+            standing = Standing.WAIVED if row.is_waived else Standing.WISHED if is_open(row) else Standing.BOOKED
             found[row.subject] = max(standing, found.get(row.subject, standing))
     for item in items:
         kind, _, id = item.subject.partition("/")
@@ -215,17 +215,24 @@ def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryIt
 
 
 async def _affecting(
-    conn: Conn, cipher: Cipher, customers: Sequence[ObjectRef], heads: Mapping[ObjectRef, ObjectRef], over: Mapping[ObjectRef, ObjectRow]
+    conn: Conn,
+    cipher: Cipher,
+    customers: Sequence[ObjectRef],
+    heads: Mapping[ObjectRef, ObjectRef],
+    over: Mapping[ObjectRef, ObjectRow],
+    owners: Ownership,
 ) -> dict[ObjectRef, tuple[Record, ...]]:
     """Return all that affects each of these customers; with the states to look at instead of the stored ones. A customer that is known by
-    several ids (``heads``) is affected by what names any of them, and what two systems tell of counts once.
+    several ids (``heads``) is affected by what names any of them, and what two systems tell of is one, with all that both say of it.
     """
     rows = {row.ref: row for row in await objects.about_customers(conn, cipher, [ref.id for ref in customers], AFFECTING_CUSTOMERS)}
     rows.update(over)
+    entities = {ref: decode_record(ref.kind, row.data) for ref, row in rows.items()}
     follows = await links.same_facts(conn, rows)
+    same_facts(rows, entities, {one: other for one, other in follows.items() if one in rows and other in rows}, {}, owners)
     found: dict[ObjectRef, list[Record]] = {heads.get(ref, ref): [] for ref in customers}
-    for ref in sorted(ref for ref in rows if follows.get(ref) not in rows):
-        record = resolved(decode_record(ref.kind, rows[ref].data), heads)
+    for _, entity in sorted(entities.items(), key=lambda one: one[0]):
+        record = resolved(entity, heads)
         for other in affected(record):
             if other in found:
                 found[other].append(record)

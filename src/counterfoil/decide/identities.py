@@ -16,6 +16,7 @@ from counterfoil.core.kinds import KINDS, total_of
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record, Survivorship
 from counterfoil.core.policies.decision import CaseClass, Decision, Problem
+from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.codec import decode_record
 from counterfoil.store.claims import ClaimRow
 from counterfoil.store.objects import ObjectRow
@@ -32,25 +33,44 @@ class Identities:
         """Return what each thing that is known by another id is known as."""
         return {ref: fact.head for ref, fact in self.facts.items() if ref != fact.head}
 
+    def after(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+        """Return what is decided again after a thing was: the one it is known as, else what is wished of it by its other ids."""
+        fact = self.facts.get(ref)
+        if fact is None:
+            return ()
+        return fact.superseded if ref == fact.head else (fact.head,)
+
     def problems(self, ref: ObjectRef) -> tuple[Problem, ...]:
         """Return what people must see of a thing that is decided all the same."""
         return tuple(_not_the_owner(ref, one) for one in self.proposals.get(ref, ()))
 
 
 def surviving(
-    rows: Mapping[ObjectRef, ObjectRow],
+    rows: dict[ObjectRef, ObjectRow],
     entities: dict[ObjectRef, Record],
     claims: Mapping[ObjectRef, Sequence[ClaimRow]],
-    owners: Ownership,
+    rules: Rules,
 ) -> dict[ObjectRef, tuple[Proposal, ...]]:
-    """Put what survives of several sources' claims into ``entities``; return what others than a field's owner say of it."""
+    """Put what survives of several sources' claims into ``entities``; return what others than a field's owner say of it.
+
+    A thing is routed by its first source, as long as anything is routed from there: a connection may have been renamed since.
+    """
     proposals = {}
     for ref, several in claims.items():
+        rows[ref] = _routed(rows[ref], several, rules)
         told = [Claim(one.connection, one.sequence, one.occurred_at, decode_record(ref.kind, one.data)) for one in several]
         if rows[ref].claimed == rows[ref].version and told:
-            golden = survive(told, owners, id=ref.id)
+            golden = survive(told, rules.ownership, id=ref.id)
             entities[ref], proposals[ref] = golden.record, golden.proposals
     return proposals
+
+
+def _routed(row: ObjectRow, several: Sequence[ClaimRow], rules: Rules) -> ObjectRow:
+    routed = {route.connection for route in rules.routes}
+    if "" in routed or row.connection in routed:
+        return row
+    newest = max((one for one in several if one.connection in routed), key=lambda one: (one.sequence, one.connection), default=None)
+    return row if newest is None else replace(row, connection=newest.connection, account=newest.account)
 
 
 def same_facts(
@@ -99,13 +119,19 @@ def decision_of(ref: ObjectRef, fact: SameFact, purposes: Iterable[Purpose]) -> 
     held = tuple(purposes)
     obstacle = (fact.obstacles or {}).get(ref)
     if obstacle is not None and (ref == fact.head or obstacle is not Obstacle.AMOUNTS):
-        return Decision(problems=(_in_the_way(fact, obstacle),), held=held)
+        return Decision(waits=_waits_with(fact, obstacle), problems=(_in_the_way(fact, obstacle),), held=held)
     if fact.awaited is not None and ref != fact.awaited:
         return Decision(waits=(fact.awaited,), held=held)
     if ref == fact.head:
         return None
-    problems = () if obstacle is None else (_in_the_way(fact, obstacle),)
-    return Decision(problems=problems, ignored=f"{ref.kind}_is_told_by_another")
+    if obstacle is None:
+        return Decision(ignored=f"{ref.kind}_is_told_by_another")
+    return Decision(waits=_waits_with(fact, obstacle), problems=(_in_the_way(fact, obstacle),))
+
+
+def _waits_with(fact: SameFact, obstacle: Obstacle) -> tuple[ObjectRef, ...]:
+    """Return whose next word may end it: of amounts that differ, that of the one whose word counts."""
+    return (fact.word,) if obstacle is Obstacle.AMOUNTS else ()
 
 
 _REMEDIES = {
@@ -117,6 +143,7 @@ _REMEDIES = {
     Obstacle.BOOKED_OTHERWISE: (
         "Compare what was booked with what the other system tells, correct the books by hand, and waive this case."
     ),
+    Obstacle.WAIVED: "Book it by hand if it is not, and waive this case; or correct `same_as` at the source if they are two.",
     Obstacle.AMOUNTS: "Nothing of this one is booked; the other is. Correct the amount at the source, or `same_as` if they are two.",
 }
 
@@ -129,7 +156,7 @@ def _in_the_way(fact: SameFact, obstacle: Obstacle) -> Problem:
         f"{' and '.join(one.key for one in fact.members)} are said to be one fact, but {obstacle.value}.",
         _REMEDIES[obstacle],
         None if fact.golden is None else total_of(fact.golden.record),
-        releases_on="" if is_of_amounts else f"same_fact/{fact.members[0].key}",
+        releases_on=fact.word.key if is_of_amounts else f"same_fact/{fact.members[0].key}",
     )
 
 

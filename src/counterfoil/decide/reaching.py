@@ -63,11 +63,13 @@ class Reach:
     async def same_facts(self, conn: Conn) -> dict[ObjectRef, ObjectRef]:
         """Load what else is the same fact as something that is loaded or was asked for; return which thing follows which."""
         follows = await links.same_facts(conn, self.asked)
-        others = {*follows, *follows.values()} - self.asked
-        if not others:
-            return follows
-        await self.load(conn, others)
-        return await links.same_facts(conn, self.asked)
+        for _ in range(ROUNDS_MAX):
+            others = {*follows, *follows.values()} - self.asked
+            if not others:
+                break
+            await self.load(conn, others)  # what these refer to may be known by other ids, too
+            follows = await links.same_facts(conn, self.asked)
+        return follows
 
 
 async def linked_to(conn: Conn, refs: Sequence[ObjectRef], over: Mapping[ObjectRef, ObjectRow]) -> set[ObjectRef]:

@@ -183,12 +183,13 @@ class Merger:
 
     def _merge(self, receipt: Receipt, index: int, fact: Fact) -> None:
         ref = fact.subject
-        result = merge(self._current(ref, receipt), fact)
+        current = self._current(ref, receipt)
+        result = merge(current, fact)
         identity = event_id(receipt, index)
         if identity not in self._known:
             self.merged.events.append(_event(receipt, identity, fact, result.outcome))
         if fact.same_as is not None and fact.same_as != ref.id:
-            self._name(ref, fact, receipt.connection, is_late=result.outcome is MergeOutcome.STALE)
+            self._name(ref, fact, receipt.connection, is_late=current is not None and fact.sequence < current.sequence)
         if result.outcome is MergeOutcome.APPLIED:
             word = _Word(result.current, receipt.connection, fact.account, identity, fact.occurred_at, is_new=True)
             self._words_on(ref)[_source(ref, receipt.connection)] = word

@@ -15,6 +15,7 @@ from counterfoil.core.kinds.intent import INTENT
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
+from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import Normalized
 from counterfoil.normalize.merging import Merged, Merger, event_ids
@@ -87,7 +88,7 @@ class Writer:
         touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
-        subjects += await _moved(conn, merged, await links.name(conn, merged.namings))
+        subjects += await _moved(conn, merged, await links.name(conn, merged.namings), self.purposes)
         touched += await agenda.add(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
@@ -104,9 +105,10 @@ def _is_decided(row: ObjectRow) -> bool:
     return row.ref.kind != INTENT.name or bool(row.links)
 
 
-async def _moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef]) -> list[agenda.Subject]:
+async def _moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef], purposes: Collection[Purpose]) -> list[agenda.Subject]:
     """Return what is decided again, and in which lane, as things are known by other ids than before: all that names one of them, and of
-    customers what names that. So open documents follow to the customer that is left, or come back.
+    customers what names that. So open documents follow to the customer that is left, or come back. And the customers of documents, where
+    how they stand is shown.
 
     ``named``: the things that are the same fact as others, or are so no more.
     """
@@ -116,5 +118,7 @@ async def _moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef]) -> list
     customers = await links.merged_into(conn, customers)
     documents = [*await objects.of_customers(conn, [ref.id for ref in customers]), *named]
     concerned = {*customers, *documents, *await objects.linked_to(conn, documents)}
+    if named and looks_back(CUSTOMER.name, purposes):
+        concerned.update(await objects.customers_of(conn, named))
     lane = min(merged.changed.values(), default=Lane.REAL_TIME) if len(concerned) <= AT_ONCE_MAX else Lane.BATCH
     return [agenda.Subject(ref, lane) for ref in sorted(concerned)]

@@ -42,6 +42,23 @@ async def told_by(conn: Conn, connections: Sequence[str]) -> frozenset[str]:
     return frozenset(row[0] for row in await cursor.fetchall())
 
 
+_SAME = """
+select l.id, l.golden, f.connection, g.connection from link l
+join object f on f.kind = l.kind and f.id = l.id join object g on g.kind = l.kind and g.id = l.golden
+where l.until is null and l.why = 'same_fact' order by l.since, l.golden
+"""
+
+
+async def same_as(conn: Conn, connections: Sequence[str]) -> dict[str, str]:
+    """Return, by the id of a fact at another source, its id at one of these connections; both without the vendor's name."""
+    found = {}
+    for one, other, of_one, of_other in await (await conn.execute(_SAME)).fetchall():
+        if (of_one in connections) != (of_other in connections):
+            known, unknown = (one, other) if of_one in connections else (other, one)
+            found[unknown.partition(":")[2]] = known.partition(":")[2]
+    return found
+
+
 async def unread_since(conn: Conn) -> dict[str, datetime]:
     """Return when the oldest of what was received and not read yet came about, by connection."""
     cursor = await conn.execute("select connection, min(occurred_at) from receipt where state = 'pending' group by connection")

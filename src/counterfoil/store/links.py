@@ -159,9 +159,10 @@ with recursive same as (
     where l.until is null and l.why = 'same_fact'
 )
 select l.kind, l.id, l.golden from link l join same s on l.kind = s.kind and l.id = s.id
-where l.until is null and l.why = 'same_fact'
+where l.until is null and l.why = 'same_fact' order by l.since, l.golden
 """
-"""Both ways along the links that stand: whatever one asks for, all that are the same fact are found."""
+"""Both ways along the links that stand: whatever one asks for, all that are the same fact are found. Of two that one is said to follow, by
+two sources, the newer link counts; so it is in every decision."""
 
 
 async def same_facts(conn: Conn, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRef]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE
+from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Record, nothing
@@ -128,6 +129,17 @@ async def of_customers(conn: Conn, customer_ids: Iterable[str]) -> list[ObjectRe
         "select kind, id from object where customer_id <> '' and customer_id = any(%s) order by kind, id", (sorted(set(customer_ids)),)
     )
     return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
+
+
+async def customers_of(conn: Conn, refs: Iterable[ObjectRef]) -> list[ObjectRef]:
+    """Return the customers that objects name."""
+    wanted = sorted(set(refs))
+    cursor = await conn.execute(
+        "select distinct customer_id from object"
+        " where customer_id <> '' and (kind, id) in (select * from unnest(%s::text[], %s::text[])) order by 1",
+        ([ref.kind for ref in wanted], [ref.id for ref in wanted]),
+    )
+    return [CUSTOMER.ref(row[0]) for row in await cursor.fetchall()]
 
 
 async def scan(conn: Conn, cipher: Cipher, kind: str, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.builders import NOON, credit_note, invoice, payment, refund, settled, usd
+from tests.core.builders import ANN, NOON, credit_note, invoice, payment, refund, settled, usd
 
 from counterfoil.core.identity.claims import Claim
 from counterfoil.core.identity.ownership import NOBODYS, Owner, ownership_of
@@ -70,6 +70,35 @@ def test_what_was_booked_without_the_balance_it_moved_is_for_people_and_two_book
     assert one(told(BILLED, Standing.BOOKED), told(CLEARED)).obstacles == {BILLED: Obstacle.BOOKED_OTHERWISE}
     both = one(told(BILLED, Standing.BOOKED), told(CLEARED, Standing.BOOKED))
     assert both.obstacles == dict.fromkeys((BILLED, CLEARED), Obstacle.BOOKED_TWICE)
+
+
+def test_what_a_person_let_go_before_it_was_named_is_not_booked_by_the_other_id() -> None:
+    waived = one(told(BILLED, Standing.WAIVED), told(CLEARED))
+    assert (waived.head, waived.obstacles) == (BILLED, {BILLED: Obstacle.WAIVED})
+    for standing in (Standing.WISHED, Standing.BOOKED):  # let go because the other is booked
+        beside = one(told(BILLED, Standing.WAIVED), told(CLEARED, standing))
+        assert (beside.head, beside.obstacles) == (CLEARED, {})
+
+
+def test_what_is_still_wished_by_another_id_than_the_facts_is_superseded() -> None:
+    assert one(told(BILLED, Standing.BOOKED), told(CLEARED, Standing.WISHED)).superseded == (CLEARED,)
+    assert one(told(BILLED, Standing.WISHED), told(CLEARED, Standing.WISHED)).superseded == (BILLED,)
+    assert one(told(BILLED, Standing.WISHED), told(CLEARED)).superseded == ()
+
+
+def test_where_the_declared_owner_told_nothing_the_word_of_the_one_that_is_followed_counts_however_old() -> None:
+    cleared, billed = told(CLEARED), told(BILLED)
+    newer = replace(billed, claim=replace(billed.claim, sequence=9))  # type: ignore[type-var]
+    found = same_fact([newer, cleared], FOLLOWS, ownership_of([Owner("payment", "another account")]))
+    assert found.golden is not None
+    assert {one.claim.connection for one in found.golden.origins if one.claim is not None} == {"stripe"}
+
+
+def test_customers_of_whom_several_are_in_the_books_wait_for_the_word_they_all_follow() -> None:
+    acme, crm, word = (ObjectRef("customer", id) for id in ("acme:1", "crm:1", ANN.id))
+    there = [Told(ref, Claim(ref.id, 1, NOON, replace(ANN, id=ref.id)), Standing.BOOKED) for ref in (acme, crm)]
+    found = same_fact([*there, Told(word)], {acme: word, crm: word}, NOBODYS)
+    assert (found.head, found.awaited, found.obstacles) == (word, word, {})
 
 
 def test_another_amount_is_for_people_at_the_one_whose_word_does_not_count() -> None:

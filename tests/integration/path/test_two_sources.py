@@ -11,6 +11,8 @@ import pytest_asyncio
 from tests.integration.path.house import House, house
 from tests.integration.path.test_traps_of_payments import paid
 
+from counterfoil.app.proving.run import chosen, period_of, prove
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -94,6 +96,23 @@ async def test_a_payment_of_the_billing_system_and_the_processor_is_booked_once(
     assert [key for key in hub.external_keys() if "acme" in key] == []
     assert hub.document(f"invoice_stripe.{invoice['id']}")["amount_residual"] == 0
     assert await hub.cases() == []
+
+
+async def test_a_proof_counts_an_invoice_once_that_is_booked_by_another_systems_id(hub: House, inboxes: dict[str, Path]) -> None:
+    invoice = await hub.bill(170_00)
+    columns = "id,customer_id,currency,issued_on,total,description,amount,updated_at"
+    row = f"b1,stripe:{invoice['customer']},USD,2025-12-02,170.00,Consulting,170.00"
+    await drop(hub, inboxes, "acme", "invoices.csv", f"{columns}\n{row},2025-12-02\n")  # booked before the processor tells of it
+    await drop(hub, inboxes, "acme", "invoices-2.csv", f"{columns},same_as\n{row},2025-12-03,stripe:{invoice['id']}\n")
+    await hub.tell()
+    assert [key for key in hub.external_keys() if "b1" in key or invoice["id"] in key] == ["invoice_acme.b1"]
+    settings = hub.hub.settings
+    (group,) = chosen(settings, "US")
+    await hub.later(minutes=5)
+    await hub.poll()
+    await hub.settle()
+    proof = await prove(settings, hub.hub.pool, group, period_of(settings, group, "2025-12"), hub.clock.now())
+    assert [one for one in proof.apart if one.is_difference and one.id in (invoice["id"], "b1")] == []
 
 
 async def test_customers_merged_in_a_file_and_unmerged_are_two_again(hub: House, inboxes: dict[str, Path]) -> None:

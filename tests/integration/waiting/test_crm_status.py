@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.core.builders import ANN, PRO, RULES, invoice, usd
+from tests.core.builders import ANN, PRO, RULES, invoice, payment, settled, usd
 from tests.integration.waiting.office import NOW, Office
 
 from counterfoil.core.commands.crm import CrmCommand, ShowStatus, Standing
+from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.kinds.company import Company
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.language.records import Purpose
-from counterfoil.core.policies.rules import Destination
+from counterfoil.core.policies.rules import Destination, Route
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.store.cipher import Cipher
@@ -95,6 +96,23 @@ async def test_what_a_merged_customer_owes_shows_on_the_company_of_the_one_it_wa
     await office.tell(replace(BILL, id="stripe:in_2", customer_id=old.id, amount_remaining=usd(30)))
     await settle(office)
     assert [one.balances[0].open for one in await shown(office)] == [usd(5_000), usd(5_070), usd(5_030)]
+
+
+async def test_a_payment_that_two_systems_tell_of_pays_its_invoice_once_in_what_is_shown(office: Office) -> None:
+    routes = (*RULES.routes, Route("US", "acme"))
+    office.rules = replace(WITH_CRM, routes=routes, ownership=ownership_of([Owner("payment", "stripe")]))
+    bill, cleared = replace(BILL, amount_remaining=None), replace(payment(usd(5_000)), settlement=settled(usd(5_000)))
+    billed = replace(payment(usd(5_000), (BILL.id, 5_000)), id="acme:p1", is_out_of_band=True)  # only it says which invoice it pays
+    await office.tell(ANN, PRO)
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(bill, cleared)
+    await office.tell(billed, connection="acme", same_as=cleared.id)
+    await settle(office)
+    assert [(one.balances[0].open, one.balances[0].paid) for one in await shown(office)][-1] == (usd(0), usd(5_000))
+    await office.take("hubspot")
+    await office.tell(billed, connection="acme", same_as="")  # two after all
+    await settle(office)
+    assert [one.balances[0].paid for one in await shown(office)][-1] == usd(10_000)
 
 
 async def test_a_company_that_is_told_again_as_it_was_is_wished_nothing(office: Office) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.core.builders import ANN, PRO, invoice, payment, usd
+from tests.core.builders import ANN, PRO, RULES, invoice, payment, usd
 from tests.integration.waiting.office import NOW, Office
 
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.policies.rules import Route
 from counterfoil.store import links, objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
@@ -125,6 +126,18 @@ async def test_a_second_source_that_tells_only_a_name_empties_nothing_and_moves_
     assert claims == (2,)
     [former, command] = await office.commands("upsert_customer")
     assert command.arguments == former.arguments.replace(b'"Ann Ltd"', b'"Ann & Co"')
+
+
+async def test_a_customer_of_a_renamed_connection_is_routed_by_the_name_it_is_told_under_now(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher, replace(RULES, routes=(Route("US", "stripe"),)))
+    await office.tell(ANN)
+    await office.take_all()
+    office.rules = replace(RULES, routes=(Route("US", "stripe_us"),))
+    await office.tell(replace(ANN, phone="3"), connection="stripe_us")
+    assert await office.cases() == []
+    [_, command] = await office.commands("upsert_customer")
+    assert b'"phone":"3"' in command.arguments
+    assert command.external_key == "customer_stripe.cus_A"
 
 
 async def test_a_source_may_still_empty_what_it_said_itself(pool: Pool, cipher: Cipher) -> None:

@@ -13,9 +13,10 @@ from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.payment import Payment, PaymentState
 from counterfoil.core.policies.rules import Route
-from counterfoil.store import agenda
+from counterfoil.store import agenda, outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
+from counterfoil.store.work import shard_of
 
 BILL = invoice(usd(10000))
 CLEARED = replace(payment(usd(10000)), settlement=settled(usd(10000), fee=300))
@@ -141,6 +142,77 @@ async def test_two_amounts_of_one_payment_are_a_case_and_the_owners_is_booked(po
     [case] = await office.cases()
     assert (case.code, case.case_class) == ("decide.same_fact_amounts", "amount_mismatch")
     assert {row.external_key for row in await office.commands("post_payment")} == {"payment_stripe.ch_1"}
+
+
+async def test_amounts_that_differed_are_no_case_any_more_once_the_owner_corrects_his(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, replace(CLEARED, state=PaymentState.PENDING, settlement=None))
+    await tell_billed(office, replace(BILLED, amount=usd(9000), applications=()))
+    assert [case.code for case in await office.cases()] == ["decide.same_fact_amounts"]
+    await office.tell(replace(CLEARED, amount=usd(9000), settlement=settled(usd(9000))))
+    assert await office.cases() == []
+    assert "payment_stripe.ch_1" in await posted(office)
+
+
+async def test_of_two_wished_before_they_were_named_the_one_sent_meanwhile_is_the_booked_one_and_the_other_is_withdrawn(
+    pool: Pool, cipher: Cipher
+) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, CLEARED)
+    await tell_billed(office, replace(BILLED, applications=()), same_as=None)
+    await office.take("odoo", "upsert_customer", "upsert_product")
+    assert {"payment_acme.p1", "payment_stripe.ch_1"} <= await posted(office)
+    await office._write(replace(BILLED, applications=(), method="card"), "acme", same_as=CLEARED.id)
+    shards = [shard_of(f"payment/{one}") for one in (CLEARED.id, BILLED.id)]
+    assert shards[0] != shards[1]
+    await office.decider().turn(str(shards[0]))  # the processor's first: neither is sent
+    [billed] = [row for row in await office.commands() if row.external_key == "payment_acme.p1"]
+    async with pool.connection() as conn, conn.transaction():
+        assert await outbox.mark_sent(conn, [billed], office.clock.now())
+    await office.decide()
+    await office.decide()
+    left = {row.external_key: row.state.value for row in await office.commands("post_payment") if row.state.value != "canceled"}
+    assert left == {"payment_acme.p1": "unknown"}
+    assert [case.code for case in await office.cases()] == ["decide.same_fact"]  # without the balance it moved: for people
+
+
+async def test_a_payment_a_person_let_go_is_not_booked_by_the_other_id_once_that_is_named(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL)
+    await tell_billed(office, same_as=None)
+    async with pool.connection() as conn, conn.transaction():
+        ids = [row.id for row in await office.commands("post_payment")]
+        await outbox.cancel(conn, ids, f"{outbox.WAIVED_BY}olga: booked by hand")
+    await tell_billed(office)
+    await office.tell(CLEARED)
+    assert not [key for key in await posted(office) if key.startswith("payment")]
+    [case] = await office.cases()
+    assert "waived" in case.cause
+
+
+async def test_a_late_word_does_not_bring_back_a_name_that_was_taken_back_whatever_else_it_adds(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, CLEARED)
+    told, office.told = office.told, 100
+    bare = replace(BILLED, applications=())
+    await tell_billed(office, bare)
+    await tell_billed(office, replace(bare, method="card"), same_as="")
+    office.told = told
+    await tell_billed(office)  # older, and says which invoice it pays
+    assert {"payment_acme.p1", "payment_stripe.ch_1"} <= await posted(office)
+
+
+async def test_what_the_other_word_refers_to_is_found_by_its_other_id_too(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO)
+    await office.tell(replace(BILL, id="acme:in_1"), connection="acme", same_as=BILL.id)
+    await tell_billed(office, replace(BILLED, applications=()), same_as=None)
+    await office.take_all()
+    await tell_billed(office, replace(BILLED, applications=()))
+    await office.tell(BILL, replace(BILLED, id=CLEARED.id))  # the processor says that its payment pays its own invoice
+    [match] = await office.commands("allocate")
+    assert b"invoice/acme:in_1" in match.arguments
+    assert b"payment/acme:p1" in match.arguments
 
 
 async def test_two_that_name_each_other_are_one_case_and_nothing_is_booked(pool: Pool, cipher: Cipher) -> None:

@@ -48,6 +48,9 @@ async def test_each_field_says_who_said_it_by_which_rule_it_counts_and_who_says_
 async def test_a_thing_of_one_source_is_explained_without_any_row_of_its_own(pool: Pool, cipher: Cipher) -> None:
     office = Office(pool, cipher)
     await office.tell(ANN, PRO, invoice(usd(10000), number="INV-7"))
+    await office.tell(invoice(usd(10000), number="INV-7", customer_name="Ann Smith"))
+    [one] = await why(pool, cipher, "INV-7")
+    assert told(one)["customer_name"][0] == "[name]"
     [one] = await why(pool, cipher, "INV-7", "number")
     assert told(one) == {"number": ("INV-7", "stripe", "the only one that says it", ())}
     assert await why(pool, cipher, "nobody") == ()

@@ -9,6 +9,7 @@ import heapq
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from counterfoil.app.coverage import coverage
@@ -127,10 +128,11 @@ async def prove(settings: Settings, pool: Pool, group: Group, period: Period, no
         unread = await flight.unread_since(conn)
         unfinished = await flight.unfinished(conn)
         others = await flight.told_by(conn, _unread(settings))
+        same = await flight.same_as(conn, group.connections)
     settled = {name: min(known.get(name, now), unread.get(name, now), now) - BEFORE for name in group.connections}
     async with pool.connection() as conn:
         posted = await flight.posted(conn, min(settled.values(), default=now))
-    ledger = await read(settings, group, period, settled, others, posted)
+    ledger = await read(settings, group, period, settled, others, posted, same)
     async with pool.connection() as conn:
         unfinished |= await flight.unfinished(conn)
     return summed(group, ledger, unfinished)
@@ -155,11 +157,13 @@ async def read(
     settled: Mapping[str, datetime],
     others: Collection[str] = frozenset(),
     posted: Collection[tuple[str, str]] = frozenset(),
+    same: Mapping[str, str] = MappingProxyType({}),
 ) -> Ledger:
     """Return both sides of a group, joined; raises as :func:`prove`.
 
     What happened after ``settled`` (by connection) is recent, unless it is among ``posted`` (as :func:`flight.posted` has it): what is not
     in the books then was taken out of them. ``others``: ids in the books that no side here tells of; they are left out.
+    ``same``: by such an id that a source here tells of by another one, that one.
     """
     ledger = Ledger(period)
     for connection in group.connections:
@@ -168,7 +172,8 @@ async def read(
             is_recent = is_recent and (POSTED_AS.get(item.kind, ""), item.id) not in posted
             ledger.add_source(replace(item, of=(*item.of, items.RECENT, _balance(connection))) if is_recent else item)
     for entity in group.entities:
-        async for item in _books(settings, entity, period, group.connections):
+        async for booked in _books(settings, entity, period, group.connections):
+            item = _at_source(booked, same)
             if not others or not any(id in others for id in items.spellings(item.id)):
                 ledger.add_books(item)
     return ledger
@@ -223,6 +228,12 @@ async def _books(settings: Settings, entity: str, period: Period, connections: S
         return
     async for item in declared.connector.books_proof(declared.settings, entity, period, connections):
         yield item
+
+
+def _at_source(item: Item, same: Mapping[str, str]) -> Item:
+    """Return an item of the books under the id by which a source here tells of it."""
+    known = same.get(item.id) or same.get(item.id.partition(".")[0])
+    return item if known is None else replace(item, id=known)
 
 
 def _balance(connection: str) -> str:

@@ -2,12 +2,12 @@
 
 A billing system tells of a payment, an invoice or a refund and names the processor's, or the other way round. Whose word counts is
 declared by kind. The fact is known by that one's id, but for one of which something was wished before the other was named: what is wished,
-and may be booked, keeps its key. So it is booked once, whichever comes first.
+and may be booked, keeps its key. So it is booked once, whichever comes first; what a person let go is not booked by another id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -24,7 +24,8 @@ class Standing(IntEnum):
 
     NOTHING = 0
     WISHED = 1  # and certainly without effect
-    BOOKED = 2  # or possibly
+    WAIVED = 2  # a person let it go: booked by hand, or not to be booked
+    BOOKED = 3  # or possibly
 
 
 class Obstacle(StrEnum):
@@ -33,6 +34,7 @@ class Obstacle(StrEnum):
     CIRCLE = "they name each other in a circle"
     BOOKED_TWICE = "more than one of them was booked"
     BOOKED_OTHERWISE = "one was booked before the other, whose money moved on a processor's balance, was named"
+    WAIVED = "one was waived before the other was named"
     AMOUNTS = "they are of different amounts"
 
 
@@ -55,6 +57,7 @@ class SameFact:
         word: whose claim counts.
         awaited: whose word is waited for.
         obstacles: what stands in the way, by the thing that is to be looked at.
+        superseded: those of which something is still wished that may be canceled, since the fact goes by another id.
     """
 
     head: ObjectRef
@@ -63,6 +66,7 @@ class SameFact:
     word: ObjectRef
     awaited: ObjectRef | None = None
     obstacles: Mapping[ObjectRef, Obstacle] | None = None
+    superseded: tuple[ObjectRef, ...] = ()
 
 
 def naming(namer: ObjectRef, connection: str, named: str, ownership: Ownership) -> tuple[ObjectRef, ObjectRef]:
@@ -80,29 +84,38 @@ def same_fact(told: Sequence[Told], follows: Mapping[ObjectRef, ObjectRef], owne
     if followed.is_circle:
         return SameFact(first, members, None, first, obstacles=dict.fromkeys(members, Obstacle.CIRCLE))
     word = by_ref[ObjectRef(first.kind, followed.survivor)]
-    booked = [one.ref for one in told if one.standing is Standing.BOOKED]
-    wished = [one.ref for one in told if one.standing is Standing.WISHED]
-    head = booked[0] if len(booked) == 1 else wished[0] if not booked and len(wished) == 1 else word.ref
+    is_made_once = not KINDS[first.kind].is_made_again
+    booked, wished = _standing(told, Standing.BOOKED), _standing(told, Standing.WISHED)
+    waived = _standing(told, Standing.WAIVED) if is_made_once else []
+    first_kept = booked or wished or waived
+    head = first_kept[0] if len(first_kept) == 1 else word.ref
     claims = {one.ref: one.claim for one in told if one.claim is not None}
-    is_twice = len(booked) > 1 and not KINDS[first.kind].is_made_again
-    obstacles = dict.fromkeys(booked, Obstacle.BOOKED_TWICE) if is_twice else {}
-    if not claims or (word.claim is None and not booked):
+    obstacles = dict.fromkeys(booked, Obstacle.BOOKED_TWICE) if is_made_once and len(booked) > 1 else {}
+    if not claims or (word.claim is None and len(booked) != 1):
         return SameFact(head, members, None, word.ref, awaited=word.ref, obstacles=obstacles)
-    golden = survive(claims.values(), _counting(first.kind, word, ownership), id=head.id)
-    if not obstacles and booked and head != word.ref and _is_settled(word.claim) and not _is_settled(claims.get(head)):
+    golden = survive(claims.values(), _counting(first.kind, word, ownership, claims.values()), id=head.id)
+    if word.claim is not None and head != word.ref and head in waived:
+        obstacles[head] = Obstacle.WAIVED
+    elif not obstacles and booked and head != word.ref and _is_settled(word.claim) and not _is_settled(claims.get(head)):
         obstacles[head] = Obstacle.BOOKED_OTHERWISE
     for ref, claim in claims.items():
         if word.claim is not None and total_of(claim.record) != total_of(word.claim.record):
             obstacles.setdefault(ref, Obstacle.AMOUNTS)
-    return SameFact(head, members, golden, word.ref, obstacles=obstacles)
+    superseded = tuple(ref for ref in sorted(wished) if ref != head)
+    return SameFact(head, members, golden, word.ref, obstacles=obstacles, superseded=superseded)
+
+
+def _standing(told: Sequence[Told], standing: Standing) -> list[ObjectRef]:
+    return [one.ref for one in told if one.standing is standing]
 
 
 def _is_settled(claim: Claim | None) -> bool:
     return claim is not None and getattr(claim.record, "settlement", None) is not None
 
 
-def _counting(kind: str, word: Told, ownership: Ownership) -> Ownership:
-    """Return whose word counts: of what is told whole without a declared owner, that of the thing the others follow."""
-    if word.claim is None or ownership.owner(kind) or KINDS[kind].survivorship is Survivorship.BY_FIELD:
+def _counting(kind: str, word: Told, ownership: Ownership, claims: Collection[Claim]) -> Ownership:
+    """Return whose word counts: of what is told whole the owner's if he told of it, else that of the thing the others follow."""
+    is_owners = any(claim.connection == ownership.owner(kind) for claim in claims)
+    if word.claim is None or is_owners or KINDS[kind].survivorship is Survivorship.BY_FIELD:
         return ownership
     return Ownership({**ownership.owners, (kind, ""): word.claim.connection})
