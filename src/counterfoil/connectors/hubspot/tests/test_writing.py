@@ -236,6 +236,24 @@ async def test_an_unknown_outcome_is_resolved_by_what_the_company_shows(fault: s
         assert shown(company)["open"] == open_after
 
 
+async def test_a_status_of_a_company_that_is_gone_is_never_taken_for_done() -> None:
+    async with opened(HubspotSandbox()) as ctx:
+        [seen] = await SHOW.resolve(ctx, (status_command("99999", 100),), {})
+        assert seen.status is OutcomeStatus.RETRY
+
+
+async def test_a_property_somebody_took_away_is_made_again_once_hubspot_says_so() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await send(ctx, status_command(company.id, 100))
+        del sandbox.world.properties.own["companies"]["counterfoil_open"]
+        [refused] = await send(ctx, status_command(company.id, 200))
+        assert (refused.status, refused.code) == (OutcomeStatus.REFUSED, "hubspot.values_refused")
+        [retried] = await send(ctx, status_command(company.id, 200))
+        assert (retried.status, shown(company)["open"]) == (OutcomeStatus.DONE, "2.00")
+
+
 async def test_what_the_hub_wrote_and_hubspot_tells_back_is_no_news() -> None:
     sandbox = HubspotSandbox()
     company = sandbox.create("companies", name="Blue Harbor", domain="x.example")
