@@ -146,6 +146,13 @@ def test_what_is_paid_too_much_or_on_another_invoice_makes_nothing_less_than_ope
     assert shown(world).balances == (Balance(invoiced=usd(20_000), paid=usd(15_000), open=usd(10_000), overdue=usd(0)),)
 
 
+def test_a_payment_of_several_invoices_or_of_one_in_parts_is_taken_off_each_once() -> None:
+    first, second = (replace(bill(10_000, 1, number), amount_remaining=None) for number in (1, 2))
+    parts = payment(usd(9_000), ("stripe:in_1", 3_000), ("stripe:in_2", 2_000), ("stripe:in_1", 4_000))
+    # 100.00 less 30.00 and 40.00, and 100.00 less 20.00.
+    assert shown(world_of(first, second, parts)).balances[0].open == usd(11_000)
+
+
 def test_the_newest_are_shown_by_their_day_in_the_legal_entity_s_zone_whatever_their_ids() -> None:
     # 03:30 of the 10th in UTC is 23:30 of the 9th in New York.
     night = datetime(2026, 3, 10, 3, 30, tzinfo=UTC)

@@ -96,11 +96,22 @@ def _of(documents: Iterable[Record], type_: type[R]) -> Iterator[R]:
     return (one for one in documents if isinstance(one, type_))
 
 
+def _by_invoice(documents: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return what credits or pays each invoice: of a customer with thousands, not all is read for each."""
+    found: dict[str, list[Record]] = {}
+    for one in documents:
+        ids = [one.invoice_id] if isinstance(one, CreditNote) else []
+        ids += [part.invoice_id for part in one.applications] if isinstance(one, Payment) else []
+        for id in dict.fromkeys(ids):
+            found.setdefault(id, []).append(one)
+    return found
+
+
 def _summed(known: tuple[Record, ...], bills: list[Invoice], payments: list[Payment], now: datetime) -> _Sums:
-    sums = _Sums()
+    sums, about = _Sums(), _by_invoice(known)
     for bill in bills:
         _add(sums.invoiced, bill.total)
-        left = open_of(bill, known)
+        left = open_of(bill, about.get(bill.id, ()))
         _add(sums.open, left)
         if left.minor and bill.due_at is not None and bill.due_at <= now:
             _add(sums.overdue, left)
