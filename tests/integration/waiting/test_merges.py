@@ -91,6 +91,17 @@ async def test_a_link_says_since_when_until_when_and_who_says_so(pool: Pool, cip
     assert found == [ended, links.Link(bob, ANN.id, "merged", "stripe", began.replace(day=began.day + 3))]
 
 
+async def test_a_merge_leaves_what_is_named_the_same_as_another(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    twin = Customer("acme:1", "Ann")
+    await office.tell(ANN, BOB)
+    await office.tell(twin, connection="acme", same_as=ANN.id)
+    await office.tell(replace(twin, merged_into=BOB.id), connection="acme")
+    ref = ObjectRef("customer", twin.id)
+    async with pool.connection() as conn:
+        assert await links.same_facts(conn, [ref]) == {ref: ObjectRef("customer", ANN.id)}
+
+
 async def test_two_systems_merging_in_opposite_directions_are_one_case_and_nothing_is_half_done(pool: Pool, cipher: Cipher) -> None:
     office = Office(pool, cipher)
     await office.tell(ANN, BOB, PRO)
