@@ -118,6 +118,8 @@ def test_a_file_that_is_there_is_not_overwritten(folder: Program) -> None:
         (["--odoo-url", "http://127.0.0.1:9"], "--odoo-url needs --odoo-db"),
         (["--odoo-key-env", "KEY"], "--odoo-key-env needs --odoo-url and --odoo-db"),
         (["--stripe", "stripe_us"], "write it as KEY=VALUE"),
+        (["--stripe", "us=A_KEY", "--stripe", "us=B_KEY"], "us is named twice"),
+        (["--stripe", "us=A_KEY", "--connect", "us=files"], "us is named twice"),
         (["--connect", "x=acme"], "there is no connector 'acme'"),
         (["--stripe", "stripe_us=KEY", "--set", "stripe_us.colour=red"], "stripe has no setting colour"),
         (["--stripe", "stripe_us=KEY", "--set", "other.account=acct_1"], "NAME one of stripe_us"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -96,6 +99,81 @@ async def test_what_the_server_refuses_is_known_not_to_be_done_also_at_the_commi
     error = await failing(client, work)
     assert (type(error), error.is_outcome_unknown, await count(client)) == (RejectedError, False, 0)
     assert "Blue Harbor" not in str(error)
+
+
+async def test_a_work_that_passes_over_an_error_of_the_database_is_not_told_as_done(client: DatabaseClient) -> None:
+    async def work(conn: Connection) -> None:
+        await insert(conn)
+        with contextlib.suppress(psycopg.errors.UniqueViolation):
+            await insert(conn)
+
+    error = await failing(client, work)
+    assert (type(error), error.code, await count(client)) == (RejectedError, "database.undone", 0)
+
+
+async def test_an_error_passed_over_within_a_savepoint_undoes_nothing_else(client: DatabaseClient) -> None:
+    async def work(conn: Connection) -> None:
+        await insert(conn)
+        with contextlib.suppress(psycopg.errors.UniqueViolation):
+            async with conn.transaction():
+                await insert(conn)
+
+    await client.write(work)
+    assert await count(client) == 1
+
+
+@pytest.mark.parametrize(("state", "is_unknown"), [("40003", True), ("40001", False), ("57P01", True), ("23505", False)])
+async def test_a_commit_of_which_the_database_says_that_nobody_knows_is_in_doubt(
+    client: DatabaseClient, table: str, state: str, is_unknown: bool
+) -> None:
+    with psycopg.connect(table, autocommit=True) as conn:
+        conn.execute(
+            f"create function refuse() returns trigger language plpgsql as $$ begin raise exception 'x' using errcode = '{state}'; end $$"
+        )
+        conn.execute(
+            "create constraint trigger late after insert on customers deferrable initially deferred for each row execute function refuse()"
+        )
+    error = await failing(client, insert)
+    assert error.is_outcome_unknown == is_unknown
+
+
+@pytest.mark.parametrize("is_committing", [True, False])
+async def test_a_database_that_stands_still_is_waited_for_no_longer_than_a_try_lasts(table: str, is_committing: bool) -> None:
+    async def work(conn: Connection) -> None:
+        await insert(conn)
+        pid = conn.info.backend_pid
+        os.kill(pid, signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(1.5, os.kill, pid, signal.SIGCONT)
+        if not is_committing:
+            await conn.execute("select 1")
+
+    budget = LocalBudget(**BUDGET)  # type: ignore[arg-type]
+    async with DatabaseClient(table, budget=budget, timeout_s=0.25, connect_timeout_s=0.25) as client:
+        error = await failing(client, work)
+    assert isinstance(error, TransientError)
+    assert (error.code, error.is_outcome_unknown) == ("database.timeout", is_committing)
+
+
+async def test_a_write_refused_after_a_try_without_an_answer_stays_in_doubt(client: DatabaseClient) -> None:
+    tries: list[int] = []
+
+    async def work(conn: Connection) -> None:
+        tries.append(1)
+        if len(tries) > 1:
+            await conn.execute("insert into customers values ('1', '')")
+        await insert(conn)
+        await cut(conn)
+
+    with pytest.raises(TransientError) as caught:
+        await client.write(work, is_idempotent=True)
+    assert (caught.value.code, caught.value.is_outcome_unknown, len(tries)) == ("database.rejected", True, 2)
+
+
+async def test_options_of_the_address_hold_beside_the_client_s_own(table: str) -> None:
+    conninfo = psycopg.conninfo.make_conninfo(table, options="-c search_path=elsewhere")
+    async with DatabaseClient(conninfo, budget=LocalBudget(**BUDGET), timeout_s=7.0) as client:  # type: ignore[arg-type]
+        [found] = await client.read("select current_setting('search_path'), current_setting('statement_timeout')")
+    assert found == ("elsewhere", "7s")
 
 
 async def test_a_read_is_tried_again_over_a_connection_that_was_cut(client: DatabaseClient, postgres_server: Server) -> None:

@@ -12,7 +12,7 @@ from grpc import aio
 from counterfoil.kit.calling import RetryPolicy
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
-from counterfoil.kit.grpc import GrpcClient
+from counterfoil.kit.grpc import GrpcClient, GrpcRule
 from counterfoil.kit.limits import LocalBudget
 
 TOKEN = "very_secret_4242"
@@ -26,6 +26,7 @@ class Ledger:
         self.added: list[bytes] = []
         self.fails: list[tuple[Any, bool]] = []
         self.pushback = ""
+        self.answers = 1
 
     async def add(self, request: bytes, context: Any) -> bytes:
         code, is_late = self.fails.pop(0) if self.fails else (None, False)
@@ -35,6 +36,12 @@ class Ledger:
         if code is not None:
             await self._abort(code, context)
         return b"ok"
+
+    async def several(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        del context
+        self.added.append(request)
+        for _ in range(self.answers):
+            yield b"ok"
 
     async def _abort(self, code: Any, context: Any) -> None:
         trailing = (("grpc-retry-pushback-ms", self.pushback),) if self.pushback else ()
@@ -49,7 +56,11 @@ def ledger() -> Ledger:
 @pytest.fixture
 async def client(ledger: Ledger) -> AsyncIterator[GrpcClient]:
     server = aio.server()
-    handler = grpc.method_handlers_generic_handler("acme.Ledger", {"Add": grpc.unary_unary_rpc_method_handler(ledger.add)})
+    methods = {
+        "Add": grpc.unary_unary_rpc_method_handler(ledger.add),
+        "Several": grpc.unary_stream_rpc_method_handler(ledger.several),
+    }
+    handler = grpc.method_handlers_generic_handler("acme.Ledger", methods)
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -104,6 +115,31 @@ async def test_a_read_is_tried_again_and_a_write_only_if_twice_is_once(client: G
     with counting_doubts() as doubts:
         assert await client.unary("/acme.Ledger/Add", b"1", is_write=True, is_idempotent=True) == b"ok"
     assert (len(ledger.added), doubts.count) == (4, 1)
+
+
+@pytest.mark.parametrize("code", [Code.ALREADY_EXISTS, Code.PERMISSION_DENIED])
+async def test_a_refusal_after_a_try_without_an_answer_is_still_in_doubt(client: GrpcClient, ledger: Ledger, code: Any) -> None:
+    ledger.fails = [(Code.UNAVAILABLE, True), (code, False)]
+    with pytest.raises(HubError) as caught:
+        await client.unary("/acme.Ledger/Add", b"1", is_write=True, is_idempotent=True)
+    assert (caught.value.is_outcome_unknown, isinstance(caught.value, RejectedError), len(ledger.added)) == (True, False, 1)
+
+
+async def test_a_vendor_s_refusal_that_may_come_after_the_effect_is_in_doubt(client: GrpcClient, ledger: Ledger) -> None:
+    client._statuses[Code.FAILED_PRECONDITION] = GrpcRule(RejectedError, "acme.refused", is_outcome_unknown=True)
+    ledger.fails = [(Code.FAILED_PRECONDITION, True), (Code.FAILED_PRECONDITION, True)]
+    with counting_doubts() as doubts:
+        error = await failing(client)
+    assert (type(error), error.is_outcome_unknown, doubts.count) == (TransientError, True, 1)
+    assert not (await failing(client, is_write=False)).is_outcome_unknown
+
+
+@pytest.mark.parametrize("answers", [0, 2])
+async def test_a_write_answered_otherwise_than_by_one_message_is_in_doubt(client: GrpcClient, ledger: Ledger, answers: int) -> None:
+    ledger.answers = answers
+    with pytest.raises(HubError) as caught:
+        await client.unary("/acme.Ledger/Several", b"1", is_write=True)
+    assert (caught.value.is_outcome_unknown, ledger.added) == (True, [b"1"])
 
 
 async def test_a_server_that_is_not_there_took_no_effect(ledger: Ledger) -> None:

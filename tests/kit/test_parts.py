@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
+from counterfoil.app.sections import is_secret
 from counterfoil.kit.connector import Connector
+from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.kit.parts import is_booked
 
 SOURCE: Any = object()
@@ -24,3 +26,31 @@ SOURCE: Any = object()
 )
 def test_a_source_is_booked_unless_nothing_it_tells_of_is(connector: Connector, booked: bool) -> None:
     assert is_booked(connector) is booked
+
+
+def noting(config: type[BaseModel], read: set[str]) -> BaseModel:
+    """Return settings with just what is required, that note which of them are read."""
+
+    def note(self: BaseModel, name: str) -> Any:
+        if name in config.model_fields:
+            read.add(name)
+        return object.__getattribute__(self, name)
+
+    values: dict[str, Any] = {
+        name: SecretStr("key_test_1") if is_secret(info) else "https://books.example.com"
+        for name, info in config.model_fields.items()
+        if info.is_required()
+    }
+    noted: type[BaseModel] = type("Noting", (config,), {"__getattribute__": note, "__module__": __name__})
+    return noted.model_construct(**values)
+
+
+@pytest.mark.parametrize("name", connector_names())
+def test_a_client_is_made_of_no_setting_that_a_release_holds(name: str) -> None:
+    """A client stays the file's when another release is decided by: what it took from the file would be written by both."""
+    connector = load_connector(name)
+    read: set[str] = set()
+    if connector.client is not None:
+        connector.client(noting(connector.config, read))
+        assert read
+    assert read & set(connector.booking_settings) == set()

@@ -68,7 +68,9 @@ def _wanted(answers: Answers, connect: list[str], settings: list[str]) -> list[W
     given: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
     for name, kind, values in (*_repeated(answers), *(_named(connect)), *_single(answers)):
-        kinds[name], given[name] = kind, values
+        if kinds.get(name, kind) != kind or given.get(name, {}).keys() & values.keys():
+            fail(f"{name} is named twice: every connection has a name of its own")
+        kinds[name], given[name] = kind, {**given.get(name, {}), **values}
     for text in settings:
         path, value = _pair(text, "--set")
         name, dot, setting = path.partition(".")

@@ -46,9 +46,10 @@ AGAIN_S, AGAIN_MAX_S = 1.0, 15.0
 
 @dataclass(slots=True)
 class _Stream:
-    """One open stream: its pages as they come, None at its end, or the error it ended with."""
+    """One open stream: its pages as they come, None at its end, or the error it ended with. ``is_left``: nobody reads them any more."""
 
     pages: asyncio.Queue[Page | Exception | None] = field(default_factory=lambda: asyncio.Queue(AHEAD_MAX))
+    is_left: bool = False
 
     async def read(self, source: AsyncGenerator[Page, None]) -> None:
         """Fill the queue until the stream ends, and close it."""
@@ -58,7 +59,8 @@ class _Stream:
                     await self.pages.put(page)
             await self.pages.put(None)
         except Exception as error:  # handed to the listener, who raises it
-            await self.pages.put(error)
+            if not self.is_left:
+                await self.pages.put(error)
 
     async def next(self) -> tuple[list[Page], Exception | None, bool]:
         """Return what has come within a moment: pages that are kept together, the error after them, and whether the stream is over."""
@@ -128,6 +130,7 @@ class Listening:
         try:
             yield stream
         finally:
+            stream.is_left = True
             task.cancel()
             await asyncio.wait([task])
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Generic, Required, Self, TypedDict, TypeVar
 
 from counterfoil.kit.doubts import note_doubt
-from counterfoil.kit.errors import HubError, TransientError
+from counterfoil.kit.errors import HubError, RejectedError, TransientError
 from counterfoil.kit.limits import Budget, Feedback, Now, Permit, Sleep, Verdict
 from counterfoil.kit.rate_headers import RateSeen
 
@@ -165,6 +165,12 @@ class Client(ABC):
                     error.is_outcome_unknown = was_unknown
                     raise
                 failed = error
+            except HubError as error:
+                if error.is_outcome_unknown:
+                    note_doubt()
+                elif not was_unknown:
+                    raise
+                raise _in_doubt(error) from None
             await self._sleep(wait_s)
 
     async def _acquire(self, failed: TransientError | None, *, was_unknown: bool) -> Permit:
@@ -200,6 +206,17 @@ class Client(ABC):
         if error is not None:
             raise error from None
         return tried.value()
+
+
+def _in_doubt(error: HubError) -> HubError:
+    """Return how a write ends that was refused and may have been done all the same: by an earlier try, which got no answer, say.
+
+    It may be why the later one was refused.
+    """
+    if isinstance(error, RejectedError):
+        return TransientError(str(error), code=error.code, is_outcome_unknown=True)
+    error.is_outcome_unknown = True
+    return error
 
 
 class NoClient(Client):

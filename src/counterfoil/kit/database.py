@@ -6,6 +6,7 @@ neither; only a commit without an answer leaves the outcome unknown.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class DatabaseClient(Client):
 
     Args:
         conninfo: address in libpq's form or as a URL; a password stays out of messages.
-        timeout_s: for one statement, set in the session; connect_timeout_s: for a connection.
+        timeout_s: for one statement, set in the session; a whole try may take twice that. connect_timeout_s: for a connection.
         statuses: the vendor's meanings of SQLSTATEs, looked at before the default ones.
         options: as :class:`counterfoil.kit.calling.Client` takes them.
     """
@@ -82,8 +83,10 @@ class DatabaseClient(Client):
             raise SetupError(
                 "the database's address cannot be read; write postgresql://user@host/database", code="database.address"
             ) from None
-        session = f"-c statement_timeout={int(timeout_s * 1000)} -c idle_in_transaction_session_timeout={int(timeout_s * 2000)}"
+        limits = f"-c statement_timeout={int(timeout_s * 1000)} -c idle_in_transaction_session_timeout={int(timeout_s * 2000)}"
+        session = f"{self._given.get('options') or ''} {limits}".strip()
         self._conninfo = make_conninfo(conninfo, connect_timeout=max(1, round(connect_timeout_s)), options=session)
+        self._try_within_s = connect_timeout_s + 2 * timeout_s
         self._states = (*states, *STATES)
         self._idle: list[Connection] = []
         self._is_open = False
@@ -127,6 +130,7 @@ class DatabaseClient(Client):
     async def write(self, work: Callable[[Connection], Awaitable[T]], *, is_idempotent: bool = False) -> T:
         """Do ``work`` in one transaction and return what it gives once that is committed. Tried again only with ``is_idempotent``.
 
+        ``work`` may leave out an error of the database only within a savepoint (``conn.transaction()``): otherwise the server undoes all.
         Raises as :meth:`read` does; ``is_outcome_unknown`` only if the commit was sent and not answered.
         """
         return await self._run(work, is_write=True, is_repeatable=is_idempotent)
@@ -143,10 +147,15 @@ class DatabaseClient(Client):
         is_committing = False
         conn: Connection | None = None
         try:
-            conn = self._idle.pop() if self._idle else await psycopg.AsyncConnection.connect(self._conninfo)
-            value = await work(conn)
-            is_committing = is_write
-            await conn.commit()
+            async with asyncio.timeout(self._try_within_s):  # the server's limits are nothing to one that stands still
+                conn = self._idle.pop() if self._idle else await psycopg.AsyncConnection.connect(self._conninfo)
+                value = await work(conn)
+                if conn.info.transaction_status is psycopg.pq.TransactionStatus.INERROR:
+                    return Attempt(Verdict.OK, _never, self._undone())  # a commit would be answered, and do nothing
+                is_committing = is_write
+                await conn.commit()
+        except TimeoutError:
+            return Attempt(Verdict.FAILED, _never, self._silent(is_in_doubt=is_committing))
         except psycopg.Error as error:
             rule, failure = self._failure(error, is_in_doubt=is_committing and _is_silent(error), is_connected=conn is not None)
             return Attempt(rule.verdict, _never, failure)
@@ -163,6 +172,14 @@ class DatabaseClient(Client):
         else:
             await conn.close()
 
+    def _undone(self) -> HubError:
+        message = f"{self.address}: an error within the transaction was passed over, and all of it was undone"
+        return RejectedError(message, code="database.undone")
+
+    def _silent(self, *, is_in_doubt: bool) -> HubError:
+        message = f"{self.address}: no answer within {self._try_within_s:g} s"
+        return TransientError(message, code="database.timeout", is_outcome_unknown=is_in_doubt, is_unavailable=True)
+
     def _failure(self, error: psycopg.Error, *, is_in_doubt: bool, is_connected: bool) -> tuple[StateRule, HubError]:
         """Return what an error means. Its words are left out: they quote values."""
         state = error.sqlstate
@@ -178,8 +195,10 @@ class DatabaseClient(Client):
 
 
 def _is_silent(error: psycopg.Error) -> bool:
-    """Tell whether a commit that ended so may have been done: no answer, or the word of a server that ends the session."""
-    return error.sqlstate is None or error.sqlstate[:2] in ("08", "57", "XX")
+    """Tell whether a commit that ended so may have been done: no answer, the word of a server that ends the session, or 40003: nobody
+    knows (statement_completion_unknown, of databases of several machines).
+    """
+    return error.sqlstate is None or error.sqlstate[:2] in ("08", "57", "XX") or error.sqlstate == "40003"
 
 
 def _without_state(error: psycopg.Error, *, is_connected: bool) -> StateRule:

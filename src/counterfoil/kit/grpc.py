@@ -133,6 +133,9 @@ class GrpcClient(Client):
                 answer = await self._open_channel.unary_unary(method)(request, timeout=self._timeout_s, metadata=tuple(metadata.items()))
             except aio.AioRpcError as error:
                 return self._failed(error, method, is_write=is_write)
+            if answer is None:  # the method streams, and streamed nothing
+                words = f"{self._target}{method}: answered without a message"
+                return Attempt(Verdict.NEUTRAL, bytes, TransientError(words, code="grpc.server_error", is_outcome_unknown=is_write))
             return Attempt(Verdict.OK, lambda: bytes(answer))
 
         return await self._try(attempt, prepare=self._authenticated, is_repeatable=is_idempotent or not is_write)
@@ -195,7 +198,9 @@ class GrpcClient(Client):
         rule = self._rule(error)
         message = f"{self._target}{method}: status {error.code().name}"
         if not issubclass(rule.error, TransientError):
-            return rule.error(message, code=rule.code)
+            refusal = rule.error(message, code=rule.code)
+            refusal.is_outcome_unknown = is_write and rule.is_outcome_unknown
+            return refusal
         return TransientError(
             message,
             code=rule.code,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -15,7 +16,8 @@ from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
 from counterfoil.app.hub import wait_until
 from counterfoil.ingress.listening import STREAM, Listening
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Listens
+from counterfoil.kit.connector import Context, Listens, Page
+from counterfoil.kit.errors import TransientError
 from counterfoil.kit.stage import Turn
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
@@ -182,3 +184,27 @@ async def test_a_feed_that_is_away_for_a_moment_is_no_case(listening: Listening,
     feed.refuses = grpc.StatusCode.UNAVAILABLE
     assert (await listening.turn("feed", Ending())).wake_in_s == 15.0
     assert (await cases(pool), await position(pool)) == ([], "")
+
+
+class Flood:
+    """Streams faster than anybody keeps, and fails as it is closed."""
+
+    async def listen(self, ctx: Context, position: str) -> AsyncGenerator[Page, None]:
+        del ctx, position
+        try:
+            for number in itertools.count(1):
+                yield Page((), str(number), has_more=True)
+        finally:
+            raise TransientError("the other side had gone", code="feed.gone")
+
+
+async def test_a_stream_that_fails_as_it_is_left_ends_the_turn_all_the_same(listening: Listening, pool: Pool) -> None:
+    _, ctx = listening.sources["feed"]
+    context = Ending()
+    task = asyncio.create_task(replace(listening, sources={"feed": (Flood(), ctx)}).turn("feed", context))
+
+    async def has_moved() -> bool:
+        return bool(await position(pool))
+
+    await until(has_moved)
+    assert await ended(task, context) == Turn(has_more=True)

@@ -44,16 +44,23 @@ def as_records(value: Any, record: type[T]) -> list[T]:
 
 
 def http_client(settings: OdooConfig) -> HttpClient:
-    """Return the (unopened) HTTP client of a connection: key and database in the headers, never more calls in flight than configured."""
+    """Return the (unopened) HTTP client of a connection: the key in the headers, never more calls in flight than configured.
+
+    Which database is meant is not said here but with each call: it is the released one, whatever a changed file says.
+    """
     return HttpClient(
         settings.url.rstrip("/"),
         budget=LocalBudget(rate_per_s=200.0, burst=50, concurrency_max=settings.concurrency, wait_max_s=120.0),
         timeout_s=settings.timeout_s,
-        headers={"X-Odoo-Database": settings.database},
         auth=lambda: {"Authorization": f"bearer {settings.api_key.get_secret_value()}"},
         statuses=refusals.STATUSES,
         pool_size=settings.concurrency,
     )
+
+
+def to_database(settings: OdooConfig) -> Mapping[str, str]:
+    """Return the headers of a call to a connection's database, which a server of several needs."""
+    return {"X-Odoo-Database": settings.database}
 
 
 class OdooClient:
@@ -120,6 +127,7 @@ class OdooClient:
             "POST",
             f"/json/2/{model}/{method}",
             json=body,
+            headers=to_database(self._settings),
             is_write=is_write,
             is_idempotent=is_idempotent,
             timeout_s=self._settings.timeout_s,
@@ -135,6 +143,7 @@ class OdooClient:
         arguments = [settings.database, self._uid, settings.api_key.get_secret_value(), model, method, positional, kwargs]
         return await rpc(
             self._http,
+            settings,
             "object",
             "execute_kw",
             arguments,
@@ -147,6 +156,7 @@ class OdooClient:
 
 async def rpc(
     http: HttpClient,
+    settings: OdooConfig,
     service: str,
     method: str,
     arguments: Sequence[Any],
@@ -158,7 +168,15 @@ async def rpc(
 ) -> Any:
     """Call ``/jsonrpc`` and return the result; a missing ``result`` key is Odoo's way to return nothing. Raises as ``call`` does."""
     body = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": {"service": service, "method": method, "args": list(arguments)}}
-    response = await http.request("POST", "/jsonrpc", json=body, is_write=is_write, is_idempotent=is_idempotent, timeout_s=timeout_s)
+    response = await http.request(
+        "POST",
+        "/jsonrpc",
+        json=body,
+        headers=to_database(settings),
+        is_write=is_write,
+        is_idempotent=is_idempotent,
+        timeout_s=timeout_s,
+    )
     answer = response.json()
     if not isinstance(answer, dict):
         raise SetupError(f"{where}: the address does not answer as Odoo's JSON-RPC; check url", code="odoo.not_odoo")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from counterfoil.connectors.odoo.client import OdooClient, rpc
+from counterfoil.connectors.odoo.client import OdooClient, rpc, to_database
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError
@@ -153,7 +153,7 @@ def forget(ctx: Context) -> None:
 
 
 async def _detect(http: HttpClient, settings: OdooConfig) -> Session:
-    version, major, minor = await _version(http)
+    version, major, minor = await _version(http, settings)
     if major not in MAJORS:
         raise SetupError(f"Odoo {version} is not supported; supported are {', '.join(map(str, MAJORS))}", code="odoo.version_unsupported")
     is_json2 = major >= 19
@@ -163,12 +163,12 @@ async def _detect(http: HttpClient, settings: OdooConfig) -> Session:
     return Session(client, Dialect(version, major, await _modules(client), fields, minor), settings)
 
 
-async def _version(http: HttpClient) -> tuple[str, int, int]:
+async def _version(http: HttpClient, settings: OdooConfig) -> tuple[str, int, int]:
     """Ask ``common.version``: it needs no key, and 17 and 18 have nothing else; where JSON-RPC is gone (from 22 on), ``/web/version``."""
     try:
-        info = await rpc(http, "common", "version", [], where="common.version")
+        info = await rpc(http, settings, "common", "version", [], where="common.version")
     except (RejectedError, SetupError) as error:
-        info = await _web_version(http)
+        info = await _web_version(http, settings)
         if info is None:
             raise SetupError(f"the address does not answer as Odoo: {error}. Check url", code="odoo.not_odoo") from error
     if not isinstance(info, dict) or "server_version" not in info:
@@ -177,10 +177,10 @@ async def _version(http: HttpClient) -> tuple[str, int, int]:
     return str(info["server_version"]), major_of(parts[0]), minor_of(parts)
 
 
-async def _web_version(http: HttpClient) -> dict[str, Any] | None:
+async def _web_version(http: HttpClient, settings: OdooConfig) -> dict[str, Any] | None:
     """Return what ``/web/version`` says, in the words of ``common.version``; None if it says nothing."""
     try:
-        response = await http.request("GET", "/web/version", is_write=False)
+        response = await http.request("GET", "/web/version", headers=to_database(settings), is_write=False)
         found = response.json() if "json" in response.headers.get("Content-Type", "") else None
     except HubError:
         return None
@@ -205,7 +205,7 @@ async def _log_in(http: HttpClient, settings: OdooConfig) -> int:
     if not settings.login:
         raise SetupError("Odoo 17 and 18 need the login of the key's user; set login", code="odoo.login_missing")
     arguments = [settings.database, settings.login, settings.api_key.get_secret_value()]
-    uid = await rpc(http, "common", "login", arguments, where="common.login")
+    uid = await rpc(http, settings, "common", "login", arguments, where="common.login")
     if not isinstance(uid, int) or isinstance(uid, bool) or uid <= 0:
         raise SetupError("Odoo refused login and API key; set valid ones", code="odoo.unauthorized")
     return uid

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.amounts import from_number, to_text
 from counterfoil.connectors.odoo.batches import chunks
+from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
 from counterfoil.connectors.odoo.detect import major_of
 from counterfoil.connectors.odoo.document_rows import quantity_and_price
@@ -247,3 +251,23 @@ def test_documents_of_one_company_are_one_stream_and_processors_work_in_parallel
     assert keys == ["upsert_customer", "DE/sales", "DE/sales", "DE/journal/stripe"]
     fee = wishes.entry(EntryLine(FEES, Money(1, "EUR")), EntryLine(CLEARING, Money(-1, "EUR")))
     assert batch_key(None, fee) == "DE/journal/general"
+
+
+class Http:
+    """Answers nothing, and keeps the headers of what it was asked."""
+
+    def __init__(self) -> None:
+        self.headers: list[Any] = []
+        self.budget = SimpleNamespace(spare=1)
+
+    async def request(self, *_asked: str, **options: Any) -> Any:
+        self.headers.append(options["headers"])
+        return SimpleNamespace(json=lambda: {"result": []})
+
+
+@pytest.mark.parametrize("is_json2", [True, False])
+async def test_every_call_names_the_database_of_the_settings_that_are_decided_by(is_json2: bool) -> None:
+    """The client was made of the file, which may name another one that nobody has released."""
+    http, decided_by = Http(), OdooConfig(url="https://books.example.com", database="released", login="bot", api_key=SecretStr("k"))
+    await OdooClient(cast(Any, http), decided_by, is_json2=is_json2, uid=2).call("res.partner", "search_count", domain=[])
+    assert http.headers == [{"X-Odoo-Database": "released"}]
