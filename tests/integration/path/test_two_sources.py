@@ -98,6 +98,22 @@ async def test_a_payment_of_the_billing_system_and_the_processor_is_booked_once(
     assert await hub.cases() == []
 
 
+async def test_customers_merged_in_a_file_and_unmerged_are_two_again(hub: House, inboxes: dict[str, Path]) -> None:
+    kept, gone = await hub.bill(10_00), await hub.bill(20_00)
+    await hub.tell()
+    one, other = kept["customer"], gone["customer"]
+    await drop(hub, inboxes, "crm", "customers-4.csv", f"id,name,merged_into\n{other},Twin,{one}\n")
+    env = hub.odoo.env()
+    await hub.tell()
+    await drop(hub, inboxes, "crm", "customers-5.csv", f"id,name,merged_into\n{other},Twin,\n")
+    stage = hub.stage()
+    await stage.item(other, "Consulting", 30_00)
+    later = await stage.bill(other)
+    await hub.tell()
+    assert hub.document(f"invoice_stripe.{later['id']}")["partner_id"] == env.ref(f"counterfoil.customer_stripe.{other}")
+    assert await hub.cases() == []
+
+
 async def test_a_proof_counts_an_invoice_once_that_is_booked_by_another_systems_id(hub: House, inboxes: dict[str, Path]) -> None:
     invoice = await hub.bill(170_00)
     columns = "id,customer_id,currency,issued_on,total,description,amount,updated_at"
@@ -113,19 +129,3 @@ async def test_a_proof_counts_an_invoice_once_that_is_booked_by_another_systems_
     await hub.settle()
     proof = await prove(settings, hub.hub.pool, group, period_of(settings, group, "2025-12"), hub.clock.now())
     assert [one for one in proof.apart if one.is_difference and one.id in (invoice["id"], "b1")] == []
-
-
-async def test_customers_merged_in_a_file_and_unmerged_are_two_again(hub: House, inboxes: dict[str, Path]) -> None:
-    kept, gone = await hub.bill(10_00), await hub.bill(20_00)
-    await hub.tell()
-    one, other = kept["customer"], gone["customer"]
-    await drop(hub, inboxes, "crm", "customers-4.csv", f"id,name,merged_into\n{other},Twin,{one}\n")
-    env = hub.odoo.env()
-    await hub.tell()
-    await drop(hub, inboxes, "crm", "customers-5.csv", f"id,name,merged_into\n{other},Twin,\n")
-    stage = hub.stage()
-    await stage.item(other, "Consulting", 30_00)
-    later = await stage.bill(other)
-    await hub.tell()
-    assert hub.document(f"invoice_stripe.{later['id']}")["partner_id"] == env.ref(f"counterfoil.customer_stripe.{other}")
-    assert await hub.cases() == []
