@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from counterfoil.app.hub import open_hub
@@ -93,6 +94,22 @@ def test_a_rollback_is_a_new_release(run: Run, program: Program) -> None:
     assert run("rules", "show", "--json").json()["settings"][PATH] == "VAT 7"
     assert run("rules", "show", "2", "--json").json()["settings"][PATH] == "VAT 7 %"
     assert run("rules", "diff", "2", "--against", "1", "--json").json()["settings"][0]["after"] == "VAT 7 %"
+
+
+def test_a_proof_is_made_by_what_is_released_and_not_by_the_file(run: Run, program: Program) -> None:
+    more = '[entities.fr]\ntarget = "books"\ncurrency = "EUR"\ntime_zone = "Europe/Paris"\n\n[connections.books]'
+    asked(program, "self", ("[connections.books]", more))
+    refused = run("prove", "--entity", "fr", "--json")
+    assert (refused.code, refused.json()["error"]["code"]) == (2, "prove.entity")
+
+
+def test_the_note_of_whoever_releases_a_proposal_is_kept(run: Run, program: Program, database: str) -> None:
+    asked(program, "self", CHANGED)
+    assert run("rules", "propose").code == 0
+    assert run("rules", "release", "2", "--note", "as agreed with the auditor").code == 0
+    with psycopg.connect(database) as conn:
+        found = conn.execute("select detail ->> 'note' from audit where action = 'rules released' and actor = 'ann'").fetchall()
+    assert found == [("as agreed with the auditor",)]
 
 
 @pytest.mark.parametrize(

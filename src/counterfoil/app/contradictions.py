@@ -21,6 +21,8 @@ from counterfoil.store.pool import Conn
 LATEST_MAX = 2_000
 """So many of the latest documents of an entity are looked through for an account; what is older rarely changes any more."""
 _MODES = {"detailed", "summary"}
+LATER = "What is booked until then would lose its place: release this at once, while nothing is"
+"""Why what holds now is refused for later: nobody looks again when its instant comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class _Entity:
                 )
 
 
-async def refuse_contradictions(conn: Conn, cipher: Cipher, before: str, after: str) -> None:
-    """Refuse rules that contradict what was booked by those before.
+async def refuse_contradictions(conn: Conn, cipher: Cipher, before: str, after: str, *, is_later: bool = False) -> None:
+    """Refuse rules that contradict what was booked by those before; ``is_later``: or what may be, until they take effect.
 
     Raises:
         SetupError: an entity in which documents are booked is gone, or has another currency or other books, or an account that its latest
@@ -56,27 +58,35 @@ async def refuse_contradictions(conn: Conn, cipher: Cipher, before: str, after: 
             when (``settings.posting_changed``).
     """
     old, new = json.loads(before), json.loads(after)
-    said = [line async for line in _entities(conn, old, new)]
-    said += [line async for line in _targets(conn, old, new)]
+    said = [line async for line in _entities(conn, old, new, is_later=is_later)]
+    said += [line async for line in _targets(conn, old, new, is_later=is_later)]
     said += [line async for line in _accounts(conn, cipher, old, new)]
     if said:
         raise SetupError("\n".join(said), code="rules.contradict")
-    await _refuse_modes(conn, new)
+    await _refuse_modes(conn, old, new, is_later=is_later)
 
 
-async def _entities(conn: Conn, old: dict[str, Any], new: dict[str, Any]) -> AsyncIterator[str]:
+async def _entities(conn: Conn, old: dict[str, Any], new: dict[str, Any], *, is_later: bool) -> AsyncIterator[str]:
     for name, was in old["entities"].items():
         for path, why in _Entity(name, was, new["entities"].get(name)).changed():
             document = await posted.newest_of(conn, name)
-            if document:
+            if is_later and not document:
+                yield f"{path}: {why}. {LATER}"
+            elif document:
                 yield f"{path}: {why}. Booked there: {document}. Leave it as it is; `[[routes]]` say what is booked there from now on"
 
 
-async def _targets(conn: Conn, old: dict[str, Any], new: dict[str, Any]) -> AsyncIterator[str]:
+async def _targets(conn: Conn, old: dict[str, Any], new: dict[str, Any], *, is_later: bool) -> AsyncIterator[str]:
     """Yield what is said of connections that are gone, and that something is still to be written to."""
     for name in sorted(old["connections"].keys() - new["connections"].keys()):
         if command := await posted.open_at(conn, name):
             yield f"connections.{name}: it is not declared any more, and {command} is still to be written there"
+        elif is_later and name in _written(old):
+            yield f"connections.{name}: it is not declared any more, and is written to until then. {LATER}"
+
+
+def _written(said: Mapping[str, Any]) -> set[str]:
+    return {one["target"] for one in said["entities"].values()} | {one["connection"] for one in said["destinations"]}
 
 
 async def _accounts(conn: Conn, cipher: Cipher, old: dict[str, Any], new: dict[str, Any]) -> AsyncIterator[str]:
@@ -109,14 +119,21 @@ def _codes(said: Mapping[str, Any]) -> Callable[[str, Account], str] | None:
     return lambda entity, account: name(settings, entity, account)
 
 
-async def _refuse_modes(conn: Conn, new: dict[str, Any]) -> None:
+async def _refuse_modes(conn: Conn, old: dict[str, Any], new: dict[str, Any], *, is_later: bool) -> None:
     booked = await modes.load(conn)
+    if is_later:
+        booked |= {(name, _mode(entity)) for name, entity in old["entities"].items()}
     for name, entity in new["entities"].items():
-        mode = entity.get("posting", "detailed")
+        mode = _mode(entity)
         other = next((other for other in sorted(_MODES - {mode}) if (name, other) in booked), "")
         if other and "posting_from" not in entity:
+            document = await posted.newest_of(conn, name) or "until these rules take effect"
             raise SetupError(
-                f"[entities.{name}] posting is {mode!r}, but {name} has booked in mode {other!r} ({await posted.newest_of(conn, name)});"
+                f"[entities.{name}] posting is {mode!r}, but {name} has booked in mode {other!r} ({document});"
                 f" add posting_from, the first accounting day of {mode!r}",
                 code="settings.posting_changed",
             )
+
+
+def _mode(entity: Mapping[str, Any]) -> str:
+    return str(entity.get("posting", "detailed"))

@@ -248,11 +248,11 @@ async def _release(conn: Conn, cipher: Cipher, held: Release, proposal: Release,
         )
     if ask.effective_from is not None and ask.effective_from < ask.now:
         raise SetupError("a release takes effect now or later: what was decided before stays as it was decided", code="rules.past_instant")
-    await refuse_contradictions(conn, cipher, held.body, proposal.body)
+    await refuse_contradictions(conn, cipher, held.body, proposal.body, is_later=ask.effective_from is not None)
     if proposal.approved_at is None:
         await releases.approve(conn, proposal.version, ask.actor, ask.now)
     await releases.release(conn, proposal.version, ask.actor, ask.now, ask.effective_from)
-    detail = {"digest": proposal.digest, "effective_from": str(ask.effective_from or ask.now)}
+    detail = {"digest": proposal.digest, "effective_from": str(ask.effective_from or ask.now), **({"note": ask.note} if ask.note else {})}
     await _note(conn, ask, "rules released", proposal.version, detail)
     await work.arm(conn, [(work.RULES, "all")])
     return next(one for one in await releases.load(conn) if one.version == proposal.version)
@@ -302,13 +302,22 @@ def _approval(held: Release) -> Approval:
     return approval_of(held.body)
 
 
-def state_words(held: Release, known: Iterable[Release], body: str, now: datetime) -> str:
+def redoes_rollback(known: Iterable[Release], held: Release, body: str) -> bool:
+    """Tell whether a body still says some of what the release in force has taken back: a start with it would undo the rollback."""
+    undone = next((one for one in known if one.version == held.base), None)
+    if held.origin is not Origin.ROLLBACK or undone is None:
+        return False
+    said = leaves_of(body)
+    return any(said.get(one.path, "") == one.before for one in differences(leaves_of(undone.body), leaves_of(held.body)))
+
+
+def state_words(held: Release, known: Sequence[Release], body: str, now: datetime) -> str:
     """Return what is to be said of a file beside the release in force; empty: they say the same, and nothing waits."""
     said = [waiting_words(one) for one in known if is_waiting(one, now)]
     if held.body != body and not any(one.body == body and is_waiting(one, now) for one in known):
         paths = [one.path for one in differences(leaves_of(held.body), leaves_of(body))]
         some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-        is_new = _approval(held) is Approval.NONE and all(one.body != body for one in known)
+        is_new = _approval(held) is Approval.NONE and all(one.body != body for one in known) and not redoes_rollback(known, held, body)
         start = "a start of a worker with it, or " if is_new else ""
         said.append(
             f"The configuration file differs from rules release {held.version}, by which everything is decided: {some}. Nothing of that"

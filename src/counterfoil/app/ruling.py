@@ -104,6 +104,13 @@ RULED_KEYS = ("route/", "entity/", "mapping/", "ownership/", "same_fact/")
 """What the keys begin with by which subjects wait for rules."""
 
 
+async def released(place: releasing.Place, file: Settings, now: datetime) -> Settings:
+    """Return a file's settings as they decide by the release in force; before the first one as they are. Raises SetupError, StoreError."""
+    async with place.pool.connection() as conn:
+        held = await releases.in_force(conn, now)
+    return file if held is None else settled(file, held.body, held.version)
+
+
 async def follow(hub: Ruled) -> None:
     """Have a hub that is not at work decide by the release in force; without one by its file. Raises SetupError, StoreError."""
     if not hub.rules.release:
@@ -117,8 +124,8 @@ async def settle(hub: Ruled) -> str:
     """Find the release to decide by, make this process decide by it, and return what is to be said of its file, if anything.
 
     The first start of a hub makes its file the first release. Where the release in force asks for no approval, a changed file is released
-    by a start with it: not while a proposal or a scheduled release waits, and not if it was released before and others are at work, or a
-    person has released other rules since.
+    by a start with it: not while a proposal or a scheduled release waits, not if it was released before and others are at work, or a
+    person has released other rules since, and not if it still says what a person has rolled back.
 
     Raises:
         SetupError: the file would be released, but contradicts what is booked; or this process cannot decide by the release in force.
@@ -146,5 +153,5 @@ async def _is_released_by_a_start(conn: Conn, known: Sequence[Release], held: Re
     if approval_of(held.body) is not Approval.NONE or any(releasing.is_waiting(one, now) for one in known):
         return False
     if all(one.body != body for one in known):
-        return True
+        return not releasing.redoes_rollback(known, held, body)
     return held.origin is Origin.START and not await workers.has_working(conn, ALIVE_WITHIN_S)

@@ -46,14 +46,16 @@ async def _prove(config: Path, period: str, entity: str) -> list[Proof]:
     from counterfoil.app.database import open_database
     from counterfoil.app.logs import quiet
     from counterfoil.app.proving import run as proving
+    from counterfoil.app.ruling import released
     from counterfoil.app.settings import load
 
     quiet()
-    settings = load(config)
-    wanted = [(group, proving.period_of(settings, group, period)) for group in proving.chosen(settings, entity)]
-    opening = open_database(settings.hub.home, settings.database_url, size_max=3, does_migrate=settings.hub.does_migrate)
+    file, now = load(config), datetime.now(UTC)
+    opening = open_database(file.hub.home, file.database_url, size_max=3, does_migrate=file.hub.does_migrate)
     with words.status("Reading both sides ..."):
         async with opening as database:
+            settings = await released(database, file, now)  # by those accounts it was booked
+            wanted = [(group, proving.period_of(settings, group, period)) for group in proving.chosen(settings, entity)]
             return [await proving.prove(settings, database.pool, group, when, datetime.now(UTC)) for group, when in wanted]
 
 

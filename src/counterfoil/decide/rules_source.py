@@ -54,9 +54,14 @@ class RulesSource:
 
     async def _version(self, conn: Conn, mapped: int) -> int:
         """Return the version of this release with the mappings of a version; of a file's rules that of the mappings alone."""
-        if self.release and mapped not in self._versions:
-            self._versions[mapped] = await releases.rules_version(conn, self.release, mapped)
-        return self._versions.get(mapped, mapped)
+        if not self.release:
+            return mapped
+        if mapped not in self._versions:
+            known = await releases.known_version(conn, self.release, mapped)
+            if known is None:
+                return await releases.rules_version(conn, self.release, mapped)  # kept in mind once it is committed
+            self._versions[mapped] = known
+        return self._versions[mapped]
 
 
 def _locked(entity: EntityRules, locks: targets.LockedDays | None) -> EntityRules:

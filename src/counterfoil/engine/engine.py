@@ -119,6 +119,7 @@ class Engine:
         self._running: set[asyncio.Task[int]] = set()
         self._bulk = 0
         self._is_short = False
+        self._is_stopping = False
         self._ticked_at = time.monotonic()
         self._sweep_at = 0.0
         self._silent_s = _SILENT_S
@@ -137,6 +138,8 @@ class Engine:
 
         Bounded, whatever the database and the stages do: within_s and some seconds.
         """
+        self._is_stopping = True  # a cancellation may be swallowed: up to Python 3.11 by wait_for, which the pool uses
+        self._pulse.word.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -172,7 +175,7 @@ class Engine:
 
     async def _listen_forever(self) -> None:
         """Hear what is armed anywhere, on a connection of its own."""
-        while True:
+        while not self._is_stopping:
             try:
                 conn = await connect(self._dsn)
                 async with conn:
@@ -187,7 +190,7 @@ class Engine:
 
     async def _look_forever(self) -> None:
         look_at = 0.0
-        while True:
+        while not self._is_stopping:
             await self._pulse.until(look_at)
             self._ticked_at = time.monotonic()
             is_told, self._pulse.is_told = self._pulse.is_told, False

@@ -92,6 +92,7 @@ class Membership:
     _task: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _is_leaving: bool = False
+    _is_renewing: bool = False
     _others: int = 0
     _their_drains: int = 0
 
@@ -160,7 +161,7 @@ class Membership:
         if not self.rules:
             return
         was_agreed = self.is_agreed
-        if self.rulebook is None or not await self.rulebook.is_outdated(conn):
+        if self.rulebook is None or not (self._is_renewing or await self.rulebook.is_outdated(conn)):
             self.is_agreed = await self._may_work(conn)
         else:
             self.is_agreed = False  # first: no turn begins any more
@@ -177,12 +178,14 @@ class Membership:
         """Take up the rules in force once no turn by the former ones is under way; return whether this worker may work by them."""
         if self.ruled():
             return False
+        self._is_renewing = True  # until its row says so: cut off between the two, it would wait for ever for what it already has
         rules = await rulebook.renew(conn)
         if not rules:
             await workers.wait(conn, self.worker.id)
             return False
         self.rules = rules
         await workers.change_rules(conn, self.worker.id, rules)
+        self._is_renewing = False
         return await self._may_work(conn)
 
     def start(self) -> None:

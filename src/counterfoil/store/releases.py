@@ -178,18 +178,23 @@ async def apply(conn: Conn, version: int, now: datetime) -> bool:
     return cursor.rowcount > 0
 
 
+async def known_version(conn: Conn, release: int, mappings: int) -> int | None:
+    """Return the version of a release with the mappings of a version, None if nothing was decided by them yet."""
+    cursor = await conn.execute("select version from rules_version where release = %s and mappings = %s", (release, mappings))
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
 async def rules_version(conn: Conn, release: int, mappings: int) -> int:
     """Return the version of a release with the mappings of a version: the same for the same two, greater for what came later."""
-    wanted = (release, mappings)
-    found = await (await conn.execute("select version from rules_version where release = %s and mappings = %s", wanted)).fetchone()
-    if found is None:
-        await conn.execute(
-            "insert into rules_version select nextval('rules_version_seq'), %s, %s on conflict (release, mappings) do nothing", wanted
-        )
-        found = await (await conn.execute("select version from rules_version where release = %s and mappings = %s", wanted)).fetchone()
+    await conn.execute(
+        "insert into rules_version select nextval('rules_version_seq'), %s, %s on conflict (release, mappings) do nothing",
+        (release, mappings),
+    )
+    found = await known_version(conn, release, mappings)
     if found is None:
         raise RuntimeError("an insert returned nothing")
-    return int(found[0])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

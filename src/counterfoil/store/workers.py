@@ -88,12 +88,22 @@ async def list_workers(conn: Conn) -> list[Worker]:
     return [Worker(*row) for row in await cursor.fetchall()]
 
 
+# How a lock of two numbers stands in pg_locks: https://www.postgresql.org/docs/current/view-pg-locks.html
+_HAS_WORKING = """
+select exists (
+    select 1 from worker w join pg_locks l on l.locktype = 'advisory' and l.objsubid = 2
+        and l.database = (select oid from pg_database where datname = current_database())
+        and l.classid::bigint = %(lock)s and l.objid::bigint = hashtext(w.name)::bigint & 4294967295
+    where w.waits_since is null and w.beat_at > clock_timestamp() - make_interval(secs => %(within_s)s)
+)
+"""
+
+
 async def has_working(conn: Conn, within_s: float) -> bool:
-    """Tell whether a worker that may decide was heard of within so many seconds of real time."""
-    cursor = await conn.execute(
-        "select exists (select 1 from worker where waits_since is null and beat_at > clock_timestamp() - make_interval(secs => %s))",
-        (within_s,),
-    )
+    """Tell whether a worker that may decide was heard of within so many seconds of real time, and still holds its name: one that was
+    killed does not.
+    """
+    cursor = await conn.execute(_HAS_WORKING, {"within_s": within_s, "lock": _NAME_LOCK})
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
 

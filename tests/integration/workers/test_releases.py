@@ -13,18 +13,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from counterfoil.app import releasing
+from counterfoil.app import releasing, ruling
 from counterfoil.app.hub import Hub, open_hub, wait_until
 from counterfoil.app.releasing import Ask
 from counterfoil.app.rules import body_of, declared_rules
 from counterfoil.app.settings import parse
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.policies.rules import MappingKey, MappingKind
 from counterfoil.engine import membership
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import mappings, modes, releases
+from counterfoil.store import dump, mappings, modes, outbox, releases, workers
 from counterfoil.store.errors import StoreError
-from counterfoil.store.pool import Pool, connect
+from counterfoil.store.pool import Conn, Pool, connect
 from counterfoil.store.releases import Origin
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -161,6 +162,55 @@ async def test_a_start_undoes_no_rollback(site: Site) -> None:
     assert "differs from rules release 3" in again.rules_notice
 
 
+async def test_a_file_changed_again_undoes_no_rollback_while_it_still_says_what_was_rolled_back(site: Site) -> None:
+    await (await site.start(site.file(approval="none"))).stop_work()
+    changed = await site.start(site.file(NEW, approval="none"))
+    await releasing.roll_back(changed, None, site.ask())
+    await changed.stop_work()
+    more = ('entity = "de"', 'entity = "de"\ncountry = "DE"')
+    again = await site.start(site.file(NEW, more, approval="none"))
+    assert await says(again) == (3, "VAT 7")
+    assert "a start of a worker with it" not in again.rules_notice
+    await again.stop_work()
+    assert await says(await site.start(site.file(NEWER, more, approval="none"))) == (4, "USt 7")
+
+
+async def test_a_start_after_the_only_worker_was_killed_finds_nobody_at_work(site: Site, database: str) -> None:
+    await (await site.start(site.file(approval="none"))).stop_work()
+    await (await site.start(site.file(NEW, approval="none"))).stop_work()
+    async with await connect(database) as conn:
+        killed = await workers.join(conn, "web1", "here", "1", "")  # its row stays, and nobody holds its name
+        assert killed.waits_since is None
+    assert await says(await site.start(site.file(approval="none"))) == (3, "VAT 7")
+
+
+async def test_a_worker_cut_off_while_it_takes_up_a_release_takes_it_up_with_its_next_beat(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut, other = await site.start(site.file(), "web1"), await site.start(site.file(), "web2")
+    failed: list[str] = []
+    original = workers.change_rules
+
+    async def change_rules(conn: Conn, id: str, rules: str) -> None:
+        if cut.member is not None and id == cut.member.id and not failed:
+            failed.append(id)
+            raise OSError("the connection was lost")
+        await original(conn, id, rules)
+
+    monkeypatch.setattr(workers, "change_rules", change_rules)
+    await releasing.release_body(cut, body_of(parse(site.file(NEW))), site.ask())
+    await takes_up(2, cut, other)
+    assert failed
+    async with cut.pool.connection() as conn:
+        assert await (await conn.execute("select count(distinct rules) from worker")).fetchone() == (1,)
+
+
+async def test_a_database_in_which_a_hub_was_merely_started_holds_nothing(site: Site, pool: Pool) -> None:
+    await (await site.start(site.file())).stop_work()
+    async with pool.connection() as conn:
+        assert await dump.is_empty(conn)
+
+
 async def test_how_the_next_release_comes_about_is_said_by_the_one_in_force_and_not_by_the_file(site: Site) -> None:
     await (await site.start(site.file(approval="required"))).stop_work()
     lax = await site.start(site.file(NEW, approval="none"))
@@ -242,6 +292,41 @@ async def test_a_release_is_not_for_an_instant_that_has_passed(site: Site) -> No
     assert [one.version for one in known] == [1]  # the proposal went with it
 
 
+MORE = ('[[routes]]\nentity = "de"', '[connections.other]\nconnector = "files"\ninbox = "HOME/i"\noutbox = "HOME/o"\nnamespace = "o"\n'
+        '[entities.fr]\ntarget = "other"\ncurrency = "EUR"\ntime_zone = "Europe/Paris"\n[[routes]]\nentity = "de"')  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ((), "rules.contradict"),
+        ((MORE, ('Europe/Paris"', 'Europe/Paris"\nposting = "summary"')), "settings.posting_changed"),
+        ((MORE, ('currency = "EUR"\ntime_zone = "Europe/Paris"', 'currency = "CHF"\ntime_zone = "Europe/Paris"')), "rules.contradict"),
+    ],
+    ids=["gone", "mode", "currency"],
+)
+async def test_for_later_nothing_is_released_that_what_is_booked_until_then_could_contradict(
+    site: Site, changes: tuple[tuple[str, str], ...], code: str
+) -> None:
+    hub = await site.start(site.file(MORE))
+    body = body_of(parse(site.file(*changes)))
+    with pytest.raises(SetupError) as refused:
+        await releasing.release_body(hub, body, site.ask(effective_from=NOW + timedelta(days=3)))
+    assert refused.value.code == code
+    assert (await releasing.release_body(hub, body, site.ask())).version == 2  # at once: nothing is booked
+
+
+async def test_a_connection_that_something_is_still_to_be_written_to_stays_declared(site: Site) -> None:
+    hub = await site.start(site.file(MORE))
+    await hub.stop_work()
+    wish = outbox.Wish(f"{1:032x}", "post_invoice", "other", "fr", "fr", INVOICE.ref("shop:1"), "invoice_shop.1", b"{}")
+    async with hub.pool.connection() as conn, conn.transaction():
+        await outbox.wish(conn, hub.cipher, [wish], NOW)
+    with pytest.raises(SetupError, match=r"connections\.other: .*invoice_shop\.1 is still to be written there") as refused:
+        await releasing.release_body(hub, body_of(parse(site.file())), site.ask())
+    assert refused.value.code == "rules.contradict"
+
+
 async def test_a_rollback_is_a_release_of_its_own_with_the_body_of_before(site: Site) -> None:
     hub = await site.start(site.file())
     await releasing.release_body(hub, body_of(parse(site.file(NEW))), site.ask())
@@ -286,6 +371,20 @@ async def test_a_version_determines_the_release_and_the_mappings_people_had_set_
         (1, {key: "USt 19"}),
         (2, {key: "USt 19"}),
     ]
+
+
+async def test_a_version_that_was_undone_with_what_was_read_beside_it_is_not_carried_by_what_is_decided_next(site: Site) -> None:
+    hub = await site.open(site.file())
+    await (await site.start(site.file())).stop_work()
+    await ruling.follow(hub)
+    async with hub.pool.connection() as conn:
+        await hub.rules.current(conn)
+        await conn.rollback()
+    async with hub.pool.connection() as conn:
+        rules = await hub.rules.current(conn)
+        assert await releases.shaped_by(conn, rules.version) is not None
+    async with hub.pool.connection() as conn:
+        assert (await hub.rules.current(conn)).version == rules.version
 
 
 async def test_a_released_version_is_not_changed_and_a_body_that_is_not_its_digest_is_decided_by_by_nobody(site: Site, pool: Pool) -> None:
