@@ -21,7 +21,7 @@ from benchmarks.rig import append, settings_of, temporary_home
 from benchmarks.stationery import ACCOUNT, CONNECTION, copy_of
 from counterfoil.app.hub import Hub, open_hub
 from counterfoil.store import receipts
-from counterfoil.store.receipts import ReceiptState, Settlement
+from counterfoil.store.receipts import ReceiptEnd, ReceiptState
 from counterfoil.store.work import SHARDS
 
 CLAIM_MAX = 400
@@ -69,7 +69,7 @@ async def settle_all(hub: Hub) -> int:
             now = hub.clock.now()
             async with hub.pool.connection() as conn, conn.transaction():
                 batch = await receipts.claim(conn, hub.cipher, CONNECTION, [shard], now, CLAIM_MAX)
-                await receipts.settle(conn, [Settlement(one.id, one.received_at, ReceiptState.NORMALIZED) for one in batch], now)
+                await receipts.settle(conn, [ReceiptEnd(one.id, one.received_at, ReceiptState.NORMALIZED) for one in batch], now)
             if not batch:
                 break
             count += len(batch)

@@ -163,7 +163,7 @@ async def serve(url: str) -> None:
     from counterfoil.kit.discovery import load_connector
     from counterfoil.store import work
     from counterfoil.store.cipher import Cipher
-    from counterfoil.store.pool import Conn, Key, open_pool
+    from counterfoil.store.pool import Conn, PartitionKey, open_pool
 
     connector = load_connector("stripe")
     settings = connector.config.model_validate({"api_key": "sk_test_benchmark", "webhook_secrets": [SECRET], "account": ACCOUNT})
@@ -171,7 +171,7 @@ async def serve(url: str) -> None:
         raise RuntimeError("the connector takes no webhooks")
 
     async def arm(conn: Conn, keys: Any) -> None:
-        idle: list[Key] = await work.arm(conn, keys)
+        idle: list[PartitionKey] = await work.arm(conn, keys)
         del idle  # no drains here: the intake alone is measured
 
     async def ready() -> bool:

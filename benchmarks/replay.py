@@ -19,7 +19,7 @@ from counterfoil.app.hub import Hub, open_hub
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import replays
 from counterfoil.store.receipts import Selection
-from counterfoil.store.replays import Order, Replay, ReplayState
+from counterfoil.store.replays import Replay, ReplayOrder, ReplayState
 from counterfoil.store.work import SHARDS
 
 KINDS = ("customer.created", "invoice.finalized", "charge.succeeded")
@@ -60,7 +60,7 @@ async def replay(hub: Hub, rate: int) -> tuple[Replay, Timed]:
     now = hub.clock.now()
     everything = Selection(CONNECTION, now - timedelta(days=400), now + timedelta(days=1))
     async with hub.pool.connection() as conn, conn.transaction():
-        id, keys = await replays.add(conn, Order(selection=everything, rate=rate), 0, "benchmark", now)
+        id, keys = await replays.add(conn, ReplayOrder(selection=everything, rate=rate), 0, "benchmark", now)
         await hub.arm(conn, keys)
     ended: list[Replay] = []
 

@@ -30,7 +30,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.keeping import incoming_of, keep
 from counterfoil.normalize.fetching import pack
 from counterfoil.store import receipts, views
-from counterfoil.store.pool import Key
+from counterfoil.store.pool import PartitionKey
 
 BOOKS = "books"
 NOWHERE = "http://127.0.0.1:9"
@@ -131,12 +131,12 @@ async def is_idle(hub: Hub) -> bool:
     return row is not None and not row[0]
 
 
-async def append(hub: Hub, copies: Sequence[Copy], *, lane: int = Lane.REAL_TIME, is_armed: bool = True) -> list[Key]:
+async def append(hub: Hub, copies: Sequence[Copy], *, lane: int = Lane.REAL_TIME, is_armed: bool = True) -> list[PartitionKey]:
     """Keep deliveries, with what was fetched for them, in groups as the intake commits them; return the partitions they wait in.
 
     ``is_armed`` False: no worker is told; the caller wakes the partitions once it wants them worked.
     """
-    touched: set[Key] = set()
+    touched: set[PartitionKey] = set()
     settings = hub.contexts[CONNECTION].settings
     for start in range(0, len(copies), APPEND_MAX):
         group = copies[start : start + APPEND_MAX]

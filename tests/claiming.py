@@ -8,10 +8,10 @@ from counterfoil.core.commands.books import BookCommand
 from counterfoil.store import outbox_due
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
-from counterfoil.store.outbox_due import Sizes
+from counterfoil.store.outbox_due import BatchSizes
 from counterfoil.store.pool import Conn
 
-SIZES = {kind.value: Sizes(1000, 1000) for kind in BookCommand}
+SIZES = {kind.value: BatchSizes(1000, 1000) for kind in BookCommand}
 
 
 async def claim_all(conn: Conn, cipher: Cipher, target: str, batch_key: str, now: datetime) -> list[CommandRow]:

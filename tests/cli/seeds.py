@@ -55,7 +55,7 @@ def settled(database: str, state: receipts.ReceiptState, *ids: int, rule: str = 
     """Bring receipts into a state."""
     in_database(
         database,
-        lambda conn: receipts.settle(conn, [receipts.Settlement(id, NOW, state, rule) for id in ids], NOW),
+        lambda conn: receipts.settle(conn, [receipts.ReceiptEnd(id, NOW, state, rule) for id in ids], NOW),
     )
 
 

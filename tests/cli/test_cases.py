@@ -18,7 +18,7 @@ from counterfoil.core.policies.rules import MappingKey, MappingKind, Rules
 from counterfoil.kit.codec import encode
 from counterfoil.store import agenda, audit, bindings, objects
 from counterfoil.store.blocking import Blocked
-from counterfoil.store.cases import Sum
+from counterfoil.store.cases import CaseMoney
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn
 
@@ -153,7 +153,7 @@ def test_a_trace_shows_deliveries_and_cases_by_any_id(program: Program, database
 
 def test_what_a_case_blocks_is_told_in_words() -> None:
     now = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-    found = Blocked(4, 1, (Sum("EUR", 11900), Sum("JPY", 5000)), now - timedelta(minutes=3), "post_payment")
+    found = Blocked(4, 1, (CaseMoney("EUR", 11900), CaseMoney("JPY", 5000)), now - timedelta(minutes=3), "post_payment")
     assert blocks(found, now) == "4 postings, 1 document undecided; 119.00 EUR + 5,000 JPY; payment late since 3 min"
     assert blocks(replace(found, is_cut=True, subjects=0, money=(), late_at=now + timedelta(seconds=20)), now) == (
         "at least 4 postings; payment late in 20.0 s"

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-from counterfoil.app.initializing import Wanted, configuration
+from counterfoil.app.initializing import NewConnection, configuration
 from counterfoil.app.sections import literal, notes_of, section, suggested
-from counterfoil.kit.suggestions import Line, SuggestedBooks, Suggestion, Table
+from counterfoil.kit.suggestions import SettingLine, SettingTable, SuggestedBooks, Suggestion
 
 from .conftest import Program
 
@@ -22,9 +22,14 @@ SUGGESTION = Suggestion(
             "Example GmbH",
             "EUR",
             (
-                Table(("companies", "example_gmbh", "journals"), (Line("sales", "INV", "Customer\ninvoices"),)),
-                Table(("companies", "example_gmbh", "accounts"), (Line("clearing:acme_us", "1360"), Line("fees", "", "an expense"))),
-                Table(("companies", "example_gmbh", "taxes"), (Line('7% "red."', 13, "7 on top", is_meant=False),), "where they differ"),
+                SettingTable(("companies", "example_gmbh", "journals"), (SettingLine("sales", "INV", "Customer\ninvoices"),)),
+                SettingTable(
+                    ("companies", "example_gmbh", "accounts"),
+                    (SettingLine("clearing:acme_us", "1360"), SettingLine("fees", "", "an expense")),
+                ),
+                SettingTable(
+                    ("companies", "example_gmbh", "taxes"), (SettingLine('7% "red."', 13, "7 on top", is_meant=False),), "where they differ"
+                ),
             ),
         ),
     ),
@@ -182,7 +187,7 @@ def test_a_connectors_own_options_come_from_its_declaration(folder: Program) -> 
 
 
 async def test_a_source_of_which_nothing_is_booked_gets_no_route() -> None:
-    written = await configuration([Wanted("stripe_us", "stripe", {}), Wanted("sales", "hubspot", {})])
+    written = await configuration([NewConnection("stripe_us", "stripe", {}), NewConnection("sales", "hubspot", {})])
     assert "[connections.sales]" in written
     assert [line for line in written.splitlines() if line.endswith('connection = "sales"')] == []
     assert '# connection = "stripe_us"' in written.splitlines()

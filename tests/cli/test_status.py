@@ -15,7 +15,7 @@ from counterfoil.store import cursors, embedded, reading, standing, workers
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.objects import ObjectTotal
 from counterfoil.store.receipts import ReceiptState
-from counterfoil.store.standing import Trouble
+from counterfoil.store.standing import ConnectionTrouble
 
 from .conftest import Program
 from .seeds import deliveries, in_database, settled, unmapped_tax
@@ -58,7 +58,10 @@ def test_a_disk_without_room_for_the_database_is_a_finding_while_it_still_answer
 
 def test_a_target_that_is_away_and_a_source_that_cannot_be_read_are_findings(program: Program, database: str) -> None:
     at_work(database)
-    away, refused_key = Trouble("http.unreachable", "POST /json/2: no connection"), Trouble("http.unauthorized", "401", is_refused=True)
+    away, refused_key = (
+        ConnectionTrouble("http.unreachable", "POST /json/2: no connection"),
+        ConnectionTrouble("http.unauthorized", "401", is_refused=True),
+    )
     minute_ago = datetime.now(UTC) - timedelta(seconds=50)
     in_database(database, lambda conn: standing.note_down(conn, "books", away, minute_ago, is_by_sending=False))
     in_database(database, lambda conn: reading.failed(conn, "stripe_de", refused_key, datetime.now(UTC)))

@@ -19,12 +19,12 @@ from counterfoil.kit.windows import Dated, Weekly, Window
 from counterfoil.store import outbox, pulse
 from counterfoil.store.blocking import Blocked, Blocker
 from counterfoil.store.budgets import BudgetSeen
-from counterfoil.store.cases import Case, CaseState, Sum
+from counterfoil.store.cases import Case, CaseMoney, CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import End, EndStatus
 from counterfoil.store.pool import Conn
-from counterfoil.store.pulse import Counters, Posted, Queue, Recent
-from counterfoil.store.standing import Standing
+from counterfoil.store.pulse import Counters, PostedCounts, Queue, Recent
+from counterfoil.store.standing import ConnectionStanding
 from counterfoil.store.workers import Worker
 
 from .conftest import Program
@@ -36,7 +36,7 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 def test_rates_are_differences_over_ten_seconds_and_a_minute() -> None:
     # 100 more in the last ten seconds, 310 in the 62 before.
     history = [Counters(0.0, 0, 0, 0), Counters(50.0, 205, 0, 0), Counters(52.0, 210, 0, 0), Counters(62.0, 310, 62, 0)]
-    found = {flow.stage: flow for flow in flows(history, Posted(50, 120))}
+    found = {flow.stage: flow for flow in flows(history, PostedCounts(50, 120))}
     assert found["received"] == Flow("received", 10.0, 5.0)
     assert found["read"] == Flow("read", 6.2, 1.0)
     assert found["decided"] == Flow("decided", 0.0, 0.0)
@@ -44,12 +44,12 @@ def test_rates_are_differences_over_ten_seconds_and_a_minute() -> None:
 
 
 def test_a_minute_that_was_not_watched_has_no_rate() -> None:
-    found = flows([Counters(0.0, 0, 0, 0), Counters(1.0, 7, 0, 0)], Posted(0, 0))
+    found = flows([Counters(0.0, 0, 0, 0), Counters(1.0, 7, 0, 0)], PostedCounts(0, 0))
     assert found[0] == Flow("received", 7.0, None)
 
 
 def test_statistics_that_were_reset_give_no_negative_rate() -> None:
-    assert flows([Counters(0.0, 0, 500, 0), Counters(10.0, 0, 20, 0)], Posted(0, 0))[1].last_10_s == 0.0
+    assert flows([Counters(0.0, 0, 500, 0), Counters(10.0, 0, 20, 0)], PostedCounts(0, 0))[1].last_10_s == 0.0
 
 
 def full() -> Top:
@@ -59,7 +59,7 @@ def full() -> Top:
         "Mend it.",
         "de", "books", "finance", "revenue", None, "", CaseState.OPEN, NOW, NOW, None, "", "", 1, "",
     )  # fmt: skip
-    blocked = Blocked(41, 2, (Sum("EUR", 1234567), Sum("JPY", 5000)), NOW - timedelta(minutes=7), "post_payment")
+    blocked = Blocked(41, 2, (CaseMoney("EUR", 1234567), CaseMoney("JPY", 5000)), NOW - timedelta(minutes=7), "post_payment")
     return Top(
         at=NOW,
         flows=(Flow("received", 120.4, 98.2), Flow("read", 118.0, 97.0), Flow("decided", 260.0, None), Flow("posted", 31.5, 30.0)),
@@ -77,7 +77,7 @@ def full() -> Top:
             BudgetSeen("books", 50.0, 200.0, 3, 4, None, BreakerState.CLOSED, None, "odoo.locked", NOW - timedelta(seconds=40)),
             BudgetSeen("stripe_us", 25.0, 25.0, 0, 8, None, BreakerState.OPEN, NOW, "stripe.unavailable", NOW),
         ),
-        standings=(Standing("stripe_us", down_since=NOW - timedelta(minutes=3)),),
+        standings=(ConnectionStanding("stripe_us", down_since=NOW - timedelta(minutes=3)),),
         relearning=(),
         blockers=(Blocker(case, blocked),),
         workers=(
@@ -149,7 +149,9 @@ def test_what_waits_is_told_by_stage_and_lane(program: Program, database: str) -
 async def test_open_postings_are_told_apart_and_done_ones_give_the_time_they_took(conn: Conn, cipher: Cipher) -> None:
     subject = INVOICE.ref("stripe:in_1")
     wishes = [
-        outbox.Wish(f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}", needs=("x",) if n == 3 else (), lane=10 * n)
+        outbox.NewCommand(
+            f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}", needs=("x",) if n == 3 else (), lane=10 * n
+        )
         for n in (1, 2, 3)
     ]
     await outbox.wish(conn, cipher, wishes, NOW - timedelta(seconds=30))
@@ -165,13 +167,13 @@ async def test_open_postings_are_told_apart_and_done_ones_give_the_time_they_too
         {"now": NOW - timedelta(seconds=20), "id": row.id},
     )
     assert await pulse.recent(conn, NOW) == [Recent("post", 10, 1, 30.0)]
-    assert await pulse.posted(conn, NOW) == Posted(0, 1)
+    assert await pulse.posted(conn, NOW) == PostedCounts(0, 1)
 
 
 async def test_a_long_queue_is_told_as_at_least_so_long(conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "OPEN_MAX", 2)
     subject = INVOICE.ref("stripe:in_1")
-    wishes = [outbox.Wish(f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}") for n in range(5)]
+    wishes = [outbox.NewCommand(f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}") for n in range(5)]
     await outbox.wish(conn, cipher, wishes, NOW)
     (queue,) = await pulse.queues(conn)
     assert (queue.count, queue.is_cut) == (3, True)
@@ -180,7 +182,7 @@ async def test_a_long_queue_is_told_as_at_least_so_long(conn: Conn, cipher: Ciph
 async def test_counters_rise_with_what_comes_in(conn: Conn, cipher: Cipher) -> None:
     before = await pulse.counters(conn)
     subject = INVOICE.ref("stripe:in_1")
-    await outbox.wish(conn, cipher, [outbox.Wish(f"{9:032x}", "post_invoice", "books", "de", "b", subject, "k9", b"{}")], NOW)
+    await outbox.wish(conn, cipher, [outbox.NewCommand(f"{9:032x}", "post_invoice", "books", "de", "b", subject, "k9", b"{}")], NOW)
     after = await pulse.counters(conn)
     assert (after.decided - before.decided, after.received - before.received) == (1, 0)
     assert after.at_s > before.at_s

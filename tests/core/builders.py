@@ -25,7 +25,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.policies.decide import decide, decided_after, decided_with
-from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Wish
+from counterfoil.core.policies.decision import Decision, MemoryView, Origin, OutboxCommand
 from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import EntityRules, MappingKey, MappingKind, Route, Rules
 
@@ -154,7 +154,7 @@ class World:
     connection: str = "stripe"
     objects: dict[ObjectRef, Record] = field(default_factory=dict)
     origins: dict[ObjectRef, Origin] = field(default_factory=dict)
-    wishes: dict[tuple[str, str], Wish] = field(default_factory=dict)
+    wishes: dict[tuple[str, str], OutboxCommand] = field(default_factory=dict)
     items: dict[tuple[str, date, str, str], SummaryItem] = field(default_factory=dict)
     documents: dict[str, SummaryDocument] = field(default_factory=dict)
     sent: list[Command] = field(default_factory=list)
@@ -169,7 +169,7 @@ class World:
         by_document: dict[str, tuple[SummaryItem, ...]] = {}
         for item in self.items.values():
             by_document[item.document_id] = (*by_document.get(item.document_id, ()), item)
-        wishes: dict[str, dict[str, Wish]] = {}
+        wishes: dict[str, dict[str, OutboxCommand]] = {}
         for (target, key), wish in self.wishes.items():
             wishes.setdefault(key, {})[target] = wish
         affecting: dict[ObjectRef, tuple[Record, ...]] = {}
@@ -207,7 +207,7 @@ class World:
         check_commands(decision.commands)
         known = {command.id for command in self.sent}
         self.sent.extend(command for command in decision.commands if command.id not in known)
-        self.wishes.update({(command.target, command.external_key): Wish(command) for command in decision.commands})
+        self.wishes.update({(command.target, command.external_key): OutboxCommand(command) for command in decision.commands})
         self.sum_up(decision)
         return decision
 

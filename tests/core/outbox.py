@@ -15,7 +15,7 @@ from counterfoil.core.facts.events import Fact, ref_of
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decide import decide
-from counterfoil.core.policies.decision import Decision, MemoryView, Wish
+from counterfoil.core.policies.decision import Decision, MemoryView, OutboxCommand
 
 PICK = Callable[[int], int]
 """Returns one of so many places."""
@@ -37,7 +37,7 @@ class Outbox(World):
 
     def view(self) -> MemoryView:
         """Return the view of now: of each key the command last wished; one that was not sent is open."""
-        self.wishes = {(row.target, row.external_key): Wish(row, is_open=row.id not in self.done) for row in self.rows}
+        self.wishes = {(row.target, row.external_key): OutboxCommand(row, is_open=row.id not in self.done) for row in self.rows}
         return replace(super().view(), canceled=frozenset(self.canceled))
 
     def redecide(self, state: Record, *, when: datetime = NOON) -> Decision:

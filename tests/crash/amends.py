@@ -13,7 +13,7 @@ from typing import Any
 from tests.crash.stories import charge_of
 from tests.integration.path.house import House
 
-from counterfoil.app.demo.stage import Stage
+from counterfoil.app.demo.story import StoryContext
 
 ENTITY = "DE"
 
@@ -89,14 +89,14 @@ async def begin_amends(house: House) -> Amended:
     )
 
 
-async def _billed(stage: Stage, customer: str, *amounts: int) -> str:
+async def _billed(stage: StoryContext, customer: str, *amounts: int) -> str:
     """Bill a customer and return the invoice's external key."""
     for amount in amounts:
         await stage.item(customer, "Consulting", amount)
     return f"invoice_stripe.{(await stage.bill(customer))['id']}"
 
 
-async def _credited(stage: Stage, invoice: str, amount: int) -> str:
+async def _credited(stage: StoryContext, invoice: str, amount: int) -> str:
     """Credit so much of every line of an open invoice and return the credit note's external key."""
     id = invoice.split(".")[-1]
     return f"credit_note_stripe.{(await stage.credit(id, [(line, amount) for line in await stage.lines_of(id)]))['id']}"
@@ -109,12 +109,12 @@ async def _credited_in_full(house: House, tax: str, amount: int) -> tuple[str, s
     return invoice, await _credited(stage, invoice, amount)
 
 
-async def _credited_in_part(stage: Stage, customer: str) -> tuple[str, str]:
+async def _credited_in_part(stage: StoryContext, customer: str) -> tuple[str, str]:
     invoice = await _billed(stage, customer, TAKEN)
     return invoice, await _credited(stage, invoice, CREDITED)
 
 
-async def _sold(stage: Stage, customer: str) -> tuple[str, dict[str, Any]]:
+async def _sold(stage: StoryContext, customer: str) -> tuple[str, dict[str, Any]]:
     """Charge a customer at once: the invoice's external key and the charge."""
     await stage.item(customer, "Consulting", TAKEN)
     invoice = await stage.bill(customer, is_charged=True)

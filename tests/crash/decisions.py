@@ -14,7 +14,7 @@ from tests.integration.path.house import BOOKS, House
 from tests.integration.path.test_watching import looked
 
 from counterfoil.app.demo.erp_totals import to_minor
-from counterfoil.app.demo.stage import Stage
+from counterfoil.app.demo.story import StoryContext
 from counterfoil.kit.forms import Nested
 from counterfoil.store import case_work
 
@@ -38,7 +38,7 @@ class Story:
     """
 
     what: Decided
-    stage: Stage
+    stage: StoryContext
     ids: list[str]
     customer: str = ""
     invoice: str = ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.integration.path.house import House
 
-from counterfoil.app.demo.stage import Stage
+from counterfoil.app.demo.story import StoryContext
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ async def end(house: House, told: Told) -> None:
     told.has_ended = True
 
 
-async def charge_of(stage: Stage, invoice: dict[str, Any]) -> dict[str, Any]:
+async def charge_of(stage: StoryContext, invoice: dict[str, Any]) -> dict[str, Any]:
     """Charge an invoice and return the charge."""
     assert await stage.pay(invoice["id"])
     intent = await stage.payment_of(invoice["id"])

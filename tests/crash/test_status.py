@@ -27,13 +27,13 @@ from counterfoil.decide.summaries import wish_of
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, DeliveryOf, Send
+from counterfoil.kit.connector import CommandWriter, Context, Send
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
 from counterfoil.kit.stage import PLAIN
 from counterfoil.store import outbox
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 pytestmark = pytest.mark.crash
 
@@ -66,7 +66,7 @@ class Desk:
     ctx: Context
     clock: SettableClock
 
-    async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         """Arm nothing: turns are taken by hand."""
 
     async def wish(self, *commands: Command) -> None:
@@ -79,7 +79,7 @@ class Desk:
     def worker(self, change: Callable[[Send], Send] = lambda send: send) -> Deliverer:
         """Return a new worker, with a cache of its own."""
         plain = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
-        delivery = DeliveryOf(change(plain.send), plain.resolve, plain.resolve_reason, plain.batch_size_max, overwrites=plain.overwrites)
+        delivery = CommandWriter(change(plain.send), plain.resolve, plain.resolve_reason, plain.batch_size_max, overwrites=plain.overwrites)
         ctx = Context(self.ctx.connection, self.ctx.settings, self.ctx.http, self.clock)
         link = TargetLink(ctx, {CrmCommand.SHOW_STATUS: delivery}, CONNECTOR.probe)
         rest = Rest(self.pool, self.clock, self.arm, lambda: "")

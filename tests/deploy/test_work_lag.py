@@ -8,9 +8,9 @@ from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import agenda, outbox, receipts, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import Wish
-from counterfoil.store.pool import Conn, Key
-from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
+from counterfoil.store.outbox import NewCommand
+from counterfoil.store.pool import Conn, PartitionKey
+from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
 
 INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
@@ -29,13 +29,13 @@ async def lag(conn: Conn) -> dict[tuple[str, int], int]:
     return {(stage, lane): int(seconds // 60) for stage, lane, seconds in rows}
 
 
-async def arm(conn: Conn, keys: list[Key], ago: timedelta) -> None:
+async def arm(conn: Conn, keys: list[PartitionKey], ago: timedelta) -> None:
     await work.arm(conn, keys)
     for stage, key in keys:
         await conn.execute("update work set armed_at = clock_timestamp() - %s::interval where stage = %s and key = %s", (ago, stage, key))
 
 
-async def receive(conn: Conn, cipher: Cipher, name: str, ago: timedelta, lane: int = 10) -> tuple[int, Key]:
+async def receive(conn: Conn, cipher: Cipher, name: str, ago: timedelta, lane: int = 10) -> tuple[int, PartitionKey]:
     """Keep a delivery that came so long ago; return the receipt and its partition."""
     incoming = Incoming("stripe", name, "cus_1", "invoice.paid", b"{}", datetime.now(UTC), lane=lane)
     appended = await receipts.append(conn, cipher, [incoming], await now_of(conn) - ago)
@@ -53,7 +53,7 @@ async def test_the_oldest_ready_work_of_each_stage_and_lane_counts(conn: Conn, c
     await receive(conn, cipher, "evt_2", timedelta(minutes=3))
     await receive(conn, cipher, "evt_3", timedelta(minutes=5), lane=40)
     decide = await agenda.add(conn, [Subject(INVOICE)], await now_of(conn) - timedelta(minutes=4))
-    wish = Wish("c" * 32, "post_invoice", "odoo", "DE01", "DE01/sales", INVOICE, "invoice_1", b"x", lane=20)
+    wish = NewCommand("c" * 32, "post_invoice", "odoo", "DE01", "DE01/sales", INVOICE, "invoice_1", b"x", lane=20)
     wished = await outbox.wish(conn, cipher, [wish], await now_of(conn) - timedelta(minutes=2))
     assert wished.touched == (("deliver", "odoo/DE01/sales"),)
     await arm(conn, [key, ("normalize_bulk", key[1]), *decide, *wished.touched], timedelta(minutes=60))
@@ -65,16 +65,16 @@ async def test_work_to_be_tried_later_is_no_lag_until_then(conn: Conn, cipher: C
     await arm(conn, [key], timedelta(minutes=60))
     now = await now_of(conn)
     received_at = (await receipts.read(conn, cipher, [id]))[0].received_at
-    await receipts.settle(conn, [Settlement(id, received_at, ReceiptState.PENDING, next_try_at=now + timedelta(hours=1))], now)
+    await receipts.settle(conn, [ReceiptEnd(id, received_at, ReceiptState.PENDING, next_try_at=now + timedelta(hours=1))], now)
     assert await lag(conn) == {}
-    await receipts.settle(conn, [Settlement(id, received_at, ReceiptState.PENDING, next_try_at=now - timedelta(minutes=2))], now)
+    await receipts.settle(conn, [ReceiptEnd(id, received_at, ReceiptState.PENDING, next_try_at=now - timedelta(minutes=2))], now)
     assert await lag(conn) == {("normalize", 10): 2}, "it is ready since its next try was due"
 
 
 async def test_what_is_put_back_counts_from_then_and_not_from_when_it_first_came(conn: Conn, cipher: Cipher) -> None:
     id, key = await receive(conn, cipher, "evt_1", timedelta(days=30))
     received_at = (await receipts.read(conn, cipher, [id]))[0].received_at
-    await receipts.settle(conn, [Settlement(id, received_at, ReceiptState.NORMALIZED)], await now_of(conn))
+    await receipts.settle(conn, [ReceiptEnd(id, received_at, ReceiptState.NORMALIZED)], await now_of(conn))
     await receipts.requeue(conn, [id], lane=40)
     await arm(conn, [key], timedelta(minutes=7))
     assert await lag(conn) == {("normalize", 40): 7}

@@ -7,8 +7,8 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 
-from counterfoil.app.simulation.run import Options, run
-from counterfoil.app.simulation.schedule import Entry, FaultKind
+from counterfoil.app.simulation.run import SimulationOptions, run
+from counterfoil.app.simulation.schedule import FaultKind, ScheduledFault
 
 FIRST_DAY = date(2026, 1, 30)
 START = datetime(2026, 1, 30, tzinfo=UTC)
@@ -20,17 +20,17 @@ def hours(count: float) -> datetime:
 
 
 SCHEDULE = (
-    Entry(hours(1), FaultKind.TARGET_CALLS, None, {"fault": "drop_after", "skip": 2, "times": 2}),
-    Entry(hours(2), FaultKind.DRAFT_DELETED, None, {"calls": 1}),
-    Entry(hours(5), FaultKind.WORKER_KILLED, hours(9)),
-    Entry(hours(12), FaultKind.TARGET_MAINTENANCE, hours(30)),
-    Entry(hours(31), FaultKind.SOURCE_CALLS, None, {"fault": "truncate_after", "skip": 1, "times": 1}),
-    Entry(hours(36), FaultKind.PERIOD_LOCKED, None, {"entity": "DE", "date": "2026-01-30"}),
+    ScheduledFault(hours(1), FaultKind.TARGET_CALLS, None, {"fault": "drop_after", "skip": 2, "times": 2}),
+    ScheduledFault(hours(2), FaultKind.DRAFT_DELETED, None, {"calls": 1}),
+    ScheduledFault(hours(5), FaultKind.WORKER_KILLED, hours(9)),
+    ScheduledFault(hours(12), FaultKind.TARGET_MAINTENANCE, hours(30)),
+    ScheduledFault(hours(31), FaultKind.SOURCE_CALLS, None, {"fault": "truncate_after", "skip": 1, "times": 1}),
+    ScheduledFault(hours(36), FaultKind.PERIOD_LOCKED, None, {"entity": "DE", "date": "2026-01-30"}),
 )
 
 
 async def test_days_with_a_killed_worker_and_shut_books_end_in_the_proof() -> None:
-    outcome = await run(Options(seed=3, days=2, invoices=16, first_day=FIRST_DAY, schedule=SCHEDULE))
+    outcome = await run(SimulationOptions(seed=3, days=2, invoices=16, first_day=FIRST_DAY, schedule=SCHEDULE))
     found = (outcome.lost, outcome.doubled, outcome.stuck, outcome.differences, outcome.unbalanced)
     assert (found, outcome.result.cases) == ((0, 0, 0, 0, 0), ())
     assert outcome.is_right

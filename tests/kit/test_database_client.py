@@ -21,7 +21,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.calling import RetryPolicy
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Severity
-from counterfoil.kit.database import Connection, DatabaseClient
+from counterfoil.kit.database import DatabaseClient, DatabaseConnection
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.limits import LocalBudget
@@ -43,7 +43,7 @@ async def client(table: str) -> AsyncIterator[DatabaseClient]:
         yield opened
 
 
-async def insert(conn: Connection) -> None:
+async def insert(conn: DatabaseConnection) -> None:
     await conn.execute("insert into customers values ('1', 'Blue Harbor')")
 
 
@@ -58,7 +58,7 @@ async def failing(client: DatabaseClient, work: Any) -> HubError:
     return caught.value
 
 
-async def cut(conn: Connection) -> None:
+async def cut(conn: DatabaseConnection) -> None:
     """Have the server end the session, as a restart does."""
     pid = conn.info.backend_pid
     async with await psycopg.AsyncConnection.connect(conn.info.dsn, autocommit=True) as other:
@@ -66,7 +66,7 @@ async def cut(conn: Connection) -> None:
 
 
 async def test_what_is_cut_off_before_the_commit_certainly_took_no_effect(client: DatabaseClient) -> None:
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         await insert(conn)
         await cut(conn)
         await conn.execute("select 1")
@@ -78,7 +78,7 @@ async def test_what_is_cut_off_before_the_commit_certainly_took_no_effect(client
 
 
 async def test_a_commit_that_gets_no_answer_leaves_the_outcome_unknown(client: DatabaseClient) -> None:
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         await insert(conn)
         await cut(conn)
 
@@ -92,7 +92,7 @@ async def test_what_the_server_refuses_is_known_not_to_be_done_also_at_the_commi
     with psycopg.connect(table, autocommit=True) as conn:
         conn.execute("alter table customers add constraint one unique (name) deferrable initially deferred")
 
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         await insert(conn)
         await conn.execute("insert into customers values ('2', 'Blue Harbor')")
 
@@ -102,7 +102,7 @@ async def test_what_the_server_refuses_is_known_not_to_be_done_also_at_the_commi
 
 
 async def test_a_work_that_passes_over_an_error_of_the_database_is_not_told_as_done(client: DatabaseClient) -> None:
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         await insert(conn)
         with contextlib.suppress(psycopg.errors.UniqueViolation):
             await insert(conn)
@@ -112,7 +112,7 @@ async def test_a_work_that_passes_over_an_error_of_the_database_is_not_told_as_d
 
 
 async def test_an_error_passed_over_within_a_savepoint_undoes_nothing_else(client: DatabaseClient) -> None:
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         await insert(conn)
         with contextlib.suppress(psycopg.errors.UniqueViolation):
             async with conn.transaction():
@@ -139,7 +139,7 @@ async def test_a_commit_of_which_the_database_says_that_nobody_knows_is_in_doubt
 
 @pytest.mark.parametrize("is_committing", [True, False])
 async def test_a_database_that_stands_still_is_waited_for_no_longer_than_a_try_lasts(table: str, is_committing: bool) -> None:
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         await insert(conn)
         pid = conn.info.backend_pid
         os.kill(pid, signal.SIGSTOP)
@@ -157,7 +157,7 @@ async def test_a_database_that_stands_still_is_waited_for_no_longer_than_a_try_l
 async def test_a_write_refused_after_a_try_without_an_answer_stays_in_doubt(client: DatabaseClient) -> None:
     tries: list[int] = []
 
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         tries.append(1)
         if len(tries) > 1:
             await conn.execute("insert into customers values ('1', '')")
@@ -208,7 +208,7 @@ async def test_a_server_that_is_not_there_is_away() -> None:
 
 
 async def test_two_at_once_share_no_transaction(client: DatabaseClient) -> None:
-    async def both(conn: Connection) -> int:
+    async def both(conn: DatabaseConnection) -> int:
         [(before,)] = await (await conn.execute("select count(*) from customers")).fetchall()
         await conn.execute("insert into customers values (gen_random_uuid(), 'x')")
         await asyncio.sleep(0.05)

@@ -11,19 +11,19 @@ from datetime import datetime
 from counterfoil.app.hub import Hub, open_hub, wait_until
 from counterfoil.app.settings import Settings
 from counterfoil.engine.membership import host_name
-from counterfoil.ingress.backfill import Backfill, Progress
+from counterfoil.ingress.backfill import Backfill, BackfillProgress
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import views, workers
 from counterfoil.store.views import Conservation
 
-__all__ = ["Done", "Order", "Progress", "Watch", "backfill"]
+__all__ = ["BackfillOrder", "BackfillProgress", "BackfillProgressReport", "Done", "backfill"]
 
 ALIVE_WITHIN_S = 60.0
 WORK_TIMEOUT_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BackfillOrder:
     """What is to be read: kinds (none: all) of a connection since an instant, also what was read before if ``again``."""
 
     connection: str
@@ -37,20 +37,20 @@ class Order:
 class Done:
     """How it ended: where each kind stands, what is left to do, and whether somebody is doing it."""
 
-    kinds: tuple[Progress, ...]
+    kinds: tuple[BackfillProgress, ...]
     left: int
     has_worker: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class BackfillProgressReport:
     """Told how it goes on: a page of a kind was read; so much is done and left."""
 
-    read: Callable[[Progress], None]
+    read: Callable[[BackfillProgress], None]
     worked: Callable[[int, int], None]
 
 
-async def backfill(settings: Settings, order: Order, watch: Watch) -> Done:
+async def backfill(settings: Settings, order: BackfillOrder, watch: BackfillProgressReport) -> Done:
     """Read history page by page; each page is committed with its place, so that it may be stopped and run again.
 
     Raises:
@@ -82,7 +82,7 @@ def _is_alive(beat_at: datetime, now: datetime) -> bool:
     return (now - beat_at).total_seconds() < ALIVE_WITHIN_S
 
 
-async def _work_off(hub: Hub, watch: Watch) -> None:
+async def _work_off(hub: Hub, watch: BackfillProgressReport) -> None:
     async def is_done() -> bool:
         async with hub.pool.connection() as conn:
             where = await views.conservation(conn)

@@ -18,7 +18,7 @@ from counterfoil.store import key_checks, migrate, work
 from counterfoil.store.cipher import Cipher, load_cipher
 from counterfoil.store.embedded import READY_WAIT_S, embedded
 from counterfoil.store.errors import StoreError
-from counterfoil.store.pool import Conn, Key, Pool, connect, open_pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool, connect, open_pool
 
 URL_VARIABLE = "COUNTERFOIL_DATABASE_URL"
 ANSWER_WITHIN_S = 10.0
@@ -34,7 +34,7 @@ class Database:
     pool: Pool
     cipher: Cipher
 
-    async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         """Note work in the caller's transaction; a worker at work begins with it at once."""
         await work.arm(conn, keys)
 

@@ -17,7 +17,7 @@ from counterfoil.app import keys, people, replaying
 from counterfoil.app.asking import ask
 from counterfoil.app.database import Database
 from counterfoil.app.releasing import refuse_without_approval
-from counterfoil.app.replaying import Plan
+from counterfoil.app.replaying import ReplayPlan
 from counterfoil.app.settings import FileSettings
 from counterfoil.core.kinds.intent import Intent
 from counterfoil.core.policies.rules import MappingKind
@@ -29,13 +29,13 @@ from counterfoil.store.cases import CaseDetail, CaseState, CaseSubject
 from counterfoil.store.mappings import MappingsSet
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import ReceiptState, Selection
-from counterfoil.store.replays import Order
+from counterfoil.store.replays import ReplayOrder
 
 __all__ = [
-    "MappingWanted",
+    "MappingRequest",
     "MappingsSet",
-    "Plan",
-    "ReplayWanted",
+    "ReplayPlan",
+    "ReplayRequest",
     "ask_of_mapping",
     "assign_case",
     "begin_replay",
@@ -54,7 +54,7 @@ RETRIED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class MappingWanted:
+class MappingRequest:
     """A mapping as a person means it; ``value`` empty: none. ``is_confirmed``: it is meant so, whatever the books say of it."""
 
     kind: MappingKind
@@ -65,7 +65,7 @@ class MappingWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayWanted:
+class ReplayRequest:
     """What is to be read again: single ``receipts``, or those of a ``connection``, narrowed down by kind, state and when they came.
 
     ``must_fetch``: ask the source again. ``rate``: at most so many receipts a second; 0: as many as come.
@@ -149,7 +149,7 @@ async def assign_case(database: Database, id: int, owner: str, actor: str, now: 
     return is_done
 
 
-async def ask_of_mapping(config: Path, file: FileSettings, wanted: MappingWanted) -> str:
+async def ask_of_mapping(config: Path, file: FileSettings, wanted: MappingRequest) -> str:
     """Return why the books could not be asked about a mapping; empty: they were, and agree, or it is confirmed.
 
     Raises:
@@ -170,7 +170,7 @@ async def ask_of_mapping(config: Path, file: FileSettings, wanted: MappingWanted
     return asked.why_not
 
 
-async def set_mapping(database: Database, wanted: MappingWanted, actor: str, now: datetime) -> MappingsSet:
+async def set_mapping(database: Database, wanted: MappingRequest, actor: str, now: datetime) -> MappingsSet:
     """Set a mapping, or take one away that was set; what waited for it goes on. The books are asked before (:func:`ask_of_mapping`)."""
     kind, entity = wanted.kind.value, wanted.entity
     async with database.pool.connection() as conn, conn.transaction():
@@ -187,9 +187,9 @@ async def set_mapping(database: Database, wanted: MappingWanted, actor: str, now
     return replace(done, touched=touched)
 
 
-async def plan_of_replay(database: Database, file: FileSettings, wanted: ReplayWanted) -> Plan:
+async def plan_of_replay(database: Database, file: FileSettings, wanted: ReplayRequest) -> ReplayPlan:
     """Return what a replay would read again. Raises ValueError for an unknown receipt or connection."""
-    order = Order(wanted.receipts, None, wanted.must_fetch, wanted.rate)
+    order = ReplayOrder(wanted.receipts, None, wanted.must_fetch, wanted.rate)
     if not wanted.connection:
         return await replaying.plan_of_ids(database, order)
     if wanted.connection not in file.connections:
@@ -200,7 +200,7 @@ async def plan_of_replay(database: Database, file: FileSettings, wanted: ReplayW
     return await replaying.plan_of_selection(database, order, Selection(wanted.connection, begin, end, tuple(wanted.kinds), states))
 
 
-async def begin_replay(database: Database, plan: Plan, actor: str, now: datetime) -> int:
+async def begin_replay(database: Database, plan: ReplayPlan, actor: str, now: datetime) -> int:
     """Order the replay of a plan, behind all other work, and return its id: a worker does it, this one or the next that starts."""
     async with database.pool.connection() as conn, conn.transaction():
         id, touched = await replays.add(conn, plan.order, plan.total, actor, now)

@@ -16,7 +16,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.masking import masked
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
-from counterfoil.decide.decisions import Loaded, load
+from counterfoil.decide.decisions import LoadedBatch, load
 from counterfoil.kit.codec import decode_record
 from counterfoil.store import claims, links, objects, releases
 from counterfoil.store import trace as store_trace
@@ -93,7 +93,7 @@ async def _ownership(conn: Conn, declared: Sequence[Owner]) -> Ownership:
     return ownership_of([Owner(one["kind"], one["connection"], tuple(one.get("fields", ()))) for one in said])
 
 
-def _golden(ref: ObjectRef, loaded: Loaded, told: Mapping[ObjectRef, Sequence[claims.ClaimRow]], ownership: Ownership) -> Golden:
+def _golden(ref: ObjectRef, loaded: LoadedBatch, told: Mapping[ObjectRef, Sequence[claims.ClaimRow]], ownership: Ownership) -> Golden:
     fact = loaded.identities.facts.get(ref)
     if fact is not None and fact.golden is not None:
         return fact.golden
@@ -103,7 +103,7 @@ def _golden(ref: ObjectRef, loaded: Loaded, told: Mapping[ObjectRef, Sequence[cl
     return survive(several or [alone], ownership, id=ref.id)
 
 
-def _seen(ref: ObjectRef, golden: Golden, loaded: Loaded, linked: Sequence[Link], field: str) -> ThingSeen:
+def _seen(ref: ObjectRef, golden: Golden, loaded: LoadedBatch, linked: Sequence[Link], field: str) -> ThingSeen:
     fact = loaded.identities.facts.get(ref)
     others: dict[str, tuple[str, ...]] = {}
     for one in golden.proposals:

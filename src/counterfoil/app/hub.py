@@ -47,24 +47,22 @@ from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.parts import is_booked
 from counterfoil.kit.stage import Stage
 from counterfoil.kit.windows import Window, closed_until
+from counterfoil.normalize.healing import Healer
 from counterfoil.normalize.people import people_source
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.normalize.wanted import Healer
 from counterfoil.store import agenda, outbox_due, proofs, rechecks, standing, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.upkeep import relearning
-from counterfoil.upkeep.book_changes import BookChanges, Books
+from counterfoil.upkeep.book_changes import BookChanges, WatchedBooks
 from counterfoil.upkeep.relearning import Relearner
 from counterfoil.upkeep.retaining import Retainer
 from counterfoil.upkeep.upkeep import Upkeep
 from counterfoil.upkeep.watching import Watcher
 
 log = structlog.get_logger()
-
-Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -145,11 +143,11 @@ class Hub:
         wanted = {one.target for one in self.rules.entities.values()} | {one.connection for one in self.rules.destinations}
         return {name: one for name, one in self.targets.items() if name in wanted}
 
-    async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Iterable[PartitionKey]) -> None:
         """Note work in the caller's transaction; whichever process has an engine does it."""
         await work.arm(conn, keys)
 
-    async def wake(self, keys: Iterable[Key]) -> None:
+    async def wake(self, keys: Iterable[PartitionKey]) -> None:
         """Arm partitions in a transaction of its own."""
         async with self.pool.connection() as conn, conn.transaction():
             await self.arm(conn, keys)
@@ -202,7 +200,7 @@ class Hub:
             await self.member.leave()
             self.member = None
 
-    def standing_keys(self) -> list[Key]:
+    def standing_keys(self) -> list[PartitionKey]:
         """Return the partitions that wake themselves, to be armed at start, and when a release names others."""
         return _standing_keys(self)
 
@@ -293,20 +291,20 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     }
 
 
-def _watched_books(hub: Hub) -> dict[str, Books]:
+def _watched_books(hub: Hub) -> dict[str, WatchedBooks]:
     """Return the targets in which people's changes can be seen: those that report their documents and tell what became of a record."""
     connectors = {name: hub.settings.connections[name].connector for name in hub.targets}
     return {
-        name: Books(one.reader, hub.contexts[name], one.whereabouts)
+        name: WatchedBooks(one.reader, hub.contexts[name], one.whereabouts)
         for name, one in connectors.items()
         if one.reader is not None and one.fetches is not None and one.whereabouts is not None
     }
 
 
-def _standing_keys(hub: Hub) -> list[Key]:
+def _standing_keys(hub: Hub) -> list[PartitionKey]:
     """Return the partitions that wake themselves, to be armed at start."""
     always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES, work.RULES)
-    keys: list[Key] = [(stage, "all") for stage in always]
+    keys: list[PartitionKey] = [(stage, "all") for stage in always]
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]
     keys += [(listening.STAGE, name) for name in hub.streamed]

@@ -44,7 +44,7 @@ TAXES = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewConnection:
     """A connection to be written: its name, its connector and what is known of its settings."""
 
     name: str
@@ -60,7 +60,7 @@ class Found:
     target: str
 
 
-async def configuration(wanted: Sequence[Wanted]) -> str:
+async def configuration(wanted: Sequence[NewConnection]) -> str:
     """Return the text of a configuration file: it is valid TOML, and complete but for what only its owner knows.
 
     Raises:
@@ -90,14 +90,14 @@ async def configuration(wanted: Sequence[Wanted]) -> str:
     return text
 
 
-def _check_given(one: Wanted, connector: Connector) -> None:
+def _check_given(one: NewConnection, connector: Connector) -> None:
     unknown = sorted(set(one.given) - set(connector.config.model_fields))
     if unknown:
         known = ", ".join(connector.config.model_fields)
         raise SetupError(f"{one.name}: {one.connector} has no setting {', '.join(unknown)}; there are: {known}", code="init.setting")
 
 
-async def _ask(one: Wanted, connector: Connector, books: Books, processors: Processors) -> Suggestion:
+async def _ask(one: NewConnection, connector: Connector, books: Books, processors: Processors) -> Suggestion:
     """Ask a target for what it suggests."""
     try:
         settings = connector.config.model_validate({key: _resolved(value) for key, value in one.given.items()})
@@ -122,7 +122,7 @@ def _plain(percent: str) -> str:
     return percent.rstrip("0").rstrip(".") if "." in percent else percent
 
 
-def _entities(found: Sequence[Found], wanted: Sequence[Wanted], connectors: Mapping[str, Connector]) -> str:
+def _entities(found: Sequence[Found], wanted: Sequence[NewConnection], connectors: Mapping[str, Connector]) -> str:
     lines = [ENTITIES]
     for one in found:
         currency = literal(one.books.currency) if one.books.currency else '"..."  # required: fill this in'
@@ -134,7 +134,7 @@ def _entities(found: Sequence[Found], wanted: Sequence[Wanted], connectors: Mapp
     return "\n".join(lines)
 
 
-def _routes(found: Sequence[Found], sources: Sequence[Wanted]) -> str:
+def _routes(found: Sequence[Found], sources: Sequence[NewConnection]) -> str:
     """With one entity every source is its; with several only their owner knows, so that nothing is routed by a guess."""
     lines = [ROUTES]
     is_clear = len(found) == 1

@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 TRY_EVERY_S = 1.0
 
-Waiting = Callable[[str], None]
+OnWait = Callable[[str], None]
 """Told once, with the reason, when there is something to wait for."""
 
 
-async def migrate_when_there(home: Path, url: str, wait_s: float, waiting: Waiting) -> list[str]:
+async def migrate_when_there(home: Path, url: str, wait_s: float, waiting: OnWait) -> list[str]:
     """Migrate the database (the embedded one of ``home`` if ``url`` is empty); return what was applied.
 
     Idempotent; of several at once, one does it and the others find nothing to do. Waits up to ``wait_s`` seconds for an answer.
@@ -36,7 +36,7 @@ async def migrate_when_there(home: Path, url: str, wait_s: float, waiting: Waiti
         return await _patiently(dsn, lambda: migrate_database(dsn, SystemClock()), wait_s, waiting)
 
 
-async def missing_when_there(home: Path, url: str, wait_s: float, waiting: Waiting) -> list[str]:
+async def missing_when_there(home: Path, url: str, wait_s: float, waiting: OnWait) -> list[str]:
     """Return what the database lacks, having waited up to ``wait_s`` seconds for it to answer and to lack nothing; raises as above."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
@@ -51,7 +51,7 @@ async def missing_when_there(home: Path, url: str, wait_s: float, waiting: Waiti
             await asyncio.sleep(TRY_EVERY_S)
 
 
-async def _patiently(dsn: str, work: Callable[[], Awaitable[T]], wait_s: float, waiting: Waiting) -> T:
+async def _patiently(dsn: str, work: Callable[[], Awaitable[T]], wait_s: float, waiting: OnWait) -> T:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:

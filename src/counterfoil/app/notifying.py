@@ -21,7 +21,7 @@ from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext, backoff_s
 from counterfoil.store import cases, notices
 from counterfoil.store.cases import Case
-from counterfoil.store.notices import Channel as Seen
+from counterfoil.store.notices import ChannelState as Seen
 from counterfoil.store.notices import Notice
 from counterfoil.store.pool import Pool
 
@@ -84,7 +84,7 @@ class Message:
     over: tuple[int, ...] = ()
 
 
-Send = Callable[[SecretStr, str, str], str]
+SendNotice = Callable[[SecretStr, str, str], str]
 """Sends title and body to an address; returns why it was not taken, empty if it was. Blocks."""
 
 
@@ -142,7 +142,7 @@ def line(case: Case, now: datetime) -> str:
     return f"#{case.id} " + ", ".join(part for part in parts if part)
 
 
-def _money(one: cases.Sum) -> str:
+def _money(one: cases.CaseMoney) -> str:
     try:
         return format_money(Money(one.minor, one.currency))
     except CurrencyError:
@@ -167,7 +167,7 @@ class Notifier:
     pool: Pool
     clock: Clock
     channels: Sequence[Channel]
-    send: Send = by_apprise
+    send: SendNotice = by_apprise
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Tell every channel what it has not been told."""
@@ -195,7 +195,7 @@ class Notifier:
         log.warning("people could not be told", channel=channel.name, code=why, tries=seen.tries + 1)
 
 
-async def sent(send: Send, url: SecretStr, title: str, body: str) -> str:
+async def sent(send: SendNotice, url: SecretStr, title: str, body: str) -> str:
     """Send in a thread of its own; return why it was not taken, empty if it was."""
     try:
         async with asyncio.timeout(SEND_WAIT_S):

@@ -32,7 +32,7 @@ from counterfoil.store.promises import Promise
 from counterfoil.store.pulse import Queue
 from counterfoil.store.relearning import Relearning
 from counterfoil.store.replays import Replay
-from counterfoil.store.standing import Standing
+from counterfoil.store.standing import ConnectionStanding
 from counterfoil.store.trace import Trace
 from counterfoil.store.views import Conservation, Status
 from counterfoil.store.workers import Worker
@@ -46,6 +46,7 @@ __all__ = [
     "CaseSeen",
     "CaseState",
     "CaseSubject",
+    "ConnectionStanding",
     "Conservation",
     "LinkSeen",
     "MappingSeen",
@@ -54,7 +55,6 @@ __all__ = [
     "Queue",
     "Relearning",
     "Replay",
-    "Standing",
     "Status",
     "StatusSeen",
     "ThingSeen",

@@ -21,7 +21,7 @@ from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
-from counterfoil.decide.decisions import Decided, decide_batch, load
+from counterfoil.decide.decisions import DecidedBatch, decide_batch, load
 from counterfoil.decide.linking import link_all
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import PLAIN
@@ -35,7 +35,7 @@ from counterfoil.store.claims import ClaimRow
 from counterfoil.store.commands import command_of
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.receipts import Receipt
-from counterfoil.store.replays import Order, Replay, ReplayState
+from counterfoil.store.replays import Replay, ReplayOrder, ReplayState
 
 OBJECTS_MAX = 20_000
 """Objects that may change in one rehearsal; they are kept in memory."""
@@ -44,7 +44,7 @@ DECIDE_AT_ONCE = 100
 
 
 @dataclass(slots=True)
-class Tally:
+class CommandTally:
     """Commands of a kind and currency: how many, and what they come to in minor units (0 where they carry no amount)."""
 
     count: int = 0
@@ -67,8 +67,8 @@ class Rehearsal:
     read: int = 0
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     objects: Counter[str] = field(default_factory=Counter)
-    new: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    canceled: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    new: dict[tuple[str, str], CommandTally] = field(default_factory=dict)
+    canceled: dict[tuple[str, str], CommandTally] = field(default_factory=dict)
     problems: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -90,7 +90,7 @@ class _Play:
     """
 
     hub: Hub
-    order: Order
+    order: ReplayOrder
     now: datetime
     result: Rehearsal = field(default_factory=Rehearsal)
     over: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class _Play:
         self.result.problems.update(_problems(decided))
 
 
-async def rehearse(hub: Hub, order: Order) -> AsyncIterator[Rehearsal]:
+async def rehearse(hub: Hub, order: ReplayOrder) -> AsyncIterator[Rehearsal]:
     """Read the receipts of an order again without writing anything; yield what it comes to after each page, the last time complete.
 
     Raises:
@@ -201,10 +201,10 @@ async def rehearse(hub: Hub, order: Order) -> AsyncIterator[Rehearsal]:
     yield play.result
 
 
-def _count(tallies: dict[tuple[str, str], Tally], commands: Iterable[Command]) -> None:
+def _count(tallies: dict[tuple[str, str], CommandTally], commands: Iterable[Command]) -> None:
     for command in commands:
         money = amount_of(command)
-        tally = tallies.setdefault((command.kind.value, "" if money is None else money.currency), Tally())
+        tally = tallies.setdefault((command.kind.value, "" if money is None else money.currency), CommandTally())
         tally.count += 1
         tally.minor += 0 if money is None else money.minor
 
@@ -214,7 +214,7 @@ def amount_of(command: Command) -> Money | None:
     return None if isinstance(command.arguments, Allocate) else command.arguments.money
 
 
-def _problems(decided: Decided) -> list[str]:
+def _problems(decided: DecidedBatch) -> list[str]:
     codes = [problem.code for decision in decided.decisions.values() for problem in decision.problems]
     return [*codes, *("decide.invariant" for _ in decided.failed)]
 

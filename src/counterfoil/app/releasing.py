@@ -16,12 +16,12 @@ from counterfoil.kit.errors import SetupError
 from counterfoil.store import audit, releases, work
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.releases import Origin, Release, Shaped
+from counterfoil.store.releases import Release, ReleaseOrigin, Shaped
 
 __all__ = [
-    "Ask",
-    "Difference",
     "Release",
+    "ReleaseRequest",
+    "SettingDifference",
     "Shaped",
     "approve",
     "differences",
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-class Place(Protocol):
+class OpenDatabase(Protocol):
     """A hub's database, or the hub itself."""
 
     @property
@@ -56,7 +56,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SettingDifference:
     """A setting that two releases say differently; '' where one does not say it."""
 
     path: str
@@ -65,7 +65,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ReleaseRequest:
     """Who does something, when, and why. ``effective_from`` None: at once."""
 
     actor: str
@@ -74,10 +74,10 @@ class Ask:
     effective_from: datetime | None = None
 
 
-def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[SettingDifference]:
     """Return the settings in which two bodies differ, by path."""
     return [
-        Difference(path, before.get(path, ""), after.get(path, ""))
+        SettingDifference(path, before.get(path, ""), after.get(path, ""))
         for path in sorted({*before, *after})
         if before.get(path) != after.get(path)
     ]
@@ -102,27 +102,27 @@ async def release_at_start(conn: Conn, cipher: Cipher, body: str, held: Release 
     """Release a file's rules because a hub starts with them; under the lock. Raises SetupError: they contradict what is booked."""
     if held is not None:
         await refuse_contradictions(conn, cipher, held.body, body)
-    made = await releases.add(conn, body, Origin.START, 0 if held is None else held.version, "", actor, now)
+    made = await releases.add(conn, body, ReleaseOrigin.START, 0 if held is None else held.version, "", actor, now)
     await releases.approve(conn, made.version, actor, now)
     await releases.release(conn, made.version, actor, now, None)
-    await _note(conn, Ask(actor, now), "rules released", made.version, {"digest": made.digest, "origin": made.origin.value})
+    await _note(conn, ReleaseRequest(actor, now), "rules released", made.version, {"digest": made.digest, "origin": made.origin.value})
     return replace(made, approved_by=actor, approved_at=now, released_by=actor, released_at=now)
 
 
-async def listed(place: Place, now: datetime) -> tuple[list[Release], Release | None]:
+async def listed(place: OpenDatabase, now: datetime) -> tuple[list[Release], Release | None]:
     """Return all releases and proposals, oldest first, and the one in force."""
     async with place.pool.connection() as conn:
         known = await releases.load(conn)
     return known, releases.current(known, now)
 
 
-async def shaped(place: Place, version: int) -> Shaped | None:
+async def shaped(place: OpenDatabase, version: int) -> Shaped | None:
     """Return the release and the mappings behind the version a command carries; None: there is none."""
     async with place.pool.connection() as conn:
         return await releases.shaped_by(conn, version)
 
 
-async def notice(place: Place, path: Path, now: datetime) -> str:
+async def notice(place: OpenDatabase, path: Path, now: datetime) -> str:
     """Return what is to be said of a configuration file beside the release in force; empty: nothing, or nothing was released yet."""
     known, held = await listed(place, now)
     return "" if held is None else state_words(held, known, body_of(load_unopened(path)), now)
@@ -139,7 +139,7 @@ async def refuse_without_approval(conn: Conn, now: datetime) -> None:
         )
 
 
-async def propose(place: Place, body: str, ask: Ask) -> Release:
+async def propose(place: OpenDatabase, body: str, ask: ReleaseRequest) -> Release:
     """Propose a file's rules; nothing is decided by them before they are released.
 
     Raises:
@@ -147,10 +147,10 @@ async def propose(place: Place, body: str, ask: Ask) -> Release:
     """
     async with place.pool.connection() as conn, conn.transaction():
         held, _ = await _look(conn, ask.now)
-        return await _propose(conn, place.cipher, body, Origin.FILE, held, ask)
+        return await _propose(conn, place.cipher, body, ReleaseOrigin.FILE, held, ask)
 
 
-async def approve(place: Place, version: int, ask: Ask) -> None:
+async def approve(place: OpenDatabase, version: int, ask: ReleaseRequest) -> None:
     """Approve a proposal. Raises SetupError: there is none, or approval by another person is required and it is one's own."""
     async with place.pool.connection() as conn, conn.transaction():
         held, known = await _look(conn, ask.now)
@@ -165,7 +165,7 @@ async def approve(place: Place, version: int, ask: Ask) -> None:
         await _note(conn, ask, "rules approved", version, {"digest": proposal.digest})
 
 
-async def release(place: Place, version: int, ask: Ask) -> Release:
+async def release(place: OpenDatabase, version: int, ask: ReleaseRequest) -> Release:
     """Release a proposal, from now or a later instant on.
 
     Raises:
@@ -178,7 +178,7 @@ async def release(place: Place, version: int, ask: Ask) -> Release:
         return await _release(conn, place.cipher, held, proposal, ask)
 
 
-async def release_body(place: Place, body: str, ask: Ask) -> Release:
+async def release_body(place: OpenDatabase, body: str, ask: ReleaseRequest) -> Release:
     """Propose a file's rules and release them in one act, where no other person has to approve. Raises SetupError as both."""
     async with place.pool.connection() as conn, conn.transaction():
         held, _ = await _look(conn, ask.now)
@@ -187,10 +187,10 @@ async def release_body(place: Place, body: str, ask: Ask) -> Release:
                 "another person has to approve ([rules] approval is 'required'): `counterfoil rules propose`, and `approve` by another",
                 code="rules.not_approved",
             )
-        return await _release(conn, place.cipher, held, await _propose(conn, place.cipher, body, Origin.FILE, held, ask), ask)
+        return await _release(conn, place.cipher, held, await _propose(conn, place.cipher, body, ReleaseOrigin.FILE, held, ask), ask)
 
 
-async def roll_back(place: Place, version: int | None, ask: Ask) -> Release:
+async def roll_back(place: OpenDatabase, version: int | None, ask: ReleaseRequest) -> Release:
     """Release the body of an earlier release anew (None: of the one before); where approval is required, propose it.
 
     Raises:
@@ -199,11 +199,11 @@ async def roll_back(place: Place, version: int | None, ask: Ask) -> Release:
     async with place.pool.connection() as conn, conn.transaction():
         held, known = await _look(conn, ask.now)
         wanted = _earlier(known, held, version)
-        made = await _propose(conn, place.cipher, wanted.body, Origin.ROLLBACK, held, ask)
+        made = await _propose(conn, place.cipher, wanted.body, ReleaseOrigin.ROLLBACK, held, ask)
         return made if _approval(held) is Approval.REQUIRED else await _release(conn, place.cipher, held, made, ask)
 
 
-async def withdraw(place: Place, version: int, ask: Ask) -> None:
+async def withdraw(place: OpenDatabase, version: int, ask: ReleaseRequest) -> None:
     """Take back a proposal, or a release whose instant is still to come. Raises SetupError: there is none."""
     async with place.pool.connection() as conn, conn.transaction():
         _, known = await _look(conn, ask.now)
@@ -223,7 +223,7 @@ async def _look(conn: Conn, now: datetime) -> tuple[Release, list[Release]]:
     return held, known
 
 
-async def _propose(conn: Conn, cipher: Cipher, body: str, origin: Origin, held: Release, ask: Ask) -> Release:
+async def _propose(conn: Conn, cipher: Cipher, body: str, origin: ReleaseOrigin, held: Release, ask: ReleaseRequest) -> Release:
     known = await releases.load(conn)
     if body == held.body:
         raise SetupError(f"nothing differs from release {held.version}, which is in force", code="rules.nothing_changed")
@@ -239,7 +239,7 @@ async def _propose(conn: Conn, cipher: Cipher, body: str, origin: Origin, held: 
     return made
 
 
-async def _release(conn: Conn, cipher: Cipher, held: Release, proposal: Release, ask: Ask) -> Release:
+async def _release(conn: Conn, cipher: Cipher, held: Release, proposal: Release, ask: ReleaseRequest) -> Release:
     if _approval(held) is Approval.REQUIRED and proposal.approved_at is None:
         raise SetupError(
             f"proposal {proposal.version} is not approved: `counterfoil rules approve {proposal.version}`, by somebody other than"
@@ -258,7 +258,7 @@ async def _release(conn: Conn, cipher: Cipher, held: Release, proposal: Release,
     return next(one for one in await releases.load(conn) if one.version == proposal.version)
 
 
-async def _note(conn: Conn, ask: Ask, action: str, version: int, detail: Mapping[str, object]) -> None:
+async def _note(conn: Conn, ask: ReleaseRequest, action: str, version: int, detail: Mapping[str, object]) -> None:
     await audit.append(conn, audit.AuditLine(ask.now, ask.actor, action, f"rules/{version}", detail))
 
 
@@ -305,7 +305,7 @@ def _approval(held: Release) -> Approval:
 def redoes_rollback(known: Iterable[Release], held: Release, body: str) -> bool:
     """Tell whether a body still says some of what the release in force has taken back: a start with it would undo the rollback."""
     undone = next((one for one in known if one.version == held.base), None)
-    if held.origin is not Origin.ROLLBACK or undone is None:
+    if held.origin is not ReleaseOrigin.ROLLBACK or undone is None:
         return False
     said = leaves_of(body)
     return any(said.get(one.path, "") == one.before for one in differences(leaves_of(undone.body), leaves_of(held.body)))

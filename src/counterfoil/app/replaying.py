@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from counterfoil.app.database import Database
 from counterfoil.store import receipts
 from counterfoil.store.receipts import ReceiptState, Selection
-from counterfoil.store.replays import STATES, Order
+from counterfoil.store.replays import STATES, ReplayOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """What a replay would read again: the order, how many receipts by the state they are in now, and how many are left out as erased."""
 
-    order: Order
+    order: ReplayOrder
     counts: Mapping[ReceiptState, int]
     erased: int = 0
 
@@ -25,7 +25,7 @@ class Plan:
         return sum(self.counts.values())
 
 
-async def plan_of_ids(database: Database, order: Order) -> Plan:
+async def plan_of_ids(database: Database, order: ReplayOrder) -> ReplayPlan:
     """Return the plan for single receipts. Raises ValueError for an unknown one."""
     async with database.pool.connection() as conn:
         found = await receipts.read(conn, database.cipher, order.ids)
@@ -35,20 +35,20 @@ async def plan_of_ids(database: Database, order: Order) -> Plan:
     erased = sum(receipt.is_erased for receipt in found)
     wanted = [receipt for receipt in found if receipt.state in STATES and not receipt.is_erased]
     counts = {state: sum(receipt.state is state for receipt in wanted) for state in STATES}
-    return Plan(replace(order, ids=tuple(receipt.id for receipt in wanted)), counts, erased)
+    return ReplayPlan(replace(order, ids=tuple(receipt.id for receipt in wanted)), counts, erased)
 
 
-async def plan_of_selection(database: Database, order: Order, selection: Selection) -> Plan:
+async def plan_of_selection(database: Database, order: ReplayOrder, selection: Selection) -> ReplayPlan:
     """Return the plan for a selection."""
     states = tuple(state for state in STATES if not selection.states or state in selection.states)
     narrowed = replace(selection, states=states)
     async with database.pool.connection() as conn:
         found = await receipts.count(conn, narrowed)
         erased = await receipts.count_erased(conn, narrowed)
-    return Plan(replace(order, selection=narrowed), {state: found.get(state, 0) for state in STATES}, erased)
+    return ReplayPlan(replace(order, selection=narrowed), {state: found.get(state, 0) for state in STATES}, erased)
 
 
-def described(plan: Plan) -> dict[str, object]:
+def described(plan: ReplayPlan) -> dict[str, object]:
     """Return a plan as the audit keeps it: no more than twenty receipts by number."""
     order, selection = plan.order, plan.order.selection
     common: dict[str, object] = {"count": plan.total, "rate": order.rate, "fetch": order.must_fetch}

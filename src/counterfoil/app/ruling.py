@@ -22,8 +22,8 @@ from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda, outbox_due, releases, rulesets, work, workers
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.store.releases import Origin, Release
+from counterfoil.store.pool import Conn, PartitionKey, Pool
+from counterfoil.store.releases import Release, ReleaseOrigin
 
 log = structlog.get_logger()
 
@@ -48,11 +48,11 @@ class Ruled(Protocol):
         """Decide by a release from now on."""
         ...
 
-    def standing_keys(self) -> list[Key]:
+    def standing_keys(self) -> list[PartitionKey]:
         """Return the partitions that wake themselves."""
         ...
 
-    async def arm(self, conn: Conn, keys: Iterable[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Iterable[PartitionKey]) -> None:
         """Note work in the caller's transaction."""
         ...
 
@@ -93,7 +93,7 @@ class Ruling:
         return Turn(has_more=False, wake_in_s=LOOK_AGAIN_S)
 
 
-async def _decide_again(conn: Conn, now: datetime) -> list[Key]:
+async def _decide_again(conn: Conn, now: datetime) -> list[PartitionKey]:
     """Put what waits for rules, and whatever has a command that certainly took no effect, on the agenda."""
     released = await agenda.release(conn, await agenda.waited_keys(conn, RULED_KEYS), now)
     subjects = [Subject(ref, int(Lane.BATCH)) for ref in await outbox_due.open_subjects(conn)]
@@ -104,7 +104,7 @@ RULED_KEYS = ("route/", "entity/", "mapping/", "ownership/", "same_fact/")
 """What the keys begin with by which subjects wait for rules."""
 
 
-async def released(place: releasing.Place, file: Settings, now: datetime) -> Settings:
+async def released(place: releasing.OpenDatabase, file: Settings, now: datetime) -> Settings:
     """Return a file's settings as they decide by the release in force; before the first one as they are. Raises SetupError, StoreError."""
     async with place.pool.connection() as conn:
         held = await releases.in_force(conn, now)
@@ -154,4 +154,4 @@ async def _is_released_by_a_start(conn: Conn, known: Sequence[Release], held: Re
         return False
     if all(one.body != body for one in known):
         return not releasing.redoes_rollback(known, held, body)
-    return held.origin is Origin.START and not await workers.has_working(conn, ALIVE_WITHIN_S)
+    return held.origin is ReleaseOrigin.START and not await workers.has_working(conn, ALIVE_WITHIN_S)

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from counterfoil.kit.suggestions import Line, Suggestion
+from counterfoil.kit.suggestions import SettingLine, Suggestion
 
 Given = Mapping[str, Any]
 """Setting -> value; ``{"env": "NAME"}`` is a reference to a secret."""
@@ -55,7 +55,7 @@ def suggested(name: str, suggestion: Suggestion) -> Iterator[str]:
             yield ""
 
 
-def _suggested(line: Line) -> str:
+def _suggested(line: SettingLine) -> str:
     is_meant = line.is_meant and line.value != ""
     value = '"CODE"' if line.value == "" else literal(line.value)
     note = f"  # {line.note}".replace("\n", " ") if line.note else ""

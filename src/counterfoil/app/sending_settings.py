@@ -20,7 +20,7 @@ else:
     """The name of a data domain: one that a kind of command belongs to."""
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 def checked_zone(value: str) -> str:
@@ -46,7 +46,7 @@ class _Zoned(BaseModel):
 class MaintenanceSettings(_Zoned):
     """A window in which nothing is sent to the connection and no case opened: weekly (days, starts, ends) or dated (starts_at, ends_at)."""
 
-    days: tuple[Day, ...] = ()
+    days: tuple[Weekday, ...] = ()
     starts: time | None = None
     ends: time | None = None
     starts_at: datetime | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from counterfoil.app.database import Database
-from counterfoil.app.releasing import Difference, differences
+from counterfoil.app.releasing import SettingDifference, differences
 from counterfoil.app.rules import leaves_of, rules_source, settled
 from counterfoil.app.ruling import RULED_KEYS
 from counterfoil.app.settings import Settings
@@ -22,9 +22,9 @@ from counterfoil.core.finance.postings import postings_of
 from counterfoil.core.finance.summary import SummaryItem
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.core.policies.decision import MemoryView, Wish
+from counterfoil.core.policies.decision import MemoryView, OutboxCommand
 from counterfoil.core.policies.rules import Rules
-from counterfoil.decide.decisions import Decided, decide_into, is_open, load
+from counterfoil.decide.decisions import DecidedBatch, decide_into, is_open, load
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import agenda, objects, outbox_due
 from counterfoil.store.agenda import AgendaItem
@@ -37,7 +37,7 @@ ROUNDS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Line:
+class JournalLine:
     """What one posting has on one account: debit > 0, credit < 0, in minor units.
 
     ``account`` is the books' own code; the role where it is the books that choose (``receivable``, ``tax:`` and the tax).
@@ -49,7 +49,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
+class ShadowPosting:
     """One posting by its external key: its kind, entity and journal lines; no lines: it books no money (a customer, a match).
 
     An amount that is summed up with its day has the kind ``summary``.
@@ -59,16 +59,16 @@ class Posting:
     kind: str
     entity: str
     target: str
-    lines: tuple[Line, ...]
+    lines: tuple[JournalLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ShadowChange:
     """A posting under both rules; None: there is none under these."""
 
     key: str
-    before: Posting | None
-    after: Posting | None
+    before: ShadowPosting | None
+    after: ShadowPosting | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Shadow:
     """What differs. ``subjects``: objects decided. ``problems``: code -> subjects that stand still under (the former, the other) rules."""
 
     subjects: int
-    changes: tuple[Change, ...]
+    changes: tuple[ShadowChange, ...]
     problems: Mapping[str, tuple[int, int]]
 
     def totals(self) -> dict[tuple[str, str, str], tuple[int, int]]:
@@ -97,7 +97,7 @@ class Comparison:
     ``open``: of what is not booked yet; ``again``: of the newest documents, had they been booked by the other rules. None: ``why_not``.
     """
 
-    settings: tuple[Difference, ...]
+    settings: tuple[SettingDifference, ...]
     open: Shadow | None = None
     again: Shadow | None = None
     why_not: str = ""
@@ -143,7 +143,7 @@ async def compare(database: Database, file: Settings, before: str, after: str, d
 class _Outcome:
     """What one set of rules makes of the subjects."""
 
-    postings: dict[tuple[str, str], Posting] = field(default_factory=dict)
+    postings: dict[tuple[str, str], ShadowPosting] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
     problems: Counter[str] = field(default_factory=Counter)
 
@@ -163,7 +163,7 @@ async def shadow_again(pool: Pool, cipher: Cipher, limit: int, before: RuleSet, 
     return await _shadow(pool, cipher, subjects, before, after, now, is_new=True)
 
 
-async def postings_again(pool: Pool, cipher: Cipher, limit: int, by: RuleSet, now: datetime) -> list[Posting]:
+async def postings_again(pool: Pool, cipher: Cipher, limit: int, by: RuleSet, now: datetime) -> list[ShadowPosting]:
     """Return all that rules make of the newest objects with money, as if nothing of them were booked."""
     async with pool.connection() as conn:
         subjects = await objects.newest(conn, limit)
@@ -175,7 +175,7 @@ async def _shadow(
 ) -> Shadow:
     was, would = [await _outcome(pool, cipher, subjects, one, now, is_new=is_new) for one in (before, after)]
     keys = sorted(key for key in {*was.postings, *would.postings} if was.postings.get(key) != would.postings.get(key))
-    changes = tuple(Change(key[1], was.postings.get(key), would.postings.get(key)) for key in keys)
+    changes = tuple(ShadowChange(key[1], was.postings.get(key), would.postings.get(key)) for key in keys)
     codes = sorted(code for code in {*was.problems, *would.problems} if was.problems[code] != would.problems[code])
     return Shadow(len(subjects), changes, {code: (was.problems[code], would.problems[code]) for code in codes})
 
@@ -213,7 +213,7 @@ async def _decide_some(
     if is_new:
         loaded = replace(loaded, commands=[], items={}, documents={})
     items = [AgendaItem(ref, 0, Lane.REPLAY, now) for ref in refs]
-    decided = Decided()
+    decided = DecidedBatch()
     decide_into(decided, items, loaded, _with(loaded.view(), known.values()), by.rules, now)
     booked = {row.id for row in loaded.commands if not is_open(row) and row.state != "canceled"}
     for ref in refs:
@@ -232,17 +232,17 @@ def _with(view: MemoryView, commands: Iterable[Command]) -> MemoryView:
     """Return the view with commands as wished: they are open, as nothing of them was sent."""
     wishes = {key: dict(by_connection) for key, by_connection in view.wishes.items()}
     for command in commands:
-        wishes.setdefault(command.external_key, {})[command.target] = Wish(command, is_open=True)
+        wishes.setdefault(command.external_key, {})[command.target] = OutboxCommand(command, is_open=True)
     return replace(view, wishes=wishes)
 
 
-def _posting(command: Command, by: RuleSet) -> Posting:
+def _posting(command: Command, by: RuleSet) -> ShadowPosting:
     code: Callable[[Account], str] = lambda account: by.code(command.target, command.entity, account)  # noqa: E731
     sums: Counter[tuple[str, str]] = Counter()
     for posting in postings_of(command.kind, command.arguments):
         sums[code(posting.account), posting.amount.currency] += posting.amount.minor
-    lines = tuple(sorted(Line(account, currency, minor) for (account, currency), minor in sums.items() if minor))
-    return Posting(command.external_key, command.kind.value, command.entity, command.target, lines)
+    lines = tuple(sorted(JournalLine(account, currency, minor) for (account, currency), minor in sums.items() if minor))
+    return ShadowPosting(command.external_key, command.kind.value, command.entity, command.target, lines)
 
 
 def _add_items(found: _Outcome, items: Iterable[SummaryItem], by: RuleSet) -> None:
@@ -251,6 +251,6 @@ def _add_items(found: _Outcome, items: Iterable[SummaryItem], by: RuleSet) -> No
         target = by.rules.entities[item.entity].target if item.entity in by.rules.entities else ""
         key = (target, f"{item.document_id} in {item.day}")
         before = found.postings.get(key)
-        line = Line(by.code(target, item.entity, item.account), item.currency, item.amount.minor)
+        line = JournalLine(by.code(target, item.entity, item.account), item.currency, item.amount.minor)
         lines = tuple(sorted((*(() if before is None else before.lines), line)))
-        found.postings[key] = Posting(key[1], "summary", item.entity, target, lines)
+        found.postings[key] = ShadowPosting(key[1], "summary", item.entity, target, lines)

@@ -14,10 +14,10 @@ from counterfoil.store import blocking, pulse, reading, relearning, standing, wo
 from counterfoil.store.blocking import Blocker
 from counterfoil.store.budgets import BudgetSeen, list_budgets
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.pulse import Counters, Posted, Queue, Recent
+from counterfoil.store.pulse import Counters, PostedCounts, Queue, Recent
 from counterfoil.store.reading import Unread
 from counterfoil.store.relearning import Relearning
-from counterfoil.store.standing import Standing
+from counterfoil.store.standing import ConnectionStanding
 from counterfoil.store.workers import Worker
 
 SLOW_EVERY = 5
@@ -51,7 +51,7 @@ class Top:
     queues: tuple[Queue, ...]
     recent: tuple[Recent, ...]
     budgets: tuple[BudgetSeen, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[ConnectionStanding, ...]
     relearning: tuple[Relearning, ...]
     blockers: tuple[Blocker, ...]
     workers: tuple[Worker, ...]
@@ -59,7 +59,7 @@ class Top:
 
 
 @dataclass(slots=True)
-class Watcher:
+class Sampler:
     """Takes samples one after the other and remembers a minute of them. ``windows``: declared maintenance, by connection."""
 
     pool: Pool
@@ -108,11 +108,14 @@ class Watcher:
         )
 
 
-def _down(standings: Sequence[Standing], unread: Sequence[Unread]) -> tuple[Standing, ...]:
+def _down(standings: Sequence[ConnectionStanding], unread: Sequence[Unread]) -> tuple[ConnectionStanding, ...]:
     """Return every connection that cannot be sent to or read, each once, as it has been for the longest."""
     found = [one for one in standings if one.is_down]
-    found += [Standing(one.connection, down_since=one.since, is_refused=one.is_refused, code=one.code, words=one.words) for one in unread]
-    oldest: dict[str, Standing] = {}
+    found += [
+        ConnectionStanding(one.connection, down_since=one.since, is_refused=one.is_refused, code=one.code, words=one.words)
+        for one in unread
+    ]
+    oldest: dict[str, ConnectionStanding] = {}
     for one in found:
         known = oldest.get(one.connection)
         if known is None or (one.down_since is not None and known.down_since is not None and one.down_since < known.down_since):
@@ -126,7 +129,7 @@ def maintained(windows: Mapping[str, Sequence[Window]], now: datetime) -> tuple[
     return tuple(Maintained(name, until) for name, until in found if until is not None)
 
 
-def flows(history: Sequence[Counters], posted: Posted) -> tuple[Flow, ...]:
+def flows(history: Sequence[Counters], posted: PostedCounts) -> tuple[Flow, ...]:
     """Return the rates by the samples of the last minute, oldest first. A minute's rate is shown from half a minute of watching on."""
     last = history[-1]
     ten = next((one for one in reversed(history[:-1]) if last.at_s - one.at_s >= 9.0), history[0])

@@ -10,7 +10,7 @@ from counterfoil.app.coverage import Coverage
 from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.store.cases import CaseTotal
 from counterfoil.store.reading import Unread
-from counterfoil.store.standing import CASE_AFTER, Standing
+from counterfoil.store.standing import CASE_AFTER, ConnectionStanding
 from counterfoil.store.workers import Worker
 
 WORKER_SILENT = timedelta(seconds=60)
@@ -41,7 +41,7 @@ def alive(workers: Iterable[Worker], now: datetime) -> list[Worker]:
 
 def connections(
     every_s: Mapping[str, float],
-    standings: Iterable[Standing],
+    standings: Iterable[ConnectionStanding],
     unread: Iterable[Unread],
     covered: Iterable[Coverage],
     now: datetime,
@@ -60,7 +60,9 @@ def _unread_after(every_s: float) -> timedelta:
     return timedelta(seconds=every_s * ROUNDS_MISSED) + READ_GRACE
 
 
-def _state(name: str, down: Standing | None, failing: Unread | None, read_at: datetime | None, read_since: datetime) -> ConnectionState:
+def _state(
+    name: str, down: ConnectionStanding | None, failing: Unread | None, read_at: datetime | None, read_since: datetime
+) -> ConnectionState:
     if down is not None:
         return ConnectionState(name, "refused" if down.is_refused else "away", down.down_since, f"{down.code}: {down.words}", read_at)
     if failing is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress as Bars
 
-    from counterfoil.app.backfilling import Done, Progress, Watch
+    from counterfoil.app.backfilling import BackfillProgress, BackfillProgressReport, Done
 
 
 def backfill(
@@ -47,7 +47,7 @@ def backfill(
 
 
 async def _backfill(config: Path, connection: str, since: datetime, kinds: tuple[str, ...], again: bool, work: bool) -> Done:
-    from counterfoil.app.backfilling import Order
+    from counterfoil.app.backfilling import BackfillOrder
     from counterfoil.app.backfilling import backfill as read_history
     from counterfoil.app.logs import quiet
     from counterfoil.app.settings import load
@@ -55,15 +55,15 @@ async def _backfill(config: Path, connection: str, since: datetime, kinds: tuple
     quiet()
     settings = load(config)
     with progress() as bars:
-        return await read_history(settings, Order(connection, since, kinds, again, work), _watch(bars))
+        return await read_history(settings, BackfillOrder(connection, since, kinds, again, work), _watch(bars))
 
 
-def _watch(bars: Bars) -> Watch:
-    from counterfoil.app.backfilling import Watch
+def _watch(bars: Bars) -> BackfillProgressReport:
+    from counterfoil.app.backfilling import BackfillProgressReport
 
     tasks = {"": bars.add_task("Opening", total=None, note="")}
 
-    def on_read(at: Progress) -> None:
+    def on_read(at: BackfillProgress) -> None:
         if "" in tasks:
             bars.remove_task(tasks.pop(""))
         if at.kind not in tasks:
@@ -76,4 +76,4 @@ def _watch(bars: Bars) -> Watch:
             tasks["booked"] = bars.add_task("Booked", total=None, note="")
         bars.update(tasks["booked"], total=max(done + left, 1), completed=done, note=f"{done:,} posted, {left:,} left")
 
-    return Watch(on_read, on_worked)
+    return BackfillProgressReport(on_read, on_worked)

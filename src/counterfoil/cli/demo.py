@@ -14,7 +14,7 @@ from counterfoil.cli.running import need_sandboxes, speak_json
 from counterfoil.kit.errors import HubError
 
 if TYPE_CHECKING:
-    from counterfoil.app.demo.run import Options, Watch
+    from counterfoil.app.demo.run import DemoOptions, DemoProgressReport
 
 
 def demo(
@@ -31,14 +31,14 @@ def demo(
     need_sandboxes()
     from counterfoil.app.demo.report import as_json as result_as_json
     from counterfoil.app.demo.report import show
-    from counterfoil.app.demo.run import Options
+    from counterfoil.app.demo.run import DemoOptions
     from counterfoil.app.logs import quiet
 
     quiet()
     if odoo_url and not (odoo_db and odoo_key):
         words.print("[red]--odoo-url needs --odoo-db and --odoo-key as well.[/red]")
         raise typer.Exit(MISUSE)
-    options = Options(seed, invoices, odoo_url, odoo_db, odoo_login, odoo_key, home)
+    options = DemoOptions(seed, invoices, odoo_url, odoo_db, odoo_login, odoo_key, home)
     try:
         result = _run(options)
     except (HubError, OSError) as error:
@@ -51,7 +51,7 @@ def demo(
     raise typer.Exit(FINE if result.is_proven else FOUND)
 
 
-def _run(options: Options):  # type: ignore[no-untyped-def]  # the result's type is imported late
+def _run(options: DemoOptions):  # type: ignore[no-untyped-def]  # the result's type is imported late
     from counterfoil.app.demo.run import run
 
     columns = (
@@ -65,8 +65,8 @@ def _run(options: Options):  # type: ignore[no-untyped-def]  # the result's type
         return asyncio.run(run(options, _watch(progress)))
 
 
-def _watch(progress: Progress) -> Watch:
-    from counterfoil.app.demo.run import Watch
+def _watch(progress: Progress) -> DemoProgressReport:
+    from counterfoil.app.demo.run import DemoProgressReport
 
     phase = progress.add_task("Starting", total=None, note="")
     month = progress.add_task("The company's month", total=None, note="", visible=False)
@@ -81,4 +81,4 @@ def _watch(progress: Progress) -> Watch:
     def on_work(done: int, still_open: int) -> None:
         progress.update(work, visible=True, total=done + still_open, completed=done, note=f"{done} done, {still_open} open")
 
-    return Watch(on_phase, on_month, on_work)
+    return DemoProgressReport(on_phase, on_month, on_work)

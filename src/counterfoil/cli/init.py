@@ -16,7 +16,7 @@ from counterfoil.cli.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from counterfoil.app.initializing import Wanted
+    from counterfoil.app.initializing import NewConnection
 
     Found = tuple[str, str, dict[str, Any]]
     """A connection to be written: its name, its connector, its settings so far."""
@@ -62,8 +62,8 @@ def init(
     words.print("Read it, correct it, set the environment variables it names, then `counterfoil check`.")
 
 
-def _wanted(answers: Answers, connect: list[str], settings: list[str]) -> list[Wanted]:
-    from counterfoil.app.initializing import Wanted
+def _wanted(answers: Answers, connect: list[str], settings: list[str]) -> list[NewConnection]:
+    from counterfoil.app.initializing import NewConnection
 
     given: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
@@ -77,7 +77,7 @@ def _wanted(answers: Answers, connect: list[str], settings: list[str]) -> list[W
         if not dot or name not in kinds:
             fail(f"--set {path}: write NAME.SETTING=VALUE with NAME one of {', '.join(kinds) or 'the connections'}")
         given[name][setting] = _value(value)
-    return [Wanted(name, kind, given[name]) for name, kind in kinds.items()]
+    return [NewConnection(name, kind, given[name]) for name, kind in kinds.items()]
 
 
 def _named(connect: list[str]) -> Iterator[Found]:
@@ -124,7 +124,7 @@ def _value(text: str) -> Any:
     return text if value is None or isinstance(value, dict) else value
 
 
-async def _ask(wanted: list[Wanted]) -> str:
+async def _ask(wanted: list[NewConnection]) -> str:
     from counterfoil.app.initializing import configuration
     from counterfoil.app.logs import quiet
 

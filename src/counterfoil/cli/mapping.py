@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Mappings: this tax (product, account) of the source is that one in the books.", no_args_is_help=True)
 
 
-class Kind(StrEnum):
+class MappedKind(StrEnum):
     """What is mapped."""
 
     TAX = "tax"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
 
 
-KindArgument = Annotated[Kind, typer.Argument(help="What is mapped.")]
+KindArgument = Annotated[MappedKind, typer.Argument(help="What is mapped.")]
 EntityArgument = Annotated[str, typer.Argument(help="The entity it is for, as in the configuration.")]
 KeyArgument = Annotated[
     str, typer.Argument(help="The source's side, as the case names it; a tax: '19|exclusive', 'billing:txr_1...|inclusive'.")
@@ -38,7 +38,7 @@ KeyArgument = Annotated[
 
 @app.command("list")
 def list_(
-    kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
+    kind: Annotated[MappedKind | None, typer.Option(help="Only of this kind.")] = None,
     entity: Annotated[str, typer.Option(help="Only of this entity.")] = "",
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -82,7 +82,7 @@ def set_(
     """
     if not value.strip():
         fail("the books' side is empty; `counterfoil map unset` takes a mapping away")
-    if confirmed and kind is Kind.PRODUCT:
+    if confirmed and kind is MappedKind.PRODUCT:
         fail("--confirmed is for taxes and accounts: a product is not compared with what the books make of it")
     _change(config, kind, entity, key, value.strip(), who(by), as_json, confirmed)
 
@@ -100,7 +100,7 @@ def unset(
     _change(config, kind, entity, key, "", who(by), as_json)
 
 
-def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, as_json: bool, confirmed: bool = False) -> None:
+def _change(config: Path, kind: MappedKind, entity: str, key: str, value: str, actor: str, as_json: bool, confirmed: bool = False) -> None:
     done = run(_write(config, kind, entity, key, value, actor, confirmed))
     if as_json:
         print_json({"kind": kind, "entity": entity, "key": key, "value": value, "changed": bool(done.changed), "version": done.version})
@@ -114,11 +114,11 @@ def _change(config: Path, kind: Kind, entity: str, key: str, value: str, actor: 
     raise typer.Exit(FINE if done.changed or value else FOUND)
 
 
-async def _write(config: Path, kind: Kind, entity: str, key: str, value: str, actor: str, confirmed: bool) -> MappingsSet:
+async def _write(config: Path, kind: MappedKind, entity: str, key: str, value: str, actor: str, confirmed: bool) -> MappingsSet:
     from counterfoil.app import desk
     from counterfoil.core.policies.rules import MappingKind
 
-    wanted = desk.MappingWanted(MappingKind(kind.value), entity, key, value, confirmed)
+    wanted = desk.MappingRequest(MappingKind(kind.value), entity, key, value, confirmed)
     async with database_of(config) as (file, database):
         why_not = await desk.ask_of_mapping(config, file, wanted)
         if why_not:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Processes, such as the dunning of an invoice: where each stands, and answering what it asks.", no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(help="Its key, e.g. dunning/billing:in_1.", metavar="PROCESS")]
+ProcessKey = Annotated[str, typer.Argument(help="Its key, e.g. dunning/billing:in_1.", metavar="PROCESS")]
 
 
 @app.command("list")
@@ -71,7 +71,7 @@ def _plain(one: ProcessSeen) -> dict[str, object]:
 
 
 @app.command()
-def show(process: Key, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+def show(process: ProcessKey, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Show one process: where it stands, what it waits for, its case, its history. Exit code 1: there is none with this key."""
     found = run(_show(config, process))
     if found is None:
@@ -103,7 +103,7 @@ async def _show(config: Path, key: str) -> ProcessWhole | None:
 
 @app.command()
 def answer(
-    process: Key,
+    process: ProcessKey,
     verb: Annotated[str, typer.Argument(help="Of a dunning: approve, reject, hold, resume, waive.", metavar="VERB")],
     about: Annotated[str, typer.Option(help="With approve or reject: the stage it answers for; refused if another is asked about.")] = "",
     until: Annotated[str, typer.Option(help="With hold: the instant or day (UTC) it ends by itself.")] = "",

@@ -15,8 +15,8 @@ from counterfoil.cli.wording import plural
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterfoil.app.proving.run import Proof
-    from counterfoil.core.proving.items import Apart, Line
+    from counterfoil.app.proving.run import GroupProof
+    from counterfoil.core.proving.items import Apart, ProofLine
 
 SHOWN_MAX = 50
 """Documents shown of each group; ``--json`` has up to a thousand."""
@@ -42,7 +42,7 @@ def prove(
     raise typer.Exit(FINE if all(one.is_proven for one in found) else FOUND)
 
 
-async def _prove(config: Path, period: str, entity: str) -> list[Proof]:
+async def _prove(config: Path, period: str, entity: str) -> list[GroupProof]:
     from counterfoil.app.database import open_database
     from counterfoil.app.logs import quiet
     from counterfoil.app.proving import run as proving
@@ -59,7 +59,7 @@ async def _prove(config: Path, period: str, entity: str) -> list[Proof]:
             return [await proving.prove(settings, database.pool, group, when, datetime.now(UTC)) for group, when in wanted]
 
 
-def _plain(proof: Proof) -> dict[str, object]:
+def _plain(proof: GroupProof) -> dict[str, object]:
     return {
         "entities": proof.group.entities,
         "connections": proof.group.connections,
@@ -72,7 +72,7 @@ def _plain(proof: Proof) -> dict[str, object]:
     }
 
 
-def _line(line: Line) -> dict[str, object]:
+def _line(line: ProofLine) -> dict[str, object]:
     return {
         "kind": line.kind.value,
         "currency": line.currency,
@@ -101,18 +101,18 @@ def _document(one: Apart) -> dict[str, object]:
     }
 
 
-def _show(proof: Proof) -> None:
+def _show(proof: GroupProof) -> None:
     from counterfoil.core.proving.items import STOCKS
-    from counterfoil.core.proving.totals import WORDS, Kind
+    from counterfoil.core.proving.totals import WORDS, TotalKind
 
     rows = [
         (
             line.currency,
-            WORDS[line.kind] + (" (now)" if line.kind in STOCKS and line.kind is not Kind.PENDING else ""),
+            WORDS[line.kind] + (" (now)" if line.kind in STOCKS and line.kind is not TotalKind.PENDING else ""),
             money(line.source_minor, line.currency),
-            "" if line.kind is Kind.PENDING else money(line.books_minor, line.currency),
+            "" if line.kind is TotalKind.PENDING else money(line.books_minor, line.currency),
             money(line.apart_minor, line.currency) if line.apart_minor else "",
-            "" if line.kind is Kind.PENDING else money(line.difference_minor, line.currency),
+            "" if line.kind is TotalKind.PENDING else money(line.difference_minor, line.currency),
         )
         for line in proof.lines
     ]

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from counterfoil.app.desk import Plan, ReplayWanted
+    from counterfoil.app.desk import ReplayPlan, ReplayRequest
     from counterfoil.app.queries import Replay
-    from counterfoil.app.rehearsing import Rehearsal, Tally
+    from counterfoil.app.rehearsing import CommandTally, Rehearsal
 
 
-class State(StrEnum):
+class ReplayableState(StrEnum):
     """States that can be replayed."""
 
     NORMALIZED = "normalized"
@@ -37,7 +37,7 @@ def replay(
     ] = None,
     connection: Annotated[str, typer.Option(help="All receipts of a connection instead, narrowed down by the options below.")] = "",
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind, e.g. invoice.paid; may be repeated.")] = None,
-    state: Annotated[list[State] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
+    state: Annotated[list[ReplayableState] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
     since: Annotated[str, typer.Option(help="Only received at or after: a day or an instant, UTC.")] = "",
     until: Annotated[str, typer.Option(help="Only received before: a day or an instant, UTC.")] = "",
     fetch: Annotated[
@@ -78,7 +78,7 @@ def replay(
     raise typer.Exit(FINE if plan.total else FOUND)
 
 
-def _show_plan(plan: Plan, id: int | None, apply: bool, as_json: bool) -> None:
+def _show_plan(plan: ReplayPlan, id: int | None, apply: bool, as_json: bool) -> None:
     if as_json:
         counts = {state.value: number for state, number in plan.counts.items()}
         print_json({"applied": apply, "receipts": counts, "total": plan.total, "erased": plan.erased, "replay": id})
@@ -101,14 +101,14 @@ def _show_plan(plan: Plan, id: int | None, apply: bool, as_json: bool) -> None:
         words.print(f"{plural(plan.total, 'receipt')} will be read again by `counterfoil up`, behind all other work, as replay {id}.")
 
 
-def _wanted(receipts: list[int], connection: str, kinds: list[str], states: list[State], since: str, until: str) -> ReplayWanted:
-    from counterfoil.app.desk import ReplayWanted
+def _wanted(receipts: list[int], connection: str, kinds: list[str], states: list[ReplayableState], since: str, until: str) -> ReplayRequest:
+    from counterfoil.app.desk import ReplayRequest
 
     begin, end = (instant(text) if text else None for text in (since, until))
-    return ReplayWanted(tuple(receipts), connection, kinds, [state.value for state in states], begin, end)
+    return ReplayRequest(tuple(receipts), connection, kinds, [state.value for state in states], begin, end)
 
 
-async def _replay(config: Path, wanted: ReplayWanted, actor: str, apply: bool) -> tuple[Plan, int | None]:
+async def _replay(config: Path, wanted: ReplayRequest, actor: str, apply: bool) -> tuple[ReplayPlan, int | None]:
     from counterfoil.app import desk
 
     async with database_of(config) as (file, database):
@@ -117,7 +117,7 @@ async def _replay(config: Path, wanted: ReplayWanted, actor: str, apply: bool) -
         return plan, id
 
 
-async def _rehearse(config: Path, wanted: ReplayWanted) -> Rehearsal:
+async def _rehearse(config: Path, wanted: ReplayRequest) -> Rehearsal:
     from counterfoil.app import desk
     from counterfoil.app.hub import open_hub
     from counterfoil.app.logs import quiet
@@ -160,7 +160,7 @@ def _show_rehearsal(found: Rehearsal, as_json: bool) -> None:
     raise typer.Exit(FINE if found.is_without_effect else FOUND)
 
 
-def _as_json(tallies: Mapping[tuple[str, str], Tally]) -> list[dict[str, object]]:
+def _as_json(tallies: Mapping[tuple[str, str], CommandTally]) -> list[dict[str, object]]:
     return [
         {"kind": kind, "currency": currency, "count": one.count, "amount_minor": one.minor}
         for (kind, currency), one in sorted(tallies.items())

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.database import Database
-    from counterfoil.app.releasing import Ask, Release
-    from counterfoil.app.shadowing import Comparison, Posting, Shadow
+    from counterfoil.app.releasing import Release, ReleaseRequest
+    from counterfoil.app.shadowing import Comparison, Shadow, ShadowPosting
 
 app = typer.Typer(
     help="Rules: what shapes bookings, in releases; the one in force decides, not the configuration file.", no_args_is_help=True
@@ -191,7 +191,7 @@ def _show_shadow(title: str, shadow: Shadow) -> None:
         print_table("Objects that stand still with a case", ["code", "before", "after"], stuck, right=(1, 2))
 
 
-def _lines(posting: Posting | None) -> str:
+def _lines(posting: ShadowPosting | None) -> str:
     if posting is None:
         return "nothing"
     return "\n".join(f"{line.account} {money(line.minor, line.currency)}" for line in posting.lines) or "no money"
@@ -207,7 +207,7 @@ def propose(note: Note = "", confirmed: Confirmed = False, by: By = "", config: 
     _tell(made, as_json, f"Proposed as version {made.version}: `counterfoil rules diff {made.version}` shows what changes.")
 
 
-async def _propose(config: Path, ask: Ask, confirmed: bool) -> Release:
+async def _propose(config: Path, ask: ReleaseRequest, confirmed: bool) -> Release:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
@@ -240,7 +240,7 @@ def approve(version: Version, by: By = "", config: Config = DEFAULT_CONFIG, as_j
         words.print(f"Approved. `counterfoil rules release {version}` puts it into force.")
 
 
-async def _approve(config: Path, version: int, ask: Ask) -> None:
+async def _approve(config: Path, version: int, ask: ReleaseRequest) -> None:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
@@ -269,7 +269,7 @@ def release(
     _tell(made, as_json, f"Version {made.version} is released" + (f", from {when(at)} UTC on." if at else " and in force."))
 
 
-async def _release(config: Path, version: int | None, ask: Ask, confirmed: bool) -> Release:
+async def _release(config: Path, version: int | None, ask: ReleaseRequest, confirmed: bool) -> Release:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
@@ -297,7 +297,7 @@ def rollback(
     )
 
 
-async def _rollback(config: Path, version: int | None, ask: Ask) -> Release:
+async def _rollback(config: Path, version: int | None, ask: ReleaseRequest) -> Release:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
@@ -314,17 +314,17 @@ def withdraw(version: Version, by: By = "", config: Config = DEFAULT_CONFIG, as_
         words.print("Withdrawn.")
 
 
-async def _withdraw(config: Path, version: int, ask: Ask) -> None:
+async def _withdraw(config: Path, version: int, ask: ReleaseRequest) -> None:
     from counterfoil.app import releasing
 
     async with database_of(config) as (_, database):
         await releasing.withdraw(database, version, ask)
 
 
-def _ask(by: str, note: str = "", effective_from: datetime | None = None) -> Ask:
-    from counterfoil.app.releasing import Ask
+def _ask(by: str, note: str = "", effective_from: datetime | None = None) -> ReleaseRequest:
+    from counterfoil.app.releasing import ReleaseRequest
 
-    return Ask(who(by), datetime.now(UTC), note, effective_from)
+    return ReleaseRequest(who(by), datetime.now(UTC), note, effective_from)
 
 
 def _tell(made: Release, as_json: bool, text: str) -> None:

@@ -17,7 +17,7 @@ from counterfoil.cli.running import AsJson, fail, need_sandboxes, run, speak_jso
 from counterfoil.kit.errors import HubError
 
 
-class Clock(StrEnum):
+class ClockMode(StrEnum):
     """Whether the simulators' clocks run."""
 
     WALL = "wall"
@@ -36,9 +36,9 @@ def up(
         list[str] | None,
         typer.Option(help="NAME=URL, e.g. billing=http://127.0.0.1:8400/in/billing: deliver what happens there; the secret is printed."),
     ] = None,
-    clock: Annotated[Clock, typer.Option(help="wall: the simulators' clocks show the time of day and run; still: they move when told.")] = (
-        Clock.WALL
-    ),
+    clock: Annotated[
+        ClockMode, typer.Option(help="wall: the simulators' clocks show the time of day and run; still: they move when told.")
+    ] = (ClockMode.WALL),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print addresses, keys and secrets as one JSON object.", callback=speak_json)
     ] = False,
@@ -92,7 +92,7 @@ class _Manner:
     """How the sandboxes are served: where each delivers to, whether their clocks run, and how they are told of and ended."""
 
     deliver_to: Mapping[str, str]
-    clock: Clock
+    clock: ClockMode
     as_json: bool
     until_stdin_closes: bool
 
@@ -101,7 +101,7 @@ async def _serve(names: tuple[str, ...], ports: dict[str, int], options: dict[st
     from counterfoil.app.sandboxes import build, serving
 
     sandboxes = build(names, options)
-    async with serving(sandboxes, ports, manner.deliver_to, does_clock_run=manner.clock is Clock.WALL) as details:
+    async with serving(sandboxes, ports, manner.deliver_to, does_clock_run=manner.clock is ClockMode.WALL) as details:
         if manner.as_json:
             print_json(details)
             sys.stdout.flush()

@@ -13,9 +13,9 @@ from counterfoil.cli.output import FINE, FOUND, data, print_json, words
 from counterfoil.cli.running import fail, need_sandboxes, progress, speak_json
 
 if TYPE_CHECKING:
-    from counterfoil.app.demo.company import Progress
-    from counterfoil.app.simulation.outcome import Outcome
-    from counterfoil.app.simulation.run import Options
+    from counterfoil.app.demo.company import DemoProgress
+    from counterfoil.app.simulation.outcome import SimulationResult
+    from counterfoil.app.simulation.run import SimulationOptions
 
 
 def simulate(
@@ -35,11 +35,11 @@ def simulate(
     from counterfoil.app.errors import EXPECTED
     from counterfoil.app.logs import quiet
     from counterfoil.app.simulation import report
-    from counterfoil.app.simulation.run import Options, schedule_of
+    from counterfoil.app.simulation.run import SimulationOptions, schedule_of
 
     quiet()
     try:
-        options = Options(seed, days, invoices, date.fromisoformat(start), home)
+        options = SimulationOptions(seed, days, invoices, date.fromisoformat(start), home)
     except ValueError:
         fail(f"--start {start}: write a day as 2025-12-01")
     if show_schedule:
@@ -62,8 +62,8 @@ def simulate(
     raise typer.Exit(FINE if outcome.is_right else FOUND)
 
 
-def _run(options: Options) -> Outcome:
-    from counterfoil.app.demo.run import Watch
+def _run(options: SimulationOptions) -> SimulationResult:
+    from counterfoil.app.demo.run import DemoProgressReport
     from counterfoil.app.simulation.run import run
 
     with progress() as shown:
@@ -74,10 +74,10 @@ def _run(options: Options) -> Outcome:
         def on_phase(text: str) -> None:
             shown.update(phase, description=text)
 
-        def on_life(at: Progress) -> None:
+        def on_life(at: DemoProgress) -> None:
             shown.update(life, visible=True, total=at.stories_total, completed=at.stories_done, note=f"{at.now:%d %b %Y}")
 
         def on_work(done: int, still_open: int) -> None:
             shown.update(work, visible=True, total=done + still_open, completed=done, note=f"{done} done, {still_open} open")
 
-        return asyncio.run(run(options, Watch(on_phase, on_life, on_work)))
+        return asyncio.run(run(options, DemoProgressReport(on_phase, on_life, on_work)))

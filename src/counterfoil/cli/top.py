@@ -20,8 +20,8 @@ from counterfoil.cli.wording import blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from counterfoil.app.queries import BudgetSeen, Queue, Standing
-    from counterfoil.app.topping import Top, Watcher
+    from counterfoil.app.queries import BudgetSeen, ConnectionStanding, Queue
+    from counterfoil.app.topping import Sampler, Top
 
 WIDE = 120
 """From so many columns on, tables stand side by side."""
@@ -50,13 +50,13 @@ def top(
 
 
 @asynccontextmanager
-async def _watcher(config: Path, answer_within_s: float | None = None) -> AsyncIterator[Watcher]:
-    from counterfoil.app.topping import Watcher
+async def _watcher(config: Path, answer_within_s: float | None = None) -> AsyncIterator[Sampler]:
+    from counterfoil.app.topping import Sampler
     from counterfoil.kit.clock import SystemClock
 
     async with database_of(config, answer_within_s=answer_within_s) as (file, database):
         windows = {name: [one.window() for one in connection.maintenance] for name, connection in file.connections.items()}
-        yield Watcher(database.pool, SystemClock(), windows)
+        yield Sampler(database.pool, SystemClock(), windows)
 
 
 async def _once(config: Path) -> Top:
@@ -186,7 +186,7 @@ def _connections(found: Top) -> Table | None:
     return table if table.row_count else None
 
 
-def _trouble(down: Standing | None, budget: BudgetSeen | None, now: datetime) -> str:
+def _trouble(down: ConnectionStanding | None, budget: BudgetSeen | None, now: datetime) -> str:
     """Return what is wrong with a connection; empty: nothing."""
     if down is not None:
         words = "refuses our key" if down.is_refused else "away"

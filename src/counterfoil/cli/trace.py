@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from counterfoil.app.queries import Attempt, Trace
 
-Row = tuple[datetime, str, str, str]
+TraceRow = tuple[datetime, str, str, str]
 
 ACCEPTED = (
     "Looked for: ids of the source (in_1..., cus_1..., billing:in_1...), numbers of its invoices and credit notes (ABC-0001), numbers and"
@@ -87,8 +87,8 @@ def _show(found: Trace) -> None:
         print_table("Cases", ["case", "state", "cause", "next step"], cases, right=(0,))
 
 
-def _path(found: Trace) -> list[Row]:
-    rows: list[Row] = []
+def _path(found: Trace) -> list[TraceRow]:
+    rows: list[TraceRow] = []
     for r in found.receipts:
         state = STATES.get(r.state, r.state) + (f": {r.rule}" if r.rule else "")
         rows.append((r.received_at, "received", f"{r.connection} {r.kind} ({r.dedupe_key}), receipt {r.id}", state))

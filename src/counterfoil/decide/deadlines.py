@@ -12,7 +12,7 @@ from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 BATCH_MAX = 500
 """Subjects put on the agenda at once."""
@@ -26,7 +26,7 @@ class Deadlines:
     pool: Pool
     rules: RulesSource
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Put what is due on the agenda; ``key`` does not matter."""

@@ -14,7 +14,7 @@ from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.identity.ownership import Ownership
 from counterfoil.core.identity.references import resolved
-from counterfoil.core.identity.same_fact import Standing
+from counterfoil.core.identity.same_fact import FactStanding
 from counterfoil.core.kinds import KINDS, event_type
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Command
@@ -22,7 +22,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, looks_back, sees_documents
-from counterfoil.core.policies.decision import Decision, MemoryView, Origin, Problem, Wish
+from counterfoil.core.policies.decision import Decision, MemoryView, Origin, OutboxCommand, Problem
 from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import PostingMode, Rules
 from counterfoil.core.policies.stepping import concerned
@@ -47,7 +47,7 @@ AFFECTING_CUSTOMERS = tuple(name for name, kind in KINDS.items() if any(referenc
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadedBatch:
     """Everything a batch of decisions looks at."""
 
     rows: dict[ObjectRef, ObjectRow]
@@ -61,7 +61,7 @@ class Loaded:
     def view(self) -> MemoryView:
         """Return the pure view of it."""
         origins = {ref: Origin(row.connection, row.account) for ref, row in self.rows.items()}
-        wishes: dict[str, dict[str, Wish]] = {}
+        wishes: dict[str, dict[str, OutboxCommand]] = {}
         for row in self.commands:
             if row.state is not CommandState.CANCELED:
                 wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
@@ -70,24 +70,24 @@ class Loaded:
 
 
 @dataclass(slots=True)
-class Decided:
+class DecidedBatch:
     """The decisions of a batch, by subject, and what they mean for the commands there are."""
 
     decisions: dict[ObjectRef, Decision] = field(default_factory=dict)
     failed: dict[ObjectRef, Exception] = field(default_factory=dict)
 
-    def only(self, refs: Collection[ObjectRef]) -> Decided:
+    def only(self, refs: Collection[ObjectRef]) -> DecidedBatch:
         """Return the decisions of some of the subjects."""
         kept = set(refs)
         decisions = {ref: decision for ref, decision in self.decisions.items() if ref in kept}
-        return Decided(decisions, {ref: error for ref, error in self.failed.items() if ref in kept})
+        return DecidedBatch(decisions, {ref: error for ref, error in self.failed.items() if ref in kept})
 
     def commands(self, ref: ObjectRef) -> tuple[Command, ...]:
         """Return what a subject asks for."""
         decision = self.decisions.get(ref)
         return () if decision is None else decision.commands
 
-    def followers(self, items: Sequence[AgendaItem], loaded: Loaded) -> list[Subject]:
+    def followers(self, items: Sequence[AgendaItem], loaded: LoadedBatch) -> list[Subject]:
         """Return the objects to be decided again now that these were, each in the lane of the one it follows."""
         known = [Subject(ref, item.lane) for item in items if item.ref in self.decisions for ref in loaded.identities.after(item.ref)]
         decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED and item.ref in loaded.entities]
@@ -108,13 +108,13 @@ class Decided:
         """Return the legal entity of every subject that was routed."""
         return {ref: entity for ref, decision in self.decisions.items() if (entity := _entity_of(decision))}
 
-    def replaced(self, loaded: Loaded, new: Collection[str]) -> list[CommandRow]:
+    def replaced(self, loaded: LoadedBatch, new: Collection[str]) -> list[CommandRow]:
         """Return open commands whose document is now wished with other content; ``new``: ids of the commands that are new."""
         wished = [command for decision in self.decisions.values() for command in decision.commands if command.id in new]
         newer = {(command.target, command.external_key) for command in wished}
         return [row for row in loaded.commands if (row.target, row.external_key) in newer and row.id not in new and is_open(row)]
 
-    def displaced(self, loaded: Loaded) -> list[CommandRow]:
+    def displaced(self, loaded: LoadedBatch) -> list[CommandRow]:
         """Return open commands whose document is now booked elsewhere: in another entity's books, or summed up with its day.
 
         Only of books there is one place for each document; what is written for anything else stays wished wherever it is.
@@ -132,7 +132,7 @@ class Decided:
             if is_open(row) and purpose_of(row.kind) is Purpose.BOOKS and (row.external_key in summed or _is_elsewhere(row, wished))
         ]
 
-    def withdrawn(self, loaded: Loaded) -> list[CommandRow]:
+    def withdrawn(self, loaded: LoadedBatch) -> list[CommandRow]:
         """Return open commands, of whatever subject, that decisions say are not called for any more."""
         keys = {key for decision in self.decisions.values() for key in decision.withdrawn}
         wished = {command.id for decision in self.decisions.values() for command in decision.commands}
@@ -149,7 +149,7 @@ class Decided:
         }
         return summed | posted
 
-    def refreshes(self, loaded: Loaded) -> list[outbox.Refresh]:
+    def refreshes(self, loaded: LoadedBatch) -> list[outbox.Refresh]:
         """Return open commands that are wished as before but booked otherwise: their day has been locked meanwhile."""
         wished = {command.id: command for decision in self.decisions.values() for command in decision.commands}
         found = []
@@ -160,7 +160,7 @@ class Decided:
                     found.append(outbox.Refresh(row.id, row.created_at, arguments))
         return found
 
-    def no_longer_wished(self, loaded: Loaded) -> list[CommandRow]:
+    def no_longer_wished(self, loaded: LoadedBatch) -> list[CommandRow]:
         """Return open commands that their subject's state does not call for any more, of each purpose that is completely decided."""
         wished = {ref: {command.id for command in decision.commands} for ref, decision in self.decisions.items()}
         return [
@@ -175,7 +175,7 @@ class Decided:
 
 async def load(
     conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef], rules: Rules, *, over: Mapping[ObjectRef, ObjectRow] | None = None
-) -> Loaded:
+) -> LoadedBatch:
     """Return subjects with everything their decisions look at: what they refer to, what refers to them where that matters, whom the rules
     name, commands wished for any of it, summary items. What several systems tell of is one thing, with one id.
 
@@ -198,19 +198,19 @@ async def load(
         identities.facts = same_facts(rows, entities, follows, _standings(commands, items), rules.ownership)
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
     affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over, rules.ownership)
-    return Loaded(rows, entities, commands, by_document(items), documents, affecting, identities)
+    return LoadedBatch(rows, entities, commands, by_document(items), documents, affecting, identities)
 
 
-def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryItem]) -> dict[ObjectRef, Standing]:
+def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryItemRow]) -> dict[ObjectRef, FactStanding]:
     """Return what became of what each subject's state called for in the books."""
-    found: dict[ObjectRef, Standing] = {}
+    found: dict[ObjectRef, FactStanding] = {}
     for row in commands:
         if (row.is_waived or row.state is not CommandState.CANCELED) and purpose_of(row.kind) is Purpose.BOOKS:
-            standing = Standing.WAIVED if row.is_waived else Standing.WISHED if is_open(row) else Standing.BOOKED
+            standing = FactStanding.WAIVED if row.is_waived else FactStanding.WISHED if is_open(row) else FactStanding.BOOKED
             found[row.subject] = max(standing, found.get(row.subject, standing))
     for item in items:
         kind, _, id = item.subject.partition("/")
-        found[ObjectRef(kind, id)] = Standing.BOOKED
+        found[ObjectRef(kind, id)] = FactStanding.BOOKED
     return found
 
 
@@ -239,7 +239,9 @@ async def _affecting(
     return {ref: tuple(records) for ref, records in found.items()}
 
 
-def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, view: MemoryView, rules: Rules, now: datetime) -> None:
+def decide_into(
+    decided: DecidedBatch, items: Sequence[AgendaItem], loaded: LoadedBatch, view: MemoryView, rules: Rules, now: datetime
+) -> None:
     """Decide subjects; pure. An invariant that does not hold stops its own subject only. ``view``: the loaded one."""
     for item in items:
         row = loaded.rows.get(item.ref)
@@ -258,9 +260,9 @@ def decide_into(decided: Decided, items: Sequence[AgendaItem], loaded: Loaded, v
             decided.failed[item.ref] = error
 
 
-def decide_batch(items: Sequence[AgendaItem], loaded: Loaded, rules: Rules, now: datetime) -> Decided:
+def decide_batch(items: Sequence[AgendaItem], loaded: LoadedBatch, rules: Rules, now: datetime) -> DecidedBatch:
     """Decide every subject of a batch at once; see :func:`decide_into`."""
-    decided = Decided()
+    decided = DecidedBatch()
     decide_into(decided, items, loaded, loaded.view(), rules, now)
     return decided
 
@@ -280,8 +282,8 @@ def _event_of(row: ObjectRow, entity: Record, now: datetime) -> Event:
     )
 
 
-def _wish_of(row: CommandRow) -> Wish:
-    return Wish(command_of(row), is_open=is_open(row), is_done=row.state is CommandState.DONE)
+def _wish_of(row: CommandRow) -> OutboxCommand:
+    return OutboxCommand(command_of(row), is_open=is_open(row), is_done=row.state is CommandState.DONE)
 
 
 def _is_elsewhere(row: CommandRow, wished: Mapping[str, Command]) -> bool:
@@ -306,7 +308,7 @@ def _entity_of(decision: Decision) -> str:
     return decision.summary[0].entity if decision.summary else ""
 
 
-def waits_of(items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules) -> list[Wait]:
+def waits_of(items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedBatch, rules: Rules) -> list[Wait]:
     """Return what the subjects wait for, each in its own lane."""
     waits = []
     for item in items:
@@ -322,13 +324,13 @@ def waits_of(items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rule
     return waits
 
 
-def openings_of(decided: Decided, loaded: Loaded, now: datetime) -> list[cases.Opening]:
+def openings_of(decided: DecidedBatch, loaded: LoadedBatch, now: datetime) -> list[cases.Opening]:
     """Return the cases of what could not be decided."""
     openings = [_case(ref, problem, loaded, now) for ref, decision in decided.decisions.items() for problem in decision.problems]
     return [*openings, *(_invariant_case(ref, error, loaded.rows[ref].connection, now) for ref, error in decided.failed.items())]
 
 
-def _case(ref: ObjectRef, problem: Problem, loaded: Loaded, now: datetime) -> cases.Opening:
+def _case(ref: ObjectRef, problem: Problem, loaded: LoadedBatch, now: datetime) -> cases.Opening:
     is_locked = problem.releases_on.startswith("period/")  # by day; what is locked, and opened again, are the books of an entity
     releases_on = f"period/{problem.entity}" if is_locked else problem.releases_on
     cause = "|".join(filter(None, (releases_on or ref.key, problem.about)))

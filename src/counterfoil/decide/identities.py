@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from counterfoil.core.identity.claims import Claim, Proposal, survive
 from counterfoil.core.identity.ownership import Ownership
 from counterfoil.core.identity.references import resolved
-from counterfoil.core.identity.same_fact import Obstacle, SameFact, Standing, Told, same_fact
+from counterfoil.core.identity.same_fact import FactMember, FactStanding, Obstacle, SameFact, same_fact
 from counterfoil.core.kinds import KINDS, total_of
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record, Survivorship
@@ -77,13 +77,13 @@ def same_facts(
     rows: dict[ObjectRef, ObjectRow],
     entities: dict[ObjectRef, Record],
     follows: Mapping[ObjectRef, ObjectRef],
-    standings: Mapping[ObjectRef, Standing],
+    standings: Mapping[ObjectRef, FactStanding],
     owners: Ownership,
 ) -> dict[ObjectRef, SameFact]:
     """Make one of what several systems tell of, in ``rows`` and ``entities``; return the facts by each of their ids."""
     found: dict[ObjectRef, SameFact] = {}
     for group in _groups(follows):
-        told = [Told(ref, _claim(rows.get(ref), entities.get(ref)), standings.get(ref, Standing.NOTHING)) for ref in group]
+        told = [FactMember(ref, _claim(rows.get(ref), entities.get(ref)), standings.get(ref, FactStanding.NOTHING)) for ref in group]
         fact = same_fact(told, follows, owners)
         found.update(dict.fromkeys(group, fact))
     for fact in {one.head: one for one in found.values()}.values():

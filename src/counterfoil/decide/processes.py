@@ -14,17 +14,17 @@ from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decide import decided_with
 from counterfoil.core.policies.rules import Rules
 from counterfoil.core.policies.stepping import PROCESSES, digests
-from counterfoil.decide.decisions import Decided, Loaded
+from counterfoil.decide.decisions import DecidedBatch, LoadedBatch
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.store import agenda, case_closing, cases, events, objects, process_rules
 from counterfoil.store.agenda import AgendaItem, Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow
-from counterfoil.store.pool import Conn, Key
+from counterfoil.store.pool import Conn, PartitionKey
 
 
-def moved(items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, now: datetime) -> dict[ObjectRef, ObjectRow]:
+def moved(items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedBatch, now: datetime) -> dict[ObjectRef, ObjectRow]:
     """Return the new states of the processes that some subjects' decisions begin or move; pure."""
     found: dict[ObjectRef, ObjectRow] = {}
     for item in items:
@@ -86,11 +86,11 @@ class Stepped:
     """What follows from processes written: the subjects to be decided, and the partitions to arm."""
 
     subjects: tuple[Subject, ...] = ()
-    touched: tuple[Key, ...] = ()
+    touched: tuple[PartitionKey, ...] = ()
 
 
 async def write(
-    conn: Conn, cipher: Cipher, items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules, now: datetime
+    conn: Conn, cipher: Cipher, items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedBatch, rules: Rules, now: datetime
 ) -> Stepped | None:
     """Write the states that some subjects' decisions begin or move. None: somebody else moved one meanwhile.
 
@@ -111,7 +111,7 @@ async def write(
     return Stepped((*then, *begun, *_beside(rows, loaded, rules, now)), tuple(touched))
 
 
-def _beside(rows: Mapping[ObjectRef, ObjectRow], loaded: Loaded, rules: Rules, now: datetime) -> Iterator[Subject]:
+def _beside(rows: Mapping[ObjectRef, ObjectRow], loaded: LoadedBatch, rules: Rules, now: datetime) -> Iterator[Subject]:
     """Yield the subjects that are decided in view of processes that moved, such as a customer whose standing is shown."""
     for ref, row in rows.items():
         states = [decode_record(ref.kind, row.data), *(record for record in (loaded.entities.get(ref),) if record is not None)]
@@ -119,14 +119,14 @@ def _beside(rows: Mapping[ObjectRef, ObjectRow], loaded: Loaded, rules: Rules, n
             yield Subject(other, not_before=now + collects if collects else None)
 
 
-async def wanted(conn: Conn, decided: Decided, openings: Sequence[cases.Opening]) -> list[cases.Opening]:
+async def wanted(conn: Conn, decided: DecidedBatch, openings: Sequence[cases.Opening]) -> list[cases.Opening]:
     """Return the cases to be opened: of a process that only stands where it stood, none that a person waived."""
     standing = {ref.key for ref, decision in decided.decisions.items() if ref.kind in PROCESSES and not decision.processes}
     waived = await case_closing.waived(conn, [one.fingerprint for one in openings if one.subject.subject in standing])
     return [one for one in openings if one.fingerprint not in waived]
 
 
-async def retell(conn: Conn, decided: Decided, openings: Sequence[cases.Opening], opened: Mapping[str, int], now: datetime) -> None:
+async def retell(conn: Conn, decided: DecidedBatch, openings: Sequence[cases.Opening], opened: Mapping[str, int], now: datetime) -> None:
     """Of a process only its present stage is a case, and that says what is open by now. ``opened``: case ids by fingerprint."""
     staged = {ref.key for ref, decision in decided.decisions.items() if decision.problems and ref.kind in PROCESSES}
     own = [one for one in openings if one.subject.subject in staged]
@@ -135,9 +135,9 @@ async def retell(conn: Conn, decided: Decided, openings: Sequence[cases.Opening]
         await cases.retell(conn, own, now)
 
 
-async def renew(conn: Conn, rules: Rules, now: datetime) -> list[Key]:
+async def renew(conn: Conn, rules: Rules, now: datetime) -> list[PartitionKey]:
     """Have all that a process may concern decided again if what it is declared by has changed; return the partitions to arm."""
-    touched: list[Key] = []
+    touched: list[PartitionKey] = []
     for name, declared in digests(rules).items():
         if await process_rules.note(conn, name, declared):
             process = PROCESSES[name]

@@ -8,7 +8,7 @@ those rows and, should one be gone or have a newer reason, everything is rolled 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide import processes
-from counterfoil.decide.decisions import Decided, Loaded, decide_into, load, openings_of, poisoned_case, waits_of
+from counterfoil.decide.decisions import DecidedBatch, LoadedBatch, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.decide.linking import link_some
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.decide.summaries import to_document, to_row, wish_of
@@ -29,8 +29,8 @@ from counterfoil.store import agenda, cases, modes, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
-from counterfoil.store.pool import CONTENDED, Conn, Key, Pool, single_statements
-from counterfoil.store.work import BULK, ORDINARY, shards_in
+from counterfoil.store.pool import CONTENDED, Conn, PartitionKey, Pool, single_statements
+from counterfoil.store.work import BULK, ORDINARY, Arm, shards_in
 
 log = structlog.get_logger()
 
@@ -48,8 +48,6 @@ LINKED_WITHIN_S = 0.5
 """When to look again while another worker links what an older program wrote."""
 WRITE_TRIES_MAX = 4
 """Tries of writing a batch of which some subject got a newer reason meanwhile; each takes half as many subjects as the one before."""
-
-Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class Decider:
         async with self.pool.connection() as conn:
             rules = await self.rules.current(conn)
             loaded = await load(conn, self.cipher, [item.ref for item in items], rules)
-        decided, view = Decided(), loaded.view()
+        decided, view = DecidedBatch(), loaded.view()
         for start in range(0, len(items), YIELD_EVERY):
             decide_into(decided, items[start : start + YIELD_EVERY], loaded, view, rules, now)
             await asyncio.sleep(0)
@@ -138,7 +136,9 @@ class Decider:
         due = await agenda.next_due(conn, shards, lanes=lanes)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 
-    async def _write(self, conn: Conn, items: Sequence[AgendaItem], decided: Decided, loaded: Loaded, rules: Rules, now: datetime) -> bool:
+    async def _write(
+        self, conn: Conn, items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedBatch, rules: Rules, now: datetime
+    ) -> bool:
         """Write decisions; False if a subject got a newer reason meanwhile, or was decided by somebody else: nothing of it may stay."""
         stepping = await processes.write(conn, self.cipher, items, decided, loaded, rules, now)
         if stepping is None:
@@ -168,7 +168,7 @@ class Decider:
         await self.arm(conn, [*touched, *canceled, *stepping.touched, *await agenda.add(conn, subjects, now), *again_at])
         return True
 
-    async def _cancel(self, conn: Conn, rows: Sequence[CommandRow], now: datetime) -> tuple[list[Key], list[agenda.Subject]]:
+    async def _cancel(self, conn: Conn, rows: Sequence[CommandRow], now: datetime) -> tuple[list[PartitionKey], list[agenda.Subject]]:
         """Cancel commands their subject's state no longer calls for; one that was sent meanwhile has its subject decided again."""
         if not rows:
             return [], []
@@ -178,7 +178,7 @@ class Decider:
         late = {by_id[command_id].subject for command_id in by_id.keys() - canceled}
         return touched, [agenda.Subject(ref) for ref in sorted(late)]
 
-    def _wish(self, command: Command, item: AgendaItem, loaded: Loaded, now: datetime) -> outbox.Wish:
+    def _wish(self, command: Command, item: AgendaItem, loaded: LoadedBatch, now: datetime) -> outbox.NewCommand:
         row = loaded.rows.get(item.ref)
         lane, not_before = self.lanes.place(command.kind, command.entity, command.lane, now)
         return wish_of(

@@ -22,7 +22,7 @@ from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cases, outbox, relearning, summary
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 STAGE = "close_day"
 CLOSE_EVERY_S = 60.0
@@ -33,9 +33,9 @@ NUMBERS_MAX = 100
 """Entries of one day that are looked for in the books of a restored hub: the first and its supplements."""
 
 
-def to_row(item: SummaryItem, subject: ObjectRef) -> summary.SummaryItem:
+def to_row(item: SummaryItem, subject: ObjectRef) -> summary.SummaryItemRow:
     """Return the store's row of an item; ``subject`` is the object whose decision made it."""
-    return summary.SummaryItem(
+    return summary.SummaryItemRow(
         entity=item.entity,
         day=item.day,
         currency=item.currency,
@@ -49,7 +49,7 @@ def to_row(item: SummaryItem, subject: ObjectRef) -> summary.SummaryItem:
     )
 
 
-def from_row(row: summary.SummaryItem) -> SummaryItem:
+def from_row(row: summary.SummaryItemRow) -> SummaryItem:
     """Return the item of a store's row."""
     role, _, qualifier = row.account.partition(":")
     account = Account(AccountRole(role), qualifier)
@@ -57,7 +57,7 @@ def from_row(row: summary.SummaryItem) -> SummaryItem:
     return SummaryItem(row.entity, row.day, row.currency, row.product_group, row.tax, account, money, row.document_id)
 
 
-def by_document(rows: Iterable[summary.SummaryItem]) -> dict[str, tuple[SummaryItem, ...]]:
+def by_document(rows: Iterable[summary.SummaryItemRow]) -> dict[str, tuple[SummaryItem, ...]]:
     """Return items by the external key of their document."""
     found: defaultdict[str, list[SummaryItem]] = defaultdict(list)
     for row in rows:
@@ -65,13 +65,13 @@ def by_document(rows: Iterable[summary.SummaryItem]) -> dict[str, tuple[SummaryI
     return {key: tuple(items) for key, items in found.items()}
 
 
-def to_document(document: SummaryDocument) -> summary.SummaryDocument:
+def to_document(document: SummaryDocument) -> summary.SummaryDocumentRow:
     """Return the store's row of what is kept of a document."""
     booked = encode(document.booked).decode() if document.booked is not None else ""
-    return summary.SummaryDocument(document.document_id, document.content, booked)
+    return summary.SummaryDocumentRow(document.document_id, document.content, booked)
 
 
-def from_document(row: summary.SummaryDocument) -> SummaryDocument:
+def from_document(row: summary.SummaryDocumentRow) -> SummaryDocument:
     """Return what is kept of a document from the store's row."""
     booked = decode_arguments(BookCommand.POST_INVOICE, row.booked.encode()) if row.booked else None
     return SummaryDocument(row.document_id, row.content, booked if isinstance(booked, PostDocument) else None)
@@ -94,7 +94,7 @@ class DayCloser:
     rules: RulesSource
     batch_key: Callable[[Command], str]
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Post one entry for each of the entity's days that have ended and hold items no entry has taken."""
@@ -210,9 +210,9 @@ def wish_of(
     order_key: str = "",
     causation_id: str = "",
     not_before: datetime | None = None,
-) -> outbox.Wish:
+) -> outbox.NewCommand:
     """Return the outbox's wish for a command; ``not_before``: not earlier than this, nor than the command says."""
-    return outbox.Wish(
+    return outbox.NewCommand(
         id=command.id,
         kind=command.kind.value,
         target=command.target,

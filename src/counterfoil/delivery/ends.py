@@ -16,7 +16,7 @@ from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
 from counterfoil.store import attempts
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
-from counterfoil.store.standing import Trouble
+from counterfoil.store.standing import ConnectionTrouble
 
 ATTEMPTS_MAX = 12
 """Tries of one command before it is parked as a case; with backoff this bridges about twelve minutes. A target that is away uses none."""
@@ -80,14 +80,14 @@ def poisoned(row: CommandRow) -> Outcome:
     return Outcome(row.id, status, code="deliver.poisoned", case_class="rejected_by_target", message=words)
 
 
-def trouble_of(outcomes: Sequence[Outcome]) -> Trouble | None:
+def trouble_of(outcomes: Sequence[Outcome]) -> ConnectionTrouble | None:
     """Return what keeps the target as a whole from being used, None if nothing does."""
     away = [outcome for outcome in outcomes if outcome.is_unavailable]
     if not away:
         return None
     worst = next((outcome for outcome in away if outcome.case_class == REFUSED_KEY), away[0])
     asked = max((outcome.retry_after_s for outcome in away if outcome.retry_after_s is not None), default=None)
-    return Trouble(worst.code, worst.message, is_refused=worst.case_class == REFUSED_KEY, retry_after_s=asked)
+    return ConnectionTrouble(worst.code, worst.message, is_refused=worst.case_class == REFUSED_KEY, retry_after_s=asked)
 
 
 def end_of(row: CommandRow, outcome: Outcome, now: datetime) -> End:

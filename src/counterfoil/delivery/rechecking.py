@@ -32,7 +32,7 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, EndStatus
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.rechecks import Recheck
 from counterfoil.store.work import RECHECK
 
@@ -73,10 +73,10 @@ class Rechecker:
     pool: Pool
     cipher: Cipher
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
     may_send: Callable[[], bool]
 
-    async def note(self, conn: Conn, link: TargetLink, rows: Sequence[CommandRow]) -> list[Key]:
+    async def note(self, conn: Conn, link: TargetLink, rows: Sequence[CommandRow]) -> list[PartitionKey]:
         """Note, in the caller's transaction, commands that were sent and may be done late; return the partitions to arm.
 
         Counted from now, not from when they were sent: within one sending a connector makes several calls, the last of them just now.
@@ -197,7 +197,7 @@ class Rechecker:
             "sent again what a late write may have undone", target=batch.target, batch_key=batch.batch_key, size=len(pairs), done=len(done)
         )
 
-    async def _rebind(self, conn: Conn, done: Sequence[tuple[CommandRow, Outcome]], now: datetime) -> list[Key]:
+    async def _rebind(self, conn: Conn, done: Sequence[tuple[CommandRow, Outcome]], now: datetime) -> list[PartitionKey]:
         """Bind anew what turned out to be another record than before: somebody had deleted it there."""
         changed = [
             Binding(row.target, row.produces, outcome.external_id, outcome.external_name)

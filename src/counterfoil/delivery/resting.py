@@ -16,12 +16,12 @@ from psycopg_pool import PoolTimeout
 
 from counterfoil.core.language.commands import CommandKind
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, DeliveryOf
+from counterfoil.kit.connector import CommandWriter, Context
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.windows import Window, closed_until
 from counterfoil.store import outbox_due, rechecks, standing
-from counterfoil.store.pool import Conn, Key, Pool, single_statements
-from counterfoil.store.standing import Trouble
+from counterfoil.store.pool import Conn, PartitionKey, Pool, single_statements
+from counterfoil.store.standing import ConnectionTrouble
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class TargetLink:
     """
 
     ctx: Context
-    deliver: Mapping[CommandKind, DeliveryOf]
+    deliver: Mapping[CommandKind, CommandWriter]
     probe: Callable[[Context], Awaitable[object]]
     width: int = 3
     windows: tuple[Window, ...] = ()
@@ -78,7 +78,7 @@ class Rest:
 
     pool: Pool
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
     worker: Callable[[], str] = str
     _trying: set[str] = field(default_factory=set)
 
@@ -133,7 +133,7 @@ class Rest:
                 async with self.pool.connection(timeout=FREE_WITHIN_S) as conn:
                     await standing.free_probe(conn, target, self.clock.now() + timedelta(seconds=SOON_S))
 
-    async def went_down(self, target: str, trouble: Trouble, *, is_trial: bool, is_by_sending: bool = True) -> float:
+    async def went_down(self, target: str, trouble: ConnectionTrouble, *, is_trial: bool, is_by_sending: bool = True) -> float:
         """Note that a target cannot be used; return the seconds to leave it alone.
 
         Nothing is noted of what says nothing of the target: maintenance that was declared, a database that was away.
@@ -179,7 +179,7 @@ class Rest:
             await self.came_back(target)
 
 
-def as_trouble(error: HubError) -> Trouble:
+def as_trouble(error: HubError) -> ConnectionTrouble:
     """Return what a failed read of a target means for sending to it."""
     retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
-    return Trouble(error.code, str(error), is_refused=isinstance(error, SetupError), retry_after_s=retry_after_s)
+    return ConnectionTrouble(error.code, str(error), is_refused=isinstance(error, SetupError), retry_after_s=retry_after_s)

@@ -14,27 +14,27 @@ YIELDING_S = 0.5
 YIELDING_MIN = 4
 """But so many commands it has: most of a small batch's time is its calls waiting for their turn, which fewer commands do not shorten."""
 
-Place = tuple[str, str, str]
+SizeKey = tuple[str, str, str]
 """Target, batch key and kind of command."""
 
 
 @dataclass(slots=True)
-class Sizes:
+class LearnedSizes:
     """The sizes this process has learned, by place, one for each of the two paces. Losing them is harmless."""
 
-    _known: dict[tuple[Place, bool], AdaptiveBatch] = field(default_factory=dict)
-    _record_s: dict[Place, float] = field(default_factory=dict)
+    _known: dict[tuple[SizeKey, bool], AdaptiveBatch] = field(default_factory=dict)
+    _record_s: dict[SizeKey, float] = field(default_factory=dict)
 
-    def size(self, place: Place, size_max: int, *, is_yielding: bool) -> int:
+    def size(self, place: SizeKey, size_max: int, *, is_yielding: bool) -> int:
         """Return how many commands to send at once."""
         return min(size_max, self._of(place, size_max, is_yielding=is_yielding).size)
 
-    def learn(self, place: Place, size_max: int, sent: int, latency_s: float, *, is_yielding: bool, has_failed: bool) -> None:
+    def learn(self, place: SizeKey, size_max: int, sent: int, latency_s: float, *, is_yielding: bool, has_failed: bool) -> None:
         """Learn from a batch."""
         self._record_s[place] = latency_s / sent
         self._of(place, size_max, is_yielding=is_yielding).learn(sent, latency_s, has_failed=has_failed)
 
-    def _of(self, place: Place, size_max: int, *, is_yielding: bool) -> AdaptiveBatch:
+    def _of(self, place: SizeKey, size_max: int, *, is_yielding: bool) -> AdaptiveBatch:
         known = self._known.get((place, is_yielding))
         if known is None:
             size_min = min(YIELDING_MIN, size_max) if is_yielding else 1

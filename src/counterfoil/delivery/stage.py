@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -34,7 +34,7 @@ from counterfoil.delivery.ends import (
 from counterfoil.delivery.persons import about
 from counterfoil.delivery.rechecking import Batch, Rechecker
 from counterfoil.delivery.resting import CLOSED_MAX_S, Rest, TargetLink
-from counterfoil.delivery.sizing import Sizes
+from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.doubts import counting_doubts
@@ -45,8 +45,8 @@ from counterfoil.store import agenda, attempts, bindings, case_work, cases, micr
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
 from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
-from counterfoil.store.pool import Conn, Key, Pool, single_statements
-from counterfoil.store.work import EVERY_LANE, ORDINARY, split_key
+from counterfoil.store.pool import Conn, Pool, single_statements
+from counterfoil.store.work import EVERY_LANE, ORDINARY, Arm, split_key
 
 __all__ = ["Deliverer", "TargetLink", "command_of"]
 
@@ -61,8 +61,6 @@ WATCH_S = 0.1
 PAUSE_S = 0.5
 """How long a partition rests after a whole batch failed."""
 IN_DOUBT = (EndStatus.UNKNOWN, EndStatus.GIVEN_UP)
-
-Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -121,7 +119,7 @@ class Deliverer:
     arm: Arm
     rest: Rest
     may_send: Callable[[], bool] = lambda: True
-    sizes: Sizes = field(default_factory=Sizes)
+    sizes: LearnedSizes = field(default_factory=LearnedSizes)
 
     @property
     def rechecker(self) -> Rechecker:
@@ -246,14 +244,14 @@ class Deliverer:
             raise KeyError(rows[0].kind)
         return rows
 
-    def _sizes(self, flow: _Flow) -> dict[str, outbox_due.Sizes]:
+    def _sizes(self, flow: _Flow) -> dict[str, outbox_due.BatchSizes]:
         """Return how many commands of each kind go into one batch now."""
         sizes = {}
         for kind, delivery in flow.link.deliver.items():
             place, most = (flow.target, flow.batch_key, kind.value), delivery.batch_size_max
             ordinary = self.sizes.size(place, most, is_yielding=False)
             bulk = self.sizes.size(place, most, is_yielding=True) if flow.has_real_time else ordinary
-            sizes[kind.value] = outbox_due.Sizes(min(ordinary, flow.context.limit or ordinary), min(bulk, flow.context.limit or bulk))
+            sizes[kind.value] = outbox_due.BatchSizes(min(ordinary, flow.context.limit or ordinary), min(bulk, flow.context.limit or bulk))
         return sizes
 
     async def _has_full_batch(self, conn: Conn, flow: _Flow) -> bool:

@@ -22,7 +22,7 @@ from counterfoil.engine.membership import Membership
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage, Turn, backoff_s
 from counterfoil.store import cases, suspects, work
-from counterfoil.store.pool import Conn, Key, Pool, single_statements
+from counterfoil.store.pool import Conn, PartitionKey, Pool, single_statements
 from counterfoil.store.work import CAREFUL_AFTER, Ended, Taken
 
 log = structlog.get_logger()
@@ -98,7 +98,7 @@ class Drains:
     clock: Clock = field(default_factory=SystemClock)
     is_stopping: bool = False
     waits: Callable[[float], None] = _nothing_waits
-    _running: dict[asyncio.Task[object], tuple[Key, ...]] = field(default_factory=dict)
+    _running: dict[asyncio.Task[object], tuple[PartitionKey, ...]] = field(default_factory=dict)
     _cut: list[EngineContext] = field(default_factory=list)
     _careful: asyncio.Lock = field(default_factory=asyncio.Lock)
     _strange: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Drains:
         return self._ruled
 
     @property
-    def running(self) -> list[Key]:
+    def running(self) -> list[PartitionKey]:
         """The partitions whose drains are under way; one that was taken over and came back here is there twice."""
         return [key for keys in self._running.values() for key in keys]
 

@@ -21,7 +21,7 @@ from counterfoil.engine.membership import DEAD_AFTER_S, Membership
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage
 from counterfoil.store import work, workers
-from counterfoil.store.pool import Conn, Key, Pool, connect, single_statements
+from counterfoil.store.pool import Conn, PartitionKey, Pool, connect, single_statements
 from counterfoil.store.work import BULK_STAGES, JOINT_STAGES, Taken
 
 log = structlog.get_logger()
@@ -164,11 +164,11 @@ class Engine:
         """Whether it goes on looking, also while its database is away."""
         return time.monotonic() - self._ticked_at < TICK_LATE_S
 
-    async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         """Note work for partitions in the caller's transaction; with its commit a worker begins."""
         await work.arm(conn, keys)
 
-    async def wake(self, keys: Sequence[Key]) -> None:
+    async def wake(self, keys: Sequence[PartitionKey]) -> None:
         """Arm partitions from outside a transaction."""
         async with self._pool.connection() as conn, conn.transaction():
             await self.arm(conn, keys)

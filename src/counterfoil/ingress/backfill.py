@@ -12,14 +12,15 @@ from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.pool import Pool
+from counterfoil.store.work import Arm
 
-from .keeping import Arm, incoming_of, keep
+from .keeping import incoming_of, keep
 
 DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BackfillProgress:
     """Where a backfill stands: objects read of a kind so far (also by former runs of it), how many were new in this run."""
 
     kind: str
@@ -42,9 +43,9 @@ class Backfill:
     pool: Pool
     cipher: Cipher
     arm: Arm
-    progress: Callable[[Progress], None] = lambda _: None
+    progress: Callable[[BackfillProgress], None] = lambda _: None
 
-    async def run(self, since: datetime, kinds: tuple[str, ...] = (), *, again: bool = False) -> tuple[Progress, ...]:
+    async def run(self, since: datetime, kinds: tuple[str, ...] = (), *, again: bool = False) -> tuple[BackfillProgress, ...]:
         """Fetch kinds (none: all, in the source's order of dependency) created at or after ``since``; return where each ended.
 
         A kind that was interrupted goes on after its last committed page; one that was finished is not read again, unless ``again``.
@@ -59,7 +60,7 @@ class Backfill:
             raise ValueError(f"cannot backfill {', '.join(unknown)}; {self.context.connection} has {', '.join(known)}")
         return tuple([await self._kind(kind, since, again) for kind in known if not kinds or kind in kinds])
 
-    async def _kind(self, kind: str, since: datetime, again: bool) -> Progress:
+    async def _kind(self, kind: str, since: datetime, again: bool) -> BackfillProgress:
         connection, stream = self.context.connection, stream_of(kind, since)
         async with self.pool.connection() as conn:
             cursor = await cursors.load(conn, connection, stream)
@@ -75,5 +76,5 @@ class Backfill:
                 appended = await keep(conn, self.cipher, self.arm, incoming_of(connection, page.deliveries, Lane.REPLAY), now)
                 await cursors.save(conn, cursor, now)
             new += len(page.deliveries) - appended.duplicates
-            self.progress(Progress(kind, cursor.read_count, new, state == DONE))
-        return Progress(kind, cursor.read_count, new, True)
+            self.progress(BackfillProgress(kind, cursor.read_count, new, state == DONE))
+        return BackfillProgress(kind, cursor.read_count, new, True)

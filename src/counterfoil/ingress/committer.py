@@ -16,8 +16,9 @@ from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import Incoming
+from counterfoil.store.work import Arm
 
-from .keeping import Arm, keep
+from .keeping import keep
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ DATABASE_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CommitResult:
     """How many deliveries were taken, and how many of them were known already. All of them are durable."""
 
     received: int
@@ -48,7 +49,7 @@ class IntakeBusy(HubError):
 @dataclass(slots=True)
 class _Waiting:
     incoming: tuple[Incoming, ...]
-    future: asyncio.Future[Kept]
+    future: asyncio.Future[CommitResult]
 
 
 class Committer:
@@ -97,7 +98,7 @@ class Committer:
             await asyncio.gather(self._task, return_exceptions=True)
         self._fail(self._take_all(), IntakeBusy("the intake has stopped", code="intake.stopping", retry_after_s=5))
 
-    async def put(self, incoming: Sequence[Incoming]) -> Kept:
+    async def put(self, incoming: Sequence[Incoming]) -> CommitResult:
         """Return once the deliveries are committed.
 
         Raises:
@@ -109,7 +110,7 @@ class Committer:
         if self._count + len(incoming) > self._waiting_max:
             raise IntakeBusy(f"{self._count} deliveries are waiting to be committed", code="intake.full", retry_after_s=1)
         if not incoming:
-            return Kept(0, 0)
+            return CommitResult(0, 0)
         waiting = _Waiting(tuple(incoming), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._count += len(waiting.incoming)
@@ -182,7 +183,7 @@ class Committer:
             ids = appended.ids[place : place + len(one.incoming)]
             place += len(one.incoming)
             if not one.future.done():
-                one.future.set_result(Kept(len(ids), sum(1 for id in ids if id is None)))
+                one.future.set_result(CommitResult(len(ids), sum(1 for id in ids if id is None)))
 
     @staticmethod
     def _fail(group: Sequence[_Waiting], error: HubError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from counterfoil.core.language.ids import digest
@@ -10,11 +10,9 @@ from counterfoil.kit.connector import Delivery
 from counterfoil.store import cases, receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
-from counterfoil.store.pool import Conn, Key
+from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Appended, Incoming
-
-Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
-"""Notes work for partitions and has a drain enqueued for the idle ones, in the caller's transaction (the engine's ``arm``)."""
+from counterfoil.store.work import Arm
 
 REASON_MAX = 200
 """Characters of a parked delivery's reason that are kept."""

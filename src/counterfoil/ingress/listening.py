@@ -23,9 +23,10 @@ from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.pool import Pool
+from counterfoil.store.work import Arm
 
-from .keeping import Arm, incoming_of, keep
-from .unread import Closed, note_read, note_unread
+from .keeping import incoming_of, keep
+from .unread import ClosedUntil, note_read, note_unread
 
 log = structlog.get_logger()
 
@@ -88,7 +89,7 @@ class Listening:
     clock: Clock
     arm: Arm
     lanes: Mapping[str, Lane] = field(default_factory=dict)
-    closed_s: Closed = field(default_factory=dict)
+    closed_s: ClosedUntil = field(default_factory=dict)
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Hold one source's stream and keep what comes, until it ends, fails, or this worker must."""

@@ -12,8 +12,9 @@ from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.pool import Pool
+from counterfoil.store.work import Arm
 
-from .keeping import Arm, incoming_of, keep
+from .keeping import incoming_of, keep
 
 STREAM = "poll"
 PAGES_MAX = 20

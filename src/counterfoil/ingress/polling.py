@@ -14,10 +14,10 @@ from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
+from counterfoil.store.work import Arm
 
-from .keeping import Arm
 from .poller import Poller
-from .unread import Closed, note_read, note_unread
+from .unread import ClosedUntil, note_read, note_unread
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ class Polling:
     arm: Arm
     every_s: Mapping[str, float]
     lanes: Mapping[str, Lane] = field(default_factory=dict)
-    closed_s: Closed = field(default_factory=dict)
+    closed_s: ClosedUntil = field(default_factory=dict)
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read what is new at one source."""

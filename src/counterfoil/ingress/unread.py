@@ -10,19 +10,19 @@ import structlog
 from counterfoil.kit.errors import HubError, SetupError
 from counterfoil.store import reading
 from counterfoil.store.pool import Pool
-from counterfoil.store.standing import Trouble
+from counterfoil.store.standing import ConnectionTrouble
 
 log = structlog.get_logger()
 
-Closed = Mapping[str, Callable[[datetime], float]]
+ClosedUntil = Mapping[str, Callable[[datetime], float]]
 """How long a connection stays in declared maintenance, in seconds from an instant; nobody is told then that it cannot be read."""
 
 
-async def note_unread(pool: Pool, key: str, error: HubError, now: datetime, closed_s: Closed) -> None:
+async def note_unread(pool: Pool, key: str, error: HubError, now: datetime, closed_s: ClosedUntil) -> None:
     """Note that a source could not be read."""
     if key in closed_s and closed_s[key](now) > 0:
         return  # maintenance that was declared
-    trouble = Trouble(error.code, str(error), is_refused=isinstance(error, SetupError))
+    trouble = ConnectionTrouble(error.code, str(error), is_refused=isinstance(error, SetupError))
     async with pool.connection() as conn, conn.transaction():
         await reading.failed(conn, key, trouble, now)
 

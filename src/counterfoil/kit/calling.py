@@ -48,7 +48,7 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt(Generic[T]):
+class TryResult(Generic[T]):
     """What one try came to.
 
     Attributes:
@@ -141,7 +141,7 @@ class Client(ABC):
         """Close it."""
         await self.close()
 
-    async def _try(self, attempt: Callable[[R], Awaitable[Attempt[T]]], *, prepare: Callable[[], Awaitable[R]], is_repeatable: bool) -> T:
+    async def _try(self, attempt: Callable[[R], Awaitable[TryResult[T]]], *, prepare: Callable[[], Awaitable[R]], is_repeatable: bool) -> T:
         """Try until there is an answer; once more only what may be done twice.
 
         ``prepare`` is asked before every try, so that keys rotate and tokens are renewed; what it raises is not tried again.
@@ -192,7 +192,7 @@ class Client(ABC):
                 is_unavailable=error.is_unavailable,
             ) from failed
 
-    async def _once(self, attempt: Callable[[], Awaitable[Attempt[T]]], permit: Permit) -> T:
+    async def _once(self, attempt: Callable[[], Awaitable[TryResult[T]]], permit: Permit) -> T:
         """Make one try under a permit, which is given back with what was learned, whatever happens."""
         started = self._now()
         feedback = Feedback(Verdict.NEUTRAL)

@@ -13,7 +13,7 @@ from counterfoil.core.commands.books import Account
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.core.proving.items import Item, Period
+from counterfoil.core.proving.items import AccountingPeriod, ProofItem
 from counterfoil.kit.questions import Question
 from counterfoil.kit.suggestions import Processors, Suggestion
 
@@ -251,17 +251,17 @@ merged into that one, ``OUT_OF_SIGHT`` where the user may not see it any more, e
 left out. Cheap: existence only, nothing is read."""
 
 
-SourceProof = Callable[[Any, Period], AsyncIterator[Item]]
+SourceProof = Callable[[Any, AccountingPeriod], AsyncIterator[ProofItem]]
 """source_proof(settings, period): everything a source says of a month and of now, read by a client that shares no code with the connector's
 own. Raises TransientError, SetupError."""
 
-BooksProof = Callable[[Any, str, Period, Sequence[str]], AsyncIterator[Item]]
+BooksProof = Callable[[Any, str, AccountingPeriod, Sequence[str]], AsyncIterator[ProofItem]]
 """books_proof(settings, entity, period, processors): the same of an entity's books; ``processors``: the connections whose clearing
 accounts and payment journals count."""
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryOf:
+class CommandWriter:
     """How one kind of command is delivered. ``resolve`` settles commands whose outcome is unknown: it must never act twice.
 
     Pass ``resolve=send`` only where sending again is safe by the target's own guarantee; say which in ``resolve_reason``.
@@ -428,7 +428,7 @@ class Connector:
     backfills: Backfills | None = None
     tells: tuple[str, ...] = ()
     has_balance: bool = False
-    deliver: Mapping[CommandKind, DeliveryOf] = field(default_factory=dict)
+    deliver: Mapping[CommandKind, CommandWriter] = field(default_factory=dict)
     batch_key: BatchKey | None = None
     lists: Lists | None = None
     books: Books | None = None

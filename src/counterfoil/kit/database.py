@@ -16,14 +16,14 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from counterfoil.kit.addresses import is_loopback
-from counterfoil.kit.calling import Attempt, Client, ClientOptions
+from counterfoil.kit.calling import Client, ClientOptions, TryResult
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.limits import Verdict
 
 T = TypeVar("T")
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-Params = Sequence[Any] | Mapping[str, Any] | None
+DatabaseConnection = psycopg.AsyncConnection[tuple[Any, ...]]
+SqlParameters = Sequence[Any] | Mapping[str, Any] | None
 _PROTECTED = ("require", "verify-ca", "verify-full")
 
 
@@ -88,7 +88,7 @@ class DatabaseClient(Client):
         self._conninfo = make_conninfo(conninfo, connect_timeout=max(1, round(connect_timeout_s)), options=session)
         self._try_within_s = connect_timeout_s + 2 * timeout_s
         self._states = (*states, *STATES)
-        self._idle: list[Connection] = []
+        self._idle: list[DatabaseConnection] = []
         self._is_open = False
 
     @property
@@ -118,16 +118,16 @@ class DatabaseClient(Client):
         while self._idle:
             await self._idle.pop().close()
 
-    async def read(self, query: str, params: Params = None) -> list[tuple[Any, ...]]:
+    async def read(self, query: str, params: SqlParameters = None) -> list[tuple[Any, ...]]:
         """Return the rows of a query, read in a transaction that may write nothing. Raises TransientError, SetupError, RejectedError."""
 
-        async def work(conn: Connection) -> list[tuple[Any, ...]]:
+        async def work(conn: DatabaseConnection) -> list[tuple[Any, ...]]:
             await conn.execute("set transaction read only")
             return await (await conn.execute(query.encode(), params)).fetchall()
 
         return await self._run(work, is_write=False, is_repeatable=True)
 
-    async def write(self, work: Callable[[Connection], Awaitable[T]], *, is_idempotent: bool = False) -> T:
+    async def write(self, work: Callable[[DatabaseConnection], Awaitable[T]], *, is_idempotent: bool = False) -> T:
         """Do ``work`` in one transaction and return what it gives once that is committed. Tried again only with ``is_idempotent``.
 
         ``work`` may leave out an error of the database only within a savepoint (``conn.transaction()``): otherwise the server undoes all.
@@ -135,35 +135,35 @@ class DatabaseClient(Client):
         """
         return await self._run(work, is_write=True, is_repeatable=is_idempotent)
 
-    async def _run(self, work: Callable[[Connection], Awaitable[T]], *, is_write: bool, is_repeatable: bool) -> T:
-        async def attempt(_nothing: None) -> Attempt[T]:
+    async def _run(self, work: Callable[[DatabaseConnection], Awaitable[T]], *, is_write: bool, is_repeatable: bool) -> T:
+        async def attempt(_nothing: None) -> TryResult[T]:
             return await self._attempt(work, is_write=is_write)
 
         return await self._try(attempt, prepare=_nothing, is_repeatable=is_repeatable)
 
-    async def _attempt(self, work: Callable[[Connection], Awaitable[T]], *, is_write: bool) -> Attempt[T]:
+    async def _attempt(self, work: Callable[[DatabaseConnection], Awaitable[T]], *, is_write: bool) -> TryResult[T]:
         if not self._is_open:
             raise RuntimeError("the client is not open; use it as an async context manager")
         is_committing = False
-        conn: Connection | None = None
+        conn: DatabaseConnection | None = None
         try:
             async with asyncio.timeout(self._try_within_s):  # the server's limits are nothing to one that stands still
                 conn = self._idle.pop() if self._idle else await psycopg.AsyncConnection.connect(self._conninfo)
                 value = await work(conn)
                 if conn.info.transaction_status is psycopg.pq.TransactionStatus.INERROR:
-                    return Attempt(Verdict.OK, _never, self._undone())  # a commit would be answered, and do nothing
+                    return TryResult(Verdict.OK, _never, self._undone())  # a commit would be answered, and do nothing
                 is_committing = is_write
                 await conn.commit()
         except TimeoutError:
-            return Attempt(Verdict.FAILED, _never, self._silent(is_in_doubt=is_committing))
+            return TryResult(Verdict.FAILED, _never, self._silent(is_in_doubt=is_committing))
         except psycopg.Error as error:
             rule, failure = self._failure(error, is_in_doubt=is_committing and _is_silent(error), is_connected=conn is not None)
-            return Attempt(rule.verdict, _never, failure)
+            return TryResult(rule.verdict, _never, failure)
         finally:
             await self._give_back(conn)
-        return Attempt(Verdict.OK, lambda: value)
+        return TryResult(Verdict.OK, lambda: value)
 
-    async def _give_back(self, conn: Connection | None) -> None:
+    async def _give_back(self, conn: DatabaseConnection | None) -> None:
         """Keep a connection that ended its transaction; any other is closed, which undoes what was not committed."""
         if conn is None:
             return

@@ -82,10 +82,6 @@ class DriftError(RejectedError):
         self.drift_key = drift_key
 
 
-class InvariantError(HubError):
-    """Stop and write nothing: debits differ from credits, parts differ from the whole."""
-
-
 class IntakeRefused(HubError):
     """A delivery is refused at the door, with this HTTP status; no receipt is kept."""
 

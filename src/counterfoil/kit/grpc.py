@@ -18,7 +18,7 @@ import grpc
 from grpc import StatusCode, aio
 
 from counterfoil.kit.addresses import is_loopback
-from counterfoil.kit.calling import Attempt, Client, ClientOptions
+from counterfoil.kit.calling import Client, ClientOptions, TryResult
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.limits import Verdict
 
@@ -126,7 +126,7 @@ class GrpcClient(Client):
         Raises TransientError, SetupError, RejectedError or what the vendor's table says.
         """
 
-        async def attempt(metadata: Mapping[str, str]) -> Attempt[bytes]:
+        async def attempt(metadata: Mapping[str, str]) -> TryResult[bytes]:
             if (failed := await self._not_ready(method)) is not None:
                 return failed
             try:
@@ -135,8 +135,8 @@ class GrpcClient(Client):
                 return self._failed(error, method, is_write=is_write)
             if answer is None:  # the method streams, and streamed nothing
                 words = f"{self._target}{method}: answered without a message"
-                return Attempt(Verdict.NEUTRAL, bytes, TransientError(words, code="grpc.server_error", is_outcome_unknown=is_write))
-            return Attempt(Verdict.OK, lambda: bytes(answer))
+                return TryResult(Verdict.NEUTRAL, bytes, TransientError(words, code="grpc.server_error", is_outcome_unknown=is_write))
+            return TryResult(Verdict.OK, lambda: bytes(answer))
 
         return await self._try(attempt, prepare=self._authenticated, is_repeatable=is_idempotent or not is_write)
 
@@ -159,11 +159,11 @@ class GrpcClient(Client):
         except aio.AioRpcError as error:
             raise self._error(error, method, is_write=False) from None
 
-    async def _begun(self, method: str, request: bytes, metadata: Mapping[str, str]) -> Attempt[Any]:
+    async def _begun(self, method: str, request: bytes, metadata: Mapping[str, str]) -> TryResult[Any]:
         if (failed := await self._not_ready(method)) is not None:
             return failed
         call = self._open_channel.unary_stream(method)(request, metadata=tuple(metadata.items()))
-        return Attempt(Verdict.OK, lambda: call)
+        return TryResult(Verdict.OK, lambda: call)
 
     @property
     def _open_channel(self) -> Any:
@@ -171,14 +171,14 @@ class GrpcClient(Client):
             raise RuntimeError("the client is not open; use it as an async context manager")
         return self._channel
 
-    async def _not_ready(self, method: str) -> Attempt[Any] | None:
+    async def _not_ready(self, method: str) -> TryResult[Any] | None:
         """Wait until the channel can carry a call; return what it means if it does not in time: certainly nothing was sent."""
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 await self._open_channel.channel_ready()
         except TimeoutError:
             error = TransientError(f"{self._target}{method}: no connection could be made", code="grpc.unreachable", is_unavailable=True)
-            return Attempt(Verdict.FAILED, bytes, error)
+            return TryResult(Verdict.FAILED, bytes, error)
         return None
 
     async def _authenticated(self) -> Mapping[str, str]:
@@ -187,8 +187,8 @@ class GrpcClient(Client):
         given = self._metadata()
         return await given if inspect.isawaitable(given) else given
 
-    def _failed(self, error: Any, method: str, *, is_write: bool) -> Attempt[bytes]:
-        return Attempt(self._rule(error).verdict, bytes, self._error(error, method, is_write=is_write))
+    def _failed(self, error: Any, method: str, *, is_write: bool) -> TryResult[bytes]:
+        return TryResult(self._rule(error).verdict, bytes, self._error(error, method, is_write=is_write))
 
     def _rule(self, error: Any) -> GrpcRule:
         return self._statuses.get(error.code(), _REFUSED)

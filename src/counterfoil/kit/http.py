@@ -21,7 +21,7 @@ from yarl import URL
 
 from counterfoil import __version__
 from counterfoil.kit.addresses import is_loopback
-from counterfoil.kit.calling import Attempt, Client, RetryPolicy
+from counterfoil.kit.calling import Client, RetryPolicy, TryResult
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.forms import Nested, encode_form
 from counterfoil.kit.limits import Budget, Now, Sleep, Verdict
@@ -173,13 +173,13 @@ class HttpClient(Client):
         )
         return await self._try(lambda auth: self._attempt(call, auth), prepare=self._authenticate, is_repeatable=call.is_idempotent)
 
-    async def _attempt(self, call: _Call, auth: Mapping[str, str]) -> Attempt[Response]:
+    async def _attempt(self, call: _Call, auth: Mapping[str, str]) -> TryResult[Response]:
         response, failed = await self._exchange(call, {**call.headers, **auth})
         if response is None:
-            return Attempt(Verdict.FAILED, _no_answer, None if failed is None else _scrubbed(failed, auth))
+            return TryResult(Verdict.FAILED, _no_answer, None if failed is None else _scrubbed(failed, auth))
         error, verdict = judge(response, self._statuses, self._explain)
         rate = self._rate_seen(response.headers, time.time())
-        return Attempt(verdict, lambda: _of_its_type(call, response), None if error is None else _scrubbed(error, auth), rate)
+        return TryResult(verdict, lambda: _of_its_type(call, response), None if error is None else _scrubbed(error, auth), rate)
 
     async def _authenticate(self) -> Mapping[str, str]:
         if self._auth is None:

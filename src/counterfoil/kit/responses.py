@@ -86,7 +86,7 @@ UNAVAILABLE = frozenset({429, 502, 503})
 
 ErrorClass: TypeAlias = type[TransientError] | type[SetupError] | type[RejectedError]
 
-Build = Callable[[Response], HubError]
+BuildError = Callable[[Response], HubError]
 """Makes a vendor's own error out of an answer; the message must not quote personal data."""
 
 
@@ -104,7 +104,7 @@ class StatusRule:
     """
 
     when: int | range | Callable[[Response], bool]
-    error: ErrorClass | Build | None
+    error: ErrorClass | BuildError | None
     code: str = ""
     verdict: Verdict | None = None
     is_outcome_unknown: bool = False

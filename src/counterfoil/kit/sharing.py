@@ -72,7 +72,7 @@ class BudgetState:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class BudgetRequest:
     """What a worker wants: ``calls`` that wait for a turn, ``busy`` slots it uses now; ``now``: see :class:`BudgetState`.
 
     ``is_yielding``: its calls leave one slot of all to others.
@@ -104,7 +104,7 @@ RESTING = "target.resting"
 THROTTLED = "target.throttled"
 
 
-def ask(state: BudgetState, limits: Limits, one: Ask) -> tuple[BudgetState, Grant]:
+def ask(state: BudgetState, limits: Limits, one: BudgetRequest) -> tuple[BudgetState, Grant]:
     """Return the state and the grant after a worker asked for slots and turns.
 
     A worker that gets no slot is noted as wanting one, which makes the others give way.
@@ -132,7 +132,7 @@ def ask(state: BudgetState, limits: Limits, one: Ask) -> tuple[BudgetState, Gran
 
 def keep(state: BudgetState, limits: Limits, worker: str, slots: int, now: float) -> tuple[BudgetState, bool]:
     """Note that a worker lives and needs this many slots (0: none); return whether others wait for slots."""
-    state, _, is_contended = _hold(state, limits, Ask(worker, 0, slots, now), slots)
+    state, _, is_contended = _hold(state, limits, BudgetRequest(worker, 0, slots, now), slots)
     if state.probe_by == worker and slots:
         state = replace(state, probe_until=now + LEASE_S)
     return state, is_contended
@@ -193,7 +193,7 @@ def _turns(state: BudgetState, limits: Limits, count: int, now: float) -> tuple[
     return tuple(max(now, state.paused_until, start + number * step - slack) for number in range(count))
 
 
-def _hold(state: BudgetState, limits: Limits, one: Ask, wanted: int) -> tuple[BudgetState, int, bool]:
+def _hold(state: BudgetState, limits: Limits, one: BudgetRequest, wanted: int) -> tuple[BudgetState, int, bool]:
     """Give a worker slots: what is free, but no more than its part while others wait, who go first. What it uses now it keeps.
 
     Calls that do not yield need not wait for those that do.

@@ -10,7 +10,7 @@ Processors = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SettingLine:
     """One setting: its value, and what people should know of it. ``value`` empty: none was found, and the line is for them to fill in.
 
     ``is_meant`` False: it is only needed in some cases, and is written as a comment.
@@ -23,11 +23,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SettingTable:
     """A table of a connection's settings: its place below the connection, its lines, and what it is for."""
 
     path: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[SettingLine, ...]
     note: str = ""
 
 
@@ -47,7 +47,7 @@ class SuggestedBooks:
     key: str
     name: str
     currency: str
-    tables: tuple[Table, ...] = ()
+    tables: tuple[SettingTable, ...] = ()
     taxes: tuple[SuggestedTax, ...] = ()
 
 

@@ -19,7 +19,7 @@ from counterfoil.normalize.storable import what_is_unstorable
 from counterfoil.store import cases
 from counterfoil.store.errors import StoreError
 from counterfoil.store.opening import opening
-from counterfoil.store.receipts import FetchedFor, Receipt, ReceiptState, Settlement
+from counterfoil.store.receipts import FetchedFor, Receipt, ReceiptEnd, ReceiptState
 
 log = structlog.get_logger()
 
@@ -31,20 +31,20 @@ KEY_TRIES_MAX = 8
 
 
 @dataclass(slots=True)
-class Normalized:
+class NormalizedBatch:
     """What a batch came to, before it is written.
 
     ``again``: the receipts that were through before and are read again; only what differs from then is written.
     """
 
     facts: list[tuple[Receipt, tuple[Fact, ...]]] = field(default_factory=list)
-    settlements: list[Settlement] = field(default_factory=list)
+    settlements: list[ReceiptEnd] = field(default_factory=list)
     cases: list[cases.Opening] = field(default_factory=list)
     fetched: list[FetchedFor] = field(default_factory=list)
     refetched: set[int] = field(default_factory=set)
     again: dict[int, Receipt] = field(default_factory=dict)
 
-    def settled(self, without: Container[int]) -> list[Settlement]:
+    def settled(self, without: Container[int]) -> list[ReceiptEnd]:
         """Return the settlements to be written, of all but some receipts."""
         wanted = [one for one in self.settlements if one.id not in without]
         if not self.again:
@@ -53,9 +53,9 @@ class Normalized:
         return [replace(one, seen=before.state) for one, before in pairs if (one.state, one.rule) != (before.state, before.rule)]
 
 
-async def normalize(source: Source, ctx: Context, batch: Sequence[Receipt], prepared: Prepared, now: datetime) -> Normalized:
+async def normalize(source: Source, ctx: Context, batch: Sequence[Receipt], prepared: Prepared, now: datetime) -> NormalizedBatch:
     """Return what a batch of prepared receipts says; those that could not be prepared are put off."""
-    result = Normalized()
+    result = NormalizedBatch()
     for place, receipt in enumerate(batch, start=1):
         error = prepared.failed.get(receipt.id)
         if error is not None:
@@ -71,29 +71,29 @@ async def normalize(source: Source, ctx: Context, batch: Sequence[Receipt], prep
     return result
 
 
-def given_up(poisoned: Iterable[Receipt], now: datetime) -> Normalized:
+def given_up(poisoned: Iterable[Receipt], now: datetime) -> NormalizedBatch:
     """Return receipts parked, each with a case, because whoever had them in hand died or failed each time."""
-    result = Normalized()
+    result = NormalizedBatch()
     for receipt in poisoned:
         result.settlements.append(ended(receipt, ReceiptState.PARKED, "normalize.poisoned"))
         result.cases.append(_poisoned_case(receipt, now))
     return result
 
 
-def unreadable(damaged: Iterable[Receipt], now: datetime) -> Normalized:
+def unreadable(damaged: Iterable[Receipt], now: datetime) -> NormalizedBatch:
     """Return receipts whose payload cannot be decrypted parked, in one case for each key that is missing or does not fit.
 
     One whose key is not known here waits some minutes first: a worker that was started before the key was made does not know it, and
     another, or the same once it is started anew, reads it.
     """
-    result = Normalized()
+    result = NormalizedBatch()
     for receipt in damaged:
         if receipt.damage is None:
             continue
         if receipt.damage.code == "store.key_unknown" and receipt.attempts < KEY_TRIES_MAX:
             next_try_at = now + timedelta(seconds=backoff_s(receipt.attempts + 1))
             result.settlements.append(
-                Settlement(receipt.id, receipt.received_at, ReceiptState.PENDING, next_try_at=next_try_at, is_attempt=True)
+                ReceiptEnd(receipt.id, receipt.received_at, ReceiptState.PENDING, next_try_at=next_try_at, is_attempt=True)
             )
         else:
             result.settlements.append(ended(receipt, ReceiptState.PARKED, receipt.damage.code))
@@ -101,13 +101,13 @@ def unreadable(damaged: Iterable[Receipt], now: datetime) -> Normalized:
     return result
 
 
-def ended(receipt: Receipt, state: ReceiptState, rule: str) -> Settlement:
+def ended(receipt: Receipt, state: ReceiptState, rule: str) -> ReceiptEnd:
     """Return the settlement of a receipt that is through."""
-    return Settlement(receipt.id, receipt.received_at, state, rule=rule)
+    return ReceiptEnd(receipt.id, receipt.received_at, state, rule=rule)
 
 
 def _normalize_one(
-    result: Normalized, source: Source, settings: Any, receipt: Receipt, fetched: Mapping[str, Fetched], now: datetime
+    result: NormalizedBatch, source: Source, settings: Any, receipt: Receipt, fetched: Mapping[str, Fetched], now: datetime
 ) -> None:
     delivery = delivery_of(receipt) if receipt.kind != WANTED else fetched_delivery(receipt, fetched)
     if delivery is None:
@@ -134,17 +134,17 @@ def _normalize_one(
     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
 
 
-def _park(result: Normalized, receipt: Receipt, error: RejectedError, now: datetime) -> None:
+def _park(result: NormalizedBatch, receipt: Receipt, error: RejectedError, now: datetime) -> None:
     result.settlements.append(ended(receipt, ReceiptState.PARKED, error.code))
     result.cases.append(_case(receipt, error, now))
 
 
-def _postpone(result: Normalized, receipt: Receipt, error: HubError, now: datetime) -> None:
+def _postpone(result: NormalizedBatch, receipt: Receipt, error: HubError, now: datetime) -> None:
     wait_s = backoff_s(receipt.attempts + 1)
     if isinstance(error, TransientError) and error.retry_after_s is not None:
         wait_s = max(0.2, error.retry_after_s)
     result.settlements.append(
-        Settlement(receipt.id, receipt.received_at, ReceiptState.PENDING, next_try_at=now + timedelta(seconds=wait_s), is_attempt=True)
+        ReceiptEnd(receipt.id, receipt.received_at, ReceiptState.PENDING, next_try_at=now + timedelta(seconds=wait_s), is_attempt=True)
     )
     if isinstance(error, SetupError):
         result.cases.append(connection_case(receipt.connection, error, now))

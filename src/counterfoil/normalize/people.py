@@ -18,7 +18,7 @@ from counterfoil.store.receipts import Incoming
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class People:
+class PeopleSource:
     """Makes facts of receipts: each holds one intent as it was kept."""
 
     def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
@@ -33,7 +33,7 @@ class People:
 
 def people_source() -> Reader:
     """Return the source as the stages read it."""
-    return Reader(People())
+    return Reader(PeopleSource())
 
 
 def incoming(intent: Intent, seen: str = "") -> Incoming:

@@ -23,12 +23,13 @@ from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import Prepared, prepare
 from counterfoil.normalize.stage import settle_ties
-from counterfoil.normalize.writing import Arm, Writer
+from counterfoil.normalize.writing import Writer
 from counterfoil.store import receipts, replays
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import Receipt
 from counterfoil.store.replays import Replay, ReplayState
+from counterfoil.store.work import Arm
 
 log = structlog.get_logger()
 

@@ -15,12 +15,12 @@ from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import prepare
-from counterfoil.normalize.writing import Arm, Writer
+from counterfoil.normalize.writing import Writer
 from counterfoil.store import receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool, single_statements
 from counterfoil.store.receipts import Receipt
-from counterfoil.store.work import BULK, ORDINARY, shards_in, split_key
+from counterfoil.store.work import BULK, ORDINARY, Arm, shards_in, split_key
 
 BATCH_MAX = 120
 """Of all shards of a connection that are worked together. With 400 the books stood idle while a backlog was begun: a tenth of the rate."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,13 +17,14 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
-from counterfoil.normalize.batch import Normalized
+from counterfoil.normalize.batch import NormalizedBatch
 from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.store import agenda, cases, claims, events, links, objects, receipts, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
-from counterfoil.store.pool import CONTENDED, Conn, Key, Pool
+from counterfoil.store.pool import CONTENDED, Conn, Pool
 from counterfoil.store.receipts import ReceiptState
+from counterfoil.store.work import Arm
 
 log = structlog.get_logger()
 
@@ -32,8 +33,6 @@ MERGE_TRIES_MAX = 12
 
 AT_ONCE_MAX = 200
 """Objects that a merge moves as urgently as it was told; with more of them, they are decided again in bulk."""
-
-Arm = Callable[[Conn, Sequence[Key]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Writer:
     purposes: Collection[Purpose]
     ownership: Ownership = NOBODYS
 
-    async def write(self, result: Normalized, now: datetime) -> Merged:
+    async def write(self, result: NormalizedBatch, now: datetime) -> Merged:
         """Merge and write a batch; return what changed and what is tied.
 
         Raises:
@@ -67,7 +66,7 @@ class Writer:
                 log.info("a batch stood in another's way", error=type(error).__name__, receipts=len(result.settlements))
         raise TransientError("objects kept changing under a batch of receipts; it is tried again", code="normalize.contended")
 
-    async def _write_once(self, conn: Conn, result: Normalized, now: datetime) -> Merged | None:
+    async def _write_once(self, conn: Conn, result: NormalizedBatch, now: datetime) -> Merged | None:
         refs = {fact.subject for _, facts in result.facts for fact in facts}
         current = await objects.load(conn, self.cipher, refs)
         known = await events.known(conn, event_ids(result.facts)) if result.again else {}

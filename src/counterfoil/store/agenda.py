@@ -18,7 +18,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 
 from .columns import columns
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import DEADLINES, EVERY_LANE, decide_key, shard_of
 
 
@@ -56,7 +56,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OpenWait:
     """A wait as it stands."""
 
     key: str
@@ -86,7 +86,7 @@ returning shard, lane
 and the earlier day win; whoever is to be decided at once is no longer put off."""
 
 
-async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Key]:
+async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[PartitionKey]:
     """Put subjects on the agenda, or note one more reason for those that are on it; return the partitions to arm.
 
     The more urgent of both lanes counts: what lies there in bulk and gets a reason in real time goes to the ordinary partition.
@@ -184,7 +184,7 @@ async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
     return (await conn.execute(_FINISH, given)).rowcount
 
 
-async def set_deadlines(conn: Conn, due: Mapping[ObjectRef, datetime]) -> list[Key]:
+async def set_deadlines(conn: Conn, due: Mapping[ObjectRef, datetime]) -> list[PartitionKey]:
     """Have subjects decided again at an instant each, by the hub's clock; return the partitions to arm. To be called after ``finish``."""
     if not due:
         return []
@@ -192,7 +192,7 @@ async def set_deadlines(conn: Conn, due: Mapping[ObjectRef, datetime]) -> list[K
     return [(DEADLINES, "all")]
 
 
-async def take_deadlines(conn: Conn, now: datetime, limit: int) -> tuple[list[Key], bool]:
+async def take_deadlines(conn: Conn, now: datetime, limit: int) -> tuple[list[PartitionKey], bool]:
     """Put subjects whose deadline has come on the agenda, the longest due first; return the partitions to arm, and whether more are due.
 
     The agenda is locked first, as by a decision: one that is written meanwhile may set another deadline, which stays.
@@ -263,7 +263,7 @@ join mapping m on m.kind = k.kind and m.entity = k.entity and m.key = k.name and
 """
 
 
-async def set_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[Wait], now: datetime) -> list[Key]:
+async def set_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[Wait], now: datetime) -> list[PartitionKey]:
     """Make ``waits`` all that the decided subjects wait for; return partitions to arm.
 
     What has arrived since it was looked at is not waited for: its subjects go back on the agenda. Call it before other writes of the
@@ -309,7 +309,7 @@ async def _arrived(conn: Conn, waits: Sequence[Wait]) -> set[str]:
     return arrived
 
 
-async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
+async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[PartitionKey]:
     """Put every subject that waits for one of the keys on the agenda; return the partitions to arm.
 
     To be called after objects or mappings were written, in the same transaction, before ``add``.
@@ -327,7 +327,7 @@ NO_OBJECTS = ("mapping", "route", "entity", "period", "ownership", "same_fact")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MissingObject:
     """An object somebody waits for: its key, the connections those who wait come from, in order of name, and the most urgent lane."""
 
     key: str
@@ -335,7 +335,7 @@ class Wanted:
     lane: int
 
 
-async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Wanted]:
+async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[MissingObject]:
     """Return objects somebody waits for since before an instant and nobody has asked the source for yet, oldest first."""
     cursor = await conn.execute(
         "select w.key, array_agg(distinct o.connection order by o.connection), min(w.lane)"
@@ -344,7 +344,7 @@ async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Wante
         " group by w.key order by min(w.since), w.key limit %s",
         (before, list(NO_OBJECTS), limit),
     )
-    return [Wanted(key, tuple(connections), lane) for key, connections, lane in await cursor.fetchall()]
+    return [MissingObject(key, tuple(connections), lane) for key, connections, lane in await cursor.fetchall()]
 
 
 async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:
@@ -352,14 +352,14 @@ async def mark_fetch_asked(conn: Conn, keys: Sequence[str]) -> None:
     await conn.execute("update wait set fetch_asked = true where key = any(%s)", (sorted(keys),))
 
 
-async def waits_of(conn: Conn, subject: ObjectRef) -> list[Waiting]:
+async def waits_of(conn: Conn, subject: ObjectRef) -> list[OpenWait]:
     """Return what a subject waits for."""
     return await _waiting(conn, "where subject_kind = %s and subject_id = %s order by key", (subject.kind, subject.id))
 
 
-async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[Waiting]:
+async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[OpenWait]:
     cursor = await conn.execute(f"select key, subject_kind, subject_id, since, fetch_asked from wait {condition}", arguments)
-    return [Waiting(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
+    return [OpenWait(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
 
 
 async def waiting_on(conn: Conn, keys: Sequence[str]) -> list[ObjectRef]:

@@ -14,7 +14,7 @@ from typing import Any
 from counterfoil.core.language.ids import digest
 from counterfoil.core.policies.service_levels import service_level, service_level_of
 
-from .cases import Case, CaseState, Sum, list_cases
+from .cases import Case, CaseMoney, CaseState, list_cases
 from .pool import Conn
 
 DEPTH_MAX = 12
@@ -37,7 +37,7 @@ class Blocked:
 
     commands: int = 0
     subjects: int = 0
-    money: tuple[Sum, ...] = ()
+    money: tuple[CaseMoney, ...] = ()
     late_at: datetime | None = None
     late_kind: str = ""
     is_cut: bool = False
@@ -213,7 +213,7 @@ async def _summed(conn: Conn, found: _Found) -> Blocked:
     return Blocked(
         len(found.commands),
         len(found.waiting),
-        tuple(Sum(currency, int(minor)) for currency, minor in rows),
+        tuple(CaseMoney(currency, int(minor)) for currency, minor in rows),
         late_at,
         late_kind,
         found.is_cut,

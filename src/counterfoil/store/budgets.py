@@ -27,7 +27,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from counterfoil.kit import sharing
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.limits import BreakerState, Feedback, Limits, Permit, Verdict, is_yielding
-from counterfoil.kit.sharing import Ask, BudgetState, Grant
+from counterfoil.kit.sharing import BudgetRequest, BudgetState, Grant
 
 from .pool import Conn, Pool
 
@@ -49,7 +49,7 @@ STALE_S = 1.0
 """Turns not used for so long are let go: they would pile up to a burst."""
 MISSES_MAX = 50
 
-Closed = Callable[[], float]
+ClosedFor = Callable[[], float]
 """Gives the seconds until a declared maintenance window ends, 0 outside of one."""
 
 _STATE = msgspec.json.Decoder(BudgetState)
@@ -71,7 +71,7 @@ class Budgets:
         self._known: dict[str, tuple[int, BudgetState]] = {}
         self._budgets: list[SharedBudget] = []
 
-    def of(self, connection: str, limits: Limits, closed_s: Closed = lambda: 0.0) -> SharedBudget:
+    def of(self, connection: str, limits: Limits, closed_s: ClosedFor = lambda: 0.0) -> SharedBudget:
         """Return the budget of a connection, to be asked by all clients of this process."""
         made = SharedBudget(self, connection, limits, closed_s)
         self._budgets.append(made)
@@ -151,7 +151,7 @@ async def open_budgets(dsn: str, worker: str) -> AsyncIterator[Budgets]:
 class SharedBudget:
     """One process's share in a connection's budget; implements :class:`counterfoil.kit.limits.Budget`."""
 
-    def __init__(self, budgets: Budgets, connection: str, limits: Limits, closed_s: Closed) -> None:
+    def __init__(self, budgets: Budgets, connection: str, limits: Limits, closed_s: ClosedFor) -> None:
         self.limits = limits
         self._budgets = budgets
         self._connection = connection
@@ -265,7 +265,7 @@ class SharedBudget:
 
         def step(state: BudgetState, now: float) -> tuple[BudgetState, Grant]:
             return sharing.ask(
-                state, self.limits, Ask(worker, self._waiting, self._busy, now, is_modest and not self._eager and self.spare > 0)
+                state, self.limits, BudgetRequest(worker, self._waiting, self._busy, now, is_modest and not self._eager and self.spare > 0)
             )
 
         async with self._writing:

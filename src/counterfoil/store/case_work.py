@@ -12,14 +12,14 @@ from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda, cases, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import BOOKS, DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
 
 WAIVED_RULE = "waived"
 """The rule by which receipts of a waived case are ignored."""
 
 
-async def retry(conn: Conn, case_id: int, actor: str, now: datetime) -> list[Key]:
+async def retry(conn: Conn, case_id: int, actor: str, now: datetime) -> list[PartitionKey]:
     """Take up again every record that stands still for an open case; the case resolves itself when all went through."""
     held = await _held(conn, [case_id])
     if held:
@@ -27,7 +27,7 @@ async def retry(conn: Conn, case_id: int, actor: str, now: datetime) -> list[Key
     return await _take_up(conn, held, now)
 
 
-async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key]:
+async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[PartitionKey]:
     """Take up again the records of every open case that releases on one of the keys (a mapping set, an object arrived)."""
     cursor = await conn.execute(
         "select id from \"case\" where state = 'open' and releases_on <> '' and releases_on = any(%s)", (sorted(set(keys)),)
@@ -39,7 +39,7 @@ async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[Key
     return await _take_up(conn, await _held(conn, ids), now)
 
 
-async def retry_unmapped(conn: Conn, kind: str, entity: str, now: datetime) -> list[Key]:
+async def retry_unmapped(conn: Conn, kind: str, entity: str, now: datetime) -> list[PartitionKey]:
     """Take up again what a target refused of an entity because a mapping of this kind named nothing there: it was mapped otherwise."""
     cursor = await conn.execute(
         "select id from \"case\" c where state = 'open' and class = %s and entity = %s"
@@ -51,7 +51,7 @@ async def retry_unmapped(conn: Conn, kind: str, entity: str, now: datetime) -> l
     return await _take_up(conn, await _held(conn, ids), now) if ids else []
 
 
-async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime) -> list[Key]:
+async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime) -> list[PartitionKey]:
     """Close an open case for good: its receipts become ignored (rule ``waived``), its commands canceled, its subjects stop waiting.
 
     What was to be sent again is not.
@@ -81,7 +81,7 @@ async def _held(conn: Conn, case_ids: Sequence[int]) -> list[CaseSubject]:
     return [CaseSubject(*row) for row in await cursor.fetchall()]
 
 
-async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> list[Key]:
+async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> list[PartitionKey]:
     touched = set(await receipts.requeue_parked(conn, [int(one) for one in _of(held, NORMALIZE)]))
     touched.update(await outbox.retry(conn, _of(held, DELIVER)))
     touched.update(await rechecks.retry(conn, _of(held, RECHECK), now))
@@ -93,7 +93,7 @@ async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> li
     return sorted(touched)
 
 
-async def _do_again(conn: Conn, subjects: Sequence[str], now: datetime) -> list[Key]:
+async def _do_again(conn: Conn, subjects: Sequence[str], now: datetime) -> list[PartitionKey]:
     """Do again what somebody undid in the books, as far as the hub can, and look again at what it cannot."""
     places = [watching.split_subject(one) for one in subjects]
     touched = set(await watching.note(conn, places, now))

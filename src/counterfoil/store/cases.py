@@ -65,7 +65,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class CaseMoney:
     """Money of one currency, in minor units."""
 
     currency: str
@@ -98,7 +98,7 @@ class Case:
     reason: str
     count: int
     releases_on: str
-    money: tuple[Sum, ...] = ()
+    money: tuple[CaseMoney, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,14 +310,14 @@ async def held(conn: Conn, stage: str, prefix: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BlockedRecord:
     """A record that stands still for an open case, and the entity of that case."""
 
     subject: CaseSubject
     entity: str
 
 
-async def standing(conn: Conn, stage: str, subjects: Iterable[str]) -> list[Standing]:
+async def standing(conn: Conn, stage: str, subjects: Iterable[str]) -> list[BlockedRecord]:
     """Return those of the records that stand still for an open case."""
     cursor = await conn.execute(
         "select s.stage, s.subject, s.label, s.money_minor, s.currency, s.concerns, s.detail, c.entity from case_subject s"
@@ -325,7 +325,7 @@ async def standing(conn: Conn, stage: str, subjects: Iterable[str]) -> list[Stan
         " order by s.subject, s.case_id",
         (stage, sorted(set(subjects))),
     )
-    return [Standing(CaseSubject(*row[:-1]), row[-1]) for row in await cursor.fetchall()]
+    return [BlockedRecord(CaseSubject(*row[:-1]), row[-1]) for row in await cursor.fetchall()]
 
 
 async def note(conn: Conn, case_ids: Sequence[int], actor: str, action: str, detail: str, now: datetime) -> None:
@@ -402,7 +402,7 @@ async def list_cases(
 def _case(row: Sequence[Any]) -> Case:
     *plain, currencies, minors = row
     known = dict(zip(_NAMES, plain, strict=True))
-    money = tuple(Sum(currency, int(minor)) for currency, minor in zip(currencies or (), minors or (), strict=True))
+    money = tuple(CaseMoney(currency, int(minor)) for currency, minor in zip(currencies or (), minors or (), strict=True))
     own = next((one.minor for one in money if one.currency == known["currency"]), None)
     return Case(case_class=known.pop("class"), state=CaseState(known.pop("state")), money_minor=own, money=money, **known)
 

@@ -45,12 +45,12 @@ class Gauges:
     tried: list[Tried]
     counters: pulse.Counters
     cases: list[cases.CaseTotal]
-    standings: list[standing.Standing]
+    standings: list[standing.ConnectionStanding]
     unread: list[reading.Unread]
     cursors: list[cursors.Cursor]
     workers: list[workers.Worker]
     refused: list[refused.Refused]
-    channels: list[notices.Channel]
+    channels: list[notices.ChannelState]
 
 
 _DEPTHS = """

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from . import agenda, case_work
 from .columns import columns
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class MappingsSet:
 
     version: int
     changed: int
-    touched: tuple[Key, ...]
+    touched: tuple[PartitionKey, ...]
 
 
 _SET = """

@@ -14,7 +14,7 @@ from .pool import Conn
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class ChannelState:
     """A channel something was sent through. ``failing_since`` None: it took the last message; ``code``: why it did not."""
 
     channel: str
@@ -38,9 +38,9 @@ class Notice:
 _COLUMNS = "channel, sent_at, failing_since, tries, next_try_at, code"
 
 
-async def channels(conn: Conn) -> list[Channel]:
+async def channels(conn: Conn) -> list[ChannelState]:
     """Return every channel that was ever tried, by name."""
-    return [Channel(*row) for row in await (await conn.execute(f"select {_COLUMNS} from notify_channel order by channel")).fetchall()]
+    return [ChannelState(*row) for row in await (await conn.execute(f"select {_COLUMNS} from notify_channel order by channel")).fetchall()]
 
 
 async def standing(conn: Conn, channel: str) -> list[Notice]:

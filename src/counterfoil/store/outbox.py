@@ -18,7 +18,7 @@ from . import bindings
 from .bindings import Binding
 from .cipher import Cipher
 from .columns import columns, joined
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import deliver_key
 
 
@@ -61,7 +61,7 @@ WAIVED_BY = "waived by "
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class NewCommand:
     """A command to be wished; ``id`` is 32 hexadecimal characters, ``arguments`` the encoded canonical arguments.
 
     ``order_key``: commands of one batch key that share it are sent one after the other, in order of wishing; empty: in any order.
@@ -131,7 +131,7 @@ class Wished:
     """Ids of the commands that are new, and the partitions to arm."""
 
     new: frozenset[str]
-    touched: tuple[Key, ...]
+    touched: tuple[PartitionKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Settled:
 
     changed: frozenset[str]
     bound: tuple[Binding, ...]
-    touched: tuple[Key, ...]
+    touched: tuple[PartitionKey, ...]
 
 
 _WISH = """
@@ -202,7 +202,7 @@ and each missing one is noted for whoever binds it. One whose key its target bor
 resolved and never sent as new."""
 
 
-async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[Wish], now: datetime) -> Wished:
+async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[NewCommand], now: datetime) -> Wished:
     """Add commands that were never wished before, ready or waiting for what is not bound yet.
 
     One whose key the target is known to hold is in doubt from its beginning: resolved by its key, not sent (relearning.py).
@@ -360,7 +360,7 @@ returning c.target, c.batch_key, c.state::text
 order of their ids: two workers that bind what the same ones need do not wait for each other."""
 
 
-async def bind_and_release(conn: Conn, bound: Sequence[Binding], now: datetime) -> list[Key]:
+async def bind_and_release(conn: Conn, bound: Sequence[Binding], now: datetime) -> list[PartitionKey]:
     """Bind keys and make ready the commands that waited for nothing else; return the partitions to arm."""
     if not bound:
         return []
@@ -387,7 +387,7 @@ returning c.target, c.batch_key, c.state::text
 """Counts anew what commands still lack, as bindings ended meanwhile, and notes it for whoever binds it."""
 
 
-async def _recount(conn: Conn, ids: Sequence[object]) -> list[Key]:
+async def _recount(conn: Conn, ids: Sequence[object]) -> list[PartitionKey]:
     rows = await (await conn.execute(_RECOUNT, {"ids": list(ids)})).fetchall()
     return [deliver_key(target, batch_key) for target, batch_key, state in rows if state == CommandState.READY]
 
@@ -400,7 +400,7 @@ returning target, batch_key
 """
 
 
-async def retry(conn: Conn, ids: Sequence[str]) -> list[Key]:
+async def retry(conn: Conn, ids: Sequence[str]) -> list[PartitionKey]:
     """Take parked commands up again with a fresh count of attempts; return partitions to arm. One in doubt will be resolved first."""
     rows = await (await conn.execute(_RETRY, {"ids": list(ids)})).fetchall()
     return sorted({deliver_key(target, batch_key) for target, batch_key in rows})
@@ -414,7 +414,7 @@ returning id, target, batch_key
 """
 
 
-async def cancel(conn: Conn, ids: Sequence[str], reason: str) -> tuple[frozenset[str], list[Key]]:
+async def cancel(conn: Conn, ids: Sequence[str], reason: str) -> tuple[frozenset[str], list[PartitionKey]]:
     """Cancel commands that are waiting, ready or parked, with a reason; return the ids canceled and the partitions to arm.
 
     One that is being sent or unknown is not canceled: it may have taken effect.
@@ -441,9 +441,9 @@ class Refresh:
     arguments: bytes
 
 
-async def refresh(conn: Conn, cipher: Cipher, refreshes: Sequence[Refresh]) -> list[Key]:
+async def refresh(conn: Conn, cipher: Cipher, refreshes: Sequence[Refresh]) -> list[PartitionKey]:
     """Give commands that were refused, or never sent, new arguments and take them up again; return the partitions to arm."""
-    touched: set[Key] = set()
+    touched: set[PartitionKey] = set()
     for one in refreshes:
         key_id, envelope = cipher.encrypt(one.arguments, _aad(one.id))
         cursor = await conn.execute(

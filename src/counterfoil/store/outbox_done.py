@@ -8,7 +8,7 @@ from datetime import datetime
 from . import bindings, outbox
 from .cipher import Cipher
 from .outbox import CommandRow
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import deliver_key
 
 _PRODUCED = """
@@ -67,7 +67,7 @@ select distinct batch_key from again
 """Matches of documents that were posted anew are resolved again, unless something newer matched or undid the same pair."""
 
 
-async def post_again(conn: Conn, target: str, keys: Sequence[str], reason: str, now: datetime) -> list[Key]:
+async def post_again(conn: Conn, target: str, keys: Sequence[str], reason: str, now: datetime) -> list[PartitionKey]:
     """Have documents be posted again that are posted no longer, and matched as they were; return the partitions to arm.
 
     They are resolved by their key, as whatever is in doubt: a document that somebody put back meanwhile is found and stays the only one.
@@ -83,7 +83,7 @@ async def post_again(conn: Conn, target: str, keys: Sequence[str], reason: str, 
     return sorted({deliver_key(target, row[0]) for row in rows})
 
 
-async def match_again(conn: Conn, target: str, keys: Sequence[str], reason: str) -> list[Key]:
+async def match_again(conn: Conn, target: str, keys: Sequence[str], reason: str) -> list[PartitionKey]:
     """Have the matches of documents be made again as far as they are missing; return the partitions to arm."""
     if not keys:
         return []

@@ -10,7 +10,7 @@ from counterfoil.core.language.ids import ObjectRef
 
 from .cipher import Cipher
 from .outbox import CommandRow, select
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import BULK, EVERY_LANE, deliver_key
 
 MAY_BE_TRIED = """
@@ -37,7 +37,7 @@ order by lane, seq limit coalesce((
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class BatchSizes:
     """How many commands of a kind go into one batch: of real-time work, and of what came in bulk."""
 
     ordinary: int
@@ -50,7 +50,7 @@ async def claim(
     target: str,
     batch_key: str,
     now: datetime,
-    sizes: Mapping[str, Sizes],
+    sizes: Mapping[str, BatchSizes],
     *,
     without: Iterable[str] = (),
     without_keys: Iterable[str] = (),
@@ -89,7 +89,7 @@ async def claim(
     return await select(conn, cipher, _CLAIM, given)
 
 
-async def partitions_open(conn: Conn, target: str = "") -> list[Key]:
+async def partitions_open(conn: Conn, target: str = "") -> list[PartitionKey]:
     """Return partitions, of one target or of all, that have ready or unknown commands (for a start after a long stop)."""
     cursor = await conn.execute(
         "select distinct target, batch_key from command where state in ('ready', 'unknown') and %(target)s in ('', target)",
@@ -98,7 +98,7 @@ async def partitions_open(conn: Conn, target: str = "") -> list[Key]:
     return sorted(deliver_key(target, batch_key) for target, batch_key in await cursor.fetchall())
 
 
-async def partitions_ready(conn: Conn, target: str, now: datetime) -> list[Key]:
+async def partitions_ready(conn: Conn, target: str, now: datetime) -> list[PartitionKey]:
     """Return the partitions of a target in which ``claim`` would find something now."""
     statement = "select distinct batch_key from command c where target = %(target)s" + MAY_BE_TRIED
     rows = await (await conn.execute(statement, {"target": target, "now": now})).fetchall()

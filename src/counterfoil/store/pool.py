@@ -16,7 +16,7 @@ Conn = AsyncConnection[Any]
 
 Pool = AsyncConnectionPool[Conn]
 
-Key = tuple[str, str]
+PartitionKey = tuple[str, str]
 """A partition of a stage: (stage, key)."""
 
 CONTENDED = (errors.DeadlockDetected, errors.SerializationFailure)

@@ -10,7 +10,7 @@ from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda
 from .agenda import Subject
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 
 # What was never declared need not be noted: nothing began by it.
 _NOTE = """
@@ -26,7 +26,9 @@ async def note(conn: Conn, process: str, digest: str) -> bool:
     return await (await conn.execute(_NOTE, {"process": process, "digest": digest})).fetchone() is not None
 
 
-async def decide_all(conn: Conn, process: str, over: Sequence[str], begins_with: Mapping[str, Sequence[str]], now: datetime) -> list[Key]:
+async def decide_all(
+    conn: Conn, process: str, over: Sequence[str], begins_with: Mapping[str, Sequence[str]], now: datetime
+) -> list[PartitionKey]:
     """Put all processes of a kind that are not over, and all objects that may begin one, on the agenda, in bulk; return what to arm."""
     cursor = await conn.execute("select kind, id from object where kind = %s and state <> all(%s)", (process, list(over)))
     refs = [ObjectRef(*row) for row in await cursor.fetchall()]

@@ -28,7 +28,7 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedCounts:
     """Postings done in the last ten seconds and in the last minute."""
 
     last_10_s: int
@@ -71,7 +71,7 @@ async def counters(conn: Conn) -> Counters:
     return Counters(0.0, 0, 0, 0) if row is None else Counters(*row)
 
 
-async def posted(conn: Conn, now: datetime) -> Posted:
+async def posted(conn: Conn, now: datetime) -> PostedCounts:
     """Return how much was posted lately, from the tries that ended; ``now``: by the hub's clock."""
     cursor = await conn.execute(
         "select coalesce(sum(done) filter (where ended_at > %(now)s - interval '10 s'), 0)::int8, coalesce(sum(done), 0)::int8"
@@ -79,7 +79,7 @@ async def posted(conn: Conn, now: datetime) -> Posted:
         {"now": now},
     )
     row = await cursor.fetchone()
-    return Posted(0, 0) if row is None else Posted(*row)
+    return PostedCounts(0, 0) if row is None else PostedCounts(*row)
 
 
 _QUEUES = """

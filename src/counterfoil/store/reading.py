@@ -12,7 +12,7 @@ from counterfoil.core.language.masking import masked
 
 from . import cases
 from .pool import Conn
-from .standing import CASE_AFTER, Standing, Trouble, open_case
+from .standing import CASE_AFTER, ConnectionStanding, ConnectionTrouble, open_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ returning {_COLUMNS}, (select o.is_refused from reading o where o.connection = %
 """
 
 
-async def failed(conn: Conn, connection: str, trouble: Trouble, now: datetime) -> None:
+async def failed(conn: Conn, connection: str, trouble: ConnectionTrouble, now: datetime) -> None:
     """Note that a source could not be read; a case is opened at once if it refuses us, otherwise when it has lasted for a while."""
     given = {"connection": connection, "now": now, "is_refused": trouble.is_refused, "code": trouble.code, "words": masked(trouble.words)}
     row = await (await conn.execute(_NOTE, given)).fetchone()
@@ -47,7 +47,9 @@ async def failed(conn: Conn, connection: str, trouble: Trouble, now: datetime) -
     if was_refused is not None and was_refused != found.is_refused:
         await cases.release_subjects(conn, "poll", [connection], now)
     if found.is_refused or now - found.since >= CASE_AFTER:
-        as_standing = Standing(connection, down_since=found.since, is_refused=found.is_refused, code=found.code, words=found.words)
+        as_standing = ConnectionStanding(
+            connection, down_since=found.since, is_refused=found.is_refused, code=found.code, words=found.words
+        )
         await open_case(conn, connection, connection, as_standing, now)
 
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from .cipher import Cipher
 from .columns import columns
 from .errors import StoreError
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import EVERY_LANE, normalize_key, shard_of
 
 
@@ -52,7 +52,7 @@ class Appended:
     """What became of deliveries: the new receipt's id per delivery, None for a duplicate; and the partitions to arm."""
 
     ids: tuple[int | None, ...]
-    touched: tuple[Key, ...]
+    touched: tuple[PartitionKey, ...]
 
     @property
     def duplicates(self) -> int:
@@ -97,7 +97,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class ReceiptEnd:
     """How one claimed receipt's turn ended.
 
     ``state`` PENDING: try again, at ``next_try_at`` (None: at once), with ``must_fetch`` if the object is to be read again first.
@@ -165,7 +165,7 @@ async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: 
         return Appended((), ())
     cursor = await conn.execute(_APPEND, _to_columns(cipher, incoming, now))
     ids: dict[tuple[str, str], int] = {}
-    touched: set[Key] = set()
+    touched: set[PartitionKey] = set()
     for id, connection, dedupe_key, shard, lane, state in await cursor.fetchall():
         ids[(connection, dedupe_key)] = id
         if state == ReceiptState.PENDING:
@@ -274,7 +274,7 @@ where r.received_at = s.received_at and r.id = s.id and r.state = s.seen::receip
 """Writes down how receipts were read, each only if it still is in the state it was seen in: what a person changed meanwhile stays."""
 
 
-async def settle(conn: Conn, settlements: Sequence[Settlement], now: datetime) -> int:
+async def settle(conn: Conn, settlements: Sequence[ReceiptEnd], now: datetime) -> int:
     """Record how claimed receipts ended; return how many changed. One no longer in the state it was seen in (a turn run twice) stays."""
     if not settlements:
         return 0
@@ -304,7 +304,7 @@ async def store_fetched(conn: Conn, cipher: Cipher, fetched: Sequence[FetchedFor
     await conn.execute(_STORE_FETCHED, given | {"key_id": [key for key, _ in sealed], "envelope": [envelope for _, envelope in sealed]})
 
 
-async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, must_fetch: bool = False) -> list[Key]:
+async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, must_fetch: bool = False) -> list[PartitionKey]:
     """Put receipts of any state back to pending with a fresh count of attempts (retry of a case, replay); return the partitions touched."""
     cursor = await conn.execute(
         "update receipt set state = 'pending', rule = '', attempts = 0, next_try_at = null, normalized_at = null,"
@@ -314,7 +314,7 @@ async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, mu
     return sorted({normalize_key(*row) for row in await cursor.fetchall()})
 
 
-async def requeue_parked(conn: Conn, ids: Sequence[int]) -> list[Key]:
+async def requeue_parked(conn: Conn, ids: Sequence[int]) -> list[PartitionKey]:
     """Put parked receipts back to pending with a fresh count of attempts, leaving all others; return the partitions touched."""
     cursor = await conn.execute("select id from receipt where id = any(%s) and state = 'parked' order by id for update", (list(ids),))
     return await requeue(conn, [row[0] for row in await cursor.fetchall()])

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from .columns import columns, joined
 from .outbox import CommandRow
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import deliver_key
 
 
@@ -49,7 +49,7 @@ on conflict (command_id) do update set noted_at = excluded.noted_at, due_at = gr
 """A doubt about a command that is in doubt already puts off its look, and takes it out of the hands of whoever looks (``fence``)."""
 
 
-async def note(conn: Conn, rows: Sequence[CommandRow], now: datetime, due_at: datetime) -> list[Key]:
+async def note(conn: Conn, rows: Sequence[CommandRow], now: datetime, due_at: datetime) -> list[PartitionKey]:
     """Note that commands are in doubt until ``due_at``; return the partitions to arm. One that was noted before is due later then."""
     if not rows:
         return []
@@ -58,7 +58,7 @@ async def note(conn: Conn, rows: Sequence[CommandRow], now: datetime, due_at: da
     return sorted({deliver_key(row.target, row.batch_key) for row in rows})
 
 
-async def partitions(conn: Conn, target: str = "") -> list[Key]:
+async def partitions(conn: Conn, target: str = "") -> list[PartitionKey]:
     """Return the partitions, of one target or of all, that have something to recheck now or later."""
     cursor = await conn.execute(
         "select distinct target, batch_key from recheck where due_at is not null and %(target)s in ('', target)", {"target": target}
@@ -151,7 +151,7 @@ async def put_off(conn: Conn, pairs: Sequence[tuple[Recheck, datetime | None]]) 
     )
 
 
-async def retry(conn: Conn, ids: Iterable[str], now: datetime) -> list[Key]:
+async def retry(conn: Conn, ids: Iterable[str], now: datetime) -> list[PartitionKey]:
     """Take rechecks up again that became cases, with a fresh count of tries; return the partitions to arm."""
     cursor = await conn.execute(
         "update recheck set due_at = %s, tries = 0, fence = fence + 1 where command_id = any(%s::uuid[]) and due_at is null"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import deliver_key
 
 
@@ -91,7 +91,7 @@ where target = %(target)s
 
 async def take_page(
     conn: Conn, target: str, found: Sequence[Known], cursor: str, now: datetime, *, is_last: bool, is_blind: bool = False
-) -> list[Key]:
+) -> list[PartitionKey]:
     """Keep a page of what a target holds, together with the place to go on from; the last one lets deliveries go again.
 
     Commands wished before the page was read and not sent since are now in doubt; wishers are kept out meanwhile, so that none is missed.

@@ -22,7 +22,7 @@ _COLUMNS = (
 )
 
 
-class Origin(StrEnum):
+class ReleaseOrigin(StrEnum):
     """Where a release comes from."""
 
     START = "start"  # a hub's start with a file that was changed, or its first one
@@ -48,7 +48,7 @@ class Release:
     version: int
     body: str
     digest: str
-    origin: Origin
+    origin: ReleaseOrigin
     base: int
     note: str
     proposed_by: str
@@ -64,7 +64,7 @@ class Release:
 
     def __post_init__(self) -> None:
         """Know the origin by its text."""
-        object.__setattr__(self, "origin", Origin(self.origin))
+        object.__setattr__(self, "origin", ReleaseOrigin(self.origin))
 
     @property
     def is_open(self) -> bool:
@@ -141,7 +141,7 @@ def _verified(release: Release) -> Release:
     return release
 
 
-async def add(conn: Conn, body: str, origin: Origin, base: int, note: str, actor: str, now: datetime) -> Release:
+async def add(conn: Conn, body: str, origin: ReleaseOrigin, base: int, note: str, actor: str, now: datetime) -> Release:
     """Add a proposal under the lock; the caller made sure that there is no other one."""
     cursor = await conn.execute(
         "insert into rules_release (version, body, digest, origin, base, note, proposed_by, proposed_at)"

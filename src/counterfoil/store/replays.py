@@ -12,7 +12,7 @@ from typing import Any
 
 from . import receipts
 from .cipher import Cipher
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .receipts import Receipt, ReceiptState, Selection
 from .work import REPLAY
 
@@ -29,7 +29,7 @@ class ReplayState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReplayOrder:
     """What is to be read again: single receipts (``ids``) or a ``selection``; ``rate`` receipts a second at most, 0: as many as come.
 
     ``must_fetch``: the source is asked again for the objects they lead to; otherwise what was fetched then is used.
@@ -46,7 +46,7 @@ class Replay:
     """An order and how far it has come. ``next_at``: not before that instant, for the rate."""
 
     id: int
-    order: Order
+    order: ReplayOrder
     total: int
     ordered_by: str
     ordered_at: datetime
@@ -58,12 +58,12 @@ class Replay:
     updated_at: datetime
 
 
-def replay_key(id: int) -> Key:
+def replay_key(id: int) -> PartitionKey:
     """Return the partition that works a replay."""
     return REPLAY, str(id)
 
 
-async def add(conn: Conn, order: Order, total: int, actor: str, now: datetime) -> tuple[int, list[Key]]:
+async def add(conn: Conn, order: ReplayOrder, total: int, actor: str, now: datetime) -> tuple[int, list[PartitionKey]]:
     """Keep an order; return its id and the partitions to arm."""
     selection = order.selection
     cursor = await conn.execute(
@@ -116,7 +116,7 @@ def _replay(row: Any) -> Replay:
     selection = None
     if connection:
         selection = Selection(connection, since, until, tuple(kinds), tuple(ReceiptState(one) for one in states))
-    return Replay(id, Order(tuple(ids), selection, must_fetch, rate), total, by, at, ReplayState(state), *rest)
+    return Replay(id, ReplayOrder(tuple(ids), selection, must_fetch, rate), total, by, at, ReplayState(state), *rest)
 
 
 async def page(conn: Conn, cipher: Cipher, replay: Replay, limit: int) -> list[Receipt]:
@@ -153,7 +153,7 @@ async def stop(conn: Conn, id: int, now: datetime) -> bool:
     return cursor.rowcount > 0
 
 
-async def resume(conn: Conn, id: int, now: datetime) -> list[Key]:
+async def resume(conn: Conn, id: int, now: datetime) -> list[PartitionKey]:
     """Have a stopped replay go on after its place; return the partitions to arm, none if it was not stopped."""
     cursor = await conn.execute("update replay set state = 'running', updated_at = %s where id = %s and state = 'stopped'", (now, id))
     return [replay_key(id)] if cursor.rowcount else []

@@ -131,7 +131,7 @@ async def empty_months(conn: Conn, payload: str, until: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetentionState:
     """A payload class: the oldest record there is, the size of its table in bytes, what was erased so far, when erasing last was done."""
 
     payload: str
@@ -154,7 +154,7 @@ select coalesce(sum(pg_total_relation_size(relid)), 0)::int8 from pg_partition_t
 """
 
 
-async def kept(conn: Conn) -> list[Kept]:
+async def kept(conn: Conn) -> list[RetentionState]:
     """Return every payload class."""
     notes = {payload: rest for payload, *rest in await (await conn.execute("select payload, erased, ended_at from retention")).fetchall()}
     found = []
@@ -162,5 +162,5 @@ async def kept(conn: Conn) -> list[Kept]:
         oldest = await (await conn.execute(_OLDEST[payload])).fetchone()
         size = await (await conn.execute(_SIZE, (_TABLES[payload],))).fetchone()
         erased, ended_at = notes.get(payload, (0, None))
-        found.append(Kept(payload, oldest[0] if oldest else None, size[0] if size else 0, erased, ended_at))
+        found.append(RetentionState(payload, oldest[0] if oldest else None, size[0] if size else 0, erased, ended_at))
     return found

@@ -32,7 +32,7 @@ _SEEN_EVERY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ConnectionStanding:
     """How a connection stands. ``down_since`` None: it can be sent to. ``is_by_sending``: sending found it down, only sending clears it."""
 
     connection: str
@@ -63,7 +63,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ConnectionTrouble:
     """Why a connection cannot be used: ``is_refused``: it refuses our key or rights; ``retry_after_s``: as it asked."""
 
     code: str
@@ -75,15 +75,15 @@ class Trouble:
 _NAMES = "connection, down_since, up_at, is_refused, is_by_sending, code, words, tries, next_try_at, real_time_at, tried_until"
 
 
-async def read(conn: Conn, connection: str) -> Standing:
+async def read(conn: Conn, connection: str) -> ConnectionStanding:
     """Return how a connection stands."""
     row = await (await conn.execute(f"select {_NAMES} from standing where connection = %s", (connection,))).fetchone()
-    return Standing(connection) if row is None else Standing(*row)
+    return ConnectionStanding(connection) if row is None else ConnectionStanding(*row)
 
 
-async def read_all(conn: Conn) -> list[Standing]:
+async def read_all(conn: Conn) -> list[ConnectionStanding]:
     """Return every connection that was ever down or had real-time work, by name."""
-    return [Standing(*row) for row in await (await conn.execute(f"select {_NAMES} from standing order by connection")).fetchall()]
+    return [ConnectionStanding(*row) for row in await (await conn.execute(f"select {_NAMES} from standing order by connection")).fetchall()]
 
 
 _CLAIM = """
@@ -113,15 +113,15 @@ async def free_probe(conn: Conn, connection: str, at: datetime) -> None:
 
 
 async def note_down(
-    conn: Conn, connection: str, trouble: Trouble, now: datetime, *, is_by_sending: bool, is_probe: bool = False
-) -> Standing:
+    conn: Conn, connection: str, trouble: ConnectionTrouble, now: datetime, *, is_by_sending: bool, is_probe: bool = False
+) -> ConnectionStanding:
     """Note that a connection cannot be used and return how it stands; the case about it is opened when it is time.
 
     ``is_probe``: somebody looked at it and found it still down; news of the same fall from several batches counts once.
     """
     await conn.execute("insert into standing (connection) values (%s) on conflict do nothing", (connection,))
     row = await (await conn.execute(f"select {_NAMES} from standing where connection = %s for update", (connection,))).fetchone()
-    before = Standing(connection) if row is None else Standing(*row)
+    before = ConnectionStanding(connection) if row is None else ConnectionStanding(*row)
     after = _fallen(before, trouble, now, is_by_sending=is_by_sending, is_probe=is_probe)
     await conn.execute(
         "update standing set down_since = %s, is_refused = %s, is_by_sending = %s, code = %s, words = %s, tries = %s, next_try_at = %s"
@@ -134,7 +134,9 @@ async def note_down(
     return after
 
 
-def _fallen(before: Standing, trouble: Trouble, now: datetime, *, is_by_sending: bool, is_probe: bool) -> Standing:
+def _fallen(
+    before: ConnectionStanding, trouble: ConnectionTrouble, now: datetime, *, is_by_sending: bool, is_probe: bool
+) -> ConnectionStanding:
     is_relapse = before.up_at is not None and now - before.up_at < RELAPSE
     tries = before.tries
     if not before.is_down:
@@ -149,7 +151,7 @@ def _fallen(before: Standing, trouble: Trouble, now: datetime, *, is_by_sending:
     if trouble.retry_after_s is not None:
         wait_s = min(trouble.retry_after_s, ASKED_MAX_S) if tries == 1 else max(wait_s, min(trouble.retry_after_s, ASKED_MAX_S))
     is_hidden = before.is_down and trouble.code in HIDING and before.code not in HIDING
-    return Standing(
+    return ConnectionStanding(
         before.connection,
         down_since=down_since,
         up_at=before.up_at,
@@ -163,7 +165,7 @@ def _fallen(before: Standing, trouble: Trouble, now: datetime, *, is_by_sending:
     )
 
 
-async def _tell(conn: Conn, before: Standing, after: Standing, now: datetime) -> None:
+async def _tell(conn: Conn, before: ConnectionStanding, after: ConnectionStanding, now: datetime) -> None:
     """Open the case, or make it the other one if what ails the connection has changed."""
     if before.is_down and before.is_refused != after.is_refused:
         await cases.release_subjects(conn, "poll", [_subject(after.connection)], now)
@@ -172,7 +174,7 @@ async def _tell(conn: Conn, before: Standing, after: Standing, now: datetime) ->
     await open_case(conn, after.connection, _subject(after.connection), after, now)
 
 
-async def open_case(conn: Conn, connection: str, subject: str, found: Standing, now: datetime) -> None:
+async def open_case(conn: Conn, connection: str, subject: str, found: ConnectionStanding, now: datetime) -> None:
     """Open the one case of a connection that cannot be used, to be read or to be sent to; it says why as it is now, and since when."""
     case_class = "authentication_refused" if found.is_refused else "target_unavailable"
     since = "" if found.down_since is None else f" since {found.down_since:%Y-%m-%d %H:%M} UTC"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import TURN
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftWork:
     """What lies there of a connection: deliveries to be read, and postings to be made."""
 
     receipts: int
     commands: int
 
 
-async def untouched(conn: Conn, silent_s: float) -> list[Key]:
+async def untouched(conn: Conn, silent_s: float) -> list[PartitionKey]:
     """Return armed partitions nobody has taken for so many seconds of real time."""
     cursor = await conn.execute(
         "select stage, key from work where armed and (taken_at is null or taken_at <= clock_timestamp() - make_interval(secs => %s))"
@@ -26,7 +26,7 @@ async def untouched(conn: Conn, silent_s: float) -> list[Key]:
     return [(stage, key) for stage, key in await cursor.fetchall()]
 
 
-async def left_behind(conn: Conn, connection: str) -> Left:
+async def left_behind(conn: Conn, connection: str) -> LeftWork:
     """Return how much work of a connection there is."""
     row = await (
         await conn.execute(
@@ -35,7 +35,7 @@ async def left_behind(conn: Conn, connection: str) -> Left:
             {"name": connection},
         )
     ).fetchone()
-    return Left(0, 0) if row is None else Left(*row)
+    return LeftWork(0, 0) if row is None else LeftWork(*row)
 
 
 async def working(conn: Conn) -> list[str]:

@@ -13,7 +13,7 @@ from .pool import Conn
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryItem:
+class SummaryItemRow:
     """One amount of one document: signed minor units on an account (by role text), for a product group and tax.
 
     ``subject`` is the key of the object whose decision made it. ``item_key``: digest of the fact.
@@ -33,7 +33,7 @@ class SummaryItem:
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryDocument:
+class SummaryDocumentRow:
     """A document that is summed up, once and for all: ``content`` is a digest of what the source said, ``booked`` its lines as booked."""
 
     document_id: str
@@ -73,7 +73,7 @@ on conflict do nothing returning document_id
 """
 
 
-async def add(conn: Conn, documents: Sequence[SummaryDocument], items: Sequence[SummaryItem], now: datetime) -> int:
+async def add(conn: Conn, documents: Sequence[SummaryDocumentRow], items: Sequence[SummaryItemRow], now: datetime) -> int:
     """Add documents that were never summed up before, with their items; return how many items were new.
 
     The items of a document that is there already are left out, all of them: it is booked as it was first summed up, whatever has changed.
@@ -96,7 +96,7 @@ async def open_days(conn: Conn, until: date) -> list[OpenDay]:
     return [OpenDay(entity, day, currency, items, int(debits)) for entity, day, currency, items, debits in await cursor.fetchall()]
 
 
-async def close_day(conn: Conn, entity: str, day: date, currency: str) -> tuple[int, list[SummaryItem]]:
+async def close_day(conn: Conn, entity: str, day: date, currency: str) -> tuple[int, list[SummaryItemRow]]:
     """Give all untaken items of a day to its next entry; return that entry's number (1, 2, ...) and its items, (0, []) if there are none.
 
     Items that come after the day was closed go into a further entry of the same day. Concurrent closers wait for each other.
@@ -115,25 +115,25 @@ async def close_day(conn: Conn, entity: str, day: date, currency: str) -> tuple[
     return int(row[0]), await items_of(conn, entity, day, currency, int(row[0]))
 
 
-async def items_of(conn: Conn, entity: str, day: date, currency: str, number: int) -> list[SummaryItem]:
+async def items_of(conn: Conn, entity: str, day: date, currency: str, number: int) -> list[SummaryItemRow]:
     """Return the items behind an entry, in order of their key."""
     cursor = await conn.execute(
         f"select {', '.join(_NAMES)} from summary_item where entity = %s and day = %s and currency = %s and number = %s order by item_key",
         (entity, day, currency, number),
     )
-    return [SummaryItem(*row) for row in await cursor.fetchall()]
+    return [SummaryItemRow(*row) for row in await cursor.fetchall()]
 
 
-async def of_subjects(conn: Conn, subjects: Iterable[str]) -> list[SummaryItem]:
+async def of_subjects(conn: Conn, subjects: Iterable[str]) -> list[SummaryItemRow]:
     """Return the items that decisions of these objects (by key) made, without those that were set aside (number 0)."""
     cursor = await conn.execute(
         f"select {', '.join(_NAMES)} from summary_item where subject = any(%s) and number is distinct from 0 order by day, item_key",
         (sorted(set(subjects)),),
     )
-    return [SummaryItem(*row) for row in await cursor.fetchall()]
+    return [SummaryItemRow(*row) for row in await cursor.fetchall()]
 
 
-async def documents(conn: Conn, document_ids: Iterable[str]) -> list[SummaryDocument]:
+async def documents(conn: Conn, document_ids: Iterable[str]) -> list[SummaryDocumentRow]:
     """Return what is kept of documents besides their items."""
     wanted = sorted(set(document_ids))
     if not wanted:
@@ -141,4 +141,4 @@ async def documents(conn: Conn, document_ids: Iterable[str]) -> list[SummaryDocu
     cursor = await conn.execute(
         f"select {', '.join(_DOCUMENT_NAMES)} from summary_document where document_id = any(%s)", (wanted,), binary=True
     )
-    return [SummaryDocument(*row) for row in await cursor.fetchall()]
+    return [SummaryDocumentRow(*row) for row in await cursor.fetchall()]

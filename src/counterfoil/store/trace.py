@@ -93,7 +93,7 @@ class Trace:
     objects: tuple[TracedObject, ...]
     receipts: tuple[TracedReceipt, ...]
     events: tuple[TracedEvent, ...]
-    waits: tuple[agenda.Waiting, ...]
+    waits: tuple[agenda.OpenWait, ...]
     commands: tuple[TracedCommand, ...]
     attempts: tuple[attempts.Attempt, ...]
     bindings: tuple[bindings.Binding, ...]
@@ -245,12 +245,12 @@ async def _commands(conn: Conn, subjects: Iterable[str], asked: str) -> list[_Co
     return [replace(one, row=replace(one.row, missing=missing.get(one.row.id, ()))) for one in found]
 
 
-async def _waits(conn: Conn, subjects: Iterable[str]) -> list[agenda.Waiting]:
+async def _waits(conn: Conn, subjects: Iterable[str]) -> list[agenda.OpenWait]:
     cursor = await conn.execute(
         "select key, subject_kind, subject_id, since, fetch_asked from wait where subject_id = any(%s) order by since, key limit %s",
         (sorted(set(subjects)), _ROWS_MAX),
     )
-    return [agenda.Waiting(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
+    return [agenda.OpenWait(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
 
 
 async def _bindings(conn: Conn, keys: Iterable[str], asked: str) -> list[bindings.Binding]:

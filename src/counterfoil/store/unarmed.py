@@ -11,7 +11,7 @@ from datetime import datetime
 
 from counterfoil.core.language.commands import Lane
 
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import DEADLINES, SHARDS
 
 # Probes the head of each partition by the index its stage claims with; a long backlog costs no more than a short one.
@@ -41,7 +41,7 @@ order by stage, key
 """
 
 
-async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list[Key]:
+async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list[PartitionKey]:
     """Return partitions with work that has been ready since ``before`` (by the hub's clock) and that nobody is going to do.
 
     The caller arms them.

@@ -157,11 +157,11 @@ class Status:
     blockers: list[blocking.Blocker]
     relearning: list[relearning.Relearning]
     unclaimed: dict[str, int]  # target -> keys it holds that the hub does not know as done
-    kept: list[retention.Kept]
-    standings: list[standing.Standing] = field(default_factory=list)  # targets that cannot be used
+    kept: list[retention.RetentionState]
+    standings: list[standing.ConnectionStanding] = field(default_factory=list)  # targets that cannot be used
     unread: list[reading.Unread] = field(default_factory=list)  # sources that cannot be read
     refused: list[refused.Refused] = field(default_factory=list)  # deliveries refused at the door
-    channels: list[notices.Channel] = field(default_factory=list)  # of notifications
+    channels: list[notices.ChannelState] = field(default_factory=list)  # of notifications
 
 
 async def status(conn: Conn, now: datetime, since: datetime) -> Status:

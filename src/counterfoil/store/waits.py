@@ -17,7 +17,7 @@ from counterfoil.core.language.ids import ObjectRef
 
 from . import agenda
 from .cases import CaseSubject
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import WAIT
 
 KEYS_MAX = 500
@@ -174,7 +174,7 @@ async def still_waited(conn: Conn, keys: Sequence[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def take_up(conn: Conn, subjects: Sequence[str], now: datetime) -> list[Key]:
+async def take_up(conn: Conn, subjects: Sequence[str], now: datetime) -> list[PartitionKey]:
     """Decide again whatever waits, by the records of a case: command ids, or keys of subjects (whose sources are asked again)."""
     refs = [ObjectRef(kind, id) for kind, _, id in (one.partition("/") for one in subjects if "/" in one)]
     ids = [one for one in subjects if "/" not in one]

@@ -15,7 +15,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 
 from .columns import columns
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 from .work import BOOKS
 
 
@@ -77,7 +77,7 @@ on conflict (target, document) do update set noted_at = excluded.noted_at, due_a
 """
 
 
-async def note(conn: Conn, places: Iterable[tuple[str, str]], now: datetime) -> list[Key]:
+async def note(conn: Conn, places: Iterable[tuple[str, str]], now: datetime) -> list[PartitionKey]:
     """Have documents (target, document) be looked at; return the partitions to arm."""
     wanted = sorted(set(places))
     if not wanted:
@@ -86,7 +86,7 @@ async def note(conn: Conn, places: Iterable[tuple[str, str]], now: datetime) -> 
     return sorted({(BOOKS, target) for target, _ in wanted})
 
 
-async def note_changed(conn: Conn, refs: Iterable[ObjectRef], now: datetime) -> list[Key]:
+async def note_changed(conn: Conn, refs: Iterable[ObjectRef], now: datetime) -> list[PartitionKey]:
     """Have those of the objects be looked at that are documents of a target; return the partitions to arm."""
     return await note(conn, [place_of(ref) for ref in refs if ref.kind == ERP_DOCUMENT.name], now)
 

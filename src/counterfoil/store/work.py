@@ -14,7 +14,7 @@ claim counts only under the fence it was made with (``claim_fence``), and a part
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,7 @@ from zlib import crc32
 
 from counterfoil.core.language.commands import Lane
 
-from .pool import Conn, Key
+from .pool import Conn, PartitionKey
 
 NORMALIZE = "normalize"
 DECIDE = "decide"
@@ -46,6 +46,8 @@ RULES = "rules"
 """Has what is not booked yet decided again by a release that took effect; one partition, ``all``."""
 RULED_STAGES = frozenset({DECIDE, DECIDE_BULK, DELIVER, DEADLINES, "close_day", RULES})
 """Stages whose work depends on the rules: workers whose rules differ do not both work them."""
+Arm = Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
+"""Notes work for partitions, and wakes whoever works them, in the caller's transaction (the engine's ``arm``)."""
 SHARDS = 16
 ORDINARY = range(Lane.REAL_TIME, Lane.BATCH)
 BULK = range(Lane.BATCH, 100)
@@ -83,17 +85,17 @@ def shards_in(text: str) -> list[int]:
     return [int(shard) for shard in text.split("+")]
 
 
-def normalize_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> Key:
+def normalize_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
     """Return the partition that normalizes a lane of a connection's shard."""
     return NORMALIZE_BULK if lane in BULK else NORMALIZE, f"{connection}/{shard}"
 
 
-def decide_key(shard: int, lane: int = Lane.REAL_TIME) -> Key:
+def decide_key(shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
     """Return the partition that decides a lane of a shard's subjects."""
     return DECIDE_BULK if lane in BULK else DECIDE, str(shard)
 
 
-def deliver_key(target: str, batch_key: str) -> Key:
+def deliver_key(target: str, batch_key: str) -> PartitionKey:
     """Return the partition that delivers a target's batch key."""
     return DELIVER, f"{target}/{batch_key}"
 
@@ -125,7 +127,7 @@ select stage, key, is_newly, case when is_newly then pg_notify(%(channel)s, '') 
 is more. Where none was armed the workers are told; the same word twice in one transaction is told once."""
 
 
-async def arm(conn: Conn, keys: Iterable[Key]) -> list[Key]:
+async def arm(conn: Conn, keys: Iterable[PartitionKey]) -> list[PartitionKey]:
     """Note new work for partitions, and tell all workers as soon as the transaction commits; return those that were idle."""
     wanted = sorted(set(keys))
     if not wanted:
@@ -356,7 +358,7 @@ returning pg_notify('{CHANNEL}', '')
 """
 
 
-async def give_back(conn: Conn, worker: str, running: Collection[Key] | None = None, silent_s: float = 0.0) -> int:
+async def give_back(conn: Conn, worker: str, running: Collection[PartitionKey] | None = None, silent_s: float = 0.0) -> int:
     """Free what a worker claimed, all of it or all but what it runs; return how many partitions.
 
     Args:
@@ -420,7 +422,7 @@ where work.stage = due.stage and work.key = due.key returning work.stage, work.k
 """
 
 
-async def take_paused(conn: Conn, limit: int = 500) -> list[Key]:
+async def take_paused(conn: Conn, limit: int = 500) -> list[PartitionKey]:
     """End the pauses that are over, each by one caller only; return the partitions that can be claimed now."""
     rows = await (await conn.execute(_TAKE_PAUSED, (limit,))).fetchall()
     return [(stage, key) for stage, key, is_armed in rows if is_armed]
@@ -434,11 +436,11 @@ update work set wake_at = null from due where work.stage = due.stage and work.ke
 """
 
 
-async def take_due(conn: Conn, limit: int = 500) -> list[Key]:
+async def take_due(conn: Conn, limit: int = 500) -> list[PartitionKey]:
     """Return partitions whose wake time has come, each to one caller only; the caller arms them in the same transaction."""
     return [(stage, key) for stage, key in await (await conn.execute(_TAKE_DUE, (limit,))).fetchall()]
 
 
-async def armed(conn: Conn) -> list[Key]:
+async def armed(conn: Conn) -> list[PartitionKey]:
     """Return all partitions that have work: claimed, paused or waiting to be claimed."""
     return [(stage, key) for stage, key in await (await conn.execute("select stage, key from work where armed order by 1, 2")).fetchall()]

@@ -21,7 +21,7 @@ from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import bindings, cases, outbox_done, standing, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, CommandState
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.watching import Sweep, Watched
 from counterfoil.store.work import BOOKS
 from counterfoil.upkeep.looking import CUSTOMER, Seen, by_document, customer_seen, document_seen, is_in_flight, posted_of
@@ -43,7 +43,7 @@ COMING_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class WatchedBooks:
     """A target that is watched: how its documents are read, and what finds those that are gone."""
 
     source: Source
@@ -89,9 +89,9 @@ class BookChanges:
 
     pool: Pool
     cipher: Cipher
-    books: Mapping[str, Books]
+    books: Mapping[str, WatchedBooks]
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
     closed_s: Mapping[str, Callable[[datetime], float]]
     every: timedelta
 

@@ -13,10 +13,10 @@ from counterfoil.core.language.commands import CommandKind
 from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
-    Change,
-    Difference,
+    DocumentChange,
+    DocumentDifference,
     Match,
-    Posted,
+    PostedDocument,
     baseline_of,
     content_of,
     differences,
@@ -43,7 +43,7 @@ _DOCUMENTS: Mapping[CommandKind, str] = {
     BookCommand.POST_ENTRY: "entry",
     BookCommand.UPSERT_CUSTOMER: "customer",
 }
-_AGAIN = {Change.DELETED: "post", Change.RESET: "post", Change.UNMATCHED: "match"}
+_AGAIN = {DocumentChange.DELETED: "post", DocumentChange.RESET: "post", DocumentChange.UNMATCHED: "match"}
 """What the hub can do again, by the gravest change."""
 
 
@@ -77,17 +77,23 @@ def is_in_flight(matches: Iterable[CommandRow]) -> bool:
     return any(row.kind == BookCommand.UNMATCH and row.state in moving for row in matches)
 
 
-def posted_of(row: Watched, command: CommandRow, matches: Iterable[CommandRow]) -> Posted:
+def posted_of(row: Watched, command: CommandRow, matches: Iterable[CommandRow]) -> PostedDocument:
     """Return what the hub posted as a document, and those of its ``matches`` that stand."""
     baseline = None
     if row.is_read and row.total_minor is not None:
         baseline = Baseline(row.partner, row.lines, Money(row.total_minor, row.currency), row.dated)
     mine = [command_of(one) for one in matches if one.state is CommandState.DONE]
-    return Posted(command.produces, command_of(command), baseline, standing_matches(mine))
+    return PostedDocument(command.produces, command_of(command), baseline, standing_matches(mine))
 
 
 def document_seen(
-    row: Watched, posted: Posted, document: ErpDocument | None, successors: Mapping[str, str], now: datetime, *, is_hidden: bool = False
+    row: Watched,
+    posted: PostedDocument,
+    document: ErpDocument | None,
+    successors: Mapping[str, str],
+    now: datetime,
+    *,
+    is_hidden: bool = False,
 ) -> Seen:
     """Return what a document came to. One that is as it should be is kept as it was first read, or with the customer it was merged into."""
     found = differences(posted, document, successors, is_hidden=is_hidden)
@@ -96,9 +102,9 @@ def document_seen(
         right = _with_baseline(settled(row), baseline_of(document)) if is_new else settled(row)
         return Seen(right, matched=tuple(_other(one, posted.key) for one in posted.matches))
     seen = _differing(row, posted, found, document, now)
-    if any(one.change is Change.CUSTOMER for one in found):
+    if any(one.change is DocumentChange.CUSTOMER for one in found):
         seen = replace(seen, old_partner=row.partner)
-    if found[0].change is Change.UNMATCHED:
+    if found[0].change is DocumentChange.UNMATCHED:
         seen = replace(seen, elsewhere=tuple(_other(one, posted.key) for one in posted.matches if watched_at(one) == posted.key))
     return seen
 
@@ -107,10 +113,10 @@ def customer_seen(row: Watched, command: CommandRow, place: str, billed: Money |
     """Return what a customer came to, who is at ``place`` now; ``billed``: what the invoices to them come to."""
     if place == row.document:
         return Seen(replace(settled(row), successor=""))
-    change = Change.HIDDEN if place == OUT_OF_SIGHT else Change.MERGED if place else Change.DELETED
+    change = DocumentChange.HIDDEN if place == OUT_OF_SIGHT else DocumentChange.MERGED if place else DocumentChange.DELETED
     place = "" if place == OUT_OF_SIGHT else place
-    posted = Posted(command.produces, command_of(command))
-    seen = _differing(row, posted, (Difference(change, billed, row.document, place),), None, now)
+    posted = PostedDocument(command.produces, command_of(command))
+    seen = _differing(row, posted, (DocumentDifference(change, billed, row.document, place),), None, now)
     return replace(seen, row=replace(seen.row, successor=place, is_read=True))
 
 
@@ -130,7 +136,9 @@ def _with_baseline(row: Watched, baseline: Baseline) -> Watched:
     )
 
 
-def _differing(row: Watched, posted: Posted, found: Sequence[Difference], document: ErpDocument | None, now: datetime) -> Seen:
+def _differing(
+    row: Watched, posted: PostedDocument, found: Sequence[DocumentDifference], document: ErpDocument | None, now: datetime
+) -> Seen:
     command, money = posted.command, money_of(found)
     told = tell(
         found,
@@ -164,7 +172,7 @@ def _differing(row: Watched, posted: Posted, found: Sequence[Difference], docume
     return Seen(changed, case)
 
 
-def _concerns(posted: Posted) -> str:
+def _concerns(posted: PostedDocument) -> str:
     """Return the document whose money it is: a payment's or a credit's is that of what it was matched with."""
     key = next((one.debit for one in posted.matches if one.credit == posted.key), posted.key)
     return key if key.partition("/")[0] in KINDS else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from counterfoil.core.watching.differences import Change
+from counterfoil.core.watching.differences import DocumentChange
 from counterfoil.core.watching.telling import tell_many
 from counterfoil.store import case_closing, cases, watching
 from counterfoil.store.cases import CaseSubject, Opening
@@ -30,31 +30,33 @@ async def gathered(conn: Conn, target: str, told: Sequence[tuple[Watched, Openin
         return []
     lately = await watching.changed_since(conn, target, now - WITHIN)
     is_open = await case_closing.open_fingerprints(conn, "watch.many_changed")
-    known = {Change.HIDDEN, *(change for change in Change if _fingerprint(target, change) in is_open)}
-    new = {change for change in Change if change not in known and len(lately.get(change.value, ())) >= MANY}
-    found = [_of_many(target, Change(row.change), case, now) if Change(row.change) in known | new else case for row, case in told]
+    known = {DocumentChange.HIDDEN, *(change for change in DocumentChange if _fingerprint(target, change) in is_open)}
+    new = {change for change in DocumentChange if change not in known and len(lately.get(change.value, ())) >= MANY}
+    found = [
+        _of_many(target, DocumentChange(row.change), case, now) if DocumentChange(row.change) in known | new else case for row, case in told
+    ]
     earlier = {f"{target}/{document}": change for change in new for document in lately[change.value]}
     for row, _ in told:
         earlier.pop(row.subject, None)
     return found + await _brought(conn, target, earlier, now)
 
 
-async def _brought(conn: Conn, target: str, changes: Mapping[str, Change], now: datetime) -> list[Opening]:
+async def _brought(conn: Conn, target: str, changes: Mapping[str, DocumentChange], now: datetime) -> list[Opening]:
     """Return the openings of documents that have an open case already, for the case of many."""
     held = await cases.standing(conn, BOOKS, changes)
     return [_opening(target, changes[one.subject.subject], one.subject, one.entity, now) for one in held]
 
 
-def _of_many(target: str, change: Change, case: Opening, now: datetime) -> Opening:
+def _of_many(target: str, change: DocumentChange, case: Opening, now: datetime) -> Opening:
     return _opening(target, change, case.subject, case.entity, now)
 
 
-def _opening(target: str, change: Change, subject: CaseSubject, entity: str, now: datetime) -> Opening:
+def _opening(target: str, change: DocumentChange, subject: CaseSubject, entity: str, now: datetime) -> Opening:
     told = tell_many(change, target)
-    code = "watch.out_of_sight" if change is Change.HIDDEN else "watch.many_changed"
+    code = "watch.out_of_sight" if change is DocumentChange.HIDDEN else "watch.many_changed"
     case = opening(
         fingerprint=_fingerprint(target, change),
-        case_class="authentication_refused" if change is Change.HIDDEN else "reconciliation_break",
+        case_class="authentication_refused" if change is DocumentChange.HIDDEN else "reconciliation_break",
         code=code,
         cause=told.cause,
         next_step=told.next_step,
@@ -67,5 +69,5 @@ def _opening(target: str, change: Change, subject: CaseSubject, entity: str, now
     return replace(case, subject=subject)
 
 
-def _fingerprint(target: str, change: Change) -> str:
+def _fingerprint(target: str, change: DocumentChange) -> str:
     return f"watch.many|{target}|{change.value}"

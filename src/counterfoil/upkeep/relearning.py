@@ -16,7 +16,7 @@ from counterfoil.kit.connector import Connector, Context, KnownPage
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import relearning
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Relearner:
     targets: Mapping[str, tuple[Connector, Context]]
     sources: Sequence[str]
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read some pages of what a target holds, or see whether the sources have caught up; nothing if it is not marked."""

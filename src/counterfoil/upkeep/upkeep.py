@@ -19,8 +19,8 @@ from counterfoil.normalize.merging import found_by
 from counterfoil.store import agenda, case_work, migrate, objects, standing, targets, unarmed
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
-from counterfoil.store.pool import Conn, Key, Pool
-from counterfoil.store.standing import Standing
+from counterfoil.store.pool import Conn, PartitionKey, Pool
+from counterfoil.store.standing import ConnectionStanding
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Upkeep:
     cipher: Cipher
     targets: Mapping[str, tuple[Connector, Context]]
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
     rest: Rest
     closed_s: Mapping[str, Callable[[datetime], float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
@@ -71,7 +71,7 @@ class Upkeep:
                     await self._read(key, before)
         return Turn(has_more=False, wake_in_s=TARGET_EVERY_S)
 
-    async def _read(self, key: str, before: Standing) -> None:
+    async def _read(self, key: str, before: ConnectionStanding) -> None:
         connector, ctx = self.targets[key]
         try:
             state = await connector.books.state(ctx) if connector.books is not None else None

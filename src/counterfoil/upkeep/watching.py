@@ -15,7 +15,7 @@ from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import agenda, case_closing, cases, rulesets, strangers, waits
 from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.opening import opening
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.work import TURN, split_key
 
 log = structlog.get_logger()
@@ -39,10 +39,10 @@ class Watcher:
 
     pool: Pool
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
     limit: timedelta
     knows: Callable[[str, str], bool]
-    _strange: dict[Key, float] = field(default_factory=dict)
+    _strange: dict[PartitionKey, float] = field(default_factory=dict)
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Look at all that waits; ``key`` does not matter."""
@@ -144,7 +144,7 @@ def _object_case(one: waits.Overdue, subject: CaseSubject, now: datetime) -> Ope
     )
 
 
-def _strange_case(name: str, key: Key, left: strangers.Left, now: datetime) -> Opening:
+def _strange_case(name: str, key: PartitionKey, left: strangers.LeftWork, now: datetime) -> Opening:
     code = "work.connection_unknown"
     return _opening(
         now,

@@ -11,7 +11,7 @@ from tests.core.builders import ANN, NOON, credit_note, invoice, payment, refund
 from counterfoil.core.identity.claims import Claim
 from counterfoil.core.identity.ownership import NOBODYS, Owner, ownership_of
 from counterfoil.core.identity.references import resolved
-from counterfoil.core.identity.same_fact import Obstacle, SameFact, Standing, Told, naming, same_fact
+from counterfoil.core.identity.same_fact import FactMember, FactStanding, Obstacle, SameFact, naming, same_fact
 from counterfoil.core.kinds import kind_of
 from counterfoil.core.kinds.payment import Payment
 from counterfoil.core.language.ids import ObjectRef
@@ -21,14 +21,14 @@ OF_STRIPE = ownership_of([Owner("payment", "stripe")])
 FOLLOWS = {BILLED: CLEARED}
 
 
-def told(ref: ObjectRef, standing: Standing = Standing.NOTHING, *, amount: int = 1000, is_told: bool = True) -> Told:
+def told(ref: ObjectRef, standing: FactStanding = FactStanding.NOTHING, *, amount: int = 1000, is_told: bool = True) -> FactMember:
     """Return a payment as its system tells it; the processor's moved its balance."""
     record = replace(payment(usd(amount)), id=ref.id)
     record = replace(record, settlement=settled(usd(amount), fee=30) if ref == CLEARED else None)
-    return Told(ref, Claim(ref.id.partition(":")[0], 1, NOON, record) if is_told else None, standing)
+    return FactMember(ref, Claim(ref.id.partition(":")[0], 1, NOON, record) if is_told else None, standing)
 
 
-def one(billed: Told, cleared: Told) -> SameFact:
+def one(billed: FactMember, cleared: FactMember) -> SameFact:
     """Return the fact two systems tell of; in whichever order they are given."""
     found = same_fact([billed, cleared], FOLLOWS, OF_STRIPE)
     assert found == same_fact([cleared, billed], FOLLOWS, OF_STRIPE)
@@ -54,7 +54,7 @@ def test_until_that_one_is_told_of_it_is_waited_for() -> None:
 
 
 def test_what_was_wished_first_keeps_its_id_and_takes_the_others_word() -> None:
-    found = one(told(BILLED, Standing.WISHED), told(CLEARED))
+    found = one(told(BILLED, FactStanding.WISHED), told(CLEARED))
     assert found.head == BILLED
     assert isinstance(found.golden.record, Payment)  # type: ignore[union-attr]
     assert (found.golden.record.id, found.golden.record.settlement is None) == (BILLED.id, False)  # type: ignore[union-attr]
@@ -62,28 +62,28 @@ def test_what_was_wished_first_keeps_its_id_and_takes_the_others_word() -> None:
 
 
 def test_of_two_that_were_wished_the_booked_one_keeps_its_id() -> None:
-    booked = replace(told(CLEARED, Standing.BOOKED))
-    assert one(told(BILLED, Standing.WISHED), booked).head == CLEARED
+    booked = replace(told(CLEARED, FactStanding.BOOKED))
+    assert one(told(BILLED, FactStanding.WISHED), booked).head == CLEARED
 
 
 def test_what_was_booked_without_the_balance_it_moved_is_for_people_and_two_bookings_too() -> None:
-    assert one(told(BILLED, Standing.BOOKED), told(CLEARED)).obstacles == {BILLED: Obstacle.BOOKED_OTHERWISE}
-    both = one(told(BILLED, Standing.BOOKED), told(CLEARED, Standing.BOOKED))
+    assert one(told(BILLED, FactStanding.BOOKED), told(CLEARED)).obstacles == {BILLED: Obstacle.BOOKED_OTHERWISE}
+    both = one(told(BILLED, FactStanding.BOOKED), told(CLEARED, FactStanding.BOOKED))
     assert both.obstacles == dict.fromkeys((BILLED, CLEARED), Obstacle.BOOKED_TWICE)
 
 
 def test_what_a_person_let_go_before_it_was_named_is_not_booked_by_the_other_id() -> None:
-    waived = one(told(BILLED, Standing.WAIVED), told(CLEARED))
+    waived = one(told(BILLED, FactStanding.WAIVED), told(CLEARED))
     assert (waived.head, waived.obstacles) == (BILLED, {BILLED: Obstacle.WAIVED})
-    for standing in (Standing.WISHED, Standing.BOOKED):  # let go because the other is booked
-        beside = one(told(BILLED, Standing.WAIVED), told(CLEARED, standing))
+    for standing in (FactStanding.WISHED, FactStanding.BOOKED):  # let go because the other is booked
+        beside = one(told(BILLED, FactStanding.WAIVED), told(CLEARED, standing))
         assert (beside.head, beside.obstacles) == (CLEARED, {})
 
 
 def test_what_is_still_wished_by_another_id_than_the_facts_is_superseded() -> None:
-    assert one(told(BILLED, Standing.BOOKED), told(CLEARED, Standing.WISHED)).superseded == (CLEARED,)
-    assert one(told(BILLED, Standing.WISHED), told(CLEARED, Standing.WISHED)).superseded == (BILLED,)
-    assert one(told(BILLED, Standing.WISHED), told(CLEARED)).superseded == ()
+    assert one(told(BILLED, FactStanding.BOOKED), told(CLEARED, FactStanding.WISHED)).superseded == (CLEARED,)
+    assert one(told(BILLED, FactStanding.WISHED), told(CLEARED, FactStanding.WISHED)).superseded == (BILLED,)
+    assert one(told(BILLED, FactStanding.WISHED), told(CLEARED)).superseded == ()
 
 
 def test_where_the_declared_owner_told_nothing_the_word_of_the_one_that_is_followed_counts_however_old() -> None:
@@ -96,8 +96,8 @@ def test_where_the_declared_owner_told_nothing_the_word_of_the_one_that_is_follo
 
 def test_customers_of_whom_several_are_in_the_books_wait_for_the_word_they_all_follow() -> None:
     acme, crm, word = (ObjectRef("customer", id) for id in ("acme:1", "crm:1", ANN.id))
-    there = [Told(ref, Claim(ref.id, 1, NOON, replace(ANN, id=ref.id)), Standing.BOOKED) for ref in (acme, crm)]
-    found = same_fact([*there, Told(word)], {acme: word, crm: word}, NOBODYS)
+    there = [FactMember(ref, Claim(ref.id, 1, NOON, replace(ANN, id=ref.id)), FactStanding.BOOKED) for ref in (acme, crm)]
+    found = same_fact([*there, FactMember(word)], {acme: word, crm: word}, NOBODYS)
     assert (found.head, found.awaited, found.obstacles) == (word, word, {})
 
 
@@ -111,17 +111,17 @@ def test_things_that_follow_each_other_in_a_circle_are_nothing_at_all() -> None:
     assert found.obstacles == dict.fromkeys((BILLED, CLEARED), Obstacle.CIRCLE)
 
 
-STANDINGS = st.sampled_from(Standing)
+STANDINGS = st.sampled_from(FactStanding)
 
 
 @given(STANDINGS, STANDINGS, st.booleans(), st.booleans())
 def test_there_is_one_head_and_nothing_booked_is_ever_another_one_in_silence(
-    billed: Standing, cleared: Standing, is_billed: bool, is_cleared: bool
+    billed: FactStanding, cleared: FactStanding, is_billed: bool, is_cleared: bool
 ) -> None:
     found = one(told(BILLED, billed, is_told=is_billed), told(CLEARED, cleared, is_told=is_cleared))
     assert found.head in found.members
     for ref, standing in ((BILLED, billed), (CLEARED, cleared)):
-        if standing is Standing.BOOKED and ref != found.head:
+        if standing is FactStanding.BOOKED and ref != found.head:
             assert (found.obstacles or {}).get(ref) is Obstacle.BOOKED_TWICE
 
 

@@ -10,7 +10,7 @@ from tests.core.ledger import Ledger
 from counterfoil.core.commands.books import PostDocument
 from counterfoil.core.kinds.credit_note import CreditNoteState
 from counterfoil.core.kinds.invoice import INVOICE
-from counterfoil.core.policies.decision import CaseClass, Wish
+from counterfoil.core.policies.decision import CaseClass, OutboxCommand
 
 
 def test_a_credit_note_before_payment_reverses_its_invoice() -> None:
@@ -121,7 +121,7 @@ def test_a_credit_note_voided_before_its_match_was_made_is_matched_with_its_reve
     books.decide(invoice(usd(9900)))
     state = credit_note(usd(2500), before=2500)
     waiting = next(command for command in books.decide(state).commands if command.kind.value == "allocate")
-    books.wishes[waiting.target, waiting.external_key] = Wish(waiting, is_open=True)
+    books.wishes[waiting.target, waiting.external_key] = OutboxCommand(waiting, is_open=True)
     decision = books.decide(replace(state, state=CreditNoteState.VOID, voided_at=at("2026-03-20 12:00")))
     assert texts(decision.commands)[1:] == [
         "post_invoice credit_note_void_stripe.cn_1 2026-03-20 25.00 USD",

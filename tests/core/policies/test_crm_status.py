@@ -20,7 +20,7 @@ from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose, Record
-from counterfoil.core.policies.decision import Decision, Origin, Wish
+from counterfoil.core.policies.decision import Decision, Origin, OutboxCommand
 from counterfoil.core.policies.rules import Destination
 from counterfoil.core.policies.standing import status_of
 
@@ -228,7 +228,7 @@ def test_what_was_shown_is_taken_away_also_if_a_later_status_was_never_sent() ->
     assert shown(world).standing is Standing.CURRENT  # sent, and there
     world.know(bill(100, 40))
     for command in told(world).commands:
-        world.wishes[command.target, command.external_key] = Wish(command, is_open=True)
+        world.wishes[command.target, command.external_key] = OutboxCommand(command, is_open=True)
     assert shown(world, replace(HARBOR, customer_ids=())) == ShowStatus(REF)
 
 

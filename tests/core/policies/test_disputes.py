@@ -11,7 +11,7 @@ from tests.core.ledger import Ledger
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.settlement import Settlement
-from counterfoil.core.policies.decision import Wish
+from counterfoil.core.policies.decision import OutboxCommand
 from counterfoil.core.policies.rules import PostingMode
 
 LOST_AT = at("2026-05-02 12:00")
@@ -62,7 +62,7 @@ def test_a_dispute_won_before_its_loss_was_sent_never_was_a_loss() -> None:
     books = world()
     books.decide(LOST)
     key = ("odoo", "dispute_loss_stripe.dp_1")
-    books.wishes[key] = Wish(books.wishes[key].command, is_open=True)
+    books.wishes[key] = OutboxCommand(books.wishes[key].command, is_open=True)
     back = moved(usd(10000), 2, at("2026-06-03 12:00"))
     decision = books.decide(replace(LOST, state=DisputeState.WON, reinstatements=(back,), closed_at=back.occurred_at))
     assert [command.external_key for command in decision.commands] == ["dispute_stripe.txn_1", "dispute_return_stripe.txn_2"]

@@ -13,9 +13,9 @@ from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import posted_document
-from counterfoil.core.policies.booking import RECEIVABLE, Books, Posted
-from counterfoil.core.policies.decision import CaseClass, Problem, Wish
-from counterfoil.core.policies.draft import Draft, Place
+from counterfoil.core.policies.booking import RECEIVABLE, EntityBooks, MatchableDocument
+from counterfoil.core.policies.decision import CaseClass, OutboxCommand, Problem
+from counterfoil.core.policies.draft import BookedPlace, Draft
 from counterfoil.core.policies.rules import PostingMode
 
 BILL, OTHER = invoice(usd(9900)), invoice(usd(100), id="stripe:in_2")
@@ -56,8 +56,8 @@ def test_what_was_sent_is_booked_and_may_have_acted_what_waits_is_only_wished() 
 
 def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None:
     making = draft(world())
-    books = Books(making, US, ANN.id)
-    books.match(Posted("invoice/a", BILL.issued_at.date()), Posted("payment/b", BILL.issued_at.date()), usd(100))  # type: ignore[union-attr]
+    books = EntityBooks(making, US, ANN.id)
+    books.match(MatchableDocument("invoice/a", BILL.issued_at.date()), MatchableDocument("payment/b", BILL.issued_at.date()), usd(100))  # type: ignore[union-attr]
     pair = "invoice/a+payment/b"
     assert (making.has_wished("alloc", pair), making.may_have_acted("alloc", pair)) == (True, True)
     assert (making.has_wished("alloc", "other"), making.may_have_acted("alloc", "other")) == (False, False)
@@ -65,28 +65,28 @@ def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None
 
 
 def test_matches_undone_nine_times_may_end_but_not_begin_once_more() -> None:
-    debit, credit = (Posted(key, NOON.date()) for key in ("invoice/a", "payment/b"))
+    debit, credit = (MatchableDocument(key, NOON.date()) for key in ("invoice/a", "payment/b"))
     books = world()
     for number in range(1, MATCHES_MAX + 1):
         making = draft(books)
-        Books(making, US, ANN.id).rematch(debit, credit, usd(number))
+        EntityBooks(making, US, ANN.id).rematch(debit, credit, usd(number))
         commands = making.decision().commands
-        books.wishes |= {(command.target, command.external_key): Wish(command) for command in commands}
+        books.wishes |= {(command.target, command.external_key): OutboxCommand(command) for command in commands}
     making = draft(books)
-    Books(making, US, ANN.id).rematch(debit, credit, usd(0))
+    EntityBooks(making, US, ANN.id).rematch(debit, credit, usd(0))
     undone = [command.external_key for command in making.decision().commands if command.kind is BookCommand.UNMATCH]
     assert len(undone) == MATCHES_MAX
-    released = Books(draft(books), US, ANN.id).released(debit.key, credit.key)
+    released = EntityBooks(draft(books), US, ANN.id).released(debit.key, credit.key)
     # The ninth match is not undone yet: the eight before it are, each to make room for the next.
     assert released == ("unmatch/invoice/a+payment/b", *(f"unmatch/invoice/a+payment/b+{number}" for number in range(2, MATCHES_MAX)))
     with pytest.raises(InvariantError, match="were matched 9 times"):
-        Books(draft(books), US, ANN.id).rematch(debit, credit, usd(10))
+        EntityBooks(draft(books), US, ANN.id).rematch(debit, credit, usd(10))
 
 
 def test_the_place_of_a_thing_is_where_the_first_of_its_names_was_booked() -> None:
     sent, daily = draft(booked()), draft(booked(DAILY))
-    assert sent.place(BILL.id, "balance", "invoice") == Place("US", DETAILED)
-    assert daily.place(BILL.id, "balance", "invoice") == Place("US", SUMMARY)
+    assert sent.place(BILL.id, "balance", "invoice") == BookedPlace("US", DETAILED)
+    assert daily.place(BILL.id, "balance", "invoice") == BookedPlace("US", SUMMARY)
     assert (sent.place(BILL.id), sent.place(BILL.id, "payment"), draft(unsent(booked())).place(BILL.id, "invoice")) == (None, None, None)
 
 
@@ -137,13 +137,13 @@ def test_an_entry_is_kept_as_it_was_sent_or_summed_up() -> None:
     for rules in (RULES, DAILY):
         books = world(rules=rules)
         books.decide(credit)
-        found = Books(draft(books), US, ANN.id).booked("balance", credit.id, RECEIVABLE)
+        found = EntityBooks(draft(books), US, ANN.id).booked("balance", credit.id, RECEIVABLE)
         assert found is not None
         assert (str(found.account), found.amount) == ("customer_credit", usd(4000))
-        assert Books(draft(unsent(books)), US, ANN.id).booked("other", credit.id, RECEIVABLE) is None
+        assert EntityBooks(draft(unsent(books)), US, ANN.id).booked("other", credit.id, RECEIVABLE) is None
     waiting = world()
     waiting.decide(credit)
-    assert Books(draft(unsent(waiting)), US, ANN.id).booked("balance", credit.id, RECEIVABLE) is None
+    assert EntityBooks(draft(unsent(waiting)), US, ANN.id).booked("balance", credit.id, RECEIVABLE) is None
 
 
 def test_only_what_was_not_sent_can_be_withdrawn_and_nothing_that_is_wished_again() -> None:

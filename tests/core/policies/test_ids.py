@@ -10,7 +10,7 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.text import canonical_text
 from counterfoil.core.policies.decide import decide
-from counterfoil.core.policies.decision import Wish
+from counterfoil.core.policies.decision import OutboxCommand
 
 BILL = invoice(usd(9900))
 VAT = tax(eur(1900), eur(10000), "19")
@@ -31,7 +31,7 @@ def test_an_id_is_made_of_what_is_wanted_of_which_target_under_which_key() -> No
 def test_the_id_of_what_replaces_an_earlier_wish_is_made_of_that_too() -> None:
     books = world()
     [first] = books.decide(BILL).commands
-    books.wishes = {key: Wish(wish.command, is_open=True) for key, wish in books.wishes.items()}
+    books.wishes = {key: OutboxCommand(wish.command, is_open=True) for key, wish in books.wishes.items()}
     [second] = books.decide(invoice(usd(9800))).commands
     assert second.id == of_bill(second, first.id)
 

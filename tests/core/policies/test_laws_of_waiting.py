@@ -16,7 +16,7 @@ from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies import decide
-from counterfoil.core.policies.decision import Wish
+from counterfoil.core.policies.decision import OutboxCommand
 
 DELETED = (fact(replace(ANN, is_deleted=True), 1000), fact(replace(PRO, is_deleted=True), 1001))
 
@@ -73,7 +73,7 @@ def test_deciding_again_goes_on_wishing_what_others_need(facts: tuple[Fact, ...]
     """While nothing was sent, whatever is decided again: what the whole still calls for makes all that it needs."""
     books = play(facts, World())
     for place, wish in books.wishes.items():
-        books.wishes[place] = Wish(wish.command, is_open=data.draw(st.booleans()))
+        books.wishes[place] = OutboxCommand(wish.command, is_open=data.draw(st.booleans()))
     wished = {
         (command.target, command.external_key): command for state in books.objects.values() for command in books.redecide(state).commands
     }

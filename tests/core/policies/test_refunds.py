@@ -15,7 +15,7 @@ from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.refund import CreditNotePart, Refund, RefundState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
-from counterfoil.core.policies.decision import Decision, Wish
+from counterfoil.core.policies.decision import Decision, OutboxCommand
 from counterfoil.core.policies.rules import PostingMode, Rules
 
 MATCHES = (BookCommand.ALLOCATE, BookCommand.UNMATCH)
@@ -181,7 +181,7 @@ def test_a_refund_to_the_refunds_account_that_was_not_sent_yet_gives_way_to_the_
     books = paid(ACCOUNT)
     books.decide(refund(usd(2500)))
     key = ("odoo", "refund_uncredited_stripe.re_1")
-    books.wishes[key] = Wish(books.wishes[key].command, is_open=True)
+    books.wishes[key] = OutboxCommand(books.wishes[key].command, is_open=True)
     books.know(note(1, 2500, ("stripe:re_1", 2500)))
     decision = books.decide(linked(usd(2500), ("stripe:cn_1", 2500)))
     assert texts(decision.commands)[1:] == ["allocate refund/stripe:re_1 credit_note/stripe:cn_1 25.00 USD"]

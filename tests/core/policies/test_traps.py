@@ -36,7 +36,7 @@ from counterfoil.core.kinds.invoice import INVOICE, InvoiceState
 from counterfoil.core.kinds.payment import PAYMENT, PaymentState
 from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.core.policies.decision import CaseClass, Origin, Wish
+from counterfoil.core.policies.decision import CaseClass, Origin, OutboxCommand
 from counterfoil.core.policies.rules import LockedPeriodPolicy, ProductPolicy, ZeroInvoicePolicy
 
 
@@ -318,7 +318,7 @@ def test_source_invoice_edited_after_posting_is_an_amount_mismatch_and_never_a_s
 def test_source_invoice_edited_before_anything_was_sent_replaces_the_wish() -> None:
     books = world()
     first = books.decide(invoice(usd(9900))).commands[0]
-    books.wishes[first.target, first.external_key] = Wish(first, is_open=True)
+    books.wishes[first.target, first.external_key] = OutboxCommand(first, is_open=True)
     second = books.decide(invoice(usd(9800))).commands[0]
     assert (second.external_key, second.id != first.id, second.arguments) == (first.external_key, True, document(books, first.external_key))
     assert document(books, first.external_key).total == usd(9800)
@@ -329,7 +329,7 @@ def test_a_wish_that_goes_back_to_what_it_was_before_being_replaced_is_new_again
     ids = []
     for minor in (9900, 9800, 9900, 9900):
         command = books.decide(invoice(usd(minor))).commands[0]
-        books.wishes[command.target, command.external_key] = Wish(command, is_open=True)
+        books.wishes[command.target, command.external_key] = OutboxCommand(command, is_open=True)
         ids.append(command.id)
     assert len(set(ids)) == 3
     assert ids[2] == ids[3]
@@ -407,7 +407,7 @@ def test_a_refund_of_another_entitys_credit_note_ties_in_both_books() -> None:
 def test_duplicate_customers_merged_while_documents_are_in_flight_resolve_to_the_survivor() -> None:
     books = world()
     waiting = books.decide(invoice(usd(9900))).commands[0]
-    books.wishes[waiting.target, waiting.external_key] = Wish(waiting, is_open=True)
+    books.wishes[waiting.target, waiting.external_key] = OutboxCommand(waiting, is_open=True)
     bob = Customer("stripe:cus_B", "Ann Limited", address=Address(country="US"))
     assert books.know(bob).decide(replace(ANN, merged_into=bob.id)).ignored == "customer_was_merged"
     again = books.decide(invoice(usd(9900))).commands[0]

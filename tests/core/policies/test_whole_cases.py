@@ -10,7 +10,7 @@ from tests.core.builders import ANN, PRO, RULES, TAXES, World, at, credit_note, 
 
 from counterfoil.core.kinds.invoice import InvoiceState, LineTax
 from counterfoil.core.kinds.tax_rate import TaxRate
-from counterfoil.core.policies.decision import Wish
+from counterfoil.core.policies.decision import OutboxCommand
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route
 
 APRIL = at("2026-04-20 12:00")
@@ -331,10 +331,10 @@ def test_a_wish_that_is_still_open_is_made_anew_when_it_needs_something_else() -
     books = world()
     first = books.decide(invoice(usd(9900))).commands[0]
     without_product = replace(first, needs=("customer/stripe:cus_A",))
-    books.wishes["odoo", first.external_key] = Wish(without_product, is_open=True)
+    books.wishes["odoo", first.external_key] = OutboxCommand(without_product, is_open=True)
     again = books.decide(invoice(usd(9900))).commands[0]
     assert (again.id != first.id, again.needs) == (True, ("customer/stripe:cus_A", "product/stripe:prod_pro"))
-    books.wishes["odoo", first.external_key] = Wish(first, is_open=True)
+    books.wishes["odoo", first.external_key] = OutboxCommand(first, is_open=True)
     assert books.decide(invoice(usd(9900))).commands == (first,)
-    books.wishes["odoo", first.external_key] = Wish(without_product)
+    books.wishes["odoo", first.external_key] = OutboxCommand(without_product)
     assert books.decide(invoice(usd(9900))).commands == (without_product,)

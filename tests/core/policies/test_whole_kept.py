@@ -27,7 +27,7 @@ from counterfoil.core.kinds.customer_credit import CustomerCredit
 from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.decide import decide
-from counterfoil.core.policies.decision import MemoryView, Wish
+from counterfoil.core.policies.decision import MemoryView, OutboxCommand
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route, Rules
 
 MAY, JUNE, JULY = (at(f"2026-0{month}-01 12:00") for month in (5, 6, 7))
@@ -80,7 +80,7 @@ def test_a_document_stays_in_the_target_it_went_to_and_one_that_was_not_sent_goe
 
 def test_of_two_targets_a_wish_that_may_have_taken_effect_counts_before_one_that_did_not() -> None:
     [command] = world().decide(invoice(usd(9900))).commands
-    waiting, sent = Wish(replace(command, target="a"), is_open=True), Wish(command)
+    waiting, sent = OutboxCommand(replace(command, target="a"), is_open=True), OutboxCommand(command)
     view = MemoryView({}, wishes={"key": {"a": waiting, "odoo": sent}})
     assert (view.wished("key", "a"), view.wished("key", "b")) == (waiting, None)
     assert (view.wished_for(Purpose.BOOKS, "key"), view.wished_for(Purpose.BOOKS, "other")) == ((sent, waiting), ())

@@ -34,9 +34,9 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.exceptions import Handling, handling_of
 from counterfoil.core.policies.related import related
+from counterfoil.core.policies.requests import moved_to
 from counterfoil.core.policies.rules import PostingMode, Route
 from counterfoil.core.policies.service_levels import service_level, service_level_of, wait_limits
-from counterfoil.core.policies.wanted import moved_to
 
 FEES = Account(AccountRole.FEES)
 SPLIT = with_entity(RULES, "DE", target="odoo_eu")

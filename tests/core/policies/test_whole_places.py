@@ -16,7 +16,7 @@ from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.kinds.payout import Payout, PayoutState
 from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.language.records import Record
-from counterfoil.core.policies.decision import Wish
+from counterfoil.core.policies.decision import OutboxCommand
 from counterfoil.core.policies.related import is_looked_back_from
 from counterfoil.core.policies.rules import Route
 
@@ -137,7 +137,7 @@ def test_a_payout_that_came_back_stays_where_that_was_booked_though_its_leaving_
     books = world()
     books.decide(PAYOUT)
     key = ("odoo", "payout_stripe.txn_out")
-    books.wishes[key] = Wish(books.wishes[key].command, is_open=True)
+    books.wishes[key] = OutboxCommand(books.wishes[key].command, is_open=True)
     books.rules = NOWHERE
     expected = """\
 still post_entry payout_return_stripe.txn_back

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from tests.core.builders import NOON, RULES, US, event_of, invoice, usd
 
 from counterfoil.core.commands.books import Account, AccountRole, BookCommand, EntryLine, PostEntry
-from counterfoil.core.policies.decision import MemoryView, Wish
-from counterfoil.core.policies.draft import Draft, Wanted
+from counterfoil.core.policies.decision import MemoryView, OutboxCommand
+from counterfoil.core.policies.draft import BookingRequest, Draft
 from counterfoil.core.processes.undo import Step, backward, forward
 
 BILL = invoice(usd(100_00))
 
 
-def entry(name: str, minor: int) -> Wanted:
+def entry(name: str, minor: int) -> BookingRequest:
     """Return an entry over two accounts."""
     lines = (EntryLine(Account(AccountRole.BAD_DEBT), usd(minor)), EntryLine(Account(AccountRole.RECEIVABLE), usd(-minor)))
     arguments = PostEntry(NOON.date(), lines, name)
-    return Wanted(US, BookCommand.POST_ENTRY, name, BILL.id, arguments)
+    return BookingRequest(US, BookCommand.POST_ENTRY, name, BILL.id, arguments)
 
 
 STEPS = tuple(Step(entry(f"do_{n}", n * 100), entry(f"undo_{n}", -n * 100)) for n in (1, 2, 3))
@@ -31,7 +31,7 @@ STEPS = tuple(Step(entry(f"do_{n}", n * 100), entry(f"undo_{n}", -n * 100)) for 
 class Books:
     """An outbox and books that take what is sent, one at a time: open, under way, done. ``took``: what took effect, in order."""
 
-    wishes: dict[str, Wish] = field(default_factory=dict)
+    wishes: dict[str, OutboxCommand] = field(default_factory=dict)
     took: list[str] = field(default_factory=list)
 
     def draft(self) -> Draft:
@@ -45,7 +45,7 @@ class Books:
         wished = {command.external_key: command for command in decision.commands}
         self.wishes = {key: wish for key, wish in self.wishes.items() if key in wished or not wish.is_open}
         for key, command in wished.items():
-            self.wishes.setdefault(key, Wish(command, is_open=True))
+            self.wishes.setdefault(key, OutboxCommand(command, is_open=True))
 
     def go(self, *, is_undoing: bool = False) -> bool:
         """Decide once; return whether it is over."""
@@ -56,11 +56,11 @@ class Books:
 
     def send(self, key: str) -> None:
         """Send an open wish: it is under way."""
-        self.wishes[key] = Wish(self.wishes[key].command)
+        self.wishes[key] = OutboxCommand(self.wishes[key].command)
 
     def end(self, key: str, *, is_done: bool) -> None:
         """End one that is under way: it took effect, or certainly did not."""
-        self.wishes[key] = Wish(self.wishes[key].command, is_open=not is_done, is_done=is_done)
+        self.wishes[key] = OutboxCommand(self.wishes[key].command, is_open=not is_done, is_done=is_done)
         if is_done:
             self.took.append(key.partition("_stripe")[0])
 

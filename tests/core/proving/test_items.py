@@ -6,25 +6,25 @@ from datetime import UTC, date
 
 import pytest
 
-from counterfoil.core.proving.items import Item, Ledger, Why, month, spellings
-from counterfoil.core.proving.totals import Kind
+from counterfoil.core.proving.items import Ledger, ProofItem, Why, month, spellings
+from counterfoil.core.proving.totals import TotalKind
 
 DECEMBER = month("2025-12", UTC)
 DAY, LATER, EARLIER = date(2025, 12, 3), date(2026, 1, 1), date(2025, 11, 30)
 
 
-def item(minor: int, id: str = "in_1", kind: Kind = Kind.INVOICE, on: date | None = DAY, of: tuple[str, ...] = ()) -> Item:
+def item(minor: int, id: str = "in_1", kind: TotalKind = TotalKind.INVOICE, on: date | None = DAY, of: tuple[str, ...] = ()) -> ProofItem:
     """Return an amount."""
-    return Item(kind, "USD", minor, id, on, of=of)
+    return ProofItem(kind, "USD", minor, id, on, of=of)
 
 
-def joined(source: list[Item], books: list[Item], *in_flight: str) -> list[tuple[str, int, Why]]:
+def joined(source: list[ProofItem], books: list[ProofItem], *in_flight: str) -> list[tuple[str, int, Why]]:
     """Return what stands apart: id, books less source, why."""
     ledger = ledger_of(source, books)
     return [(one.id, one.difference.minor, one.why) for one in ledger.apart(in_flight)]
 
 
-def ledger_of(source: list[Item], books: list[Item]) -> Ledger:
+def ledger_of(source: list[ProofItem], books: list[ProofItem]) -> Ledger:
     """Return both sides joined."""
     ledger = Ledger(DECEMBER)
     for one in source:
@@ -68,11 +68,11 @@ def test_lines_sum_up_and_say_what_is_explained() -> None:
 def test_a_key_of_ours_is_found_by_the_id_of_the_source_within_it() -> None:
     assert "in_1" in list(spellings("oob_in_1"))
     assert "in_1" in list(spellings("in_1.2"))
-    assert joined([item(5, kind=Kind.OUT_OF_BAND_PAYMENT)], [item(5, "oob_in_1", Kind.OUT_OF_BAND_PAYMENT)]) == []
+    assert joined([item(5, kind=TotalKind.OUT_OF_BAND_PAYMENT)], [item(5, "oob_in_1", TotalKind.OUT_OF_BAND_PAYMENT)]) == []
 
 
 def test_what_is_pending_is_said_and_never_differs() -> None:
-    ledger = ledger_of([item(30, "balance", Kind.PENDING, None)], [])
+    ledger = ledger_of([item(30, "balance", TotalKind.PENDING, None)], [])
     (line,) = ledger.lines(())
     assert (line.source_minor, line.difference_minor) == (30, 0)
     assert list(ledger.apart()) == []

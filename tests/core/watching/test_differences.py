@@ -22,10 +22,10 @@ from counterfoil.core.language.commands import Arguments, Command, CommandKind
 from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
-    Change,
-    Difference,
+    DocumentChange,
+    DocumentDifference,
     Match,
-    Posted,
+    PostedDocument,
     baseline_of,
     content_of,
     differences,
@@ -65,10 +65,10 @@ DOCUMENT = ErpDocument(
     partner_id="res.partner/8",
     lines_digest="lines",
 )
-POSTED = Posted(INVOICE, WISH, Baseline("res.partner/8", "lines", usd(11_900), DAY))
+POSTED = PostedDocument(INVOICE, WISH, Baseline("res.partner/8", "lines", usd(11_900), DAY))
 
 
-def found(document: ErpDocument | None, posted: Posted = POSTED, **successors: str) -> list[tuple[Change, int | None]]:
+def found(document: ErpDocument | None, posted: PostedDocument = POSTED, **successors: str) -> list[tuple[DocumentChange, int | None]]:
     """Return the differences by kind and money."""
     merged = {f"res.partner/{one[1:]}": f"res.partner/{other}" for one, other in successors.items()}
     return [(one.change, one.money.minor if one.money else None) for one in differences(posted, document, merged)]
@@ -76,52 +76,52 @@ def found(document: ErpDocument | None, posted: Posted = POSTED, **successors: s
 
 def test_a_document_as_it_was_posted_differs_in_nothing() -> None:
     assert found(DOCUMENT) == []
-    assert found(DOCUMENT, Posted(INVOICE, WISH)) == []  # never read before: compared with the wish alone
+    assert found(DOCUMENT, PostedDocument(INVOICE, WISH)) == []  # never read before: compared with the wish alone
     assert baseline_of(DOCUMENT) == POSTED.baseline
 
 
 def test_a_document_that_is_gone_draft_or_canceled_is_at_stake_whole() -> None:
-    assert found(None) == [(Change.DELETED, 11_900)]
-    assert found(replace(DOCUMENT, state=ErpState.DELETED)) == [(Change.DELETED, 11_900)]
-    assert found(replace(DOCUMENT, state=ErpState.DRAFT)) == [(Change.RESET, 11_900)]
-    assert found(replace(DOCUMENT, state=ErpState.CANCELED)) == [(Change.CANCELED, 11_900)]
+    assert found(None) == [(DocumentChange.DELETED, 11_900)]
+    assert found(replace(DOCUMENT, state=ErpState.DELETED)) == [(DocumentChange.DELETED, 11_900)]
+    assert found(replace(DOCUMENT, state=ErpState.DRAFT)) == [(DocumentChange.RESET, 11_900)]
+    assert found(replace(DOCUMENT, state=ErpState.CANCELED)) == [(DocumentChange.CANCELED, 11_900)]
 
 
 def test_another_total_is_at_stake_by_its_difference() -> None:
     # 120.00 instead of 119.00; the lines are others then, too, which is told once.
-    assert found(replace(DOCUMENT, total=usd(12_000), lines_digest="other")) == [(Change.AMOUNT, 100)]
-    assert found(replace(DOCUMENT, total=Money(12_000, "EUR"))) == [(Change.AMOUNT, 11_900)]
+    assert found(replace(DOCUMENT, total=usd(12_000), lines_digest="other")) == [(DocumentChange.AMOUNT, 100)]
+    assert found(replace(DOCUMENT, total=Money(12_000, "EUR"))) == [(DocumentChange.AMOUNT, 11_900)]
     # In draft with another total: both are told, and the whole document is at stake.
     draft = replace(DOCUMENT, state=ErpState.DRAFT, total=usd(12_000))
-    assert found(draft) == [(Change.RESET, 11_900), (Change.AMOUNT, 100)]
+    assert found(draft) == [(DocumentChange.RESET, 11_900), (DocumentChange.AMOUNT, 100)]
     assert money_of(differences(POSTED, draft, {})) == usd(11_900)
 
 
 def test_another_date_customer_or_account_is_at_stake_whole() -> None:
-    assert found(replace(DOCUMENT, accounting_date=date(2025, 11, 30))) == [(Change.DATE, 11_900)]
-    assert found(replace(DOCUMENT, partner_id="res.partner/9", lines_digest="other")) == [(Change.CUSTOMER, 11_900)]
-    assert found(replace(DOCUMENT, lines_digest="other")) == [(Change.LINES, 11_900)]
+    assert found(replace(DOCUMENT, accounting_date=date(2025, 11, 30))) == [(DocumentChange.DATE, 11_900)]
+    assert found(replace(DOCUMENT, partner_id="res.partner/9", lines_digest="other")) == [(DocumentChange.CUSTOMER, 11_900)]
+    assert found(replace(DOCUMENT, lines_digest="other")) == [(DocumentChange.LINES, 11_900)]
 
 
 def test_a_merged_customer_is_no_difference_of_his_documents() -> None:
     moved = replace(DOCUMENT, partner_id="res.partner/10", lines_digest="other")
     assert found(moved, p8="9", p9="10") == []  # merged twice
-    assert found(moved, p8="9") == [(Change.CUSTOMER, 11_900)]
-    assert found(moved, p8="9", p9="8") == [(Change.CUSTOMER, 11_900)]  # in a circle
+    assert found(moved, p8="9") == [(DocumentChange.CUSTOMER, 11_900)]
+    assert found(moved, p8="9", p9="8") == [(DocumentChange.CUSTOMER, 11_900)]  # in a circle
     merged = {"res.partner/8": "res.partner/10"}
     assert is_merged(POSTED, moved, merged)
     assert not is_merged(POSTED, DOCUMENT, merged)
-    assert not is_merged(Posted(INVOICE, WISH), moved, merged)
+    assert not is_merged(PostedDocument(INVOICE, WISH), moved, merged)
 
 
 def test_an_entry_is_compared_with_what_was_read_first() -> None:
     lines = (EntryLine(Account(AccountRole.FEES), usd(59)), EntryLine(Account(AccountRole.CLEARING), usd(-59)))
-    entry = Posted("entry/fee.stripe:txn_1", command(BookCommand.POST_ENTRY, PostEntry(DAY, lines)))
+    entry = PostedDocument("entry/fee.stripe:txn_1", command(BookCommand.POST_ENTRY, PostEntry(DAY, lines)))
     booked = replace(DOCUMENT, kind="entry", total=Money(54, "EUR"), residual=Money(0, "EUR"))
     assert found(booked, entry) == []
     read = replace(entry, baseline=baseline_of(booked))
-    assert found(replace(booked, total=Money(60, "EUR")), read) == [(Change.AMOUNT, 6)]
-    assert found(replace(booked, state=ErpState.DRAFT), read) == [(Change.RESET, 54)]
+    assert found(replace(booked, total=Money(60, "EUR")), read) == [(DocumentChange.AMOUNT, 6)]
+    assert found(replace(booked, state=ErpState.DRAFT), read) == [(DocumentChange.RESET, 54)]
 
 
 def match(debit: str, credit: str, minor: int) -> Match:
@@ -133,18 +133,18 @@ def test_a_match_undone_is_at_stake_by_what_is_open_again() -> None:
     # 119.00, of which 100.00 by the payment and 19.00 by the customer's credit.
     posted = replace(POSTED, matches=(match(INVOICE, PAYMENT, 10_000), match(INVOICE, CREDIT, 1_900)))
     assert found(replace(DOCUMENT, residual=usd(0)), posted) == []
-    assert found(replace(DOCUMENT, residual=usd(1_900)), posted) == [(Change.UNMATCHED, 1_900)]
-    assert found(replace(DOCUMENT, residual=usd(10_000)), posted) == [(Change.UNMATCHED, 10_000)]
+    assert found(replace(DOCUMENT, residual=usd(1_900)), posted) == [(DocumentChange.UNMATCHED, 1_900)]
+    assert found(replace(DOCUMENT, residual=usd(10_000)), posted) == [(DocumentChange.UNMATCHED, 10_000)]
     # Cents that an exchange left open are no match undone; what somebody else matched further is theirs to do.
     assert found(replace(DOCUMENT, residual=usd(3)), posted) == []
     assert found(replace(DOCUMENT, residual=usd(0)), replace(posted, matches=posted.matches[:1])) == []
 
 
 def test_a_match_is_looked_for_at_its_debit_unless_that_is_an_entry() -> None:
-    payment = Posted(PAYMENT, command(BookCommand.POST_INVOICE, WISH.arguments), matches=(match(INVOICE, PAYMENT, 11_900),))
+    payment = PostedDocument(PAYMENT, command(BookCommand.POST_INVOICE, WISH.arguments), matches=(match(INVOICE, PAYMENT, 11_900),))
     assert found(replace(DOCUMENT, kind="payment"), payment) == []
     by_entry = replace(payment, matches=(match("entry/dispute.stripe:dp_1", PAYMENT, 11_900),))
-    assert found(replace(DOCUMENT, kind="payment"), by_entry) == [(Change.UNMATCHED, 11_900)]
+    assert found(replace(DOCUMENT, kind="payment"), by_entry) == [(DocumentChange.UNMATCHED, 11_900)]
 
 
 def test_matches_that_stand_are_those_not_undone_since() -> None:
@@ -157,14 +157,14 @@ def test_matches_that_stand_are_those_not_undone_since() -> None:
 
 
 def test_content_changes_with_what_is_found_only() -> None:
-    one = (Difference(Change.DATE, usd(1), "2025-12-03", "2025-12-04"),)
-    assert content_of(one) == content_of((Difference(Change.DATE, usd(1), "2025-12-03", "2025-12-04"),))
-    assert content_of(one) != content_of((Difference(Change.DATE, usd(1), "2025-12-03", "2025-12-05"),))
+    one = (DocumentDifference(DocumentChange.DATE, usd(1), "2025-12-03", "2025-12-04"),)
+    assert content_of(one) == content_of((DocumentDifference(DocumentChange.DATE, usd(1), "2025-12-03", "2025-12-04"),))
+    assert content_of(one) != content_of((DocumentDifference(DocumentChange.DATE, usd(1), "2025-12-03", "2025-12-05"),))
     assert content_of(()) == ""
 
 
 def test_a_document_out_of_sight_is_not_deleted() -> None:
     [one] = differences(POSTED, None, {}, is_hidden=True)
-    assert (one.change, one.money) == (Change.HIDDEN, usd(11_900))
+    assert (one.change, one.money) == (DocumentChange.HIDDEN, usd(11_900))
     [one] = differences(POSTED, None, {})
-    assert (one.change, one.money) == (Change.DELETED, usd(11_900))
+    assert (one.change, one.money) == (DocumentChange.DELETED, usd(11_900))

@@ -9,24 +9,24 @@ from typing import Any
 import pytest
 
 from counterfoil.app.demo.casting import MONTH_END, MONTH_START
-from counterfoil.app.demo.company import Played, Progress, StripeAccount, open_accounts, play
+from counterfoil.app.demo.company import DemoProgress, Played, StripeAccount, open_accounts, play
 from counterfoil.app.demo.control import StripeControl
 from counterfoil.app.demo.entities import ENTITIES
-from counterfoil.app.demo.source_totals import Source, read_source
+from counterfoil.app.demo.source_totals import SourceTotals, read_source
 from counterfoil.app.demo.stripe_plain import StripePlain
-from counterfoil.app.demo.totals import Kind
+from counterfoil.app.demo.totals import TotalKind
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 
 
-async def played(seed: int, invoices: int) -> tuple[StripeSandbox, tuple[StripeAccount, ...], Played, list[Progress]]:
+async def played(seed: int, invoices: int) -> tuple[StripeSandbox, tuple[StripeAccount, ...], Played, list[DemoProgress]]:
     sandbox = StripeSandbox(seed, start=MONTH_START, with_default_account=False)
-    steps: list[Progress] = []
+    steps: list[DemoProgress] = []
     async with StripeControl(await sandbox.start()) as control:
         accounts = await open_accounts(control, ENTITIES)
         return sandbox, accounts, await play(accounts, control, seed, invoices, steps.append), steps
 
 
-async def month(seed: int, invoices: int) -> tuple[dict[str, Source], dict[str, list[dict[str, Any]]], list[str]]:
+async def month(seed: int, invoices: int) -> tuple[dict[str, SourceTotals], dict[str, list[dict[str, Any]]], list[str]]:
     """Return, by entity, the totals and the invoices; and the types of all events in order."""
     sandbox, accounts, _, _ = await played(seed, invoices)
     totals, bills = {}, {}
@@ -57,7 +57,7 @@ async def test_the_month_ends_with_december_and_all_stories_told() -> None:
     assert set(told.tax_rates) == {(entity.key, tax.key) for entity in ENTITIES for tax in entity.taxes}
 
 
-Large = tuple[dict[str, Source], dict[str, list[dict[str, Any]]], list[str]]
+Large = tuple[dict[str, SourceTotals], dict[str, list[dict[str, Any]]], list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_tax_is_inclusive_and_exclusive_and_currencies_are_three(large: Large) -
 def test_every_kind_of_money_moves_in_every_entity(large: Large) -> None:
     for entity in ENTITIES:
         kinds = {kind for currency, kind in large[0][entity.key].tally.sums if currency == entity.currency}
-        assert kinds >= set(Kind) - {Kind.ADJUSTMENT, Kind.CLEARING, Kind.PENDING, Kind.DISPUTED_FUNDS}
+        assert kinds >= set(TotalKind) - {TotalKind.ADJUSTMENT, TotalKind.CLEARING, TotalKind.PENDING, TotalKind.DISPUTED_FUNDS}
 
 
 def test_the_source_tells_of_all_of_it(large: Large) -> None:

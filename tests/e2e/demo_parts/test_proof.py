@@ -15,11 +15,11 @@ from counterfoil.app.demo.control import StripeControl
 from counterfoil.app.demo.entities import US
 from counterfoil.app.demo.erp_totals import to_minor
 from counterfoil.app.demo.odoo_plain import OdooPlain
-from counterfoil.app.demo.proof import Proof, baseline, prove
+from counterfoil.app.demo.proof import TotalsProof, baseline, prove
 from counterfoil.app.demo.provision import Provisioned, provision
 from counterfoil.app.demo.source_stocks import read_stocks
 from counterfoil.app.demo.stripe_plain import StripePlain
-from counterfoil.app.demo.totals import Kind
+from counterfoil.app.demo.totals import TotalKind
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.core.commands.books import AccountRole
 
@@ -41,7 +41,7 @@ class Scene:
     before: int
     ids: dict[str, str]
 
-    async def prove(self) -> Proof:
+    async def prove(self) -> TotalsProof:
         return await prove([self.account], self.odoo, self.provisioned, self.before)
 
     async def differences(self) -> dict[str, tuple[int, int]]:
@@ -118,9 +118,9 @@ async def test_right_books_are_proven_right(scene: Scene) -> None:
     assert await scene.differences() == {}
     assert proof.is_proven
     amounts = {row.kind: (row.source_minor, row.erp_minor, row.count_source, row.count_erp) for row in proof.totals}
-    assert amounts[Kind.INVOICE] == (25000, 25000, 1, 1)
-    assert amounts[Kind.PAYMENT] == (25000, 25000, 1, 1)
-    assert amounts[Kind.FEE] == (755, 755, 1, 1)
+    assert amounts[TotalKind.INVOICE] == (25000, 25000, 1, 1)
+    assert amounts[TotalKind.PAYMENT] == (25000, 25000, 1, 1)
+    assert amounts[TotalKind.FEE] == (755, 755, 1, 1)
     assert [(row.processor_minor, row.erp_minor) for row in proof.clearing] == [(24245, 24245)]
 
 

@@ -7,23 +7,23 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from counterfoil.app.demo.report import CaseLine, Conservation, Result, amount, as_json, conservation_of, show
-from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, Stock, StockRow, TotalRow
+from counterfoil.app.demo.report import CaseLine, DeliveryTotals, DemoResult, amount, as_json, conservation_of, show
+from counterfoil.app.demo.totals import ClearingRow, Stock, StockRow, TotalKind, TotalRow, TotalsProof
 from counterfoil.store import views
 from counterfoil.store.views import SourceLine
 
-RIGHT = Result(
-    Proof(
-        (TotalRow("US", "USD", Kind.INVOICE, 123450, 123450, 3, 3), TotalRow("JP", "JPY", Kind.PAYMENT, 9900, 9900, 1, 1)),
+RIGHT = DemoResult(
+    TotalsProof(
+        (TotalRow("US", "USD", TotalKind.INVOICE, 123450, 123450, 3, 3), TotalRow("JP", "JPY", TotalKind.PAYMENT, 9900, 9900, 1, 1)),
         (ClearingRow("US", "USD", 5000, 5000), ClearingRow("JP", "JPY", 0, 0)),
     ),
-    Conservation(received=10, normalized=7, ignored=3, parked=0, pending=0),
+    DeliveryTotals(received=10, normalized=7, ignored=3, parked=0, pending=0),
     (),
     12.34,
 )
 
 
-def shown(result: Result) -> str:
+def shown(result: DemoResult) -> str:
     console = Console(file=io.StringIO(), width=140, no_color=True)
     show(result, console)
     assert isinstance(console.file, io.StringIO)
@@ -54,7 +54,7 @@ def test_the_json_has_exactly_the_promised_keys() -> None:
     assert answer["seconds"] == 12.3
 
 
-def standing(row: StockRow) -> Result:
+def standing(row: StockRow) -> DemoResult:
     return replace(RIGHT, proof=replace(RIGHT.proof, stocks=(row,)))
 
 
@@ -114,7 +114,7 @@ def test_a_shortage_of_one_source_does_not_hide_behind_a_surplus_of_another() ->
 
 
 def test_a_proof_of_nothing_is_no_proof() -> None:
-    assert not Proof((), ()).is_proven
+    assert not TotalsProof((), ()).is_proven
 
 
 def test_postings_it_did_not_wait_for_are_said_and_prove_nothing() -> None:

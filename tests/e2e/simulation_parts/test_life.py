@@ -15,7 +15,7 @@ from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.stripe_plain import StripePlain
 from counterfoil.app.simulation.casting import LONG, accompany, cast, default_invoices
 from counterfoil.app.simulation.digests import company_digest, deliveries_digest
-from counterfoil.app.simulation.period import Period
+from counterfoil.app.simulation.period import SimulatedPeriod
 from counterfoil.app.simulation.rates import draw_rates
 from counterfoil.app.simulation.trouble import DELIVERIES, RETRIES_S
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
@@ -55,7 +55,7 @@ async def reading(accounts: tuple[StripeAccount, ...], is_wanted: bool) -> Async
                 await reader
 
 
-async def live(seed: int, period: Period, invoices: int, *, is_read: bool = False) -> Lived:
+async def live(seed: int, period: SimulatedPeriod, invoices: int, *, is_read: bool = False) -> Lived:
     sandbox = StripeSandbox(seed, start=period.start, with_default_account=False)
     async with StripeControl(await sandbox.start()) as control:
         accounts = await open_accounts(control, ENTITIES)
@@ -82,7 +82,7 @@ async def live(seed: int, period: Period, invoices: int, *, is_read: bool = Fals
 
 
 async def test_one_seed_lives_one_life_whoever_reads_meanwhile_and_another_seed_another() -> None:
-    period = Period(date(2026, 3, 20), 14)
+    period = SimulatedPeriod(date(2026, 3, 20), 14)
     alone = await live(5, period, 30)
     assert await live(5, period, 30, is_read=True) == alone
     other = await live(6, period, 30)
@@ -93,13 +93,13 @@ async def test_one_seed_lives_one_life_whoever_reads_meanwhile_and_another_seed_
 
 
 async def test_a_life_of_months_makes_about_as_many_invoices_as_asked_for_and_renews() -> None:
-    lived = await live(2, Period(date(2026, 1, 1), 70), 120)
+    lived = await live(2, SimulatedPeriod(date(2026, 1, 1), 70), 120)
     assert 90 <= lived.invoices <= 180
     assert "subscription_cycle" in lived.reasons
 
 
 def test_longer_periods_play_stories_that_take_longer() -> None:
-    week, quarter = Period(date(2026, 1, 1), 7), Period(date(2026, 1, 1), 90)
+    week, quarter = SimulatedPeriod(date(2026, 1, 1), 7), SimulatedPeriod(date(2026, 1, 1), 90)
     long = {part.story for part in LONG}
     assert {role.story for role in cast(ENTITIES, 60, 1, week)}.isdisjoint(long)
     assert {role.story for role in cast(ENTITIES, 400, 1, quarter)} >= long
@@ -107,19 +107,19 @@ def test_longer_periods_play_stories_that_take_longer() -> None:
 
 def test_stories_start_within_their_period() -> None:
     for days in (1, 3, 30, 200):
-        period = Period(date(2026, 1, 31), days)
+        period = SimulatedPeriod(date(2026, 1, 31), days)
         roles = cast(ENTITIES, 40, days, period)
         assert all(period.start <= role.starts_at < period.end for role in roles)
 
 
 def test_ten_invoices_a_day_are_usual_in_a_month_and_fewer_in_what_follows() -> None:
     # 30 days: 300; 400 days: 300 + 370 * 4; a single day is not too little.
-    assert [default_invoices(Period(date(2026, 1, 1), days)) for days in (1, 30, 400)] == [20, 300, 1780]
+    assert [default_invoices(SimulatedPeriod(date(2026, 1, 1), days)) for days in (1, 30, 400)] == [20, 300, 1780]
 
 
 def test_the_books_have_a_rate_before_every_period_and_a_new_one_every_month() -> None:
     # From 31 January on, 40 days: January's first, two months before it, and the firsts of February and March.
-    rates = draw_rates(1, Period(date(2026, 1, 31), 40))
+    rates = draw_rates(1, SimulatedPeriod(date(2026, 1, 31), 40))
     firsts = [date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
     assert all([day for day, _ in known] == firsts for known in rates.values())
-    assert rates == draw_rates(1, Period(date(2026, 1, 31), 40))
+    assert rates == draw_rates(1, SimulatedPeriod(date(2026, 1, 31), 40))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from counterfoil.app.simulation.people import TRIES_MAX, People
+from counterfoil.app.simulation.people import TRIES_MAX, SimulatedPeople
 from counterfoil.store.cases import Case, CaseState, CaseSubject
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -67,9 +67,9 @@ class Hub:
         return None
 
 
-def people(struck: dict[str, int], *cases: Case, locked: dict[str, str] | None = None) -> tuple[People, Hub, Happened]:
+def people(struck: dict[str, int], *cases: Case, locked: dict[str, str] | None = None) -> tuple[SimulatedPeople, Hub, Happened]:
     hub, happened = Hub(list(cases)), Happened(Counter(struck), locked or {})
-    return People(happened, hub), hub, happened  # type: ignore[arg-type]  # stand-ins
+    return SimulatedPeople(happened, hub), hub, happened  # type: ignore[arg-type]  # stand-ins
 
 
 MISMATCHES = tuple(case(number, "odoo.amount_mismatch", "amount_mismatch") for number in (1, 2))

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from counterfoil.app.demo.report import CaseLine, Conservation, Result
-from counterfoil.app.demo.totals import ClearingRow, Kind, Proof, Stock, StockRow, TotalRow
+from counterfoil.app.demo.report import CaseLine, DeliveryTotals, DemoResult
+from counterfoil.app.demo.totals import ClearingRow, Stock, StockRow, TotalKind, TotalRow, TotalsProof
 from counterfoil.app.simulation import soak
 from counterfoil.app.simulation.digests import Digests
-from counterfoil.app.simulation.outcome import Outcome
-from counterfoil.app.simulation.run import Options
+from counterfoil.app.simulation.outcome import SimulationResult
+from counterfoil.app.simulation.run import SimulationOptions
 
 
-def outcome(erp_count: int = 3, erp_minor: int = 300, unsettled: int = 0, cases: tuple[CaseLine, ...] = ()) -> Outcome:
+def outcome(erp_count: int = 3, erp_minor: int = 300, unsettled: int = 0, cases: tuple[CaseLine, ...] = ()) -> SimulationResult:
     """Return the end of a run in which the source issued three invoices of 1.00."""
-    rows = (TotalRow("US", "USD", Kind.INVOICE, 300, erp_minor, 3, erp_count),)
-    proof = Proof(rows, (ClearingRow("US", "USD", 0, 0),))
-    result = Result(proof, Conservation(5, 4, 1, 0, 0), cases, 9.0)
-    return Outcome(result, (), {"worker_killed": 1, "hub_stopped": 0}, Digests("a", "b", "c"), unsettled, is_wished_balanced=True)
+    rows = (TotalRow("US", "USD", TotalKind.INVOICE, 300, erp_minor, 3, erp_count),)
+    proof = TotalsProof(rows, (ClearingRow("US", "USD", 0, 0),))
+    result = DemoResult(proof, DeliveryTotals(5, 4, 1, 0, 0), cases, 9.0)
+    return SimulationResult(result, (), {"worker_killed": 1, "hub_stopped": 0}, Digests("a", "b", "c"), unsettled, is_wished_balanced=True)
 
 
 CASE = CaseLine("1", "amount_mismatch", "differs")
@@ -34,7 +34,7 @@ CASE = CaseLine("1", "amount_mismatch", "differs")
         (outcome(unsettled=2, cases=(CASE,)), ("3", "0", "0", "3", "0", "0", "9")),
     ],
 )
-def test_a_line_says_what_was_lost_doubled_stuck_and_different(found: Outcome, figures: tuple[str, ...]) -> None:
+def test_a_line_says_what_was_lost_doubled_stuck_and_different(found: SimulationResult, figures: tuple[str, ...]) -> None:
     row = soak.row_of(7, found)
     assert (row.cells, row.faults) == (figures, "worker_killed 1")
     assert row.is_right == (figures[1:6] == ("0",) * 5)
@@ -51,7 +51,7 @@ def test_accounts_at_rest_and_single_customers_are_counted_among_the_differences
 def test_a_run_that_breaks_off_is_a_wrong_line_and_the_next_seed_is_played(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def play(options: Options) -> Outcome:
+    async def play(options: SimulationOptions) -> SimulationResult:
         if options.seed == 1:
             raise RuntimeError("broke off")
         return outcome()

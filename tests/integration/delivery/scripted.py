@@ -17,7 +17,7 @@ from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, DeliveryOf, Outcome, OutcomeStatus
+from counterfoil.kit.connector import CommandWriter, Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
@@ -26,8 +26,8 @@ from counterfoil.kit.windows import Window
 from counterfoil.store import cases, outbox
 from counterfoil.store.cases import Case
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import CommandRow, Wish
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.outbox import CommandRow, NewCommand
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 PARTITION = "books/all"
@@ -120,7 +120,7 @@ class Desk:
     books: Books = field(default_factory=Books)
     clock: SettableClock = field(default_factory=lambda: SettableClock(START))
     may_send: Callable[[], bool] = lambda: True
-    armed: list[Key] = field(default_factory=list)
+    armed: list[PartitionKey] = field(default_factory=list)
     batch_size_max: int = 100
     width: int = 1
     windows: tuple[Window, ...] = ()
@@ -144,13 +144,13 @@ class Desk:
         """Return a deliverer, as every process has one."""
         http = HttpClient("http://127.0.0.1", budget=LocalBudget())
         ctx = Context("books", None, http, self.clock)
-        one = DeliveryOf(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max, self.overwrites)
+        one = CommandWriter(self.books.send, self.books.resolve, "looked up by its key", self.batch_size_max, self.overwrites)
         link = TargetLink(ctx, dict.fromkeys(SPECS, one), self.books.probe, self.width, self.windows, self.late_s)
         return Deliverer(
             self.pool, self.cipher, {"books": link}, self.clock, self._arm, self.rest, **{"may_send": self.may_send, **changes}
         )
 
-    async def _arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+    async def _arm(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         """Note what would be armed, in the transaction of what makes it work."""
         assert conn.info.transaction_status == TransactionStatus.INTRANS
         self.armed += keys
@@ -159,7 +159,7 @@ class Desk:
         """Wish commands that need nothing."""
         plain: dict[str, Any] = {"kind": "upsert_product", "target": "books", "entity": "DE01", "batch_key": "all", "subject": SUBJECT}
         plain["arguments"] = encode(UpsertProduct("p", "Plan"))
-        wishes = [Wish(f"{n:032x}", **{"external_key": f"k{n}", **plain, **changes}) for n in numbers]
+        wishes = [NewCommand(f"{n:032x}", **{"external_key": f"k{n}", **plain, **changes}) for n in numbers]
         async with self.pool.connection() as conn:
             await outbox.wish(conn, self.cipher, wishes, self.clock.now())
 

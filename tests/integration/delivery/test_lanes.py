@@ -11,7 +11,7 @@ import pytest
 from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.language.commands import Command, Lane
-from counterfoil.delivery.sizing import Sizes
+from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.limits import is_yielding
@@ -38,7 +38,7 @@ async def test_real_time_work_goes_first_and_not_in_one_batch_with_bulk(desk: De
 
 
 async def test_bulk_batches_are_short_and_yield_only_while_there_was_real_time_work(desk: Desk) -> None:
-    sizes = Sizes()
+    sizes = LearnedSizes()
     place = ("books", "all", "upsert_product")
     seen: list[tuple[int, bool]] = []
     patient = desk.books.send
@@ -66,7 +66,7 @@ async def test_bulk_batches_are_short_and_yield_only_while_there_was_real_time_w
 
 
 def test_a_slow_target_makes_batches_smaller_and_a_fast_one_larger_again() -> None:
-    sizes, place = Sizes(), ("books", "all", "post_invoice")
+    sizes, place = LearnedSizes(), ("books", "all", "post_invoice")
     assert sizes.size(place, 100, is_yielding=False) == 100
     sizes.learn(place, 100, 100, 40.0, is_yielding=False, has_failed=False)
     assert sizes.size(place, 100, is_yielding=False) == 50

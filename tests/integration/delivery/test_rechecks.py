@@ -364,7 +364,9 @@ async def test_a_target_that_is_away_while_something_is_sent_again_is_left_alone
 
     async def falling(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
         del ctx, commands, bound
-        await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)  # seen by another batch just before
+        await desk.rest.went_down(
+            "books", standing.ConnectionTrouble("http.away", "away"), is_trial=False
+        )  # seen by another batch just before
         raise away
 
     desk.books.send = falling  # type: ignore[method-assign]
@@ -462,7 +464,7 @@ async def test_a_trial_sends_nothing_again_and_the_turn_after_it_does(desk: Desk
     await due_now(desk)
     await desk.wish(3)
     desk.books.calls.clear()
-    await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)
+    await desk.rest.went_down("books", standing.ConnectionTrouble("http.away", "away"), is_trial=False)
     desk.later(0.5)
     assert await desk.turn() == Turn(has_more=True)
     assert (desk.books.calls, desk.books.held["plan"]) == ([("probe", 0), ("send", 1)], "old")
@@ -472,7 +474,7 @@ async def test_a_trial_sends_nothing_again_and_the_turn_after_it_does(desk: Desk
 
 async def test_a_trial_with_nothing_but_something_to_send_again_leaves_it_to_the_next_turn(desk: Desk) -> None:
     await due_now(desk)
-    await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)
+    await desk.rest.went_down("books", standing.ConnectionTrouble("http.away", "away"), is_trial=False)
     desk.later(0.5)
     assert await desk.turn() == Turn(has_more=False, wake_in_s=0.2)
     assert desk.books.held == {"plan": "old"}

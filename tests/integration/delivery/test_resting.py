@@ -14,9 +14,9 @@ from counterfoil.store import outbox, rechecks, standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import End, EndStatus
 from counterfoil.store.pool import Pool
-from counterfoil.store.standing import Standing, Trouble
+from counterfoil.store.standing import ConnectionStanding, ConnectionTrouble
 
-AWAY = Trouble("http.away", "away")
+AWAY = ConnectionTrouble("http.away", "away")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def desk(pool: Pool, cipher: Cipher) -> Desk:
     return Desk(pool, cipher)
 
 
-async def standing_of(desk: Desk, name: str = "books") -> Standing:
+async def standing_of(desk: Desk, name: str = "books") -> ConnectionStanding:
     async with desk.pool.connection() as conn:
         return await standing.read(conn, name)
 
@@ -40,7 +40,7 @@ async def test_a_fall_is_noted_with_its_reason_and_when_to_look_again(desk: Desk
         assert await desk.rest.went_down("books", AWAY, is_trial=False) == 0.5
     told = {"target": "books", "code": "http.away", "tries": 1, "log_level": "warning"}
     assert logs == [{"event": "target cannot be used", **told}]
-    assert await standing_of(desk) == Standing(
+    assert await standing_of(desk) == ConnectionStanding(
         "books", START, None, False, True, "http.away", "away", 1, START + timedelta(seconds=0.5), None, None
     )
     assert await desk.rest.went_down("books", AWAY, is_trial=True, is_by_sending=False) == 1.0
@@ -48,7 +48,7 @@ async def test_a_fall_is_noted_with_its_reason_and_when_to_look_again(desk: Desk
     assert (found.tries, found.is_by_sending) == (2, True)
     await desk.rest.went_down("ledger", AWAY, is_trial=True, is_by_sending=False)
     assert not (await standing_of(desk, "ledger")).is_by_sending
-    assert await desk.rest.went_down("third", Trouble("http.busy", "busy", retry_after_s=7.0), is_trial=False) == 7.0
+    assert await desk.rest.went_down("third", ConnectionTrouble("http.busy", "busy", retry_after_s=7.0), is_trial=False) == 7.0
 
 
 @pytest.mark.parametrize("code", ["target.maintenance", "target.budget_unavailable"])
@@ -57,8 +57,8 @@ async def test_what_says_nothing_of_the_target_is_waited_for_and_not_noted(
     desk: Desk, code: str, asked_s: float | None, wait_s: float
 ) -> None:
     with capture_logs() as logs:
-        assert await desk.rest.went_down("books", Trouble(code, "x", retry_after_s=asked_s), is_trial=False) == wait_s
-    assert (logs, await standing_of(desk)) == ([], Standing("books"))
+        assert await desk.rest.went_down("books", ConnectionTrouble(code, "x", retry_after_s=asked_s), is_trial=False) == wait_s
+    assert (logs, await standing_of(desk)) == ([], ConnectionStanding("books"))
 
 
 async def test_a_target_that_can_be_used_again_wakes_every_partition_that_has_something_for_it(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from counterfoil.connectors.files import CONNECTOR
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import CommandKind, Lane
 from counterfoil.core.policies.rules import Route, Rules
-from counterfoil.kit.connector import DeliveryOf
+from counterfoil.kit.connector import CommandWriter
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.windows import closed_until
 
@@ -92,7 +92,7 @@ time_zone = "Europe/Berlin"
 
 def test_a_connection_that_does_not_take_every_kind_of_command_keeps_no_books(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse(ENTITY).entities["DE01"].target == "books"
-    partial: dict[CommandKind, DeliveryOf] = {
+    partial: dict[CommandKind, CommandWriter] = {
         kind: one for kind, one in CONNECTOR.deliver.items() if kind not in (BookCommand.ALLOCATE, BookCommand.UNMATCH)
     }
     monkeypatch.setattr(settings_module, "load_connector", lambda _name: replace(CONNECTOR, deliver=partial))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from counterfoil.delivery.sizing import ORDINARY_S, YIELDING_MIN, YIELDING_S, Sizes
+from counterfoil.delivery.sizing import ORDINARY_S, YIELDING_MIN, YIELDING_S, LearnedSizes
 
 PLACE = ("books", "all", "post_invoice")
 
 
-def learned(sent: int, latency_s: float, *, is_yielding: bool = False, has_failed: bool = False) -> Sizes:
-    sizes = Sizes()
+def learned(sent: int, latency_s: float, *, is_yielding: bool = False, has_failed: bool = False) -> LearnedSizes:
+    sizes = LearnedSizes()
     sizes.learn(PLACE, 100, sent, latency_s, is_yielding=is_yielding, has_failed=has_failed)
     return sizes
 
@@ -46,7 +46,7 @@ def test_a_batch_that_went_fast_makes_the_next_a_quarter_larger_when_it_was_full
 
 
 def test_ordinary_batches_shrink_to_one_and_yielding_ones_to_four() -> None:
-    sizes = Sizes()
+    sizes = LearnedSizes()
     for _ in range(10):
         for is_yielding in (False, True):
             sizes.learn(PLACE, 100, 100, 60.0, is_yielding=is_yielding, has_failed=False)
@@ -55,7 +55,7 @@ def test_ordinary_batches_shrink_to_one_and_yielding_ones_to_four() -> None:
 
 @pytest.mark.parametrize(("size_max", "yielding"), [(1, 1), (2, 2), (4, 4), (5, 5)])
 def test_a_connector_that_takes_few_at_once_is_sent_no_more(size_max: int, yielding: int) -> None:
-    sizes = Sizes()
+    sizes = LearnedSizes()
     assert (sizes.size(PLACE, size_max, is_yielding=False), sizes.size(PLACE, size_max, is_yielding=True)) == (size_max, yielding)
     assert learned(100, 1.0).size(PLACE, size_max, is_yielding=False) == size_max  # it took a hundred before
 

@@ -37,7 +37,7 @@ from counterfoil.kit.errors import HubError, RejectedError, SetupError, Transien
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.commands import command_of
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
-from counterfoil.store.standing import Trouble
+from counterfoil.store.standing import ConnectionTrouble
 
 FIRST, SECOND = f"{1:032x}", f"{2:032x}"
 ONE = row(1, bill(100))
@@ -131,19 +131,19 @@ def test_a_target_is_in_trouble_only_when_an_outcome_says_so() -> None:
     done, refused = Outcome("x", OutcomeStatus.DONE), Outcome("x", OutcomeStatus.REFUSED, code="x", case_class=REFUSED_KEY)
     assert trouble_of([]) is None
     assert trouble_of([done, refused]) is None
-    assert trouble_of([done, away("a", "first"), away("b", "second")]) == Trouble("a", "first")
+    assert trouble_of([done, away("a", "first"), away("b", "second")]) == ConnectionTrouble("a", "first")
 
 
 def test_a_refused_key_is_the_worst_of_troubles_and_the_longest_wait_asked_for_counts() -> None:
     found = [away("a", "first", after_s=9.0), away("k", "the key", REFUSED_KEY), away("b", "second", after_s=4.0)]
-    assert trouble_of(found) == Trouble("k", "the key", is_refused=True, retry_after_s=9.0)
+    assert trouble_of(found) == ConnectionTrouble("k", "the key", is_refused=True, retry_after_s=9.0)
 
 
 def test_a_failed_read_of_a_target_is_trouble_with_its_own_words() -> None:
     asked = TransientError("busy", code="http.throttled", retry_after_s=3.0)
-    assert as_trouble(asked) == Trouble("http.throttled", "busy", is_refused=False, retry_after_s=3.0)
-    assert as_trouble(SetupError("revoked", code="http.unauthorized")) == Trouble("http.unauthorized", "revoked", is_refused=True)
-    assert as_trouble(RejectedError("odd", code="x.odd")) == Trouble("x.odd", "odd")
+    assert as_trouble(asked) == ConnectionTrouble("http.throttled", "busy", is_refused=False, retry_after_s=3.0)
+    assert as_trouble(SetupError("revoked", code="http.unauthorized")) == ConnectionTrouble("http.unauthorized", "revoked", is_refused=True)
+    assert as_trouble(RejectedError("odd", code="x.odd")) == ConnectionTrouble("x.odd", "odd")
 
 
 def test_an_end_carries_what_the_target_said_of_the_try_it_ends() -> None:

@@ -20,7 +20,7 @@ from counterfoil.core.kinds.payment import Application, Payment, PaymentState
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.money import Money
-from counterfoil.delivery.sizing import Sizes
+from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.codec import encode
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
@@ -35,7 +35,7 @@ from counterfoil.store.cases import CaseDetail
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Pool
-from counterfoil.store.standing import Standing
+from counterfoil.store.standing import ConnectionStanding
 from counterfoil.store.work import decide_key, shard_of
 
 PLACE = ("books", "all", "upsert_product")
@@ -73,7 +73,7 @@ DONE = outcome(OutcomeStatus.DONE, external_id="book/1", external_name="B/1")
 NO = outcome(OutcomeStatus.REFUSED, "books.no", "no")
 
 
-async def standing_of(desk: Desk) -> Standing:
+async def standing_of(desk: Desk) -> ConnectionStanding:
     async with desk.pool.connection() as conn:
         return await standing.read(conn, "books")
 
@@ -260,7 +260,7 @@ async def test_only_real_time_work_is_noted_as_such(desk: Desk) -> None:
 
 
 async def test_a_turn_learns_sizes_from_what_was_fast_and_from_what_is_in_doubt(desk: Desk) -> None:
-    sizes = Sizes()
+    sizes = LearnedSizes()
     await desk.wish(*range(1, 101))
     await desk.turn(sizes=sizes)
     assert sizes.size(PLACE, 100, is_yielding=False) == 100
@@ -273,7 +273,7 @@ async def test_a_turn_learns_sizes_from_what_was_fast_and_from_what_is_in_doubt(
 
 
 async def test_a_target_that_is_away_teaches_nothing_of_sizes(desk: Desk) -> None:
-    sizes = Sizes()
+    sizes = LearnedSizes()
     away = outcome(OutcomeStatus.UNKNOWN, "x", "away", is_unavailable=True)
     Answers(desk, **{f"k{n}": away for n in range(1, 101)})
     await desk.wish(*range(1, 101))
@@ -355,7 +355,7 @@ async def test_a_trial_that_fails_is_another_look_at_a_target_that_is_down(desk:
 
 
 async def test_real_time_work_is_sent_in_ordinary_batches_and_yields_to_nobody(desk: Desk) -> None:
-    sizes, seen = Sizes(), list[tuple[int, bool]]()
+    sizes, seen = LearnedSizes(), list[tuple[int, bool]]()
     sizes.learn(PLACE, 100, 100, 40.0, is_yielding=False, has_failed=False)  # slow: ordinary batches are of 50, yielding ones of 4
     patient = desk.books.send
 
@@ -395,7 +395,7 @@ async def test_one_batch_that_went_well_does_not_hide_that_another_found_the_tar
     patient = desk.books.send
 
     async def fallen_meanwhile(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
-        await desk.rest.went_down("books", standing.Trouble("http.away", "away"), is_trial=False)
+        await desk.rest.went_down("books", standing.ConnectionTrouble("http.away", "away"), is_trial=False)
         return await patient(ctx, commands, bound)
 
     desk.books.send = fallen_meanwhile  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ from counterfoil.kit.limits import LocalBudget
 from counterfoil.store import standing, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
-from counterfoil.store.standing import Trouble
+from counterfoil.store.standing import ConnectionTrouble
 from counterfoil.upkeep.upkeep import TARGET_EVERY_S, Upkeep
 
 
@@ -230,7 +230,7 @@ async def test_a_worker_that_starts_asks_at_once_what_refused_the_key_of_the_for
     for _ in range(12):
         desk.later((await desk.turn()).wake_in_s or 0)
     async with desk.pool.connection() as conn:
-        assert await standing.note_down(conn, "away", Trouble("x", "away"), desk.clock.now(), is_by_sending=True)
+        assert await standing.note_down(conn, "away", ConnectionTrouble("x", "away"), desk.clock.now(), is_by_sending=True)
         await conn.execute("update standing set next_try_at = %s", (desk.clock.now() + timedelta(seconds=120),))
     desk.books.failing = lambda _call, _commands: None  # the key is mended
     await upkeep(desk).target_turn("books")
@@ -317,20 +317,26 @@ async def test_a_refused_command_does_not_make_the_target_unusable(desk: Desk) -
 
 async def test_a_target_that_asks_for_time_gets_it_and_falls_back_into_long_waits(desk: Desk) -> None:
     async with desk.pool.connection() as conn:
-        first = await standing.note_down(conn, "books", Trouble("http.throttled", "slow", retry_after_s=7.0), START, is_by_sending=True)
+        first = await standing.note_down(
+            conn, "books", ConnectionTrouble("http.throttled", "slow", retry_after_s=7.0), START, is_by_sending=True
+        )
         assert first.wait_s(START) == 7.0
-        again = await standing.note_down(conn, "books", Trouble("http.throttled", "slow", retry_after_s=7.0), START, is_by_sending=True)
+        again = await standing.note_down(
+            conn, "books", ConnectionTrouble("http.throttled", "slow", retry_after_s=7.0), START, is_by_sending=True
+        )
         assert (again.tries, again.wait_s(START)) == (1, 7.0)  # the same fall, seen by another batch
         waits = []
         for _ in range(10):
-            state = await standing.note_down(conn, "books", Trouble("x", "away"), START, is_by_sending=True, is_probe=True)
+            state = await standing.note_down(conn, "books", ConnectionTrouble("x", "away"), START, is_by_sending=True, is_probe=True)
             waits.append(state.wait_s(START))
         assert waits == [1, 2, 4, 8, 16, 32, 45, 45, 45, 45]  # no longer than until people are to be told, 45 s after the fall
         told = START + timedelta(seconds=45)
-        assert (await standing.note_down(conn, "books", Trouble("x", "away"), told, is_by_sending=True)).wait_s(told) == 120
+        assert (await standing.note_down(conn, "books", ConnectionTrouble("x", "away"), told, is_by_sending=True)).wait_s(told) == 120
         assert await standing.note_up(conn, "books", START)
-        soon = await standing.note_down(conn, "books", Trouble("x", "away"), START + timedelta(minutes=1), is_by_sending=True)
+        soon = await standing.note_down(conn, "books", ConnectionTrouble("x", "away"), START + timedelta(minutes=1), is_by_sending=True)
         assert soon.wait_s(START + timedelta(minutes=1)) == 45
         await standing.note_up(conn, "books", START + timedelta(minutes=2))
         much_later = START + timedelta(hours=1)
-        assert (await standing.note_down(conn, "books", Trouble("x", "away"), much_later, is_by_sending=True)).wait_s(much_later) == 0.5
+        assert (await standing.note_down(conn, "books", ConnectionTrouble("x", "away"), much_later, is_by_sending=True)).wait_s(
+            much_later
+        ) == 0.5

@@ -10,7 +10,7 @@ import pytest
 
 from counterfoil.app import desk
 from counterfoil.app.database import Database
-from counterfoil.app.desk import MappingWanted
+from counterfoil.app.desk import MappingRequest
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.store import audit, cases
@@ -102,7 +102,7 @@ async def test_nothing_is_audited_that_was_not_done(opened: Database) -> None:
 
 
 async def test_a_mapping_is_audited_when_it_changes_something_or_is_confirmed(opened: Database) -> None:
-    wanted = MappingWanted(MappingKind.TAX, "de", "19|exclusive", "19 %")
+    wanted = MappingRequest(MappingKind.TAX, "de", "19|exclusive", "19 %")
     assert (await desk.set_mapping(opened, wanted, "controller", NOW)).changed
     assert not (await desk.set_mapping(opened, wanted, "controller", NOW + timedelta(minutes=1))).changed
     assert await lines(opened) == [("controller", "mapped", "mapping/tax/de/19|exclusive")]

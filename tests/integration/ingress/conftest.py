@@ -18,7 +18,7 @@ from counterfoil.kit.errors import IntakeRefused, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.store import work
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -88,9 +88,9 @@ class WordSource:
 class Arming:
     """The engine's part: arms by SQL and remembers what would have been enqueued, only for transactions that commit."""
 
-    armed: list[Key] = field(default_factory=list)
+    armed: list[PartitionKey] = field(default_factory=list)
 
-    async def __call__(self, conn: Conn, keys: Sequence[Key]) -> None:
+    async def __call__(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         self.armed += await work.arm(conn, keys)
 
 

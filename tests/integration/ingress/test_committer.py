@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from counterfoil.ingress.committer import Committer, IntakeBusy, Kept
+from counterfoil.ingress.committer import CommitResult, Committer, IntakeBusy
 from counterfoil.ingress.keeping import incoming_of
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import TransientError
 from counterfoil.store import cases, receipts
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool, open_pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool, open_pool
 from counterfoil.store.receipts import Incoming, ReceiptState
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ async def test_one_bad_delivery_fails_alone(pool: Pool, committer: Committer) ->
     await committer.start()
     bad = committer.put([replace(incoming("evt_bad")[0], headers={"a text PostgreSQL cannot hold": "\x00"})])
     results = await asyncio.gather(committer.put(incoming("evt_1")), bad, committer.put(incoming("evt_2")), return_exceptions=True)
-    assert [type(result) for result in results] == [Kept, TransientError, Kept]
+    assert [type(result) for result in results] == [CommitResult, TransientError, CommitResult]
     assert await pending(pool) == 2
     await committer.stop()
 
@@ -104,7 +104,7 @@ async def test_deliveries_without_a_key_are_kept_each_for_itself_and_parked(pool
 async def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(pool: Pool, cipher: Cipher, clock: SettableClock) -> None:
     gate = asyncio.Event()
 
-    async def slow(conn: Conn, keys: Sequence[Key]) -> None:
+    async def slow(conn: Conn, keys: Sequence[PartitionKey]) -> None:
         await gate.wait()
 
     committer = Committer(pool, cipher, clock, slow, waiting_max=3)
@@ -117,13 +117,13 @@ async def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(pool: Pool, ci
         await committer.put(incoming("evt_4"))
     assert (caught.value.code, caught.value.retry_after_s) == ("intake.full", 1)
     gate.set()
-    assert await asyncio.gather(first, *waiting) == [Kept(1, 0)] * 4
+    assert await asyncio.gather(first, *waiting) == [CommitResult(1, 0)] * 4
     await committer.stop()
     assert await pending(pool) == 4
 
 
 async def test_stopping_answers_everybody(pool: Pool, cipher: Cipher, clock: SettableClock) -> None:
-    async def never(conn: Conn, keys: Sequence[Key]) -> None:
+    async def never(conn: Conn, keys: Sequence[PartitionKey]) -> None:
         await asyncio.Event().wait()
 
     committer = Committer(pool, cipher, clock, never)
@@ -141,7 +141,7 @@ async def test_stopping_answers_everybody(pool: Pool, cipher: Cipher, clock: Set
 async def test_an_error_of_the_arming_is_an_answer_and_not_the_end(pool: Pool, cipher: Cipher, clock: SettableClock) -> None:
     calls = 0
 
-    async def arm(conn: Conn, keys: Sequence[Key]) -> None:
+    async def arm(conn: Conn, keys: Sequence[PartitionKey]) -> None:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -151,7 +151,7 @@ async def test_an_error_of_the_arming_is_an_answer_and_not_the_end(pool: Pool, c
     await committer.start()
     with pytest.raises(TransientError):
         await committer.put(incoming("evt_1"))
-    assert await committer.put(incoming("evt_1")) == Kept(1, 0)
+    assert await committer.put(incoming("evt_1")) == CommitResult(1, 0)
     await committer.stop()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from counterfoil.core.language.commands import Lane
-from counterfoil.ingress.backfill import Backfill, Progress
+from counterfoil.ingress.backfill import Backfill, BackfillProgress
 from counterfoil.ingress.poller import Polled, Poller
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
@@ -100,22 +100,22 @@ async def test_a_page_that_was_not_kept_does_not_move_the_cursor(source: Any, co
 
 
 @pytest.fixture
-def shown() -> list[Progress]:
+def shown() -> list[BackfillProgress]:
     return []
 
 
 @pytest.fixture
-def backfill(source: Any, context: Context, pool: Pool, cipher: Cipher, arming: Any, shown: list[Progress]) -> Backfill:
+def backfill(source: Any, context: Context, pool: Pool, cipher: Cipher, arming: Any, shown: list[BackfillProgress]) -> Backfill:
     return Backfill(source, context, pool, cipher, arming, shown.append)
 
 
 async def test_a_backfill_fetches_all_kinds_in_order_in_the_lane_that_delays_nobody(
-    backfill: Backfill, source: Any, pool: Pool, shown: list[Progress]
+    backfill: Backfill, source: Any, pool: Pool, shown: list[BackfillProgress]
 ) -> None:
     source.pages = [["1", "2"], ["3"]]
     ended = await backfill.run(SINCE)
-    assert ended == (Progress("customer", 3, 3, True), Progress("invoice", 3, 3, True))
-    assert shown[:2] == [Progress("customer", 2, 2, False), Progress("customer", 3, 3, True)]
+    assert ended == (BackfillProgress("customer", 3, 3, True), BackfillProgress("invoice", 3, 3, True))
+    assert shown[:2] == [BackfillProgress("customer", 2, 2, False), BackfillProgress("customer", 3, 3, True)]
     assert await names(pool) == [(f"{kind}_{number}", 40) for kind in ("customer", "invoice") for number in (1, 2, 3)]
 
 
@@ -123,16 +123,16 @@ async def test_a_backfill_that_was_interrupted_goes_on_after_its_last_page(backf
     source.pages, source.failing_at = [["1"], ["2"], ["3"]], 2
     with pytest.raises(TransientError):
         await backfill.run(SINCE, ("invoice",))
-    assert await backfill.run(SINCE, ("invoice",)) == (Progress("invoice", 3, 1, True),)
+    assert await backfill.run(SINCE, ("invoice",)) == (BackfillProgress("invoice", 3, 1, True),)
     assert source.asked == ["", "1", "2", "2"]
 
 
 async def test_a_finished_backfill_is_read_again_only_if_asked(backfill: Backfill, source: Any) -> None:
     source.pages = [["1"]]
     await backfill.run(SINCE, ("invoice",))
-    assert await backfill.run(SINCE, ("invoice",)) == (Progress("invoice", 1, 0, True),)
+    assert await backfill.run(SINCE, ("invoice",)) == (BackfillProgress("invoice", 1, 0, True),)
     assert source.asked == [""]
-    assert await backfill.run(SINCE, ("invoice",), again=True) == (Progress("invoice", 1, 0, True),)
+    assert await backfill.run(SINCE, ("invoice",), again=True) == (BackfillProgress("invoice", 1, 0, True),)
     assert source.asked == ["", ""]
     await backfill.run(datetime(2025, 1, 1, tzinfo=UTC), ("invoice",))  # another date is another backfill
     assert len(source.asked) == 3

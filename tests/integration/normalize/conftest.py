@@ -22,7 +22,7 @@ from counterfoil.kit.http import HttpClient
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import receipts, work
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.receipts import Incoming
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -107,7 +107,7 @@ async def drain(normalizer: Normalizer, *, limit: int | None = None, bulk_first:
                 pass
 
 
-async def arm(conn: Conn, keys: Sequence[Key]) -> None:
+async def arm(conn: Conn, keys: Sequence[PartitionKey]) -> None:
     """Arm as the engine does, without anybody to enqueue for."""
     await work.arm(conn, keys)
 

@@ -18,8 +18,8 @@ from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized
 from counterfoil.kit.http import HttpClient
+from counterfoil.normalize.healing import Healer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.normalize.wanted import Healer
 from counterfoil.store import agenda, objects, receipts
 from counterfoil.store.agenda import Wait
 from counterfoil.store.cipher import Cipher

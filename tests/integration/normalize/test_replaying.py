@@ -17,8 +17,8 @@ from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import cases, receipts, replays, work
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
-from counterfoil.store.receipts import ReceiptState, Selection, Settlement
-from counterfoil.store.replays import Order, Replay, ReplayState
+from counterfoil.store.receipts import ReceiptEnd, ReceiptState, Selection
+from counterfoil.store.replays import Replay, ReplayOrder, ReplayState
 
 ALL = Selection(SOURCE, NOW, NOW + timedelta(days=1))
 
@@ -42,7 +42,7 @@ async def ten(pool: Pool, cipher: Cipher, normalizer: Normalizer, source: ShopSo
     return ids
 
 
-async def order(pool: Pool, wanted: Order) -> int:
+async def order(pool: Pool, wanted: ReplayOrder) -> int:
     async with pool.connection() as conn:
         id, keys = await replays.add(conn, wanted, 0, "tester", NOW)
         assert keys == [("replay", str(id))]
@@ -59,7 +59,7 @@ async def load(pool: Pool, id: int) -> Replay:
 async def test_at_its_rate_a_replay_never_reads_more_whoever_works_it(
     pool: Pool, make_replayer: Callable[[], Replayer], clock: SettableClock, ten: list[int], source: ShopSource
 ) -> None:
-    id = str(await order(pool, Order(selection=ALL, rate=4)))
+    id = str(await order(pool, ReplayOrder(selection=ALL, rate=4)))
     first, second = make_replayer(), make_replayer()
     assert await first.turn(id) == Turn(has_more=False, wake_in_s=1.0)
     assert (await second.turn(id)).wake_in_s == 1.0  # another worker gets no share of its own
@@ -77,7 +77,7 @@ async def test_at_its_rate_a_replay_never_reads_more_whoever_works_it(
 async def test_a_replay_that_is_stopped_goes_on_where_it_ended(
     pool: Pool, make_replayer: Callable[[], Replayer], clock: SettableClock, ten: list[int], source: ShopSource
 ) -> None:
-    id = await order(pool, Order(selection=ALL, rate=3))
+    id = await order(pool, ReplayOrder(selection=ALL, rate=3))
     await make_replayer().turn(str(id))
     async with pool.connection() as conn:
         assert await replays.stop(conn, id, NOW)
@@ -102,7 +102,7 @@ async def test_without_its_source_a_replay_waits_and_changes_nothing(
     await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x", needs="product/p1"))
     await drain(normalizer)
     source.is_away = True
-    id = str(await order(pool, Order(selection=ALL, must_fetch=True)))
+    id = str(await order(pool, ReplayOrder(selection=ALL, must_fetch=True)))
     assert await replayer.turn(id) == Turn(has_more=False, wake_in_s=7.0)
     async with pool.connection() as conn:
         assert (await receipts.counts(conn))[SOURCE][ReceiptState.NORMALIZED] == 1
@@ -117,7 +117,7 @@ async def test_what_was_fetched_then_is_used_and_the_source_is_not_asked(
 ) -> None:
     await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x", needs="product/p1"))
     await drain(normalizer)
-    await replayer.turn(str(await order(pool, Order(selection=ALL))))
+    await replayer.turn(str(await order(pool, ReplayOrder(selection=ALL))))
     assert (source.fetched, source.read) == (["product/p1"], ["evt_1", "evt_1"])
 
 
@@ -129,7 +129,7 @@ async def test_one_object_that_cannot_be_had_does_not_stop_the_others(
     await drain(normalizer)
     source.read.clear()
     source.unreachable = frozenset({"product/p1"})
-    id = await order(pool, Order(selection=ALL, must_fetch=True))
+    id = await order(pool, ReplayOrder(selection=ALL, must_fetch=True))
     await replayer.turn(str(id))
     assert source.read == ["evt_2"]
     async with pool.connection() as conn:
@@ -145,11 +145,11 @@ async def test_an_outcome_that_differs_today_is_written_and_resolves_its_case(
     parked, ignored = await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x"), incoming("evt_2"))
     async with pool.connection() as conn:
         await receipts.settle(
-            conn, [Settlement(parked, NOW, ReceiptState.PARKED, "x"), Settlement(ignored, NOW, ReceiptState.IGNORED, "y")], NOW
+            conn, [ReceiptEnd(parked, NOW, ReceiptState.PARKED, "x"), ReceiptEnd(ignored, NOW, ReceiptState.IGNORED, "y")], NOW
         )
         held = cases.Opening("x", "schema_drift", "x", "?", "?", "?", "?", NOW, cases.CaseSubject("normalize", str(parked)))
         await cases.open_or_count(conn, [held], NOW)
-    id = await order(pool, Order(ids=(parked, ignored)))
+    id = await order(pool, ReplayOrder(ids=(parked, ignored)))
     await replayer.turn(str(id))
     async with pool.connection() as conn:
         rows = await (await conn.execute("select state::text, rule from receipt order by id")).fetchall()
@@ -164,7 +164,7 @@ async def test_receipts_that_are_pending_are_left_to_their_own_turn(
     pool: Pool, replayer: Replayer, cipher: Cipher, source: ShopSource
 ) -> None:
     [pending] = await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x"))
-    for wanted in (Order(ids=(pending,)), Order(selection=ALL)):
+    for wanted in (ReplayOrder(ids=(pending,)), ReplayOrder(selection=ALL)):
         id = await order(pool, wanted)
         await replayer.turn(str(id))
         assert (await load(pool, id)).state is ReplayState.DONE
@@ -174,7 +174,7 @@ async def test_receipts_that_are_pending_are_left_to_their_own_turn(
 async def test_a_receipt_that_kills_its_replay_is_parked_and_the_replay_goes_on(
     pool: Pool, replayer: Replayer, ten: list[int], source: ShopSource
 ) -> None:
-    id = await order(pool, Order(selection=ALL))
+    id = await order(pool, ReplayOrder(selection=ALL))
     await replayer.turn(str(id), Caution(limit=1, poisoned=frozenset({str(ten[1])})))
     await replayer.turn(str(id))
     assert sorted(source.read) == sorted(f"evt_{n}" for n in range(10) if n != 1)
@@ -184,7 +184,7 @@ async def test_a_receipt_that_kills_its_replay_is_parked_and_the_replay_goes_on(
 
 
 async def test_two_workers_at_one_page_note_it_once(pool: Pool, cipher: Cipher, ten: list[int], clock: SettableClock) -> None:
-    id = await order(pool, Order(selection=ALL))
+    id = await order(pool, ReplayOrder(selection=ALL))
     seen = await load(pool, id)
 
     async def advance(now: datetime) -> bool:

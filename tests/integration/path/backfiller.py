@@ -8,14 +8,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from counterfoil.app.backfilling import Order, Watch, backfill
+from counterfoil.app.backfilling import BackfillOrder, BackfillProgressReport, backfill
 from counterfoil.app.settings import from_values
-from counterfoil.ingress.backfill import Progress
+from counterfoil.ingress.backfill import BackfillProgress
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def read(progress: Progress) -> None:
+def read(progress: BackfillProgress) -> None:
     """Say how far it has come."""
     print(progress.read, flush=True)
 
@@ -23,7 +23,9 @@ def read(progress: Progress) -> None:
 def main() -> None:
     """Run."""
     settings = from_values(json.loads(Path(sys.argv[1]).read_text("utf-8")))
-    asyncio.run(backfill(settings, Order("stripe_us", SINCE, ("customer",)), Watch(read, lambda _done, _left: None)))
+    asyncio.run(
+        backfill(settings, BackfillOrder("stripe_us", SINCE, ("customer",)), BackfillProgressReport(read, lambda _done, _left: None))
+    )
 
 
 if __name__ == "__main__":

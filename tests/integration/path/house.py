@@ -21,9 +21,9 @@ from counterfoil.app.demo.entities import ENTITIES, DemoEntity
 from counterfoil.app.demo.odoo_plain import OdooPlain
 from counterfoil.app.demo.proof import baseline, prove
 from counterfoil.app.demo.provision import Provisioned, provision
-from counterfoil.app.demo.stage import Stage
+from counterfoil.app.demo.story import StoryContext
 from counterfoil.app.demo.stripe_plain import StripePlain
-from counterfoil.app.demo.totals import Proof
+from counterfoil.app.demo.totals import TotalsProof
 from counterfoil.app.hub import Hub, open_hub, serve_intake, wait_until
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.connectors.odoo.sandbox import OdooSandbox
@@ -89,14 +89,14 @@ class House:
     values: Mapping[str, Any]
     told: dict[str, int] = field(default_factory=dict)
 
-    def stage(self, entity: str = "US", *, tax: str | None = None, currency: str = "") -> Stage:
+    def stage(self, entity: str = "US", *, tax: str | None = None, currency: str = "") -> StoryContext:
         """Return the means of one customer of an entity. ``tax``: key of the tax on his documents, none by default."""
         account = self.accounts[entity]
         number = next(_numbers)
         chance = random.Random(number)
         demo = account.entity
         api, catalog = self.apis[entity], self.catalogs[entity]
-        return Stage(demo, account.id, api, self.control, catalog, number, chance, currency or demo.currency, tax or "")
+        return StoryContext(demo, account.id, api, self.control, catalog, number, chance, currency or demo.currency, tax or "")
 
     async def at(self, instant: datetime) -> None:
         """Move both clocks to an instant; what has passed already stays."""
@@ -212,7 +212,7 @@ class House:
         async with self.hub.pool.connection() as conn:
             return await views.conservation(conn)
 
-    async def prove(self) -> Proof:
+    async def prove(self) -> TotalsProof:
         """Compare both sides by their own clients."""
         return await prove(list(self.accounts.values()), self.plain, self.provisioned, self.before)
 

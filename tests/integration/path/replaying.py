@@ -10,7 +10,7 @@ from tests.integration.path.house import House
 from counterfoil.app.rehearsing import Rehearsal, rehearse
 from counterfoil.store import replays
 from counterfoil.store.receipts import Selection
-from counterfoil.store.replays import Order, Replay, ReplayState
+from counterfoil.store.replays import Replay, ReplayOrder, ReplayState
 
 _LEFT_BEHIND = {
     "receipts": "select id, state::text, rule, lane, attempts, normalized_at from receipt order by id",
@@ -37,7 +37,7 @@ def everything_of(connection: str) -> Selection:
     return Selection(connection, datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
-async def order(made: House, wanted: Order) -> int:
+async def order(made: House, wanted: ReplayOrder) -> int:
     """Order a replay and return its id."""
     async with made.hub.pool.connection() as conn, conn.transaction():
         id, keys = await replays.add(conn, wanted, 0, "tester", made.clock.now())
@@ -53,7 +53,7 @@ async def load(made: House, id: int) -> Replay:
     return found
 
 
-async def replayed(made: House, wanted: Order) -> Replay:
+async def replayed(made: House, wanted: ReplayOrder) -> Replay:
     """Order a replay and return it when it is done and everything that came of it is settled."""
     id = await order(made, wanted)
 
@@ -65,7 +65,7 @@ async def replayed(made: House, wanted: Order) -> Replay:
     return await load(made, id)
 
 
-async def rehearsed(made: House, wanted: Order) -> Rehearsal:
+async def rehearsed(made: House, wanted: ReplayOrder) -> Rehearsal:
     """Return what a replay would do."""
     found = Rehearsal()
     async for page in rehearse(made.hub, wanted):

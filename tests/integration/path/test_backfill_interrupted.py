@@ -16,7 +16,7 @@ from tests.integration.path.house import House, house
 
 from counterfoil.app.demo.entities import US
 from counterfoil.app.hub import wait_until
-from counterfoil.ingress.backfill import Backfill, Progress, stream_of
+from counterfoil.ingress.backfill import Backfill, BackfillProgress, stream_of
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.sandbox import Fault
 from counterfoil.store import cursors
@@ -95,11 +95,11 @@ async def test_a_backfill_its_source_refuses_half_way_goes_on_after_the_last_pag
     connection, ctx = idle.hub.settings.connections["stripe_us"], idle.hub.contexts["stripe_us"]
     history = connection.connector.backfills
     assert history is not None
-    shown: list[Progress] = []
+    shown: list[BackfillProgress] = []
     reader = Backfill(history, ctx, idle.hub.pool, idle.hub.cipher, idle.hub.arm, shown.append)
     with pytest.raises(SetupError):
         await reader.run(SINCE, ("customer",))
     assert await kept(idle) == 200
-    assert await reader.run(SINCE, ("customer",)) == (Progress("customer", CUSTOMERS, 130, True),)
+    assert await reader.run(SINCE, ("customer",)) == (BackfillProgress("customer", CUSTOMERS, 130, True),)
     assert calls(idle) == PAGES + 1
     assert await receipts_of_customers(idle) == (CUSTOMERS, CUSTOMERS)

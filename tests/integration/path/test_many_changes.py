@@ -10,7 +10,7 @@ import pytest_asyncio
 from tests.integration.path.house import BOOKS, House, house
 from tests.integration.path.test_watching import act, id_of, look, retry, told
 
-from counterfoil.store.cases import Sum
+from counterfoil.store.cases import CaseMoney
 from counterfoil.store.work import BOOKS as LOOK
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,7 +37,7 @@ async def test_many_deleted_at_once_are_one_case_and_nothing_is_posted_again_bef
     for key in keys:
         watched.person("delete", xid=f"counterfoil.{key}")
     [case] = await look(watched)
-    assert (case.code, case.count, case.money) == ("watch.many_changed", 12, (Sum("USD", 12_066),))
+    assert (case.code, case.count, case.money) == ("watch.many_changed", 12, (CaseMoney("USD", 12_066),))
     assert case.cause == "Many documents were deleted in books at once; the hub did not do that"
     assert "Nothing is posted again by itself" in case.next_step
     assert await look(watched) == [case]  # the next rounds find the same
@@ -58,7 +58,7 @@ async def test_those_deleted_before_there_were_many_join_them(watched: House) ->
     for key in keys[3:]:
         watched.person("delete", xid=f"counterfoil.{key}")
     [case] = await look(watched)
-    assert (case.code, case.count, case.money) == ("watch.many_changed", 10, (Sum("USD", 20_000),))
+    assert (case.code, case.count, case.money) == ("watch.many_changed", 10, (CaseMoney("USD", 20_000),))
     await retry(watched, case)
     assert await look(watched) == []
 
@@ -70,10 +70,10 @@ async def test_many_taken_back_to_draft_are_one_case_that_closes_when_all_are_po
     moves = [await id_of(watched, f"invoice_stripe.{invoice['id']}") for invoice in invoices]
     await act(watched, "account.move", "button_draft", *moves)
     [case] = await look(watched)
-    assert (case.code, case.count, case.money) == ("watch.many_changed", 11, (Sum("USD", 33_000),))
+    assert (case.code, case.count, case.money) == ("watch.many_changed", 11, (CaseMoney("USD", 33_000),))
     await act(watched, "account.move", "action_post", *moves[:10])
     [case] = await look(watched)
-    assert case.money == (Sum("USD", 3_000),)
+    assert case.money == (CaseMoney("USD", 3_000),)
     await act(watched, "account.move", "action_post", moves[10])
     assert await look(watched) == []
 
@@ -94,7 +94,7 @@ async def test_documents_out_of_the_users_sight_are_not_deleted_and_one_case_unt
         "authentication_refused",
         "watch.out_of_sight",
         3,
-        (Sum("USD", 12_000),),
+        (CaseMoney("USD", 12_000),),
     )
     assert case.next_step.startswith("Nothing was deleted. Give the user of the connection the companies and rights it had")
     await retry(watched, case)

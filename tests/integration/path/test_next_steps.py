@@ -15,7 +15,7 @@ from tests.integration.path.house import House
 
 from counterfoil.kit.sandbox import Fault
 from counterfoil.store import case_work
-from counterfoil.store.cases import Case, Sum
+from counterfoil.store.cases import Case, CaseMoney
 from counterfoil.store.embedded import program
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,7 +45,7 @@ async def test_invoices_in_a_currency_without_a_rate_are_one_case_that_says_what
     await hub.bill(15_003, currency="chf")
     await hub.tell()
     [case] = await hub.cases()
-    assert (case.code, case.count, case.money) == ("odoo.currency_inactive", 2, (Sum("CHF", 35_003),))
+    assert (case.code, case.count, case.money) == ("odoo.currency_inactive", 2, (CaseMoney("CHF", 35_003),))
     assert case.cause.startswith("books does not take postings of US: currency CHF is not active")
     assert case.next_step.startswith("Activate CHF in Odoo (Accounting, Configuration, Currencies)")
     [franc] = await hub.plain.rows("res.currency", [["name", "=", "CHF"], ["active", "in", [True, False]]], ["id"])
@@ -53,7 +53,7 @@ async def test_invoices_in_a_currency_without_a_rate_are_one_case_that_says_what
     await hub.later(minutes=10)
     await retry(hub, case)
     [case] = await hub.cases()  # the former case is closed: its records stand still for another cause now
-    assert (case.code, case.count, case.money) == ("odoo.rate_missing", 2, (Sum("CHF", 35_003),))
+    assert (case.code, case.count, case.money) == ("odoo.rate_missing", 2, (CaseMoney("CHF", 35_003),))
     assert case.next_step == "Add the rate of CHF in Odoo (Accounting, Configuration, Currencies), then retry this case."
     company = hub.provisioned.companies["US"].company_id
     rate = {"currency_id": franc["id"], "name": "2025-01-01", "company_id": company, "inverse_company_rate": 1.25}
@@ -71,7 +71,7 @@ async def test_an_archived_account_is_named_with_its_place_in_the_file(hub: Hous
     await hub.bill(21_000)
     await hub.tell()
     [case] = await hub.cases()
-    assert (case.count, case.money) == (2, (Sum("USD", 33_300),))
+    assert (case.count, case.money) == (2, (CaseMoney("USD", 33_300),))
     assert "revenue is 400000" in case.next_step
     assert "[connections.books.companies.US.accounts]" in case.next_step
     [account] = await hub.plain.rows("account.account", [["code", "=", "400000"], ["active", "=", False]], ["id"], [company])

@@ -17,7 +17,7 @@ from tests.integration.path.replaying import everything_of, left_behind, rehears
 
 from counterfoil.app.demo.casting import REPERTOIRE
 from counterfoil.app.demo.entities import US
-from counterfoil.store.replays import Order
+from counterfoil.store.replays import ReplayOrder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,7 +50,7 @@ async def test_a_month_read_again_changes_nothing_at_all(month: House) -> None:
     before = await left_behind(month)
     read = 0
     for connection in ("stripe_us", BOOKS):
-        done = await replayed(month, Order(selection=everything_of(connection)))
+        done = await replayed(month, ReplayOrder(selection=everything_of(connection)))
         assert done.changed_count == 0
         read += done.read_count
     assert read == len(before["receipts"]) > 500
@@ -62,7 +62,7 @@ async def test_a_month_read_again_changes_nothing_at_all(month: House) -> None:
 
 async def test_a_month_asked_of_its_source_again_is_booked_as_before(month: House) -> None:
     before = await left_behind(month)
-    await replayed(month, Order(selection=everything_of("stripe_us"), must_fetch=True))
+    await replayed(month, ReplayOrder(selection=everything_of("stripe_us"), must_fetch=True))
     after = await left_behind(month)
     assert ([row[0] for row in after["commands"]], after["bindings"]) == ([row[0] for row in before["commands"]], before["bindings"])
     assert (after["books"], after["unnamed"]) == (before["books"], before["unnamed"])
@@ -71,7 +71,7 @@ async def test_a_month_asked_of_its_source_again_is_booked_as_before(month: Hous
 
 async def test_a_rehearsal_of_a_month_says_that_nothing_would_differ(month: House) -> None:
     before = await left_behind(month)
-    found = await rehearsed(month, Order(selection=everything_of("stripe_us")))
+    found = await rehearsed(month, ReplayOrder(selection=everything_of("stripe_us")))
     assert found.is_without_effect, found
     assert found.read == sum(found.outcomes.values())
     assert await left_behind(month) == before

@@ -12,7 +12,7 @@ from tests.integration.path.house import House, house
 from tests.integration.path.replaying import everything_of, left_behind, rehearsed, replayed
 
 from counterfoil.app.demo.entities import US
-from counterfoil.store.replays import Order
+from counterfoil.store.replays import ReplayOrder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,7 +34,7 @@ async def ignorant(module_database: str, tmp_path: Path) -> AsyncIterator[House]
 
 
 async def test_what_a_former_release_ignored_is_rehearsed_and_then_booked_once(ignorant: House) -> None:
-    everything = Order(selection=everything_of("stripe_us"))
+    everything = ReplayOrder(selection=everything_of("stripe_us"))
     found = await rehearsed(ignorant, everything)
     assert found.outcomes["ignored: not_known_then", "normalized"] > 0
     assert found.objects["invoice"] == found.objects["payment"] == 1

@@ -12,8 +12,8 @@ import pytest_asyncio
 from tests.integration.path.house import House, house
 
 from counterfoil.app import releasing, shadowing
-from counterfoil.app.releasing import Ask
-from counterfoil.app.shadowing import Posting, RuleSet
+from counterfoil.app.releasing import ReleaseRequest
+from counterfoil.app.shadowing import RuleSet, ShadowPosting
 from counterfoil.engine import membership
 from counterfoil.kit.errors import SetupError
 
@@ -61,7 +61,7 @@ def in_the_books(hub: House) -> Lines:
     return {place: minor for place, minor in found.items() if minor}
 
 
-def foretold(hub: House, postings: Iterable[Posting]) -> Lines:
+def foretold(hub: House, postings: Iterable[ShadowPosting]) -> Lines:
     """Return the lines of postings; what the books choose themselves is looked up there: a customer's receivable, a tax's account."""
     found: Lines = {}
     for posting in postings:
@@ -140,7 +140,7 @@ async def test_what_is_foretold_is_posted_line_for_line(hub: House) -> None:
     assert [change.key for change in shadow.changes if change.before is not None] == []
     assert shadow.problems == {"decide.tax_unmapped": (2, 0)}
     assert sum(posting.kind == "post_invoice" for posting in after.values()) == 2
-    made = await releasing.release_body(hub.hub, new, Ask("ann", now))
+    made = await releasing.release_body(hub.hub, new, ReleaseRequest("ann", now))
 
     async def is_taken_up() -> bool:
         return hub.hub.rules.release == made.version and hub.hub.member is not None and hub.hub.member.is_agreed
@@ -182,7 +182,7 @@ async def test_rules_that_leave_a_booked_document_without_a_place_are_refused_wi
         changes.append(other)
     for other in changes:
         with pytest.raises(SetupError, match=r"entities\.US.*Booked there: (invoice|payment)_stripe\.in_") as refused:
-            await releasing.propose(hub.hub, json.dumps(other, sort_keys=True, ensure_ascii=False), Ask("ann", hub.clock.now()))
+            await releasing.propose(hub.hub, json.dumps(other, sort_keys=True, ensure_ascii=False), ReleaseRequest("ann", hub.clock.now()))
         assert refused.value.code == "rules.contradict"
     known, _ = await releasing.listed(hub.hub, hub.clock.now())
     assert not [one for one in known if one.is_open]
@@ -194,7 +194,7 @@ async def test_an_account_that_booked_documents_are_on_stays_named(hub: House) -
     said = json.loads(await in_force(hub))
     accounts = said["connections"]["books"]["companies"]["US"]["accounts"]
     unused = json.dumps(_without(said, "reserve"), sort_keys=True, ensure_ascii=False)
-    ask = Ask("ann", hub.clock.now())
+    ask = ReleaseRequest("ann", hub.clock.now())
     used = json.dumps(_without(said, "fees"), sort_keys=True, ensure_ascii=False)
     words = rf"US has no account for fees any more, and fee_stripe\.txn_\w+ is booked on {accounts['fees']}"
     with pytest.raises(SetupError, match=words) as refused:
@@ -215,5 +215,5 @@ async def test_a_mode_changed_without_a_day_is_refused(hub: House) -> None:
     said = json.loads(await in_force(hub))
     said["entities"]["US"]["posting"] = "summary"
     with pytest.raises(SetupError) as refused:
-        await releasing.propose(hub.hub, json.dumps(said, sort_keys=True, ensure_ascii=False), Ask("ann", hub.clock.now()))
+        await releasing.propose(hub.hub, json.dumps(said, sort_keys=True, ensure_ascii=False), ReleaseRequest("ann", hub.clock.now()))
     assert refused.value.code == "settings.posting_changed"

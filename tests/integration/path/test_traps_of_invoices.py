@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.integration.path.house import House
 
-from counterfoil.app.demo.stage import FAILING_CARD, Stage
+from counterfoil.app.demo.story import FAILING_CARD, StoryContext
 from counterfoil.store import case_work
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RECEIVABLE, REVENUE, CREDIT, OUT_OF_BAND = "121000", "400000", "212500", "105604"
 
 
-async def billed(stage: Stage, *amounts: int, **fields: Any) -> tuple[str, dict[str, Any]]:
+async def billed(stage: StoryContext, *amounts: int, **fields: Any) -> tuple[str, dict[str, Any]]:
     """Bill a new customer so many minor units and return him and the invoice."""
     customer = await stage.customer(card=fields.pop("card", "pm_card_visa"))
     for amount in amounts:

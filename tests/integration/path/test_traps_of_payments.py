@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from tests.integration.path.house import House
 
-from counterfoil.app.demo.stage import DISPUTED_CARD, Stage
+from counterfoil.app.demo.story import DISPUTED_CARD, StoryContext
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLEARING, DISPUTED, BAD_DEBT = "105601", "105603", "620300"
 
 
-async def paid(stage: Stage, amount: int) -> tuple[dict[str, Any], str, str]:
+async def paid(stage: StoryContext, amount: int) -> tuple[dict[str, Any], str, str]:
     """Bill a new customer and charge his card; return the invoice, the payment intent and the charge."""
     customer = await stage.customer()
     await stage.item(customer, "Consulting", amount)

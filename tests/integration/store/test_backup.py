@@ -25,9 +25,9 @@ KEYS = {"k7": bytes(range(32))}
 INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
-def wish(id: int, key: str) -> outbox.Wish:
+def wish(id: int, key: str) -> outbox.NewCommand:
     """Return the wish for a document."""
-    return outbox.Wish(f"{id:032x}", "post_invoice", "books", "de", "de/sales", INVOICE, key, b"arguments of the invoice")
+    return outbox.NewCommand(f"{id:032x}", "post_invoice", "books", "de", "de/sales", INVOICE, key, b"arguments of the invoice")
 
 
 async def fill(url: str) -> None:

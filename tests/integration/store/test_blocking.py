@@ -17,7 +17,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.store import agenda, blocking, cases, objects, outbox
 from counterfoil.store.blocking import Blocked
-from counterfoil.store.cases import Sum
+from counterfoil.store.cases import CaseMoney
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening
@@ -29,10 +29,14 @@ CUSTOMER = CUSTOMER_KIND.ref("stripe:cus_1")
 ID = {name: f"{number:032x}" for number, name in enumerate(("customer", "euro", "yen", "payment", "match", "later", "elsewhere"), start=1)}
 
 
-def wish(name: str, kind: str, subject: ObjectRef, *, produces: str = "", needs: tuple[str, ...] = (), order: str = "") -> outbox.Wish:
+def wish(
+    name: str, kind: str, subject: ObjectRef, *, produces: str = "", needs: tuple[str, ...] = (), order: str = ""
+) -> outbox.NewCommand:
     """Return a wish by its name."""
     target = "archive" if name == "elsewhere" else "books"
-    return outbox.Wish(ID[name], kind, target, "de", "de/sales", subject, name, b"{}", produces=produces, needs=needs, order_key=order)
+    return outbox.NewCommand(
+        ID[name], kind, target, "de", "de/sales", subject, name, b"{}", produces=produces, needs=needs, order_key=order
+    )
 
 
 def invoice(id: str) -> ObjectRef:
@@ -70,7 +74,7 @@ async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_co
     # Two invoices, the payment, the match two steps away, the later version of the customer; the other target's invoice is not.
     # 119.00 of the invoice, which its payment and their match are no further money beside; the yen stand by themselves.
     found = await blocking.behind_commands(conn, [ID["customer"]])
-    assert (found.commands, found.money) == (5, (Sum("EUR", 11900), Sum("JPY", 5000)))
+    assert (found.commands, found.money) == (5, (CaseMoney("EUR", 11900), CaseMoney("JPY", 5000)))
     # The ten seconds of payment and match are the first to run out.
     assert found.late_at == NOW + timedelta(seconds=10)
     assert found.late_kind in ("post_payment", "allocate")
@@ -86,7 +90,7 @@ async def test_of_a_payment_only_what_is_more_than_its_invoices_counts_beside_th
     waits = [agenda.Wait(CUSTOMER.key, subject) for subject in subjects]
     await agenda.set_waits(conn, subjects, waits, NOW)
     # 10.00 of the invoice and 990.00 more of its payment; the refund gives back what is counted; what the yen paid is the invoice's.
-    assert (await blocking.behind_keys(conn, [CUSTOMER.key])).money == (Sum("EUR", 100_000),)
+    assert (await blocking.behind_keys(conn, [CUSTOMER.key])).money == (CaseMoney("EUR", 100_000),)
 
 
 async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Cipher) -> None:
@@ -96,7 +100,7 @@ async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Ciph
     await agenda.set_waits(conn, moves, [agenda.Wait(CUSTOMER.key, move) for move in moves], NOW)
     found = await blocking.behind_keys(conn, [CUSTOMER.key])
     # What the processor moves by itself is promised within a day.
-    assert (found.money, found.late_at) == ((Sum("EUR", 10_000),), NOW + timedelta(days=1))
+    assert (found.money, found.late_at) == ((CaseMoney("EUR", 10_000),), NOW + timedelta(days=1))
 
 
 async def test_what_is_blocked_may_be_more_money_than_64_bits_hold(conn: Conn, cipher: Cipher) -> None:
@@ -104,7 +108,7 @@ async def test_what_is_blocked_may_be_more_money_than_64_bits_hold(conn: Conn, c
     await keep(conn, cipher, invoice("one"), Money(1, "EUR"))
     waits = [agenda.Wait(invoice("euro").key, invoice(name)) for name in ("huge", "one")]
     await agenda.set_waits(conn, [invoice("huge"), invoice("one")], waits, NOW)
-    assert (await blocking.behind_keys(conn, [invoice("euro").key])).money == (Sum("EUR", 2**63),)
+    assert (await blocking.behind_keys(conn, [invoice("euro").key])).money == (CaseMoney("EUR", 2**63),)
 
 
 async def test_what_is_at_the_end_of_its_chain_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
@@ -135,7 +139,7 @@ async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, ciphe
     waits = [agenda.Wait(invoice("euro").key, note), agenda.Wait(note.key, refund, 1), agenda.Wait("mapping/tax/de/x", invoice("yen"))]
     await agenda.set_waits(conn, [note, refund, invoice("yen")], waits, NOW)
     found = await blocking.behind_keys(conn, [invoice("euro").key])
-    assert (found.subjects, found.money) == (2, (Sum("EUR", 5000),))
+    assert (found.subjects, found.money) == (2, (CaseMoney("EUR", 5000),))
     # Both are to be in the books within a minute.
     assert found.late_at == NOW + timedelta(seconds=60)
     assert (await blocking.behind_keys(conn, ["mapping/tax/de/x"])).subjects == 1

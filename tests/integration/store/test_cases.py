@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
-from counterfoil.store.cases import CaseState, CaseSubject, Opening, Sum
+from counterfoil.store.cases import CaseMoney, CaseState, CaseSubject, Opening
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.mappings import Mapping
-from counterfoil.store.outbox import CommandState, End, EndStatus, Wish
+from counterfoil.store.outbox import CommandState, End, EndStatus, NewCommand
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming, ReceiptState
 from counterfoil.store.work import shard_of
@@ -38,7 +38,7 @@ async def parked_receipt(conn: Conn, cipher: Cipher) -> int:
 
 
 async def parked_command(conn: Conn, cipher: Cipher) -> str:
-    wish = Wish("a" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_1", b"arguments")
+    wish = NewCommand("a" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_1", b"arguments")
     await outbox.wish(conn, cipher, [wish], NOW)
     await outbox.settle(conn, [End(wish.id, NOW, EndStatus.REFUSED, code="odoo.x")], NOW)
     return wish.id
@@ -52,7 +52,7 @@ async def test_a_thousand_records_with_one_cause_are_one_case_with_their_money(c
     [case] = await cases.list_cases(conn)
     # 1000 x 1.00 EUR; the dollars are never added to euros
     assert (case.count, case.money_minor, case.currency) == (1001, 100_000, "EUR")
-    assert case.money == (Sum("EUR", 100_000), Sum("USD", 7))
+    assert case.money == (CaseMoney("EUR", 100_000), CaseMoney("USD", 7))
     totals = await cases.totals(conn, DUE + timedelta(seconds=1))
     assert [(one.currency, one.money_minor, one.cases, one.records, one.overdue) for one in totals] == [
         ("EUR", 100_000, 1, 1001, 1),
@@ -66,17 +66,17 @@ async def test_money_of_an_invoice_and_of_its_own_payment_counts_once(conn: Conn
     others = [opening("deliver", name, money=43_210, currency="USD", concerns=INVOICE.key) for name in ("c2", "c3")]
     await cases.open_or_count(conn, [bill, *others], NOW)
     [case] = await cases.list_cases(conn)
-    assert (case.count, case.money) == (3, (Sum("USD", 43_210),))
+    assert (case.count, case.money) == (3, (CaseMoney("USD", 43_210),))
     assert [total.money_minor for total in await cases.totals(conn, NOW)] == [43_210]
     # A second invoice of 10.00 EUR for the same cause; then all of the first one's records went through: only the second one stands still.
     await cases.open_or_count(conn, [opening("deliver", "c4", money=1000, currency="EUR", concerns="invoice/stripe:in_2")], NOW)
     await cases.release_subjects(conn, "deliver", ["c1", "c2", "c3"], NOW)
     [case] = await cases.list_cases(conn)
-    assert (case.money, case.money_minor) == ((Sum("EUR", 1000),), None)
+    assert (case.money, case.money_minor) == ((CaseMoney("EUR", 1000),), None)
     # Closed, it says what it ever held.
     await cases.release_subjects(conn, "deliver", ["c4"], NOW)
     [case] = await cases.list_cases(conn, state=None)
-    assert case.money == (Sum("EUR", 1000), Sum("USD", 43_210))
+    assert case.money == (CaseMoney("EUR", 1000), CaseMoney("USD", 43_210))
 
 
 async def test_what_came_in_does_not_make_up_for_what_went_out(conn: Conn) -> None:
@@ -84,7 +84,7 @@ async def test_what_came_in_does_not_make_up_for_what_went_out(conn: Conn) -> No
     await cases.open_or_count(conn, moves, NOW)
     [case] = await cases.list_cases(conn)
     # 3.00 out, 3.00 in and 10.00 out are not booked: 16.00, and not 10.00 less than nothing.
-    assert (case.money, case.money_minor) == ((Sum("EUR", 1600),), 1600)
+    assert (case.money, case.money_minor) == ((CaseMoney("EUR", 1600),), 1600)
 
 
 async def test_money_of_several_records_may_be_more_than_64_bits_hold(conn: Conn) -> None:
@@ -98,7 +98,7 @@ async def test_money_of_several_records_may_be_more_than_64_bits_hold(conn: Conn
         NOW,
     )
     [case] = await cases.list_cases(conn)
-    assert (case.money_minor, case.money) == (2**63, (Sum("EUR", 2**63),))
+    assert (case.money_minor, case.money) == (2**63, (CaseMoney("EUR", 2**63),))
     [total] = await cases.totals(conn, NOW)
     assert (total.money_minor, type(total.money_minor), total.records, total.overdue) == (2**63, int, 2, 0)
 

@@ -18,7 +18,7 @@ from counterfoil.store.cipher import KEY_FILE, KEY_VARIABLE, Cipher, load_cipher
 from counterfoil.store.errors import StoreError
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow
-from counterfoil.store.outbox import Wish
+from counterfoil.store.outbox import NewCommand
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import FetchedFor, Incoming
 
@@ -102,7 +102,7 @@ async def test_after_rotation_everything_is_readable_with_the_new_key_alone(conn
     await receipts.store_fetched(conn, BOTH, [FetchedFor(receipt_id, NOW, "stripe", "evt_1", b"fetched")])  # body old, fetched new
     await events.append(conn, OLD, [event])
     await objects.upsert(conn, OLD, [state])
-    await outbox.wish(conn, OLD, [Wish("c" * 32, "post_invoice", "odoo", "DE01", "DE01", ref, "invoice_1", b"arguments")], NOW)
+    await outbox.wish(conn, OLD, [NewCommand("c" * 32, "post_invoice", "odoo", "DE01", "DE01", ref, "invoice_1", b"arguments")], NOW)
     assert await rotation.payloads_by_key(conn) == {"new": 1, "old": 4}
     assert await rotation.reencrypt(conn, BOTH) == 4
     assert await rotation.reencrypt(conn, BOTH) == 0

@@ -14,7 +14,7 @@ from counterfoil.store import agenda, case_work, cases, receipts
 from counterfoil.store.agenda import Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn
-from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
+from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
 from counterfoil.store.work import BULK, ORDINARY, shard_of
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -44,7 +44,7 @@ async def test_each_partition_claims_its_own_lanes_only(conn: Conn, cipher: Ciph
 
     assert (await claimed(ORDINARY), await claimed(BULK)) == (["new"], ["replayed"])
     [bulk] = await receipts.claim(conn, cipher, "stripe", [RECEIPTS], NOW, 10, lanes=BULK)
-    await receipts.settle(conn, [Settlement(bulk.id, NOW, ReceiptState.PENDING, next_try_at=NOW)], NOW)
+    await receipts.settle(conn, [ReceiptEnd(bulk.id, NOW, ReceiptState.PENDING, next_try_at=NOW)], NOW)
     assert await receipts.next_due(conn, "stripe", [RECEIPTS], lanes=ORDINARY) is None
     assert await receipts.next_due(conn, "stripe", [RECEIPTS], lanes=BULK) == NOW
 

@@ -17,7 +17,7 @@ from counterfoil.store import attempts, bindings, outbox, outbox_due
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus, Wish
+from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus, NewCommand
 from counterfoil.store.pool import Conn, Pool, connect
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -26,8 +26,8 @@ SUBJECT = INVOICE.ref("stripe:in_1")
 PARTITION = ("deliver", "odoo/DE01")
 
 
-def wish(number: int, **changes: object) -> Wish:
-    plain = Wish(f"{number:032x}", "post_invoice", "odoo", "DE01", "DE01", SUBJECT, f"invoice_{number}", b"arguments")
+def wish(number: int, **changes: object) -> NewCommand:
+    plain = NewCommand(f"{number:032x}", "post_invoice", "odoo", "DE01", "DE01", SUBJECT, f"invoice_{number}", b"arguments")
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -35,7 +35,7 @@ async def claim(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[Command
     return await claim_all(conn, cipher, "odoo", "DE01", now)
 
 
-async def states(conn: Conn, cipher: Cipher, *wishes: Wish) -> list[CommandState]:
+async def states(conn: Conn, cipher: Cipher, *wishes: NewCommand) -> list[CommandState]:
     return [row.state for row in await outbox.read(conn, cipher, [one.id for one in wishes])]
 
 
@@ -71,7 +71,7 @@ async def test_a_command_waits_for_everything_it_needs_and_no_longer(conn: Conn,
 
 
 async def test_a_batch_is_in_bulk_or_not_and_holds_nothing_that_is_under_way_or_held_back(conn: Conn, cipher: Cipher) -> None:
-    sizes = {"post_invoice": outbox_due.Sizes(10, 10)}
+    sizes = {"post_invoice": outbox_due.BatchSizes(10, 10)}
     await outbox.wish(conn, cipher, [wish(1), wish(2, lane=50), wish(3), wish(4)], NOW)
 
     async def batch(without: Sequence[str] = (), without_keys: Sequence[str] = ()) -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from counterfoil.store import receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.receipts import FetchedFor, Incoming, Receipt, ReceiptState, Selection, Settlement
+from counterfoil.store.receipts import FetchedFor, Incoming, Receipt, ReceiptEnd, ReceiptState, Selection
 from counterfoil.store.work import shard_of
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -29,9 +29,9 @@ async def claim_all(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[Rec
     return await receipts.claim(conn, cipher, "stripe", [shard_of("cus_1")], now, 100)
 
 
-def ended(receipt: Receipt, state: ReceiptState, rule: str = "", next_try_at: datetime | None = None) -> Settlement:
+def ended(receipt: Receipt, state: ReceiptState, rule: str = "", next_try_at: datetime | None = None) -> ReceiptEnd:
     is_attempt = state is ReceiptState.PENDING
-    return Settlement(receipt.id, receipt.received_at, state, rule, next_try_at=next_try_at, is_attempt=is_attempt)
+    return ReceiptEnd(receipt.id, receipt.received_at, state, rule, next_try_at=next_try_at, is_attempt=is_attempt)
 
 
 async def test_a_delivery_comes_back_as_it_came(conn: Conn, cipher: Cipher) -> None:
@@ -97,7 +97,7 @@ async def test_a_second_settling_changes_nothing(conn: Conn, cipher: Cipher) -> 
 async def test_what_was_fetched_is_kept_encrypted_with_its_receipt(conn: Conn, cipher: Cipher) -> None:
     await receipts.append(conn, cipher, [delivery("evt_1")], NOW)
     [receipt] = await claim_all(conn, cipher)
-    await receipts.settle(conn, [Settlement(receipt.id, NOW, ReceiptState.PENDING, must_fetch=True)], NOW)
+    await receipts.settle(conn, [ReceiptEnd(receipt.id, NOW, ReceiptState.PENDING, must_fetch=True)], NOW)
     assert (await claim_all(conn, cipher))[0].must_fetch
     await receipts.store_fetched(conn, cipher, [FetchedFor(receipt.id, NOW, "stripe", "evt_1", b"invoice as fetched")])
     [again] = await claim_all(conn, cipher)

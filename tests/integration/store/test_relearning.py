@@ -19,9 +19,11 @@ NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 INVOICE = INVOICE_KIND.ref("stripe:in_1")
 
 
-def wish(id: int, key: str, *needs: str) -> outbox.Wish:
+def wish(id: int, key: str, *needs: str) -> outbox.NewCommand:
     """Return the wish for a document."""
-    return outbox.Wish(f"{id:032x}", "post_invoice", "books", "de", "de/sales", INVOICE, key, b"{}", produces=f"doc/{key}", needs=needs)
+    return outbox.NewCommand(
+        f"{id:032x}", "post_invoice", "books", "de", "de/sales", INVOICE, key, b"{}", produces=f"doc/{key}", needs=needs
+    )
 
 
 async def learn(conn: Conn, *keys: str, is_blind: bool = False) -> list[tuple[str, str]]:
@@ -115,7 +117,7 @@ async def test_sources_have_caught_up_when_all_were_read_up_to_the_restore_and_t
     await cursors.save(conn, Cursor("books", "poll", "2", covers_until=NOW), NOW)
     assert not await relearning.catch_up(conn, "books", sources, NOW + timedelta(seconds=1))
     (receipt,) = await receipts.read(conn, cipher, [row[0] for row in await (await conn.execute("select id from receipt")).fetchall()])
-    await receipts.settle(conn, [receipts.Settlement(receipt.id, receipt.received_at, receipts.ReceiptState.NORMALIZED)], NOW)
+    await receipts.settle(conn, [receipts.ReceiptEnd(receipt.id, receipt.received_at, receipts.ReceiptState.NORMALIZED)], NOW)
     await agenda.add(conn, [agenda.Subject(INVOICE)], NOW)
     assert not await relearning.catch_up(conn, "books", sources, NOW + timedelta(seconds=2))
     await agenda.finish(conn, await _all_of_agenda(conn))

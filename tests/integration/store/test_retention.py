@@ -15,7 +15,7 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.migrate import ensure_partitions
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Pool
-from counterfoil.store.receipts import Incoming, ReceiptState, Selection, Settlement
+from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState, Selection
 from counterfoil.upkeep import retaining
 from counterfoil.upkeep.retaining import Retainer
 
@@ -30,7 +30,7 @@ async def keep(pool: Pool, cipher: Cipher, *names: str, at: datetime = DAY_1, st
         told = [Incoming("stripe", name, name, "invoice.paid", b'{"name": "Ann"}', at, headers={"sig": "1"}) for name in names]
         appended = await receipts.append(conn, cipher, told, at)
         if state is not None:
-            await receipts.settle(conn, [Settlement(id, at, state, "r") for id in appended.ids if id is not None], at)
+            await receipts.settle(conn, [ReceiptEnd(id, at, state, "r") for id in appended.ids if id is not None], at)
 
 
 async def run(pool: Pool, days_later: int, **days: int) -> None:

@@ -11,7 +11,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.store import agenda, outbox, receipts, rechecks, unarmed, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import End, EndStatus, Wish
+from counterfoil.store.outbox import End, EndStatus, NewCommand
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming
 from counterfoil.store.work import shard_of
@@ -60,7 +60,7 @@ async def test_a_subject_is_found_when_it_is_due(conn: Conn) -> None:
 
 
 async def test_a_command_that_is_ready_is_found_in_a_partition_that_rests(conn: Conn, cipher: Cipher) -> None:
-    wish = Wish("0" * 32, "post_payment", "books", "US", "payments", PAYMENT, "payment_1", b"{}")
+    wish = NewCommand("0" * 32, "post_payment", "books", "US", "payments", PAYMENT, "payment_1", b"{}")
     wished = await outbox.wish(conn, cipher, [wish], NOW)
     [place] = wished.touched
     assert place == ("deliver", "books/payments")
@@ -73,7 +73,7 @@ async def test_a_command_that_is_ready_is_found_in_a_partition_that_rests(conn: 
 
 
 async def test_what_is_to_be_sent_again_is_found_when_it_is_due(conn: Conn, cipher: Cipher) -> None:
-    wish = Wish("0" * 32, "upsert_customer", "books", "US", "customers", PAYMENT, "customer_1", b"{}")
+    wish = NewCommand("0" * 32, "upsert_customer", "books", "US", "customers", PAYMENT, "customer_1", b"{}")
     await outbox.wish(conn, cipher, [wish], NOW)
     rows = await outbox.read(conn, cipher, [wish.id])
     await outbox.settle(conn, [End(wish.id, NOW, EndStatus.DONE, "partner/1")], NOW)

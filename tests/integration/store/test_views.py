@@ -16,10 +16,10 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow
-from counterfoil.store.outbox import End, EndStatus, Wish
+from counterfoil.store.outbox import End, EndStatus, NewCommand
 from counterfoil.store.pool import Conn
-from counterfoil.store.receipts import Incoming, ReceiptState, Settlement
-from counterfoil.store.summary import SummaryDocument, SummaryItem
+from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
+from counterfoil.store.summary import SummaryDocumentRow, SummaryItemRow
 from counterfoil.store.views import SourceLine, TargetLine
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -42,17 +42,19 @@ async def tell(conn: Conn, cipher: Cipher) -> Told:
     appended = await receipts.append(conn, cipher, incoming, NOW)
     first, second, third, _ = await receipts.claim(conn, cipher, "stripe", [work.shard_of("cus_1")], NOW, 10)
     settlements = [
-        Settlement(first.id, NOW, ReceiptState.NORMALIZED),
-        Settlement(second.id, NOW, ReceiptState.IGNORED, "not_a_money_object"),
-        Settlement(third.id, NOW, ReceiptState.PARKED, "stripe.type_unknown"),
+        ReceiptEnd(first.id, NOW, ReceiptState.NORMALIZED),
+        ReceiptEnd(second.id, NOW, ReceiptState.IGNORED, "not_a_money_object"),
+        ReceiptEnd(third.id, NOW, ReceiptState.PARKED, "stripe.type_unknown"),
     ]
     await receipts.settle(conn, settlements, NOW)
     event = EventRow("e" * 32, NOW, appended.ids[0], "invoice.paid", 1, "stripe", "invoice", INVOICE.id, NOW, 1, b"data")
     await events.append(conn, cipher, [event])
     state = ObjectRow(INVOICE, "stripe", 1, 1, b"digest", NOW, NOW, b"state", customer_id=CUSTOMER.id, total_minor=11900, currency="EUR")
     await objects.upsert(conn, cipher, [state, ObjectRow(CUSTOMER, "stripe", 1, 1, b"digest", NOW, NOW, b"state")])
-    wish = Wish("c" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_stripe.in_1", b"x", produces="invoice/stripe:in_1")
-    waiting = Wish("d" * 32, "allocate", "odoo", "DE01", "DE01", INVOICE, "allocate_1", b"x", needs=("payment/stripe:py_1",))
+    wish = NewCommand(
+        "c" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_stripe.in_1", b"x", produces="invoice/stripe:in_1"
+    )
+    waiting = NewCommand("d" * 32, "allocate", "odoo", "DE01", "DE01", INVOICE, "allocate_1", b"x", needs=("payment/stripe:py_1",))
     await outbox.wish(conn, cipher, [wish, waiting], NOW)
     done = NOW + timedelta(seconds=2)
     await outbox.settle(conn, [End(wish.id, NOW, EndStatus.DONE, "account.move/1136", "INV/2026/00001")], done)
@@ -147,13 +149,15 @@ async def test_a_moved_lock_date_is_told(conn: Conn) -> None:
 
 
 async def test_a_day_is_closed_in_numbered_entries_that_share_nothing(conn: Conn) -> None:
-    def item(key: str, minor: int, document: str = "invoice_stripe.in_1") -> SummaryItem:
-        return SummaryItem("DE01", date(2026, 3, 1), "EUR", key, INVOICE.key, document, "revenue", minor)
+    def item(key: str, minor: int, document: str = "invoice_stripe.in_1") -> SummaryItemRow:
+        return SummaryItemRow("DE01", date(2026, 3, 1), "EUR", key, INVOICE.key, document, "revenue", minor)
 
-    first, second = SummaryDocument("invoice_stripe.in_1", "digest", "{}"), SummaryDocument("invoice_stripe.in_2")
+    first, second = SummaryDocumentRow("invoice_stripe.in_1", "digest", "{}"), SummaryDocumentRow("invoice_stripe.in_2")
     assert await summary.add(conn, [first], [item("a", 100), item("a", 100), item("b", -40)], NOW) == 2
     assert await summary.add(conn, [first], [item("a", 100)], NOW) == 0
-    assert await summary.add(conn, [SummaryDocument(first.document_id, "other")], [item("c", 7)], NOW) == 0  # a document is summed up once
+    assert (
+        await summary.add(conn, [SummaryDocumentRow(first.document_id, "other")], [item("c", 7)], NOW) == 0
+    )  # a document is summed up once
     assert await summary.documents(conn, [first.document_id, second.document_id]) == [first]
     days = await summary.open_days(conn, date(2026, 3, 1))
     assert [(day.day, day.items, day.debits_minor) for day in days] == [(date(2026, 3, 1), 2, 100)]
@@ -171,9 +175,9 @@ async def test_a_day_is_closed_in_numbered_entries_that_share_nothing(conn: Conn
 async def test_what_a_day_comes_to_may_be_more_than_64_bits_hold(conn: Conn) -> None:
     day = date(2026, 3, 1)
     items = [
-        SummaryItem("DE01", day, "EUR", key, INVOICE.key, "invoice_1", "revenue", minor) for key, minor in (("a", 2**63 - 1), ("b", 1))
+        SummaryItemRow("DE01", day, "EUR", key, INVOICE.key, "invoice_1", "revenue", minor) for key, minor in (("a", 2**63 - 1), ("b", 1))
     ]
-    await summary.add(conn, [SummaryDocument("invoice_1")], items, NOW)
+    await summary.add(conn, [SummaryDocumentRow("invoice_1")], items, NOW)
     [found] = await summary.open_days(conn, day)
     assert (found.items, found.debits_minor, type(found.debits_minor)) == (2, 2**63, int)
 

@@ -8,10 +8,10 @@ import random
 from tests.claiming import wake_later
 
 from counterfoil.store import suspects, work, workers
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.work import Ended, Taken
 
-KEY: Key = ("normalize", "stripe/3")
+KEY: PartitionKey = ("normalize", "stripe/3")
 
 
 async def test_only_the_first_arming_of_an_idle_partition_asks_for_a_drain(conn: Conn) -> None:
@@ -114,7 +114,7 @@ async def test_an_item_that_went_well_is_no_longer_suspect(conn: Conn) -> None:
     assert await suspects.hold(conn, *KEY, taken.fence, ["a", "b"]) == frozenset({"b"})
 
 
-async def claim(conn: Conn, id: str, *, ordinary: int = 9, bulk: int = 9) -> list[Key]:
+async def claim(conn: Conn, id: str, *, ordinary: int = 9, bulk: int = 9) -> list[PartitionKey]:
     stages = ["normalize", "decide", "decide_bulk"]
     return [(stage, key) for stage, key, _ in await work.claim(conn, id, 1, stages, ordinary, bulk)]
 

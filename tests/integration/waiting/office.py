@@ -17,13 +17,13 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.rules_source import RulesSource
 from counterfoil.decide.stage import Decider
 from counterfoil.kit.clock import SettableClock
-from counterfoil.normalize.batch import Normalized, ended
+from counterfoil.normalize.batch import NormalizedBatch, ended
 from counterfoil.normalize.writing import Writer
 from counterfoil.store import agenda, cases, outbox, receipts
 from counterfoil.store.cases import Case
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, End, EndStatus
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.receipts import Incoming, ReceiptState
 from counterfoil.store.work import SHARDS
 
@@ -44,10 +44,10 @@ class Office:
     cipher: Cipher
     rules: Rules = RULES
     clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
-    armed: list[Key] = field(default_factory=list)
+    armed: list[PartitionKey] = field(default_factory=list)
     told: int = 0
 
-    async def arm(self, conn: Conn, keys: Sequence[Key]) -> None:
+    async def arm(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         """Note what would be armed."""
         del conn
         self.armed += keys
@@ -68,7 +68,7 @@ class Office:
         async with self.pool.connection() as conn, conn.transaction():
             incoming = Incoming(connection, f"ev_{self.told}", f"obj_{self.told}", "told", b"{}", now)
             await receipts.append(conn, self.cipher, [incoming], now)
-        result = Normalized()
+        result = NormalizedBatch()
         for shard in range(SHARDS):
             async with self.pool.connection() as conn:
                 for receipt in await receipts.claim(conn, self.cipher, connection, [shard], now, 10):

@@ -16,7 +16,7 @@ from counterfoil.core.policies.rules import Rules, UncreditedRefundPolicy
 from counterfoil.store import agenda, objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.replays import Order
+from counterfoil.store.replays import ReplayOrder
 from counterfoil.store.work import SHARDS
 
 TO_AN_ACCOUNT = with_entity(RULES, US.name, uncredited_refund_policy=UncreditedRefundPolicy.ACCOUNT)
@@ -81,7 +81,7 @@ async def test_a_rehearsal_finds_what_older_programs_left_unlinked_too(pool: Poo
             return TO_AN_ACCOUNT
 
     hub: Any = SimpleNamespace(pool=pool, cipher=cipher, rules=Source())
-    order: Any = Order
+    order: Any = ReplayOrder
     play = _Play(hub, order, NOW, beside={ref_of(REFUND)})
     await play.decide()
     assert play.result.is_without_effect, play.result

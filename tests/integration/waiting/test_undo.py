@@ -11,7 +11,7 @@ from tests.integration.waiting.office import Office
 from counterfoil.core.commands.books import Account, AccountRole, BookCommand, EntryLine, PostEntry
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactEvent, ContactState
 from counterfoil.core.policies import stepping
-from counterfoil.core.policies.draft import Draft, Wanted
+from counterfoil.core.policies.draft import BookingRequest, Draft
 from counterfoil.core.policies.process import Process
 from counterfoil.core.processes.undo import Step, backward, forward
 from counterfoil.store.cipher import Cipher
@@ -22,9 +22,9 @@ ANN = Contact("crm:1", "Ann")
 GONE = replace(ANN, state=ContactState.DELETED)
 
 
-def entry(name: str, minor: int) -> Wanted:
+def entry(name: str, minor: int) -> BookingRequest:
     lines = (EntryLine(Account(AccountRole.BAD_DEBT), usd(minor)), EntryLine(Account(AccountRole.CLEARING), usd(-minor)))
-    return Wanted(US, BookCommand.POST_ENTRY, name, ANN.id, PostEntry(NOON.date(), lines, name))
+    return BookingRequest(US, BookCommand.POST_ENTRY, name, ANN.id, PostEntry(NOON.date(), lines, name))
 
 
 STEPS = tuple(Step(entry(f"do_{n}", n * 100), entry(f"undo_{n}", -n * 100)) for n in (1, 2, 3))

@@ -13,10 +13,10 @@ from tests.integration.waiting.office import Office
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.kit.errors import RejectedError
-from counterfoil.normalize.batch import Normalized, _park
+from counterfoil.normalize.batch import NormalizedBatch, _park
 from counterfoil.normalize.writing import Writer
 from counterfoil.store import case_work, cases, outbox, receipts, work
-from counterfoil.store.cases import CaseState, Sum
+from counterfoil.store.cases import CaseMoney, CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import EndStatus
 from counterfoil.store.pool import Pool
@@ -146,7 +146,7 @@ async def test_what_customers_merged_in_a_circle_hold_up_is_one_case_until_the_c
     office.later(hours=2)
     await watch(office)  # that the customers are waited for is no second case
     [case] = await office.cases()
-    at_stake = (Sum("USD", 20000),)
+    at_stake = (CaseMoney("USD", 20000),)
     assert (case.fingerprint, case.count, case.money) == ("decide.customers_merged_in_a_circle|customer/stripe:cus_A", 4, at_stake)
     await office.tell(replace(bob, email="bob@example.com"))  # it is decided again, and still a circle
     [case] = await office.cases()
@@ -215,7 +215,7 @@ async def park(office: Office, error: RejectedError, *keys: str) -> None:
         coming = [Incoming("stripe", key, "o", "told", b"{}", now) for key in keys]
         appended = await receipts.append(conn, office.cipher, coming, now)
         kept = await receipts.read(conn, office.cipher, [id for id in appended.ids if id is not None])
-    result = Normalized()
+    result = NormalizedBatch()
     for receipt in kept:
         _park(result, receipt, error, now)
     await Writer(office.pool, office.cipher, office.arm, office.rules.purposes()).write(result, now)

@@ -14,7 +14,7 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Pool, open_pool
-from counterfoil.store.standing import Trouble
+from counterfoil.store.standing import ConnectionTrouble
 
 NOW = datetime.now(UTC)
 
@@ -35,8 +35,8 @@ async def seed(conn: Conn, cipher: Cipher) -> None:
         now=NOW - timedelta(days=2), money=Money(11_900, "EUR"),
     )  # fmt: skip
     await cases.open_or_count(conn, [one], NOW - timedelta(days=2))
-    await standing.note_down(conn, "books", Trouble("http.unreachable", "no"), NOW - timedelta(seconds=90), is_by_sending=False)
-    await reading.failed(conn, "stripe_us", Trouble("http.timeout", "no"), NOW - timedelta(seconds=20))
+    await standing.note_down(conn, "books", ConnectionTrouble("http.unreachable", "no"), NOW - timedelta(seconds=90), is_by_sending=False)
+    await reading.failed(conn, "stripe_us", ConnectionTrouble("http.timeout", "no"), NOW - timedelta(seconds=20))
     await cursors.save(conn, Cursor("stripe_us", "poll", "c", covers_until=NOW - timedelta(seconds=100)), NOW - timedelta(seconds=40))
     await workers.join(conn, "local", "host", "1")
     await refused.note(conn, {("stripe_us", "stripe.signature_mismatch"): 7}, NOW)

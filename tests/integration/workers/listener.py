@@ -16,12 +16,12 @@ from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context
 from counterfoil.store import work
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, open_pool
+from counterfoil.store.pool import Conn, PartitionKey, open_pool
 
 TOKEN = "feed_secret_77"
 
 
-async def arm(conn: Conn, keys: Sequence[Key]) -> None:
+async def arm(conn: Conn, keys: Sequence[PartitionKey]) -> None:
     """Arm partitions, which nobody works here."""
     await work.arm(conn, keys)
 

@@ -14,7 +14,7 @@ from counterfoil.engine.engine import BULK_CONCURRENCY, LOOK_EVERY_S, Engine
 from counterfoil.engine.membership import LEASE_S, Membership
 from counterfoil.kit.stage import Turn, TurnContext
 from counterfoil.store import work
-from counterfoil.store.pool import Conn, Key, Pool, connect
+from counterfoil.store.pool import Conn, PartitionKey, Pool, connect
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_a_look_that_fails_is_not_tried_again_before_the_next_one_is_due(
     assert all(wait_s > LOOK_EVERY_S / 2 for wait_s in waits[1:]), waits
 
 
-async def arm(pool: Pool, *keys: Key) -> None:
+async def arm(pool: Pool, *keys: PartitionKey) -> None:
     async with pool.connection() as conn, conn.transaction():
         await work.arm(conn, keys)
 

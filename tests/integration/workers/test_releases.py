@@ -15,7 +15,7 @@ import pytest
 
 from counterfoil.app import releasing, ruling
 from counterfoil.app.hub import Hub, open_hub, wait_until
-from counterfoil.app.releasing import Ask
+from counterfoil.app.releasing import ReleaseRequest
 from counterfoil.app.rules import body_of, declared_rules
 from counterfoil.app.settings import parse
 from counterfoil.core.kinds.invoice import INVOICE
@@ -26,7 +26,7 @@ from counterfoil.kit.errors import SetupError
 from counterfoil.store import dump, mappings, modes, outbox, releases, workers
 from counterfoil.store.errors import StoreError
 from counterfoil.store.pool import Conn, Pool, connect
-from counterfoil.store.releases import Origin
+from counterfoil.store.releases import ReleaseOrigin
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SEVEN = MappingKey(MappingKind.TAX, "de", "7|exclusive")
@@ -77,9 +77,9 @@ class Site:
         await hub.start_work(name)
         return hub
 
-    def ask(self, actor: str = "ann", **more: object) -> Ask:
+    def ask(self, actor: str = "ann", **more: object) -> ReleaseRequest:
         """Return what a person asks for now."""
-        return replace(Ask(actor, self.clock.now()), **more)  # type: ignore[arg-type]
+        return replace(ReleaseRequest(actor, self.clock.now()), **more)  # type: ignore[arg-type]
 
 
 NEW = ('"VAT 7"', '"VAT 7 %"')
@@ -117,7 +117,7 @@ async def test_the_first_start_of_a_hub_makes_its_file_the_first_release(site: S
     hub = await site.start(site.file())
     known, held = await releasing.listed(hub, site.clock.now())
     assert held is not None
-    assert [(one.version, one.origin, one.approved_by) for one in known] == [(1, Origin.START, "configuration")]
+    assert [(one.version, one.origin, one.approved_by) for one in known] == [(1, ReleaseOrigin.START, "configuration")]
     assert json.loads(held.body)["mappings"] == {"tax": {"de": {"7|exclusive": "VAT 7"}}}
     assert (await says(hub), hub.rules_notice) == ((1, "VAT 7"), "")
 
@@ -319,7 +319,7 @@ async def test_for_later_nothing_is_released_that_what_is_booked_until_then_coul
 async def test_a_connection_that_something_is_still_to_be_written_to_stays_declared(site: Site) -> None:
     hub = await site.start(site.file(MORE))
     await hub.stop_work()
-    wish = outbox.Wish(f"{1:032x}", "post_invoice", "other", "fr", "fr", INVOICE.ref("shop:1"), "invoice_shop.1", b"{}")
+    wish = outbox.NewCommand(f"{1:032x}", "post_invoice", "other", "fr", "fr", INVOICE.ref("shop:1"), "invoice_shop.1", b"{}")
     async with hub.pool.connection() as conn, conn.transaction():
         await outbox.wish(conn, hub.cipher, [wish], NOW)
     with pytest.raises(SetupError, match=r"connections\.other: .*invoice_shop\.1 is still to be written there") as refused:
@@ -333,7 +333,7 @@ async def test_a_rollback_is_a_release_of_its_own_with_the_body_of_before(site: 
     made = await releasing.roll_back(hub, None, site.ask(note="wrong rate"))
     await takes_up(3, hub)
     known, _ = await releasing.listed(hub, site.clock.now())
-    assert (made.origin, made.note, made.body) == (Origin.ROLLBACK, "wrong rate", known[0].body)
+    assert (made.origin, made.note, made.body) == (ReleaseOrigin.ROLLBACK, "wrong rate", known[0].body)
     assert await says(hub) == (3, "VAT 7")
     with pytest.raises(SetupError) as refused:
         await releasing.roll_back(hub, 7, site.ask())

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from . import stories_billing as billing
 from . import stories_money as money
 from .entities import DemoEntity
-from .stage import Story
 from .stories_house import house
+from .story import Story
 
 MONTH_START = datetime(2025, 12, 1, tzinfo=UTC)
 MONTH_END = datetime(2025, 12, 31, 23, 50, tzinfo=UTC)
@@ -22,7 +22,7 @@ INVOICES_MIN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RepertoirePart:
     """A story and its place in the repertoire: relative frequency, invoices it makes by itself (for planning), days it takes at most.
 
     ``is_domestic``: only customers in the entity's own currency play it.
@@ -35,43 +35,43 @@ class Part:
     is_domestic: bool = False
 
 
-REPERTOIRE: tuple[Part, ...] = (
-    Part(billing.monthly, 30, 1, 1),
-    Part(billing.weekly, 5, 4, 24),
-    Part(billing.weekly_with_usage, 3, 4, 24),
-    Part(billing.annual_upgrade, 6, 2, 17),
-    Part(billing.annual_downgrade, 3, 3, 14),
-    Part(billing.seats, 4, 3, 17),
-    Part(billing.trial, 5, 2, 15),
-    Part(billing.trial_left, 2, 1, 6),
-    Part(billing.percent_coupon, 5, 1, 1),
-    Part(billing.free_first, 3, 1, 1),
-    Part(billing.voucher, 4, 1, 1, is_domestic=True),
-    Part(billing.hardware, 8, 1, 7),
-    Part(billing.late_payer, 5, 1, 1),
-    Part(billing.voided, 4, 1, 10),
-    Part(billing.voided_after_failure, 2, 2, 4),
-    Part(billing.uncollectible, 2, 1, 13),
-    Part(billing.leaves, 1, 1, 10),
-    Part(money.recovers, 5, 1, 5),
-    Part(money.renewal_recovers, 2, 4, 24),
-    Part(money.in_parts, 3, 1, 7),
-    Part(money.part_paid, 2, 1, 4),
-    Part(money.out_of_band, 6, 1, 10),
-    Part(money.granted_credit, 3, 2, 6),
-    Part(money.negative_invoice, 2, 2, 7),
-    Part(money.refunded, 4, 1, 9),
-    Part(money.refunded_in_steps, 2, 1, 7),
-    Part(money.credited_while_open, 3, 1, 5),
-    Part(money.credited_and_refunded, 4, 1, 5),
-    Part(money.credited_to_balance, 3, 2, 7),
-    Part(money.credit_note_voided, 1, 1, 4),
-    Part(money.dispute_won, 2, 1, 6),
-    Part(money.dispute_lost, 2, 1, 8),
-    Part(money.dispute_open, 1, 1, 1),
-    Part(money.inquiry, 1, 1, 1),
-    Part(money.refund_comes_back, 1, 1, 6),
-    Part(money.credited_out_of_band, 1, 1, 6),
+REPERTOIRE: tuple[RepertoirePart, ...] = (
+    RepertoirePart(billing.monthly, 30, 1, 1),
+    RepertoirePart(billing.weekly, 5, 4, 24),
+    RepertoirePart(billing.weekly_with_usage, 3, 4, 24),
+    RepertoirePart(billing.annual_upgrade, 6, 2, 17),
+    RepertoirePart(billing.annual_downgrade, 3, 3, 14),
+    RepertoirePart(billing.seats, 4, 3, 17),
+    RepertoirePart(billing.trial, 5, 2, 15),
+    RepertoirePart(billing.trial_left, 2, 1, 6),
+    RepertoirePart(billing.percent_coupon, 5, 1, 1),
+    RepertoirePart(billing.free_first, 3, 1, 1),
+    RepertoirePart(billing.voucher, 4, 1, 1, is_domestic=True),
+    RepertoirePart(billing.hardware, 8, 1, 7),
+    RepertoirePart(billing.late_payer, 5, 1, 1),
+    RepertoirePart(billing.voided, 4, 1, 10),
+    RepertoirePart(billing.voided_after_failure, 2, 2, 4),
+    RepertoirePart(billing.uncollectible, 2, 1, 13),
+    RepertoirePart(billing.leaves, 1, 1, 10),
+    RepertoirePart(money.recovers, 5, 1, 5),
+    RepertoirePart(money.renewal_recovers, 2, 4, 24),
+    RepertoirePart(money.in_parts, 3, 1, 7),
+    RepertoirePart(money.part_paid, 2, 1, 4),
+    RepertoirePart(money.out_of_band, 6, 1, 10),
+    RepertoirePart(money.granted_credit, 3, 2, 6),
+    RepertoirePart(money.negative_invoice, 2, 2, 7),
+    RepertoirePart(money.refunded, 4, 1, 9),
+    RepertoirePart(money.refunded_in_steps, 2, 1, 7),
+    RepertoirePart(money.credited_while_open, 3, 1, 5),
+    RepertoirePart(money.credited_and_refunded, 4, 1, 5),
+    RepertoirePart(money.credited_to_balance, 3, 2, 7),
+    RepertoirePart(money.credit_note_voided, 1, 1, 4),
+    RepertoirePart(money.dispute_won, 2, 1, 6),
+    RepertoirePart(money.dispute_lost, 2, 1, 8),
+    RepertoirePart(money.dispute_open, 1, 1, 1),
+    RepertoirePart(money.inquiry, 1, 1, 1),
+    RepertoirePart(money.refund_comes_back, 1, 1, 6),
+    RepertoirePart(money.credited_out_of_band, 1, 1, 6),
 )
 """Every story there is; a company of the default size plays each in every entity."""
 
@@ -128,14 +128,14 @@ def accompany(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
     return tuple(Role(0, house, entity, MONTH_START, entity.currency, "") for entity in entities)
 
 
-def _order(entities: Sequence[DemoEntity], chance: random.Random) -> list[tuple[Part, DemoEntity]]:
+def _order(entities: Sequence[DemoEntity], chance: random.Random) -> list[tuple[RepertoirePart, DemoEntity]]:
     """Return each story once per entity, so ordered that a small company still shows as many different stories as it has room for."""
     stories = list(REPERTOIRE)
     chance.shuffle(stories)
     return [(part, entities[(index + turn) % len(entities)]) for turn in range(len(entities)) for index, part in enumerate(stories)]
 
 
-def _role(number: int, part: Part, entity: DemoEntity, chance: random.Random) -> Role:
+def _role(number: int, part: RepertoirePart, entity: DemoEntity, chance: random.Random) -> Role:
     is_foreign = bool(entity.foreign_currencies) and not part.is_domestic and chance.random() < FOREIGN_SHARE
     currency = chance.choice(entity.foreign_currencies) if is_foreign else entity.currency
     tax = "" if is_foreign else chance.choice([tax.key for tax in entity.taxes if tax.key != "ust7"])

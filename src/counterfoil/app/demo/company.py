@@ -17,7 +17,7 @@ from .catalog import build_catalog
 from .control import StripeControl
 from .entities import DemoEntity
 from .hubspot_plain import HubspotPlain
-from .stage import Stage
+from .story import StoryContext
 from .stripe_plain import StripePlain
 
 
@@ -32,7 +32,7 @@ class StripeAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DemoProgress:
     """How far the month is: the clock, stories that have ended, all stories."""
 
     now: datetime
@@ -74,7 +74,7 @@ async def play(
     control: StripeControl,
     seed: int,
     invoices: int,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[DemoProgress], None] = lambda progress: None,
     sales: HubspotPlain | None = None,
 ) -> Played:
     """Play December 2025 with about so many invoices. The same seed plays the same month.
@@ -97,7 +97,7 @@ async def perform(
     seed: int,
     roles: Sequence[Role],
     span: tuple[datetime, datetime],
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[DemoProgress], None] = lambda progress: None,
     before: Callable[[datetime], Awaitable[None]] = _at_once,
     sales: HubspotPlain | None = None,
 ) -> Played:
@@ -114,8 +114,8 @@ async def perform(
         catalogs = {a.entity.key: await build_catalog(apis[a.entity.key], a.entity) for a in accounts}
         for key, catalog in catalogs.items():
             played.tax_rates |= {(key, tax): rate for tax, rate in catalog.tax_rates.items()}
-        stages = [
-            Stage(
+        stories = [
+            StoryContext(
                 role.entity,
                 ids[role.entity.key],
                 apis[role.entity.key],
@@ -136,7 +136,7 @@ async def perform(
             await before(to)
             await control.advance(to)
 
-        await _perform([(role.starts_at, role.story(stage)) for role, stage in zip(roles, stages, strict=True)], move, end, on_progress)
+        await _perform([(role.starts_at, role.story(story)) for role, story in zip(roles, stories, strict=True)], move, end, on_progress)
     return played
 
 
@@ -144,7 +144,7 @@ async def _perform(
     stories: Sequence[tuple[datetime, AsyncGenerator[timedelta, None]]],
     move: Callable[[datetime], Awaitable[None]],
     end: datetime,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[DemoProgress], None],
 ) -> None:
     """Run the stories one step at a time in the order of the clock, so that nothing depends on the machine's speed."""
     turn = count()
@@ -159,8 +159,8 @@ async def _perform(
             done += 1
         else:
             heapq.heappush(due, (now + pause, next(turn), story))
-        on_progress(Progress(now, done, len(stories)))
+        on_progress(DemoProgress(now, done, len(stories)))
     for _, _, story in due:
         await story.aclose()
     await move(end)
-    on_progress(Progress(end, done, len(stories)))
+    on_progress(DemoProgress(end, done, len(stories)))

@@ -18,9 +18,9 @@ from counterfoil.core.language.money import exponent_of
 
 from .odoo_plain import OdooPlain
 from .provision import ProvisionedCompany
-from .totals import Kind, Parts, Stock, Tally
+from .totals import Parts, Stock, Tally, TotalKind
 
-Row = dict[str, Any]
+OdooRow = dict[str, Any]
 
 NAMESPACE = "counterfoil"
 _SOURCE_ID = re.compile(r"(?:^|[._])([a-z]+_[A-Za-z0-9]{8,})")
@@ -97,7 +97,7 @@ async def read_erp(odoo: OdooPlain, company: ProvisionedCompany, source_ids: Col
             _classify_payment(tally, entry)
     for (currency, _partner), minor in credit.items():
         if minor:
-            tally.add(currency, Kind.CUSTOMER_CREDIT, -minor)
+            tally.add(currency, TotalKind.CUSTOMER_CREDIT, -minor)
     return Erp(tally, sum(entry.company[AccountRole.CLEARING] for entry in entries.values()), await reader.stocks())
 
 
@@ -107,18 +107,18 @@ def _classify(tally: Tally, home: str, entry: _Entry) -> None:
     touches_clearing = AccountRole.CLEARING in moved
     fee = moved.get(AccountRole.FEES, 0) + moved.get(AccountRole.FEE_TAX, 0)
     if fee:
-        tally.add(home, Kind.FEE, fee)
+        tally.add(home, TotalKind.FEE, fee)
     if AccountRole.BANK_IN_TRANSIT in moved:
-        tally.add(home, Kind.PAYOUT, moved[AccountRole.BANK_IN_TRANSIT])
+        tally.add(home, TotalKind.PAYOUT, moved[AccountRole.BANK_IN_TRANSIT])
     if AccountRole.DISPUTED_FUNDS in moved:
         disputed = moved[AccountRole.DISPUTED_FUNDS]
-        tally.add(home, Kind.DISPUTE if touches_clearing else Kind.DISPUTE_LOST, disputed if touches_clearing else -disputed)
+        tally.add(home, TotalKind.DISPUTE if touches_clearing else TotalKind.DISPUTE_LOST, disputed if touches_clearing else -disputed)
     elif AccountRole.ADJUSTMENT in moved and touches_clearing:
-        tally.add(home, Kind.ADJUSTMENT, moved[AccountRole.ADJUSTMENT])
+        tally.add(home, TotalKind.ADJUSTMENT, moved[AccountRole.ADJUSTMENT])
     elif AccountRole.BAD_DEBT in moved:
         for currency, minor in entry.document[AccountRole.BAD_DEBT].items():
             # A recovered write-off takes the first one back.
-            tally.add(currency, Kind.WRITE_OFF, minor, 1 if minor > 0 else -1)
+            tally.add(currency, TotalKind.WRITE_OFF, minor, 1 if minor > 0 else -1)
 
 
 def _classify_payment(tally: Tally, entry: _Entry) -> None:
@@ -126,7 +126,7 @@ def _classify_payment(tally: Tally, entry: _Entry) -> None:
     if not entry.company.get(AccountRole.CLEARING):
         return
     for currency, minor in entry.document[AccountRole.RECEIVABLE].items():
-        tally.add(currency, Kind.PAYMENT if minor < 0 else Kind.REFUND, abs(minor))
+        tally.add(currency, TotalKind.PAYMENT if minor < 0 else TotalKind.REFUND, abs(minor))
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class _Reader:
     payment_of: dict[int, int]
     customer_of: dict[int, str]
 
-    async def rows(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[Row]:
+    async def rows(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[OdooRow]:
         return await self.odoo.rows(model, domain, fields, [self.company.company_id])
 
     async def prepare(self, source_ids: Collection[str], before: int) -> None:
@@ -180,19 +180,19 @@ class _Reader:
                 *(self.minor(row[name], row["currency_id"]) for name in ("amount_total", "amount_tax", "amount_residual")),
             )
             is_invoice = row["move_type"] == "out_invoice"
-            tally.add(currency, Kind.INVOICE if is_invoice else Kind.CREDIT_NOTE, total)
-            tally.add(currency, Kind.TAX, tax if is_invoice else -tax, 0)
+            tally.add(currency, TotalKind.INVOICE if is_invoice else TotalKind.CREDIT_NOTE, total)
+            tally.add(currency, TotalKind.TAX, tax if is_invoice else -tax, 0)
             if is_invoice and open_part:
-                tally.add(currency, Kind.OPEN_INVOICE, open_part)
+                tally.add(currency, TotalKind.OPEN_INVOICE, open_part)
 
     async def payments(self, tally: Tally) -> None:
         """Add payments in force: by journal through the processor or out of band, by direction in or refunded."""
         journals = self.company.journals
         kinds = {
-            (journals[self.company.entity.connection], "inbound"): Kind.PAYMENT,
-            (journals[self.company.entity.connection], "outbound"): Kind.REFUND,
-            (journals["out_of_band"], "inbound"): Kind.OUT_OF_BAND_PAYMENT,
-            (journals["out_of_band"], "outbound"): Kind.OUT_OF_BAND_REFUND,
+            (journals[self.company.entity.connection], "inbound"): TotalKind.PAYMENT,
+            (journals[self.company.entity.connection], "outbound"): TotalKind.REFUND,
+            (journals["out_of_band"], "inbound"): TotalKind.OUT_OF_BAND_PAYMENT,
+            (journals["out_of_band"], "outbound"): TotalKind.OUT_OF_BAND_REFUND,
         }
         domain = [["company_id", "=", self.company.company_id], ["state", "not in", ["draft", "cancel", "canceled", "rejected"]]]
         for row in await self.rows("account.payment", domain, ("payment_type", "journal_id", "currency_id", "amount", "move_id")):
@@ -232,7 +232,7 @@ class _Reader:
             found[stock][self.currencies[line["currency_id"]], whose] += -minor if is_credit else minor
         return {stock: {key: minor for key, minor in parts.items() if minor} for stock, parts in found.items()}
 
-    async def _lines(self, roles: Sequence[AccountRole], further: Sequence[Any] = ()) -> list[Row]:
+    async def _lines(self, roles: Sequence[AccountRole], further: Sequence[Any] = ()) -> list[OdooRow]:
         accounts = [self.company.accounts[role] for role in roles]
         domain = [["account_id", "in", accounts], ["move_id.state", "=", "posted"], *further]
         lines = await self.rows("account.move.line", domain, _LINE_FIELDS)

@@ -11,12 +11,12 @@ from .provision import Provisioned
 from .source_stocks import read_stocks
 from .source_totals import read_source
 from .stripe_plain import StripePlain
-from .totals import ClearingRow, Proof, StockRow, TotalRow, compare, compare_stocks
+from .totals import ClearingRow, StockRow, TotalRow, TotalsProof, compare, compare_stocks
 
-__all__ = ["Proof", "baseline", "prove"]
+__all__ = ["TotalsProof", "baseline", "prove"]
 
 
-async def prove(accounts: Sequence[StripeAccount], odoo: OdooPlain, provisioned: Provisioned, before: int = 0) -> Proof:
+async def prove(accounts: Sequence[StripeAccount], odoo: OdooPlain, provisioned: Provisioned, before: int = 0) -> TotalsProof:
     """Read both sides as they stand now and compare them.
 
     ``before`` is the :func:`baseline` of the database when the run started.
@@ -39,4 +39,4 @@ async def prove(accounts: Sequence[StripeAccount], odoo: OdooPlain, provisioned:
             booked = erp.clearing_minor if currency == home else 0
             under_way = source.unsettled.get(currency, 0)
             clearing.append(ClearingRow(account.entity.key, currency, source.balance.get(currency, 0), booked, under_way))
-    return Proof(tuple(totals), tuple(clearing), tuple(stocks))
+    return TotalsProof(tuple(totals), tuple(clearing), tuple(stocks))

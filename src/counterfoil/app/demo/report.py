@@ -15,13 +15,13 @@ from counterfoil.core.proving.totals import STOCK_WORDS, WORDS
 from counterfoil.store import views
 
 from .sales import FIGURES, SalesRow
-from .totals import Proof, TotalRow
+from .totals import TotalRow, TotalsProof
 
 RIGHT, WRONG = "green", "bold red"
 
 
 @dataclass(frozen=True, slots=True)
-class Conservation:
+class DeliveryTotals:
     """Where every delivery went: received = normalized + ignored + parked + pending (requirement K3), summed over all sources.
 
     ``unbalanced``: the sources of which it is not true; one's shortage must not hide behind another's surplus.
@@ -40,10 +40,10 @@ class Conservation:
         return not self.unbalanced and self.received == self.normalized + self.ignored + self.parked + self.pending
 
 
-def conservation_of(where: views.Conservation) -> Conservation:
+def conservation_of(where: views.Conservation) -> DeliveryTotals:
     """Return the sum over all sources, and which of them do not add up."""
     lines = where.sources
-    return Conservation(
+    return DeliveryTotals(
         received=sum(line.received for line in lines),
         normalized=sum(line.normalized for line in lines),
         ignored=sum(line.ignored for line in lines),
@@ -64,14 +64,14 @@ class CaseLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DemoResult:
     """Everything a run of the demonstration ends with.
 
     ``seconds``: how long it took; ``unfinished``: postings it did not wait for; ``sales``: what the sales system shows of the customers.
     """
 
-    proof: Proof
-    conservation: Conservation
+    proof: TotalsProof
+    conservation: DeliveryTotals
     cases: tuple[CaseLine, ...]
     seconds: float
     unfinished: int = 0
@@ -84,7 +84,7 @@ class Result:
         return self.proof.is_proven and self.conservation.is_balanced and left == 0 and all(row.is_equal for row in self.sales)
 
 
-def as_json(result: Result) -> dict[str, Any]:
+def as_json(result: DemoResult) -> dict[str, Any]:
     """Return the result with exactly the keys ``--json`` promises."""
     conservation = result.conservation
     return {
@@ -160,12 +160,12 @@ def amount(minor: int, currency: str) -> str:
     return f"{sign}{int(whole):,}{'.' + cents if cents else ''}"
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: DemoResult, console: Console) -> None:
     """Print the result: a table per entity and currency, the settlement proof, where every delivery went, the cases."""
     console.print(Group(*_blocks(result)))
 
 
-def _blocks(result: Result) -> list[RenderableType]:
+def _blocks(result: DemoResult) -> list[RenderableType]:
     groups: dict[tuple[str, str], list[TotalRow]] = {}
     for row in result.proof.totals:
         groups.setdefault((row.entity, row.currency), []).append(row)
@@ -204,7 +204,7 @@ def _totals(entity: str, currency: str, rows: Sequence[TotalRow]) -> Table:
     return table
 
 
-def _clearing(proof: Proof) -> Table:
+def _clearing(proof: TotalsProof) -> Table:
     columns = ("Currency", "Stripe balance", "Odoo clearing", "Under way", "Difference")
     table = _table("Clearing account against processor balance", "Entity", columns)
     for row in proof.clearing:
@@ -214,7 +214,7 @@ def _clearing(proof: Proof) -> Table:
     return table
 
 
-def _standing(proof: Proof) -> list[RenderableType]:
+def _standing(proof: TotalsProof) -> list[RenderableType]:
     """Return the accounts that must equal what stands at the source, each customer's credit for itself."""
     if not proof.stocks:
         return []
@@ -242,7 +242,7 @@ def _sales(rows: Sequence[SalesRow]) -> list[RenderableType]:
     return [table]
 
 
-def _conservation(found: Conservation) -> Text:
+def _conservation(found: DeliveryTotals) -> Text:
     sign = "=" if found.is_balanced else "is not"
     line = (
         f"Deliveries: {found.received:,} received {sign} {found.normalized:,} normalized + {found.ignored:,} ignored by rule"
@@ -264,7 +264,7 @@ def _cases(cases: Sequence[CaseLine]) -> list[RenderableType]:
     return [table]
 
 
-def _verdict(result: Result) -> Text:
+def _verdict(result: DemoResult) -> Text:
     if result.is_proven:
         return Text(f"Every difference is zero. {result.seconds:.1f} s", style="bold green")
     words = f"Not proven: {result.proof.differing} totals differ, {len(result.cases)} cases are open. {result.seconds:.1f} s"

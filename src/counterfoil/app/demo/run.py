@@ -23,9 +23,9 @@ from counterfoil.store import cases, cursors, views
 
 from .casting import MONTH_START
 from .chaos import Damage, calm, unleash
-from .company import Played, Progress, play
+from .company import DemoProgress, Played, play
 from .proof import prove
-from .report import CaseLine, Result, conservation_of
+from .report import CaseLine, DemoResult, conservation_of
 from .sales import prove as prove_sales
 from .world import RealOdoo, World, open_world
 
@@ -38,7 +38,7 @@ SETTLE_MAX_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DemoOptions:
     """What a run may be told. An empty ``odoo_url``: the sandbox."""
 
     seed: int = 42
@@ -51,21 +51,21 @@ class Options:
 
 
 @dataclass(slots=True)
-class Watch:
+class DemoProgressReport:
     """Told how the run goes on; the default says nothing."""
 
     phase: Callable[[str], None] = lambda _text: None
-    month: Callable[[Progress], None] = lambda _progress: None
+    month: Callable[[DemoProgress], None] = lambda _progress: None
     work: Callable[[int, int], None] = lambda _done, _open: None
 
 
-async def run(options: Options, watch: Watch | None = None) -> Result:
+async def run(options: DemoOptions, watch: DemoProgressReport | None = None) -> DemoResult:
     """Play the month and return what both sides say at its end.
 
     Raises:
         SetupError, StoreError: something on this machine or in the real Odoo has to be set right first.
     """
-    watch = watch or Watch()
+    watch = watch or DemoProgressReport()
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         watch.phase("Starting the sandboxes and preparing the books")
@@ -94,15 +94,15 @@ async def run(options: Options, watch: Watch | None = None) -> Result:
             where = await views.conservation(conn)
             open_cases = await cases.list_cases(conn)
         lines = tuple(CaseLine(str(case.id), case.case_class, case.cause, case.entity) for case in open_cases)
-        return Result(proof, conservation_of(where), lines, time.monotonic() - started, unfinished, shown)
+        return DemoResult(proof, conservation_of(where), lines, time.monotonic() - started, unfinished, shown)
 
 
 def _settings(world: World, home: Path) -> Settings:
     return from_values(world.values(home, {"poll_interval_s": 3.0}))
 
 
-async def _play(options: Options, world: World, clock: FollowingClock, hub: Hub, watch: Watch) -> Played:
-    def on_progress(progress: Progress) -> None:
+async def _play(options: DemoOptions, world: World, clock: FollowingClock, hub: Hub, watch: DemoProgressReport) -> Played:
+    def on_progress(progress: DemoProgress) -> None:
         clock.follow(progress.now)
         watch.month(progress)
 
@@ -125,7 +125,7 @@ async def _first_polls(hub: Hub) -> None:
         raise SetupError("the sources could not be polled; run `counterfoil check`", code="demo.poll")
 
 
-async def _report_work(hub: Hub, watch: Watch) -> None:
+async def _report_work(hub: Hub, watch: DemoProgressReport) -> None:
     while True:
         await asyncio.sleep(0.5)
         await _work_left(hub, watch)
@@ -141,7 +141,7 @@ class _Left:
     has_cases: bool
 
 
-async def _work_left(hub: Hub, watch: Watch) -> _Left:
+async def _work_left(hub: Hub, watch: DemoProgressReport) -> _Left:
     async with hub.pool.connection() as conn:
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
@@ -153,7 +153,7 @@ async def _work_left(hub: Hub, watch: Watch) -> _Left:
     return _Left(done + read, undecided + still_open + sum(line.pending for line in where.sources), still_open, has_cases)
 
 
-async def _settle(hub: Hub, watch: Watch) -> int:
+async def _settle(hub: Hub, watch: DemoProgressReport) -> int:
     """Poll every source once more to its end, twice, with everything booked in between; return how many postings are unfinished.
 
     It goes on while something is done, and is bounded: a stuck record must show, not hang.
@@ -172,7 +172,7 @@ async def _settle(hub: Hub, watch: Watch) -> int:
     return found.postings
 
 
-async def _while_it_goes_on(hub: Hub, watch: Watch, until: float) -> _Left:
+async def _while_it_goes_on(hub: Hub, watch: DemoProgressReport, until: float) -> _Left:
     """Wait until nothing is left, nothing was done for STALLED_AFTER_S, or the time is up; return what is left."""
     last_done, last_at = -1, time.monotonic()
     while True:
@@ -200,4 +200,4 @@ def _temporary_home() -> Any:
         shutil.rmtree(home, ignore_errors=True)
 
 
-__all__ = ["Damage", "Options", "Watch", "run"]
+__all__ = ["Damage", "DemoOptions", "DemoProgressReport", "run"]

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from .source_totals import StripeObject
 from .stripe_plain import StripePlain
 from .totals import Parts, Stock
-
-Object = dict[str, Any]
 
 OPEN_DISPUTES = frozenset({"needs_response", "under_review"})
 LOST_DISPUTES = frozenset({"lost", "prevented"})
@@ -29,7 +27,7 @@ class _Reader:
     found: dict[Stock, dict[tuple[str, str], int]] = field(default_factory=lambda: {stock: defaultdict(int) for stock in Stock})
     applied: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     voided: set[str] = field(default_factory=set)
-    overpaid: dict[str, Object] = field(default_factory=dict)
+    overpaid: dict[str, StripeObject] = field(default_factory=dict)
     credited: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, stock: Stock, currency: str, minor: int, whose: str = "") -> None:
@@ -73,7 +71,7 @@ class _Reader:
         """Return, by charge, what was given back for good and no credit note accounts for; add what credit notes owe as it came back."""
         refunds = [refund async for refund in self.api.every("/v1/refunds") if refund["balance_transaction"]]
         by_id = {refund["id"]: refund for refund in refunds}
-        failed: list[tuple[Object, int]] = []
+        failed: list[tuple[StripeObject, int]] = []
         async for note in self.api.every("/v1/credit_notes"):
             for part in note.get("refunds") or ():
                 refund = by_id.get(part["refund"])

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .stripe_plain import StripePlain
-from .totals import Kind, Tally
+from .totals import Tally, TotalKind
 
-Object = dict[str, Any]
+StripeObject = dict[str, Any]
 
 PAYOUT_TYPES = frozenset({"payout", "payout_failure", "payout_cancel"})
 FEE_TYPES = frozenset({"stripe_fee", "tax_fee", "stripe_fx_fee", "network_cost"})
@@ -22,7 +22,7 @@ EXPLAINED_TYPES = frozenset({"charge", "payment", "refund", "payment_refund", "r
 
 
 @dataclass(slots=True)
-class Source:
+class SourceTotals:
     """An account's totals, its balance by currency (available plus pending), what of it is of payments still under way, and the ids of
     everything it told of.
     """
@@ -34,9 +34,9 @@ class Source:
     ids: set[str] = field(default_factory=set)
 
 
-async def read_source(api: StripePlain) -> Source:
+async def read_source(api: StripePlain) -> SourceTotals:
     """Read an account."""
-    source = Source()
+    source = SourceTotals()
     credited_tax = await _credit_notes(api, source)
     await _invoices(api, source, credited_tax)
     await _payments(api, source)
@@ -45,75 +45,75 @@ async def read_source(api: StripePlain) -> Source:
         source.ids.add(dispute["id"])
         if dispute["status"] == "lost":
             currency, minor = withdrawn.get(dispute["id"], (dispute["currency"], 0))
-            source.tally.add(currency, Kind.DISPUTE_LOST, minor)
+            source.tally.add(currency, TotalKind.DISPUTE_LOST, minor)
     async for payout in api.every("/v1/payouts"):
         source.ids.add(payout["id"])
     async for customer in api.every("/v1/customers"):
         source.ids.add(customer["id"])
         if customer["balance"]:
-            source.tally.add(customer["currency"], Kind.CUSTOMER_CREDIT, -customer["balance"])
+            source.tally.add(customer["currency"], TotalKind.CUSTOMER_CREDIT, -customer["balance"])
     return source
 
 
-def _tax(document: Object) -> int:
+def _tax(document: StripeObject) -> int:
     return sum(int(tax["amount"]) for tax in document["total_taxes"])
 
 
-async def _credit_notes(api: StripePlain, source: Source) -> dict[str, int]:
+async def _credit_notes(api: StripePlain, source: SourceTotals) -> dict[str, int]:
     """Add the credit notes; return the tax credited by invoice. A voided one was issued too, and is taken back by an invoice."""
     credited: dict[str, int] = defaultdict(int)
     async for note in api.every("/v1/credit_notes"):
         source.ids.add(note["id"])
         tally, currency = source.tally, note["currency"]
-        tally.add(currency, Kind.CREDIT_NOTE, note["total"])
+        tally.add(currency, TotalKind.CREDIT_NOTE, note["total"])
         if note["out_of_band_amount"]:
-            tally.add(currency, Kind.OUT_OF_BAND_REFUND, note["out_of_band_amount"])
+            tally.add(currency, TotalKind.OUT_OF_BAND_REFUND, note["out_of_band_amount"])
         if note["status"] == "void":
-            tally.add(currency, Kind.INVOICE, note["total"])
+            tally.add(currency, TotalKind.INVOICE, note["total"])
             continue
-        tally.add(currency, Kind.TAX, -_tax(note), 0)
+        tally.add(currency, TotalKind.TAX, -_tax(note), 0)
         credited[note["invoice"]] += _tax(note)
     return credited
 
 
-async def _invoices(api: StripePlain, source: Source, credited_tax: dict[str, int]) -> None:
+async def _invoices(api: StripePlain, source: SourceTotals, credited_tax: dict[str, int]) -> None:
     async for invoice in api.every("/v1/invoices"):
         source.ids.add(invoice["id"])
         if invoice["status_transitions"]["finalized_at"] is None:
             continue  # a draft is no document
         tally, currency, total = source.tally, invoice["currency"], invoice["total"]
-        kind, mirror = (Kind.INVOICE, Kind.CREDIT_NOTE) if total >= 0 else (Kind.CREDIT_NOTE, Kind.INVOICE)
+        kind, mirror = (TotalKind.INVOICE, TotalKind.CREDIT_NOTE) if total >= 0 else (TotalKind.CREDIT_NOTE, TotalKind.INVOICE)
         tally.add(currency, kind, abs(total))
-        tally.add(currency, Kind.TAX, _tax(invoice), 0)
+        tally.add(currency, TotalKind.TAX, _tax(invoice), 0)
         if invoice["status"] == "open" and invoice["amount_remaining"]:
-            tally.add(currency, Kind.OPEN_INVOICE, invoice["amount_remaining"])
+            tally.add(currency, TotalKind.OPEN_INVOICE, invoice["amount_remaining"])
         if invoice["status"] == "uncollectible":
-            tally.add(currency, Kind.WRITE_OFF, invoice["amount_remaining"])
+            tally.add(currency, TotalKind.WRITE_OFF, invoice["amount_remaining"])
         if invoice["status"] == "void":
             rest = abs(total) - invoice["pre_payment_credit_notes_amount"]
             if rest > 0 or total == 0:
                 tally.add(currency, mirror, rest)
-                tally.add(currency, Kind.TAX, credited_tax.get(invoice["id"], 0) - _tax(invoice), 0)
+                tally.add(currency, TotalKind.TAX, credited_tax.get(invoice["id"], 0) - _tax(invoice), 0)
         if invoice.get("amount_paid_off_stripe"):
-            tally.add(currency, Kind.OUT_OF_BAND_PAYMENT, invoice["amount_paid_off_stripe"])
+            tally.add(currency, TotalKind.OUT_OF_BAND_PAYMENT, invoice["amount_paid_off_stripe"])
 
 
-async def _payments(api: StripePlain, source: Source) -> None:
+async def _payments(api: StripePlain, source: SourceTotals) -> None:
     async for charge in api.every("/v1/charges"):
         source.ids.update(filter(None, (charge["id"], charge["payment_intent"])))
         if charge["status"] == "pending" and charge["balance_transaction"]:
             source.under_way.add(charge["balance_transaction"])
         if charge["status"] == "succeeded" and charge["captured"]:
-            source.tally.add(charge["currency"], Kind.PAYMENT, charge["amount_captured"])
+            source.tally.add(charge["currency"], TotalKind.PAYMENT, charge["amount_captured"])
     async for refund in api.every("/v1/refunds"):
         source.ids.add(refund["id"])
         if refund["balance_transaction"]:
-            source.tally.add(refund["currency"], Kind.REFUND, refund["amount"])
+            source.tally.add(refund["currency"], TotalKind.REFUND, refund["amount"])
         if refund.get("failure_balance_transaction"):
-            source.tally.add(refund["currency"], Kind.PAYMENT, refund["amount"])
+            source.tally.add(refund["currency"], TotalKind.PAYMENT, refund["amount"])
 
 
-async def _balance(api: StripePlain, source: Source) -> dict[str, tuple[str, int]]:
+async def _balance(api: StripePlain, source: SourceTotals) -> dict[str, tuple[str, int]]:
     """Add what moved the balance without being a payment or a refund; return the net withdrawn by dispute."""
     withdrawn: dict[str, tuple[str, int]] = {}
     async for moved in api.every("/v1/balance_transactions"):
@@ -123,17 +123,17 @@ async def _balance(api: StripePlain, source: Source) -> dict[str, tuple[str, int
             source.unsettled[currency.upper()] = source.unsettled.get(currency.upper(), 0) + moved["net"]
             continue
         if moved["reporting_category"] in ("dispute", "dispute_reversal"):
-            source.tally.add(currency, Kind.DISPUTE, -amount)
+            source.tally.add(currency, TotalKind.DISPUTE, -amount)
             before = withdrawn.get(moved["source"], (currency, 0))[1]
             withdrawn[moved["source"]] = (currency, before - amount)
         elif kind in PAYOUT_TYPES:
-            source.tally.add(currency, Kind.PAYOUT, -amount)
+            source.tally.add(currency, TotalKind.PAYOUT, -amount)
         elif kind in FEE_TYPES:
-            source.tally.add(currency, Kind.FEE, -amount)
+            source.tally.add(currency, TotalKind.FEE, -amount)
         elif kind not in EXPLAINED_TYPES:
-            source.tally.add(currency, Kind.ADJUSTMENT, -amount)
+            source.tally.add(currency, TotalKind.ADJUSTMENT, -amount)
         if moved["fee"]:
-            source.tally.add(currency, Kind.FEE, moved["fee"])
+            source.tally.add(currency, TotalKind.FEE, moved["fee"])
     balance = await api.get("/v1/balance")
     for part in (*balance["available"], *balance["pending"]):
         currency = part["currency"].upper()

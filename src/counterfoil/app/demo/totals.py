@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from counterfoil.core.proving.totals import (
     ClearingRow,
-    Kind,
     Parts,
-    Proof,
     Stock,
     StockRow,
-    Sum,
     Tally,
+    Total,
+    TotalKind,
     TotalRow,
+    TotalsProof,
     compare,
     compare_stocks,
 )
 
-__all__ = ["ClearingRow", "Kind", "Parts", "Proof", "Stock", "StockRow", "Sum", "Tally", "TotalRow", "compare", "compare_stocks"]
+__all__ = [
+    "ClearingRow",
+    "Parts",
+    "Stock",
+    "StockRow",
+    "Tally",
+    "Total",
+    "TotalKind",
+    "TotalRow",
+    "TotalsProof",
+    "compare",
+    "compare_stocks",
+]

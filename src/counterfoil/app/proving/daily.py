@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
-from counterfoil.app.proving.run import Group, Proof, groups, months, period_of, prove
+from counterfoil.app.proving.run import Group, GroupProof, groups, months, period_of, prove
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.money import Money
 from counterfoil.core.proving.items import Apart
@@ -92,7 +92,7 @@ class Prover:
             await proofs.keep(conn, group.name, openings_of(group, again, now), differing.keys(), now, due_at)
         log.info("proven", group=group.name, months=[one.period for one in found], differences=len(differing), told=len(again))
 
-    async def _month(self, group: Group, text: str) -> Proof:
+    async def _month(self, group: Group, text: str) -> GroupProof:
         return await prove(self.settings, self.pool, group, period_of(self.settings, group, text), self.clock.now())
 
     async def _months(self, group: Group) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class Prover:
         return months(today, locked, group)
 
 
-def differing_of(found: Sequence[Proof]) -> dict[str, _Differing]:
+def differing_of(found: Sequence[GroupProof]) -> dict[str, _Differing]:
     """Return what differs in any of the proofs, by document."""
     differing: dict[str, _Differing] = {}
     for proof in found:

@@ -16,8 +16,8 @@ from counterfoil.app.coverage import coverage
 from counterfoil.app.settings import Settings
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.proving import items
-from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, Apart, Item, Ledger, Line, Period, Why, month
-from counterfoil.core.proving.totals import Kind
+from counterfoil.core.proving.items import BALANCE, OPEN_DISPUTES, AccountingPeriod, Apart, Ledger, ProofItem, ProofLine, Why, month
+from counterfoil.core.proving.totals import TotalKind
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import cursors, flight
 from counterfoil.store.pool import Pool
@@ -25,14 +25,14 @@ from counterfoil.store.pool import Pool
 APART_MAX = 1000
 """Documents named of each group, those with most money first; all of them count."""
 MOVES = {
-    Kind.PAYMENT: 1,
-    **dict.fromkeys((Kind.REFUND, Kind.FEE, Kind.DISPUTE, Kind.PAYOUT, Kind.ADJUSTMENT), -1),
+    TotalKind.PAYMENT: 1,
+    **dict.fromkeys((TotalKind.REFUND, TotalKind.FEE, TotalKind.DISPUTE, TotalKind.PAYOUT, TotalKind.ADJUSTMENT), -1),
 }
 """How what moves on a processor's balance counts there; kinds that are not here do not move on it."""
 POSTED_AS = {
-    Kind.INVOICE: BookCommand.POST_INVOICE,
-    Kind.CREDIT_NOTE: BookCommand.POST_CREDIT_NOTE,
-    Kind.PAYMENT: BookCommand.POST_PAYMENT,
+    TotalKind.INVOICE: BookCommand.POST_INVOICE,
+    TotalKind.CREDIT_NOTE: BookCommand.POST_CREDIT_NOTE,
+    TotalKind.PAYMENT: BookCommand.POST_PAYMENT,
 }
 """As what a document is posted, once and for all: one that was posted is not on its way any more, however new it is."""
 BEFORE = timedelta(minutes=1)
@@ -53,12 +53,12 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class GroupProof:
     """The proof of a group. ``apart``: the documents with most money on which the sides do not agree; the counts are of all."""
 
     group: Group
     period: str
-    lines: tuple[Line, ...]
+    lines: tuple[ProofLine, ...]
     apart: tuple[Apart, ...]
     differences: int
     explained: int
@@ -102,7 +102,7 @@ def chosen(settings: Settings, entity: str) -> tuple[Group, ...]:
     return found
 
 
-def period_of(settings: Settings, group: Group, text: str) -> Period:
+def period_of(settings: Settings, group: Group, text: str) -> AccountingPeriod:
     """Return a month (``2026-10``) in the group's zone.
 
     Raises:
@@ -115,7 +115,7 @@ def period_of(settings: Settings, group: Group, text: str) -> Period:
         raise SetupError(f"{text!r} is no month; write one as 2026-10", code="prove.period") from None
 
 
-async def prove(settings: Settings, pool: Pool, group: Group, period: Period, now: datetime) -> Proof:
+async def prove(settings: Settings, pool: Pool, group: Group, period: AccountingPeriod, now: datetime) -> GroupProof:
     """Read both sides of a group as they stand now and compare them.
 
     What the hub has not finished is asked before and after: a document may be booked between the reading of the two sides.
@@ -153,7 +153,7 @@ def _unread(settings: Settings) -> tuple[str, ...]:
 async def read(
     settings: Settings,
     group: Group,
-    period: Period,
+    period: AccountingPeriod,
     settled: Mapping[str, datetime],
     others: Collection[str] = frozenset(),
     posted: Collection[tuple[str, str]] = frozenset(),
@@ -179,7 +179,7 @@ async def read(
     return ledger
 
 
-def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
+def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> GroupProof:
     """Return the proof of two sides that were read; ``unfinished``: ids of the source the hub has not finished."""
     on_the_way = {*unfinished, items.RECENT}
     balances = [_balance(connection) for connection in group.connections]
@@ -192,7 +192,7 @@ def summed(group: Group, ledger: Ledger, unfinished: Collection[str]) -> Proof:
     for one in ledger.apart(on_the_way):
         counts[one.is_difference] += 1
     gravest = heapq.nsmallest(APART_MAX, ledger.apart(on_the_way), key=lambda one: (not one.is_difference, -abs(one.difference.minor)))
-    return Proof(group, str(ledger.period), lines, tuple(gravest), counts[True], counts[False])
+    return GroupProof(group, str(ledger.period), lines, tuple(gravest), counts[True], counts[False])
 
 
 def _explained(balances: Sequence[str], apart: Iterable[Apart]) -> set[str]:
@@ -202,7 +202,7 @@ def _explained(balances: Sequence[str], apart: Iterable[Apart]) -> set[str]:
     """
     missing: dict[str, dict[str, int]] = {name: {} for name in balances}
     for one in apart:
-        if one.kind is Kind.CLEARING:
+        if one.kind is TotalKind.CLEARING:
             name, minor = one.id, one.difference.minor
         elif one.why is Why.IN_FLIGHT:
             name = next((name for name in balances if name in one.of or len(balances) == 1), "")
@@ -214,7 +214,7 @@ def _explained(balances: Sequence[str], apart: Iterable[Apart]) -> set[str]:
     return {name for name in balances if not any(missing[name].values())}
 
 
-async def _source(settings: Settings, connection: str, period: Period) -> AsyncIterator[Item]:
+async def _source(settings: Settings, connection: str, period: AccountingPeriod) -> AsyncIterator[ProofItem]:
     declared = settings.connections[connection]
     if declared.connector.source_proof is None:
         return
@@ -222,7 +222,7 @@ async def _source(settings: Settings, connection: str, period: Period) -> AsyncI
         yield _named(item, connection)
 
 
-async def _books(settings: Settings, entity: str, period: Period, connections: Sequence[str]) -> AsyncIterator[Item]:
+async def _books(settings: Settings, entity: str, period: AccountingPeriod, connections: Sequence[str]) -> AsyncIterator[ProofItem]:
     declared = settings.connections[settings.entities[entity].target]
     if declared.connector.books_proof is None:
         return
@@ -230,7 +230,7 @@ async def _books(settings: Settings, entity: str, period: Period, connections: S
         yield item
 
 
-def _at_source(item: Item, same: Mapping[str, str]) -> Item:
+def _at_source(item: ProofItem, same: Mapping[str, str]) -> ProofItem:
     """Return an item of the books under the id by which a source here tells of it."""
     known = same.get(item.id) or same.get(item.id.partition(".")[0])
     return item if known is None else replace(item, id=known)
@@ -240,7 +240,7 @@ def _balance(connection: str) -> str:
     return f"{connection} {BALANCE}"
 
 
-def _named(item: Item, connection: str) -> Item:
+def _named(item: ProofItem, connection: str) -> ProofItem:
     """Return an item of a source's balance under the connection's name, as the books have its clearing account."""
     return replace(item, id=_balance(connection)) if item.id == BALANCE else item
 

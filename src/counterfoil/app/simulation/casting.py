@@ -8,27 +8,27 @@ from datetime import datetime, timedelta
 
 from counterfoil.app.demo import stories_billing as billing
 from counterfoil.app.demo import stories_money as money
-from counterfoil.app.demo.casting import FOREIGN_SHARE, REPERTOIRE, RUSH_HOURS, RUSH_SHARE, SHARES, Part, Role
+from counterfoil.app.demo.casting import FOREIGN_SHARE, REPERTOIRE, RUSH_HOURS, RUSH_SHARE, SHARES, RepertoirePart, Role
 from counterfoil.app.demo.entities import DemoEntity
-from counterfoil.app.demo.stage import Story
+from counterfoil.app.demo.story import Story
 
 from . import stories
-from .period import Period
+from .period import SimulatedPeriod
 
 INVOICES_MIN = 10
 PER_DAY = 10
 PER_FURTHER_DAY = 4
 MONTH_DAYS = 30
 
-LONG: tuple[Part, ...] = (
-    Part(stories.dunned, 5, 1, 44),
-    Part(stories.lost_to_dunning, 2, 1, 60),
-    Part(stories.metered, 6, 1, 30),
-    Part(stories.grows, 4, 5, 120),
-    Part(stories.credited_later, 5, 1, 50),
-    Part(stories.long_dispute, 3, 1, 45),
-    Part(stories.pays_late, 6, 1, 55),
-    Part(stories.leaves_after_months, 3, 1, 71),
+LONG: tuple[RepertoirePart, ...] = (
+    RepertoirePart(stories.dunned, 5, 1, 44),
+    RepertoirePart(stories.lost_to_dunning, 2, 1, 60),
+    RepertoirePart(stories.metered, 6, 1, 30),
+    RepertoirePart(stories.grows, 4, 5, 120),
+    RepertoirePart(stories.credited_later, 5, 1, 50),
+    RepertoirePart(stories.long_dispute, 3, 1, 45),
+    RepertoirePart(stories.pays_late, 6, 1, 55),
+    RepertoirePart(stories.leaves_after_months, 3, 1, 71),
 )
 """Stories that need more than a month to end; in shorter periods they are left in the middle, as life is."""
 
@@ -42,13 +42,13 @@ RENEWS_DAYS: Mapping[Story, int] = {
 """Stories whose subscription goes on by itself: days from invoice to invoice."""
 
 
-def default_invoices(period: Period) -> int:
+def default_invoices(period: SimulatedPeriod) -> int:
     """Return a sensible number of invoices: ten a day in the first month, four a day after it."""
     first = min(period.days, MONTH_DAYS)
     return max(2 * INVOICES_MIN, PER_DAY * first + PER_FURTHER_DAY * (period.days - first))
 
 
-def cast(entities: Sequence[DemoEntity], invoices: int, seed: int, period: Period) -> tuple[Role, ...]:
+def cast(entities: Sequence[DemoEntity], invoices: int, seed: int, period: SimulatedPeriod) -> tuple[Role, ...]:
     """Return the roles of a period that makes about so many invoices, in order of their start.
 
     Raises:
@@ -76,12 +76,12 @@ def cast(entities: Sequence[DemoEntity], invoices: int, seed: int, period: Perio
     return tuple(sorted(roles, key=lambda role: (role.starts_at, role.number)))
 
 
-def accompany(entities: Sequence[DemoEntity], period: Period) -> tuple[Role, ...]:
+def accompany(entities: Sequence[DemoEntity], period: SimulatedPeriod) -> tuple[Role, ...]:
     """Return what happens to each entity's account by itself."""
     return tuple(Role(0, stories.house, entity, period.start, entity.currency, "") for entity in entities)
 
 
-def made(part: Part, starts_at: datetime, period: Period) -> int:
+def made(part: RepertoirePart, starts_at: datetime, period: SimulatedPeriod) -> int:
     """Return about how many invoices a story makes that starts then, renewals until the end of the period included."""
     left = period.end - starts_at
     every = RENEWS_DAYS.get(part.story)
@@ -90,14 +90,14 @@ def made(part: Part, starts_at: datetime, period: Period) -> int:
     return part.invoices + (left // timedelta(days=every) if every else 0)
 
 
-def _role(number: int, part: Part, entity: DemoEntity, chance: random.Random, period: Period) -> Role:
+def _role(number: int, part: RepertoirePart, entity: DemoEntity, chance: random.Random, period: SimulatedPeriod) -> Role:
     is_foreign = bool(entity.foreign_currencies) and not part.is_domestic and chance.random() < FOREIGN_SHARE
     currency = chance.choice(entity.foreign_currencies) if is_foreign else entity.currency
     tax = "" if is_foreign else chance.choice([tax.key for tax in entity.taxes if tax.key != "ust7"])
     return Role(number, part.story, entity, _start(part, chance, period), currency, tax)
 
 
-def _start(part: Part, chance: random.Random, period: Period) -> datetime:
+def _start(part: RepertoirePart, chance: random.Random, period: SimulatedPeriod) -> datetime:
     """Return when a story starts: most in the first hours of a month, early enough to be told, or at least to its middle."""
     room = period.end - period.start
     last = period.start + max(room - timedelta(days=part.days, hours=2), room * 0.3)

@@ -15,11 +15,11 @@ from counterfoil.app.hub import wait_until
 from counterfoil.kit.errors import SetupError
 
 from .clock import WrittenClock
-from .people import People
-from .period import Period
+from .people import SimulatedPeople
+from .period import SimulatedPeriod
 from .processes import FIRST
-from .schedule import Entry
-from .trouble import Trouble
+from .schedule import ScheduledFault
+from .trouble import FaultInjector
 
 Act = Callable[[], Awaitable[None]]
 
@@ -44,7 +44,13 @@ class Conductor:
     """Moves the clocks of source, books and hub together, and lets the schedule happen."""
 
     def __init__(
-        self, world: World, clock: WrittenClock, trouble: Trouble, people: People, schedule: Sequence[Entry], period: Period
+        self,
+        world: World,
+        clock: WrittenClock,
+        trouble: FaultInjector,
+        people: SimulatedPeople,
+        schedule: Sequence[ScheduledFault],
+        period: SimulatedPeriod,
     ) -> None:
         self.world = world
         self.clock = clock
@@ -64,13 +70,13 @@ class Conductor:
     def _at(self, instant: datetime, act: Act) -> None:
         heapq.heappush(self._due, (instant, next(self._turn), act))
 
-    def _begin(self, entry: Entry) -> Act:
+    def _begin(self, entry: ScheduledFault) -> Act:
         async def act() -> None:
             await self.trouble.begin(entry)
 
         return act
 
-    def _end(self, entry: Entry) -> Act:
+    def _end(self, entry: ScheduledFault) -> Act:
         async def act() -> None:
             await self.trouble.end(entry)
             await self.view.nudge()

@@ -13,7 +13,7 @@ from counterfoil.app.demo.control import StripeControl
 from counterfoil.app.demo.stripe_plain import StripePlain
 from counterfoil.app.demo.world import World
 
-from .schedule import Entry
+from .schedule import ScheduledFault
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "/v1/customers": ("balance", "currency"),
@@ -36,7 +36,7 @@ class Digests:
     schedule: str
 
 
-async def digests_of(world: World, schedule: Sequence[Entry]) -> Digests:
+async def digests_of(world: World, schedule: Sequence[ScheduledFault]) -> Digests:
     """Read the source and return the digests."""
     planned = digest([entry.as_json() for entry in schedule])
     return Digests(await company_digest(world.accounts), await deliveries_digest(world.stripe), planned)

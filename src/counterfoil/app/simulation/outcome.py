@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from counterfoil.app.demo.report import Result
-from counterfoil.app.demo.totals import Kind
+from counterfoil.app.demo.report import DemoResult
+from counterfoil.app.demo.totals import TotalKind
 
 from .digests import Digests
-from .people import Decided
-from .schedule import Entry
+from .people import DecidedCase
+from .schedule import ScheduledFault
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulationResult:
     """The end of a run.
 
     Attributes:
@@ -27,18 +27,18 @@ class Outcome:
         decided: cases that came of what people did, and that a person decided on the way, each with the reason.
     """
 
-    result: Result
-    schedule: tuple[Entry, ...]
+    result: DemoResult
+    schedule: tuple[ScheduledFault, ...]
     faults: Mapping[str, int]
     digests: Digests
     unsettled: int
     is_wished_balanced: bool
-    decided: tuple[Decided, ...] = ()
+    decided: tuple[DecidedCase, ...] = ()
 
     @property
     def invoices(self) -> int:
         """Invoices the source issued."""
-        return sum(row.count_source for row in self.result.proof.totals if row.kind is Kind.INVOICE)
+        return sum(row.count_source for row in self.result.proof.totals if row.kind is TotalKind.INVOICE)
 
     @property
     def lost(self) -> int:

@@ -13,7 +13,7 @@ from counterfoil.store import case_work, cases
 from counterfoil.store.cases import Case, CaseSubject
 from counterfoil.store.pool import Conn
 
-from .trouble import Trouble
+from .trouble import FaultInjector
 from .view import HubView
 
 ACTOR = "accountant"
@@ -24,7 +24,7 @@ _NAMESPACE = "counterfoil"  # of external ids in the books, as the simulation's 
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedCase:
     """A case a person decided, and why it was his to decide."""
 
     case: CaseLine
@@ -32,12 +32,12 @@ class Decided:
 
 
 @dataclass(slots=True)
-class People:
+class SimulatedPeople:
     """Whoever decides. ``decided`` lists what was; a case is looked at ``TRIES_MAX`` times at most."""
 
-    trouble: Trouble
+    trouble: FaultInjector
     view: HubView
-    decided: dict[int, Decided] = field(default_factory=dict)
+    decided: dict[int, DecidedCase] = field(default_factory=dict)
     _tries: dict[int, int] = field(default_factory=dict)
 
     async def look(self) -> bool:
@@ -48,7 +48,7 @@ class People:
             reason = self._reason(case)
             if reason and self._tries.get(case.id, 0) < TRIES_MAX:
                 self._tries[case.id] = self._tries.get(case.id, 0) + 1
-                self.decided[case.id] = Decided(CaseLine(str(case.id), case.case_class, case.cause, case.entity), reason)
+                self.decided[case.id] = DecidedCase(CaseLine(str(case.id), case.case_class, case.cause, case.entity), reason)
                 await self._decide(case)
                 is_any = True
         return is_any

@@ -10,7 +10,7 @@ _SHORT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class SimulatedPeriod:
     """So many days from a first day on, in UTC. ``end`` is ten minutes early: what begins at the first midnight renews at the last."""
 
     first_day: date

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from counterfoil.app.demo.chart import RATES, Rates
 
-from .period import Period
+from .period import SimulatedPeriod
 
 SWING = 300
 """A month's rate lies at most so many ten-thousandths from the demonstration's last."""
 
 
-def draw_rates(seed: int, period: Period) -> Rates:
+def draw_rates(seed: int, period: SimulatedPeriod) -> Rates:
     """Return rates from two months before the period on, new ones on the first of every month."""
     chance = random.Random(f"{seed}/rates")  # noqa: S311 - simulation, not security
     days = [month.date().replace(day=1) for month in period.month_starts]

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from counterfoil.app.demo.report import show as show_result
 
-from .outcome import Outcome
-from .schedule import Entry
+from .outcome import SimulationResult
+from .schedule import ScheduledFault
 
 
-def show_schedule(schedule: Sequence[Entry], console: Console) -> None:
+def show_schedule(schedule: Sequence[ScheduledFault], console: Console) -> None:
     """Print what goes wrong, and when."""
     table = Table(title=f"Schedule: {len(schedule)} entries", title_justify="left", title_style="bold")
     for column in ("at", "what", "until", "detail"):
@@ -25,7 +25,7 @@ def show_schedule(schedule: Sequence[Entry], console: Console) -> None:
     console.print(table)
 
 
-def show(outcome: Outcome, console: Console) -> None:
+def show(outcome: SimulationResult, console: Console) -> None:
     """Print the result, what went wrong on the way, and the digests."""
     show_result(outcome.result, console)
     console.print(f"Went wrong: {faults_in_words(outcome.faults.items())}")
@@ -45,5 +45,5 @@ def faults_in_words(faults: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{kind} {counted[kind]}" for kind in sorted(counted) if counted[kind])
 
 
-def _words(entry: Entry) -> str:
+def _words(entry: ScheduledFault) -> str:
     return ", ".join(f"{name} {value}" for name, value in entry.detail.items())

@@ -23,8 +23,8 @@ from counterfoil.app.demo.company import perform
 from counterfoil.app.demo.control import SandboxControl
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.proof import prove
-from counterfoil.app.demo.report import CaseLine, Result, conservation_of
-from counterfoil.app.demo.run import Watch
+from counterfoil.app.demo.report import CaseLine, DemoResult, conservation_of
+from counterfoil.app.demo.run import DemoProgressReport
 from counterfoil.app.demo.world import World, open_world
 from counterfoil.ingress.server import bind
 from counterfoil.store import cases, views
@@ -33,13 +33,13 @@ from .casting import accompany, cast, default_invoices
 from .clock import WrittenClock
 from .conductor import Conductor
 from .digests import digests_of
-from .outcome import Outcome
-from .people import People
-from .period import Period
+from .outcome import SimulationResult
+from .people import SimulatedPeople
+from .period import SimulatedPeriod
 from .processes import FIRST, Processes
 from .rates import draw_rates
-from .schedule import Entry, draw
-from .trouble import Trouble
+from .schedule import ScheduledFault, draw
+from .trouble import FaultInjector
 from .view import HubView
 from .worker import CLOCK, CONFIGURATION
 
@@ -49,7 +49,7 @@ REST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SimulationOptions:
     """What a run may be told. ``invoices`` None: what is sensible for so many days. ``schedule`` None: drawn from the seed."""
 
     seed: int = 42
@@ -57,29 +57,29 @@ class Options:
     invoices: int | None = None
     first_day: date = FIRST_DAY
     home: Path | None = None
-    schedule: tuple[Entry, ...] | None = None
+    schedule: tuple[ScheduledFault, ...] | None = None
 
     @property
-    def period(self) -> Period:
+    def period(self) -> SimulatedPeriod:
         """What is played. Raises ValueError if it is too long or too short."""
-        return Period(self.first_day, self.days)
+        return SimulatedPeriod(self.first_day, self.days)
 
 
-def schedule_of(options: Options) -> tuple[Entry, ...]:
+def schedule_of(options: SimulationOptions) -> tuple[ScheduledFault, ...]:
     """Return what will go wrong."""
     if options.schedule is not None:
         return options.schedule
     return draw(options.seed, options.period, [entity.key for entity in ENTITIES])
 
 
-async def run(options: Options, watch: Watch | None = None) -> Outcome:
+async def run(options: SimulationOptions, watch: DemoProgressReport | None = None) -> SimulationResult:
     """Play a period and return what both sides say at its end.
 
     Raises:
         ValueError: a period or a company that cannot be played.
         SetupError, StoreError: something on this machine has to be set right first.
     """
-    watch = watch or Watch()
+    watch = watch or DemoProgressReport()
     started = time.monotonic()
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that the database is away now and then is what is played
     period, schedule = options.period, schedule_of(options)
@@ -88,32 +88,32 @@ async def run(options: Options, watch: Watch | None = None) -> Outcome:
     async with AsyncExitStack() as stack:
         watch.phase("Starting the sandboxes and preparing the books")
         home = options.home or stack.enter_context(_temporary_home())
-        stage = await stack.enter_async_context(_set_up(options, home))
-        await stage.processes.start(FIRST)
-        await stage.conductor.ready()
+        setting = await stack.enter_async_context(_set_up(options, home))
+        await setting.processes.start(FIRST)
+        await setting.conductor.ready()
         watch.phase(f"Playing {period.days} days from {period.first_day}, with {len(schedule)} things going wrong")
-        async with _reporting(stage.view, watch):
-            await _play(stage, options.seed, roles, period, watch)
+        async with _reporting(setting.view, watch):
+            await _play(setting, options.seed, roles, period, watch)
             watch.phase("Faults off: time runs on until all is settled")
-            await stage.conductor.finish()
+            await setting.conductor.finish()
         watch.phase("Reading both sides by their own clients")
-        return await _conclude(stage, schedule, started)
+        return await _conclude(setting, schedule, started)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class _Setting:
     """Everything put up for a run."""
 
     world: World
     processes: Processes
-    trouble: Trouble
+    trouble: FaultInjector
     conductor: Conductor
     view: HubView
     database: Database
 
 
 @asynccontextmanager
-async def _set_up(options: Options, home: Path) -> AsyncIterator[_Stage]:
+async def _set_up(options: SimulationOptions, home: Path) -> AsyncIterator[_Setting]:
     period = options.period
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(open_world(options.seed, period.start, None, draw_rates(options.seed, period)))
@@ -130,26 +130,26 @@ async def _set_up(options: Options, home: Path) -> AsyncIterator[_Stage]:
         (home / CONFIGURATION).write_text(json.dumps(values))
         processes = Processes(home, port)
         stack.push_async_callback(processes.close)
-        trouble = Trouble(world, books, processes, home / "postgres" / "data" / "postmaster.pid", options.seed)
+        trouble = FaultInjector(world, books, processes, home / "postgres" / "data" / "postmaster.pid", options.seed)
         view = HubView(database, clock, tuple(account.entity.connection for account in world.accounts))
-        conductor = Conductor(world, clock, trouble, People(trouble, view), schedule_of(options), period)
-        yield _Stage(world, processes, trouble, conductor, view, database)
+        conductor = Conductor(world, clock, trouble, SimulatedPeople(trouble, view), schedule_of(options), period)
+        yield _Setting(world, processes, trouble, conductor, view, database)
 
 
-async def _set_books(books: SandboxControl, period: Period) -> None:
+async def _set_books(books: SandboxControl, period: SimulatedPeriod) -> None:
     """Set the books' clock to the period's start: first its date, then back to midnight."""
     shown = datetime.fromisoformat((await books.call("POST", "/clock", today=period.first_day.isoformat()))["now"])
     await books.call("POST", "/clock", seconds=(period.start - shown.replace(tzinfo=UTC)).total_seconds())
 
 
-async def _play(stage: _Stage, seed: int, roles: Sequence[Role], period: Period, watch: Watch) -> None:
-    await stage.trouble.prepare()
+async def _play(setting: _Setting, seed: int, roles: Sequence[Role], period: SimulatedPeriod, watch: DemoProgressReport) -> None:
+    await setting.trouble.prepare()
     span = (period.start, period.end)
-    await perform(stage.world.accounts, stage.world.stripe, seed, roles, span, watch.month, stage.conductor.before)
+    await perform(setting.world.accounts, setting.world.stripe, seed, roles, span, watch.month, setting.conductor.before)
 
 
 @asynccontextmanager
-async def _reporting(view: HubView, watch: Watch) -> AsyncIterator[None]:
+async def _reporting(view: HubView, watch: DemoProgressReport) -> AsyncIterator[None]:
     reporter = asyncio.create_task(_report(view, watch))
     try:
         yield
@@ -158,7 +158,7 @@ async def _reporting(view: HubView, watch: Watch) -> AsyncIterator[None]:
         await asyncio.gather(reporter, return_exceptions=True)
 
 
-async def _report(view: HubView, watch: Watch) -> None:
+async def _report(view: HubView, watch: DemoProgressReport) -> None:
     while True:
         await asyncio.sleep(0.5)
         left = await view.left()
@@ -166,23 +166,23 @@ async def _report(view: HubView, watch: Watch) -> None:
             watch.work(left.done, left.open)
 
 
-async def _conclude(stage: _Stage, schedule: tuple[Entry, ...], started: float) -> Outcome:
-    world = stage.world
+async def _conclude(setting: _Setting, schedule: tuple[ScheduledFault, ...], started: float) -> SimulationResult:
+    world = setting.world
     proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
     digests = await digests_of(world, schedule)
-    await stage.conductor.comes_to_rest(REST_S)  # what was seen last in the books is still told to the hub by its next reading of them
-    is_proven = await stage.conductor.is_proven()
-    await stage.conductor.comes_to_rest(REST_S)
-    left = await stage.view.left()
-    async with stage.database.pool.connection() as conn:
+    await setting.conductor.comes_to_rest(REST_S)  # what was seen last in the books is still told to the hub by its next reading of them
+    is_proven = await setting.conductor.is_proven()
+    await setting.conductor.comes_to_rest(REST_S)
+    left = await setting.view.left()
+    async with setting.database.pool.connection() as conn:
         where = await views.conservation(conn)
         open_cases = await cases.list_cases(conn)
     lines = tuple(CaseLine(str(case.id), case.case_class, case.cause, case.entity) for case in open_cases)
-    result = Result(proof, conservation_of(where), lines, time.monotonic() - started)
-    faults = Counter(stage.trouble.struck) + Counter(await _deliveries(world))
+    result = DemoResult(proof, conservation_of(where), lines, time.monotonic() - started)
+    faults = Counter(setting.trouble.struck) + Counter(await _deliveries(world))
     unsettled = 1 if left is None else left.open + sum(line.parked for line in where.sources) + sum(line.parked for line in where.targets)
-    decided = tuple(stage.conductor.people.decided.values())
-    return Outcome(result, schedule, dict(faults), digests, unsettled + (not is_proven), where.is_balanced, decided)
+    decided = tuple(setting.conductor.people.decided.values())
+    return SimulationResult(result, schedule, dict(faults), digests, unsettled + (not is_proven), where.is_balanced, decided)
 
 
 async def _deliveries(world: World) -> dict[str, int]:

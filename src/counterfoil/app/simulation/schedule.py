@@ -16,7 +16,7 @@ from typing import Any
 
 from counterfoil.kit.sandbox import FAULT_KINDS
 
-from .period import Period
+from .period import SimulatedPeriod
 
 
 class FaultKind(StrEnum):
@@ -37,7 +37,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduledFault:
     """One thing that goes wrong. ``until``: when it is over; None: at once. ``detail`` holds plain values that say more."""
 
     at: datetime
@@ -59,27 +59,27 @@ STALL_S = 0.3
 EARLY_LOCK_DAYS = 2
 EXCLUSIVE = frozenset({FaultKind.WORKER_KILLED, FaultKind.HUB_STOPPED, FaultKind.DATABASE_KILLED, FaultKind.SECOND_WORKER})
 """Of these one follows the other: they are about the same processes."""
-_Draw = Callable[[random.Random, Period, Sequence[str]], list[Entry]]
+_Draw = Callable[[random.Random, SimulatedPeriod, Sequence[str]], list[ScheduledFault]]
 
 
-def draw(seed: int, period: Period, entities: Sequence[str]) -> tuple[Entry, ...]:
+def draw(seed: int, period: SimulatedPeriod, entities: Sequence[str]) -> tuple[ScheduledFault, ...]:
     """Return the schedule of a period, in order of time. Longer periods have more of everything."""
     chance = random.Random(f"{seed}/schedule")  # noqa: S311 - simulation, not security
     entries = [entry for make in _DRAWS for entry in make(chance, period, entities)]
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.kind.value, str(sorted(entry.detail.items())))))
 
 
-def _times(period: Period, per_month: float, least: int) -> int:
+def _times(period: SimulatedPeriod, per_month: float, least: int) -> int:
     return max(least, round(per_month * period.days / 30))
 
 
-def _instant(chance: random.Random, period: Period, latest: float = 0.92) -> datetime:
+def _instant(chance: random.Random, period: SimulatedPeriod, latest: float = 0.92) -> datetime:
     """Return an instant within the period, to the second, leaving its last part to what follows from it."""
     span = (period.end - period.start).total_seconds()
     return period.start + timedelta(seconds=int(span * (0.02 + (latest - 0.02) * chance.random())))
 
 
-def _calls(chance: random.Random, period: Period, _entities: Sequence[str]) -> list[Entry]:
+def _calls(chance: random.Random, period: SimulatedPeriod, _entities: Sequence[str]) -> list[ScheduledFault]:
     """Return spoiled calls: at the target every kind of fault the same number of times, at the source any."""
     target, source = range(_times(period, 14, len(FAULT_KINDS))), range(_times(period, 8, 2))
     return [
@@ -88,29 +88,29 @@ def _calls(chance: random.Random, period: Period, _entities: Sequence[str]) -> l
     ]
 
 
-def _struck(chance: random.Random, period: Period, kind: FaultKind, fault: str, number: int) -> Entry:
+def _struck(chance: random.Random, period: SimulatedPeriod, kind: FaultKind, fault: str, number: int) -> ScheduledFault:
     detail: dict[str, Any] = {"fault": fault, "skip": chance.randint(0, 12), "times": chance.randint(1, 3)}
     if fault.startswith("status"):
         usual = STATUSES if fault == "status" else STATUSES_AFTER
         detail["status"] = usual[number // len(FAULT_KINDS) % len(usual)] if kind is FaultKind.TARGET_CALLS else 500
     if fault.startswith("stall"):
         detail["delay_s"] = STALL_S
-    return Entry(_instant(chance, period), kind, None, detail)
+    return ScheduledFault(_instant(chance, period), kind, None, detail)
 
 
-def _outages(chance: random.Random, period: Period, _entities: Sequence[str]) -> list[Entry]:
+def _outages(chance: random.Random, period: SimulatedPeriod, _entities: Sequence[str]) -> list[ScheduledFault]:
     """Return the target's maintenance (hours, now and then days) and expired credentials (hours), one after the other."""
     kinds = [FaultKind.TARGET_MAINTENANCE] * _times(period, 2, 1) + [FaultKind.CREDENTIAL_EXPIRED] * _times(period, 1, 1)
     chance.shuffle(kinds)
-    entries: list[Entry] = []
+    entries: list[ScheduledFault] = []
     for at, room in _slots(chance, period, len(kinds)):
         is_long = kinds[len(entries)] is FaultKind.TARGET_MAINTENANCE and chance.random() < 0.4
         hours = chance.uniform(24, 60) if is_long else chance.uniform(1, 9)
-        entries.append(Entry(at, kinds[len(entries)], at + min(timedelta(hours=hours), room)))
+        entries.append(ScheduledFault(at, kinds[len(entries)], at + min(timedelta(hours=hours), room)))
     return entries
 
 
-def _slots(chance: random.Random, period: Period, count: int) -> list[tuple[datetime, timedelta]]:
+def _slots(chance: random.Random, period: SimulatedPeriod, count: int) -> list[tuple[datetime, timedelta]]:
     """Return instants spread over the period, each in a part of its own, and how long each may last without touching the next."""
     part = (period.end - period.start) * 0.94 / max(count, 1)
     found = []
@@ -121,7 +121,7 @@ def _slots(chance: random.Random, period: Period, count: int) -> list[tuple[date
     return found
 
 
-def _processes(chance: random.Random, period: Period, _entities: Sequence[str]) -> list[Entry]:
+def _processes(chance: random.Random, period: SimulatedPeriod, _entities: Sequence[str]) -> list[ScheduledFault]:
     """Return what happens to the hub's own processes, one after the other."""
     kinds = [FaultKind.WORKER_KILLED] * _times(period, 2, 1) + [FaultKind.SECOND_WORKER] * _times(period, 1, 1)
     kinds += [FaultKind.DATABASE_KILLED] * _times(period, 1, 1)
@@ -132,35 +132,35 @@ def _processes(chance: random.Random, period: Period, _entities: Sequence[str]) 
     for kind, (at, room) in zip(kinds, _slots(chance, period, len(kinds)), strict=True):
         longest = {FaultKind.HUB_STOPPED: 96.0, FaultKind.SECOND_WORKER: 72.0}.get(kind, 5.0)
         until = at + min(timedelta(hours=chance.uniform(longest / 4, longest)), room)
-        entries.append(Entry(at, kind, None if kind is FaultKind.DATABASE_KILLED else until.replace(microsecond=0)))
+        entries.append(ScheduledFault(at, kind, None if kind is FaultKind.DATABASE_KILLED else until.replace(microsecond=0)))
     return entries
 
 
-def _people(chance: random.Random, period: Period, entities: Sequence[str]) -> list[Entry]:
+def _people(chance: random.Random, period: SimulatedPeriod, entities: Sequence[str]) -> list[ScheduledFault]:
     """Return what people do in the books."""
     entries = [
-        Entry(_instant(chance, period), kind, None, {"calls": chance.randint(1, 3)})
+        ScheduledFault(_instant(chance, period), kind, None, {"calls": chance.randint(1, 3)})
         for kind in (FaultKind.DRAFT_EDITED, FaultKind.DRAFT_DELETED)
         for _ in range(_times(period, 1, 1))
     ]
     for _ in range(_times(period, 2, 1)):
         detail = {"entity": chance.choice(entities), "amount": chance.randint(1, 900)}
-        entries.append(Entry(_instant(chance, period), FaultKind.ENTERED_BY_HAND, None, detail))
+        entries.append(ScheduledFault(_instant(chance, period), FaultKind.ENTERED_BY_HAND, None, detail))
     return entries
 
 
-def _locks(chance: random.Random, period: Period, entities: Sequence[str]) -> list[Entry]:
+def _locks(chance: random.Random, period: SimulatedPeriod, entities: Sequence[str]) -> list[ScheduledFault]:
     """Return period locks: every month's end some days later, and one by surprise, up to the day before yesterday."""
     entries = []
     for month in period.month_starts[1:]:
         at = month + timedelta(days=chance.randint(2, 9), hours=chance.randint(8, 17))
         if at < period.end:
             last = (month - timedelta(days=1)).date().isoformat()
-            entries += [Entry(at, FaultKind.PERIOD_LOCKED, None, {"entity": entity, "date": last}) for entity in entities]
+            entries += [ScheduledFault(at, FaultKind.PERIOD_LOCKED, None, {"entity": entity, "date": last}) for entity in entities]
     for _ in range(_times(period, 0.7, 1)):
         at = _instant(chance, period)
         day = (at - timedelta(days=EARLY_LOCK_DAYS)).date().isoformat()
-        entries.append(Entry(at, FaultKind.PERIOD_LOCKED, None, {"entity": chance.choice(entities), "date": day}))
+        entries.append(ScheduledFault(at, FaultKind.PERIOD_LOCKED, None, {"entity": chance.choice(entities), "date": day}))
     return entries
 
 

@@ -11,16 +11,16 @@ from datetime import date
 
 from counterfoil.app.logs import quiet
 
-from .outcome import Outcome
+from .outcome import SimulationResult
 from .report import faults_in_words
-from .run import FIRST_DAY, Options, run
+from .run import FIRST_DAY, SimulationOptions, run
 
 COLUMNS = ("seed", "invoices", "lost", "doubled", "stuck", "differences", "conservation", "seconds", "faults")
 WIDTHS = (6, 9, 6, 9, 7, 13, 14, 9)
 
 
 @dataclass(slots=True)
-class Row:
+class SeedResult:
     """One seed's line. ``is_right``: every figure is zero."""
 
     seed: int
@@ -30,14 +30,14 @@ class Row:
     remarks: list[str] = field(default_factory=list)
 
 
-def row_of(seed: int, outcome: Outcome) -> Row:
+def row_of(seed: int, outcome: SimulationResult) -> SeedResult:
     """Return the line of a run that came to its end; ``conservation`` counts equations that do not hold."""
     figures = (outcome.invoices, outcome.lost, outcome.doubled, outcome.stuck, outcome.differences, outcome.unbalanced)
     cells = (*map(str, figures), f"{outcome.result.seconds:.0f}")
     remarks = [f"decided by a person: {one.case.cause}: {one.reason}" for one in outcome.decided]
     remarks += [f"{case.case_class}: {case.cause}" for case in outcome.result.cases]
     remarks += [f"{row.entity} {row.currency} {row.kind.value}: {row}" for row in outcome.result.proof.totals if not row.is_equal]
-    return Row(seed, outcome.is_right, cells, faults_in_words(outcome.faults.items()), remarks)
+    return SeedResult(seed, outcome.is_right, cells, faults_in_words(outcome.faults.items()), remarks)
 
 
 def line_of(seed: str, cells: Sequence[str], faults: str) -> str:
@@ -52,9 +52,9 @@ def soak(seeds: Sequence[int], days: int, invoices: int, first_day: date = FIRST
     rows = []
     for seed in seeds:
         try:
-            row = row_of(seed, asyncio.run(run(Options(seed, days, invoices, first_day))))
+            row = row_of(seed, asyncio.run(run(SimulationOptions(seed, days, invoices, first_day))))
         except Exception as error:  # outer loop: a run that breaks off is a wrong line of the table, and the next seed is played
-            row = Row(seed, False, ("-",) * (len(WIDTHS) - 1), f"{type(error).__name__}: {error}")
+            row = SeedResult(seed, False, ("-",) * (len(WIDTHS) - 1), f"{type(error).__name__}: {error}")
         rows.append(row)
         print(line_of(str(seed), row.cells, row.faults), flush=True)
         for remark in row.remarks:

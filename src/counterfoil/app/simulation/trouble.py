@@ -19,7 +19,7 @@ from counterfoil.app.demo.world import World
 from counterfoil.core.commands.books import AccountRole
 
 from .processes import FIRST, SECOND, Processes
-from .schedule import Entry, FaultKind
+from .schedule import FaultKind, ScheduledFault
 
 MAINTENANCE = "maintenance"
 FELT = 6
@@ -36,7 +36,7 @@ RETRIES_S = [3_600, 10_800, 43_200, 86_400, 86_400]
 
 
 @dataclass(slots=True)
-class Trouble:
+class FaultInjector:
     """Whoever makes things go wrong. ``pid_file``: where the hub's PostgreSQL writes its number; ``struck``: how often each kind did.
 
     ``locked``: the last locked day, by entity.
@@ -56,9 +56,9 @@ class Trouble:
         plan = {**DELIVERIES, "seed": self.seed}
         await self.world.stripe.deliveries(retry_delays_s=RETRIES_S, concurrency=8, timeout_s=10.0, plan=plan)
 
-    async def begin(self, entry: Entry) -> None:
+    async def begin(self, entry: ScheduledFault) -> None:
         """Let an entry happen."""
-        acts: dict[FaultKind, Callable[[Entry], Awaitable[None]]] = {
+        acts: dict[FaultKind, Callable[[ScheduledFault], Awaitable[None]]] = {
             FaultKind.SOURCE_CALLS: self._spoil_source,
             FaultKind.TARGET_CALLS: self._spoil_target,
             FaultKind.TARGET_MAINTENANCE: self._shut,
@@ -75,7 +75,7 @@ class Trouble:
         self.struck[entry.kind.value] += 1
         await acts[entry.kind](entry)
 
-    async def end(self, entry: Entry) -> None:
+    async def end(self, entry: ScheduledFault) -> None:
         """End an entry that lasts."""
         acts: dict[FaultKind, Callable[[], Awaitable[None]]] = {
             FaultKind.TARGET_MAINTENANCE: self._open,
@@ -95,18 +95,18 @@ class Trouble:
         await self.processes.start(FIRST)
         self.outages = 0
 
-    async def _spoil_source(self, entry: Entry) -> None:
+    async def _spoil_source(self, entry: ScheduledFault) -> None:
         await self._spoil(self.world.stripe, STRIPE_READS, entry)
 
-    async def _spoil_target(self, entry: Entry) -> None:
+    async def _spoil_target(self, entry: ScheduledFault) -> None:
         await self._spoil(self.books, ODOO_CALLS, entry)
 
-    async def _spoil(self, control: SandboxControl, requests: str, entry: Entry) -> None:
+    async def _spoil(self, control: SandboxControl, requests: str, entry: ScheduledFault) -> None:
         given = {name: value for name, value in entry.detail.items() if name != "fault"}
         retry = {"retry_after_s": 0} if given.get("status") == 429 else {}
         await control.call("POST", "/faults", kind=entry.detail["fault"], path=requests, **given, **retry)
 
-    async def _shut(self, _entry: Entry) -> None:
+    async def _shut(self, _entry: ScheduledFault) -> None:
         await self.books.call("POST", "/faults", kind="status", path=ODOO_CALLS, status=503, times=-1, name=MAINTENANCE)
         self.outages += 1
 
@@ -115,7 +115,7 @@ class Trouble:
         await self.books.call("DELETE", f"/faults?name={MAINTENANCE}")
         self.outages -= 1
 
-    async def _expire(self, _entry: Entry) -> None:
+    async def _expire(self, _entry: ScheduledFault) -> None:
         await self.books.call("POST", "/keys", expired=True)
         self.outages += 1
 
@@ -132,7 +132,7 @@ class Trouble:
                 return
             await asyncio.sleep(0.2)
 
-    async def _lock(self, entry: Entry) -> None:
+    async def _lock(self, entry: ScheduledFault) -> None:
         """Lock; a lock is never taken back to an earlier day."""
         entity, day = entry.detail["entity"], entry.detail["date"]
         if self.locked.get(entity, "") < day:
@@ -140,13 +140,13 @@ class Trouble:
             company = self.world.provisioned.companies[entity].company_id
             await self._human(action="close_period", company_id=company, date=day)
 
-    async def _edit(self, entry: Entry) -> None:
+    async def _edit(self, entry: ScheduledFault) -> None:
         await self._human(action="edit_lines", newest="draft", after=DRAFTED, times=entry.detail["calls"], price_unit=1)
 
-    async def _delete(self, entry: Entry) -> None:
+    async def _delete(self, entry: ScheduledFault) -> None:
         await self._human(action="delete", newest="draft", after=DRAFTED, times=entry.detail["calls"])
 
-    async def _enter(self, entry: Entry) -> None:
+    async def _enter(self, entry: ScheduledFault) -> None:
         company = self.world.provisioned.companies[entry.detail["entity"]].company_id
         sides = {"debit": _ACCOUNTS[AccountRole.ROUNDING], "credit": _ACCOUNTS[AccountRole.EXCHANGE_DIFFERENCE]}
         await self._human(action="enter", company_id=company, journal=chart.GENERAL_JOURNAL, amount=entry.detail["amount"], **sides)
@@ -154,21 +154,21 @@ class Trouble:
     async def _human(self, **wish: Any) -> None:
         await self.books.call("POST", "/human", **wish)
 
-    async def _kill(self, _entry: Entry) -> None:
+    async def _kill(self, _entry: ScheduledFault) -> None:
         await self.processes.kill(FIRST)
 
     async def _start(self) -> None:
         await self.processes.start(FIRST)
 
-    async def _join(self, _entry: Entry) -> None:
+    async def _join(self, _entry: ScheduledFault) -> None:
         await self.processes.start(SECOND)
 
     async def _leave(self) -> None:
         await self.processes.end(SECOND)
 
-    async def _stop(self, _entry: Entry) -> None:
+    async def _stop(self, _entry: ScheduledFault) -> None:
         await self.processes.end(SECOND)
         await self.processes.end(FIRST)
 
-    async def _kill_database(self, _entry: Entry) -> None:
+    async def _kill_database(self, _entry: ScheduledFault) -> None:
         os.kill(int(self.pid_file.read_text().split("\n", 1)[0]), signal.SIGKILL)

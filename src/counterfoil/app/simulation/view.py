@@ -14,7 +14,7 @@ from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
 from counterfoil.store import cursors, outbox_due, proofs, rechecks, views, work
-from counterfoil.store.pool import Conn, Key
+from counterfoil.store.pool import Conn, PartitionKey
 
 from .clock import WrittenClock
 
@@ -25,7 +25,7 @@ _WORKING = (work.NORMALIZE, work.DECIDE, work.DELIVER)
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class WorkLeft:
     """What the hub has done and still has to do: receipts to read, subjects to decide, commands to send or resolve.
 
     ``is_busy``: it is at work on some of it, or about to.
@@ -44,7 +44,7 @@ class HubView:
     clock: WrittenClock
     sources: tuple[str, ...]
 
-    async def left(self) -> Left | None:
+    async def left(self) -> WorkLeft | None:
         """Return what is left to do."""
         return await self.ask(_left)
 
@@ -60,7 +60,7 @@ class HubView:
         """Arm what wakes itself and whatever waits to be sent: their waits are the machine's, and virtual time has moved on."""
 
         async def arm(conn: Conn) -> None:
-            keys: list[Key] = [("poll", name) for name in (*self.sources, BOOKS)]
+            keys: list[PartitionKey] = [("poll", name) for name in (*self.sources, BOOKS)]
             keys += [("target", BOOKS), ("heal", "all"), (proofs.STAGE, "all"), (work.DEADLINES, "all")]
             keys += [("close_day", entity.key) for entity in ENTITIES]
             async with conn.transaction():
@@ -77,12 +77,12 @@ class HubView:
             return None
 
 
-async def _left(conn: Conn) -> Left:
+async def _left(conn: Conn) -> WorkLeft:
     where = await views.conservation(conn)
     waiting = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     pending = sum(line.pending for line in where.sources)
     is_busy = any(stage.startswith(_WORKING) for stage, _ in await work.armed(conn))
-    return Left(sum(line.done for line in where.targets), await views.undecided(conn) + waiting + pending, is_busy)
+    return WorkLeft(sum(line.done for line in where.targets), await views.undecided(conn) + waiting + pending, is_busy)
 
 
 async def _covered(conn: Conn) -> dict[str, datetime]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from counterfoil.connectors.files.columns import rows_of
 from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.disk import disk_of
-from counterfoil.connectors.files.formats import FORMATS, Item
+from counterfoil.connectors.files.formats import FORMATS, OutgoingDocument
 from counterfoil.connectors.files.outbox import Outbox
 from counterfoil.core.commands import kinds_for
 from counterfoil.core.commands.books import BookCommand
@@ -20,7 +20,17 @@ from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, DeliveryOf, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, Severity, TargetState
+from counterfoil.kit.connector import (
+    CommandWriter,
+    Context,
+    Finding,
+    KnownPage,
+    Outcome,
+    OutcomeStatus,
+    Requirements,
+    Severity,
+    TargetState,
+)
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.suggestions import Processors, Suggestion
 
@@ -53,8 +63,8 @@ async def resolve(ctx: Context, batch: Sequence[Command], bindings: Mapping[str,
     return tuple(outcomes)
 
 
-_ONE = DeliveryOf(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX)
-DELIVER: Mapping[CommandKind, DeliveryOf] = dict.fromkeys(kinds_for(Purpose.BOOKS), _ONE)
+_ONE = CommandWriter(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX)
+DELIVER: Mapping[CommandKind, CommandWriter] = dict.fromkeys(kinds_for(Purpose.BOOKS), _ONE)
 
 
 class FilesTarget:
@@ -90,9 +100,9 @@ def _finding(message: str) -> Finding:
     return Finding(Severity.ERROR, "files.outbox", message, "set `outbox` to a folder that this program may write")
 
 
-def _item(command: Command) -> Item:
+def _item(command: Command) -> OutgoingDocument:
     document = encode(command.arguments)
-    return Item(
+    return OutgoingDocument(
         kind=command.kind.value,
         external_key=command.external_key,
         content=digest(command.kind.value, command.entity, document.decode()),
@@ -103,7 +113,7 @@ def _item(command: Command) -> Item:
     )
 
 
-def _outcome(command: Command, item: Item, content: str) -> Outcome:
+def _outcome(command: Command, item: OutgoingDocument, content: str) -> Outcome:
     external_id = f"{item.kind}/{command.external_key}"
     if content == item.content:
         return Outcome(command.id, OutcomeStatus.DONE, external_id, command.external_key)

@@ -18,7 +18,7 @@ _CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class FileEntry:
     """One file of a folder. ``stamp_ns``: when it last appeared or changed here, by the disk's clock; a copy of an old file is new.
 
     ``problem``: why it cannot be read, in words, empty if nothing speaks against it.
@@ -33,7 +33,7 @@ class Entry:
 class Disk(Protocol):
     """Reads the inbox and appends to the outbox. Every method raises OSError as the system does."""
 
-    def listing(self, folder: Path) -> list[Entry]:
+    def listing(self, folder: Path) -> list[FileEntry]:
         """Return the files of a folder, oldest first; hidden ones and those ending in ``.part`` or ``.tmp`` are still being written."""
         ...
 
@@ -57,7 +57,7 @@ class Disk(Protocol):
 class SystemDisk:
     """The machine's disk."""
 
-    def listing(self, folder: Path) -> list[Entry]:
+    def listing(self, folder: Path) -> list[FileEntry]:
         """Return the files of a folder, oldest first; hidden ones and those ending in ``.part`` or ``.tmp`` are still being written."""
         with os.scandir(folder) as entries:
             whole = [one for one in entries if not one.name.startswith(".") and not one.name.endswith((".part", ".tmp"))]
@@ -91,7 +91,7 @@ class SystemDisk:
         index.execute("COMMIT")
 
 
-def _entry(entry: os.DirEntry[str]) -> Entry | None:
+def _entry(entry: os.DirEntry[str]) -> FileEntry | None:
     """Return what a folder's entry is; None for what is no file, or was taken away meanwhile."""
     try:
         own = entry.stat(follow_symlinks=False)
@@ -105,11 +105,11 @@ def _entry(entry: os.DirEntry[str]) -> Entry | None:
         try:
             status = entry.stat()
         except OSError as error:
-            return Entry(stamp_ns, name, own.st_mtime_ns // 1000, f"the link cannot be followed: {error.strerror}")
+            return FileEntry(stamp_ns, name, own.st_mtime_ns // 1000, f"the link cannot be followed: {error.strerror}")
         stamp_ns = max(stamp_ns, status.st_ctime_ns, status.st_mtime_ns)
     if not S_ISREG(status.st_mode):
         return None
-    return Entry(stamp_ns, name, status.st_mtime_ns // 1000, "" if name == entry.name else "its name is not UTF-8")
+    return FileEntry(stamp_ns, name, status.st_mtime_ns // 1000, "" if name == entry.name else "its name is not UTF-8")
 
 
 def disk_of(ctx: Context) -> Disk:

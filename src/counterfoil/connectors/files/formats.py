@@ -31,7 +31,7 @@ OTHER_COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class OutgoingDocument:
     """One document to be written. ``content``: digest of its arguments; ``document``: their JSON; ``rows``: the same as columns."""
 
     kind: str
@@ -52,7 +52,7 @@ class Format(Protocol):
         """Return what a new file of a kind of command begins with."""
         ...
 
-    def write(self, item: Item) -> bytes:
+    def write(self, item: OutgoingDocument) -> bytes:
         """Return the item's lines."""
         ...
 
@@ -81,7 +81,7 @@ class JsonLines:
         del kind
         return b""
 
-    def write(self, item: Item) -> bytes:
+    def write(self, item: OutgoingDocument) -> bytes:
         """Return one line."""
         return msgspec.json.encode(_Line(item.external_key, item.content, item.entity, item.subject, msgspec.Raw(item.document))) + b"\n"
 
@@ -106,7 +106,7 @@ class CsvRows:
         """Return the names of the columns."""
         return _csv_line(_columns(kind))
 
-    def write(self, item: Item) -> bytes:
+    def write(self, item: OutgoingDocument) -> bytes:
         """Return the document's rows."""
         shared = {"external_key": item.external_key, "content": item.content, "entity": item.entity, "subject": item.subject}
         lines = []

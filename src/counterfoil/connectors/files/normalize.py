@@ -29,7 +29,7 @@ from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.connector import Delivery, Normalized
 from counterfoil.kit.errors import DriftError, RejectedError
 
-Build = Callable[[Sequence[Row], datetime], tuple[EventType, datetime, Record]]
+BuildRecord = Callable[[Sequence[Row], datetime], tuple[EventType, datetime, Record]]
 """Makes the entity of a document's rows; the instant is when the file was modified."""
 
 _DECODER = msgspec.json.Decoder(Document)
@@ -184,7 +184,7 @@ def _refund(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, dat
     return RefundEvent.SUCCEEDED, occurred_at, refund
 
 
-_BUILD: dict[str, Build] = {
+_BUILD: dict[str, BuildRecord] = {
     "customers": _customer,
     "products": _product,
     "invoices": documents.invoice,

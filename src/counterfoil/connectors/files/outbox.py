@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counterfoil.connectors.files.disk import Disk
-from counterfoil.connectors.files.formats import FORMATS, Format, Item
+from counterfoil.connectors.files.formats import FORMATS, Format, OutgoingDocument
 
 INDEX = ".index.sqlite3"
 LOCK_WAIT_S = 30.0
@@ -37,7 +37,7 @@ class Outbox:
     format: Format
     disk: Disk
 
-    def write(self, items: Sequence[Item], *, is_updated: bool = False) -> dict[str, str]:
+    def write(self, items: Sequence[OutgoingDocument], *, is_updated: bool = False) -> dict[str, str]:
         """Append what is not there yet and return the content digest that counts for each external key.
 
         A key that is there keeps its first content; compare the digest. ``is_updated``: it is appended again with other content, and the
@@ -48,7 +48,7 @@ class Outbox:
         kind = items[0].kind
         with self._index() as index:
             found = _contents(index, kind, [item.external_key for item in items])
-            new: dict[str, Item] = {}
+            new: dict[str, OutgoingDocument] = {}
             for item in items:
                 known = new[item.external_key].content if item.external_key in new else found.get(item.external_key)
                 if known is None or (is_updated and known != item.content):
@@ -73,7 +73,7 @@ class Outbox:
             self.disk.commit(index)
         return found
 
-    def _append(self, index: sqlite3.Connection, kind: str, items: Sequence[Item]) -> None:
+    def _append(self, index: sqlite3.Connection, kind: str, items: Sequence[OutgoingDocument]) -> None:
         name = self._name(kind)
         known = index.execute("SELECT length FROM file WHERE name = ?", (name,)).fetchone()
         length = known[0] if known else 0

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from counterfoil.connectors.files.config import FilesConfig
-from counterfoil.connectors.files.disk import Disk, Entry, disk_of
+from counterfoil.connectors.files.disk import Disk, FileEntry, disk_of
 from counterfoil.connectors.files.layouts import LAYOUTS, Layout, layout_of
 from counterfoil.connectors.files.normalize import normalize
 from counterfoil.connectors.files.reader import FileReader
@@ -76,7 +76,7 @@ class _Walk:
     deliveries: list[Delivery] = field(default_factory=list)
     failed: OSError | None = None
 
-    def page(self, entries: list[Entry], position: Position) -> Position | None:
+    def page(self, entries: list[FileEntry], position: Position) -> Position | None:
         """Fill the page from the entries, the first from the position's offset; return where to go on, None at the end."""
         for entry in entries:
             start = position if (entry.stamp_ns, entry.name) == (position.stamp_ns, position.name) else Position()
@@ -85,7 +85,7 @@ class _Walk:
                 return stopped
         return None
 
-    def _file(self, entry: Entry, start: Position) -> Position | None:
+    def _file(self, entry: FileEntry, start: Position) -> Position | None:
         room = PAGE_SIZE - len(self.deliveries)
         here = Position(entry.stamp_ns, entry.name, start.offset, start.line)
         if room <= 0:
@@ -102,7 +102,7 @@ class _Walk:
         self.unread.pop((entry.stamp_ns, entry.name), None)
         return None if end is None else msgspec.structs.replace(here, offset=end[0], line=end[1])
 
-    def _read(self, entry: Entry, start: Position, room: int) -> tuple[int, int] | None:
+    def _read(self, entry: FileEntry, start: Position, room: int) -> tuple[int, int] | None:
         layout = layout_of(entry.name)
         if layout is None:
             self.deliveries.append(_unknown(entry, self._hash(entry)))
@@ -112,7 +112,7 @@ class _Walk:
         self.deliveries.extend(found)
         return end
 
-    def _failed(self, entry: Entry, error: OSError) -> None:
+    def _failed(self, entry: FileEntry, error: OSError) -> None:
         """Park a file that may not be read, at once, or that failed several times; note another, for the page to be tried again.
 
         One that is there no more is not listed when it is: a folder that is away as a whole is told from a file that was taken out.
@@ -125,12 +125,12 @@ class _Walk:
         self.failures[key] = tries
         self.failed = error
 
-    def _pass_over(self, entry: Entry, words: str) -> None:
+    def _pass_over(self, entry: FileEntry, words: str) -> None:
         self.deliveries.append(_unreadable(entry, words))
         if len(self.unread) < UNREAD_MAX:
             self.unread[entry.stamp_ns, entry.name] = None
 
-    def _hash(self, entry: Entry) -> str:
+    def _hash(self, entry: FileEntry) -> str:
         key = (entry.name, entry.stamp_ns)
         if key not in self.hashes:
             while len(self.hashes) >= 64:
@@ -190,7 +190,7 @@ def _page(ctx: Context, cursor: str, now: datetime, layout: Layout | None, since
     return Page(tuple(walk.deliveries), end.text(), has_more=False, covers_until=now)
 
 
-def _readable_again(ctx: Context, disk: Disk, entries: list[Entry], position: Position, now: datetime) -> Entry | None:
+def _readable_again(ctx: Context, disk: Disk, entries: list[FileEntry], position: Position, now: datetime) -> FileEntry | None:
     """Return the oldest file that was passed over and can be read as a whole now; looked at between walks, and not at every one."""
     looked_at: datetime | None = ctx.state.get("files.unread_at")
     if not position.unread or not position.tail or (looked_at is not None and now - looked_at < UNREAD_EVERY):
@@ -206,7 +206,7 @@ def _readable_again(ctx: Context, disk: Disk, entries: list[Entry], position: Po
     return None
 
 
-def _listing(ctx: Context, disk: Disk) -> list[Entry]:
+def _listing(ctx: Context, disk: Disk) -> list[FileEntry]:
     try:
         return disk.listing(ctx.settings.inbox)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -215,25 +215,25 @@ def _listing(ctx: Context, disk: Disk) -> list[Entry]:
         raise TransientError(f"the inbox of {ctx.connection} cannot be listed now: {error.strerror}", code="files.disk") from error
 
 
-def _rest(entries: list[Entry], position: Position) -> list[Entry]:
+def _rest(entries: list[FileEntry], position: Position) -> list[FileEntry]:
     """Return what is still to be read: from the position on, or, after an end, all that is not clearly older than it."""
     if position.tail:
         return [e for e in entries if e.stamp_ns >= position.stamp_ns - OVERLAP_NS]
     return [e for e in entries if (e.stamp_ns, e.name) >= (position.stamp_ns, position.name)]
 
 
-def _tail(entries: list[Entry], newest_ns: int) -> str:
+def _tail(entries: list[FileEntry], newest_ns: int) -> str:
     """Return a digest of the files that a next poll would look at, so that it does not if nothing changed."""
     recent = [f"{e.stamp_ns}/{e.name}" for e in entries if e.stamp_ns >= newest_ns - OVERLAP_NS]
     return digest(*recent)
 
 
-def _unknown(entry: Entry, content: str) -> Delivery:
+def _unknown(entry: FileEntry, content: str) -> Delivery:
     reason = f"{entry.name}: the name says no layout; begin it with {', '.join(LAYOUTS)} and end it with .csv or .jsonl"
     return Delivery(f"{content}/0", f"file/{entry.name}", "file.fetched", b"", from_micros(entry.modified_us), parked=reason)
 
 
-def _unreadable(entry: Entry, words: str) -> Delivery:
+def _unreadable(entry: FileEntry, words: str) -> Delivery:
     """Return the parked delivery of a file that cannot be read; said once, and once more when it changed and still cannot be."""
     reason = f"{entry.name}: cannot be read ({words}); put it right: it is read within minutes, then waive this case"
     key = f"unreadable/{entry.stamp_ns}/{entry.name}"

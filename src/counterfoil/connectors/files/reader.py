@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from counterfoil.connectors.files.config import FilesConfig
-from counterfoil.connectors.files.disk import Disk, Entry
+from counterfoil.connectors.files.disk import Disk, FileEntry
 from counterfoil.connectors.files.layouts import Layout
-from counterfoil.connectors.files.records import MalformedError, Record, parse_csv, parse_json, records
+from counterfoil.connectors.files.records import FileRecord, MalformedError, parse_csv, parse_json, records
 from counterfoil.connectors.files.wire import Document, RowOfFile, from_micros
 from counterfoil.kit.connector import Delivery
 
@@ -22,7 +22,7 @@ _SHOWN = 64 * 1024
 class FileReader:
     """Reads one file; keys are made of its content and the line, so the same file again gives the same keys, whatever its name."""
 
-    def __init__(self, settings: FilesConfig, disk: Disk, entry: Entry, layout: Layout, content: str) -> None:
+    def __init__(self, settings: FilesConfig, disk: Disk, entry: FileEntry, layout: Layout, content: str) -> None:
         self._settings = settings
         self._disk = disk
         self._entry = entry
@@ -52,14 +52,14 @@ class FileReader:
                 place = end
         return found, None
 
-    def _take_header(self, record: Record) -> str:
+    def _take_header(self, record: FileRecord) -> str:
         try:
             self._header = parse_csv(record.data, self._settings.encoding, self._settings.delimiter)
         except MalformedError as error:
             return str(error)
         return record.problem or self._layout.problem(self._header)
 
-    def _deliveries(self, found: Iterator[Record]) -> Iterator[tuple[Delivery, tuple[int, int]]]:
+    def _deliveries(self, found: Iterator[FileRecord]) -> Iterator[tuple[Delivery, tuple[int, int]]]:
         """Yield each delivery with the place after it."""
         group: list[RowOfFile] = []
         end = (0, 0)
@@ -80,7 +80,7 @@ class FileReader:
     def _belongs(self, row: RowOfFile | str, group: list[RowOfFile]) -> bool:
         return self._layout.is_grouped and isinstance(row, RowOfFile) and row.values["id"] == group[0].values["id"]
 
-    def _row(self, record: Record) -> RowOfFile | str:
+    def _row(self, record: FileRecord) -> RowOfFile | str:
         """Return the record's row, or what is wrong with it."""
         if record.problem:
             return record.problem
@@ -112,7 +112,7 @@ class FileReader:
             place=f"{self._entry.name} line {rows[0].line}",
         )
 
-    def _parked(self, record: Record, problem: str) -> Delivery:
+    def _parked(self, record: FileRecord, problem: str) -> Delivery:
         return Delivery(
             dedupe_key=f"{self._content}/{record.line}",
             shard_key=f"file/{self._content}",

@@ -23,7 +23,7 @@ class MalformedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FileRecord:
     """One record as it stands in the file. ``line``: its first, from 1. ``end``: offset after it. ``problem``: why it is unreadable."""
 
     data: bytes
@@ -33,7 +33,7 @@ class Record:
     problem: str = ""
 
 
-def records(file: BinaryIO, offset: int, line: int, *, is_quoted: bool) -> Iterator[Record]:
+def records(file: BinaryIO, offset: int, line: int, *, is_quoted: bool) -> Iterator[FileRecord]:
     """Yield the records from an offset on (which is at the start of ``line``); blank lines are passed over.
 
     ``is_quoted``: line breaks inside double quotes belong to the record. A record over RECORD_SIZE_MAX is yielded cut, with a problem.
@@ -45,9 +45,11 @@ def records(file: BinaryIO, offset: int, line: int, *, is_quoted: bool) -> Itera
             return
         first, line = line, line + lines
         if is_cut:
-            yield Record(data, first, lines, file.tell(), f"the record is longer than {RECORD_SIZE_MAX} bytes, or a quote is not closed")
+            yield FileRecord(
+                data, first, lines, file.tell(), f"the record is longer than {RECORD_SIZE_MAX} bytes, or a quote is not closed"
+            )
         elif data.strip():
-            yield Record(data, first, lines, file.tell())
+            yield FileRecord(data, first, lines, file.tell())
 
 
 def _next(file: BinaryIO, *, is_quoted: bool) -> tuple[bytes, int, bool]:

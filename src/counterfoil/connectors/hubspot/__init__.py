@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.core.commands.crm import CrmCommand
-from counterfoil.kit.connector import Connector, DeliveryOf
+from counterfoil.kit.connector import CommandWriter, Connector
 from counterfoil.kit.questions import Question
 
 from .config import HubspotConfig, HubspotIntake
@@ -64,7 +64,7 @@ async def _check_target(ctx: Context) -> tuple[Finding, ...]:
 
 
 _SOURCE = HubspotSource()
-_STATUS = DeliveryOf(
+_STATUS = CommandWriter(
     _show, _look, "properties are written again with the values they have; looked at first all the same", BATCH_MAX, overwrites=True
 )
 

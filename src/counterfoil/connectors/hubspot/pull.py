@@ -32,7 +32,7 @@ JOURNAL = "journal"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Window(msgspec.Struct, frozen=True):
+class SearchWindow(msgspec.Struct, frozen=True):
     """Where a search stands: changes from ``low`` on (milliseconds).
 
     ``above``: of the records that all changed at ``low``, those with a greater number; None: by time.
@@ -42,7 +42,7 @@ class Window(msgspec.Struct, frozen=True):
     above: str | None = None
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class PollCursor(msgspec.Struct, frozen=True):
     """Where polling goes on: the newest change seen by stream, and within a round the stream and its place.
 
     ``deleted_at``: when the lists of deleted records were last read through, in seconds. ``offset``: the journal's.
@@ -51,7 +51,7 @@ class Cursor(msgspec.Struct, frozen=True):
     marks: dict[str, int] = {}
     stream: str = ""
     started_at: int = 0
-    window: Window | None = None
+    window: SearchWindow | None = None
     top: int = 0
     after: str = ""
     deleted_at: int = 0
@@ -80,14 +80,14 @@ async def poll(ctx: Context, cursor: str) -> Page:
     return _page(ctx.settings, deliveries, _next(ctx.settings, following) if is_over else following, ctx.clock.now())
 
 
-def _decoded(cursor: str) -> Cursor:
+def _decoded(cursor: str) -> PollCursor:
     try:
-        return msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor()
+        return msgspec.json.decode(cursor, type=PollCursor) if cursor else PollCursor()
     except msgspec.DecodeError as error:
         raise SetupError("the poll's cursor is not readable; reset it to poll from now on, and backfill", code="hubspot.cursor") from error
 
 
-def _started(settings: HubspotConfig, place: Cursor, now: int) -> Cursor:
+def _started(settings: HubspotConfig, place: PollCursor, now: int) -> PollCursor:
     """Return the place to go on from; at the start of a round with the time it began."""
     if place.stream in streams(settings, is_deleted_due=place.is_deleted_due):
         return place
@@ -95,8 +95,8 @@ def _started(settings: HubspotConfig, place: Cursor, now: int) -> Cursor:
     return msgspec.structs.replace(place, stream=KINDS[0], started_at=now, window=None, top=0, after="", is_deleted_due=is_due)
 
 
-async def _changed(ctx: Context, place: Cursor, kind: str) -> tuple[tuple[Delivery, ...], Cursor, bool]:
-    window = place.window or Window(_since(ctx.settings, place, kind))
+async def _changed(ctx: Context, place: PollCursor, kind: str) -> tuple[tuple[Delivery, ...], PollCursor, bool]:
+    window = place.window or SearchWindow(_since(ctx.settings, place, kind))
     rows = await _search(Api(ctx), kind, window)
     following = _moved(window, rows, kind)
     top = max([place.top, *(_changed_ms(row, kind) for row in rows.results)])
@@ -107,13 +107,13 @@ async def _changed(ctx: Context, place: Cursor, kind: str) -> tuple[tuple[Delive
     return deliveries, msgspec.structs.replace(place, marks={**place.marks, kind: max(floor, top)}), True
 
 
-def _since(settings: HubspotConfig, place: Cursor, kind: str) -> int:
+def _since(settings: HubspotConfig, place: PollCursor, kind: str) -> int:
     """Return the oldest change to ask for, in milliseconds."""
     back_s = settings.poll_overlap_s if kind in place.marks else max(settings.first_poll_back_s, settings.poll_overlap_s)
     return max(place.marks.get(kind, 1_000 * place.started_at) - 1_000 * back_s, 0)
 
 
-async def _search(api: Api, kind: str, window: Window) -> Rows:
+async def _search(api: Api, kind: str, window: SearchWindow) -> Rows:
     changed = CHANGED_AT[kind]
     if window.above is None:
         filters = [{"propertyName": changed, "operator": "GTE", "value": str(window.low)}]
@@ -125,17 +125,17 @@ async def _search(api: Api, kind: str, window: Window) -> Rows:
     return await api.search(kind, filters, "hs_object_id", [changed])
 
 
-def _moved(window: Window, rows: Rows, kind: str) -> Window | None:
+def _moved(window: SearchWindow, rows: Rows, kind: str) -> SearchWindow | None:
     """Return where the search goes on, None where it has ended."""
     if not rows.results:
-        return None if window.above is None else Window(window.low + 1)
+        return None if window.above is None else SearchWindow(window.low + 1)
     last = rows.results[-1]
     if window.above is not None:
-        return Window(window.low, above=last.id)
+        return SearchWindow(window.low, above=last.id)
     if not rows.after:
         return None
     newest = _changed_ms(last, kind)
-    return Window(newest) if newest > window.low else Window(window.low, above="0")
+    return SearchWindow(newest) if newest > window.low else SearchWindow(window.low, above="0")
 
 
 def _changed_ms(row: Row, kind: str) -> int:
@@ -143,7 +143,7 @@ def _changed_ms(row: Row, kind: str) -> int:
     return (instant(text) - _EPOCH) // timedelta(milliseconds=1)
 
 
-async def _deleted(ctx: Context, place: Cursor, kind: str) -> tuple[tuple[Delivery, ...], Cursor, bool]:
+async def _deleted(ctx: Context, place: PollCursor, kind: str) -> tuple[tuple[Delivery, ...], PollCursor, bool]:
     """Return what was deleted since the lists were last read through; they are in no order, so they are read whole."""
     rows = await Api(ctx).rows(kind, after=place.after, is_archived=True)
     since = datetime.fromtimestamp(max(place.deleted_at - ctx.settings.poll_overlap_s, 0), UTC)
@@ -154,7 +154,7 @@ async def _deleted(ctx: Context, place: Cursor, kind: str) -> tuple[tuple[Delive
     return deliveries, msgspec.structs.replace(place, after=rows.after), not rows.after
 
 
-def _next(settings: HubspotConfig, place: Cursor) -> Cursor:
+def _next(settings: HubspotConfig, place: PollCursor) -> PollCursor:
     """Return the start of the next stream, or the end of the round."""
     names = streams(settings, is_deleted_due=place.is_deleted_due)
     rest = names[names.index(place.stream) + 1 :]
@@ -164,7 +164,7 @@ def _next(settings: HubspotConfig, place: Cursor) -> Cursor:
     return msgspec.structs.replace(place, deleted_at=place.started_at)
 
 
-def _page(settings: HubspotConfig, deliveries: tuple[Delivery, ...], place: Cursor, now: datetime) -> Page:
+def _page(settings: HubspotConfig, deliveries: tuple[Delivery, ...], place: PollCursor, now: datetime) -> Page:
     is_round_over = not place.stream
     covers_until = datetime.fromtimestamp(place.deleted_at - settings.poll_overlap_s, UTC) if is_round_over else None
     return Page(

@@ -22,8 +22,8 @@ from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.commands.books import BookCommand
-from counterfoil.core.proving.items import Item, Period
-from counterfoil.kit.connector import Connector, DeliveryOf, Send
+from counterfoil.core.proving.items import AccountingPeriod, ProofItem
+from counterfoil.kit.connector import CommandWriter, Connector, Send
 from counterfoil.kit.questions import Question
 
 _ABSENT = (
@@ -42,17 +42,17 @@ def _sandbox(*args: Any, **options: Any) -> Any:
     return OdooSandbox(*args, **options)
 
 
-def _books_proof(settings: OdooConfig, entity: str, period: Period, processors: Sequence[str]) -> AsyncIterator[Item]:
+def _books_proof(settings: OdooConfig, entity: str, period: AccountingPeriod, processors: Sequence[str]) -> AsyncIterator[ProofItem]:
     """Read books for the proof; its plain client is loaded only when one is made."""
     from counterfoil.connectors.odoo.proof import items
 
     return items(settings, entity, period, processors)
 
 
-def _delivery(send: Send, reason: str, batch_size_max: int, *, overwrites: bool = False) -> DeliveryOf:
+def _delivery(send: Send, reason: str, batch_size_max: int, *, overwrites: bool = False) -> CommandWriter:
     """Return a delivery that may always be sent again, as ``reason`` says; its refusals say what to do."""
     careful = advised(send)
-    return DeliveryOf(careful, careful, reason, batch_size_max=batch_size_max, overwrites=overwrites)
+    return CommandWriter(careful, careful, reason, batch_size_max=batch_size_max, overwrites=overwrites)
 
 
 _SOURCE, _BOOKS = OdooSource(), OdooTarget()

@@ -31,7 +31,7 @@ LOOKS = 4
 """Second looks per ``capture_late_s``: a change is seen if its transaction took at most the rest of it, three quarters."""
 
 
-class Cursor(Struct, frozen=True, omit_defaults=True):
+class CaptureCursor(Struct, frozen=True, omit_defaults=True):
     """Where polling stands.
 
     Attributes:
@@ -119,13 +119,13 @@ class OdooSource:
         return Page(tuple(map(_delivery, captures)), str(last), has_more=has_more)
 
 
-async def _open_window(ctx: Context, session: Session, scope: Scope, place: Cursor) -> Cursor:
+async def _open_window(ctx: Context, session: Session, scope: Scope, place: CaptureCursor) -> CaptureCursor:
     """Open the window up to the newest write_date; leave it closed if nothing is newer and the overlap has been read again since."""
     now = ctx.clock.now()
     stamp = _stamp(now)
     newest = max([await newest_of(session, scope, model) for model in MODELS])
     if not newest:
-        return Cursor(opened_at=stamp)
+        return CaptureCursor(opened_at=stamp)
     overlap, late = timedelta(seconds=session.settings.capture_overlap_s), timedelta(seconds=session.settings.capture_late_s)
     is_look = bool(place.until) and (not place.looked_at or now - normalize.instant(place.looked_at) >= late / LOOKS)
     looked_at = stamp if is_look or not place.until else place.looked_at
@@ -133,13 +133,13 @@ async def _open_window(ctx: Context, session: Session, scope: Scope, place: Curs
     if newest == place.until:
         idle_from = place.idle_from or stamp
         if not is_look and now - normalize.instant(idle_from) > overlap:
-            return Cursor(place.since, place.until, opened_at=stamp, idle_from=idle_from, looked_at=looked_at)
+            return CaptureCursor(place.since, place.until, opened_at=stamp, idle_from=idle_from, looked_at=looked_at)
     before = place.until or min(place.opened_at or newest, newest)
     since = normalize.instant(before) - (max(late, overlap) if is_look else overlap)
-    return Cursor(since.strftime(_FORMAT), newest, opened_at=stamp, idle_from=idle_from, is_open=True, looked_at=looked_at)
+    return CaptureCursor(since.strftime(_FORMAT), newest, opened_at=stamp, idle_from=idle_from, is_open=True, looked_at=looked_at)
 
 
-def _next(place: Cursor, captures: Sequence[Capture], page_size: int) -> Cursor:
+def _next(place: CaptureCursor, captures: Sequence[Capture], page_size: int) -> CaptureCursor:
     """Return the place after a page: the next page, the next model, or the closed window."""
     replace = msgspec.structs.replace
     if len(captures) == page_size:
@@ -149,7 +149,7 @@ def _next(place: Cursor, captures: Sequence[Capture], page_size: int) -> Cursor:
     return replace(place, model=0, after_id=0, is_open=False)
 
 
-def _covered(ctx: Context, place: Cursor, overlap_s: int) -> datetime:
+def _covered(ctx: Context, place: CaptureCursor, overlap_s: int) -> datetime:
     """Return the instant up to which every change was seen that came in time: the opening of the window less the overlap.
 
     A change whose transaction took longer is seen by a second look.
@@ -171,16 +171,16 @@ def _delivery(capture: Capture) -> Delivery:
     )
 
 
-def _parse(cursor: str) -> Cursor:
+def _parse(cursor: str) -> CaptureCursor:
     if not cursor:
-        return Cursor()
+        return CaptureCursor()
     try:
-        return msgspec.json.decode(cursor, type=Cursor)
+        return msgspec.json.decode(cursor, type=CaptureCursor)
     except msgspec.DecodeError as error:
         raise TransientError(f"the capture cursor is unreadable: {error}", code="odoo.cursor") from error
 
 
-def _text(place: Cursor) -> str:
+def _text(place: CaptureCursor) -> str:
     return msgspec.json.encode(place).decode()
 
 

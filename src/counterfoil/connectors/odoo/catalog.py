@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 
 from counterfoil.connectors.odoo.catalog_rows import AccountRow, JournalRow, TaxRow
-from counterfoil.connectors.odoo.client import Context as OdooContext
+from counterfoil.connectors.odoo.client import OdooContext as OdooContext
 from counterfoil.connectors.odoo.config import CompanyConfig
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.core.commands.books import Account, AccountRole

@@ -30,7 +30,7 @@ QUIET: Mapping[str, Any] = {
 }
 """Context NT: no chatter, no followers; halves the time of posting."""
 
-Context = Mapping[str, Any]
+OdooContext = Mapping[str, Any]
 
 
 def as_records(value: Any, record: type[T]) -> list[T]:
@@ -84,7 +84,7 @@ class OdooClient:
         method: str,
         ids: Sequence[int] | None = None,
         *,
-        context: Context | None = None,
+        context: OdooContext | None = None,
         is_write: bool = False,
         is_idempotent: bool = False,
         alone_in: str = "",
@@ -106,7 +106,7 @@ class OdooClient:
         domain: Sequence[Any],
         record: type[T],
         *,
-        context: Context | None = None,
+        context: OdooContext | None = None,
         limit: int | None = None,
         order: str = "",
     ) -> list[T]:

@@ -10,7 +10,7 @@ from counterfoil.connectors.odoo.batches import done, in_chunks, refused
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.found_partners import find_partners
 from counterfoil.connectors.odoo.grouped import load_grouped
-from counterfoil.connectors.odoo.load import Loaded
+from counterfoil.connectors.odoo.load import LoadedRows
 from counterfoil.connectors.odoo.partner_rows import (
     COUNTRY,
     IS_COMPANY,
@@ -46,7 +46,7 @@ class _Remark:
 class _Sending:
     """What is sent of a chunk's customers and what came of it, by command id."""
 
-    loaded: Loaded = field(default_factory=Loaded)
+    loaded: LoadedRows = field(default_factory=LoadedRows)
     remarks: dict[str, _Remark] = field(default_factory=dict)
 
 

@@ -10,10 +10,10 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import readings_so_far
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.document_lines import wrong_documents
-from counterfoil.connectors.odoo.document_rows import DocumentPlan, Known, columns, plan_document
+from counterfoil.connectors.odoo.document_rows import DocumentPlan, KnownRefs, columns, plan_document
 from counterfoil.connectors.odoo.document_totals import mend
 from counterfoil.connectors.odoo.gone_masters import masters_now
-from counterfoil.connectors.odoo.load import Loaded, Refusal, Row, Table, load
+from counterfoil.connectors.odoo.load import LoadedRows, LoadRow, LoadTable, Refusal, load
 from counterfoil.connectors.odoo.mapped_products import mapped_products
 from counterfoil.connectors.odoo.one_rate import drafts_at_two_rates
 from counterfoil.connectors.odoo.posting import quiet
@@ -39,8 +39,8 @@ async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, st
 async def _send_entity(
     ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], mark: int
 ) -> list[Outcome]:
-    known = Known(bindings, await mapped_products(ctx, session, commands), session.settings.namespace)
-    ledger = moves.Ledger()
+    known = KnownRefs(bindings, await mapped_products(ctx, session, commands), session.settings.namespace)
+    ledger = moves.ChunkResults()
 
     def build(command: Command, company: CompanyCatalog) -> DocumentPlan:
         return plan_document(command, company, known)
@@ -71,9 +71,9 @@ async def _load_again(
     session: Session,
     company: CompanyCatalog,
     plans: Sequence[DocumentPlan],
-    known: Known,
-    loaded: Loaded,
-    ledger: moves.Ledger,
+    known: KnownRefs,
+    loaded: LoadedRows,
+    ledger: moves.ChunkResults,
 ) -> None:
     """Load documents once more whose customer or product was merged into another; one that is in Odoo no more is waited for.
 
@@ -85,7 +85,7 @@ async def _load_again(
     commands = [plan.command for plan in suspects]
     masters = await masters_now(session, company, commands, known.bindings)
     products = await mapped_products(ctx, session, commands, is_fresh=True)
-    now = Known(masters.bindings, products, known.namespace)
+    now = KnownRefs(masters.bindings, products, known.namespace)
     again: list[DocumentPlan] = []
     for plan in suspects:
         missed, hidden = masters.missed_by(plan.command), masters.hidden_from(plan.command)
@@ -117,7 +117,7 @@ async def _link_to_invoices(session: Session, company: CompanyCatalog, reverses:
 
     Not before posting: Odoo would then match them at once, as far as the invoice happens to be open, and spoil the allocations to come.
     """
-    rows = [Row(str(move_id), ((str(move_id), str(invoice_id)),)) for move_id, invoice_id in reverses.items() if invoice_id]
+    rows = [LoadRow(str(move_id), ((str(move_id), str(invoice_id)),)) for move_id, invoice_id in reverses.items() if invoice_id]
     if rows:
-        table = Table("account.move", (".id", "reversed_entry_id/.id"), is_insert_only=False, context=quiet(session, company.context))
+        table = LoadTable("account.move", (".id", "reversed_entry_id/.id"), is_insert_only=False, context=quiet(session, company.context))
         await load(session, table, rows)

@@ -43,7 +43,7 @@ async def send_entries(
     ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], entry_of: EntryOf, mark: int
 ) -> list[Outcome]:
     """Post the entries the commands of one entity call for. ``mark``: of the batch, see ``moves.plan_all``."""
-    ledger = moves.Ledger()
+    ledger = moves.ChunkResults()
     namespace = session.settings.namespace
 
     company = await moves.books_for(ctx, session, commands)

@@ -10,10 +10,10 @@ from counterfoil.connectors.odoo.batches import MissingDependency, after_a_write
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import company_catalog
 from counterfoil.connectors.odoo.detect import Session, connect
-from counterfoil.connectors.odoo.load import Row, Table, load
+from counterfoil.connectors.odoo.load import LoadRow, LoadTable, load
 from counterfoil.connectors.odoo.match_ends import by_line, close_groups, exchange_words, left_open, read_lines, settle_payments
 from counterfoil.connectors.odoo.match_lines import read_open_lines, read_partials
-from counterfoil.connectors.odoo.match_plan import DocumentId, Match, Short, Way, is_overmatched, plan_match
+from counterfoil.connectors.odoo.match_plan import DocumentId, PlannedMatch, Short, Way, is_overmatched, plan_match
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Partial, ref
 from counterfoil.core.commands.books import Allocate, Unmatch
@@ -52,7 +52,7 @@ async def send_unmatch(ctx: Context, batch: Sequence[Command], bindings: Mapping
     return await in_chunks(batch, session.settings.entry_batch_size, 1, send_chunk)
 
 
-def _ends(commands: Sequence[Command], bindings: Mapping[str, str], ledger: moves.Ledger) -> Ends:
+def _ends(commands: Sequence[Command], bindings: Mapping[str, str], ledger: moves.ChunkResults) -> Ends:
     """Return debit and credit document of each command; those not bound yet wait."""
     found: Ends = {}
     for command in commands:
@@ -67,13 +67,13 @@ def _ends(commands: Sequence[Command], bindings: Mapping[str, str], ledger: move
 
 
 async def _match_all(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:
-    ledger = moves.Ledger()
+    ledger = moves.ChunkResults()
     company = await company_catalog(ctx, session, commands[0].entity)
     ends = _ends(commands, bindings, ledger)
     lines = await read_open_lines(session, company, {document for pair in ends.values() for document in pair})
     plans = [plan_match(command, lines, *ends[command.id]) for command in commands if command.id in ends]
     await _settle_short(session, company, [plan for plan in plans if isinstance(plan, Short)], ledger)
-    matches = [plan for plan in plans if isinstance(plan, Match)]
+    matches = [plan for plan in plans if isinstance(plan, PlannedMatch)]
     await _insert(session, company, [match for match in matches if match.way is Way.PARTIAL], ledger)
     with after_a_write():
         for match in matches:
@@ -83,10 +83,12 @@ async def _match_all(ctx: Context, session: Session, commands: Sequence[Command]
     return list(ledger.outcomes.values())
 
 
-async def _end(session: Session, company: CompanyCatalog, plans: Sequence[Match | Short], ledger: moves.Ledger) -> None:
+async def _end(session: Session, company: CompanyCatalog, plans: Sequence[PlannedMatch | Short], ledger: moves.ChunkResults) -> None:
     """Bring what is matched to its end: groups closed, payments settled; a rest that stays open in the company's currency is a case."""
     pairs = {
-        plan.command.id: (plan.debit.line.id, plan.credit.line.id) if isinstance(plan, Match) else (*plan.debit_lines, *plan.credit_lines)
+        plan.command.id: (plan.debit.line.id, plan.credit.line.id)
+        if isinstance(plan, PlannedMatch)
+        else (*plan.debit_lines, *plan.credit_lines)
         for plan in plans
         if plan.command.id in ledger.outcomes and ledger.outcomes[plan.command.id].status is OutcomeStatus.DONE
     }
@@ -102,7 +104,7 @@ async def _end(session: Session, company: CompanyCatalog, plans: Sequence[Match 
     await settle_payments(session, company, lines)
 
 
-async def _settle_short(session: Session, company: CompanyCatalog, shorts: Sequence[Short], ledger: moves.Ledger) -> None:
+async def _settle_short(session: Session, company: CompanyCatalog, shorts: Sequence[Short], ledger: moves.ChunkResults) -> None:
     """Find out whether allocations with too little open were made already: matched before by us, by Odoo or by a person."""
     debits = [line_id for short in shorts for line_id in short.debit_lines]
     credits = [line_id for short in shorts for line_id in short.credit_lines]
@@ -126,13 +128,13 @@ def _amount_of(command: Command, partials: Sequence[Partial]) -> int:
     return sum(from_number(partial.debit_amount_currency, currency).minor for partial in partials)
 
 
-async def _insert(session: Session, company: CompanyCatalog, matches: Sequence[Match], ledger: moves.Ledger) -> None:
+async def _insert(session: Session, company: CompanyCatalog, matches: Sequence[PlannedMatch], ledger: moves.ChunkResults) -> None:
     """Insert our own partials in one call and check that no line is matched beyond its amount."""
     if not matches:
         return
     namespace = session.settings.namespace
     rows = [
-        Row(
+        LoadRow(
             match.command.id,
             (
                 (
@@ -147,7 +149,7 @@ async def _insert(session: Session, company: CompanyCatalog, matches: Sequence[M
         )
         for match in matches
     ]
-    loaded = await load(session, Table(_PARTIAL, _COLUMNS, is_insert_only=True, context=quiet(session, company.context)), rows)
+    loaded = await load(session, LoadTable(_PARTIAL, _COLUMNS, is_insert_only=True, context=quiet(session, company.context)), rows)
     with after_a_write():
         over = await _overmatched(session, company, matches)
         undo = {
@@ -168,14 +170,14 @@ async def _insert(session: Session, company: CompanyCatalog, matches: Sequence[M
             ledger.refuse(command, RejectedError(loaded.refused[command.id].message, code="odoo.refused"))
 
 
-async def _overmatched(session: Session, company: CompanyCatalog, matches: Sequence[Match]) -> set[int]:
+async def _overmatched(session: Session, company: CompanyCatalog, matches: Sequence[PlannedMatch]) -> set[int]:
     """Return the lines that are matched beyond their amount now."""
     ids = sorted({side.line.id for match in matches for side in (match.debit, match.credit)})
     rows = await session.client.read("account.move.line", [["id", "in", ids]], OpenLine, context=company.context)
     return {row.id for row in rows if is_overmatched(row)}
 
 
-async def _reconcile(session: Session, company: CompanyCatalog, match: Match, ledger: moves.Ledger) -> None:
+async def _reconcile(session: Session, company: CompanyCatalog, match: PlannedMatch, ledger: moves.ChunkResults) -> None:
     """Let Odoo match two lines, of which one closes, and find the match it made."""
     pair = [match.debit.line.id, match.credit.line.id]
     try:
@@ -196,7 +198,7 @@ async def _reconcile(session: Session, company: CompanyCatalog, match: Match, le
 
 
 async def _unmatch_all(ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str]) -> list[Outcome]:
-    ledger = moves.Ledger()
+    ledger = moves.ChunkResults()
     company = await company_catalog(ctx, session, commands[0].entity)
     ends = _ends(commands, bindings, ledger)
     lines = await read_open_lines(session, company, {document for pair in ends.values() for document in pair})

@@ -13,7 +13,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import company_catalog, readings_so_far
 from counterfoil.connectors.odoo.deliver_entries import send_entries
 from counterfoil.connectors.odoo.detect import Session, connect
-from counterfoil.connectors.odoo.load import Table, load
+from counterfoil.connectors.odoo.load import LoadTable, load
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.partners import customers_of, named_in
 from counterfoil.connectors.odoo.payment_rows import PaymentPlan, as_entry, columns, is_entry, payment_of, plan_payment
@@ -62,7 +62,7 @@ async def _send_entity(
 async def _send_payments(
     ctx: Context, session: Session, commands: Sequence[Command], bindings: Mapping[str, str], mark: int
 ) -> list[Outcome]:
-    ledger = moves.Ledger()
+    ledger = moves.ChunkResults()
     namespace = session.settings.namespace
 
     company = await moves.books_for(ctx, session, commands)
@@ -72,7 +72,7 @@ async def _send_payments(
         return plan_payment(command, company, customers, namespace)
 
     company, plans = await moves.plan_all(ctx, session, company, commands, build, ledger, mark)
-    table = Table("account.payment", columns(session.dialect), is_insert_only=True, context=quiet(session, company.context))
+    table = LoadTable("account.payment", columns(session.dialect), is_insert_only=True, context=quiet(session, company.context))
     loaded = await load(session, table, [plan.row for plan in plans])
     for plan in plans:
         refusal = loaded.refused.get(plan.command.id)
@@ -84,7 +84,9 @@ async def _send_payments(
     return list(ledger.outcomes.values())
 
 
-async def _settle(ctx: Context, session: Session, company: CompanyCatalog, plans: Mapping[int, PaymentPlan], ledger: moves.Ledger) -> None:
+async def _settle(
+    ctx: Context, session: Session, company: CompanyCatalog, plans: Mapping[int, PaymentPlan], ledger: moves.ChunkResults
+) -> None:
     """Post the drafts that are as wished, remove the others, and compare everything as it then is."""
     found = await _read(session, company, list(plans))
     drafts = {payment_id: plans[payment_id] for payment_id, payment in found.items() if payment.state == "draft"}

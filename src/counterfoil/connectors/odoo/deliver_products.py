@@ -10,7 +10,7 @@ from msgspec import Struct
 from counterfoil.connectors.odoo.batches import done, in_chunks, refused
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.grouped import load_grouped
-from counterfoil.connectors.odoo.load import Loaded
+from counterfoil.connectors.odoo.load import LoadedRows
 from counterfoil.connectors.odoo.wire import Ref, Text, text
 from counterfoil.connectors.odoo.xids import listed
 from counterfoil.core.commands.books import UpsertProduct
@@ -101,7 +101,7 @@ async def _shared(session: Session, cells: Mapping[str, Mapping[str, str]]) -> d
     return {key: same[0].id for key, same in found.items() if len(same) == 1 and not same[0].company_id}
 
 
-def _outcome(command: Command, loaded: Loaded) -> Outcome:
+def _outcome(command: Command, loaded: LoadedRows) -> Outcome:
     if command.id in loaded.refused:
         return refused(command, RejectedError(loaded.refused[command.id].message, code="odoo.refused"))
     return done(command, _MODEL, loaded.ids[command.id])

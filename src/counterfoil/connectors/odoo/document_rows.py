@@ -9,7 +9,7 @@ from decimal import Decimal
 from counterfoil.connectors.odoo.amounts import to_decimal, to_text
 from counterfoil.connectors.odoo.batches import MissingDependency, bound
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.load import Cells, Row
+from counterfoil.connectors.odoo.load import Cells, LoadRow
 from counterfoil.connectors.odoo.mapped_products import PREFIX
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.readback import Expected
@@ -44,7 +44,7 @@ class DocumentPlan:
     """
 
     command: Command
-    row: Row
+    row: LoadRow
     expected: Expected
     taxes: Mapping[int, int]
     rounding_tolerance: int
@@ -59,7 +59,7 @@ def columns(company: CompanyCatalog) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownRefs:
     """What documents refer to: bound records by dependency key, mapped products by their name in the mapping, our namespace."""
 
     bindings: Mapping[str, str]
@@ -67,7 +67,7 @@ class Known:
     namespace: str
 
 
-def plan_document(command: Command, company: CompanyCatalog, known: Known) -> DocumentPlan:
+def plan_document(command: Command, company: CompanyCatalog, known: KnownRefs) -> DocumentPlan:
     """Return the plan of one document.
 
     Raises MissingDependency (customer or credited invoice not bound), RejectedError (unmapped account or tax, no rate, nothing to post).
@@ -83,7 +83,7 @@ def plan_document(command: Command, company: CompanyCatalog, known: Known) -> Do
     lines = [_line_cells(line, document, company, known, document.number or source_id) for line in document.lines]
     header = (*_header_cells(command, document, company, known.namespace), partner)
     blank = ("",) * len(header)
-    row = Row(command.id, tuple((*(header if index == 0 else blank), *cells) for index, cells in enumerate(lines)))
+    row = LoadRow(command.id, tuple((*(header if index == 0 else blank), *cells) for index, cells in enumerate(lines)))
     return DocumentPlan(
         command=command,
         row=row,
@@ -128,7 +128,7 @@ def _header_cells(command: Command, document: PostDocument, company: CompanyCata
     )
 
 
-def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, known: Known, number: str) -> Cells:
+def _line_cells(line: DocumentLine, document: PostDocument, company: CompanyCatalog, known: KnownRefs, number: str) -> Cells:
     taxes = [(company.tax(tax.target_tax), tax) for tax in line.taxes]
     net = line.amount.minor - sum(tax.amount.minor for _, tax in taxes if tax.is_inclusive)
     # Odoo adds what is exclusive there and takes out what is inclusive there, whatever the source printed.
@@ -157,7 +157,7 @@ def quantity_and_price(amount: Money, quantity: Decimal, kept: Precision) -> tup
     return "1", to_text(amount), quantity not in (0, 1)
 
 
-def _product(line: DocumentLine, known: Known) -> str:
+def _product(line: DocumentLine, known: KnownRefs) -> str:
     """Return the product's id, or nothing where it is not bound: account and taxes are given, so a line does not wait for its product.
 
     Raises RejectedError (unmapped_product) if the mapping names a product Odoo does not have.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from counterfoil.connectors.odoo.amounts import from_number, to_text
-from counterfoil.connectors.odoo.client import Context
+from counterfoil.connectors.odoo.client import OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.document_rows import DocumentPlan
-from counterfoil.connectors.odoo.load import Row, Table, load
+from counterfoil.connectors.odoo.load import LoadRow, LoadTable, load
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.readback import amount_difference, read_moves, total_of
 from counterfoil.connectors.odoo.wire import Move, TaxLine, ref
@@ -16,7 +16,7 @@ from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.money import Money
 
 
-async def mend(session: Session, drafts: Mapping[int, DocumentPlan], moves: Mapping[int, Move], context: Context) -> dict[int, Move]:
+async def mend(session: Session, drafts: Mapping[int, DocumentPlan], moves: Mapping[int, Move], context: OdooContext) -> dict[int, Move]:
     """Make differing drafts equal where it may be done, and return all moves as they are now. What still differs stays different."""
     now = dict(moves)
     differing = [move_id for move_id, plan in drafts.items() if amount_difference(now[move_id], plan.expected)]
@@ -32,22 +32,22 @@ async def mend(session: Session, drafts: Mapping[int, DocumentPlan], moves: Mapp
     return now
 
 
-async def _set_taxes(session: Session, drafts: Mapping[int, DocumentPlan], context: Context) -> bool:
+async def _set_taxes(session: Session, drafts: Mapping[int, DocumentPlan], context: OdooContext) -> bool:
     """Write the source's tax amounts onto the drafts' tax lines, all in one call; return whether anything was to be written."""
     domain = [["move_id", "in", list(drafts)], ["display_type", "=", "tax"]]
     lines = await session.client.read("account.move.line", domain, TaxLine, context=context)
     of_move: dict[int, list[TaxLine]] = {}
     for line in lines:
         of_move.setdefault(ref(line.move_id), []).append(line)
-    rows: list[Row] = []
+    rows: list[LoadRow] = []
     for move_id, plan in drafts.items():
         changes = tax_changes(plan, of_move.get(move_id, []))
         if changes:
             cells = tuple((str(move_id) if index == 0 else "", str(line_id), amount) for index, (line_id, amount) in enumerate(changes))
-            rows.append(Row(str(move_id), cells))
+            rows.append(LoadRow(str(move_id), cells))
     if rows:
         fields = (".id", "line_ids/.id", "line_ids/amount_currency")
-        await load(session, Table("account.move", fields, is_insert_only=False, context=quiet(session, context)), rows)
+        await load(session, LoadTable("account.move", fields, is_insert_only=False, context=quiet(session, context)), rows)
     return bool(rows)
 
 
@@ -80,7 +80,7 @@ def rounding_needed(plan: DocumentPlan, move: Move) -> Money | None:
     return missing if is_tax_right else None
 
 
-async def _add_rounding(session: Session, plan: DocumentPlan, move: Move, context: Context) -> bool:
+async def _add_rounding(session: Session, plan: DocumentPlan, move: Move, context: OdooContext) -> bool:
     """Add the rounding line. Not sent again by itself: whether it is there shows in the total."""
     amount = rounding_needed(plan, move)
     if amount is None:

@@ -18,7 +18,7 @@ DIFFERENCES_MAX = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class EntryPlace:
     """Where an amount is booked, by Odoo's ids; 0: no partner."""
 
     account_id: int
@@ -27,26 +27,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class PlaceSum:
     """What a place's lines come to, debits positive, in minor units: of the company's currency, and of the place's own."""
 
     balance: int = 0
     amount: int = 0
 
-    def __add__(self, other: Sum) -> Sum:
-        return Sum(self.balance + other.balance, self.amount + other.amount)
+    def __add__(self, other: PlaceSum) -> PlaceSum:
+        return PlaceSum(self.balance + other.balance, self.amount + other.amount)
 
 
-Sums = Mapping[Place, Sum]
+Sums = Mapping[EntryPlace, PlaceSum]
 """Sums by place. Places that come to nothing are left out: how an amount is cut into lines makes no difference."""
 
 
-def summed(parts: Iterable[tuple[Place, Sum]]) -> Sums:
+def summed(parts: Iterable[tuple[EntryPlace, PlaceSum]]) -> Sums:
     """Return the sums of an entry's lines."""
-    found: dict[Place, Sum] = {}
+    found: dict[EntryPlace, PlaceSum] = {}
     for place, part in parts:
-        found[place] = found.get(place, Sum()) + part
-    return {place: one for place, one in found.items() if one != Sum()}
+        found[place] = found.get(place, PlaceSum()) + part
+    return {place: one for place, one in found.items() if one != PlaceSum()}
 
 
 async def read_items(session: Session, company: CompanyCatalog, move_ids: Sequence[int]) -> dict[int, list[EntryItem]]:
@@ -76,12 +76,12 @@ def lines_difference(
     if receivables:
         alike = {account.id for account in company.accounts.values() if account.account_type == RECEIVABLE_TYPE} | set(receivables)
         wished, found = _on_one_account(wished, alike), _on_one_account(found, alike)
-    other = sorted(place for place in wished.keys() | found.keys() if wished.get(place, Sum()) != found.get(place, Sum()))
+    other = sorted(place for place in wished.keys() | found.keys() if wished.get(place, PlaceSum()) != found.get(place, PlaceSum()))
     if not other:
         return None
     words = [
-        f"{_words(place, company)} has {_amounts(found.get(place, Sum()), place, company, names)}, the source says"
-        f" {_amounts(wished.get(place, Sum()), place, company, names)}"
+        f"{_words(place, company)} has {_amounts(found.get(place, PlaceSum()), place, company, names)}, the source says"
+        f" {_amounts(wished.get(place, PlaceSum()), place, company, names)}"
         for place in other[:DIFFERENCES_MAX]
     ]
     more = f"; and {len(other) - DIFFERENCES_MAX} more" if len(other) > DIFFERENCES_MAX else ""
@@ -96,11 +96,11 @@ def _on_one_account(sums: Sums, alike: Collection[int]) -> Sums:
     return summed((replace(place, account_id=one) if place.account_id in alike else place, part) for place, part in sums.items())
 
 
-def _place(item: EntryItem) -> Place:
-    return Place(ref(item.account_id), ref(item.partner_id), ref(item.currency_id))
+def _place(item: EntryItem) -> EntryPlace:
+    return EntryPlace(ref(item.account_id), ref(item.partner_id), ref(item.currency_id))
 
 
-def _sum(item: EntryItem, company_currency: str, names: Mapping[int, str]) -> Sum:
+def _sum(item: EntryItem, company_currency: str, names: Mapping[int, str]) -> PlaceSum:
     currency = names.get(ref(item.currency_id))
     if currency is None:
         raise RejectedError(
@@ -108,16 +108,16 @@ def _sum(item: EntryItem, company_currency: str, names: Mapping[int, str]) -> Su
             code="odoo.amount_mismatch",
             case_class="amount_mismatch",
         )
-    return Sum(from_number(item.balance, company_currency).minor, from_number(item.amount_currency, currency).minor)
+    return PlaceSum(from_number(item.balance, company_currency).minor, from_number(item.amount_currency, currency).minor)
 
 
-def _words(place: Place, company: CompanyCatalog) -> str:
+def _words(place: EntryPlace, company: CompanyCatalog) -> str:
     code = next((code for code, account in company.accounts.items() if account.id == place.account_id), "")
     account = f"account {code}" if code else f"the account with id {place.account_id}"
     return account + (f" for partner {place.partner_id}" if place.partner_id else "")
 
 
-def _amounts(one: Sum, place: Place, company: CompanyCatalog, names: Mapping[int, str]) -> str:
+def _amounts(one: PlaceSum, place: EntryPlace, company: CompanyCatalog, names: Mapping[int, str]) -> str:
     """Say a sum: in the company's currency, before it in the place's own where that is another one."""
     balance = str(Money(one.balance, company.currency))
     if place.currency_id == company.currency_id:

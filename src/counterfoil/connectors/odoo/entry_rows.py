@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from counterfoil.connectors.odoo.amounts import to_text
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.entry_lines import Place, Sum, Sums, summed
-from counterfoil.connectors.odoo.load import Row
+from counterfoil.connectors.odoo.entry_lines import EntryPlace, PlaceSum, Sums, summed
+from counterfoil.connectors.odoo.load import LoadRow
 from counterfoil.connectors.odoo.partners import Customers
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.commands.books import AccountRole, EntryLine, PostEntry
@@ -41,7 +41,7 @@ class EntryPlan:
     """One entry to load, its row and what must come of it."""
 
     command: Command
-    row: Row
+    row: LoadRow
     expected: Expected
 
 
@@ -74,7 +74,7 @@ def plan_entry(command: Command, entry: PostEntry, company: CompanyCatalog, cust
     # moves a receivable between a customer and such a line owes nobody anything.
     is_collective = command.subject.kind == JOURNAL_ENTRY.name or _is_transfer(entry)
     cells = [_line_cells(line, label_of(line.line, entry, command), company, customers, is_collective=is_collective) for line in lines]
-    row = Row(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
+    row = LoadRow(command.id, tuple((*(header if index == 0 else blank), *line) for index, line in enumerate(cells)))
     debits = Money(sum(line.balance.minor for line in lines if line.balance.minor > 0), company.currency)
     sums = _sums(lines, company, customers)
     expected = Expected(
@@ -110,10 +110,10 @@ def _sums(lines: Sequence[Weighed], company: CompanyCatalog, customers: Customer
     """Return what the lines must come to by account, partner and currency."""
     return summed(
         (
-            Place(
+            EntryPlace(
                 account_id(one.line, company, customers), _partner_id(one.line, customers), company.currency_id_of(one.line.amount.currency)
             ),
-            Sum(one.balance.minor, one.line.amount.minor),
+            PlaceSum(one.balance.minor, one.line.amount.minor),
         )
         for one in lines
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from counterfoil.connectors.odoo.client import NO_UPDATE, Context
+from counterfoil.connectors.odoo.client import NO_UPDATE, OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.refusals import is_database_trouble, is_lock_conflict, is_missing_right, is_record_rule, shortened
 from counterfoil.connectors.odoo.wire import LoadMessage, LoadResult
@@ -24,7 +24,7 @@ Cells = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LoadRow:
     """One record to load: its key (ours, for the answer) and its physical rows, the parent first and continuation rows after it."""
 
     key: str
@@ -40,7 +40,7 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadedRows:
     """What became of the rows: database ids and refusals, by key."""
 
     ids: dict[str, int] = field(default_factory=dict)
@@ -48,16 +48,16 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LoadTable:
     """A model with the columns of its rows. ``is_insert_only``: insert if absent (NU), never touch what exists."""
 
     model: str
     fields: tuple[str, ...]
     is_insert_only: bool
-    context: Context
+    context: OdooContext
 
 
-async def load(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
+async def load(session: Session, table: LoadTable, rows: Sequence[LoadRow]) -> LoadedRows:
     """Load all rows that Odoo accepts.
 
     Sending the same rows again is always safe: inserts are keyed by our external ids, updates write the same values.
@@ -65,7 +65,7 @@ async def load(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
     Raises TransientError if the server kept losing races or its database was in trouble (nothing was written) or the outcome stayed
     unknown; SetupError (also for a right missing on the model), RejectedError.
     """
-    done = Loaded()
+    done = LoadedRows()
     waiting = list(rows)
     while waiting:
         result = await _send(session, table, waiting)
@@ -87,13 +87,13 @@ async def load(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
     return done
 
 
-def _take(done: Loaded, rows: Sequence[Row], ids: Sequence[int]) -> None:
+def _take(done: LoadedRows, rows: Sequence[LoadRow], ids: Sequence[int]) -> None:
     if len(ids) != len(rows):
         raise RejectedError(f"load answered {len(ids)} ids for {len(rows)} rows", code="odoo.protocol", case_class="schema_drift")
     done.ids.update(zip((row.key for row in rows), ids, strict=True))
 
 
-def _check_trouble(table: Table, rows: Sequence[Row], errors: Sequence[LoadMessage]) -> None:
+def _check_trouble(table: LoadTable, rows: Sequence[LoadRow], errors: Sequence[LoadMessage]) -> None:
     """Raise where the messages, though each names a row, are about no row at all: ``load`` answers those like refusals."""
     words = [str(message.message) for message in errors if not isinstance(message.field, str) or not message.field]
     trouble = next((text for text in words if is_database_trouble(text)), None)
@@ -109,7 +109,7 @@ def _check_trouble(table: Table, rows: Sequence[Row], errors: Sequence[LoadMessa
         raise SetupError(f"{table.model}.load: {shortened(denied)}. {remedy}", code="odoo.forbidden")
 
 
-def _named(rows: Sequence[Row], errors: Sequence[LoadMessage]) -> dict[str, Refusal]:
+def _named(rows: Sequence[LoadRow], errors: Sequence[LoadMessage]) -> dict[str, Refusal]:
     """Return the refusals of rows that Odoo named by their index, those only that are proven."""
     named = [message for message in errors if message.record is not None and 0 <= message.record < len(rows)]
     bad: dict[str, Refusal] = {}
@@ -140,7 +140,7 @@ def _may_head(errors: Sequence[LoadMessage], index: int) -> bool:
     return not message.field and is_early and (index == 0 or (errors[index - 1].record or 0) > record)
 
 
-async def _bisect(session: Session, table: Table, rows: Sequence[Row], done: Loaded) -> Loaded:
+async def _bisect(session: Session, table: LoadTable, rows: Sequence[LoadRow], done: LoadedRows) -> LoadedRows:
     middle = len(rows) // 2
     for part in (rows[:middle], rows[middle:]):
         found = await load(session, table, part)
@@ -149,7 +149,7 @@ async def _bisect(session: Session, table: Table, rows: Sequence[Row], done: Loa
     return done
 
 
-async def _send(session: Session, table: Table, rows: Sequence[Row]) -> LoadResult:
+async def _send(session: Session, table: LoadTable, rows: Sequence[LoadRow]) -> LoadResult:
     """Send the rows, again after a lost race: ``load`` swallows those into messages and rolls everything back."""
     data = [cells for row in rows for cells in row.cells]
     context: Mapping[str, object] = {**table.context, **(NO_UPDATE if table.is_insert_only else {})}

@@ -45,7 +45,7 @@ class ExchangeEntry(Struct, frozen=True):
     amount_total_signed: Decimal
 
 
-class PaymentState(Struct, frozen=True):
+class PaymentId(Struct, frozen=True):
     """A payment's id."""
 
     id: int
@@ -144,7 +144,7 @@ async def settle_payments(session: Session, company: CompanyCatalog, lines: Sequ
     if session.dialect.major != 18 or not closed:
         return
     domain = [["id", "in", closed], ["state", "=", "in_process"]]
-    rows = await session.client.read("account.payment", domain, PaymentState, context=company.context)
+    rows = await session.client.read("account.payment", domain, PaymentId, context=company.context)
     if rows:
         ids = [row.id for row in rows]
         await session.client.call("account.payment", "action_validate", ids, context=quiet(session, company.context), is_write=True)

@@ -44,7 +44,7 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class PlannedMatch:
     """One planned match. ``balance``: company currency."""
 
     command: Command
@@ -102,7 +102,7 @@ def is_overmatched(line: OpenLine) -> bool:
     return line.amount_residual_currency * line.amount_currency < 0
 
 
-def plan_match(command: Command, lines: OpenLines, debit: DocumentId, credit: DocumentId) -> Match | Short:
+def plan_match(command: Command, lines: OpenLines, debit: DocumentId, credit: DocumentId) -> PlannedMatch | Short:
     """Return the match an allocation calls for and take it off what is open, or why it cannot be made."""
     allocation = command.arguments
     if not isinstance(allocation, Allocate):
@@ -140,7 +140,7 @@ def _fitting(debits: Sequence[Side], credits: Sequence[Side]) -> Iterator[tuple[
                 yield debit, credit
 
 
-def _over(command: Command, amount: Money, debits: Sequence[Side], credits: Sequence[Side], company: CompanyCatalog) -> Match | None:
+def _over(command: Command, amount: Money, debits: Sequence[Side], credits: Sequence[Side], company: CompanyCatalog) -> PlannedMatch | None:
     """Return the match once more where a line is matched beyond its amount: an earlier try may have made it and not taken it back.
 
     Inserted if absent it is found, or made, and either way seen to go beyond what is open and taken back; none of it is taken off here.
@@ -149,7 +149,7 @@ def _over(command: Command, amount: Money, debits: Sequence[Side], credits: Sequ
     if pair is None or company.is_cash_basis or any(side.open.currency != amount.currency for side in pair):
         return None
     shares = [_share(_whole(side), amount) for side in pair]
-    return Match(command, *pair, amount, min(shares), Way.PARTIAL)
+    return PlannedMatch(command, *pair, amount, min(shares), Way.PARTIAL)
 
 
 def _whole(side: Side) -> Side:
@@ -163,19 +163,19 @@ def _covers(side: Side, amount: Money) -> bool:
     return side.open.currency == amount.currency and side.open.minor >= amount.minor
 
 
-def _match(command: Command, amount: Money, debit: Side, credit: Side, company: CompanyCatalog) -> Match | None:
+def _match(command: Command, amount: Money, debit: Side, credit: Side, company: CompanyCatalog) -> PlannedMatch | None:
     """Choose the way; None if neither can make exactly this match."""
     shares = (_share(debit, amount), _share(credit, amount))
     closes = amount.minor == min(debit.open.minor, credit.open.minor)
     is_plain = amount.currency == company.currency or shares[0] == shares[1]
     if is_plain and not company.is_cash_basis:
-        return Match(command, debit, credit, amount, shares[0], Way.PARTIAL)
+        return PlannedMatch(command, debit, credit, amount, shares[0], Way.PARTIAL)
     if closes:
-        return Match(command, debit, credit, amount, min(shares), Way.RECONCILE)
+        return PlannedMatch(command, debit, credit, amount, min(shares), Way.RECONCILE)
     if company.is_cash_basis:
         return None
     # Neither line closes: the smaller share leaves the exchange difference on the lines until their last match books it.
-    return Match(command, debit, credit, amount, min(shares), Way.PARTIAL)
+    return PlannedMatch(command, debit, credit, amount, min(shares), Way.PARTIAL)
 
 
 def _share(side: Side, amount: Money) -> Money:

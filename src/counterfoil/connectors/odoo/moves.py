@@ -11,7 +11,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_read import company_catalog, current_rates, read_since
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.entry_lines import lines_difference, read_items
-from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
+from counterfoil.connectors.odoo.load import LoadedRows, LoadRow, LoadTable, load
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
@@ -32,7 +32,7 @@ class MovePlan(Protocol):
         ...
 
     @property
-    def row(self) -> Row:
+    def row(self) -> LoadRow:
         """Its row for ``load``, keyed by the command's id."""
         ...
 
@@ -43,7 +43,7 @@ class MovePlan(Protocol):
 
 
 @dataclass(slots=True)
-class Ledger:
+class ChunkResults:
     """What became of each command of a chunk so far, by command id."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Ledger:
 P = TypeVar("P", bound=MovePlan)
 Q = TypeVar("Q")
 
-Build = Callable[[Command, CompanyCatalog], Q]
+BuildMove = Callable[[Command, CompanyCatalog], Q]
 Mend = Callable[[Mapping[int, P], Mapping[int, Move]], Awaitable[dict[int, Move]]]
 Compare = Callable[[Mapping[int, P], Mapping[int, Move]], Awaitable[dict[int, RejectedError]]]
 """Says of moves, drafts and posted ones, which are booked otherwise than wished though their amounts are right."""
@@ -84,7 +84,13 @@ def is_foreign(arguments: Arguments, currency: str) -> bool:
 
 
 async def plan_all(
-    ctx: Context, session: Session, company: CompanyCatalog, commands: Sequence[Command], build: Build[Q], ledger: Ledger, mark: int
+    ctx: Context,
+    session: Session,
+    company: CompanyCatalog,
+    commands: Sequence[Command],
+    build: BuildMove[Q],
+    ledger: ChunkResults,
+    mark: int,
 ) -> tuple[CompanyCatalog, list[Q]]:
     """Build the plan of every command of one entity; what cannot be resolved is looked up afresh once, then refused or waits.
 
@@ -101,7 +107,7 @@ async def plan_all(
 
 
 def _built(
-    commands: Sequence[Command], company: CompanyCatalog, build: Build[Q], ledger: Ledger
+    commands: Sequence[Command], company: CompanyCatalog, build: BuildMove[Q], ledger: ChunkResults
 ) -> tuple[list[Q], list[tuple[Command, RejectedError]]]:
     plans: list[Q] = []
     missed: list[tuple[Command, RejectedError]] = []
@@ -115,9 +121,9 @@ def _built(
     return plans, missed
 
 
-async def load_moves(session: Session, company: CompanyCatalog, columns: tuple[str, ...], plans: Sequence[MovePlan]) -> Loaded:
+async def load_moves(session: Session, company: CompanyCatalog, columns: tuple[str, ...], plans: Sequence[MovePlan]) -> LoadedRows:
     """Load the moves that are absent; the ids of all come back, whether new, draft or posted long ago."""
-    table = Table("account.move", columns, is_insert_only=True, context=quiet(session, company.context))
+    table = LoadTable("account.move", columns, is_insert_only=True, context=quiet(session, company.context))
     return await load(session, table, [plan.row for plan in plans])
 
 
@@ -126,7 +132,7 @@ async def settle(
     session: Session,
     company: CompanyCatalog,
     plans: Mapping[int, P],
-    ledger: Ledger,
+    ledger: ChunkResults,
     mend: Mend[P] | None = None,
     compare: Compare[P] | None = None,
 ) -> set[int]:
@@ -204,7 +210,7 @@ def with_fate(error: RejectedError, *, is_kept: bool, by_hand: bool = False) -> 
     return RejectedError(f"{error}; {fate}", code=error.code, case_class=error.case_class)
 
 
-def _judge(plans: Mapping[int, P], moves: Mapping[int, Move], wrong: Mapping[int, RejectedError], ledger: Ledger) -> set[int]:
+def _judge(plans: Mapping[int, P], moves: Mapping[int, Move], wrong: Mapping[int, RejectedError], ledger: ChunkResults) -> set[int]:
     good: set[int] = set()
     for move_id, plan in plans.items():
         move = moves.get(move_id)

@@ -19,7 +19,7 @@ from counterfoil.kit.errors import RejectedError
 _MODEL = "res.partner"
 
 
-class PartnerRow(Struct, frozen=True):
+class PartnerAccount(Struct, frozen=True):
     """A partner with the receivable account it has in the company at hand."""
 
     id: int
@@ -87,5 +87,5 @@ async def _read(session: Session, company: CompanyCatalog, ids: Sequence[int]) -
     if not ids:
         return {}
     context = {**company.context, "active_test": False}
-    rows = await session.client.read(_MODEL, [["id", "in", list(ids)]], PartnerRow, context=context)
+    rows = await session.client.read(_MODEL, [["id", "in", list(ids)]], PartnerAccount, context=context)
     return {row.id: ref(row.property_account_receivable_id) for row in rows}

@@ -8,7 +8,7 @@ from datetime import date
 from counterfoil.connectors.odoo.amounts import to_text
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Dialect
-from counterfoil.connectors.odoo.load import Row
+from counterfoil.connectors.odoo.load import LoadRow
 from counterfoil.connectors.odoo.partners import Customers
 from counterfoil.core.commands.books import Account, AccountRole, EntryLine, PostEntry, PostPayment
 from counterfoil.core.language.commands import Command
@@ -20,7 +20,7 @@ class PaymentPlan:
     """One payment to load: its row and what must come of it. ``counterpart_id``: the account its money must go to."""
 
     command: Command
-    row: Row
+    row: LoadRow
     amount: Money
     currency_id: int
     counterpart_id: int
@@ -85,7 +85,7 @@ def plan_payment(command: Command, company: CompanyCatalog, customers: Customers
         _memo(command, payment),
     )
     counterpart_id = company.account_id(payment.counterpart)
-    return PaymentPlan(command, Row(command.id, (cells,)), payment.amount, currency_id, counterpart_id, payment.paid_on, partner_id)
+    return PaymentPlan(command, LoadRow(command.id, (cells,)), payment.amount, currency_id, counterpart_id, payment.paid_on, partner_id)
 
 
 def _memo(command: Command, payment: PostPayment) -> str:

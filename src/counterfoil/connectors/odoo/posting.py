@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from counterfoil.connectors.odoo.client import QUIET, Context
+from counterfoil.connectors.odoo.client import QUIET, OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.load import RACE_WAIT_S, TRIES_MAX
 from counterfoil.connectors.odoo.refusals import is_number_taken
@@ -26,17 +26,17 @@ class NumberRow(Struct, frozen=True):
     name: Text
 
 
-def quiet(session: Session, context: Context) -> Context:
+def quiet(session: Session, context: OdooContext) -> OdooContext:
     """Return the context for creating: no chatter."""
     return {**context, **QUIET}
 
 
-def posting_context(session: Session, context: Context) -> Context:
+def posting_context(session: Session, context: OdooContext) -> OdooContext:
     """Return the context for posting: without chatter unless the settings keep it."""
     return context if session.settings.is_chatter_tracked else {**context, **QUIET}
 
 
-async def post(session: Session, model: str, ids: Sequence[int], context: Context, journal: str) -> dict[int, RejectedError]:
+async def post(session: Session, model: str, ids: Sequence[int], context: OdooContext, journal: str) -> dict[int, RejectedError]:
     """Post drafts and return those that Odoo refused. One bad record rolls back its whole list, so lists are halved until it stands alone.
 
     ``journal`` names what they are posted in: Odoo keeps a journal's last number locked until the call commits, so a second call would
@@ -62,7 +62,7 @@ async def post(session: Session, model: str, ids: Sequence[int], context: Contex
     return bad | await post(session, model, ids[middle:], context, journal)
 
 
-async def _post(session: Session, model: str, ids: Sequence[int], context: Context, journal: str) -> RejectedError | None:
+async def _post(session: Session, model: str, ids: Sequence[int], context: OdooContext, journal: str) -> RejectedError | None:
     """Post the drafts, all or none; return why not."""
     try:
         await session.client.call(model, "action_post", ids, context=posting_context(session, context), is_write=True, alone_in=journal)
@@ -71,7 +71,7 @@ async def _post(session: Session, model: str, ids: Sequence[int], context: Conte
     return None
 
 
-async def _forget_numbers(session: Session, model: str, ids: Sequence[int], context: Context) -> None:
+async def _forget_numbers(session: Session, model: str, ids: Sequence[int], context: OdooContext) -> None:
     """Take from drafts the number another document was given meanwhile: they would keep it and never be posted (17 numbers some drafts).
 
     Only drafts that have a number are written on: 18 and 19 give none before posting, and try another one by themselves.
@@ -92,7 +92,7 @@ async def _forget_numbers(session: Session, model: str, ids: Sequence[int], cont
         raise
 
 
-async def remove_drafts(session: Session, model: str, ids: Iterable[int], context: Context) -> set[int]:
+async def remove_drafts(session: Session, model: str, ids: Iterable[int], context: OdooContext) -> set[int]:
     """Delete drafts, so that nothing half-done remains and a corrected wish starts afresh; return those that Odoo kept."""
     wanted = sorted(ids)
     if not wanted:
@@ -110,6 +110,6 @@ async def remove_drafts(session: Session, model: str, ids: Iterable[int], contex
     return set()
 
 
-async def _take_numbers_off(session: Session, model: str, ids: Sequence[int], context: Context) -> None:
+async def _take_numbers_off(session: Session, model: str, ids: Sequence[int], context: OdooContext) -> None:
     """Take the numbers off drafts: 17 gives one to the first draft of a period, where it would be missing, or keep the draft from going."""
     await session.client.call(model, "write", ids, vals={"name": "/"}, context=quiet(session, context), is_write=True)

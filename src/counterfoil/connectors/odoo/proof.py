@@ -19,11 +19,11 @@ from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.plain import OdooPlain, OdooPlainError
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.language.money import exponent_of
-from counterfoil.core.proving.items import OPEN_DISPUTES, Item, Period
-from counterfoil.core.proving.totals import Kind
+from counterfoil.core.proving.items import OPEN_DISPUTES, AccountingPeriod, ProofItem
+from counterfoil.core.proving.totals import TotalKind
 from counterfoil.kit.errors import SetupError, TransientError
 
-Row = dict[str, Any]
+EntryRow = dict[str, Any]
 
 _FLOWS = (
     AccountRole.RECEIVABLE,
@@ -59,7 +59,7 @@ class _Company:
     journals: dict[str, int]
 
 
-async def items(settings: OdooConfig, entity: str, period: Period, processors: Sequence[str]) -> AsyncIterator[Item]:
+async def items(settings: OdooConfig, entity: str, period: AccountingPeriod, processors: Sequence[str]) -> AsyncIterator[ProofItem]:
     """Yield everything a company's books say of a month (and later, for what was booked late) and of now.
 
     ``processors``: the connections whose clearing accounts and journals count.
@@ -85,7 +85,7 @@ async def items(settings: OdooConfig, entity: str, period: Period, processors: S
 class _Reader:
     """Reads one company."""
 
-    def __init__(self, odoo: OdooPlain, settings: OdooConfig, period: Period) -> None:
+    def __init__(self, odoo: OdooPlain, settings: OdooConfig, period: AccountingPeriod) -> None:
         self._odoo = odoo
         self._settings = settings
         self._period = period
@@ -116,7 +116,7 @@ class _Reader:
             {name: codes[code] for name, code in config.journals.items() if code in codes and name in (*processors, "out_of_band")},
         )
 
-    def _pages(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> AsyncIterator[list[Row]]:
+    def _pages(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> AsyncIterator[list[EntryRow]]:
         own: list[Any] = [["company_id", "=", self._company.id], *domain]
         return self._odoo.pages(model, own, fields, [self._company.id])
 
@@ -138,7 +138,7 @@ class _Reader:
     def _since(self) -> list[Any]:
         return ["date", ">=", self._period.first.isoformat()]
 
-    async def documents(self) -> AsyncIterator[Item]:
+    async def documents(self) -> AsyncIterator[ProofItem]:
         """Yield posted invoices and credit notes of ours, and their tax."""
         domain = [["state", "=", "posted"], ["move_type", "in", ["out_invoice", "out_refund"]], self._since]
         fields = ("move_type", "name", "date", "currency_id", "amount_total", "amount_tax")
@@ -149,14 +149,14 @@ class _Reader:
                     for item in self._document(row, keys[row["id"]]):
                         yield item
 
-    def _document(self, row: Row, id: str) -> Iterator[Item]:
+    def _document(self, row: EntryRow, id: str) -> Iterator[ProofItem]:
         currency, is_invoice = self._currencies[row["currency_id"]], row["move_type"] == "out_invoice"
         on, name = date.fromisoformat(row["date"]), row["name"] or ""
         total, tax = self._minor(row["amount_total"], currency), self._minor(row["amount_tax"], currency)
-        yield Item(Kind.INVOICE if is_invoice else Kind.CREDIT_NOTE, currency, total, id, on, name)
-        yield Item(Kind.TAX, currency, tax if is_invoice else -tax, id, on, name)
+        yield ProofItem(TotalKind.INVOICE if is_invoice else TotalKind.CREDIT_NOTE, currency, total, id, on, name)
+        yield ProofItem(TotalKind.TAX, currency, tax if is_invoice else -tax, id, on, name)
 
-    async def payments(self) -> AsyncIterator[Item]:
+    async def payments(self) -> AsyncIterator[ProofItem]:
         """Yield payments in force of the processors' journals, and of the one for money received elsewhere."""
         outside = self._company.journals.get("out_of_band")
         domain = [["state", "not in", list(_NO_PAYMENT)], ["journal_id", "in", list(self._company.journals.values())], self._since]
@@ -166,15 +166,15 @@ class _Reader:
             for row in page:
                 is_in, is_outside = row["payment_type"] == "inbound", row["journal_id"] == outside
                 kind = (
-                    (Kind.OUT_OF_BAND_PAYMENT if is_in else Kind.OUT_OF_BAND_REFUND)
+                    (TotalKind.OUT_OF_BAND_PAYMENT if is_in else TotalKind.OUT_OF_BAND_REFUND)
                     if is_outside
-                    else (Kind.PAYMENT if is_in else Kind.REFUND)
+                    else (TotalKind.PAYMENT if is_in else TotalKind.REFUND)
                 )
                 currency = self._currencies[row["currency_id"]]
                 amount, name = self._minor(row["amount"], currency), row["name"] or ""
-                yield Item(kind, currency, amount, keys.get(row["id"], ""), date.fromisoformat(row["date"]), name)
+                yield ProofItem(kind, currency, amount, keys.get(row["id"], ""), date.fromisoformat(row["date"]), name)
 
-    async def entries(self) -> AsyncIterator[Item]:
+    async def entries(self) -> AsyncIterator[ProofItem]:
         """Yield what entries move on the accounts of the processors: fees, payouts, disputes, other movements, and payments by entry."""
         accounts = [*(id for id, role in self._company.roles.items() if role in _FLOWS), *self._company.clearing]
         payment = "origin_payment_id" if self._odoo.major >= 18 else "payment_id"
@@ -195,7 +195,7 @@ class _Reader:
         async for item in self._classified(list(open_now.items())):
             yield item
 
-    def _add(self, entries: OrderedDict[int, _Entry], line: Row) -> None:
+    def _add(self, entries: OrderedDict[int, _Entry], line: EntryRow) -> None:
         move, account = line["move_id"], line["account_id"]
         role = AccountRole.CLEARING if account in self._company.clearing else self._company.roles[account]
         entry = entries.setdefault(move, _Entry(date.fromisoformat(line["date"])))
@@ -204,14 +204,14 @@ class _Reader:
         currency = self._currencies[line["currency_id"]]
         entry.document[role][currency] += self._minor(line["amount_currency"], currency)
 
-    async def _classified(self, entries: Sequence[tuple[int, _Entry]]) -> AsyncIterator[Item]:
+    async def _classified(self, entries: Sequence[tuple[int, _Entry]]) -> AsyncIterator[ProofItem]:
         keys = await self._keys("account.move", [move for move, _ in entries])
         for move, entry in entries:
             for kind, currency, minor in _kinds(entry, self._company.currency):
                 if minor:
-                    yield Item(kind, currency, minor, keys.get(move, ""), entry.on, "" if move in keys else f"account.move/{move}")
+                    yield ProofItem(kind, currency, minor, keys.get(move, ""), entry.on, "" if move in keys else f"account.move/{move}")
 
-    async def standing(self) -> AsyncIterator[Item]:
+    async def standing(self) -> AsyncIterator[ProofItem]:
         """Yield what stands now: open on our invoices, customers' credit, disputed funds, written off, the clearing accounts."""
         domain = [["state", "=", "posted"], ["move_type", "=", "out_invoice"], ["amount_residual", "!=", 0]]
         async for page in self._pages("account.move", domain, ("name", "currency_id", "amount_residual")):
@@ -220,14 +220,14 @@ class _Reader:
                 if row["id"] in keys:
                     currency = self._currencies[row["currency_id"]]
                     residual = self._minor(row["amount_residual"], currency)
-                    yield Item(Kind.OPEN_INVOICE, currency, residual, keys[row["id"]], None, row["name"] or "")
+                    yield ProofItem(TotalKind.OPEN_INVOICE, currency, residual, keys[row["id"]], None, row["name"] or "")
         async for item in self._credit():
             yield item
         async for item in self._written_off():
             yield item
         home = self._company.currency
         for account, name in self._company.clearing.items():
-            yield Item(Kind.CLEARING, home, sum([minor for _, minor in await self._sums(account)]), f"{name} balance")
+            yield ProofItem(TotalKind.CLEARING, home, sum([minor for _, minor in await self._sums(account)]), f"{name} balance")
 
     async def _sums(self, account: int) -> list[tuple[int, int]]:
         """Return the posted balance of an account by partner (0: none), in the company's currency."""
@@ -238,7 +238,7 @@ class _Reader:
                 found[line["partner_id"] or 0] += self._minor(line["balance"], self._company.currency)
         return list(found.items())
 
-    async def _credit(self) -> AsyncIterator[Item]:
+    async def _credit(self) -> AsyncIterator[ProofItem]:
         """Yield what customers have in hand, by customer."""
         found: dict[tuple[str, int], int] = defaultdict(int)
         accounts = [id for id, role in self._company.roles.items() if role is AccountRole.CUSTOMER_CREDIT]
@@ -250,9 +250,9 @@ class _Reader:
         held = {key: minor for key, minor in found.items() if minor}
         keys = await self._keys("res.partner", sorted({partner for _, partner in held}))
         for (currency, partner), minor in held.items():
-            yield Item(Kind.CUSTOMER_CREDIT, currency, -minor, keys.get(partner, ""), None, f"res.partner/{partner}")
+            yield ProofItem(TotalKind.CUSTOMER_CREDIT, currency, -minor, keys.get(partner, ""), None, f"res.partner/{partner}")
 
-    async def _written_off(self) -> AsyncIterator[Item]:
+    async def _written_off(self) -> AsyncIterator[ProofItem]:
         """Yield bad debt by invoice, without lost disputes, and what stands on the account of disputed funds."""
         roles = self._company.roles
         accounts = [id for id, role in roles.items() if role in (AccountRole.BAD_DEBT, AccountRole.DISPUTED_FUNDS)]
@@ -267,20 +267,20 @@ class _Reader:
             disputed += entry.company.get(AccountRole.DISPUTED_FUNDS, 0)
             if AccountRole.DISPUTED_FUNDS not in entry.company and move in keys:
                 for currency, minor in entry.document[AccountRole.BAD_DEBT].items():
-                    yield Item(Kind.WRITE_OFF, currency, minor, keys[move])
-        yield Item(Kind.DISPUTED_FUNDS, self._company.currency, disputed, OPEN_DISPUTES)
+                    yield ProofItem(TotalKind.WRITE_OFF, currency, minor, keys[move])
+        yield ProofItem(TotalKind.DISPUTED_FUNDS, self._company.currency, disputed, OPEN_DISPUTES)
 
 
-def _kinds(entry: _Entry, home: str) -> Iterator[tuple[Kind, str, int]]:
+def _kinds(entry: _Entry, home: str) -> Iterator[tuple[TotalKind, str, int]]:
     """Yield what an entry is by the accounts it moves."""
     moved = {role: minor for role, minor in entry.company.items() if minor}
     is_clearing = AccountRole.CLEARING in moved
-    yield Kind.FEE, home, moved.get(AccountRole.FEES, 0) + moved.get(AccountRole.FEE_TAX, 0)
-    yield Kind.PAYOUT, home, moved.get(AccountRole.BANK_IN_TRANSIT, 0)
+    yield TotalKind.FEE, home, moved.get(AccountRole.FEES, 0) + moved.get(AccountRole.FEE_TAX, 0)
+    yield TotalKind.PAYOUT, home, moved.get(AccountRole.BANK_IN_TRANSIT, 0)
     if is_clearing and AccountRole.DISPUTED_FUNDS in moved:
-        yield Kind.DISPUTE, home, moved[AccountRole.DISPUTED_FUNDS]
+        yield TotalKind.DISPUTE, home, moved[AccountRole.DISPUTED_FUNDS]
     elif is_clearing and AccountRole.ADJUSTMENT in moved:
-        yield Kind.ADJUSTMENT, home, moved[AccountRole.ADJUSTMENT]
+        yield TotalKind.ADJUSTMENT, home, moved[AccountRole.ADJUSTMENT]
     if is_clearing:
         for currency, minor in entry.document[AccountRole.RECEIVABLE].items():
-            yield (Kind.PAYMENT if minor < 0 else Kind.REFUND), currency, abs(minor)
+            yield (TotalKind.PAYMENT if minor < 0 else TotalKind.REFUND), currency, abs(minor)

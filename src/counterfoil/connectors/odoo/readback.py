@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from counterfoil.connectors.odoo.amounts import from_number
-from counterfoil.connectors.odoo.client import Context
+from counterfoil.connectors.odoo.client import OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.entry_lines import Sums
 from counterfoil.connectors.odoo.wire import Move, ref, text
@@ -34,7 +34,7 @@ class Expected:
     receivables: frozenset[int] = frozenset()
 
 
-async def read_moves(session: Session, ids: Sequence[int], context: Context) -> dict[int, Move]:
+async def read_moves(session: Session, ids: Sequence[int], context: OdooContext) -> dict[int, Move]:
     """Return the moves by id; a deleted one is left out."""
     if not ids:
         return {}

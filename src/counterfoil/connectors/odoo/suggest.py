@@ -11,7 +11,7 @@ from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.snapshots import CurrencyName
 from counterfoil.connectors.odoo.wire import Text, ref, text
 from counterfoil.kit.connector import Context
-from counterfoil.kit.suggestions import Line, Processors, SuggestedBooks, SuggestedTax, Suggestion, Table
+from counterfoil.kit.suggestions import Processors, SettingLine, SettingTable, SuggestedBooks, SuggestedTax, Suggestion
 
 _HEAD = "One table per legal entity; the key after companies is the entity's name, change it to yours."
 
@@ -66,10 +66,12 @@ async def _company(session: Session, company: CompanySetup, currency: str, proce
     key = entity_key(company.name)
     place = ("companies", key)
     tables = (
-        Table(place, (Line("company", company.name),)),
-        Table((*place, "journals"), tuple(_journals(journals, processors))),
-        Table((*place, "accounts"), tuple(_accounts(accounts, processors))),
-        Table((*place, "taxes"), tuple(_taxes(taxes)), "name in the hub's mappings = name or id in Odoo; needed only where they differ"),
+        SettingTable(place, (SettingLine("company", company.name),)),
+        SettingTable((*place, "journals"), tuple(_journals(journals, processors))),
+        SettingTable((*place, "accounts"), tuple(_accounts(accounts, processors))),
+        SettingTable(
+            (*place, "taxes"), tuple(_taxes(taxes)), "name in the hub's mappings = name or id in Odoo; needed only where they differ"
+        ),
     )
     found = tuple(SuggestedTax(tax.name, str(tax.amount), bool(tax.price_include)) for tax in taxes)
     return SuggestedBooks(key, company.name, currency, tables, found)
@@ -80,29 +82,29 @@ def entity_key(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower() or "entity"
 
 
-def _taxes(taxes: Sequence[TaxRow]) -> Iterator[Line]:
+def _taxes(taxes: Sequence[TaxRow]) -> Iterator[SettingLine]:
     for tax in taxes:
-        yield Line(tax.name, tax.id, f"{tax.amount} {'included in the price' if tax.price_include else 'on top'}", is_meant=False)
+        yield SettingLine(tax.name, tax.id, f"{tax.amount} {'included in the price' if tax.price_include else 'on top'}", is_meant=False)
 
 
-def _journals(journals: Sequence[JournalRow], processors: Processors) -> Iterator[Line]:
+def _journals(journals: Sequence[JournalRow], processors: Processors) -> Iterator[SettingLine]:
     yield _journal("sales", journals, ("sale",))
     yield _journal("general", journals, ("general",))
     for name, connector in processors.items():
         yield _journal(name, journals, ("bank", "cash", "credit"), connector)
 
 
-def _journal(role: str, journals: Sequence[JournalRow], types: Sequence[str], word: str = "") -> Line:
+def _journal(role: str, journals: Sequence[JournalRow], types: Sequence[str], word: str = "") -> SettingLine:
     """Return the first journal of these types, one with the word in its name before others."""
     fitting = [journal for journal in journals if journal.type in types]
     if not fitting:
-        return Line(role, "", f"create a journal of type {types[0]}")
+        return SettingLine(role, "", f"create a journal of type {types[0]}")
     best = next((journal for journal in fitting if word in journal.name.lower()), fitting[0])
     others = ", ".join(f"{journal.code} {journal.name}" for journal in fitting if journal is not best)
-    return Line(role, best.code, best.name + (f"; also: {others}" if others else ""))
+    return SettingLine(role, best.code, best.name + (f"; also: {others}" if others else ""))
 
 
-def _accounts(accounts: Sequence[AccountRow], processors: Processors) -> Iterator[Line]:
+def _accounts(accounts: Sequence[AccountRow], processors: Processors) -> Iterator[SettingLine]:
     for role, types, words in _GUESSES:
         fitting = [row for row in accounts if row.account_type in types and re.search(words, row.name, re.IGNORECASE)]
         if role != "clearing":
@@ -112,7 +114,7 @@ def _accounts(accounts: Sequence[AccountRow], processors: Processors) -> Iterato
             yield _account(f"{role}:{name}", sorted(fitting, key=lambda row: connector not in row.name.lower()))
 
 
-def _account(key: str, fitting: Sequence[AccountRow]) -> Line:
+def _account(key: str, fitting: Sequence[AccountRow]) -> SettingLine:
     if not fitting:
-        return Line(key, "")
-    return Line(key, text(fitting[0].code), f"{fitting[0].name}; make sure it is the right one")
+        return SettingLine(key, "")
+    return SettingLine(key, text(fitting[0].code), f"{fitting[0].name}; make sure it is the right one")

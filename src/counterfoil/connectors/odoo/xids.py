@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
-from counterfoil.connectors.odoo.client import Context
+from counterfoil.connectors.odoo.client import OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.known import KnownRow
-from counterfoil.connectors.odoo.load import Loaded, Row, Table, load
+from counterfoil.connectors.odoo.load import LoadedRows, LoadRow, LoadTable, load
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.refusals import is_record_rule
 from counterfoil.core.kinds.customer import CUSTOMER
@@ -50,7 +50,7 @@ def of_other_company(key: str, bound: str, company: CompanyCatalog) -> RejectedE
     )
 
 
-async def followed(session: Session, context: Context, keys: Sequence[str]) -> Leads:
+async def followed(session: Session, context: OdooContext, keys: Sequence[str]) -> Leads:
     """Return where our external ids of customers and products (dependency keys) lead now; those that are nobody's are left out.
 
     ``load`` tells it to any user; it makes none, since all of them must have a name.
@@ -58,21 +58,21 @@ async def followed(session: Session, context: Context, keys: Sequence[str]) -> L
     found = Leads()
     for kind, model in MASTERS.items():
         ids = [(key, key.partition("/")[2]) for key in keys if key.partition("/")[0] == kind]
-        rows = [Row(key, ((f"{session.settings.namespace}.{external_key(kind, id)}",),)) for key, id in ids]
-        part = await _load_each(session, Table(model, ("id",), is_insert_only=True, context=quiet(session, context)), rows)
+        rows = [LoadRow(key, ((f"{session.settings.namespace}.{external_key(kind, id)}",),)) for key, id in ids]
+        part = await _load_each(session, LoadTable(model, ("id",), is_insert_only=True, context=quiet(session, context)), rows)
         found.ids.update(part.ids)
         found.hidden.update(key for key, refusal in part.refused.items() if is_record_rule(refusal.message))
     return found
 
 
-async def _load_each(session: Session, table: Table, rows: Sequence[Row]) -> Loaded:
+async def _load_each(session: Session, table: LoadTable, rows: Sequence[LoadRow]) -> LoadedRows:
     """Load rows; that all of them are out of sight says nothing of the user's rights here, where those in sight were left out."""
     try:
         return await load(session, table, rows)
     except SetupError as error:
         if len(rows) == 1 or error.code != "odoo.forbidden":
             raise
-    found = Loaded()
+    found = LoadedRows()
     for row in rows:
         part = await load(session, table, [row])
         found.ids.update(part.ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.core.proving.items import Item, Period
+from counterfoil.core.proving.items import AccountingPeriod, ProofItem
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.questions import Question
 
@@ -32,7 +32,7 @@ def _sandbox(*args: Any, **kwargs: Any) -> Any:
     return StripeSandbox(*args, **kwargs)
 
 
-def _source_proof(settings: StripeConfig, period: Period) -> AsyncIterator[Item]:
+def _source_proof(settings: StripeConfig, period: AccountingPeriod) -> AsyncIterator[ProofItem]:
     """Read an account for the proof; its plain client is loaded only when one is made."""
     from .proof import items
 

@@ -18,7 +18,7 @@ from counterfoil.kit.connector import Context, Delivery, Page
 from counterfoil.kit.errors import SetupError
 
 from . import fetching
-from .client import Api, Params, asked_at, expand
+from .client import Api, QueryParameters, asked_at, expand
 from .fetching import Object, id_of
 from .listing import listed
 from .normalize.balance import rule_of
@@ -36,13 +36,13 @@ class Listing:
     """How one kind is listed: address, parameters, and what completes a page (given the page and since, Unix seconds)."""
 
     path: str
-    params: Params = ()
+    params: QueryParameters = ()
     complete: Complete | None = None
     is_immutable: bool = False
     is_filtered: bool = True  # the list takes created[gte]
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class BackfillCursor(msgspec.Struct, frozen=True):
     """Where a listing goes on: the account, and the id after which."""
 
     account: str
@@ -90,7 +90,7 @@ async def credits(api: Api, rows: list[Object], since: int) -> list[Object]:
     return [change for changes in lists for change in changes if change["created"] >= since and CREDIT_TYPES.get(change["type"], True)]
 
 
-def _fields(*names: str) -> Params:
+def _fields(*names: str) -> QueryParameters:
     return expand(*(f"data.{name}" for name in names))
 
 
@@ -123,17 +123,17 @@ async def backfill(ctx: Context, kind: str, since: datetime, cursor: str) -> Pag
     if listing is None:
         raise SetupError(f"Stripe has no kind {kind!r} to list; one of {', '.join(KINDS)}", code="stripe.unknown_kind")
     accounts: Sequence[str] = ctx.settings.all_accounts
-    place = msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor(accounts[0])
+    place = msgspec.json.decode(cursor, type=BackfillCursor) if cursor else BackfillCursor(accounts[0])
     if place.account not in accounts:
         raise SetupError(f"account {place.account} is no longer configured; start the backfill anew", code="stripe.unknown_account")
     at = asked_at(ctx)
     rows, has_more = await _page(Api(ctx, place.account), listing, int(since.timestamp()), place.after)
     deliveries = _deliveries(place.account, rows.completed, at, listing)
     if has_more:
-        following: Cursor | None = Cursor(place.account, rows.last)
+        following: BackfillCursor | None = BackfillCursor(place.account, rows.last)
     else:
         rest = accounts[accounts.index(place.account) + 1 :]
-        following = Cursor(rest[0]) if rest else None
+        following = BackfillCursor(rest[0]) if rest else None
     return Page(deliveries, msgspec.json.encode(following or place).decode(), has_more=following is not None)
 
 

@@ -107,8 +107,8 @@ def asked_at(ctx: Context) -> datetime:
     return at
 
 
-Params = Sequence[tuple[str, str]]
-Page = Mapping[str, Any]
+QueryParameters = Sequence[tuple[str, str]]
+ListPage = Mapping[str, Any]
 
 
 class Api:
@@ -121,7 +121,7 @@ class Api:
         self._headers = {} if account == own else {"Stripe-Account": account}
         self._made: dict[tuple[str, tuple[tuple[str, str], ...]], asyncio.Task[dict[str, Any] | None]] = {}
 
-    async def get(self, path: str, params: Params = (), *, is_kept: bool = True, version: str = "") -> dict[str, Any] | None:
+    async def get(self, path: str, params: QueryParameters = (), *, is_kept: bool = True, version: str = "") -> dict[str, Any] | None:
         """Return one object or list as plain values (fractions as Decimal), None if Stripe does not know it.
 
         Raises TransientError and SetupError. ``is_kept`` False: asked anew, for lists that grow. ``version``: another than the pinned one,
@@ -137,7 +137,7 @@ class Api:
             self._made[key] = task
         return await asyncio.shield(task)
 
-    async def _get(self, path: str, params: Params, headers: Mapping[str, str]) -> dict[str, Any] | None:
+    async def _get(self, path: str, params: QueryParameters, headers: Mapping[str, str]) -> dict[str, Any] | None:
         response = await self.ctx.http.request("GET", path, params=list(params), headers=headers, is_write=False)
         if _is_missing(response):
             return None
@@ -146,13 +146,13 @@ class Api:
             raise TransientError(f"{response.where}: the answer is not an object", code="stripe.answer_shape")
         return found
 
-    async def page(self, path: str, params: Params, after: str = "") -> Page:
+    async def page(self, path: str, params: QueryParameters, after: str = "") -> ListPage:
         """Return one page of a list, the newest objects first, at most 100, after the given id."""
         cursor = [("starting_after", after)] if after else []
         found = await self.get(path, [*params, ("limit", str(PAGE_SIZE)), *cursor], is_kept=False)
         return found if found is not None else {"data": [], "has_more": False}
 
-    async def pages(self, path: str, params: Params, after: str = "") -> AsyncIterator[list[dict[str, Any]]]:
+    async def pages(self, path: str, params: QueryParameters, after: str = "") -> AsyncIterator[list[dict[str, Any]]]:
         """Yield a list page by page. Raises TransientError if it does not end or repeats itself."""
         for _ in range(PAGES_MAX):
             page = await self.page(path, params, after)
@@ -165,7 +165,7 @@ class Api:
             after = rows[-1]["id"]
         raise TransientError(f"{path}: the list does not end; stopped after {PAGES_MAX} pages", code="stripe.endless_list")
 
-    async def all(self, path: str, params: Params = (), after: str = "") -> list[dict[str, Any]]:
+    async def all(self, path: str, params: QueryParameters = (), after: str = "") -> list[dict[str, Any]]:
         """Return a whole list."""
         return [row async for rows in self.pages(path, params, after) for row in rows]
 

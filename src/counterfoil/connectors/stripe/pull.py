@@ -46,7 +46,7 @@ class Relist(msgspec.Struct, frozen=True):
     cursor: str = ""
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class PollCursor(msgspec.Struct, frozen=True):
     """Where polling goes on: marks per stream; within a round the stream, its place, the newest found in it, the round's start.
 
     ``covered_at`` is the start of the last round that ended: a gap is counted from there, not from the last event of a quiet account.
@@ -101,14 +101,14 @@ async def _refunds_of(api: Api, movements: list[dict[str, Any]]) -> list[dict[st
     return [refund for refund in found if refund is not None]
 
 
-def _decoded(cursor: str) -> Cursor:
+def _decoded(cursor: str) -> PollCursor:
     try:
-        return msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor()
+        return msgspec.json.decode(cursor, type=PollCursor) if cursor else PollCursor()
     except msgspec.DecodeError as error:
         raise SetupError("the poll's cursor is not readable; reset it to poll from now on, and backfill", code="stripe.cursor") from error
 
 
-def _started(settings: StripeConfig, place: Cursor, now: int) -> Cursor:
+def _started(settings: StripeConfig, place: PollCursor, now: int) -> PollCursor:
     """Return the place to go on from; at the start of a round that follows a gap longer than Stripe keeps events, by listing first."""
     names = streams(settings)
     if place.stream in names:
@@ -120,7 +120,7 @@ def _started(settings: StripeConfig, place: Cursor, now: int) -> Cursor:
     return place
 
 
-async def _relist(ctx: Context, place: Cursor, relist: Relist) -> tuple[tuple[Delivery, ...], Cursor]:
+async def _relist(ctx: Context, place: PollCursor, relist: Relist) -> tuple[tuple[Delivery, ...], PollCursor]:
     page = await backfill(ctx, relist.kind, datetime.fromtimestamp(relist.since, UTC), relist.cursor)
     following: Relist | None
     if page.has_more:
@@ -137,7 +137,7 @@ def _since(settings: StripeConfig, mark: Mark, started_at: int) -> int:
     return mark.high if is_quiet else max(mark.high - settings.poll_overlap_s, 0)
 
 
-def _advanced(settings: StripeConfig, place: Cursor, mark: Mark, rows: list[dict[str, Any]], has_more: bool) -> tuple[Cursor, bool]:
+def _advanced(settings: StripeConfig, place: PollCursor, mark: Mark, rows: list[dict[str, Any]], has_more: bool) -> tuple[PollCursor, bool]:
     top = max([place.top, *(row["created"] for row in rows)])
     if has_more:
         return msgspec.structs.replace(place, after=rows[-1]["id"], top=top), False
@@ -157,7 +157,7 @@ def _event(settings: StripeConfig, account: str, row: dict[str, Any]) -> Deliver
         raise TransientError(f"the list of events holds something else: {error}", code="stripe.answer_shape") from error
 
 
-def _page(settings: StripeConfig, deliveries: tuple[Delivery, ...], place: Cursor, now: int, *, is_round_over: bool) -> Page:
+def _page(settings: StripeConfig, deliveries: tuple[Delivery, ...], place: PollCursor, now: int, *, is_round_over: bool) -> Page:
     covers_until = datetime.fromtimestamp(place.started_at - settings.poll_overlap_s, UTC) if is_round_over else None
     return Page(
         deliveries,

@@ -96,7 +96,7 @@ def document_of(items: Sequence[SummaryItem], *, is_credit_note: bool) -> PostDo
     return PostDocument("", currency, day, day, day, abs(owed), tax, tuple(lines))
 
 
-Day = tuple[str, date, str]
+SummaryDay = tuple[str, date, str]
 """Entity, day and currency: what one daily entry is made for."""
 
 
@@ -121,16 +121,16 @@ class DayEntry:
         return f"{self.entity}:{self.day.isoformat()}.{self.currency}.{self.number}"
 
 
-def by_day(items: Iterable[SummaryItem]) -> dict[Day, tuple[SummaryItem, ...]]:
+def by_day(items: Iterable[SummaryItem]) -> dict[SummaryDay, tuple[SummaryItem, ...]]:
     """Return items by entity, day and currency, each once, in a fixed order."""
     unique = {item.key: item for item in items}
-    days: defaultdict[Day, list[SummaryItem]] = defaultdict(list)
+    days: defaultdict[SummaryDay, list[SummaryItem]] = defaultdict(list)
     for _, item in sorted(unique.items()):
         days[item.entity, item.day, item.currency].append(item)
     return {day: tuple(found) for day, found in sorted(days.items())}
 
 
-def close_day(day: Day, items: Iterable[SummaryItem], number: int = 1) -> DayEntry:
+def close_day(day: SummaryDay, items: Iterable[SummaryItem], number: int = 1) -> DayEntry:
     """Return the entry of a day: one line per account, product group and tax, over all documents.
 
     Give it the items that are in no entry of that day yet, and the number after the last one (1 for the first): late items make a

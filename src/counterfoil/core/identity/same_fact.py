@@ -19,7 +19,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Survivorship
 
 
-class Standing(IntEnum):
+class FactStanding(IntEnum):
     """What became of what a thing's own state called for; the more, the greater."""
 
     NOTHING = 0
@@ -39,12 +39,12 @@ class Obstacle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FactMember:
     """One of the things that are one fact. ``claim`` None: its source has not told of it yet."""
 
     ref: ObjectRef
     claim: Claim | None = None
-    standing: Standing = Standing.NOTHING
+    standing: FactStanding = FactStanding.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def naming(namer: ObjectRef, connection: str, named: str, ownership: Ownership) 
     return (other, namer) if ownership.owner(namer.kind) == connection else (namer, other)
 
 
-def same_fact(told: Sequence[Told], follows: Mapping[ObjectRef, ObjectRef], ownership: Ownership) -> SameFact:
+def same_fact(told: Sequence[FactMember], follows: Mapping[ObjectRef, ObjectRef], ownership: Ownership) -> SameFact:
     """Return what things that are one fact come to. ``follows``: which of them follows which."""
     by_ref = {one.ref: one for one in told}
     first = min(by_ref)
@@ -85,8 +85,8 @@ def same_fact(told: Sequence[Told], follows: Mapping[ObjectRef, ObjectRef], owne
         return SameFact(first, members, None, first, obstacles=dict.fromkeys(members, Obstacle.CIRCLE))
     word = by_ref[ObjectRef(first.kind, followed.survivor)]
     is_made_once = not KINDS[first.kind].is_made_again
-    booked, wished = _standing(told, Standing.BOOKED), _standing(told, Standing.WISHED)
-    waived = _standing(told, Standing.WAIVED) if is_made_once else []
+    booked, wished = _standing(told, FactStanding.BOOKED), _standing(told, FactStanding.WISHED)
+    waived = _standing(told, FactStanding.WAIVED) if is_made_once else []
     first_kept = booked or wished or waived
     head = first_kept[0] if len(first_kept) == 1 else word.ref
     claims = {one.ref: one.claim for one in told if one.claim is not None}
@@ -105,7 +105,7 @@ def same_fact(told: Sequence[Told], follows: Mapping[ObjectRef, ObjectRef], owne
     return SameFact(head, members, golden, word.ref, obstacles=obstacles, superseded=superseded)
 
 
-def _standing(told: Sequence[Told], standing: Standing) -> list[ObjectRef]:
+def _standing(told: Sequence[FactMember], standing: FactStanding) -> list[ObjectRef]:
     return [one.ref for one in told if one.standing is standing]
 
 
@@ -113,7 +113,7 @@ def _is_settled(claim: Claim | None) -> bool:
     return claim is not None and getattr(claim.record, "settlement", None) is not None
 
 
-def _counting(kind: str, word: Told, ownership: Ownership, claims: Collection[Claim]) -> Ownership:
+def _counting(kind: str, word: FactMember, ownership: Ownership, claims: Collection[Claim]) -> Ownership:
     """Return whose word counts: of what is told whole the owner's if he told of it, else that of the thing the others follow."""
     is_owners = any(claim.connection == ownership.owner(kind) for claim in claims)
     if word.claim is None or is_owners or KINDS[kind].survivorship is Survivorship.BY_FIELD:

@@ -14,7 +14,7 @@ from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.settlement import Settlement
 
 from . import disputes
-from .booking import DISPUTED_FUNDS, Books
+from .booking import DISPUTED_FUNDS, EntityBooks
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .payments import clearing_of
@@ -47,7 +47,7 @@ def _move(
     if entity is None:
         return False
     day = draft.day(entity, settlement.occurred_at)
-    Books(draft, entity).entry(name, settlement.id, lines, day, memo=memo, journal=clearing.qualifier, lane=lane)
+    EntityBooks(draft, entity).entry(name, settlement.id, lines, day, memo=memo, journal=clearing.qualifier, lane=lane)
     return True
 
 

@@ -11,7 +11,7 @@ from counterfoil.core.kinds.payment import Application, Payment
 from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.core.language.money import Money, total
 
-from .booking import Books, Posted
+from .booking import EntityBooks, MatchableDocument
 from .draft import Draft
 from .lines import BookedLine, booked_line
 from .rules import EntityRules
@@ -25,10 +25,10 @@ _OVER = frozenset({InvoiceState.PAID, InvoiceState.VOID})
 class Bill:
     """An issued invoice as it stands in the entity's books. ``balance_change`` > 0: customer credit was used; < 0: created or collected."""
 
-    books: Books
+    books: EntityBooks
     invoice: Invoice
-    document: Posted
-    balance: Posted
+    document: MatchableDocument
+    balance: MatchableDocument
     balance_change: Money
 
     @property
@@ -113,7 +113,7 @@ class Bill:
             of_own = _overlap(start, amount.minor, carried, carried + own)
         return Money(of_own, amount.currency), Money(of_carried, amount.currency)
 
-    def settle(self, credit: Posted, amount: Money, start: int, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
+    def settle(self, credit: MatchableDocument, amount: Money, start: int, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
         """Match a credit with the invoice, and with the debt it carried over; ``start``: minor units paid before it."""
         own, carried = self.shares(amount, start)
         self.books.match(self.document, credit, own, after, is_undoable=is_undoable)
@@ -166,9 +166,9 @@ def bill_of(draft: Draft, invoice: Invoice, entity: EntityRules) -> Bill | None:
     if invoice.issued_at is None or invoice.state in IGNORED_STATES:
         return None
     day = draft.day(entity, invoice.issued_at)
-    document = Posted(f"{INVOICE.name}/{invoice.id}", day)
-    books = Books(draft, entity, draft.survivor(invoice.customer_id))
-    return Bill(books, invoice, document, Posted(f"entry/balance.{invoice.id}", day), balance_change_of(invoice))
+    document = MatchableDocument(f"{INVOICE.name}/{invoice.id}", day)
+    books = EntityBooks(draft, entity, draft.survivor(invoice.customer_id))
+    return Bill(books, invoice, document, MatchableDocument(f"entry/balance.{invoice.id}", day), balance_change_of(invoice))
 
 
 def entity_of(draft: Draft, invoice: Invoice) -> EntityRules | None:

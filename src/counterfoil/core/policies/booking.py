@@ -26,7 +26,7 @@ from counterfoil.core.language.commands import Arguments, CommandKind, Lane
 from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.money import Money, total
 
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .rules import EntityRules, PostingMode
 
 RECEIVABLE = Account(AccountRole.RECEIVABLE)
@@ -39,7 +39,7 @@ MODE_SWITCH, MODE_SWITCH_BACK = "mode_switch", "mode_switch_back"
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class MatchableDocument:
     """A document as others match it: its binding key and its accounting date before any lock."""
 
     key: str
@@ -64,7 +64,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class EntityBooks:
     """Whose books are written, for which customer (the survivor of all merges; empty where none is involved)."""
 
     draft: Draft
@@ -86,15 +86,15 @@ class Books:
         memo: str = "",
         journal: str = GENERAL,
         lane: Lane = Lane.REAL_TIME,
-    ) -> Posted:
+    ) -> MatchableDocument:
         """Wish a journal entry, unless it has no lines; its binding key is ``entry/<name>.<object id>``."""
         key = f"entry/{name}.{object_id}"
         if lines:
             partners = tuple(f"{CUSTOMER.name}/{line.customer_id}" for line in lines if line.customer_id)
             arguments = PostEntry(day, tuple(lines), memo, journal)
             order_key = self.customer_id or object_id
-            self.draft.wish(Wanted(self.entity, BookCommand.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
-        return Posted(key, day)
+            self.draft.wish(BookingRequest(self.entity, BookCommand.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
+        return MatchableDocument(key, day)
 
     def booked(self, name: str, object_id: str, counterpart: Account) -> Booked | None:
         """Return an entry between an account and ``counterpart`` as it was sent or summed up; None if it certainly was not."""
@@ -106,18 +106,25 @@ class Books:
         items = [item for item in view.summarized(key) if item.account != counterpart]
         return Booked(items[0].account, total((item.amount for item in items), items[0].currency)) if items else None
 
-    def has_document(self, posted: Posted) -> bool:
+    def has_document(self, posted: MatchableDocument) -> bool:
         """Tell whether a fact of these books is a document of its own, and not summed up with its day: as it was booked, or will be."""
         booked = (self.draft.mode_of(name, object_id) for name, object_id in _booked_as(posted.key))
         mode = next((mode for mode in booked if mode is not None), None) or self.entity.mode_on(posted.day)
         return mode is PostingMode.DETAILED
 
-    def is_direct(self, debit: Posted, credit: Posted) -> bool:
+    def is_direct(self, debit: MatchableDocument, credit: MatchableDocument) -> bool:
         """Tell whether two facts are matched with each other if they are, and not through an entry: both are documents, or neither."""
         return self.has_document(debit) == self.has_document(credit)
 
     def match(
-        self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = (), *, is_undoable: bool = False, number: int = 1
+        self,
+        debit: MatchableDocument,
+        credit: MatchableDocument,
+        amount: Money,
+        after: Sequence[str] = (),
+        *,
+        is_undoable: bool = False,
+        number: int = 1,
     ) -> None:
         """Wish to match two documents, if there is something to match and they are documents. One that was summed up is matched
         through an entry that takes its part out of the sum.
@@ -136,7 +143,7 @@ class Books:
         needs = (debit.key, credit.key, *after)
         self._wish(BookCommand.ALLOCATE, MATCH, pair, Allocate(debit.key, credit.key, amount), needs, produces)
 
-    def made(self, debit: Posted, credit: Posted) -> tuple[Made, ...]:
+    def made(self, debit: MatchableDocument, credit: MatchableDocument) -> tuple[Made, ...]:
         """Return the matches of two documents that may have been made, oldest first. All but the last one are undone, or to be."""
         name, undone = (MATCH, UNMATCH) if self.is_direct(debit, credit) else (MODE_SWITCH, MODE_SWITCH_BACK)
         found: list[Made] = []
@@ -147,7 +154,7 @@ class Books:
                 return tuple(found)
             found.append(Made(len(found) + 1, amount, self.draft.has_wished(undone, pair)))
 
-    def standing(self, debit: Posted, credit: Posted) -> int:
+    def standing(self, debit: MatchableDocument, credit: MatchableDocument) -> int:
         """Return how many minor units of two documents are matched, or wished to be, and not to be undone."""
         made = self.made(debit, credit)
         pair = pair_of(debit.key, credit.key, len(made) + 1)
@@ -156,11 +163,11 @@ class Books:
         amounts = [_matched_by(wish.command.arguments) for wish in wishes if wish is not None]
         return sum(one.amount.minor for one in made if not one.is_undone) + sum(amount.minor for amount in amounts if amount)
 
-    def releases(self, debit: Posted, credit: Posted) -> tuple[str, ...]:
+    def releases(self, debit: MatchableDocument, credit: MatchableDocument) -> tuple[str, ...]:
         """Go on wishing to undo what is to be undone of two documents; return the keys of the releases."""
         return tuple(key for one in self.made(debit, credit) if one.is_undone for key in self._undo(debit, credit, one))
 
-    def loosen(self, debit: Posted, credit: Posted, amount: Money | None = None) -> tuple[str, ...]:
+    def loosen(self, debit: MatchableDocument, credit: MatchableDocument, amount: Money | None = None) -> tuple[str, ...]:
         """Wish to undo what may have been matched of two documents unless it is exactly this amount (None: whatever it is); return the
         keys of all releases.
 
@@ -171,7 +178,7 @@ class Books:
         undone = [one for one in self.made(debit, credit) if one.is_undone or one.amount != amount]
         return tuple(key for one in undone for key in self._undo(debit, credit, one))
 
-    def _undo(self, debit: Posted, credit: Posted, one: Made) -> tuple[str, ...]:
+    def _undo(self, debit: MatchableDocument, credit: MatchableDocument, one: Made) -> tuple[str, ...]:
         """Wish to undo one match. Of one through an entry, the entry was booked, and what was to be matched with it may not have been."""
         pair = pair_of(debit.key, credit.key, one.number)
         switched = () if self.is_direct(debit, credit) else _switched(debit, credit, pair)
@@ -182,7 +189,7 @@ class Books:
             self.match(debit, credit, one.amount, number=one.number)
         return self.unmatch(debit, credit, number=one.number)
 
-    def rematch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str] = ()) -> None:
+    def rematch(self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[str] = ()) -> None:
         """Wish that two documents are matched for exactly this amount, whatever was matched of them before: see ``loosen``.
 
         Raises:
@@ -195,7 +202,7 @@ class Books:
             raise InvariantError(f"{debit.key} and {credit.key} were matched {MATCHES_MAX} times, each time for another amount")
         self.match(debit, credit, amount, (*after, *released), is_undoable=True, number=number)
 
-    def may_be_matched(self, debit: Posted, credit: Posted) -> bool:
+    def may_be_matched(self, debit: MatchableDocument, credit: MatchableDocument) -> bool:
         """Tell whether the two documents may have been matched by us."""
         return self.draft.may_have_acted(MATCH, pair_of(debit.key, credit.key))
 
@@ -204,7 +211,7 @@ class Books:
         pairs = (pair_of(debit_key, credit_key, number) for number in range(1, MATCHES_MAX + 1))
         return tuple(f"unmatch/{pair}" for pair in pairs if self.draft.has_wished(UNMATCH, pair))
 
-    def unmatch(self, debit: Posted, credit: Posted, *, number: int = 1) -> tuple[str, ...]:
+    def unmatch(self, debit: MatchableDocument, credit: MatchableDocument, *, number: int = 1) -> tuple[str, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.
 
         A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
@@ -218,14 +225,16 @@ class Books:
         self._wish(BookCommand.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
         return (f"unmatch/{pair}",)
 
-    def withdraw(self, debit: Posted, credit: Posted) -> None:
+    def withdraw(self, debit: MatchableDocument, credit: MatchableDocument) -> None:
         """Withdraw a match of two documents that was wished and not made, and the entry that was to take a part out of a sum for it."""
         pair = pair_of(debit.key, credit.key, len(self.made(debit, credit)) + 1)
         self.draft.withdraw(MODE_SWITCH, pair)
         for matched in (pair, *_switched(debit, credit, pair)):
             self.draft.withdraw(MATCH, matched)
 
-    def _switch(self, debit: Posted, credit: Posted, amount: Money, after: Sequence[str], pair: str, *, is_undoable: bool) -> None:
+    def _switch(
+        self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[str], pair: str, *, is_undoable: bool
+    ) -> None:
         """Match a document with something that was summed up: an entry gives the customer his part of the sum, and that is matched.
 
         Dr receivable of the customer / Cr receivable of the sum where the document is the credit, else the other way: what the receivable
@@ -238,7 +247,7 @@ class Books:
         both = (debit, posted) if is_debit else (posted, credit)
         self.match(*both, amount, after, is_undoable=is_undoable)
 
-    def _switch_back(self, debit: Posted, credit: Posted, pair: str) -> tuple[str, ...]:
+    def _switch_back(self, debit: MatchableDocument, credit: MatchableDocument, pair: str) -> tuple[str, ...]:
         """Undo that: the document is let go, and the customer's part goes back into the sum."""
         booked = self.draft.booked_arguments(MODE_SWITCH, pair)
         if not isinstance(booked, PostEntry):
@@ -247,18 +256,28 @@ class Books:
         self._document(MODE_SWITCH, debit, credit, booked.lines, posted, pair)
         is_debit = self.has_document(debit)
         released = self.unmatch(debit, posted) if is_debit else self.unmatch(posted, credit)
-        back = Posted(f"entry/{MODE_SWITCH_BACK}.{pair}", posted.day)
+        back = MatchableDocument(f"entry/{MODE_SWITCH_BACK}.{pair}", posted.day)
         lines = tuple(replace(line, amount=-line.amount) for line in booked.lines)
         self._document(MODE_SWITCH_BACK, debit, credit, lines, back, pair)
         self.match(*((back, posted) if is_debit else (posted, back)), max(line.amount for line in lines), released)
         return released
 
-    def _document(self, name: str, debit: Posted, credit: Posted, lines: Sequence[EntryLine], posted: Posted, pair: str) -> None:
+    def _document(
+        self,
+        name: str,
+        debit: MatchableDocument,
+        credit: MatchableDocument,
+        lines: Sequence[EntryLine],
+        posted: MatchableDocument,
+        pair: str,
+    ) -> None:
         """Wish an entry that is a document whatever the entity's posting mode."""
         memo = f"posting mode changed between {debit.key} and {credit.key}"
         arguments = PostEntry(posted.day, tuple(lines), memo)
-        wanted = Wanted(self.entity, BookCommand.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id)
-        self.draft.wish(wanted, PostingMode.DETAILED)
+        request = BookingRequest(
+            self.entity, BookCommand.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id
+        )
+        self.draft.wish(request, PostingMode.DETAILED)
 
     def _wish(
         self,
@@ -269,7 +288,7 @@ class Books:
         needs: tuple[str, ...],
         produces: str,
     ) -> None:
-        self.draft.wish(Wanted(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
+        self.draft.wish(BookingRequest(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
 
 
 def _booked_as(key: str) -> tuple[tuple[str, str], ...]:
@@ -293,11 +312,11 @@ def _matched_by(arguments: Arguments | None) -> Money | None:
             return None
 
 
-def _switched(debit: Posted, credit: Posted, pair: str) -> tuple[str, str]:
+def _switched(debit: MatchableDocument, credit: MatchableDocument, pair: str) -> tuple[str, str]:
     """Return how the match of a document with the entry that stands for the other side may be named."""
     switch = _posted_switch(debit, credit, pair)
     return pair_of(switch.key, credit.key), pair_of(debit.key, switch.key)
 
 
-def _posted_switch(debit: Posted, credit: Posted, pair: str) -> Posted:
-    return Posted(f"entry/{MODE_SWITCH}.{pair}", max(debit.day, credit.day))
+def _posted_switch(debit: MatchableDocument, credit: MatchableDocument, pair: str) -> MatchableDocument:
+    return MatchableDocument(f"entry/{MODE_SWITCH}.{pair}", max(debit.day, credit.day))

@@ -9,7 +9,7 @@ from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.finance.entries import transfer_lines
 from counterfoil.core.language.money import Money
 
-from .booking import RECEIVABLE, Books, Posted
+from .booking import RECEIVABLE, EntityBooks, MatchableDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +20,26 @@ class Bridge:
     (``intercompany:<the other entity>``) mirror each other, so both sides tie when they are eliminated.
     """
 
-    payer: Books
-    owner: Books
+    payer: EntityBooks
+    owner: EntityBooks
     object_id: str
     day: date
 
-    def inbound(self, name: str, amount: Money) -> tuple[Posted, Posted]:
+    def inbound(self, name: str, amount: Money) -> tuple[MatchableDocument, MatchableDocument]:
         """Book money the payer received for the owner: the payer's debit to match the payment with, the owner's credit for its invoice.
 
         Payer: Dr receivable / Cr intercompany. Owner: Dr intercompany / Cr receivable.
         """
         return self._book(name, amount)
 
-    def outbound(self, name: str, amount: Money) -> tuple[Posted, Posted]:
+    def outbound(self, name: str, amount: Money) -> tuple[MatchableDocument, MatchableDocument]:
         """Book money the payer gave back for the owner: the payer's credit for the refund, the owner's debit for its credit note.
 
         Payer: Dr intercompany / Cr receivable. Owner: Dr receivable / Cr intercompany.
         """
         return self._book(name, -amount)
 
-    def _book(self, name: str, amount: Money) -> tuple[Posted, Posted]:
+    def _book(self, name: str, amount: Money) -> tuple[MatchableDocument, MatchableDocument]:
         payer, owner = self.payer, self.owner
         to_owner = Account(AccountRole.INTERCOMPANY, owner.entity.name)
         to_payer = Account(AccountRole.INTERCOMPANY, payer.entity.name)

@@ -11,7 +11,7 @@ from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry, J
 from counterfoil.core.language.commands import Lane
 
 from .decision import Decision, View
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .rules import PostingMode, Rules
 
 
@@ -38,6 +38,6 @@ def close(entry: DayEntry, view: View, rules: Rules, closed_at: datetime) -> Dec
         draft.ignore("summary_cancels_out")
         return draft.decision()
     key = f"entry/summary.{entry.id}"
-    wanted = Wanted(rules_of_entity, BookCommand.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
-    draft.wish(wanted, mode=PostingMode.DETAILED)
+    request = BookingRequest(rules_of_entity, BookCommand.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
+    draft.wish(request, mode=PostingMode.DETAILED)
     return draft.decision()

@@ -17,9 +17,9 @@ from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.text import canonical_text
 
 from .bills import Bill, bill_of, booked_lines, posted_document
-from .booking import OUT_OF_BAND, RECEIVABLE, Books, Posted
+from .booking import OUT_OF_BAND, RECEIVABLE, EntityBooks, MatchableDocument
 from .decision import View
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .lines import Lines, document_lines
 from .missing import no_customer
 from .policy import Policy
@@ -34,9 +34,9 @@ from .write_offs import make_room
 class Credit:
     """A credit note as it stands in the entity's books; ``bill`` is the invoice it credits, if any."""
 
-    books: Books
+    books: EntityBooks
     note: CreditNote
-    document: Posted
+    document: MatchableDocument
     bill: Bill | None
 
     @property
@@ -58,9 +58,9 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
     if entity is None:
         return
     _check_parts(state)
-    document = Posted(draft.event.subject.key, draft.day(entity, state.issued_at))
+    document = MatchableDocument(draft.event.subject.key, draft.day(entity, state.issued_at))
     bill = bill_of(draft, invoice, entity) if invoice else None
-    credit = Credit(Books(draft, entity, customer.id), state, document, bill)
+    credit = Credit(EntityBooks(draft, entity, customer.id), state, document, bill)
     made = _made(credit)
     if made is None:
         return
@@ -123,8 +123,8 @@ def _post(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
     """Wish the document, and its match with the open invoice for the part before payment."""
     books, note, bill = credit.books, credit.note, credit.bill
     needs = (books.customer_key, *((document.reverses,) if document.reverses else ()), *product_needs)
-    wanted = Wanted(books.entity, BookCommand.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
-    books.draft.wish(replace(wanted, order_key=books.customer_id, content=_content(note)))
+    request = BookingRequest(books.entity, BookCommand.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
+    books.draft.wish(replace(request, order_key=books.customer_id, content=_content(note)))
     if bill is None:
         return
     if note.state is not CreditNoteState.VOID:
@@ -152,10 +152,12 @@ def _give_back(credit: Credit) -> None:
         )
         books.match(entry, credit.document, note.to_balance)
     if note.out_of_band:
-        payment = Posted(f"{PAYMENT.name}/out_of_band.{note.id}", credit.document.day)
+        payment = MatchableDocument(f"{PAYMENT.name}/out_of_band.{note.id}", credit.document.day)
         arguments = PostPayment(books.customer_id, note.out_of_band, False, payment.day, OUT_OF_BAND, memo="refunded out of band")
-        wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key)
-        books.draft.wish(replace(wanted, order_key=books.customer_id))
+        request = BookingRequest(
+            books.entity, BookCommand.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key
+        )
+        books.draft.wish(replace(request, order_key=books.customer_id))
         books.match(payment, credit.document, note.out_of_band)
 
 
@@ -180,13 +182,15 @@ def _void(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
     """Reverse a voided credit note by an invoice of the void day, matched with it; the credited invoice is open again."""
     books, note = credit.books, credit.note
     day = books.draft.day(books.entity, note.voided_at) if note.voided_at else credit.document.day
-    void = Posted(f"{INVOICE.name}/void.{note.id}", day)
+    void = MatchableDocument(f"{INVOICE.name}/void.{note.id}", day)
     memo = f"void of credit note {note.number or note.id}"
     dated = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
     reversal = replace(dated, customer_id=books.customer_id)
     needs = (books.customer_key, *product_needs)
-    wanted = Wanted(books.entity, BookCommand.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id)
-    books.draft.wish(wanted)
+    request = BookingRequest(
+        books.entity, BookCommand.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id
+    )
+    books.draft.wish(request)
     released = books.unmatch(credit.bill.document, credit.document) if credit.bill is not None else ()
     rest = note.total
     if note.to_balance:

@@ -16,7 +16,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 
 from .decision import View
-from .draft import Draft, Told
+from .draft import DisplayRequest, Draft
 from .policy import Policy, nobody
 from .standing import next_due, status_of
 
@@ -72,7 +72,7 @@ def company(draft: Draft, state: Company) -> None:
         draft.ignore("company_names_no_known_customer")
         return
     for place in places:
-        draft.tell(Told(place, CrmCommand.SHOW_STATUS, NAME, state.id, status, order_key=ref.key))
+        draft.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, NAME, state.id, status, order_key=ref.key))
 
 
 def _documents(draft: Draft, customers: Iterable[ObjectRef]) -> list[Record]:

@@ -106,7 +106,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OutboxCommand:
     """A command in the outbox. ``is_open``: it certainly took no effect and may still be replaced (waiting, refused, cancelled);
     ``is_done``: it certainly did. Of one that is neither, nobody knows yet.
     """
@@ -143,11 +143,11 @@ class View(Protocol):
         """Return where the object's state was reported; None: from the same connection and account as the event."""
         ...
 
-    def wished(self, external_key: str, connection: str) -> Wish | None:
+    def wished(self, external_key: str, connection: str) -> OutboxCommand | None:
         """Return the command last wished of a connection under this external key by the subject or a related object, or None."""
         ...
 
-    def wished_for(self, purpose: Purpose, external_key: str) -> tuple[Wish, ...]:
+    def wished_for(self, purpose: Purpose, external_key: str) -> tuple[OutboxCommand, ...]:
         """Return the commands last wished for a purpose under this external key, of whichever connections: at most one of each.
 
         Those that may have taken effect come before those that certainly did not. Documents and matches are in the books of one
@@ -178,7 +178,7 @@ class MemoryView:
 
     objects: Mapping[ObjectRef, Record]
     origins: Mapping[ObjectRef, Origin] = field(default_factory=dict)
-    wishes: Mapping[str, Mapping[str, Wish]] = field(default_factory=dict)
+    wishes: Mapping[str, Mapping[str, OutboxCommand]] = field(default_factory=dict)
     items: Mapping[str, tuple[SummaryItem, ...]] = field(default_factory=dict)
     canceled: Set[str] = frozenset()
     documents: Mapping[str, SummaryDocument] = field(default_factory=dict)
@@ -201,12 +201,12 @@ class MemoryView:
         """Return where the object's state was reported, or None."""
         return self.origins.get(ref)
 
-    def wished(self, external_key: str, connection: str) -> Wish | None:
+    def wished(self, external_key: str, connection: str) -> OutboxCommand | None:
         """Return the command wished of a connection under this external key, or None."""
         by_connection = self.wishes.get(external_key)
         return None if by_connection is None else by_connection.get(connection)
 
-    def wished_for(self, purpose: Purpose, external_key: str) -> tuple[Wish, ...]:
+    def wished_for(self, purpose: Purpose, external_key: str) -> tuple[OutboxCommand, ...]:
         """Return the commands wished for a purpose under this external key, those that may have taken effect first."""
         by_connection = self.wishes.get(external_key)
         if by_connection is None:

@@ -17,7 +17,7 @@ from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.settlement import Settlement
 
-from .booking import DISPUTED_FUNDS, Booked, Books
+from .booking import DISPUTED_FUNDS, Booked, EntityBooks
 from .draft import Draft
 from .routing import owner_of_balance
 from .rules import DisputeLostAccount, EntityRules
@@ -52,7 +52,7 @@ def close(draft: Draft, state: Dispute, unowned: Set[str] = frozenset()) -> None
         entity = owner_of_balance(draft, own, missing)
         if entity is None:
             continue
-        rest = _Rest(Books(draft, entity), state, state.id if currency == currencies[0] else f"{state.id}.{currency}", own)
+        rest = _Rest(EntityBooks(draft, entity), state, state.id if currency == currencies[0] else f"{state.id}.{currency}", own)
         is_exchanged = state.state is DisputeState.WON and currency != state.amount.currency
         if is_exchanged:
             rest.book(_EXCHANGE, Account(AccountRole.EXCHANGE_DIFFERENCE), missing)
@@ -69,7 +69,7 @@ def _loss_account(entity: EntityRules) -> Account:
 class _Rest:
     """What one dispute moved in one currency, oldest first, and what was booked of its end."""
 
-    books: Books
+    books: EntityBooks
     state: Dispute
     object_id: str
     movements: tuple[Settlement, ...]

@@ -32,11 +32,11 @@ from counterfoil.core.language.records import KindError, Purpose
 from counterfoil.core.language.text import canonical_text
 
 from . import refusals
-from .decision import Decision, Origin, Problem, View, Wish
+from .decision import Decision, Origin, OutboxCommand, Problem, View
+from .requests import BOOKED_AS, BookedPlace, Booking, BookingRequest, DisplayRequest, booked_on, is_taxed, moved_to, owed, says_the_same
 from .rules import EntityRules, LockedPeriodPolicy, PostingMode, Rules
-from .wanted import BOOKED_AS, Booking, Place, Told, Wanted, booked_on, is_taxed, moved_to, owed, says_the_same
 
-__all__ = ["Booking", "Draft", "Place", "Told", "Wanted", "booked_on"]
+__all__ = ["BookedPlace", "Booking", "BookingRequest", "DisplayRequest", "Draft", "booked_on"]
 
 
 @dataclass(slots=True)
@@ -128,12 +128,12 @@ class Draft:
         """Return where an object's state was reported; as the event itself unless the view knows better."""
         return self.view.origin(ref) or Origin(self.event.connection, self.event.account)
 
-    def wished(self, key: str) -> Wish | None:
+    def wished(self, key: str) -> OutboxCommand | None:
         """Return what was wished for this purpose under an external key, wherever: what may have taken effect before what did not."""
         found = self.view.wished_for(self.purpose, key)
         return found[0] if found else None
 
-    def _booked(self, key: str) -> Wish | None:
+    def _booked(self, key: str) -> OutboxCommand | None:
         """Return the same of the books, whatever is decided here."""
         found = self.view.wished_for(Purpose.BOOKS, key)
         return found[0] if found else None
@@ -156,15 +156,15 @@ class Draft:
             return kept.booked
         return document_of(items, is_credit_note=name == "credit_note") if items else None
 
-    def place(self, object_id: str, *names: str) -> Place | None:
+    def place(self, object_id: str, *names: str) -> BookedPlace | None:
         """Return where the first of these was booked, as a document or within a day; None if nothing of it was."""
         for name in names:
             command = self.booked(name, object_id)
             if command is not None:
-                return Place(command.entity, PostingMode.DETAILED)
+                return BookedPlace(command.entity, PostingMode.DETAILED)
             items = self.view.summarized(external_key(name, object_id))
             if items:
-                return Place(items[0].entity, PostingMode.SUMMARY)
+                return BookedPlace(items[0].entity, PostingMode.SUMMARY)
         return None
 
     def mode_of(self, name: str, object_id: str) -> PostingMode | None:
@@ -195,7 +195,7 @@ class Draft:
         is_waiting = entity is not None and wish is not None and wish.command.entity == entity.name
         return entity.booking_in(PostingMode.DETAILED) if entity is not None and is_waiting else entity
 
-    def _entity_at(self, place: Place) -> EntityRules | None:
+    def _entity_at(self, place: BookedPlace) -> EntityRules | None:
         entity = self.rules.entities.get(place.entity)
         return None if entity is None else entity.booking_in(place.mode)
 
@@ -211,7 +211,7 @@ class Draft:
             )
         return entity
 
-    def declared(self, place: Place, ref: ObjectRef, money: Money | None = None) -> EntityRules | None:
+    def declared(self, place: BookedPlace, ref: ObjectRef, money: Money | None = None) -> EntityRules | None:
         """Return the entity where ``ref`` or what it follows was booked; adds a problem if it is declared no longer."""
         entity = self._entity_at(place)
         if entity is None:
@@ -286,60 +286,60 @@ class Draft:
             self.ignore(f"{self.purpose.value}_has_no_destination")
         return found
 
-    def tell(self, told: Told) -> None:
+    def show(self, request: DisplayRequest) -> None:
         """Wish that a destination in which no books are kept shows what is told now: what was wished of it before gives way if it differs.
 
         Raises:
             KindError: the connection is no destination of this purpose.
         """
-        if told.connection not in self.rules.destinations_of(self.purpose, told.legal_entity):
-            raise KindError(f"{told.connection} is no destination of {self.purpose.value} for {told.legal_entity or 'the company'}")
-        check_arguments(told.kind, told.arguments)
-        key = external_key(told.name, told.object_id)
-        self._add(told, key, told.arguments, self.view.wished(key, told.connection))
+        if request.connection not in self.rules.destinations_of(self.purpose, request.legal_entity):
+            raise KindError(f"{request.connection} is no destination of {self.purpose.value} for {request.legal_entity or 'the company'}")
+        check_arguments(request.kind, request.arguments)
+        key = external_key(request.name, request.object_id)
+        self._add(request, key, request.arguments, self.view.wished(key, request.connection))
 
-    def wish(self, wanted: Wanted, mode: PostingMode | None = None) -> None:
+    def wish(self, request: BookingRequest, mode: PostingMode | None = None) -> None:
         """Wish one command: keep an earlier wish, move or park what is locked, sum up what the entity only books by day.
 
         A source that changed after its document was wished is an amount mismatch, never a second document. ``mode`` overrides the
         entity's posting mode (the daily entry itself is posted as it is).
         """
-        check_arguments(wanted.kind, wanted.arguments)
-        key = external_key(wanted.name, wanted.object_id)
-        earlier = self._earlier(wanted, key)
-        arguments = wanted.arguments
+        check_arguments(request.kind, request.arguments)
+        key = external_key(request.name, request.object_id)
+        earlier = self._earlier(request, key)
+        arguments = request.arguments
         if isinstance(arguments, PostDocument | PostPayment | PostEntry):
             if earlier is not None and not earlier.is_open:
-                self._keep(wanted, earlier.command)
+                self._keep(request, earlier.command)
                 return
             kept = self.view.summarized(key)
             if kept:
-                self._keep_summed_up(wanted, key, kept)
+                self._keep_summed_up(request, key, kept)
                 return
-            if (mode or wanted.entity.mode_on(booked_on(arguments))) is PostingMode.SUMMARY:
-                self._sum_up(wanted, key, arguments)
+            if (mode or request.entity.mode_on(booked_on(arguments))) is PostingMode.SUMMARY:
+                self._sum_up(request, key, arguments)
                 return
-            moved = self._open_day(wanted.entity, key, arguments)
+            moved = self._open_day(request.entity, key, arguments)
             if moved is not None:
-                self._add(wanted, key, moved, earlier)
+                self._add(request, key, moved, earlier)
         elif earlier is not None and isinstance(arguments, Allocate | Unmatch) and not earlier.is_open:
             self._put(earlier.command)
         else:
-            self._add(wanted, key, arguments, earlier)
+            self._add(request, key, arguments, earlier)
 
     def _put(self, command: Command) -> None:
         self._commands[command.id] = command
         self._keys.add(command.external_key)
 
-    def _earlier(self, wanted: Wanted, key: str) -> Wish | None:
+    def _earlier(self, request: BookingRequest, key: str) -> OutboxCommand | None:
         """Return what was wished under a key before: of master data in the same target; a document stays in the books it once went to."""
-        earlier = self.view.wished(key, wanted.entity.target)
-        if earlier is not None or isinstance(wanted.arguments, UpsertCustomer | UpsertProduct):
+        earlier = self.view.wished(key, request.entity.target)
+        if earlier is not None or isinstance(request.arguments, UpsertCustomer | UpsertProduct):
             return earlier
         elsewhere = self.wished(key)
         return None if elsewhere is None or elsewhere.is_open else elsewhere
 
-    def _add(self, wanted: Wanted | Told, key: str, arguments: Arguments, earlier: Wish | None) -> None:
+    def _add(self, request: BookingRequest | DisplayRequest, key: str, arguments: Arguments, earlier: OutboxCommand | None) -> None:
         """Add a command, or keep the earlier one if it says the same.
 
         Its id derives from what was wanted before any move out of a locked period. One that replaces an earlier wish, or one that was
@@ -349,58 +349,58 @@ class Draft:
         Raises:
             KindError: the kind of command is another purpose's, which this one's destinations need not take.
         """
-        if purpose_of(wanted.kind) is not self.purpose:
-            raise KindError(f"{wanted.kind.value} is no command of {self.purpose.value}")
-        needs = tuple(dict.fromkeys(wanted.needs))
-        if earlier is not None and says_the_same(earlier, wanted, arguments, needs):
+        if purpose_of(request.kind) is not self.purpose:
+            raise KindError(f"{request.kind.value} is no command of {self.purpose.value}")
+        needs = tuple(dict.fromkeys(request.needs))
+        if earlier is not None and says_the_same(earlier, request, arguments, needs):
             self._put(earlier.command)
             return
-        text = canonical_text(wanted.arguments)
-        id = digest(wanted.kind.value, wanted.connection, key, text, earlier.command.id if earlier is not None else "")
+        text = canonical_text(request.arguments)
+        id = digest(request.kind.value, request.connection, key, text, earlier.command.id if earlier is not None else "")
         while self.view.was_canceled(id):
-            id = digest(wanted.kind.value, wanted.connection, key, text, id)
+            id = digest(request.kind.value, request.connection, key, text, id)
         command = Command(
             id=id,
-            kind=wanted.kind,
-            target=wanted.connection,
-            entity=wanted.legal_entity,
+            kind=request.kind,
+            target=request.connection,
+            entity=request.legal_entity,
             subject=self.event.subject,
             external_key=key,
             arguments=arguments,
             needs=needs,
-            produces=wanted.produces,
-            order_key=wanted.order_key,
-            lane=wanted.lane,
+            produces=request.produces,
+            order_key=request.order_key,
+            lane=request.lane,
             rules_version=self.rules.version,
-            content=wanted.content,
+            content=request.content,
         )
         self._put(command)
 
-    def _keep(self, wanted: Wanted, earlier: Command) -> None:
-        if not earlier.content or not wanted.content or earlier.content == wanted.content:
+    def _keep(self, request: BookingRequest, earlier: Command) -> None:
+        if not earlier.content or not request.content or earlier.content == request.content:
             self._put(earlier)
         else:
-            self._changed(wanted, f"{earlier.external_key} had been sent to {earlier.target}", earlier.entity)
+            self._changed(request, f"{earlier.external_key} had been sent to {earlier.target}", earlier.entity)
 
-    def _sum_up(self, wanted: Wanted, key: str, arguments: Booking) -> None:
-        self._summary.extend(items_of(wanted.entity.name, key, booked_on(arguments), wanted.kind, arguments))
-        self._documents.append(SummaryDocument(key, wanted.content, bare(arguments) if isinstance(arguments, PostDocument) else None))
+    def _sum_up(self, request: BookingRequest, key: str, arguments: Booking) -> None:
+        self._summary.extend(items_of(request.entity.name, key, booked_on(arguments), request.kind, arguments))
+        self._documents.append(SummaryDocument(key, request.content, bare(arguments) if isinstance(arguments, PostDocument) else None))
 
-    def _keep_summed_up(self, wanted: Wanted, key: str, kept: tuple[SummaryItem, ...]) -> None:
+    def _keep_summed_up(self, request: BookingRequest, key: str, kept: tuple[SummaryItem, ...]) -> None:
         """Keep a document in the day it was summed up in; where no content was kept, what it leaves the customer owing tells a change."""
         first, document = kept[0], self.view.summary_document(key)
         if document is not None and document.content:
-            is_changed = wanted.content not in ("", document.content)
+            is_changed = request.content not in ("", document.content)
         else:
-            made = items_of(wanted.entity.name, key, first.day, wanted.kind, wanted.arguments)
-            is_changed = bool(wanted.content) and owed(made) != owed(kept)
+            made = items_of(request.entity.name, key, first.day, request.kind, request.arguments)
+            is_changed = bool(request.content) and owed(made) != owed(kept)
         if is_changed:
-            self._changed(wanted, f"{key} had been summed up with {first.day} in the books of {first.entity}", first.entity)
+            self._changed(request, f"{key} had been summed up with {first.day} in the books of {first.entity}", first.entity)
         else:
             self._summary.extend(kept)
 
-    def _changed(self, wanted: Wanted, booked: str, entity: str) -> None:
-        self.problem(refusals.changed_after_posting(self.event.subject, booked, entity, wanted.arguments.money))
+    def _changed(self, request: BookingRequest, booked: str, entity: str) -> None:
+        self.problem(refusals.changed_after_posting(self.event.subject, booked, entity, request.arguments.money))
 
     def _open_day(self, entity: EntityRules, key: str, arguments: Booking) -> Booking | None:
         day = booked_on(arguments)

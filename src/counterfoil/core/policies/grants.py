@@ -10,7 +10,7 @@ from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.records import Purpose
 
-from .booking import Books
+from .booking import EntityBooks
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .missing import no_customer
@@ -39,7 +39,7 @@ def customer_credit(draft: Draft, state: CustomerCredit) -> None:
     entity = draft.route(draft.event.subject, customer.address.country, state.amount.currency, state.amount)
     if entity is None:
         return
-    books = Books(draft, entity, customer.id)
+    books = EntityBooks(draft, entity, customer.id)
     lines = customer_balance_lines(state.amount, customer.id, ADJUSTMENT)
     books.entry("customer_credit", state.id, lines, draft.day(entity, state.occurred_at), memo=state.description or "customer balance")
 
@@ -76,7 +76,7 @@ def imported_entry(draft: Draft, state: ImportedEntry) -> None:
         EntryLine(account_of(line.account), line.amount, line.description, draft.survivor(line.customer_id)) for line in state.lines
     )
     check_balanced(lines)
-    Books(draft, entity).entry("imported", state.id, lines, state.effective_on, memo=state.description, lane=Lane.BATCH)
+    EntityBooks(draft, entity).entry("imported", state.id, lines, state.effective_on, memo=state.description, lane=Lane.BATCH)
 
 
 POLICIES = (

@@ -14,8 +14,8 @@ from counterfoil.core.kinds.invoice import INVOICE, InvoiceState
 from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, booked_lines, posted_document
-from .booking import RECEIVABLE, Posted
-from .draft import Wanted
+from .booking import RECEIVABLE, MatchableDocument
+from .draft import BookingRequest
 from .lines import document_lines
 from .write_offs import write_off
 
@@ -40,9 +40,9 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], re
         return
     is_credit_note = invoice.total.minor >= 0
     kind = BookCommand.POST_CREDIT_NOTE if is_credit_note else BookCommand.POST_INVOICE
-    void = Posted(f"{CREDIT_NOTE.name if is_credit_note else INVOICE.name}/void.{invoice.id}", day)
+    void = MatchableDocument(f"{CREDIT_NOTE.name if is_credit_note else INVOICE.name}/void.{invoice.id}", day)
     needs = (books.customer_key, *((bill.document.key,) if books.has_document(bill.document) else ()), *product_needs)
-    books.draft.wish(Wanted(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
+    books.draft.wish(BookingRequest(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)
     returned = books.entry("balance_return", invoice.id, lines, day, memo=f"customer balance, void of {invoice.number or invoice.id}")
     if is_credit_note:

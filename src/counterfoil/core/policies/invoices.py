@@ -14,7 +14,7 @@ from counterfoil.core.language.text import canonical_text
 from . import invoice_ends
 from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of, posted_document
 from .booking import RECEIVABLE
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .lines import Lines, document_lines, negated
 from .missing import account_billed, no_customer
 from .policy import Policy, nobody
@@ -95,8 +95,8 @@ def _post(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) ->
     kind = BookCommand.POST_CREDIT_NOTE if bill.invoice.total.minor < 0 else BookCommand.POST_INVOICE
     needs = (bill.books.customer_key, *product_needs)
     customer_id = bill.books.customer_id
-    wanted = Wanted(bill.books.entity, kind, "invoice", bill.invoice.id, document, needs, bill.document.key, customer_id)
-    bill.books.draft.wish(replace(wanted, content=_content(bill.invoice)))
+    request = BookingRequest(bill.books.entity, kind, "invoice", bill.invoice.id, document, needs, bill.document.key, customer_id)
+    bill.books.draft.wish(replace(request, content=_content(bill.invoice)))
 
 
 def _book_balance(bill: Bill) -> None:

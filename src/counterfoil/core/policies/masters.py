@@ -9,7 +9,7 @@ from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.product import PRODUCT, Product
 from counterfoil.core.language.records import Purpose
 
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .policy import Policy, nobody
 from .rules import EntityRules, PostingMode, ProductPolicy
 
@@ -54,7 +54,7 @@ def customer(draft: Draft, state: Customer) -> None:
         name = state.name or state.email or state.id.partition(":")[2]
         arguments = UpsertCustomer(replace(state, balance=None, name=name))
         key = f"{CUSTOMER.name}/{state.id}"
-        draft.wish(Wanted(entity, BookCommand.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
+        draft.wish(BookingRequest(entity, BookCommand.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
 
 
 def _keeps_documents(draft: Draft, target: str) -> bool:
@@ -76,7 +76,7 @@ def product(draft: Draft, state: Product) -> None:
             continue
         key = f"{PRODUCT.name}/{state.id}"
         arguments = UpsertProduct(state.id, state.name or state.id, state.sku)
-        draft.wish(Wanted(entity, BookCommand.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
+        draft.wish(BookingRequest(entity, BookCommand.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
     if not wished and not draft.has_problems:
         draft.ignore("product_is_mapped")
 

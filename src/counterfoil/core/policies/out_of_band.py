@@ -17,14 +17,14 @@ from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.text import canonical_text
 
 from .bills import bill_of
-from .booking import OUT_OF_BAND, Books, Posted
+from .booking import OUT_OF_BAND, EntityBooks, MatchableDocument
 from .decision import CaseClass, Problem
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .write_offs import make_room
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PaymentPart:
     """One posting of a payment: the first goes by the payment's id, later ones by that and their number."""
 
     object_id: str
@@ -32,7 +32,7 @@ class Part:
     day: date
 
 
-def book(books: Books, state: Payment, invoice: Invoice) -> None:
+def book(books: EntityBooks, state: Payment, invoice: Invoice) -> None:
     """Book a payment that is part of what was paid outside the processor on one invoice, and match it."""
     draft, parts = books.draft, _parts(books.draft, state.id, state.amount.currency)
     booked = total((part.amount for part in parts), state.amount.currency)
@@ -42,7 +42,7 @@ def book(books: Books, state: Payment, invoice: Invoice) -> None:
         return
     if missing.minor > 0:
         object_id = state.id if not parts else f"{state.id}.{len(parts) + 1}"
-        parts.append(Part(object_id, missing, draft.day(books.entity, state.occurred_at)))
+        parts.append(PaymentPart(object_id, missing, draft.day(books.entity, state.occurred_at)))
     if not parts:
         draft.ignore("booked_with_what_was_paid_before")
     for part in parts:
@@ -50,14 +50,14 @@ def book(books: Books, state: Payment, invoice: Invoice) -> None:
     _match(books, state, invoice, parts)
 
 
-def _post(books: Books, part: Part) -> None:
+def _post(books: EntityBooks, part: PaymentPart) -> None:
     arguments = PostPayment(books.customer_id, part.amount, True, part.day, OUT_OF_BAND)
     needs, key = (books.customer_key,), _key(part)
-    wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, "payment", part.object_id, arguments, needs, key, books.customer_id)
-    books.draft.wish(replace(wanted, content=digest(canonical_text(part.amount))))
+    request = BookingRequest(books.entity, BookCommand.POST_PAYMENT, "payment", part.object_id, arguments, needs, key, books.customer_id)
+    books.draft.wish(replace(request, content=digest(canonical_text(part.amount))))
 
 
-def _match(books: Books, state: Payment, invoice: Invoice, parts: list[Part]) -> None:
+def _match(books: EntityBooks, state: Payment, invoice: Invoice, parts: list[PaymentPart]) -> None:
     bill = bill_of(books.draft, invoice, books.entity)
     if bill is None or not bill.has_place_of(state):
         books.draft.wait_for(INVOICE.name, invoice.id)
@@ -67,26 +67,26 @@ def _match(books: Books, state: Payment, invoice: Invoice, parts: list[Part]) ->
     if released is None:
         return
     for part in parts:
-        bill.settle(Posted(_key(part), part.day), part.amount, start, released)
+        bill.settle(MatchableDocument(_key(part), part.day), part.amount, start, released)
         start += part.amount.minor
 
 
-def _key(part: Part) -> str:
+def _key(part: PaymentPart) -> str:
     return f"{PAYMENT.name}/{part.object_id}"
 
 
-def _parts(draft: Draft, payment_id: str, currency: str) -> list[Part]:
+def _parts(draft: Draft, payment_id: str, currency: str) -> list[PaymentPart]:
     """Return what was wished or summed up of a payment before."""
-    found: list[Part] = []
+    found: list[PaymentPart] = []
     while True:
         object_id = payment_id if not found else f"{payment_id}.{len(found) + 1}"
         key = external_key("payment", object_id)
         wish = draft.wished(key)
         items = [item for item in draft.view.summarized(key) if item.account == OUT_OF_BAND]
         if wish is not None and isinstance(wish.command.arguments, PostPayment):
-            found.append(Part(object_id, wish.command.arguments.amount, wish.command.arguments.paid_on))
+            found.append(PaymentPart(object_id, wish.command.arguments.amount, wish.command.arguments.paid_on))
         elif items:
-            found.append(Part(object_id, total((item.amount for item in items), currency), items[0].day))
+            found.append(PaymentPart(object_id, total((item.amount for item in items), currency), items[0].day))
         else:
             return found
 
@@ -100,7 +100,7 @@ def _booked_with_first(draft: Draft, state: Payment) -> Money:
     return min(max(booked - earlier, Money(0, currency)), state.amount)
 
 
-def _shrunk(books: Books, state: Payment, booked: Money) -> Problem:
+def _shrunk(books: EntityBooks, state: Payment, booked: Money) -> Problem:
     key = books.draft.event.subject.key
     return Problem(
         CaseClass.AMOUNT_MISMATCH,

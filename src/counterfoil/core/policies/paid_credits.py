@@ -14,7 +14,7 @@ from counterfoil.core.kinds.payment import PAYMENT, Payment
 from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, bill_of, country_of
-from .booking import RECEIVABLE, Books, Posted
+from .booking import RECEIVABLE, EntityBooks, MatchableDocument
 from .bridges import Bridge
 from .draft import Draft
 from .payments import moved_at
@@ -32,7 +32,7 @@ def paid_credit(draft: Draft, state: CustomerCredit, customer: Customer) -> None
     entity = None if country is None else draft.route(bill_ref, country, state.amount.currency, state.amount)
     if entity is None:
         return
-    books = Books(draft, entity, customer.id)
+    books = EntityBooks(draft, entity, customer.id)
     lines = customer_balance_lines(state.amount, customer.id, RECEIVABLE)
     day = draft.day(entity, state.occurred_at)
     entry = books.entry("paid_credit", state.id, lines, day, memo=state.description or "customer balance, paid in")
@@ -41,7 +41,7 @@ def paid_credit(draft: Draft, state: CustomerCredit, customer: Customer) -> None
         _match(bill, state, entry)
 
 
-def _match(bill: Bill, state: CustomerCredit, entry: Posted) -> None:
+def _match(bill: Bill, state: CustomerCredit, entry: MatchableDocument) -> None:
     """Match the credit with what the invoice did not take of its payments, the last one first."""
     draft, invoice = bill.books.draft, bill.invoice
     if invoice.paid_parts is not None and not invoice.amount_overpaid:
@@ -67,7 +67,7 @@ def _rest(bill: Bill, payment: Payment) -> Money:
     return payment.amount - others - bill.taken(applied, bill.start_of(payment))
 
 
-def _match_one(bill: Bill, state: CustomerCredit, entry: Posted, payment: Payment, amount: Money) -> None:
+def _match_one(bill: Bill, state: CustomerCredit, entry: MatchableDocument, payment: Payment, amount: Money) -> None:
     if amount.minor <= 0:
         return
     draft, books = bill.books.draft, bill.books
@@ -77,12 +77,12 @@ def _match_one(bill: Bill, state: CustomerCredit, entry: Posted, payment: Paymen
     ref = PAYMENT.ref(payment.id)
     day = draft.day(payer, moved_at(payment))
     if payer.name == books.entity.name:
-        books.match(entry, Posted(ref.key, day), amount)
+        books.match(entry, MatchableDocument(ref.key, day), amount)
         return
-    payer_books = Books(draft, payer, books.customer_id)
+    payer_books = EntityBooks(draft, payer, books.customer_id)
     object_id, moved_on = f"{payment.id}+{state.id}", draft.day(books.entity, state.occurred_at)
     payer_side, owner_side = Bridge(payer_books, books, object_id, moved_on).inbound("intercompany", amount)
-    payer_books.match(payer_side, Posted(ref.key, day), amount)
+    payer_books.match(payer_side, MatchableDocument(ref.key, day), amount)
     books.match(entry, owner_side, amount)
 
 

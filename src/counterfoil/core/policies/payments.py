@@ -22,10 +22,10 @@ from counterfoil.core.language.text import canonical_text
 
 from . import out_of_band, refund_draws
 from .bills import IGNORED_STATES, bill_of, country_of, entity_of
-from .booking import OUT_OF_BAND, Books, Posted
+from .booking import OUT_OF_BAND, EntityBooks, MatchableDocument
 from .bridges import Bridge
 from .decision import View
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .missing import collecting_customer, no_customer
 from .policy import Policy
 from .rules import EntityRules
@@ -58,7 +58,7 @@ def moved_at(state: Payment) -> datetime:
     return state.settlement.occurred_at if state.settlement is not None and not state.is_out_of_band else state.occurred_at
 
 
-def book_fee(books: Books, name: str, settlement: Settlement) -> None:
+def book_fee(books: EntityBooks, name: str, settlement: Settlement) -> None:
     """Book the fee of a movement whose gross is booked as a payment or refund, on the day of the movement."""
     clearing = clearing_of(books.draft)
     lines = fee_lines(settlement, clearing)
@@ -102,7 +102,7 @@ def payment(draft: Draft, state: Payment) -> None:
     if entity is None:
         return
     entity = _as_its_invoices(draft, entity, state, invoices)
-    books = Books(draft, entity, customer.id)
+    books = EntityBooks(draft, entity, customer.id)
     invoice = next(iter(invoices.values()), None)
     if state.is_out_of_band and state.earlier_parts is not None and invoice is not None:
         out_of_band.book(books, state, invoice)
@@ -149,7 +149,7 @@ def _as_its_invoices(draft: Draft, entity: EntityRules, state: Payment, invoices
     return draft.following(entity, *own)
 
 
-def _post(books: Books, state: Payment) -> Posted:
+def _post(books: EntityBooks, state: Payment) -> MatchableDocument:
     draft, day = books.draft, books.draft.day(books.entity, moved_at(state))
     key = draft.event.subject.key
     is_cleared = state.settlement is not None and not state.is_out_of_band
@@ -157,14 +157,18 @@ def _post(books: Books, state: Payment) -> Posted:
     arguments = PostPayment(books.customer_id, state.amount, True, day, counterpart)
     if state.settlement is not None and is_cleared:
         arguments = replace(arguments, settled=settled_part(state.amount, state.settlement))
-    wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id)
-    draft.wish(replace(wanted, content=digest(canonical_text(state.amount))))
+    request = BookingRequest(
+        books.entity, BookCommand.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id
+    )
+    draft.wish(replace(request, content=digest(canonical_text(state.amount))))
     if state.settlement is not None and is_cleared:
         book_fee(books, "fee", state.settlement)
-    return Posted(key, day)
+    return MatchableDocument(key, day)
 
 
-def _apply(books: Books, state: Payment, posted: Posted, invoices: dict[str, Invoice | None], after: Sequence[str]) -> None:
+def _apply(
+    books: EntityBooks, state: Payment, posted: MatchableDocument, invoices: dict[str, Invoice | None], after: Sequence[str]
+) -> None:
     if total((application.amount for application in state.applications), state.amount.currency) > state.amount:
         raise InvariantError(f"payment {state.id} of {state.amount} is applied for more than it is")
     for invoice in invoices.values():
@@ -172,7 +176,7 @@ def _apply(books: Books, state: Payment, posted: Posted, invoices: dict[str, Inv
             _apply_one(books, state, posted, invoice, after)
 
 
-def _apply_one(books: Books, state: Payment, posted: Posted, invoice: Invoice, after: Sequence[str]) -> None:
+def _apply_one(books: EntityBooks, state: Payment, posted: MatchableDocument, invoice: Invoice, after: Sequence[str]) -> None:
     """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
 
     An invoice that is still a draft here is waited for. A write-off in its place lets go first, and so do refunds of what the invoice takes

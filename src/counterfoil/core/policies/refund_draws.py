@@ -13,7 +13,7 @@ from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.settlement import Settlement
 
 from .bills import due_of
-from .booking import Books, Posted
+from .booking import EntityBooks, MatchableDocument
 from .decision import View
 from .refund_links import accounted_for, notes_of
 from .uncredited import taken_back_before
@@ -98,7 +98,7 @@ def _is_behind(view: View, invoice_id: str, payment: Payment) -> bool:
     return not is_told and invoice.state not in (InvoiceState.PAID, InvoiceState.VOID)
 
 
-def make_room(books: Books, payment: Payment, credit: Posted, but: str = "") -> tuple[str, ...]:
+def make_room(books: EntityBooks, payment: Payment, credit: MatchableDocument, but: str = "") -> tuple[str, ...]:
     """Wish that refunds let go of what they give back of a payment no longer: an invoice or an earlier refund takes it, or the money came
     back; return the keys of the releases. ``but``: a refund that sees to that itself. ``credit``: the payment as it is posted.
 
@@ -112,8 +112,8 @@ def make_room(books: Books, payment: Payment, credit: Posted, but: str = "") -> 
     return tuple(released)
 
 
-def _loosen(books: Books, refund: Refund, settlement: Settlement, credit: Posted, found: Mapping[str, Money]) -> list[str]:
-    posted = Posted(REFUND.ref(refund.id).key, books.draft.day(books.entity, settlement.occurred_at))
+def _loosen(books: EntityBooks, refund: Refund, settlement: Settlement, credit: MatchableDocument, found: Mapping[str, Money]) -> list[str]:
+    posted = MatchableDocument(REFUND.ref(refund.id).key, books.draft.day(books.entity, settlement.occurred_at))
     debits = (posted, *(one.entry for one in taken_back_before(books, refund, posted.day)))
     standing = sum(books.standing(debit, credit) for debit in debits)
     zero = Money(0, refund.amount.currency)

@@ -17,9 +17,9 @@ from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.language.text import canonical_text
 
 from . import uncredited
-from .booking import Books, Posted
+from .booking import EntityBooks, MatchableDocument
 from .bridges import Bridge
-from .draft import Draft, Wanted
+from .draft import BookingRequest, Draft
 from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
 from .policy import Policy, nobody
@@ -27,7 +27,7 @@ from .refund_draws import draws, make_room, refunds_of, waits_of
 from .refund_links import PAYMENT_FAILED, came_back, debits_of, notes_of, part_of
 from .routing import entity_of_credit_note
 from .rules import EntityRules
-from .uncredited import Draw, GivenBack, Plan
+from .uncredited import Draw, GivenBack, RefundPlan
 
 
 def refund(draft: Draft, state: Refund) -> None:
@@ -117,7 +117,7 @@ def _draw(given: GivenBack, payment: Payment, rest: Money) -> Draw:
     taken = draws(draft.view, payment).get(given.refund.id, Money(0, rest.currency))
     back = [other.reversal for other in refunds_of(draft.view, payment) if other.reversal is not None]
     day = max((given.posted.day, *(draft.day(entity, one.occurred_at) for one in back)))
-    credit = Posted(PAYMENT.ref(payment.id).key, draft.day(entity, moved_at(payment)))
+    credit = MatchableDocument(PAYMENT.ref(payment.id).key, draft.day(entity, moved_at(payment)))
     return Draw(credit, min(taken, rest), day)
 
 
@@ -141,11 +141,11 @@ def given_back(draft: Draft, state: Refund, payment: Payment | None) -> GivenBac
     customer = draft.customer(customer_id)
     if customer is None:
         return None
-    posted = Posted(ref.key, draft.day(entity, state.settlement.occurred_at))
+    posted = MatchableDocument(ref.key, draft.day(entity, state.settlement.occurred_at))
     returned = None
     if state.reversal is not None:
-        returned = Posted(f"{PAYMENT.name}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
-    return GivenBack(Books(draft, entity, customer.id), state, posted, returned)
+        returned = MatchableDocument(f"{PAYMENT.name}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
+    return GivenBack(EntityBooks(draft, entity, customer.id), state, posted, returned)
 
 
 def _entity(draft: Draft, state: Refund, settlement: Settlement, payment: Payment | None) -> EntityRules | None:
@@ -191,15 +191,15 @@ def _post(given: GivenBack) -> None:
         book_fee(given.books, "fee", state.reversal)
 
 
-def _post_payment(given: GivenBack, name: str, posted: Posted, settlement: Settlement, *, is_inbound: bool) -> None:
+def _post_payment(given: GivenBack, name: str, posted: MatchableDocument, settlement: Settlement, *, is_inbound: bool) -> None:
     books, amount = given.books, given.refund.amount
     arguments = PostPayment(books.customer_id, amount, is_inbound, posted.day, clearing_of(books.draft))
     arguments = replace(arguments, settled=settled_part(amount, settlement))
-    wanted = Wanted(books.entity, BookCommand.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
-    books.draft.wish(replace(wanted, order_key=books.customer_id, content=digest(canonical_text(amount))))
+    request = BookingRequest(books.entity, BookCommand.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
+    books.draft.wish(replace(request, order_key=books.customer_id, content=digest(canonical_text(amount))))
 
 
-def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: Plan) -> tuple[str, ...]:
+def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan) -> tuple[str, ...]:
     """Undo what was matched with a credit note of the same entity unless it is just what is to be matched with it now."""
     if given.returned is not None or owner.name != given.books.entity.name:
         return ()
@@ -211,11 +211,11 @@ def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: P
     return released
 
 
-def _credit(given: GivenBack, note: CreditNote, owner: EntityRules) -> Posted:
-    return Posted(CREDIT_NOTE.ref(note.id).key, given.books.draft.day(owner, note.issued_at))
+def _credit(given: GivenBack, note: CreditNote, owner: EntityRules) -> MatchableDocument:
+    return MatchableDocument(CREDIT_NOTE.ref(note.id).key, given.books.draft.day(owner, note.issued_at))
 
 
-def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: Plan, after: Sequence[str]) -> tuple[str, ...]:
+def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan, after: Sequence[str]) -> tuple[str, ...]:
     """Match a refund with its part of a credit note, and what stands in for it where that part had been booked to the refunds account;
     return the keys of the release.
 
@@ -245,7 +245,7 @@ def _match_note(
             books.match(given.posted, credit, amount, (*before, *after), is_undoable=True)
             return books.unmatch(given.posted, credit)
         return books.loosen(given.posted, credit, amount if given.returned is None else None)
-    owner_books = Books(draft, owner, draft.survivor(note.customer_id))
+    owner_books = EntityBooks(draft, owner, draft.survivor(note.customer_id))
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
     books.match(given.posted, payer_side, amount, after, is_undoable=True)
     owner_books.match(owner_side, credit, amount, _released_by_others(given, owner_books, note, credit), is_undoable=True)
@@ -260,7 +260,7 @@ def _match_note(
     return released
 
 
-def _released_by_others(given: GivenBack, books: Books, note: CreditNote, credit: Posted) -> tuple[str, ...]:
+def _released_by_others(given: GivenBack, books: EntityBooks, note: CreditNote, credit: MatchableDocument) -> tuple[str, ...]:
     """Return the keys of the releases by which refunds that came back let go of a credit note: they come before another one takes it."""
     debits = (debit for other in came_back(books.draft.view, note, given.refund) for debit in debits_of(other, note.id))
     return tuple(key for debit in debits for key in books.released(debit, credit.key))

@@ -14,14 +14,14 @@ from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
 from counterfoil.core.kinds.refund import REFUND, Refund
 from counterfoil.core.language.money import Money, total
 
-from .booking import MODE_SWITCH, RECEIVABLE, Books, Posted
+from .booking import MODE_SWITCH, RECEIVABLE, EntityBooks, MatchableDocument
 from .decision import CaseClass, Problem
 from .refund_links import debits_of, part_of
 from .rules import UncreditedRefundPolicy
 
 _UNCREDITED, _CREDITED_LATER, _TAKEN_BACK = "refund_uncredited", "refund_credited_later", "refund_uncredited_return"
 
-Pairs = tuple[tuple[Posted, Posted, Money], ...]
+Pairs = tuple[tuple[MatchableDocument, MatchableDocument, Money], ...]
 """Debits and credits with how much of each is matched with the other; also those of which nothing is."""
 
 
@@ -29,10 +29,10 @@ Pairs = tuple[tuple[Posted, Posted, Money], ...]
 class GivenBack:
     """A refund as it stands in the books of the entity that paid it; ``returned`` is set when the money came back."""
 
-    books: Books
+    books: EntityBooks
     refund: Refund
-    posted: Posted
-    returned: Posted | None
+    posted: MatchableDocument
+    returned: MatchableDocument | None
 
     @property
     def is_own(self) -> bool:
@@ -85,36 +85,36 @@ class GivenBack:
 class Draw:
     """What a refund gives back of its payment's open money. ``day``: since when, at the latest, so much of it is open for the refund."""
 
-    credit: Posted
+    credit: MatchableDocument
     amount: Money
     day: date
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RefundsEntry:
     """One entry that books to the refunds account or takes back from it, and how much."""
 
     amount: Money
-    entry: Posted
+    entry: MatchableDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RefundPlan:
     """What becomes of a refund: how much it pays out itself, by credit note; the entry that does so in its place, for what had been booked
     to the refunds account; and what is matched of the rest.
     """
 
     direct: Mapping[str, Money]
-    later: Mapping[str, Part]
+    later: Mapping[str, RefundsEntry]
     pairs: Pairs
 
 
-def taken_back_before(books: Books, refund: Refund, day: date) -> tuple[Part, ...]:
+def taken_back_before(books: EntityBooks, refund: Refund, day: date) -> tuple[RefundsEntry, ...]:
     """Return the entries that took something of a refund back from the refunds account, oldest first."""
     return _booked(books, _TAKEN_BACK, refund, day)
 
 
-def plan(given: GivenBack, notes: Sequence[CreditNote], draw: Draw | None, needed: Money, *, has_invoice: bool) -> Plan:
+def plan(given: GivenBack, notes: Sequence[CreditNote], draw: Draw | None, needed: Money, *, has_invoice: bool) -> RefundPlan:
     """Book ``needed``, what neither credit notes nor open money of the payment account for, to the refunds account, or ask.
     ``has_invoice``: a credit note could still account for it.
 
@@ -140,12 +140,12 @@ def plan(given: GivenBack, notes: Sequence[CreditNote], draw: Draw | None, neede
     credits = [(part.entry, part.amount) for part in uncredited]
     if draw is not None:
         credits.append((draw.credit, draw.amount))
-    found = Plan(direct, later, _spread([(given.posted, own), *standing_in], credits))
+    found = RefundPlan(direct, later, _spread([(given.posted, own), *standing_in], credits))
     _withdraw_next(given, found, len(uncredited), len(taken_back))
     return found
 
 
-def _withdraw_next(given: GivenBack, found: Plan, uncredited: int, taken_back: int) -> None:
+def _withdraw_next(given: GivenBack, found: RefundPlan, uncredited: int, taken_back: int) -> None:
     """Withdraw the entries that would come next, and their matches: they may have been wished, and are not any more."""
     books, day = given.books, given.posted.day
     for name, number in ((_UNCREDITED, uncredited + 1), (_TAKEN_BACK, taken_back + 1)):
@@ -155,13 +155,13 @@ def _withdraw_next(given: GivenBack, found: Plan, uncredited: int, taken_back: i
             books.withdraw(*((debit, entry) if name == _UNCREDITED else (entry, credit)))
 
 
-def later_entry(given: GivenBack, note: CreditNote) -> Posted:
+def later_entry(given: GivenBack, note: CreditNote) -> MatchableDocument:
     """Return the entry that takes a credit note's part back from the refunds account, whether there is one or not."""
     day = given.books.draft.day(given.books.entity, note.issued_at)
-    return Posted(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day)
+    return MatchableDocument(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day)
 
 
-def _spread(debits: Sequence[tuple[Posted, Money]], credits: Sequence[tuple[Posted, Money]]) -> Pairs:
+def _spread(debits: Sequence[tuple[MatchableDocument, Money]], credits: Sequence[tuple[MatchableDocument, Money]]) -> Pairs:
     """Match debits with credits in their order, each as far as it goes."""
     left = dict(credits)
     found = []
@@ -173,12 +173,12 @@ def _spread(debits: Sequence[tuple[Posted, Money]], credits: Sequence[tuple[Post
     return tuple(found)
 
 
-def _later(given: GivenBack, notes: Sequence[CreditNote], spare: Money) -> dict[str, Part]:
+def _later(given: GivenBack, notes: Sequence[CreditNote], spare: Money) -> dict[str, RefundsEntry]:
     """Return, by credit note, the entry that takes its part back from the refunds account, of the ``spare`` money there.
 
     A note the refund itself was to be matched with has its part from the refund.
     """
-    found: dict[str, Part] = {}
+    found: dict[str, RefundsEntry] = {}
     booked = {note.id: given.books.booked(_CREDITED_LATER, _later_id(given, note), RECEIVABLE) for note in notes}
     left = spare - total((abs(one.amount) for one in booked.values() if one is not None), spare.currency)
     for note in sorted(notes, key=lambda note: (note.issued_at, note.id)):
@@ -188,12 +188,17 @@ def _later(given: GivenBack, notes: Sequence[CreditNote], spare: Money) -> dict[
         if earlier is None and (amount.minor <= 0 or is_direct):
             given.books.draft.withdraw(_CREDITED_LATER, _later_id(given, note))
             continue
-        found[note.id] = Part(amount, later_entry(given, note))
+        found[note.id] = RefundsEntry(amount, later_entry(given, note))
         left = left if earlier is not None else left - amount
     return found
 
 
-def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Part], later: Sequence[tuple[CreditNote, Part]]) -> None:
+def _book(
+    given: GivenBack,
+    uncredited: Sequence[RefundsEntry],
+    taken_back: Sequence[RefundsEntry],
+    later: Sequence[tuple[CreditNote, RefundsEntry]],
+) -> None:
     """Wish all entries, those booked before as they were."""
     books, refund, account = given.books, given.refund, _account_of(given)
     for number, part in enumerate(uncredited, start=1):
@@ -210,19 +215,19 @@ def _book(given: GivenBack, uncredited: Sequence[Part], taken_back: Sequence[Par
         books.entry(_TAKEN_BACK, _row_id(refund, number), lines, part.entry.day, memo=memo)
 
 
-def _booked(books: Books, name: str, refund: Refund, day: date) -> tuple[Part, ...]:
-    found: list[Part] = []
+def _booked(books: EntityBooks, name: str, refund: Refund, day: date) -> tuple[RefundsEntry, ...]:
+    found: list[RefundsEntry] = []
     while (booked := books.booked(name, _row_id(refund, len(found) + 1), RECEIVABLE)) is not None:
         found.append(_part(name, refund, len(found) + 1, abs(booked.amount), day))
     return tuple(found)
 
 
-def _part(name: str, refund: Refund, number: int, amount: Money, day: date) -> Part:
-    return Part(amount, _entry(name, refund, number, day))
+def _part(name: str, refund: Refund, number: int, amount: Money, day: date) -> RefundsEntry:
+    return RefundsEntry(amount, _entry(name, refund, number, day))
 
 
-def _entry(name: str, refund: Refund, number: int, day: date) -> Posted:
-    return Posted(f"entry/{name}.{_row_id(refund, number)}", day)
+def _entry(name: str, refund: Refund, number: int, day: date) -> MatchableDocument:
+    return MatchableDocument(f"entry/{name}.{_row_id(refund, number)}", day)
 
 
 def _row_id(refund: Refund, number: int) -> str:
@@ -239,7 +244,7 @@ def _account_of(given: GivenBack) -> Account:
     return Account(AccountRole.REFUNDS) if earlier is None else earlier.account
 
 
-def _sum(parts: Iterable[Part], zero: Money) -> Money:
+def _sum(parts: Iterable[RefundsEntry], zero: Money) -> Money:
     return total((part.amount for part in parts), zero.currency)
 
 

@@ -19,7 +19,7 @@ from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.money import Money, total
 
 from .bills import Bill
-from .booking import BAD_DEBT, RECEIVABLE, Posted
+from .booking import BAD_DEBT, RECEIVABLE, MatchableDocument
 from .decision import View
 from .draft import Draft
 from .refund_links import PAYMENT_FAILED
@@ -33,7 +33,7 @@ class WriteOff:
 
     number: int
     amount: Money
-    entry: Posted
+    entry: MatchableDocument
     is_taken_back: bool
 
 
@@ -139,12 +139,12 @@ def _release(bill: Bill, one: WriteOff) -> tuple[str, ...]:
     return (*bill.books.unmatch(bill.document, one.entry), *bill.books.unmatch(bill.balance, one.entry))
 
 
-def _match(bill: Bill, entry: Posted, left: Money, released: tuple[str, ...]) -> None:
+def _match(bill: Bill, entry: MatchableDocument, left: Money, released: tuple[str, ...]) -> None:
     """Match a write-off with what is last to be paid of the invoice."""
     bill.settle(entry, left, (bill.due - left).minor, released, is_undoable=True)
 
 
-def _book(bill: Bill, name: str, number: int, amount: Money, day: date) -> Posted:
+def _book(bill: Bill, name: str, number: int, amount: Money, day: date) -> MatchableDocument:
     invoice, books = bill.invoice, bill.books
     lines = transfer_lines(BAD_DEBT, RECEIVABLE, amount, credit_customer=books.customer_id)
     return books.entry(name, _object_id(invoice, number), lines, day, memo=f"uncollectible, invoice {invoice.number or invoice.id}")
@@ -164,8 +164,8 @@ def _object_id(invoice: Invoice, number: int) -> str:
     return invoice.id if number == 1 else f"{invoice.id}.{number}"
 
 
-def _entry(bill: Bill, number: int, day: date) -> Posted:
-    return Posted(f"entry/bad_debt.{_object_id(bill.invoice, number)}", day)
+def _entry(bill: Bill, number: int, day: date) -> MatchableDocument:
+    return MatchableDocument(f"entry/bad_debt.{_object_id(bill.invoice, number)}", day)
 
 
 def _day(bill: Bill, instant: datetime | None) -> date:

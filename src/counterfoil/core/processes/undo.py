@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.core.language.ids import external_key
-from counterfoil.core.policies.decision import Wish
-from counterfoil.core.policies.draft import Draft, Wanted
+from counterfoil.core.policies.decision import OutboxCommand
+from counterfoil.core.policies.draft import BookingRequest, Draft
 from counterfoil.core.policies.rules import PostingMode
 
 
@@ -19,8 +19,8 @@ from counterfoil.core.policies.rules import PostingMode
 class Step:
     """A posting and what undoes it, each with a name and id of its own. What cannot be undone comes last, and has no ``undo``."""
 
-    do: Wanted
-    undo: Wanted | None = None
+    do: BookingRequest
+    undo: BookingRequest | None = None
 
 
 def forward(draft: Draft, steps: Sequence[Step]) -> bool:
@@ -39,9 +39,9 @@ def backward(draft: Draft, steps: Sequence[Step]) -> bool:
     return all(_is_undone(draft, step) for step in reversed(steps))
 
 
-def _is_done(draft: Draft, wanted: Wanted) -> bool:
-    draft.wish(wanted, mode=PostingMode.DETAILED)
-    wish = _wish_of(draft, wanted)
+def _is_done(draft: Draft, request: BookingRequest) -> bool:
+    draft.wish(request, mode=PostingMode.DETAILED)
+    wish = _wish_of(draft, request)
     return wish is not None and wish.is_done
 
 
@@ -57,5 +57,5 @@ def _is_undone(draft: Draft, step: Step) -> bool:
     return _is_done(draft, step.undo)
 
 
-def _wish_of(draft: Draft, wanted: Wanted) -> Wish | None:
-    return draft.view.wished(external_key(wanted.name, wanted.object_id), wanted.connection)
+def _wish_of(draft: Draft, request: BookingRequest) -> OutboxCommand | None:
+    return draft.view.wished(external_key(request.name, request.object_id), request.connection)

@@ -12,9 +12,18 @@ from enum import StrEnum
 
 from counterfoil.core.language.money import Money
 
-from .totals import Kind
+from .totals import TotalKind
 
-STOCKS = frozenset({Kind.OPEN_INVOICE, Kind.CUSTOMER_CREDIT, Kind.WRITE_OFF, Kind.DISPUTED_FUNDS, Kind.CLEARING, Kind.PENDING})
+STOCKS = frozenset(
+    {
+        TotalKind.OPEN_INVOICE,
+        TotalKind.CUSTOMER_CREDIT,
+        TotalKind.WRITE_OFF,
+        TotalKind.DISPUTED_FUNDS,
+        TotalKind.CLEARING,
+        TotalKind.PENDING,
+    }
+)
 """Kinds that are not of a period: they are what stands now, on both sides."""
 
 
@@ -27,7 +36,7 @@ RECENT = "recent"
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class AccountingPeriod:
     """An accounting month of an entity: from its first day to the day before ``after``, in the entity's zone."""
 
     first: date
@@ -42,18 +51,18 @@ class Period:
         return f"{self.first:%Y-%m}"
 
 
-def month(text: str, zone: tzinfo) -> Period:
+def month(text: str, zone: tzinfo) -> AccountingPeriod:
     """Return the month written as ``2026-10``.
 
     Raises:
         ValueError: it is no month.
     """
     first = date.fromisoformat(f"{text}-01")
-    return Period(first, date(first.year + first.month // 12, first.month % 12 + 1, 1), zone)
+    return AccountingPeriod(first, date(first.year + first.month // 12, first.month % 12 + 1, 1), zone)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ProofItem:
     """One amount of one document, as one side has it.
 
     Attributes:
@@ -64,7 +73,7 @@ class Item:
         happened_at: when it came about at the source; None for what stands now.
     """
 
-    kind: Kind
+    kind: TotalKind
     currency: str
     minor: int
     id: str
@@ -91,7 +100,7 @@ class Apart:
     ``of``: what else it is of at the source, as the item says.
     """
 
-    kind: Kind
+    kind: TotalKind
     currency: str
     id: str
     source_minor: int
@@ -114,10 +123,10 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProofLine:
     """The sums of a kind in a currency, the documents that make them up, and what of the difference is explained."""
 
-    kind: Kind
+    kind: TotalKind
     currency: str
     source_minor: int
     books_minor: int
@@ -128,7 +137,7 @@ class Line:
     @property
     def difference_minor(self) -> int:
         """Books less source, less what is explained; zero is right."""
-        if self.kind is Kind.PENDING:
+        if self.kind is TotalKind.PENDING:
             return 0
         return self.books_minor - self.source_minor - self.apart_minor
 
@@ -149,19 +158,19 @@ class _Entry:
     of: tuple[str, ...] = ()
 
 
-Key = tuple[Kind, str, str]
+DocumentKey = tuple[TotalKind, str, str]
 
 
 @dataclass(slots=True)
 class Ledger:
     """Both sides joined. Add the whole source first, then the books."""
 
-    period: Period
-    entries: dict[Key, _Entry] = field(default_factory=dict)
-    _lines: dict[tuple[Kind, str], list[int]] = field(default_factory=dict)
+    period: AccountingPeriod
+    entries: dict[DocumentKey, _Entry] = field(default_factory=dict)
+    _lines: dict[tuple[TotalKind, str], list[int]] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
 
-    def add_source(self, item: Item) -> None:
+    def add_source(self, item: ProofItem) -> None:
         """Add an amount the source has."""
         key = (item.kind, item.currency, item.id)
         entry = self.entries.get(key)
@@ -174,7 +183,7 @@ class Ledger:
         else:
             entry.source_out += item.minor
 
-    def add_books(self, item: Item) -> None:
+    def add_books(self, item: ProofItem) -> None:
         """Add an amount the books have."""
         key = self._key_of(item)
         entry = self.entries.get(key)
@@ -189,12 +198,12 @@ class Ledger:
             entry.books_out += item.minor
         entry.on = item.on if entry.on is None else entry.on
 
-    def _count(self, item: Item, side: int, *, is_first: bool) -> None:
+    def _count(self, item: ProofItem, side: int, *, is_first: bool) -> None:
         sums = self._lines.setdefault((item.kind, item.currency), [0, 0, 0, 0])
         sums[side] += item.minor
         sums[2 + side] += 1 if is_first else 0
 
-    def _key_of(self, item: Item) -> Key:
+    def _key_of(self, item: ProofItem) -> DocumentKey:
         """Return the key under which the source knows the document: our key may say more than the source's id."""
         for id in spellings(item.id):
             key = (item.kind, item.currency, id)
@@ -205,21 +214,21 @@ class Ledger:
     def apart(self, in_flight: Collection[str] = ()) -> Iterator[Apart]:
         """Yield the documents on which the sides do not agree. ``in_flight``: ids of the source that are not done yet."""
         for (kind, currency, id), entry in self.entries.items():
-            if entry.source == entry.books or kind is Kind.PENDING:
+            if entry.source == entry.books or kind is TotalKind.PENDING:
                 continue
             why = _why(kind, entry, is_in_flight=id in in_flight or any(one in in_flight for one in entry.of))
             yield Apart(kind, currency, id, entry.source, entry.books, why, entry.source_name, entry.books_name, entry.on, entry.of)
 
-    def lines(self, apart: Iterable[Apart]) -> tuple[Line, ...]:
+    def lines(self, apart: Iterable[Apart]) -> tuple[ProofLine, ...]:
         """Return the sums, in a fixed order."""
-        explained: dict[tuple[Kind, str], int] = {}
+        explained: dict[tuple[TotalKind, str], int] = {}
         for one in apart:
             if not one.is_difference:
                 explained[one.kind, one.currency] = explained.get((one.kind, one.currency), 0) + one.difference.minor
-        order = {kind: position for position, kind in enumerate(Kind)}
+        order = {kind: position for position, kind in enumerate(TotalKind)}
         keys = sorted(self._lines, key=lambda key: (key[1], order[key[0]]))
         return tuple(
-            Line(kind, currency, source, books, count_source, count_books, explained.get((kind, currency), 0))
+            ProofLine(kind, currency, source, books, count_source, count_books, explained.get((kind, currency), 0))
             for kind, currency in keys
             for source, books, count_source, count_books in [self._lines[kind, currency]]
         )
@@ -235,7 +244,7 @@ def spellings(id: str) -> Iterator[str]:
             yield rest
 
 
-def _why(kind: Kind, entry: _Entry, *, is_in_flight: bool) -> Why:
+def _why(kind: TotalKind, entry: _Entry, *, is_in_flight: bool) -> Why:
     is_whole = entry.source + entry.source_out == entry.books + entry.books_out
     if is_whole and kind not in STOCKS and (entry.source_out or entry.books_out):
         return Why.DATED

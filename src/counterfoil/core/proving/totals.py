@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class TotalKind(StrEnum):
     """What a total is of. Every document of the source is counted once, and every document of the books by what it is.
 
     An invoice of a negative total is a credit note in the books; a voided invoice is reversed there by a credit note of the void day, and a
@@ -34,31 +34,31 @@ class Kind(StrEnum):
     PENDING = "pending"  # the part of it that is pending; said for information, the books do not tell it apart
 
 
-WORDS: dict[Kind, str] = {
-    Kind.INVOICE: "Invoices",
-    Kind.CREDIT_NOTE: "Credit notes",
-    Kind.TAX: "Tax on documents",
-    Kind.OPEN_INVOICE: "Open on invoices",
-    Kind.PAYMENT: "Payments",
-    Kind.OUT_OF_BAND_PAYMENT: "Paid out of band",
-    Kind.REFUND: "Refunds",
-    Kind.OUT_OF_BAND_REFUND: "Refunded out of band",
-    Kind.DISPUTE: "Disputed funds withdrawn",
-    Kind.DISPUTE_LOST: "Disputes lost",
-    Kind.FEE: "Processor fees",
-    Kind.ADJUSTMENT: "Other balance movements",
-    Kind.PAYOUT: "Payouts",
-    Kind.WRITE_OFF: "Written off",
-    Kind.CUSTOMER_CREDIT: "Customer credit in hand",
-    Kind.DISPUTED_FUNDS: "Funds of open disputes",
-    Kind.CLEARING: "Balance of the processor",
-    Kind.PENDING: "of which pending",
+WORDS: dict[TotalKind, str] = {
+    TotalKind.INVOICE: "Invoices",
+    TotalKind.CREDIT_NOTE: "Credit notes",
+    TotalKind.TAX: "Tax on documents",
+    TotalKind.OPEN_INVOICE: "Open on invoices",
+    TotalKind.PAYMENT: "Payments",
+    TotalKind.OUT_OF_BAND_PAYMENT: "Paid out of band",
+    TotalKind.REFUND: "Refunds",
+    TotalKind.OUT_OF_BAND_REFUND: "Refunded out of band",
+    TotalKind.DISPUTE: "Disputed funds withdrawn",
+    TotalKind.DISPUTE_LOST: "Disputes lost",
+    TotalKind.FEE: "Processor fees",
+    TotalKind.ADJUSTMENT: "Other balance movements",
+    TotalKind.PAYOUT: "Payouts",
+    TotalKind.WRITE_OFF: "Written off",
+    TotalKind.CUSTOMER_CREDIT: "Customer credit in hand",
+    TotalKind.DISPUTED_FUNDS: "Funds of open disputes",
+    TotalKind.CLEARING: "Balance of the processor",
+    TotalKind.PENDING: "of which pending",
 }
 """What people call each kind."""
 
 
 @dataclass(slots=True)
-class Sum:
+class Total:
     """An amount in minor units and how many things make it up."""
 
     minor: int = 0
@@ -69,11 +69,11 @@ class Sum:
 class Tally:
     """Sums by (currency, kind)."""
 
-    sums: dict[tuple[str, Kind], Sum] = field(default_factory=dict)
+    sums: dict[tuple[str, TotalKind], Total] = field(default_factory=dict)
 
-    def add(self, currency: str, kind: Kind, minor: int, count: int = 1) -> None:
+    def add(self, currency: str, kind: TotalKind, minor: int, count: int = 1) -> None:
         """Add an amount of a currency (any case) to a kind."""
-        found = self.sums.setdefault((currency.upper(), kind), Sum())
+        found = self.sums.setdefault((currency.upper(), kind), Total())
         found.minor += minor
         found.count += count
 
@@ -84,7 +84,7 @@ class TotalRow:
 
     entity: str
     currency: str
-    kind: Kind
+    kind: TotalKind
     source_minor: int
     erp_minor: int
     count_source: int
@@ -161,7 +161,7 @@ class StockRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class TotalsProof:
     """Both sides, side by side."""
 
     totals: tuple[TotalRow, ...]
@@ -199,10 +199,10 @@ def compare_stocks(entity: str, source: Mapping[Stock, Parts], erp: Mapping[Stoc
 
 def compare(entity: str, source: Tally, erp: Tally) -> tuple[TotalRow, ...]:
     """Return one row for every currency and kind that either side knows, in a fixed order."""
-    order = {kind: position for position, kind in enumerate(Kind)}
-    keys: Iterable[tuple[str, Kind]] = sorted(source.sums.keys() | erp.sums.keys(), key=lambda key: (key[0], order[key[1]]))
+    order = {kind: position for position, kind in enumerate(TotalKind)}
+    keys: Iterable[tuple[str, TotalKind]] = sorted(source.sums.keys() | erp.sums.keys(), key=lambda key: (key[0], order[key[1]]))
     rows = []
     for currency, kind in keys:
-        here, there = source.sums.get((currency, kind), Sum()), erp.sums.get((currency, kind), Sum())
+        here, there = source.sums.get((currency, kind), Total()), erp.sums.get((currency, kind), Total())
         rows.append(TotalRow(entity, currency, kind, here.minor, there.minor, here.count, there.count))
     return tuple(rows)

@@ -17,7 +17,7 @@ ENTRY = "entry/"
 """What the binding keys of journal entries begin with; what is open on an entry is not reported."""
 
 
-class Change(StrEnum):
+class DocumentChange(StrEnum):
     """What somebody did to a document."""
 
     DELETED = "deleted"
@@ -33,10 +33,10 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class DocumentDifference:
     """One way in which a document differs from what was posted; what it ``was`` and what it ``says`` now, ``money``: what is at stake."""
 
-    change: Change
+    change: DocumentChange
     money: Money | None
     was: str = ""
     says: str = ""
@@ -62,7 +62,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedDocument:
     """A document the hub posted. ``matches``: those it made with it that stand. ``baseline`` None: not read since it was posted."""
 
     key: str
@@ -119,8 +119,8 @@ def watched_at(match: Match) -> str:
 
 
 def differences(
-    posted: Posted, document: ErpDocument | None, successors: Mapping[str, str], *, is_hidden: bool = False
-) -> tuple[Difference, ...]:
+    posted: PostedDocument, document: ErpDocument | None, successors: Mapping[str, str], *, is_hidden: bool = False
+) -> tuple[DocumentDifference, ...]:
     """Return how a document differs from what was posted, the gravest first; nothing if it is as it should be.
 
     ``document`` None: the target has it no more, or (``is_hidden``) does not show it to the connection's user any more. ``successors``: who
@@ -129,16 +129,16 @@ def differences(
     """
     total = posted.total_as(document)
     if is_hidden:
-        return (Difference(Change.HIDDEN, total, was="posted", says="out of sight"),)
+        return (DocumentDifference(DocumentChange.HIDDEN, total, was="posted", says="out of sight"),)
     if document is None or document.state is ErpState.DELETED:
-        return (Difference(Change.DELETED, total, was="posted", says="gone"),)
+        return (DocumentDifference(DocumentChange.DELETED, total, was="posted", says="gone"),)
     if document.state is not ErpState.POSTED:
-        change = Change.CANCELED if document.state is ErpState.CANCELED else Change.RESET
-        return (Difference(change, total, was="posted", says=document.state.value), *_contents(posted, document, successors))
+        change = DocumentChange.CANCELED if document.state is ErpState.CANCELED else DocumentChange.RESET
+        return (DocumentDifference(change, total, was="posted", says=document.state.value), *_contents(posted, document, successors))
     return (*_contents(posted, document, successors), *_unmatched(posted, document))
 
 
-def is_merged(posted: Posted, document: ErpDocument, successors: Mapping[str, str]) -> bool:
+def is_merged(posted: PostedDocument, document: ErpDocument, successors: Mapping[str, str]) -> bool:
     """Tell whether the document is now of whom its customer was merged into."""
     baseline = posted.baseline
     return baseline is not None and document.partner_id != baseline.partner_id == _first(baseline.partner_id, document, successors)
@@ -149,33 +149,33 @@ def baseline_of(document: ErpDocument) -> Baseline:
     return Baseline(document.partner_id, document.lines_digest, document.total, document.accounting_date)
 
 
-def content_of(found: Sequence[Difference]) -> str:
+def content_of(found: Sequence[DocumentDifference]) -> str:
     """Return a digest of differences: the same while nothing changes any further."""
     return digest(*(f"{one.change.value}|{one.was}|{one.says}|{one.money}" for one in found)) if found else ""
 
 
-def money_of(found: Sequence[Difference]) -> Money | None:
+def money_of(found: Sequence[DocumentDifference]) -> Money | None:
     """Return what is at stake, counted once: what the gravest difference says."""
     return next((one.money for one in found if one.money is not None), None)
 
 
-def _contents(posted: Posted, document: ErpDocument, successors: Mapping[str, str]) -> tuple[Difference, ...]:
+def _contents(posted: PostedDocument, document: ErpDocument, successors: Mapping[str, str]) -> tuple[DocumentDifference, ...]:
     found = []
     total, day, baseline = posted.total_as(document), posted.wished_day, posted.baseline
     if total is not None and document.total != total:
         same = document.total.currency == total.currency
         money = abs(document.total - total) if same else total
-        found.append(Difference(Change.AMOUNT, money, str(total), str(document.total)))
+        found.append(DocumentDifference(DocumentChange.AMOUNT, money, str(total), str(document.total)))
     if day is not None and document.accounting_date not in (None, day):
-        found.append(Difference(Change.DATE, total, day.isoformat(), str(document.accounting_date)))
+        found.append(DocumentDifference(DocumentChange.DATE, total, day.isoformat(), str(document.accounting_date)))
     if baseline is None:
         return tuple(found)
     is_other_partner = bool(baseline.partner_id) and document.partner_id != baseline.partner_id
     if is_other_partner and not is_merged(posted, document, successors):
-        found.append(Difference(Change.CUSTOMER, total, baseline.partner_id, document.partner_id or "nobody"))
+        found.append(DocumentDifference(DocumentChange.CUSTOMER, total, baseline.partner_id, document.partner_id or "nobody"))
     is_other_lines = bool(baseline.lines_digest and document.lines_digest) and document.lines_digest != baseline.lines_digest
-    if is_other_lines and not is_other_partner and not any(one.change is Change.AMOUNT for one in found):
-        found.append(Difference(Change.LINES, total, says=document.lines_digest))
+    if is_other_lines and not is_other_partner and not any(one.change is DocumentChange.AMOUNT for one in found):
+        found.append(DocumentDifference(DocumentChange.LINES, total, says=document.lines_digest))
     return tuple(found)
 
 
@@ -188,7 +188,7 @@ def _first(partner: str, document: ErpDocument, successors: Mapping[str, str]) -
     return partner if current == document.partner_id else ""
 
 
-def _unmatched(posted: Posted, document: ErpDocument) -> tuple[Difference, ...]:
+def _unmatched(posted: PostedDocument, document: ErpDocument) -> tuple[DocumentDifference, ...]:
     """Return what is open beyond what our matches leave, if one of them can be missing; what others match further is theirs to do."""
     mine = [one for one in posted.matches if watched_at(one) == posted.key and one.amount.currency == document.currency]
     if not mine or document.kind == "entry":
@@ -198,4 +198,4 @@ def _unmatched(posted: Posted, document: ErpDocument) -> tuple[Difference, ...]:
     if beyond < min(one.amount.minor for one in mine):
         return ()
     left = Money(max(0, document.total.minor - matched), document.currency)
-    return (Difference(Change.UNMATCHED, Money(beyond, document.currency), f"{left} open", f"{document.residual} open"),)
+    return (DocumentDifference(DocumentChange.UNMATCHED, Money(beyond, document.currency), f"{left} open", f"{document.residual} open"),)

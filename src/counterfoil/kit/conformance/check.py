@@ -10,7 +10,7 @@ from typing import Any
 from counterfoil.kit.conformance.harness import Harness
 
 
-class Part(StrEnum):
+class CheckedPart(StrEnum):
     """What a check is about."""
 
     DECLARATION = "declaration"
@@ -34,7 +34,7 @@ class Check:
     """One rule: ``run`` raises ConformanceError when it is broken. ``applies`` says whether the connector has what it is about."""
 
     name: str
-    part: Part
+    part: CheckedPart
     run: Callable[[type[Harness]], Coroutine[Any, Any, None]]
     applies: Callable[[Harness], bool]
 

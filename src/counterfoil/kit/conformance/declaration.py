@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel
 
-from counterfoil.kit.conformance.check import Check, Part, always, require
+from counterfoil.kit.conformance.check import Check, CheckedPart, always, require
 from counterfoil.kit.conformance.harness import Harness
 from counterfoil.kit.parts import lacking
 
@@ -43,7 +43,7 @@ async def secrets_are_secret(kind: type[Harness]) -> None:
 
 
 CHECKS = (
-    Check("the_declaration_is_complete", Part.DECLARATION, is_complete, always),
-    Check("every_delivery_can_be_resolved_and_is_bounded", Part.DECLARATION, deliveries_can_be_resolved, always),
-    Check("settings_named_like_secrets_are_secret", Part.DECLARATION, secrets_are_secret, always),
+    Check("the_declaration_is_complete", CheckedPart.DECLARATION, is_complete, always),
+    Check("every_delivery_can_be_resolved_and_is_bounded", CheckedPart.DECLARATION, deliveries_can_be_resolved, always),
+    Check("settings_named_like_secrets_are_secret", CheckedPart.DECLARATION, secrets_are_secret, always),
 )

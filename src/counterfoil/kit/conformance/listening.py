@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
-from counterfoil.kit.conformance.check import Check, ConformanceError, Part, can_listen, require
+from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, can_listen, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.normalizing import source_of
 from counterfoil.kit.connector import Context, Delivery, Listens, Page
@@ -76,6 +76,6 @@ def _keys(pages: list[Page]) -> set[str]:
 
 
 CHECKS = (
-    Check("stream_goes_on_after_a_position", Part.READS, stream_goes_on_after_a_position, can_listen),
-    Check("streamed_deliveries_normalize_with_what_they_need", Part.READS, streamed_deliveries_normalize, can_listen),
+    Check("stream_goes_on_after_a_position", CheckedPart.READS, stream_goes_on_after_a_position, can_listen),
+    Check("streamed_deliveries_normalize_with_what_they_need", CheckedPart.READS, streamed_deliveries_normalize, can_listen),
 )

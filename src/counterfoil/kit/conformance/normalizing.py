@@ -16,7 +16,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.codec import decode_record, encode
-from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_source, has_webhooks, require
+from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, has_source, has_webhooks, require
 from counterfoil.kit.conformance.harness import Harness, Sample, Webhook, opened
 from counterfoil.kit.conformance.mutation import damaged
 from counterfoil.kit.connector import Delivery, Ignored, Normalized, Reader, Webhooks
@@ -217,11 +217,11 @@ def _values(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 CHECKS = (
-    Check("samples_become_well_formed_facts", Part.READS, samples_become_facts, has_source),
-    Check("normalize_is_pure_and_deterministic", Part.READS, normalize_is_pure, has_source),
-    Check("damaged_payloads_raise_rejected_error_only", Part.READS, damage_is_rejected, has_source),
-    Check("foreign_objects_are_not_located", Part.READS, foreign_objects_are_not_located, has_source),
-    Check("genuine_webhooks_make_deliveries_with_stable_keys", Part.READS, genuine_webhooks_are_taken, has_webhooks),
-    Check("an_intake_needs_no_more_settings_than_are_declared_for_it", Part.READS, the_intakes_settings_are_enough, has_webhooks),
-    Check("forged_and_malformed_webhooks_are_refused", Part.READS, forgeries_are_refused, has_webhooks),
+    Check("samples_become_well_formed_facts", CheckedPart.READS, samples_become_facts, has_source),
+    Check("normalize_is_pure_and_deterministic", CheckedPart.READS, normalize_is_pure, has_source),
+    Check("damaged_payloads_raise_rejected_error_only", CheckedPart.READS, damage_is_rejected, has_source),
+    Check("foreign_objects_are_not_located", CheckedPart.READS, foreign_objects_are_not_located, has_source),
+    Check("genuine_webhooks_make_deliveries_with_stable_keys", CheckedPart.READS, genuine_webhooks_are_taken, has_webhooks),
+    Check("an_intake_needs_no_more_settings_than_are_declared_for_it", CheckedPart.READS, the_intakes_settings_are_enough, has_webhooks),
+    Check("forged_and_malformed_webhooks_are_refused", CheckedPart.READS, forgeries_are_refused, has_webhooks),
 )

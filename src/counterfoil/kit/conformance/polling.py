@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from counterfoil.kit.conformance.check import Check, ConformanceError, Part, can_backfill, can_fetch, can_poll, require
+from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, can_backfill, can_fetch, can_poll, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.normalizing import source_of
 from counterfoil.kit.connector import Backfills, Delivery, Page, Polls
@@ -152,9 +152,9 @@ def can_fail(harness: Harness) -> bool:
 
 
 CHECKS = (
-    Check("polling_sees_changes_in_bounded_pages", Part.READS, polling_sees_changes, can_poll),
-    Check("polled_deliveries_normalize_with_what_they_need", Part.READS, polled_deliveries_normalize, can_poll),
-    Check("backfill_lists_every_kind_to_its_end", Part.READS, backfill_ends, can_backfill),
-    Check("fetch_answers_every_reference_once", Part.READS, fetch_answers_every_reference, can_fetch),
-    Check("faults_while_reading_lose_nothing", Part.PROVEN, faults_lose_nothing, can_fail),
+    Check("polling_sees_changes_in_bounded_pages", CheckedPart.READS, polling_sees_changes, can_poll),
+    Check("polled_deliveries_normalize_with_what_they_need", CheckedPart.READS, polled_deliveries_normalize, can_poll),
+    Check("backfill_lists_every_kind_to_its_end", CheckedPart.READS, backfill_ends, can_backfill),
+    Check("fetch_answers_every_reference_once", CheckedPart.READS, fetch_answers_every_reference, can_fetch),
+    Check("faults_while_reading_lose_nothing", CheckedPart.PROVEN, faults_lose_nothing, can_fail),
 )

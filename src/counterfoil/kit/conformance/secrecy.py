@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from counterfoil.kit.conformance.check import Check, ConformanceError, Part, require
+from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.writing import findings_of
 from counterfoil.kit.connector import Context
@@ -82,4 +82,4 @@ def _has_secrets(harness: Harness) -> bool:
     return bool(harness.secrets)
 
 
-CHECKS = (Check("no_secret_shows_in_errors_logs_or_outcomes", Part.PROVEN, secrets_do_not_show, _has_secrets),)
+CHECKS = (Check("no_secret_shows_in_errors_logs_or_outcomes", CheckedPart.PROVEN, secrets_do_not_show, _has_secrets),)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from counterfoil.kit.conformance import declaration, listening, normalizing, polling, secrecy, writing
-from counterfoil.kit.conformance.check import Check, Part, has_source, has_target
+from counterfoil.kit.conformance.check import Check, CheckedPart, has_source, has_target
 from counterfoil.kit.conformance.harness import Harness
 from counterfoil.kit.errors import SetupError
 
@@ -36,7 +36,7 @@ class Conformance:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """How one check ended; ``problem`` empty: passed."""
 
     check: Check
@@ -48,7 +48,7 @@ class Report:
     """All results of one connector and the grades they give."""
 
     connector: str
-    results: tuple[Result, ...]
+    results: tuple[CheckResult, ...]
     grades: tuple[str, ...]
 
     @property
@@ -80,13 +80,13 @@ def grade(harness: type[Harness]) -> Report:
     Grades: ``reads`` and ``writes`` when all checks of that half (and of the declaration) pass; ``proven`` when everything passes and the
     sandbox was made to fail while doing so.
     """
-    results = tuple(Result(check, _problem(check, harness)) for check in applicable(harness))
+    results = tuple(CheckResult(check, _problem(check, harness)) for check in applicable(harness))
     probe = harness()
     failed = {result.check.part for result in results if result.problem}
     grades = []
-    if has_source(probe) and not failed & {Part.DECLARATION, Part.READS}:
+    if has_source(probe) and not failed & {CheckedPart.DECLARATION, CheckedPart.READS}:
         grades.append("reads")
-    if has_target(probe) and not failed & {Part.DECLARATION, Part.WRITES}:
+    if has_target(probe) and not failed & {CheckedPart.DECLARATION, CheckedPart.WRITES}:
         grades.append("writes")
     if not failed and probe.switch() is not None:
         grades.append("proven")

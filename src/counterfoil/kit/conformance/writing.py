@@ -8,7 +8,7 @@ from typing import Any
 
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.conformance.check import Check, ConformanceError, Part, has_target, lists, require
+from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, has_target, lists, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.connector import Connector, Context, Finding, Outcome, OutcomeStatus, Requirements, Send, Severity
 from counterfoil.kit.errors import TransientError
@@ -234,12 +234,12 @@ def _can_fail(harness: Harness) -> bool:
 
 
 CHECKS = (
-    Check("every_kind_of_command_is_tried", Part.WRITES, every_kind_is_tried, has_target),
-    Check("a_complete_target_passes_its_check", Part.WRITES, target_is_checked, has_target),
-    Check("every_command_is_delivered_exactly_once", Part.WRITES, delivers_once, has_target),
-    Check("what_the_target_holds_is_listed", Part.WRITES, what_it_holds_is_listed, lists),
-    Check("resolving_acts_at_most_once", Part.WRITES, resolving_acts_at_most_once, has_target),
-    Check("one_bad_record_fails_alone", Part.WRITES, a_bad_record_fails_alone, _can_refuse),
-    Check("answers_lost_after_a_write_double_nothing", Part.PROVEN, lost_answers_double_nothing, _can_fail),
-    Check("requests_lost_before_a_write_lose_nothing", Part.PROVEN, lost_requests_lose_nothing, _can_fail),
+    Check("every_kind_of_command_is_tried", CheckedPart.WRITES, every_kind_is_tried, has_target),
+    Check("a_complete_target_passes_its_check", CheckedPart.WRITES, target_is_checked, has_target),
+    Check("every_command_is_delivered_exactly_once", CheckedPart.WRITES, delivers_once, has_target),
+    Check("what_the_target_holds_is_listed", CheckedPart.WRITES, what_it_holds_is_listed, lists),
+    Check("resolving_acts_at_most_once", CheckedPart.WRITES, resolving_acts_at_most_once, has_target),
+    Check("one_bad_record_fails_alone", CheckedPart.WRITES, a_bad_record_fails_alone, _can_refuse),
+    Check("answers_lost_after_a_write_double_nothing", CheckedPart.PROVEN, lost_answers_double_nothing, _can_fail),
+    Check("requests_lost_before_a_write_lose_nothing", CheckedPart.PROVEN, lost_requests_lose_nothing, _can_fail),
 )

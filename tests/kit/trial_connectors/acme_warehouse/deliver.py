@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 from counterfoil.core.commands.books import BookCommand, UpsertCustomer
 from counterfoil.core.language.commands import Command, CommandKind
-from counterfoil.kit.connector import Context, DeliveryOf, Finding, Outcome, OutcomeStatus, Severity
+from counterfoil.kit.connector import CommandWriter, Context, Finding, Outcome, OutcomeStatus, Severity
 from counterfoil.kit.errors import HubError, RejectedError, TransientError
 
 if TYPE_CHECKING:
-    from counterfoil.kit.database import Connection, DatabaseClient
+    from counterfoil.kit.database import DatabaseClient, DatabaseConnection
 
 
 def _client(ctx: Context) -> DatabaseClient:
@@ -24,7 +24,7 @@ async def upsert_customers(ctx: Context, batch: Sequence[Command], bindings: Map
     table = ctx.settings.table
     statement = f"insert into {table} (key, name) values (%s, %s) on conflict (key) do update set name = excluded.name"
 
-    async def work(conn: Connection) -> None:
+    async def work(conn: DatabaseConnection) -> None:
         rows = [(one.external_key, one.arguments.customer.name) for one in batch if isinstance(one.arguments, UpsertCustomer)]
         async with conn.cursor() as cursor:
             await cursor.executemany(statement.encode(), rows)
@@ -43,8 +43,8 @@ def _ended(command: Command, error: TransientError | RejectedError) -> Outcome:
     return Outcome(command.id, status, code=error.code, message=str(error), is_unavailable=error.is_unavailable)
 
 
-DELIVER: Mapping[CommandKind, DeliveryOf] = {
-    BookCommand.UPSERT_CUSTOMER: DeliveryOf(
+DELIVER: Mapping[CommandKind, CommandWriter] = {
+    BookCommand.UPSERT_CUSTOMER: CommandWriter(
         send=upsert_customers,
         resolve=upsert_customers,
         resolve_reason="an insert that on conflict writes the same values again",

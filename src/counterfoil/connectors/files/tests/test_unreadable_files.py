@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pytest
 
 from counterfoil.connectors.files.config import FilesConfig
-from counterfoil.connectors.files.disk import Entry, SystemDisk
+from counterfoil.connectors.files.disk import FileEntry, SystemDisk
 from counterfoil.connectors.files.pull import FilesSource
 from counterfoil.kit.clock import SettableClock, SystemClock
 from counterfoil.kit.connector import Context, Delivery
@@ -45,7 +45,7 @@ class SickDisk(SystemDisk):
 class TakenDisk(SystemDisk):
     """A disk from which a file is taken after the first listing of it."""
 
-    def listing(self, folder: Path) -> list[Entry]:
+    def listing(self, folder: Path) -> list[FileEntry]:
         found = super().listing(folder)
         (folder / "customers-taken.csv").unlink(missing_ok=True)
         return found
@@ -187,7 +187,7 @@ async def test_a_file_taken_out_meanwhile_is_no_fault(inbox: Path) -> None:
 
 async def test_an_inbox_that_went_away_as_a_whole_passes_no_file_over(inbox: Path) -> None:
     class Leaving(SystemDisk):
-        def listing(self, folder: Path) -> list[Entry]:
+        def listing(self, folder: Path) -> list[FileEntry]:
             found = super().listing(folder)
             folder.rename(folder.with_name("away"))
             return found

@@ -53,7 +53,7 @@ def normalize(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[str,
         return Ignored(rule)
     if action == FETCHED:
         found = _decoded(delivery.body, Found, delivery.kind)
-        return tuple(_facts_of(settings, Told(kind, action, found.object.id, delivery.occurred_at), found))
+        return tuple(_facts_of(settings, AskedRecord(kind, action, found.object.id, delivery.occurred_at), found))
     told = subjects(delivery, kind, action)
     if action == PRIVACY:
         return tuple(_erased(settings, delivery, id) for _, id in told)
@@ -64,7 +64,7 @@ def normalize(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[str,
     return tuple(unique.values()) or Ignored("no_record_concerned")
 
 
-class Told(msgspec.Struct, frozen=True):
+class AskedRecord(msgspec.Struct, frozen=True):
     """What a record was asked for as: its kind, why, by which id, and when it was read."""
 
     kind: str
@@ -81,21 +81,21 @@ def _facts(settings: HubspotConfig, delivery: Delivery, kind: str, id: str, acti
     if kind == LINE_ITEM:
         if answer.body is not None:
             for found in _decoded(answer.body, DealsOfLine, delivery.kind).deals:
-                yield from _facts_of(settings, Told(DEAL.name, "", found.object.id, at), found)
+                yield from _facts_of(settings, AskedRecord(DEAL.name, "", found.object.id, at), found)
     elif answer.body is None:
-        yield _fact(Told(kind, action, id, at), tombstone(kind, canonical(settings.portal_id, id)))
+        yield _fact(AskedRecord(kind, action, id, at), tombstone(kind, canonical(settings.portal_id, id)))
     else:
-        yield from _facts_of(settings, Told(kind, action, id, at), _decoded(answer.body, Found, delivery.kind))
+        yield from _facts_of(settings, AskedRecord(kind, action, id, at), _decoded(answer.body, Found, delivery.kind))
 
 
-def _facts_of(settings: HubspotConfig, told: Told, found: Found) -> Iterator[Fact]:
+def _facts_of(settings: HubspotConfig, asked: AskedRecord, found: Found) -> Iterator[Fact]:
     """Yield the fact of a record, and of each that was merged into it: asked for by its old id, HubSpot shows the survivor."""
     row = found.object
     if not is_id(row.id):
-        raise RejectedError(f"{told.kind}: the record read has no id", code="hubspot.payload_invalid", case_class="schema_drift")
-    yield _fact(told, record_of(settings, told.kind, found))
-    for id in dict.fromkeys((*merged_into_it(row), *((told.id,) if told.id != row.id else ()))):
-        yield _into(settings, told, id, row.id)
+        raise RejectedError(f"{asked.kind}: the record read has no id", code="hubspot.payload_invalid", case_class="schema_drift")
+    yield _fact(asked, record_of(settings, asked.kind, found))
+    for id in dict.fromkeys((*merged_into_it(row), *((asked.id,) if asked.id != row.id else ()))):
+        yield _into(settings, asked, id, row.id)
 
 
 def _merged(settings: HubspotConfig, delivery: Delivery, kind: str, facts: list[Fact]) -> Iterator[Fact]:
@@ -104,12 +104,12 @@ def _merged(settings: HubspotConfig, delivery: Delivery, kind: str, facts: list[
     if facts and (facts[0].type.value.partition(".")[2] != "deleted"):
         survivor = facts[0].data.id.rpartition(".")[2]
         at = _EPOCH + timedelta(microseconds=facts[0].sequence)
-        told = Told(kind, MERGED, survivor, at)
-        yield from (_into(settings, told, id, survivor) for id in merged_ids(delivery) if canonical(settings.portal_id, id) not in known)
+        asked = AskedRecord(kind, MERGED, survivor, at)
+        yield from (_into(settings, asked, id, survivor) for id in merged_ids(delivery) if canonical(settings.portal_id, id) not in known)
 
 
-def _into(settings: HubspotConfig, told: Told, id: str, survivor: str) -> Fact:
-    return _fact(told, tombstone(told.kind, canonical(settings.portal_id, id), canonical(settings.portal_id, survivor)))
+def _into(settings: HubspotConfig, asked: AskedRecord, id: str, survivor: str) -> Fact:
+    return _fact(asked, tombstone(asked.kind, canonical(settings.portal_id, id), canonical(settings.portal_id, survivor)))
 
 
 def _erased(settings: HubspotConfig, delivery: Delivery, id: str) -> Fact:
@@ -117,21 +117,21 @@ def _erased(settings: HubspotConfig, delivery: Delivery, id: str) -> Fact:
     return Fact(ContactEvent.ERASED, delivery.occurred_at, _sequence(delivery.occurred_at), record)
 
 
-def _fact(told: Told, record: Record) -> Fact:
-    return Fact(_type(told, record), told.at, _sequence(told.at), record)
+def _fact(asked: AskedRecord, record: Record) -> Fact:
+    return Fact(_type(asked, record), asked.at, _sequence(asked.at), record)
 
 
-def _type(told: Told, record: Record) -> EventType:
+def _type(asked: AskedRecord, record: Record) -> EventType:
     """Return the type by the state, and of what is there by what led to it."""
-    events = _EVENTS[told.kind]
+    events = _EVENTS[asked.kind]
     state: str = getattr(record, "state").value  # noqa: B009 - each of the three kinds has one
     if state in ("deleted", "merged"):
-        return events(f"{told.kind}.{state}")
-    if told.action == RESTORE:
-        return events(f"{told.kind}.restored")
+        return events(f"{asked.kind}.{state}")
+    if asked.action == RESTORE:
+        return events(f"{asked.kind}.restored")
     if state in (DealState.WON, DealState.LOST):
-        return events(f"{told.kind}.{state}")
-    return events(f"{told.kind}.{'created' if told.action == CREATION else 'updated'}")
+        return events(f"{asked.kind}.{state}")
+    return events(f"{asked.kind}.{'created' if asked.action == CREATION else 'updated'}")
 
 
 def _sequence(at: datetime) -> int:

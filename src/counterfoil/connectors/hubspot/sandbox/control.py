@@ -19,9 +19,7 @@ from .errors import HubspotError
 from .journal import Journal
 from .limits import Limits
 from .types import TYPES, Type
-from .world import Record, World
-
-Obj = dict[str, Any]
+from .world import Obj, Record, World
 
 SCOPES = tuple(f"crm.{what}.{path}.{right}" for what in ("objects", "schemas") for path in TYPES for right in ("read", "write"))
 

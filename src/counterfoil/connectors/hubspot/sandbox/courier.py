@@ -16,11 +16,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 
-Obj = dict[str, Any]
+from .world import Obj
 
 BATCH_MAX = 100
 TRIES_MAX = 11

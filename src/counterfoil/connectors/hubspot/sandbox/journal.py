@@ -8,12 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from .types import Type
-from .world import iso
-
-Obj = dict[str, Any]
+from .world import Obj, iso
 
 KEPT_MS = 3 * 86_400_000
 EVENTS_MAX = 50

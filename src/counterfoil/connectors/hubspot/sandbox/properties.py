@@ -9,8 +9,7 @@ from typing import Any
 
 from .errors import HubspotError, invalid, malformed
 from .types import Type
-
-Obj = dict[str, Any]
+from .world import Obj
 
 BATCH_MAX = 100
 FIELD_TYPES = {

@@ -8,13 +8,12 @@ from typing import Any
 
 from .errors import HubspotError, malformed
 from .types import Type
-from .world import Record, World
+from .world import Obj, Record, World
 
 SEARCHED_MAX = 10_000
 LIMIT_MAX = 200
 GROUPS_MAX, FILTERS_MAX = 5, 6
 
-Obj = dict[str, Any]
 
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     "EQ": lambda own, given: bool(own == given),

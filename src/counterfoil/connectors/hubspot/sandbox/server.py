@@ -19,8 +19,8 @@ from counterfoil.kit.sandbox import Fault, Trigger
 from .control import Control
 from .errors import HubspotError, malformed
 from .types import find
+from .world import Obj
 
-Obj = dict[str, Any]
 Answer = tuple[int, Obj]
 
 VERSIONS = ("2026-03", "2026-09")

@@ -10,12 +10,12 @@ import pytest
 from counterfoil.connectors.odoo import load as module
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.detect import Dialect, Session, connect
-from counterfoil.connectors.odoo.load import Row, Table, load
+from counterfoil.connectors.odoo.load import LoadRow, LoadTable, load
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.kit.errors import SetupError, TransientError
 
-TABLE = Table("account.move", ("id",), is_insert_only=True, context={})
-ROWS = [Row(f"k{n}", ((f"x.{n}",),)) for n in range(8)]
+TABLE = LoadTable("account.move", ("id",), is_insert_only=True, context={})
+ROWS = [LoadRow(f"k{n}", ((f"x.{n}",),)) for n in range(8)]
 
 
 class Scripted:
@@ -163,9 +163,9 @@ async def test_the_first_of_a_batch_is_not_refused_for_another_ones_fault(desk: 
     # Odoo refuses the fourth of five entries, which is not balanced; 18 and 19 name the first as well, with the same words.
     debit, credit = await desk.account_id("699100"), await desk.account_id("199100")
     fields = ("id", "move_type", "date", "line_ids/account_id/.id", "line_ids/debit", "line_ids/credit")
-    table = Table("account.move", fields, is_insert_only=True, context={"allowed_company_ids": [desk.company_id]})
+    table = LoadTable("account.move", fields, is_insert_only=True, context={"allowed_company_ids": [desk.company_id]})
     rows = [
-        Row(
+        LoadRow(
             f"e{n}",
             (
                 (f"counterfoil.{desk.wishes.run}.e{n}", "entry", "2026-03-03", str(debit), "10.00", "0"),

@@ -16,8 +16,8 @@ from counterfoil.connectors.odoo.config import CompanyConfig
 from counterfoil.connectors.odoo.deliver_payments import posted_payment_difference
 from counterfoil.connectors.odoo.document_rows import DocumentPlan
 from counterfoil.connectors.odoo.document_totals import rounding_needed
-from counterfoil.connectors.odoo.load import Row
-from counterfoil.connectors.odoo.match_plan import Match, OpenLines, Short, plan_match
+from counterfoil.connectors.odoo.load import LoadRow
+from counterfoil.connectors.odoo.match_plan import OpenLines, PlannedMatch, Short, plan_match
 from counterfoil.connectors.odoo.moves import is_edited, with_fate
 from counterfoil.connectors.odoo.payment_rows import PaymentPlan
 from counterfoil.connectors.odoo.readback import Expected, amount_difference
@@ -43,7 +43,7 @@ def move(total: str = "119.00", tax: str = "19.00", currency: int = EUR) -> Move
 def document(tolerance: int = 2, account: int = 9) -> DocumentPlan:
     """Return the plan of an invoice of 119.00 EUR with 19.00 tax."""
     command = WISHES.invoice(CUSTOMER, line(10000), total=11900, tax=1900)
-    return DocumentPlan(command, Row("k", ()), EXPECTED, {}, tolerance, account)
+    return DocumentPlan(command, LoadRow("k", ()), EXPECTED, {}, tolerance, account)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_same_amount_in_another_currency_is_a_difference() -> None:
 @pytest.mark.parametrize(("moved_to", "code"), [("2026-03-03", ""), ("2026-04-30", "odoo.date_moved")])
 def test_a_payment_whose_entry_was_moved_to_another_day_is_seen(moved_to: str, code: str) -> None:
     command = WISHES.payment(CUSTOMER, 11900, on=DAY)
-    plan = PaymentPlan(command, Row("k", ()), Money(11900, "EUR"), EUR, 4, DAY, 5)
+    plan = PaymentPlan(command, LoadRow("k", ()), Money(11900, "EUR"), EUR, 4, DAY, 5)
     payment = Payment(7, "in_process", "PSTR/1", DAY.isoformat(), Decimal("119.00"), EUR, 3, 5, 4, 2, 2)
     error = posted_payment_difference(payment, plan, moved_to)
     assert (error.code if error else "") == code
@@ -108,7 +108,7 @@ def books() -> CompanyCatalog:
     )
 
 
-def matched(balance: str, amount: str, minor: int) -> Match | Short:
+def matched(balance: str, amount: str, minor: int) -> PlannedMatch | Short:
     """Plan a match of part of a debit and a credit, each of the given balance in euros and amount in dollars."""
     lines = OpenLines(books(), {EUR: "EUR", USD: "USD"})
     for number, sign in ((1, 1), (2, -1)):
@@ -129,7 +129,7 @@ def matched(balance: str, amount: str, minor: int) -> Match | Short:
 )
 def test_a_part_of_a_foreign_line_is_its_share_of_the_balance_half_up(balance: str, amount: str, minor: int, share: int) -> None:
     match = matched(balance, amount, minor)
-    assert isinstance(match, Match)
+    assert isinstance(match, PlannedMatch)
     assert match.balance == Money(share, "EUR")
 
 

@@ -20,7 +20,7 @@ from counterfoil.kit.errors import RejectedError
 from . import balance, catalog, charge, credit_note, customer, dispute, events, invoice, payout, refund, subscription
 from .amounts import rejected
 from .concerned import concerning
-from .reading import Gone, Notice, Told, decode, drift
+from .reading import DeliveryNotice, FetchedNotice, Gone, decode, drift
 
 _EVENT = msgspec.json.Decoder(Event)
 _LISTED = msgspec.json.Decoder(Listed)
@@ -34,11 +34,11 @@ STATE_SUFFIXES = (".listed", ".fetched")
 class ObjectMap(NamedTuple):
     """How one kind of object is mapped."""
 
-    needs: Callable[[Notice], tuple[str, ...]]
-    facts: Callable[[Told], Normalized]
+    needs: Callable[[DeliveryNotice], tuple[str, ...]]
+    facts: Callable[[FetchedNotice], Normalized]
 
 
-def _nothing(_notice: Notice) -> tuple[str, ...]:
+def _nothing(_notice: DeliveryNotice) -> tuple[str, ...]:
     return ()
 
 
@@ -83,7 +83,7 @@ def normalize(settings: StripeConfig, delivery: Delivery, fetched: Mapping[str, 
         object_, rule = _classified(delivery)
         if rule:
             return Ignored(rule)
-        return OBJECTS[object_].facts(Told(_notice(delivery, object_), settings, fetched))
+        return OBJECTS[object_].facts(FetchedNotice(_notice(delivery, object_), settings, fetched))
     except Gone:
         return Ignored("object_gone")
     except RejectedError as error:
@@ -124,7 +124,7 @@ def _check_version(version: str) -> None:
         raise drift("api_version", version)
 
 
-def _notice(delivery: Delivery, object_: str) -> Notice:
+def _notice(delivery: Delivery, object_: str) -> DeliveryNotice:
     if delivery.kind.endswith(STATE_SUFFIXES):
         return _listed_notice(delivery)
     event = decode(_EVENT, delivery.body)
@@ -132,17 +132,17 @@ def _notice(delivery: Delivery, object_: str) -> Notice:
         related = event.related_object
         if related is None:
             raise rejected(f"event {event.id} is about nothing", "payload_invalid")
-        return Notice(event.type.removeprefix("v1."), delivery.account, delivery.occurred_at, object_, related.id, b"", {}, True)
+        return DeliveryNotice(event.type.removeprefix("v1."), delivery.account, delivery.occurred_at, object_, related.id, b"", {}, True)
     snapshot = bytes(event.data.object)
     previous = {name: bytes(value) for name, value in (event.data.previous_attributes or {}).items()}
     object_id = decode(_HEAD, snapshot).id
     if not object_id:
         raise rejected(f"the object of event {event.id} has no id", "payload_invalid")
-    return Notice(event.type, delivery.account, delivery.occurred_at, object_, object_id, snapshot, previous, True)
+    return DeliveryNotice(event.type, delivery.account, delivery.occurred_at, object_, object_id, snapshot, previous, True)
 
 
-def _listed_notice(delivery: Delivery) -> Notice:
+def _listed_notice(delivery: Delivery) -> DeliveryNotice:
     listed = decode(_LISTED, delivery.body)
     account = listed.counterfoil.account or delivery.account
     suffix = delivery.kind.rpartition(".")[2]
-    return Notice(f"{listed.object}.{suffix}", account, delivery.occurred_at, listed.object, listed.id, delivery.body, {}, False)
+    return DeliveryNotice(f"{listed.object}.{suffix}", account, delivery.occurred_at, listed.object, listed.id, delivery.body, {}, False)

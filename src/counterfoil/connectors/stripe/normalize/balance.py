@@ -14,7 +14,7 @@ from counterfoil.core.kinds.balance_entry import BalanceEntry, BalanceEntryEvent
 from counterfoil.kit.connector import Ignored, Normalized
 
 from .charge import settled
-from .reading import State, Told, decode, look_up
+from .reading import FetchedNotice, ObjectState, decode, look_up
 
 _MOVEMENT = msgspec.json.Decoder(BalanceTransaction)
 
@@ -98,16 +98,16 @@ def entry_of(movement: BalanceTransaction) -> BalanceEntry:
     return BalanceEntry(id=canonical(movement.id), category=category, settlement=settled(movement), description=movement.description or "")
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the entry of one listed movement, unless another object explains it."""
-    state = told.own("balance_transaction")
+    state = fetched.own("balance_transaction")
     movement = decode(_MOVEMENT, state.body)
     rule = rule_of(movement)
-    return Ignored(rule) if rule else (entry_fact(told, movement, state),)
+    return Ignored(rule) if rule else (entry_fact(fetched, movement, state),)
 
 
-def entry_fact(told: Told, movement: BalanceTransaction, state: State) -> Fact:
+def entry_fact(fetched: FetchedNotice, movement: BalanceTransaction, state: ObjectState) -> Fact:
     """Return one movement that stands for itself as a fact."""
     entry = entry_of(movement)
     kind = BalanceEntryEvent.FEE_CHARGED if entry.category in ("fee", "fee_tax") else BalanceEntryEvent.MOVED
-    return told.side_fact(kind, entry, state, entry.settlement.occurred_at)
+    return fetched.side_fact(kind, entry, state, entry.settlement.occurred_at)

@@ -20,26 +20,26 @@ from counterfoil.kit.connector import Normalized
 
 from .amounts import currency_code, decimal_minor, finite, instant
 from .places import jurisdiction_of
-from .reading import Notice, State, Told, decode
+from .reading import DeliveryNotice, FetchedNotice, ObjectState, decode
 
 _PRODUCT = msgspec.json.Decoder(WireProduct)
 _PRICE = msgspec.json.Decoder(WirePrice)
 _TAX_RATE = msgspec.json.Decoder(wire.TaxRate)
 
 
-def needs_when_thin(notice: Notice) -> tuple[str, ...]:
+def needs_when_thin(notice: DeliveryNotice) -> tuple[str, ...]:
     """Nothing is fetched but what a thin event only names."""
     return () if notice.snapshot else (notice.ref(notice.object, notice.object_id),)
 
 
-def product_facts(told: Told) -> Normalized:
+def product_facts(fetched: FetchedNotice) -> Normalized:
     """Return the product as the event or list tells it."""
-    state = told.own("product")
+    state = fetched.own("product")
     seen = decode(_PRODUCT, state.body)
-    product = product_of(seen, told.settings, is_deleted=bool(seen.deleted) or state.is_gone or told.kind == "product.deleted")
+    product = product_of(seen, fetched.settings, is_deleted=bool(seen.deleted) or state.is_gone or fetched.kind == "product.deleted")
     is_sold = product.is_active and not product.is_deleted
     kind = ProductEvent.RELEASED if is_sold else ProductEvent.RETIRED
-    return (told.fact(kind, product, state, instant(seen.created or 0)),)
+    return (fetched.fact(kind, product, state, instant(seen.created or 0)),)
 
 
 def product_of(seen: WireProduct, settings: StripeConfig, *, is_deleted: bool) -> Product:
@@ -57,14 +57,14 @@ def product_of(seen: WireProduct, settings: StripeConfig, *, is_deleted: bool) -
     )
 
 
-def price_facts(told: Told) -> Normalized:
+def price_facts(fetched: FetchedNotice) -> Normalized:
     """Return the price as the event or list tells it."""
-    state = told.own("price")
+    state = fetched.own("price")
     seen = decode(_PRICE, state.body)
-    is_sold = seen.active and not seen.deleted and not state.is_gone and told.kind != "price.deleted"
+    is_sold = seen.active and not seen.deleted and not state.is_gone and fetched.kind != "price.deleted"
     price = price_of(seen, is_active=is_sold)
     kind = PriceEvent.RELEASED if is_sold else PriceEvent.RETIRED
-    return (told.fact(kind, price, state, instant(seen.created or 0), price.product_id),)
+    return (fetched.fact(kind, price, state, instant(seen.created or 0), price.product_id),)
 
 
 def price_of(seen: WirePrice, *, is_active: bool) -> Price:
@@ -84,19 +84,19 @@ def price_of(seen: WirePrice, *, is_active: bool) -> Price:
     )
 
 
-def tax_rate_facts(told: Told) -> Normalized:
+def tax_rate_facts(fetched: FetchedNotice) -> Normalized:
     """Return the tax rate as the event or list tells it."""
-    state = told.own("tax_rate")
-    return (_tax_rate_fact(told, decode(_TAX_RATE, state.body), state),)
+    state = fetched.own("tax_rate")
+    return (_tax_rate_fact(fetched, decode(_TAX_RATE, state.body), state),)
 
 
-def tax_rate_side_facts(told: Told, rates: list[wire.TaxRate]) -> tuple[Fact, ...]:
+def tax_rate_side_facts(fetched: FetchedNotice, rates: list[wire.TaxRate]) -> tuple[Fact, ...]:
     """Return the rates that a document's lines name: rates made by automatic tax send no events of their own.
 
     Their sequence is their creation, so that a later change told by an event of the rate stays on top.
     """
     return tuple(
-        told.side_fact(TaxRateEvent.CHANGED, tax_rate_of(rate), State(b"", rate.created * 1_000_000), instant(rate.created))
+        fetched.side_fact(TaxRateEvent.CHANGED, tax_rate_of(rate), ObjectState(b"", rate.created * 1_000_000), instant(rate.created))
         for rate in rates
     )
 
@@ -114,5 +114,5 @@ def tax_rate_of(seen: wire.TaxRate) -> TaxRate:
     )
 
 
-def _tax_rate_fact(told: Told, seen: wire.TaxRate, state: State) -> Fact:
-    return told.fact(TaxRateEvent.CHANGED, tax_rate_of(seen), state, instant(seen.created))
+def _tax_rate_fact(fetched: FetchedNotice, seen: wire.TaxRate, state: ObjectState) -> Fact:
+    return fetched.fact(TaxRateEvent.CHANGED, tax_rate_of(seen), state, instant(seen.created))

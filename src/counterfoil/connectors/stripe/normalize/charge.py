@@ -17,7 +17,7 @@ from counterfoil.kit.errors import RejectedError
 
 from .amounts import finite, instant, money, optional_instant, rejected
 from .concerned import of_charge
-from .reading import Notice, State, Told, decode, gone, look_up
+from .reading import DeliveryNotice, FetchedNotice, ObjectState, decode, gone, look_up
 
 _CHARGE = msgspec.json.Decoder(Charge)
 _CHARGES = msgspec.json.Decoder(IntentCharges)
@@ -35,20 +35,20 @@ TYPES = {
 }
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A charge is always fetched."""
     return (notice.ref("charge", notice.object_id),)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the payment of one charge."""
-    state = told.own("charge")
+    state = fetched.own("charge")
     if state.is_gone:
-        raise gone("charge", told.notice.object_id)
-    return facts_of(told, decode(_CHARGE, state.body), state, is_main=True)
+        raise gone("charge", fetched.notice.object_id)
+    return facts_of(fetched, decode(_CHARGE, state.body), state, is_main=True)
 
 
-def intent_needs(notice: Notice) -> tuple[str, ...]:
+def intent_needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A payment intent leads to its charge (and its invoice, which it names before basil); none when nothing was tried yet."""
     if not notice.snapshot:
         return (notice.ref("payment_intent", notice.object_id),)
@@ -58,31 +58,31 @@ def intent_needs(notice: Notice) -> tuple[str, ...]:
     return (*refs, notice.ref("invoice", invoice)) if refs and invoice else tuple(refs)
 
 
-def intent_facts(told: Told) -> Normalized:
+def intent_facts(fetched: FetchedNotice) -> Normalized:
     """Return the payments of an intent's charges; the invoice, where one was fetched, has events of its own."""
-    found = list(charges_together(told, "payment_intent", told.notice.object_id))
-    if told.notice.snapshot:
-        for charge in _charges_of(decode(_INTENT, told.notice.snapshot)):
-            found += one_charge(told, charge)
+    found = list(charges_together(fetched, "payment_intent", fetched.notice.object_id))
+    if fetched.notice.snapshot:
+        for charge in _charges_of(decode(_INTENT, fetched.notice.snapshot)):
+            found += one_charge(fetched, charge)
     return tuple(found) if found else Ignored("payment_intent_without_charge")
 
 
-def one_charge(told: Told, charge_id: str) -> tuple[Fact, ...]:
+def one_charge(fetched: FetchedNotice, charge_id: str) -> tuple[Fact, ...]:
     """Return the payment of another object's charge; none if it was not fetched."""
-    state = told.other("charge", charge_id)
-    return () if state is None else facts_of(told, decode(_CHARGE, state.body), state, is_main=False)
+    state = fetched.other("charge", charge_id)
+    return () if state is None else facts_of(fetched, decode(_CHARGE, state.body), state, is_main=False)
 
 
-def charges_together(told: Told, kind: str, object_id: str) -> tuple[Fact, ...]:
+def charges_together(fetched: FetchedNotice, kind: str, object_id: str) -> tuple[Fact, ...]:
     """Return the payments that fetching put together for a payment intent or an invoice; none if it was not fetched."""
-    state = told.other(kind, object_id)
+    state = fetched.other(kind, object_id)
     if state is None:
         return ()
     charges = decode(_CHARGES, state.body).data
-    return tuple(fact for charge in charges for fact in facts_of(told, charge, state, is_main=False))
+    return tuple(fact for charge in charges for fact in facts_of(fetched, charge, state, is_main=False))
 
 
-def facts_of(told: Told, charge: Charge, state: State, *, is_main: bool) -> tuple[Fact, ...]:
+def facts_of(fetched: FetchedNotice, charge: Charge, state: ObjectState, *, is_main: bool) -> tuple[Fact, ...]:
     """Return one charge's payment, and the return of the money where it failed after it had moved."""
     try:
         payment = payment_of(charge)
@@ -91,10 +91,10 @@ def facts_of(told: Told, charge: Charge, state: State, *, is_main: bool) -> tupl
         of_charge(error, charge.id, charge.amount, charge.currency)
         raise
     correlation = payment.applications[0].invoice_id if payment.applications else payment.id
-    tell = told.fact if is_main else told.side_fact
+    tell = fetched.fact if is_main else fetched.side_fact
     found = [tell(TYPES[payment.state], payment, state, payment.occurred_at, correlation)]
     if returned is not None:
-        found.append(told.side_fact(RefundEvent.SUCCEEDED, returned, state, returned.occurred_at, correlation))
+        found.append(fetched.side_fact(RefundEvent.SUCCEEDED, returned, state, returned.occurred_at, correlation))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ from .amounts import currency_code, instant, money, optional_instant
 from .catalog import tax_rate_side_facts
 from .invoice import invoice_facts
 from .lines import note_line, shipping_line, sum_money, taxes_seen, tied_taxes
-from .reading import Notice, Told, decode, gone, look_up
+from .reading import DeliveryNotice, FetchedNotice, decode, gone, look_up
 from .refund import one_refund
 
 _NOTE = msgspec.json.Decoder(WireCreditNote)
@@ -28,7 +28,7 @@ STATES = {"issued": CreditNoteState.ISSUED, "void": CreditNoteState.VOID}
 TYPES = {CreditNoteState.ISSUED: CreditNoteEvent.ISSUED, CreditNoteState.VOID: CreditNoteEvent.VOIDED}
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """The note is fetched, with the refunds it is paid out by and the invoice it reduces."""
     refs = [notice.ref("credit_note", notice.object_id)]
     if notice.snapshot:
@@ -39,22 +39,22 @@ def needs(notice: Notice) -> tuple[str, ...]:
     return tuple(refs)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the tax rates, the credit note, its refunds and its invoice."""
-    state = told.own("credit_note")
+    state = fetched.own("credit_note")
     if state.is_gone:
-        raise gone("credit note", told.notice.object_id)
+        raise gone("credit note", fetched.notice.object_id)
     seen = decode(_NOTE, state.body)
     note = credit_note_of(seen)
     correlation = note.invoice_id or note.id
-    found: list[Fact] = [*tax_rate_side_facts(told, seen.counterfoil.tax_rates)]
-    found.append(told.fact(TYPES[note.state], note, state, note.voided_at or note.issued_at, correlation))
+    found: list[Fact] = [*tax_rate_side_facts(fetched, seen.counterfoil.tax_rates)]
+    found.append(fetched.fact(TYPES[note.state], note, state, note.voided_at or note.issued_at, correlation))
     parts = {part.refund_id: part.amount for part in note.refund_parts}
     for refund in refunds_of(seen):
-        found += one_refund(told, refund, note=CreditNotePart(note.id, parts[canonical(refund)]))
-    invoice = told.other("invoice", id_of(seen.invoice))
+        found += one_refund(fetched, refund, note=CreditNotePart(note.id, parts[canonical(refund)]))
+    invoice = fetched.other("invoice", id_of(seen.invoice))
     if invoice is not None:
-        found += invoice_facts(told, invoice, is_main=False, not_before=note.voided_at or note.issued_at)
+        found += invoice_facts(fetched, invoice, is_main=False, not_before=note.voided_at or note.issued_at)
     return tuple(found)
 
 

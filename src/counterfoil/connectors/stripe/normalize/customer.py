@@ -16,7 +16,7 @@ from counterfoil.kit.connector import Ignored, Normalized
 
 from .amounts import currency_code, instant, money, optional_money
 from .places import address_of
-from .reading import Notice, State, Told, decode, look_up
+from .reading import DeliveryNotice, FetchedNotice, ObjectState, decode, look_up
 
 _CUSTOMER = msgspec.json.Decoder(WireCustomer)
 _TAX_ID = msgspec.json.Decoder(TaxIdEvent)
@@ -68,7 +68,7 @@ Source: https://docs.stripe.com/billing/customer/balance#types
 """
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """An update is fetched, because events leave out the tax ids; a changed balance is explained by its transactions."""
     own = notice.ref("customer", notice.object_id)
     if not notice.snapshot:
@@ -83,45 +83,45 @@ def needs(notice: Notice) -> tuple[str, ...]:
     return tuple(refs)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the customer, and its credits where the balance changed."""
-    if told.kind == "customer.updated" and _is_beside_us(told.notice):
+    if fetched.kind == "customer.updated" and _is_beside_us(fetched.notice):
         return Ignored("customer_fields_not_kept")
-    state = told.own("customer")
-    customer = customer_of(told, state)
+    state = fetched.own("customer")
+    customer = customer_of(fetched, state)
     kind = CustomerEvent.UPDATED
     if customer.is_deleted:
         kind = CustomerEvent.SUSPENDED
-    elif told.kind != "customer.updated":
+    elif fetched.kind != "customer.updated":
         kind = CustomerEvent.CREATED
     created = decode(_CUSTOMER, state.body).created
-    own_time = instant(created) if created is not None else told.notice.occurred_at
-    return (told.fact(kind, customer, state, own_time), *credits_of(told, told.notice.object_id))
+    own_time = instant(created) if created is not None else fetched.notice.occurred_at
+    return (fetched.fact(kind, customer, state, own_time), *credits_of(fetched, fetched.notice.object_id))
 
 
-def tax_id_needs(notice: Notice) -> tuple[str, ...]:
+def tax_id_needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A tax id is shown by its customer."""
     owner = id_of(decode(_TAX_ID, notice.snapshot).customer) if notice.snapshot else ""
     return (notice.ref("customer", owner),) if owner else ()
 
 
-def tax_id_facts(told: Told) -> Normalized:
+def tax_id_facts(fetched: FetchedNotice) -> Normalized:
     """Return the customer with its tax ids as they are now."""
-    owner = id_of(decode(_TAX_ID, told.notice.snapshot).customer) if told.notice.snapshot else ""
+    owner = id_of(decode(_TAX_ID, fetched.notice.snapshot).customer) if fetched.notice.snapshot else ""
     if not owner:
         return Ignored("tax_id_of_own_account")
-    state = told.needed("customer", owner)
+    state = fetched.needed("customer", owner)
     if state is None:
         return Ignored("object_gone")
-    return (told.fact(CustomerEvent.UPDATED, customer_of(told, state), state, told.notice.occurred_at),)
+    return (fetched.fact(CustomerEvent.UPDATED, customer_of(fetched, state), state, fetched.notice.occurred_at),)
 
 
-def customer_of(told: Told, state: State) -> Customer:
+def customer_of(fetched: FetchedNotice, state: ObjectState) -> Customer:
     """Return the canonical customer. A deleted one keeps what the delivery, or else its newest invoice, still tells of it."""
     wire = decode(_CUSTOMER, state.body)
-    is_deleted = bool(wire.deleted) or state.is_gone or told.kind == "customer.deleted"
-    if wire.deleted and told.notice.snapshot and told.notice.object == "customer":
-        wire = decode(_CUSTOMER, told.notice.snapshot)
+    is_deleted = bool(wire.deleted) or state.is_gone or fetched.kind == "customer.deleted"
+    if wire.deleted and fetched.notice.snapshot and fetched.notice.object == "customer":
+        wire = decode(_CUSTOMER, fetched.notice.snapshot)
     billed = decode(_CUSTOMER, state.body).counterfoil.billed
     if billed is not None and not (wire.name or wire.email):
         wire = _as_billed(wire.id, billed)
@@ -154,27 +154,29 @@ def _as_billed(customer_id: str, billed: Billed) -> WireCustomer:
     )
 
 
-def balance_transaction_facts(told: Told) -> Normalized:
+def balance_transaction_facts(fetched: FetchedNotice) -> Normalized:
     """Return the credit of one listed change of a customer's balance, unless something else explains it."""
-    state = told.own("customer_balance_transaction")
+    state = fetched.own("customer_balance_transaction")
     wire = decode(_BALANCE_TRANSACTION, state.body)
     if not look_up(CREDIT_TYPES, wire.type, "customer_balance_transaction.type"):
         return Ignored("balance_change_explained_by_document")
-    return (_credit_fact(told, wire, state),)
+    return (_credit_fact(fetched, wire, state),)
 
 
-def credits_of(told: Told, customer_id: str) -> tuple[Fact, ...]:
+def credits_of(fetched: FetchedNotice, customer_id: str) -> tuple[Fact, ...]:
     """Return a customer's credits that stand for themselves, where the changes of the balance were fetched."""
-    state = told.other("customer_balance", customer_id)
+    state = fetched.other("customer_balance", customer_id)
     if state is None:
         return ()
     changes = decode(_BALANCE, state.body).data
     return tuple(
-        _credit_fact(told, change, state) for change in changes if look_up(CREDIT_TYPES, change.type, "customer_balance_transaction.type")
+        _credit_fact(fetched, change, state)
+        for change in changes
+        if look_up(CREDIT_TYPES, change.type, "customer_balance_transaction.type")
     )
 
 
-def _credit_fact(told: Told, wire: CustomerBalanceTransaction, state: State) -> Fact:
+def _credit_fact(fetched: FetchedNotice, wire: CustomerBalanceTransaction, state: ObjectState) -> Fact:
     occurred_at = instant(wire.created)
     credit = CustomerCredit(
         id=canonical(wire.id),
@@ -185,9 +187,9 @@ def _credit_fact(told: Told, wire: CustomerBalanceTransaction, state: State) -> 
         is_paid=wire.type in PAID_TYPES,
         invoice_id=canonical(id_of(wire.invoice)) if wire.type in PAID_TYPES else "",
     )
-    return told.side_fact(CustomerCreditEvent.CHANGED, credit, state, occurred_at)
+    return fetched.side_fact(CustomerCreditEvent.CHANGED, credit, state, occurred_at)
 
 
-def _is_beside_us(notice: Notice) -> bool:
+def _is_beside_us(notice: DeliveryNotice) -> bool:
     """Whether an update says that only fields changed which are not kept."""
     return bool(notice.snapshot) and bool(notice.previous) and not notice.previous.keys() & KEPT_FIELDS

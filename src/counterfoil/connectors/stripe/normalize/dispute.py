@@ -15,7 +15,7 @@ from counterfoil.kit.connector import Normalized
 
 from .amounts import instant, money, optional_instant
 from .charge import settled
-from .reading import Notice, Told, decode, gone, look_up
+from .reading import DeliveryNotice, FetchedNotice, decode, gone, look_up
 
 _DISPUTE = msgspec.json.Decoder(WireDispute)
 
@@ -45,22 +45,22 @@ TYPES = {
 }
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A dispute is always fetched."""
     return (notice.ref("dispute", notice.object_id),)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the dispute with its movements. They, not its state, say what money moved."""
-    state = told.own("dispute")
+    state = fetched.own("dispute")
     if state.is_gone:
-        raise gone("dispute", told.notice.object_id)
-    dispute = dispute_of(decode(_DISPUTE, state.body), told.notice.occurred_at if told.kind == CLOSED else None)
+        raise gone("dispute", fetched.notice.object_id)
+    dispute = dispute_of(decode(_DISPUTE, state.body), fetched.notice.occurred_at if fetched.kind == CLOSED else None)
     kind = TYPES[dispute.state]
-    if kind is DisputeEvent.OPENED and told.kind == "charge.dispute.updated":
+    if kind is DisputeEvent.OPENED and fetched.kind == "charge.dispute.updated":
         kind = DisputeEvent.UPDATED
     own_time = dispute.closed_at or dispute.opened_at
-    return (told.fact(kind, dispute, state, own_time, dispute.payment_id),)
+    return (fetched.fact(kind, dispute, state, own_time, dispute.payment_id),)
 
 
 def dispute_of(seen: WireDispute, closed_at: datetime | None = None) -> Dispute:

@@ -21,7 +21,7 @@ from .catalog import tax_rate_side_facts
 from .charge import charges_together, one_charge
 from .customer import credits_of
 from .lines import invoice_line, shipping_line, sum_money, taxes_seen, tied_taxes
-from .reading import Notice, State, Told, decode, gone, look_up
+from .reading import DeliveryNotice, FetchedNotice, ObjectState, decode, gone, look_up
 
 _INVOICE = msgspec.json.Decoder(WireInvoice)
 _INVOICE_PAYMENT = msgspec.json.Decoder(InvoicePayment)
@@ -61,7 +61,7 @@ RATE_TELLERS = frozenset({"invoice.finalized", "invoice.paid", "invoice.listed",
 SETTLED_KINDS = frozenset({"invoice.paid", "invoice.payment_failed"})
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """An invoice is always fetched; when paid (or not), its charges too; when paid too much, the customer's balance, which has the rest."""
     refs = [notice.ref("invoice", notice.object_id)]
     customer = _overpaying(notice)
@@ -72,27 +72,27 @@ def needs(notice: Notice) -> tuple[str, ...]:
     return tuple(refs)
 
 
-def _overpaying(notice: Notice) -> str:
+def _overpaying(notice: DeliveryNotice) -> str:
     """Return the customer that paid an invoice too much, as the event says; empty if none did."""
     seen = decode(_INVOICE, notice.snapshot) if notice.snapshot and notice.is_event else None
     return id_of(seen.customer) if seen is not None and seen.amount_overpaid else ""
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the invoice, what was paid outside Stripe, its charges and credits where they were fetched, and its tax rates."""
-    state = told.own("invoice")
+    state = fetched.own("invoice")
     seen = decode(_INVOICE, state.body)
-    found = list(_facts_of(told, seen, state, is_main=True))
-    if told.kind in SETTLED_KINDS:
-        found += charges_together(told, "invoice_charges", told.notice.object_id)
-        found += one_charge(told, _charge_told(told))
-    found += credits_of(told, _overpaying(told.notice))
-    if told.kind in RATE_TELLERS:
-        return (*tax_rate_side_facts(told, seen.counterfoil.tax_rates), *found)
+    found = list(_facts_of(fetched, seen, state, is_main=True))
+    if fetched.kind in SETTLED_KINDS:
+        found += charges_together(fetched, "invoice_charges", fetched.notice.object_id)
+        found += one_charge(fetched, _charge_told(fetched))
+    found += credits_of(fetched, _overpaying(fetched.notice))
+    if fetched.kind in RATE_TELLERS:
+        return (*tax_rate_side_facts(fetched, seen.counterfoil.tax_rates), *found)
     return tuple(found)
 
 
-def payment_needs(notice: Notice) -> tuple[str, ...]:
+def payment_needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """An invoice payment shows in its invoice and in its charge, or in all charges of its intent."""
     if not notice.snapshot:
         return (notice.ref("invoice_payment", notice.object_id),)
@@ -102,37 +102,39 @@ def payment_needs(notice: Notice) -> tuple[str, ...]:
     return tuple(notice.ref(kind, object_id) for kind, object_id in refs if object_id)
 
 
-def payment_facts(told: Told) -> Normalized:
+def payment_facts(fetched: FetchedNotice) -> Normalized:
     """Return the invoice and the charges of an invoice payment."""
-    seen = decode(_INVOICE_PAYMENT, told.own("invoice_payment").body)
+    seen = decode(_INVOICE_PAYMENT, fetched.own("invoice_payment").body)
     found: list[Fact] = []
-    invoice = told.needed("invoice", id_of(seen.invoice))
+    invoice = fetched.needed("invoice", id_of(seen.invoice))
     if invoice is not None:
-        found += invoice_facts(told, invoice, is_main=True)
-    found += one_charge(told, id_of(seen.payment.charge))
-    found += charges_together(told, "payment_intent", id_of(seen.payment.payment_intent))
+        found += invoice_facts(fetched, invoice, is_main=True)
+    found += one_charge(fetched, id_of(seen.payment.charge))
+    found += charges_together(fetched, "payment_intent", id_of(seen.payment.payment_intent))
     return tuple(found) if found else Ignored("object_gone")
 
 
-def invoice_facts(told: Told, state: State, *, is_main: bool, not_before: datetime | None = None) -> tuple[Fact, ...]:
+def invoice_facts(fetched: FetchedNotice, state: ObjectState, *, is_main: bool, not_before: datetime | None = None) -> tuple[Fact, ...]:
     """Return the invoice and the payments made outside Stripe. ``is_main``: the delivery is about this invoice; ``not_before``: its state
     comes of something that happened then.
     """
-    return _facts_of(told, decode(_INVOICE, state.body), state, is_main=is_main, not_before=not_before)
+    return _facts_of(fetched, decode(_INVOICE, state.body), state, is_main=is_main, not_before=not_before)
 
 
-def _facts_of(told: Told, seen: WireInvoice, state: State, *, is_main: bool, not_before: datetime | None = None) -> tuple[Fact, ...]:
-    invoice = invoice_of(seen, is_gone=state.is_gone or told.kind == "invoice.deleted")
+def _facts_of(
+    fetched: FetchedNotice, seen: WireInvoice, state: ObjectState, *, is_main: bool, not_before: datetime | None = None
+) -> tuple[Fact, ...]:
+    invoice = invoice_of(seen, is_gone=state.is_gone or fetched.kind == "invoice.deleted")
     kind = TYPES[invoice.state]
-    if invoice.state is InvoiceState.ISSUED and told.notice.is_event:
-        kind = OPEN_TYPES.get(told.kind, kind)
+    if invoice.state is InvoiceState.ISSUED and fetched.notice.is_event:
+        kind = OPEN_TYPES.get(fetched.kind, kind)
     own_time = invoice.paid_at or invoice.voided_at or invoice.uncollectible_at or invoice.issued_at or instant(seen.created or 0)
     own_time = max(own_time, not_before or own_time, *(part.paid_at for part in invoice.paid_parts or () if part.paid_at is not None))
     correlation = invoice.subscription_id or invoice.id
-    tell = told.fact if is_main else told.side_fact
+    tell = fetched.fact if is_main else fetched.side_fact
     found = [tell(kind, invoice, state, own_time, correlation)]
     found += [
-        told.side_fact(PaymentEvent.SUCCEEDED, payment, state, payment.occurred_at, correlation)
+        fetched.side_fact(PaymentEvent.SUCCEEDED, payment, state, payment.occurred_at, correlation)
         for payment in out_of_band_payments(seen, invoice)
     ]
     return tuple(found)
@@ -253,9 +255,9 @@ def _payment_id(seen: WireInvoice, payment: InvoicePayment) -> str:
     return canonical(id_of(of.charge) or (id_of(of.payment_intent.latest_charge) if isinstance(of.payment_intent, Intent) else ""))
 
 
-def _charge_told(told: Told) -> str:
+def _charge_told(fetched: FetchedNotice) -> str:
     """Return the charge an event before basil names on its invoice."""
-    return id_of(decode(_INVOICE, told.notice.snapshot).charge) if told.notice.snapshot else ""
+    return id_of(decode(_INVOICE, fetched.notice.snapshot).charge) if fetched.notice.snapshot else ""
 
 
 def _state(seen: WireInvoice, is_gone: bool) -> InvoiceState:
@@ -290,15 +292,15 @@ def _lines(seen: WireInvoice, rates: dict[str, TaxRate]) -> tuple[InvoiceLine, .
 
 def _tax(seen: WireInvoice, lines: tuple[InvoiceLine, ...]) -> Money:
     """Return the tax total, as the source sums it; summed over the lines where it does not."""
-    told: list[int] | None = None
+    fetched: list[int] | None = None
     if seen.total_taxes is not None:
-        told = [t.amount for t in seen.total_taxes]
+        fetched = [t.amount for t in seen.total_taxes]
     elif seen.total_tax_amounts is not None:
-        told = [t.amount for t in seen.total_tax_amounts]
+        fetched = [t.amount for t in seen.total_tax_amounts]
     elif seen.tax is not None:
-        told = [seen.tax]
-    if told is not None:
-        return money(sum(told), seen.currency)
+        fetched = [seen.tax]
+    if fetched is not None:
+        return money(sum(fetched), seen.currency)
     return sum_money((tax.amount for line in lines for tax in line.taxes), seen.currency)
 
 

@@ -14,7 +14,7 @@ from counterfoil.kit.connector import Normalized
 from .amounts import instant, money
 from .balance import entry_fact, rule_of
 from .charge import settlement_of
-from .reading import Notice, Told, decode, gone, look_up
+from .reading import DeliveryNotice, FetchedNotice, decode, gone, look_up
 
 _PAYOUT = msgspec.json.Decoder(WirePayout)
 
@@ -36,20 +36,20 @@ TYPES = {
 }
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A payout is always fetched."""
     return (notice.ref("payout", notice.object_id),)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the payout, and of what it settles the movements that no other object explains (fees, reserves, adjustments)."""
-    state = told.own("payout")
+    state = fetched.own("payout")
     if state.is_gone:
-        raise gone("payout", told.notice.object_id)
+        raise gone("payout", fetched.notice.object_id)
     seen = decode(_PAYOUT, state.body)
     payout = payout_of(seen)
-    entries = tuple(entry_fact(told, movement, state) for movement in seen.counterfoil.balance_transactions if not rule_of(movement))
-    return (*entries, told.fact(TYPES[payout.state], payout, state, payout.created_at, payout.id))
+    entries = tuple(entry_fact(fetched, movement, state) for movement in seen.counterfoil.balance_transactions if not rule_of(movement))
+    return (*entries, fetched.fact(TYPES[payout.state], payout, state, payout.created_at, payout.id))
 
 
 def payout_of(seen: WirePayout) -> Payout:

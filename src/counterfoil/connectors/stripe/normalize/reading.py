@@ -29,7 +29,7 @@ class Gone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ObjectState:
     """One object's state: its JSON and the instant it was true (sequence). ``is_gone``: the source says that it is no more."""
 
     body: bytes
@@ -38,7 +38,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class DeliveryNotice:
     """One delivery as it was read, before anything is fetched for it.
 
     Attributes:
@@ -69,59 +69,59 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FetchedNotice:
     """A notice with what was fetched for it."""
 
-    notice: Notice
+    notice: DeliveryNotice
     settings: StripeConfig
     fetched: Mapping[str, Fetched]
 
     @property
     def kind(self) -> str:
-        """See :class:`Notice`."""
+        """See :class:`DeliveryNotice`."""
         return self.notice.kind
 
     def found(self, kind: str, object_id: str) -> Fetched | None:
         """Return the answer for an object: asked for by account, or by id alone (the hub does so to settle a tie)."""
         return self.fetched.get(self.notice.ref(kind, object_id)) or self.fetched.get(str(Ref(ANY_ACCOUNT, kind, object_id)))
 
-    def own(self, kind: str) -> State:
+    def own(self, kind: str) -> ObjectState:
         """Return the state of the object the delivery is about: as fetched, else as delivered. Raises Gone if nobody has it any more."""
         found = self.found(kind, self.notice.object_id)
         if found is not None and found.body is not None:
-            return State(found.body, self._sequence(found))
+            return ObjectState(found.body, self._sequence(found))
         if self.notice.snapshot:
             if found is not None:
-                return State(self.notice.snapshot, self._sequence(found), is_gone=True)
-            return State(self.notice.snapshot, self.notice.sequence)
+                return ObjectState(self.notice.snapshot, self._sequence(found), is_gone=True)
+            return ObjectState(self.notice.snapshot, self.notice.sequence)
         if found is None:
             raise RejectedError(f"{kind} {self.notice.object_id} was not fetched", code="stripe.not_fetched")
         raise Gone(self.notice.object_id)
 
-    def other(self, kind: str, object_id: str) -> State | None:
+    def other(self, kind: str, object_id: str) -> ObjectState | None:
         """Return the fetched state of another object, None if there is none."""
         found = self.found(kind, object_id) if object_id else None
         if found is None or found.body is None:
             return None
-        return State(found.body, self._sequence(found))
+        return ObjectState(found.body, self._sequence(found))
 
     def _sequence(self, found: Fetched) -> int:
         """Return when a fetched state was true. Fetched because of an event it is at least as new, should our clock be behind Stripe's."""
         at = microseconds(found.fetched_at)
         return max(at, self.notice.sequence) if self.notice.is_event else at
 
-    def needed(self, kind: str, object_id: str) -> State | None:
+    def needed(self, kind: str, object_id: str) -> ObjectState | None:
         """Return the fetched state of an object the facts need, None if it is gone. Raises RejectedError if it was not fetched."""
         if self.found(kind, object_id) is None:
             raise RejectedError(f"{kind} {object_id} was not fetched", code="stripe.not_fetched")
         return self.other(kind, object_id)
 
-    def fact(self, event_type: EventType, data: Record, state: State, own_time: datetime, correlation_id: str = "") -> Fact:
+    def fact(self, event_type: EventType, data: Record, state: ObjectState, own_time: datetime, correlation_id: str = "") -> Fact:
         """Return a fact of the delivery's main object: it happened when the event says; for listed objects, when the object says."""
         occurred_at = self.notice.occurred_at if self.notice.is_event else own_time
         return Fact(event_type, occurred_at, state.sequence, data, self.notice.account, correlation_id)
 
-    def side_fact(self, event_type: EventType, data: Record, state: State, own_time: datetime, correlation_id: str = "") -> Fact:
+    def side_fact(self, event_type: EventType, data: Record, state: ObjectState, own_time: datetime, correlation_id: str = "") -> Fact:
         """Return a fact of another object than the delivery's own: it happened when that object says."""
         return Fact(event_type, own_time, state.sequence, data, self.notice.account, correlation_id)
 

@@ -15,7 +15,7 @@ from counterfoil.kit.connector import Ignored, Normalized
 from . import charge
 from .amounts import instant, money
 from .charge import settlement_of
-from .reading import Notice, Told, decode, gone, look_up
+from .reading import DeliveryNotice, FetchedNotice, decode, gone, look_up
 
 _REFUND = msgspec.json.Decoder(WireRefund)
 _REFUNDS = msgspec.json.Decoder(ChargeRefunds)
@@ -43,55 +43,55 @@ RELEASED = "expired_uncaptured_charge"
 """The reason of refunds that only end an authorization: no money was ever taken."""
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A refund is always fetched."""
     return (notice.ref("refund", notice.object_id),)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the refund."""
-    state = told.own("refund")
+    state = fetched.own("refund")
     if state.is_gone:
-        raise gone("refund", told.notice.object_id)
+        raise gone("refund", fetched.notice.object_id)
     seen = decode(_REFUND, state.body)
     if _is_release(seen):
         return Ignored("authorization_released")
     refund = refund_of(seen)
-    return (told.fact(TYPES[refund.state], refund, state, refund.occurred_at, refund.payment_id),)
+    return (fetched.fact(TYPES[refund.state], refund, state, refund.occurred_at, refund.payment_id),)
 
 
-def charge_needs(notice: Notice) -> tuple[str, ...]:
+def charge_needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """A charge is fetched; one of which something was given back with its refunds."""
     refunds = (notice.ref("charge_refunds", notice.object_id),) if notice.kind == REFUNDED else ()
     return (*charge.needs(notice), *refunds)
 
 
-def charge_facts(told: Told) -> Normalized:
+def charge_facts(fetched: FetchedNotice) -> Normalized:
     """Return the payment of one charge, and its refunds where they were fetched with it."""
-    found = charge.facts(told)
-    state = told.other("charge_refunds", told.notice.object_id)
+    found = charge.facts(fetched)
+    state = fetched.other("charge_refunds", fetched.notice.object_id)
     if state is None or isinstance(found, Ignored):
         return found
     seen = [one for one in decode(_REFUNDS, state.body).data if not _is_release(one)]
     refunds = [refund_of(one) for one in seen]
-    return (*found, *(told.side_fact(TYPES[one.state], one, state, one.occurred_at, one.payment_id) for one in refunds))
+    return (*found, *(fetched.side_fact(TYPES[one.state], one, state, one.occurred_at, one.payment_id) for one in refunds))
 
 
-def one_refund(told: Told, refund_id: str, *, note: CreditNotePart) -> tuple[Fact, ...]:
+def one_refund(fetched: FetchedNotice, refund_id: str, *, note: CreditNotePart) -> tuple[Fact, ...]:
     """Return the fetched refund of a credit note; none if it was not fetched."""
-    state = told.other("refund", refund_id)
+    state = fetched.other("refund", refund_id)
     if state is None:
         return ()
     refund = refund_of(decode(_REFUND, state.body), note=note)
-    return (told.side_fact(TYPES[refund.state], refund, state, refund.occurred_at, refund.payment_id),)
+    return (fetched.side_fact(TYPES[refund.state], refund, state, refund.occurred_at, refund.payment_id),)
 
 
 def refund_of(seen: WireRefund, *, note: CreditNotePart | None = None) -> Refund:
     """Return the canonical refund; ``note``: a credit note that says it is paid out by it. Raises DriftError for an unknown status."""
-    told = {canonical(one.id): money(one.amount, seen.currency) for one in seen.counterfoil.credit_notes}
+    fetched = {canonical(one.id): money(one.amount, seen.currency) for one in seen.counterfoil.credit_notes}
     if note is not None:
-        told.setdefault(note.credit_note_id, note.amount)
-    parts = tuple(CreditNotePart(note_id, told[note_id]) for note_id in sorted(told))
+        fetched.setdefault(note.credit_note_id, note.amount)
+    parts = tuple(CreditNotePart(note_id, fetched[note_id]) for note_id in sorted(fetched))
     state = look_up(STATES, seen.status, "refund.status")
     customer = id_of(seen.customer) or (id_of(seen.charge.customer) if isinstance(seen.charge, ChargeRef) else "")
     return Refund(
@@ -101,7 +101,7 @@ def refund_of(seen: WireRefund, *, note: CreditNotePart | None = None) -> Refund
         amount=money(seen.amount, seen.currency),
         occurred_at=instant(seen.created),
         customer_id=canonical(customer),
-        credit_note_id=note.credit_note_id if note else canonical(seen.counterfoil.credit_note) or next(iter(told), ""),
+        credit_note_id=note.credit_note_id if note else canonical(seen.counterfoil.credit_note) or next(iter(fetched), ""),
         credit_notes=parts,
         settlement=settlement_of(seen.balance_transaction),
         reversal=settlement_of(seen.failure_balance_transaction),

@@ -16,7 +16,7 @@ from counterfoil.core.language.records import EventType
 from counterfoil.kit.connector import Normalized
 
 from .amounts import currency_code, instant, optional_instant
-from .reading import Notice, Told, decode, look_up
+from .reading import DeliveryNotice, FetchedNotice, decode, look_up
 
 _SUBSCRIPTION = msgspec.json.Decoder(WireSubscription)
 _FORMER = msgspec.json.Decoder(FormerSubscription)
@@ -39,21 +39,21 @@ STARTED = frozenset({SubscriptionState.TRIALING, SubscriptionState.ACTIVE})
 AMENDING = frozenset({"quantity", "plan", "discount", "discounts"})
 
 
-def needs(notice: Notice) -> tuple[str, ...]:
+def needs(notice: DeliveryNotice) -> tuple[str, ...]:
     """Nothing is fetched but what a thin event only names, or a subscription whose items did not fit into the event."""
     if notice.snapshot and not decode(_SUBSCRIPTION, notice.snapshot).items.has_more:
         return ()
     return (notice.ref("subscription", notice.object_id),)
 
 
-def facts(told: Told) -> Normalized:
+def facts(fetched: FetchedNotice) -> Normalized:
     """Return the subscription as the event or list tells it."""
-    state = told.own("subscription")
+    state = fetched.own("subscription")
     seen = decode(_SUBSCRIPTION, state.body)
     subscription = subscription_of(seen)
-    kind = meaning(told.notice, seen, subscription.state)
+    kind = meaning(fetched.notice, seen, subscription.state)
     own_time = subscription.ended_at or subscription.started_at
-    return (told.fact(kind, subscription, state, own_time, subscription.id),)
+    return (fetched.fact(kind, subscription, state, own_time, subscription.id),)
 
 
 def subscription_of(seen: WireSubscription) -> Subscription:
@@ -74,7 +74,7 @@ def subscription_of(seen: WireSubscription) -> Subscription:
     )
 
 
-def meaning(notice: Notice, seen: WireSubscription, state: SubscriptionState) -> EventType:
+def meaning(notice: DeliveryNotice, seen: WireSubscription, state: SubscriptionState) -> EventType:
     """Return what a delivery says of a subscription, by the event's name, the state now and the former values of what changed."""
     if state is SubscriptionState.EXPIRED:
         return SubscriptionEvent.EXPIRED

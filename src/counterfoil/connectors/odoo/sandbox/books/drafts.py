@@ -9,11 +9,11 @@ from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import AccessError, UserError, ValidationError, missing
 from counterfoil.connectors.odoo.sandbox.orm.rounding import round_half_up
 from counterfoil.connectors.odoo.sandbox.orm.store import Row
+from counterfoil.connectors.odoo.sandbox.orm.writing import Values
 
 if TYPE_CHECKING:
     from counterfoil.connectors.odoo.sandbox.orm.model import Model
 
-Values = dict[str, Any]
 AMOUNT_KEYS = ("debit", "credit", "balance", "amount_currency")
 
 

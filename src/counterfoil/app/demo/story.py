@@ -25,7 +25,10 @@ INQUIRY_CARD = "pm_card_createDisputeInquiry"
 REFUND_FAILING_CARD = "pm_card_refundFail"
 """Test payment methods: https://docs.stripe.com/testing (declines after attaching, disputes, refunds that fail)."""
 
-Story = Callable[["Stage"], AsyncGenerator[timedelta, None]]
+Steps = AsyncGenerator[timedelta, None]
+"""A story as it is played: each step says how long nothing happens."""
+
+Story = Callable[["StoryContext"], Steps]
 """A customer's story: it acts, yields how long to wait on the company's clock, acts again, and ends."""
 
 _FIRST = ("Amber", "Blue", "Cedar", "Delta", "East", "Fern", "Granite", "Harbor", "Iron", "Juniper", "Kestrel", "Lumen", "Maple", "North")
@@ -47,7 +50,7 @@ _FORM = {"US": "Inc.", "DE": "GmbH", "JP": "K.K."}
 
 
 @dataclass(slots=True)
-class Stage:
+class StoryContext:
     """One story's means.
 
     ``account`` is the processor account's id. ``number`` is the story's own within the company; ``chance`` depends on the seed and the

@@ -14,7 +14,7 @@ from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.fetching import WANTED
 from counterfoil.store import agenda, receipts
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Key, Pool
+from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 PATIENCE_S = 4.0
 """How long an object may be waited for before the source is asked: most arrive by themselves, out of order."""
@@ -29,7 +29,7 @@ class Healer:
     cipher: Cipher
     sources: Mapping[str, tuple[Source, Context]]
     clock: Clock
-    arm: Callable[[Conn, Sequence[Key]], Awaitable[None]]
+    arm: Callable[[Conn, Sequence[PartitionKey]], Awaitable[None]]
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Ask for what is waited for longer than PATIENCE_S."""
@@ -44,7 +44,7 @@ class Healer:
             await self.arm(conn, appended.touched)
         return Turn(has_more=False, wake_in_s=LOOK_EVERY_S)
 
-    def _who_can_tell(self, wanted: agenda.Wanted) -> tuple[str, ...]:
+    def _who_can_tell(self, wanted: agenda.MissingObject) -> tuple[str, ...]:
         """Return the connections to ask for an object: those that can fetch what has such an id.
 
         Where one of those who wait comes from such a connection, it is of the same account, and that one alone is asked. For all others,
@@ -57,7 +57,7 @@ class Healer:
         able = tuple(name for name, (source, _) in sorted(self.sources.items()) if source.locate(ref) is not None)
         return tuple(name for name in able if name in wanted.connections) or able
 
-    def _receipt(self, wanted: agenda.Wanted, connection: str) -> receipts.Incoming:
+    def _receipt(self, wanted: agenda.MissingObject, connection: str) -> receipts.Incoming:
         now = self.clock.now()
         return receipts.Incoming(
             connection=connection,

@@ -23,7 +23,7 @@ from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.commands import Arguments, CommandKind, Lane
 
-from .decision import Wish
+from .decision import OutboxCommand
 from .rules import EntityRules, PostingMode
 
 Booking = PostDocument | PostPayment | PostEntry
@@ -39,7 +39,7 @@ BOOKED_AS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BookedPlace:
     """Where something was booked: in which entity's books, and as a document or summed up with its day."""
 
     entity: str
@@ -47,7 +47,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BookingRequest:
     """One command before it has an id: what every policy says of it.
 
     ``name`` and ``object_id`` make the external key; ``content`` is what the source said, where a later change must not pass unnoticed.
@@ -76,7 +76,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DisplayRequest:
     """One command to a destination in which no books are kept, before it has an id: all that is to stand there of one thing, as of now.
 
     ``connection``: a destination of the policy's purpose. ``name`` and ``object_id`` make the external key. ``legal_entity`` empty: of the
@@ -120,10 +120,10 @@ def is_taxed(arguments: Booking) -> bool:
             return False
 
 
-def says_the_same(earlier: Wish, wanted: Wanted | Told, arguments: Arguments, needs: tuple[str, ...]) -> bool:
+def says_the_same(earlier: OutboxCommand, request: BookingRequest | DisplayRequest, arguments: Arguments, needs: tuple[str, ...]) -> bool:
     """Tell whether an earlier wish can stay: what is booked belongs to the books of one entity, all else to the target as a whole."""
-    is_booked = isinstance(wanted, Wanted) and not isinstance(arguments, UpsertCustomer | UpsertProduct)
-    is_there = not is_booked or earlier.command.entity == wanted.legal_entity
+    is_booked = isinstance(request, BookingRequest) and not isinstance(arguments, UpsertCustomer | UpsertProduct)
+    is_there = not is_booked or earlier.command.entity == request.legal_entity
     return is_there and earlier.command.arguments == arguments and (not earlier.is_open or earlier.command.needs == needs)
 
 
