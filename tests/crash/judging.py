@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.crash.matrix import BOOKED
-from tests.crash.stories import Told
+from tests.crash.stories import PlayedStory
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House
 
@@ -52,7 +52,7 @@ class _Reader:
     """Reads one story's records. ``named``: (model, id) by our external key; ``partners``: ids by role."""
 
     house: House
-    told: Told
+    told: PlayedStory
     named: dict[str, tuple[str, int]] = field(default_factory=dict)
     partners: dict[str, int] = field(default_factory=dict)
 
@@ -155,7 +155,7 @@ class _Reader:
                 verdicts[kind].stuck += count
 
 
-async def judge(house: House, told: Told) -> Verdicts:
+async def judge(house: House, told: PlayedStory) -> Verdicts:
     """Return what became of a story, by kind of write. Every document must be posted, and matched to the cent."""
     reader = _Reader(house, told)
     await reader.prepare()

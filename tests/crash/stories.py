@@ -11,7 +11,7 @@ from counterfoil.app.demo.story import StoryContext
 
 
 @dataclass(slots=True)
-class Told:
+class PlayedStory:
     """A story that was played.
 
     ``home`` and ``foreign`` are its customers, ``product`` its product; ``names``: what the books call them. ``keys``: the external keys
@@ -37,24 +37,24 @@ class Told:
         return sorted({key.split(".")[-1] for key in self.every_key})
 
 
-async def begin(house: House, amount: int = 20000) -> Told:
+async def begin(house: House, amount: int = 20000) -> PlayedStory:
     """Chapter one: a product, an invoice charged, a part of it credited and sent back, an open invoice with a credit note on it.
 
     And abroad an invoice charged in a currency that is not the books' own, whose match Odoo must make itself.
     """
-    stage, abroad = house.stage(tax="ca"), house.stage("DE", currency="USD")
-    product = await stage.api.post("/v1/products", name=f"Gadget {stage.number:04d}")
-    told = Told(await stage.customer(), await abroad.customer(), product["id"], {"product": str(product["name"])})
-    for name, one in (("home", stage), ("foreign", abroad)):
+    acting, abroad = house.acting(tax="ca"), house.acting("DE", currency="USD")
+    product = await acting.api.post("/v1/products", name=f"Gadget {stage.number:04d}")
+    told = PlayedStory(await acting.customer(), await abroad.customer(), product["id"], {"product": str(product["name"])})
+    for name, one in (("home", acting), ("foreign", abroad)):
         told.names[name] = str((await one.api.get(f"/v1/customers/{told.home if name == 'home' else told.foreign}"))["name"])
-    await stage.item(told.home, "Consulting", amount)
-    invoice = await stage.bill(told.home, is_charged=True)
-    charge = await charge_of(stage, invoice)
-    part = [((await stage.lines_of(invoice["id"]))[0], amount // 4)]
-    note = await stage.credit(invoice["id"], part, refund_amount=await stage.total_of_credit(invoice["id"], part))
-    await stage.item(told.home, "Subscription", amount)
-    other = await stage.bill(told.home)
-    voided = await stage.credit(other["id"], [((await stage.lines_of(other["id"]))[0], amount // 2)])
+    await acting.item(told.home, "Consulting", amount)
+    invoice = await acting.bill(told.home, is_charged=True)
+    charge = await charge_of(acting, invoice)
+    part = [((await acting.lines_of(invoice["id"]))[0], amount // 4)]
+    note = await acting.credit(invoice["id"], part, refund_amount=await acting.total_of_credit(invoice["id"], part))
+    await acting.item(told.home, "Subscription", amount)
+    other = await acting.bill(told.home)
+    voided = await acting.credit(other["id"], [((await acting.lines_of(other["id"]))[0], amount // 2)])
     await abroad.item(told.foreign, "Consulting", amount)
     sold = await abroad.bill(told.foreign, is_charged=True)
     charged = await charge_of(abroad, sold)
@@ -74,19 +74,19 @@ async def begin(house: House, amount: int = 20000) -> Told:
     return told
 
 
-async def end(house: House, told: Told) -> None:
+async def end(house: House, told: PlayedStory) -> None:
     """Chapter two: the credit note on the open invoice is voided, and so its match undone; the product is called otherwise."""
     voided = told.notes["voided"]
     told.names["renamed"] = f"{told.names['product']} II"
-    await house.stage().api.post(f"/v1/products/{told.product}", name=told.names["renamed"])
-    await house.stage().api.post(f"/v1/credit_notes/{voided}/void")
+    await house.acting().api.post(f"/v1/products/{told.product}", name=told.names["renamed"])
+    await house.acting().api.post(f"/v1/credit_notes/{voided}/void")
     told.keys["post_invoice"] += (f"credit_note_void_stripe.{voided}",)
     told.has_ended = True
 
 
-async def charge_of(stage: StoryContext, invoice: dict[str, Any]) -> dict[str, Any]:
+async def charge_of(acting: StoryContext, invoice: dict[str, Any]) -> dict[str, Any]:
     """Charge an invoice and return the charge."""
-    assert await stage.pay(invoice["id"])
-    intent = await stage.payment_of(invoice["id"])
-    found = await stage.api.get(f"/v1/payment_intents/{intent}", expand=["latest_charge.balance_transaction"])
+    assert await acting.pay(invoice["id"])
+    intent = await acting.payment_of(invoice["id"])
+    found = await acting.api.get(f"/v1/payment_intents/{intent}", expand=["latest_charge.balance_transaction"])
     return dict(found["latest_charge"])

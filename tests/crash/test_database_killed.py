@@ -19,7 +19,7 @@ import pytest_asyncio
 from tests.crash.conftest import Note
 from tests.crash.judging import all_in_one, assert_whole, judge
 from tests.crash.matrix import BOOKED, IS_FULL, SECOND_CHAPTER
-from tests.crash.stories import Told, begin, end
+from tests.crash.stories import PlayedStory, begin, end
 from tests.crash.workers import deliver_shuffled, strike, until_answered, worker
 from tests.integration.path.house import House, house
 
@@ -72,7 +72,7 @@ async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
             yield made, str(home / "postgres" / "data" / "postmaster.pid")
 
 
-async def strike_all(made: House, cells: Round, told: Told, pid_file: str, seed: int) -> None:
+async def strike_all(made: House, cells: Round, told: PlayedStory, pid_file: str, seed: int) -> None:
     """Deliver what is new and work it with a worker that strikes the database once for each cell, and goes on."""
     strikes = [strike(cell.way, cell.boundary, cell.kind.value, told, pid_file=pid_file) for cell in cells]
     async with worker(made, strikes) as one:

@@ -13,7 +13,7 @@ from tests.crash.judging_amends import judge_end, judge_refusals, take_up
 from tests.crash.matrix import Kill, amend_kills, kills
 from tests.crash.person import Person
 from tests.crash.proxy import Proxy
-from tests.crash.stories import Told, begin, end
+from tests.crash.stories import PlayedStory, begin, end
 from tests.crash.workers import STRIKE_S, HasIds, deliver_shuffled, strike, worker
 from tests.integration.path.house import House
 
@@ -40,7 +40,7 @@ async def go_on(made: House, count: int, every: int = 3) -> None:
 
 
 async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(idle: House, note: Note) -> None:
-    stories: list[tuple[Kill, Told]] = []
+    stories: list[tuple[Kill, PlayedStory]] = []
     for seed, kill in enumerate(kills()):
         if kill.boundary == "joint":
             await go_on(idle, seed, every=1)  # what another worker died of is worked alone

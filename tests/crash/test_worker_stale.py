@@ -12,7 +12,7 @@ import pytest
 from tests.crash.conftest import Note
 from tests.crash.judging import all_in_one, assert_whole, judge
 from tests.crash.matrix import BOOKED, IS_FULL, SECOND_CHAPTER
-from tests.crash.stories import Told, begin, end
+from tests.crash.stories import PlayedStory, begin, end
 from tests.crash.workers import Worker, deliver_shuffled, strike, worker
 from tests.integration.path.house import House
 
@@ -38,7 +38,7 @@ DEAD_AFTER_S = 8.0
 TAKEN_OVER_S = 120.0
 
 
-async def has_moved_on(made: House, told: Told) -> bool:
+async def has_moved_on(made: House, told: PlayedStory) -> bool:
     """Tell whether a story's commands are all done, whoever did them."""
     async with made.hub.pool.connection() as conn:
         found = await conn.execute(
@@ -59,7 +59,7 @@ async def locks(made: House) -> str:
 
 @pytest.mark.parametrize("cases", ROUNDS)
 async def test_a_worker_that_stood_still_past_its_lease_doubles_nothing(idle: House, note: Note, cases: Sequence[tuple[str, str]]) -> None:
-    stories: list[tuple[str, str, Told]] = []
+    stories: list[tuple[str, str, PlayedStory]] = []
     async with AsyncExitStack() as stack:
         stopped: list[Worker] = []
         for seed, (kind, boundary) in enumerate(cases):

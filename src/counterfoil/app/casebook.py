@@ -77,14 +77,14 @@ async def records(conn: Conn, cipher: Cipher, file: FileSettings, held: Sequence
     rows = await objects.load(conn, cipher, {*subjects.values(), *map(_ref, concerned)})
     owners = {ref: CUSTOMER.ref(row.customer_id) for ref, row in rows.items() if row.customer_id}
     rows |= await objects.load(conn, cipher, [ref for ref in owners.values() if ref not in rows])
-    entities = {ref: decode_record(ref.kind, row.data) for ref, row in rows.items()}
+    records = {ref: decode_record(ref.kind, row.data) for ref, row in rows.items()}
     found = []
     for one in held:
         ref = subjects.get(one.subject.subject)
         if ref is None:
             found.append(CaseRecord(one))
             continue
-        customer = entities.get(owners.get(ref, ref))
+        customer = records.get(owners.get(ref, ref))
         bound = await _bound(conn, {ref.key, one.subject.concerns or ref.key})
         source = _source_link(file, ref, rows.get(ref))
         linked = [source, *(link(file.connections.get(each.connection), each.external_id) for each in bound)]
@@ -93,7 +93,7 @@ async def records(conn: Conn, cipher: Cipher, file: FileSettings, held: Sequence
                 one,
                 ref.kind,
                 ref.id.partition(":")[2] or ref.id,
-                number_of(entities.get(ref)) or number_of(entities.get(_ref(one.subject.concerns)) if one.subject.concerns else None),
+                number_of(records.get(ref)) or number_of(records.get(_ref(one.subject.concerns)) if one.subject.concerns else None),
                 customer.name if isinstance(customer, Customer) else "",
                 tuple(f"{each.connection} {each.external_name or each.external_id}" for each in bound),
                 tuple(dict.fromkeys(filter(None, linked))),
@@ -102,9 +102,9 @@ async def records(conn: Conn, cipher: Cipher, file: FileSettings, held: Sequence
     return found
 
 
-def number_of(entity: Record | None) -> str:
+def number_of(record: Record | None) -> str:
     """Return what people at the source call a thing: a document's number, a product's name."""
-    match entity:
+    match record:
         case Invoice(number=number) | CreditNote(number=number):
             return number
         case Product(name=name):

@@ -35,12 +35,12 @@ async def _belonging(conn: Conn, cipher: Cipher, ids: Iterable[str]) -> set[str]
     for customer_id in {row.customer_id for row in invoices.values() if row.customer_id}:
         others = {row.ref.id: decode_record(row.ref.kind, row.data) for row in await objects.of_customer(conn, cipher, customer_id)}
         for _ in range(STEPS_MAX):
-            found |= {id for id, entity in others.items() if found & set(_belongs_to(entity))}
+            found |= {id for id, record in others.items() if found & set(_belongs_to(record))}
     return found
 
 
-def _belongs_to(entity: Record) -> tuple[str, ...]:
-    match entity:
+def _belongs_to(record: Record) -> tuple[str, ...]:
+    match record:
         case Payment(applications=applications):
             return tuple(one.invoice_id for one in applications)
         case CreditNote(invoice_id=invoice_id):

@@ -51,7 +51,7 @@ class LoadedBatch:
     """Everything a batch of decisions looks at."""
 
     rows: dict[ObjectRef, ObjectRow]
-    entities: dict[ObjectRef, Record]
+    records: dict[ObjectRef, Record]
     commands: list[CommandRow]
     items: Mapping[str, tuple[SummaryItem, ...]]
     documents: Mapping[str, SummaryDocument]
@@ -66,7 +66,7 @@ class LoadedBatch:
             if row.state is not CommandState.CANCELED:
                 wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
         moot = frozenset(row.id for row in self.commands if row.state is CommandState.CANCELED and not row.is_waived)
-        return MemoryView(self.entities, origins, wishes, self.items, moot, self.documents, linked(self.entities), self.affecting)
+        return MemoryView(self.records, origins, wishes, self.items, moot, self.documents, linked(self.records), self.affecting)
 
 
 @dataclass(slots=True)
@@ -90,11 +90,11 @@ class DecidedBatch:
     def followers(self, items: Sequence[AgendaItem], loaded: LoadedBatch) -> list[Subject]:
         """Return the objects to be decided again now that these were, each in the lane of the one it follows."""
         known = [Subject(ref, item.lane) for item in items if item.ref in self.decisions for ref in loaded.identities.after(item.ref)]
-        decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED and item.ref in loaded.entities]
+        decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED and item.ref in loaded.records]
         if not decided:
             return known
-        view = MemoryView(loaded.entities, links=linked(loaded.entities))
-        return known + [Subject(ref, item.lane) for item in decided for ref in decided_after(view, loaded.entities[item.ref])]
+        view = MemoryView(loaded.records, links=linked(loaded.records))
+        return known + [Subject(ref, item.lane) for item in decided for ref in decided_after(view, loaded.records[item.ref])]
 
     def clear(self) -> list[ObjectRef]:
         """Return the subjects that need nobody's help."""
@@ -188,17 +188,17 @@ async def load(
     reach = Reach(cipher, rules, over or {}, has_standing)
     await reach.load(conn, {*subjects, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())})
     follows = await reach.same_facts(conn)
-    rows, entities = reach.rows, reach.entities
-    customers = [ref for ref in entities if ref.kind == CUSTOMER.name] if seeing else []
+    rows, records = reach.rows, reach.records
+    customers = [ref for ref in records if ref.kind == CUSTOMER.name] if seeing else []
     several = await claims.load(conn, cipher, [ref for ref, row in rows.items() if row.claimed and ref not in reach.over])
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])
-    identities = Identities(proposals=surviving(rows, entities, several, rules))
+    identities = Identities(proposals=surviving(rows, records, several, rules))
     if follows:
-        identities.facts = same_facts(rows, entities, follows, _standings(commands, items), rules.ownership)
+        identities.facts = same_facts(rows, records, follows, _standings(commands, items), rules.ownership)
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
     affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over, rules.ownership)
-    return LoadedBatch(rows, entities, commands, by_document(items), documents, affecting, identities)
+    return LoadedBatch(rows, records, commands, by_document(items), documents, affecting, identities)
 
 
 def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryItemRow]) -> dict[ObjectRef, FactStanding]:
@@ -227,12 +227,12 @@ async def _affecting(
     """
     rows = {row.ref: row for row in await objects.about_customers(conn, cipher, [ref.id for ref in customers], AFFECTING_CUSTOMERS)}
     rows.update(over)
-    entities = {ref: decode_record(ref.kind, row.data) for ref, row in rows.items()}
+    records = {ref: decode_record(ref.kind, row.data) for ref, row in rows.items()}
     follows = await links.same_facts(conn, rows)
-    same_facts(rows, entities, {one: other for one, other in follows.items() if one in rows and other in rows}, {}, owners)
+    same_facts(rows, records, {one: other for one, other in follows.items() if one in rows and other in rows}, {}, owners)
     found: dict[ObjectRef, list[Record]] = {heads.get(ref, ref): [] for ref in customers}
-    for _, entity in sorted(entities.items(), key=lambda one: one[0]):
-        record = resolved(entity, heads)
+    for _, known in sorted(records.items(), key=lambda one: one[0]):
+        record = resolved(known, heads)
         for other in affected(record):
             if other in found:
                 found[other].append(record)
@@ -252,7 +252,7 @@ def decide_into(
         if told is not None:  # a process of its own steps all the same: it ends, or hears what its fact has become
             told = replace(told, then=concerned(view, decode_record(item.ref.kind, row.data), rules))
         try:
-            made = told or decide(_event_of(row, loaded.entities[item.ref], now), view, rules)
+            made = told or decide(_event_of(row, loaded.records[item.ref], now), view, rules)
             decided.decisions[item.ref] = replace(made, problems=(*made.problems, *loaded.identities.problems(item.ref)))
         except Exception as error:  # what does not add up, or a policy's own fault, stops its own subject only
             if not isinstance(error, ValueError):
@@ -267,7 +267,7 @@ def decide_batch(items: Sequence[AgendaItem], loaded: LoadedBatch, rules: Rules,
     return decided
 
 
-def _event_of(row: ObjectRow, entity: Record, now: datetime) -> Event:
+def _event_of(row: ObjectRow, record: Record, now: datetime) -> Event:
     return Event(
         id=row.last_event,
         type=event_type(row.last_type),
@@ -277,7 +277,7 @@ def _event_of(row: ObjectRow, entity: Record, now: datetime) -> Event:
         occurred_at=row.occurred_at,
         received_at=now,
         sequence=row.sequence,
-        data=entity,
+        data=record,
         account=row.account,
     )
 
@@ -347,7 +347,7 @@ def _case(ref: ObjectRef, problem: Problem, loaded: LoadedBatch, now: datetime) 
         connection=loaded.rows[ref].connection,
         money=problem.money,
         releases_on=releases_on,
-        concerns=concerns_of(ref, loaded.entities.get(ref)),
+        concerns=concerns_of(ref, loaded.records.get(ref)),
         detail=problem.cause,
         owner=problem.owner,
     )

@@ -47,11 +47,11 @@ class Identities:
 
 def surviving(
     rows: dict[ObjectRef, ObjectRow],
-    entities: dict[ObjectRef, Record],
+    records: dict[ObjectRef, Record],
     claims: Mapping[ObjectRef, Sequence[ClaimRow]],
     rules: Rules,
 ) -> dict[ObjectRef, tuple[Proposal, ...]]:
-    """Put what survives of several sources' claims into ``entities``; return what others than a field's owner say of it.
+    """Put what survives of several sources' claims into ``records``; return what others than a field's owner say of it.
 
     A thing is routed by its first source, as long as anything is routed from there: a connection may have been renamed since.
     """
@@ -61,7 +61,7 @@ def surviving(
         told = [Claim(one.connection, one.sequence, one.occurred_at, decode_record(ref.kind, one.data)) for one in several]
         if rows[ref].claimed == rows[ref].version and told:
             golden = survive(told, rules.ownership, id=ref.id)
-            entities[ref], proposals[ref] = golden.record, golden.proposals
+            records[ref], proposals[ref] = golden.record, golden.proposals
     return proposals
 
 
@@ -75,29 +75,29 @@ def _routed(row: ObjectRow, several: Sequence[ClaimRow], rules: Rules) -> Object
 
 def same_facts(
     rows: dict[ObjectRef, ObjectRow],
-    entities: dict[ObjectRef, Record],
+    records: dict[ObjectRef, Record],
     follows: Mapping[ObjectRef, ObjectRef],
     standings: Mapping[ObjectRef, FactStanding],
     owners: Ownership,
 ) -> dict[ObjectRef, SameFact]:
-    """Make one of what several systems tell of, in ``rows`` and ``entities``; return the facts by each of their ids."""
+    """Make one of what several systems tell of, in ``rows`` and ``records``; return the facts by each of their ids."""
     found: dict[ObjectRef, SameFact] = {}
     for group in _groups(follows):
-        told = [FactMember(ref, _claim(rows.get(ref), entities.get(ref)), standings.get(ref, FactStanding.NOTHING)) for ref in group]
+        told = [FactMember(ref, _claim(rows.get(ref), records.get(ref)), standings.get(ref, FactStanding.NOTHING)) for ref in group]
         fact = same_fact(told, follows, owners)
         found.update(dict.fromkeys(group, fact))
     for fact in {one.head: one for one in found.values()}.values():
         if fact.golden is not None:
-            entities[fact.head] = fact.golden.record
+            records[fact.head] = fact.golden.record
             if fact.word in rows and KINDS[fact.head.kind].survivorship is Survivorship.WHOLE:
                 word = rows[fact.word]
                 rows[fact.head] = replace(rows[fact.head], connection=word.connection, account=word.account)
         for ref in fact.members:
             if ref != fact.head:
-                entities.pop(ref, None)
+                records.pop(ref, None)
     heads = {ref: fact.head for ref, fact in found.items() if ref != fact.head}
     if heads:
-        entities.update({ref: resolved(record, heads) for ref, record in entities.items()})
+        records.update({ref: resolved(record, heads) for ref, record in records.items()})
     return found
 
 

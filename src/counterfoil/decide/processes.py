@@ -114,7 +114,7 @@ async def write(
 def _beside(rows: Mapping[ObjectRef, ObjectRow], loaded: LoadedBatch, rules: Rules, now: datetime) -> Iterator[Subject]:
     """Yield the subjects that are decided in view of processes that moved, such as a customer whose standing is shown."""
     for ref, row in rows.items():
-        states = [decode_record(ref.kind, row.data), *(record for record in (loaded.entities.get(ref),) if record is not None)]
+        states = [decode_record(ref.kind, row.data), *(record for record in (loaded.records.get(ref),) if record is not None)]
         for other, collects in decided_with(states, rules.purposes()).items():
             yield Subject(other, not_before=now + collects if collects else None)
 

@@ -34,7 +34,7 @@ class Reach:
     over: Mapping[ObjectRef, ObjectRow]
     sees_customers: bool = False
     rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
-    entities: dict[ObjectRef, Record] = field(default_factory=dict)
+    records: dict[ObjectRef, Record] = field(default_factory=dict)
     asked: set[ObjectRef] = field(default_factory=set)
 
     async def load(self, conn: Conn, refs: Iterable[ObjectRef]) -> None:
@@ -47,18 +47,18 @@ class Reach:
             found.update({ref: self.over[ref] for ref in wanted if ref in self.over})
             self.asked |= wanted
             self.rows.update(found)
-            self.entities.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
-            wanted = {other for ref in found for other in self._named_by(self.entities[ref])}
+            self.records.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
+            wanted = {other for ref in found for other in self._named_by(self.records[ref])}
             back = {ref for ref in found if self._is_looked_back_from(ref)}
-            back.update(other for ref in found for other in looked_at(self.entities[ref]))
+            back.update(other for ref in found for other in looked_at(self.records[ref]))
             wanted |= await linked_to(conn, sorted(back), self.over)
             wanted -= self.asked
 
     def _named_by(self, record: Record) -> tuple[ObjectRef, ...]:
-        return (*related(record), *processes_of(self.entities.get, record, self.rules))
+        return (*related(record), *processes_of(self.records.get, record, self.rules))
 
     def _is_looked_back_from(self, ref: ObjectRef) -> bool:
-        return is_looked_back_from(self.entities[ref]) or (self.sees_customers and ref.kind == CUSTOMER.name)
+        return is_looked_back_from(self.records[ref]) or (self.sees_customers and ref.kind == CUSTOMER.name)
 
     async def same_facts(self, conn: Conn) -> dict[ObjectRef, ObjectRef]:
         """Load what else is the same fact as something that is loaded or was asked for; return which thing follows which."""

@@ -23,20 +23,20 @@ async def about(pool: Pool, cipher: Cipher, rows: Sequence[CommandRow]) -> dict[
         return {}
     async with pool.connection() as conn:
         found = await objects.load(conn, cipher, {row.subject for row in rows})
-        entities = {ref: decode_record(ref.kind, row.data) for ref, row in found.items()}
+        records = {ref: decode_record(ref.kind, row.data) for ref, row in found.items()}
         customers = {ref: CUSTOMER.ref(row.customer_id) for ref, row in found.items() if row.customer_id}
-        others = await objects.load(conn, cipher, {ref for ref in customers.values() if ref not in entities})
-    entities |= {ref: decode_record(ref.kind, row.data) for ref, row in others.items()}
-    return {row.id: _about(row, entities, customers) for row in rows}
+        others = await objects.load(conn, cipher, {ref for ref in customers.values() if ref not in records})
+    records |= {ref: decode_record(ref.kind, row.data) for ref, row in others.items()}
+    return {row.id: _about(row, records, customers) for row in rows}
 
 
-def _about(row: CommandRow, entities: Mapping[ObjectRef, Record], customers: Mapping[ObjectRef, ObjectRef]) -> About:
+def _about(row: CommandRow, records: Mapping[ObjectRef, Record], customers: Mapping[ObjectRef, ObjectRef]) -> About:
     arguments = arguments_of(row)
     found = [] if arguments is None else [*arguments.personal]
     for ref in (row.subject, customers.get(row.subject, row.subject)):
-        entity = entities.get(ref)
-        if isinstance(entity, Customer):
-            found += personal(entity)
-        elif isinstance(entity, Invoice) and entity.customer_name:
-            found.append((entity.customer_name, "name"))
-    return About(tuple(dict.fromkeys(found)), concerns_of(row.subject, entities.get(row.subject)))
+        record = records.get(ref)
+        if isinstance(record, Customer):
+            found += personal(record)
+        elif isinstance(record, Invoice) and record.customer_name:
+            found.append((record.customer_name, "name"))
+    return About(tuple(dict.fromkeys(found)), concerns_of(row.subject, records.get(row.subject)))

@@ -29,7 +29,7 @@ _INSTANT: Schema = {"type": "string", "format": "date-time"}
 
 
 def schemas() -> dict[str, Schema]:
-    """Return every schema by its name: one per entity kind, event type and command kind."""
+    """Return every schema by its name: one per kind of record, event type and command kind."""
     found: dict[str, Schema] = {}
     for name, kind in KINDS.items():
         found[_name("entity", name)] = _schema_of(kind.record)

@@ -14,7 +14,7 @@ from .pool import Conn
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event; ``id`` is 32 hexadecimal characters, ``data`` the encoded canonical entity, ``merged`` applied, unchanged or stale."""
+    """One event; ``id`` is 32 hexadecimal characters, ``data`` the encoded canonical record, ``merged`` applied, unchanged or stale."""
 
     id: str
     received_at: datetime

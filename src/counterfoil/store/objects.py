@@ -26,7 +26,7 @@ from .pool import Conn
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded entity.
+    """The state of one object. ``version`` counts its changes from 1; ``digest`` tells equal content; ``data`` is the encoded record.
 
     ``names``: what people may look for it by (a customer's name and e-mail, a document's number), to be written; kept as keyed digests, and
     never read back.

@@ -28,7 +28,7 @@ CUSTOMER = CUSTOMER_KIND.ref("stripe:cus_1")
 
 
 @dataclass(frozen=True)
-class Told:
+class InvoicePath:
     """One invoice's path, with the ids it leaves."""
 
     receipt_id: int
@@ -36,7 +36,7 @@ class Told:
     command_id: str
 
 
-async def tell(conn: Conn, cipher: Cipher) -> Told:
+async def tell(conn: Conn, cipher: Cipher) -> InvoicePath:
     """An invoice comes in, is normalized, decided and posted; a second delivery is ignored, a third is parked, a fourth still pending."""
     incoming = [Incoming("stripe", f"evt_{number}", "cus_1", "invoice.paid", b"{}", NOW) for number in (1, 2, 3, 4)]
     appended = await receipts.append(conn, cipher, incoming, NOW)
@@ -59,7 +59,7 @@ async def tell(conn: Conn, cipher: Cipher) -> Told:
     done = NOW + timedelta(seconds=2)
     await outbox.settle(conn, [End(wish.id, NOW, EndStatus.DONE, "account.move/1136", "INV/2026/00001")], done)
     await record(conn, [Attempt(NOW, done, "odoo", "DE01", "post_invoice", 1, b"digest", 1, 0, 0, 0, (wish.id,))])
-    return Told(first.id, event.id, wish.id)
+    return InvoicePath(first.id, event.id, wish.id)
 
 
 async def test_received_is_the_sum_of_what_became_of_it_and_wished_too(conn: Conn, cipher: Cipher) -> None:

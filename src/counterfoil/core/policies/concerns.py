@@ -9,10 +9,10 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
 
 
-def concerns_of(ref: ObjectRef, entity: Record | None) -> str:
+def concerns_of(ref: ObjectRef, record: Record | None) -> str:
     """Return the document whose money an object's is: a payment of one invoice or its dunning is that invoice's, all else its own."""
-    if isinstance(entity, Dunning):
-        return INVOICE.ref(entity.id).key
-    if isinstance(entity, Payment) and len(entity.applications) == 1:
-        return INVOICE.ref(entity.applications[0].invoice_id).key
+    if isinstance(record, Dunning):
+        return INVOICE.ref(record.id).key
+    if isinstance(record, Payment) and len(record.applications) == 1:
+        return INVOICE.ref(record.applications[0].invoice_id).key
     return ref.key

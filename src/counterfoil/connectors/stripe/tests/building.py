@@ -99,8 +99,8 @@ def facts(of: Delivery, given: Mapping[str, Fetched] | None = None) -> tuple[Fac
     return found
 
 
-def entities(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Record]:
-    """Return the entities of a delivery's facts."""
+def records(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Record]:
+    """Return the records of a delivery's facts."""
     return [fact.data for fact in facts(of, given)]
 
 

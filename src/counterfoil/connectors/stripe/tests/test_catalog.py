@@ -19,7 +19,7 @@ from counterfoil.core.language.records import EventType
 from counterfoil.kit.connector import Ignored
 from counterfoil.kit.errors import DriftError
 
-from .building import CREATED, CREATED_AT, SOURCE, delivery, entities, facts, fetched, listed_delivery, normalized, official
+from .building import CREATED, CREATED_AT, SOURCE, delivery, facts, fetched, listed_delivery, normalized, official, records
 
 CUSTOMER: dict[str, Any] = {
     "id": "cus_1",
@@ -46,7 +46,7 @@ def change(txn: str, kind: str, amount: int, **more: Any) -> dict[str, Any]:
 def test_an_update_is_fetched_so_that_its_tax_ids_are_not_lost() -> None:
     found = delivery("customer.updated", SNAPSHOT, previous={"name": "Old name"})
     assert SOURCE.needs(found) == ("acct_1/customer/cus_1",)
-    assert entities(found, fetched("customer", CUSTOMER)) == [
+    assert records(found, fetched("customer", CUSTOMER)) == [
         Customer(
             id="stripe:cus_1",
             name="Muster GmbH",
@@ -73,7 +73,7 @@ def test_a_changed_balance_tells_the_credits_that_no_document_explains() -> None
     assert SOURCE.needs(found) == ("acct_1/customer/cus_1", "acct_1/customer_balance/cus_1")
     changes = [change("cbtxn_2", "applied_to_invoice", 300, invoice="in_1"), change("cbtxn_1", "adjustment", -800)]
     given = fetched("customer", CUSTOMER) | fetched("customer_balance", {"data": changes}, object_id="cus_1")
-    assert entities(found, given)[1:] == [CustomerCredit("stripe:cbtxn_1", "stripe:cus_1", Money(-800, "EUR"), CREATED_AT, "goodwill")]
+    assert records(found, given)[1:] == [CustomerCredit("stripe:cbtxn_1", "stripe:cus_1", Money(-800, "EUR"), CREATED_AT, "goodwill")]
 
 
 @pytest.mark.parametrize("kind", ["adjustment", "initial", "migration", "unspent_receiver_credit"])
@@ -126,7 +126,7 @@ def test_a_customer_that_was_deleted_before_we_knew_it_is_named_as_its_newest_in
 
 def test_a_customer_without_a_name_is_called_by_what_is_known() -> None:
     for given, name in (({"email": "a@example.com"}, "a@example.com"), ({"description": "Walk-in"}, "Walk-in"), ({}, "cus_9")):
-        (customer,) = entities(delivery("customer.created", {"id": "cus_9", "object": "customer", **given}))
+        (customer,) = records(delivery("customer.created", {"id": "cus_9", "object": "customer", **given}))
         assert isinstance(customer, Customer)
         assert customer.name == name
 
@@ -134,7 +134,7 @@ def test_a_customer_without_a_name_is_called_by_what_is_known() -> None:
 def test_a_tax_id_shows_in_its_customer() -> None:
     found = delivery("customer.tax_id.created", {"id": "txi_1", "object": "tax_id", "customer": "cus_1"})
     assert SOURCE.needs(found) == ("acct_1/customer/cus_1",)
-    (customer,) = entities(found, fetched("customer", CUSTOMER))
+    (customer,) = records(found, fetched("customer", CUSTOMER))
     assert isinstance(customer, Customer)
     assert customer.tax_ids == (TaxId("eu_vat", "DE123456789"),)
 
@@ -178,13 +178,13 @@ def test_a_price_keeps_its_exact_unit_amount(amounts: dict[str, Any], unit: Deci
         "product": "prod_1",
         "recurring": {"interval": "month", "interval_count": 3},
     }
-    (price,) = entities(delivery("price.created", {**wire, **amounts, "nickname": "Q"}))
+    (price,) = records(delivery("price.created", {**wire, **amounts, "nickname": "Q"}))
     assert price == Price("stripe:price_1", "stripe:prod_1", "USD", unit, "Q", "month", 3)
 
 
 def test_a_tax_rate_keeps_its_exact_percentage() -> None:
     wire = {"id": "txr_1", "object": "tax_rate", "display_name": "Sales tax", "percentage": 8.875, "inclusive": False, "created": CREATED}
-    (rate,) = entities(delivery("tax_rate.created", {**wire, "country": "US", "state": "NY", "tax_type": "sales_tax"}))
+    (rate,) = records(delivery("tax_rate.created", {**wire, "country": "US", "state": "NY", "tax_type": "sales_tax"}))
     assert rate == TaxRate("stripe:txr_1", "Sales tax", Decimal("8.875"), False, "US", "US-NY", "sales_tax")
 
 

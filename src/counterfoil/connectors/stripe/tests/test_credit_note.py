@@ -19,7 +19,7 @@ from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Delivery, Fetched
 from counterfoil.kit.errors import DriftError
 
-from .building import ACCOUNT, CREATED, CREATED_AT, SOURCE, delivery, entities, facts, fetched, fixture, normalized
+from .building import ACCOUNT, CREATED, CREATED_AT, SOURCE, delivery, facts, fetched, fixture, normalized, records
 
 RATE = fixture("invoice.basil.json")["counterfoil"]["tax_rates"][0]
 LINES = fixture("invoice.basil.json")["lines"]["data"]
@@ -88,7 +88,7 @@ def expected(**more: Any) -> CreditNote:
 
 def documents(of: Delivery, given: Mapping[str, Fetched] | None = None) -> list[Record]:
     """Return the entities without the tax rates, which have their own test."""
-    return [e for e in entities(of, given) if not isinstance(e, TaxRate)]
+    return [e for e in records(of, given) if not isinstance(e, TaxRate)]
 
 
 def new(**more: Any) -> dict[str, Any]:
@@ -169,5 +169,5 @@ def test_an_unknown_status_is_drift() -> None:
 
 
 def test_a_note_tells_the_tax_rates_on_its_lines() -> None:
-    first = entities(delivery("credit_note.created", new(pre_payment_amount=5355)))[0]
+    first = records(delivery("credit_note.created", new(pre_payment_amount=5355)))[0]
     assert first == TaxRate("stripe:txr_excl", "USt", Decimal(19), False, "DE", "DE", "vat")

@@ -20,7 +20,7 @@ from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
 
-from .building import CREATED_AT, SOURCE, entities, listed_delivery
+from .building import CREATED_AT, SOURCE, listed_delivery, records
 from .sandboxed import normalized_all, opened, run_trigger, walk
 from .scripted import scripted
 
@@ -252,6 +252,6 @@ async def test_a_charge_of_before_payment_intents_names_the_invoice_it_paid(sand
     charge |= {"balance_transaction": None, "failure_balance_transaction": None}
     sandbox.load([{**charge, "_invoice": "in_old"}])
     found = await fetched(ctx, "acct_sandbox/charge/ch_old")
-    (payment,) = entities(listed_delivery(found))
+    (payment,) = records(listed_delivery(found))
     assert isinstance(payment, Payment)
     assert [(one.invoice_id, one.amount) for one in payment.applications] == [("stripe:in_old", Money(5000, "USD"))]

@@ -23,12 +23,12 @@ from .building import (
     FETCHED_AT,
     SOURCE,
     delivery,
-    entities,
     facts,
     fetched,
     fixture,
     listed_delivery,
     normalized,
+    records,
 )
 
 NEW, OLD = "invoice.basil.json", "invoice.2023-08-16.json"
@@ -123,7 +123,7 @@ EXPECTED = Invoice(
 
 @pytest.mark.parametrize("name", [NEW, OLD])
 def test_both_generations_give_the_same_invoice(name: str) -> None:
-    found = [e for e in entities(delivery("invoice.paid", golden(name))) if isinstance(e, Invoice)]
+    found = [e for e in records(delivery("invoice.paid", golden(name))) if isinstance(e, Invoice)]
     assert [replace(one, paid_parts=None) for one in found] == [EXPECTED]
 
 
@@ -141,7 +141,7 @@ def test_a_fetched_state_carries_the_instant_it_was_fetched() -> None:
 
 
 def test_a_paid_invoice_tells_its_tax_rates() -> None:
-    rates = [e for e in entities(delivery("invoice.paid", golden(NEW)), {}) if isinstance(e, TaxRate)]
+    rates = [e for e in records(delivery("invoice.paid", golden(NEW)), {}) if isinstance(e, TaxRate)]
     assert rates == [
         TaxRate("stripe:txr_excl", "USt", Decimal(19), False, "DE", "DE", "vat"),
         TaxRate("stripe:txr_incl", "USt", Decimal(19), True, "DE", "DE", "vat"),
@@ -207,7 +207,7 @@ def test_the_printed_date_of_issue_wins_over_the_instant_of_finalization() -> No
     ],
 )
 def test_an_invoice_marked_paid_by_hand_tells_an_out_of_band_payment(name: str, changes: dict[str, Any]) -> None:
-    found = [e for e in entities(delivery("invoice.finalized", golden(name, **changes))) if isinstance(e, Payment)]
+    found = [e for e in records(delivery("invoice.finalized", golden(name, **changes))) if isinstance(e, Payment)]
     assert found == [
         Payment(
             id="stripe:oob_in_gold",
@@ -236,7 +236,7 @@ def test_every_record_of_a_payment_outside_stripe_is_a_payment_on_its_day_and_wh
     # 30.00 and 40.20 by records, 20.00 marked by hand: 90.20. The first one recorded goes by the invoice alone.
     records = [record(2, 4020, 1_790_200_000), record(1, 3000, 1_790_100_000)]
     payments = {"object": "list", "data": records, "has_more": False}
-    found = entities(delivery("invoice.updated", golden(NEW, amount_paid_off_stripe=9020, payments=payments)))
+    found = records(delivery("invoice.updated", golden(NEW, amount_paid_off_stripe=9020, payments=payments)))
     paid = [e for e in found if isinstance(e, Payment)]
     assert [(p.id, p.amount, p.earlier_parts) for p in paid] == [
         ("stripe:oob_in_gold", eur(3000), eur(0)),
@@ -258,13 +258,13 @@ def test_a_payment_through_stripe_is_named_by_its_charge() -> None:
     intent = {"id": "pi_1", "latest_charge": "ch_1"}
     through = record(1, 9020, 1_790_100_000) | {"payment": {"type": "payment_intent", "payment_intent": intent}}
     payments = {"object": "list", "data": [through], "has_more": False}
-    (invoice,) = [e for e in entities(delivery("invoice.updated", golden(NEW, payments=payments))) if isinstance(e, Invoice)]
+    (invoice,) = [e for e in records(delivery("invoice.updated", golden(NEW, payments=payments))) if isinstance(e, Invoice)]
     assert invoice.paid_parts is not None
     assert (invoice.paid_parts[0].payment_id, invoice.paid_parts[0].amount) == ("stripe:ch_1", eur(9020))
 
 
 def test_a_partial_payment_outside_stripe_counts_only_its_part() -> None:
-    found = entities(delivery("invoice.updated", golden(NEW, amount_paid_off_stripe=2000)))
+    found = records(delivery("invoice.updated", golden(NEW, amount_paid_off_stripe=2000)))
     (payment,) = [e for e in found if isinstance(e, Payment)]
     assert payment.amount == eur(2000)
     assert payment.applications == (Application("stripe:in_gold", eur(2000)),)
@@ -273,7 +273,7 @@ def test_a_partial_payment_outside_stripe_counts_only_its_part() -> None:
 def test_shipping_is_one_more_line_with_its_taxes() -> None:
     rate = {**fixture(NEW)["counterfoil"]["tax_rates"][1]}
     cost = {"amount_subtotal": 500, "amount_tax": 95, "amount_total": 595, "taxes": [{"amount": 95, "rate": rate}]}
-    found = entities(delivery("invoice.created", golden(NEW, shipping_cost=cost, amount_shipping=500)))
+    found = records(delivery("invoice.created", golden(NEW, shipping_cost=cost, amount_shipping=500)))
     (invoice,) = [e for e in found if isinstance(e, Invoice)]
     # 5.00 before tax and 0.95 inclusive VAT: printed 5.95, net 5.00
     assert invoice.lines[-1] == InvoiceLine(
@@ -288,13 +288,13 @@ def test_shipping_is_one_more_line_with_its_taxes() -> None:
 def test_applied_billing_credits_lower_a_line_like_a_discount() -> None:
     changed = golden(NEW)
     changed["lines"]["data"][0]["pretax_credit_amounts"].append({"amount": 300, "type": "credit_balance_transaction"})
-    (invoice,) = [e for e in entities(delivery("invoice.created", changed)) if isinstance(e, Invoice)]
+    (invoice,) = [e for e in records(delivery("invoice.created", changed)) if isinstance(e, Invoice)]
     assert invoice.lines[0].discount == eur(1300)
 
 
 def test_amounts_in_yen_have_no_decimals() -> None:
     yen = golden(NEW, currency="jpy", total=1100, amount_paid_off_stripe=0)
-    (invoice,) = [e for e in entities(delivery("invoice.created", yen)) if isinstance(e, Invoice)]
+    (invoice,) = [e for e in records(delivery("invoice.created", yen)) if isinstance(e, Invoice)]
     assert invoice.total == Money(1100, "JPY")
 
 
@@ -334,7 +334,7 @@ def test_taxes_that_are_rounded_on_the_subtotal_sum_to_it(told: int, taxes: list
     lines = {"object": "list", "data": [taxed(1, 43, 6), taxed(2, 43, 6), taxed(3, 484, 73)], "has_more": False}
     total = {"amount": told, "tax_behavior": "exclusive", "taxable_amount": 570, "tax_rate_details": {"tax_rate": "txr_excl"}}
     changes = {"lines": lines, "total_taxes": [total], "total": 570 + told, "shipping_cost": None}
-    (invoice,) = [e for e in entities(delivery("invoice.finalized", golden(NEW, **changes))) if isinstance(e, Invoice)]
+    (invoice,) = [e for e in records(delivery("invoice.finalized", golden(NEW, **changes))) if isinstance(e, Invoice)]
     assert [line.taxes[0].amount.minor for line in invoice.lines] == taxes
     assert invoice.tax == eur(told)
 
@@ -347,5 +347,5 @@ def test_each_rate_is_tied_to_its_own_total() -> None:
         for rate, amount in (("txr_excl", 1900), ("txr_b", 13))
     ]
     changes = {"lines": lines, "total_taxes": totals, "total": 11999, "shipping_cost": None}
-    (invoice,) = [e for e in entities(delivery("invoice.finalized", golden(NEW, **changes))) if isinstance(e, Invoice)]
+    (invoice,) = [e for e in records(delivery("invoice.finalized", golden(NEW, **changes))) if isinstance(e, Invoice)]
     assert [line.taxes[0].amount.minor for line in invoice.lines] == [1900, 7, 6]

@@ -22,7 +22,7 @@ from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.connector import Fetched, Ignored
 from counterfoil.kit.errors import DriftError, RejectedError
 
-from .building import ACCOUNT, CREATED, FETCHED_AT, SOURCE, delivery, entities, facts, fetched, listed_delivery, normalized
+from .building import ACCOUNT, CREATED, FETCHED_AT, SOURCE, delivery, facts, fetched, listed_delivery, normalized, records
 
 T0 = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
 T1 = datetime(2026, 9, 23, 14, 13, 20, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_a_charge_is_a_payment_with_its_settlement_and_invoices() -> None:
 
 
 def test_before_basil_a_charge_names_its_one_invoice() -> None:
-    (payment,) = entities(delivery("charge.succeeded", charge(invoice="in_1")))
+    (payment,) = records(delivery("charge.succeeded", charge(invoice="in_1")))
     assert isinstance(payment, Payment)
     assert payment.applications == (Application("stripe:in_1", usd(5000)),)
 
@@ -91,7 +91,7 @@ def test_settlement_in_another_currency_keeps_its_exact_rate() -> None:
     txn = movement("txn_1", 5425, 187, currency="usd", exchange_rate=1.085)
     raw = json.dumps(charge(currency="eur", balance_transaction=txn)).encode()
     ref = f"{ACCOUNT}/charge/ch_1"
-    (payment,) = entities(delivery("charge.succeeded", charge()), {ref: Fetched(ref, raw, FETCHED_AT)})
+    (payment,) = records(delivery("charge.succeeded", charge()), {ref: Fetched(ref, raw, FETCHED_AT)})
     assert isinstance(payment, Payment)
     assert payment.amount == Money(5000, "EUR")
     assert payment.settlement == settlement("txn_1", 5425, 187, exchange_rate=Decimal("1.085"))
@@ -118,7 +118,7 @@ def test_a_bank_debit_that_failed_after_it_had_moved_money_is_a_payment_and_its_
     failed = charge(
         status="failed", failure_code="insufficient_funds", balance_transaction=movement("txn_1", 5000), failure_balance_transaction=back
     )
-    payment, refund = entities(delivery("charge.failed", failed))
+    payment, refund = records(delivery("charge.failed", failed))
     assert isinstance(payment, Payment)
     assert (payment.state, payment.failure_code) == (PaymentState.SUCCEEDED, "insufficient_funds")
     assert isinstance(refund, Refund)
@@ -141,7 +141,7 @@ def test_a_payment_intent_leads_to_its_charge_and_never_counts_twice() -> None:
     intent = {"id": "pi_1", "object": "payment_intent", "latest_charge": "ch_1", "customer": "cus_1"}
     found = delivery("payment_intent.succeeded", intent)
     assert SOURCE.needs(found) == ("acct_1/charge/ch_1",)
-    (payment,) = entities(found, fetched("charge", charge()))
+    (payment,) = records(found, fetched("charge", charge()))
     assert isinstance(payment, Payment)
     assert payment.id == "stripe:ch_1"
     older = {"id": "pi_1", "object": "payment_intent", "charges": {"data": [{"id": "ch_0"}, {"id": "ch_1"}]}, "invoice": "in_1"}
@@ -156,7 +156,7 @@ def test_an_invoice_payment_leads_to_all_charges_of_its_intent() -> None:
     assert SOURCE.needs(found) == ("acct_1/invoice/in_1", "acct_1/payment_intent/pi_1")
     charges = {"data": [charge(id="ch_2"), charge(id="ch_1", status="failed")]}
     given = fetched("payment_intent", charges, object_id="pi_1") | fetched("invoice", None, object_id="in_1")
-    assert [e.id for e in entities(found, given)] == ["stripe:ch_2", "stripe:ch_1"]
+    assert [e.id for e in records(found, given)] == ["stripe:ch_2", "stripe:ch_1"]
 
 
 def refund(**more: Any) -> dict[str, Any]:
@@ -202,10 +202,10 @@ def test_a_refund_that_only_the_charges_event_tells_of_is_told_with_it() -> None
     told = delivery("charge.refunded", charge(object="charge"))
     assert SOURCE.needs(told) == (f"{ACCOUNT}/charge/ch_1", f"{ACCOUNT}/charge_refunds/ch_1")
     given = fetched("charge", charge()) | fetched("charge_refunds", {"data": [refund()]}, object_id="ch_1")
-    paid_in, sent_back = entities(told, given)
+    paid_in, sent_back = records(told, given)
     assert isinstance(paid_in, Payment)
     assert isinstance(sent_back, Refund)
-    (alone,) = entities(delivery("refund.created", refund()))
+    (alone,) = records(delivery("refund.created", refund()))
     assert isinstance(alone, Refund)
     assert (sent_back.id, sent_back.settlement) == ("stripe:re_1", alone.settlement)
 
@@ -215,14 +215,14 @@ def test_the_part_of_an_authorization_that_was_not_captured_is_no_refund_but_wha
     partly = {"id": "ch_1", "customer": "cus_1", "captured": True, "amount": 5000, "amount_captured": 3000}
     rest = refund(charge=partly, amount=2000, balance_transaction=None)
     assert normalized(delivery("refund.created", rest)) == Ignored("authorization_released")
-    (more,) = entities(delivery("refund.created", {**rest, "amount": 2001}))
+    (more,) = records(delivery("refund.created", {**rest, "amount": 2001}))
     assert isinstance(more, Refund)
 
 
 def test_a_tax_withheld_in_a_fee_is_told_apart() -> None:
     # 11.20 of fee: 3.20 for Stripe, 8.00 withheld.
     details = [{"amount": 320, "type": "stripe_fee"}, {"amount": 800, "type": "withheld_tax"}]
-    (paid_in,) = entities(delivery("charge.succeeded", charge(balance_transaction=movement("txn_1", 5000, 1120, fee_details=details))))
+    (paid_in,) = records(delivery("charge.succeeded", charge(balance_transaction=movement("txn_1", 5000, 1120, fee_details=details))))
     assert isinstance(paid_in, Payment)
     assert paid_in.settlement is not None
     assert (paid_in.settlement.withheld_tax, paid_in.settlement.fee_tax) == (usd(800), None)
