@@ -65,11 +65,11 @@ async def begin_amends(house: House) -> Amended:
     await round_on_the_sum(house)
     taxed = await _credited_in_full(house, "ust19", 3333)
     rounded = await _credited_in_full(house, "ust19_incl", 1000)
-    stage, abroad = house.stage(ENTITY), house.stage(ENTITY, currency="USD")
-    customer, foreigner = await stage.customer(), await abroad.customer()
-    refused, numbered = await _billed(stage, customer, TAKEN), await _billed(stage, customer, TAKEN)
-    (good, note), (taken, taking) = await _credited_in_part(stage, customer), await _credited_in_part(stage, customer)
-    (sold, charge), (exported, foreign) = await _sold(stage, customer), await _sold(abroad, foreigner)
+    story, abroad = house.story(ENTITY), house.story(ENTITY, currency="USD")
+    customer, foreigner = await story.customer(), await abroad.customer()
+    refused, numbered = await _billed(story, customer, TAKEN), await _billed(story, customer, TAKEN)
+    (good, note), (taken, taking) = await _credited_in_part(story, customer), await _credited_in_part(story, customer)
+    (sold, charge), (exported, foreign) = await _sold(story, customer), await _sold(abroad, foreigner)
     rest = {refused: TAKEN, numbered: TAKEN, good: TAKEN - CREDITED, taken: TAKEN - CREDITED}
     closed = (*taxed, *rounded, note, taking, sold, exported)
     notes, payments = (taxed[1], rounded[1], note, taking), (_payment(charge), _payment(foreign))
@@ -89,36 +89,36 @@ async def begin_amends(house: House) -> Amended:
     )
 
 
-async def _billed(stage: StoryContext, customer: str, *amounts: int) -> str:
+async def _billed(story: StoryContext, customer: str, *amounts: int) -> str:
     """Bill a customer and return the invoice's external key."""
     for amount in amounts:
-        await stage.item(customer, "Consulting", amount)
-    return f"invoice_stripe.{(await stage.bill(customer))['id']}"
+        await story.item(customer, "Consulting", amount)
+    return f"invoice_stripe.{(await story.bill(customer))['id']}"
 
 
-async def _credited(stage: StoryContext, invoice: str, amount: int) -> str:
+async def _credited(story: StoryContext, invoice: str, amount: int) -> str:
     """Credit so much of every line of an open invoice and return the credit note's external key."""
     id = invoice.split(".")[-1]
-    return f"credit_note_stripe.{(await stage.credit(id, [(line, amount) for line in await stage.lines_of(id)]))['id']}"
+    return f"credit_note_stripe.{(await story.credit(id, [(line, amount) for line in await story.lines_of(id)]))['id']}"
 
 
 async def _credited_in_full(house: House, tax: str, amount: int) -> tuple[str, str]:
     """Bill a customer of his own three times the amount under a tax, and credit all of it: invoice and credit note."""
-    stage = house.stage(ENTITY, tax=tax)
-    invoice = await _billed(stage, await stage.customer(), amount, amount, amount)
-    return invoice, await _credited(stage, invoice, amount)
+    story = house.story(ENTITY, tax=tax)
+    invoice = await _billed(story, await story.customer(), amount, amount, amount)
+    return invoice, await _credited(story, invoice, amount)
 
 
-async def _credited_in_part(stage: StoryContext, customer: str) -> tuple[str, str]:
-    invoice = await _billed(stage, customer, TAKEN)
-    return invoice, await _credited(stage, invoice, CREDITED)
+async def _credited_in_part(story: StoryContext, customer: str) -> tuple[str, str]:
+    invoice = await _billed(story, customer, TAKEN)
+    return invoice, await _credited(story, invoice, CREDITED)
 
 
-async def _sold(stage: StoryContext, customer: str) -> tuple[str, dict[str, Any]]:
+async def _sold(story: StoryContext, customer: str) -> tuple[str, dict[str, Any]]:
     """Charge a customer at once: the invoice's external key and the charge."""
-    await stage.item(customer, "Consulting", TAKEN)
-    invoice = await stage.bill(customer, is_charged=True)
-    return f"invoice_stripe.{invoice['id']}", await charge_of(stage, invoice)
+    await story.item(customer, "Consulting", TAKEN)
+    invoice = await story.bill(customer, is_charged=True)
+    return f"invoice_stripe.{invoice['id']}", await charge_of(story, invoice)
 
 
 def _payment(charge: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ class Story:
     """
 
     what: Decided
-    stage: StoryContext
+    story: StoryContext
     ids: list[str]
     customer: str = ""
     invoice: str = ""
@@ -53,31 +53,31 @@ class Story:
 
 async def begin(made: House, what: Decided) -> Story:
     """Play what comes before: a payment on account, an invoice that is paid; of a product nothing."""
-    stage = made.stage(ENTITY if what is Decided.MODE_SWITCH else "US")
+    story = made.story(ENTITY if what is Decided.MODE_SWITCH else "US")
     if what is Decided.KNOWN_PRODUCT:
-        return Story(what, stage, [], product=f"Known gadget {stage.number:04d}")
-    customer = await stage.customer()
+        return Story(what, story, [], product=f"Known gadget {story.number:04d}")
+    customer = await story.customer()
     if what is Decided.MODE_SWITCH:
         charge: dict[str, Nested] = {"currency": "jpy", "customer": customer, "payment_method": "pm_card_visa", "confirm": True}
-        intent = await stage.api.post("/v1/payment_intents", amount=AMOUNT, **charge)
-        return Story(what, stage, [], customer, payment=intent["id"])
-    await stage.item(customer, "Consulting", AMOUNT)
-    invoice = await stage.bill(customer, is_charged=True)
-    assert await stage.pay(invoice["id"])
-    return Story(what, stage, [invoice["id"]], customer, invoice["id"])
+        intent = await story.api.post("/v1/payment_intents", amount=AMOUNT, **charge)
+        return Story(what, story, [], customer, payment=intent["id"])
+    await story.item(customer, "Consulting", AMOUNT)
+    invoice = await story.bill(customer, is_charged=True)
+    assert await story.pay(invoice["id"])
+    return Story(what, story, [invoice["id"]], customer, invoice["id"])
 
 
 async def act(made: House, story: Story, seed: int) -> None:
     """Do what makes the writes come about; they are to be sent, and nobody works."""
     match story.what:
         case Decided.MODE_SWITCH:
-            await story.stage.item(story.customer, "Consulting", AMOUNT)
-            story.invoice = (await story.stage.bill(story.customer))["id"]
-            await story.stage.api.post(f"/v1/invoices/{story.invoice}/attach_payment", payment_intent=story.payment)
+            await story.story.item(story.customer, "Consulting", AMOUNT)
+            story.invoice = (await story.story.bill(story.customer))["id"]
+            await story.story.api.post(f"/v1/invoices/{story.invoice}/attach_payment", payment_intent=story.payment)
             story.ids.append(story.invoice)
         case Decided.KNOWN_PRODUCT:
             await made.plain.create("product.product", {"name": story.product, "type": "service"})
-            product = await story.stage.api.post("/v1/products", name=story.product)
+            product = await story.story.api.post("/v1/products", name=story.product)
             story.ids.append(product["id"])
         case Decided.POSTED_AGAIN | Decided.MATCHED_AGAIN:
             await _undo(made, story)

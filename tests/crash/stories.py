@@ -42,19 +42,19 @@ async def begin(house: House, amount: int = 20000) -> PlayedStory:
 
     And abroad an invoice charged in a currency that is not the books' own, whose match Odoo must make itself.
     """
-    acting, abroad = house.acting(tax="ca"), house.acting("DE", currency="USD")
-    product = await acting.api.post("/v1/products", name=f"Gadget {stage.number:04d}")
-    told = PlayedStory(await acting.customer(), await abroad.customer(), product["id"], {"product": str(product["name"])})
-    for name, one in (("home", acting), ("foreign", abroad)):
+    story, abroad = house.story(tax="ca"), house.story("DE", currency="USD")
+    product = await story.api.post("/v1/products", name=f"Gadget {story.number:04d}")
+    told = PlayedStory(await story.customer(), await abroad.customer(), product["id"], {"product": str(product["name"])})
+    for name, one in (("home", story), ("foreign", abroad)):
         told.names[name] = str((await one.api.get(f"/v1/customers/{told.home if name == 'home' else told.foreign}"))["name"])
-    await acting.item(told.home, "Consulting", amount)
-    invoice = await acting.bill(told.home, is_charged=True)
-    charge = await charge_of(acting, invoice)
-    part = [((await acting.lines_of(invoice["id"]))[0], amount // 4)]
-    note = await acting.credit(invoice["id"], part, refund_amount=await acting.total_of_credit(invoice["id"], part))
-    await acting.item(told.home, "Subscription", amount)
-    other = await acting.bill(told.home)
-    voided = await acting.credit(other["id"], [((await acting.lines_of(other["id"]))[0], amount // 2)])
+    await story.item(told.home, "Consulting", amount)
+    invoice = await story.bill(told.home, is_charged=True)
+    charge = await charge_of(story, invoice)
+    part = [((await story.lines_of(invoice["id"]))[0], amount // 4)]
+    note = await story.credit(invoice["id"], part, refund_amount=await story.total_of_credit(invoice["id"], part))
+    await story.item(told.home, "Subscription", amount)
+    other = await story.bill(told.home)
+    voided = await story.credit(other["id"], [((await story.lines_of(other["id"]))[0], amount // 2)])
     await abroad.item(told.foreign, "Consulting", amount)
     sold = await abroad.bill(told.foreign, is_charged=True)
     charged = await charge_of(abroad, sold)
@@ -78,15 +78,15 @@ async def end(house: House, told: PlayedStory) -> None:
     """Chapter two: the credit note on the open invoice is voided, and so its match undone; the product is called otherwise."""
     voided = told.notes["voided"]
     told.names["renamed"] = f"{told.names['product']} II"
-    await house.acting().api.post(f"/v1/products/{told.product}", name=told.names["renamed"])
-    await house.acting().api.post(f"/v1/credit_notes/{voided}/void")
+    await house.story().api.post(f"/v1/products/{told.product}", name=told.names["renamed"])
+    await house.story().api.post(f"/v1/credit_notes/{voided}/void")
     told.keys["post_invoice"] += (f"credit_note_void_stripe.{voided}",)
     told.has_ended = True
 
 
-async def charge_of(acting: StoryContext, invoice: dict[str, Any]) -> dict[str, Any]:
+async def charge_of(story: StoryContext, invoice: dict[str, Any]) -> dict[str, Any]:
     """Charge an invoice and return the charge."""
-    assert await acting.pay(invoice["id"])
-    intent = await acting.payment_of(invoice["id"])
-    found = await acting.api.get(f"/v1/payment_intents/{intent}", expand=["latest_charge.balance_transaction"])
+    assert await story.pay(invoice["id"])
+    intent = await story.payment_of(invoice["id"])
+    found = await story.api.get(f"/v1/payment_intents/{intent}", expand=["latest_charge.balance_transaction"])
     return dict(found["latest_charge"])

@@ -81,14 +81,14 @@ def matches_of(books: Ground, first: str, second: str) -> int:
 @pytest.mark.parametrize(("what", "call"), [("customer", "res.partner/load"), ("product", "product.product/load")])
 async def test_an_older_name_that_is_written_late_does_not_stand(books: Ground, what: str, call: str) -> None:
     made = books.house
-    stage = made.stage()
-    id = await stage.customer() if what == "customer" else (await stage.api.post("/v1/products", name="First Name"))["id"]
+    story = made.story()
+    id = await story.customer() if what == "customer" else (await story.api.post("/v1/products", name="First Name"))["id"]
     await made.tell()
     kept = keep(books, f"upsert_{what}", call, "Older Name")
-    await stage.api.post(f"/v1/{what}s/{id}", name="Older Name")
+    await story.api.post(f"/v1/{what}s/{id}", name="Older Name")
     await made.tell()
     assert kept.is_kept
-    await stage.api.post(f"/v1/{what}s/{id}", name="Newer Name")
+    await story.api.post(f"/v1/{what}s/{id}", name="Newer Name")
     await made.tell()
     key = f"{what}_stripe.{id}"
     assert name_of(books, key) == "Newer Name"

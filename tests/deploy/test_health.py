@@ -18,13 +18,13 @@ from counterfoil.ingress.server import serving
 from counterfoil.kit.errors import SetupError
 from counterfoil.store.pool import Pool
 
-Told = tuple[int, dict[str, Any]]
+Answer = tuple[int, dict[str, Any]]
 
 
-async def ask(url: str) -> Told:
+async def ask(url: str) -> Answer:
     """Return the status and what an address says."""
 
-    def get() -> Told:
+    def get() -> Answer:
         try:
             with urllib.request.urlopen(url, timeout=10) as response:
                 return response.status, json.loads(response.read())

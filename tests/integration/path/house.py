@@ -89,7 +89,7 @@ class House:
     values: Mapping[str, Any]
     told: dict[str, int] = field(default_factory=dict)
 
-    def stage(self, entity: str = "US", *, tax: str | None = None, currency: str = "") -> StoryContext:
+    def story(self, entity: str = "US", *, tax: str | None = None, currency: str = "") -> StoryContext:
         """Return the means of one customer of an entity. ``tax``: key of the tax on his documents, none by default."""
         account = self.accounts[entity]
         number = next(_numbers)
@@ -188,11 +188,11 @@ class House:
 
     async def bill(self, amount: int, entity: str = "US", *, tax: str = "", currency: str = "", is_paid: bool = False) -> dict[str, Any]:
         """Bill a new customer an amount in minor units, and charge his card if ``is_paid``; see :meth:`stage`."""
-        stage = self.stage(entity, tax=tax, currency=currency)
-        customer = await stage.customer()
-        await stage.item(customer, "Consulting", amount)
-        invoice = await stage.bill(customer, is_charged=is_paid)
-        assert not is_paid or await stage.pay(invoice["id"])
+        story = self.story(entity, tax=tax, currency=currency)
+        customer = await story.customer()
+        await story.item(customer, "Consulting", amount)
+        invoice = await story.bill(customer, is_charged=is_paid)
+        assert not is_paid or await story.pay(invoice["id"])
         return invoice
 
     async def close_days(self, *entities: str) -> None:

@@ -103,9 +103,9 @@ async def test_an_unknown_api_version_is_one_case(hub: House) -> None:
 
 async def test_an_event_about_an_object_nobody_has_does_not_stop_the_others(hub: House) -> None:
     assert await post(hub, event(300)) == 200
-    stage = hub.stage()
-    customer = await stage.customer(card="")
-    await stage.item(customer, "Consulting", 3300)
-    invoice = await stage.bill(customer)
+    story = hub.story()
+    customer = await story.customer(card="")
+    await story.item(customer, "Consulting", 3300)
+    invoice = await story.bill(customer)
     await hub.tell()
     assert hub.document(f"invoice_stripe.{invoice['id']}")["amount_total"] == 33.0

@@ -37,21 +37,21 @@ async def hub(second_database: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 async def test_a_changed_group_adds_nothing_and_a_day_that_differs_stops_no_other(hub: House) -> None:
-    stage = hub.stage("US")
-    price = next(price for price, currency in stage.catalog.prices if currency == "USD")
-    sold = await stage.subscribe(await stage.customer(), price, collection_method="send_invoice", days_until_due=14)
+    story = hub.story("US")
+    price = next(price for price, currency in story.catalog.prices if currency == "USD")
+    sold = await story.subscribe(await story.customer(), price, collection_method="send_invoice", days_until_due=14)
     bill = sold["latest_invoice"] if isinstance(sold["latest_invoice"], str) else sold["latest_invoice"]["id"]
-    if (found := await stage.api.get(f"/v1/invoices/{bill}"))["status"] == "draft":
-        found = await stage.api.post(f"/v1/invoices/{bill}/finalize")
+    if (found := await story.api.get(f"/v1/invoices/{bill}"))["status"] == "draft":
+        found = await story.api.post(f"/v1/invoices/{bill}/finalize")
     await hub.tell()
     await hub.at(datetime(2025, 12, 3, 12, tzinfo=UTC))
     await hub.close_days("US")
     booked = hub.lines(DAY_2)
     assert booked == {RECEIVABLE: found["total"], REVENUE: -found["total"]}
-    product = (await stage.lines_of(bill))[0]["pricing"]["price_details"]["product"]
-    await stage.api.post(f"/v1/products/{product}", metadata={"product_group": "suite2"})
+    product = (await story.lines_of(bill))[0]["pricing"]["price_details"]["product"]
+    await story.api.post(f"/v1/products/{product}", metadata={"product_group": "suite2"})
     await hub.tell()
-    await stage.api.post(f"/v1/invoices/{bill}/mark_uncollectible")
+    await story.api.post(f"/v1/invoices/{bill}/mark_uncollectible")
     await hub.bill(7700, "US")
     await hub.tell()
     # As if an older version had added half a document to 2 December: 49.00 that nothing balances.

@@ -22,11 +22,11 @@ async def hub(home_of_all: House) -> AsyncIterator[House]:
 
 
 async def test_logs_and_cases_hold_no_secret_and_nothing_about_a_person(hub: House) -> None:
-    stage = hub.stage()
+    story = hub.story()
     name, mail, street = "Zacharias Quillfeather", "zacharias@quillfeather.example", "9 Unmistakable Lane"
-    customer = await stage.api.post("/v1/customers", name=name, email=mail, address={"country": "US", "line1": street})
-    await stage.item(customer["id"], "Consulting for Quillfeather", 5000)
-    invoice = await stage.bill(customer["id"])
+    customer = await story.api.post("/v1/customers", name=name, email=mail, address={"country": "US", "line1": street})
+    await story.item(customer["id"], "Consulting for Quillfeather", 5000)
+    invoice = await story.bill(customer["id"])
     hub.odoo.switch.faults += [
         Fault("status", path="/json/2/", status=500, times=2),
         Fault("truncate_after", path="/json/2/", times=1),
@@ -37,8 +37,8 @@ async def test_logs_and_cases_hold_no_secret_and_nothing_about_a_person(hub: Hou
     assert hub.document(f"invoice_stripe.{invoice['id']}")["amount_total"] == 50.0
     company = hub.provisioned.companies["US"].company_id
     hub.person("archive_account", company_id=company, code="400000")
-    await stage.item(customer["id"], "Consulting for Quillfeather", 6000)
-    refused = await stage.bill(customer["id"])
+    await story.item(customer["id"], "Consulting for Quillfeather", 6000)
+    refused = await story.bill(customer["id"])
     await hub.tell()
     hub.stripe.revoke_key(hub.accounts["JP"].key)
     await hub.hub.wake([("poll", "stripe_jp")])

@@ -87,7 +87,7 @@ async def rename(made: House, customer: str, name: str) -> None:
 async def test_a_stale_decision_is_dropped_and_the_newer_one_stands(idle: House, monkeypatch: pytest.MonkeyPatch, lane: Lane) -> None:
     await read_news(idle)
     await decide_all(idle)
-    stage = idle.stage()
+    stage = idle.story()
     customer = await stage.customer()
     await rename(idle, customer, "First")
     ref = CUSTOMER.ref(f"stripe:{customer}")
@@ -109,7 +109,7 @@ async def test_a_stale_decision_is_dropped_and_the_newer_one_stands(idle: House,
 async def test_a_reason_that_comes_while_a_decision_is_being_written_is_not_overtaken(idle: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await read_news(idle)
     await decide_all(idle)
-    stage = idle.stage()
+    stage = idle.story()
     customer = await stage.customer()
     await rename(idle, customer, "First")
     ref = CUSTOMER.ref(f"stripe:{customer}")
@@ -133,7 +133,7 @@ async def test_a_reason_that_comes_while_a_decision_is_being_written_is_not_over
 async def test_a_poisoned_subject_is_parked_as_a_case_and_decided_when_it_is_retried(idle: House) -> None:
     await read_news(idle)
     await decide_all(idle)
-    stage = idle.stage()
+    stage = idle.story()
     customer = await stage.customer()
     await rename(idle, customer, "First")
     ref = CUSTOMER.ref(f"stripe:{customer}")

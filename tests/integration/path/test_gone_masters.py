@@ -30,8 +30,8 @@ async def any_hub(
 
 @pytest.mark.parametrize("what", ["the contact", "its external id"])
 async def test_an_invoice_of_a_customer_somebody_deleted_in_the_books_is_posted(any_hub: House, what: str) -> None:
-    stage = any_hub.stage()
-    customer = await stage.customer()
+    story = any_hub.story()
+    customer = await story.customer()
     await any_hub.tell()
     key = f"customer_stripe.{customer}"
     [named] = await any_hub.plain.rows("ir.model.data", [["name", "=", key]], ["res_id"])
@@ -39,9 +39,9 @@ async def test_an_invoice_of_a_customer_somebody_deleted_in_the_books_is_posted(
         await any_hub.plain.call("res.partner", "unlink", [named["res_id"]])
     else:
         await any_hub.plain.call("ir.model.data", "unlink", [named["id"]])
-    await stage.item(customer, "Consulting", 12_300)
-    invoice = await stage.bill(customer, is_charged=True)
-    await stage.pay(invoice["id"])
+    await story.item(customer, "Consulting", 12_300)
+    invoice = await story.bill(customer, is_charged=True)
+    await story.pay(invoice["id"])
     await any_hub.tell()
     assert await any_hub.cases() == []
     document = any_hub.document(f"invoice_stripe.{invoice['id']}")
@@ -52,13 +52,13 @@ async def test_an_invoice_of_a_customer_somebody_deleted_in_the_books_is_posted(
 
 
 async def test_an_invoice_of_a_product_somebody_deleted_in_the_books_is_posted(any_hub: House) -> None:
-    stage = any_hub.stage()
-    customer = await stage.customer()
+    story = any_hub.story()
+    customer = await story.customer()
     await any_hub.tell()
     name = PLANS["business"][0]
     [product] = await any_hub.plain.rows("product.product", [["name", "=", name]], ["name"])
     await any_hub.plain.call("product.product", "unlink", [product["id"]])
-    subscription = await stage.subscribe(customer, "business")
+    subscription = await story.subscribe(customer, "business")
     await any_hub.tell()
     assert await any_hub.cases() == []
     document = any_hub.document(f"invoice_stripe.{subscription['latest_invoice']}")

@@ -46,11 +46,11 @@ async def lay_down(made: House, count: int) -> None:
 
 async def test_a_payment_behind_a_large_replay_is_decided_before_it(idle: House) -> None:
     await lay_down(idle, BEHIND)
-    stage = idle.stage(tax="ca")
-    customer = await stage.customer()
-    await stage.item(customer, "Consulting", 20000)
-    invoice = await stage.bill(customer)
-    assert await stage.pay(invoice["id"])
+    story = idle.story(tax="ca")
+    customer = await story.customer()
+    await story.item(customer, "Consulting", 20000)
+    invoice = await story.bill(customer)
+    assert await story.pay(invoice["id"])
     await idle.deliver(idle.news())
     await idle.hub.start_work("lanes")
     seen: list[tuple[bool, int]] = []

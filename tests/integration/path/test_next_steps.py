@@ -97,9 +97,9 @@ async def test_nothing_about_a_person_is_in_clear_anywhere_when_odoo_names_one(h
         Fault("status", path="res.partner/load", status=422, times=-1, body=json.dumps(error)),
         Fault("status", path="account.move/load", status=422, times=-1, body=json.dumps(error)),
     ]
-    stage = hub.stage()
-    customer = await stage.api.post("/v1/customers", name=name, email=mail, address={"country": "US"})
-    await stage.item(customer["id"], "Consulting", 5000)
+    story = hub.story()
+    customer = await story.api.post("/v1/customers", name=name, email=mail, address={"country": "US"})
+    await story.item(customer["id"], "Consulting", 5000)
     await hub.tell()
     masked = "The VAT number [[VAT id]] for partner [[name], [e-mail]] does not seem to be valid."
     [case] = await hub.cases()
@@ -107,7 +107,7 @@ async def test_nothing_about_a_person_is_in_clear_anywhere_when_odoo_names_one(h
     assert await where_in_clear(hub, name, "Quillfeather", mail, vat) == []
     hub.odoo.switch.faults.pop(0)
     await retry(hub, case)
-    await stage.bill(
+    await story.bill(
         customer["id"]
     )  # now the invoice is refused, with the same words: its arguments do not hold the name, its customer does
     await hub.tell()

@@ -15,20 +15,20 @@ SEEDS = range(6)
 
 async def story(hub: House) -> dict[str, str]:
     """Play what one customer does: credit used, a credit note before payment, payment, a refund, a negative invoice; return ids by name."""
-    stage = hub.stage(tax="ca")
-    customer = await stage.customer()
-    await stage.api.post(f"/v1/customers/{customer}/balance_transactions", amount=-1500, currency="usd", description="Goodwill")
-    await stage.item(customer, "Consulting", 20000)
-    first = await stage.bill(customer)
-    line = (await stage.lines_of(first["id"]))[0]
-    note = await stage.credit(first["id"], [(line, 4000)])
-    assert await stage.pay(first["id"])
-    refund = await stage.api.post("/v1/refunds", payment_intent=await stage.payment_of(first["id"]), amount=2500)
-    await stage.item(customer, "Taken back", -3000)
-    second = await stage.bill(customer)
-    await stage.item(customer, "Consulting", 7000)
-    third = await stage.bill(customer)
-    await stage.api.post(f"/v1/invoices/{third['id']}/void")
+    story = hub.story(tax="ca")
+    customer = await story.customer()
+    await story.api.post(f"/v1/customers/{customer}/balance_transactions", amount=-1500, currency="usd", description="Goodwill")
+    await story.item(customer, "Consulting", 20000)
+    first = await story.bill(customer)
+    line = (await story.lines_of(first["id"]))[0]
+    note = await story.credit(first["id"], [(line, 4000)])
+    assert await story.pay(first["id"])
+    refund = await story.api.post("/v1/refunds", payment_intent=await story.payment_of(first["id"]), amount=2500)
+    await story.item(customer, "Taken back", -3000)
+    second = await story.bill(customer)
+    await story.item(customer, "Consulting", 7000)
+    third = await story.bill(customer)
+    await story.api.post(f"/v1/invoices/{third['id']}/void")
     return {
         "customer": customer,
         f"invoice_stripe.{first['id']}": "first",

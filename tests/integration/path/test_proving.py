@@ -52,13 +52,13 @@ def line(proof: GroupProof, kind: TotalKind) -> tuple[int, int]:
 
 
 async def test_both_sides_agree_after_a_month_of_all_sorts(hub: House) -> None:
-    stage = hub.stage()
-    await paid(stage, 10_000)  # paid by card
-    _, intent, _ = await paid(hub.stage(), 4_000)
-    await stage.api.post("/v1/refunds", payment_intent=intent, amount=1_500)
+    story = hub.story()
+    await paid(story, 10_000)  # paid by card
+    _, intent, _ = await paid(hub.story(), 4_000)
+    await story.api.post("/v1/refunds", payment_intent=intent, amount=1_500)
     unpaid = await hub.bill(2_500)
     voided = await hub.bill(1_200)
-    await stage.api.post(f"/v1/invoices/{voided['id']}/void")
+    await story.api.post(f"/v1/invoices/{voided['id']}/void")
     await hub.tell()
     proof = await proven(hub)
     assert wrong(proof) == []

@@ -31,7 +31,7 @@ async def month(module_database: str, tmp_path_factory: pytest.TempPathFactory) 
         await made.tell()
         await made.poll()
         turn = itertools.count()
-        due: list[tuple[datetime, int, Any]] = [(START, next(turn), part.story(made.stage(tax="ca"))) for part in REPERTOIRE]
+        due: list[tuple[datetime, int, Any]] = [(START, next(turn), part.story(made.story(tax="ca"))) for part in REPERTOIRE]
         while due and due[0][0] <= END:
             now, _, story = heapq.heappop(due)
             await made.at(now)

@@ -21,11 +21,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def ignorant(module_database: str, tmp_path: Path) -> AsyncIterator[House]:
     """Yield a hub whose former release ignored a customer's invoice and payment."""
     async with house(module_database, tmp_path, entities=[US], is_working=False) as made:
-        stage = made.stage(tax="ca")
-        customer = await stage.customer()
-        await stage.item(customer, "Consulting", 20000)
-        invoice = await stage.bill(customer)
-        assert await stage.pay(invoice["id"])
+        story = made.story(tax="ca")
+        customer = await story.customer()
+        await story.item(customer, "Consulting", 20000)
+        invoice = await story.bill(customer)
+        assert await story.pay(invoice["id"])
         await made.deliver(made.news())
         async with made.hub.pool.connection() as conn:
             await conn.execute("update receipt set state = 'ignored', rule = 'not_known_then'")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.crash.judging import all_in_one, judge
-from tests.crash.stories import Told, begin
+from tests.crash.stories import PlayedStory, begin
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House, house
 
@@ -108,7 +108,7 @@ def matches(made: House) -> dict[int, tuple[Any, ...]]:
     return {id: tuple(row[name] for name in names) for id, row in found.items()}
 
 
-def matched_abroad(made: House, told: Told) -> list[tuple[int, int]]:
+def matched_abroad(made: House, told: PlayedStory) -> list[tuple[int, int]]:
     """Return the matches of a story's foreign invoice with its payment, in cents of both lines; Odoo made them, without our key."""
     env = made.odoo.env()
     invoice, payment = (made.document(told.keys[kind][at])["id"] for kind, at in (("post_invoice", 2), ("post_payment", 1)))
@@ -120,7 +120,7 @@ def matched_abroad(made: House, told: Told) -> list[tuple[int, int]]:
     ]
 
 
-async def is_right(made: House, told: Told) -> bool:
+async def is_right(made: House, told: PlayedStory) -> bool:
     """Tell whether a story's end is as it must be: nothing lost, doubled or stuck; documents, payments, matches, and what is open."""
     return all_in_one(await judge(made, told)).is_right
 

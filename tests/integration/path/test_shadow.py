@@ -108,10 +108,10 @@ async def story(hub: House) -> None:
     for entity, tax in (("US", "ca"), ("DE", "ust19")):
         await hub.bill(11900, entity, tax=tax, is_paid=True)
     plain = await hub.bill(5000, "US", is_paid=True)
-    stage = hub.stage("US")
-    await stage.give_back(plain["id"], 2000, "refund_amount")
-    price = next(price for price, currency in stage.catalog.prices if currency == "USD")
-    await stage.subscribe(await stage.customer(), price)
+    story = hub.story("US")
+    await story.give_back(plain["id"], 2000, "refund_amount")
+    price = next(price for price, currency in story.catalog.prices if currency == "USD")
+    await story.subscribe(await story.customer(), price)
     await hub.tell()
 
 

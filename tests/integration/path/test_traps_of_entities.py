@@ -40,13 +40,13 @@ async def hub(home_of_all: House) -> AsyncIterator[House]:
 
 async def test_a_payment_on_an_invoice_of_another_entity_ties_in_both_books(hub: House) -> None:
     # Billed in dollars by the German entity (100.00 USD at 0.86 = 86.00 EUR), received by the American one.
-    stage = hub.stage()
-    customer = str((await stage.api.post("/v1/customers", name="Ann GmbH", address={"country": "DE"}, payment_method="pm_card_visa"))["id"])
-    method = (await stage.api.get("/v1/payment_methods", customer=customer, type="card"))["data"][0]["id"]
-    await stage.api.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": method})
-    await stage.item(customer, "Consulting", 10000)
-    invoice = await stage.bill(customer, is_charged=True)
-    assert await stage.pay(invoice["id"])
+    story = hub.story()
+    customer = str((await story.api.post("/v1/customers", name="Ann GmbH", address={"country": "DE"}, payment_method="pm_card_visa"))["id"])
+    method = (await story.api.get("/v1/payment_methods", customer=customer, type="card"))["data"][0]["id"]
+    await story.api.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": method})
+    await story.item(customer, "Consulting", 10000)
+    invoice = await story.bill(customer, is_charged=True)
+    assert await story.pay(invoice["id"])
     await hub.tell()
     document = hub.document(f"invoice_stripe.{invoice['id']}")
     assert (document["amount_total"], document["amount_residual"]) == (100.0, 0.0)
@@ -58,15 +58,15 @@ async def test_a_payment_on_an_invoice_of_another_entity_ties_in_both_books(hub:
 
 
 async def test_a_product_unknown_to_the_books_is_one_case_and_its_mapping_releases_every_document(hub: House) -> None:
-    stage = hub.stage("JP")
-    product = await stage.api.post("/v1/products", name="Sensor")
-    price = await stage.api.post("/v1/prices", product=product["id"], currency="jpy", unit_amount=4200)
+    story = hub.story("JP")
+    product = await story.api.post("/v1/products", name="Sensor")
+    price = await story.api.post("/v1/prices", product=product["id"], currency="jpy", unit_amount=4200)
     invoices = []
     for _ in range(2):
-        customer = await stage.customer(card="")
+        customer = await story.customer(card="")
         pricing: Any = {"price": price["id"]}
-        await stage.api.post("/v1/invoiceitems", customer=customer, pricing=pricing)
-        invoices.append(await stage.bill(customer))
+        await story.api.post("/v1/invoiceitems", customer=customer, pricing=pricing)
+        invoices.append(await story.bill(customer))
     await hub.tell()
     found = await hub.cases()
     assert [(case.case_class, case.entity, case.count) for case in found] == [("unmapped_product", "JP", 2)], found

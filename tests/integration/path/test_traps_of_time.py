@@ -24,10 +24,10 @@ async def home_of_all(module_database: str, tmp_path_factory: pytest.TempPathFac
 
 async def day_of_an_invoice(hub: House, entity: str) -> str:
     """Bill one customer of an entity and return the day the invoice is booked on."""
-    stage = hub.stage(entity)
-    customer = await stage.customer(card="")
-    await stage.item(customer, "Consulting", 10000)
-    invoice = await stage.bill(customer)
+    story = hub.story(entity)
+    customer = await story.customer(card="")
+    await story.item(customer, "Consulting", 10000)
+    invoice = await story.bill(customer)
     await hub.tell()
     return str(hub.document(f"invoice_stripe.{invoice['id']}")["date"])
 

@@ -80,7 +80,7 @@ async def test_another_e_mail_than_its_owners_is_a_case_and_never_in_the_books(h
 async def test_a_payment_of_the_billing_system_and_the_processor_is_booked_once(
     hub: House, inboxes: dict[str, Path], is_billing_first: bool
 ) -> None:
-    invoice, _, payment = await paid(hub.stage(), 150_00)
+    invoice, _, payment = await paid(hub.story(), 150_00)
     number = 1 + is_billing_first
     text = (
         "id,customer_id,currency,amount,paid_on,invoice_id,same_as,updated_at\n"
@@ -106,9 +106,9 @@ async def test_customers_merged_in_a_file_and_unmerged_are_two_again(hub: House,
     env = hub.odoo.env()
     await hub.tell()
     await drop(hub, inboxes, "crm", "customers-5.csv", f"id,name,merged_into\n{other},Twin,\n")
-    stage = hub.stage()
-    await stage.item(other, "Consulting", 30_00)
-    later = await stage.bill(other)
+    story = hub.story()
+    await story.item(other, "Consulting", 30_00)
+    later = await story.bill(other)
     await hub.tell()
     assert hub.document(f"invoice_stripe.{later['id']}")["partner_id"] == env.ref(f"counterfoil.customer_stripe.{other}")
     assert await hub.cases() == []

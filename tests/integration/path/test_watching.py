@@ -207,9 +207,9 @@ async def test_a_deleted_document_is_found_by_the_sweep_and_posted_again_with_it
 
 @pytest.mark.parametrize("how", ["a retry", "the next invoice"])
 async def test_a_deleted_customer_is_one_case_and_made_again(watched: House, how: str) -> None:
-    stage = watched.stage()
-    customer = await stage.customer()
-    await stage.item(customer, "Consulting", 4_200)
+    story = watched.story()
+    customer = await story.customer()
+    await story.item(customer, "Consulting", 4_200)
     await watched.tell()
     assert await look(watched) == []
     await act(watched, "res.partner", "unlink", await id_of(watched, f"customer_stripe.{customer}"))
@@ -219,7 +219,7 @@ async def test_a_deleted_customer_is_one_case_and_made_again(watched: House, how
     assert found[0].next_step.startswith("Make it again: `counterfoil case retry CASE`; the next document of it has it made again, too.")
     if how == "a retry":
         await retry(watched, found[0])
-    invoice = await stage.bill(customer)
+    invoice = await story.bill(customer)
     await watched.tell()
     assert await look(watched) == []
     document = watched.document(f"invoice_stripe.{invoice['id']}")

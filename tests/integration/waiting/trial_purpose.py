@@ -81,7 +81,7 @@ from counterfoil.core.commands.standings import ShowStanding, StandingCommand
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.language.records import Purpose
 
-from .draft import Draft, Told
+from .draft import Draft, DisplayRequest
 from .policy import Policy, nobody
 
 
@@ -91,7 +91,7 @@ def invoice(draft: Draft, state: Invoice) -> None:
     name = "" if entity is None else entity.name
     for connection in draft.destinations(name):
         arguments = ShowStanding(state.id, state.amount_remaining)
-        draft.tell(Told(connection, StandingCommand.SHOW_STANDING, "invoice", state.id, arguments, legal_entity=name))
+        draft.show(DisplayRequest(connection, StandingCommand.SHOW_STANDING, "invoice", state.id, arguments, legal_entity=name))
 
 
 POLICIES = (Policy(kind=INVOICE, purpose=Purpose.SUPPORT_STANDING, decide=invoice, after=nobody, looks_back=False, sees_documents=False),)
@@ -108,7 +108,7 @@ from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 
-from .draft import Draft, Told
+from .draft import Draft, DisplayRequest
 from .policy import Policy, nobody
 
 
@@ -117,7 +117,7 @@ def customer(draft: Draft, state: Customer) -> None:
     bills = [one for one in draft.view.documents_of(CUSTOMER.ref(state.id)) if isinstance(one, Invoice)]
     owed = Money(sum(bill.amount_remaining.minor for bill in bills), "USD")
     for connection in draft.destinations():
-        draft.tell(Told(connection, StandingCommand.SHOW_STANDING, "standing", state.id, ShowStanding(str(len(bills)), owed)))
+        draft.show(DisplayRequest(connection, StandingCommand.SHOW_STANDING, "standing", state.id, ShowStanding(str(len(bills)), owed)))
 
 
 POLICIES = (
@@ -131,7 +131,7 @@ CONNECTOR = '''
 from pydantic import BaseModel
 
 from counterfoil.core.commands.standings import StandingCommand
-from counterfoil.kit.connector import Connector, DeliveryOf, Outcome, OutcomeStatus
+from counterfoil.kit.connector import Connector, CommandWriter, Outcome, OutcomeStatus
 
 SHOWN = {}
 """By connection and external key, what is shown."""
@@ -163,7 +163,7 @@ async def target_check(ctx):
 CONNECTOR = Connector(
     name="trial",
     config=TrialConfig,
-    deliver={StandingCommand.SHOW_STANDING: DeliveryOf(send, send, "shows the same again", 100)},
+    deliver={StandingCommand.SHOW_STANDING: CommandWriter(send, send, "shows the same again", 100)},
     target_check=target_check,
 )
 '''

@@ -18,8 +18,8 @@ from .crm import Crm
 from .errors import HubspotError
 from .journal import Journal
 from .limits import Limits
-from .types import TYPES, Type
-from .world import Obj, Record, World
+from .types import TYPES, Obj, Type
+from .world import Record, World
 
 SCOPES = tuple(f"crm.{what}.{path}.{right}" for what in ("objects", "schemas") for path in TYPES for right in ("read", "write"))
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from .world import Obj
+from .types import Obj
 
 BATCH_MAX = 100
 TRIES_MAX = 11

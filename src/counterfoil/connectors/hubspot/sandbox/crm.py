@@ -11,8 +11,8 @@ from typing import Any
 
 from .errors import HubspotError, malformed, not_found
 from .search import search
-from .types import ASSOCIATIONS, Type, find
-from .world import Obj, Record, World, iso
+from .types import ASSOCIATIONS, Obj, Type, find
+from .world import Record, World, iso
 
 BATCH_MAX = 100
 ASSOCIATED_MAX = 1_000

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .types import Type
-from .world import Obj, iso
+from .types import Obj, Type
+from .world import iso
 
 KEPT_MS = 3 * 86_400_000
 EVENTS_MAX = 50

@@ -8,8 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from .errors import HubspotError, invalid, malformed
-from .types import Type
-from .world import Obj
+from .types import Obj, Type
 
 BATCH_MAX = 100
 FIELD_TYPES = {

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from .errors import HubspotError, malformed
-from .types import Type
-from .world import Obj, Record, World
+from .types import Obj, Type
+from .world import Record, World
 
 SEARCHED_MAX = 10_000
 LIMIT_MAX = 200

@@ -18,8 +18,7 @@ from counterfoil.kit.sandbox import Fault, Trigger
 
 from .control import Control
 from .errors import HubspotError, malformed
-from .types import find
-from .world import Obj
+from .types import Obj, find
 
 Answer = tuple[int, Obj]
 

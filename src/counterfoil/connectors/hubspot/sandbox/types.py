@@ -7,6 +7,10 @@ https://developers.hubspot.com/docs/api-reference/latest/crm/associations/guide 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+Obj = dict[str, Any]
+"""A JSON object as the API takes and answers it."""
 
 
 @dataclass(frozen=True)

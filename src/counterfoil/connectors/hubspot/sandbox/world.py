@@ -10,9 +10,7 @@ from typing import Any
 
 from .errors import HubspotError, invalid, not_found
 from .properties import Properties, is_number
-from .types import ASSOCIATIONS, COMPUTED, STAGES, TYPES, Type
-
-Obj = dict[str, Any]
+from .types import ASSOCIATIONS, COMPUTED, STAGES, TYPES, Obj, Type
 
 KEPT_MS = 90 * 86_400_000
 """How long what is deleted can still be read and restored."""

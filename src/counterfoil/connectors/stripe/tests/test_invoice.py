@@ -234,8 +234,8 @@ def record(number: int, amount: int, created: int) -> dict[str, Any]:
 
 def test_every_record_of_a_payment_outside_stripe_is_a_payment_on_its_day_and_what_is_on_no_record_one_more() -> None:
     # 30.00 and 40.20 by records, 20.00 marked by hand: 90.20. The first one recorded goes by the invoice alone.
-    records = [record(2, 4020, 1_790_200_000), record(1, 3000, 1_790_100_000)]
-    payments = {"object": "list", "data": records, "has_more": False}
+    lines = [record(2, 4020, 1_790_200_000), record(1, 3000, 1_790_100_000)]
+    payments = {"object": "list", "data": lines, "has_more": False}
     found = records(delivery("invoice.updated", golden(NEW, amount_paid_off_stripe=9020, payments=payments)))
     paid = [e for e in found if isinstance(e, Payment)]
     assert [(p.id, p.amount, p.earlier_parts) for p in paid] == [
