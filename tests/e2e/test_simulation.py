@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 
+from rich.console import Console
+
+from counterfoil.app.simulation.outcome import SimulationResult
+from counterfoil.app.simulation.report import show
 from counterfoil.app.simulation.run import SimulationOptions, run
 from counterfoil.app.simulation.schedule import FaultKind, ScheduledFault
 
@@ -29,11 +34,18 @@ SCHEDULE = (
 )
 
 
+def told(outcome: SimulationResult) -> str:
+    """Return all that a simulation shows: which rows differ, and the cause of every case."""
+    shown = io.StringIO()
+    show(outcome, Console(file=shown, width=240))
+    return shown.getvalue()
+
+
 async def test_days_with_a_killed_worker_and_shut_books_end_in_the_proof() -> None:
     outcome = await run(SimulationOptions(seed=3, days=2, invoices=16, first_day=FIRST_DAY, schedule=SCHEDULE))
     found = (outcome.lost, outcome.doubled, outcome.stuck, outcome.differences, outcome.unbalanced)
-    assert (found, outcome.result.cases) == ((0, 0, 0, 0, 0), ())
-    assert outcome.is_right
+    assert (found, outcome.result.cases) == ((0, 0, 0, 0, 0), ()), told(outcome)
+    assert outcome.is_right, told(outcome)
     assert outcome.invoices >= 16
     assert outcome.faults["worker_killed"] == outcome.faults["target_maintenance"] == 1
 
