@@ -1,0 +1,71 @@
+"""Settings of one Salesforce connection; secrets never appear in messages or logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from .refs import FIELD_NAME, to_18
+
+
+class SalesforceConfig(BaseModel):
+    """One Salesforce org.
+
+    Attributes:
+        base_url: the org's My Domain address, or a sandbox's. Nothing is sent anywhere else.
+        org_id: the org's id; a token of another org is refused. 15 or 18 characters.
+        client_id: the consumer key of the external client app.
+        client_secret: its consumer secret, for the client credentials flow.
+        username: with ``private_key``: the integration user, for the JWT bearer flow.
+        private_key: with ``username``: the RSA key, in PEM, whose certificate stands in the app.
+        audience: who a JWT is for: ``https://test.salesforce.com`` for a sandbox.
+        currency: the org's corporate currency, of amounts of an org that has only one.
+        customer_ids: fields of accounts that hold a customer's id in another system, and that system's namespace: with
+            ``Billing_Id__c = "billing"``, an account with ``cus_1`` there is the customer ``billing:cus_1``. ``;`` parts several.
+        api_version: the version in the paths of the API.
+        poll_overlap_s: how far each poll looks back behind the newest change it has seen: a record is stamped before its commit.
+        first_poll_back_s: how far the very first poll looks back; 0: as far as every poll.
+        requests_per_s: calls per second spent at most.
+        concurrency_max: calls in flight at most.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = Field(pattern=r"^https?://[^\s/?#]+$", examples=["https://acme.my.salesforce.com"])
+    org_id: str = Field(pattern=r"^00D[A-Za-z0-9]{12}([A-Z0-5]{3})?$", examples=["00D5000000Gv7qJEAR"])
+    client_id: str = Field(min_length=1, max_length=256)
+    client_secret: SecretStr | None = None
+    username: str = ""
+    private_key: SecretStr | None = None
+    audience: str = Field(default="https://login.salesforce.com", pattern=r"^https?://[^\s]+$", examples=["https://test.salesforce.com"])
+    currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["USD"])
+    customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"Billing_Id__c": "billing"}])
+    api_version: str = Field(default="67.0", pattern=r"^\d{2,3}\.0$", examples=["67.0"])
+    poll_overlap_s: int = Field(default=600, ge=0, le=86_400)
+    first_poll_back_s: int = Field(default=0, ge=0)
+    requests_per_s: float = Field(default=10.0, gt=0)
+    concurrency_max: int = Field(default=4, ge=1, le=25)
+
+    @field_validator("org_id")
+    @classmethod
+    def _is_18_long(cls, id: str) -> str:
+        return to_18(id)
+
+    @field_validator("customer_ids")
+    @classmethod
+    def _are_fields(cls, fields: Mapping[str, str]) -> Mapping[str, str]:
+        for name in fields:
+            if not FIELD_NAME.fullmatch(name):
+                raise ValueError(f"{name[:80]!r} is no name of a field; take the API name, such as Billing_Id__c")
+        return fields
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        has_secret, has_key = self.client_secret is not None, self.private_key is not None
+        if has_secret == has_key or has_key != bool(self.username):
+            raise ValueError(
+                "logging in needs client_secret (client credentials), or else username and private_key (JWT bearer): set one of both"
+            )
+        return self

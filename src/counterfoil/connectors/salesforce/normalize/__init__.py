@@ -1,0 +1,117 @@
+"""PURE: what Salesforce told, and the records as they were read for it -> canonical facts.
+
+The state of a fact is the record as read, whatever led to it; its sequence is the instant of the reading (at least of the change).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from counterfoil.connectors.salesforce.config import SalesforceConfig
+from counterfoil.connectors.salesforce.refs import canonical, is_id, parse, to_18
+from counterfoil.connectors.salesforce.soql import EPOCH
+from counterfoil.connectors.salesforce.wire import Found
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.company import COMPANY, CompanyEvent
+from counterfoil.core.kinds.contact import CONTACT, ContactEvent
+from counterfoil.core.kinds.deal import DEAL, DealEvent, DealState
+from counterfoil.core.language.records import EventType, Record
+from counterfoil.kit.connector import Delivery, Fetched, Normalized
+from counterfoil.kit.errors import RejectedError
+
+from .events import FETCHED, ROW, classified, refs_of
+from .records import record_of, tombstone
+
+T = TypeVar("T")
+
+_EVENTS: Mapping[str, type[EventType]] = {COMPANY.name: CompanyEvent, CONTACT.name: ContactEvent, DEAL.name: DealEvent}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a record was read for: its kind, and when. ``is_new``: it was made and not changed since."""
+
+    kind: str
+    at: datetime
+    is_new: bool = False
+
+
+def needs(delivery: Delivery) -> tuple[str, ...]:
+    """Return what must be fetched before a delivery is normalized; nothing for one that normalizing will refuse or ignore."""
+    try:
+        _, action = classified(delivery)
+        return refs_of(delivery, action)
+    except RejectedError:
+        return ()
+
+
+def normalize(settings: SalesforceConfig, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+    """Return the canonical facts of a delivery.
+
+    Raises RejectedError (a value that cannot be read) and DriftError (a delivery in no table), nothing else.
+    """
+    kind, action = classified(delivery)
+    if to_18(delivery.account) != settings.org_id and action != FETCHED:
+        message = f"{delivery.kind} is of org {delivery.account[:18]}, and org_id is {settings.org_id}"
+        raise RejectedError(message, code="salesforce.other_org", cause="it is of another org than org_id")
+    if action in (ROW, FETCHED):
+        found = _decoded(delivery.body, Found, delivery.kind)
+        return (_fact_of(settings, Told(kind, _read_at(delivery, found), _is_new(found)), found, delivery.kind),)
+    return tuple(fact for ref in refs_of(delivery, action) for fact in _facts(settings, delivery, kind, ref, fetched))
+
+
+def _facts(settings: SalesforceConfig, delivery: Delivery, kind: str, ref: str, fetched: Mapping[str, Fetched]) -> Iterator[Fact]:
+    known, answer = parse(ref), fetched.get(ref)
+    if known is None or answer is None:
+        raise RejectedError(f"{delivery.kind}: {ref} was not read", code="salesforce.not_fetched")
+    at = max(answer.fetched_at, delivery.occurred_at).astimezone(UTC)
+    if answer.body is None:
+        yield _fact(Told(kind, at), tombstone(kind, canonical(settings.org_id, known.id)))
+        return
+    found = _decoded(answer.body, Found, delivery.kind)
+    yield _fact_of(settings, Told(kind, at, _is_new(found)), found, delivery.kind)
+
+
+def _fact_of(settings: SalesforceConfig, told: Told, found: Found, where: str) -> Fact:
+    if not is_id(found.object.get("Id", "")):
+        raise RejectedError(f"{where}: the record read has no id", code="salesforce.payload_invalid", case_class="schema_drift")
+    return _fact(told, record_of(settings, told.kind, found))
+
+
+def _read_at(delivery: Delivery, found: Found) -> datetime:
+    if not found.read_at:
+        return delivery.occurred_at.astimezone(UTC)
+    try:
+        read_at = datetime.fromisoformat(found.read_at)
+        return max(read_at if read_at.tzinfo else read_at.replace(tzinfo=UTC), delivery.occurred_at).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = f"{delivery.kind}: it does not say when it was read"
+        raise RejectedError(message, code="salesforce.payload_invalid", case_class="schema_drift") from error
+
+
+def _is_new(found: Found) -> bool:
+    made = found.object.get("CreatedDate", "")
+    return bool(made) and made == found.object.get("SystemModstamp")
+
+
+def _fact(told: Told, record: Record) -> Fact:
+    return Fact(_type(told, record), told.at, (told.at - EPOCH) // timedelta(microseconds=1), record)
+
+
+def _type(told: Told, record: Record) -> EventType:
+    """Return the type by the state; of what is there, whether it is new."""
+    events = _EVENTS[told.kind]
+    state: str = getattr(record, "state").value  # noqa: B009 - each of the three kinds has one
+    if state in ("deleted", "merged", DealState.WON, DealState.LOST):
+        return events(f"{told.kind}.{state}")
+    return events(f"{told.kind}.{'created' if told.is_new else 'updated'}")
+
+
+def _decoded(body: bytes, type_: type[T], where: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RejectedError(f"{where}: what was read has another shape: {error}", code="salesforce.payload_invalid") from error

@@ -1,0 +1,159 @@
+"""The token of a connection: got by client credentials or a signed JWT, and renewed once however many calls find it ended.
+
+Flows: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm and
+https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm. Only a call tells that a session ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from yarl import URL
+
+from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.kit.http import HttpClient, Response, StatusRule
+
+from .config import SalesforceConfig
+from .refs import to_18
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+JWT_LIFE_S = 180
+"""Salesforce takes none that is valid for longer than three minutes."""
+
+REMEDIES: Mapping[str, str] = {
+    "invalid_client_id": "Set client_id to the consumer key of the external client app",
+    "invalid_client": "Set client_secret to the consumer secret of the external client app",
+    "invalid_grant": "Compare username, private_key and audience with the app: its certificate, and that the user is pre-authorized",
+    "inactive_user": "Let the integration user of the app be active again, and assign it to the app",
+    "invalid_request": "Let the app allow the client credentials flow, and name a user it runs as",
+    "unsupported_grant_type": "Let the app allow the flow that the settings are for",
+}
+"""What to do, by the error that is told: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flow_errors.htm"""
+_OTHERWISE = "Look at the external client app: whether it is enabled, its flow allowed, and its user active"
+
+
+class _Token(msgspec.Struct, frozen=True):
+    access_token: str
+    instance_url: str
+    id: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: str = ""
+
+
+def _refused(response: Response) -> SetupError:
+    try:
+        code = msgspec.json.decode(response.body, type=_Refusal).error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        code = ""
+    known = code if code in REMEDIES else "a code that is not known"
+    message = f"{response.where}: status {response.status}, {known}. {REMEDIES.get(code, _OTHERWISE)}"
+    return SetupError(message, code="salesforce.login_refused")
+
+
+STATUSES = (StatusRule(400, _refused), StatusRule(401, _refused), StatusRule(403, _refused))
+"""What refusals of a login mean."""
+
+
+class Session:
+    """The token of one connection, for as long as the process lasts.
+
+    Args:
+        settings: whose org and app.
+        login: calls the org without a token.
+        now: seconds since 1970, for what a JWT says.
+    """
+
+    def __init__(self, settings: SalesforceConfig, login: HttpClient, now: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._login = login
+        self._now = now
+        self._token = ""
+        self._logins = 0
+        self._failure: HubError | None = None
+        self._lock = asyncio.Lock()
+
+    async def token(self) -> str:
+        """Return the token; the first time by logging in. Raises TransientError, SetupError."""
+        if not self._token:
+            await self.renew("")
+        return self._token
+
+    async def renew(self, ended: str) -> None:
+        """Get another token if the one that ended is still the current one: of many calls that find it ended, one logs in.
+
+        Raises TransientError, SetupError.
+        """
+        before = self._logins
+        async with self._lock:
+            if self._logins != before and self._failure is not None:
+                raise self._failure  # whoever waited meanwhile is told the same, and does not ask once more
+            if self._token == ended:
+                await self._log_in()
+
+    async def _log_in(self) -> None:
+        self._token, self._failure = "", None
+        try:
+            self._token = await self._granted()
+        except HubError as error:
+            self._failure = error
+            raise
+        finally:
+            self._logins += 1
+
+    async def _granted(self) -> str:
+        answer = await self._login.request("POST", TOKEN_PATH, form=self._form(), is_write=False)
+        try:
+            token = msgspec.json.decode(answer.body, type=_Token)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise TransientError(f"{answer.where}: the answer is no token", code="salesforce.answer_shape") from None
+        self._check(token)
+        return token.access_token
+
+    def _check(self, token: _Token) -> None:
+        """See that the token is of the org and the address of the settings: it is sent nowhere else."""
+        org = token.id.rstrip("/").split("/")[-2:][0]
+        if to_18(org) != self._settings.org_id:
+            whose = org[:18] or "that is not told"
+            message = f"the app is of org {whose}, and org_id is {self._settings.org_id}: nothing is read or written there"
+            raise SetupError(f"{message}. Set org_id, or base_url and the app of the org that is meant", code="salesforce.other_org")
+        told, known = URL(token.instance_url), URL(self._settings.base_url)
+        if not told.absolute or told.origin() != known.origin():
+            message = f"the org answers at {told.host or 'no address'}, and base_url is {known.host}"
+            raise SetupError(f"{message}. Set base_url to the org's My Domain address", code="salesforce.other_address")
+
+    def _form(self) -> dict[str, str]:
+        settings = self._settings
+        if settings.client_secret is not None:
+            secret = settings.client_secret.get_secret_value()
+            return {"grant_type": "client_credentials", "client_id": settings.client_id, "client_secret": secret}
+        key = "" if settings.private_key is None else settings.private_key.get_secret_value()
+        claims = {"iss": settings.client_id, "sub": settings.username, "aud": settings.audience, "exp": int(self._now()) + JWT_LIFE_S}
+        return {"grant_type": JWT_BEARER, "assertion": signed(claims, key)}
+
+
+def signed(claims: Mapping[str, object], private_key: str) -> str:
+    """Return a JWT (RS256). Raises SetupError if the key is no RSA key in PEM (https://www.rfc-editor.org/rfc/rfc7515#appendix-A.2)."""
+    try:
+        key = load_pem_private_key(private_key.encode(), password=None)
+    except (TypeError, ValueError):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        message = "private_key is no RSA key in PEM without a password. Set it to the key the app's certificate was made with"
+        raise SetupError(message, code="salesforce.key_unreadable")
+    head = ".".join(_encoded(msgspec.json.encode(part)) for part in ({"alg": "RS256", "typ": "JWT"}, claims))
+    return f"{head}.{_encoded(key.sign(head.encode(), PKCS1v15(), SHA256()))}"
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,98 @@
+"""The connector against its sandbox: a context, whole walks of pages, and what the hub would make of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from counterfoil.connectors.salesforce import CONNECTOR
+from counterfoil.connectors.salesforce.config import SalesforceConfig
+from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
+from counterfoil.connectors.salesforce.source import SalesforceSource
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.facts.merge import Current, merge
+from counterfoil.core.language.records import Record
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.connector import Context, Delivery, Ignored, Page
+from counterfoil.kit.http import RetryPolicy
+
+SOURCE = SalesforceSource()
+ORG = SalesforceSandbox().world.org_id
+
+
+def settings_of(sandbox: SalesforceSandbox, **changes: Any) -> SalesforceConfig:
+    """Return settings that reach the sandbox."""
+    given: dict[str, Any] = {
+        "base_url": sandbox.url or "http://127.0.0.1:1",
+        "org_id": sandbox.world.org_id,
+        "client_id": sandbox.client_id,
+        "client_secret": sandbox.client_secret,
+        "currency": sandbox.world.currency,
+        "requests_per_s": 100_000,
+    }
+    return SalesforceConfig.model_validate({**given, **changes})
+
+
+def key_of(kind: str, id: str) -> str:
+    """Return the key of the object a record is."""
+    return f"{kind}/salesforce:{ORG}.{id}"
+
+
+def time_of(sandbox: SalesforceSandbox) -> datetime:
+    """Return what the sandbox's clock shows."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=sandbox.world.now_ms)
+
+
+@asynccontextmanager
+async def opened(sandbox: SalesforceSandbox, **changes: Any) -> AsyncIterator[Context]:
+    """Serve the sandbox and give a context whose clock stands a second after the sandbox's."""
+    await sandbox.start()
+    settings = settings_of(sandbox, **changes)
+    assert CONNECTOR.client is not None
+    http = CONNECTOR.client(settings)
+    http.retry = RetryPolicy(base_s=0.0)
+    try:
+        async with http:
+            yield Context("salesforce", settings, http, SettableClock(time_of(sandbox) + timedelta(seconds=1)))
+    finally:
+        await sandbox.stop()
+
+
+async def walk(fetch: Callable[[str], Awaitable[Page]], cursor: str = "") -> tuple[list[Delivery], Page]:
+    """Return all deliveries from a cursor on, and the last page."""
+    found: list[Delivery] = []
+    for _ in range(500):
+        page = await fetch(cursor)
+        found.extend(page.deliveries)
+        cursor = page.cursor
+        if not page.has_more:
+            return found, page
+    raise AssertionError("the pages do not end")
+
+
+async def polled(ctx: Context, cursor: str = "") -> tuple[list[Delivery], Page]:
+    """Return what one round of polling brings."""
+    return await walk(lambda after: SOURCE.poll(ctx, after), cursor)
+
+
+async def facts_of(ctx: Context, deliveries: list[Delivery]) -> list[Fact]:
+    """Fetch and normalize deliveries as the hub does, one batch; return all facts."""
+    refs = list(dict.fromkeys(ref for one in deliveries for ref in SOURCE.needs(one)))
+    answers = {answer.ref: answer for answer in await SOURCE.fetch(ctx, refs)}
+    facts: list[Fact] = []
+    for one in deliveries:
+        result = SOURCE.normalize(ctx.settings, one, {ref: answers[ref] for ref in SOURCE.needs(one)})
+        if not isinstance(result, Ignored):
+            facts.extend(result)
+    return facts
+
+
+def states(facts: list[Fact], before: dict[str, Current] | None = None) -> dict[str, Record]:
+    """Return the current states after facts, by the key of their object."""
+    current = {} if before is None else before
+    for fact in facts:
+        key = fact.subject.key
+        current[key] = merge(current.get(key), fact).current
+    return {key: one.record for key, one in current.items()}

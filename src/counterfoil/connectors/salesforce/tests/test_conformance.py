@@ -1,0 +1,90 @@
+"""The salesforce connector against the kit's suite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from counterfoil.connectors.salesforce import CONNECTOR
+from counterfoil.connectors.salesforce.client import client
+from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.conformance import Conformance, Harness, Sample
+from counterfoil.kit.connector import Context, Delivery, Fetched
+from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.sandbox import FaultSwitch
+
+from .sandboxed import ORG, settings_of
+
+NOW = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+STAMPS = {"IsDeleted": "false", "CreatedDate": "2026-01-01T00:00:00.000+0000", "SystemModstamp": "2026-01-01T00:00:00.000+0000"}
+ACCOUNT = {**STAMPS, "Id": "0015000000Gv7qJAAR", "Name": "Blue Harbor", "Website": "https://blueharbor.example", "MasterRecordId": ""}
+CONTACT = {**STAMPS, "Id": "0035000000Gv7qMAAR", "Name": "Mira Sand", "Email": "mira@blueharbor.example", "AccountId": ACCOUNT["Id"]}
+DEAL = {
+    "object": {
+        **STAMPS, "Id": "0065000000Gv7qNAAR", "Name": "100 seats", "Amount": "1.2005E3", "CurrencyIsoCode": "EUR", "IsWon": "true",
+        "CloseDate": "2026-01-31", "AccountId": ACCOUNT["Id"],
+    },
+    "lines": [{**STAMPS, "Id": "00k5000000Gv7qPAAR", "Product2.Name": "Seat", "Quantity": "100.0", "UnitPrice": "12.005"}],
+    "contacts": [{**STAMPS, "Id": "00K5000000Gv7qQAAR", "ContactId": CONTACT["Id"], "IsPrimary": "true"}],
+}  # fmt: skip
+READ_AT = "2026-01-01T00:00:00.500000+00:00"
+REF = f"{ORG}/deal/0065000000Gv7qNAAR"
+
+
+def sample(name: str, kind: str, body: object, ref: str = "", found: object = None) -> Sample:
+    delivery = Delivery(f"{ORG}/{name}", "0015000000Gv7qJAAR", kind, json.dumps(body).encode(), NOW, account=ORG)
+    return Sample(name, delivery, {ref: Fetched(ref, None if found is None else json.dumps(found).encode(), NOW)} if ref else {})
+
+
+class SalesforceHarness(Harness):
+    """A fresh sandbox per check."""
+
+    connector = CONNECTOR
+    secrets = (SalesforceSandbox.client_secret,)
+    missing_ref = f"{ORG}/company/001xx0000000000AAA"
+    page_size_max = 2_000
+
+    def __init__(self) -> None:
+        self.sandbox = SalesforceSandbox(has_currencies=True)
+
+    async def open(self) -> Context:
+        await self.sandbox.start()
+        settings = settings_of(self.sandbox)
+        self.http = client(settings)
+        self.http.retry = self.http.login.retry = RetryPolicy(base_s=0.0)
+        await self.http.__aenter__()
+        self.clock = SettableClock(NOW)
+        return Context("salesforce", settings, self.http, self.clock)
+
+    async def close(self) -> None:
+        await self.http.close()
+        await self.sandbox.stop()
+
+    def switch(self) -> FaultSwitch:
+        return self.sandbox.switch
+
+    def samples(self) -> Sequence[Sample]:
+        notice = {"id": "0065000000Gv7qNAAR", "at": STAMPS["SystemModstamp"]}
+        merged = {**ACCOUNT, "IsDeleted": "true", "MasterRecordId": "0015000000Gv7qKAAR"}
+        return (
+            sample("account", "company.row", {"object": ACCOUNT, "read_at": READ_AT}),
+            sample("merged account", "company.row", {"object": merged, "read_at": READ_AT}),
+            sample("contact", "contact.row", {"object": CONTACT, "read_at": READ_AT}),
+            sample("deleted contact", "contact.row", {"object": {**CONTACT, "IsDeleted": "true"}, "read_at": READ_AT}),
+            sample("deal", "deal.listed", notice, REF, DEAL),
+            sample("deal that is gone", "deal.listed", notice, REF),
+            sample("deal that was asked for", "deal.fetched", DEAL),
+        )
+
+    async def change(self, ctx: Context) -> None:
+        account = self.sandbox.create("Account", Name="Green Hill")
+        given = {"Name": "10 seats", "StageName": "Closed Won", "CloseDate": "2026-01-31", "AccountId": account.id}
+        deal = self.sandbox.create("Opportunity", **given)
+        self.sandbox.create("OpportunityLineItem", OpportunityId=deal.id, Quantity=10, UnitPrice=1.0)
+        self.sandbox.delete(self.sandbox.create("Contact", LastName="Sand", Email="gone@greenhill.example"))
+
+
+class TestConformance(Conformance):
+    harness = SalesforceHarness

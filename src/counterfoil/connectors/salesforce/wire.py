@@ -1,0 +1,95 @@
+"""Salesforce's payloads, only what is read. A row is a text for each field, whichever API it came by; empty is no value.
+
+Fields: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_list.htm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from .refs import ACCOUNT, CONTACT_ROLE, CONTACTS, LINE_ITEM, OPPORTUNITY
+
+Row = dict[str, str]
+"""Values by field; of a parent's field by the way to it: ``Product2.Name``."""
+
+STAMPS = ("Id", "IsDeleted", "CreatedDate", "SystemModstamp")
+"""What every record has."""
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    ACCOUNT: (*STAMPS, "Name", "MasterRecordId", "ParentId", "Website", "Phone", "BillingCountry"),
+    CONTACTS: (*STAMPS, "Name", "MasterRecordId", "AccountId", "Email", "Phone"),
+    OPPORTUNITY: (*STAMPS, "Name", "AccountId", "StageName", "IsClosed", "IsWon", "Amount", "CloseDate"),
+    LINE_ITEM: (*STAMPS, "OpportunityId", "Product2Id", "ProductCode", "Quantity", "UnitPrice", "ServiceDate"),
+    CONTACT_ROLE: (*STAMPS, "OpportunityId", "ContactId", "IsPrimary"),
+}
+"""The fields that are read of each type, which every org has. One that is hidden from the integration user stops reading."""
+
+OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    ACCOUNT: ("BillingCountryCode",),
+    OPPORTUNITY: ("CurrencyIsoCode", "RecordTypeId"),
+}
+"""Fields that are read where an org has them: country picklists, several currencies, record types."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A record as it is kept for normalizing, with what belongs to an opportunity. ``read_at``: of a list's row, when it was read."""
+
+    object: Row
+    lines: tuple[Row, ...] = ()
+    contacts: tuple[Row, ...] = ()
+    read_at: str = ""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What a list says of an opportunity: that it, a line or a contact role of it changed, and when. Made by this connector."""
+
+    id: str
+    at: str
+
+
+class QueryPage(msgspec.Struct, frozen=True):
+    """A page of a query. ``nextRecordsUrl``: the path of the next one."""
+
+    records: tuple[dict[str, Any], ...] = ()
+    done: bool = True
+    nextRecordsUrl: str = ""
+
+
+class FieldDefinition(msgspec.Struct, frozen=True):
+    """A field as it is described."""
+
+    name: str
+    type: str = ""
+    updateable: bool = False
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A type of object as it is described: only what the integration user may see."""
+
+    fields: tuple[FieldDefinition, ...] = ()
+
+
+def flat(record: Mapping[str, Any]) -> Row:
+    """Return a record of a JSON answer as a row: of parents their fields, of children nothing."""
+    row: Row = {}
+    for name, value in record.items():
+        if name == "attributes" or (isinstance(value, dict) and "records" in value):
+            continue
+        if isinstance(value, dict):
+            row |= {f"{name}.{inner}": text for inner, text in flat(value).items()}
+        else:
+            row[name] = text_of(value)
+    return row
+
+
+def text_of(value: Any) -> str:
+    """Return a value of a JSON answer as a text; numbers keep their digits."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
