@@ -24,9 +24,9 @@ class DestinationSettings(BaseModel):
     connection: str
     entity: str = ""
 
-    def destination(self) -> Destination:
-        """Return it as rules have it. Raises KeyError for an unknown purpose."""
-        return Destination(_PURPOSES[self.purpose], self.connection, self.entity)
+    def destination(self, connector: Connector) -> Destination:
+        """Return it as rules have it, of a connection's connector. Raises KeyError for an unknown purpose."""
+        return Destination(_PURPOSES[self.purpose], self.connection, self.entity, frozenset(connector.shows))
 
 
 def unfit(purpose: Purpose, name: str, connector: Connector) -> str:

@@ -46,7 +46,7 @@ def rules_source(settings: Settings, release: int = 0) -> RulesSource:
             declared.update({MappingKey(MappingKind(kind), entity, key): value for key, value in entries.items()})
     entities = {name: _entity(name, entity) for name, entity in settings.entities.items()}
     routes = tuple(Route(r.entity, r.connection, r.account, r.country, r.currency) for r in settings.routes)
-    destinations = tuple(one.destination() for one in settings.destinations)
+    destinations = tuple(one.destination(settings.connections[one.connection].connector) for one in settings.destinations)
     return RulesSource(
         entities,
         routes,

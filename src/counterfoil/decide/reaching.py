@@ -10,7 +10,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.related import is_looked_back_from, related
 from counterfoil.core.policies.rules import Rules
-from counterfoil.core.policies.stepping import looked_at, processes_of
+from counterfoil.core.policies.stepping import looked_at, may_begin, processes_of
 from counterfoil.kit.codec import decode_record
 from counterfoil.store import links, objects
 from counterfoil.store.cipher import Cipher
@@ -58,7 +58,8 @@ class Reach:
         return (*related(record), *processes_of(self.records.get, record, self.rules))
 
     def _is_looked_back_from(self, ref: ObjectRef) -> bool:
-        return is_looked_back_from(self.records[ref]) or (self.sees_customers and ref.kind == CUSTOMER.name)
+        record = self.records[ref]
+        return is_looked_back_from(record) or may_begin(record, self.rules) or (self.sees_customers and ref.kind == CUSTOMER.name)
 
     async def same_facts(self, conn: Conn) -> dict[ObjectRef, ObjectRef]:
         """Load what else is the same fact as something that is loaded or was asked for; return which thing follows which."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from counterfoil.core.commands.books import Account
+from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
@@ -400,6 +401,8 @@ class Connector:
 
     ``has_balance``: the money a source tells of stands on a balance, as a processor's does: it has a clearing account.
 
+    ``shows``: of a target that shows how customers stand, what it shows of what may be left out.
+
     ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
     what people do to them is watched.
 
@@ -433,6 +436,7 @@ class Connector:
     lists: Lists | None = None
     books: Books | None = None
     target_check: TargetCheck | None = None
+    shows: tuple[StatusPart, ...] = ()
     account_code: AccountCode | None = None
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from counterfoil.core.commands.crm import CrmCommand
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.decide import POLICIES
@@ -25,6 +26,8 @@ def lacking(connector: Connector) -> Iterator[str]:
         yield "tells is of a source: nothing is read here"
     if not connector.deliver and any((connector.batch_key, connector.lists, connector.books, connector.target_check)):
         yield "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
+    if connector.shows and CrmCommand.SHOW_STATUS not in connector.deliver:
+        yield "shows is of a target that shows how customers stand: it takes no show_status"
     if connector.deliver and not (connector.books or connector.target_check):
         yield "a target has books, or target_check says whether it is there"
 

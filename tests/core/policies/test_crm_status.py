@@ -9,19 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.builders import ANN, NOON, RULES, World, credit_note, invoice, payment, refund, usd
 
-from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
+from counterfoil.core.commands.crm import Balance, ShowStatus, Standing, StatusPart
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
 from counterfoil.core.kinds.credit_note import CreditNoteState
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
-from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
+from counterfoil.core.kinds.invoice import Invoice, InvoiceState, PaidPart
 from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.decision import Decision, Origin, OutboxCommand
-from counterfoil.core.policies.rules import Destination
+from counterfoil.core.policies.rules import Destination, DunningStage
 from counterfoil.core.policies.standing import status_of
 
 WITH_CRM = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot"),))
@@ -274,3 +275,45 @@ def test_events_in_any_order_and_number_lead_to_the_same_status_as_all_documents
     assert last == status_of(REF, STORY, NOON, RULES.entities["US"].time_zone)
     assert last.balances == (Balance(usd(13_000), usd(10_500), usd(5_000), usd(5_000), (NOON - DAY).date()),)
     assert last.standing is Standing.OVERDUE
+
+
+def _dunned(number: int, stage: str, *blocks: Block, state: DunningState = DunningState.RUNNING) -> Dunning:
+    """Return how far the dunning of an invoice of the customer has come."""
+    return Dunning(f"stripe:in_{number}", ANN.id, state, usd(100), "US", stage, NOON, blocks=blocks)
+
+
+STAGES = (DunningStage("reminded", 3), DunningStage("warned", 14, (Block.UPGRADES,)), DunningStage("suspended", 30))
+SHOWING = replace(RULES, dunning=STAGES, destinations=(replace(WITH_CRM.destinations[0], shows=frozenset({StatusPart.DUNNING})),))
+
+
+def test_the_furthest_stage_of_dunning_is_shown_and_all_that_is_blocked() -> None:
+    warned, suspended = _dunned(1, "warned", Block.ACCESS, Block.UPGRADES), _dunned(2, "suspended", Block.ORDERS, Block.ACCESS)
+    world = World(SHOWING).know(ANN, bill(100, 100), warned, suspended, _dunned(3, "reminded"))
+    found = shown(world)
+    assert (found.dunning_stage, found.blocked) == ("suspended", (Block.UPGRADES, Block.ORDERS, Block.ACCESS))
+    held = replace(suspended, state=DunningState.HELD)
+    assert shown(World(SHOWING).know(ANN, bill(100, 100), held)).dunning_stage == "suspended"
+    over = _dunned(2, "suspended", Block.ORDERS, state=DunningState.ENDED)
+    assert shown(World(SHOWING).know(ANN, bill(100, 100), over)).blocked == ()
+    none_yet = _dunned(2, "", state=DunningState.ASKING)
+    assert shown(World(SHOWING).know(ANN, bill(100, 100), none_yet)).dunning_stage == ""
+
+
+def test_a_destination_that_does_not_show_dunning_is_told_nothing_of_it() -> None:
+    world = World(replace(SHOWING, destinations=WITH_CRM.destinations)).know(ANN, bill(100, 100), _dunned(1, "warned", Block.ACCESS))
+    found = shown(world)
+    assert (found.dunning_stage, found.blocked) == ("", ())
+
+
+def test_an_invoice_that_is_collected_by_itself_is_overdue_once_a_payment_failed() -> None:
+    untried = bill(5_000, 5_000, due=None)
+    assert shown(world_of(untried)).standing is Standing.CURRENT
+    found = shown(world_of(replace(untried, attempt_count=1)))
+    assert (found.standing, found.balances[0].overdue, found.balances[0].overdue_since) == (Standing.OVERDUE, usd(5_000), NOON.date())
+    part = PaidPart("stripe:inpay_1", usd(2_000), payment_id="stripe:ch_1")
+    debit = replace(payment(usd(2_000)), state=PaymentState.PENDING)
+    sent = shown(world_of(replace(untried, attempt_count=1, parts_under_way=(part,)), debit))
+    assert (sent.balances[0].open, sent.balances[0].overdue) == (usd(5_000), usd(3_000))
+    failed = replace(debit, state=PaymentState.FAILED)
+    back = shown(world_of(replace(untried, attempt_count=1, parts_under_way=(part,)), failed))
+    assert back.balances[0].overdue == usd(5_000)

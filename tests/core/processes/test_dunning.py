@@ -14,7 +14,8 @@ from tests.core.processes.days import Days, dunned, said
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.dunning import DUNNING, Block, DunningState
-from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState, PaidPart
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import DunningStage
 
@@ -302,3 +303,63 @@ def test_any_order_number_and_delay_of_the_news_ends_in_the_same_state(
         assert (found or expected) is None or (found or expected).state is DunningState.ENDED  # type: ignore[union-attr]
     else:
         assert found == expected
+
+
+def collected(under_way: int = 0, *, tries: int = 1) -> Invoice:
+    """Return the bill as one that is collected by itself, of which so many cents are under way by a bank debit."""
+    parts = (PaidPart("stripe:inpay_1", usd(under_way), payment_id="stripe:ch_1"),) if under_way else None
+    return replace(BILL, due_at=None, attempt_count=tries, amount_remaining=usd(100_00), parts_under_way=parts)
+
+
+def debit(state: PaymentState = PaymentState.PENDING, *, begun: datetime = START, minor: int = 100_00) -> Payment:
+    """Return the debit, which names no invoice before it succeeds."""
+    return replace(payment(usd(minor), occurred_at=begun), state=state)
+
+
+def test_a_debit_under_way_is_not_dunned_and_a_failed_one_is_from_the_day_the_invoice_was_issued() -> None:
+    made = days(collected(100_00), debit()).until(day("03-10"))
+    assert (made.text(), made.again) == ("none", {})
+    made.tell(debit(PaymentState.FAILED), collected())
+    # Issued on March 1: the stage after three days has come, that after fourteen days comes on the 15th.
+    assert made.text() == "running reminded 100.00 USD"
+    assert made.again == {DUNNING.ref(BILL.id): at("2026-03-15 04:00")}
+
+
+def test_a_debit_that_is_known_before_its_invoice_says_so_is_not_dunned_either() -> None:
+    made = days(debit(), collected(100_00)).until(day("03-10"))
+    assert made.text() == "none"
+
+
+def test_money_under_way_holds_a_dunning_in_the_stage_it_was_in_when_it_was_begun() -> None:
+    begun = day("03-20")  # between the reminder on the 18th and the warning on the 29th
+    sent = replace(
+        paid(100_00, state=InvoiceState.ISSUED), parts_under_way=(PaidPart("stripe:inpay_1", usd(100_00), payment_id="stripe:ch_1"),)
+    )
+    made = days().until(begun).tell(debit(begun=begun), sent).until(day("04-02"))
+    assert made.text() == "held reminded payment 100.00 USD"
+    assert made.problems() == ()
+    made.tell(debit(PaymentState.FAILED, begun=begun), paid(100_00, state=InvoiceState.ISSUED))
+    assert made.text() == "running warned blocks upgrades 100.00 USD"  # the days count as if it had not been
+
+
+def test_money_that_is_under_way_of_a_payment_not_known_yet_waits_for_that() -> None:
+    sent = replace(
+        paid(100_00, state=InvoiceState.ISSUED), parts_under_way=(PaidPart("stripe:inpay_1", usd(100_00), payment_id="stripe:ch_1"),)
+    )
+    made = days().until(REMINDED_AT).tell(sent)
+    assert made.text() == "running reminded 100.00 USD"
+    assert made.decisions[DUNNING.ref(BILL.id)].waits == (PAYMENT.ref("stripe:ch_1"),)
+
+
+def test_the_rest_is_dunned_where_only_part_is_under_way_and_the_case_says_so() -> None:
+    made = days(collected(40_00), debit(minor=40_00)).until(day("03-16"))
+    assert made.text() == "running warned blocks upgrades 100.00 USD"
+    assert "100.00 USD is open, of which 40.00 USD is under way" in made.problems()[0].cause
+
+
+def test_a_payment_that_fails_has_the_invoice_it_names_begin_its_dunning() -> None:
+    # A source whose payments name their invoice before they succeed, and whose invoices say nothing of it.
+    pending = replace(payment(usd(100_00), ("stripe:in_1", 100_00), occurred_at=START), state=PaymentState.PENDING)
+    made = days(BILL, pending).until(day("03-20"))
+    assert made.text() == "none"
+    assert made.tell(replace(pending, state=PaymentState.FAILED)).text() == "running reminded 100.00 USD"

@@ -9,13 +9,14 @@ import pytest
 from tests.core.builders import ANN, PRO, RULES, invoice, payment, settled, usd
 from tests.integration.waiting.office import NOW, Office
 
-from counterfoil.core.commands.crm import CrmCommand, ShowStatus, Standing
+from counterfoil.core.commands.crm import CrmCommand, ShowStatus, Standing, StatusPart
 from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.kinds.company import Company
 from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.language.records import Purpose
-from counterfoil.core.policies.rules import Destination, Route
+from counterfoil.core.policies.rules import Destination, DunningStage, Route
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.store.cipher import Cipher
@@ -113,6 +114,27 @@ async def test_a_payment_that_two_systems_tell_of_pays_its_invoice_once_in_what_
     await office.tell(billed, connection="acme", same_as="")  # two after all
     await settle(office)
     assert [one.balances[0].paid for one in await shown(office)][-1] == usd(10_000)
+
+
+async def test_a_stage_of_dunning_that_begins_by_time_alone_shows_with_what_it_blocks_and_is_gone_once_it_is_paid(office: Office) -> None:
+    stage = DunningStage("suspended", 3, (Block.ORDERS, Block.ACCESS))
+    showing = replace(WITH_CRM.destinations[0], shows=frozenset({StatusPart.DUNNING}))
+    office.rules = replace(WITH_CRM, dunning=(stage,), destinations=(showing,))
+    late = replace(BILL, due_at=NOW)
+    await office.tell(ANN, PRO)
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(late)
+    await settle(office)
+    await office.take("hubspot")
+    office.later(days=4)
+    await at_its_time(office)
+    await settle(office)
+    await office.take("hubspot")
+    await office.tell(replace(late, state=InvoiceState.PAID, amount_remaining=usd(0)))
+    await settle(office)
+    assert [(one.dunning_stage, one.blocked) for one in await shown(office)] == [
+        ("", ()), ("suspended", (Block.ORDERS, Block.ACCESS)), ("", ()),
+    ]  # fmt: skip
 
 
 async def test_a_company_that_is_told_again_as_it_was_is_wished_nothing(office: Office) -> None:

@@ -22,6 +22,7 @@ from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.dunning import DUNNING, Block
 from counterfoil.core.kinds.intent import PEOPLE, Intent
 from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.policies.rules import DunningStage, Route
 from counterfoil.decide import processes
 from counterfoil.decide.deadlines import Deadlines
@@ -146,6 +147,15 @@ async def test_weeks_of_dunning_with_a_failed_a_partial_a_disputed_and_a_recover
     await office.tell(paid(0, InvoiceState.PAID))
     assert await office.standing() == "ended - paid 0.00 USD"
     assert await office.case_words() == []
+
+
+async def test_an_invoice_whose_payments_alone_tell_that_it_is_paid_or_under_way_is_not_dunned(office: Weeks) -> None:
+    pending = replace(payment(usd(100_00), (BILL.id, 100_00), occurred_at=START), state=PaymentState.PENDING)
+    await office.tell(ANN, PRO, replace(BILL, amount_remaining=None), pending)
+    await office.until("03-20")
+    assert await office.standing() == "none"
+    await office.tell(replace(pending, state=PaymentState.FAILED))
+    assert await office.standing() == "running reminded 100.00 USD"
 
 
 async def test_what_a_person_decides_is_a_receipt_logged_counted_audited_and_told_once(office: Weeks) -> None:

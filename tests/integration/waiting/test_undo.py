@@ -50,6 +50,7 @@ def office(pool: Pool, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> Offic
         asks=lambda _state: "",
         verbs={},
         begins_with={},
+        begun_by=CONTACT.ref,
     )
     monkeypatch.setitem(stepping.PROCESSES, CONTACT.name, process)
     return Office(pool, cipher)

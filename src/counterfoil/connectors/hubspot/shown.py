@@ -68,12 +68,14 @@ PROPERTIES = (
     _property("invoiced", "Invoiced", "number", "Invoices less credit notes, with taxes."),
     _property("paid", "Paid", "number", "Payments less refunds and lost disputes."),
     _property("open", "Open balance", "number", "Still to be paid; what was written off is left out."),
-    _property("overdue", "Overdue", "number", "The part of the open balance that is due."),
+    _property("overdue", "Overdue", "number", "The part of the open balance that is due and not under way."),
     _property("overdue_since", "Overdue since", "date", "The day the oldest overdue invoice became due."),
     _property("last_invoice", "Last invoice", "string", "Number of the newest invoice."),
     _property("last_invoice_on", "Last invoice on", "date", "The day it was issued."),
     _property("last_payment", "Last payment", "string", "Amount of the newest payment, with its currency."),
     _property("last_payment_on", "Last payment on", "date", "The day it was made."),
+    _property("dunning_stage", "Dunning stage", "string", "How far the reminding of what is overdue has come."),
+    _property("blocked", "Blocked", "string", "What the customer may not have meanwhile: renewals, upgrades, orders, access, support."),
     _property("other_currencies", "Billing in other currencies", "string", "What there is in currencies beside the first."),
 )
 BY_NAME: Mapping[str, Property] = {one.name: one for one in PROPERTIES}
@@ -88,6 +90,8 @@ def values_of(status: ShowStatus) -> dict[str, str]:
         "last_invoice_on": _day(status.last_invoice_on),
         "last_payment": "" if status.last_payment is None else format_money(status.last_payment),
         "last_payment_on": _day(status.last_payment_on),
+        "dunning_stage": status.dunning_stage,
+        "blocked": ", ".join(status.blocked),
         "other_currencies": "; ".join(_words(one) for one in status.balances[1:]),
     }
     return {PREFIX + name: value for name, value in told.items()}

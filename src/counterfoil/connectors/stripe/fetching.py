@@ -100,11 +100,11 @@ async def complete_invoice(api: Api, found: Object) -> Object:
 
 
 def _lean(payment: Object) -> Object:
-    """Return an invoice payment whose expanded intent is cut to what leads to its charge: it carries a client secret."""
+    """Return an invoice payment whose expanded intent is cut to what leads to its charge and how it stands: it carries a client secret."""
     intent = payment["payment"].get("payment_intent")
     if not isinstance(intent, dict):
         return payment
-    kept = {"id": intent["id"], "latest_charge": id_of(intent.get("latest_charge")) or None}
+    kept = {"id": intent["id"], "latest_charge": id_of(intent.get("latest_charge")) or None, "status": intent.get("status")}
     return {**payment, "payment": {**payment["payment"], "payment_intent": kept}}
 
 

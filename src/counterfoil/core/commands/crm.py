@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
+from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.commands import Arguments, CommandKind, Spec
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
@@ -21,6 +22,12 @@ class Standing(StrEnum):
     CURRENT = "current"  # nothing is overdue
 
 
+class StatusPart(StrEnum):
+    """What of a status a destination may show or not, as its connector says; all else it shows."""
+
+    DUNNING = "dunning"  # the stage of the customer's dunning, and what that blocks
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """What there is in one currency.
@@ -29,7 +36,7 @@ class Balance:
         invoiced: invoices less credit notes, with taxes.
         paid: payments less refunds and lost disputes.
         open: what is still to be paid of invoices, written off ones left out.
-        overdue: the part of ``open`` that is due; ``overdue_since``: the day the oldest of it became due.
+        overdue: the part of ``open`` that is due and not under way; ``overdue_since``: the day the oldest of it became due.
     """
 
     invoiced: Money
@@ -54,6 +61,8 @@ class ShowStatus(Arguments):
         balances: by currency, that of the last invoice first; else in order of their codes.
         last_invoice, last_invoice_on: the newest invoice's number, and the day it was issued.
         last_payment, last_payment_on: the newest payment that succeeded.
+        dunning_stage: how far the dunning of its invoices has come: the last of the stages they are in; empty: none, or it is not shown.
+        blocked: all that is blocked for the customer by the dunning of any invoice.
     """
 
     record: ObjectRef
@@ -63,6 +72,8 @@ class ShowStatus(Arguments):
     last_invoice_on: date | None = None
     last_payment: Money | None = None
     last_payment_on: date | None = None
+    dunning_stage: str = ""
+    blocked: tuple[Block, ...] = ()
 
     @property
     def money(self) -> Money | None:

@@ -16,7 +16,7 @@ class DunningState(StrEnum):
 
     RUNNING = "running"
     ASKING = "asking"  # a person is asked whether the next stage begins
-    HELD = "held"  # no further stage begins: disputed, or held by a person
+    HELD = "held"  # no further stage begins: disputed, all of it under way, or held by a person
     ENDED = "ended"
 
 
@@ -27,6 +27,7 @@ class Block(StrEnum):
     UPGRADES = "upgrades"
     ORDERS = "orders"
     ACCESS = "access"
+    SUPPORT = "support"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Dunning(Record):
         blocks: what is blocked for the customer by the stage it is in.
         open_amount: what is still to be paid.
         due_on: the day the invoice was due, in its legal entity's time zone.
-        reason: why it is held (``dispute``, ``person``) or ended (``paid``, ``void``, ``uncollectible``, ``waived``, ``undeclared``; the
-            invoice has another id by now, and is dunned by that: ``told_by_another``).
+        reason: why it is held (``dispute``, ``payment``, ``person``) or ended (``paid``, ``void``, ``uncollectible``, ``waived``,
+            ``undeclared``; the invoice has another id by now, and is dunned by that: ``told_by_another``).
     """
 
     id: str

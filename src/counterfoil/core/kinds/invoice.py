@@ -82,6 +82,7 @@ class Invoice(Record):
     (negative = credit); their difference is the use or creation of customer credit.
     ``credited_before_payment``: sum of credit notes issued while it was open.
     ``paid_parts``: its payments, oldest first; ``credit_note_ids``: the credit notes issued on it. None: the source does not tell.
+    ``parts_under_way``: payments of it that were begun and are not decided yet, with what they are to pay. None: the source tells of none.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Invoice(Record):
     amount_overpaid: Money | None = None  # paid beyond what was due, and added to the customer's balance
     paid_parts: tuple[PaidPart, ...] | None = None
     credit_note_ids: tuple[str, ...] | None = None
+    parts_under_way: tuple[PaidPart, ...] | None = None
 
 
 class InvoiceEvent(EventType):
@@ -145,6 +147,12 @@ def _keeps(newer: Invoice, older: Invoice) -> Invoice:
         paid_parts=_named(newer.paid_parts, older.paid_parts),
         credit_note_ids=older.credit_note_ids if newer.credit_note_ids is None else newer.credit_note_ids,
     )
+
+
+def _payments_seen(invoice: Invoice) -> Iterator[str]:
+    """Yield the payments an invoice is decided in view of: those that paid it too much, and those that are under way."""
+    yield from (part.payment_id for part in invoice.paid_parts or () if invoice.amount_overpaid)
+    yield from (part.payment_id for part in invoice.parts_under_way or ())
 
 
 def product_ids(lines: Iterable[InvoiceLine]) -> Iterator[str]:
@@ -186,13 +194,13 @@ INVOICE = Kind(
     ),
     survivorship=Survivorship.WHOLE,
     keeps=_keeps,
-    # A voided one is ended by the credit notes that credited it before, one paid too much by its payments.
+    # A voided one is ended by the credit notes that credited it before, one paid too much by its payments; and what is under way may fail.
     refers_to=(
         Reference("customer", lambda invoice: (invoice.customer_id,)),
         Reference("product", lambda invoice: product_ids(invoice.lines)),
         Reference("tax_rate", lambda invoice: tax_rate_ids(invoice.lines)),
         Reference("credit_note", lambda invoice: invoice.credit_note_ids or () if invoice.state is InvoiceState.VOID else ()),
-        Reference("payment", lambda invoice: (part.payment_id for part in invoice.paid_parts or ()) if invoice.amount_overpaid else ()),
+        Reference("payment", _payments_seen),
     ),
     affects=(Reference("customer", lambda invoice: (invoice.customer_id,)),),
     # What is uncollectible of it shall not be paid or credited by anything its state does not tell of yet.

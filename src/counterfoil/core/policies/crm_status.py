@@ -6,10 +6,10 @@ shown where it came from: one account's companies are no business of another's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
 
-from counterfoil.core.commands.crm import CrmCommand, ShowStatus
+from counterfoil.core.commands.crm import CrmCommand, ShowStatus, StatusPart
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.language.ids import ObjectRef
@@ -18,7 +18,7 @@ from counterfoil.core.language.records import Purpose, Record
 from .decision import View
 from .draft import DisplayRequest, Draft
 from .policy import Policy, nobody
-from .standing import next_due, status_of
+from .standing import dunned, next_due, status_of
 
 NAME = "crm_status"
 
@@ -60,8 +60,8 @@ def company(draft: Draft, state: Company) -> None:
         draft.ignore("company_is_not_there")
         return
     customers = family(draft.view, (CUSTOMER.ref(id) for id in state.customer_ids))
+    documents = _documents(draft, customers)
     if customers:
-        documents = _documents(draft, customers)
         status = status_of(ref, documents, draft.instant, _zone(draft, customers))
         due = next_due(documents, draft.instant)
         if due is not None:
@@ -72,7 +72,15 @@ def company(draft: Draft, state: Company) -> None:
         draft.ignore("company_names_no_known_customer")
         return
     for place in places:
-        draft.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, NAME, state.id, status, order_key=ref.key))
+        seen = _shown(draft, place, status, documents)
+        draft.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, NAME, state.id, seen, order_key=ref.key))
+
+
+def _shown(draft: Draft, place: str, status: ShowStatus, documents: Sequence[Record]) -> ShowStatus:
+    """Return what a destination shows of a status: the dunning only where its connector says that it does."""
+    if StatusPart.DUNNING not in draft.rules.shows(draft.purpose, place):
+        return status
+    return dunned(status, documents, lambda one: draft.rules.days_to(one.entity, one.stage))
 
 
 def _documents(draft: Draft, customers: Iterable[ObjectRef]) -> list[Record]:

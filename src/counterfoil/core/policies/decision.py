@@ -84,7 +84,7 @@ class Decision:
         again_at: the subject is decided again at this instant, whatever happens before; after the instant of deciding. A later decision
             says anew whether and when.
         processes: the states of processes as they are from now on: begun by the subject, or the subject's own, moved.
-        then: processes that step again now that the subject was decided.
+        then: what is decided again now that the subject was: processes that step, and records that may begin one.
     """
 
     commands: tuple[Command, ...] = ()

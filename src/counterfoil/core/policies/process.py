@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from counterfoil.core.kinds import kind_of
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import EventType, Kind, Record
 
@@ -32,7 +33,9 @@ class Process:
         over: the states in which it waits for nothing.
         asks: the question a state has for a person; empty: none.
         verbs: what people may decide on one; of each, whether it answers that question, and not the process as a whole.
-        begins_with: the kinds, and of each the states, of records that may call for one.
+        begins_with: the kinds, and of each the states, of records that may call for one. They are decided in view of what names them.
+        begun_by: of a process's id, the record that calls for it: while there is no such process, it is decided again after whatever else
+            would concern one.
     """
 
     kind: Kind[Any]
@@ -46,3 +49,8 @@ class Process:
     asks: Callable[[Any], str]
     verbs: Mapping[str, bool]
     begins_with: Mapping[str, tuple[str, ...]]
+    begun_by: Callable[[str], ObjectRef]
+
+    def may_begin_with(self, record: Record) -> bool:
+        """Tell whether a record may call for a process."""
+        return str(getattr(record, "state", "")) in self.begins_with.get(kind_of(record).name, ())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from enum import StrEnum
 
+from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.money import exponent_of
@@ -179,11 +180,15 @@ class MappingKey:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a purpose is written to, for one legal entity or (``entity`` empty) for the whole company. Books stand with their entity."""
+    """Where a purpose is written to, for one legal entity or (``entity`` empty) for the whole company. Books stand with their entity.
+
+    ``shows``: what its connector says to show of what may be left out.
+    """
 
     purpose: Purpose
     connection: str
     entity: str = ""
+    shows: frozenset[StatusPart] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +254,15 @@ class Rules:
         if purpose is Purpose.BOOKS and entity in self.entities:
             found.insert(0, self.entities[entity].target)
         return tuple(dict.fromkeys(found))
+
+    def days_to(self, entity: str, stage: str) -> int:
+        """Return how many days after an invoice of an entity was due a stage of its dunning begins; 0: it is declared no more."""
+        return next((one.days_after_due for one in self.dunning_of(entity) if one.name == stage), 0)
+
+    def shows(self, purpose: Purpose, connection: str) -> frozenset[StatusPart]:
+        """Return what a connection shows, for a purpose, of what may be left out."""
+        several = (one.shows for one in self.destinations if (one.purpose, one.connection) == (purpose, connection))
+        return frozenset(part for shows in several for part in shows)
 
     def route(self, connection: str, account: str = "", country: str = "", currency: str = "") -> EntityRules | None:
         """Return the entity of the first matching route; None if no route matches or the route's entity is not declared."""

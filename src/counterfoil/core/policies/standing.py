@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import TypeVar
 
 from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteState
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
+from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
 from counterfoil.core.kinds.invoice import Invoice, InvoiceState
 from counterfoil.core.kinds.payment import Payment, PaymentState
 from counterfoil.core.kinds.refund import Refund, RefundState
@@ -17,10 +18,11 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 
+from .due import OPEN, due_at, open_of, overdue_of
+
 R = TypeVar("R", bound=Record)
 
 _BILLED = frozenset({InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE})
-_OPEN = frozenset({InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID})
 _UNDECIDED = frozenset({DisputeState.WARNING, DisputeState.OPEN})
 
 
@@ -63,28 +65,25 @@ def status_of(record: ObjectRef, documents: Iterable[Record], now: datetime, zon
     )
 
 
+def dunned(status: ShowStatus, documents: Iterable[Record], days_of: Callable[[Dunning], int]) -> ShowStatus:
+    """Return a status with how far the dunning of its customers has come, and all that is blocked by it.
+
+    Args:
+        status: what is shown otherwise.
+        documents: all that is known of its customers.
+        days_of: how many days after an invoice was due the stage begins in which its dunning is.
+    """
+    running = [one for one in _of(documents, Dunning) if one.state is not DunningState.ENDED and one.stage]
+    if not running:
+        return status
+    furthest = max(running, key=lambda one: (days_of(one), one.stage))
+    blocked = {block for one in running for block in one.blocks}
+    return replace(status, dunning_stage=furthest.stage, blocked=tuple(block for block in Block if block in blocked))
+
+
 def next_due(documents: Iterable[Record], now: datetime) -> datetime | None:
     """Return when the next open invoice becomes due; None: nothing changes by time alone."""
-    return min((bill.due_at for bill in _of(documents, Invoice) if bill.state in _OPEN and bill.due_at and bill.due_at > now), default=None)
-
-
-def open_of(bill: Invoice, documents: Iterable[Record]) -> Money:
-    """Return what is still to be paid of an invoice: as its source says, else its total less what was paid and credited of it.
-
-    A credit note takes off what it says to be before payment; what it says to be after is given back, and nothing less is to be paid.
-    """
-    if bill.state not in _OPEN:
-        return Money(0, bill.currency)
-    if bill.amount_remaining is not None:
-        return bill.amount_remaining
-    left = bill.total.minor
-    for one in documents:
-        match one:
-            case CreditNote(invoice_id=bill.id, state=CreditNoteState.ISSUED):
-                left -= (one.total if one.before_payment is None else one.before_payment).minor
-            case Payment(state=PaymentState.SUCCEEDED):
-                left -= sum(part.amount.minor for part in one.applications if part.invoice_id == bill.id)
-    return Money(max(left, 0), bill.currency)
+    return min((bill.due_at for bill in _of(documents, Invoice) if bill.state in OPEN and bill.due_at and bill.due_at > now), default=None)
 
 
 def issued_at(bill: Invoice) -> float:
@@ -96,12 +95,17 @@ def _of(documents: Iterable[Record], type_: type[R]) -> Iterator[R]:
     return (one for one in documents if isinstance(one, type_))
 
 
-def _by_invoice(documents: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return what credits or pays each invoice: of a customer with thousands, not all is read for each."""
+def _by_invoice(documents: Sequence[Record]) -> dict[str, list[Record]]:
+    """Return what credits or pays each invoice, or is to: of a customer with thousands, not all is read for each."""
     found: dict[str, list[Record]] = {}
+    tried: dict[str, list[str]] = {}
+    for bill in _of(documents, Invoice):
+        for part in bill.parts_under_way or ():
+            tried.setdefault(part.payment_id, []).append(bill.id)
     for one in documents:
         ids = [one.invoice_id] if isinstance(one, CreditNote) else []
         ids += [part.invoice_id for part in one.applications] if isinstance(one, Payment) else []
+        ids += tried.get(one.id, ()) if isinstance(one, Payment) else ()
         for id in dict.fromkeys(ids):
             found.setdefault(id, []).append(one)
     return found
@@ -111,11 +115,12 @@ def _summed(known: tuple[Record, ...], bills: list[Invoice], payments: list[Paym
     sums, about = _Sums(), _by_invoice(known)
     for bill in bills:
         _add(sums.invoiced, bill.total)
-        left = open_of(bill, about.get(bill.id, ()))
-        _add(sums.open, left)
-        if left.minor and bill.due_at is not None and bill.due_at <= now:
-            _add(sums.overdue, left)
-            sums.since[left.currency] = min(bill.due_at, sums.since.get(left.currency, bill.due_at))
+        beside = about.get(bill.id, ())
+        _add(sums.open, open_of(bill, beside))
+        late, due = overdue_of(bill, beside, now), due_at(bill)
+        if late and due is not None:
+            _add(sums.overdue, late)
+            sums.since[late.currency] = min(due, sums.since.get(late.currency, due))
     voided = {bill.id for bill in _of(known, Invoice) if bill.state is InvoiceState.VOID}
     for note in _of(known, CreditNote):
         if note.state is CreditNoteState.ISSUED and note.invoice_id not in voided:

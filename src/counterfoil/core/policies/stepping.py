@@ -55,9 +55,23 @@ def digests(rules: Rules) -> dict[str, str]:
     return {name: text and blake2b(text.encode(), digest_size=16).hexdigest() for name, text in texts.items()}
 
 
+def may_begin(record: Record, rules: Rules) -> bool:
+    """Tell whether a record may call for a process of those that are declared."""
+    return any(process.declared(rules) and process.may_begin_with(record) for process in PROCESSES.values())
+
+
 def concerned(view: View, record: Record, rules: Rules) -> tuple[ObjectRef, ...]:
-    """Return the processes that are there and step again because of a record, each once."""
-    return tuple(dict.fromkeys(ref for ref in processes_of(view.get, record, rules) if view.get(ref) is not None))
+    """Return what is decided again because of a record, each once: the processes that are there, and what may call for one that is not."""
+    found: dict[ObjectRef, None] = {}
+    for process in PROCESSES.values():
+        for ref in process.concerns(view.get, record) if process.declared(rules) else ():
+            beginner = process.begun_by(ref.id)
+            other = view.get(beginner)
+            if view.get(ref) is not None:
+                found[ref] = None
+            elif beginner != ref_of(record) and other is not None and process.may_begin_with(other):
+                found[beginner] = None
+    return tuple(found)
 
 
 def begun(decision: Decision, event: Event, state: Record, view: View, rules: Rules) -> Decision:

@@ -23,9 +23,9 @@ from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import entity_of
 from counterfoil.core.policies.decision import CaseClass, Problem, View
 from counterfoil.core.policies.draft import Draft
+from counterfoil.core.policies.due import OPEN, due_at, open_of, payments_under_way, under_way_of
 from counterfoil.core.policies.process import Get, Process
 from counterfoil.core.policies.rules import DunningStage, EntityRules
-from counterfoil.core.policies.standing import open_of
 
 APPROVE, REJECT, HOLD, RESUME, WAIVE = "approve", "reject", "hold", "resume", "waive"
 """What people may decide on one: that a stage begins or is left out, that no further one begins (until an instant, if given), that they
@@ -34,7 +34,6 @@ do again, that the invoice is not dunned at all. Of the last three the last one 
 _Span = tuple[datetime, datetime | None]
 """From when until when; None: it has not ended."""
 
-_OPEN = (InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID)
 _DISPUTED = (DisputeState.WARNING, DisputeState.OPEN)
 _ENDED = {
     InvoiceState.PAID: "paid",
@@ -74,35 +73,44 @@ class _Standing:
     asked: DunningStage | None = None
 
 
+def _documents(draft: Draft, invoice: Invoice) -> tuple[Record, ...]:
+    """Return what pays or credits an invoice, and the payments it says to be under way, as far as they are known."""
+    named = (draft.view.get(PAYMENT.ref(part.payment_id)) for part in invoice.parts_under_way or ())
+    return (*draft.view.linked_to(INVOICE.ref(invoice.id)), *(one for one in named if one is not None))
+
+
 def _open_amount(draft: Draft, invoice: Invoice) -> Money:
     """Return what is still to be paid of an invoice, by itself or by what was paid and credited of it."""
-    return open_of(invoice, draft.view.linked_to(INVOICE.ref(invoice.id)))
+    return open_of(invoice, _documents(draft, invoice))
 
 
-def _due_at(invoice: Invoice) -> datetime | None:
-    """Return when an invoice was due: one that is collected by itself from the day it was issued, once a payment of it failed."""
-    if invoice.due_at is not None:
-        return invoice.due_at
-    return invoice.issued_at if invoice.attempt_count else None
+def _under_way(draft: Draft, invoice: Invoice) -> Money:
+    """Return what of it is under way."""
+    return under_way_of(invoice, _documents(draft, invoice))
+
+
+def _is_under_way(draft: Draft, invoice: Invoice) -> bool:
+    """Tell whether all that is to be paid is under way: nobody is dunned for that."""
+    return _under_way(draft, invoice) == _open_amount(draft, invoice)
 
 
 def _case(draft: Draft, invoice: Invoice) -> _Case | None:
     """Return an invoice that is to be paid and whose stages are declared; None: there is nothing to dun."""
-    due_at = _due_at(invoice)
-    if due_at is None or _open_amount(draft, invoice).minor <= 0:
+    due = due_at(invoice)
+    if due is None or _open_amount(draft, invoice).minor <= 0:
         return None
     entity = entity_of(draft, invoice)
     stages = () if entity is None else draft.rules.dunning_of(entity.name)
     if entity is None or not stages:
         return None
-    return _Case(invoice, entity, stages, accounting_date(due_at, entity.time_zone))
+    return _Case(invoice, entity, stages, accounting_date(due, entity.time_zone))
 
 
 def _opens(draft: Draft, record: Record) -> Dunning | None:
     """Return the dunning of an invoice whose first stage has come; of one that is open otherwise, have it decided again then."""
     case = _case(draft, record) if isinstance(record, Invoice) else None
-    if case is None:
-        return None
+    if case is None or _is_under_way(draft, case.invoice):
+        return None  # if it fails, the payment's news have the invoice decided again
     first_at = case.begins_at(case.stages[0])
     if draft.instant < first_at:
         draft.decide_again(first_at)
@@ -121,6 +129,8 @@ def _step(draft: Draft, state: Dunning) -> Dunning:
     case, intents = _case(draft, invoice), _intents(draft.view, state.id)
     if case is None or any(one.verb == WAIVE for one in _whole(intents)[-1:]):
         return _without_stage(invoice, state, _why(draft, invoice, is_waived=case is not None))
+    if _is_under_way(draft, invoice) and not _knows_payments(draft, invoice):
+        return state  # since when it is held, is not known before they are
     held, held_at = _held(draft, invoice, intents)
     standing = _reached(case, intents, min(draft.instant, held_at or draft.instant))
     asked = "" if held or standing.asked is None else standing.asked.name
@@ -155,7 +165,7 @@ def _why(draft: Draft, invoice: Invoice, *, is_waived: bool) -> str:
     """Return why an invoice is not dunned."""
     if is_waived:
         return "waived"
-    if invoice.state in _OPEN:
+    if invoice.state in OPEN:
         return "paid" if _open_amount(draft, invoice).minor <= 0 else "undeclared"
     return _ENDED[invoice.state]
 
@@ -171,6 +181,21 @@ def _whole(intents: Sequence[Intent]) -> list[Intent]:
     return [one for one in intents if one.verb in (HOLD, RESUME, WAIVE)]
 
 
+def _knows_payments(draft: Draft, invoice: Invoice) -> bool:
+    """Tell whether the payments are known that an invoice says to be under way; waits for those that are not."""
+    named = [PAYMENT.ref(part.payment_id) for part in invoice.parts_under_way or () if part.payment_id]
+    for ref in named:
+        draft.wait_if_missing(ref)
+    return all(draft.view.get(ref) is not None for ref in named)
+
+
+def _paying(draft: Draft, invoice: Invoice) -> Iterator[_Span]:
+    """Yield since when all that is to be paid is under way, if it is: nobody knows yet until when."""
+    if _is_under_way(draft, invoice):
+        begun = (one.occurred_at for one in payments_under_way(invoice, _documents(draft, invoice)))
+        yield min(begun, default=draft.instant), None
+
+
 def _disputed(view: View, invoice: Invoice) -> Iterator[_Span]:
     """Yield from when until when each dispute of the invoice's payments lasted."""
     for payment in view.linked_to(INVOICE.ref(invoice.id)):
@@ -182,19 +207,19 @@ def _disputed(view: View, invoice: Invoice) -> Iterator[_Span]:
 
 def _held(draft: Draft, invoice: Invoice, intents: Sequence[Intent]) -> tuple[str, datetime | None]:
     """Return why no further stage begins, and since when something held it without a gap; ("", None): they do."""
-    disputes, holds = list(_disputed(draft.view, invoice)), _holds(_whole(intents))
+    disputes, holds, paying = list(_disputed(draft.view, invoice)), _holds(_whole(intents)), list(_paying(draft, invoice))
     disputed = [span for span in disputes if span[1] is None]
     held = [(since, until) for since, until in holds if until is None or until > draft.instant]
     for _, until in held:
         if until is not None:
             draft.decide_again(until)
-    since = min((since for since, _ in (*disputed, *held)), default=None)
+    since = min((since for since, _ in (*disputed, *paying, *held)), default=None)
     if since is None:
         return "", None
     for begun, until in sorted((*disputes, *holds), key=lambda span: span[0], reverse=True):
         if begun < since and (until is None or until >= since):
             since = begun
-    return "dispute" if disputed else "person", since
+    return "dispute" if disputed else "payment" if paying else "person", since
 
 
 def _holds(said: Sequence[Intent]) -> list[_Span]:
@@ -236,7 +261,7 @@ def _look_again(draft: Draft, case: _Case) -> None:
 def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
     """Make it a case with owner and money where a person is asked, or is to be told of the stage."""
     overdue, key = CaseClass.PAYMENT_OVERDUE, DUNNING.ref(state.id).key
-    due = f"of invoice {state.id}, due on {state.due_on}, {state.open_amount} is open"
+    due = f"of invoice {state.id}, due on {state.due_on}, {state.open_amount} is open{_beside(draft, state)}"
     if state.state is DunningState.ASKING and standing.asked is not None:
         cause = f"{due}: the stage {state.asked!r} of its dunning begins only if somebody approves."
         answer = f"counterfoil process answer {key} approve --about {state.asked}"
@@ -250,6 +275,13 @@ def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
     else:
         return
     draft.problem(replace(told, entity=state.entity))
+
+
+def _beside(draft: Draft, state: Dunning) -> str:
+    """Return what is to be said of the part of an open amount that is under way."""
+    invoice = draft.view.get(INVOICE.ref(state.id))
+    begun = _under_way(draft, invoice) if isinstance(invoice, Invoice) else None
+    return f", of which {begun} is under way" if begun else ""
 
 
 def _concerns(get: Get, record: Record) -> tuple[ObjectRef, ...]:
@@ -286,6 +318,7 @@ PROCESSES = (
         over=(DunningState.ENDED,),
         asks=lambda state: state.asked,
         verbs={APPROVE: True, REJECT: True, HOLD: False, RESUME: False, WAIVE: False},
-        begins_with={INVOICE.name: tuple(state.value for state in _OPEN)},
+        begins_with={INVOICE.name: tuple(sorted(state.value for state in OPEN))},
+        begun_by=INVOICE.ref,
     ),
 )

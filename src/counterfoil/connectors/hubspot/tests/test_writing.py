@@ -16,6 +16,7 @@ from counterfoil.connectors.hubspot.shown import BY_NAME, PROPERTIES, differing,
 from counterfoil.connectors.hubspot.webhooks import sign
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.kinds.company import Company
+from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
@@ -64,7 +65,8 @@ def test_amounts_are_exact_in_every_currency_and_empty_is_no_value() -> None:
     # Yen have no decimals, Kuwaiti dinars three; what is in other currencies is told in words, and never added.
     yen = Balance(Money(1_200, "JPY"), Money(0, "JPY"), Money(1_200, "JPY"), Money(1_200, "JPY"), date(2026, 3, 31))
     dinars = Balance(Money(1_005, "KWD"), Money(1_000, "KWD"), Money(5, "KWD"), Money(0, "KWD"))
-    status = ShowStatus(REF, Standing.OVERDUE, (yen, dinars), "INV-7", date(2026, 3, 1), Money(1_000, "KWD"), date(2026, 2, 28))
+    paid, blocked = Money(1_000, "KWD"), (Block.ORDERS, Block.ACCESS)
+    status = ShowStatus(REF, Standing.OVERDUE, (yen, dinars), "INV-7", date(2026, 3, 1), paid, date(2026, 2, 28), "suspended", blocked)
     assert {name.removeprefix("counterfoil_"): value for name, value in values_of(status).items()} == {
         "standing": "overdue",
         "currency": "JPY",
@@ -77,6 +79,8 @@ def test_amounts_are_exact_in_every_currency_and_empty_is_no_value() -> None:
         "last_invoice_on": "2026-03-01",
         "last_payment": "1.000 KWD",
         "last_payment_on": "2026-02-28",
+        "dunning_stage": "suspended",
+        "blocked": "orders, access",
         "other_currencies": "KWD: invoiced 1.005, paid 1.000, open 0.005, overdue 0.000",
     }
     assert set(values_of(ShowStatus(REF)).values()) == {""}

@@ -58,6 +58,9 @@ OPEN_TYPES = {
 RATE_TELLERS = frozenset({"invoice.finalized", "invoice.paid", "invoice.listed", "invoice.fetched"})
 """Deliveries that also tell the tax rates named on the lines."""
 
+UNDER_WAY = frozenset({"processing", "requires_capture"})
+"""States of a payment intent in which the money is on its way: a bank debit takes days, a capture is to come."""
+
 SETTLED_KINDS = frozenset({"invoice.paid", "invoice.payment_failed"})
 
 
@@ -179,6 +182,7 @@ def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
         customer_account=seen.customer_account or "",
         amount_overpaid=optional_money(seen.amount_overpaid or None, currency),
         paid_parts=_paid_parts(seen),
+        parts_under_way=_parts_under_way(seen),
         credit_note_ids=tuple(canonical(note) for note in notes) if notes is not None else None,
     )
 
@@ -241,6 +245,17 @@ def _paid_parts(seen: WireInvoice) -> tuple[PaidPart, ...] | None:
         )
         for p in paid
     )
+
+
+def _parts_under_way(seen: WireInvoice) -> tuple[PaidPart, ...] | None:
+    """Return the payments that were begun and are not decided yet, such as bank debits; None: there are none, or the payload tells of none.
+
+    Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+    """
+    opened = [p for p in (seen.payments.data if seen.payments is not None else ()) if p.status == "open"]
+    begun = [p for p in opened if isinstance(p.payment.payment_intent, Intent) and p.payment.payment_intent.status in UNDER_WAY]
+    found = (PaidPart(canonical(p.id), money(p.amount_requested or 0, seen.currency), payment_id=_payment_id(seen, p)) for p in begun)
+    return tuple(found) or None
 
 
 def _paid_at(payment: InvoicePayment) -> tuple[int, str]:

@@ -185,6 +185,28 @@ async def test_an_invoice_in_the_sandbox_ties_to_the_cent(sandbox: StripeSandbox
     assert await fetched(ctx, ref) is not None
 
 
+async def test_a_bank_debit_is_under_way_until_it_arrives(sandbox: StripeSandbox, ctx: Context) -> None:
+    customer = sandbox.request("POST", "/v1/customers", {"name": "Buyer"})
+    sandbox.request("POST", "/v1/invoiceitems", {"customer": customer["id"], "amount": "1000", "currency": "usd"})
+    wanted = {"customer": customer["id"], "pending_invoice_items_behavior": "include", "auto_advance": "false"}
+    invoice = sandbox.request("POST", "/v1/invoices", wanted)
+    method = sandbox.request("POST", "/v1/payment_methods", {"type": "sepa_debit"})
+    sandbox.request("POST", f"/v1/payment_methods/{method['id']}/attach", {"customer": customer["id"]})
+    sandbox.request("POST", f"/v1/invoices/{invoice['id']}/pay", {"payment_method": method["id"]})
+
+    async def told() -> Invoice:
+        body = await fetched(ctx, f"acct_sandbox/invoice/{invoice['id']}")
+        return next(one for one in records(listed_delivery(body)) if isinstance(one, Invoice))
+
+    [charge] = sandbox.request("GET", "/v1/charges")["data"]
+    sent = await told()
+    assert (sent.state, sent.attempt_count, sent.amount_remaining) == ("issued", 1, Money(1000, "USD"))
+    assert [(one.payment_id, one.amount) for one in sent.parts_under_way or ()] == [(f"stripe:{charge['id']}", Money(1000, "USD"))]
+    sandbox.advance(4 * 86_400)
+    arrived = await told()
+    assert (arrived.state, arrived.parts_under_way) == ("paid", None)
+
+
 async def test_a_lost_dispute_is_fetched_with_the_time_of_its_loss(sandbox: StripeSandbox, ctx: Context) -> None:
     invoice = sell(sandbox, lines=1, amount=5000)
     (payment,) = sandbox.request("GET", "/v1/invoice_payments", {"invoice": invoice["id"]})["data"]

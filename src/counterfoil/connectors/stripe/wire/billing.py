@@ -136,10 +136,11 @@ class Line(Struct, frozen=True):
 
 
 class Intent(Struct, frozen=True):
-    """A payment intent, as far as it leads to its charge."""
+    """A payment intent, as far as it leads to its charge, and how it stands."""
 
     id: str
     latest_charge: Expandable = None
+    status: str | None = None
 
 
 class PaymentOf(Struct, frozen=True):
@@ -167,6 +168,7 @@ class InvoicePayment(Struct, frozen=True):
     status: str
     payment: PaymentOf
     amount_paid: int | None = None
+    amount_requested: int | None = None
     created: int | None = None
     status_transitions: PaymentTimes = PaymentTimes()
 
