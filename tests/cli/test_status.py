@@ -64,7 +64,8 @@ def test_a_target_that_is_away_and_a_source_that_cannot_be_read_are_findings(pro
     )
     minute_ago = datetime.now(UTC) - timedelta(seconds=50)
     in_database(database, lambda conn: standing.note_down(conn, "books", away, minute_ago, is_by_sending=False))
-    in_database(database, lambda conn: reading.failed(conn, "stripe_de", refused_key, datetime.now(UTC)))
+    missed = reading.Missed("poll", refused_key, datetime.now(UTC))
+    in_database(database, lambda conn: reading.failed(conn, "stripe_de", [missed], datetime.now(UTC), is_all=True))
     ended = program.run("status", "--json")
     assert ended.code == 1
     by_name = {one["connection"]: one for one in ended.json()["connections"]}
@@ -76,8 +77,19 @@ def test_a_target_that_is_away_and_a_source_that_cannot_be_read_are_findings(pro
         "1 open case(s) of operations",
     ]
     in_database(database, lambda conn: standing.note_up(conn, "books", datetime.now(UTC)))
-    in_database(database, lambda conn: reading.succeeded(conn, "stripe_de", datetime.now(UTC)))
+    in_database(database, lambda conn: reading.succeeded(conn, "stripe_de", {"poll"}, datetime.now(UTC)))
     assert program.run("status").code == 0
+
+
+def test_a_list_of_changes_that_alone_cannot_be_read_is_named(program: Program, database: str) -> None:
+    at_work(database)
+    minute_ago = datetime.now(UTC) - timedelta(seconds=50)
+    missed = reading.Missed("poll/journal", ConnectionTrouble("word.down", "GET /journal: status 500"), minute_ago)
+    in_database(database, lambda conn: reading.failed(conn, "stripe_de", [missed], minute_ago, is_all=False))
+    ended = program.run("status", "--json")
+    (one,) = [one for one in ended.json()["connections"] if one["connection"] == "stripe_de"]
+    assert (ended.code, one["state"], one["reason"]) == (1, "read in part", "journal: word.down: GET /journal: status 500")
+    assert ended.json()["problems"][0].startswith("stripe_de is read in part since ")
 
 
 def test_a_source_nobody_reads_any_more_is_a_finding(program: Program, database: str) -> None:
@@ -144,6 +156,17 @@ def test_hours_left_shrink_while_nobody_polls() -> None:
     (later,) = coverage([cursor], NOW + timedelta(hours=30))
     assert later.hours_left == -6.0
     assert later.is_at_risk
+
+
+def test_coverage_is_what_holds_for_every_list_of_a_source_that_is_read() -> None:
+    searches = Cursor("crm", "poll/companies", "c", NOW, NOW - timedelta(days=30), updated_at=NOW)
+    journal = Cursor("crm", "poll/journal", "7", NOW - timedelta(hours=5), NOW - timedelta(hours=72), updated_at=NOW - timedelta(hours=4))
+    former = Cursor("crm", "poll", "joint", NOW - timedelta(days=9), is_read=False)
+    (line,) = coverage([searches, journal, former], NOW)
+    # The journal keeps 68 hours before it was read last: what happened 5 hours ago is gone in 63.
+    assert (line.no_gap_until, line.read_at, line.hours_left) == (NOW - timedelta(hours=5), NOW, 63.0)
+    (begun,) = coverage([searches, Cursor("crm", "poll/journal", "")], NOW)
+    assert begun.no_gap_until is None, "a list that was never read proves nothing, and so does its source"
 
 
 def test_a_source_that_keeps_everything_has_no_hours_left_to_count() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.forms import Nested, encode_form, flatten
-from counterfoil.kit.limits import AdaptiveBatch, BreakerState, Feedback, LocalBudget, Permit, Verdict
+from counterfoil.kit.limits import AdaptiveBatch, Aside, BreakerState, Feedback, LocalBudget, Permit, Verdict
 from counterfoil.kit.paging import pages
 
 OK = Feedback(Verdict.OK)
@@ -113,6 +113,19 @@ async def test_the_breaker_opens_after_failures_in_a_row_only() -> None:
     await call(limits, FAILED)
     states.append(limits.breaker.state)
     assert states == [BreakerState.CLOSED, BreakerState.OPEN]
+
+
+async def test_failures_of_calls_beside_the_others_leave_those_alone_and_share_their_pace() -> None:
+    time = Time()
+    limits = budget(time, rate_per_s=10, burst=1, failures_max=2)
+    beside = Aside(limits)
+    for _ in range(5):
+        await beside.release(await beside.acquire(), FAILED)
+    assert (limits.breaker.state, round(time.now_s, 6)) == (BreakerState.CLOSED, 0.4)
+    await beside.release(await beside.acquire(), Feedback(Verdict.THROTTLED, retry_after_s=7.0))
+    await call(limits)
+    assert round(time.now_s, 6) == 7.5, "what the target asks for holds for all"
+    assert beside.spare == limits.spare
 
 
 async def test_an_open_breaker_lets_one_probe_try_and_closes_when_it_succeeds() -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from counterfoil.app.sections import is_secret
 from counterfoil.kit.connector import Connector
 from counterfoil.kit.discovery import connector_names, load_connector
-from counterfoil.kit.parts import is_booked
+from counterfoil.kit.parts import is_booked, lacking
 
 SOURCE: Any = object()
 
@@ -26,6 +26,14 @@ SOURCE: Any = object()
 )
 def test_a_source_is_booked_unless_nothing_it_tells_of_is(connector: Connector, booked: bool) -> None:
     assert is_booked(connector) is booked
+
+
+def test_a_source_has_one_list_of_changes_or_several_by_name() -> None:
+    one, several = Connector("acme", BaseModel, source=SOURCE, polls=SOURCE), Connector("acme", BaseModel, source=SOURCE, streams=SOURCE)
+    assert [*lacking(one), *lacking(several)] == []
+    assert one.lists_of_changes(None) == {"": SOURCE}
+    both = Connector("acme", BaseModel, source=SOURCE, polls=SOURCE, streams=SOURCE)
+    assert [*lacking(both)] == ["polls is of one list of changes, streams of several: fill in one of them"]
 
 
 def noting(config: type[BaseModel], read: set[str]) -> BaseModel:

@@ -20,7 +20,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from counterfoil import __version__
-from counterfoil.app.coverage import read_cursors
+from counterfoil.app.coverage import coverage
 from counterfoil.store import audit, cursors, dump, migrate, outbox_due, rechecks, relearning, rotation, views, work, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.errors import StoreError
@@ -319,13 +319,10 @@ async def _mark(conn: Conn, targets: Iterable[str], state_of: datetime | None, n
 
 async def gaps(conn: Conn, sources: Iterable[str], now: datetime) -> list[SourceGap]:
     """Return, per source, since when it has to be read again, and whether it can still show that by itself."""
-    known = {cursor.connection: cursor for cursor in read_cursors(await cursors.list_cursors(conn))}
+    known = {one.connection: one for one in coverage(await cursors.list_cursors(conn), now)}
     found = []
     for name in sorted(set(sources)):
-        cursor = known.get(name)
-        since = None if cursor is None else cursor.covers_until
-        is_lost = False
-        if cursor is not None and since is not None and cursor.recoverable_since is not None and cursor.updated_at is not None:
-            is_lost = since < now - (cursor.updated_at - cursor.recoverable_since)
-        found.append(SourceGap(name, since, is_lost))
+        one = known.get(name)
+        is_lost = one is not None and one.no_gap_until is not None and one.hours_left is not None and one.hours_left < 0
+        found.append(SourceGap(name, None if one is None else one.no_gap_until, is_lost))
     return found

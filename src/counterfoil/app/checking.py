@@ -217,17 +217,24 @@ async def _tried(try_it: TargetCheck, ctx: Context) -> list[Finding]:
 
 
 async def _source(connector: Connector, ctx: Context) -> list[Finding]:
-    """Try what the connector says, then read one page of changes, as polling does, and throw it away."""
+    """Try what the connector says, then read one page of every list of changes, as polling does, and throw it away."""
     findings: list[Finding] = []
     try:
         if connector.source_check is not None:
             findings += await connector.source_check(ctx)
-        if _has_error(findings) or connector.polls is None:
-            return findings
-        page = await connector.polls.poll(ctx, "")
     except HubError as error:
         return [*findings, _failed("changes cannot be read", error)]
-    return [*findings, Finding(Severity.OK, "source.readable", f"changes can be read ({len(page.deliveries)} on the first page)")]
+    if _has_error(findings) or not connector.is_polled:
+        return findings
+    count = 0
+    for name, polls in connector.lists_of_changes(ctx.settings).items():
+        try:
+            count += len((await polls.poll(ctx, "")).deliveries)
+        except HubError as error:
+            findings.append(_failed(f"changes cannot be read{f' ({name})' if name else ''}", error))
+    if _has_error(findings):
+        return findings
+    return [*findings, Finding(Severity.OK, "source.readable", f"changes can be read ({count} on the first page)")]
 
 
 def _failed(what: str, error: HubError) -> Finding:

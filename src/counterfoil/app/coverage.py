@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from counterfoil.store.cursors import Cursor
+from counterfoil.store.cursors import LISTEN, POLL, Cursor
 
-_STREAMS = ("listen", "poll")
 RISK_BELOW = timedelta(hours=24)
 
 
@@ -35,22 +34,40 @@ class Coverage:
 
 
 def coverage(cursors: Sequence[Cursor], now: datetime) -> list[Coverage]:
-    """Return the coverage of every source that is polled or listened to.
+    """Return the coverage of every source that is polled or listened to: what holds for every list of its changes.
 
     How long a source keeps changes is taken from its last answer: the time of reading less the oldest instant it could still show.
     """
-    return [_of(cursor, now) for cursor in read_cursors(cursors)]
+    return [_of(name, lists, now) for name, lists in lists_read(cursors).items()]
 
 
-def read_cursors(cursors: Sequence[Cursor]) -> list[Cursor]:
-    """Return how far each source was read: by its polls, or where it has none by its stream."""
-    found = {cursor.connection: cursor for stream in _STREAMS for cursor in cursors if cursor.stream == stream}
-    return [found[name] for name in sorted(found)]
+def _of(name: str, lists: Sequence[Cursor], now: datetime) -> Coverage:
+    until = [one.covers_until for one in lists if one.covers_until is not None]
+    read_at = [one.updated_at for one in lists if one.updated_at is not None]
+    left = [hours for one in lists if (hours := _hours_left(one, now)) is not None]
+    return Coverage(
+        name,
+        no_gap_until=min(until) if len(until) == len(lists) else None,
+        read_at=max(read_at, default=None),
+        hours_left=min(left, default=None),
+    )
 
 
-def _of(cursor: Cursor, now: datetime) -> Coverage:
-    hours_left = None
-    if cursor.covers_until and cursor.recoverable_since and cursor.updated_at:
-        kept_for = cursor.updated_at - cursor.recoverable_since
-        hours_left = (cursor.covers_until + kept_for - now).total_seconds() / 3600
-    return Coverage(cursor.connection, cursor.covers_until, cursor.updated_at, hours_left)
+def lists_read(cursors: Sequence[Cursor]) -> dict[str, list[Cursor]]:
+    """Return how far each source was read, by its name: every list it is polled by, or where it has none its stream."""
+    polled: dict[str, list[Cursor]] = {}
+    streamed: dict[str, list[Cursor]] = {}
+    for one in cursors:
+        if one.is_read and (one.stream == POLL or one.stream.startswith(f"{POLL}/")):
+            polled.setdefault(one.connection, []).append(one)
+        elif one.stream == LISTEN:
+            streamed[one.connection] = [one]
+    found = streamed | polled
+    return {name: found[name] for name in sorted(found)}
+
+
+def _hours_left(cursor: Cursor, now: datetime) -> float | None:
+    if not (cursor.covers_until and cursor.recoverable_since and cursor.updated_at):
+        return None
+    kept_for = cursor.updated_at - cursor.recoverable_since
+    return (cursor.covers_until + kept_for - now).total_seconds() / 3600

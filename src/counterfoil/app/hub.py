@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ from counterfoil.normalize.healing import Healer
 from counterfoil.normalize.people import people_source
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import agenda, outbox_due, proofs, rechecks, standing, work
+from counterfoil.store import agenda, outbox_due, proofs, reading, rechecks, standing, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, Pool
@@ -111,12 +111,12 @@ class Hub:
         }
 
     @property
-    def polled(self) -> dict[str, tuple[Polls, Context]]:
-        """Every connection whose changes can be listed."""
+    def polled(self) -> dict[str, tuple[Mapping[str, Polls], Context]]:
+        """Every connection whose changes can be listed, with the lists by name."""
         return {
-            name: (connection.connector.polls, self.contexts[name])
+            name: (connection.connector.lists_of_changes(connection.settings), self.contexts[name])
             for name, connection in self.settings.connections.items()
-            if connection.connector.polls is not None
+            if connection.connector.is_polled
         }
 
     @property
@@ -187,6 +187,7 @@ class Hub:
             keys = await agenda.waited_keys(conn, RULED_KEYS)
             released = await agenda.release(conn, keys, self.clock.now())
             await standing.try_refused(conn, self.targets, self.clock.now())  # with the key or settings of now
+            await reading.forget_others(conn, {*self.polled, *self.streamed}, self.clock.now())
             unsent = [*await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)]
             await self.engine.arm(conn, [*self.standing_keys(), *unsent, *released])
         return member.worker.name
@@ -219,7 +220,7 @@ class Hub:
         if stage in (work.NORMALIZE, work.NORMALIZE_BULK):
             return name == PEOPLE or name in self.sources
         if stage == "poll":
-            return name in self.polled
+            return name in self.settings.connections and self.settings.connections[name].connector.is_polled
         if stage == listening.STAGE:
             return name in self.streamed
         if stage == work.BOOKS:
@@ -237,8 +238,8 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
-    reading = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership)
-    normalizer, replayer = Normalizer(*reading), Replayer(*reading)
+    readers = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership)
+    normalizer, replayer = Normalizer(*readers), Replayer(*readers)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
     deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)
@@ -275,7 +276,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         work.DEADLINES: Deadlines(hub.pool, hub.rules, hub.clock, hub.arm).turn,
         work.DELIVER: deliverer.turn,
         "poll": polling.turn,
-        listening.STAGE: Listening(hub.pool, hub.cipher, hub.streamed, hub.clock, hub.arm, lanes, _maintained(hub)).turn,
+        listening.STAGE: Listening(hub.pool, hub.cipher, hub.streamed, hub.clock, hub.arm, lanes, _maintained(hub), {*polled}).turn,
         "heal": healer.turn,
         "close_day": closer.turn,
         "target": upkeep.target_turn,

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from counterfoil import __version__
-from counterfoil.app.coverage import read_cursors
+from counterfoil.app.coverage import coverage
 from counterfoil.app.verdict import alive
 from counterfoil.kit.clock import Clock
 from counterfoil.store import gauges
@@ -116,12 +116,13 @@ def _cases(found: Gauges) -> Iterator[Metric]:
 
 def _connections(found: Gauges) -> Iterator[Metric]:
     down = [((one.connection, "post"), _age_s(one.down_since, found.at)) for one in found.standings]
-    down += [((one.connection, "read"), _age_s(one.since, found.at)) for one in found.unread]
+    unread = {one.connection: one for one in sorted(found.unread, key=lambda one: one.since, reverse=True)}
+    down += [((name, "read" if one.is_all else "read in part"), _age_s(one.since, found.at)) for name, one in unread.items()]
     yield _gauge("counterfoil_connection_down_seconds", "How long a connection cannot be used.", ("connection", "way"), down)
-    read = read_cursors(found.cursors)
-    ages = [((one.connection,), _age_s(one.updated_at, found.at)) for one in read]
+    read = coverage(found.cursors, found.at)
+    ages = [((one.connection,), _age_s(one.read_at, found.at)) for one in read]
     yield _gauge("counterfoil_source_read_age_seconds", "How long ago a source was read.", ("connection",), ages)
-    covered = [((one.connection,), _age_s(one.covers_until, found.at)) for one in read if one.covers_until]
+    covered = [((one.connection,), _age_s(one.no_gap_until, found.at)) for one in read if one.no_gap_until]
     yield _gauge("counterfoil_coverage_age_seconds", "Up to how long ago every change was received.", ("connection",), covered)
     failing = [((one.channel,), 1 if one.failing_since else 0) for one in found.channels]
     yield _gauge("counterfoil_notify_failing", "Whether a channel of notifications cannot be reached.", ("channel",), failing)

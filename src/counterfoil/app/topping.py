@@ -112,8 +112,7 @@ def _down(standings: Sequence[ConnectionStanding], unread: Sequence[Unread]) -> 
     """Return every connection that cannot be sent to or read, each once, as it has been for the longest."""
     found = [one for one in standings if one.is_down]
     found += [
-        ConnectionStanding(one.connection, down_since=one.since, is_refused=one.is_refused, code=one.code, words=one.words)
-        for one in unread
+        ConnectionStanding(one.connection, down_since=one.since, is_refused=one.is_refused, code=one.code, words=one.told) for one in unread
     ]
     oldest: dict[str, ConnectionStanding] = {}
     for one in found:

@@ -25,7 +25,7 @@ OPERATIONS = "operations"
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """How a connection stands: ``state`` is fine, away, refused or not read; ``since`` and ``reason``: of what is wrong."""
+    """How a connection stands: ``state`` is fine, away, refused, read in part or not read; ``since`` and ``reason``: of what is wrong."""
 
     connection: str
     state: str
@@ -48,10 +48,12 @@ def connections(
 ) -> list[ConnectionState]:
     """Return how every connection stands, by name. ``every_s``: how often each of those configured is read."""
     down = {one.connection: one for one in standings if one.is_down}
-    failing = {one.connection: one for one in unread}
+    failing: dict[str, list[Unread]] = {}
+    for one in unread:
+        failing.setdefault(one.connection, []).append(one)
     read_at = {one.connection: one.read_at for one in covered}
     return [
-        _state(name, down.get(name), failing.get(name), read_at.get(name), now - _unread_after(every_s.get(name, 0)))
+        _state(name, down.get(name), failing.get(name, ()), read_at.get(name), now - _unread_after(every_s.get(name, 0)))
         for name in sorted({*every_s, *down, *failing, *read_at})
     ]
 
@@ -61,14 +63,15 @@ def _unread_after(every_s: float) -> timedelta:
 
 
 def _state(
-    name: str, down: ConnectionStanding | None, failing: Unread | None, read_at: datetime | None, read_since: datetime
+    name: str, down: ConnectionStanding | None, failing: Sequence[Unread], read_at: datetime | None, read_since: datetime
 ) -> ConnectionState:
     if down is not None:
         return ConnectionState(name, "refused" if down.is_refused else "away", down.down_since, f"{down.code}: {down.words}", read_at)
-    if failing is not None:
-        return ConnectionState(
-            name, "refused" if failing.is_refused else "away", failing.since, f"{failing.code}: {failing.words}", read_at
-        )
+    if failing:
+        oldest = min(failing, key=lambda one: one.since)
+        state = "read in part" if not oldest.is_all else "refused" if oldest.is_refused else "away"
+        lists = ", ".join(one.name for one in failing if one.name)
+        return ConnectionState(name, state, oldest.since, f"{lists}{': ' if lists else ''}{oldest.code}: {oldest.words}", read_at)
     if read_at is not None and read_at < read_since:
         return ConnectionState(name, "not read", read_at, "nobody reads it", read_at)
     return ConnectionState(name, "fine", read_at=read_at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,21 +17,20 @@ import structlog
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import Context, Delivery, Listens, Page
-from counterfoil.kit.errors import HubError, TransientError
+from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.cursors import Cursor
+from counterfoil.store.cursors import LISTEN, Cursor
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import Arm
 
 from .keeping import incoming_of, keep
-from .unread import ClosedUntil, note_read, note_unread
+from .unread import ClosedUntil, missed, note_read, note_unread
 
 log = structlog.get_logger()
 
 STAGE = "listen"
-STREAM = "listen"
 TURN_S = 300.0
 """So long a stream is held by one turn; then it is opened anew, where others may take it over."""
 LOOK_S = 0.5
@@ -81,7 +80,10 @@ class _Stream:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Listens to every source that streams. ``lanes``: of what each brings; real time if not named. ``closed_s``: declared maintenance."""
+    """Listens to every source that streams. ``lanes``: of what each brings; real time if not named. ``closed_s``: declared maintenance.
+
+    ``polled``: the sources that are polled, too.
+    """
 
     pool: Pool
     cipher: Cipher
@@ -90,6 +92,7 @@ class Listening:
     arm: Arm
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     closed_s: ClosedUntil = field(default_factory=dict)
+    polled: Collection[str] = ()
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Hold one source's stream and keep what comes, until it ends, fails, or this worker must."""
@@ -97,9 +100,10 @@ class Listening:
             is_over = await self._listen(key, context)
         except HubError as error:
             log.warning("stream failed", connection=key, code=error.code)
-            await note_unread(self.pool, key, error, self.clock.now(), self.closed_s)
-            wait_s = error.retry_after_s if isinstance(error, TransientError) and error.retry_after_s else AGAIN_MAX_S
-            return Turn(has_more=False, wake_in_s=wait_s)
+            now = self.clock.now()
+            one = missed(LISTEN, error, (), now, AGAIN_MAX_S, AGAIN_MAX_S)
+            await note_unread(self.pool, key, [one], now, self.closed_s, is_all=key not in self.polled)
+            return Turn(has_more=False, wake_in_s=(one.again_at - now).total_seconds())
         return Turn(has_more=not is_over, wake_in_s=AGAIN_S if is_over else None)
 
     async def _listen(self, key: str, context: TurnContext) -> bool:
@@ -114,7 +118,7 @@ class Listening:
                     return False  # another worker listens: the engine says so to this one, too
                 cursor = moved
                 if not is_noted and (pages or time.monotonic() - began > STANDS_AFTER_S):
-                    await note_read(self.pool, key, self.clock.now())
+                    await note_read(self.pool, key, {LISTEN}, self.clock.now())
                     is_noted = True
                 if error is not None:
                     raise error
@@ -138,9 +142,9 @@ class Listening:
     async def _cursor(self, key: str) -> Cursor:
         """Return how far the stream was kept; one that never was begins now, whoever opens it first."""
         async with self.pool.connection() as conn, conn.transaction():
-            found = await cursors.load(conn, key, STREAM)
+            found = await cursors.load(conn, key, LISTEN)
             if found is None:
-                found = Cursor(key, STREAM, "")
+                found = Cursor(key, LISTEN, "")
                 await cursors.save(conn, found, self.clock.now())
         return found
 

@@ -138,11 +138,16 @@ class Webhooks(Protocol):
 
 
 class Polls(Protocol):
-    """Of a source whose changes can be listed."""
+    """Of a source whose changes can be listed; of one that lists them in several places, one of those (see ``Streams``)."""
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
         """Return the next page of changes after the cursor (empty cursor: from now, less the vendor's overlap)."""
         ...
+
+
+Streams = Callable[[Any], Mapping[str, Polls]]
+"""streams(settings) -> the lists in which a source tells its changes, by name: each has a place of its own, and one that fails waits while
+the others are read. Pure; a name means the same list for ever."""
 
 
 class Listens(Protocol):
@@ -385,10 +390,11 @@ TargetCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
 class Connector:
     """The declaration: everything the hub knows of a vendor. What is filled in is what it can do.
 
-    Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls``, ``listens`` and ``backfills`` are the ways in which they come,
-    ``fetches`` reads single objects. Of a target: ``deliver`` is how each kind of command is written, ``batch_key`` what may be sent in
-    parallel (None: the kind of command alone), ``lists`` what bears our keys (None: it cannot tell; after a restore each is looked up
-    by itself). ``books`` is there only where books are kept; ``target_check`` what ``counterfoil check`` tries of any other target.
+    Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls`` (one list of changes) or ``streams`` (several), ``listens`` and
+    ``backfills`` are the ways in which they come, ``fetches`` reads single objects. Of a target: ``deliver`` is how each kind of command
+    is written, ``batch_key`` what may be sent in parallel (None: the kind of command alone), ``lists`` what bears our keys (None: it cannot
+    tell; after a restore each is looked up by itself). ``books`` is there only where books are kept; ``target_check`` what ``counterfoil
+    check`` tries of any other target.
 
     ``client`` builds the (unopened) client of one connection from its settings: address, authentication, budget, what answers mean. It
     speaks HTTP, gRPC or a database's language; the hub opens it, puts it into the :class:`Context` and closes it. None: nobody is called.
@@ -427,6 +433,7 @@ class Connector:
     fetches: Fetches | None = None
     webhooks: Webhooks | None = None
     polls: Polls | None = None
+    streams: Streams | None = None
     listens: Listens | None = None
     backfills: Backfills | None = None
     tells: tuple[str, ...] = ()
@@ -452,6 +459,17 @@ class Connector:
     def reader(self) -> Reader | None:
         """The source as the stages read it; None of a connector that reads nothing."""
         return None if self.source is None else Reader(self.source, self.fetches)
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether changes can be listed."""
+        return self.polls is not None or self.streams is not None
+
+    def lists_of_changes(self, settings: Any) -> Mapping[str, Polls]:
+        """Return every list of changes by its name; where there is one alone, it has none."""
+        if self.streams is not None:
+            return self.streams(settings)
+        return {} if self.polls is None else {"": self.polls}
 
     @property
     def probe(self) -> Callable[[Context], Awaitable[object]]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -300,6 +300,30 @@ class LocalBudget:
                 )
             await self._sleep(wait_s)
         self.pace.take()
+
+
+class Aside:
+    """A budget for calls beside a target's others: they share its turns and slots, and their failures say nothing of its health.
+
+    So what alone does not work never has everything else left alone.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    @property
+    def spare(self) -> int:
+        """As of the budget it shares."""
+        return self._budget.spare
+
+    async def acquire(self) -> Permit:
+        """Wait for a turn; see :class:`Budget`."""
+        return await self._budget.acquire()
+
+    async def release(self, permit: Permit, feedback: Feedback) -> None:
+        """Give the permit back; that a call failed is not told."""
+        is_failed = feedback.verdict is Verdict.FAILED
+        await self._budget.release(permit, replace(feedback, verdict=Verdict.NEUTRAL) if is_failed else feedback)
 
 
 class AdaptiveBatch:

@@ -13,11 +13,13 @@ from counterfoil.kit.connector import Connector
 
 def lacking(connector: Connector) -> Iterator[str]:
     """Yield what is missing in a declaration, a sentence each. Without it something would come or be wished that nobody takes care of."""
-    ways = (connector.webhooks, connector.polls, connector.listens, connector.backfills)
+    ways = (connector.webhooks, connector.polls, connector.streams, connector.listens, connector.backfills)
     if connector.source is None and not connector.deliver:
         yield "a connector reads or writes; this one does neither"
     if connector.source is not None and not any(ways):
-        yield "a source has webhooks, polls, listens or backfills: nothing comes from it otherwise"
+        yield "a source has webhooks, polls, streams, listens or backfills: nothing comes from it otherwise"
+    if connector.polls is not None and connector.streams is not None:
+        yield "polls is of one list of changes, streams of several: fill in one of them"
     if connector.source is None and (any(ways) or connector.fetches):
         yield "what is read needs a source that makes facts of it"
     if unknown := sorted(set(connector.tells) - KINDS.keys()):

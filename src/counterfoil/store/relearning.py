@@ -137,11 +137,12 @@ async def among(conn: Conn, target: str, keys: Iterable[str]) -> list[str]:
 
 
 _IS_READ = """
-select not exists (
-    select 1 from unnest(%(sources)s::text[]) as s(name)
-    where not exists (select 1 from cursor c where c.connection = s.name and c.stream = 'poll'
-        and c.covers_until >= %(marked_at)s))
+select coalesce(bool_and(coalesce((
+    select bool_and(coalesce(c.covers_until >= %(marked_at)s, false)) from cursor c
+    where c.connection = s.name and c.is_read and (c.stream = 'poll' or starts_with(c.stream, 'poll/'))), false)), true)
+from unnest(%(sources)s::text[]) as s(name)
 """
+"""Whether each source was read up to the mark: every list of its changes, and at least one."""
 _IS_DECIDED = """
 select not exists (select 1 from receipt where state = 'pending' and received_at <= %(at)s)
     and not exists (select 1 from agenda where added_at <= %(at)s and (not_before is null or not_before <= %(at)s))

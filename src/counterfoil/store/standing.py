@@ -6,7 +6,7 @@ Instants are by the hub's clock. A connection that is down is looked at by one w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -174,22 +174,20 @@ async def _tell(conn: Conn, before: ConnectionStanding, after: ConnectionStandin
     await open_case(conn, after.connection, _subject(after.connection), after, now)
 
 
-async def open_case(conn: Conn, connection: str, subject: str, found: ConnectionStanding, now: datetime) -> None:
-    """Open the one case of a connection that cannot be used, to be read or to be sent to; it says why as it is now, and since when."""
+async def open_case(conn: Conn, connection: str, subject: str, found: ConnectionStanding, now: datetime, *, of: Sequence[str] = ()) -> None:
+    """Open the one case of a connection that cannot be used, to be read or to be sent to; it says why as it is now, and since when.
+
+    ``of``: the lists of its changes that alone cannot be read, while the others are.
+    """
+    part = f" for {', '.join(of)}" if of else ""
     case_class = "authentication_refused" if found.is_refused else "target_unavailable"
     since = "" if found.down_since is None else f" since {found.down_since:%Y-%m-%d %H:%M} UTC"
     opened = opening(
-        fingerprint=f"{case_class}|{connection}",
+        fingerprint=f"{case_class}|{connection}{'|in part' if of else ''}",
         case_class=case_class,
         code=found.code,
-        cause=f"{connection} {'refuses our key or rights' if found.is_refused else 'cannot be used'}{since}: {found.words}",
-        next_step=(
-            "Renew the key or its rights, or correct the setting the cause names. Where the configuration or a variable it names was"
-            " changed, start the workers again, which asks at once; else what waits goes on by itself, in order, within two minutes."
-            if found.is_refused
-            else f"Bring {connection} back, or wait if it is maintained: what waits goes on by itself, in order. This case closes then."
-            " If the cause names a setting, correct it in the configuration and start the workers again."
-        ),
+        cause=f"{connection} {'refuses our key or rights' if found.is_refused else 'cannot be used'}{part}{since}: {found.words}",
+        next_step=_next_step(connection, is_refused=found.is_refused, is_in_part=bool(of)),
         stage="poll",
         subject=subject,
         connection=connection,
@@ -197,6 +195,23 @@ async def open_case(conn: Conn, connection: str, subject: str, found: Connection
     )
     [case_id] = (await cases.open_or_count(conn, [opened], now)).values()
     await cases.say(conn, case_id, opened.code, opened.cause)
+
+
+def _next_step(connection: str, *, is_refused: bool, is_in_part: bool) -> str:
+    if is_in_part:
+        return (
+            f"All else {connection} tells is read meanwhile, and this is tried again by itself, at least every five minutes; this case"
+            " closes when it works. If the cause names a key, a right or a setting, correct it and start the workers again."
+        )
+    if is_refused:
+        return (
+            "Renew the key or its rights, or correct the setting the cause names. Where the configuration or a variable it names was"
+            " changed, start the workers again, which asks at once; else what waits goes on by itself, in order, within two minutes."
+        )
+    return (
+        f"Bring {connection} back, or wait if it is maintained: what waits goes on by itself, in order. This case closes then."
+        " If the cause names a setting, correct it in the configuration and start the workers again."
+    )
 
 
 async def note_up(conn: Conn, connection: str, now: datetime) -> bool:

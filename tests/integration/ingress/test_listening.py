@@ -14,7 +14,7 @@ from tests.kit.trial_connectors.acme_feed import CONNECTOR
 from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
 
 from counterfoil.app.hub import wait_until
-from counterfoil.ingress.listening import STREAM, Listening
+from counterfoil.ingress.listening import Listening
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Listens, Page
 from counterfoil.kit.errors import TransientError
@@ -62,7 +62,7 @@ async def names(pool: Pool) -> list[str]:
 
 async def position(pool: Pool) -> str | None:
     async with pool.connection() as conn:
-        found = await cursors.load(conn, "feed", STREAM)
+        found = await cursors.load(conn, "feed", cursors.LISTEN)
     return None if found is None else found.cursor
 
 
@@ -122,7 +122,7 @@ async def test_what_was_heard_and_not_kept_is_heard_again(
         await asyncio.Event().wait()
 
     async with pool.connection() as conn, conn.transaction():
-        await cursors.save(conn, cursors.Cursor("feed", STREAM, "0"), NOW)
+        await cursors.save(conn, cursors.Cursor("feed", cursors.LISTEN, "0"), NOW)
     feed.add("Blue Harbor")
     with monkeypatch.context() as patched:
         patched.setattr("counterfoil.ingress.listening.keep", dies)
@@ -143,7 +143,7 @@ async def test_a_listener_that_was_replaced_keeps_nothing(listening: Listening, 
     task = asyncio.create_task(listening.turn("feed", Ending()))
     await until(lambda: feed.open)
     async with pool.connection() as conn, conn.transaction():
-        await cursors.save(conn, cursors.Cursor("feed", STREAM, "7"), NOW)
+        await cursors.save(conn, cursors.Cursor("feed", cursors.LISTEN, "7"), NOW)
     feed.add("Blue Harbor")
     assert await asyncio.wait_for(task, 20) == Turn(has_more=True)
     assert (await names(pool), await position(pool)) == ([], "7")
@@ -153,7 +153,7 @@ async def test_a_stream_that_ends_is_opened_again_after_a_pause(listening: Liste
     feed.add("Blue Harbor")
     feed.ends_after = 1
     async with pool.connection() as conn, conn.transaction():
-        await cursors.save(conn, cursors.Cursor("feed", STREAM, "0"), NOW)
+        await cursors.save(conn, cursors.Cursor("feed", cursors.LISTEN, "0"), NOW)
     assert await listening.turn("feed", Ending()) == Turn(has_more=False, wake_in_s=1.0)
     assert await names(pool) == ["1"]
 

@@ -14,6 +14,7 @@ from counterfoil.app.checking import check
 from counterfoil.app.tracing import trace
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.tests.sandboxed import URL, settings_of
+from counterfoil.kit.sandbox import Fault
 from counterfoil.store.trace import Trace
 
 SALES = "sales"
@@ -38,7 +39,7 @@ async def hub(sandbox: HubspotSandbox, module_database: str, tmp_path_factory: p
     secrets = {"access_token": sandbox.access_token, "client_secrets": [sandbox.client_secret]}
 
     def change(values: dict[str, Any]) -> None:
-        values["connections"][SALES] = {"connector": "hubspot", **plain, **secrets}
+        values["connections"][SALES] = {"connector": "hubspot", "client_id": sandbox.client_id, **plain, **secrets}
 
     async with house(module_database, Path(tmp_path_factory.mktemp("home")), change=change) as made:
         await made.tell()
@@ -102,6 +103,22 @@ async def test_signed_webhooks_are_told_at_once_through_a_proxy(hub: House, sand
     assert [one.state for one in erased.objects] == ["erased"]
     assert (await traced(hub, "ben@greenhill.example")).objects == ()
     assert (await hub.conservation()).is_balanced
+    assert await hub.cases() == []
+
+
+async def test_a_journal_that_keeps_failing_stops_no_search_and_is_named(hub: House, sandbox: HubspotSandbox) -> None:
+    broken = Fault("status", status=503, path="/webhooks-journal", times=-1)
+    sandbox.switch.faults.append(broken)
+    for name in ("Red Dune", "Red Ridge", "Red Valley"):  # more tries than a target may fail before it is left alone
+        sandbox.create("companies", name=name)
+        await hub.poll(SALES)
+        await hub.settle()
+        assert len((await traced(hub, name)).objects) == 1
+        await hub.later(minutes=6)
+    (case,) = await hub.cases()
+    assert case.cause.startswith("sales cannot be used for journal since ")
+    sandbox.switch.faults.remove(broken)
+    await hub.poll(SALES)
     assert await hub.cases() == []
 
 

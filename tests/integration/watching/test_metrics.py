@@ -36,7 +36,8 @@ async def seed(conn: Conn, cipher: Cipher) -> None:
     )  # fmt: skip
     await cases.open_or_count(conn, [one], NOW - timedelta(days=2))
     await standing.note_down(conn, "books", ConnectionTrouble("http.unreachable", "no"), NOW - timedelta(seconds=90), is_by_sending=False)
-    await reading.failed(conn, "stripe_us", ConnectionTrouble("http.timeout", "no"), NOW - timedelta(seconds=20))
+    missed = reading.Missed("poll", ConnectionTrouble("http.timeout", "no"), NOW)
+    await reading.failed(conn, "stripe_us", [missed], NOW - timedelta(seconds=20), is_all=True)
     await cursors.save(conn, Cursor("stripe_us", "poll", "c", covers_until=NOW - timedelta(seconds=100)), NOW - timedelta(seconds=40))
     await workers.join(conn, "local", "host", "1")
     await refused.note(conn, {("stripe_us", "stripe.signature_mismatch"): 7}, NOW)

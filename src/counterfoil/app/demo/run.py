@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from counterfoil.app.coverage import coverage, lists_read
 from counterfoil.app.hub import Hub, open_hub, serve_intake, wait_until
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.ingress.server import bind
@@ -119,7 +120,8 @@ async def _first_polls(hub: Hub) -> None:
 
     async def is_done() -> bool:
         async with hub.pool.connection() as conn:
-            return {one.connection for one in await cursors.list_cursors(conn) if one.cursor} >= set(hub.polled)
+            read = lists_read(await cursors.list_cursors(conn))
+        return {name for name, lists in read.items() if all(one.cursor for one in lists)} >= set(hub.polled)
 
     if not await wait_until(is_done, timeout_s=30.0):
         raise SetupError("the sources could not be polled; run `counterfoil check`", code="demo.poll")
@@ -188,7 +190,7 @@ async def _while_it_goes_on(hub: Hub, watch: DemoProgressReport, until: float) -
 async def _covered(hub: Hub) -> dict[str, datetime]:
     async with hub.pool.connection() as conn:
         rows = await cursors.list_cursors(conn)
-    return {row.connection: row.covers_until for row in rows if row.stream == "poll" and row.covers_until is not None}
+    return {one.connection: one.no_gap_until for one in coverage(rows, datetime.now(UTC)) if one.no_gap_until is not None}
 
 
 @contextlib.contextmanager

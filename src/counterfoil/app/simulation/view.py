@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from counterfoil.app.coverage import coverage
 from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
@@ -87,4 +88,4 @@ async def _left(conn: Conn) -> WorkLeft:
 
 async def _covered(conn: Conn) -> dict[str, datetime]:
     rows = await cursors.list_cursors(conn)
-    return {row.connection: row.covers_until for row in rows if row.stream == "poll" and row.covers_until is not None}
+    return {one.connection: one.no_gap_until for one in coverage(rows, datetime.now(UTC)) if one.no_gap_until is not None}

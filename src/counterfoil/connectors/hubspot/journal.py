@@ -17,7 +17,7 @@ from counterfoil.core.language.ids import digest
 from counterfoil.kit.connector import Context, Delivery
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule, is_plain_abroad
-from counterfoil.kit.limits import LocalBudget, Verdict
+from counterfoil.kit.limits import Aside, LocalBudget, Verdict
 
 from .client import STATUSES, explain
 from .listing import instant
@@ -52,9 +52,10 @@ async def read(ctx: Context, offset: str) -> tuple[tuple[Delivery, ...], str]:
 
 
 def _client(ctx: Context, token: str = "") -> HttpClient:
-    """Return a client of the same address and budget that names the app instead of the account."""
+    """Return a client of the same address that names the app instead of the account, and whose failures are its own."""
+    budget = Aside(ctx.http.budget)
     auth = (lambda: {"Authorization": f"Bearer {token}"}) if token else None
-    return HttpClient(ctx.http.address, budget=ctx.http.budget, auth=auth, statuses=STATUSES, explain=explain, retry=ctx.http.retry)
+    return HttpClient(ctx.http.address, budget=budget, auth=auth, statuses=STATUSES, explain=explain, retry=ctx.http.retry)
 
 
 async def _ask(ctx: Context, http: HttpClient, what: str) -> Response:

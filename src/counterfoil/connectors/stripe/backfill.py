@@ -119,22 +119,27 @@ async def backfill(ctx: Context, kind: str, since: datetime, cursor: str) -> Pag
 
     Raises SetupError for an unknown kind, or a cursor of an account no longer configured.
     """
-    listing = LISTINGS.get(kind)
-    if listing is None:
+    if kind not in LISTINGS:
         raise SetupError(f"Stripe has no kind {kind!r} to list; one of {', '.join(KINDS)}", code="stripe.unknown_kind")
     accounts: Sequence[str] = ctx.settings.all_accounts
     place = msgspec.json.decode(cursor, type=BackfillCursor) if cursor else BackfillCursor(accounts[0])
     if place.account not in accounts:
         raise SetupError(f"account {place.account} is no longer configured; start the backfill anew", code="stripe.unknown_account")
-    at = asked_at(ctx)
-    rows, has_more = await _page(Api(ctx, place.account), listing, int(since.timestamp()), place.after)
-    deliveries = _deliveries(place.account, rows.completed, at, listing)
+    deliveries, after, has_more = await account_page(ctx, place.account, kind, int(since.timestamp()), place.after)
     if has_more:
-        following: BackfillCursor | None = BackfillCursor(place.account, rows.last)
+        following: BackfillCursor | None = BackfillCursor(place.account, after)
     else:
         rest = accounts[accounts.index(place.account) + 1 :]
         following = BackfillCursor(rest[0]) if rest else None
     return Page(deliveries, msgspec.json.encode(following or place).decode(), has_more=following is not None)
+
+
+async def account_page(ctx: Context, account: str, kind: str, since: int, after: str) -> tuple[tuple[Delivery, ...], str, bool]:
+    """Return the next page of one account's objects of a kind, the id after which the next one begins, and whether there is one."""
+    listing, at = LISTINGS[kind], asked_at(ctx)
+    rows, has_more = await _page(Api(ctx, account), listing, since, after)
+    deliveries = tuple(listed(account, row, at, is_immutable=listing.is_immutable) for row in rows.completed)
+    return deliveries, rows.last, has_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,3 @@ async def _page(api: Api, listing: Listing, since: int, after: str) -> tuple[_Ro
     last = rows[-1]["id"] if rows else after
     completed = rows if listing.complete is None else await listing.complete(api, rows, since)
     return _Rows(completed, last), bool(page.get("has_more")) and bool(rows)
-
-
-def _deliveries(account: str, rows: list[Object], at: datetime, listing: Listing) -> tuple[Delivery, ...]:
-    return tuple(listed(account, row, at, is_immutable=listing.is_immutable) for row in rows)

@@ -1,24 +1,25 @@
 """Poll: the net under the webhooks. Events since the newest one seen, balance movements that no event tells, and what it proves.
 
-Both lists give the newest first. A round sweeps every stream (two per account) from the newest down to the newest of the former round,
-less an overlap for what became visible late; deliveries seen before are dropped by their key. A round that ends proves that nothing is
-missing before its start less the overlap. Stripe keeps events for 30 days (https://docs.stripe.com/api/events): after a longer gap the
-objects themselves are listed again first.
+Each account has both lists, which give the newest first. A round sweeps one from the newest down to the newest of the former round, less an
+overlap for what became visible late; deliveries seen before are dropped by their key. A round that ends proves that nothing is missing in
+its list before its start less the overlap. Stripe keeps events for 30 days (https://docs.stripe.com/api/events): after a longer gap the
+account's objects themselves are listed again first.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Delivery, Page
+from counterfoil.kit.connector import Context, Delivery, Page, Polls
 from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
 
 from . import fetching
-from .backfill import KINDS, backfill, unexplained
+from .backfill import KINDS, account_page, unexplained
 from .client import Api, asked_at
 from .config import StripeConfig
 from .fetching import ENCODER
@@ -32,65 +33,124 @@ EVENTS, MOVEMENTS = "events", "balance_transactions"
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How far a stream was seen: ``high`` is the newest ``created`` (Stripe's Unix seconds), ``moved_at`` when that was found (ours)."""
+    """How far a list was seen: ``high`` is the newest ``created`` (Stripe's Unix seconds), ``moved_at`` when that was found (ours)."""
 
     high: int
     moved_at: int
 
 
 class Relist(msgspec.Struct, frozen=True):
-    """A gap being closed: objects created since then are listed, kind by kind."""
+    """A gap being closed: the account's objects created since then are listed, kind by kind."""
 
     since: int
     kind: str
-    cursor: str = ""
+    after: str = ""
 
 
 class PollCursor(msgspec.Struct, frozen=True):
-    """Where polling goes on: marks per stream; within a round the stream, its place, the newest found in it, the round's start.
+    """Where a list goes on: how far it was seen; within a round its place, the newest found in it, the round's start (0: between rounds).
 
     ``covered_at`` is the start of the last round that ended: a gap is counted from there, not from the last event of a quiet account.
     """
 
-    marks: dict[str, Mark] = {}
+    mark: Mark | None = None
     covered_at: int = 0
-    stream: str = ""
     after: str = ""
     top: int = 0
     started_at: int = 0
     relist: Relist | None = None
 
 
-def streams(settings: StripeConfig) -> tuple[str, ...]:
-    """Return the names of all streams, ``acct_1/events`` and ``acct_1/balance_transactions`` for each account."""
-    return tuple(f"{account}/{kind}" for account in settings.all_accounts for kind in (EVENTS, MOVEMENTS))
+class JointCursor(msgspec.Struct, frozen=True):
+    """What an older program kept of all lists together: marks by ``acct_1/events``."""
+
+    marks: dict[str, Mark]
+    covered_at: int = 0
 
 
-async def poll(ctx: Context, cursor: str) -> Page:
-    """Return the next page. ``covers_until`` is set on the last page of a round, ``recoverable_since`` on every page.
+def lists(settings: StripeConfig) -> Mapping[str, Polls]:
+    """Return every list, ``acct_1/events`` and ``acct_1/balance_transactions`` for each account."""
+    return {f"{account}/{kind}": AccountList(account, kind) for account in settings.all_accounts for kind in (EVENTS, MOVEMENTS)}
 
-    Raises TransientError, SetupError.
-    """
-    now = int(ctx.clock.now().timestamp())
-    place = _started(ctx.settings, _decoded(cursor), now)
-    if place.relist is not None:
-        deliveries, place = await _relist(ctx, place, place.relist)
-        return _page(ctx.settings, deliveries, place, now, is_round_over=False)
-    account, _, kind = place.stream.partition("/")
-    mark = place.marks.get(place.stream) or Mark(now - max(ctx.settings.first_poll_back_s, ctx.settings.poll_overlap_s), now)
-    at = asked_at(ctx)
-    api = Api(ctx, account)
-    found = await api.page(f"/v1/{kind}", [("created[gte]", str(_since(ctx.settings, mark, place.started_at)))], place.after)
-    rows: list[dict[str, Any]] = list(found["data"])
-    if kind == EVENTS:
-        deliveries = tuple(_event(ctx.settings, account, row) for row in reversed(rows))
-    else:
+
+class AccountList:
+    """One of an account's two lists."""
+
+    def __init__(self, account: str, kind: str) -> None:
+        self.account = account
+        self.kind = kind
+
+    async def poll(self, ctx: Context, cursor: str) -> Page:
+        """Return the next page; ``covers_until`` is set on the last page of a round. Raises TransientError, SetupError."""
+        now = int(ctx.clock.now().timestamp())
+        place = self._started(ctx.settings, self._decoded(cursor), now)
+        if place.relist is not None:
+            deliveries, place = await self._relist(ctx, place, place.relist)
+            return self._page(ctx.settings, deliveries, place, now, is_round_over=False)
+        mark = place.mark or Mark(now - max(ctx.settings.first_poll_back_s, ctx.settings.poll_overlap_s), now)
+        at = asked_at(ctx)
+        api = Api(ctx, self.account)
+        found = await api.page(f"/v1/{self.kind}", [("created[gte]", str(_since(ctx.settings, mark, place.started_at)))], place.after)
+        rows: list[dict[str, Any]] = list(found["data"])
+        deliveries = self._events(ctx.settings, rows) if self.kind == EVENTS else await self._movements(api, rows, at)
+        has_more = bool(found.get("has_more")) and bool(rows)
+        return self._page(ctx.settings, deliveries, _advanced(place, mark, rows, has_more), now, is_round_over=not has_more)
+
+    def _decoded(self, cursor: str) -> PollCursor:
+        try:
+            known = msgspec.json.decode(cursor, type=dict[str, Any]) if cursor else {}
+            if "marks" in known:
+                joint = msgspec.convert(known, JointCursor)
+                return PollCursor(joint.marks.get(f"{self.account}/{self.kind}"), joint.covered_at)
+            return msgspec.convert(known, PollCursor)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise SetupError(
+                "the poll's cursor is not readable; reset it to poll from now on, and backfill", code="stripe.cursor"
+            ) from error
+
+    def _started(self, settings: StripeConfig, place: PollCursor, now: int) -> PollCursor:
+        """Return the place to go on from; at the start of a round that follows a gap longer than Stripe keeps events, by listing first."""
+        if place.started_at:
+            return place
+        place = msgspec.structs.replace(place, after="", top=0, started_at=now)
+        is_gap = self.kind == EVENTS and 0 < place.covered_at < now - int(RETENTION.total_seconds())
+        if place.relist is None and is_gap:
+            since = place.covered_at - settings.gap_relist_days * 86_400
+            return msgspec.structs.replace(place, relist=Relist(max(since, 0), KINDS[0]))
+        return place
+
+    async def _relist(self, ctx: Context, place: PollCursor, relist: Relist) -> tuple[tuple[Delivery, ...], PollCursor]:
+        deliveries, after, has_more = await account_page(ctx, self.account, relist.kind, relist.since, relist.after)
+        following: Relist | None
+        if has_more:
+            following = Relist(relist.since, relist.kind, after)
+        else:
+            rest = KINDS[KINDS.index(relist.kind) + 1 :]
+            following = Relist(relist.since, rest[0]) if rest else None
+        return deliveries, msgspec.structs.replace(place, relist=following)
+
+    def _events(self, settings: StripeConfig, rows: list[dict[str, Any]]) -> tuple[Delivery, ...]:
+        try:
+            return tuple(delivery_of(settings, ENCODER.encode(row), self.account) for row in reversed(rows))
+        except IntakeRefused as error:
+            raise TransientError(f"the list of events holds something else: {error}", code="stripe.answer_shape") from error
+
+    async def _movements(self, api: Api, rows: list[dict[str, Any]], at: datetime) -> tuple[Delivery, ...]:
         kept = await unexplained(api, rows, 0)
-        refunds = [listed(account, row, at) for row in await _refunds_of(api, rows)]
-        deliveries = (*refunds, *(listed(account, row, at, is_immutable=True) for row in reversed(kept)))
-    has_more = bool(found.get("has_more")) and bool(rows)
-    place, is_round_over = _advanced(ctx.settings, place, mark, rows, has_more)
-    return _page(ctx.settings, deliveries, place, now, is_round_over=is_round_over)
+        refunds = [listed(self.account, row, at) for row in await _refunds_of(api, rows)]
+        return (*refunds, *(listed(self.account, row, at, is_immutable=True) for row in reversed(kept)))
+
+    def _page(self, settings: StripeConfig, deliveries: tuple[Delivery, ...], place: PollCursor, now: int, *, is_round_over: bool) -> Page:
+        covers_until = datetime.fromtimestamp(place.started_at - settings.poll_overlap_s, UTC) if is_round_over else None
+        if is_round_over:
+            place = msgspec.structs.replace(place, covered_at=place.started_at, started_at=0)
+        return Page(
+            deliveries,
+            msgspec.json.encode(place).decode(),
+            has_more=not is_round_over,
+            covers_until=covers_until,
+            recoverable_since=datetime.fromtimestamp(now, UTC) - RETENTION if self.kind == EVENTS else None,  # movements are kept
+        )
 
 
 async def _refunds_of(api: Api, movements: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -101,68 +161,15 @@ async def _refunds_of(api: Api, movements: list[dict[str, Any]]) -> list[dict[st
     return [refund for refund in found if refund is not None]
 
 
-def _decoded(cursor: str) -> PollCursor:
-    try:
-        return msgspec.json.decode(cursor, type=PollCursor) if cursor else PollCursor()
-    except msgspec.DecodeError as error:
-        raise SetupError("the poll's cursor is not readable; reset it to poll from now on, and backfill", code="stripe.cursor") from error
-
-
-def _started(settings: StripeConfig, place: PollCursor, now: int) -> PollCursor:
-    """Return the place to go on from; at the start of a round that follows a gap longer than Stripe keeps events, by listing first."""
-    names = streams(settings)
-    if place.stream in names:
-        return place
-    place = msgspec.structs.replace(place, stream=names[0], after="", top=0, started_at=now)
-    if place.relist is None and 0 < place.covered_at < now - int(RETENTION.total_seconds()):
-        since = place.covered_at - settings.gap_relist_days * 86_400
-        return msgspec.structs.replace(place, relist=Relist(max(since, 0), KINDS[0]))
-    return place
-
-
-async def _relist(ctx: Context, place: PollCursor, relist: Relist) -> tuple[tuple[Delivery, ...], PollCursor]:
-    page = await backfill(ctx, relist.kind, datetime.fromtimestamp(relist.since, UTC), relist.cursor)
-    following: Relist | None
-    if page.has_more:
-        following = Relist(relist.since, relist.kind, page.cursor)
-    else:
-        rest = KINDS[KINDS.index(relist.kind) + 1 :]
-        following = Relist(relist.since, rest[0]) if rest else None
-    return page.deliveries, msgspec.structs.replace(place, relist=following)
-
-
 def _since(settings: StripeConfig, mark: Mark, started_at: int) -> int:
     """Return the oldest ``created`` to ask for. Once nothing new came for twice the overlap, what was seen is not read again."""
     is_quiet = started_at - mark.moved_at > 2 * settings.poll_overlap_s
     return mark.high if is_quiet else max(mark.high - settings.poll_overlap_s, 0)
 
 
-def _advanced(settings: StripeConfig, place: PollCursor, mark: Mark, rows: list[dict[str, Any]], has_more: bool) -> tuple[PollCursor, bool]:
+def _advanced(place: PollCursor, mark: Mark, rows: list[dict[str, Any]], has_more: bool) -> PollCursor:
     top = max([place.top, *(row["created"] for row in rows)])
     if has_more:
-        return msgspec.structs.replace(place, after=rows[-1]["id"], top=top), False
+        return msgspec.structs.replace(place, after=rows[-1]["id"], top=top)
     moved = Mark(top, place.started_at) if top > mark.high else mark
-    marks = {**place.marks, place.stream: moved}
-    names = streams(settings)
-    rest = names[names.index(place.stream) + 1 :]
-    covered_at = place.covered_at if rest else place.started_at
-    place = msgspec.structs.replace(place, marks=marks, covered_at=covered_at, stream=rest[0] if rest else "", after="", top=0)
-    return place, not rest
-
-
-def _event(settings: StripeConfig, account: str, row: dict[str, Any]) -> Delivery:
-    try:
-        return delivery_of(settings, ENCODER.encode(row), account)
-    except IntakeRefused as error:
-        raise TransientError(f"the list of events holds something else: {error}", code="stripe.answer_shape") from error
-
-
-def _page(settings: StripeConfig, deliveries: tuple[Delivery, ...], place: PollCursor, now: int, *, is_round_over: bool) -> Page:
-    covers_until = datetime.fromtimestamp(place.started_at - settings.poll_overlap_s, UTC) if is_round_over else None
-    return Page(
-        deliveries,
-        msgspec.json.encode(place).decode(),
-        has_more=not is_round_over,
-        covers_until=covers_until,
-        recoverable_since=datetime.fromtimestamp(now, UTC) - RETENTION,
-    )
+    return msgspec.structs.replace(place, mark=moved, after="", top=0)

@@ -56,7 +56,7 @@ def has_webhooks(harness: Harness) -> bool:
 
 def can_poll(harness: Harness) -> bool:
     """Whether changes can be listed."""
-    return harness.connector.polls is not None
+    return harness.connector.is_polled
 
 
 def can_listen(harness: Harness) -> bool:

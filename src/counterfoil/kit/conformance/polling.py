@@ -8,20 +8,21 @@ from datetime import UTC, datetime
 from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, can_backfill, can_fetch, can_poll, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.normalizing import source_of
+from counterfoil.kit.conformance.together import Together
 from counterfoil.kit.connector import Backfills, Delivery, Page, Polls
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.sandbox import Fault
 
 PAGES_MAX = 200
+NAME_MAX = 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def polls_of(harness: Harness) -> Polls:
-    """Return what lists the connector's changes."""
-    polls = harness.connector.polls
-    if polls is None:
+    """Return what lists the connector's changes: all its lists as one."""
+    if not harness.connector.is_polled:
         raise ConformanceError("the connector lists no changes")
-    return polls
+    return Together(harness.connector)
 
 
 def backfills_of(harness: Harness) -> Backfills:
@@ -46,6 +47,20 @@ async def polling_sees_changes(kind: type[Harness]) -> None:
         rest, _ = await _walk(harness, lambda c: polls.poll(ctx, c), end)
         new = _keys(rest) - _keys(after) - known
         require(not new, f"nothing changed, but polling from the end brought {sorted(new)[:3]}")
+
+
+async def every_list_goes_by_itself(kind: type[Harness]) -> None:
+    """Lists have names that fit and are the same each time, and each is read to its end from its own cursor alone."""
+    async with opened(kind) as (harness, ctx):
+        lists = harness.connector.lists_of_changes(ctx.settings)
+        require(lists, "a connector that polls names no list of changes")
+        require([*lists] == [*harness.connector.lists_of_changes(ctx.settings)], "the lists of changes are others each time")
+        wrong = [name for name in lists if len(name) > NAME_MAX or (harness.connector.streams is not None and not name.strip())]
+        require(not wrong, f"a list of changes needs a name of at most {NAME_MAX} characters: {wrong}")
+        await harness.change(ctx)
+        for polls in lists.values():
+            _, end = await _walk(harness, lambda c, polls=polls: polls.poll(ctx, c))  # type: ignore[misc]
+            await _walk(harness, lambda c, polls=polls: polls.poll(ctx, c), end)  # type: ignore[misc]
 
 
 async def polled_deliveries_normalize(kind: type[Harness]) -> None:
@@ -152,6 +167,7 @@ def can_fail(harness: Harness) -> bool:
 
 
 CHECKS = (
+    Check("every_list_of_changes_goes_by_itself", CheckedPart.READS, every_list_goes_by_itself, can_poll),
     Check("polling_sees_changes_in_bounded_pages", CheckedPart.READS, polling_sees_changes, can_poll),
     Check("polled_deliveries_normalize_with_what_they_need", CheckedPart.READS, polled_deliveries_normalize, can_poll),
     Check("backfill_lists_every_kind_to_its_end", CheckedPart.READS, backfill_ends, can_backfill),

@@ -60,9 +60,9 @@ async def _provoke(kind: type[Harness], fault: str, status: int) -> list[str]:
 async def _call_all(harness: Harness, ctx: Context) -> list[str]:
     shown: list[str] = []
     connector = harness.connector
-    if connector.polls is not None:
+    for polls in connector.lists_of_changes(ctx.settings).values():
         try:
-            await connector.polls.poll(ctx, "")
+            await polls.poll(ctx, "")
         except HubError as error:
             shown.extend(traceback.format_exception(error))
     if connector.deliver:

@@ -20,10 +20,12 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.conformance.together import Together
 from counterfoil.kit.connector import Context, Delivery, Ignored, Page
 from counterfoil.kit.http import RetryPolicy
 
 SOURCE = HubspotSource()
+POLLS = Together(CONNECTOR)
 URL = "https://hub.example.com/in/hubspot"
 
 

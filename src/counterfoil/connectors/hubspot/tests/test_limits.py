@@ -16,7 +16,7 @@ from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.rate_headers import RateSeen
 from counterfoil.kit.sandbox import Fault
 
-from .sandboxed import SOURCE, opened
+from .sandboxed import POLLS, opened
 
 
 def _headers(remaining: str, limit: str = "190") -> dict[str, str]:
@@ -50,7 +50,7 @@ async def test_a_refusal_is_waited_out_by_the_policy_it_names(policy: str, wait_
         ctx.http.retry = RetryPolicy(tries_max=1)
         sandbox.switch.faults.append(Fault("status", status=429, body=json.dumps({"policyName": policy, "message": "slow down"})))
         with pytest.raises(TransientError) as refused:
-            await SOURCE.poll(ctx, "")
+            await POLLS.poll(ctx, "")
     assert (refused.value.code, refused.value.retry_after_s, refused.value.is_unavailable) == ("hubspot.rate_limited", wait_s, True)
 
 
@@ -59,9 +59,9 @@ async def test_more_searches_than_allowed_are_refused_and_tried_again() -> None:
     sandbox.limits.is_enforced, sandbox.limits.searches_per_s = True, 2
     async with opened(sandbox, deleted_every_s=1) as ctx:
         ctx.http.retry = RetryPolicy(base_s=0.01)
-        page = await SOURCE.poll(ctx, "")
+        page = await POLLS.poll(ctx, "")
         while page.has_more:
-            page = await SOURCE.poll(ctx, page.cursor)
+            page = await POLLS.poll(ctx, page.cursor)
     # Four searches, two a second: the third was refused, and came through a second later.
     assert sandbox.limits.used_today == 4 + 3
 
@@ -98,7 +98,7 @@ async def test_a_token_that_is_refused_and_a_version_that_has_ended_are_told() -
     for changes, code in (({"access_token": "another"}, "hubspot.token_refused"), ({"api_version": "2024-03"}, "hubspot.address_unknown")):
         async with opened(HubspotSandbox(), **changes) as ctx:
             with pytest.raises(SetupError) as refused:
-                await SOURCE.poll(ctx, "")
+                await POLLS.poll(ctx, "")
         assert refused.value.code == code
 
 

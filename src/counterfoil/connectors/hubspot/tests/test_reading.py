@@ -20,11 +20,11 @@ from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Ignored
 
-from .sandboxed import SOURCE, facts_of, opened, states, time_of, walk
+from .sandboxed import POLLS, SOURCE, facts_of, opened, states, time_of, walk
 
 
 async def polled(ctx: Context, cursor: str = "") -> tuple[list[Delivery], str]:
-    deliveries, page = await walk(lambda at: SOURCE.poll(ctx, at), cursor)
+    deliveries, page = await walk(lambda at: POLLS.poll(ctx, at), cursor)
     return deliveries, page.cursor
 
 
@@ -175,7 +175,7 @@ async def test_a_record_that_changes_while_pages_are_read_hides_no_other() -> No
         made.append(sandbox.create("companies", name=f"Made {number}"))
         sandbox.world.advance(10)
     async with opened(sandbox, first_poll_back_s=86_400) as ctx:
-        page = await SOURCE.poll(ctx, "")
+        page = await POLLS.poll(ctx, "")
         # The first of 200 that were read leaves for the end: the 201st takes the place of the 200th.
         sandbox.update(made[0], name="Renamed")
         rest, _ = await polled(ctx, page.cursor)
@@ -185,15 +185,15 @@ async def test_a_record_that_changes_while_pages_are_read_hides_no_other() -> No
 async def test_a_page_of_a_round_that_has_ended_says_until_when_nothing_is_missing() -> None:
     sandbox = HubspotSandbox()
     async with opened(sandbox) as ctx:
-        _, page = await walk(lambda at: SOURCE.poll(ctx, at))
+        _, page = await walk(lambda at: POLLS.poll(ctx, at))
         began = ctx.clock.now().replace(microsecond=0)
         assert page.covers_until == began - timedelta(seconds=300)
         # A round that does not read the lists of what is deleted proves no more than the one before it did.
         later(sandbox, ctx, 60)
-        _, page = await walk(lambda at: SOURCE.poll(ctx, at), page.cursor)
+        _, page = await walk(lambda at: POLLS.poll(ctx, at), page.cursor)
         assert page.covers_until == began - timedelta(seconds=300)
         later(sandbox, ctx, 540)
-        _, page = await walk(lambda at: SOURCE.poll(ctx, at), page.cursor)
+        _, page = await walk(lambda at: POLLS.poll(ctx, at), page.cursor)
         assert page.covers_until == ctx.clock.now().replace(microsecond=0) - timedelta(seconds=300)
         assert page.recoverable_since == ctx.clock.now() - timedelta(days=90)
 

@@ -25,7 +25,7 @@ from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
 
-from .sandboxed import SOURCE, URL, facts_of, opened, states, status_command, walk
+from .sandboxed import POLLS, SOURCE, URL, facts_of, opened, states, status_command, walk
 
 SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
 REF = ObjectRef("company", "hubspot:4711.101")
@@ -262,7 +262,7 @@ async def test_what_the_hub_wrote_and_hubspot_tells_back_is_no_news() -> None:
     sandbox = HubspotSandbox()
     company = sandbox.create("companies", name="Blue Harbor", domain="x.example")
     async with opened(sandbox, first_poll_back_s=86_400) as ctx:
-        found, page = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        found, page = await walk(lambda cursor: POLLS.poll(ctx, cursor))
         before = states(await facts_of(ctx, found))
         count = len(sandbox.events)
         await send(ctx, status_command(company.id, 5_000))
@@ -272,7 +272,7 @@ async def test_what_the_hub_wrote_and_hubspot_tells_back_is_no_news() -> None:
         assert set(answers) == {Ignored("own_property_comes_back")}
         assert [SOURCE.needs(one) for one in told(ctx, sandbox, echoes)] == [()] * len(echoes)
         # A poll lists the company as changed; what is read of it is what was known.
-        listed, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor), page.cursor)
+        listed, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor), page.cursor)
         assert [one.kind for one in listed] == ["company.listed"]
         assert states(await facts_of(ctx, listed)) == before
 
@@ -284,7 +284,7 @@ async def test_a_company_says_which_customers_of_other_systems_it_is() -> None:
     company = sandbox.create("companies", name="Blue Harbor", stripe_customer_id="cus_1; cus_2;;", shop_number="no 7")
     names = {"stripe_customer_id": "stripe", "shop_number": "shop"}
     async with opened(sandbox, first_poll_back_s=86_400, customer_ids=names) as ctx:
-        found, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        found, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
         record = states(await facts_of(ctx, found))[f"company/hubspot:4711.{company.id}"]
         assert isinstance(record, Company)
         assert record.customer_ids == ("stripe:cus_1", "stripe:cus_2")  # what holds spaces is no id

@@ -18,10 +18,12 @@ from counterfoil.connectors.stripe.source import StripeSource
 from counterfoil.connectors.stripe.webhooks import delivery_of
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.language.records import Record
+from counterfoil.kit.conformance.together import Together
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SOURCE = StripeSource()
+POLLS = Together(CONNECTOR)
 SECRET = "whsec_test_5f8d0c3a9b7e4d21"
 ACCOUNT = "acct_1"
 CREATED = 1_790_000_000  # 2026-09-21T14:13:20Z

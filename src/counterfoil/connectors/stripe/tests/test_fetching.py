@@ -20,7 +20,7 @@ from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
 
-from .building import CREATED_AT, SOURCE, listed_delivery, records
+from .building import CREATED_AT, POLLS, SOURCE, listed_delivery, records
 from .sandboxed import normalized_all, opened, run_trigger, walk
 from .scripted import scripted
 
@@ -64,7 +64,7 @@ async def test_an_invoice_is_fetched_with_all_its_lines(sandbox: StripeSandbox, 
 
 async def test_a_payment_knows_its_invoice_and_its_movement(sandbox: StripeSandbox, ctx: Context) -> None:
     invoice = sell(sandbox, lines=1, amount=5000)
-    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    deliveries, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
     facts, _ = await normalized_all(ctx, deliveries)
     payments = {fact.data for fact in facts if isinstance(fact.data, Payment)}
     (payment,) = payments  # told by five events, always the same
@@ -80,7 +80,7 @@ async def test_a_refund_by_credit_note_names_it(sandbox: StripeSandbox, ctx: Con
     (refund,) = note["refunds"]
     found = await fetched(ctx, f"acct_sandbox/refund/{refund['refund']}")
     assert found["counterfoil"] == {"account": "acct_sandbox", "credit_notes": [{"id": note["id"], "amount": 5000}]}
-    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    deliveries, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
     facts, _ = await normalized_all(ctx, deliveries)
     notes = {fact.data.credit_note_id for fact in facts if isinstance(fact.data, Refund)}
     assert notes == {f"stripe:{note['id']}"}
@@ -89,7 +89,7 @@ async def test_a_refund_by_credit_note_names_it(sandbox: StripeSandbox, ctx: Con
 async def test_every_located_object_can_be_fetched(sandbox: StripeSandbox, ctx: Context) -> None:
     for name in ("invoice.paid", "credit_note.created", "charge.refunded", "charge.dispute.created", "payout.created", "tax_rate.created"):
         run_trigger(sandbox, name)
-    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    deliveries, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
     facts, _ = await normalized_all(ctx, deliveries)
     for subject in {fact.subject for fact in facts}:
         located = SOURCE.locate(subject)
@@ -177,7 +177,7 @@ async def test_being_throttled_is_transient(sandbox: StripeSandbox, ctx: Context
 async def test_an_invoice_in_the_sandbox_ties_to_the_cent(sandbox: StripeSandbox, ctx: Context) -> None:
     invoice = sell(sandbox, lines=12, amount=333)
     ref = f"acct_sandbox/invoice/{invoice['id']}"
-    deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+    deliveries, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
     facts, _ = await normalized_all(ctx, deliveries)
     found = {fact.data for fact in facts if isinstance(fact.data, Invoice)}
     assert {i.total for i in found} == {Money(3996, "USD")}

@@ -15,7 +15,7 @@ from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Delivery, Ignored
 from counterfoil.kit.errors import RejectedError
 
-from .building import SOURCE
+from .building import POLLS, SOURCE
 from .sandboxed import ACCOUNT, KEY, opened, run_trigger, walk
 
 SCENARIOS = (
@@ -57,7 +57,7 @@ async def told(name: str, version: str) -> dict[str, list[Record] | str]:
     run_trigger(sandbox, name)
     overlap = sandbox.now - begin + 3600
     async with opened(sandbox, poll_overlap_s=overlap) as ctx:
-        polled, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        polled, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
         deliveries = [delivery for delivery in polled if not delivery.kind.endswith(".listed")]
         assert {delivery.api_version for delivery in deliveries} == {version}
         assert all(delivery.occurred_at - ctx.clock.now() < timedelta(0) for delivery in deliveries)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from counterfoil.connectors.stripe.backfill import KINDS
+from counterfoil.connectors.stripe.pull import lists
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.core.kinds.balance_entry import BalanceEntry
 from counterfoil.core.kinds.customer import Customer
@@ -20,7 +21,7 @@ from counterfoil.core.language.records import Record
 from counterfoil.kit.connector import Context, Page
 from counterfoil.kit.errors import SetupError
 
-from .building import SOURCE
+from .building import POLLS, SOURCE
 from .sandboxed import normalized_all, opened, run_trigger, walk
 from .scripted import page, scripted
 
@@ -54,7 +55,7 @@ class World:
 
 async def round_(ctx: Context, cursor: str) -> tuple[list[str], Page]:
     """Poll one whole round and return the keys and the last page."""
-    found, last = await walk(lambda c: SOURCE.poll(ctx, c), cursor)
+    found, last = await walk(lambda c: POLLS.poll(ctx, c), cursor)
     return [delivery.dedupe_key for delivery in found], last
 
 
@@ -74,9 +75,9 @@ async def test_a_round_brings_events_and_unexplained_movements_oldest_first_with
 async def test_coverage_is_claimed_only_at_the_end_of_a_round() -> None:
     world = World()
     ctx, _, _ = scripted(world.answer, NOW)
-    first = await SOURCE.poll(ctx, "")
+    first = await POLLS.poll(ctx, "")
     assert (first.has_more, first.covers_until) == (True, None)
-    second = await SOURCE.poll(ctx, first.cursor)
+    second = await POLLS.poll(ctx, first.cursor)
     assert (second.has_more, second.covers_until) == (False, NOW - timedelta(seconds=120))
 
 
@@ -119,8 +120,8 @@ async def test_long_rounds_are_paged_and_resumable() -> None:
     world.events = [event(n, T - 2000 + n) for n in range(250)]
     cursor, sizes, keys = "", [], set()
     for _ in range(4):
-        found = await SOURCE.poll(ctx, cursor)
-        again = await SOURCE.poll(ctx, cursor)  # a worker that died before it kept the cursor
+        found = await POLLS.poll(ctx, cursor)
+        again = await POLLS.poll(ctx, cursor)  # a worker that died before it kept the cursor
         assert [d.dedupe_key for d in again.deliveries] == [d.dedupe_key for d in found.deliveries]
         cursor = found.cursor
         sizes.append(len(found.deliveries))
@@ -133,7 +134,7 @@ async def test_new_events_during_a_round_come_with_the_next() -> None:
     world = World()
     ctx, _, clock = scripted(world.answer, NOW, poll_overlap_s=3600)
     world.events = [event(n, T - 2000 + n) for n in range(150)]
-    first = await SOURCE.poll(ctx, "")
+    first = await POLLS.poll(ctx, "")
     world.events.append(event(999, T))
     _, last = await round_(ctx, first.cursor)
     clock.advance_to(NOW + timedelta(minutes=1))
@@ -182,10 +183,30 @@ async def test_after_a_gap_longer_than_stripe_keeps_events_the_objects_are_liste
     assert len(http.asked) == 2  # a quiet account is no gap
 
 
+async def test_a_list_goes_on_where_all_of_them_were_read_together_before() -> None:
+    world = World()
+    ctx, http, _ = scripted(world.answer, NOW)
+    mark = {"high": T - 500, "moved_at": T - 100}
+    joint = json.dumps({"marks": {"acct_1/events": mark}, "covered_at": T - 60, "stream": "", "after": "", "top": 0, "started_at": T - 60})
+    page_ = await lists(ctx.settings)["acct_1/events"].poll(ctx, joint)
+    # From the newest seen, less the overlap of 120 s.
+    assert [(path, asked["created[gte]"]) for path, asked, _ in http.asked] == [("/v1/events", str(T - 620))]
+    assert (page_.has_more, page_.covers_until) == (False, NOW - timedelta(seconds=120))
+
+
+async def test_a_gap_of_one_account_lists_that_one_again() -> None:
+    ctx, http, _ = scripted(World().answer, NOW, accounts=["acct_2"])
+    gone_long = json.dumps({"mark": {"high": T - 40 * 86_400, "moved_at": T}, "covered_at": T - 40 * 86_400})
+    found = lists(ctx.settings)
+    await walk(lambda cursor: found["acct_2/events"].poll(ctx, cursor), gone_long)
+    assert {account for _, _, account in http.asked} == {"acct_2"}
+    assert len(http.asked) == len(KINDS) + 1
+
+
 async def test_a_damaged_cursor_is_a_setup_error() -> None:
     ctx, _, _ = scripted(World().answer, NOW)
     with pytest.raises(SetupError):
-        await SOURCE.poll(ctx, "{")
+        await lists(ctx.settings)["acct_1/events"].poll(ctx, "{")
 
 
 async def test_backfill_goes_page_by_page_and_account_by_account() -> None:
@@ -256,7 +277,7 @@ async def test_backfill_of_the_sandbox_knows_what_its_events_told() -> None:
     for name in ("invoice.paid", "charge.refunded", "credit_note.created", "charge.dispute.created", "payout.created", "tax_rate.created"):
         run_trigger(sandbox, name)
     async with opened(sandbox) as ctx:
-        events, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        events, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
         told, _ = await normalized_all(ctx, events)
         listed = []
         for kind in KINDS:

@@ -20,7 +20,7 @@ from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
 
-from .building import SOURCE
+from .building import POLLS
 from .sandboxed import normalized_all, opened, walk
 
 DAY = 86_400
@@ -88,7 +88,7 @@ def a_bad_fortnight(sandbox: StripeSandbox) -> None:
 
 async def known_after(ctx: Context, cursor: str = "") -> dict[ObjectRef, Record]:
     """Poll everything, normalize and merge it as the hub does."""
-    deliveries, _ = await walk(lambda c: SOURCE.poll(ctx, c), cursor)
+    deliveries, _ = await walk(lambda c: POLLS.poll(ctx, c), cursor)
     found, _ = await normalized_all(ctx, deliveries)
     known: dict[ObjectRef, Current] = {}
     for fact in found:
@@ -99,7 +99,7 @@ async def known_after(ctx: Context, cursor: str = "") -> dict[ObjectRef, Record]
 async def test_all_movements_told_sum_to_the_balance() -> None:
     sandbox = StripeSandbox()
     async with opened(sandbox, poll_overlap_s=3600) as ctx:
-        cursor = (await walk(lambda c: SOURCE.poll(ctx, c)))[1].cursor
+        cursor = (await walk(lambda c: POLLS.poll(ctx, c)))[1].cursor
         a_bad_fortnight(sandbox)
         assert isinstance(ctx.clock, SettableClock)
         known = await known_after(ctx, cursor)

@@ -14,7 +14,7 @@ from counterfoil.core.kinds.product import ProductEvent
 from counterfoil.core.kinds.refund import RefundEvent
 from counterfoil.core.kinds.tax_rate import TaxRateEvent
 
-from .building import SOURCE, fixture
+from .building import POLLS, fixture
 from .sandboxed import normalized_all, opened, run_trigger, walk
 
 NOT_SIMULATED = frozenset(
@@ -62,7 +62,7 @@ async def test_a_trigger_scenario_normalizes(name: str) -> None:
         if name not in NOT_SIMULATED:
             raise
     async with opened(sandbox) as ctx:
-        deliveries, _ = await walk(lambda cursor: SOURCE.poll(ctx, cursor))
+        deliveries, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
         facts, _ = await normalized_all(ctx, deliveries)
     if name in EXPECTED:
         assert {fact.type for fact in facts} == EXPECTED[name]
