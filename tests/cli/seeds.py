@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.keys import wait_for_mapping
 from counterfoil.core.language.money import Money
 from counterfoil.store import agenda, cases, receipts
 from counterfoil.store.cipher import Cipher, load_cipher
@@ -61,7 +62,7 @@ def settled(database: str, state: receipts.ReceiptState, *ids: int, rule: str = 
 
 def unmapped_tax(database: str) -> int:
     """Have an invoice stand still for a tax that is not mapped; return its case. 119.00 EUR, due the day after."""
-    key = agenda.mapping_wait_key("tax", "de", "19|exclusive")
+    key = wait_for_mapping("tax", "de", "19|exclusive")
     case = opening(
         fingerprint="tax|de|19",
         case_class="unmapped_tax",

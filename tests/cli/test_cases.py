@@ -13,6 +13,7 @@ from counterfoil.connectors.stripe.links import link as stripe_link
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.invoice import Invoice, InvoiceState
 from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.keys import need_of, wait_for
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Rules
 from counterfoil.kit.codec import encode
@@ -165,7 +166,7 @@ def test_a_case_shows_what_stands_still_behind_its_records(program: Program, dat
     case = unmapped_tax(database)
     assert program.run("case", "show", str(case), "--json").json()["blocks"]["subjects"] == 0
     refund = REFUND.ref("stripe:re_1")
-    in_database(database, lambda conn: agenda.set_waits(conn, [refund], [agenda.Wait(INVOICE.key, refund)], NOW))
+    in_database(database, lambda conn: agenda.set_waits(conn, [refund], [agenda.Wait(wait_for(INVOICE), refund)], NOW))
     assert "1 document undecided; refund late since" in program.run("case", "show", str(case)).out
     assert "1 document undecided" in program.run("status").out
 
@@ -180,7 +181,7 @@ def test_a_case_names_the_customer_both_numbers_and_links_and_keeps_no_name(prog
         ObjectRow(INVOICE, "stripe_de", 1, 1, b"d", NOW, NOW, encode(bill), customer_id=owner.id),
     ]
     in_database(database, lambda conn: objects.upsert(conn, cipher, rows))
-    bound = bindings.Binding("odoo_de", INVOICE.key, "account.move/7", "INV/2026/00007", NOW, None)
+    bound = bindings.Binding("odoo_de", need_of(INVOICE), "account.move/7", "INV/2026/00007", NOW, None)
     in_database(database, lambda conn: bindings.bind(conn, [bound], NOW))
     program.configure(PLAIN + '\n[connections.odoo_de]\nconnector = "odoo"\nurl = "https://books.example/"\n' + BOOKS)
     (record,) = program.run("case", "show", str(case), "--json").json()["records"]

@@ -14,6 +14,7 @@ from tests.claiming import claim_all
 from counterfoil.app.topping import Flow, Maintained, Top, flows, maintained
 from counterfoil.cli.top import picture
 from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.language.keys import WAITS_FOR_NOTHING, NeedKey
 from counterfoil.kit.limits import BreakerState
 from counterfoil.kit.windows import Dated, Weekly, Window
 from counterfoil.store import outbox, pulse
@@ -57,7 +58,7 @@ def full() -> Top:
     case = Case(
         12, "f", "rejected_by_target", "odoo.refused", "upsert_customer customer_stripe.cus_NffrFeUfNV2Hib: the VAT number is wrong",
         "Mend it.",
-        "de", "books", "finance", "revenue", None, "", CaseState.OPEN, NOW, NOW, None, "", "", 1, "",
+        "de", "books", "finance", "revenue", None, "", CaseState.OPEN, NOW, NOW, None, "", "", 1, WAITS_FOR_NOTHING,
     )  # fmt: skip
     blocked = Blocked(41, 2, (CaseMoney("EUR", 1234567), CaseMoney("JPY", 5000)), NOW - timedelta(minutes=7), "post_payment")
     return Top(
@@ -150,7 +151,7 @@ async def test_open_postings_are_told_apart_and_done_ones_give_the_time_they_too
     subject = INVOICE.ref("stripe:in_1")
     wishes = [
         outbox.NewCommand(
-            f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}", needs=("x",) if n == 3 else (), lane=10 * n
+            f"{n:032x}", "post_invoice", "books", "de", "b", subject, f"k{n}", b"{}", needs=(NeedKey("x"),) if n == 3 else (), lane=10 * n
         )
         for n in (1, 2, 3)
     ]

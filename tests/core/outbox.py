@@ -72,7 +72,7 @@ class Outbox(World):
     @property
     def stuck(self) -> list[tuple[str, set[str]]]:
         """The commands that cannot be sent, and what each of them needs."""
-        return [(row.external_key, set(row.needs) - self.bound) for row in self.rows if row.id not in self.done]
+        return [(row.external_key, {str(key) for key in row.needs} - self.bound) for row in self.rows if row.id not in self.done]
 
 
 def at_rest(facts: Sequence[Fact], random: Random, books: Outbox) -> Ledger:

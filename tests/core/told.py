@@ -128,6 +128,7 @@ def _wrapped(text: str) -> Iterator[str]:
 
 def check_types(value: object, declared: Any, where: str = "") -> None:
     """Check that a value is, in all its parts, of the types its fields declare: what is wished is read by others as declared."""
+    declared = getattr(declared, "__supertype__", declared)  # a type of its own is what it is made of
     origin, arguments = get_origin(declared), get_args(declared)
     if isinstance(declared, UnionType):
         kind = next((one for one in arguments if isinstance(value, get_origin(one) or one)), None)

@@ -18,6 +18,7 @@ from counterfoil.core.commands.books import BookCommand, UpsertCustomer
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import need_of
 from counterfoil.kit.calling import RetryPolicy
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Severity
@@ -222,7 +223,7 @@ def customer(number: str, name: str) -> Command:
     arguments = UpsertCustomer(Customer(f"other:{number}", name))
     subject = ObjectRef("customer", f"other:{number}")
     return Command(
-        number, BookCommand.UPSERT_CUSTOMER, "warehouse", "US", subject, f"customer_other.{number}", arguments, produces=subject.key
+        number, BookCommand.UPSERT_CUSTOMER, "warehouse", "US", subject, f"customer_other.{number}", arguments, produces=need_of(subject)
     )
 
 

@@ -18,6 +18,7 @@ from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.kinds.product import Product
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.records import Record
 from counterfoil.kit.codec import decode_record
 from counterfoil.kit.discovery import connector_names, load_connector
@@ -130,7 +131,7 @@ def _source_link(file: FileSettings, ref: ObjectRef, row: ObjectRow | None) -> s
 
 
 async def _bound(conn: Conn, keys: Collection[str]) -> list[bindings.Binding]:
-    return [one for key in sorted(keys) for one in await bindings.by_key(conn, key) if one.until is None]
+    return [one for key in sorted(keys) for one in await bindings.by_key(conn, NeedKey(key)) if one.until is None]
 
 
 def _ref(key: str) -> ObjectRef:

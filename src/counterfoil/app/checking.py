@@ -123,7 +123,7 @@ def confirmed_taxes(rules: Rules, mapped: Mapping[str, Mapping[str, object]]) ->
     return frozenset(
         key
         for key, value in rules.mappings.items()
-        if (said := mapped.get(key.dependency)) is not None and said.get("confirmed") is True and said.get("value") == value
+        if (said := mapped.get(key.wait)) is not None and said.get("confirmed") is True and said.get("value") == value
     )
 
 

@@ -19,10 +19,11 @@ from counterfoil.app.health import database_answers
 from counterfoil.app.notifying import Notifier
 from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
-from counterfoil.app.ruling import RULED_KEYS, Ruling
+from counterfoil.app.ruling import Ruling
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
 from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.commands import Command
+from counterfoil.core.language.keys import RULED_PREFIXES
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.decide.rules_source import RulesSource
 from counterfoil.decide.stage import Decider
@@ -184,7 +185,7 @@ class Hub:
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
-            keys = await agenda.waited_keys(conn, RULED_KEYS)
+            keys = await agenda.waited_keys(conn, RULED_PREFIXES)
             released = await agenda.release(conn, keys, self.clock.now())
             await standing.try_refused(conn, self.targets, self.clock.now())  # with the key or settings of now
             await reading.forget_others(conn, {*self.polled, *self.streamed}, self.clock.now())

@@ -19,6 +19,7 @@ from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import wait_for
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import DecidedBatch, decide_batch, load
@@ -156,7 +157,7 @@ class _Play:
         await link_all(self.hub.pool, self.hub.cipher)
         async with self.hub.pool.connection() as conn:
             rules = await self.hub.rules.current(conn)
-            waiting = await agenda.waiting_on(conn, [ref.key for ref in self.over])
+            waiting = await agenda.waiting_on(conn, [wait_for(ref) for ref in self.over])
             decided = self.over.keys() | set(waiting) | self.beside
             beside = await objects.linked_to(conn, [ref for ref in decided if ref.kind == PAYMENT.name])
         subjects = sorted(decided | {ref for ref in beside if ref.kind == REFUND.name})

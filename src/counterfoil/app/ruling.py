@@ -15,6 +15,7 @@ from counterfoil.app.release_settings import Approval
 from counterfoil.app.rules import approval_of, body_of, declared_rules, rules_source, settled
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.keys import RULED_PREFIXES
 from counterfoil.decide.rules_source import RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.errors import SetupError
@@ -95,13 +96,9 @@ class Ruling:
 
 async def _decide_again(conn: Conn, now: datetime) -> list[PartitionKey]:
     """Put what waits for rules, and whatever has a command that certainly took no effect, on the agenda."""
-    released = await agenda.release(conn, await agenda.waited_keys(conn, RULED_KEYS), now)
+    released = await agenda.release(conn, await agenda.waited_keys(conn, RULED_PREFIXES), now)
     subjects = [Subject(ref, int(Lane.BATCH)) for ref in await outbox_due.open_subjects(conn)]
     return [*released, *await agenda.add(conn, subjects, now)]
-
-
-RULED_KEYS = ("route/", "entity/", "mapping/", "ownership/", "same_fact/")
-"""What the keys begin with by which subjects wait for rules."""
 
 
 async def released(place: releasing.OpenDatabase, file: Settings, now: datetime) -> Settings:

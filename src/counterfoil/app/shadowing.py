@@ -15,13 +15,13 @@ from datetime import datetime
 from counterfoil.app.database import Database
 from counterfoil.app.releasing import SettingDifference, differences
 from counterfoil.app.rules import leaves_of, rules_source, settled
-from counterfoil.app.ruling import RULED_KEYS
 from counterfoil.app.settings import Settings
 from counterfoil.core.commands.books import Account
 from counterfoil.core.finance.postings import postings_of
 from counterfoil.core.finance.summary import SummaryItem
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import RULED_PREFIXES
 from counterfoil.core.policies.decision import MemoryView, OutboxCommand
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import DecidedBatch, decide_into, is_open, load
@@ -151,7 +151,7 @@ class _Outcome:
 async def shadow_open(pool: Pool, cipher: Cipher, before: RuleSet, after: RuleSet, now: datetime) -> Shadow:
     """Return what would be posted otherwise of all that is not booked yet: what waits for rules, was refused or was never sent."""
     async with pool.connection() as conn:
-        waiting = await agenda.waiting_on(conn, await agenda.waited_keys(conn, RULED_KEYS))
+        waiting = await agenda.waiting_on(conn, await agenda.waited_keys(conn, RULED_PREFIXES))
         subjects = sorted({*waiting, *await outbox_due.open_subjects(conn)})
     return await _shadow(pool, cipher, subjects, before, after, now, is_new=False)
 

@@ -12,6 +12,7 @@ import typer
 from counterfoil.cli.output import FINE, FOUND, data, money, print_json, print_table, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
 from counterfoil.cli.wording import blocks, cause_of, class_of, plural
+from counterfoil.core.language.keys import mapping_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,9 +186,10 @@ def _held(released_at: datetime | None) -> str:
 
 def mends(case: Case) -> str:
     """Return the command that mends a case whose cause is a missing mapping; empty for any other."""
-    if not case.releases_on.startswith("mapping/"):
+    missing = mapping_of(case.releases_on)
+    if missing is None:
         return ""
-    _, kind, entity, key = case.releases_on.split("/", 3)
+    kind, entity, key = missing
     what = "INTERNAL REFERENCE OR ID IN THE BOOKS" if kind == "product" else "NAME IN THE BOOKS"
     return f"counterfoil map set {kind} {entity} '{key}' '{what}'"
 

@@ -19,6 +19,7 @@ from counterfoil.core.kinds import KINDS, event_type
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import Declared, is_of, wait_for, wait_for_period
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, looks_back, sees_documents
@@ -317,9 +318,9 @@ def waits_of(items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedB
             continue
         for other in decision.waits:
             row = loaded.rows.get(other)
-            waits.append(Wait(other.key, item.ref, 0 if row is None else row.version, item.lane))
+            waits.append(Wait(wait_for(other), item.ref, 0 if row is None else row.version, item.lane))
         keys = {key for problem in decision.problems for key in (problem.releases_on, *problem.releases_also) if key}
-        keys -= {other.key for other in decision.waits}  # an object, of which a version was seen
+        keys -= set(map(wait_for, decision.waits))  # an object, of which a version was seen
         waits.extend(Wait(key, item.ref, rules.mappings_version, item.lane) for key in sorted(keys))
     return waits
 
@@ -331,8 +332,8 @@ def openings_of(decided: DecidedBatch, loaded: LoadedBatch, now: datetime) -> li
 
 
 def _case(ref: ObjectRef, problem: Problem, loaded: LoadedBatch, now: datetime) -> cases.Opening:
-    is_locked = problem.releases_on.startswith("period/")  # by day; what is locked, and opened again, are the books of an entity
-    releases_on = f"period/{problem.entity}" if is_locked else problem.releases_on
+    is_locked = is_of(problem.releases_on, Declared.PERIOD)  # by day; what is locked, and opened again, are the books of an entity
+    releases_on = wait_for_period(problem.entity) if is_locked else problem.releases_on
     cause = "|".join(filter(None, (releases_on or ref.key, problem.about)))
     return opening(
         now=now,

@@ -14,6 +14,7 @@ from counterfoil.core.identity.references import resolved
 from counterfoil.core.identity.same_fact import FactMember, FactStanding, Obstacle, SameFact, same_fact
 from counterfoil.core.kinds import KINDS, total_of
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import wait_for, wait_for_owner, wait_for_same_fact
 from counterfoil.core.language.records import Purpose, Record, Survivorship
 from counterfoil.core.policies.decision import CaseClass, Decision, Problem
 from counterfoil.core.policies.rules import Rules
@@ -156,7 +157,7 @@ def _in_the_way(fact: SameFact, obstacle: Obstacle) -> Problem:
         f"{' and '.join(one.key for one in fact.members)} are said to be one fact, but {obstacle.value}.",
         _REMEDIES[obstacle],
         None if fact.golden is None else total_of(fact.golden.record),
-        releases_on=fact.word.key if is_of_amounts else f"same_fact/{fact.members[0].key}",
+        releases_on=wait_for(fact.word) if is_of_amounts else wait_for_same_fact(fact.members[0]),
     )
 
 
@@ -168,5 +169,5 @@ def _not_the_owner(ref: ObjectRef, one: Proposal) -> Problem:
         f"{by} tells another {one.field} of {ref.key} than {one.owner}, whose word counts: that stays, the other is kept as a proposal.",
         f"Correct it at {by}, or at {one.owner} if {by} is right; or declare another owner of the field under [[ownership]]. The case"
         " closes when both say the same.",
-        releases_on=f"ownership/{ref.kind}/{one.field}/{by}",
+        releases_on=wait_for_owner(ref.kind, one.field, by),
     )

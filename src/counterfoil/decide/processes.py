@@ -10,6 +10,7 @@ from datetime import datetime
 from counterfoil.core.facts.events import EVENT_VERSION, ref_of
 from counterfoil.core.kinds import kind_of, total_of
 from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.keys import wait_for
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.decide import decided_with
 from counterfoil.core.policies.rules import Rules
@@ -106,7 +107,7 @@ async def write(
         return None
     causes = {ref_of(record): item for item, decision in decided.decisions.items() for record in decision.processes}
     await events.append(conn, cipher, [_event(row, loaded.rows[causes[ref]]) for ref, row in rows.items()])
-    touched = await agenda.release(conn, [ref.key for ref in rows], now)
+    touched = await agenda.release(conn, map(wait_for, rows), now)
     begun = [Subject(ref) for ref, row in rows.items() if row.version == 1]
     return Stepped((*then, *begun, *_beside(rows, loaded, rules, now)), tuple(touched))
 

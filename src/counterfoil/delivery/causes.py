@@ -14,6 +14,7 @@ from counterfoil.core.commands import command_kind
 from counterfoil.core.commands.books import Allocate, BookCommand, PostDocument
 from counterfoil.core.language.commands import Arguments, CommandKind
 from counterfoil.core.language.ids import digest
+from counterfoil.core.language.keys import wait_for_period
 from counterfoil.core.language.masking import masked
 from counterfoil.delivery.ends import released_by
 from counterfoil.kit.codec import decode_arguments
@@ -70,7 +71,7 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
         money=None if arguments is None else arguments.money,
         concerns=about.concerns if about is not None else "",
         detail=outcome.message,
-        releases_on=f"period/{row.entity}" if outcome.case_class == "period_locked" else released_by(row),
+        releases_on=wait_for_period(row.entity) if outcome.case_class == "period_locked" else released_by(row),
     )
 
 

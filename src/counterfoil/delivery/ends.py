@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.keys import WAITS_FOR_NOTHING, NeedKey, WaitKey, wait_for_open
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
@@ -123,7 +124,7 @@ def _status(row: CommandRow, outcome: Outcome) -> EndStatus:
     return status
 
 
-def gone_of(row: CommandRow, outcome: Outcome, end: End) -> tuple[str, ...]:
+def gone_of(row: CommandRow, outcome: Outcome, end: End) -> tuple[NeedKey, ...]:
     """Return which of its needs a command that was tried turned out to miss in the target."""
     if end.status is not EndStatus.WAITING:
         return ()
@@ -158,13 +159,13 @@ def attempt_of(one: Try, statuses: Sequence[EndStatus], now: datetime) -> attemp
     )
 
 
-def opened_by(row: CommandRow) -> str:
+def opened_by(row: CommandRow) -> WaitKey:
     """Return the key that undoing a match releases: allocations to that document that found too little open are tried again."""
     arguments = decode_arguments(BookCommand.UNMATCH, row.arguments) if row.kind == BookCommand.UNMATCH else None
-    return f"open/{arguments.debit}" if isinstance(arguments, Unmatch) else ""
+    return wait_for_open(NeedKey(arguments.debit)) if isinstance(arguments, Unmatch) else WAITS_FOR_NOTHING
 
 
-def released_by(row: CommandRow) -> str:
+def released_by(row: CommandRow) -> WaitKey:
     """Return the key on which a match that found too little open is tried again; empty for anything else."""
     arguments = decode_arguments(BookCommand.ALLOCATE, row.arguments) if row.kind == BookCommand.ALLOCATE else None
-    return f"open/{arguments.debit}" if isinstance(arguments, Allocate) else ""
+    return wait_for_open(NeedKey(arguments.debit)) if isinstance(arguments, Allocate) else WAITS_FOR_NOTHING

@@ -142,7 +142,7 @@ class Rechecker:
             return ()
         keys = {key for row in batch.rows for key in (*row.needs, row.produces) if key}
         async with self.pool.connection() as conn:
-            bound = {key: one.external_id for key, one in (await bindings.current(conn, batch.target, keys)).items()}
+            bound: dict[str, str] = {key: one.external_id for key, one in (await bindings.current(conn, batch.target, keys)).items()}
         with counting_doubts() as doubts:
             outcomes = await self._call(link, batch, bound, is_yielding=is_yielding)
         by_id = {outcome.command_id: outcome for outcome in outcomes}

@@ -14,6 +14,7 @@ from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.kinds.intent import INTENT
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import wait_for
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
@@ -84,7 +85,7 @@ class Writer:
         await events.append(conn, self.cipher, merged.events)
         settlements = result.settled(without=merged.ties)
         await receipts.settle(conn, settlements, now)
-        touched = await agenda.release(conn, [ref.key for ref in merged.changed], now)
+        touched = await agenda.release(conn, map(wait_for, merged.changed), now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
         subjects += await _moved(conn, merged, await links.name(conn, merged.namings), self.purposes)

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import Declared, WaitKey, mapping_of, object_of
 
 from .columns import columns
 from .pool import Conn, PartitionKey
@@ -43,13 +44,13 @@ class AgendaItem:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a subject waits for: ``kind/id`` of an object or ``mapping/kind/entity/key``.
+    """What a subject waits for.
 
     ``seen_version``: the version of that object or mapping that was looked at and not enough; 0: there was none. If it has a higher one by
     now, the subject is not put to wait but on the agenda. ``lane``: where it goes on the agenda when what it waits for has come.
     """
 
-    key: str
+    key: WaitKey
     subject: ObjectRef
     seen_version: int = 0
     lane: int = 10
@@ -59,15 +60,10 @@ class Wait:
 class OpenWait:
     """A wait as it stands."""
 
-    key: str
+    key: WaitKey
     subject: ObjectRef
     since: datetime
     fetch_asked: bool
-
-
-def mapping_wait_key(kind: str, entity: str, key: str) -> str:
-    """Return the key by which a subject waits for a mapping."""
-    return f"mapping/{kind}/{entity}/{key}"
 
 
 _ADD = """
@@ -290,26 +286,24 @@ async def replace_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequen
     return [Subject(wait.subject, wait.lane) for wait in waits if wait.key in arrived]
 
 
-async def _arrived(conn: Conn, waits: Sequence[Wait]) -> set[str]:
-    seen: dict[str, int] = {}
+async def _arrived(conn: Conn, waits: Sequence[Wait]) -> set[WaitKey]:
+    seen: dict[WaitKey, int] = {}
     for wait in waits:
         seen[wait.key] = min(seen.get(wait.key, wait.seen_version), wait.seen_version)
-    objects = [key.partition("/") for key in seen if not key.startswith("mapping/")]
-    mappings = [key.split("/", 3) for key in seen if key.startswith("mapping/")]
-    arrived: set[str] = set()
+    mappings = {key: names for key in seen if (names := mapping_of(key)) is not None}
+    objects = {key: object_of(key) for key in seen if key not in mappings}
+    arrived: set[WaitKey] = set()
     if objects:
-        keys = ["".join(parts) for parts in objects]
-        given = {"key": keys, "kind": [o[0] for o in objects], "id": [o[2] for o in objects], "seen": [seen[key] for key in keys]}
+        given = {"key": list(objects), "seen": [seen[key] for key in objects], **_refs(list(objects.values()))}
         arrived.update(row[0] for row in await (await conn.execute(_ARRIVED_OBJECTS, given)).fetchall())
     if mappings:
-        keys = ["/".join(parts) for parts in mappings]
-        names = {"kind": [m[1] for m in mappings], "entity": [m[2] for m in mappings], "name": [m[3] for m in mappings]}
-        given_mappings = {"key": keys, "seen": [seen[key] for key in keys], **names}
+        columns_of = dict(zip(("kind", "entity", "name"), map(list, zip(*mappings.values(), strict=True)), strict=True))
+        given_mappings = {"key": list(mappings), "seen": [seen[key] for key in mappings], **columns_of}
         arrived.update(row[0] for row in await (await conn.execute(_ARRIVED_MAPPINGS, given_mappings)).fetchall())
     return arrived
 
 
-async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[PartitionKey]:
+async def release(conn: Conn, keys: Iterable[WaitKey], now: datetime) -> list[PartitionKey]:
     """Put every subject that waits for one of the keys on the agenda; return the partitions to arm.
 
     To be called after objects or mappings were written, in the same transaction, before ``add``.
@@ -322,15 +316,11 @@ async def release(conn: Conn, keys: Iterable[str], now: datetime) -> list[Partit
     return await add(conn, [Subject(ObjectRef(kind, id), lane) for kind, id, lane in await cursor.fetchall()], now)
 
 
-NO_OBJECTS = ("mapping", "route", "entity", "period", "ownership", "same_fact")
-"""What the keys begin with of waits for what people declare: no source can be asked for it."""
-
-
 @dataclass(frozen=True, slots=True)
 class MissingObject:
     """An object somebody waits for: its key, the connections those who wait come from, in order of name, and the most urgent lane."""
 
-    key: str
+    key: WaitKey
     connections: tuple[str, ...]
     lane: int
 
@@ -342,7 +332,7 @@ async def to_fetch(conn: Conn, before: datetime, limit: int = 200) -> list[Missi
         " from wait w join object o on o.kind = w.subject_kind and o.id = w.subject_id"
         " where not w.fetch_asked and w.since <= %s and split_part(w.key, '/', 1) <> all (%s)"
         " group by w.key order by min(w.since), w.key limit %s",
-        (before, list(NO_OBJECTS), limit),
+        (before, list(Declared), limit),
     )
     return [MissingObject(key, tuple(connections), lane) for key, connections, lane in await cursor.fetchall()]
 
@@ -362,13 +352,13 @@ async def _waiting(conn: Conn, condition: str, arguments: tuple[object, ...]) ->
     return [OpenWait(key, ObjectRef(kind, id), since, asked) for key, kind, id, since, asked in await cursor.fetchall()]
 
 
-async def waiting_on(conn: Conn, keys: Sequence[str]) -> list[ObjectRef]:
+async def waiting_on(conn: Conn, keys: Sequence[WaitKey]) -> list[ObjectRef]:
     """Return the subjects that wait for one of the keys."""
     cursor = await conn.execute("select distinct subject_kind, subject_id from wait where key = any(%s) order by 1, 2", (list(keys),))
     return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
-async def waited_keys(conn: Conn, prefixes: Sequence[str]) -> list[str]:
+async def waited_keys(conn: Conn, prefixes: Sequence[WaitKey]) -> list[WaitKey]:
     """Return the keys somebody waits for that begin with one of the prefixes."""
     cursor = await conn.execute(
         "select distinct key from wait where exists (select 1 from unnest(%s::text[]) as p(prefix) where starts_with(key, p.prefix))",

@@ -1,4 +1,4 @@
-"""Table ``binding``: our dependency key <-> one target's own id, with since and until, so that what was bound once still resolves.
+"""Table ``binding``: our key of what was written <-> one target's own id, with since and until, so that what was bound once still resolves.
 
 Binding releases the commands that need the key; see outbox.py, which calls ``bind``.
 """
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from counterfoil.core.language.keys import NeedKey
+
 from .columns import columns
 from .pool import Conn
 
@@ -18,14 +20,14 @@ class Binding:
     """``key`` (``<document kind>/<canonical id>``) is ``external_id`` in the target ``connection``; ``until`` None: current."""
 
     connection: str
-    key: str
+    key: NeedKey
     external_id: str
     external_name: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
 
-async def current(conn: Conn, connection: str, keys: Iterable[str]) -> dict[str, Binding]:
+async def current(conn: Conn, connection: str, keys: Iterable[NeedKey]) -> dict[NeedKey, Binding]:
     """Return the current binding of every key that has one."""
     found = await _read(conn, "where connection = %s and key = any(%s) and until is null", (connection, sorted(set(keys))))
     return {binding.key: binding for binding in found}
@@ -36,7 +38,7 @@ async def by_external(conn: Conn, connection: str, external_ids: Iterable[str]) 
     return await _read(conn, "where connection = %s and external_id = any(%s) order by key, since", (connection, sorted(set(external_ids))))
 
 
-async def by_key(conn: Conn, key: str) -> list[Binding]:
+async def by_key(conn: Conn, key: NeedKey) -> list[Binding]:
     """Return all bindings of a key in all targets, oldest first."""
     return await _read(conn, "where key = %s order by connection, since", (key,))
 
@@ -79,7 +81,7 @@ async def bind(conn: Conn, bindings: Sequence[Binding], now: datetime) -> None:
         await conn.execute(_BIND, given)
 
 
-async def end(conn: Conn, connection: str, keys: Iterable[str], now: datetime) -> int:
+async def end(conn: Conn, connection: str, keys: Iterable[NeedKey], now: datetime) -> int:
     """End current bindings: the target no longer has what they name; return how many."""
     cursor = await conn.execute(
         "update binding set until = %s where connection = %s and key = any(%s) and until is null", (now, connection, sorted(set(keys)))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import WaitKey
 
 from . import agenda, cases, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
@@ -27,7 +28,7 @@ async def retry(conn: Conn, case_id: int, actor: str, now: datetime) -> list[Par
     return await _take_up(conn, held, now)
 
 
-async def release_on(conn: Conn, keys: Iterable[str], now: datetime) -> list[PartitionKey]:
+async def release_on(conn: Conn, keys: Iterable[WaitKey], now: datetime) -> list[PartitionKey]:
     """Take up again the records of every open case that releases on one of the keys (a mapping set, an object arrived)."""
     cursor = await conn.execute(
         "select id from \"case\" where state = 'open' and releases_on <> '' and releases_on = any(%s)", (sorted(set(keys)),)

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
+
 from .columns import columns
 from .pool import Conn
 
@@ -60,7 +62,7 @@ class Opening:
     subject: CaseSubject
     entity: str = ""
     connection: str = ""
-    releases_on: str = ""
+    releases_on: WaitKey = WAITS_FOR_NOTHING
     alone: str = ""
 
 
@@ -97,7 +99,7 @@ class Case:
     closed_by: str
     reason: str
     count: int
-    releases_on: str
+    releases_on: WaitKey
     money: tuple[CaseMoney, ...] = ()
 
 

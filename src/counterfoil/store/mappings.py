@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from counterfoil.core.language.keys import wait_for_mapping
+
 from . import agenda, case_work
 from .columns import columns
 from .pool import Conn, PartitionKey
@@ -65,7 +67,7 @@ async def set_mappings(conn: Conn, entries: Sequence[Mapping], actor: str, now: 
     version = 0 if row is None else int(row[0])
     given = columns(news, ("kind", "entity", "key", "value")) | {"version": version, "now": now, "actor": actor}
     changed = await (await conn.execute(_SET, given)).fetchall()
-    keys = [agenda.mapping_wait_key(*names) for names in changed]
+    keys = [wait_for_mapping(*names) for names in changed]
     touched = {*await agenda.release(conn, keys, now), *await case_work.release_on(conn, keys, now)}
     return MappingsSet(version, len(changed), tuple(sorted(touched)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.exceptions import handling_of
 
@@ -24,7 +25,7 @@ def opening(
     entity: str = "",
     connection: str = "",
     money: Money | None = None,
-    releases_on: str = "",
+    releases_on: WaitKey = WAITS_FOR_NOTHING,
     concerns: str = "",
     detail: str = "",
     alone: str = "",

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import BINDS_NOTHING, NeedKey
 
 from . import bindings
 from .bindings import Binding
@@ -77,8 +78,8 @@ class NewCommand:
     arguments: bytes
     order_key: str = ""
     lane: int = 10
-    produces: str = ""
-    needs: tuple[str, ...] = ()
+    produces: NeedKey = BINDS_NOTHING
+    needs: tuple[NeedKey, ...] = ()
     not_before: datetime | None = None
     rules_version: int = 0
     causation_id: str = ""
@@ -100,8 +101,8 @@ class CommandRow:
     lane: int
     subject: ObjectRef
     external_key: str
-    produces: str
-    needs: tuple[str, ...]
+    produces: NeedKey
+    needs: tuple[NeedKey, ...]
     missing: int
     state: CommandState
     not_before: datetime | None
@@ -424,7 +425,7 @@ async def cancel(conn: Conn, ids: Sequence[str], reason: str) -> tuple[frozenset
     return frozenset(row[0].hex for row in rows), sorted({deliver_key(target, batch_key) for _, target, batch_key in rows})
 
 
-async def missing_needs(conn: Conn, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+async def missing_needs(conn: Conn, ids: Sequence[str]) -> dict[str, tuple[NeedKey, ...]]:
     """Return the keys each command still waits for."""
     cursor = await conn.execute(
         "select command_id, array_agg(key order by key) from command_need where command_id = any(%s::uuid[]) group by 1", (list(ids),)

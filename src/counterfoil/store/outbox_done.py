@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from counterfoil.core.language.keys import NeedKey
+
 from . import bindings, outbox
 from .cipher import Cipher
 from .outbox import CommandRow
@@ -22,7 +24,7 @@ select id from command where kind in ('allocate', 'unmatch') and target = %(targ
 """
 
 
-async def producing(conn: Conn, cipher: Cipher, target: str, keys: Iterable[str]) -> dict[str, CommandRow]:
+async def producing(conn: Conn, cipher: Cipher, target: str, keys: Iterable[str]) -> dict[NeedKey, CommandRow]:
     """Return, by binding key, the newest command that is done and produced it."""
     rows = await _read(conn, cipher, _PRODUCED, target, keys)
     return {row.produces: row for row in rows}
@@ -67,7 +69,7 @@ select distinct batch_key from again
 """Matches of documents that were posted anew are resolved again, unless something newer matched or undid the same pair."""
 
 
-async def post_again(conn: Conn, target: str, keys: Sequence[str], reason: str, now: datetime) -> list[PartitionKey]:
+async def post_again(conn: Conn, target: str, keys: Sequence[NeedKey], reason: str, now: datetime) -> list[PartitionKey]:
     """Have documents be posted again that are posted no longer, and matched as they were; return the partitions to arm.
 
     They are resolved by their key, as whatever is in doubt: a document that somebody put back meanwhile is found and stays the only one.

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import NeedKey, object_of
 
 from . import agenda, bindings
 from .pool import Conn
@@ -20,7 +21,7 @@ returning c.subject_kind, c.subject_id
 """
 
 
-async def lose(conn: Conn, target: str, keys: Iterable[str], now: datetime) -> list[agenda.Subject]:
+async def lose(conn: Conn, target: str, keys: Iterable[NeedKey], now: datetime) -> list[agenda.Subject]:
     """Note that a target no longer has what some keys are bound to: their bindings end, and master data are to be decided again.
 
     What made them is canceled, so that deciding wishes it anew. Call it before ``outbox.settle`` counts what is missing, and add the
@@ -38,8 +39,7 @@ async def lose(conn: Conn, target: str, keys: Iterable[str], now: datetime) -> l
     return [agenda.Subject(ref) for ref in sorted({ObjectRef(kind, id) for kind, id in rows})]
 
 
-def _ref(key: str) -> ObjectRef | None:
+def _ref(key: NeedKey) -> ObjectRef | None:
     """Return the object of a key whose record in a target may be made again."""
-    name, _, id = key.partition("/")
-    kind = KINDS.get(name)
-    return kind.ref(id) if kind is not None and kind.is_made_again else None
+    ref = object_of(key)
+    return ref if ref.kind in KINDS and KINDS[ref.kind].is_made_again else None

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import DECLARED_PREFIXES, NeedKey, WaitKey, object_of
 
 from . import agenda
 from .cases import CaseSubject
@@ -24,8 +25,6 @@ KEYS_MAX = 500
 """Keys looked at in one go."""
 SUBJECTS_MAX = 200
 """Records one case names; more stand still for the same cause."""
-TOLD_OTHERWISE = ("mapping/", "route/", "period/", "entity/", "ownership/", "same_fact/")
-"""What the keys begin with whose waits come with a case of their own, of whoever is to map, route or open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Missing:
     """A key that commands of a target wait for and nobody makes. ``is_old``: it was so a while ago already, and was tried to be mended."""
 
     target: str
-    key: str
+    key: NeedKey
     is_old: bool
 
 
@@ -88,11 +87,11 @@ where n.target = %s and n.key = %s and c.state = 'waiting' order by 1, 2 limit %
 """
 
 
-async def concerned(conn: Conn, target: str, key: str) -> list[agenda.Subject]:
+async def concerned(conn: Conn, target: str, key: NeedKey) -> list[agenda.Subject]:
     """Return whom deciding again could help: the subjects of the commands that wait for a key, and the customer or product it names."""
     rows = await (await conn.execute(_CONCERNED, (target, key, SUBJECTS_MAX))).fetchall()
-    kind, _, id = key.partition("/")
-    named = [ObjectRef(kind, id)] if kind in KINDS and KINDS[kind].is_made_again else []
+    ref = object_of(key)
+    named = [ref] if ref.kind in KINDS and KINDS[ref.kind].is_made_again else []
     return [agenda.Subject(ref) for ref in (*named, *(ObjectRef(kind, id) for kind, id in rows))]
 
 
@@ -104,7 +103,7 @@ where n.target = %s and n.key = %s and c.state = 'waiting' order by c.seq limit 
 """
 
 
-async def standing(conn: Conn, target: str, key: str) -> list[CaseSubject]:
+async def standing(conn: Conn, target: str, key: NeedKey) -> list[CaseSubject]:
     """Return the commands that wait for a key as records of a case; the money of each document once."""
     rows = await (await conn.execute(_STANDING, (target, key, SUBJECTS_MAX))).fetchall()
     counted: set[str] = set()
@@ -120,7 +119,7 @@ async def standing(conn: Conn, target: str, key: str) -> list[CaseSubject]:
 class Overdue:
     """An object that is waited for longer than it may be, since when at the latest, and by whom, as records of a case."""
 
-    key: str
+    key: WaitKey
     since: datetime
     subjects: tuple[CaseSubject, ...]
 
@@ -131,7 +130,7 @@ select w.key, w.since, w.subject_kind || '/' || w.subject_id, o.total_minor, coa
 from wait w left join object o on o.kind = w.subject_kind and o.id = w.subject_id
 where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
     and w.since <= %(now)s - coalesce((%(limits)s::jsonb ->> w.subject_kind)::float8, %(limit_s)s) * interval '1 second'
-    and not exists (select from unnest(%(other)s::text[]) as p(prefix) where starts_with(w.key, p.prefix))
+    and not exists (select from unnest(%(declared)s::text[]) as p(prefix) where starts_with(w.key, p.prefix))
     and not exists (
         select from case_subject s join "case" c on c.id = s.case_id
         where s.stage = 'decide' and s.subject = w.subject_kind || '/' || w.subject_id and s.released_at is null
@@ -140,7 +139,7 @@ where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
     and not exists (select from told t where t.key = w.key)
 order by w.key, w.since limit %(rows)s
 """
-"""Who waits for longer than its kind may, leaving out what its own case tells already and what waits for a person anyway (``other``).
+"""Who waits for longer than its kind may, leaving out what its own case tells already and what waits for a person anyway (``declared``).
 Only rows that have been there for a while by the database's own clock (``begun_at``): the subject may be about to be decided."""
 
 
@@ -151,7 +150,7 @@ async def overdue(conn: Conn, now: datetime, limit: timedelta, limits: Mapping[s
         "limit_s": limit.total_seconds(),
         "limits": Jsonb({kind: one.total_seconds() for kind, one in limits.items()}),
         "while_s": while_s,
-        "other": list(TOLD_OTHERWISE),
+        "declared": list(DECLARED_PREFIXES),
         "rows": KEYS_MAX,
     }
     found: dict[str, Overdue] = {}
@@ -162,12 +161,12 @@ async def overdue(conn: Conn, now: datetime, limit: timedelta, limits: Mapping[s
     return list(found.values())
 
 
-async def ask_again(conn: Conn, keys: Sequence[str]) -> None:
+async def ask_again(conn: Conn, keys: Sequence[WaitKey]) -> None:
     """Have the sources asked once more for objects that are waited for."""
     await conn.execute("update wait set fetch_asked = false where key = any(%s)", (sorted(keys),))
 
 
-async def still_waited(conn: Conn, keys: Sequence[str]) -> set[str]:
+async def still_waited(conn: Conn, keys: Sequence[WaitKey]) -> set[WaitKey]:
     """Return which of the keys a subject still waits for without another case that says why."""
     statement = f"select distinct key from wait where key = any(%s) except ({_TOLD})"
     rows = await (await conn.execute(statement, (list(keys),))).fetchall()

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 
 from counterfoil.core.kinds.erp_document import ERP_DOCUMENT
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 
 from .columns import columns
@@ -247,7 +248,7 @@ def next_round(place: Sweep | None, now: datetime, every: timedelta) -> datetime
     return now if place is None else place.round_at + every
 
 
-async def known_keys(conn: Conn, target: str, documents: Iterable[str]) -> Mapping[str, str]:
+async def known_keys(conn: Conn, target: str, documents: Iterable[str]) -> Mapping[str, NeedKey]:
     """Return the current binding key of documents of a target that have one."""
     cursor = await conn.execute(
         "select external_id, key from binding where connection = %s and external_id = any(%s) and until is null order by key desc",

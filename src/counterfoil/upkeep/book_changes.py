@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.connector import OUT_OF_SIGHT, Context, Delivery, Source, Whereabouts
 from counterfoil.kit.errors import HubError
@@ -76,8 +77,8 @@ class _Look:
 class _Known:
     """What the hub knows of the documents of a batch: their keys, what produced them, the matches made with them, former keys."""
 
-    keys: Mapping[str, str]
-    produced: Mapping[str, CommandRow]
+    keys: Mapping[str, NeedKey]
+    produced: Mapping[NeedKey, CommandRow]
     matches: Sequence[CommandRow]
     past: Mapping[str, str]
     successors: Mapping[str, str]
@@ -235,7 +236,7 @@ class BookChanges:
         async with self.pool.connection() as conn:
             return {(target, one.external_id) for one in (await bindings.current(conn, target, keys)).values()}
 
-    async def _not_posted(self, target: str, keys: Iterable[str]) -> dict[str, str]:
+    async def _not_posted(self, target: str, keys: Iterable[NeedKey]) -> dict[NeedKey, str]:
         """Return, by key, those documents that are posted no longer: what was matched with them is open for no other reason."""
         async with self.pool.connection() as conn:
             places = {key: one.external_id for key, one in (await bindings.current(conn, target, keys)).items()}

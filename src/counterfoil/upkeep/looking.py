@@ -10,6 +10,7 @@ from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.kinds.erp_document import ErpDocument
 from counterfoil.core.language.commands import CommandKind
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
@@ -58,8 +59,8 @@ class Seen:
     row: Watched
     opening: cases.Opening | None = None
     old_partner: str = ""
-    elsewhere: tuple[str, ...] = ()
-    matched: tuple[str, ...] = ()
+    elsewhere: tuple[NeedKey, ...] = ()
+    matched: tuple[NeedKey, ...] = ()
 
 
 def by_document(matches: Iterable[CommandRow]) -> dict[str, list[CommandRow]]:
@@ -120,7 +121,7 @@ def customer_seen(row: Watched, command: CommandRow, place: str, billed: Money |
     return replace(seen, row=replace(seen.row, successor=place, is_read=True))
 
 
-def _other(match: Match, key: str) -> str:
+def _other(match: Match, key: NeedKey) -> NeedKey:
     return match.credit if match.debit == key else match.debit
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from counterfoil.core.language.keys import WaitKey, wait_for_period
 from counterfoil.decide.linking import link_some
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
@@ -94,10 +95,10 @@ class Upkeep:
             moved = await targets.save(conn, key, state.version, _locks_of(state), now)
             if not moved:
                 return
-            prefixes = tuple(f"period/{entity}/" for entity in moved)
+            prefixes = tuple(WaitKey(f"{wait_for_period(entity)}/") for entity in moved)
             keys = await agenda.waited_keys(conn, prefixes)
             touched = await agenda.release(conn, keys, now)
-            touched += await case_work.release_on(conn, [*keys, *(f"period/{entity}" for entity in moved)], now)
+            touched += await case_work.release_on(conn, [*keys, *map(wait_for_period, moved)], now)
             await self.arm(conn, touched)
 
     async def partitions_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:

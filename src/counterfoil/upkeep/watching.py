@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from counterfoil.core.language.keys import WaitKey
 from counterfoil.core.policies.service_levels import wait_limits
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
@@ -72,7 +73,7 @@ class Watcher:
     async def _watch_objects(self, conn: Conn, now: datetime) -> None:
         """Make a case of every object that does not come, and have its source asked once more."""
         found = await waits.overdue(conn, now, self.limit, wait_limits(self.limit), WHILE_S)
-        is_open = {one.partition("|")[2] for one in await case_closing.open_fingerprints(conn, "waits.overdue")}
+        is_open = {WaitKey(one.partition("|")[2]) for one in await case_closing.open_fingerprints(conn, "waits.overdue")}
         await cases.open_or_count(conn, [_object_case(one, subject, now) for one in found for subject in one.subjects], now)
         await waits.ask_again(conn, [one.key for one in found if one.key not in is_open])
         await _close_others(conn, "waits.overdue", await waits.still_waited(conn, sorted(is_open)) | {one.key for one in found}, now)

@@ -11,6 +11,7 @@ from counterfoil.core.commands.books import MATCHES_MAX, BookCommand
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import posted_document
 from counterfoil.core.policies.booking import RECEIVABLE, EntityBooks, MatchableDocument
@@ -57,7 +58,8 @@ def test_what_was_sent_is_booked_and_may_have_acted_what_waits_is_only_wished() 
 def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None:
     making = draft(world())
     books = EntityBooks(making, US, ANN.id)
-    books.match(MatchableDocument("invoice/a", BILL.issued_at.date()), MatchableDocument("payment/b", BILL.issued_at.date()), usd(100))  # type: ignore[union-attr]
+    debit, credit = (MatchableDocument(key, NOON.date()) for key in map(NeedKey, ("invoice/a", "payment/b")))
+    books.match(debit, credit, usd(100))
     pair = "invoice/a+payment/b"
     assert (making.has_wished("alloc", pair), making.may_have_acted("alloc", pair)) == (True, True)
     assert (making.has_wished("alloc", "other"), making.may_have_acted("alloc", "other")) == (False, False)
@@ -65,7 +67,7 @@ def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None
 
 
 def test_matches_undone_nine_times_may_end_but_not_begin_once_more() -> None:
-    debit, credit = (MatchableDocument(key, NOON.date()) for key in ("invoice/a", "payment/b"))
+    debit, credit = (MatchableDocument(key, NOON.date()) for key in map(NeedKey, ("invoice/a", "payment/b")))
     books = world()
     for number in range(1, MATCHES_MAX + 1):
         making = draft(books)

@@ -10,6 +10,7 @@ from tests.core.builders import ANN, PRO, RULES, TAXES, World, at, credit_note, 
 
 from counterfoil.core.kinds.invoice import InvoiceState, LineTax
 from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.policies.decision import OutboxCommand
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route
 
@@ -330,7 +331,7 @@ case amount_mismatch decide.parts_differ, 99.00 USD
 def test_a_wish_that_is_still_open_is_made_anew_when_it_needs_something_else() -> None:
     books = world()
     first = books.decide(invoice(usd(9900))).commands[0]
-    without_product = replace(first, needs=("customer/stripe:cus_A",))
+    without_product = replace(first, needs=(NeedKey("customer/stripe:cus_A"),))
     books.wishes["odoo", first.external_key] = OutboxCommand(without_product, is_open=True)
     again = books.decide(invoice(usd(9900))).commands[0]
     assert (again.id != first.id, again.needs) == (True, ("customer/stripe:cus_A", "product/stripe:prod_pro"))

@@ -19,6 +19,7 @@ from counterfoil.core.commands.books import (
 from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.core.language.commands import Arguments, Command, CommandKind
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.core.watching.differences import (
     Baseline,
@@ -35,7 +36,7 @@ from counterfoil.core.watching.differences import (
 )
 
 DAY = date(2025, 12, 3)
-INVOICE, PAYMENT, CREDIT = "invoice/stripe:in_1", "payment/stripe:ch_1", "entry/balance.stripe:in_1"
+INVOICE, PAYMENT, CREDIT = map(NeedKey, ("invoice/stripe:in_1", "payment/stripe:ch_1", "entry/balance.stripe:in_1"))
 
 
 def usd(minor: int) -> Money:
@@ -116,7 +117,7 @@ def test_a_merged_customer_is_no_difference_of_his_documents() -> None:
 
 def test_an_entry_is_compared_with_what_was_read_first() -> None:
     lines = (EntryLine(Account(AccountRole.FEES), usd(59)), EntryLine(Account(AccountRole.CLEARING), usd(-59)))
-    entry = PostedDocument("entry/fee.stripe:txn_1", command(BookCommand.POST_ENTRY, PostEntry(DAY, lines)))
+    entry = PostedDocument(NeedKey("entry/fee.stripe:txn_1"), command(BookCommand.POST_ENTRY, PostEntry(DAY, lines)))
     booked = replace(DOCUMENT, kind="entry", total=Money(54, "EUR"), residual=Money(0, "EUR"))
     assert found(booked, entry) == []
     read = replace(entry, baseline=baseline_of(booked))
@@ -124,7 +125,7 @@ def test_an_entry_is_compared_with_what_was_read_first() -> None:
     assert found(replace(booked, state=ErpState.DRAFT), read) == [(DocumentChange.RESET, 54)]
 
 
-def match(debit: str, credit: str, minor: int) -> Match:
+def match(debit: NeedKey, credit: NeedKey, minor: int) -> Match:
     """Return a match."""
     return Match(debit, credit, usd(minor))
 
@@ -143,7 +144,7 @@ def test_a_match_undone_is_at_stake_by_what_is_open_again() -> None:
 def test_a_match_is_looked_for_at_its_debit_unless_that_is_an_entry() -> None:
     payment = PostedDocument(PAYMENT, command(BookCommand.POST_INVOICE, WISH.arguments), matches=(match(INVOICE, PAYMENT, 11_900),))
     assert found(replace(DOCUMENT, kind="payment"), payment) == []
-    by_entry = replace(payment, matches=(match("entry/dispute.stripe:dp_1", PAYMENT, 11_900),))
+    by_entry = replace(payment, matches=(match(NeedKey("entry/dispute.stripe:dp_1"), PAYMENT, 11_900),))
     assert found(replace(DOCUMENT, kind="payment"), by_entry) == [(DocumentChange.UNMATCHED, 11_900)]
 
 

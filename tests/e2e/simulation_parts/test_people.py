@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from counterfoil.app.simulation.people import TRIES_MAX, SimulatedPeople
+from counterfoil.core.language.keys import WAITS_FOR_NOTHING
 from counterfoil.store.cases import Case, CaseState, CaseSubject
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -27,7 +28,8 @@ def case(number: int, code: str, case_class: str, cause: str = "") -> Case:
         closed_at=None,
         count=1,
         money_minor=None,
-        fingerprint="", next_step="", connection="", owner="", impact="", currency="", closed_by="", reason="", releases_on="",
+        fingerprint="", next_step="", connection="", owner="", impact="", currency="", closed_by="", reason="",
+        releases_on=WAITS_FOR_NOTHING,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from counterfoil.core.commands.books import BookCommand, PostDocument
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.commands import Arguments, CommandKind
+from counterfoil.core.language.keys import BINDS_NOTHING
 from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
 from counterfoil.store.outbox import CommandRow, CommandState
@@ -22,8 +23,8 @@ def row(number: int, arguments: Arguments, kind: CommandKind = BookCommand.POST_
     ref = INVOICE.ref(f"stripe:in_{number}Xy")
     key, digits = f"invoice_stripe.in_{number}Xy", f"{number:032x}"
     plain = CommandRow(
-        digits, NOW, number, kind.value, "books", "DE", "DE", "", 10, ref, key, "", (), 0, CommandState.READY, None, None, 0, 0, False,
-        None, None, "", "", "", "", 0, "", "", encode(arguments),
+        digits, NOW, number, kind.value, "books", "DE", "DE", "", 10, ref, key, BINDS_NOTHING, (), 0, CommandState.READY,
+        None, None, 0, 0, False, None, None, "", "", "", "", 0, "", "", encode(arguments),
     )  # fmt: skip
     return replace(plain, **changes)
 

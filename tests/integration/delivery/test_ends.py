@@ -12,6 +12,7 @@ from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.product import PRODUCT as PRODUCT_KIND
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.delivery.ends import BREAK_TRIES_MAX, GONE_TRIES_MAX
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import TransientError
@@ -82,12 +83,12 @@ async def on_agenda(desk: Desk) -> set[ObjectRef]:
 async def bind(desk: Desk, *keys: str) -> None:
     now = desk.clock.now()
     async with desk.pool.connection() as conn, conn.transaction():
-        await outbox.bind_and_release(conn, [Binding("books", key, f"book/{key}") for key in keys], now)
+        await outbox.bind_and_release(conn, [Binding("books", key, f"book/{key}") for key in map(NeedKey, keys)], now)
 
 
 async def is_bound(desk: Desk, *keys: str) -> list[bool]:
     async with desk.pool.connection() as conn:
-        found = await bindings.current(conn, "books", keys)
+        found = await bindings.current(conn, "books", map(NeedKey, keys))
     return [key in found for key in keys]
 
 

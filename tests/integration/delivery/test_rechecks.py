@@ -15,6 +15,7 @@ from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, brea
 from counterfoil.core.commands.books import UpsertCustomer
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.commands import Command
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.delivery.rechecking import Batch
 from counterfoil.kit.codec import encode
@@ -280,7 +281,9 @@ async def test_a_connector_that_breaks_is_logged_and_leaves_it_in_doubt(desk: De
 @pytest.mark.parametrize("yields", [False, True])
 async def test_it_is_sent_with_what_it_needs_and_yields_as_it_is_told(desk: Desk, yields: bool) -> None:
     async with desk.pool.connection() as conn:
-        await outbox.bind_and_release(conn, [Binding("books", key, f"id/{key}") for key in ("customer/a", "product/z")], START)
+        await outbox.bind_and_release(
+            conn, [Binding("books", key, f"id/{key}") for key in map(NeedKey, ("customer/a", "product/z"))], START
+        )
     await update(desk, 1, "old")
     delay_next(desk)
     await until_done(desk, 1)
@@ -309,14 +312,14 @@ async def test_a_record_that_was_made_anew_is_bound_anew_and_who_waited_for_it_i
     await until_done(desk, 2)
     desk.later(LATE_S)
     async with desk.pool.connection() as conn:
-        await bindings.end(conn, "books", ["product/p"] if external_id == "book/9" else [], desk.clock.now())
+        await bindings.end(conn, "books", [NeedKey("product/p")] if external_id == "book/9" else [], desk.clock.now())
     await desk.wish(3, external_key="other", needs=("product/p",), batch_key="other")
     batch = await taken(desk)
     desk.armed.clear()
     answer(desk, Outcome(NEW, OutcomeStatus.DONE, external_id, "P/9"))
     await send(desk, batch)
     async with desk.pool.connection() as conn:
-        found = (await bindings.current(conn, "books", ["product/p"]))["product/p"]
+        found = (await bindings.current(conn, "books", [NeedKey("product/p")]))[NeedKey("product/p")]
     assert (found.external_id, found.external_name) == (bound, "P/9" if bound == "book/9" else "")
     assert (("deliver", "books/other") in desk.armed) is (external_id == "book/9")
 
@@ -436,7 +439,7 @@ async def test_what_is_in_doubt_when_it_is_sent_again_is_noted_anew_and_all_who_
     desk.later(LATE_S)
     batch = await taken(desk)
     async with desk.pool.connection() as conn:
-        await bindings.end(conn, "books", ["product/p"], desk.clock.now())
+        await bindings.end(conn, "books", [NeedKey("product/p")], desk.clock.now())
     await desk.wish(3, external_key="other", needs=("product/p",), batch_key="other")
     desk.armed.clear()
 

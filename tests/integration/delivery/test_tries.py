@@ -11,6 +11,7 @@ from tests.integration.delivery.rows import NOW, bill, row
 from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch, UpsertProduct
 from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.core.language.commands import Command, Lane
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.delivery.ends import (
     ATTEMPTS_MAX,
@@ -59,8 +60,8 @@ def test_a_row_of_the_outbox_is_the_command_with_all_that_was_wished() -> None:
         order_key="o", not_before=later, rules_version=7, content="c",
     )  # fmt: skip
     assert command_of(one) == Command(
-        FIRST, BookCommand.UPSERT_PRODUCT, "books", "DE01", subject, "invoice_stripe.in_1Xy", product, ("a", "b"), "product/stripe:p", "o",
-        not_before=later, rules_version=7, content="c",
+        FIRST, BookCommand.UPSERT_PRODUCT, "books", "DE01", subject, "invoice_stripe.in_1Xy", product,
+        (NeedKey("a"), NeedKey("b")), NeedKey("product/stripe:p"), "o", not_before=later, rules_version=7, content="c",
     )  # fmt: skip
 
 
@@ -200,7 +201,7 @@ def test_what_is_missing_is_waited_for_so_many_times() -> None:
 
 
 def test_what_a_command_missed_is_what_its_target_named_or_all_it_needs() -> None:
-    one = replace(ONE, needs=("customer/a", "product/b"))
+    one = replace(ONE, needs=(NeedKey("customer/a"), NeedKey("product/b")))
     waiting, refused = End(FIRST, NOW, EndStatus.WAITING), End(FIRST, NOW, EndStatus.REFUSED)
     said = Outcome(FIRST, OutcomeStatus.WAITING)
     assert gone_of(one, said, waiting) == ("customer/a", "product/b")

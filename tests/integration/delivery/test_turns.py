@@ -19,6 +19,7 @@ from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.kinds.payment import Application, Payment, PaymentState
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.delivery.stage import WATCH_S
@@ -231,9 +232,9 @@ async def test_a_match_that_found_too_little_open_goes_on_when_another_match_is_
 
 
 async def test_a_command_is_sent_with_what_it_needs_and_what_it_was_bound_to_before(desk: Desk) -> None:
-    bound = [Binding("books", key, f"id/{key}") for key in ("customer/a", "product/p", "product/other")]
+    bound = [Binding("books", key, f"id/{key}") for key in map(NeedKey, ("customer/a", "product/p", "product/other"))]
     async with desk.pool.connection() as conn:
-        await outbox.bind_and_release(conn, [*bound, Binding("ledger", "customer/a", "x")], START)
+        await outbox.bind_and_release(conn, [*bound, Binding("ledger", NeedKey("customer/a"), "x")], START)
     books = Answers(desk, k1=DONE, k2=DONE)
     await desk.wish(1, needs=("customer/a",), produces="product/p")
     await desk.wish(2)

@@ -13,6 +13,7 @@ from tests.integration.normalize.conftest import NOW, Caution, arm
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.payment import Payment, PaymentEvent, PaymentState
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import wait_for
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
@@ -66,7 +67,7 @@ async def heal(pool: Pool, cipher: Cipher, accounts: Mapping[str, Account], wait
     subject = ObjectRef("refund", f"{waiting}:re_1")
     async with pool.connection() as conn, conn.transaction():
         await objects.upsert(conn, cipher, [ObjectRow(subject, waiting, 1, 1, b"", NOW, NOW, b"{}")])
-        await agenda.set_waits(conn, [subject], [Wait(PAYMENT.key, subject)], NOW)
+        await agenda.set_waits(conn, [subject], [Wait(wait_for(PAYMENT), subject)], NOW)
     clock.advance_to(NOW + timedelta(seconds=5))
     await Healer(pool, cipher, sources, clock, arm).turn("all")
     for name in accounts:

@@ -14,6 +14,7 @@ from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import NeedKey, wait_for, wait_for_mapping
 from counterfoil.core.language.money import Money
 from counterfoil.store import agenda, blocking, cases, objects, outbox
 from counterfoil.store.blocking import Blocked
@@ -35,7 +36,17 @@ def wish(
     """Return a wish by its name."""
     target = "archive" if name == "elsewhere" else "books"
     return outbox.NewCommand(
-        ID[name], kind, target, "de", "de/sales", subject, name, b"{}", produces=produces, needs=needs, order_key=order
+        ID[name],
+        kind,
+        target,
+        "de",
+        "de/sales",
+        subject,
+        name,
+        b"{}",
+        produces=NeedKey(produces),
+        needs=tuple(map(NeedKey, needs)),
+        order_key=order,
     )
 
 
@@ -87,7 +98,7 @@ async def test_of_a_payment_only_what_is_more_than_its_invoices_counts_beside_th
     await keep(conn, cipher, refund, Money(30_000, "EUR"), payment)
     await keep(conn, cipher, yen, Money(5000, "JPY"), invoice("small"))
     subjects = [invoice("small"), payment, refund, yen]
-    waits = [agenda.Wait(CUSTOMER.key, subject) for subject in subjects]
+    waits = [agenda.Wait(wait_for(CUSTOMER), subject) for subject in subjects]
     await agenda.set_waits(conn, subjects, waits, NOW)
     # 10.00 of the invoice and 990.00 more of its payment; the refund gives back what is counted; what the yen paid is the invoice's.
     assert (await blocking.behind_keys(conn, [CUSTOMER.key])).money == (CaseMoney("EUR", 100_000),)
@@ -97,7 +108,7 @@ async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Ciph
     moves = [BALANCE_ENTRY.ref("stripe:txn_in"), BALANCE_ENTRY.ref("stripe:txn_out")]
     await keep(conn, cipher, moves[0], Money(5000, "EUR"))
     await keep(conn, cipher, moves[1], Money(-5000, "EUR"))
-    await agenda.set_waits(conn, moves, [agenda.Wait(CUSTOMER.key, move) for move in moves], NOW)
+    await agenda.set_waits(conn, moves, [agenda.Wait(wait_for(CUSTOMER), move) for move in moves], NOW)
     found = await blocking.behind_keys(conn, [CUSTOMER.key])
     # What the processor moves by itself is promised within a day.
     assert (found.money, found.late_at) == ((CaseMoney("EUR", 10_000),), NOW + timedelta(days=1))
@@ -106,7 +117,7 @@ async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Ciph
 async def test_what_is_blocked_may_be_more_money_than_64_bits_hold(conn: Conn, cipher: Cipher) -> None:
     await keep(conn, cipher, invoice("huge"), Money(2**63 - 1, "EUR"))
     await keep(conn, cipher, invoice("one"), Money(1, "EUR"))
-    waits = [agenda.Wait(invoice("euro").key, invoice(name)) for name in ("huge", "one")]
+    waits = [agenda.Wait(wait_for(invoice("euro")), invoice(name)) for name in ("huge", "one")]
     await agenda.set_waits(conn, [invoice("huge"), invoice("one")], waits, NOW)
     assert (await blocking.behind_keys(conn, [invoice("euro").key])).money == (CaseMoney("EUR", 2**63),)
 
@@ -136,7 +147,11 @@ async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, ciphe
     refund = REFUND.ref("stripe:re_1")
     await keep(conn, cipher, note, Money(2500, "EUR"))
     await keep(conn, cipher, refund, Money(2500, "EUR"))
-    waits = [agenda.Wait(invoice("euro").key, note), agenda.Wait(note.key, refund, 1), agenda.Wait("mapping/tax/de/x", invoice("yen"))]
+    waits = [
+        agenda.Wait(wait_for(invoice("euro")), note),
+        agenda.Wait(wait_for(note), refund, 1),
+        agenda.Wait(wait_for_mapping("tax", "de", "x"), invoice("yen")),
+    ]
     await agenda.set_waits(conn, [note, refund, invoice("yen")], waits, NOW)
     found = await blocking.behind_keys(conn, [invoice("euro").key])
     assert (found.subjects, found.money) == (2, (CaseMoney("EUR", 5000),))
@@ -147,7 +162,7 @@ async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, ciphe
 
 async def test_a_circle_of_waits_ends(conn: Conn) -> None:
     one, two = invoice("one"), invoice("two")
-    await agenda.set_waits(conn, [one, two], [agenda.Wait(one.key, two), agenda.Wait(two.key, one)], NOW)
+    await agenda.set_waits(conn, [one, two], [agenda.Wait(wait_for(one), two), agenda.Wait(wait_for(two), one)], NOW)
     assert (await blocking.behind_keys(conn, [one.key])).subjects == 1
 
 

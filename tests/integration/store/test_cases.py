@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.keys import WaitKey, wait_for_mapping
 from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
 from counterfoil.store.cases import CaseMoney, CaseState, CaseSubject, Opening
 from counterfoil.store.cipher import Cipher
@@ -26,7 +27,7 @@ def opening(
     held = CaseSubject(stage, subject, "label", money, currency, concerns)
     return Opening(
         "unmapped txr_1", "unmapped_tax", "decide.tax_unmapped", "txr_1 has no tax", "map it", "finance systems", "revenue", DUE, held,
-        "DE01", "stripe", releases_on,
+        "DE01", "stripe", WaitKey(releases_on),
     )  # fmt: skip
 
 
@@ -149,7 +150,7 @@ async def test_retrying_a_case_takes_up_every_record_at_its_stage(conn: Conn, ci
 
 async def test_a_mapping_takes_up_what_a_case_holds_for_it(conn: Conn, cipher: Cipher) -> None:
     command_id = await parked_command(conn, cipher)
-    key = agenda.mapping_wait_key("tax", "DE01", "txr_1")
+    key = wait_for_mapping("tax", "DE01", "txr_1")
     await cases.open_or_count(conn, [opening("deliver", command_id, releases_on=key)], NOW)
     result = await mappings.set_mappings(conn, [Mapping("tax", "DE01", "txr_1", "19% VAT")], "ada", NOW)
     # sent again, and its subject decided again by the mapping as it is now
@@ -158,7 +159,7 @@ async def test_a_mapping_takes_up_what_a_case_holds_for_it(conn: Conn, cipher: C
 
 async def test_waiving_a_case_ends_its_records_and_keeps_the_books_of_the_log(conn: Conn, cipher: Cipher) -> None:
     receipt_id, command_id = await parked_receipt(conn, cipher), await parked_command(conn, cipher)
-    await agenda.set_waits(conn, [INVOICE], [agenda.Wait("mapping/tax/DE01/txr_1", INVOICE)], NOW)
+    await agenda.set_waits(conn, [INVOICE], [agenda.Wait(wait_for_mapping("tax", "DE01", "txr_1"), INVOICE)], NOW)
     held = [opening("normalize", str(receipt_id)), opening("deliver", command_id), opening("decide", INVOICE.key)]
     [case_id] = (await cases.open_or_count(conn, held, NOW)).values()
     await case_work.waive(conn, case_id, "ada", "written off", NOW)

@@ -9,6 +9,7 @@ import pytest
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.keys import WaitKey
 from counterfoil.decide.decisions import poisoned_case
 from counterfoil.store import agenda, case_work, cases, receipts
 from counterfoil.store.agenda import Subject, Wait
@@ -72,9 +73,12 @@ async def test_a_reason_in_bulk_does_not_move_an_urgent_subject(conn: Conn) -> N
 
 async def test_who_waits_keeps_its_lane_whatever_brings_what_it_waits_for(conn: Conn) -> None:
     backfilled = INVOICE.ref("stripe:in_old")
-    waits = [Wait("customer/stripe:cus_1", PAYMENT, lane=Lane.REAL_TIME), Wait("customer/stripe:cus_1", backfilled, lane=Lane.REPLAY)]
+    waits = [
+        Wait(WaitKey("customer/stripe:cus_1"), PAYMENT, lane=Lane.REAL_TIME),
+        Wait(WaitKey("customer/stripe:cus_1"), backfilled, lane=Lane.REPLAY),
+    ]
     await agenda.set_waits(conn, [PAYMENT, backfilled], waits, NOW)
-    touched = await agenda.release(conn, ["customer/stripe:cus_1"], NOW)
+    touched = await agenda.release(conn, [WaitKey("customer/stripe:cus_1")], NOW)
     assert touched == sorted([("decide", str(SHARD)), ("decide_bulk", str(shard_of(backfilled.key)))])
 
 

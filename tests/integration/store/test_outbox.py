@@ -13,6 +13,7 @@ from tests.claiming import claim_all
 from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.store import attempts, bindings, outbox, outbox_due
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
@@ -41,7 +42,7 @@ async def states(conn: Conn, cipher: Cipher, *wishes: NewCommand) -> list[Comman
 
 async def test_a_command_comes_back_as_it_was_wished(conn: Conn, cipher: Cipher) -> None:
     one = wish(1, needs=("customer/stripe:cus_1",), produces="invoice/stripe:in_1", rules_version=3, causation_id="event/1", lane=20)
-    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7")], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", NeedKey("customer/stripe:cus_1"), "res.partner/7")], NOW)
     wished = await outbox.wish(conn, cipher, [one], NOW)
     assert (wished.new, wished.touched) == (frozenset({one.id}), (PARTITION,))
     [row] = await claim(conn, cipher)
@@ -67,7 +68,7 @@ async def test_a_command_waits_for_everything_it_needs_and_no_longer(conn: Conn,
     assert (second.touched, await states(conn, cipher, match)) == ((PARTITION,), [CommandState.READY])
     assert await outbox.missing_needs(conn, [match.id]) == {}
     bound = await bindings.current(conn, "odoo", match.needs)
-    assert bound["invoice/stripe:in_1"].external_name == "INV/2026/0001"
+    assert bound[NeedKey("invoice/stripe:in_1")].external_name == "INV/2026/0001"
 
 
 async def test_a_batch_is_in_bulk_or_not_and_holds_nothing_that_is_under_way_or_held_back(conn: Conn, cipher: Cipher) -> None:
@@ -153,20 +154,20 @@ async def test_a_command_that_may_have_taken_effect_is_not_canceled(conn: Conn, 
 
 
 async def test_a_prerequisite_that_is_gone_in_the_target_is_waited_for_again(conn: Conn, cipher: Cipher) -> None:
-    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7")], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", NeedKey("customer/stripe:cus_1"), "res.partner/7")], NOW)
     await outbox.wish(conn, cipher, [wish(1, needs=("customer/stripe:cus_1",))], NOW)
-    assert await bindings.end(conn, "odoo", ["customer/stripe:cus_1"], LATER) == 1
+    assert await bindings.end(conn, "odoo", [NeedKey("customer/stripe:cus_1")], LATER) == 1
     await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.WAITING)], LATER)
     assert await states(conn, cipher, wish(1)) == [CommandState.WAITING]
-    touched = await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/8")], LATER)
+    touched = await outbox.bind_and_release(conn, [Binding("odoo", NeedKey("customer/stripe:cus_1"), "res.partner/8")], LATER)
     assert (touched, await states(conn, cipher, wish(1))) == ([PARTITION], [CommandState.READY])
 
 
 async def test_a_binding_that_changes_ends_the_former_and_both_still_resolve(conn: Conn) -> None:
-    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7", "Ada")], NOW)
-    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/7", "")], LATER)
-    await outbox.bind_and_release(conn, [Binding("odoo", "customer/stripe:cus_1", "res.partner/9", "Ada L.")], LATER)
-    former, current = await bindings.by_key(conn, "customer/stripe:cus_1")
+    await outbox.bind_and_release(conn, [Binding("odoo", NeedKey("customer/stripe:cus_1"), "res.partner/7", "Ada")], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", NeedKey("customer/stripe:cus_1"), "res.partner/7", "")], LATER)
+    await outbox.bind_and_release(conn, [Binding("odoo", NeedKey("customer/stripe:cus_1"), "res.partner/9", "Ada L.")], LATER)
+    former, current = await bindings.by_key(conn, NeedKey("customer/stripe:cus_1"))
     assert (former.external_id, former.external_name, former.until) == ("res.partner/7", "Ada", LATER)
     assert (current.external_id, current.until) == ("res.partner/9", None)
     assert await bindings.by_external(conn, "odoo", ["res.partner/7"]) == [former]
@@ -175,7 +176,7 @@ async def test_a_binding_that_changes_ends_the_former_and_both_still_resolve(con
 
 async def test_a_binding_that_is_just_being_committed_is_not_missed_by_a_wish(pool: Pool, cipher: Cipher) -> None:
     async with pool.connection() as binder, pool.connection() as wisher, pool.connection() as observer:
-        await outbox.bind_and_release(binder, [Binding("odoo", "customer/x:1", "res.partner/1")], NOW)
+        await outbox.bind_and_release(binder, [Binding("odoo", NeedKey("customer/x:1"), "res.partner/1")], NOW)
         wishing = asyncio.create_task(outbox.wish(wisher, cipher, [wish(1, needs=("customer/x:1",))], NOW))
         await is_blocked(observer, by=binder)
         await binder.commit()
@@ -185,14 +186,14 @@ async def test_a_binding_that_is_just_being_committed_is_not_missed_by_a_wish(po
 async def test_a_wish_that_is_just_being_committed_is_not_missed_by_a_binding(pool: Pool, cipher: Cipher) -> None:
     async with pool.connection() as binder, pool.connection() as wisher, pool.connection() as observer:
         assert (await outbox.wish(wisher, cipher, [wish(1, needs=("customer/x:1",))], NOW)).touched == ()
-        binding = asyncio.create_task(outbox.bind_and_release(binder, [Binding("odoo", "customer/x:1", "res.partner/1")], NOW))
+        binding = asyncio.create_task(outbox.bind_and_release(binder, [Binding("odoo", NeedKey("customer/x:1"), "res.partner/1")], NOW))
         await is_blocked(observer, by=wisher)
         await wisher.commit()
         assert await binding == [PARTITION]
 
 
 async def test_no_command_waits_for_ever_when_wishes_and_bindings_race(pool: Pool, cipher: Cipher) -> None:
-    keys = [f"customer/x:{number}" for number in range(40)]
+    keys = [NeedKey(f"customer/x:{number}") for number in range(40)]
     touched: set[tuple[str, str]] = set()
 
     async def wisher(first: int) -> None:
@@ -248,10 +249,11 @@ async def _arrive(database: str, cipher: Cipher, arrivals: list[tuple[str, list[
     """
     conn = await connect(database)
     async with conn, conn.transaction(force_rollback=True):
-        bound: set[str] = set()
-        needs: dict[str, set[str]] = {}
-        missing: dict[str, set[str]] = {}
-        for number, (what, keys) in enumerate(arrivals):
+        bound: set[NeedKey] = set()
+        needs: dict[str, set[NeedKey]] = {}
+        missing: dict[str, set[NeedKey]] = {}
+        for number, (what, names) in enumerate(arrivals):
+            keys = list(map(NeedKey, names))
             now = NOW + timedelta(seconds=number)
             touched: Sequence[tuple[str, str]] = ()
             before = {id for id, lacks in missing.items() if not lacks}

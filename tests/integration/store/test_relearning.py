@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tests.claiming import claim_all
 
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.store import agenda, cursors, outbox, outbox_due, receipts, relearning
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
@@ -22,7 +23,16 @@ INVOICE = INVOICE_KIND.ref("stripe:in_1")
 def wish(id: int, key: str, *needs: str) -> outbox.NewCommand:
     """Return the wish for a document."""
     return outbox.NewCommand(
-        f"{id:032x}", "post_invoice", "books", "de", "de/sales", INVOICE, key, b"{}", produces=f"doc/{key}", needs=needs
+        f"{id:032x}",
+        "post_invoice",
+        "books",
+        "de",
+        "de/sales",
+        INVOICE,
+        key,
+        b"{}",
+        produces=NeedKey(f"doc/{key}"),
+        needs=tuple(map(NeedKey, needs)),
     )
 
 
@@ -67,7 +77,7 @@ async def test_commands_wished_before_the_list_was_read_are_in_doubt_too(conn: C
 async def test_one_that_waited_stays_in_doubt_when_what_it_needs_arrives(conn: Conn, cipher: Cipher) -> None:
     await learn(conn, "invoice_1")
     await outbox.wish(conn, cipher, [wish(1, "invoice_1", "customer/1"), wish(2, "invoice_2", "customer/1")], NOW)
-    touched = await outbox.bind_and_release(conn, [Binding("books", "customer/1", "res.partner/8")], NOW)
+    touched = await outbox.bind_and_release(conn, [Binding("books", NeedKey("customer/1"), "res.partner/8")], NOW)
     assert await states(conn, cipher) == {"invoice_1": (CommandState.UNKNOWN, True), "invoice_2": (CommandState.READY, False)}
     assert touched == [("deliver", "books/de/sales")]
 

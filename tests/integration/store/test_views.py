@@ -9,6 +9,7 @@ import pytest
 
 from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.store import audit, cursors, events, objects, outbox, receipts, summary, targets, trace, views, work, workers
 from counterfoil.store.attempts import Attempt, record
 from counterfoil.store.audit import AuditLine
@@ -51,10 +52,8 @@ async def tell(conn: Conn, cipher: Cipher) -> InvoicePath:
     await events.append(conn, cipher, [event])
     state = ObjectRow(INVOICE, "stripe", 1, 1, b"digest", NOW, NOW, b"state", customer_id=CUSTOMER.id, total_minor=11900, currency="EUR")
     await objects.upsert(conn, cipher, [state, ObjectRow(CUSTOMER, "stripe", 1, 1, b"digest", NOW, NOW, b"state")])
-    wish = NewCommand(
-        "c" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_stripe.in_1", b"x", produces="invoice/stripe:in_1"
-    )
-    waiting = NewCommand("d" * 32, "allocate", "odoo", "DE01", "DE01", INVOICE, "allocate_1", b"x", needs=("payment/stripe:py_1",))
+    wish = NewCommand("c" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_stripe.in_1", b"x", produces=need_of(INVOICE))
+    waiting = NewCommand("d" * 32, "allocate", "odoo", "DE01", "DE01", INVOICE, "allocate_1", b"x", needs=(NeedKey("payment/stripe:py_1"),))
     await outbox.wish(conn, cipher, [wish, waiting], NOW)
     done = NOW + timedelta(seconds=2)
     await outbox.settle(conn, [End(wish.id, NOW, EndStatus.DONE, "account.move/1136", "INV/2026/00001")], done)

@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 from .ids import ObjectRef
+from .keys import BINDS_NOTHING, NeedKey
 from .money import Money
 from .records import Divided, Purpose
 
@@ -56,8 +57,8 @@ class Command:
         entity: legal entity it belongs to; empty: it is of the whole company.
         subject: the source object that asks for it.
         external_key: deterministic key of what it writes in the target: the two of them together tell one wish from every other.
-        needs: dependency keys (see ``ErpDocument`` bindings: ``<document kind>/<canonical id>``) that must be bound in the target first.
-        produces: the dependency key that being done binds: of documents and master data; of matches (``match/...``, ``unmatch/...``) only
+        needs: what must be bound in the target first.
+        produces: what being done binds: of documents and master data; of matches (``match/...``, ``unmatch/...``) only
             where something must come after them.
         order_key: commands with the same order key are sent in order.
         not_before: not to be sent earlier (summary windows); None = now.
@@ -71,8 +72,8 @@ class Command:
     subject: ObjectRef
     external_key: str
     arguments: Arguments
-    needs: tuple[str, ...] = ()
-    produces: str = ""
+    needs: tuple[NeedKey, ...] = ()
+    produces: NeedKey = BINDS_NOTHING
     order_key: str = ""
     lane: Lane = Lane.REAL_TIME
     not_before: datetime | None = None

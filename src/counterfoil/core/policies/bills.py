@@ -9,6 +9,7 @@ from counterfoil.core.commands.books import PostDocument
 from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import Application, Payment
 from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.keys import NeedKey, entry_need, need_of
 from counterfoil.core.language.money import Money, total
 
 from .booking import EntityBooks, MatchableDocument
@@ -113,7 +114,9 @@ class Bill:
             of_own = _overlap(start, amount.minor, carried, carried + own)
         return Money(of_own, amount.currency), Money(of_carried, amount.currency)
 
-    def settle(self, credit: MatchableDocument, amount: Money, start: int, after: Sequence[str] = (), *, is_undoable: bool = False) -> None:
+    def settle(
+        self, credit: MatchableDocument, amount: Money, start: int, after: Sequence[NeedKey] = (), *, is_undoable: bool = False
+    ) -> None:
         """Match a credit with the invoice, and with the debt it carried over; ``start``: minor units paid before it."""
         own, carried = self.shares(amount, start)
         self.books.match(self.document, credit, own, after, is_undoable=is_undoable)
@@ -166,9 +169,9 @@ def bill_of(draft: Draft, invoice: Invoice, entity: EntityRules) -> Bill | None:
     if invoice.issued_at is None or invoice.state in IGNORED_STATES:
         return None
     day = draft.day(entity, invoice.issued_at)
-    document = MatchableDocument(f"{INVOICE.name}/{invoice.id}", day)
+    document = MatchableDocument(need_of(INVOICE.ref(invoice.id)), day)
     books = EntityBooks(draft, entity, draft.survivor(invoice.customer_id))
-    return Bill(books, invoice, document, MatchableDocument(f"entry/balance.{invoice.id}", day), balance_change_of(invoice))
+    return Bill(books, invoice, document, MatchableDocument(entry_need("balance", invoice.id), day), balance_change_of(invoice))
 
 
 def entity_of(draft: Draft, invoice: Invoice) -> EntityRules | None:
@@ -177,7 +180,7 @@ def entity_of(draft: Draft, invoice: Invoice) -> EntityRules | None:
     return None if country is None else draft.find_route(INVOICE.ref(invoice.id), country, invoice.currency)
 
 
-def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[str, ...]] | None:
+def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[NeedKey, ...]] | None:
     """Return a document as it may have been posted, or was summed up, and the products it needed; None if it certainly was not."""
     command = draft.booked(name, object_id)
     if command is None:

@@ -24,6 +24,7 @@ from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.commands import Arguments, CommandKind, Lane
 from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.keys import BINDS_NOTHING, NeedKey, entry_need, match_need, need_of, unmatch_need
 from counterfoil.core.language.money import Money, total
 
 from .draft import BookingRequest, Draft
@@ -42,7 +43,7 @@ MODE_SWITCH, MODE_SWITCH_BACK = "mode_switch", "mode_switch_back"
 class MatchableDocument:
     """A document as others match it: its binding key and its accounting date before any lock."""
 
-    key: str
+    key: NeedKey
     day: date
 
 
@@ -72,9 +73,9 @@ class EntityBooks:
     customer_id: str = ""
 
     @property
-    def customer_key(self) -> str:
-        """The dependency key of the customer."""
-        return f"{CUSTOMER.name}/{self.customer_id}"
+    def customer_key(self) -> NeedKey:
+        """The binding key of the customer."""
+        return need_of(CUSTOMER.ref(self.customer_id))
 
     def entry(
         self,
@@ -88,9 +89,9 @@ class EntityBooks:
         lane: Lane = Lane.REAL_TIME,
     ) -> MatchableDocument:
         """Wish a journal entry, unless it has no lines; its binding key is ``entry/<name>.<object id>``."""
-        key = f"entry/{name}.{object_id}"
+        key = entry_need(name, object_id)
         if lines:
-            partners = tuple(f"{CUSTOMER.name}/{line.customer_id}" for line in lines if line.customer_id)
+            partners = tuple(need_of(CUSTOMER.ref(line.customer_id)) for line in lines if line.customer_id)
             arguments = PostEntry(day, tuple(lines), memo, journal)
             order_key = self.customer_id or object_id
             self.draft.wish(BookingRequest(self.entity, BookCommand.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
@@ -121,7 +122,7 @@ class EntityBooks:
         debit: MatchableDocument,
         credit: MatchableDocument,
         amount: Money,
-        after: Sequence[str] = (),
+        after: Sequence[NeedKey] = (),
         *,
         is_undoable: bool = False,
         number: int = 1,
@@ -129,7 +130,7 @@ class EntityBooks:
         """Wish to match two documents, if there is something to match and they are documents. One that was summed up is matched
         through an entry that takes its part out of the sum.
 
-        ``after`` are the dependency keys of what must come before (releases by ``unmatch``). Only an ``is_undoable`` match can be waited
+        ``after`` are the keys of what must come before (releases by ``unmatch``). Only an ``is_undoable`` match can be waited
         for, and so be undone: a command may overtake another unless it needs it. ``number``: which match of the two it is, see ``rematch``.
         """
         is_debit, is_credit = self.has_document(debit), self.has_document(credit)
@@ -139,7 +140,7 @@ class EntityBooks:
         if is_debit != is_credit:
             self._switch(debit, credit, amount, after, pair, is_undoable=is_undoable)
             return
-        produces = f"match/{pair}" if is_undoable else ""
+        produces = match_need(pair) if is_undoable else BINDS_NOTHING
         needs = (debit.key, credit.key, *after)
         self._wish(BookCommand.ALLOCATE, MATCH, pair, Allocate(debit.key, credit.key, amount), needs, produces)
 
@@ -163,11 +164,11 @@ class EntityBooks:
         amounts = [_matched_by(wish.command.arguments) for wish in wishes if wish is not None]
         return sum(one.amount.minor for one in made if not one.is_undone) + sum(amount.minor for amount in amounts if amount)
 
-    def releases(self, debit: MatchableDocument, credit: MatchableDocument) -> tuple[str, ...]:
+    def releases(self, debit: MatchableDocument, credit: MatchableDocument) -> tuple[NeedKey, ...]:
         """Go on wishing to undo what is to be undone of two documents; return the keys of the releases."""
         return tuple(key for one in self.made(debit, credit) if one.is_undone for key in self._undo(debit, credit, one))
 
-    def loosen(self, debit: MatchableDocument, credit: MatchableDocument, amount: Money | None = None) -> tuple[str, ...]:
+    def loosen(self, debit: MatchableDocument, credit: MatchableDocument, amount: Money | None = None) -> tuple[NeedKey, ...]:
         """Wish to undo what may have been matched of two documents unless it is exactly this amount (None: whatever it is); return the
         keys of all releases.
 
@@ -178,7 +179,7 @@ class EntityBooks:
         undone = [one for one in self.made(debit, credit) if one.is_undone or one.amount != amount]
         return tuple(key for one in undone for key in self._undo(debit, credit, one))
 
-    def _undo(self, debit: MatchableDocument, credit: MatchableDocument, one: Made) -> tuple[str, ...]:
+    def _undo(self, debit: MatchableDocument, credit: MatchableDocument, one: Made) -> tuple[NeedKey, ...]:
         """Wish to undo one match. Of one through an entry, the entry was booked, and what was to be matched with it may not have been."""
         pair = pair_of(debit.key, credit.key, one.number)
         switched = () if self.is_direct(debit, credit) else _switched(debit, credit, pair)
@@ -189,7 +190,7 @@ class EntityBooks:
             self.match(debit, credit, one.amount, number=one.number)
         return self.unmatch(debit, credit, number=one.number)
 
-    def rematch(self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[str] = ()) -> None:
+    def rematch(self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[NeedKey] = ()) -> None:
         """Wish that two documents are matched for exactly this amount, whatever was matched of them before: see ``loosen``.
 
         Raises:
@@ -206,12 +207,12 @@ class EntityBooks:
         """Tell whether the two documents may have been matched by us."""
         return self.draft.may_have_acted(MATCH, pair_of(debit.key, credit.key))
 
-    def released(self, debit_key: str, credit_key: str) -> tuple[str, ...]:
+    def released(self, debit_key: str, credit_key: str) -> tuple[NeedKey, ...]:
         """Return the keys of the releases of all matches of two documents that were wished: they come before others take their place."""
         pairs = (pair_of(debit_key, credit_key, number) for number in range(1, MATCHES_MAX + 1))
-        return tuple(f"unmatch/{pair}" for pair in pairs if self.draft.has_wished(UNMATCH, pair))
+        return tuple(unmatch_need(pair) for pair in pairs if self.draft.has_wished(UNMATCH, pair))
 
-    def unmatch(self, debit: MatchableDocument, credit: MatchableDocument, *, number: int = 1) -> tuple[str, ...]:
+    def unmatch(self, debit: MatchableDocument, credit: MatchableDocument, *, number: int = 1) -> tuple[NeedKey, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.
 
         A match that was wished but certainly not made needs no undoing: it is not wished again, and so canceled.
@@ -221,9 +222,9 @@ class EntityBooks:
             return self._switch_back(debit, credit, pair)
         if not self.draft.may_have_acted(MATCH, pair):
             return ()
-        needs = (debit.key, credit.key, f"match/{pair}")
-        self._wish(BookCommand.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, f"unmatch/{pair}")
-        return (f"unmatch/{pair}",)
+        needs = (debit.key, credit.key, match_need(pair))
+        self._wish(BookCommand.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, unmatch_need(pair))
+        return (unmatch_need(pair),)
 
     def withdraw(self, debit: MatchableDocument, credit: MatchableDocument) -> None:
         """Withdraw a match of two documents that was wished and not made, and the entry that was to take a part out of a sum for it."""
@@ -233,7 +234,7 @@ class EntityBooks:
             self.draft.withdraw(MATCH, matched)
 
     def _switch(
-        self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[str], pair: str, *, is_undoable: bool
+        self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[NeedKey], pair: str, *, is_undoable: bool
     ) -> None:
         """Match a document with something that was summed up: an entry gives the customer his part of the sum, and that is matched.
 
@@ -247,7 +248,7 @@ class EntityBooks:
         both = (debit, posted) if is_debit else (posted, credit)
         self.match(*both, amount, after, is_undoable=is_undoable)
 
-    def _switch_back(self, debit: MatchableDocument, credit: MatchableDocument, pair: str) -> tuple[str, ...]:
+    def _switch_back(self, debit: MatchableDocument, credit: MatchableDocument, pair: str) -> tuple[NeedKey, ...]:
         """Undo that: the document is let go, and the customer's part goes back into the sum."""
         booked = self.draft.booked_arguments(MODE_SWITCH, pair)
         if not isinstance(booked, PostEntry):
@@ -256,7 +257,7 @@ class EntityBooks:
         self._document(MODE_SWITCH, debit, credit, booked.lines, posted, pair)
         is_debit = self.has_document(debit)
         released = self.unmatch(debit, posted) if is_debit else self.unmatch(posted, credit)
-        back = MatchableDocument(f"entry/{MODE_SWITCH_BACK}.{pair}", posted.day)
+        back = MatchableDocument(entry_need(MODE_SWITCH_BACK, pair), posted.day)
         lines = tuple(replace(line, amount=-line.amount) for line in booked.lines)
         self._document(MODE_SWITCH_BACK, debit, credit, lines, back, pair)
         self.match(*((back, posted) if is_debit else (posted, back)), max(line.amount for line in lines), released)
@@ -285,8 +286,8 @@ class EntityBooks:
         name: str,
         pair: str,
         arguments: Allocate | Unmatch,
-        needs: tuple[str, ...],
-        produces: str,
+        needs: tuple[NeedKey, ...],
+        produces: NeedKey,
     ) -> None:
         self.draft.wish(BookingRequest(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
 
@@ -319,4 +320,4 @@ def _switched(debit: MatchableDocument, credit: MatchableDocument, pair: str) ->
 
 
 def _posted_switch(debit: MatchableDocument, credit: MatchableDocument, pair: str) -> MatchableDocument:
-    return MatchableDocument(f"entry/{MODE_SWITCH}.{pair}", max(debit.day, credit.day))
+    return MatchableDocument(entry_need(MODE_SWITCH, pair), max(debit.day, credit.day))

@@ -9,6 +9,7 @@ from counterfoil.core.facts.events import EVENT_VERSION, Event
 from counterfoil.core.finance.summary import DayEntry
 from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry, JournalEntryEvent
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.keys import entry_need
 
 from .decision import Decision, View
 from .draft import BookingRequest, Draft
@@ -37,7 +38,7 @@ def close(entry: DayEntry, view: View, rules: Rules, closed_at: datetime) -> Dec
     if entry.entry is None:
         draft.ignore("summary_cancels_out")
         return draft.decision()
-    key = f"entry/summary.{entry.id}"
+    key = entry_need("summary", entry.id)
     request = BookingRequest(rules_of_entity, BookCommand.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
     draft.wish(request, mode=PostingMode.DETAILED)
     return draft.decision()

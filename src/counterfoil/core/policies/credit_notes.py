@@ -12,6 +12,7 @@ from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT, Payment
 from counterfoil.core.kinds.refund import REFUND, Refund
 from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.text import canonical_text
@@ -58,7 +59,7 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
     if entity is None:
         return
     _check_parts(state)
-    document = MatchableDocument(draft.event.subject.key, draft.day(entity, state.issued_at))
+    document = MatchableDocument(need_of(draft.event.subject), draft.day(entity, state.issued_at))
     bill = bill_of(draft, invoice, entity) if invoice else None
     credit = Credit(EntityBooks(draft, entity, customer.id), state, document, bill)
     made = _made(credit)
@@ -71,7 +72,7 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
         _void(credit, *made)
 
 
-def _made(credit: Credit) -> tuple[PostDocument, tuple[str, ...]] | None:
+def _made(credit: Credit) -> tuple[PostDocument, tuple[NeedKey, ...]] | None:
     """Return the document and the products it needs: as it was posted, whatever is mapped by now; None if it cannot be made."""
     posted = posted_document(credit.books.draft, "credit_note", credit.note.id)
     if posted is not None:
@@ -119,7 +120,7 @@ def _document(credit: Credit, lines: Lines) -> PostDocument:
     )
 
 
-def _post(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]) -> None:
+def _post(credit: Credit, document: PostDocument, product_needs: tuple[NeedKey, ...]) -> None:
     """Wish the document, and its match with the open invoice for the part before payment."""
     books, note, bill = credit.books, credit.note, credit.bill
     needs = (books.customer_key, *((document.reverses,) if document.reverses else ()), *product_needs)
@@ -135,7 +136,7 @@ def _post(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]
         books.match(bill.document, credit.document, credit.before_payment, is_undoable=True)
 
 
-def _room(credit: Credit, bill: Bill) -> tuple[str, ...] | None:
+def _room(credit: Credit, bill: Bill) -> tuple[NeedKey, ...] | None:
     """Have the write-off of an uncollectible invoice let go of it; returns the keys of the releases, None while that has to wait."""
     if not credit.before_payment:
         return ()
@@ -152,7 +153,7 @@ def _give_back(credit: Credit) -> None:
         )
         books.match(entry, credit.document, note.to_balance)
     if note.out_of_band:
-        payment = MatchableDocument(f"{PAYMENT.name}/out_of_band.{note.id}", credit.document.day)
+        payment = MatchableDocument(need_of(PAYMENT.ref(f"out_of_band.{note.id}")), credit.document.day)
         arguments = PostPayment(books.customer_id, note.out_of_band, False, payment.day, OUT_OF_BAND, memo="refunded out of band")
         request = BookingRequest(
             books.entity, BookCommand.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key
@@ -178,11 +179,11 @@ def _match_refunds(credit: Credit) -> None:
             settle(given, payment)
 
 
-def _void(credit: Credit, document: PostDocument, product_needs: tuple[str, ...]) -> None:
+def _void(credit: Credit, document: PostDocument, product_needs: tuple[NeedKey, ...]) -> None:
     """Reverse a voided credit note by an invoice of the void day, matched with it; the credited invoice is open again."""
     books, note = credit.books, credit.note
     day = books.draft.day(books.entity, note.voided_at) if note.voided_at else credit.document.day
-    void = MatchableDocument(f"{INVOICE.name}/void.{note.id}", day)
+    void = MatchableDocument(need_of(INVOICE.ref(f"void.{note.id}")), day)
     memo = f"void of credit note {note.number or note.id}"
     dated = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
     reversal = replace(dated, customer_id=books.customer_id)

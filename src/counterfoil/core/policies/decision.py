@@ -12,6 +12,7 @@ from counterfoil.core.commands import purpose_of
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose, Record
 
@@ -47,8 +48,7 @@ class Problem:
         cause: what is wrong, in plain language, with the record's id.
         remedy: what to do next.
         money: what is at stake.
-        releases_on: the dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``, ``route/billing`` or
-            ``period/DE/2026-01-31``; empty: only a new state of the subject or a person can help.
+        releases_on: what is waited for, and decides again when it comes; empty: only a new state of the subject or a person can help.
         releases_also: further keys that would release it as well (less or more specific mappings).
         owner: who is to see to it; empty: whom its class names.
         about: what of the subject it is, where several of one code are told apart, each in a case of its own.
@@ -59,8 +59,8 @@ class Problem:
     cause: str
     remedy: str
     money: Money | None = None
-    releases_on: str = ""
-    releases_also: tuple[str, ...] = ()
+    releases_on: WaitKey = WAITS_FOR_NOTHING
+    releases_also: tuple[WaitKey, ...] = ()
     entity: str = ""
     owner: str = ""
     about: str = ""

@@ -8,6 +8,7 @@ from counterfoil.core.finance.invariants import check_balanced
 from counterfoil.core.kinds.customer_credit import CUSTOMER_CREDIT, CustomerCredit
 from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry
 from counterfoil.core.language.commands import Lane
+from counterfoil.core.language.keys import wait_for_entity
 from counterfoil.core.language.records import Purpose
 
 from .booking import EntityBooks
@@ -65,7 +66,7 @@ def imported_entry(draft: Draft, state: ImportedEntry) -> None:
                 "decide.entity_unknown",
                 f"{state.id} is an entry of the entity {state.entity!r}, which is not declared.",
                 "Declare the entity, or correct its name in the imported file.",
-                releases_on=f"entity/{state.entity}",
+                releases_on=wait_for_entity(state.entity),
             )
         )
         return

@@ -11,6 +11,7 @@ from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.proportion import less_lines, scale_lines
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote, CreditNoteState
 from counterfoil.core.kinds.invoice import INVOICE, InvoiceState
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, booked_lines, posted_document
@@ -20,14 +21,14 @@ from .lines import document_lines
 from .write_offs import write_off
 
 
-def end(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
+def end(bill: Bill, document: PostDocument, product_needs: tuple[NeedKey, ...]) -> None:
     """Book how the invoice ended, if it did. ``document`` is the document it was posted as."""
     released = write_off(bill)
     if bill.invoice.state is InvoiceState.VOID:
         _void(bill, document, product_needs, released)
 
 
-def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], released: tuple[str, ...]) -> None:
+def _void(bill: Bill, document: PostDocument, product_needs: tuple[NeedKey, ...], released: tuple[NeedKey, ...]) -> None:
     """Reverse a voided invoice by a credit note of the void day, never by canceling it in place: its period may be closed.
 
     Credit notes issued before stand: only the rest is reversed. Customer credit that was used goes back to the customer, and what was paid
@@ -40,7 +41,7 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[str, ...], re
         return
     is_credit_note = invoice.total.minor >= 0
     kind = BookCommand.POST_CREDIT_NOTE if is_credit_note else BookCommand.POST_INVOICE
-    void = MatchableDocument(f"{CREDIT_NOTE.name if is_credit_note else INVOICE.name}/void.{invoice.id}", day)
+    void = MatchableDocument(need_of((CREDIT_NOTE if is_credit_note else INVOICE).ref(f"void.{invoice.id}")), day)
     needs = (books.customer_key, *((bill.document.key,) if books.has_document(bill.document) else ()), *product_needs)
     books.draft.wish(BookingRequest(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)

@@ -8,6 +8,7 @@ from counterfoil.core.commands.books import BookCommand, PostDocument
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.language.ids import digest
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.text import canonical_text
 
@@ -51,7 +52,7 @@ def invoice(draft: Draft, state: Invoice) -> None:
     invoice_ends.end(bill, *made)
 
 
-def _made(bill: Bill) -> tuple[PostDocument, tuple[str, ...]] | None:
+def _made(bill: Bill) -> tuple[PostDocument, tuple[NeedKey, ...]] | None:
     """Return the document and the products it needs: as it was posted, whatever is mapped by now; None if it cannot be made."""
     draft, state = bill.books.draft, bill.invoice
     posted = posted_document(draft, "invoice", state.id)
@@ -90,7 +91,7 @@ def _document(bill: Bill, lines: Lines) -> PostDocument:
     )
 
 
-def _post(bill: Bill, document: PostDocument, product_needs: tuple[str, ...]) -> None:
+def _post(bill: Bill, document: PostDocument, product_needs: tuple[NeedKey, ...]) -> None:
     """Wish the invoice; one of a negative total is a credit note with all signs turned, under the same external key."""
     kind = BookCommand.POST_CREDIT_NOTE if bill.invoice.total.minor < 0 else BookCommand.POST_INVOICE
     needs = (bill.books.customer_key, *product_needs)

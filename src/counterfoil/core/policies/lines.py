@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from counterfoil.core.commands.books import Account, AccountRole, DocumentLine, DocumentTax
 from counterfoil.core.kinds.invoice import InvoiceLine
 from counterfoil.core.kinds.product import PRODUCT, Product
+from counterfoil.core.language.keys import NeedKey, need_of
 
 from .decision import CaseClass, Problem
 from .draft import Draft
@@ -23,7 +24,7 @@ class Lines:
     """Lines ready to be posted and the products they need in the target."""
 
     lines: tuple[DocumentLine, ...]
-    needs: tuple[str, ...]
+    needs: tuple[NeedKey, ...]
 
 
 def negated(lines: Sequence[DocumentLine]) -> tuple[DocumentLine, ...]:
@@ -60,7 +61,7 @@ def document_lines(
     A line that credits one of ``booked`` (by id) goes to its account and taxes, whatever is mapped by now.
     """
     made: list[DocumentLine] = []
-    needs: list[str] = []
+    needs: list[NeedKey] = []
     is_complete = True
     for line in lines:
         as_booked = (booked or {}).get(line.of_line_id)
@@ -70,7 +71,7 @@ def document_lines(
             is_complete = False
             continue
         if product_id and not product_id.startswith(MAPPED_PRODUCT):
-            needs.append(f"{PRODUCT.name}/{product_id}")
+            needs.append(need_of(PRODUCT.ref(product_id)))
         made.append(
             DocumentLine(
                 description=line.description,
@@ -116,7 +117,7 @@ def _product_id(draft: Draft, entity: EntityRules, line: InvoiceLine) -> str | N
             f"Entity {entity.name} maps {line.product_id}, which it sells, to no product of {entity.target}.",
             f"Map it to the internal reference or the id of a product of {entity.target}: what waits goes by itself. Or let the entity"
             ' create products from the source: `products = "create"` of the entity.',
-            releases_on=MappingKey(MappingKind.PRODUCT, entity.name, line.product_id).dependency,
+            releases_on=MappingKey(MappingKind.PRODUCT, entity.name, line.product_id).wait,
             entity=entity.name,
         )
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from counterfoil.core.commands.books import BookCommand, UpsertCustomer, UpsertProduct
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.product import PRODUCT, Product
+from counterfoil.core.language.keys import need_of
 from counterfoil.core.language.records import Purpose
 
 from .draft import BookingRequest, Draft
@@ -53,7 +54,7 @@ def customer(draft: Draft, state: Customer) -> None:
             continue
         name = state.name or state.email or state.id.partition(":")[2]
         arguments = UpsertCustomer(replace(state, balance=None, name=name))
-        key = f"{CUSTOMER.name}/{state.id}"
+        key = need_of(CUSTOMER.ref(state.id))
         draft.wish(BookingRequest(entity, BookCommand.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
 
 
@@ -74,7 +75,7 @@ def product(draft: Draft, state: Product) -> None:
         if state.is_deleted and draft.keep("product", state.id, entity.target):
             draft.ignore("product_deleted")
             continue
-        key = f"{PRODUCT.name}/{state.id}"
+        key = need_of(PRODUCT.ref(state.id))
         arguments = UpsertProduct(state.id, state.name or state.id, state.sku)
         draft.wish(BookingRequest(entity, BookCommand.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
     if not wished and not draft.has_problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from counterfoil.core.language.keys import wait_for_entity
 from counterfoil.core.language.money import Money
 
 from .decision import CaseClass, Problem
@@ -50,7 +51,7 @@ def collecting_customer(draft: Draft, entity: EntityRules, money: Money | None) 
             "Make a customer for such money at the source (for example one named Guests), set"
             f' collecting_customer = "<source>:<its id>" under [entities.{entity.name}] (for example "billing:cus_123"), and start again.',
             money,
-            releases_on=f"entity/{entity.name}/collecting_customer",
+            releases_on=wait_for_entity(entity.name, "collecting_customer"),
             entity=entity.name,
         )
     )

@@ -13,6 +13,7 @@ from counterfoil.core.commands.books import BookCommand, PostPayment
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.kinds.payment import PAYMENT, Payment
 from counterfoil.core.language.ids import digest, external_key
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.text import canonical_text
 
@@ -71,8 +72,8 @@ def _match(books: EntityBooks, state: Payment, invoice: Invoice, parts: list[Pay
         start += part.amount.minor
 
 
-def _key(part: PaymentPart) -> str:
-    return f"{PAYMENT.name}/{part.object_id}"
+def _key(part: PaymentPart) -> NeedKey:
+    return need_of(PAYMENT.ref(part.object_id))
 
 
 def _parts(draft: Draft, payment_id: str, currency: str) -> list[PaymentPart]:

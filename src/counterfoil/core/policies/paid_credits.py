@@ -11,6 +11,7 @@ from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.customer_credit import CustomerCredit
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.language.keys import need_of
 from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, bill_of, country_of
@@ -77,12 +78,12 @@ def _match_one(bill: Bill, state: CustomerCredit, entry: MatchableDocument, paym
     ref = PAYMENT.ref(payment.id)
     day = draft.day(payer, moved_at(payment))
     if payer.name == books.entity.name:
-        books.match(entry, MatchableDocument(ref.key, day), amount)
+        books.match(entry, MatchableDocument(need_of(ref), day), amount)
         return
     payer_books = EntityBooks(draft, payer, books.customer_id)
     object_id, moved_on = f"{payment.id}+{state.id}", draft.day(books.entity, state.occurred_at)
     payer_side, owner_side = Bridge(payer_books, books, object_id, moved_on).inbound("intercompany", amount)
-    payer_books.match(payer_side, MatchableDocument(ref.key, day), amount)
+    payer_books.match(payer_side, MatchableDocument(need_of(ref), day), amount)
     books.match(entry, owner_side, amount)
 
 

@@ -15,6 +15,7 @@ from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.kinds.refund import REFUND, Refund
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef, digest
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.settlement import Settlement
@@ -151,7 +152,7 @@ def _as_its_invoices(draft: Draft, entity: EntityRules, state: Payment, invoices
 
 def _post(books: EntityBooks, state: Payment) -> MatchableDocument:
     draft, day = books.draft, books.draft.day(books.entity, moved_at(state))
-    key = draft.event.subject.key
+    key = need_of(draft.event.subject)
     is_cleared = state.settlement is not None and not state.is_out_of_band
     counterpart = clearing_of(draft) if is_cleared else OUT_OF_BAND
     arguments = PostPayment(books.customer_id, state.amount, True, day, counterpart)
@@ -167,7 +168,7 @@ def _post(books: EntityBooks, state: Payment) -> MatchableDocument:
 
 
 def _apply(
-    books: EntityBooks, state: Payment, posted: MatchableDocument, invoices: dict[str, Invoice | None], after: Sequence[str]
+    books: EntityBooks, state: Payment, posted: MatchableDocument, invoices: dict[str, Invoice | None], after: Sequence[NeedKey]
 ) -> None:
     if total((application.amount for application in state.applications), state.amount.currency) > state.amount:
         raise InvariantError(f"payment {state.id} of {state.amount} is applied for more than it is")
@@ -176,7 +177,7 @@ def _apply(
             _apply_one(books, state, posted, invoice, after)
 
 
-def _apply_one(books: EntityBooks, state: Payment, posted: MatchableDocument, invoice: Invoice, after: Sequence[str]) -> None:
+def _apply_one(books: EntityBooks, state: Payment, posted: MatchableDocument, invoice: Invoice, after: Sequence[NeedKey]) -> None:
     """Match a payment with one invoice; through the intercompany accounts if the invoice is another entity's.
 
     An invoice that is still a draft here is waited for. A write-off in its place lets go first, and so do refunds of what the invoice takes

@@ -9,6 +9,7 @@ from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.kinds.refund import REFUND, Refund
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.settlement import Settlement
 
@@ -98,22 +99,24 @@ def _is_behind(view: View, invoice_id: str, payment: Payment) -> bool:
     return not is_told and invoice.state not in (InvoiceState.PAID, InvoiceState.VOID)
 
 
-def make_room(books: EntityBooks, payment: Payment, credit: MatchableDocument, but: str = "") -> tuple[str, ...]:
+def make_room(books: EntityBooks, payment: Payment, credit: MatchableDocument, but: str = "") -> tuple[NeedKey, ...]:
     """Wish that refunds let go of what they give back of a payment no longer: an invoice or an earlier refund takes it, or the money came
     back; return the keys of the releases. ``but``: a refund that sees to that itself. ``credit``: the payment as it is posted.
 
     Whoever takes their place says so in the words of their own decisions, so that it does not wait for those.
     """
     found = draws(books.draft.view, payment)
-    released: list[str] = []
+    released: list[NeedKey] = []
     for refund in refunds_of(books.draft.view, payment):
         if refund.id != but and refund.settlement is not None:
             released += _loosen(books, refund, refund.settlement, credit, found)
     return tuple(released)
 
 
-def _loosen(books: EntityBooks, refund: Refund, settlement: Settlement, credit: MatchableDocument, found: Mapping[str, Money]) -> list[str]:
-    posted = MatchableDocument(REFUND.ref(refund.id).key, books.draft.day(books.entity, settlement.occurred_at))
+def _loosen(
+    books: EntityBooks, refund: Refund, settlement: Settlement, credit: MatchableDocument, found: Mapping[str, Money]
+) -> list[NeedKey]:
+    posted = MatchableDocument(need_of(REFUND.ref(refund.id)), books.draft.day(books.entity, settlement.occurred_at))
     debits = (posted, *(one.entry for one in taken_back_before(books, refund, posted.day)))
     standing = sum(books.standing(debit, credit) for debit in debits)
     zero = Money(0, refund.amount.currency)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
 from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.keys import NeedKey, entry_need, need_of
 from counterfoil.core.language.money import Money
 
 from .decision import View
@@ -50,8 +51,8 @@ def debits_of(refund_id: str, note_id: str) -> tuple[str, ...]:
     refunds account; what stands in for either of them in the books of another entity.
     """
     object_id = f"{refund_id}+{note_id}"
-    owned = f"entry/intercompany_owner.{object_id}"
-    return f"{REFUND.name}/{refund_id}", f"entry/refund_credited_later.{object_id}", owned, f"{owned}+later"
+    owned = entry_need("intercompany_owner", object_id)
+    return need_of(REFUND.ref(refund_id)), entry_need("refund_credited_later", object_id), owned, NeedKey(f"{owned}+later")
 
 
 def came_back(view: View, credit_note: CreditNote, but: Refund) -> tuple[str, ...]:

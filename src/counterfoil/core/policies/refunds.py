@@ -11,6 +11,7 @@ from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.kinds.refund import REFUND, Refund, RefundState
 from counterfoil.core.language.ids import digest
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.settlement import Settlement
@@ -53,7 +54,7 @@ def refund(draft: Draft, state: Refund) -> None:
         given.books.match(given.posted, given.returned, state.amount, matched)
 
 
-def settle(given: GivenBack, payment: Payment | None) -> tuple[str, ...] | None:
+def settle(given: GivenBack, payment: Payment | None) -> tuple[NeedKey, ...] | None:
     """Match a refund with what it gives back: the credit notes it pays out, then what its payment left open; the rest is accounted for by
     the entity's rule. Whoever knows of both says this, in the same words, so that it is wished once whichever is known first.
 
@@ -117,7 +118,7 @@ def _draw(given: GivenBack, payment: Payment, rest: Money) -> Draw:
     taken = draws(draft.view, payment).get(given.refund.id, Money(0, rest.currency))
     back = [other.reversal for other in refunds_of(draft.view, payment) if other.reversal is not None]
     day = max((given.posted.day, *(draft.day(entity, one.occurred_at) for one in back)))
-    credit = MatchableDocument(PAYMENT.ref(payment.id).key, draft.day(entity, moved_at(payment)))
+    credit = MatchableDocument(need_of(PAYMENT.ref(payment.id)), draft.day(entity, moved_at(payment)))
     return Draw(credit, min(taken, rest), day)
 
 
@@ -141,10 +142,10 @@ def given_back(draft: Draft, state: Refund, payment: Payment | None) -> GivenBac
     customer = draft.customer(customer_id)
     if customer is None:
         return None
-    posted = MatchableDocument(ref.key, draft.day(entity, state.settlement.occurred_at))
+    posted = MatchableDocument(need_of(ref), draft.day(entity, state.settlement.occurred_at))
     returned = None
     if state.reversal is not None:
-        returned = MatchableDocument(f"{PAYMENT.name}/reversal.{state.id}", draft.day(entity, state.reversal.occurred_at))
+        returned = MatchableDocument(need_of(PAYMENT.ref(f"reversal.{state.id}")), draft.day(entity, state.reversal.occurred_at))
     return GivenBack(EntityBooks(draft, entity, customer.id), state, posted, returned)
 
 
@@ -199,7 +200,7 @@ def _post_payment(given: GivenBack, name: str, posted: MatchableDocument, settle
     books.draft.wish(replace(request, order_key=books.customer_id, content=digest(canonical_text(amount))))
 
 
-def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan) -> tuple[str, ...]:
+def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan) -> tuple[NeedKey, ...]:
     """Undo what was matched with a credit note of the same entity unless it is just what is to be matched with it now."""
     if given.returned is not None or owner.name != given.books.entity.name:
         return ()
@@ -212,10 +213,10 @@ def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: R
 
 
 def _credit(given: GivenBack, note: CreditNote, owner: EntityRules) -> MatchableDocument:
-    return MatchableDocument(CREDIT_NOTE.ref(note.id).key, given.books.draft.day(owner, note.issued_at))
+    return MatchableDocument(need_of(CREDIT_NOTE.ref(note.id)), given.books.draft.day(owner, note.issued_at))
 
 
-def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan, after: Sequence[str]) -> tuple[str, ...]:
+def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan, after: Sequence[NeedKey]) -> tuple[NeedKey, ...]:
     """Match a refund with its part of a credit note, and what stands in for it where that part had been booked to the refunds account;
     return the keys of the release.
 
@@ -230,8 +231,8 @@ def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: Refun
 
 
 def _match_note(
-    given: GivenBack, note: CreditNote, owner: EntityRules, amount: Money, object_id: str, after: Sequence[str]
-) -> tuple[str, ...]:
+    given: GivenBack, note: CreditNote, owner: EntityRules, amount: Money, object_id: str, after: Sequence[NeedKey]
+) -> tuple[NeedKey, ...]:
     """Match a refund, or what stands in for it, with a credit note, through the intercompany accounts if that is another entity's."""
     if not amount:
         return ()
@@ -260,7 +261,7 @@ def _match_note(
     return released
 
 
-def _released_by_others(given: GivenBack, books: EntityBooks, note: CreditNote, credit: MatchableDocument) -> tuple[str, ...]:
+def _released_by_others(given: GivenBack, books: EntityBooks, note: CreditNote, credit: MatchableDocument) -> tuple[NeedKey, ...]:
     """Return the keys of the releases by which refunds that came back let go of a credit note: they come before another one takes it."""
     debits = (debit for other in came_back(books.draft.view, note, given.refund) for debit in debits_of(other, note.id))
     return tuple(key for debit in debits for key in books.released(debit, credit.key))

@@ -7,6 +7,7 @@ from datetime import date
 
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import wait_for, wait_for_entity, wait_for_period, wait_for_route
 from counterfoil.core.language.money import Money
 
 from .decision import CaseClass, Origin, Problem
@@ -21,7 +22,7 @@ def entity_gone(ref: ObjectRef, name: str, money: Money | None) -> Problem:
         f"{ref.key} was booked in the books of entity {name!r}, which the configuration does not declare any more.",
         f"Declare entity {name!r} again, with its books, until nothing of it is open; new facts go where the routes send them.",
         money,
-        releases_on=f"entity/{name}",
+        releases_on=wait_for_entity(name),
         entity=name,
     )
 
@@ -40,7 +41,7 @@ def merged_in_a_circle(circle: Sequence[str], money: Money | None) -> Problem:
         "Correct merged_into of one of them at the source: it must name a customer that is not merged (an empty one undoes the merge)."
         " What waits is booked as soon as that arrives.",
         money,
-        releases_on=CUSTOMER.ref(ordered[0]).key,
+        releases_on=wait_for(CUSTOMER.ref(ordered[0])),
     )
 
 
@@ -53,7 +54,7 @@ def no_route(ref: ObjectRef, origin: Origin, by: tuple[str, str], money: Money |
         f"No route sends this to a legal entity: {where}.",
         "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
         money,
-        releases_on=f"route/{origin.connection}",
+        releases_on=wait_for_route(origin.connection),
     )
 
 
@@ -78,6 +79,6 @@ def period_locked(key: str, day: date, entity: EntityRules, locked_until: date |
         "Reopen the period: what waits goes by itself within a minute. Or book late facts on the first open day: `locked_period ="
         ' "first_open_day"` of the entity.',
         money,
-        releases_on=f"period/{entity.name}/{day.isoformat()}",
+        releases_on=wait_for_period(entity.name, day.isoformat()),
         entity=entity.name,
     )

@@ -22,6 +22,7 @@ from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.commands import Arguments, CommandKind, Lane
+from counterfoil.core.language.keys import BINDS_NOTHING, NeedKey
 
 from .decision import OutboxCommand
 from .rules import EntityRules, PostingMode
@@ -58,8 +59,8 @@ class BookingRequest:
     name: str
     object_id: str
     arguments: Arguments
-    needs: tuple[str, ...] = ()
-    produces: str = ""
+    needs: tuple[NeedKey, ...] = ()
+    produces: NeedKey = BINDS_NOTHING
     order_key: str = ""
     lane: Lane = Lane.REAL_TIME
     content: str = ""
@@ -88,8 +89,8 @@ class DisplayRequest:
     name: str
     object_id: str
     arguments: Arguments
-    needs: tuple[str, ...] = ()
-    produces: str = ""
+    needs: tuple[NeedKey, ...] = ()
+    produces: NeedKey = BINDS_NOTHING
     order_key: str = ""
     lane: Lane = Lane.REAL_TIME
     legal_entity: str = ""
@@ -120,7 +121,9 @@ def is_taxed(arguments: Booking) -> bool:
             return False
 
 
-def says_the_same(earlier: OutboxCommand, request: BookingRequest | DisplayRequest, arguments: Arguments, needs: tuple[str, ...]) -> bool:
+def says_the_same(
+    earlier: OutboxCommand, request: BookingRequest | DisplayRequest, arguments: Arguments, needs: tuple[NeedKey, ...]
+) -> bool:
     """Tell whether an earlier wish can stay: what is booked belongs to the books of one entity, all else to the target as a whole."""
     is_booked = isinstance(request, BookingRequest) and not isinstance(arguments, UpsertCustomer | UpsertProduct)
     is_there = not is_booked or earlier.command.entity == request.legal_entity

@@ -10,6 +10,7 @@ from enum import StrEnum
 from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.dunning import Block
+from counterfoil.core.language.keys import WaitKey, wait_for_mapping
 from counterfoil.core.language.money import exponent_of
 from counterfoil.core.language.records import Purpose
 
@@ -173,9 +174,9 @@ class MappingKey:
     key: str
 
     @property
-    def dependency(self) -> str:
-        """The dependency key whose arrival decides again, e.g. ``mapping/tax/DE/19|exclusive``."""
-        return f"mapping/{self.kind.value}/{self.entity}/{self.key}"
+    def wait(self) -> WaitKey:
+        """What a subject that it is missing for waits for."""
+        return wait_for_mapping(self.kind.value, self.entity, self.key)
 
 
 @dataclass(frozen=True, slots=True)

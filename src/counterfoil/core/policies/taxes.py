@@ -67,13 +67,13 @@ def _unmapped(entity: EntityRules, tax: LineTax, keys: tuple[str, ...]) -> Probl
             entity=entity.name,
         )
     wanted = next((key for key in reversed(keys) if key.split("|")[0] != tax.reason or not tax.amount), keys[-1])
-    released = tuple(MappingKey(MappingKind.TAX, entity.name, key).dependency for key in keys if key != wanted)
+    released = tuple(MappingKey(MappingKind.TAX, entity.name, key).wait for key in keys if key != wanted)
     return Problem(
         CaseClass.UNMAPPED_TAX,
         "decide.tax_unmapped",
         f"Entity {entity.name} maps the tax {wanted} to no tax of {entity.target}.",
         f'Map tax "{wanted}" of entity {entity.name} to the tax of the target that computes it (also possible: {", ".join(keys)}).',
-        releases_on=MappingKey(MappingKind.TAX, entity.name, wanted).dependency,
+        releases_on=MappingKey(MappingKind.TAX, entity.name, wanted).wait,
         releases_also=released,
         entity=entity.name,
     )

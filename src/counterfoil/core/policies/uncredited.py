@@ -12,6 +12,7 @@ from counterfoil.core.commands.books import MATCH, UNMATCH, Account, AccountRole
 from counterfoil.core.finance.entries import transfer_lines
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
 from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.keys import entry_need, wait_for_entity
 from counterfoil.core.language.money import Money, total
 
 from .booking import MODE_SWITCH, RECEIVABLE, EntityBooks, MatchableDocument
@@ -158,7 +159,7 @@ def _withdraw_next(given: GivenBack, found: RefundPlan, uncredited: int, taken_b
 def later_entry(given: GivenBack, note: CreditNote) -> MatchableDocument:
     """Return the entry that takes a credit note's part back from the refunds account, whether there is one or not."""
     day = given.books.draft.day(given.books.entity, note.issued_at)
-    return MatchableDocument(f"entry/{_CREDITED_LATER}.{_later_id(given, note)}", day)
+    return MatchableDocument(entry_need(_CREDITED_LATER, _later_id(given, note)), day)
 
 
 def _spread(debits: Sequence[tuple[MatchableDocument, Money]], credits: Sequence[tuple[MatchableDocument, Money]]) -> Pairs:
@@ -227,7 +228,7 @@ def _part(name: str, refund: Refund, number: int, amount: Money, day: date) -> R
 
 
 def _entry(name: str, refund: Refund, number: int, day: date) -> MatchableDocument:
-    return MatchableDocument(f"entry/{name}.{_row_id(refund, number)}", day)
+    return MatchableDocument(entry_need(name, _row_id(refund, number)), day)
 
 
 def _row_id(refund: Refund, number: int) -> str:
@@ -265,7 +266,7 @@ def _ask(given: GivenBack, amount: Money, *, has_invoice: bool) -> None:
             f" owes nothing, {rule}. If it was sent by mistake, collect it and match what comes in with this refund in the books; then"
             " waive this case."
         )
-    key = f"entity/{name}/uncredited_refunds" if has_invoice else f"entity/{name}/uncredited_refunds/without_invoice"
+    key = wait_for_entity(name, "uncredited_refunds", *(() if has_invoice else ("without_invoice",)))
     code = "decide.refund_without_credit_note"
     problem = Problem(CaseClass.RECONCILIATION_BREAK, code, words, remedy, amount, releases_on=key, entity=name)
     given.books.draft.problem(problem)

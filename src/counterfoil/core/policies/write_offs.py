@@ -16,6 +16,7 @@ from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.kinds.refund import Refund
 from counterfoil.core.language.ids import external_key
+from counterfoil.core.language.keys import NeedKey, entry_need
 from counterfoil.core.language.money import Money, total
 
 from .bills import Bill
@@ -48,7 +49,7 @@ def write_offs(bill: Bill) -> tuple[WriteOff, ...]:
     return tuple(found)
 
 
-def write_off(bill: Bill) -> tuple[str, ...]:
+def write_off(bill: Bill) -> tuple[NeedKey, ...]:
     """Write off what an uncollectible invoice leaves open, and take back what was written off before; returns what was released.
 
     An invoice that was first seen when it was paid already was never written off here. While its state does not tell of a payment or a
@@ -63,7 +64,7 @@ def write_off(bill: Bill) -> tuple[str, ...]:
         return ()
     left = _left(invoice, earlier)
     kept = _kept(earlier, left)
-    released: tuple[str, ...] = ()
+    released: tuple[NeedKey, ...] = ()
     for one in earlier:
         _book(bill, "bad_debt", one.number, one.amount, one.entry.day)
         if one is not kept:
@@ -77,7 +78,7 @@ def write_off(bill: Bill) -> tuple[str, ...]:
     return released
 
 
-def make_room(bill: Bill, *, is_known: bool) -> tuple[str, ...] | None:
+def make_room(bill: Bill, *, is_known: bool) -> tuple[NeedKey, ...] | None:
     """Wish that write-offs let go of the invoice where a payment or a credit note takes their place; returns the keys of the releases.
 
     ``is_known``: the invoice's state tells of that payment or credit note: what it is written off for now leaves room for it. None, and a
@@ -127,7 +128,7 @@ def _kept(earlier: tuple[WriteOff, ...], left: Money) -> WriteOff | None:
     return last if last is not None and last.amount == left and not last.is_taken_back else None
 
 
-def _take_back(bill: Bill, one: WriteOff) -> tuple[str, ...]:
+def _take_back(bill: Bill, one: WriteOff) -> tuple[NeedKey, ...]:
     released = _release(bill, one)
     before = _booked(bill.books.draft, "recovery", bill.invoice, one.number)
     recovery = _book(bill, "recovery", one.number, -one.amount, before[1] if before else _day_of_change(bill))
@@ -135,11 +136,11 @@ def _take_back(bill: Bill, one: WriteOff) -> tuple[str, ...]:
     return released
 
 
-def _release(bill: Bill, one: WriteOff) -> tuple[str, ...]:
+def _release(bill: Bill, one: WriteOff) -> tuple[NeedKey, ...]:
     return (*bill.books.unmatch(bill.document, one.entry), *bill.books.unmatch(bill.balance, one.entry))
 
 
-def _match(bill: Bill, entry: MatchableDocument, left: Money, released: tuple[str, ...]) -> None:
+def _match(bill: Bill, entry: MatchableDocument, left: Money, released: tuple[NeedKey, ...]) -> None:
     """Match a write-off with what is last to be paid of the invoice."""
     bill.settle(entry, left, (bill.due - left).minor, released, is_undoable=True)
 
@@ -165,7 +166,7 @@ def _object_id(invoice: Invoice, number: int) -> str:
 
 
 def _entry(bill: Bill, number: int, day: date) -> MatchableDocument:
-    return MatchableDocument(f"entry/bad_debt.{_object_id(bill.invoice, number)}", day)
+    return MatchableDocument(entry_need("bad_debt", _object_id(bill.invoice, number)), day)
 
 
 def _day(bill: Bill, instant: datetime | None) -> date:

@@ -11,9 +11,9 @@ from counterfoil.core.commands.books import Allocate, PostDocument, PostEntry, P
 from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import digest
+from counterfoil.core.language.keys import NeedKey, is_entry
 from counterfoil.core.language.money import Money
 
-ENTRY = "entry/"
 """What the binding keys of journal entries begin with; what is open on an entry is not reported."""
 
 
@@ -56,8 +56,8 @@ class Baseline:
 class Match:
     """A match that is made: the binding keys of its two documents, and its amount in their currency."""
 
-    debit: str
-    credit: str
+    debit: NeedKey
+    credit: NeedKey
     amount: Money
 
 
@@ -65,7 +65,7 @@ class Match:
 class PostedDocument:
     """A document the hub posted. ``matches``: those it made with it that stand. ``baseline`` None: not read since it was posted."""
 
-    key: str
+    key: NeedKey
     command: Command
     baseline: Baseline | None = None
     matches: tuple[Match, ...] = ()
@@ -105,7 +105,7 @@ def standing_matches(commands: Iterable[Command]) -> tuple[Match, ...]:
     for command in commands:
         match command.arguments:
             case Allocate(debit, credit, amount):
-                made[debit, credit] = Match(debit, credit, amount)
+                made[debit, credit] = Match(NeedKey(debit), NeedKey(credit), amount)
             case Unmatch(debit, credit):
                 made.pop((debit, credit), None)
             case _:
@@ -115,7 +115,7 @@ def standing_matches(commands: Iterable[Command]) -> tuple[Match, ...]:
 
 def watched_at(match: Match) -> str:
     """Return the key of the document at which a match is looked for: its debit, unless that is an entry. So one undone is told once."""
-    return match.credit if match.debit.startswith(ENTRY) else match.debit
+    return match.credit if is_entry(match.debit) else match.debit
 
 
 def differences(

@@ -206,7 +206,7 @@ async def _settle(harness: Harness, ctx: Context, batch: Sequence[Command], bind
 
 async def _ask(send: Send, ctx: Context, batch: Sequence[Command], bindings: dict[str, str]) -> dict[str, Outcome]:
     """Return one outcome per command; a TransientError stands for all of them."""
-    needed = {key: bindings[key] for command in batch for key in command.needs if key in bindings}
+    needed: dict[str, str] = {key: bindings[key] for command in batch for key in command.needs if key in bindings}
     try:
         given = await send(ctx, batch, needed)
     except TransientError as error:

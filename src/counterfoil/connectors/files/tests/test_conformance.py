@@ -29,6 +29,7 @@ from counterfoil.core.commands.books import (
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.commands import Arguments, Command, CommandKind
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
@@ -72,7 +73,7 @@ ENTRY = PostEntry(
 def command(number: int, kind: CommandKind, arguments: Arguments) -> Command:
     subject = INVOICE.ref(f"files:{number}")
     return Command(
-        f"cmd{number}", kind, "files", "DE", subject, f"{kind.value}_files.{number}", arguments, produces=f"{kind.value}/{number}"
+        f"cmd{number}", kind, "files", "DE", subject, f"{kind.value}_files.{number}", arguments, produces=NeedKey(f"{kind.value}/{number}")
     )
 
 

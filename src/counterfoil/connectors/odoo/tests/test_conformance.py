@@ -19,6 +19,7 @@ from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE, Wishes, line
 from counterfoil.core.commands.books import BookCommand, EntryLine
 from counterfoil.core.language.commands import Command
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
@@ -112,7 +113,7 @@ class OdooHarness(Harness):
 
     def refusable(self) -> Command | None:
         # Odoo's database refuses external ids with a space.
-        return replace(COMMANDS[0], id="bad", external_key="customer with spaces", produces="customer/bad")
+        return replace(COMMANDS[0], id="bad", external_key="customer with spaces", produces=NeedKey("customer/bad"))
 
     async def count(self, ctx: Context, command: Command) -> int:
         source_id = command.subject.id.rpartition(":")[2]

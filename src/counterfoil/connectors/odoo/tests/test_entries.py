@@ -13,6 +13,7 @@ from counterfoil.connectors.odoo.detect import connect
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk, statuses
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, line
 from counterfoil.core.commands.books import Account, AccountRole, EntryLine
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 
 pytestmark = EVERY_VERSION
@@ -219,9 +220,9 @@ async def test_an_entry_moves_a_customers_part_out_of_a_sum_and_is_matched_with_
     await desk.done(payment)
     his, of_all = EntryLine(RECEIVABLE, eur(6000), customer_id=customer.subject.id), EntryLine(RECEIVABLE, eur(-6000))
     entry = desk.wishes.entry(his, of_all, needs=(customer.produces,))
-    (booked,) = await desk.done(replace(entry, produces="entry/mode_switch.1"))
+    (booked,) = await desk.done(replace(entry, produces=NeedKey("entry/mode_switch.1")))
     partners = [row["partner_id"] for row in await desk.lines(booked, "partner_id")]
     assert partners == [int(desk.bindings[customer.produces].rpartition("/")[2]), False]
-    match = desk.wishes.allocation(replace(entry, produces="entry/mode_switch.1"), payment, 6000)
+    match = desk.wishes.allocation(replace(entry, produces=NeedKey("entry/mode_switch.1")), payment, 6000)
     await desk.done(match)
     assert [row["amount_residual"] for row in await desk.lines(booked, "amount_residual")] == [0.0, -60.0]

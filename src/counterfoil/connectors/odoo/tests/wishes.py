@@ -31,6 +31,7 @@ from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.commands import Arguments, Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef, external_key
+from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 
 REVENUE = Account(AccountRole.REVENUE)
@@ -71,8 +72,8 @@ class Wishes:
             subject=subject,
             external_key=key,
             arguments=arguments,
-            needs=needs,
-            produces=produces,
+            needs=tuple(map(NeedKey, needs)),
+            produces=NeedKey(produces),
         )
 
     def _id(self, prefix: str) -> str:
