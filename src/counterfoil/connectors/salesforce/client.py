@@ -96,6 +96,7 @@ STATUSES = (
         remedy="Let the field be there and visible to the integration user, or take it out of the settings",
     ),
     StatusRule(403, SetupError, "salesforce.forbidden", remedy=_RIGHTS),
+    StatusRule(lambda response: response.status == 404 and "/jobs/" in response.where, None, verdict=Verdict.OK),
     StatusRule(404, SetupError, "salesforce.address_unknown", remedy=_VERSION),
     StatusRule(lambda response: response.is_write and response.status == 400, RejectedError, "salesforce.values_refused"),
     StatusRule(range(400, 500), SetupError, "salesforce.request_refused", remedy="The API may have changed; report this with the code"),

@@ -84,9 +84,7 @@ def _since(settings: SalesforceConfig, place: Cursor) -> int:
 
 
 async def _read(api: Api, name: str, window: Window) -> QueryPage:
-    fields = await api.fields(name)
-    if name in _PARTS:
-        fields = (*(field for field in fields if field in ("Id", "IsDeleted", "SystemModstamp")), *_PARTS[name])
+    fields = await read_fields(api, name)
     low = soql.of_ms(window.low)
     where = f"SystemModstamp >= {low}"
     if window.above:
@@ -96,6 +94,12 @@ async def _read(api: Api, name: str, window: Window) -> QueryPage:
     except SetupError:
         api.forget_fields()
         raise
+
+
+async def read_fields(api: Api, name: str) -> tuple[str, ...]:
+    """Return the fields that a list of a type shows: of an opportunity, and what belongs to it, no more than which one changed."""
+    fields = await api.fields(name)
+    return ("Id", "IsDeleted", "SystemModstamp", *_PARTS[name]) if name in _PARTS else fields
 
 
 def _moved(place: Cursor, window: Window, rows: list[Row], *, is_over: bool) -> Cursor:

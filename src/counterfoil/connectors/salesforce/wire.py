@@ -5,13 +5,15 @@ Fields: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from .refs import ACCOUNT, CONTACT_ROLE, CONTACTS, LINE_ITEM, OPPORTUNITY
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 Row = dict[str, str]
 """Values by field; of a parent's field by the way to it: ``Product2.Name``."""
@@ -92,4 +94,9 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return plain(str(value))
+
+
+def plain(text: str) -> str:
+    """Return a value as all APIs have it: REST ends an instant with ``+0000``, Bulk with ``Z``."""
+    return f"{text[:-1]}+0000" if _INSTANT.fullmatch(text) else text

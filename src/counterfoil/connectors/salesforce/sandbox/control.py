@@ -12,10 +12,12 @@ from aiohttp import web
 
 from counterfoil.kit.sandbox import Sandbox, Trigger, answered, set_field
 
+from .bulk import Bulk
 from .checking import Rule
 from .errors import SalesforceError
 from .limits import Limits
 from .oauth import Sessions
+from .rest import Rest
 from .schema import Field
 from .world import Late, Record, World
 
@@ -32,6 +34,8 @@ class Control(Sandbox):
     def __init__(self, seed: int, world: World) -> None:
         super().__init__(seed)
         self.world = world
+        self.rest = Rest(world)
+        self.bulk = Bulk(self.rest)
         self.limits = Limits()
         self.sessions = Sessions(self.client_id, self.client_secret, self.username)
 
@@ -117,6 +121,7 @@ class Control(Sandbox):
             "locks": self._control_locks,
             "rules": self._control_rules,
             "fields": self._control_fields,
+            "bulk": self._control_bulk,
         }.items():
             app.router.add_post(f"/_control/{path}", answered(do, SalesforceError))
 
@@ -156,6 +161,11 @@ class Control(Sandbox):
     def _control_rules(self, _request: web.Request, body: Obj) -> Obj:
         self.world.rules[:] = [Rule(**one) for one in body["rules"]]
         return {"rules": [vars(one) for one in self.world.rules]}
+
+    def _control_bulk(self, _request: web.Request, body: Obj) -> Obj:
+        for name, value in body.items():
+            set_field(self.bulk.pace, name, value)
+        return dict(vars(self.bulk.pace))
 
     def _control_fields(self, _request: web.Request, body: Obj) -> Obj:
         """Add a field of the org's own, remove it, hide it from the hub's user or show it: ``do`` says which."""

@@ -1,9 +1,13 @@
-"""Queries answered: which records, in which order, and what of them is shown."""
+"""Queries answered: which records, in which order, and what of them is shown.
+
+A query is made into functions once, which are then run on each record.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +18,7 @@ from .soql import Comparison, Literal, Logic, Query, parse
 from .world import Record, World, stamp
 
 Obj = dict[str, Any]
+Reads = Callable[[Record], Any]
 
 
 class Answers:
@@ -27,101 +32,134 @@ class Answers:
         """Return a query and its rows, as JSON has them; of ``queryAll`` also what is deleted. Raises SalesforceError."""
         query = parse(text)
         type_ = self._world.type_of(query.source, "INVALID_TYPE")
-        records = self._chosen(type_, query, self._world.all(type_.name, is_all=is_all))
-        return query, [self.shown(type_, record, query, is_all=is_all) for record in records]
+        show = self._shows(type_, query, is_all=is_all)
+        return query, [show(record) for record in self._chosen(type_, query)(self._world.all(type_.name, is_all=is_all))]
 
-    def _chosen(self, type_: SObject, query: Query, records: Iterable[Record]) -> list[Record]:
-        self._checked(type_, query)
-        found = [record for record in records if query.where is None or self._holds(type_, record, query.where)]
-        for name, is_descending in reversed(query.order):
-            found.sort(key=lambda one, name=name: _sortable(self._value(type_, one, name)), reverse=is_descending)  # type: ignore[misc]
-        return found if query.limit is None else found[: query.limit]
+    def _chosen(self, type_: SObject, query: Query) -> Callable[[Iterable[Record]], list[Record]]:
+        """Return what picks the records of a query, in its order."""
+        holds = self._holds(type_, query.where) if query.where is not None else lambda record: True
+        order = [(self._reads(type_, name)[1], is_descending) for name, is_descending in reversed(query.order)]
 
-    def _checked(self, type_: SObject, query: Query) -> None:
-        for name in (*query.fields, *(name for name, _ in query.order)):
-            self._field(type_, name)
-        for one in _comparisons(query.where):
-            _, field, _ = self._field(type_, one.field)
-            for literal in one.values:
-                _literal(field, literal)
+        def choose(records: Iterable[Record]) -> list[Record]:
+            found = [record for record in records if holds(record)]
+            for read, is_descending in order:
+                found.sort(key=lambda one: _sortable(read(one)), reverse=is_descending)
+            return found if query.limit is None else found[: query.limit]
 
-    def _field(self, type_: SObject, name: str) -> tuple[SObject, Field, str]:
-        """Return the type a path of names leads to, its field, and the way there. Raises SalesforceError."""
+        return choose
+
+    def _reads(self, type_: SObject, name: str) -> tuple[Field, Reads]:
+        """Return the field a path of names leads to, and what reads it. Raises SalesforceError."""
         *way, last = name.split(".")
+        links: list[str] = []
+        owner = type_
         for step in way:
-            link = next((one for one in type_.fields.values() if one.relationship.lower() == step.lower()), None)
+            link = _link(owner, step)
             if link is None or link.to not in self._world.types:
                 raise _no_field(type_, name)
-            type_ = self._world.types[link.to]
-        found = type_.find(last)
-        if found is None or self._world.is_hidden(type_.name, found.name):
+            links.append(link.name)
+            owner = self._world.types[link.to]
+        field = owner.find(last)
+        if field is None or self._world.is_hidden(owner.name, field.name):
             raise _no_field(type_, name)
-        return type_, found, ".".join(way)
+        return field, self._follows(links, field.name)
 
-    def _value(self, type_: SObject, record: Record | None, name: str) -> Any:
-        *way, last = name.split(".")
-        for step in way:
-            link = next(one for one in type_.fields.values() if one.relationship.lower() == step.lower())
-            record = None if record is None else self._world.records.get(record.get(link.name) or "")
-            type_ = self._world.types[link.to]
-        found = type_.find(last)
-        return None if record is None or found is None else record.get(found.name)
+    def _follows(self, links: list[str], name: str) -> Reads:
+        if not links:
+            return lambda record: record.get(name)
 
-    def shown(self, type_: SObject, record: Record, query: Query, *, is_all: bool) -> Obj:
-        """Return a record as a query shows it."""
-        row: Obj = {"attributes": {"type": type_.name, "url": f"/services/data/v{self._version}/sobjects/{type_.name}/{record.id}"}}
-        for name in query.fields:
-            self._put(row, type_, record, name)
-        for child in query.children:
-            relationship = next((key for key in type_.children if key.lower() == child.source.lower()), None)
-            if relationship is None:
-                raise SalesforceError(400, "INVALID_TYPE", f"Didn't understand relationship '{child.source}' in FROM part of query call.")
-            other, field = type_.children[relationship]
-            inner = self._world.types[other]
-            candidates = [one for one in self._world.all(other, is_all=is_all) if one.get(field) == record.id]
-            rows = [self.shown(inner, one, child, is_all=is_all) for one in self._chosen(inner, child, candidates)]
+        def read(record: Record) -> Any:
+            at: Record | None = record
+            for link in links:
+                at = None if at is None else self._world.records.get(at.get(link) or "")
+            return None if at is None else at.get(name)
+
+        return read
+
+    def _shows(self, type_: SObject, query: Query, *, is_all: bool) -> Callable[[Record], Obj]:
+        """Return what makes a record's row."""
+        plain = [(field, read) for name in query.fields if "." not in name for field, read in (self._reads(type_, name),)]
+        parents = [self._parent(type_, name) for name in query.fields if "." in name]
+        children = [self._child(type_, child, is_all=is_all) for child in query.children]
+
+        def show(record: Record) -> Obj:
+            url = f"/services/data/v{self._version}/sobjects/{type_.name}/{record.id}"
+            row: Obj = {"attributes": {"type": type_.name, "url": url}}
+            for field, read in plain:
+                row[field.name] = shown_value(field, read(record))
+            for put in (*parents, *children):
+                put(row, record)
+            return row
+
+        return show
+
+    def _parent(self, type_: SObject, name: str) -> Callable[[Obj, Record], None]:
+        field, read = self._reads(type_, name)
+        link = _link(type_, name.split(".")[0])
+
+        def put(row: Obj, record: Record) -> None:
+            if link is None or record.get(link.name) is None:
+                row[link.relationship if link else name] = None
+                return
+            inner = row.setdefault(link.relationship, {"attributes": {"type": link.to, "url": ""}})
+            inner[field.name] = shown_value(field, read(record))
+
+        return put
+
+    def _child(self, type_: SObject, child: Query, *, is_all: bool) -> Callable[[Obj, Record], None]:
+        relationship = next((key for key in type_.children if key.lower() == child.source.lower()), None)
+        if relationship is None:
+            raise SalesforceError(400, "INVALID_TYPE", f"Didn't understand relationship '{child.source}' in FROM part of query call.")
+        other, field = type_.children[relationship]
+        choose, show = self._chosen(self._world.types[other], child), self._shows(self._world.types[other], child, is_all=is_all)
+        belonging: dict[str, list[Record]] = defaultdict(list)
+        for one in self._world.all(other, is_all=is_all):
+            belonging[one.get(field) or ""].append(one)
+
+        def put(row: Obj, record: Record) -> None:
+            rows = [show(one) for one in choose(belonging.get(record.id, ()))]
             row[relationship] = {"totalSize": len(rows), "done": True, "records": rows} if rows else None
-        return row
 
-    def _put(self, row: Obj, type_: SObject, record: Record, name: str) -> None:
-        owner, field, way = self._field(type_, name)
-        value = shown_value(field, self._value(type_, record, name))
-        if not way:
-            row[field.name] = value
-            return
-        link = next(one for one in type_.fields.values() if one.relationship.lower() == way.split(".")[0].lower())
-        if record.get(link.name) is None:
-            row[link.relationship] = None
-            return
-        inner = row.setdefault(link.relationship, {"attributes": {"type": owner.name, "url": ""}})
-        inner[field.name] = value
+        return put
 
-    def _holds(self, type_: SObject, record: Record, where: Any) -> bool:
+    def _holds(self, type_: SObject, where: Any) -> Callable[[Record], bool]:
+        """Return what tells whether a condition holds of a record. Raises SalesforceError."""
         if isinstance(where, Logic):
-            parts = (self._holds(type_, record, part) for part in where.parts)
+            parts = [self._holds(type_, part) for part in where.parts]
             match where.operator:
                 case "AND":
-                    return all(parts)
+                    return lambda record: all(part(record) for part in parts)
                 case "OR":
-                    return any(parts)
-            return not next(iter(parts))
-        return self._compares(type_, record, where)
+                    return lambda record: any(part(record) for part in parts)
+            return lambda record: not parts[0](record)
+        field, read = self._reads(type_, where.field)
+        return _compares(field, read, where)
 
-    def _compares(self, type_: SObject, record: Record, one: Comparison) -> bool:
-        _, field, _ = self._field(type_, one.field)
-        value = _comparable(field, self._value(type_, record, one.field))
-        wanted = [_literal(field, literal) for literal in one.values]
-        match one.operator:
-            case "=" | "IN":
-                return value in wanted
-            case "!=" | "NOT IN":
-                return value not in wanted
-            case "LIKE":
-                pattern = re.escape(str(wanted[0])).replace("%", ".*").replace("_", ".")
-                return value is not None and re.fullmatch(pattern, str(value), re.DOTALL) is not None
-        if value is None or wanted[0] is None:
+
+def _compares(field: Field, read: Reads, one: Comparison) -> Callable[[Record], bool]:
+    wanted = [_literal(field, literal) for literal in one.values]
+    first, every = wanted[0], frozenset(wanted)
+    match one.operator:
+        case "=" | "IN":
+            return lambda record: _comparable(field, read(record)) in every
+        case "!=" | "NOT IN":
+            return lambda record: _comparable(field, read(record)) not in every
+        case "LIKE":
+            pattern = re.compile(re.escape(str(first)).replace("%", ".*").replace("_", "."), re.DOTALL)
+            return lambda record: pattern.fullmatch(str(_comparable(field, read(record)) or "")) is not None
+
+    def compare(record: Record) -> bool:
+        value = _comparable(field, read(record))
+        if value is None or first is None:
             return False
-        return bool({">": value > wanted[0], "<": value < wanted[0], ">=": value >= wanted[0], "<=": value <= wanted[0]}[one.operator])
+        return bool({">": value > first, "<": value < first, ">=": value >= first, "<=": value <= first}[one.operator])
+
+    return compare
+
+
+def _link(type_: SObject, name: str) -> Field | None:
+    """Return the field whose other end has a name in queries."""
+    return next((one for one in type_.fields.values() if one.relationship and one.relationship.lower() == name.lower()), None)
 
 
 def shown_value(field: Field, value: Any) -> Any:
@@ -129,14 +167,6 @@ def shown_value(field: Field, value: Any) -> Any:
     if value is None or value == "":
         return None
     return stamp(value) if field.type == "datetime" else value
-
-
-def _comparisons(where: Any) -> Iterable[Comparison]:
-    if isinstance(where, Logic):
-        for part in where.parts:
-            yield from _comparisons(part)
-    elif isinstance(where, Comparison):
-        yield where
 
 
 def _no_field(type_: SObject, name: str) -> SalesforceError:

@@ -72,7 +72,8 @@ class SObject:
 
     def find(self, name: str) -> Field | None:
         """Return a field by its name, in any case."""
-        return next((one for key, one in self.fields.items() if key.lower() == name.lower()), None)
+        found = self.fields.get(name)
+        return found if found is not None else next((one for key, one in self.fields.items() if key.lower() == name.lower()), None)
 
 
 def _reads(name: str, type: str, **more: Any) -> Field:

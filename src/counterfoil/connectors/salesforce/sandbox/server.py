@@ -17,7 +17,7 @@ from counterfoil.kit.sandbox import Fault, Trigger
 from .composite import Composite
 from .control import Control
 from .errors import SalesforceError, malformed, not_found
-from .rest import Answer, Call, Rest, call_of
+from .rest import Answer, Call, call_of
 from .world import World
 
 Obj = dict[str, Any]
@@ -42,7 +42,6 @@ class SalesforceSandbox(Control):
     def __init__(self, seed: int = 0, *, currency: str = "USD", has_currencies: bool = False, has_person_accounts: bool = False) -> None:
         super().__init__(seed, World(currency=currency, has_currencies=has_currencies, has_person_accounts=has_person_accounts))
         self.asked: list[str] = []
-        self.rest = Rest(self.world)
         self.composite = Composite(self.rest, self._answered)
 
     def routes(self, app: web.Application) -> None:
@@ -103,6 +102,8 @@ class SalesforceSandbox(Control):
         """Answer a call of its own or a part of another. Raises SalesforceError."""
         if call.parts[:1] == ("composite",):
             return self.composite.answer(call)
+        if call.parts[:1] == ("jobs",):
+            return self.bulk.answer(call)
         if call.parts == ("limits",):
             return Answer(200, self.limits.shown())
         with self.world.acting(self.world.user_id, self.rest.origin(call)):
@@ -110,8 +111,11 @@ class SalesforceSandbox(Control):
 
 
 async def _call(request: web.Request) -> Call:
-    body = None
-    if text := await request.text():
+    body: Any = None
+    text = await request.text()
+    if request.content_type == "text/csv":
+        body = text
+    elif text:
         try:
             body = json.loads(text)
         except ValueError:
@@ -122,6 +126,8 @@ async def _call(request: web.Request) -> Call:
 
 def _response(answer: Answer, headers: Mapping[str, str]) -> web.Response:
     every = {**headers, **answer.headers}
-    if answer.status == 204:
-        return web.Response(status=204, headers=every)
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=every)
+    if isinstance(answer.body, str):
+        return web.Response(text=answer.body, status=answer.status, headers=every)
     return web.json_response(answer.body, status=answer.status, headers=every)

@@ -44,7 +44,7 @@ class SalesforceHarness(Harness):
     connector = CONNECTOR
     secrets = (SalesforceSandbox.client_secret,)
     missing_ref = f"{ORG}/company/001xx0000000000AAA"
-    page_size_max = 2_000
+    page_size_max = 5_000
 
     def __init__(self) -> None:
         self.sandbox = SalesforceSandbox(has_currencies=True)

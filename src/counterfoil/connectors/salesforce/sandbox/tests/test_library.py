@@ -6,6 +6,8 @@ Library: simple-salesforce 1.12.10 (Apache-2.0). It is synchronous, so it runs i
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from datetime import UTC, datetime
 from typing import Any
 
@@ -216,3 +218,52 @@ async def test_what_is_asked_wrongly_is_refused_by_the_vendors_codes(sandbox: Sa
             assert code_of(refused) == code, query
 
     await asyncio.to_thread(work)
+
+
+AWKWARD = 'Blue "Harbor", Ltd.\nsecond line; Größe\ttab'
+
+
+async def test_a_query_job_gives_every_value_as_it_is(sandbox: SalesforceSandbox, session: requests.Session) -> None:
+    accounts = [sandbox.create("Account", Name=name, Phone=phone) for name, phone in ((AWKWARD, None), ("Green Hill", "030 1"))]
+    sandbox.bulk.pace.results_max = 1  # each row is a page
+
+    def work() -> None:
+        pages = list(opened(sandbox, session).bulk2.Account.query("SELECT Id, Name, Phone, IsDeleted FROM Account ORDER BY Id", wait=0.01))
+        tables = [list(csv.reader(io.StringIO(page, newline=""))) for page in pages]
+        assert [rows[0] for rows in tables] == [["Id", "Name", "Phone", "IsDeleted"]] * 2
+        assert [rows[1] for rows in tables] == [[accounts[0].id, AWKWARD, "", "false"], [accounts[1].id, "Green Hill", "030 1", "false"]]
+
+    await asyncio.to_thread(work)
+
+
+async def test_a_load_tells_of_each_record_what_became_of_it(sandbox: SalesforceSandbox, session: requests.Session) -> None:
+    sandbox.add_field("Account", "Hub_Id__c", external=True)
+    known = sandbox.create("Account", Name="Globex", Hub_Id__c="cus_0001", Phone="030 1")
+
+    def work() -> None:
+        org = opened(sandbox, session)
+        rows = [
+            {"Hub_Id__c": "cus_0001", "Name": AWKWARD, "Phone": "#N/A"},  # is emptied
+            {"Hub_Id__c": "cus_0002", "Name": "", "Phone": "2"},  # lacks what is required
+            {"Hub_Id__c": "cus_0003", "Name": "Initech", "Phone": ""},
+        ]
+        [done] = org.bulk2.Account.upsert(records=rows, external_id_field="Hub_Id__c", wait=0.01)
+        assert (done["numberRecordsProcessed"], done["numberRecordsFailed"]) == (3, 1)
+        good = list(csv.DictReader(io.StringIO(org.bulk2.Account.get_successful_records(done["job_id"]), newline="")))
+        assert [(row["sf__Created"], row["Hub_Id__c"]) for row in good] == [("false", "cus_0001"), ("true", "cus_0003")]
+        [bad] = csv.DictReader(io.StringIO(org.bulk2.Account.get_failed_records(done["job_id"]), newline=""))
+        assert (bad["sf__Error"], bad["Hub_Id__c"]) == ("REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --", "cus_0002")
+        assert len(org.bulk2.Account.get_unprocessed_records(done["job_id"]).splitlines()) == 1
+
+    await asyncio.to_thread(work)
+    assert (known.values["Name"], known.values["Phone"]) == (AWKWARD, None)
+
+
+async def test_an_empty_cell_of_a_load_leaves_what_is_there(sandbox: SalesforceSandbox, session: requests.Session) -> None:
+    known = sandbox.create("Account", Name="Globex", Phone="030 1")
+
+    def work() -> None:
+        opened(sandbox, session).bulk2.Account.update(records=[{"Id": known.id, "Phone": "", "Industry": "Ports"}], wait=0.01)
+
+    await asyncio.to_thread(work)
+    assert (known.values["Phone"], known.values["Industry"]) == ("030 1", "Ports")
