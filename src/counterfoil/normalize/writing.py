@@ -20,7 +20,7 @@ from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import NormalizedBatch
 from counterfoil.normalize.merging import Merged, Merger, event_ids
-from counterfoil.store import agenda, cases, claims, events, links, objects, receipts, watching
+from counterfoil.store import agenda, cases, claims, erasing, events, links, objects, receipts, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import CONTENDED, Conn, Pool
@@ -92,6 +92,7 @@ class Writer:
         touched += await agenda.add(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
+        settled += map(str, await erasing.erase(conn, refs, now))
         await cases.release_subjects(conn, "normalize", settled, now)
         await cases.open_or_count(conn, result.cases, now)
         await self.arm(conn, touched)

@@ -64,8 +64,7 @@ class Appended:
 class Receipt:
     """A receipt with its decrypted body; ``fetched`` holds what was fetched for it (the normalizing stage's encoding), or None.
 
-    ``damage``: why its payload cannot be read (its key is not there, it was changed, or erased when its time was over); ``body`` is empty
-    then.
+    ``damage``: why its payload cannot be read (its key is not there, it was changed, or erased); ``body`` is empty then.
     """
 
     id: int
@@ -92,7 +91,7 @@ class Receipt:
 
     @property
     def is_erased(self) -> bool:
-        """Whether its body was erased when its time was over ([retention])."""
+        """Whether its body was erased: its time was over ([retention]), or a person had a right to it."""
         return self.damage is not None and self.damage.code == "store.payload_erased"
 
 
@@ -235,7 +234,10 @@ async def next_due(conn: Conn, connection: str, shards: Sequence[int], *, lanes:
 
 
 def _erased() -> StoreError:
-    message = "its body was erased when its time was over ([retention] bodies_days): it cannot be read again; ask its source for the object"
+    message = (
+        "its body was erased, as its time was over ([retention] bodies_days) or a person had a right to it: it cannot be read again; ask"
+        " its source for the object"
+    )
     return StoreError(message, code="store.payload_erased")
 
 

@@ -238,6 +238,9 @@ def test_a_kind_of_command_is_one_file(copied: Path) -> None:
 PARTS = re.findall(r"^    (\w+)=", QUOTE.partition("QUOTE = Kind(")[2], re.MULTILINE)
 
 
+LAST_STEP = "QuoteState.LOST: ()},"
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_kind_that_leaves_a_part_out_does_not_start_and_says_which(copied: Path, part: str) -> None:
     head, _, body = QUOTE.partition("QUOTE = Kind(")
@@ -259,6 +262,8 @@ def test_a_kind_that_leaves_a_part_out_does_not_start_and_says_which(copied: Pat
         ("QuoteState.SIGNED: (), ", "", "QuoteState does not say what may follow signed"),
         ('MADE = "quote.made"', 'MADE = "invoice.issued"', "kinds invoice and quote both have the event type invoice.issued"),
         ("record=Quote,", "record=__import__('counterfoil.core.kinds.price', fromlist=['Price']).Price,", "have the same record Price"),
+        (LAST_STEP, f"{LAST_STEP}erased=QuoteState.OPEN,", "QuoteState has something follow open, which is for ever"),
+        (LAST_STEP, f"{LAST_STEP}erased=QuoteState.LOST,", "kind quote can be lost and has no event type quote.lost"),
         (
             'ignored={Purpose.BOOKS: "quote_has_no_counterpart"}',
             "ignored={}",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.integration.path.house import House, house
+from tests.integration.path.searching import found_in, server_log
 
 from counterfoil.app.checking import check
 from counterfoil.app.tracing import trace
@@ -120,6 +121,55 @@ async def test_a_journal_that_keeps_failing_stops_no_search_and_is_named(hub: Ho
     sandbox.switch.faults.remove(broken)
     await hub.poll(SALES)
     assert await hub.cases() == []
+
+
+async def test_of_an_erased_person_nothing_is_left_in_any_table_or_log_and_the_books_stand(hub: House, sandbox: HubspotSandbox) -> None:
+    sandbox.courier.policy.signed_url = URL
+    sandbox.subscribe(f"{hub.intake}/in/{SALES}")
+    words = ("Zephyrine", "Quillfeather", "zephyrine@bluedune.example", "0301234987")
+    invoice = await hub.bill(120_00)
+    await hub.tell()
+    booked = (hub.external_keys(), hub.books_of(invoice["customer"]))
+
+    async def left() -> list[str]:
+        async def is_told() -> bool:
+            return sandbox.courier.is_idle
+
+        await hub.until(is_told)
+        await hub.poll(SALES)
+        await hub.settle()
+        async with hub.hub.pool.connection() as conn:
+            assert not [word for word in words if word in await server_log(conn)]
+            return await found_in(conn, hub.hub.cipher, words)
+
+    def told(action: str, id: str, at_ms: int) -> dict[str, Any]:
+        event = {"eventId": 1, "subscriptionType": f"contact.{action}", "portalId": 4711, "objectId": int(id), "occurredAt": at_ms}
+        return {**event, "propertyName": "firstname", "propertyValue": "Zephyrine", "attemptNumber": 0}
+
+    deal = sandbox.create("deals", dealname="7 seats")
+    first = sandbox.create("contacts", firstname="Zephyrine", lastname="Quillfeather", email="zephyrine@bluedune.example")
+    second = sandbox.create("contacts", firstname="Zephyrine", phone="0301234987")
+    sandbox.associate(deal, first)
+    sandbox.update(first, lastname="Quillfeather-Moss")
+    sandbox.courier.add(told("somethingNew", first.id, first.updated_ms))  # no table knows it: it is held back, with a case
+    before = await left()
+    survivor = sandbox.merge(first, second)
+    assert before == ["event.data", "object.data", "receipt.body", "receipt.fetched"]
+    assert len(await hub.cases()) == 1
+    await left()
+    sandbox.erase(survivor)
+    assert await left() == []
+    assert await hub.cases() == []
+    sandbox.courier.add(told("propertyChange", second.id, survivor.updated_ms))  # a delivery that was late
+    sandbox.courier.add(told("propertyChange", survivor.id, survivor.updated_ms))
+    assert await left() == []
+    assert not [word for word in words for line in hub.journal.lines if word in line]
+    for id in (first.id, second.id, survivor.id):
+        (one,) = (await traced(hub, f"contact/hubspot:4711.{id}")).objects
+        assert one.state in ("erased", "merged")
+    assert (hub.external_keys(), hub.books_of(invoice["customer"])) == booked
+    assert (await hub.conservation()).is_balanced
+    assert len((await traced(hub, f"deal/hubspot:4711.{deal.id}")).objects) == 1
 
 
 async def test_a_source_of_which_nothing_is_booked_needs_no_route(hub: House) -> None:

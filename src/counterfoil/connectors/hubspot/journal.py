@@ -21,7 +21,7 @@ from counterfoil.kit.limits import Aside, LocalBudget, Verdict
 
 from .client import STATUSES, explain
 from .listing import instant
-from .normalize.events import kind_of_journal, shard_of
+from .normalize.events import kept, kind_of_journal, shard_of
 from .wire import JournalEvent, JournalFile, JournalPlace, Token
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ def _delivery(portal_id: int, body: bytes, now: datetime) -> Delivery | None:
     if event.portalId != portal_id:
         return None
     kind = kind_of_journal(event.action, event.objectTypeId)
-    return Delivery(key, shard_of(body), kind, body, occurred_at, account=str(portal_id))
+    return Delivery(key, shard_of(body), kind, kept(kind, body), occurred_at, account=str(portal_id))
 
 
 def _decoded(answer: Response, type_: type[T]) -> T:

@@ -20,7 +20,7 @@ from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import IntakeRefused
 
 from .config import HubspotIntake
-from .normalize.events import kind_of, shard_of
+from .normalize.events import kept, kind_of, shard_of
 from .wire import Head
 
 SIGNATURE, STAMP = "x-hubspot-signature-v3", "x-hubspot-request-timestamp"
@@ -99,11 +99,12 @@ def _delivery(settings: HubspotIntake, body: bytes, now: datetime) -> Delivery:
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
         key = f"{settings.portal_id}/event/{digest(body.decode(errors='replace'))[:24]}"
         return Delivery(key, "0", UNREADABLE, body, now, account=str(settings.portal_id), parked="an event of another shape")
+    kind = kind_of(head.subscriptionType, head.objectTypeId or head.fromObjectTypeId or "")
     return Delivery(
         dedupe_key=f"{head.portalId}/event/{_identity(fields)}",
         shard_key=shard_of(body),
-        kind=kind_of(head.subscriptionType, head.objectTypeId or head.fromObjectTypeId or ""),
-        body=body,
+        kind=kind,
+        body=kept(kind, body),
         occurred_at=occurred_at,
         account=str(head.portalId),
         parked=_parked(settings, head),

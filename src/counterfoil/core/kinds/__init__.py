@@ -12,7 +12,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import EventType, Kind, KindError, Record
+from counterfoil.core.language.records import EventType, Kind, KindError, Record, Survivorship
 
 
 def _kind_in(name: str) -> Kind[Any]:
@@ -30,6 +30,11 @@ def _checked(kinds: Mapping[str, Kind[Any]]) -> Mapping[str, Kind[Any]]:
     for kind in kinds.values():
         if types.setdefault(kind.record, kind.name) != kind.name:
             raise KindError(f"kinds {types[kind.record]} and {kind.name} have the same record {kind.record.__name__}")
+        erased = kind.lifecycle.erased
+        if erased is not None and f"{kind.name}.{erased.value}" not in [one.value for one in kind.events]:
+            raise KindError(f"kind {kind.name} can be {erased.value} and has no event type {kind.name}.{erased.value}")
+        if erased is not None and kind.survivorship is not Survivorship.WHOLE:
+            raise KindError(f"kind {kind.name} can be {erased.value}, and what each of several sources says of it is kept apart")
         for verb, references in (("refers to", kind.refers_to), ("affects", kind.affects)):
             unknown = sorted({reference.kind for reference in references} - kinds.keys())
             if unknown:

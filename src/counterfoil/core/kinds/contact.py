@@ -90,6 +90,7 @@ CONTACT = Kind(
             _S.MERGED: (_S.ERASED,),
             _S.ERASED: (),
         },
+        erased=_S.ERASED,
     ),
     survivorship=Survivorship.WHOLE,
     keeps=_keeps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -40,6 +41,8 @@ MEMBERSHIPS = frozenset({"ADDED_TO_LIST", "REMOVED_FROM_LIST"})
 
 NOT_READ = frozenset({"ticket", "product", "quote", "invoice", "conversation", "call", "email", "meeting", "note", "task", "communication"})
 """Objects with events of their own of which nothing is told."""
+VALUES = frozenset({"propertyValue", "propertyChanges", "properties"})
+"""The fields of an event that hold what a record says, not which record it is about."""
 OTHER = "other"
 """Stands for an object type that is known by its number only: custom objects, and what HubSpot adds."""
 
@@ -60,10 +63,27 @@ def kind_of_journal(action: str, type_id: str) -> str:
     return f"{object_}.{JOURNAL.get(action, action)}"
 
 
+def is_not_read(kind: str) -> bool:
+    """Tell whether nothing is ever read of the type of object a kind of delivery is about."""
+    object_ = kind.partition(".")[0]
+    return object_ in NOT_READ or object_ == OTHER
+
+
+def kept(kind: str, body: bytes) -> bytes:
+    """Return of an event what is kept: all of it, or, of what is not read, all but values.
+
+    An e-mail's text, say, would be kept for nothing, and no erasure of the person could find it.
+    """
+    if not is_not_read(kind):
+        return body
+    fields: dict[str, Any] = msgspec.json.decode(body)
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in VALUES})
+
+
 def classified(delivery: Delivery) -> tuple[str, str, str]:
     """Return object and action of a delivery, or the rule by which it is ignored. Raises DriftError for what is in no table."""
     object_, _, action = delivery.kind.partition(".")
-    if object_ in NOT_READ or object_ == OTHER:
+    if is_not_read(delivery.kind):
         return "", "", "object_type_is_not_read"
     if object_ in PATHS and action in MEMBERSHIPS:
         return "", "", "list_membership_is_not_kept"

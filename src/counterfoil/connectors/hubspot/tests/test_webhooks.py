@@ -71,6 +71,24 @@ def test_every_event_of_a_delivery_is_one_and_the_number_of_the_try_makes_none_a
     assert [SOURCE.needs(one) for one in deliveries] == [("4711/company/512",), ("4711/company/512",), ("4711/deal/513",)]
 
 
+@pytest.mark.parametrize("type_", ["conversation.propertyChange", "email.propertyChange", "object.propertyChange"])
+def test_of_what_is_not_read_no_value_is_kept_for_no_erasure_would_find_it(type_: str) -> None:
+    event = {
+        **EVENT,
+        "subscriptionType": type_,
+        "objectTypeId": "2-815",
+        "objectId": 9,
+        "propertyName": "text",
+        "propertyValue": "Dear Mira",
+    }
+    body = json.dumps([event]).encode()
+    (one,) = SOURCE.verify(SETTINGS, headers(body), body, NOW)
+    assert json.loads(one.body) == {name: value for name, value in event.items() if name != "propertyValue"}
+    assert SOURCE.normalize(SETTINGS, one, {}) == Ignored("object_type_is_not_read")
+    contact = json.dumps([{**event, "subscriptionType": "contact.propertyChange"}]).encode()
+    assert b"Dear Mira" in SOURCE.verify(SETTINGS, headers(contact), contact, NOW)[0].body
+
+
 def test_a_signature_is_taken_for_five_minutes_and_both_secrets_while_one_is_rotated() -> None:
     body = told()
     rotated = settings_of(HubspotSandbox(), client_secrets=["the new one", HubspotSandbox.client_secret])
