@@ -105,10 +105,6 @@ class DecidedBatch:
         """Return the subjects that are to be decided again at an instant, each with it."""
         return {ref: decision.again_at for ref, decision in self.decisions.items() if decision.again_at is not None}
 
-    def entities(self) -> dict[ObjectRef, str]:
-        """Return the legal entity of every subject that was routed."""
-        return {ref: entity for ref, decision in self.decisions.items() if (entity := _entity_of(decision))}
-
     def replaced(self, loaded: LoadedBatch, new: Collection[str]) -> list[CommandRow]:
         """Return open commands whose document is now wished with other content; ``new``: ids of the commands that are new."""
         wished = [command for decision in self.decisions.values() for command in decision.commands if command.id in new]
@@ -300,13 +296,6 @@ def is_open(row: CommandRow) -> bool:
     if row.in_doubt:
         return False
     return row.state is CommandState.PARKED or (row.state in (CommandState.WAITING, CommandState.READY) and row.sent_at is None)
-
-
-def _entity_of(decision: Decision) -> str:
-    for command in decision.commands:
-        if command.entity:
-            return command.entity
-    return decision.summary[0].entity if decision.summary else ""
 
 
 def waits_of(items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedBatch, rules: Rules) -> list[Wait]:

@@ -156,7 +156,6 @@ class Decider:
         documents = [to_document(document) for decision in decided.decisions.values() for document in decision.documents]
         await summary.add(conn, documents, kept, now)
         await modes.remember(conn, decided.modes() - self._modes, now)
-        await objects.set_entities(conn, decided.entities())
         await cases.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
         openings = await processes.wanted(conn, decided, openings_of(decided, loaded, now))
         opened = await cases.open_or_count(conn, openings, now)

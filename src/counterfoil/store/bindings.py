@@ -38,9 +38,23 @@ async def by_external(conn: Conn, connection: str, external_ids: Iterable[str]) 
     return await _read(conn, "where connection = %s and external_id = any(%s) order by key, since", (connection, sorted(set(external_ids))))
 
 
+OF_KEYS = """(
+with recursive target (connection) as (
+    select min(connection) from binding where until is null
+    union all
+    select (select min(connection) from binding where until is null and connection > target.connection) from target
+    where target.connection is not null
+)
+select b.* from target t join binding b on b.connection = t.connection and b.key = any(%(keys)s) and b.until is null
+union all
+select b.* from binding b where b.key = any(%(keys)s) and b.until is not null
+)"""
+"""All bindings of some keys, in all targets, to be read from as a table. The targets are found by one look into an index each."""
+
+
 async def by_key(conn: Conn, key: NeedKey) -> list[Binding]:
     """Return all bindings of a key in all targets, oldest first."""
-    return await _read(conn, "where key = %s order by connection, since", (key,))
+    return await _read(conn, "order by connection, since", {"keys": [key]}, source=OF_KEYS)
 
 
 async def by_name(conn: Conn, external_name: str) -> list[Binding]:
@@ -48,8 +62,9 @@ async def by_name(conn: Conn, external_name: str) -> list[Binding]:
     return await _read(conn, "where external_name = %s and external_name <> '' order by connection, key, since", (external_name,))
 
 
-async def _read(conn: Conn, condition: str, arguments: tuple[object, ...]) -> list[Binding]:
-    cursor = await conn.execute(f"select connection, key, external_id, external_name, since, until from binding {condition}", arguments)
+async def _read(conn: Conn, condition: str, arguments: tuple[object, ...] | dict[str, object], *, source: str = "binding") -> list[Binding]:
+    statement = f"select connection, key, external_id, external_name, since, until from {source} b {condition}"
+    cursor = await conn.execute(statement, arguments)
     return [Binding(*row) for row in await cursor.fetchall()]
 
 

@@ -19,7 +19,14 @@ from psycopg import sql
 from .errors import StoreError
 from .pool import Conn
 
-PARTITIONED = {"receipt": "received_at", "event": "received_at", "command": "created_at", "attempt": "started_at", "audit": "at"}
+PARTITIONED = {
+    "receipt": "received_at",
+    "receipt_fetched": "received_at",
+    "event": "received_at",
+    "command": "created_at",
+    "attempt": "started_at",
+    "audit": "at",
+}
 """Tables partitioned by month, with the column that decides."""
 
 _RUNS_BESIDE = re.compile(r"^-- Runs beside: (\d+)$", re.MULTILINE)

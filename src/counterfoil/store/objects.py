@@ -6,7 +6,7 @@ call ``agenda.release`` with the keys of what was written, in the same transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -311,22 +311,29 @@ def _refs_of(rows: Sequence[ObjectRow]) -> dict[str, list[str]]:
     return {"kind": [row.ref.kind for row in rows], "id": [row.ref.id for row in rows]}
 
 
+ENTITY_OF_ONE = """
+coalesce(
+    (select c.entity from command c where c.subject_id = o.id and c.subject_kind = o.kind and c.entity <> '' order by c.seq desc limit 1),
+    (select i.entity from summary_item i where i.subject = o.kind || '/' || o.id order by i.added_at desc limit 1), o.entity)
+"""
+"""The legal entity of an object ``o``: that of the newest command that was wished for it, or of the day it was summed up with. Programs
+before schema 32 wrote it into the object's row."""
+
+_TOTALS = """
+with wished as (
+    select distinct on (subject_kind, subject_id) subject_kind as kind, subject_id as id, entity from command where entity <> ''
+    order by subject_kind, subject_id, seq desc
+), summed as (
+    select distinct on (subject) subject, entity from summary_item order by subject, added_at desc
+)
+select o.kind, coalesce(w.entity, s.entity, o.entity), o.currency, o.state, count(*), coalesce(sum(o.total_minor), 0)
+from object o left join wished w on w.kind = o.kind and w.id = o.id left join summed s on s.subject = o.kind || '/' || o.id
+group by 1, 2, 3, 4 order by 1, 2, 3, 4
+"""
+"""All objects with their legal entities at once, as ``ENTITY_OF_ONE`` finds them for one."""
+
+
 async def totals(conn: Conn) -> list[ObjectTotal]:
     """Return counts and totals of all objects by kind, entity, currency and state."""
-    cursor = await conn.execute(
-        "select kind, entity, currency, state, count(*), coalesce(sum(total_minor), 0) from object group by 1, 2, 3, 4 order by 1, 2, 3, 4"
-    )
-    rows = await cursor.fetchall()
+    rows = await (await conn.execute(_TOTALS)).fetchall()
     return [ObjectTotal(kind, entity, currency, state, n, int(minor)) for kind, entity, currency, state, n, minor in rows]
-
-
-async def set_entities(conn: Conn, entities: Mapping[ObjectRef, str]) -> None:
-    """Note which legal entity objects were routed to; their version stays as it is."""
-    if not entities:
-        return
-    refs = sorted(entities)
-    await conn.execute(
-        "update object o set entity = s.entity from unnest(%(kinds)s::text[], %(ids)s::text[], %(entities)s::text[]) as s(kind, id, entity)"
-        " where o.kind = s.kind and o.id = s.id and o.entity <> s.entity",
-        {"kinds": [ref.kind for ref in refs], "ids": [ref.id for ref in refs], "entities": [entities[ref] for ref in refs]},
-    )

@@ -1,4 +1,5 @@
-"""Tables ``receipt`` and ``receipt_key``: every delivery ever accepted, as it came, encrypted; a second delivery is a duplicate.
+"""Tables ``receipt``, ``receipt_key`` and ``receipt_fetched``: every delivery ever accepted, as it came, encrypted, and beside it what was
+fetched for it; a second delivery is a duplicate.
 
 States: pending -> normalized, ignored (by a named rule) or parked (with a case). Nothing here arms partitions: functions return the
 partitions touched, and the caller arms them last in the same transaction.
@@ -197,19 +198,24 @@ _PLAIN = (
     "id", "received_at", "connection", "account", "kind", "dedupe_key", "shard", "shard_key", "lane", "rule", "occurred_at", "api_version",
     "headers", "attempts", "must_fetch", "next_try_at", "normalized_at",
 )  # fmt: skip
-_SELECT = f"select {', '.join(_PLAIN)}, state::text, key_id, body, fetched_key_id, fetched from receipt "
+_SELECT = f"""
+select {", ".join(f"r.{name}" for name in _PLAIN)}, r.state::text, r.key_id, r.body, coalesce(f.key_id, r.fetched_key_id),
+    coalesce(f.data, r.fetched)
+from receipt r left join receipt_fetched f on f.received_at = r.received_at and f.id = r.id
+"""
+"""What was fetched before schema 32 stands in the receipt's own row."""
 
 
 # Shard by shard, each by the index that has them in order: sorting all that is pending of many would take longer with every receipt.
 _CLAIM = """
-where (received_at, id) in (
+where (r.received_at, r.id) in (
     select due.received_at, due.id from unnest(%(shards)s::int2[]) as s(shard), lateral (
         select p.received_at, p.id, p.lane from receipt p
         where p.connection = %(connection)s and p.shard = s.shard and p.state = 'pending'
             and (p.next_try_at is null or p.next_try_at <= %(now)s) and p.lane >= %(from)s and p.lane < %(below)s
         order by p.lane, p.id limit %(limit)s) due
     order by due.lane, due.id limit %(limit)s)
-order by lane, id
+order by r.lane, r.id
 """
 
 
@@ -243,7 +249,7 @@ def _erased() -> StoreError:
 
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[int]) -> list[Receipt]:
     """Return receipts by id, in order of id; unknown ids are left out."""
-    return await _read(conn, cipher, "where id = any(%s) order by id", (list(ids),))
+    return await _read(conn, cipher, "where r.id = any(%s) order by r.id", (list(ids),))
 
 
 async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...] | dict[str, object]) -> list[Receipt]:
@@ -290,11 +296,17 @@ async def settle(conn: Conn, settlements: Sequence[ReceiptEnd], now: datetime) -
 
 
 _STORE_FETCHED = """
-update receipt r set fetched = s.fetched, fetched_key_id = s.key_id, must_fetch = false
-from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(key_id)s::text[], %(envelope)b::bytea[])
-    as s(id, received_at, key_id, fetched)
-where r.received_at = s.received_at and r.id = s.id
+with kept as (
+    insert into receipt_fetched (received_at, id, key_id, data)
+    select received_at, id, key_id, data
+    from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(key_id)s::text[], %(envelope)b::bytea[])
+        as s(id, received_at, key_id, data) order by received_at, id
+    on conflict (received_at, id) do update set key_id = excluded.key_id, data = excluded.data
+)
+update receipt r set must_fetch = false from unnest(%(id)s::int8[], %(received_at)s::timestamptz[]) as s(id, received_at)
+where r.received_at = s.received_at and r.id = s.id and r.must_fetch
 """
+"""Keeps what was fetched beside the receipts; only one that was to be fetched anew is written itself."""
 
 
 async def store_fetched(conn: Conn, cipher: Cipher, fetched: Sequence[FetchedFor]) -> None:
@@ -334,9 +346,9 @@ class Selection:
 
 
 _SELECTED = """
-where connection = %(connection)s and received_at >= %(since)s and received_at < %(until)s
-    and (%(kinds)s::text[] = '{}' or kind = any(%(kinds)s))
-    and (%(states)s::receipt_state[] = '{}' or state = any(%(states)s::receipt_state[]))
+where r.connection = %(connection)s and r.received_at >= %(since)s and r.received_at < %(until)s
+    and (%(kinds)s::text[] = '{}' or r.kind = any(%(kinds)s))
+    and (%(states)s::receipt_state[] = '{}' or r.state = any(%(states)s::receipt_state[]))
 """
 
 
@@ -353,18 +365,18 @@ def _selected(selection: Selection) -> dict[str, object]:
 async def select(conn: Conn, cipher: Cipher, selection: Selection, *, after_id: int = 0, limit: int = 1000) -> list[Receipt]:
     """Return receipts of a selection above ``after_id``, in order of id, without those erased; call again with the last one's for more."""
     given = _selected(selection) | {"after_id": after_id, "limit": limit}
-    return await _read(conn, cipher, _SELECTED + "and key_id <> '' and id > %(after_id)s order by id limit %(limit)s", given)
+    return await _read(conn, cipher, _SELECTED + "and r.key_id <> '' and r.id > %(after_id)s order by r.id limit %(limit)s", given)
 
 
 async def count(conn: Conn, selection: Selection) -> dict[ReceiptState, int]:
     """Return how many receipts a selection has in each state it holds any in, without those whose body is erased."""
-    cursor = await conn.execute(f"select state, count(*) from receipt {_SELECTED} and key_id <> '' group by 1", _selected(selection))
+    cursor = await conn.execute(f"select state, count(*) from receipt r {_SELECTED} and key_id <> '' group by 1", _selected(selection))
     return {ReceiptState(state): found for state, found in await cursor.fetchall()}
 
 
 async def count_erased(conn: Conn, selection: Selection) -> int:
     """Return how many receipts of a selection cannot be read again, as their bodies are erased."""
-    row = await (await conn.execute(f"select count(*) from receipt {_SELECTED} and key_id = ''", _selected(selection))).fetchone()
+    row = await (await conn.execute(f"select count(*) from receipt r {_SELECTED} and key_id = ''", _selected(selection))).fetchone()
     return 0 if row is None else int(row[0])
 
 

@@ -32,6 +32,8 @@ with old as (
         and not exists (select from event e join wait w on w.subject_kind = e.subject_kind and w.subject_id = e.subject_id
             where e.receipt_id = r.id and e.received_at = r.received_at)
     order by received_at, id limit %(limit)s for update skip locked
+), fetched as (
+    delete from receipt_fetched f using old where f.received_at = old.received_at and f.id = old.id
 )
 update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{}'
 from old where r.received_at = old.received_at and r.id = old.id

@@ -20,9 +20,15 @@ class _Payload:
     aad: str
 
 
+_FETCHED_AAD = """
+(select 'fetched/' || r.connection || '/' || r.dedupe_key from receipt r
+    where r.received_at = receipt_fetched.received_at and r.id = receipt_fetched.id)
+"""
+
 _PAYLOADS = (
     _Payload("receipt", "body", "key_id", ("received_at", "id"), "'receipt/' || connection || '/' || dedupe_key"),
     _Payload("receipt", "fetched", "fetched_key_id", ("received_at", "id"), "'fetched/' || connection || '/' || dedupe_key"),
+    _Payload("receipt_fetched", "data", "key_id", ("received_at", "id"), _FETCHED_AAD),
     _Payload("event", "data", "key_id", ("received_at", "id"), "'event/' || encode(uuid_send(id), 'hex')"),
     _Payload("object", "data", "key_id", ("kind", "id"), "'object/' || kind || '/' || id"),
     _Payload("claim", "data", "key_id", ("kind", "id", "connection"), "'claim/' || kind || '/' || id || '/' || connection"),

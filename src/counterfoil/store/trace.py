@@ -13,7 +13,7 @@ from uuid import UUID
 
 from counterfoil.core.language.ids import ObjectRef
 
-from . import agenda, attempts, bindings, cases, outbox
+from . import agenda, attempts, bindings, cases, objects, outbox
 from .pool import Conn
 
 _ROWS_MAX = 500
@@ -136,10 +136,10 @@ async def trace(conn: Conn, asked: str, also: Iterable[str] = ()) -> Trace:
     )
 
 
-_BY_NAME = """
+_BY_NAME = f"""
 select id from object where id = %(asked)s or substr(id, strpos(id, ':') + 1) = %(asked)s
-union select split_part(key, '/', 2) from binding
-    where key = %(asked)s or external_id = %(asked)s or (external_name = %(asked)s and external_name <> '')
+union select split_part(key, '/', 2) from {bindings.OF_KEYS} of_key
+union select split_part(key, '/', 2) from binding where external_id = %(asked)s or (external_name = %(asked)s and external_name <> '')
 union select subject_id from command where external_key = %(asked)s or (external_name = %(asked)s and external_name <> '')
 union select subject_id from command where id = %(uuid)s
 union select subject_id from event where id = %(uuid)s
@@ -157,7 +157,7 @@ async def canonical_ids(conn: Conn, asked: str) -> set[str]:
         uuid = UUID(asked)
     except ValueError:
         uuid = None
-    cursor = await conn.execute(_BY_NAME, {"asked": asked, "uuid": uuid})
+    cursor = await conn.execute(_BY_NAME, {"asked": asked, "uuid": uuid, "keys": [asked]})
     return {row[0] for row in await cursor.fetchall() if row[0]}
 
 
@@ -205,7 +205,8 @@ async def _receipts(conn: Conn, ids: Iterable[int], asked: str) -> list[TracedRe
 
 async def _objects(conn: Conn, ids: Iterable[str]) -> list[TracedObject]:
     cursor = await conn.execute(
-        "select kind, id, entity, state, version, total_minor, currency, customer_id, occurred_at, updated_at from object"
+        f"select kind, id, {objects.ENTITY_OF_ONE}, state, version, total_minor, currency, customer_id, occurred_at, updated_at"
+        " from object o"
         " where id = any(%(ids)s) or (customer_id <> '' and customer_id = any(%(ids)s)) order by occurred_at, id limit %(limit)s",
         {"ids": sorted(set(ids)), "limit": _ROWS_MAX},
     )
@@ -255,8 +256,9 @@ async def _waits(conn: Conn, subjects: Iterable[str]) -> list[agenda.OpenWait]:
 
 async def _bindings(conn: Conn, keys: Iterable[str], asked: str) -> list[bindings.Binding]:
     cursor = await conn.execute(
-        "select connection, key, external_id, external_name, since, until from binding where key = any(%(keys)s) or external_id = %(asked)s"
-        " or (external_name = %(asked)s and external_name <> '') order by since, key limit %(limit)s",
+        f"select connection, key, external_id, external_name, since, until from {bindings.OF_KEYS} of_key union"
+        " select connection, key, external_id, external_name, since, until from binding"
+        " where external_id = %(asked)s or (external_name = %(asked)s and external_name <> '') order by since, key limit %(limit)s",
         {"keys": sorted(set(keys)), "asked": asked, "limit": _ROWS_MAX},
     )
     return [bindings.Binding(*row) for row in await cursor.fetchall()]

@@ -97,18 +97,19 @@ async def test_after_rotation_everything_is_readable_with_the_new_key_alone(conn
     ref = INVOICE.ref("stripe:in_1")
     event = EventRow("e" * 32, NOW, 1, "invoice.paid", 1, "stripe", "invoice", ref.id, NOW, 1, b"event")
     state = ObjectRow(ref, "stripe", 1, 1, b"digest", NOW, NOW, b"state")
-    [receipt_id] = (await receipts.append(conn, OLD, [Incoming("stripe", "evt_1", "cus_1", "invoice.paid", b"body", NOW)], NOW)).ids
-    assert receipt_id is not None
-    await receipts.store_fetched(conn, BOTH, [FetchedFor(receipt_id, NOW, "stripe", "evt_1", b"fetched")])  # body old, fetched new
+    names = ("evt_1", "evt_2")
+    incoming = [Incoming("stripe", name, "cus_1", "invoice.paid", b"body", NOW) for name in names]
+    ids = [id for id in (await receipts.append(conn, OLD, incoming, NOW)).ids if id is not None]
+    for cipher, id, name in zip((BOTH, OLD), ids, names, strict=True):  # of the first the body old, what was fetched new
+        await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "stripe", name, b"fetched")])
     await events.append(conn, OLD, [event])
     await objects.upsert(conn, OLD, [state])
     await outbox.wish(conn, OLD, [NewCommand("c" * 32, "post_invoice", "odoo", "DE01", "DE01", ref, "invoice_1", b"arguments")], NOW)
-    assert await rotation.payloads_by_key(conn) == {"new": 1, "old": 4}
-    assert await rotation.reencrypt(conn, BOTH) == 4
+    assert await rotation.payloads_by_key(conn) == {"new": 1, "old": 6}
+    assert await rotation.reencrypt(conn, BOTH) == 6
     assert await rotation.reencrypt(conn, BOTH) == 0
-    assert await rotation.payloads_by_key(conn) == {"new": 5}
-    [receipt] = await receipts.read(conn, NEW, [receipt_id])
-    assert (receipt.body, receipt.fetched) == (b"body", b"fetched")
+    assert await rotation.payloads_by_key(conn) == {"new": 7}
+    assert [(receipt.body, receipt.fetched) for receipt in await receipts.read(conn, NEW, ids)] == [(b"body", b"fetched")] * 2
     assert await events.read(conn, NEW, [event.id]) == [event]
     assert await objects.load(conn, NEW, [ref]) == {ref: replace(state)}
     assert [row.arguments for row in await outbox.read(conn, NEW, ["c" * 32])] == [b"arguments"]

@@ -19,12 +19,14 @@ from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import encode
-from counterfoil.store import events, objects, watching
+from counterfoil.store import events, objects, outbox, summary, trace, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
 from counterfoil.store.migrate import migrations
 from counterfoil.store.objects import ObjectRow, ObjectTotal, links_of
+from counterfoil.store.outbox import NewCommand
 from counterfoil.store.pool import Conn, Pool
+from counterfoil.store.summary import SummaryDocumentRow, SummaryItemRow
 from counterfoil.upkeep.upkeep import Upkeep
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -86,10 +88,21 @@ async def test_totals_may_be_more_than_64_bits_hold(conn: Conn, cipher: Cipher) 
     assert await watching.billed(conn, ["stripe:cus_1"]) == {"stripe:cus_1": Money(2**63 - 1 + 11900, "EUR")}
 
 
-async def test_routing_notes_the_entity_without_a_new_version(conn: Conn, cipher: Cipher) -> None:
-    await objects.upsert(conn, cipher, [ROW])
-    await objects.set_entities(conn, {REF: "US01"})
-    assert (await objects.load(conn, cipher, [REF]))[REF] == replace(ROW, entity="US01")
+async def test_the_entity_of_an_object_is_that_of_the_newest_command_wished_for_it(conn: Conn, cipher: Cipher) -> None:
+    others = [replace(ROW, ref=INVOICE.ref(f"stripe:in_{number}"), entity="") for number in (2, 3)]
+    await objects.upsert(conn, cipher, [ROW, *others])
+    wishes = [
+        NewCommand(f"{number:032x}", "post_invoice", "books", entity, "sales", REF, f"k{number}", b"{}")
+        for number, entity in enumerate(("DE01", "US01", ""))
+    ]
+    for wish in wishes:
+        await outbox.wish(conn, cipher, [wish], NOW)
+    amount = SummaryItemRow("FR01", NOW.date(), "EUR", "1", "invoice/stripe:in_2", "stripe:in_2", "revenue", 100)
+    await summary.add(conn, [SummaryDocumentRow("stripe:in_2")], [amount], NOW)
+    # in_1 stands in the row of a program of before as of DE01, and was wished for US01 last; in_2 is summed up; in_3 is not decided.
+    assert [(total.entity, total.count) for total in await objects.totals(conn)] == [("", 1), ("FR01", 1), ("US01", 1)]
+    assert [one.entity for one in (await trace.trace(conn, "stripe:cus_1")).objects] == ["US01", "FR01", ""]
+    assert (await objects.load(conn, cipher, [REF]))[REF] == ROW
 
 
 async def test_an_object_is_found_from_what_it_names_as_long_as_it_names_it(conn: Conn, cipher: Cipher) -> None:

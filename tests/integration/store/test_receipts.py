@@ -104,6 +104,47 @@ async def test_what_was_fetched_is_kept_encrypted_with_its_receipt(conn: Conn, c
     assert (again.fetched, again.must_fetch) == (b"invoice as fetched", False)
 
 
+OLD_STORE = """
+update receipt r set fetched = s.fetched, fetched_key_id = s.key_id, must_fetch = false
+from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(key_id)s::text[], %(envelope)s::bytea[])
+    as s(id, received_at, key_id, fetched)
+where r.received_at = s.received_at and r.id = s.id
+"""
+"""How programs before schema 32 keep what was fetched: in the receipt's own row."""
+
+
+async def test_what_programs_of_before_fetched_is_read_and_replaced_whichever_program_fetched_last(conn: Conn, cipher: Cipher) -> None:
+    [id] = (await receipts.append(conn, cipher, [delivery("evt_1")], NOW)).ids
+    assert id is not None
+
+    async def store_as_before(body: bytes) -> None:
+        key_id, envelope = cipher.encrypt(body, "fetched/stripe/evt_1")
+        await conn.execute(OLD_STORE, {"id": [id], "received_at": [NOW], "key_id": [key_id], "envelope": [envelope]})
+
+    async def seen() -> tuple[bytes | None, bool]:
+        [receipt] = await receipts.read(conn, cipher, [id])
+        return receipt.fetched, receipt.must_fetch
+
+    await conn.execute("alter table receipt disable trigger receipt_fetched_apart")  # as it was before the migration
+    await store_as_before(b"before")
+    await conn.execute("alter table receipt enable trigger receipt_fetched_apart")
+    assert await seen() == (b"before", False)
+    await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "stripe", "evt_1", b"now")])
+    assert await seen() == (b"now", False)
+    await conn.execute("update receipt set must_fetch = true")
+    await store_as_before(b"by a program of before, beside")
+    assert await seen() == (b"by a program of before, beside", False)
+
+
+async def test_keeping_what_was_fetched_does_not_write_the_receipt_again(conn: Conn, cipher: Cipher) -> None:
+    [id] = (await receipts.append(conn, cipher, [delivery("evt_1")], NOW)).ids
+    assert id is not None
+    place = "select ctid::text, xmin::text from receipt"
+    before = await (await conn.execute(place)).fetchall()
+    await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "stripe", "evt_1", b"fetched")])
+    assert await (await conn.execute(place)).fetchall() == before
+
+
 async def test_a_selection_is_read_in_pages_and_can_be_put_back_in_another_lane(conn: Conn, cipher: Cipher) -> None:
     await receipts.append(conn, cipher, [delivery("evt_1"), delivery("evt_2")], NOW)
     await receipts.settle(conn, [ended(receipt, ReceiptState.NORMALIZED) for receipt in await claim_all(conn, cipher)], NOW)

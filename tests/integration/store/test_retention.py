@@ -15,7 +15,7 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.migrate import ensure_partitions
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Pool
-from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState, Selection
+from counterfoil.store.receipts import FetchedFor, Incoming, ReceiptEnd, ReceiptState, Selection
 from counterfoil.upkeep import retaining
 from counterfoil.upkeep.retaining import Retainer
 
@@ -31,6 +31,8 @@ async def keep(pool: Pool, cipher: Cipher, *names: str, at: datetime = DAY_1, st
         appended = await receipts.append(conn, cipher, told, at)
         if state is not None:
             await receipts.settle(conn, [ReceiptEnd(id, at, state, "r") for id in appended.ids if id is not None], at)
+        answers = [FetchedFor(id, at, "stripe", name, b"{}") for id, name in zip(appended.ids, names, strict=True) if id is not None]
+        await receipts.store_fetched(conn, cipher, answers)
 
 
 async def run(pool: Pool, days_later: int, **days: int) -> None:
@@ -40,6 +42,11 @@ async def run(pool: Pool, days_later: int, **days: int) -> None:
         if (await retainer.turn("all")).wake_in_s == retaining.EVERY_S:
             return
     raise AssertionError("it does not end")
+
+
+async def fetched(pool: Pool) -> int:
+    """Return of how many deliveries what was fetched is kept."""
+    return await count(pool, "receipt_fetched")
 
 
 async def bodies(pool: Pool) -> dict[str, int]:
@@ -60,8 +67,10 @@ async def test_bodies_are_erased_when_their_days_are_over_and_not_before(pool: P
     await keep(pool, cipher, "evt_2", at=DAY_1 + timedelta(days=5))
     await run(pool, 99)
     assert await bodies(pool) == {"evt_1": True, "evt_2": True}
+    assert await fetched(pool) == 2
     await run(pool, 101)
     assert await bodies(pool) == {"evt_1": False, "evt_2": True}
+    assert await fetched(pool) == 1
     await run(pool, 101, bodies=0)
     await run(pool, 106)
     assert await bodies(pool) == {"evt_1": False, "evt_2": False}
