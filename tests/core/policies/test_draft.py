@@ -16,8 +16,10 @@ from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import posted_document
 from counterfoil.core.policies.booking import RECEIVABLE, EntityBooks, MatchableDocument
 from counterfoil.core.policies.decision import CaseClass, OutboxCommand, Problem
-from counterfoil.core.policies.draft import BookedPlace, Draft
+from counterfoil.core.policies.draft import Draft
+from counterfoil.core.policies.requests import BookedPlace
 from counterfoil.core.policies.rules import PostingMode
+from counterfoil.core.policies.survivors import survivor_of
 
 BILL, OTHER = invoice(usd(9900)), invoice(usd(100), id="stripe:in_2")
 DETAILED, SUMMARY = PostingMode.DETAILED, PostingMode.SUMMARY
@@ -45,14 +47,14 @@ def booked(rules: object = RULES) -> World:
 def test_what_was_sent_is_booked_and_may_have_acted_what_waits_is_only_wished() -> None:
     sent, waiting, nothing = draft(booked()), draft(unsent(booked())), draft(world())
     name = ("invoice", BILL.id)
-    command = sent.booked(*name)
+    command = sent.past.booked(*name)
     assert command is not None
     assert command.external_key == "invoice_stripe.in_1"
-    assert sent.booked_arguments(*name) == command.arguments
-    assert (waiting.booked(*name), waiting.booked_arguments(*name), nothing.booked(*name)) == (None, None, None)
-    assert [one.has_wished(*name) for one in (sent, waiting, nothing)] == [True, True, False]
-    assert [one.may_have_acted(*name) for one in (sent, waiting, nothing)] == [True, False, False]
-    assert (sent.has_wished("invoice", "stripe:in_2"), sent.may_have_acted("payment", BILL.id)) == (False, False)
+    assert sent.past.booked_arguments(*name) == command.arguments
+    assert (waiting.past.booked(*name), waiting.past.booked_arguments(*name), nothing.past.booked(*name)) == (None, None, None)
+    assert [one.past.has_wished(*name) for one in (sent, waiting, nothing)] == [True, True, False]
+    assert [one.past.may_have_acted(*name) for one in (sent, waiting, nothing)] == [True, False, False]
+    assert (sent.past.has_wished("invoice", "stripe:in_2"), sent.past.may_have_acted("payment", BILL.id)) == (False, False)
 
 
 def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None:
@@ -61,9 +63,9 @@ def test_what_this_very_decision_wishes_counts_as_wished_and_as_acting() -> None
     debit, credit = (MatchableDocument(key, NOON.date()) for key in map(NeedKey, ("invoice/a", "payment/b")))
     books.match(debit, credit, usd(100))
     pair = "invoice/a+payment/b"
-    assert (making.has_wished("alloc", pair), making.may_have_acted("alloc", pair)) == (True, True)
-    assert (making.has_wished("alloc", "other"), making.may_have_acted("alloc", "other")) == (False, False)
-    assert making.mode_of("alloc", pair) is DETAILED
+    assert (making.past.has_wished("alloc", pair), making.past.may_have_acted("alloc", pair)) == (True, True)
+    assert (making.past.has_wished("alloc", "other"), making.past.may_have_acted("alloc", "other")) == (False, False)
+    assert making.past.mode_of("alloc", pair) is DETAILED
 
 
 def test_matches_undone_nine_times_may_end_but_not_begin_once_more() -> None:
@@ -87,25 +89,26 @@ def test_matches_undone_nine_times_may_end_but_not_begin_once_more() -> None:
 
 def test_the_place_of_a_thing_is_where_the_first_of_its_names_was_booked() -> None:
     sent, daily = draft(booked()), draft(booked(DAILY))
-    assert sent.place(BILL.id, "balance", "invoice") == BookedPlace("US", DETAILED)
-    assert daily.place(BILL.id, "balance", "invoice") == BookedPlace("US", SUMMARY)
-    assert (sent.place(BILL.id), sent.place(BILL.id, "payment"), draft(unsent(booked())).place(BILL.id, "invoice")) == (None, None, None)
+    assert sent.past.place(BILL.id, "balance", "invoice") == BookedPlace("US", DETAILED)
+    assert daily.past.place(BILL.id, "balance", "invoice") == BookedPlace("US", SUMMARY)
+    assert (sent.past.place(BILL.id), sent.past.place(BILL.id, "payment")) == (None, None)
+    assert draft(unsent(booked())).past.place(BILL.id, "invoice") is None
 
 
 def test_a_thing_is_a_document_or_summed_up_and_what_waits_is_a_document() -> None:
-    modes = [draft(one).mode_of("invoice", BILL.id) for one in (booked(), unsent(booked()), booked(DAILY), world())]
+    modes = [draft(one).past.mode_of("invoice", BILL.id) for one in (booked(), unsent(booked()), booked(DAILY), world())]
     assert modes == [DETAILED, DETAILED, SUMMARY, None]
 
 
 def test_what_follows_a_document_is_one_and_else_is_summed_up_with_what_it_follows() -> None:
     refs = [ref_of(BILL), ref_of(OTHER)]
     daily = booked(DAILY)
-    assert draft(booked()).following(US, *refs).posting_mode is DETAILED
-    assert draft(daily).following(US, *refs).posting_mode is SUMMARY
+    assert draft(booked()).routes.following(US, *refs).posting_mode is DETAILED
+    assert draft(daily).routes.following(US, *refs).posting_mode is SUMMARY
     daily.rules = RULES
     daily.decide(OTHER)
-    assert draft(daily).following(replace(US, posting_mode=SUMMARY), *refs).posting_mode is DETAILED
-    assert draft(world()).following(US, *refs) is US
+    assert draft(daily).routes.following(replace(US, posting_mode=SUMMARY), *refs).posting_mode is DETAILED
+    assert draft(world()).routes.following(US, *refs) is US
 
 
 def test_a_document_is_kept_as_it_was_posted_or_summed_up() -> None:
@@ -122,8 +125,8 @@ def test_a_summed_up_document_of_which_only_the_sums_were_kept_is_made_of_them()
     books = booked(DAILY)
     books.decide(credit_note(usd(1000)))
     books.documents.clear()
-    made = draft(books).summed_up_document("invoice", BILL.id)
-    credited = draft(books).summed_up_document("credit_note", "stripe:cn_1")
+    made = draft(books).past.summed_up_document("invoice", BILL.id)
+    credited = draft(books).past.summed_up_document("credit_note", "stripe:cn_1")
     assert made is not None
     assert credited is not None
     assert (made.total, credited.total) == (usd(9900), usd(1000))
@@ -131,7 +134,7 @@ def test_a_summed_up_document_of_which_only_the_sums_were_kept_is_made_of_them()
         ("revenue:plans", usd(9900)),
         ("revenue:plans", usd(1000)),
     ]
-    assert draft(world()).summed_up_document("invoice", BILL.id) is None
+    assert draft(world()).past.summed_up_document("invoice", BILL.id) is None
 
 
 def test_an_entry_is_kept_as_it_was_sent_or_summed_up() -> None:
@@ -151,28 +154,28 @@ def test_an_entry_is_kept_as_it_was_sent_or_summed_up() -> None:
 def test_only_what_was_not_sent_can_be_withdrawn_and_nothing_that_is_wished_again() -> None:
     sent, waiting = draft(booked()), draft(unsent(booked()))
     for one in (sent, waiting):
-        one.withdraw("invoice", BILL.id)
-        one.withdraw("invoice", "stripe:in_2")
+        one.outbox.withdraw("invoice", BILL.id)
+        one.outbox.withdraw("invoice", "stripe:in_2")
     assert (sent.decision().withdrawn, waiting.decision().withdrawn) == ((), (("odoo", "invoice_stripe.in_1"),))
-    assert waiting.keep("invoice", BILL.id, "odoo")
+    assert waiting.outbox.keep("invoice", BILL.id, "odoo")
     assert waiting.decision().withdrawn == ()
-    assert not waiting.keep("invoice", BILL.id, "odoo_eu")
+    assert not waiting.outbox.keep("invoice", BILL.id, "odoo_eu")
 
 
 def test_the_money_of_a_bills_problem_is_all_of_the_bill_and_that_of_others_their_own_each_problem_once() -> None:
     problem = Problem(CaseClass.MISSING_FIELD, "decide.something", "Something is missing.", "Add it.", usd(5))
     for state, money in ((BILL, usd(9900)), (credit_note(usd(1000)), usd(1000)), (payment(usd(700)), usd(5))):
         making = draft(world(), state)
-        making.problem(problem)
-        making.problem(problem)
+        making.findings.problem(problem)
+        making.findings.problem(problem)
         assert making.decision().problems == (replace(problem, money=money),)
     known = draft(world(invoice(usd(8800))))
-    known.problem(problem)
+    known.findings.problem(problem)
     assert known.decision().problems[0].money == usd(8800)  # as it stands, not as the event had it
 
 
 @pytest.mark.parametrize(("key", "is_waiting"), [("cus_B", True), ("cus_A", False)])
-def test_an_object_is_waited_for_only_while_it_is_missing(key: str, is_waiting: bool) -> None:
+def test_a_customer_is_waited_for_only_while_it_is_missing(key: str, is_waiting: bool) -> None:
     making, ref = draft(world()), CUSTOMER.ref(f"stripe:{key}")
-    making.wait_if_missing(ref)
+    assert survivor_of(making, ref.id) == ref.id
     assert making.decision().waits == ((ref,) if is_waiting else ())

@@ -11,7 +11,8 @@ from tests.core.builders import NOON, RULES, US, event_of, invoice, usd
 
 from counterfoil.core.commands.books import Account, AccountRole, BookCommand, EntryLine, PostEntry
 from counterfoil.core.policies.decision import MemoryView, OutboxCommand
-from counterfoil.core.policies.draft import BookingRequest, Draft
+from counterfoil.core.policies.draft import Draft
+from counterfoil.core.policies.requests import BookingRequest
 from counterfoil.core.processes.undo import Step, backward, forward
 
 BILL = invoice(usd(100_00))

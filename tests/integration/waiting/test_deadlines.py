@@ -40,9 +40,9 @@ class Reminder:
     def decide(self, draft: Draft, _state: Contact) -> None:
         """Look, and have it decided again."""
         self.looked_at.append(draft.instant)
-        draft.ignore("reminded")
+        draft.findings.ignore("reminded")
         for at in self.again:
-            draft.decide_again(at)
+            draft.findings.look_again(at)
 
 
 @pytest.fixture

@@ -91,12 +91,13 @@ def test_a_policy_that_wishes_what_is_another_purposes_stops_with_its_name(copie
 from tests.core.builders import RULES, event_of, invoice, usd, World
 from counterfoil.core.commands.standings import ShowStanding, StandingCommand
 from counterfoil.core.language.records import KindError, Purpose
-from counterfoil.core.policies.draft import Draft, DisplayRequest
+from counterfoil.core.policies.draft import Draft
+from counterfoil.core.policies.requests import DisplayRequest
 bill = invoice(usd(100))
 draft = Draft(event_of(bill), World().view(), RULES, Purpose.SUPPORT_STANDING)
-assert draft.destinations("US") == () and draft.decision().ignored == "support_standing_has_no_destination"
+assert draft.routes.destinations("US") == () and draft.decision().ignored == "support_standing_has_no_destination"
 try:
-    draft.show(DisplayRequest("odoo", StandingCommand.SHOW_STANDING, "invoice", bill.id, ShowStanding(bill.id, bill.total)))
+    draft.outbox.show(DisplayRequest("odoo", StandingCommand.SHOW_STANDING, "invoice", bill.id, ShowStanding(bill.id, bill.total)))
 except KindError as error:
     print(error)
 """

@@ -11,8 +11,9 @@ from tests.integration.waiting.office import Office
 from counterfoil.core.commands.books import Account, AccountRole, BookCommand, EntryLine, PostEntry
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactEvent, ContactState
 from counterfoil.core.policies import stepping
-from counterfoil.core.policies.draft import BookingRequest, Draft
+from counterfoil.core.policies.draft import Draft
 from counterfoil.core.policies.process import Process
+from counterfoil.core.policies.requests import BookingRequest
 from counterfoil.core.processes.undo import Step, backward, forward
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import EndStatus

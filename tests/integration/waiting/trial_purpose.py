@@ -81,17 +81,18 @@ from counterfoil.core.commands.standings import ShowStanding, StandingCommand
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.language.records import Purpose
 
-from .draft import Draft, DisplayRequest
+from .draft import Draft
+from .requests import DisplayRequest
 from .policy import Policy, nobody
 
 
 def invoice(draft: Draft, state: Invoice) -> None:
     """Show what is still owed of an invoice, wherever standings are shown for its legal entity."""
-    entity = draft.find_route(INVOICE.ref(state.id), currency=state.currency)
+    entity = draft.routes.find(INVOICE.ref(state.id), currency=state.currency)
     name = "" if entity is None else entity.name
-    for connection in draft.destinations(name):
+    for connection in draft.routes.destinations(name):
         arguments = ShowStanding(state.id, state.amount_remaining)
-        draft.show(DisplayRequest(connection, StandingCommand.SHOW_STANDING, "invoice", state.id, arguments, legal_entity=name))
+        draft.outbox.show(DisplayRequest(connection, StandingCommand.SHOW_STANDING, "invoice", state.id, arguments, legal_entity=name))
 
 
 POLICIES = (Policy(kind=INVOICE, purpose=Purpose.SUPPORT_STANDING, decide=invoice, after=nobody, looks_back=False, sees_documents=False),)
@@ -108,7 +109,8 @@ from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 
-from .draft import Draft, DisplayRequest
+from .draft import Draft
+from .requests import DisplayRequest
 from .policy import Policy, nobody
 
 
@@ -116,8 +118,9 @@ def customer(draft: Draft, state: Customer) -> None:
     """Show what is owed."""
     bills = [one for one in draft.view.documents_of(CUSTOMER.ref(state.id)) if isinstance(one, Invoice)]
     owed = Money(sum(bill.amount_remaining.minor for bill in bills), "USD")
-    for connection in draft.destinations():
-        draft.show(DisplayRequest(connection, StandingCommand.SHOW_STANDING, "standing", state.id, ShowStanding(str(len(bills)), owed)))
+    for connection in draft.routes.destinations():
+        shown = ShowStanding(str(len(bills)), owed)
+        draft.outbox.show(DisplayRequest(connection, StandingCommand.SHOW_STANDING, "standing", state.id, shown))
 
 
 POLICIES = (

@@ -14,7 +14,7 @@ from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.settlement import Settlement
 
 from . import disputes
-from .booking import DISPUTED_FUNDS, EntityBooks
+from .booking import DISPUTED_FUNDS, EntityBooks, is_nothing
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .payments import clearing_of
@@ -41,12 +41,12 @@ def _move(
     """
     clearing = clearing_of(draft)
     lines = movement_lines(settlement, clearing, counterpart)
-    if draft.is_nothing(name, settlement.id, lines):
+    if is_nothing(draft, name, settlement.id, lines):
         return True
     entity = owner_of_balance(draft, (settlement, *after), settlement.gross)
     if entity is None:
         return False
-    day = draft.day(entity, settlement.occurred_at)
+    day = entity.day_of(settlement.occurred_at)
     EntityBooks(draft, entity).entry(name, settlement.id, lines, day, memo=memo, journal=clearing.qualifier, lane=lane)
     return True
 
@@ -64,9 +64,9 @@ def dispute(draft: Draft, state: Dispute) -> None:
     is_missing_money = not outs and (bool(backs) or state.state is DisputeState.LOST)
     is_to_come_back = state.state is DisputeState.WON and not backs and any(one.gross for one in outs)
     if is_missing_money or is_to_come_back:
-        draft.wait_for_self()
+        draft.findings.wait_for(draft.event.subject)
     elif not outs:
-        draft.ignore("dispute_moved_no_money")
+        draft.findings.ignore("dispute_moved_no_money")
     elif state.state in disputes.OVER:
         unowned = {one.gross.currency for one in (*outs, *backs) if one.id not in moved}
         disputes.close(draft, state, unowned)
@@ -77,23 +77,23 @@ def payout(draft: Draft, state: Payout) -> None:
     memo = f"payout {state.id}"
     if state.settlement is None:
         if state.state is PayoutState.PAID:
-            draft.wait_for_self()
+            draft.findings.wait_for(draft.event.subject)
         else:
-            draft.ignore("payout_moved_no_money")
+            draft.findings.ignore("payout_moved_no_money")
         return
     _move(draft, "payout", state.settlement, BANK_IN_TRANSIT, memo)
     if state.reversal is not None:
         back = f"{memo} came back: {state.failure_code or state.state.value}"
         _move(draft, "payout_return", state.reversal, BANK_IN_TRANSIT, back, after=(state.settlement,))
     elif state.state in _BACK:
-        draft.wait_for_self()
+        draft.findings.wait_for(draft.event.subject)
 
 
 def balance_entry(draft: Draft, state: BalanceEntry) -> None:
     """Decide a movement of the processor's own by its category; a category without an account is schema drift."""
     role = BALANCE_COUNTERPARTS.get(state.category)
     if role is None:
-        draft.problem(
+        draft.findings.problem(
             Problem(
                 CaseClass.SCHEMA_DRIFT,
                 "decide.balance_category_unknown",

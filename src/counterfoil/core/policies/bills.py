@@ -16,6 +16,7 @@ from .booking import EntityBooks, MatchableDocument
 from .draft import Draft
 from .lines import BookedLine, booked_line
 from .rules import EntityRules
+from .survivors import customer_of, survivor_of
 
 IGNORED_STATES = {InvoiceState.DRAFT: "invoice_draft", InvoiceState.DELETED: "invoice_draft_deleted"}
 """States of an invoice that was never a document, and the rule they are ignored by."""
@@ -160,7 +161,7 @@ def country_of(draft: Draft, invoice: Invoice) -> str | None:
     """Return the billing country an invoice is routed by; None (and a wait) if only the unknown customer could tell."""
     if invoice.customer_country:
         return invoice.customer_country
-    customer = draft.customer(invoice.customer_id)
+    customer = customer_of(draft, invoice.customer_id)
     return customer.address.country if customer else None
 
 
@@ -168,23 +169,23 @@ def bill_of(draft: Draft, invoice: Invoice, entity: EntityRules) -> Bill | None:
     """Return an issued invoice as it stands in the entity's books; None if it was never issued."""
     if invoice.issued_at is None or invoice.state in IGNORED_STATES:
         return None
-    day = draft.day(entity, invoice.issued_at)
+    day = entity.day_of(invoice.issued_at)
     document = MatchableDocument(need_of(INVOICE.ref(invoice.id)), day)
-    books = EntityBooks(draft, entity, draft.survivor(invoice.customer_id))
+    books = EntityBooks(draft, entity, survivor_of(draft, invoice.customer_id))
     return Bill(books, invoice, document, MatchableDocument(entry_need("balance", invoice.id), day), balance_change_of(invoice))
 
 
 def entity_of(draft: Draft, invoice: Invoice) -> EntityRules | None:
     """Return the entity an invoice is booked in, from whatever object's point of view; None if it is not routed (yet)."""
     country = country_of(draft, invoice)
-    return None if country is None else draft.find_route(INVOICE.ref(invoice.id), country, invoice.currency)
+    return None if country is None else draft.routes.find(INVOICE.ref(invoice.id), country, invoice.currency)
 
 
 def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[NeedKey, ...]] | None:
     """Return a document as it may have been posted, or was summed up, and the products it needed; None if it certainly was not."""
-    command = draft.booked(name, object_id)
+    command = draft.past.booked(name, object_id)
     if command is None:
-        summed_up = draft.summed_up_document(name, object_id)
+        summed_up = draft.past.summed_up_document(name, object_id)
         return None if summed_up is None else (summed_up, ())
     if not isinstance(command.arguments, PostDocument):
         return None
@@ -194,7 +195,7 @@ def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocume
 
 def booked_lines(draft: Draft, invoice: Invoice, entity: EntityRules) -> Mapping[str, BookedLine]:
     """Return how the lines of an invoice were booked by an entity, by their id; nothing if they were not, or cannot be told apart."""
-    place, posted = draft.place(invoice.id, "invoice"), posted_document(draft, "invoice", invoice.id)
+    place, posted = draft.past.place(invoice.id, "invoice"), posted_document(draft, "invoice", invoice.id)
     if place is None or place.entity != entity.name or posted is None:
         return {}
     booked = posted[0].lines

@@ -27,7 +27,8 @@ from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.keys import BINDS_NOTHING, NeedKey, entry_need, match_need, need_of, unmatch_need
 from counterfoil.core.language.money import Money, total
 
-from .draft import BookingRequest, Draft
+from .draft import Draft
+from .requests import BookingRequest
 from .rules import EntityRules, PostingMode
 
 RECEIVABLE = Account(AccountRole.RECEIVABLE)
@@ -94,7 +95,8 @@ class EntityBooks:
             partners = tuple(need_of(CUSTOMER.ref(line.customer_id)) for line in lines if line.customer_id)
             arguments = PostEntry(day, tuple(lines), memo, journal)
             order_key = self.customer_id or object_id
-            self.draft.wish(BookingRequest(self.entity, BookCommand.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane))
+            request = BookingRequest(self.entity, BookCommand.POST_ENTRY, name, object_id, arguments, partners, key, order_key, lane)
+            self.draft.outbox.wish(request)
         return MatchableDocument(key, day)
 
     def booked(self, name: str, object_id: str, counterpart: Account) -> Booked | None:
@@ -109,7 +111,7 @@ class EntityBooks:
 
     def has_document(self, posted: MatchableDocument) -> bool:
         """Tell whether a fact of these books is a document of its own, and not summed up with its day: as it was booked, or will be."""
-        booked = (self.draft.mode_of(name, object_id) for name, object_id in _booked_as(posted.key))
+        booked = (self.draft.past.mode_of(name, object_id) for name, object_id in _booked_as(posted.key))
         mode = next((mode for mode in booked if mode is not None), None) or self.entity.mode_on(posted.day)
         return mode is PostingMode.DETAILED
 
@@ -150,17 +152,17 @@ class EntityBooks:
         found: list[Made] = []
         while True:
             pair = pair_of(debit.key, credit.key, len(found) + 1)
-            amount = _matched_by(self.draft.booked_arguments(name, pair))
+            amount = _matched_by(self.draft.past.booked_arguments(name, pair))
             if amount is None:
                 return tuple(found)
-            found.append(Made(len(found) + 1, amount, self.draft.has_wished(undone, pair)))
+            found.append(Made(len(found) + 1, amount, self.draft.past.has_wished(undone, pair)))
 
     def standing(self, debit: MatchableDocument, credit: MatchableDocument) -> int:
         """Return how many minor units of two documents are matched, or wished to be, and not to be undone."""
         made = self.made(debit, credit)
         pair = pair_of(debit.key, credit.key, len(made) + 1)
         names = (MATCH, MODE_SWITCH)
-        wishes = (self.draft.wished(external_key(name, pair)) for name in names)
+        wishes = (self.draft.past.wished(external_key(name, pair)) for name in names)
         amounts = [_matched_by(wish.command.arguments) for wish in wishes if wish is not None]
         return sum(one.amount.minor for one in made if not one.is_undone) + sum(amount.minor for amount in amounts if amount)
 
@@ -183,9 +185,9 @@ class EntityBooks:
         """Wish to undo one match. Of one through an entry, the entry was booked, and what was to be matched with it may not have been."""
         pair = pair_of(debit.key, credit.key, one.number)
         switched = () if self.is_direct(debit, credit) else _switched(debit, credit, pair)
-        if switched and not any(self.draft.booked(MATCH, inner) for inner in switched):
+        if switched and not any(self.draft.past.booked(MATCH, inner) for inner in switched):
             for inner in switched:
-                self.draft.withdraw(MATCH, inner)
+                self.draft.outbox.withdraw(MATCH, inner)
         else:
             self.match(debit, credit, one.amount, number=one.number)
         return self.unmatch(debit, credit, number=one.number)
@@ -205,12 +207,12 @@ class EntityBooks:
 
     def may_be_matched(self, debit: MatchableDocument, credit: MatchableDocument) -> bool:
         """Tell whether the two documents may have been matched by us."""
-        return self.draft.may_have_acted(MATCH, pair_of(debit.key, credit.key))
+        return self.draft.past.may_have_acted(MATCH, pair_of(debit.key, credit.key))
 
     def released(self, debit_key: str, credit_key: str) -> tuple[NeedKey, ...]:
         """Return the keys of the releases of all matches of two documents that were wished: they come before others take their place."""
         pairs = (pair_of(debit_key, credit_key, number) for number in range(1, MATCHES_MAX + 1))
-        return tuple(unmatch_need(pair) for pair in pairs if self.draft.has_wished(UNMATCH, pair))
+        return tuple(unmatch_need(pair) for pair in pairs if self.draft.past.has_wished(UNMATCH, pair))
 
     def unmatch(self, debit: MatchableDocument, credit: MatchableDocument, *, number: int = 1) -> tuple[NeedKey, ...]:
         """Wish to undo a match that may have been made; return the key of the release, nothing if there is none to undo.
@@ -220,7 +222,7 @@ class EntityBooks:
         pair = pair_of(debit.key, credit.key, number)
         if not self.is_direct(debit, credit):
             return self._switch_back(debit, credit, pair)
-        if not self.draft.may_have_acted(MATCH, pair):
+        if not self.draft.past.may_have_acted(MATCH, pair):
             return ()
         needs = (debit.key, credit.key, match_need(pair))
         self._wish(BookCommand.UNMATCH, UNMATCH, pair, Unmatch(debit.key, credit.key), needs, unmatch_need(pair))
@@ -229,9 +231,9 @@ class EntityBooks:
     def withdraw(self, debit: MatchableDocument, credit: MatchableDocument) -> None:
         """Withdraw a match of two documents that was wished and not made, and the entry that was to take a part out of a sum for it."""
         pair = pair_of(debit.key, credit.key, len(self.made(debit, credit)) + 1)
-        self.draft.withdraw(MODE_SWITCH, pair)
+        self.draft.outbox.withdraw(MODE_SWITCH, pair)
         for matched in (pair, *_switched(debit, credit, pair)):
-            self.draft.withdraw(MATCH, matched)
+            self.draft.outbox.withdraw(MATCH, matched)
 
     def _switch(
         self, debit: MatchableDocument, credit: MatchableDocument, amount: Money, after: Sequence[NeedKey], pair: str, *, is_undoable: bool
@@ -250,7 +252,7 @@ class EntityBooks:
 
     def _switch_back(self, debit: MatchableDocument, credit: MatchableDocument, pair: str) -> tuple[NeedKey, ...]:
         """Undo that: the document is let go, and the customer's part goes back into the sum."""
-        booked = self.draft.booked_arguments(MODE_SWITCH, pair)
+        booked = self.draft.past.booked_arguments(MODE_SWITCH, pair)
         if not isinstance(booked, PostEntry):
             return ()
         posted = _posted_switch(debit, credit, pair)
@@ -278,7 +280,7 @@ class EntityBooks:
         request = BookingRequest(
             self.entity, BookCommand.POST_ENTRY, name, pair, arguments, (self.customer_key,), posted.key, self.customer_id
         )
-        self.draft.wish(request, PostingMode.DETAILED)
+        self.draft.outbox.wish(request, PostingMode.DETAILED)
 
     def _wish(
         self,
@@ -289,7 +291,17 @@ class EntityBooks:
         needs: tuple[NeedKey, ...],
         produces: NeedKey,
     ) -> None:
-        self.draft.wish(BookingRequest(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
+        self.draft.outbox.wish(BookingRequest(self.entity, kind, name, pair, arguments, needs, produces, self.customer_id))
+
+
+def is_nothing(draft: Draft, name: str, object_id: str, money: Money | Sequence[object]) -> bool:
+    """Tell whether no money is to be booked under this name and id, and none was: that alone is the rule by which a fact has no
+    counterpart.
+    """
+    is_nothing = not money and draft.past.place(object_id, name) is None
+    if is_nothing:
+        draft.findings.note_nothing()
+    return is_nothing
 
 
 def _booked_as(key: str) -> tuple[tuple[str, str], ...]:

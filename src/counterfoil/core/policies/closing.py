@@ -12,7 +12,8 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.keys import entry_need
 
 from .decision import Decision, View
-from .draft import BookingRequest, Draft
+from .draft import Draft
+from .requests import BookingRequest
 from .rules import PostingMode, Rules
 
 
@@ -36,9 +37,9 @@ def close(entry: DayEntry, view: View, rules: Rules, closed_at: datetime) -> Dec
     )
     draft = Draft(event, view, rules)
     if entry.entry is None:
-        draft.ignore("summary_cancels_out")
+        draft.findings.ignore("summary_cancels_out")
         return draft.decision()
     key = entry_need("summary", entry.id)
     request = BookingRequest(rules_of_entity, BookCommand.POST_ENTRY, "summary", entry.id, entry.entry, (), key, entry.entity, Lane.BATCH)
-    draft.wish(request, mode=PostingMode.DETAILED)
+    draft.outbox.wish(request, mode=PostingMode.DETAILED)
     return draft.decision()

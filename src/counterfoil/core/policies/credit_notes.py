@@ -20,14 +20,16 @@ from counterfoil.core.language.text import canonical_text
 from .bills import Bill, bill_of, booked_lines, posted_document
 from .booking import OUT_OF_BAND, RECEIVABLE, EntityBooks, MatchableDocument
 from .decision import View
-from .draft import BookingRequest, Draft
+from .draft import Draft
 from .lines import Lines, document_lines
 from .missing import no_customer
 from .policy import Policy
 from .refund_links import refunded_part
 from .refunds import given_back, settle
 from .related import links
+from .requests import BookingRequest
 from .routing import invoice_of_credit_note, route_credit_note
+from .survivors import customer_of
 from .write_offs import make_room
 
 
@@ -51,7 +53,7 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
     if not state.customer_id:
         no_customer(draft)
         return
-    customer = draft.customer(state.customer_id)
+    customer = customer_of(draft, state.customer_id)
     invoice = invoice_of_credit_note(draft, state)
     if customer is None or (state.invoice_id and invoice is None):
         return
@@ -59,7 +61,7 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
     if entity is None:
         return
     _check_parts(state)
-    document = MatchableDocument(need_of(draft.event.subject), draft.day(entity, state.issued_at))
+    document = MatchableDocument(need_of(draft.event.subject), entity.day_of(state.issued_at))
     bill = bill_of(draft, invoice, entity) if invoice else None
     credit = Credit(EntityBooks(draft, entity, customer.id), state, document, bill)
     made = _made(credit)
@@ -125,7 +127,7 @@ def _post(credit: Credit, document: PostDocument, product_needs: tuple[NeedKey, 
     books, note, bill = credit.books, credit.note, credit.bill
     needs = (books.customer_key, *((document.reverses,) if document.reverses else ()), *product_needs)
     request = BookingRequest(books.entity, BookCommand.POST_CREDIT_NOTE, "credit_note", note.id, document, needs, credit.document.key)
-    books.draft.wish(replace(request, order_key=books.customer_id, content=_content(note)))
+    books.draft.outbox.wish(replace(request, order_key=books.customer_id, content=_content(note)))
     if bill is None:
         return
     if note.state is not CreditNoteState.VOID:
@@ -158,7 +160,7 @@ def _give_back(credit: Credit) -> None:
         request = BookingRequest(
             books.entity, BookCommand.POST_PAYMENT, "out_of_band", note.id, arguments, (books.customer_key,), payment.key
         )
-        books.draft.wish(replace(request, order_key=books.customer_id))
+        books.draft.outbox.wish(replace(request, order_key=books.customer_id))
         books.match(payment, credit.document, note.out_of_band)
 
 
@@ -168,7 +170,7 @@ def _match_refunds(credit: Credit) -> None:
     for refund_id in credit.note.refund_ids:
         refund = draft.view.get(REFUND.ref(refund_id))
         if not isinstance(refund, Refund):
-            draft.wait_for(REFUND.name, refund_id)
+            draft.findings.wait_for(REFUND.ref(refund_id))
             continue
         if refund.settlement is None:
             continue
@@ -182,7 +184,7 @@ def _match_refunds(credit: Credit) -> None:
 def _void(credit: Credit, document: PostDocument, product_needs: tuple[NeedKey, ...]) -> None:
     """Reverse a voided credit note by an invoice of the void day, matched with it; the credited invoice is open again."""
     books, note = credit.books, credit.note
-    day = books.draft.day(books.entity, note.voided_at) if note.voided_at else credit.document.day
+    day = books.entity.day_of(note.voided_at) if note.voided_at else credit.document.day
     void = MatchableDocument(need_of(INVOICE.ref(f"void.{note.id}")), day)
     memo = f"void of credit note {note.number or note.id}"
     dated = replace(document, issued_on=day, accounting_on=day, due_on=day, number="", reverses="", memo=memo)
@@ -191,7 +193,7 @@ def _void(credit: Credit, document: PostDocument, product_needs: tuple[NeedKey, 
     request = BookingRequest(
         books.entity, BookCommand.POST_INVOICE, "credit_note_void", note.id, reversal, needs, void.key, books.customer_id
     )
-    books.draft.wish(request)
+    books.draft.outbox.wish(request)
     released = books.unmatch(credit.bill.document, credit.document) if credit.bill is not None else ()
     rest = note.total
     if note.to_balance:

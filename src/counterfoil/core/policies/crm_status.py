@@ -16,8 +16,9 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 
 from .decision import View
-from .draft import DisplayRequest, Draft
+from .draft import Draft
 from .policy import Policy, nobody
+from .requests import DisplayRequest
 from .standing import dunned, next_due, status_of
 
 NAME = "crm_status"
@@ -46,18 +47,18 @@ def _companies(view: View, customer: Customer) -> tuple[ObjectRef, ...]:
 
 def customer(draft: Draft, _state: Customer) -> None:
     """Show nothing of a customer itself: it is shown by the companies it is, which are decided after it."""
-    draft.ignore("customer_is_shown_by_its_companies")
+    draft.findings.ignore("customer_is_shown_by_its_companies")
 
 
 def company(draft: Draft, state: Company) -> None:
     """Show how the customers of a company stand. What was shown of one that names no known customer any more is taken away."""
     ref = COMPANY.ref(state.id)
-    places = [place for place in draft.destinations() if place == draft.origin_of(ref).connection]
+    places = [place for place in draft.routes.destinations() if place == draft.routes.origin_of(ref).connection]
     if not places:
-        draft.ignore("company_is_of_no_destination")
+        draft.findings.ignore("company_is_of_no_destination")
         return
     if state.state is not CompanyState.PRESENT:
-        draft.ignore("company_is_not_there")
+        draft.findings.ignore("company_is_not_there")
         return
     customers = family(draft.view, (CUSTOMER.ref(id) for id in state.customer_ids))
     documents = _documents(draft, customers)
@@ -65,15 +66,15 @@ def company(draft: Draft, state: Company) -> None:
         status = status_of(ref, documents, draft.instant, _zone(draft, customers))
         due = next_due(documents, draft.instant)
         if due is not None:
-            draft.decide_again(due)
-    elif draft.has_wished(NAME, state.id):  # also if the last of several was never sent: one before it may show
+            draft.findings.look_again(due)
+    elif draft.past.has_wished(NAME, state.id):  # also if the last of several was never sent: one before it may show
         status = ShowStatus(ref)
     else:
-        draft.ignore("company_names_no_known_customer")
+        draft.findings.ignore("company_names_no_known_customer")
         return
     for place in places:
         seen = _shown(draft, place, status, documents)
-        draft.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, NAME, state.id, seen, order_key=ref.key))
+        draft.outbox.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, NAME, state.id, seen, order_key=ref.key))
 
 
 def _shown(draft: Draft, place: str, status: ShowStatus, documents: Sequence[Record]) -> ShowStatus:
@@ -91,7 +92,7 @@ def _zone(draft: Draft, customers: Iterable[ObjectRef]) -> tzinfo:
     """Return the time zone of the legal entity that the first customer with a route is routed to; UTC without any."""
     for ref in customers:
         state = draft.view.get(ref)
-        entity = draft.find_route(ref, state.address.country, state.currency) if isinstance(state, Customer) else None
+        entity = draft.routes.find(ref, state.address.country, state.currency) if isinstance(state, Customer) else None
         if entity is not None:
             return entity.time_zone
     return UTC

@@ -118,7 +118,7 @@ def _decide_for(purpose: Purpose, event: Event, state: Record, view: View, rules
     draft = Draft(event, view, rules, purpose)
     policy = POLICIES[kind.name].get(purpose)
     if policy is None:
-        draft.ignore(kind.ignored.get(purpose) or purpose.terms.others)
+        draft.findings.ignore(kind.ignored.get(purpose) or purpose.terms.others)
         return draft.decision()
     try:
         policy.decide(draft, state)

@@ -120,7 +120,7 @@ class _Rest:
     def _entry(self, name: str, object_id: str, entry: Booked, at: datetime) -> None:
         books = self.books
         lines = transfer_lines(entry.account, DISPUTED_FUNDS, entry.amount)
-        books.entry(name, object_id, lines, books.draft.day(books.entity, at), memo=_MEMOS[name].format(self.state.id))
+        books.entry(name, object_id, lines, books.entity.day_of(at), memo=_MEMOS[name].format(self.state.id))
 
     def _found(self, name: str, object_id: str) -> Booked | None:
         return self.books.booked(name, object_id, DISPUTED_FUNDS)

@@ -11,12 +11,13 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.keys import wait_for_entity
 from counterfoil.core.language.records import Purpose
 
-from .booking import EntityBooks
+from .booking import EntityBooks, is_nothing
 from .decision import CaseClass, Problem
 from .draft import Draft
 from .missing import no_customer
 from .paid_credits import paid_credit
 from .policy import Policy, nobody
+from .survivors import customer_of, survivor_of
 
 ADJUSTMENT = Account(AccountRole.ADJUSTMENT)
 _ROLES = {role.value: role for role in AccountRole}
@@ -26,23 +27,23 @@ def customer_credit(draft: Draft, state: CustomerCredit) -> None:
     """Decide a change of a customer's balance made by hand: Dr adjustment / Cr customer credit when it was granted, else the other way; one
     that came of a payment: see ``paid_credits``.
     """
-    if draft.is_nothing("paid_credit" if state.is_paid else "customer_credit", state.id, state.amount):
+    if is_nothing(draft, "paid_credit" if state.is_paid else "customer_credit", state.id, state.amount):
         return
     if not state.customer_id:
         no_customer(draft, state.amount)
         return
-    customer = draft.customer(state.customer_id)
+    customer = customer_of(draft, state.customer_id)
     if customer is None:
         return
     if state.is_paid:
         paid_credit(draft, state, customer)
         return
-    entity = draft.route(draft.event.subject, customer.address.country, state.amount.currency, state.amount)
+    entity = draft.routes.route(draft.event.subject, customer.address.country, state.amount.currency, state.amount)
     if entity is None:
         return
     books = EntityBooks(draft, entity, customer.id)
     lines = customer_balance_lines(state.amount, customer.id, ADJUSTMENT)
-    books.entry("customer_credit", state.id, lines, draft.day(entity, state.occurred_at), memo=state.description or "customer balance")
+    books.entry("customer_credit", state.id, lines, entity.day_of(state.occurred_at), memo=state.description or "customer balance")
 
 
 def account_of(name: str) -> Account:
@@ -56,11 +57,11 @@ def imported_entry(draft: Draft, state: ImportedEntry) -> None:
 
     One whose amounts are all nothing moves no money: books refuse it, or keep an entry that says nothing.
     """
-    if draft.is_nothing("imported", state.id, [line for line in state.lines if line.amount]):
+    if is_nothing(draft, "imported", state.id, [line for line in state.lines if line.amount]):
         return
     entity = draft.rules.entities.get(state.entity)
     if entity is None:
-        draft.problem(
+        draft.findings.problem(
             Problem(
                 CaseClass.UNMAPPED_ACCOUNT,
                 "decide.entity_unknown",
@@ -70,11 +71,11 @@ def imported_entry(draft: Draft, state: ImportedEntry) -> None:
             )
         )
         return
-    customers = {line.customer_id: draft.customer(line.customer_id) for line in state.lines if line.customer_id}
+    customers = {line.customer_id: customer_of(draft, line.customer_id) for line in state.lines if line.customer_id}
     if not all(customers.values()):
         return
     lines = tuple(
-        EntryLine(account_of(line.account), line.amount, line.description, draft.survivor(line.customer_id)) for line in state.lines
+        EntryLine(account_of(line.account), line.amount, line.description, survivor_of(draft, line.customer_id)) for line in state.lines
     )
     check_balanced(lines)
     EntityBooks(draft, entity).entry("imported", state.id, lines, state.effective_on, memo=state.description, lane=Lane.BATCH)

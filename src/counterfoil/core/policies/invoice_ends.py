@@ -16,8 +16,8 @@ from counterfoil.core.language.money import Money, total
 
 from .bills import Bill, booked_lines, posted_document
 from .booking import RECEIVABLE, MatchableDocument
-from .draft import BookingRequest
 from .lines import document_lines
+from .requests import BookingRequest
 from .write_offs import write_off
 
 
@@ -35,7 +35,7 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[NeedKey, ...]
     stays his, open on the reversal.
     """
     invoice, books = bill.invoice, bill.books
-    day = books.draft.day(books.entity, invoice.voided_at) if invoice.voided_at else bill.document.day
+    day = books.entity.day_of(invoice.voided_at) if invoice.voided_at else bill.document.day
     reversal = _reversal(bill, document, day)
     if reversal is None:
         return
@@ -43,7 +43,7 @@ def _void(bill: Bill, document: PostDocument, product_needs: tuple[NeedKey, ...]
     kind = BookCommand.POST_CREDIT_NOTE if is_credit_note else BookCommand.POST_INVOICE
     void = MatchableDocument(need_of((CREDIT_NOTE if is_credit_note else INVOICE).ref(f"void.{invoice.id}")), day)
     needs = (books.customer_key, *((bill.document.key,) if books.has_document(bill.document) else ()), *product_needs)
-    books.draft.wish(BookingRequest(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
+    books.draft.outbox.wish(BookingRequest(books.entity, kind, "invoice_void", invoice.id, reversal, needs, void.key, books.customer_id))
     lines = customer_balance_lines(-bill.balance_change, books.customer_id, RECEIVABLE)
     returned = books.entry("balance_return", invoice.id, lines, day, memo=f"customer balance, void of {invoice.number or invoice.id}")
     if is_credit_note:
@@ -96,7 +96,7 @@ def _credited_by(bill: Bill, note_id: str) -> tuple[DocumentLine, ...] | None:
     draft = bill.books.draft
     note = draft.view.get(CREDIT_NOTE.ref(note_id))
     if not isinstance(note, CreditNote):
-        draft.wait_for(CREDIT_NOTE.name, note_id)
+        draft.findings.wait_for(CREDIT_NOTE.ref(note_id))
         return None
     before = note.before_payment or Money(0, note.currency)
     if note.state is CreditNoteState.VOID or not before:

@@ -15,17 +15,19 @@ from counterfoil.core.language.text import canonical_text
 from . import invoice_ends
 from .bills import IGNORED_STATES, Bill, balance_change_of, bill_of, country_of, posted_document
 from .booking import RECEIVABLE
-from .draft import BookingRequest, Draft
+from .draft import Draft
 from .lines import Lines, document_lines, negated
 from .missing import account_billed, no_customer
 from .policy import Policy, nobody
+from .requests import BookingRequest
 from .rules import ZeroInvoicePolicy
+from .survivors import customer_of
 
 
 def invoice(draft: Draft, state: Invoice) -> None:
     """Decide an invoice."""
     if state.state in IGNORED_STATES or state.issued_at is None:
-        draft.ignore(IGNORED_STATES.get(state.state, "invoice_never_issued"))
+        draft.findings.ignore(IGNORED_STATES.get(state.state, "invoice_never_issued"))
         return
     if not state.customer_id and state.customer_account:
         account_billed(draft, state.customer_account)
@@ -34,14 +36,14 @@ def invoice(draft: Draft, state: Invoice) -> None:
         no_customer(draft)
         return
     country = country_of(draft, state)
-    customer = draft.customer(state.customer_id)
+    customer = customer_of(draft, state.customer_id)
     if country is None or customer is None:
         return
-    entity = draft.route(INVOICE.ref(state.id), country, state.currency)
+    entity = draft.routes.route(INVOICE.ref(state.id), country, state.currency)
     if entity is None:
         return
     if entity.zero_invoice_policy is ZeroInvoicePolicy.SKIP and _is_all_zero(state):
-        draft.ignore("invoice_of_zero_skipped")
+        draft.findings.ignore("invoice_of_zero_skipped")
         return
     bill = bill_of(draft, state, entity)
     made = None if bill is None else _made(bill)
@@ -82,7 +84,7 @@ def _document(bill: Bill, lines: Lines) -> PostDocument:
         currency=state.currency,
         issued_on=bill.document.day,
         accounting_on=bill.document.day,
-        due_on=books.draft.day(books.entity, state.due_at) if state.due_at else bill.document.day,
+        due_on=books.entity.day_of(state.due_at) if state.due_at else bill.document.day,
         total=abs(state.total),
         tax=-state.tax if is_owed else state.tax,
         lines=negated(lines.lines) if is_owed else lines.lines,
@@ -97,7 +99,7 @@ def _post(bill: Bill, document: PostDocument, product_needs: tuple[NeedKey, ...]
     needs = (bill.books.customer_key, *product_needs)
     customer_id = bill.books.customer_id
     request = BookingRequest(bill.books.entity, kind, "invoice", bill.invoice.id, document, needs, bill.document.key, customer_id)
-    bill.books.draft.wish(replace(request, content=_content(bill.invoice)))
+    bill.books.draft.outbox.wish(replace(request, content=_content(bill.invoice)))
 
 
 def _book_balance(bill: Bill) -> None:

@@ -80,8 +80,8 @@ def document_lines(
                 quantity=line.quantity,
                 taxes=taxes,
                 product_id=product_id,
-                period_start=draft.day(entity, line.period_start) if line.period_start else None,
-                period_end=draft.day(entity, line.period_end) if line.period_end else None,
+                period_start=entity.day_of(line.period_start) if line.period_start else None,
+                period_end=entity.day_of(line.period_end) if line.period_end else None,
             )
         )
     return Lines(tuple(made), tuple(needs)) if is_complete else None
@@ -99,7 +99,7 @@ def _product(draft: Draft, line: InvoiceLine) -> Product | None:
         return None
     found = draft.view.get(PRODUCT.ref(line.product_id))
     if not isinstance(found, Product):
-        draft.wait_for(PRODUCT.name, line.product_id)
+        draft.findings.wait_for(PRODUCT.ref(line.product_id))
         return None
     return found
 
@@ -110,7 +110,7 @@ def _product_id(draft: Draft, entity: EntityRules, line: InvoiceLine) -> str | N
     value = draft.rules.lookup(MappingKind.PRODUCT, entity.name, line.product_id)
     if value is not None:
         return f"{MAPPED_PRODUCT}{value}"
-    draft.problem(
+    draft.findings.problem(
         Problem(
             CaseClass.UNMAPPED_PRODUCT,
             "decide.product_unmapped",
@@ -135,7 +135,7 @@ def _account(draft: Draft, entity: EntityRules, line: InvoiceLine, product: Prod
         return Account(AccountRole.REVENUE, group)
     if line.period_start is not None and line.period_end is not None:
         return Account(AccountRole.DEFERRED_REVENUE, group)
-    draft.problem(
+    draft.findings.problem(
         Problem(
             CaseClass.MISSING_FIELD,
             "decide.period_missing",

@@ -10,14 +10,16 @@ from counterfoil.core.kinds.product import PRODUCT, Product
 from counterfoil.core.language.keys import need_of
 from counterfoil.core.language.records import Purpose
 
-from .draft import BookingRequest, Draft
+from .draft import Draft
 from .policy import Policy, nobody
+from .requests import BookingRequest
 from .rules import EntityRules, PostingMode, ProductPolicy
+from .survivors import customer_of
 
 
 def _entities(draft: Draft) -> tuple[EntityRules, ...]:
     """Return one entity per target that objects of this connection and account can go to, whatever their country and currency."""
-    origin = draft.origin_of(draft.event.subject)
+    origin = draft.routes.origin_of(draft.event.subject)
     by_target: dict[str, EntityRules] = {}
     for route in draft.rules.routes:
         entity = draft.rules.entities.get(route.entity)
@@ -25,7 +27,7 @@ def _entities(draft: Draft) -> tuple[EntityRules, ...]:
         if entity is not None and reaches:
             by_target.setdefault(entity.target, entity)
     if not by_target:
-        draft.route(draft.event.subject)
+        draft.routes.route(draft.event.subject)
     return tuple(by_target.values())
 
 
@@ -42,20 +44,21 @@ def customer(draft: Draft, state: Customer) -> None:
     nameless customer goes by its e-mail address or its id at the source: that must not hold up its invoices.
     """
     if state.merged_into:
-        draft.customer(state.merged_into)
-        draft.ignore("customer_was_merged")
+        customer_of(draft, state.merged_into)
+        draft.findings.ignore("customer_was_merged")
         return
     entities = [entity for entity in _entities(draft) if _keeps_documents(draft, entity.target)]
-    if not entities and not draft.has_problems:
-        draft.ignore("customer_of_summary_entity")
+    if not entities and not draft.findings.has_problems:
+        draft.findings.ignore("customer_of_summary_entity")
     for entity in entities:
-        if state.is_deleted and draft.keep("customer", state.id, entity.target):
-            draft.ignore("customer_deleted")
+        if state.is_deleted and draft.outbox.keep("customer", state.id, entity.target):
+            draft.findings.ignore("customer_deleted")
             continue
         name = state.name or state.email or state.id.partition(":")[2]
         arguments = UpsertCustomer(replace(state, balance=None, name=name))
         key = need_of(CUSTOMER.ref(state.id))
-        draft.wish(BookingRequest(entity, BookCommand.UPSERT_CUSTOMER, "customer", state.id, arguments, produces=key, order_key=state.id))
+        kind = BookCommand.UPSERT_CUSTOMER
+        draft.outbox.wish(BookingRequest(entity, kind, "customer", state.id, arguments, produces=key, order_key=state.id))
 
 
 def _keeps_documents(draft: Draft, target: str) -> bool:
@@ -72,14 +75,15 @@ def product(draft: Draft, state: Product) -> None:
         if not _keeps_documents(draft, entity.target):
             continue
         wished = True
-        if state.is_deleted and draft.keep("product", state.id, entity.target):
-            draft.ignore("product_deleted")
+        if state.is_deleted and draft.outbox.keep("product", state.id, entity.target):
+            draft.findings.ignore("product_deleted")
             continue
         key = need_of(PRODUCT.ref(state.id))
         arguments = UpsertProduct(state.id, state.name or state.id, state.sku)
-        draft.wish(BookingRequest(entity, BookCommand.UPSERT_PRODUCT, "product", state.id, arguments, produces=key, order_key=state.id))
-    if not wished and not draft.has_problems:
-        draft.ignore("product_is_mapped")
+        kind = BookCommand.UPSERT_PRODUCT
+        draft.outbox.wish(BookingRequest(entity, kind, "product", state.id, arguments, produces=key, order_key=state.id))
+    if not wished and not draft.findings.has_problems:
+        draft.findings.ignore("product_is_mapped")
 
 
 POLICIES = (

@@ -13,7 +13,7 @@ from .rules import EntityRules
 def no_customer(draft: Draft, money: Money | None = None) -> None:
     """Report a fact that names no customer: a receivable needs one. A bill's own money needs not be said."""
     subject = draft.event.subject.key
-    draft.problem(
+    draft.findings.problem(
         Problem(
             CaseClass.MISSING_FIELD,
             "decide.customer_missing",
@@ -28,7 +28,7 @@ def no_customer(draft: Draft, money: Money | None = None) -> None:
 def account_billed(draft: Draft, account: str) -> None:
     """Report a document that bills an account of the source in place of a customer: there is nobody the books could be told of."""
     subject = draft.event.subject.key
-    draft.problem(
+    draft.findings.problem(
         Problem(
             CaseClass.MISSING_FIELD,
             "decide.account_billed",
@@ -43,7 +43,7 @@ def collecting_customer(draft: Draft, entity: EntityRules, money: Money | None) 
     if entity.collecting_customer:
         return entity.collecting_customer
     subject = draft.event.subject.key
-    draft.problem(
+    draft.findings.problem(
         Problem(
             CaseClass.MISSING_FIELD,
             "decide.customer_missing",

@@ -20,7 +20,8 @@ from counterfoil.core.language.text import canonical_text
 from .bills import bill_of
 from .booking import OUT_OF_BAND, EntityBooks, MatchableDocument
 from .decision import CaseClass, Problem
-from .draft import BookingRequest, Draft
+from .draft import Draft
+from .requests import BookingRequest
 from .write_offs import make_room
 
 
@@ -39,13 +40,13 @@ def book(books: EntityBooks, state: Payment, invoice: Invoice) -> None:
     booked = total((part.amount for part in parts), state.amount.currency)
     missing = state.amount - _booked_with_first(draft, state) - booked
     if missing.minor < 0 and not (state.id == state.first_part_id and booked <= (invoice.paid_out_of_band or state.amount)):
-        draft.problem(_shrunk(books, state, booked))
+        draft.findings.problem(_shrunk(books, state, booked))
         return
     if missing.minor > 0:
         object_id = state.id if not parts else f"{state.id}.{len(parts) + 1}"
-        parts.append(PaymentPart(object_id, missing, draft.day(books.entity, state.occurred_at)))
+        parts.append(PaymentPart(object_id, missing, books.entity.day_of(state.occurred_at)))
     if not parts:
-        draft.ignore("booked_with_what_was_paid_before")
+        draft.findings.ignore("booked_with_what_was_paid_before")
     for part in parts:
         _post(books, part)
     _match(books, state, invoice, parts)
@@ -55,13 +56,13 @@ def _post(books: EntityBooks, part: PaymentPart) -> None:
     arguments = PostPayment(books.customer_id, part.amount, True, part.day, OUT_OF_BAND)
     needs, key = (books.customer_key,), _key(part)
     request = BookingRequest(books.entity, BookCommand.POST_PAYMENT, "payment", part.object_id, arguments, needs, key, books.customer_id)
-    books.draft.wish(replace(request, content=digest(canonical_text(part.amount))))
+    books.draft.outbox.wish(replace(request, content=digest(canonical_text(part.amount))))
 
 
 def _match(books: EntityBooks, state: Payment, invoice: Invoice, parts: list[PaymentPart]) -> None:
     bill = bill_of(books.draft, invoice, books.entity)
     if bill is None or not bill.has_place_of(state):
-        books.draft.wait_for(INVOICE.name, invoice.id)
+        books.draft.findings.wait_for(INVOICE.ref(invoice.id))
         return
     start = bill.start_of(state)
     released = make_room(bill, is_known=bill.knows(state))
@@ -82,7 +83,7 @@ def _parts(draft: Draft, payment_id: str, currency: str) -> list[PaymentPart]:
     while True:
         object_id = payment_id if not found else f"{payment_id}.{len(found) + 1}"
         key = external_key("payment", object_id)
-        wish = draft.wished(key)
+        wish = draft.past.wished(key)
         items = [item for item in draft.view.summarized(key) if item.account == OUT_OF_BAND]
         if wish is not None and isinstance(wish.command.arguments, PostPayment):
             found.append(PaymentPart(object_id, wish.command.arguments.amount, wish.command.arguments.paid_on))

@@ -26,16 +26,16 @@ def paid_credit(draft: Draft, state: CustomerCredit, customer: Customer) -> None
     """Book the credit: Dr receivable / Cr customer credit (the other way where it was taken back), matched with the payment it came of."""
     invoice = draft.view.get(INVOICE.ref(state.invoice_id)) if state.invoice_id else None
     if state.invoice_id and not isinstance(invoice, Invoice):
-        draft.wait_for(INVOICE.name, state.invoice_id)
+        draft.findings.wait_for(INVOICE.ref(state.invoice_id))
         return
     bill_ref = INVOICE.ref(invoice.id) if isinstance(invoice, Invoice) else draft.event.subject
     country = country_of(draft, invoice) if isinstance(invoice, Invoice) else customer.address.country
-    entity = None if country is None else draft.route(bill_ref, country, state.amount.currency, state.amount)
+    entity = None if country is None else draft.routes.route(bill_ref, country, state.amount.currency, state.amount)
     if entity is None:
         return
     books = EntityBooks(draft, entity, customer.id)
     lines = customer_balance_lines(state.amount, customer.id, RECEIVABLE)
-    day = draft.day(entity, state.occurred_at)
+    day = entity.day_of(state.occurred_at)
     entry = books.entry("paid_credit", state.id, lines, day, memo=state.description or "customer balance, paid in")
     bill = bill_of(draft, invoice, entity) if isinstance(invoice, Invoice) else None
     if bill is not None and state.amount.minor < 0:
@@ -46,7 +46,7 @@ def _match(bill: Bill, state: CustomerCredit, entry: MatchableDocument) -> None:
     """Match the credit with what the invoice did not take of its payments, the last one first."""
     draft, invoice = bill.books.draft, bill.invoice
     if invoice.paid_parts is not None and not invoice.amount_overpaid:
-        draft.wait_for(INVOICE.name, invoice.id)
+        draft.findings.wait_for(INVOICE.ref(invoice.id))
         return
     left = -state.amount
     for part in reversed(invoice.paid_parts or ()):
@@ -54,7 +54,7 @@ def _match(bill: Bill, state: CustomerCredit, entry: MatchableDocument) -> None:
             continue
         payment = draft.view.get(PAYMENT.ref(part.payment_id))
         if not isinstance(payment, Payment):
-            draft.wait_for(PAYMENT.name, part.payment_id)
+            draft.findings.wait_for(PAYMENT.ref(part.payment_id))
             return
         rest = min(_rest(bill, payment), left)
         left = left - rest
@@ -76,12 +76,12 @@ def _match_one(bill: Bill, state: CustomerCredit, entry: MatchableDocument, paym
     if payer is None:
         return
     ref = PAYMENT.ref(payment.id)
-    day = draft.day(payer, moved_at(payment))
+    day = payer.day_of(moved_at(payment))
     if payer.name == books.entity.name:
         books.match(entry, MatchableDocument(need_of(ref), day), amount)
         return
     payer_books = EntityBooks(draft, payer, books.customer_id)
-    object_id, moved_on = f"{payment.id}+{state.id}", draft.day(books.entity, state.occurred_at)
+    object_id, moved_on = f"{payment.id}+{state.id}", books.entity.day_of(state.occurred_at)
     payer_side, owner_side = Bridge(payer_books, books, object_id, moved_on).inbound("intercompany", amount)
     payer_books.match(payer_side, MatchableDocument(need_of(ref), day), amount)
     books.match(entry, owner_side, amount)
@@ -91,4 +91,4 @@ def _payer(draft: Draft, payment: Payment, owner: EntityRules) -> EntityRules | 
     """Return whose books hold a payment: of the owner of the processor's balance, or of whoever issued the invoice."""
     if payment.is_out_of_band or payment.settlement is None:
         return owner
-    return draft.find_route(PAYMENT.ref(payment.id), "", payment.settlement.gross.currency)
+    return draft.routes.find(PAYMENT.ref(payment.id), "", payment.settlement.gross.currency)

@@ -26,16 +26,18 @@ from .bills import IGNORED_STATES, bill_of, country_of, entity_of
 from .booking import OUT_OF_BAND, EntityBooks, MatchableDocument
 from .bridges import Bridge
 from .decision import View
-from .draft import BookingRequest, Draft
+from .draft import Draft
 from .missing import collecting_customer, no_customer
 from .policy import Policy
+from .requests import BookingRequest
 from .rules import EntityRules
+from .survivors import customer_of
 from .write_offs import make_room
 
 
 def clearing_of(draft: Draft) -> Account:
     """Return the clearing account of the processor the subject comes from."""
-    return Account(AccountRole.CLEARING, draft.origin_of(draft.event.subject).connection)
+    return Account(AccountRole.CLEARING, draft.routes.origin_of(draft.event.subject).connection)
 
 
 def settled_part(amount: Money, settlement: Settlement) -> Money | None:
@@ -63,7 +65,7 @@ def book_fee(books: EntityBooks, name: str, settlement: Settlement) -> None:
     """Book the fee of a movement whose gross is booked as a payment or refund, on the day of the movement."""
     clearing = clearing_of(books.draft)
     lines = fee_lines(settlement, clearing)
-    day = books.draft.day(books.entity, settlement.occurred_at)
+    day = books.entity.day_of(settlement.occurred_at)
     books.entry(name, settlement.id, lines, day, memo=f"fee of {settlement.id}", journal=clearing.qualifier, lane=Lane.BATCH)
 
 
@@ -74,7 +76,7 @@ def invoices_of(draft: Draft, payment: Payment) -> dict[str, Invoice | None]:
         invoice = draft.view.get(INVOICE.ref(application.invoice_id))
         found[application.invoice_id] = invoice if isinstance(invoice, Invoice) else None
         if found[application.invoice_id] is None:
-            draft.wait_for(INVOICE.name, application.invoice_id)
+            draft.findings.wait_for(INVOICE.ref(application.invoice_id))
     return found
 
 
@@ -89,14 +91,14 @@ def customer_of_payment(draft: Draft, payment: Payment) -> str:
 def payment(draft: Draft, state: Payment) -> None:
     """Decide a payment: booked once it succeeded and the processor's balance moved; applied as its invoices become known."""
     if state.state is not PaymentState.SUCCEEDED:
-        draft.ignore(f"payment_{state.state.value}")
+        draft.findings.ignore(f"payment_{state.state.value}")
         return
     if state.settlement is None and not state.is_out_of_band:
-        draft.wait_for_self()
+        draft.findings.wait_for(draft.event.subject)
         return
     invoices = invoices_of(draft, state)
     customer_id = customer_of_payment(draft, state) or _collecting(draft, state, invoices)
-    customer = draft.customer(customer_id)
+    customer = customer_of(draft, customer_id)
     if customer is None:
         return
     entity = _entity(draft, state, invoices, customer)
@@ -120,38 +122,38 @@ def _collecting(draft: Draft, state: Payment, invoices: dict[str, Invoice | None
     if state.settlement is None or state.is_out_of_band:
         no_customer(draft, state.amount)
         return ""
-    entity = draft.route(draft.event.subject, "", state.settlement.gross.currency, state.amount)
+    entity = draft.routes.route(draft.event.subject, "", state.settlement.gross.currency, state.amount)
     return collecting_customer(draft, entity, state.amount) if entity is not None else ""
 
 
 def _entity(draft: Draft, state: Payment, invoices: dict[str, Invoice | None], customer: Customer) -> EntityRules | None:
     """Return whose money it is: of the owner of the processor's balance; out of band, of whoever issued the first invoice."""
     ref = draft.event.subject
-    booked = draft.place(state.id, "payment")
+    booked = draft.past.place(state.id, "payment")
     if booked is not None:
-        return draft.declared(booked, ref, state.amount)
+        return draft.routes.declared(booked, ref, state.amount)
     if state.settlement is not None and not state.is_out_of_band:
-        return draft.route(ref, "", state.settlement.gross.currency, state.amount)
+        return draft.routes.route(ref, "", state.settlement.gross.currency, state.amount)
     if not invoices:
-        return draft.route(ref, customer.address.country, state.amount.currency, state.amount)
+        return draft.routes.route(ref, customer.address.country, state.amount.currency, state.amount)
     invoice = next(iter(invoices.values()))
     if invoice is None:
         return None
     country = country_of(draft, invoice)
-    return None if country is None else draft.route(INVOICE.ref(invoice.id), country, invoice.currency, state.amount)
+    return None if country is None else draft.routes.route(INVOICE.ref(invoice.id), country, invoice.currency, state.amount)
 
 
 def _as_its_invoices(draft: Draft, entity: EntityRules, state: Payment, invoices: dict[str, Invoice | None]) -> EntityRules:
     """Return the entity as it books the payment: as a document if one of its own invoices is one, whatever its posting mode is by now."""
-    if draft.place(state.id, "payment") is not None:
+    if draft.past.place(state.id, "payment") is not None:
         return entity
     owners = {invoice_id: entity_of(draft, invoice) for invoice_id, invoice in invoices.items() if invoice is not None}
     own = (INVOICE.ref(invoice_id) for invoice_id, owner in owners.items() if owner and owner.name == entity.name)
-    return draft.following(entity, *own)
+    return draft.routes.following(entity, *own)
 
 
 def _post(books: EntityBooks, state: Payment) -> MatchableDocument:
-    draft, day = books.draft, books.draft.day(books.entity, moved_at(state))
+    draft, day = books.draft, books.entity.day_of(moved_at(state))
     key = need_of(draft.event.subject)
     is_cleared = state.settlement is not None and not state.is_out_of_band
     counterpart = clearing_of(draft) if is_cleared else OUT_OF_BAND
@@ -161,7 +163,7 @@ def _post(books: EntityBooks, state: Payment) -> MatchableDocument:
     request = BookingRequest(
         books.entity, BookCommand.POST_PAYMENT, "payment", state.id, arguments, (books.customer_key,), key, books.customer_id
     )
-    draft.wish(replace(request, content=digest(canonical_text(state.amount))))
+    draft.outbox.wish(replace(request, content=digest(canonical_text(state.amount))))
     if state.settlement is not None and is_cleared:
         book_fee(books, "fee", state.settlement)
     return MatchableDocument(key, day)
@@ -189,16 +191,16 @@ def _apply_one(books: EntityBooks, state: Payment, posted: MatchableDocument, in
     amount = total(applied, state.amount.currency)
     owner = entity_of(draft, invoice)
     if owner is None:
-        if invoice.customer_id and draft.customer(invoice.customer_id):
-            draft.route(INVOICE.ref(invoice.id), country_of(draft, invoice) or "", invoice.currency, amount)
+        if invoice.customer_id and customer_of(draft, invoice.customer_id):
+            draft.routes.route(INVOICE.ref(invoice.id), country_of(draft, invoice) or "", invoice.currency, amount)
         return
     bill = bill_of(draft, invoice, owner)
     if bill is None:
         if invoice.state not in IGNORED_STATES or invoice.state is InvoiceState.DRAFT:
-            draft.wait_for(INVOICE.name, invoice.id)
+            draft.findings.wait_for(INVOICE.ref(invoice.id))
         return
     if not bill.has_place_of(state):
-        draft.wait_for(INVOICE.name, invoice.id)
+        draft.findings.wait_for(INVOICE.ref(invoice.id))
         return
     start = bill.start_of(state)
     released = make_room(bill, is_known=bill.knows(state))
@@ -208,7 +210,7 @@ def _apply_one(books: EntityBooks, state: Payment, posted: MatchableDocument, in
         bill.settle(posted, amount, start, (*released, *after))
         return
     taken = bill.taken(amount, start)
-    bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", draft.day(owner, moved_at(state)))
+    bridge = Bridge(books, bill.books, f"{state.id}+{invoice.id}", owner.day_of(moved_at(state)))
     payer_side, owner_side = bridge.inbound("intercompany", taken)
     books.match(payer_side, posted, taken, after)
     bill.settle(owner_side, amount, start, released)

@@ -116,7 +116,7 @@ def make_room(books: EntityBooks, payment: Payment, credit: MatchableDocument, b
 def _loosen(
     books: EntityBooks, refund: Refund, settlement: Settlement, credit: MatchableDocument, found: Mapping[str, Money]
 ) -> list[NeedKey]:
-    posted = MatchableDocument(need_of(REFUND.ref(refund.id)), books.draft.day(books.entity, settlement.occurred_at))
+    posted = MatchableDocument(need_of(REFUND.ref(refund.id)), books.entity.day_of(settlement.occurred_at))
     debits = (posted, *(one.entry for one in taken_back_before(books, refund, posted.day)))
     standing = sum(books.standing(debit, credit) for debit in debits)
     zero = Money(0, refund.amount.currency)

@@ -20,14 +20,16 @@ from counterfoil.core.language.text import canonical_text
 from . import uncredited
 from .booking import EntityBooks, MatchableDocument
 from .bridges import Bridge
-from .draft import BookingRequest, Draft
+from .draft import Draft
 from .missing import collecting_customer
 from .payments import book_fee, clearing_of, customer_of_payment, moved_at, settled_part
 from .policy import Policy, nobody
 from .refund_draws import draws, make_room, refunds_of, waits_of
 from .refund_links import PAYMENT_FAILED, came_back, debits_of, notes_of, part_of
+from .requests import BookingRequest
 from .routing import entity_of_credit_note
 from .rules import EntityRules
+from .survivors import customer_of, survivor_of
 from .uncredited import Draw, GivenBack, RefundPlan
 
 
@@ -38,9 +40,9 @@ def refund(draft: Draft, state: Refund) -> None:
     """
     if state.settlement is None:
         if state.state is RefundState.SUCCEEDED:
-            draft.wait_for_self()
+            draft.findings.wait_for(draft.event.subject)
         else:
-            draft.ignore(f"refund_{state.state.value}")
+            draft.findings.ignore(f"refund_{state.state.value}")
         return
     payment = _payment(draft, state)
     given = given_back(draft, state, payment)
@@ -48,7 +50,7 @@ def refund(draft: Draft, state: Refund) -> None:
         return
     _post(given)
     if state.state is RefundState.FAILED and state.reversal is None:
-        draft.wait_for_self()
+        draft.findings.wait_for(draft.event.subject)
     matched = settle(given, payment)
     if matched is not None and given.returned is not None:
         given.books.match(given.posted, given.returned, state.amount, matched)
@@ -100,7 +102,7 @@ def _notes(given: GivenBack) -> list[tuple[CreditNote, EntityRules]] | None:
             continue
         missing = True
         if given.is_own and not isinstance(note, CreditNote):
-            draft.wait_for(CREDIT_NOTE.name, note_id)
+            draft.findings.wait_for(CREDIT_NOTE.ref(note_id))
     return None if missing else sorted(found, key=lambda one: (one[0].issued_at, one[0].id))
 
 
@@ -108,7 +110,7 @@ def _is_certain(given: GivenBack, payment: Payment) -> bool:
     """Tell whether all is known that says how much of its payment's open money a refund gives back; waits for what is not."""
     late = waits_of(given.books.draft.view, given.refund, payment)
     for ref in late if given.is_own else ():
-        given.books.draft.wait_for(ref.kind, ref.id)
+        given.books.draft.findings.wait_for(ref)
     return not late
 
 
@@ -117,15 +119,15 @@ def _draw(given: GivenBack, payment: Payment, rest: Money) -> Draw:
     draft, entity = given.books.draft, given.books.entity
     taken = draws(draft.view, payment).get(given.refund.id, Money(0, rest.currency))
     back = [other.reversal for other in refunds_of(draft.view, payment) if other.reversal is not None]
-    day = max((given.posted.day, *(draft.day(entity, one.occurred_at) for one in back)))
-    credit = MatchableDocument(need_of(PAYMENT.ref(payment.id)), draft.day(entity, moved_at(payment)))
+    day = max((given.posted.day, *(entity.day_of(one.occurred_at) for one in back)))
+    credit = MatchableDocument(need_of(PAYMENT.ref(payment.id)), entity.day_of(moved_at(payment)))
     return Draw(credit, min(taken, rest), day)
 
 
 def _payment(draft: Draft, state: Refund) -> Payment | None:
     found = draft.view.get(PAYMENT.ref(state.payment_id))
     if state.payment_id and not isinstance(found, Payment):
-        draft.wait_for(PAYMENT.name, state.payment_id)
+        draft.findings.wait_for(PAYMENT.ref(state.payment_id))
     return found if isinstance(found, Payment) else None
 
 
@@ -139,29 +141,29 @@ def given_back(draft: Draft, state: Refund, payment: Payment | None) -> GivenBac
     if entity is None:
         return None
     customer_id = customer_id or collecting_customer(draft, entity, state.amount)
-    customer = draft.customer(customer_id)
+    customer = customer_of(draft, customer_id)
     if customer is None:
         return None
-    posted = MatchableDocument(need_of(ref), draft.day(entity, state.settlement.occurred_at))
+    posted = MatchableDocument(need_of(ref), entity.day_of(state.settlement.occurred_at))
     returned = None
     if state.reversal is not None:
-        returned = MatchableDocument(need_of(PAYMENT.ref(f"reversal.{state.id}")), draft.day(entity, state.reversal.occurred_at))
+        returned = MatchableDocument(need_of(PAYMENT.ref(f"reversal.{state.id}")), entity.day_of(state.reversal.occurred_at))
     return GivenBack(EntityBooks(draft, entity, customer.id), state, posted, returned)
 
 
 def _entity(draft: Draft, state: Refund, settlement: Settlement, payment: Payment | None) -> EntityRules | None:
     """Return whose money it was: of the entity the refund or, out of the same balance, its payment was booked in; else as routed."""
     ref, balance = REFUND.ref(state.id), settlement.gross.currency
-    booked = draft.place(state.id, "refund")
+    booked = draft.past.place(state.id, "refund")
     if booked is not None:
-        return draft.declared(booked, ref, state.amount)
+        return draft.routes.declared(booked, ref, state.amount)
     paid = None
     if payment is not None and payment.settlement is not None and payment.settlement.gross.currency == balance:
-        paid = draft.place(payment.id, "payment")
-    entity = draft.declared(paid, ref, state.amount) if paid else draft.route(ref, "", balance, state.amount)
+        paid = draft.past.place(payment.id, "payment")
+    entity = draft.routes.declared(paid, ref, state.amount) if paid else draft.routes.route(ref, "", balance, state.amount)
     if entity is None or not state.credit_note_id:
         return entity
-    return draft.following(entity, CREDIT_NOTE.ref(state.credit_note_id))
+    return draft.routes.following(entity, CREDIT_NOTE.ref(state.credit_note_id))
 
 
 def _customer_id(draft: Draft, state: Refund, payment: Payment | None) -> str | None:
@@ -177,7 +179,7 @@ def _customer_id(draft: Draft, state: Refund, payment: Payment | None) -> str | 
     bills = [INVOICE.ref(one.invoice_id) for one in payment.applications] if payment is not None else []
     missing = [ref for ref in (*bills, *notes) if draft.view.get(ref) is None]
     for ref in missing:
-        draft.wait_for(ref.kind, ref.id)
+        draft.findings.wait_for(ref)
     return None if missing or (state.payment_id and payment is None) else ""
 
 
@@ -197,7 +199,7 @@ def _post_payment(given: GivenBack, name: str, posted: MatchableDocument, settle
     arguments = PostPayment(books.customer_id, amount, is_inbound, posted.day, clearing_of(books.draft))
     arguments = replace(arguments, settled=settled_part(amount, settlement))
     request = BookingRequest(books.entity, BookCommand.POST_PAYMENT, name, given.refund.id, arguments, (books.customer_key,), posted.key)
-    books.draft.wish(replace(request, order_key=books.customer_id, content=digest(canonical_text(amount))))
+    books.draft.outbox.wish(replace(request, order_key=books.customer_id, content=digest(canonical_text(amount))))
 
 
 def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan) -> tuple[NeedKey, ...]:
@@ -213,7 +215,7 @@ def _loosen_note(given: GivenBack, note: CreditNote, owner: EntityRules, plan: R
 
 
 def _credit(given: GivenBack, note: CreditNote, owner: EntityRules) -> MatchableDocument:
-    return MatchableDocument(need_of(CREDIT_NOTE.ref(note.id)), given.books.draft.day(owner, note.issued_at))
+    return MatchableDocument(need_of(CREDIT_NOTE.ref(note.id)), owner.day_of(note.issued_at))
 
 
 def _pay_out(given: GivenBack, note: CreditNote, owner: EntityRules, plan: RefundPlan, after: Sequence[NeedKey]) -> tuple[NeedKey, ...]:
@@ -246,7 +248,7 @@ def _match_note(
             books.match(given.posted, credit, amount, (*before, *after), is_undoable=True)
             return books.unmatch(given.posted, credit)
         return books.loosen(given.posted, credit, amount if given.returned is None else None)
-    owner_books = EntityBooks(draft, owner, draft.survivor(note.customer_id))
+    owner_books = EntityBooks(draft, owner, survivor_of(draft, note.customer_id))
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
     books.match(given.posted, payer_side, amount, after, is_undoable=True)
     owner_books.match(owner_side, credit, amount, _released_by_others(given, owner_books, note, credit), is_undoable=True)

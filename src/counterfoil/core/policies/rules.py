@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 from counterfoil.core.commands.crm import StatusPart
+from counterfoil.core.finance.dates import accounting_date
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.keys import WaitKey, wait_for_mapping
@@ -107,6 +108,10 @@ class EntityRules:
         """Take policies by their configured text, too; raises ValueError for a text that is no policy."""
         for name, kind in _POLICIES.items():
             object.__setattr__(self, name, kind(getattr(self, name)))
+
+    def day_of(self, instant: datetime) -> date:
+        """Return the accounting date of an instant, before any lock."""
+        return accounting_date(instant, self.time_zone)
 
     def mode_on(self, day: date) -> PostingMode:
         """Return the posting mode of facts of an accounting day."""

@@ -52,8 +52,8 @@ def target_tax(draft: Draft, entity: EntityRules, tax: LineTax) -> str | None:
     if not tax.amount and tax.reason in _NOT_TAXED:
         return ""
     if rate is None and tax.percentage is None and tax.rate_id:
-        draft.wait_for(TAX_RATE.name, tax.rate_id)
-    draft.problem(_unmapped(entity, tax, keys))
+        draft.findings.wait_for(TAX_RATE.ref(tax.rate_id))
+    draft.findings.problem(_unmapped(entity, tax, keys))
     return None
 
 

@@ -42,7 +42,7 @@ class GivenBack:
 
     def is_linked_with(self, credit_note: CreditNote) -> bool:
         """Tell whether the refund itself was ever to be matched with a credit note."""
-        return any(self.books.draft.mode_of(name, id) is not None for name, id in self._links_with(credit_note))
+        return any(self.books.draft.past.mode_of(name, id) is not None for name, id in self._links_with(credit_note))
 
     def _links_with(self, credit_note: CreditNote) -> tuple[tuple[str, str], ...]:
         pair = self._pair_with(credit_note)
@@ -56,17 +56,17 @@ class GivenBack:
         took the note before this one could: it pays nothing of that note out.
         """
         later = (_CREDITED_LATER, f"{self.refund.id}+{credit_note.id}")
-        if self.returned is None or self.books.draft.booked(*later) is not None:
+        if self.returned is None or self.books.draft.past.booked(*later) is not None:
             return False
         if self._is_taken(credit_note):
             return True
-        if self.is_linked_with(credit_note) or self.books.draft.mode_of(*later) is not None:
+        if self.is_linked_with(credit_note) or self.books.draft.past.mode_of(*later) is not None:
             return False
         return bool(self.books.made(self.posted, self.returned)) or self.books.booked(_TAKEN_BACK, self.refund.id, RECEIVABLE) is not None
 
     def _is_taken(self, credit_note: CreditNote) -> bool:
         """Tell whether another refund may have been matched with a credit note and this one was not: nothing of it may be left."""
-        booked = self.books.draft.booked
+        booked = self.books.draft.past.booked
         owned = ("intercompany_owner", f"{self.refund.id}+{credit_note.id}")
         if any(booked(name, id) is not None for name, id in (*self._links_with(credit_note), owned)):
             return False
@@ -78,7 +78,7 @@ class GivenBack:
         """Tell whether the refund is done with a credit note (``is_done_with``); withdraw then what was wished of both and not done."""
         is_done = self.is_done_with(credit_note)
         for name in (MATCH, UNMATCH) if is_done else ():
-            self.books.draft.withdraw(name, self._pair_with(credit_note))
+            self.books.draft.outbox.withdraw(name, self._pair_with(credit_note))
         return is_done
 
 
@@ -150,7 +150,7 @@ def _withdraw_next(given: GivenBack, found: RefundPlan, uncredited: int, taken_b
     """Withdraw the entries that would come next, and their matches: they may have been wished, and are not any more."""
     books, day = given.books, given.posted.day
     for name, number in ((_UNCREDITED, uncredited + 1), (_TAKEN_BACK, taken_back + 1)):
-        books.draft.withdraw(name, _row_id(given.refund, number))
+        books.draft.outbox.withdraw(name, _row_id(given.refund, number))
         entry = _entry(name, given.refund, number, day)
         for debit, credit in {(debit, credit) for debit, credit, _ in found.pairs} | {(given.posted, entry)}:
             books.withdraw(*((debit, entry) if name == _UNCREDITED else (entry, credit)))
@@ -158,7 +158,7 @@ def _withdraw_next(given: GivenBack, found: RefundPlan, uncredited: int, taken_b
 
 def later_entry(given: GivenBack, note: CreditNote) -> MatchableDocument:
     """Return the entry that takes a credit note's part back from the refunds account, whether there is one or not."""
-    day = given.books.draft.day(given.books.entity, note.issued_at)
+    day = given.books.entity.day_of(note.issued_at)
     return MatchableDocument(entry_need(_CREDITED_LATER, _later_id(given, note)), day)
 
 
@@ -185,9 +185,9 @@ def _later(given: GivenBack, notes: Sequence[CreditNote], spare: Money) -> dict[
     for note in sorted(notes, key=lambda note: (note.issued_at, note.id)):
         earlier = booked[note.id]
         amount = abs(earlier.amount) if earlier is not None else min(part_of(given.refund, note), left)
-        is_direct = given.is_linked_with(note) and given.books.draft.mode_of(_CREDITED_LATER, _later_id(given, note)) is None
+        is_direct = given.is_linked_with(note) and given.books.draft.past.mode_of(_CREDITED_LATER, _later_id(given, note)) is None
         if earlier is None and (amount.minor <= 0 or is_direct):
-            given.books.draft.withdraw(_CREDITED_LATER, _later_id(given, note))
+            given.books.draft.outbox.withdraw(_CREDITED_LATER, _later_id(given, note))
             continue
         found[note.id] = RefundsEntry(amount, later_entry(given, note))
         left = left if earlier is not None else left - amount
@@ -269,4 +269,4 @@ def _ask(given: GivenBack, amount: Money, *, has_invoice: bool) -> None:
     key = wait_for_entity(name, "uncredited_refunds", *(() if has_invoice else ("without_invoice",)))
     code = "decide.refund_without_credit_note"
     problem = Problem(CaseClass.RECONCILIATION_BREAK, code, words, remedy, amount, releases_on=key, entity=name)
-    given.books.draft.problem(problem)
+    given.books.draft.findings.problem(problem)

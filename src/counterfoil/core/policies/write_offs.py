@@ -60,7 +60,7 @@ def write_off(bill: Bill) -> tuple[NeedKey, ...]:
     if invoice.state is not InvoiceState.UNCOLLECTIBLE and invoice.state not in _SETTLED:
         return ()
     if _is_behind(bill):
-        bill.books.draft.wait_for(INVOICE.name, invoice.id)
+        bill.books.draft.findings.wait_for(INVOICE.ref(invoice.id))
         return ()
     left = _left(invoice, earlier)
     kept = _kept(earlier, left)
@@ -87,7 +87,7 @@ def make_room(bill: Bill, *, is_known: bool) -> tuple[NeedKey, ...] | None:
     invoice, draft = bill.invoice, bill.books.draft
     is_told = invoice.state is not InvoiceState.UNCOLLECTIBLE or invoice.amount_remaining is None or (is_known and not _is_behind(bill))
     if not is_told:
-        draft.wait_for(INVOICE.name, invoice.id)
+        draft.findings.wait_for(INVOICE.ref(invoice.id))
         return None
     earlier = write_offs(bill)
     kept = _kept(earlier, _left(invoice, earlier)) if is_known else None
@@ -154,7 +154,7 @@ def _book(bill: Bill, name: str, number: int, amount: Money, day: date) -> Match
 def _booked(draft: Draft, name: str, invoice: Invoice, number: int) -> tuple[Money, date] | None:
     """Return amount and day of an entry as it was wished or summed up before, None if it was not."""
     key = external_key(name, _object_id(invoice, number))
-    wish = draft.wished(key)
+    wish = draft.past.wished(key)
     if wish is not None and isinstance(wish.command.arguments, PostEntry):
         return abs(wish.command.arguments.lines[0].amount), wish.command.arguments.accounting_on
     items = [item for item in draft.view.summarized(key) if item.account == BAD_DEBT]
@@ -170,7 +170,7 @@ def _entry(bill: Bill, number: int, day: date) -> MatchableDocument:
 
 
 def _day(bill: Bill, instant: datetime | None) -> date:
-    return bill.books.draft.day(bill.books.entity, instant) if instant else bill.document.day
+    return bill.books.entity.day_of(instant) if instant else bill.document.day
 
 
 def _day_of_change(bill: Bill) -> date:

@@ -113,7 +113,7 @@ def _opens(draft: Draft, record: Record) -> Dunning | None:
         return None  # if it fails, the payment's news have the invoice decided again
     first_at = case.begins_at(case.stages[0])
     if draft.instant < first_at:
-        draft.decide_again(first_at)
+        draft.findings.look_again(first_at)
         return None
     invoice = case.invoice
     return Dunning(
@@ -185,7 +185,8 @@ def _knows_payments(draft: Draft, invoice: Invoice) -> bool:
     """Tell whether the payments are known that an invoice says to be under way; waits for those that are not."""
     named = [PAYMENT.ref(part.payment_id) for part in invoice.parts_under_way or () if part.payment_id]
     for ref in named:
-        draft.wait_if_missing(ref)
+        if draft.view.get(ref) is None:
+            draft.findings.wait_for(ref)
     return all(draft.view.get(ref) is not None for ref in named)
 
 
@@ -212,7 +213,7 @@ def _held(draft: Draft, invoice: Invoice, intents: Sequence[Intent]) -> tuple[st
     held = [(since, until) for since, until in holds if until is None or until > draft.instant]
     for _, until in held:
         if until is not None:
-            draft.decide_again(until)
+            draft.findings.look_again(until)
     since = min((since for since, _ in (*disputed, *paying, *held)), default=None)
     if since is None:
         return "", None
@@ -255,7 +256,7 @@ def _reached(case: _Case, intents: Sequence[Intent], now: datetime) -> _Standing
 def _look_again(draft: Draft, case: _Case) -> None:
     """Have it decided again when the next stage is to begin."""
     for stage in case.stages:
-        draft.decide_again(case.begins_at(stage))
+        draft.findings.look_again(case.begins_at(stage))
 
 
 def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
@@ -274,7 +275,7 @@ def _tell(draft: Draft, state: Dunning, standing: _Standing) -> None:
         told = Problem(overdue, "dunning.stage_begun", cause, remedy, state.open_amount, owner=standing.stage.tells, about=state.stage)
     else:
         return
-    draft.problem(replace(told, entity=state.entity))
+    draft.findings.problem(replace(told, entity=state.entity))
 
 
 def _beside(draft: Draft, state: Dunning) -> str:

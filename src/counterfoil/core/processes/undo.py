@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from counterfoil.core.language.ids import external_key
 from counterfoil.core.policies.decision import OutboxCommand
-from counterfoil.core.policies.draft import BookingRequest, Draft
+from counterfoil.core.policies.draft import Draft
+from counterfoil.core.policies.requests import BookingRequest
 from counterfoil.core.policies.rules import PostingMode
 
 
@@ -40,7 +41,7 @@ def backward(draft: Draft, steps: Sequence[Step]) -> bool:
 
 
 def _is_done(draft: Draft, request: BookingRequest) -> bool:
-    draft.wish(request, mode=PostingMode.DETAILED)
+    draft.outbox.wish(request, mode=PostingMode.DETAILED)
     wish = _wish_of(draft, request)
     return wish is not None and wish.is_done
 
@@ -48,7 +49,7 @@ def _is_done(draft: Draft, request: BookingRequest) -> bool:
 def _is_undone(draft: Draft, step: Step) -> bool:
     wish = _wish_of(draft, step.do)
     if wish is None or wish.is_open:
-        draft.withdraw(step.do.name, step.do.object_id)  # should it be sent just now after all, this decision is made again
+        draft.outbox.withdraw(step.do.name, step.do.object_id)  # should it be sent just now after all, this decision is made again
         return True
     if not _is_done(draft, step.do):
         return False
