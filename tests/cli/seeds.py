@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import wait_for_mapping
 from counterfoil.core.language.money import Money
 from counterfoil.store import agenda, cases, receipts
@@ -65,7 +66,7 @@ def unmapped_tax(database: str) -> int:
     key = wait_for_mapping("tax", "de", "19|exclusive")
     case = opening(
         fingerprint="tax|de|19",
-        case_class="unmapped_tax",
+        case_class=CaseClass.UNMAPPED_TAX,
         code="decide.tax_unmapped",
         cause="invoice in_1 has a tax that is mapped to none: 19|exclusive",
         next_step="Map it.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from counterfoil.cli.output import money, span
 from counterfoil.core.commands import SPECS
+from counterfoil.core.language.case_class import CaseClass
 
 if TYPE_CHECKING:
     from counterfoil.app.queries import Blocked
@@ -17,24 +18,24 @@ TITLES = {kind.value: spec.title for kind, spec in SPECS.items()}
 ONE = {kind.value: spec.noun for kind, spec in SPECS.items()}
 """What one posting of a kind writes."""
 
-CAUSES = {
-    "target_unavailable": "books cannot be reached",
-    "authentication_refused": "key or rights refused",
-    "unknown_customer": "customer unknown",
-    "unmapped_product": "product not mapped",
-    "unmapped_tax": "tax not mapped",
-    "unmapped_account": "account or journal not mapped",
-    "missing_mandatory_field": "a required field is missing",
-    "ownership_violation": "belongs to nobody here",
-    "duplicate_suspected": "perhaps a duplicate",
-    "amount_mismatch": "amounts differ",
-    "period_locked": "period is locked",
-    "rejected_by_target": "refused by the books",
-    "dependency_missing": "something it needs is missing",
-    "schema_drift": "unknown format or state",
-    "reconciliation_break": "does not reconcile",
-    "service_level_breached": "took too long",
-    "payment_overdue": "not paid in time",
+CAUSES: dict[str, str] = {
+    CaseClass.TARGET_UNAVAILABLE: "books cannot be reached",
+    CaseClass.AUTHENTICATION_REFUSED: "key or rights refused",
+    CaseClass.UNKNOWN_CUSTOMER: "customer unknown",
+    CaseClass.UNMAPPED_PRODUCT: "product not mapped",
+    CaseClass.UNMAPPED_TAX: "tax not mapped",
+    CaseClass.UNMAPPED_ACCOUNT: "account or journal not mapped",
+    CaseClass.MISSING_FIELD: "a required field is missing",
+    CaseClass.OWNERSHIP_VIOLATION: "belongs to nobody here",
+    CaseClass.DUPLICATE_SUSPECTED: "perhaps a duplicate",
+    CaseClass.AMOUNT_MISMATCH: "amounts differ",
+    CaseClass.PERIOD_LOCKED: "period is locked",
+    CaseClass.REJECTED_BY_TARGET: "refused by the books",
+    CaseClass.DEPENDENCY_MISSING: "something it needs is missing",
+    CaseClass.SCHEMA_DRIFT: "unknown format or state",
+    CaseClass.RECONCILIATION_BREAK: "does not reconcile",
+    CaseClass.SERVICE_LEVEL_BREACHED: "took too long",
+    CaseClass.PAYMENT_OVERDUE: "not paid in time",
 }
 """Classes of cases."""
 

@@ -17,6 +17,7 @@ from counterfoil.core.identity.references import resolved
 from counterfoil.core.identity.same_fact import FactStanding
 from counterfoil.core.kinds import KINDS, event_type
 from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import Declared, is_of, wait_for, wait_for_period
@@ -327,7 +328,7 @@ def _case(ref: ObjectRef, problem: Problem, loaded: LoadedBatch, now: datetime) 
     return opening(
         now=now,
         fingerprint=f"{problem.code}|{cause}",
-        case_class=problem.case_class.value,
+        case_class=problem.case_class,
         code=problem.code,
         cause=problem.cause,
         next_step=problem.remedy,
@@ -347,7 +348,7 @@ def _invariant_case(ref: ObjectRef, error: Exception, connection: str, now: date
     return opening(
         now=now,
         fingerprint=f"decide.invariant|{ref.key}",
-        case_class="amount_mismatch",
+        case_class=CaseClass.AMOUNT_MISMATCH,
         code="decide.invariant",
         cause=f"{ref.key} does not add up and was not posted: {error}",
         next_step="Compare the document's lines, discounts and taxes with its total at the source; correct it there, then retry this case.",
@@ -362,7 +363,7 @@ def poisoned_case(ref: ObjectRef, now: datetime) -> cases.Opening:
     return opening(
         now=now,
         fingerprint=f"decide.poisoned|{ref.key}",
-        case_class="schema_drift",
+        case_class=CaseClass.SCHEMA_DRIFT,
         code="decide.poisoned",
         cause=f"{ref.key} is not decided: the worker died or failed {TRIES_MAX} times with it in hand",
         next_step="Look in the worker's log for what it died of (often memory); mend that, then retry this case.",

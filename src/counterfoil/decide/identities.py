@@ -13,10 +13,11 @@ from counterfoil.core.identity.ownership import Ownership
 from counterfoil.core.identity.references import resolved
 from counterfoil.core.identity.same_fact import FactMember, FactStanding, Obstacle, SameFact, same_fact
 from counterfoil.core.kinds import KINDS, total_of
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import wait_for, wait_for_owner, wait_for_same_fact
 from counterfoil.core.language.records import Purpose, Record, Survivorship
-from counterfoil.core.policies.decision import CaseClass, Decision, Problem
+from counterfoil.core.policies.decision import Decision, Problem
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.codec import decode_record
 from counterfoil.store.claims import ClaimRow

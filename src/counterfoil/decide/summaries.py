@@ -9,11 +9,12 @@ from datetime import datetime
 
 from counterfoil.core.commands.books import Account, AccountRole, BookCommand, PostDocument
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem, close_day
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef, external_key
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.closing import close
-from counterfoil.core.policies.decision import CaseClass, MemoryView, Problem
+from counterfoil.core.policies.decision import MemoryView, Problem
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
@@ -190,7 +191,7 @@ def _nobodys(day: summary.OpenDay) -> Problem:
 def _case(day: summary.OpenDay, problem: Problem, now: datetime) -> cases.Opening:
     return opening(
         fingerprint=f"{problem.code}|summary|{_name(day)}",
-        case_class=problem.case_class.value,
+        case_class=problem.case_class,
         code=problem.code,
         cause=problem.cause,
         next_step=problem.remedy,

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from counterfoil.core.commands import command_kind
 from counterfoil.core.commands.books import Allocate, BookCommand, PostDocument
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Arguments, CommandKind
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.keys import wait_for_period
@@ -59,7 +60,7 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
     return opening(
         now=now,
         fingerprint=f"{code}|{row.target}|{row.entity}|{digest('cause', what, shared, str(is_unknown))[:16]}",
-        case_class=outcome.case_class or "rejected_by_target",
+        case_class=outcome.case_class or CaseClass.REJECTED_BY_TARGET,
         code=code,
         cause=_cause(row, outcome, what, is_unknown=is_unknown),
         next_step=outcome.remedy or _next_step(row.target, is_unknown=is_unknown),
@@ -71,7 +72,7 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
         money=None if arguments is None else arguments.money,
         concerns=about.concerns if about is not None else "",
         detail=outcome.message,
-        releases_on=wait_for_period(row.entity) if outcome.case_class == "period_locked" else released_by(row),
+        releases_on=wait_for_period(row.entity) if outcome.case_class == CaseClass.PERIOD_LOCKED else released_by(row),
     )
 
 

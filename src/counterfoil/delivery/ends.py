@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.keys import WAITS_FOR_NOTHING, NeedKey, WaitKey, wait_for_open
 from counterfoil.kit.codec import decode_arguments
@@ -25,7 +26,6 @@ BREAK_TRIES_MAX = 3
 """Looks at a document that does not show what it should, before that becomes a case."""
 GONE_TRIES_MAX = 4
 """Tries after which a command whose prerequisite is missing time and again is a case."""
-REFUSED_KEY = "authentication_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def all_failed(batch: Sequence[CommandRow], error: HubError) -> tuple[Outcome, .
     status = OutcomeStatus.RETRY if is_certain else OutcomeStatus.UNKNOWN
     is_away = isinstance(error, SetupError) or (isinstance(error, TransientError) and error.is_unavailable)
     retry_after_s = error.retry_after_s if isinstance(error, TransientError) else None
-    case_class = REFUSED_KEY if isinstance(error, SetupError) else "target_unavailable"
+    case_class = CaseClass.AUTHENTICATION_REFUSED if isinstance(error, SetupError) else CaseClass.TARGET_UNAVAILABLE
     return tuple(Outcome(row.id, status, "", "", error.code, case_class, str(error), retry_after_s, is_away) for row in batch)
 
 
@@ -78,7 +78,7 @@ def poisoned(row: CommandRow) -> Outcome:
     """Return the outcome of a command in whose hands workers died: not tried again before a person has looked."""
     words = f"the worker ended {TRIES_MAX} times while this was in hand; the log of the workers says why"
     status = OutcomeStatus.UNKNOWN if row.in_doubt else OutcomeStatus.REFUSED
-    return Outcome(row.id, status, code="deliver.poisoned", case_class="rejected_by_target", message=words)
+    return Outcome(row.id, status, code="deliver.poisoned", case_class=CaseClass.REJECTED_BY_TARGET, message=words)
 
 
 def trouble_of(outcomes: Sequence[Outcome]) -> ConnectionTrouble | None:
@@ -86,9 +86,11 @@ def trouble_of(outcomes: Sequence[Outcome]) -> ConnectionTrouble | None:
     away = [outcome for outcome in outcomes if outcome.is_unavailable]
     if not away:
         return None
-    worst = next((outcome for outcome in away if outcome.case_class == REFUSED_KEY), away[0])
+    worst = next((outcome for outcome in away if outcome.case_class == CaseClass.AUTHENTICATION_REFUSED), away[0])
     asked = max((outcome.retry_after_s for outcome in away if outcome.retry_after_s is not None), default=None)
-    return ConnectionTrouble(worst.code, worst.message, is_refused=worst.case_class == REFUSED_KEY, retry_after_s=asked)
+    return ConnectionTrouble(
+        worst.code, worst.message, is_refused=worst.case_class == CaseClass.AUTHENTICATION_REFUSED, retry_after_s=asked
+    )
 
 
 def end_of(row: CommandRow, outcome: Outcome, now: datetime) -> End:
@@ -115,7 +117,7 @@ def end_of(row: CommandRow, outcome: Outcome, now: datetime) -> End:
 
 def _status(row: CommandRow, outcome: Outcome) -> EndStatus:
     status = EndStatus(outcome.status.value)
-    if status is EndStatus.REFUSED and outcome.case_class == "reconciliation_break" and row.attempts < BREAK_TRIES_MAX:
+    if status is EndStatus.REFUSED and outcome.case_class == CaseClass.RECONCILIATION_BREAK and row.attempts < BREAK_TRIES_MAX:
         status = EndStatus.RETRY  # what the target shows may still be changing under us: look again before calling it a break
     if status is EndStatus.RETRY and outcome.is_unavailable and row.in_doubt:
         status = EndStatus.UNKNOWN  # the look at it failed, which says nothing about the write it was to look for

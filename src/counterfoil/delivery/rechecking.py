@@ -16,6 +16,7 @@ import structlog
 
 from counterfoil.core.commands import command_kind, same_thing
 from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.masking import masked
 from counterfoil.delivery.causes import arguments_of, whose
 from counterfoil.delivery.ends import ATTEMPTS_MAX, Try, all_failed, attempt_of, broken, opened_by, poisoned, unanswered
@@ -252,7 +253,7 @@ def _case_of(one: Recheck, row: CommandRow, outcome: Outcome, now: datetime) -> 
     return opening(
         now=now,
         fingerprint=f"deliver.recheck|{row.target}|{row.external_key}",
-        case_class=outcome.case_class or "rejected_by_target",
+        case_class=outcome.case_class or CaseClass.REJECTED_BY_TARGET,
         code="deliver.recheck",
         cause=(
             f"Something {row.target} took for {whose(row.entity)} is done, but an older write that got no answer may have undone it"

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 import psycopg
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.errors import HubError
 from counterfoil.store import cases
 from counterfoil.store.opening import opening
@@ -36,7 +37,7 @@ def failing_case(stage: str, key: str, error: Exception, now: datetime) -> cases
     return opening(
         now=now,
         fingerprint=f"{code}|{stage}|{shared}|{cause}",
-        case_class="schema_drift",
+        case_class=CaseClass.SCHEMA_DRIFT,
         code=code,
         cause=f"{DOES.get(stage, f'the stage {stage}')}{f' of {shared}' if shared else ''} fails each time: {cause}",
         next_step=(

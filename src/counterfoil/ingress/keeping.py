@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import digest
 from counterfoil.kit.connector import Delivery
 from counterfoil.store import cases, receipts
@@ -73,7 +74,7 @@ async def keep(conn: Conn, cipher: Cipher, arm: Arm, incoming: Sequence[Incoming
     parked = [
         opening(
             fingerprint=digest("intake", one.connection, one.parked),
-            case_class="ownership_violation",
+            case_class=CaseClass.OWNERSHIP_VIOLATION,
             code="intake.parked",
             cause=f"{one.connection} delivered what this connection does not process: {one.parked}",
             next_step="Correct the connection's settings and retry this case, or waive it; the deliveries are kept as they came.",

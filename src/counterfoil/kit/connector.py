@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from counterfoil.core.commands.books import Account
 from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
@@ -235,7 +236,7 @@ class Outcome:
     external_id: str = ""
     external_name: str = ""
     code: str = ""
-    case_class: str = ""
+    case_class: CaseClass | Literal[""] = ""
     message: str = ""
     retry_after_s: float | None = None
     is_unavailable: bool = False

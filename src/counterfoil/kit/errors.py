@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 
 
@@ -55,7 +56,7 @@ class RejectedError(HubError):
         message: str,
         *,
         code: str,
-        case_class: str = "rejected_by_target",
+        case_class: CaseClass = CaseClass.REJECTED_BY_TARGET,
         cause: str = "",
         remedy: str = "",
         money: Money | None = None,
@@ -78,7 +79,7 @@ class DriftError(RejectedError):
     """
 
     def __init__(self, message: str, *, code: str, drift_key: str) -> None:
-        super().__init__(message, code=code, case_class="schema_drift")
+        super().__init__(message, code=code, case_class=CaseClass.SCHEMA_DRIFT)
         self.drift_key = drift_key
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Context, Fetched, Ignored, Source
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
@@ -121,14 +122,14 @@ def _normalize_one(
     except Exception as error:  # a normalizer's own fault stops the receipt it cannot read, not its neighbors
         log.exception("normalizer failed", connection=receipt.connection, kind=receipt.kind, receipt=receipt.id)
         words = f"the connector failed on it ({type(error).__name__}); the log says where"
-        _park(result, receipt, RejectedError(words, code="normalize.failed", case_class="schema_drift"), now)
+        _park(result, receipt, RejectedError(words, code="normalize.failed", case_class=CaseClass.SCHEMA_DRIFT), now)
         return
     if isinstance(answer, Ignored):
         result.settlements.append(ended(receipt, ReceiptState.IGNORED, answer.rule))
         return
     wrong = what_is_unstorable(receipt.body, answer)
     if wrong:
-        _park(result, receipt, RejectedError(wrong, code="normalize.unstorable", case_class="schema_drift", cause=wrong), now)
+        _park(result, receipt, RejectedError(wrong, code="normalize.unstorable", case_class=CaseClass.SCHEMA_DRIFT, cause=wrong), now)
         return
     result.facts.append((receipt, answer))
     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
@@ -190,7 +191,7 @@ def _damage_case(receipt: Receipt, damage: StoreError, now: datetime) -> cases.O
     return opening(
         now=now,
         fingerprint=f"{damage.code}|{receipt.connection}|{damage.detail}",
-        case_class="dependency_missing",
+        case_class=CaseClass.DEPENDENCY_MISSING,
         code=damage.code,
         cause=f"deliveries of {receipt.connection} are kept and cannot be read: {damage}",
         next_step="Put the key back into the key file (or the environment), restart the workers, then retry this case.",
@@ -205,7 +206,7 @@ def _poisoned_case(receipt: Receipt, now: datetime) -> cases.Opening:
     return opening(
         now=now,
         fingerprint=f"normalize.poisoned|{receipt.connection}|{asked_for(receipt) or receipt.dedupe_key}",
-        case_class="schema_drift",
+        case_class=CaseClass.SCHEMA_DRIFT,
         code="normalize.poisoned",
         cause=f"{receipt.kind} from {receipt.connection}: the worker died or failed {TRIES_MAX} times with it in hand",
         next_step="Look in the worker's log for what it died of (often memory); mend that, then retry this case.",
@@ -221,7 +222,7 @@ def connection_case(connection: str, error: SetupError, now: datetime) -> cases.
     return opening(
         now=now,
         fingerprint=f"authentication_refused|{connection}",
-        case_class="authentication_refused",
+        case_class=CaseClass.AUTHENTICATION_REFUSED,
         code=error.code,
         cause=f"{connection} refuses our key or rights: {error}",
         next_step="Renew the connection's key or its rights; what waits goes on by itself.",

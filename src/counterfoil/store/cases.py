@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
 
 from .columns import columns
@@ -52,7 +53,7 @@ class Opening:
     """
 
     fingerprint: str
-    case_class: str
+    case_class: CaseClass
     code: str
     cause: str
     next_step: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.exceptions import handling_of
@@ -14,7 +15,7 @@ from .cases import CaseSubject, Opening
 def opening(
     *,
     fingerprint: str,
-    case_class: str,
+    case_class: CaseClass,
     code: str,
     cause: str,
     next_step: str,

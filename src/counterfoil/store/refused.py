@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from counterfoil.core.language.case_class import CaseClass
+
 from . import cases
 from .opening import opening
 from .pool import Conn
@@ -54,7 +56,7 @@ async def note(conn: Conn, counts: Mapping[tuple[str, str], int], now: datetime,
     opened = [
         opening(
             fingerprint=f"intake.refused|{name}",
-            case_class="authentication_refused",
+            case_class=CaseClass.AUTHENTICATION_REFUSED,
             code=code,
             cause=f"{name} refuses every delivery since it last took one ({count} so far): their signatures do not fit its signing secret.",
             next_step=(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.masking import masked
 
 from . import cases
@@ -180,7 +181,7 @@ async def open_case(conn: Conn, connection: str, subject: str, found: Connection
     ``of``: the lists of its changes that alone cannot be read, while the others are.
     """
     part = f" for {', '.join(of)}" if of else ""
-    case_class = "authentication_refused" if found.is_refused else "target_unavailable"
+    case_class = CaseClass.AUTHENTICATION_REFUSED if found.is_refused else CaseClass.TARGET_UNAVAILABLE
     since = "" if found.down_since is None else f" since {found.down_since:%Y-%m-%d %H:%M} UTC"
     opened = opening(
         fingerprint=f"{case_class}|{connection}{'|in part' if of else ''}",

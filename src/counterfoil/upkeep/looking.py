@@ -9,6 +9,7 @@ from datetime import datetime
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.kinds.erp_document import ErpDocument
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import CommandKind
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
@@ -153,7 +154,7 @@ def _differing(
     )
     case = opening(
         fingerprint=f"watch.changed|{row.subject}",
-        case_class="reconciliation_break",
+        case_class=CaseClass.RECONCILIATION_BREAK,
         code="watch.changed",
         cause=told.cause,
         next_step=told.next_step,

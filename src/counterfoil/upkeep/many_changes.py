@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.watching.differences import DocumentChange
 from counterfoil.core.watching.telling import tell_many
 from counterfoil.store import case_closing, cases, watching
@@ -56,7 +57,7 @@ def _opening(target: str, change: DocumentChange, subject: CaseSubject, entity: 
     code = "watch.out_of_sight" if change is DocumentChange.HIDDEN else "watch.many_changed"
     case = opening(
         fingerprint=_fingerprint(target, change),
-        case_class="authentication_refused" if change is DocumentChange.HIDDEN else "reconciliation_break",
+        case_class=CaseClass.AUTHENTICATION_REFUSED if change is DocumentChange.HIDDEN else CaseClass.RECONCILIATION_BREAK,
         code=code,
         cause=told.cause,
         next_step=told.next_step,

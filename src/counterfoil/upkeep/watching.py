@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import WaitKey
 from counterfoil.core.policies.service_levels import wait_limits
 from counterfoil.kit.clock import Clock
@@ -185,7 +186,7 @@ def _opening(now: datetime, code: str, fingerprint: str, cause: str, next_step: 
     made = opening(
         now=now,
         fingerprint=fingerprint,
-        case_class="dependency_missing",
+        case_class=CaseClass.DEPENDENCY_MISSING,
         code=code,
         cause=cause,
         next_step=next_step,

@@ -13,8 +13,8 @@ from counterfoil.core.commands.books import PostEntry
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.finance.summary import by_day, close_day
 from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.policies.closing import close
-from counterfoil.core.policies.decision import CaseClass
 from counterfoil.core.policies.rules import LockedPeriodPolicy, PostingMode
 
 SUMMARY = with_entity(with_entity(RULES, "DE", posting_mode="summary"), "US", posting_mode="summary")

@@ -10,7 +10,8 @@ from tests.core.ledger import Ledger
 from counterfoil.core.commands.books import PostDocument
 from counterfoil.core.kinds.credit_note import CreditNoteState
 from counterfoil.core.kinds.invoice import INVOICE
-from counterfoil.core.policies.decision import CaseClass, OutboxCommand
+from counterfoil.core.language.case_class import CaseClass
+from counterfoil.core.policies.decision import OutboxCommand
 
 
 def test_a_credit_note_before_payment_reverses_its_invoice() -> None:

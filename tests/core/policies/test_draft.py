@@ -11,11 +11,12 @@ from counterfoil.core.commands.books import MATCHES_MAX, BookCommand
 from counterfoil.core.facts.events import ref_of
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import posted_document
 from counterfoil.core.policies.booking import RECEIVABLE, EntityBooks, MatchableDocument
-from counterfoil.core.policies.decision import CaseClass, OutboxCommand, Problem
+from counterfoil.core.policies.decision import OutboxCommand, Problem
 from counterfoil.core.policies.draft import Draft
 from counterfoil.core.policies.requests import BookedPlace
 from counterfoil.core.policies.rules import PostingMode

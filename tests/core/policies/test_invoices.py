@@ -13,7 +13,7 @@ from tests.core.ledger import Ledger
 from counterfoil.core.commands.books import Account, AccountRole, PostDocument
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.kinds.invoice import InvoiceState
-from counterfoil.core.policies.decision import CaseClass
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.policies.rules import MappingKey, MappingKind, Route, Rules
 
 

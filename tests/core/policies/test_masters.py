@@ -35,8 +35,8 @@ from counterfoil.core.kinds.journal_entry import ImportedEntry, OpeningEntryLine
 from counterfoil.core.kinds.price import Price
 from counterfoil.core.kinds.subscription import Subscription, SubscriptionState
 from counterfoil.core.kinds.tax_rate import TaxRate
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import Record
-from counterfoil.core.policies.decision import CaseClass
 from counterfoil.core.policies.related import related
 from counterfoil.core.policies.rules import EntityRules, PostingMode, ProductPolicy, Route
 

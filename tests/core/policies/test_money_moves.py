@@ -17,9 +17,10 @@ from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.kinds.payout import Payout, PayoutState
 from counterfoil.core.kinds.refund import RefundState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.settlement import Settlement
-from counterfoil.core.policies.decision import CaseClass, Decision
+from counterfoil.core.policies.decision import Decision
 from counterfoil.core.policies.rules import Route
 
 OUT = settled(usd(-9900), fee=1500, id="stripe:txn_out", when=at("2026-04-01 12:00"))

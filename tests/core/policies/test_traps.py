@@ -35,8 +35,9 @@ from counterfoil.core.kinds.customer import Address, Customer
 from counterfoil.core.kinds.invoice import INVOICE, InvoiceState
 from counterfoil.core.kinds.payment import PAYMENT, PaymentState
 from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.core.policies.decision import CaseClass, Origin, OutboxCommand
+from counterfoil.core.policies.decision import Origin, OutboxCommand
 from counterfoil.core.policies.rules import LockedPeriodPolicy, ProductPolicy, ZeroInvoicePolicy
 
 

@@ -21,6 +21,7 @@ from counterfoil.core.commands.books import (
     UpsertProduct,
 )
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Arguments, CommandKind
 from counterfoil.core.language.money import Money
 from counterfoil.delivery.causes import About, arguments_of, case_of, discreet, shape
@@ -93,7 +94,7 @@ def test_a_posting_of_which_nobody_knows_is_another_case_with_another_next_step(
     assert given_up.next_step == (
         "Retry this case: each record is looked up in books by its key and never doubled. Should that fail too, look for it there."
     )
-    locked = case_of(one, replace(lost, case_class="period_locked"), End(one.id, NOW, EndStatus.REFUSED), NOW)
+    locked = case_of(one, replace(lost, case_class=CaseClass.PERIOD_LOCKED), End(one.id, NOW, EndStatus.REFUSED), NOW)
     assert (locked.case_class, locked.releases_on) == ("period_locked", "period/DE")
 
 
@@ -229,7 +230,7 @@ def test_an_entry_without_lines_moves_nothing() -> None:
 
 def test_what_a_target_says_is_kept_without_what_it_says_of_a_person() -> None:
     words = "Ann Ltd (ann@example.com) is archived"
-    said = Outcome("x", OutcomeStatus.REFUSED, "id", "name", "code", "class", words, 3.0, True, ("need",), "about", "do")
+    said = Outcome("x", OutcomeStatus.REFUSED, "id", "name", "code", CaseClass.MISSING_FIELD, words, 3.0, True, ("need",), "about", "do")
     known = About((("Ann Ltd", "name"),), "invoice/stripe:in_1")
     assert discreet(said, known) == replace(said, message="[name] ([e-mail]) is archived")
     silent = replace(said, message="")

@@ -10,6 +10,7 @@ from tests.integration.delivery.scripted import SUBJECT, Books, Desk
 
 from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.product import PRODUCT as PRODUCT_KIND
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import NeedKey
@@ -120,7 +121,9 @@ async def test_what_is_in_doubt_is_looked_up_and_what_is_new_is_sent_never_both_
 
 
 async def test_a_break_is_looked_at_again_before_it_becomes_a_case(desk: Desk, books: Answering) -> None:
-    differs = Outcome("", OutcomeStatus.REFUSED, code="books.differs", case_class="reconciliation_break", message="shows 1.00 for 2.00")
+    differs = Outcome(
+        "", OutcomeStatus.REFUSED, code="books.differs", case_class=CaseClass.RECONCILIATION_BREAK, message="shows 1.00 for 2.00"
+    )
     books.say("k1", *[differs] * BREAK_TRIES_MAX)
     await desk.wish(1, 2)
     await desk.settle()

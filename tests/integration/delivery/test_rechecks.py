@@ -14,6 +14,7 @@ from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, brea
 
 from counterfoil.core.commands.books import UpsertCustomer
 from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.policies.exceptions import handling_of
@@ -333,7 +334,7 @@ async def test_one_that_cannot_be_sent_again_is_a_case_with_all_that_a_person_ne
         await until_done(desk, number)
     desk.later(LATE_S)
     batch, now = await taken(desk), desk.clock.now()
-    answer(desk, Outcome(NEW, OutcomeStatus.REFUSED, code="books.locked", case_class="period_locked", message="Ann Ltd is locked"))
+    answer(desk, Outcome(NEW, OutcomeStatus.REFUSED, code="books.locked", case_class=CaseClass.PERIOD_LOCKED, message="Ann Ltd is locked"))
     await send(desk, batch)
     [case] = await desk.cases()
     assert (case.fingerprint, case.code, case.case_class) == ("deliver.recheck|books|ann", "deliver.recheck", "period_locked")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from tests.integration.delivery.rows import NOW, bill, row
 
 from counterfoil.core.commands.books import Allocate, BookCommand, Unmatch, UpsertProduct
 from counterfoil.core.kinds.product import PRODUCT
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
@@ -17,7 +19,6 @@ from counterfoil.delivery.ends import (
     ATTEMPTS_MAX,
     BREAK_TRIES_MAX,
     GONE_TRIES_MAX,
-    REFUSED_KEY,
     Try,
     all_failed,
     attempt_of,
@@ -46,7 +47,12 @@ AWAY = TransientError("away", code="http.away", retry_after_s=7.0, is_unavailabl
 
 
 def ended(
-    one: CommandRow, status: OutcomeStatus, case_class: str = "", *, is_unavailable: bool = False, after_s: float | None = None
+    one: CommandRow,
+    status: OutcomeStatus,
+    case_class: CaseClass | Literal[""] = "",
+    *,
+    is_unavailable: bool = False,
+    after_s: float | None = None,
 ) -> End:
     said = Outcome(one.id, status, case_class=case_class, is_unavailable=is_unavailable, retry_after_s=after_s)
     return end_of(one, said, NOW)
@@ -89,7 +95,7 @@ def test_batches_and_replays_are_bulk_work(lane: Lane, expected: bool) -> None:
     ],
 )
 def test_a_call_that_failed_as_a_whole_is_told_of_each_of_its_commands(
-    error: HubError, status: OutcomeStatus, case_class: str, after_s: float | None, is_away: bool
+    error: HubError, status: OutcomeStatus, case_class: CaseClass, after_s: float | None, is_away: bool
 ) -> None:
     expected = [Outcome(id, status, "", "", error.code, case_class, str(error), after_s, is_away) for id in (FIRST, SECOND)]
     assert list(all_failed([ONE, row(2, bill(1))], error)) == expected
@@ -116,7 +122,7 @@ def test_what_nobody_answered_for_and_what_a_connector_broke_on_is_unknown() -> 
 def test_what_workers_died_of_is_parked_unsent_or_in_doubt_as_it_was() -> None:
     words = "the worker ended 5 times while this was in hand; the log of the workers says why"
     one = replace(ONE, fence=3)
-    refused = Outcome(FIRST, OutcomeStatus.REFUSED, code="deliver.poisoned", case_class="rejected_by_target", message=words)
+    refused = Outcome(FIRST, OutcomeStatus.REFUSED, code="deliver.poisoned", case_class=CaseClass.REJECTED_BY_TARGET, message=words)
     assert poisoned(one) == refused
     assert poisoned_end(one) == End(FIRST, NOW, EndStatus.REFUSED, code="deliver.poisoned", reason=words, fence=3)
     doubtful = replace(one, in_doubt=True)
@@ -124,19 +130,22 @@ def test_what_workers_died_of_is_parked_unsent_or_in_doubt_as_it_was() -> None:
     assert poisoned_end(doubtful) == End(FIRST, NOW, EndStatus.GIVEN_UP, code="deliver.poisoned", reason=words, fence=3)
 
 
-def away(code: str, words: str, case_class: str = "target_unavailable", after_s: float | None = None) -> Outcome:
+def away(code: str, words: str, case_class: CaseClass = CaseClass.TARGET_UNAVAILABLE, after_s: float | None = None) -> Outcome:
     return Outcome("x", OutcomeStatus.RETRY, "", "", code, case_class, words, after_s, True)
 
 
 def test_a_target_is_in_trouble_only_when_an_outcome_says_so() -> None:
-    done, refused = Outcome("x", OutcomeStatus.DONE), Outcome("x", OutcomeStatus.REFUSED, code="x", case_class=REFUSED_KEY)
+    done, refused = (
+        Outcome("x", OutcomeStatus.DONE),
+        Outcome("x", OutcomeStatus.REFUSED, code="x", case_class=CaseClass.AUTHENTICATION_REFUSED),
+    )
     assert trouble_of([]) is None
     assert trouble_of([done, refused]) is None
     assert trouble_of([done, away("a", "first"), away("b", "second")]) == ConnectionTrouble("a", "first")
 
 
 def test_a_refused_key_is_the_worst_of_troubles_and_the_longest_wait_asked_for_counts() -> None:
-    found = [away("a", "first", after_s=9.0), away("k", "the key", REFUSED_KEY), away("b", "second", after_s=4.0)]
+    found = [away("a", "first", after_s=9.0), away("k", "the key", CaseClass.AUTHENTICATION_REFUSED), away("b", "second", after_s=4.0)]
     assert trouble_of(found) == ConnectionTrouble("k", "the key", is_refused=True, retry_after_s=9.0)
 
 
@@ -189,10 +198,10 @@ def test_a_look_that_failed_leaves_in_doubt_what_was_in_doubt_and_nothing_else()
 
 def test_a_break_is_looked_at_again_so_many_times_and_another_refusal_is_not() -> None:
     assert (BREAK_TRIES_MAX, GONE_TRIES_MAX) == (3, 4)
-    found = [ended(replace(ONE, attempts=tried), OutcomeStatus.REFUSED, "reconciliation_break").status.value for tried in (2, 3)]
+    found = [ended(replace(ONE, attempts=tried), OutcomeStatus.REFUSED, CaseClass.RECONCILIATION_BREAK).status.value for tried in (2, 3)]
     assert found == ["retry", "refused"]
-    assert ended(ONE, OutcomeStatus.REFUSED, "rejected_by_target").status is EndStatus.REFUSED
-    assert ended(ONE, OutcomeStatus.DONE, "reconciliation_break").status is EndStatus.DONE
+    assert ended(ONE, OutcomeStatus.REFUSED, CaseClass.REJECTED_BY_TARGET).status is EndStatus.REFUSED
+    assert ended(ONE, OutcomeStatus.DONE, CaseClass.RECONCILIATION_BREAK).status is EndStatus.DONE
 
 
 def test_what_is_missing_is_waited_for_so_many_times() -> None:

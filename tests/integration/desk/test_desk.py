@@ -12,6 +12,7 @@ from counterfoil.app import desk
 from counterfoil.app.database import Database
 from counterfoil.app.desk import MappingRequest
 from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.store import audit, cases
 from counterfoil.store.cases import CaseState
@@ -33,7 +34,7 @@ async def case_of(opened: Database, name: str) -> int:
     """Open a case in which the decision on an invoice stands still; return its number."""
     case = opening(
         fingerprint=name,
-        case_class="unmapped_tax",
+        case_class=CaseClass.UNMAPPED_TAX,
         code="decide.tax_unmapped",
         cause=f"invoice {name} has a tax that is mapped to none",
         next_step="Map it.",

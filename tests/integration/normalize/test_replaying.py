@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.normalize.conftest import NOW, SOURCE, Caution, ShopSource, arm, drain, incoming, keep
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.stage import Turn
@@ -147,7 +148,7 @@ async def test_an_outcome_that_differs_today_is_written_and_resolves_its_case(
         await receipts.settle(
             conn, [ReceiptEnd(parked, NOW, ReceiptState.PARKED, "x"), ReceiptEnd(ignored, NOW, ReceiptState.IGNORED, "y")], NOW
         )
-        held = cases.Opening("x", "schema_drift", "x", "?", "?", "?", "?", NOW, cases.CaseSubject("normalize", str(parked)))
+        held = cases.Opening("x", CaseClass.SCHEMA_DRIFT, "x", "?", "?", "?", "?", NOW, cases.CaseSubject("normalize", str(parked)))
         await cases.open_or_count(conn, [held], NOW)
     id = await order(pool, ReplayOrder(ids=(parked, ignored)))
     await replayer.turn(str(id))

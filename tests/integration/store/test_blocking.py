@@ -13,6 +13,7 @@ from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import NeedKey, wait_for, wait_for_mapping
 from counterfoil.core.language.money import Money
@@ -186,7 +187,7 @@ async def test_cases_are_listed_by_how_much_stands_still_behind_them(conn: Conn,
     def case(name: str, stage: str, subject: str) -> cases.Opening:
         return opening(
             fingerprint=name,
-            case_class="rejected_by_target",
+            case_class=CaseClass.REJECTED_BY_TARGET,
             code="odoo.refused",
             cause=name,
             next_step="Mend it.",

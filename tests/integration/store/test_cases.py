@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import WaitKey, wait_for_mapping
 from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
 from counterfoil.store.cases import CaseMoney, CaseState, CaseSubject, Opening
@@ -26,8 +27,8 @@ def opening(
 ) -> Opening:
     held = CaseSubject(stage, subject, "label", money, currency, concerns)
     return Opening(
-        "unmapped txr_1", "unmapped_tax", "decide.tax_unmapped", "txr_1 has no tax", "map it", "finance systems", "revenue", DUE, held,
-        "DE01", "stripe", WaitKey(releases_on),
+        "unmapped txr_1", CaseClass.UNMAPPED_TAX, "decide.tax_unmapped", "txr_1 has no tax", "map it", "finance systems", "revenue",
+        DUE, held, "DE01", "stripe", WaitKey(releases_on),
     )  # fmt: skip
 
 
@@ -177,7 +178,7 @@ async def test_waiving_a_case_ends_its_records_and_keeps_the_books_of_the_log(co
 async def test_cases_are_listed_by_filter_and_given_to_somebody(conn: Conn) -> None:
     [case_id] = (await cases.open_or_count(conn, [opening("decide", INVOICE.key)], NOW)).values()
     assert await cases.assign(conn, case_id, "ada", "bob", NOW)
-    assert [case.id for case in await cases.list_cases(conn, owner="ada", entity="DE01", case_class="unmapped_tax")] == [case_id]
+    assert [case.id for case in await cases.list_cases(conn, owner="ada", entity="DE01", case_class=CaseClass.UNMAPPED_TAX)] == [case_id]
     assert await cases.list_cases(conn, owner="finance systems") == []
     assert not await cases.assign(conn, case_id + 1000, "ada", "bob", NOW)
     assert await cases.show(conn, case_id + 1000) is None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.store import cases, erasing, events, links, objects, receipts
 from counterfoil.store.cipher import Cipher
@@ -41,7 +42,14 @@ async def told(
     if state is ReceiptState.PARKED:
         await receipts.settle(conn, [ReceiptEnd(id, NOW, state, "odd")], NOW)
         one_case = opening(
-            fingerprint=name, case_class="schema_drift", code="odd", cause=name, next_step="-", stage="normalize", subject=str(id), now=NOW
+            fingerprint=name,
+            case_class=CaseClass.SCHEMA_DRIFT,
+            code="odd",
+            cause=name,
+            next_step="-",
+            stage="normalize",
+            subject=str(id),
+            now=NOW,
         )
         await cases.open_or_count(conn, [one_case], NOW)
         return

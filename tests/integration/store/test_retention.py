@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from counterfoil.app.retention_settings import RetentionSettings
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.clock import SettableClock
 from counterfoil.store import attempts, cases, receipts, retention, rotation
 from counterfoil.store.attempts import Attempt
@@ -199,7 +200,14 @@ async def test_records_of_cases_go_when_they_are_closed_long_enough(pool: Pool) 
     async with pool.connection() as conn, conn.transaction():
         for name in ("open", "closed"):
             made = opening(
-                fingerprint=name, case_class="x", code="x", cause="c", next_step="n", stage="decide", subject=f"invoice/{name}", now=DAY_1
+                fingerprint=name,
+                case_class=CaseClass.SCHEMA_DRIFT,
+                code="x",
+                cause="c",
+                next_step="n",
+                stage="decide",
+                subject=f"invoice/{name}",
+                now=DAY_1,
             )
             [id] = (await cases.open_or_count(conn, [made], DAY_1)).values()
         await cases.close(conn, id, CaseState.WAIVED, "olga", "not ours", DAY_1)

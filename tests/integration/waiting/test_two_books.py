@@ -8,6 +8,7 @@ import pytest
 from tests.core.builders import ANN, DE, PRO, US, eur, invoice, usd
 from tests.integration.waiting.office import Office
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Route, Rules
 from counterfoil.store import case_work, cases, outbox
@@ -76,7 +77,14 @@ async def test_what_a_person_waived_is_not_wished_again(pool: Pool, cipher: Ciph
     [refused] = await office.commands("upsert_customer")
     now = office.clock.now()
     case = opening(
-        fingerprint="f", case_class="rejected_by_target", code="x", cause="", next_step="", stage="deliver", subject=refused.id, now=now
+        fingerprint="f",
+        case_class=CaseClass.REJECTED_BY_TARGET,
+        code="x",
+        cause="",
+        next_step="",
+        stage="deliver",
+        subject=refused.id,
+        now=now,
     )
     async with pool.connection() as conn, conn.transaction():
         ids = await cases.open_or_count(conn, [case], now)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.parser import text_string_to_metric_families
 
 from counterfoil.app.metrics import Metrics
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
 from counterfoil.store import cases, cursors, reading, receipts, refused, standing, workers
@@ -31,7 +32,8 @@ async def seed(conn: Conn, cipher: Cipher) -> None:
     incoming = [receipts.Incoming("stripe_us", f"evt_{n}", f"cus_{n}", "invoice.paid", b"{}", NOW) for n in range(3)]
     await receipts.append(conn, cipher, incoming, NOW - timedelta(seconds=30))
     one = opening(
-        fingerprint="f", case_class="unmapped_tax", code="c", cause="x", next_step="y", stage="decide", subject="invoice/stripe:in_1",
+        fingerprint="f", case_class=CaseClass.UNMAPPED_TAX, code="c", cause="x", next_step="y", stage="decide",
+        subject="invoice/stripe:in_1",
         now=NOW - timedelta(days=2), money=Money(11_900, "EUR"),
     )  # fmt: skip
     await cases.open_or_count(conn, [one], NOW - timedelta(days=2))

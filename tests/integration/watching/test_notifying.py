@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from counterfoil.app.notifying import NOT_TAKEN, Channel, Notifier, by_apprise, failing, sent
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
 from counterfoil.store import cases, notices
@@ -35,7 +36,9 @@ class Post:
         return ""
 
 
-async def open_case(pool: Pool, number: int, at: datetime, case_class: str = "target_unavailable", owner_money: int = 0) -> int:
+async def open_case(
+    pool: Pool, number: int, at: datetime, case_class: CaseClass = CaseClass.TARGET_UNAVAILABLE, owner_money: int = 0
+) -> int:
     one = opening(
         fingerprint=f"f{number}",
         case_class=case_class,
@@ -68,7 +71,7 @@ async def test_an_outage_is_told_once_and_its_end_once(pool: Pool) -> None:
     clock, post = SettableClock(NOW), Post()
     told = notifier(pool, clock, post)
     first = await open_case(pool, 1, NOW)
-    second = await open_case(pool, 2, NOW + timedelta(seconds=10), "rejected_by_target", 11_900)
+    second = await open_case(pool, 2, NOW + timedelta(seconds=10), CaseClass.REJECTED_BY_TARGET, 11_900)
     await told.turn("all")
     assert post.taken == []  # collected for 20 s
     clock.advance_to(NOW + timedelta(seconds=20))
@@ -106,10 +109,10 @@ async def test_what_is_overdue_is_told_once_more(pool: Pool) -> None:
 async def test_filters_by_class_owner_and_severity(pool: Pool) -> None:
     clock = SettableClock(NOW + timedelta(hours=1))
     await open_case(pool, 1, NOW)
-    await open_case(pool, 2, NOW, "rejected_by_target")
+    await open_case(pool, 2, NOW, CaseClass.REJECTED_BY_TARGET)
     for settings, number in (
         ({"is_urgent_only": True}, 1),
-        ({"classes": ("rejected_by_target",)}, 1),
+        ({"classes": (CaseClass.REJECTED_BY_TARGET,)}, 1),
         ({"owners": ("operations", "finance")}, 2),
         ({"owners": ("nobody",)}, 0),
     ):

@@ -13,6 +13,7 @@ import structlog
 
 from counterfoil.app.proving.run import Group, GroupProof, groups, months, period_of, prove
 from counterfoil.app.settings import Settings
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.core.proving.items import Apart
 from counterfoil.core.proving.totals import WORDS
@@ -142,7 +143,7 @@ def _case(group: Group, id: str, cause: str, difference: Money, now: datetime, p
     subject = f"{group.name}/{id}"
     return opening(
         fingerprint=f"prove.differs|{subject}",
-        case_class="reconciliation_break",
+        case_class=CaseClass.RECONCILIATION_BREAK,
         code="prove.differs",
         cause=cause,
         next_step=(

@@ -16,6 +16,7 @@ from counterfoil.connectors.files.formats import FORMATS, OutgoingDocument
 from counterfoil.connectors.files.outbox import Outbox
 from counterfoil.core.commands import kinds_for
 from counterfoil.core.commands.books import BookCommand
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.records import Purpose
@@ -123,7 +124,7 @@ def _outcome(command: Command, item: OutgoingDocument, content: str) -> Outcome:
         external_id,
         command.external_key,
         code="files.already_written",
-        case_class="rejected_by_target",
+        case_class=CaseClass.REJECTED_BY_TARGET,
         message=f"{command.external_key} is in the outbox with other content; what is written never changes, post a correction instead",
     )
 

@@ -9,6 +9,7 @@ from counterfoil.connectors.files.row import Row
 from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteEvent, CreditNoteState
 from counterfoil.core.kinds.invoice import Invoice, InvoiceEvent, InvoiceLine, InvoiceState, LineTax
 from counterfoil.core.kinds.journal_entry import ImportedEntry, JournalEntryEvent, OpeningEntryLine
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import EventType, Record
 
@@ -31,7 +32,7 @@ def same(rows: Sequence[Row], columns: Sequence[str]) -> None:
     for row in rows[1:]:
         for column in columns:
             if row.text(column) not in ("", rows[0].text(column)):
-                raise row.refuse(column, "differs from the first row of the same document", case_class="amount_mismatch")
+                raise row.refuse(column, "differs from the first row of the same document", case_class=CaseClass.AMOUNT_MISMATCH)
 
 
 def invoice(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, datetime, Record]:
@@ -68,7 +69,7 @@ def credit_note(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType,
     lines = tuple(_line(r, currency, index) for index, r in enumerate(rows))
     total = _checked_total(row, lines, currency)
     if total.minor <= 0:
-        raise row.refuse("total", "must be positive: it is what the invoice is reduced by", case_class="amount_mismatch")
+        raise row.refuse("total", "must be positive: it is what the invoice is reduced by", case_class=CaseClass.AMOUNT_MISMATCH)
     before = row.amount("before_payment", currency) if row.text("before_payment") else total
     issued_at = row.instant("issued_on")
     state = row.choice("state", CreditNoteState, CreditNoteState.ISSUED)
@@ -110,7 +111,7 @@ def journal_entry(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventTyp
         raise row.refuse(
             "debit",
             f"debits and credits of the entry differ by {Money(difference, currency)}",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
             shared="debits and credits of the entry differ",
         )
     found = ImportedEntry(row.own_id(), row.required("entity"), row.day("effective_on"), tuple(lines), row.text("description"))
@@ -137,7 +138,7 @@ def _taxes(row: Row, after_discount: Money, currency: str) -> tuple[LineTax, ...
     rate = row.ref("tax_rate_id")
     if not rate:
         if row.text("tax_amount") or row.text("tax_percentage"):
-            raise row.refuse("tax_rate_id", "is empty though the row has a tax", case_class="unmapped_tax")
+            raise row.refuse("tax_rate_id", "is empty though the row has a tax", case_class=CaseClass.UNMAPPED_TAX)
         return ()
     amount = row.amount("tax_amount", currency)
     is_inclusive = row.flag("tax_inclusive", default=False)
@@ -160,7 +161,7 @@ def _checked_total(row: Row, lines: Sequence[InvoiceLine], currency: str) -> Mon
             "total",
             f"says {total}, but the lines of this document sum to {computed}; {rule}",
             code="files.total",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
             shared=f"is not what the lines of the document sum to; {rule}",
         )
     return total

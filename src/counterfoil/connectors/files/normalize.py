@@ -22,6 +22,7 @@ from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY
 from counterfoil.core.kinds.payment import PAYMENT, Application, Payment, PaymentEvent, PaymentState
 from counterfoil.core.kinds.product import PRODUCT, Product, ProductEvent
 from counterfoil.core.kinds.refund import REFUND, Refund, RefundEvent, RefundState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import EventType, Record
@@ -142,7 +143,7 @@ def _payment(rows: Sequence[Row], _modified_at: datetime) -> tuple[EventType, da
         if r.text("invoice_id")
     )
     if any(a.amount.minor <= 0 for a in applications) or sum(a.amount.minor for a in applications) > amount.minor:
-        raise row.refuse("applied", "must be positive, and together not more than the amount", case_class="amount_mismatch")
+        raise row.refuse("applied", "must be positive, and together not more than the amount", case_class=CaseClass.AMOUNT_MISMATCH)
     occurred_at = row.instant("paid_on")
     is_out_of_band = row.flag("is_out_of_band", default=True)
     payment = Payment(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money, exponent_of, from_major
 from counterfoil.kit.errors import RejectedError
 
@@ -36,7 +37,7 @@ class Row:
     zone: ZoneInfo
 
     def refuse(
-        self, column: str, words: str, *, code: str = "files.value", case_class: str = "missing_mandatory_field", shared: str = ""
+        self, column: str, words: str, *, code: str = "files.value", case_class: CaseClass = CaseClass.MISSING_FIELD, shared: str = ""
     ) -> RejectedError:
         """Return the error that says what is wrong with a column of this row. Rows of a file that are wrong alike share a case.
 
@@ -146,7 +147,7 @@ class Row:
         choices = allowed or tuple(values)
         found = next((value for value in choices if value.value == text), default if not text else None)
         if found is None:
-            raise self.refuse(column, f"is none of {', '.join(choices)}", case_class="schema_drift")
+            raise self.refuse(column, f"is none of {', '.join(choices)}", case_class=CaseClass.SCHEMA_DRIFT)
         return found
 
     def day(self, column: str) -> date:

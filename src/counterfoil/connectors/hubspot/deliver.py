@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from counterfoil.core.commands.crm import ShowStatus
 from counterfoil.core.kinds.company import COMPANY
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import RejectedError
@@ -131,4 +132,4 @@ def _refused(one: Write, why: str) -> Outcome:
 
 
 def _no(command: Command, message: str, remedy: str, *, code: str) -> Outcome:
-    return Outcome(command.id, OutcomeStatus.REFUSED, code=code, case_class="rejected_by_target", message=message, remedy=remedy)
+    return Outcome(command.id, OutcomeStatus.REFUSED, code=code, case_class=CaseClass.REJECTED_BY_TARGET, message=message, remedy=remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
@@ -31,6 +32,6 @@ def from_number(value: Decimal | int, currency: str) -> Money:
             f"Odoo reports {value} {currency}, with more decimals than the {exponent_of(currency)} of ISO 4217; set the currency's decimal"
             f" places in Odoo to {exponent_of(currency)}",
             code="odoo.currency_decimals",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
         )
     return Money(int(whole), currency)

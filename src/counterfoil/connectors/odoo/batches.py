@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
@@ -38,7 +40,7 @@ def waiting(command: Command, *keys: str) -> Outcome:
         command.id,
         OutcomeStatus.WAITING,
         code="odoo.dependency_missing",
-        case_class="dependency_missing",
+        case_class=CaseClass.DEPENDENCY_MISSING,
         message=f"{' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} not in Odoo",
         missing=keys,
         remedy=_AGAIN,
@@ -132,7 +134,7 @@ def _stopped(command: Command, error: HubError) -> Outcome:
     """The outcome of a command that others of its batch went before until Odoo refused our key or rights."""
     is_refused = isinstance(error, SetupError)
     status = OutcomeStatus.RETRY if is_refused and not error.is_outcome_unknown else OutcomeStatus.UNKNOWN
-    case_class = "authentication_refused" if is_refused else ""
+    case_class: CaseClass | Literal[""] = CaseClass.AUTHENTICATION_REFUSED if is_refused else ""
     return Outcome(command.id, status, code=error.code, case_class=case_class, message=str(error), is_unavailable=is_refused)
 
 

@@ -13,6 +13,7 @@ from counterfoil.connectors.odoo.client import OdooContext as OdooContext
 from counterfoil.connectors.odoo.config import CompanyConfig
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.core.commands.books import Account, AccountRole
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
@@ -71,7 +72,7 @@ class CompanyCatalog:
             raise RejectedError(
                 f"{self.entity}: {what} in company {self.name}; set {self.place}.journals.{role} to the code of a journal",
                 code="odoo.journal_unmapped",
-                case_class="unmapped_account",
+                case_class=CaseClass.UNMAPPED_ACCOUNT,
             )
         return row
 
@@ -101,7 +102,7 @@ class CompanyCatalog:
             f'{self.entity}: account {account}: {why} in company {self.name}; set {self.place}.accounts."{account}" to the code'
             " of an active account",
             code="odoo.account_unmapped",
-            case_class="unmapped_account",
+            case_class=CaseClass.UNMAPPED_ACCOUNT,
         )
 
     def tax(self, target_tax: str) -> TaxRow:
@@ -117,7 +118,7 @@ class CompanyCatalog:
             raise RejectedError(
                 f'{self.entity}: tax {wanted!r}: {why} in company {self.name}; map {self.place}.taxes."{target_tax}"',
                 code="odoo.tax_unmapped",
-                case_class="unmapped_tax",
+                case_class=CaseClass.UNMAPPED_TAX,
             )
         return row
 
@@ -144,7 +145,7 @@ class CompanyCatalog:
                     f"{amount} cannot be booked as it is: Odoo keeps {amount.currency} with {self.decimals[amount.currency]} decimals, the"
                     f" source, as ISO 4217, with {exponent_of(amount.currency)}",
                     code="odoo.currency_decimals",
-                    case_class="amount_mismatch",
+                    case_class=CaseClass.AMOUNT_MISMATCH,
                 )
 
     def require_rate(self, currency: str, day: date) -> Decimal:

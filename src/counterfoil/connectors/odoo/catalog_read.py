@@ -24,6 +24,7 @@ from counterfoil.connectors.odoo.catalog_rows import (
 from counterfoil.connectors.odoo.detect import Dialect, Session
 from counterfoil.connectors.odoo.precision import read_precision
 from counterfoil.connectors.odoo.wire import WriteDate, ref, text
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError
 
@@ -105,7 +106,7 @@ async def find_company(session: Session, entity: str) -> CompanyRow:
         raise RejectedError(
             f"entity {entity} has no company in this connection; add [{session.place(entity)}]",
             code="odoo.company_unmapped",
-            case_class="unmapped_account",
+            case_class=CaseClass.UNMAPPED_ACCOUNT,
         )
     field_name = "id" if isinstance(config.company, int) else "name"
     rows = await session.client.read("res.company", [[field_name, "=", config.company]], CompanyRow)
@@ -114,7 +115,7 @@ async def find_company(session: Session, entity: str) -> CompanyRow:
         raise RejectedError(
             f"entity {entity}: company {config.company!r} {how}: set {session.place(entity)}.company, or give the user that company",
             code="odoo.company_unmapped",
-            case_class="unmapped_account",
+            case_class=CaseClass.UNMAPPED_ACCOUNT,
         )
     return rows[0]
 

@@ -10,6 +10,7 @@ import msgspec
 from counterfoil.connectors.odoo import refusals
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.turns import Turns
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.errors import RejectedError, SetupError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
@@ -39,7 +40,7 @@ def as_records(value: Any, record: type[T]) -> list[T]:
         return msgspec.convert(value, list[record])  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
         raise RejectedError(
-            f"Odoo's {record.__name__} records have another shape: {error}", code="odoo.protocol", case_class="schema_drift"
+            f"Odoo's {record.__name__} records have another shape: {error}", code="odoo.protocol", case_class=CaseClass.SCHEMA_DRIFT
         ) from error
 
 

@@ -17,6 +17,7 @@ from counterfoil.connectors.odoo.match_plan import DocumentId, PlannedMatch, Sho
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Partial, ref
 from counterfoil.core.commands.books import Allocate, Unmatch
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
 from counterfoil.kit.errors import RejectedError
@@ -163,7 +164,7 @@ async def _insert(session: Session, company: CompanyCatalog, matches: Sequence[P
         command = match.command
         if command.id in undo:
             words = "somebody matched these documents in Odoo at the same moment; our match was taken back"
-            ledger.refuse(command, RejectedError(words, code="odoo.allocation_short", case_class="reconciliation_break"))
+            ledger.refuse(command, RejectedError(words, code="odoo.allocation_short", case_class=CaseClass.RECONCILIATION_BREAK))
         elif command.id in loaded.ids:
             ledger.outcomes[command.id] = done(command, _PARTIAL, loaded.ids[command.id])
         else:
@@ -187,7 +188,7 @@ async def _reconcile(session: Session, company: CompanyCatalog, match: PlannedMa
         return
     partials = await read_partials(session, company, pair[:1], pair[1:])
     if _amount_of(match.command, partials) < _wished(match.command):
-        less = RejectedError("Odoo matched less than wished", code="odoo.allocation_short", case_class="reconciliation_break")
+        less = RejectedError("Odoo matched less than wished", code="odoo.allocation_short", case_class=CaseClass.RECONCILIATION_BREAK)
         ledger.refuse(match.command, less)
     else:
         booked = sorted({ref(partial.exchange_move_id) for partial in partials if ref(partial.exchange_move_id)})

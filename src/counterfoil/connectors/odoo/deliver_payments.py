@@ -20,6 +20,7 @@ from counterfoil.connectors.odoo.payment_rows import PaymentPlan, as_entry, colu
 from counterfoil.connectors.odoo.periods import STALE, company_locks, stale
 from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.wire import Payment, Text, ref, text
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome
 from counterfoil.kit.errors import RejectedError
@@ -156,13 +157,13 @@ def _difference(payment: Payment, plan: PaymentPlan) -> RejectedError | None:
         return RejectedError(
             f"Odoo says {amount} in currency {ref(payment.currency_id)}, the source {plan.amount}",
             code="odoo.amount_mismatch",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
         )
     if ref(payment.partner_id) != plan.partner_id:
         return RejectedError(
             f"the payment is of partner {ref(payment.partner_id)} in Odoo, the source says partner {plan.partner_id}",
             code="odoo.amount_mismatch",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
         )
     outstanding = ref(payment.outstanding_account_id)
     if outstanding and outstanding != plan.counterpart_id:
@@ -170,7 +171,7 @@ def _difference(payment: Payment, plan: PaymentPlan) -> RejectedError | None:
             f"the journal books payments to account {outstanding} instead of the clearing account {plan.counterpart_id}; set that one"
             " as outstanding account on the journal's payment methods",
             code="odoo.outstanding_account",
-            case_class="unmapped_account",
+            case_class=CaseClass.UNMAPPED_ACCOUNT,
         )
     return None
 
@@ -183,12 +184,12 @@ def posted_payment_difference(payment: Payment, plan: PaymentPlan, move_date: st
         return RejectedError(
             "Odoo made no journal entry for the payment; set an outstanding account on the journal's payment methods",
             code="odoo.payment_without_entry",
-            case_class="unmapped_account",
+            case_class=CaseClass.UNMAPPED_ACCOUNT,
         )
     if move_date and move_date != plan.paid_on.isoformat():
         return RejectedError(
             f"{text(payment.name)} is booked on {move_date} instead of {plan.paid_on}: the period was locked meanwhile",
             code="odoo.date_moved",
-            case_class="period_locked",
+            case_class=CaseClass.PERIOD_LOCKED,
         )
     return None

@@ -15,6 +15,7 @@ from counterfoil.connectors.odoo.document_rows import DocumentPlan
 from counterfoil.connectors.odoo.partners import customers_of
 from counterfoil.connectors.odoo.wire import Move, Ref, ref
 from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
@@ -90,7 +91,7 @@ async def _strangers(
             f"the document is of partner {ref(moves[move_id].partner_id)} in Odoo, the source says of {customer_id}, partner"
             f" {_bound(customer_id, now)}",
             code="odoo.amount_mismatch",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
         )
         for move_id, customer_id in other.items()
         if _bound(customer_id, now) != ref(moves[move_id].partner_id)
@@ -122,7 +123,9 @@ def nets_difference(plan: DocumentPlan, lines: Sequence[ProductLine], company: C
     if not wrong:
         return None
     return RejectedError(
-        f"the total is as wished, its lines are not: {'; '.join(wrong[:4])}", code="odoo.amount_mismatch", case_class="amount_mismatch"
+        f"the total is as wished, its lines are not: {'; '.join(wrong[:4])}",
+        code="odoo.amount_mismatch",
+        case_class=CaseClass.AMOUNT_MISMATCH,
     )
 
 

@@ -14,6 +14,7 @@ from counterfoil.connectors.odoo.mapped_products import PREFIX
 from counterfoil.connectors.odoo.precision import Precision
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.commands.books import Account, AccountRole, BookCommand, DocumentLine, PostDocument
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.text import decimal_text
@@ -168,7 +169,7 @@ def _product(line: DocumentLine, known: KnownRefs) -> str:
             raise RejectedError(
                 f"product {name!r} of the mapping is not in Odoo; map it to the internal reference or id of an active product",
                 code="odoo.product_unmapped",
-                case_class="unmapped_product",
+                case_class=CaseClass.UNMAPPED_PRODUCT,
             )
         return str(known.products[name])
     try:

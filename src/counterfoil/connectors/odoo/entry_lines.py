@@ -9,6 +9,7 @@ from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.wire import EntryItem, ref
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
@@ -86,7 +87,9 @@ def lines_difference(
     ]
     more = f"; and {len(other) - DIFFERENCES_MAX} more" if len(other) > DIFFERENCES_MAX else ""
     return RejectedError(
-        f"the total is as wished, its lines are not: {'; '.join(words)}{more}", code="odoo.amount_mismatch", case_class="amount_mismatch"
+        f"the total is as wished, its lines are not: {'; '.join(words)}{more}",
+        code="odoo.amount_mismatch",
+        case_class=CaseClass.AMOUNT_MISMATCH,
     )
 
 
@@ -106,7 +109,7 @@ def _sum(item: EntryItem, company_currency: str, names: Mapping[int, str]) -> Pl
         raise RejectedError(
             f"a line of the entry is in currency {ref(item.currency_id)}, which is not active in Odoo; nothing was wished in it",
             code="odoo.amount_mismatch",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
         )
     return PlaceSum(from_number(item.balance, company_currency).minor, from_number(item.amount_currency, currency).minor)
 

@@ -14,6 +14,7 @@ from counterfoil.connectors.odoo.partners import Customers
 from counterfoil.connectors.odoo.readback import Expected
 from counterfoil.core.commands.books import AccountRole, EntryLine, PostEntry
 from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
@@ -145,7 +146,7 @@ def balanced(lines: Sequence[Weighed], currency: str, unit: int = 1) -> list[Wei
         raise RejectedError(
             f"the entry's lines sum to {Money(rest, currency)}, not to zero; give the company amounts of its foreign lines",
             code="odoo.entry_unbalanced",
-            case_class="amount_mismatch",
+            case_class=CaseClass.AMOUNT_MISMATCH,
         )
     largest = max(converted, key=lambda index: abs(lines[index].balance.minor))
     found = list(lines)
@@ -182,7 +183,7 @@ def _partner(line: EntryLine, customers: Customers, *, is_collective: bool) -> s
     if not line.customer_id:
         if line.account.role is AccountRole.RECEIVABLE and not is_collective:
             raise RejectedError(
-                "a line on the receivable account names no customer", code="odoo.customer_missing", case_class="missing_mandatory_field"
+                "a line on the receivable account names no customer", code="odoo.customer_missing", case_class=CaseClass.MISSING_FIELD
             )
         return ""
     return str(_partner_id(line, customers))

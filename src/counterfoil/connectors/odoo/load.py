@@ -13,6 +13,7 @@ from counterfoil.connectors.odoo.client import NO_UPDATE, OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.refusals import is_database_trouble, is_lock_conflict, is_missing_right, is_record_rule, shortened
 from counterfoil.connectors.odoo.wire import LoadMessage, LoadResult
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 
 TRIES_MAX = 5
@@ -89,7 +90,7 @@ async def load(session: Session, table: LoadTable, rows: Sequence[LoadRow]) -> L
 
 def _take(done: LoadedRows, rows: Sequence[LoadRow], ids: Sequence[int]) -> None:
     if len(ids) != len(rows):
-        raise RejectedError(f"load answered {len(ids)} ids for {len(rows)} rows", code="odoo.protocol", case_class="schema_drift")
+        raise RejectedError(f"load answered {len(ids)} ids for {len(rows)} rows", code="odoo.protocol", case_class=CaseClass.SCHEMA_DRIFT)
     done.ids.update(zip((row.key for row in rows), ids, strict=True))
 
 

@@ -12,6 +12,7 @@ from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.posting import quiet
 from counterfoil.connectors.odoo.wire import OpenLine, Ref, Text, ref, text
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
@@ -121,7 +122,7 @@ def left_open(lines: Sequence[OpenLine], company: CompanyCatalog) -> dict[int, R
                 f" {ref(line.partner_id)}, where Odoo matches nothing more with it; book it off there (receivable against the exchange"
                 " difference account) and match the two, then retry this case",
                 code="odoo.exchange_left_open",
-                case_class="reconciliation_break",
+                case_class=CaseClass.RECONCILIATION_BREAK,
             )
     return found
 

@@ -10,6 +10,7 @@ from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.wire import OpenLine, ref
 from counterfoil.core.commands.books import Allocate
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
@@ -197,7 +198,7 @@ def _short(allocation: Allocate, debits: Sequence[Side], credits: Sequence[Side]
     return RejectedError(
         f"cannot match {allocation.amount}: {', '.join(words)}{other}; see in Odoo what it was matched with instead",
         code="odoo.allocation_short",
-        case_class="reconciliation_break",
+        case_class=CaseClass.RECONCILIATION_BREAK,
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.erp_document import ErpDocument, ErpDocumentEvent, ErpState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -106,12 +107,12 @@ def instant(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError as error:
         raise RejectedError(
-            "the write date of a captured document is unreadable", code="odoo.capture_shape", case_class="schema_drift"
+            "the write date of a captured document is unreadable", code="odoo.capture_shape", case_class=CaseClass.SCHEMA_DRIFT
         ) from error
 
 
 def _unreadable(words: str) -> RejectedError:
-    return RejectedError(words, code="odoo.capture_shape", case_class="schema_drift")
+    return RejectedError(words, code="odoo.capture_shape", case_class=CaseClass.SCHEMA_DRIFT)
 
 
 def _day(text: str) -> date | None:
@@ -141,5 +142,5 @@ def _money(number: str, currency: str) -> Money:
         return from_number(Decimal(number), currency)
     except (ArithmeticError, ValueError) as error:
         raise RejectedError(
-            "an amount of a captured document is unreadable", code="odoo.capture_shape", case_class="schema_drift"
+            "an amount of a captured document is unreadable", code="odoo.capture_shape", case_class=CaseClass.SCHEMA_DRIFT
         ) from error

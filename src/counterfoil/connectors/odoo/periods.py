@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError
 
@@ -41,7 +42,7 @@ class Locks:
         return RejectedError(
             f"accounting date {day} is locked in Odoo up to {last}; post it on a later day or reopen the period",
             code="odoo.period_locked",
-            case_class="period_locked",
+            case_class=CaseClass.PERIOD_LOCKED,
         )
 
 

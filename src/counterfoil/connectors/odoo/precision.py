@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterfoil.connectors.odoo.detect import Session
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.errors import RejectedError
 
 PRICE_DECIMALS_MAX = 6
@@ -30,7 +31,7 @@ async def read_precision(session: Session) -> Precision:
     """
     found = await session.client.call("account.move.line", "fields_get", allfields=["quantity", "price_unit"], attributes=["digits"])
     if not isinstance(found, dict):
-        raise RejectedError("Odoo does not describe the fields of document lines", code="odoo.protocol", case_class="schema_drift")
+        raise RejectedError("Odoo does not describe the fields of document lines", code="odoo.protocol", case_class=CaseClass.SCHEMA_DRIFT)
     price = _digits(found.get("price_unit"), PRICE_DECIMALS_MAX)
     return Precision(_digits(found.get("quantity"), QUANTITY_DECIMALS), min(price, PRICE_DECIMALS_MAX))
 

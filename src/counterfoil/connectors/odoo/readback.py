@@ -12,6 +12,7 @@ from counterfoil.connectors.odoo.client import OdooContext
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.entry_lines import Sums
 from counterfoil.connectors.odoo.wire import Move, ref, text
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import RejectedError
 
@@ -63,7 +64,7 @@ def amount_difference(move: Move, expected: Expected) -> RejectedError | None:
         "" if ref(move.currency_id) == expected.currency_id else f", in currency {ref(move.currency_id)} instead of {expected.currency_id}"
     )
     return RejectedError(
-        f"Odoo computes {found}, the source says {wished}{other}", code="odoo.amount_mismatch", case_class="amount_mismatch"
+        f"Odoo computes {found}, the source says {wished}{other}", code="odoo.amount_mismatch", case_class=CaseClass.AMOUNT_MISMATCH
     )
 
 
@@ -80,6 +81,6 @@ def posted_difference(move: Move, expected: Expected, wrong_lines: RejectedError
             f"{text(move.name)} is posted on {text(move.date)} instead of {expected.accounting_on}: the period was locked meanwhile, or"
             " somebody moved it",
             code="odoo.date_moved",
-            case_class="period_locked",
+            case_class=CaseClass.PERIOD_LOCKED,
         )
     return None

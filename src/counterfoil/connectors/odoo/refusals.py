@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.responses import Response, StatusRule
 
@@ -66,7 +67,7 @@ class _Rule:
     code: str
     remedy: str = ""
     is_outcome_unknown: bool = False
-    case_class: str = "rejected_by_target"
+    case_class: CaseClass = CaseClass.REJECTED_BY_TARGET
 
 
 _RULES: tuple[_Rule, ...] = (
@@ -97,8 +98,14 @@ _RULES: tuple[_Rule, ...] = (
         "This Odoo lacks the model or method; install the module it belongs to",
     ),
     _Rule(r"werkzeug\.exceptions\.(ServiceUnavailable|TooManyRequests)", TransientError, "odoo.unavailable"),
-    _Rule(r"werkzeug\.exceptions\.", RejectedError, "odoo.protocol", "The call does not fit this Odoo version", case_class="schema_drift"),
-    _Rule(r"builtins\.", RejectedError, "odoo.protocol", "The call does not fit this Odoo version", case_class="schema_drift"),
+    _Rule(
+        r"werkzeug\.exceptions\.",
+        RejectedError,
+        "odoo.protocol",
+        "The call does not fit this Odoo version",
+        case_class=CaseClass.SCHEMA_DRIFT,
+    ),
+    _Rule(r"builtins\.", RejectedError, "odoo.protocol", "The call does not fit this Odoo version", case_class=CaseClass.SCHEMA_DRIFT),
 )
 """First match decides. A psycopg2 error other than a lost race may come from the commit itself, so the outcome is unknown."""
 
@@ -112,7 +119,7 @@ def build(name: str, message: str, *, where: str, is_write: bool, retry_after_s:
         return SetupError(f"{where}: {words}. This Odoo lacks the model; install the module it belongs to", code="odoo.unsupported")
     rule = next((rule for rule in _RULES if re.match(rule.pattern, name)), None)
     if rule is None:
-        return RejectedError(f"{where}: {words} ({name})", code="odoo.unexpected", case_class="schema_drift")
+        return RejectedError(f"{where}: {words} ({name})", code="odoo.unexpected", case_class=CaseClass.SCHEMA_DRIFT)
     text = f"{where}: {words}" + (f". {rule.remedy}" if rule.remedy else "")
     if rule.error is TransientError:
         unknown = rule.is_outcome_unknown and is_write

@@ -9,13 +9,14 @@ from counterfoil.core.finance.entries import BALANCE_COUNTERPARTS, movement_line
 from counterfoil.core.kinds.balance_entry import BALANCE_ENTRY, BalanceEntry
 from counterfoil.core.kinds.dispute import DISPUTE, Dispute, DisputeState
 from counterfoil.core.kinds.payout import PAYOUT, Payout, PayoutState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.settlement import Settlement
 
 from . import disputes
 from .booking import DISPUTED_FUNDS, EntityBooks, is_nothing
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .draft import Draft
 from .payments import clearing_of
 from .policy import Policy, nobody

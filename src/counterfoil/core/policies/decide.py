@@ -11,11 +11,12 @@ from counterfoil.core.commands import kinds_for
 from counterfoil.core.facts.events import Event
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds import KINDS, kind_of, total_of
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import CurrencyError
 from counterfoil.core.language.records import KindError, Purpose, Record
 
-from .decision import CaseClass, Decision, Problem, View
+from .decision import Decision, Problem, View
 from .draft import Draft
 from .policy import Policy, nobody
 from .related import affected, related

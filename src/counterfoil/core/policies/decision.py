@@ -5,38 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from counterfoil.core.commands import purpose_of
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose, Record
-
-
-class CaseClass(StrEnum):
-    """The exception classes of the domain (X1)."""
-
-    TARGET_UNAVAILABLE = "target_unavailable"
-    AUTHENTICATION_REFUSED = "authentication_refused"
-    UNKNOWN_CUSTOMER = "unknown_customer"
-    UNMAPPED_PRODUCT = "unmapped_product"
-    UNMAPPED_TAX = "unmapped_tax"
-    UNMAPPED_ACCOUNT = "unmapped_account"
-    MISSING_FIELD = "missing_mandatory_field"
-    OWNERSHIP_VIOLATION = "ownership_violation"
-    DUPLICATE_SUSPECTED = "duplicate_suspected"
-    AMOUNT_MISMATCH = "amount_mismatch"
-    PERIOD_LOCKED = "period_locked"
-    REJECTED_BY_TARGET = "rejected_by_target"
-    DEPENDENCY_MISSING = "dependency_missing"
-    SCHEMA_DRIFT = "schema_drift"
-    RECONCILIATION_BREAK = "reconciliation_break"
-    SERVICE_LEVEL_BREACHED = "service_level_breached"
-    PAYMENT_OVERDUE = "payment_overdue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from counterfoil.core.language.case_class import CaseClass
+
 
 @dataclass(frozen=True, slots=True)
 class Handling:
@@ -18,27 +20,28 @@ class Handling:
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
-HANDLING: dict[str, Handling] = {
-    "target_unavailable": Handling("operations", "by domain", 4 * _HOUR),
-    "authentication_refused": Handling("operations", "by domain", _HOUR),
-    "unknown_customer": Handling("finance systems", "revenue", _DAY),
-    "unmapped_product": Handling("finance systems", "revenue", _DAY),
-    "unmapped_tax": Handling("finance systems", "revenue", _DAY),
-    "unmapped_account": Handling("finance systems", "revenue", _DAY),
-    "missing_mandatory_field": Handling("the domain's owner", "activation, revenue", _DAY),
-    "ownership_violation": Handling("the domain's owner", "data quality", 3 * _DAY),
-    "duplicate_suspected": Handling("sales operations", "data quality", 3 * _DAY),
-    "amount_mismatch": Handling("finance", "revenue", _DAY),
-    "period_locked": Handling("finance", "revenue", 2 * _DAY),
-    "rejected_by_target": Handling("finance", "revenue", _DAY),
-    "dependency_missing": Handling("operations", "by domain", 4 * _HOUR),
-    "schema_drift": Handling("integration engineers", "by domain", _DAY),
-    "reconciliation_break": Handling("finance", "revenue, collections", _DAY),
-    "service_level_breached": Handling("operations", "by domain", 4 * _HOUR),
-    "payment_overdue": Handling("finance", "collections", 3 * _DAY),
+HANDLING: dict[CaseClass, Handling] = {
+    CaseClass.TARGET_UNAVAILABLE: Handling("operations", "by domain", 4 * _HOUR),
+    CaseClass.AUTHENTICATION_REFUSED: Handling("operations", "by domain", _HOUR),
+    CaseClass.UNKNOWN_CUSTOMER: Handling("finance systems", "revenue", _DAY),
+    CaseClass.UNMAPPED_PRODUCT: Handling("finance systems", "revenue", _DAY),
+    CaseClass.UNMAPPED_TAX: Handling("finance systems", "revenue", _DAY),
+    CaseClass.UNMAPPED_ACCOUNT: Handling("finance systems", "revenue", _DAY),
+    CaseClass.MISSING_FIELD: Handling("the domain's owner", "activation, revenue", _DAY),
+    CaseClass.OWNERSHIP_VIOLATION: Handling("the domain's owner", "data quality", 3 * _DAY),
+    CaseClass.DUPLICATE_SUSPECTED: Handling("sales operations", "data quality", 3 * _DAY),
+    CaseClass.AMOUNT_MISMATCH: Handling("finance", "revenue", _DAY),
+    CaseClass.PERIOD_LOCKED: Handling("finance", "revenue", 2 * _DAY),
+    CaseClass.REJECTED_BY_TARGET: Handling("finance", "revenue", _DAY),
+    CaseClass.DEPENDENCY_MISSING: Handling("operations", "by domain", 4 * _HOUR),
+    CaseClass.SCHEMA_DRIFT: Handling("integration engineers", "by domain", _DAY),
+    CaseClass.RECONCILIATION_BREAK: Handling("finance", "revenue, collections", _DAY),
+    CaseClass.SERVICE_LEVEL_BREACHED: Handling("operations", "by domain", 4 * _HOUR),
+    CaseClass.PAYMENT_OVERDUE: Handling("finance", "collections", 3 * _DAY),
 }
 
 
 def handling_of(case_class: str) -> Handling:
-    """Return how a class is handled; a class that is not in the table goes to operations within a day."""
-    return HANDLING.get(case_class, Handling("operations", "by domain", _DAY))
+    """Return how a class is handled, as it stands with a case; one that this program does not know goes to operations within a day."""
+    known = case_class in HANDLING
+    return HANDLING[CaseClass(case_class)] if known else Handling("operations", "by domain", _DAY)

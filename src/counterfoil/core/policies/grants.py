@@ -7,12 +7,13 @@ from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.invariants import check_balanced
 from counterfoil.core.kinds.customer_credit import CUSTOMER_CREDIT, CustomerCredit
 from counterfoil.core.kinds.journal_entry import JOURNAL_ENTRY, ImportedEntry
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.keys import wait_for_entity
 from counterfoil.core.language.records import Purpose
 
 from .booking import EntityBooks, is_nothing
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .draft import Draft
 from .missing import no_customer
 from .paid_credits import paid_credit

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from counterfoil.core.commands.books import Account, AccountRole, DocumentLine, DocumentTax
 from counterfoil.core.kinds.invoice import InvoiceLine
 from counterfoil.core.kinds.product import PRODUCT, Product
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import NeedKey, need_of
 
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .draft import Draft
 from .rules import EntityRules, MappingKey, MappingKind, PostingMode, ProductPolicy
 from .taxes import target_tax

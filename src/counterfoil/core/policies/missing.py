@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import wait_for_entity
 from counterfoil.core.language.money import Money
 
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .draft import Draft
 from .rules import EntityRules
 

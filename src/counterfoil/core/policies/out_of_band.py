@@ -12,6 +12,7 @@ from datetime import date
 from counterfoil.core.commands.books import BookCommand, PostPayment
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import digest, external_key
 from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
@@ -19,7 +20,7 @@ from counterfoil.core.language.text import canonical_text
 
 from .bills import bill_of
 from .booking import OUT_OF_BAND, EntityBooks, MatchableDocument
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .draft import Draft
 from .requests import BookingRequest
 from .write_offs import make_room

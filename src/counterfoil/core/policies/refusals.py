@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 
 from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import wait_for, wait_for_entity, wait_for_period, wait_for_route
 from counterfoil.core.language.money import Money
 
-from .decision import CaseClass, Origin, Problem
+from .decision import Origin, Problem
 from .rules import EntityRules
 
 

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from counterfoil.core.kinds.invoice import LineTax
 from counterfoil.core.kinds.tax_rate import TAX_RATE, TaxRate
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.text import decimal_text
 
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .draft import Draft
 from .rules import EntityRules, MappingKey, MappingKind
 

@@ -12,11 +12,12 @@ from counterfoil.core.commands.books import MATCH, UNMATCH, Account, AccountRole
 from counterfoil.core.finance.entries import transfer_lines
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
 from counterfoil.core.kinds.refund import REFUND, Refund
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import entry_need, wait_for_entity
 from counterfoil.core.language.money import Money, total
 
 from .booking import MODE_SWITCH, RECEIVABLE, EntityBooks, MatchableDocument
-from .decision import CaseClass, Problem
+from .decision import Problem
 from .refund_links import debits_of, part_of
 from .rules import UncreditedRefundPolicy
 

@@ -17,11 +17,12 @@ from counterfoil.core.kinds.dunning import DUNNING, Dunning, DunningEvent, Dunni
 from counterfoil.core.kinds.intent import Intent
 from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.bills import entity_of
-from counterfoil.core.policies.decision import CaseClass, Problem, View
+from counterfoil.core.policies.decision import Problem, View
 from counterfoil.core.policies.draft import Draft
 from counterfoil.core.policies.due import OPEN, due_at, open_of, payments_under_way, under_way_of
 from counterfoil.core.policies.process import Get, Process

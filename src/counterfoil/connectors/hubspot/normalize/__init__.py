@@ -18,6 +18,7 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.company import COMPANY, CompanyEvent
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactEvent, ContactState
 from counterfoil.core.kinds.deal import DEAL, DealEvent, DealState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
@@ -92,7 +93,7 @@ def _facts_of(settings: HubspotConfig, asked: AskedRecord, found: Found) -> Iter
     """Yield the fact of a record, and of each that was merged into it: asked for by its old id, HubSpot shows the survivor."""
     row = found.object
     if not is_id(row.id):
-        raise RejectedError(f"{asked.kind}: the record read has no id", code="hubspot.payload_invalid", case_class="schema_drift")
+        raise RejectedError(f"{asked.kind}: the record read has no id", code="hubspot.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT)
     yield _fact(asked, record_of(settings, asked.kind, found))
     for id in dict.fromkeys((*merged_into_it(row), *((asked.id,) if asked.id != row.id else ()))):
         yield _into(settings, asked, id, row.id)

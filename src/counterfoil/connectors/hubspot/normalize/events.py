@@ -13,6 +13,7 @@ from counterfoil.connectors.hubspot.wire import Notice
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -103,7 +104,7 @@ def subjects(delivery: Delivery, kind: str, action: str) -> tuple[tuple[str, str
     else:
         found = [(kind, id) for id in _ids(notice, action)][:1]
         if not found:
-            raise RejectedError(f"{delivery.kind} names no record", code="hubspot.payload_invalid", case_class="schema_drift")
+            raise RejectedError(f"{delivery.kind} names no record", code="hubspot.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT)
     return tuple(dict.fromkeys(one for one in found if is_id(one[1])))
 
 
@@ -134,7 +135,7 @@ def _read(delivery: Delivery) -> Notice:
         return _NOTICE.decode(delivery.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RejectedError(
-            f"{delivery.kind} cannot be read: {error}", code="hubspot.payload_invalid", case_class="schema_drift"
+            f"{delivery.kind} cannot be read: {error}", code="hubspot.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT
         ) from error
 
 

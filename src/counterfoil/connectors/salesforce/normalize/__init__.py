@@ -19,6 +19,7 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.company import COMPANY, CompanyEvent
 from counterfoil.core.kinds.contact import CONTACT, ContactEvent
 from counterfoil.core.kinds.deal import DEAL, DealEvent, DealState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Delivery, Fetched, Normalized
 from counterfoil.kit.errors import RejectedError
@@ -77,7 +78,7 @@ def _facts(settings: SalesforceConfig, delivery: Delivery, kind: str, ref: str, 
 
 def _fact_of(settings: SalesforceConfig, told: Told, found: Found, where: str) -> Fact:
     if not is_id(found.object.get("Id", "")):
-        raise RejectedError(f"{where}: the record read has no id", code="salesforce.payload_invalid", case_class="schema_drift")
+        raise RejectedError(f"{where}: the record read has no id", code="salesforce.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT)
     return _fact(told, record_of(settings, told.kind, found))
 
 
@@ -89,7 +90,7 @@ def _read_at(delivery: Delivery, found: Found) -> datetime:
         return max(read_at if read_at.tzinfo else read_at.replace(tzinfo=UTC), delivery.occurred_at).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         message = f"{delivery.kind}: it does not say when it was read"
-        raise RejectedError(message, code="salesforce.payload_invalid", case_class="schema_drift") from error
+        raise RejectedError(message, code="salesforce.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT) from error
 
 
 def _is_new(found: Found) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 from counterfoil.connectors.salesforce.refs import KINDS, Ref, is_id, to_18
 from counterfoil.connectors.salesforce.wire import Notice
 from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import DriftError, RejectedError
 
@@ -34,8 +35,8 @@ def refs_of(delivery: Delivery, action: str) -> tuple[str, ...]:
         notice = _NOTICE.decode(delivery.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RejectedError(
-            f"{delivery.kind} cannot be read: {error}", code="salesforce.payload_invalid", case_class="schema_drift"
+            f"{delivery.kind} cannot be read: {error}", code="salesforce.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT
         ) from error
     if not is_id(notice.id) or not is_id(delivery.account):
-        raise RejectedError(f"{delivery.kind} names no record", code="salesforce.payload_invalid", case_class="schema_drift")
+        raise RejectedError(f"{delivery.kind} names no record", code="salesforce.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT)
     return (str(Ref(to_18(delivery.account), DEAL.name, to_18(notice.id))),)

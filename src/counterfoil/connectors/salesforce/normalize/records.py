@@ -14,6 +14,7 @@ from counterfoil.connectors.salesforce.wire import Found, Row
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactState
 from counterfoil.core.kinds.deal import DEAL, Deal, DealLine, DealState
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money, Rounding, from_major
 from counterfoil.core.language.records import Record
 from counterfoil.kit.errors import RejectedError
@@ -148,7 +149,7 @@ def _line(settings: SalesforceConfig, row: Row) -> DealLine:
 def _id(row: Row) -> str:
     id = row.get("Id", "")
     if not is_id(id):
-        raise RejectedError("a line item has no id", code="salesforce.payload_invalid", case_class="schema_drift")
+        raise RejectedError("a line item has no id", code="salesforce.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT)
     return id
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money, exponent_of
 from counterfoil.kit.errors import RejectedError
 
@@ -24,7 +25,7 @@ SECONDS_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 def rejected(message: str, code: str) -> RejectedError:
     """Return the refusal of one unreadable value."""
-    return RejectedError(message, code=f"stripe.{code}", case_class="missing_mandatory_field")
+    return RejectedError(message, code=f"stripe.{code}", case_class=CaseClass.MISSING_FIELD)
 
 
 @lru_cache(maxsize=512)
@@ -68,7 +69,7 @@ def _fraction(amount: int, code: str, divisor: int) -> RejectedError:
     return RejectedError(
         f"{Decimal(amount).scaleb(-decimals)} {code} is no whole amount: {cause}",
         code="stripe.amount_fraction",
-        case_class="missing_mandatory_field",
+        case_class=CaseClass.MISSING_FIELD,
         cause=f"{cause}, and an amount has a fraction",
         remedy=_NO_FRACTION,
     )

@@ -12,6 +12,7 @@ import msgspec
 from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.refs import ANY_ACCOUNT, Ref
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Fetched
 from counterfoil.kit.errors import DriftError, RejectedError
@@ -134,7 +135,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         words = f"a Stripe object has another shape than any known version: {error}"
         # The same fault of an object that stands alone or is put together with others by fetching.
         cause = words.replace("`$.data[...]", "`$")
-        raise RejectedError(words, code="stripe.payload_invalid", case_class="schema_drift", cause=cause) from error
+        raise RejectedError(words, code="stripe.payload_invalid", case_class=CaseClass.SCHEMA_DRIFT, cause=cause) from error
 
 
 def look_up(table: Mapping[str, T], value: str | None, what: str) -> T:
@@ -160,5 +161,5 @@ def gone(what: str, object_id: str) -> RejectedError:
     return RejectedError(
         f"Stripe told of {what} {object_id} and now says that it does not exist; look it up in the dashboard of the account",
         code="stripe.object_gone",
-        case_class="reconciliation_break",
+        case_class=CaseClass.RECONCILIATION_BREAK,
     )
