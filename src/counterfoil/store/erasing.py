@@ -49,12 +49,18 @@ with things as (
     where s.stage = 'normalize' and s.released_at is null and c.state = 'open' and r.state = 'parked'
 ), gone as (
     delete from event e using told o where e.received_at = o.received_at and e.id = o.id and o.type <> all(%(saying)s)
+), due as (
+    select r.received_at, r.id
+    from (select received_at, receipt_id as id from told where type <> all(%(saying)s) union select received_at, id from still) d
+    join receipt r on r.received_at = d.received_at and r.id = d.id
+    where r.key_id <> '' and r.state <> 'pending'
+), fetched as (
+    delete from receipt_fetched f using due d where f.received_at = d.received_at and f.id = d.id
 )
 update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{}',
     state = case r.state when 'parked' then 'ignored' else r.state end, rule = case r.state when 'parked' then %(rule)s else r.rule end,
     normalized_at = case r.state when 'parked' then %(now)s else r.normalized_at end
-from (select received_at, receipt_id as id from told where type <> all(%(saying)s) union select received_at, id from still) d
-where r.received_at = d.received_at and r.id = d.id and r.key_id <> '' and r.state <> 'pending'
+from due d where r.received_at = d.received_at and r.id = d.id
 returning r.id, r.rule
 """
 

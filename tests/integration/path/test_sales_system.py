@@ -154,7 +154,7 @@ async def test_of_an_erased_person_nothing_is_left_in_any_table_or_log_and_the_b
     sandbox.courier.add(told("somethingNew", first.id, first.updated_ms))  # no table knows it: it is held back, with a case
     before = await left()
     survivor = sandbox.merge(first, second)
-    assert before == ["event.data", "object.data", "receipt.body", "receipt.fetched"]
+    assert before == ["event.data", "object.data", "receipt.body", "receipt_fetched.data"]
     assert len(await hub.cases()) == 1
     await left()
     sandbox.erase(survivor)

@@ -18,7 +18,7 @@ from counterfoil.store.links import Relink
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
+from counterfoil.store.receipts import FetchedFor, Incoming, ReceiptEnd, ReceiptState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MIRA, OLD_MIRA, BEN = CONTACT.ref("crm:20"), CONTACT.ref("crm:21"), CONTACT.ref("crm:30")
@@ -39,6 +39,7 @@ async def told(
     one = Incoming("crm", name, first.id.partition(":")[2], f"{first.kind}.{type}", b'{"name": "Mira"}', NOW, headers={"sig": "1"})
     (id,) = (await receipts.append(conn, cipher, [one], NOW)).ids
     assert id is not None
+    await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "crm", name, b'{"name": "Mira"}')])
     if state is ReceiptState.PARKED:
         await receipts.settle(conn, [ReceiptEnd(id, NOW, state, "odd")], NOW)
         one_case = opening(
@@ -72,9 +73,12 @@ async def bodies(pool: Pool) -> dict[str, str]:
     """Return of each delivery its state, and a star where its body is still there."""
     async with pool.connection() as conn:
         rows = await (
-            await conn.execute("select dedupe_key, state, key_id <> '', fetched is null, headers from receipt order by id")
+            await conn.execute(
+                "select r.dedupe_key, r.state, r.key_id <> '', f.id is not null, r.headers from receipt r"
+                " left join receipt_fetched f on f.received_at = r.received_at and f.id = r.id where r.fetched is null order by r.id"
+            )
         ).fetchall()
-    assert all(is_there or (is_unfetched and headers == {}) for _, _, is_there, is_unfetched, headers in rows)
+    assert all(is_fetched is is_there and (is_there or headers == {}) for _, _, is_there, is_fetched, headers in rows)
     return {name: f"{state}{'*' if is_there else ''}" for name, state, is_there, _, _ in rows}
 
 
