@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from counterfoil.app.initializing import NewConnection, configuration
-from counterfoil.app.sections import literal, notes_of, section, suggested
+from counterfoil.app.sections import literal, notes_of, section, suggested, typed
 from counterfoil.kit.suggestions import SettingLine, SettingTable, SuggestedBooks, Suggestion
 
 from .conftest import Program
@@ -191,3 +192,41 @@ async def test_a_source_of_which_nothing_is_booked_gets_no_route() -> None:
     assert "[connections.sales]" in written
     assert [line for line in written.splitlines() if line.endswith('connection = "sales"')] == []
     assert '# connection = "stripe_us"' in written.splitlines()
+
+
+async def test_a_setting_that_looks_like_a_number_is_one_only_where_its_setting_may_be() -> None:
+    given = {"account": "123", "poll_overlap_s": "30"}
+    written = tomllib.loads(await configuration([NewConnection("stripe_us", "stripe", given)]))["connections"]["stripe_us"]
+    assert (written["account"], written["poll_overlap_s"]) == ("123", 30)
+
+
+class _Typed(BaseModel):
+    text: str = ""
+    number: int | None = None
+    is_on: bool = False
+    texts: tuple[str, ...] = ()
+    amount: Decimal = Decimal(0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said", "value"),
+    [
+        ("text", "123", "123"),
+        ("text", "1e3", "1e3"),
+        ("text", "true", "true"),
+        ("text", "null", "null"),
+        ("text", "[1]", "[1]"),
+        ("text", '"quoted"', "quoted"),
+        ("text", "plain words", "plain words"),
+        ("number", "123", 123),
+        ("number", "true", "true"),
+        ("is_on", "true", True),
+        ("is_on", "1", "1"),
+        ("texts", '["a", 7, true]', ["a", "7", "true"]),
+        ("amount", "0.5", 0.5),
+        ("text", {"env": "KEY"}, {"env": "KEY"}),
+    ],
+)
+def test_what_is_written_of_a_setting_is_read_by_its_type(setting: str, said: Any, value: Any) -> None:
+    found = typed(_Typed.model_fields[setting], said)
+    assert (found, type(found)) == (value, type(value))

@@ -123,6 +123,7 @@ def test_the_note_of_whoever_releases_a_proposal_is_kept(run: Run, program: Prog
         (("rollback",), 2, "there is no earlier release"),
         (("release",), 2, "nothing differs from release 1, which is in force"),
         (("release", "--from", "soon"), 2, "neither a day"),
+        (("release", "2", "--confirmed"), 2, "--confirmed is of the file"),
     ],
 )
 def test_what_cannot_be_done_says_so_and_changes_nothing(run: Run, command: tuple[str, ...], code: int, words: str) -> None:

@@ -41,7 +41,7 @@ from counterfoil.ingress.polling import Polling
 from counterfoil.ingress.refusals import Refusals
 from counterfoil.ingress.server import serving
 from counterfoil.kit.calling import NoClient
-from counterfoil.kit.clock import Clock, SystemClock
+from counterfoil.kit.clock import Clock, SharedClock, SystemClock
 from counterfoil.kit.connector import Connector, Context, Listens, Polls, Source
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.limits import LocalBudget
@@ -71,7 +71,8 @@ class Hub:
     """Everything one process needs to work. Made by :func:`open_hub`; ``engine`` is None where nothing is worked (read-only commands).
 
     ``settings``: those it decides by; once it works, all that shapes bookings in them is of the release in force. ``file``: those of its
-    file. ``rules_notice``: what is to be said of the file beside that release, found at the start of work.
+    file. ``rules_notice``: what is to be said of the file beside that release, found at the start of work. ``shared``: the clock by which
+    connectors say when they read something, set by the database's; None: they go by ``clock``.
     """
 
     settings: Settings
@@ -85,6 +86,7 @@ class Hub:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     member: Membership | None = None
     rules_notice: str = ""
+    shared: SharedClock | None = None
     _stages: dict[str, Stage] = field(default_factory=dict)
     file: Settings = field(init=False)
 
@@ -178,7 +180,7 @@ class Hub:
         self.rules_notice = await ruling.settle(self)
         declared = declared_rules(self.settings)
         self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared, is_released=True)
-        member.allows, member.rulebook = self._allows, Ruling(self)
+        member.allows, member.rulebook, member.shared = self._allows, Ruling(self), self.shared
         member.start()
         self._stages = _stages(self, member)
         self.engine = Engine(self.pool, self.dsn, self._stages, member, knows=self._knows, clock=self.clock)
@@ -332,7 +334,10 @@ async def open_hub(settings: Settings, clock: Clock | None = None, *, does_share
         opening = open_database(settings.hub.home, settings.database_url, clock, does_migrate=settings.hub.does_migrate)
         database = await stack.enter_async_context(opening)
         rules = rules_source(settings)
-        hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack)
+        shared = SharedClock() if clock is None else None
+        async with database.pool.connection() as conn:
+            await membership.set_clock(conn, shared)
+        hub = Hub(settings, clock or SystemClock(), database.dsn, database.pool, database.cipher, {}, rules, _stack=stack, shared=shared)
         if settings.is_intake:
             hub.contexts = {name: Context(name, one.settings, _no_client(), hub.clock) for name, one in settings.connections.items()}
         else:
@@ -353,7 +358,7 @@ async def _open_clients(stack: AsyncExitStack, hub: Hub, *, does_share: bool) ->
         if does_share and isinstance(client.budget, LocalBudget):  # what the connector declares is shared by all workers
             client.use_budget(budgets.of(name, client.budget.limits, _closed_s(connection, hub.clock)))
         await stack.enter_async_context(client)
-        hub.contexts[name] = Context(name, connection.settings, client, hub.clock)
+        hub.contexts[name] = Context(name, connection.settings, client, hub.shared or hub.clock)
 
 
 def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from counterfoil.app.sections import Given, literal, section, suggested
+from counterfoil.app.sections import Given, literal, section, suggested, typed
 from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Books, Connector, Context
@@ -68,13 +68,13 @@ async def configuration(wanted: Sequence[NewConnection]) -> str:
         TransientError: a target that does not answer.
     """
     connectors = {one.name: load_connector(one.connector) for one in wanted}
+    wanted = [_typed(one, connectors[one.name]) for one in wanted]
     sources = [one for one in wanted if connectors[one.name].source is not None and connectors[one.name].books is None]
     parts = [HEAD]
     processors = {one.name: one.connector for one in sources if connectors[one.name].has_balance}
     books: list[Found] = []
     for one in wanted:
         connector = connectors[one.name]
-        _check_given(one, connector)
         parts.append("\n".join(section(one.name, one.connector, connector.config, one.given)) + "\n")
         if connector.books is not None:
             suggestion = await _ask(one, connector, connector.books, processors)
@@ -90,11 +90,15 @@ async def configuration(wanted: Sequence[NewConnection]) -> str:
     return text
 
 
-def _check_given(one: NewConnection, connector: Connector) -> None:
-    unknown = sorted(set(one.given) - set(connector.config.model_fields))
+def _typed(one: NewConnection, connector: Connector) -> NewConnection:
+    """Return a connection with its settings as their types have them. Raises SetupError for one its connector has not."""
+    fields = connector.config.model_fields
+    unknown = sorted(set(one.given) - set(fields))
     if unknown:
-        known = ", ".join(connector.config.model_fields)
-        raise SetupError(f"{one.name}: {one.connector} has no setting {', '.join(unknown)}; there are: {known}", code="init.setting")
+        raise SetupError(
+            f"{one.name}: {one.connector} has no setting {', '.join(unknown)}; there are: {', '.join(fields)}", code="init.setting"
+        )
+    return replace(one, given={name: typed(fields[name], value) for name, value in one.given.items()})
 
 
 async def _ask(one: NewConnection, connector: Connector, books: Books, processors: Processors) -> Suggestion:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -86,6 +88,28 @@ def _example(info: FieldInfo) -> str:
     """Return a value a setting without a default may have, as TOML: the line must be TOML when its # is taken away."""
     kinds = _types(info.annotation)
     return "true" if bool in kinds else "1" if kinds & {int, float} else '""'
+
+
+def typed(info: FieldInfo, value: Any) -> Any:
+    """Return what was written of a setting as its type has it: ``123`` is a number only where the setting may be one.
+
+    Text in quotes is text without them; of a list each item is told apart. What is no text stays as it is.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except json.JSONDecodeError:
+        return value
+    if isinstance(read, list) and is_many(info):
+        return [_scalar(info, item, json.dumps(item)) for item in read]
+    return _scalar(info, read, value)
+
+
+def _scalar(info: FieldInfo, read: Any, text: str) -> Any:
+    kinds = _types(info.annotation)
+    is_number = isinstance(read, int | float) and not isinstance(read, bool) and bool(kinds & {int, float, Decimal})
+    return read if isinstance(read, str) or is_number or (isinstance(read, bool) and bool in kinds) else text
 
 
 def is_secret(info: FieldInfo) -> bool:

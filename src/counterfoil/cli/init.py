@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -115,13 +114,8 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _value(text: str) -> Any:
-    if text.startswith("env:"):
-        return {"env": text.removeprefix("env:")}
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return text if value is None or isinstance(value, dict) else value
+    """Return what is said of a setting: where its secret is, or the text as it was written."""
+    return {"env": text.removeprefix("env:")} if text.startswith("env:") else text
 
 
 async def _ask(wanted: list[NewConnection]) -> str:

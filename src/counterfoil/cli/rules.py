@@ -262,8 +262,10 @@ def release(
     """Put a proposal, or the file, into force, now or from an instant on. Workers take it up within seconds, without a restart.
 
     What is posted stays as it is. What is not booked yet is decided again by the new rules. Of the file the books are asked first, as by
-    `propose`.
+    `propose`, unless it is confirmed; of a proposal they were asked when it was proposed.
     """
+    if confirmed and version is not None:
+        fail(f"--confirmed is of the file: the books were asked about proposal {version} when it was proposed; release it without")
     at = instant(effective_from) if effective_from else None
     made = run(_release(config, version, _ask(by, note, at), confirmed))
     _tell(made, as_json, f"Version {made.version} is released" + (f", from {when(at)} UTC on." if at else " and in force."))

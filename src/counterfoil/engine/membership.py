@@ -21,6 +21,7 @@ import psycopg
 import structlog
 
 from counterfoil import __version__
+from counterfoil.kit.clock import SharedClock
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import rulesets, workers
 from counterfoil.store.pool import Conn, connect
@@ -64,6 +65,13 @@ def host_name() -> str:
     return socket.gethostname() or "local"
 
 
+async def set_clock(conn: Conn, shared: SharedClock | None) -> None:
+    """Set a shared clock by the database's."""
+    if shared is not None:
+        asked_at = shared.machine()
+        shared.set_by(await workers.instant(conn), asked_at)
+
+
 def _no_drains() -> int:
     return 0
 
@@ -76,6 +84,7 @@ class Membership:
     decides by; empty: it is not compared. ``allows``: whether it may begin by them, as what others booked meanwhile stands. ``rulebook``:
     where others come from while it works; None: they stay.
     ``is_agreed``: whether it may decide and send by them.
+    ``shared``: the clock that is set by the database's with every beat; None: none is.
     """
 
     dsn: str
@@ -87,6 +96,7 @@ class Membership:
     allows: rulesets.Allows | None = None
     rulebook: Rulebook | None = None
     is_agreed: bool = True
+    shared: SharedClock | None = None
     _conn: Conn | None = None
     _heard_at: float = 0.0
     _task: asyncio.Task[None] | None = None
@@ -151,6 +161,7 @@ class Membership:
             self.is_agreed = not self.rules
             self.worker = await workers.join(self._conn, former.name, former.host, former.version, self.rules)
             log.warning("declared dead, going on as another", former=former.id, worker=self.worker.id)
+        await set_clock(self._conn, self.shared)
         await self._agree(self._conn)
         self._others, self._their_drains = await workers.others(self._conn, self.worker.id)
         self._heard_at = sent_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -21,6 +22,35 @@ class SystemClock:
     def now(self) -> datetime:
         """Return now, aware UTC."""
         return datetime.now(UTC)
+
+
+def machine_now() -> datetime:
+    """Return the machine's instant, aware UTC."""
+    return datetime.now(UTC)
+
+
+class SharedClock:
+    """The machine's clock, set by one that all machines share: what several of them order by must be told by one clock.
+
+    ``machine``: the machine's own. Before it is set it goes by that alone.
+    """
+
+    def __init__(self, machine: Callable[[], datetime] = machine_now) -> None:
+        self._machine = machine
+        self._ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return now by the shared clock, as it was last heard of."""
+        return self._machine() + self._ahead
+
+    def machine(self) -> datetime:
+        """Return now by the machine's own clock: what ``set_by`` takes."""
+        return self._machine()
+
+    def set_by(self, shared: datetime, asked_at: datetime) -> None:
+        """Take over what the shared clock said, asked at an instant of the machine's and answered now: halfway between the two."""
+        answered_at = self._machine()
+        self._ahead = shared - (asked_at + (answered_at - asked_at) / 2)
 
 
 class SettableClock:

@@ -162,9 +162,9 @@ class Merger:
             last = self._last[ref]
             self.merged.relinks.append(Relink(ref, merged_into(record), last.connection, last.occurred_at))
 
-    def _name(self, ref: ObjectRef, fact: Fact, connection: str, *, is_late: bool) -> None:
+    def _name(self, ref: ObjectRef, fact: Fact, connection: str) -> None:
         follower, golden = naming(ref, connection, fact.same_as, self._ownership) if fact.same_as else (ref, None)
-        found = Naming(ref, follower.id, "" if golden is None else golden.id, connection, fact.occurred_at, is_late)
+        found = Naming(ref, follower.id, "" if golden is None else golden.id, connection, fact.occurred_at, fact.sequence)
         self.merged.namings.append(found)
 
     def _words_on(self, ref: ObjectRef) -> dict[str, _Word]:
@@ -189,7 +189,7 @@ class Merger:
         if identity not in self._known:
             self.merged.events.append(_event(receipt, identity, fact, result.outcome))
         if fact.same_as is not None and fact.same_as != ref.id:
-            self._name(ref, fact, receipt.connection, is_late=current is not None and fact.sequence < current.sequence)
+            self._name(ref, fact, receipt.connection)
         if result.outcome is MergeOutcome.APPLIED:
             word = _Word(result.current, receipt.connection, fact.account, identity, fact.occurred_at, is_new=True)
             self._words_on(ref)[_source(ref, receipt.connection)] = word

@@ -66,6 +66,15 @@ async def beat(conn: Conn, id: str, drains: int) -> bool:
     return cursor.rowcount > 0
 
 
+async def instant(conn: Conn) -> datetime:
+    """Return the database's instant: the one clock all workers share."""
+    row = await (await conn.execute("select clock_timestamp()")).fetchone()
+    if row is None:
+        raise RuntimeError("a select returned nothing")
+    at: datetime = row[0]
+    return at
+
+
 async def change_rules(conn: Conn, id: str, rules: str) -> None:
     """Note the rules a worker decides by from now on (their digest), and that it waits until it may work by them."""
     await conn.execute("update worker set rules = %s, waits_since = clock_timestamp() where id = %s", (rules, id))

@@ -7,14 +7,16 @@ from itertools import permutations
 
 import pytest
 from tests.core.builders import ANN, NOON, PRO, RULES, invoice, payment, refund, settled, usd
-from tests.integration.waiting.office import Office
+from tests.integration.waiting.office import NOW, Office
 
 from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.kinds.customer import Customer
-from counterfoil.core.kinds.payment import Payment, PaymentState
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.policies.rules import Route
-from counterfoil.store import agenda, outbox
+from counterfoil.store import agenda, links, outbox
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.links import Naming
+from counterfoil.store.migrate import migrations
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import shard_of
 
@@ -200,6 +202,57 @@ async def test_a_late_word_does_not_bring_back_a_name_that_was_taken_back_whatev
     office.told = told
     await tell_billed(office)  # older, and says which invoice it pays
     assert {"payment_acme.p1", "payment_stripe.ch_1"} <= await posted(office)
+
+
+async def test_same_as_none_said_first_stands_against_an_older_word_that_comes_late(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, CLEARED)
+    told, office.told = office.told, 100
+    bare = replace(BILLED, applications=())
+    await tell_billed(office, bare, same_as="")  # the first word there is: they are two
+    office.told = told
+    await tell_billed(office, bare)  # older: they are one
+    assert {"payment_acme.p1", "payment_stripe.ch_1"} <= await posted(office)
+
+
+async def test_a_word_that_comes_after_a_newer_state_still_takes_the_place_of_an_older_word(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL)
+    bare = replace(BILLED, applications=())
+    await tell_billed(office, bare)  # they are one, says the first
+    told, office.told = office.told, 100
+    await tell_billed(office, replace(bare, method="card"), same_as=None)  # a later state that says nothing of it
+    office.told = told
+    await tell_billed(office, bare, same_as="")  # between the two: they are not
+    await office.tell(CLEARED)
+    assert {"payment_acme.p1", "payment_stripe.ch_1"} <= await posted(office)
+
+
+async def test_a_word_that_is_told_again_as_it_was_moves_nothing(pool: Pool, cipher: Cipher) -> None:
+    office = office_of(pool, cipher)
+    await office.tell(ANN, PRO, BILL, CLEARED)
+    await tell_billed(office)
+    async with pool.connection() as conn:
+        again = [Naming(PAYMENT.ref(BILLED.id), BILLED.id, CLEARED.id, "acme", office.clock.now(), 100)]
+        assert await links.name(conn, again) == []
+        assert await links.name(conn, [replace(again[0], golden="", sequence=99)]) == []
+        assert await links.name(conn, [replace(again[0], golden="", sequence=101)]) == [PAYMENT.ref(BILLED.id), PAYMENT.ref(CLEARED.id)]
+
+
+async def test_what_is_the_same_as_which_is_taken_over_from_before_each_word_was_kept(pool: Pool, cipher: Cipher) -> None:
+    [migration] = [one for one in migrations() if one.number == 36]
+    async with pool.connection() as conn, conn.transaction() as transaction:
+        await conn.execute("drop table naming")
+        for namer, id, golden, until in (("a", "a", "x", None), ("b", "y", "b", None), ("c", "c", "z", NOW)):
+            await conn.execute(
+                "insert into link (kind, id, golden, why, connection, since, until, named_by)"
+                " values ('payment', %s, %s, 'same_fact', 'acme', %s, %s, %s)",
+                (id, golden, NOW, until, namer),
+            )
+        await conn.execute(migration.text.encode())
+        rows = await (await conn.execute("select id, connection, named from naming order by id")).fetchall()
+        transaction.force_rollback = True
+    assert rows == [("a", "acme", "x"), ("b", "acme", "y"), ("c", "acme", "")]
 
 
 async def test_what_the_other_word_refers_to_is_found_by_its_other_id_too(pool: Pool, cipher: Cipher) -> None:

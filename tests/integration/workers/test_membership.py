@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from counterfoil.app.hub import open_hub
+from counterfoil.app.settings import from_values
 from counterfoil.engine import membership
 from counterfoil.engine.membership import DEAD_AFTER_S, LEASE_S, Membership
+from counterfoil.kit.clock import SettableClock, SharedClock
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import workers
 from counterfoil.store.pool import Pool
@@ -129,3 +134,31 @@ async def test_a_worker_leaves_whenever_it_is_asked_to_also_as_a_beat_ends(datab
         await asyncio.sleep(0.01 + number % 37 * 0.0007)
         async with asyncio.timeout(30):
             await member.leave()
+
+
+async def test_what_workers_read_is_ordered_by_the_database_s_clock_and_not_by_their_own(pool: Pool) -> None:
+    # Their machines stand five hours ahead, three behind, and right; they are heard in this order.
+    right = datetime(2020, 1, 1, tzinfo=UTC)
+    clocks = [SharedClock(lambda at=right + timedelta(hours=hour): at) for hour in (5, -3, 0)]  # type: ignore[misc]
+    for number, clock in enumerate(clocks):
+        one = await membership.join(str(pool.conninfo), f"web{number}")
+        one.shared = clock
+        await one.beat()
+        await one.leave()
+    told = [clock.now() for clock in clocks]
+    async with pool.connection() as conn:
+        assert told == sorted(told)
+        assert told[0] > right + timedelta(days=365)
+        assert told[-1] < await workers.instant(conn)
+
+
+async def test_a_hub_s_connectors_go_by_the_clock_it_shares_and_a_given_one_is_left_alone(database: str, tmp_path: Path) -> None:
+    values = {
+        "hub": {"home": tmp_path, "database_url": database},
+        "connections": {"bank": {"connector": "files", "inbox": tmp_path, "outbox": tmp_path, "namespace": "bank"}},
+    }
+    async with open_hub(from_values(values)) as hub:
+        assert hub.contexts["bank"].clock is hub.shared
+    clock = SettableClock(datetime(2026, 3, 1, tzinfo=UTC))
+    async with open_hub(from_values(values), clock) as hub:
+        assert (hub.contexts["bank"].clock, hub.shared) == (clock, None)

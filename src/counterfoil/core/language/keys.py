@@ -35,6 +35,7 @@ class Declared(StrEnum):
     ENTITY = "entity"
     OWNERSHIP = "ownership"
     SAME_FACT = "same_fact"
+    DESTINATION = "destination"
 
     @property
     def prefix(self) -> WaitKey:
@@ -100,6 +101,11 @@ def wait_for_period(entity: str, day: str = "") -> WaitKey:
 def wait_for_owner(kind: str, field: str, connection: str) -> WaitKey:
     """Return the key by which a subject waits for another owner of a field that a connection tells otherwise."""
     return WaitKey(f"{Declared.OWNERSHIP.prefix}{kind}/{field}/{connection}")
+
+
+def wait_for_destination(connection: str, purpose: str) -> WaitKey:
+    """Return the key by which a subject waits for a purpose to go to another connection."""
+    return WaitKey(f"{Declared.DESTINATION.prefix}{connection}/{purpose}")
 
 
 def wait_for_same_fact(ref: ObjectRef) -> WaitKey:

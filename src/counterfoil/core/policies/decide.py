@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from pkgutil import iter_modules
@@ -12,7 +13,9 @@ from counterfoil.core.facts.events import Event
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds import KINDS, kind_of, total_of
 from counterfoil.core.language.case_class import CaseClass
+from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.keys import wait_for_destination
 from counterfoil.core.language.money import CurrencyError
 from counterfoil.core.language.records import KindError, Purpose, Record
 
@@ -72,31 +75,35 @@ def decide(event: Event, view: View, rules: Rules) -> Decision:
     Level-triggered: the subject's state is taken from the view (from the event where the view has none), and all commands that
     state calls for are returned, those wished before with the same id. So any event of the subject, in any order and number,
     leads to the same wishes. What stands in the way of one purpose holds up no other. Of a process, its step is decided beside.
-
-    Raises:
-        InvariantError: two purposes wish something of one connection under one external key.
     """
     state = view.get(event.subject) or event.data
-    decided = [_decide_for(purpose, event, state, view, rules) for purpose in rules.purposes()]
+    purposes = rules.purposes()
+    decided = [_decide_for(purpose, event, state, view, rules) for purpose in purposes]
     process = PROCESSES.get(event.subject.kind)
     if process is not None:
-        return together([*decided, step(process, event, state, view, rules)])
-    return begun(decided[0] if len(decided) == 1 else together(decided), event, state, view, rules)
+        return together(_apart(event, [*purposes, Purpose.BOOKS], [*decided, step(process, event, state, view, rules)]))
+    return begun(decided[0] if len(decided) == 1 else together(_apart(event, purposes, decided)), event, state, view, rules)
+
+
+def _apart(event: Event, purposes: Sequence[Purpose], decided: Sequence[Decision]) -> list[Decision]:
+    """Return decisions of which no two wish something of one connection under one external key: the earlier purpose has it, and the other
+    goes on without it, with a problem. Two such wishes would take each other's place for ever.
+    """
+    seen: dict[tuple[str, str], Purpose] = {}
+    found = []
+    for purpose, one in zip(purposes, decided, strict=True):
+        taken = [command for command in one.commands if (command.target, command.external_key) in seen]
+        if taken:
+            problems = [_taken(event, purpose, command, seen[command.target, command.external_key]) for command in taken]
+            rest = tuple(command for command in one.commands if command not in taken)
+            one = replace(one, commands=rest, problems=(*one.problems, *problems), held=tuple(dict.fromkeys((*one.held, purpose))))
+        seen.update({(command.target, command.external_key): purpose for command in one.commands})
+        found.append(one)
+    return found
 
 
 def together(decided: Sequence[Decision]) -> Decision:
-    """Return the decisions for several purposes as one. A fact is ignored only if all of them ignore it, by the rules of all.
-
-    Raises:
-        InvariantError: two of them wish something of one connection under one external key.
-    """
-    seen: set[tuple[str, str]] = set()
-    for one in decided:
-        keys = {(command.target, command.external_key) for command in one.commands}
-        if twice := seen & keys:
-            connection, key = min(twice)
-            raise InvariantError(f"two purposes wish something of {connection} under the key {key}")
-        seen |= keys
+    """Return the decisions for several purposes as one. A fact is ignored only if all of them ignore it, by the rules of all."""
     rules = [one.ignored for one in decided]
     return Decision(
         commands=tuple(command for one in decided for command in one.commands),
@@ -178,6 +185,17 @@ def _undecided(event: Event, state: Record) -> Problem:
         f"{event.subject.key} is in a state that no rule books or names as needing no booking.",
         "Compare it with the source and book it by hand if money moved, then waive this case; and report it: a rule is missing.",
         total_of(state),
+    )
+
+
+def _taken(event: Event, purpose: Purpose, command: Command, other: Purpose) -> Problem:
+    return Problem(
+        CaseClass.SCHEMA_DRIFT,
+        "decide.key_taken",
+        f"{event.subject.key} wishes {command.external_key} of {command.target} for {purpose.value}, which {other.value} has.",
+        f"Send {purpose.value} or {other.value} to another connection ([[destinations]]); and report it: two rules use one key.",
+        command.arguments.money,
+        releases_on=wait_for_destination(command.target, purpose.value),
     )
 
 

@@ -1,0 +1,43 @@
+"""What is looked up at every decision is found by an index, however much has piled up meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from counterfoil.store import case_closing, links
+from counterfoil.store.pool import Conn, Pool
+
+_LINKS = """
+insert into link (kind, id, golden, why, connection, since, until, named_by)
+select 'payment', 'acme:p' || n, 'stripe:ch_' || n, 'same_fact', 'acme', now(), case when n % 10 = 0 then now() end, 'acme:p' || n
+from generate_series(1, 20000) n
+"""
+_CASES = """
+insert into "case" (fingerprint, class, code, cause, state, opened_at, due_at, owner, next_step, impact)
+select 'code|' || n % 10000, 'payment_overdue', 'dunning.stage_begun', 'c', 'waived', now(), now(), 'x', 'y', 'revenue'
+from generate_series(1, 20000) n
+"""
+
+
+async def _plan(conn: Conn, statement: str, given: Mapping[str, Any]) -> str:
+    return "\n".join(row[0] for row in await (await conn.execute(f"explain {statement}", given)).fetchall())
+
+
+async def test_links_are_found_by_index_both_ways_whether_they_stand_or_not(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await conn.execute(_LINKS)
+        await conn.execute("analyze link")
+        asked = {"kind": ["payment"] * 100, "id": [f"acme:p{n}" for n in range(100)]}
+        same, of = await _plan(conn, links._SAME_FACTS, asked), await _plan(conn, links._OF, {"kind": ["payment"], "id": ["acme:p1"]})
+        assert ("Seq Scan" in same, "link_to" in same) == (False, True)
+        assert ("Seq Scan" in of, "link_to_ended" in of) == (False, True)
+
+
+async def test_the_last_case_of_a_cause_is_found_by_index(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await conn.execute(_CASES)
+        await conn.execute('analyze "case"')
+        plan = await _plan(conn, case_closing._WAIVED, {"fingerprint": [f"code|{n}" for n in range(100)]})
+        assert "case_by_cause" in plan
+        assert await case_closing.waived(conn, ["code|7", "code|none"]) == {"code|7"}
