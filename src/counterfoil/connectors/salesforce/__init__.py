@@ -1,19 +1,23 @@
-"""Salesforce: accounts, contacts and opportunities with their products in. No money moves, and nothing is booked."""
+"""Salesforce: accounts, contacts and opportunities with their products in, how customers stand out. No money moves, nothing is booked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.kit.connector import Connector
+from counterfoil.core.commands.crm import CrmCommand
+from counterfoil.kit.connector import CommandWriter, Connector
 from counterfoil.kit.questions import Question
 
 from .config import SalesforceConfig
 from .links import link
-from .refs import KINDS
+from .refs import BATCH_MAX, KINDS
 from .source import SalesforceSource
 
 if TYPE_CHECKING:
-    from counterfoil.kit.connector import Context, Finding
+    from collections.abc import Mapping, Sequence
+
+    from counterfoil.core.language.commands import Command
+    from counterfoil.kit.connector import Context, Finding, Outcome
     from counterfoil.kit.http import HttpClient
 
 
@@ -38,7 +42,31 @@ async def _check(ctx: Context) -> tuple[Finding, ...]:
     return await check_source(ctx)
 
 
+async def _show(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Write statuses onto accounts; the code is loaded only when there are some."""
+    from .deliver import show
+
+    return await show(ctx, batch, bindings)
+
+
+async def _look(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Tell which statuses are there; the code is loaded only when that is asked."""
+    from .deliver import look
+
+    return await look(ctx, batch, bindings)
+
+
+async def _check_target(ctx: Context) -> tuple[Finding, ...]:
+    """Return what stands in the way of writing statuses; the code is loaded only when that is asked."""
+    from .definitions import check_target
+
+    return await check_target(ctx)
+
+
 _SOURCE = SalesforceSource()
+_STATUS = CommandWriter(
+    _show, _look, "fields are written again with the values they have; looked at first all the same", BATCH_MAX, overwrites=True
+)
 
 CONNECTOR = Connector(
     name="salesforce",
@@ -46,9 +74,11 @@ CONNECTOR = Connector(
     client=_client,
     source=_SOURCE,
     fetches=_SOURCE,
-    polls=_SOURCE,
+    streams=_SOURCE.streams,
     backfills=_SOURCE,
     tells=KINDS,
+    deliver={CrmCommand.SHOW_STATUS: _STATUS},
+    target_check=_check_target,
     sandbox=_sandbox,
     link=link,
     source_check=_check,

@@ -45,12 +45,16 @@ class Api:
         """Return the answer of a read; ``path`` begins behind the version. Raises TransientError, SetupError."""
         return await self._ctx.http.request("GET", self.root + path, params=params, is_write=False)
 
-    async def write(self, method: str, path: str, body: Mapping[str, Any]) -> Response:
+    async def post(self, path: str, body: Mapping[str, Any]) -> Response:
+        """Return the answer of a read that is posted. Raises TransientError, SetupError."""
+        return await self._ctx.http.request("POST", self.root + path, json=body, is_write=False)
+
+    async def write(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer of a write that may be sent twice: the same values are the same.
 
         Raises TransientError, SetupError, RejectedError: the values are refused.
         """
-        return await self._ctx.http.request(method, self.root + path, json=body, is_write=True, is_idempotent=True)
+        return await self._ctx.http.request(method, self.root + path, json=body, headers=headers, is_write=True, is_idempotent=True)
 
     async def page(self, query: str, *, with_deleted: bool = True) -> QueryPage:
         """Return the first page of a query, also of what is deleted and merged. Raises TransientError, SetupError."""
@@ -84,6 +88,13 @@ class Api:
         if not page.done and not page.nextRecordsUrl.startswith("/services/data/"):
             raise TransientError(f"{answer.where}: the answer does not say where it goes on", code="salesforce.answer_shape")
         return page
+
+    def objects(self, answer: Response) -> tuple[dict[str, Any] | None, ...]:
+        """Return an answer that is a list of records, with null for each that is not there. Raises TransientError if it is none."""
+        try:
+            return msgspec.convert(answer.json(), tuple[dict[str, Any] | None, ...])
+        except msgspec.ValidationError as error:
+            raise TransientError(f"{answer.where}: the answer has another shape: {error}", code="salesforce.answer_shape") from error
 
     def decoded(self, answer: Response, type_: type[T]) -> T:
         """Return an answer as a type. Raises TransientError if it is of another shape."""

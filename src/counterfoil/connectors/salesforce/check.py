@@ -8,7 +8,7 @@ from counterfoil.kit.connector import Context, Finding, Severity
 from counterfoil.kit.errors import SetupError
 
 from .api import Api
-from .pull import STREAMS
+from .pull import TYPES
 from .refs import OPPORTUNITY
 
 
@@ -24,7 +24,7 @@ async def check_source(ctx: Context) -> tuple[Finding, ...]:
     findings = await _versions(ctx, api)
     findings.append(Finding(Severity.OK, "salesforce.org", f"the app is of org {ctx.settings.org_id}"))
     api.forget_fields()
-    refused = [one for name in STREAMS for one in await _type(api, name)]
+    refused = [one for name in TYPES for one in await _type(api, name)]
     findings += refused or [Finding(Severity.OK, "salesforce.fields", "the integration user may read all that is needed")]
     if not refused:
         findings += await _currency(ctx, api)

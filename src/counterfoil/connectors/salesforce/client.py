@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
 from counterfoil.kit.limits import LocalBudget, Verdict
@@ -41,6 +42,14 @@ class Refusal(msgspec.Struct, frozen=True):
     def code(self) -> str:
         """Salesforce's code, whichever way it is told."""
         return self.errorCode or self.statusCode
+
+
+class RefusedError(RejectedError):
+    """A write that was refused, with Salesforce's codes."""
+
+    def __init__(self, message: str, *, code: str, codes: tuple[str, ...]) -> None:
+        super().__init__(message, code=code)
+        self.codes = codes
 
 
 _REFUSALS = msgspec.json.Decoder(tuple[Refusal, ...])
@@ -83,6 +92,11 @@ def _locked(response: Response) -> TransientError:
     return TransientError(f"{response.where}: the record is locked by another write", code="salesforce.row_locked")
 
 
+def _values_refused(response: Response) -> RejectedError:
+    codes = tuple(one.code for one in refusals(response))
+    return RefusedError(f"{response.where}: status {response.status}. {explain(response)}", code="salesforce.values_refused", codes=codes)
+
+
 _RIGHTS = "Give the integration user the rights named in the connector's README"
 _VERSION = "Look at api_version: the org may not know it (yet, or any more)"
 
@@ -98,7 +112,7 @@ STATUSES = (
     StatusRule(403, SetupError, "salesforce.forbidden", remedy=_RIGHTS),
     StatusRule(lambda response: response.status == 404 and "/jobs/" in response.where, None, verdict=Verdict.OK),
     StatusRule(404, SetupError, "salesforce.address_unknown", remedy=_VERSION),
-    StatusRule(lambda response: response.is_write and response.status == 400, RejectedError, "salesforce.values_refused"),
+    StatusRule(lambda response: response.is_write and response.status == 400, _values_refused),
     StatusRule(range(400, 500), SetupError, "salesforce.request_refused", remedy="The API may have changed; report this with the code"),
 )  # fmt: skip
 """What an answer means, beside the kit's own table."""
@@ -137,7 +151,7 @@ class SalesforceClient(HttpClient):
             rate_seen=rate_seen,
         )
         self.login = HttpClient(
-            settings.base_url, budget=LocalBudget(rate_per_s=1.0, burst=3, concurrency_max=1), statuses=session.STATUSES, pool_size=1
+            settings.base_url, budget=LocalBudget(rate_per_s=1.0, burst=10, concurrency_max=1), statuses=session.STATUSES, pool_size=1
         )
         self.tokens = session.Session(settings, self.login)
 
@@ -175,3 +189,12 @@ class SalesforceClient(HttpClient):
 def client(settings: SalesforceConfig) -> SalesforceClient:
     """Return the (unopened) client of one connection. Tokens are sent with every request and never appear in a message."""
     return SalesforceClient(settings)
+
+
+async def user_of(ctx: Context) -> str:
+    """Return the id of the user the app acts as. Raises TransientError, SetupError."""
+    known = ctx.client
+    if not isinstance(known, SalesforceClient):
+        raise TypeError("the client of a connection to Salesforce is a SalesforceClient")
+    await known.tokens.token()
+    return known.tokens.user_id

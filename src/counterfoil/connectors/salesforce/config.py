@@ -29,6 +29,7 @@ class SalesforceConfig(BaseModel):
         first_poll_back_s: how far the very first poll looks back; 0: as far as every poll.
         requests_per_s: calls per second spent at most.
         concurrency_max: calls in flight at most.
+        load_from: from so many accounts on that show something else, they are written by one load job in place of collections of 200.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +48,7 @@ class SalesforceConfig(BaseModel):
     first_poll_back_s: int = Field(default=0, ge=0)
     requests_per_s: float = Field(default=10.0, gt=0)
     concurrency_max: int = Field(default=4, ge=1, le=25)
+    load_from: int = Field(default=1_000, ge=1, le=150_000)
 
     @field_validator("org_id")
     @classmethod

@@ -1,9 +1,9 @@
 """Poll: the net. Queries for what changed, also what was deleted and merged, type by type, by the stamp of the last change.
 
-A round goes through every type once, in ascending order of stamp and id, from the newest stamp seen less an overlap: a record is stamped
+Each type is a list of its own, read in ascending order of stamp and id, from the newest stamp seen less an overlap: a record is stamped
 when it is saved and seen when its transaction commits, which may be minutes later. The window moves on from the last row read, not by the
-number of a page: a record that changes meanwhile leaves its place for the end. A round that ends proves that nothing is missing before its
-start less the overlap.
+number of a page: a record that changes meanwhile leaves its place for the end. A round that ends proves that nothing of its list is missing
+before its start less the overlap.
 
 Formula fields and roll-ups change no stamp; none is read.
 Query: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_queryall.htm
@@ -11,11 +11,12 @@ Query: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Delivery, Page
+from counterfoil.kit.connector import Context, Page, Polls
 from counterfoil.kit.errors import SetupError, TransientError
 
 from . import soql
@@ -27,7 +28,7 @@ from .wire import QueryPage, Row, flat
 
 ROWS_MAX = 2_000
 """Rows of one page: one call."""
-STREAMS = (ACCOUNT, CONTACTS, OPPORTUNITY, LINE_ITEM, CONTACT_ROLE)
+TYPES = (ACCOUNT, CONTACTS, OPPORTUNITY, LINE_ITEM, CONTACT_ROLE)
 BIN_KEPT = timedelta(days=15)
 """How long the recycle bin shows what was deleted; what changed otherwise can be read however long ago it was."""
 _PARTS = {LINE_ITEM: ("OpportunityId",), CONTACT_ROLE: ("OpportunityId",), OPPORTUNITY: ()}
@@ -35,65 +36,70 @@ _PARTS = {LINE_ITEM: ("OpportunityId",), CONTACT_ROLE: ("OpportunityId",), OPPOR
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Where a type's list stands: stamps from ``low`` on (milliseconds), of those with this stamp the ids above; empty: all of them."""
+    """Where a list stands: stamps from ``low`` on (milliseconds), of those with this stamp the ids above; empty: all of them."""
 
     low: int
     above: str = ""
 
 
-class Cursor(msgspec.Struct, frozen=True):
-    """Where polling goes on: the newest stamp seen by type, and within a round the type and its place."""
+class Place(msgspec.Struct, frozen=True):
+    """Where a list goes on: the newest stamp seen (milliseconds; None: it was never read), and within a round its start and its window."""
 
-    marks: dict[str, int] = {}
-    stream: str = ""
+    mark: int | None = None
     started_at: int = 0
     window: Window | None = None
     top: int = 0
 
 
-async def poll(ctx: Context, cursor: str) -> Page:
-    """Return the next page; ``covers_until`` is set on the last page of a round. Raises TransientError, SetupError."""
-    place = _started(_decoded(cursor), int(ctx.clock.now().timestamp() * 1000))
-    window = place.window or Window(_since(ctx.settings, place))
-    read_at = asked_at(ctx)
-    page = await _read(Api(ctx), place.stream, window)
-    rows = [flat(one) for one in page.records]
-    deliveries = tuple(listed(ctx.settings.org_id, place.stream, row, read_at) for row in rows)
-    return _page(ctx.settings, deliveries, _moved(place, window, rows, is_over=page.done and len(rows) < ROWS_MAX), ctx.clock.now())
+def lists(_settings: SalesforceConfig) -> Mapping[str, Polls]:
+    """Return every list: one of each type."""
+    return {name: ChangedList(name) for name in TYPES}
 
 
-def _decoded(cursor: str) -> Cursor:
-    try:
-        return msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor()
-    except msgspec.DecodeError as error:
-        raise SetupError(
-            "the poll's cursor is not readable; reset it to poll from now on, and backfill", code="salesforce.cursor"
-        ) from error
+class ChangedList:
+    """What changed of one type."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-def _started(place: Cursor, now_ms: int) -> Cursor:
-    """Return the place to go on from; at the start of a round with the time it began."""
-    return place if place.stream in STREAMS else msgspec.structs.replace(place, stream=STREAMS[0], started_at=now_ms, window=None, top=0)
+    async def poll(self, ctx: Context, cursor: str) -> Page:
+        """Return the next page; ``covers_until`` is set on the last page of a round. Raises TransientError, SetupError."""
+        settings: SalesforceConfig = ctx.settings
+        now = ctx.clock.now()
+        place = _decoded(cursor)
+        if not place.started_at:
+            place = msgspec.structs.replace(place, started_at=int(now.timestamp() * 1000), window=None, top=0)
+        window, read_at = place.window or Window(_since(settings, place)), asked_at(ctx)
+        page = await self._read(Api(ctx), window)
+        rows = [flat(one) for one in page.records]
+        deliveries = tuple(listed(settings.org_id, self.name, row, read_at) for row in rows)
+        top = max([place.top, *(stamp_ms(row) for row in rows)])
+        if not page.done or len(rows) == ROWS_MAX:
+            following = msgspec.structs.replace(place, window=self._moved(window, rows), top=top)
+            return Page(deliveries, _encoded(following), has_more=True, recoverable_since=now - BIN_KEPT)
+        floor = place.started_at if place.mark is None else place.mark
+        covered = datetime.fromtimestamp(place.started_at / 1000 - settings.poll_overlap_s, UTC)
+        end = _encoded(Place(max(floor, top)))
+        return Page(deliveries, end, has_more=False, covers_until=covered, recoverable_since=now - BIN_KEPT)
 
+    async def _read(self, api: Api, window: Window) -> QueryPage:
+        low = soql.of_ms(window.low)
+        where = f"SystemModstamp >= {low}"
+        if window.above:
+            where = f"(SystemModstamp = {low} AND Id > {soql.quoted(window.above)}) OR SystemModstamp > {low}"
+        try:
+            fields = await read_fields(api, self.name)
+            return await api.page(soql.select(fields, self.name, where, "SystemModstamp, Id", ROWS_MAX))
+        except SetupError:
+            api.forget_fields()
+            raise
 
-def _since(settings: SalesforceConfig, place: Cursor) -> int:
-    """Return the oldest stamp to ask for, in milliseconds."""
-    is_known = place.stream in place.marks
-    back_s = settings.poll_overlap_s if is_known else max(settings.first_poll_back_s, settings.poll_overlap_s)
-    return max(place.marks.get(place.stream, place.started_at) - 1_000 * back_s, 0)
-
-
-async def _read(api: Api, name: str, window: Window) -> QueryPage:
-    fields = await read_fields(api, name)
-    low = soql.of_ms(window.low)
-    where = f"SystemModstamp >= {low}"
-    if window.above:
-        where = f"(SystemModstamp = {low} AND Id > {soql.quoted(window.above)}) OR SystemModstamp > {low}"
-    try:
-        return await api.page(soql.select(fields, name, where, "SystemModstamp, Id", ROWS_MAX))
-    except SetupError:
-        api.forget_fields()
-        raise
+    def _moved(self, window: Window, rows: Sequence[Row]) -> Window:
+        """Return where the list goes on behind a page. Raises TransientError if that is where it stood: the page would come for ever."""
+        following = Window(stamp_ms(rows[-1]), rows[-1]["Id"]) if rows else window
+        if following == window:
+            raise TransientError(f"the list of {self.name} does not move on", code="salesforce.endless_list")
+        return following
 
 
 async def read_fields(api: Api, name: str) -> tuple[str, ...]:
@@ -102,26 +108,21 @@ async def read_fields(api: Api, name: str) -> tuple[str, ...]:
     return ("Id", "IsDeleted", "SystemModstamp", *_PARTS[name]) if name in _PARTS else fields
 
 
-def _moved(place: Cursor, window: Window, rows: list[Row], *, is_over: bool) -> Cursor:
-    """Return the place after a page. Raises TransientError if nothing moves: the same page would come for ever."""
-    top = max([place.top, *(stamp_ms(row) for row in rows)])
-    if not is_over:
-        following = Window(stamp_ms(rows[-1]), rows[-1]["Id"]) if rows else window
-        if following == window:
-            raise TransientError(f"a list of {place.stream} does not move on", code="salesforce.endless_list")
-        return msgspec.structs.replace(place, window=following, top=top)
-    marks = {**place.marks, place.stream: max(place.marks.get(place.stream, place.started_at), top)}
-    rest = STREAMS[STREAMS.index(place.stream) + 1 :]
-    return msgspec.structs.replace(place, marks=marks, stream=rest[0] if rest else "", window=None, top=0)
+def _decoded(cursor: str) -> Place:
+    try:
+        return msgspec.json.decode(cursor or "{}", type=Place)
+    except msgspec.DecodeError as error:
+        raise SetupError(
+            "the poll's cursor is not readable; reset it to poll from now on, and backfill", code="salesforce.cursor"
+        ) from error
 
 
-def _page(settings: SalesforceConfig, deliveries: tuple[Delivery, ...], place: Cursor, now: datetime) -> Page:
-    is_round_over = not place.stream
-    covers_until = datetime.fromtimestamp(place.started_at / 1000 - settings.poll_overlap_s, UTC) if is_round_over else None
-    return Page(
-        deliveries,
-        msgspec.json.encode(place).decode(),
-        has_more=not is_round_over,
-        covers_until=covers_until,
-        recoverable_since=now - BIN_KEPT,
-    )
+def _encoded(place: Place) -> str:
+    return msgspec.json.encode(place).decode()
+
+
+def _since(settings: SalesforceConfig, place: Place) -> int:
+    """Return the oldest stamp to ask for, in milliseconds."""
+    if place.mark is not None:
+        return max(place.mark - 1_000 * settings.poll_overlap_s, 0)
+    return max(place.started_at - 1_000 * max(settings.first_poll_back_s, settings.poll_overlap_s), 0)

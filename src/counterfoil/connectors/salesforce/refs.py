@@ -23,6 +23,9 @@ KINDS: tuple[str, ...] = (COMPANY.name, CONTACT.name, DEAL.name)
 OBJECTS: Mapping[str, str] = {COMPANY.name: ACCOUNT, CONTACT.name: CONTACTS, DEAL.name: OPPORTUNITY}
 """What each kind is called in Salesforce."""
 
+BATCH_MAX = 5_000
+"""Accounts of one batch that is written."""
+
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"

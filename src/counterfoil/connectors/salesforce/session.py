@@ -72,12 +72,15 @@ class Session:
         settings: whose org and app.
         login: calls the org without a token.
         now: seconds since 1970, for what a JWT says.
+
+    ``user_id``: the user the app acts as, once it logged in.
     """
 
     def __init__(self, settings: SalesforceConfig, login: HttpClient, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._login = login
         self._now = now
+        self.user_id = ""
         self._token = ""
         self._logins = 0
         self._failure: HubError | None = None
@@ -122,7 +125,7 @@ class Session:
 
     def _check(self, token: _Token) -> None:
         """See that the token is of the org and the address of the settings: it is sent nowhere else."""
-        org = token.id.rstrip("/").split("/")[-2:][0]
+        org, _, user = "/".join(token.id.rstrip("/").split("/")[-2:]).partition("/")
         if to_18(org) != self._settings.org_id:
             whose = org[:18] or "that is not told"
             message = f"the app is of org {whose}, and org_id is {self._settings.org_id}: nothing is read or written there"
@@ -131,6 +134,7 @@ class Session:
         if not told.absolute or told.origin() != known.origin():
             message = f"the org answers at {told.host or 'no address'}, and base_url is {known.host}"
             raise SetupError(f"{message}. Set base_url to the org's My Domain address", code="salesforce.other_address")
+        self.user_id = to_18(user)
 
     def _form(self) -> dict[str, str]:
         settings = self._settings

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
+from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page, Polls
 
 from . import refs
 
@@ -37,11 +37,11 @@ class SalesforceSource:
 
         return normalize.normalize(settings, delivery, fetched)
 
-    async def poll(self, ctx: Context, cursor: str) -> Page:
-        """Return the next page of what changed."""
+    def streams(self, settings: Any) -> Mapping[str, Polls]:
+        """Return the lists of what changed, one of each type."""
         from . import pull
 
-        return await pull.poll(ctx, cursor)
+        return pull.lists(settings)
 
     def backfill_kinds(self) -> tuple[str, ...]:
         """Return the kinds of objects that can be listed, in dependency order."""

@@ -61,12 +61,20 @@ class QueryPage(msgspec.Struct, frozen=True):
     nextRecordsUrl: str = ""
 
 
+class PicklistValue(msgspec.Struct, frozen=True):
+    """A value of a picklist as it is described."""
+
+    value: str = ""
+    active: bool = True
+
+
 class FieldDefinition(msgspec.Struct, frozen=True):
     """A field as it is described."""
 
     name: str
     type: str = ""
     updateable: bool = False
+    picklistValues: tuple[PicklistValue, ...] = ()
 
 
 class Description(msgspec.Struct, frozen=True):

@@ -286,7 +286,7 @@ class Bulk:
                 rows = [[id, why, *row] for row, id, why in job.failed]
                 return Answer(200, tables.written(["sf__Id", "sf__Error", *job.columns], rows, delimiter, line_ending), CSV)
             case "unprocessedrecords":
-                columns, table = tables.read(job.text, delimiter) if job.text and job.state == "Aborted" else (job.columns, [])
+                columns, table = tables.read(job.text, delimiter) if job.text and job.state in ("Aborted", "Failed") else (job.columns, [])
                 return Answer(200, tables.written(columns, table, delimiter, line_ending), CSV)
         raise not_found()
 

@@ -38,13 +38,15 @@ class Rule:
 def checked(world: World, type_: SObject, values: Mapping[str, Any], record: Record | None) -> dict[str, Any]:
     """Return the values that are to be written. Raises SalesforceError."""
     found: dict[str, Any] = {}
+    if type_.name in ("PermissionSet", "FieldPermissions", "PermissionSetAssignment"):
+        world.need_customizing()
     for name, value in values.items():
         if name in ("attributes", "Id", "id"):
             continue
         field = type_.find(name)
         if field is None or world.is_hidden(type_.name, field.name):
             raise SalesforceError(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {type_.name}")
-        if not field.writable:
+        if not field.writable or (type_.name, field.name) in world.closed:
             words = f"Unable to create/update fields: {name}. Please check the security settings of this field."
             raise SalesforceError(400, "INVALID_FIELD_FOR_INSERT_UPDATE", words, (name,))
         found[field.name] = _of_type(world, field, value)

@@ -183,7 +183,8 @@ class Rest:
         }
 
     def _described(self, type_: SObject) -> Answer:
-        fields = [one.described() for one in self.visible(type_)]
+        closed = self.world.closed
+        fields = [one.described(is_closed=(type_.name, one.name) in closed) for one in self.visible(type_)]
         children = [
             {"relationshipName": name, "childSObject": other, "field": field_name, "cascadeDelete": True}
             for name, (other, field_name) in type_.children.items()

@@ -35,8 +35,8 @@ class Field:
         """Whether an org added it."""
         return self.name.endswith("__c")
 
-    def described(self) -> Obj:
-        """Return it as a description shows it."""
+    def described(self, *, is_closed: bool) -> Obj:
+        """Return it as a description shows it to a user who may not write it (``is_closed``), or may."""
         return {
             "name": self.name,
             "label": self.label or self.name,
@@ -46,7 +46,7 @@ class Field:
             "scale": self.scale,
             "nillable": not self.required,
             "createable": self.writable,
-            "updateable": self.writable,
+            "updateable": self.writable and not is_closed,
             "custom": self.is_custom,
             "externalId": self.external,
             "unique": self.unique,
@@ -166,8 +166,17 @@ def _settings() -> list[SObject]:
     return [
         _type("User", "005", Field("Username", required=True), Field("Name"), Field("Email", "email"), Field("IsActive", "boolean")),
         _type("Organization", "00D", Field("Name"), Field("IsSandbox", "boolean"), Field("OrganizationType", "picklist")),
+        _type("PermissionSet", "0PS", Field("Name", required=True), Field("Label", required=True)),
+        _type(
+            "FieldPermissions", "01k", _ref("ParentId", "PermissionSet", "Parent", required=True), Field("SobjectType", required=True),
+            Field("Field", required=True), Field("PermissionsRead", "boolean"), Field("PermissionsEdit", "boolean"),
+        ),
+        _type(
+            "PermissionSetAssignment", "0Pa", _ref("PermissionSetId", "PermissionSet", "PermissionSet", required=True),
+            _ref("AssigneeId", "User", "Assignee", required=True),
+        ),
         _type("RecordType", "012", Field("Name"), Field("DeveloperName"), Field("SobjectType", "picklist")),
-    ]
+    ]  # fmt: skip
 
 
 def types() -> dict[str, SObject]:

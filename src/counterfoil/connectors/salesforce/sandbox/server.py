@@ -18,6 +18,7 @@ from .composite import Composite
 from .control import Control
 from .errors import SalesforceError, malformed, not_found
 from .rest import Answer, Call, call_of
+from .tooling import Tooling
 from .world import World
 
 Obj = dict[str, Any]
@@ -43,6 +44,7 @@ class SalesforceSandbox(Control):
         super().__init__(seed, World(currency=currency, has_currencies=has_currencies, has_person_accounts=has_person_accounts))
         self.asked: list[str] = []
         self.composite = Composite(self.rest, self._answered)
+        self.tooling = Tooling(self.world)
 
     def routes(self, app: web.Application) -> None:
         """Add the vendor's routes."""
@@ -104,6 +106,8 @@ class SalesforceSandbox(Control):
             return self.composite.answer(call)
         if call.parts[:1] == ("jobs",):
             return self.bulk.answer(call)
+        if call.parts[:1] == ("tooling",):
+            return self.tooling.answer(call)
         if call.parts == ("limits",):
             return Answer(200, self.limits.shown())
         with self.world.acting(self.world.user_id, self.rest.origin(call)):

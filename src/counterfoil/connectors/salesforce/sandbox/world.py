@@ -86,7 +86,8 @@ class Transaction:
 class World:
     """One org.
 
-    ``hidden``: fields the hub's user may not see, by type. ``rules``: validation rules. ``locks``: how many more writes each locked record
+    ``hidden``: fields the hub's user may not see, by type; ``closed``: may see and not write. ``can_customize``: whether that user may make
+    fields. ``rules``: validation rules. ``locks``: how many more writes each locked record
     refuses. ``tell``: is told what each transaction did.
     """
 
@@ -97,6 +98,8 @@ class World:
         self.runs_since: tuple[int, float] | None = None
         self.records: dict[str, Record] = {}
         self.hidden: set[tuple[str, str]] = set()
+        self.closed: set[tuple[str, str]] = set()
+        self.can_customize = True
         self.rules: list[checking.Rule] = []
         self.locks: dict[str, int] = {}
         self.tell: Callable[[Transaction], None] = lambda _transaction: None
@@ -341,8 +344,24 @@ class World:
                 before = dict(deal.values)
                 deal.values.update(Amount=amount, HasOpportunityLineItem=bool(lines))
                 self._touched(deal, by, before)
+        elif record.type in ("FieldPermissions", "PermissionSetAssignment"):
+            self._granted()
         elif record.type == "Account" and "IsPersonAccount" in self.types["Account"].fields:
             self._person(record)
+
+    def need_customizing(self) -> None:
+        """Refuse what only somebody may do who may make fields. Raises SalesforceError."""
+        if not self.can_customize:
+            raise SalesforceError(403, "INSUFFICIENT_ACCESS", "insufficient access rights on object")
+
+    def _granted(self) -> None:
+        """Let the hub's user see and write what the permission sets that are assigned to it say."""
+        own = {one.values["PermissionSetId"] for one in self.all("PermissionSetAssignment") if one.values["AssigneeId"] == self.user_id}
+        for one in self.all("FieldPermissions"):
+            if one.values["ParentId"] in own:
+                place = (one.values["SobjectType"], one.values["Field"].partition(".")[2])
+                self.hidden.discard(place)
+                (self.closed.discard if one.values.get("PermissionsEdit") else self.closed.add)(place)
 
     def _person(self, record: Record) -> None:
         values = record.values

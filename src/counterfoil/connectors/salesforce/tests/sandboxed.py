@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from counterfoil.connectors.salesforce import CONNECTOR
 from counterfoil.connectors.salesforce.config import SalesforceConfig
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.source import SalesforceSource
+from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.facts.merge import Current, merge
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.conformance.together import Together
 from counterfoil.kit.connector import Context, Delivery, Ignored, Page
 from counterfoil.kit.http import RetryPolicy
 
 SOURCE = SalesforceSource()
+POLLS = Together(CONNECTOR)
 ORG = SalesforceSandbox().world.org_id
 
 
@@ -33,6 +40,16 @@ def settings_of(sandbox: SalesforceSandbox, **changes: Any) -> SalesforceConfig:
         "requests_per_s": 100_000,
     }
     return SalesforceConfig.model_validate({**given, **changes})
+
+
+def status_command(id: str, open_minor: int, **changes: Any) -> Command:
+    """Return the command that shows an account's status: so much open of 120.00 dollars, the rest paid."""
+    record = ObjectRef("company", f"salesforce:{ORG}.{id}")
+    nothing = Money(0, "USD")
+    balance = Balance(Money(12_000, "USD"), Money(12_000 - open_minor, "USD"), Money(open_minor, "USD"), nothing)
+    status = replace(ShowStatus(record, Standing.CURRENT, (balance,), "INV-7", date(2026, 1, 31)), **changes)
+    key = f"crm_status_salesforce.{ORG}.{id}"
+    return Command(f"c-{id}-{open_minor}", CrmCommand.SHOW_STATUS, "salesforce", "", record, key, status, order_key=record.key)
 
 
 def key_of(kind: str, id: str) -> str:
@@ -74,7 +91,7 @@ async def walk(fetch: Callable[[str], Awaitable[Page]], cursor: str = "") -> tup
 
 async def polled(ctx: Context, cursor: str = "") -> tuple[list[Delivery], Page]:
     """Return what one round of polling brings."""
-    return await walk(lambda after: SOURCE.poll(ctx, after), cursor)
+    return await walk(lambda after: POLLS.poll(ctx, after), cursor)
 
 
 async def facts_of(ctx: Context, deliveries: list[Delivery]) -> list[Fact]:

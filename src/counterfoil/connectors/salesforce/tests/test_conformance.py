@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from counterfoil.connectors.salesforce import CONNECTOR
+import pytest
+
+from counterfoil.connectors.salesforce import CONNECTOR, loading
 from counterfoil.connectors.salesforce.client import client
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
+from counterfoil.core.commands.crm import ShowStatus
+from counterfoil.core.language.commands import Command
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
 from counterfoil.kit.connector import Context, Delivery, Fetched
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import FaultSwitch
 
-from .sandboxed import ORG, settings_of
+from .sandboxed import ORG, settings_of, status_command
 
 NOW = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
 STAMPS = {"IsDeleted": "false", "CreatedDate": "2026-01-01T00:00:00.000+0000", "SystemModstamp": "2026-01-01T00:00:00.000+0000"}
@@ -45,13 +49,15 @@ class SalesforceHarness(Harness):
     secrets = (SalesforceSandbox.client_secret,)
     missing_ref = f"{ORG}/company/001xx0000000000AAA"
     page_size_max = 5_000
+    load_from = 1_000
 
     def __init__(self) -> None:
         self.sandbox = SalesforceSandbox(has_currencies=True)
 
     async def open(self) -> Context:
         await self.sandbox.start()
-        settings = settings_of(self.sandbox)
+        self.accounts = [self.sandbox.create("Account", Name=name) for name in ("Blue Harbor", "Green Hill", "Red Rock")]
+        settings = settings_of(self.sandbox, load_from=self.load_from)
         self.http = client(settings)
         self.http.retry = self.http.login.retry = RetryPolicy(base_s=0.0)
         await self.http.__aenter__()
@@ -78,6 +84,18 @@ class SalesforceHarness(Harness):
             sample("deal that was asked for", "deal.fetched", DEAL),
         )
 
+    def commands(self) -> Sequence[Command]:
+        return tuple(status_command(account.id, open_minor) for account, open_minor in zip(self.accounts, (5_000, 0, 700), strict=True))
+
+    def refusable(self) -> Command | None:
+        return status_command("001xx0000000000AAA", 5_000)
+
+    async def count(self, ctx: Context, command: Command) -> int:
+        assert isinstance(command.arguments, ShowStatus)
+        found = self.sandbox.world.records[command.arguments.record.id.rpartition(".")[2]]
+        money = command.arguments.money
+        return int(money is not None and found.values.get("Counterfoil_Open__c") == money.minor / 100)
+
     async def change(self, ctx: Context) -> None:
         account = self.sandbox.create("Account", Name="Green Hill")
         given = {"Name": "10 seats", "StageName": "Closed Won", "CloseDate": "2026-01-31", "AccountId": account.id}
@@ -86,5 +104,25 @@ class SalesforceHarness(Harness):
         self.sandbox.delete(self.sandbox.create("Contact", LastName="Sand", Email="gone@greenhill.example"))
 
 
+class LoadingHarness(SalesforceHarness):
+    """The same, with every status written by a load job; nobody else begins any, so that one that was not closed is given up at once."""
+
+    load_from = 1
+
+    async def open(self) -> Context:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(loading, "ABANDONED", timedelta(0))
+        self.patch.setattr(loading, "WAIT_S", 0.0)
+        return await super().open()
+
+    async def close(self) -> None:
+        self.patch.undo()
+        await super().close()
+
+
 class TestConformance(Conformance):
     harness = SalesforceHarness
+
+
+class TestConformanceOfLoads(Conformance):
+    harness = LoadingHarness

@@ -26,7 +26,7 @@ from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.rate_headers import RateSeen
 
-from .sandboxed import ORG, SOURCE, facts_of, key_of, opened, polled, states, time_of, walk
+from .sandboxed import ORG, POLLS, SOURCE, facts_of, key_of, opened, polled, states, time_of, walk
 
 DAY = {"first_poll_back_s": 86_400}
 
@@ -173,7 +173,7 @@ async def test_pages_go_on_within_one_stamp_and_lose_nothing_that_moves(monkeypa
         found = []
         cursor = ""
         while True:
-            page = await SOURCE.poll(ctx, cursor)
+            page = await POLLS.poll(ctx, cursor)
             found += [one for one in page.deliveries if one.kind == "company.row"]
             cursor = page.cursor
             if next(moved) == 1:  # between two pages a record leaves its place for the end

@@ -1,0 +1,195 @@
+"""Statuses onto accounts: read what is there, write what differs, read back and compare.
+
+Salesforce knows no key of a write, and needs none: the same values written twice are written once. Up to so many changes go in collections
+of 200, more of them as one load job (``loading``); both tell of each record what became of it. Rows are written in the order of their
+parents, so that few calls meet at one: a record whose parent is locked is refused, and tried again.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections.htm
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from counterfoil.core.commands.crm import ShowStatus
+from counterfoil.core.language.commands import Command
+from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.errors import SetupError
+
+from . import definitions, loading
+from .api import Api
+from .client import Refusal, told
+from .refs import ACCOUNT, account_of, to_18
+from .refusals import LOCKED, Refused, refused
+from .shown import BY_NAME, PREFIX, SUFFIX, as_json, differing, values_of
+from .wire import Row, flat
+
+RETRIEVE_MAX = 2_000
+COLLECTION_MAX = 200
+LOCK_TRIES = 3
+LOCK_S = 0.2
+"""How long a locked record is left alone before it is tried again; twice as long each time."""
+SAVE_ANYWAY = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
+"""A status makes no duplicate of an account; a rule that warns of them is not about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One status on its way: the account's id, and the value of every field."""
+
+    command: Command
+    id: str
+    values: Mapping[str, str]
+
+
+class _Result(msgspec.Struct, frozen=True):
+    id: str = ""
+    success: bool = False
+    errors: tuple[Refusal, ...] = ()
+
+
+async def show(ctx: Context, batch: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Write statuses; one outcome for each. Raises TransientError, SetupError."""
+    await definitions.ensure(ctx)
+    writes, outcomes = _writes(ctx, batch)
+    found = await _read(ctx, [one.id for one in writes])
+    changes = {one.id: changed for one in writes if one.id in found and (changed := differing(one.values, found[one.id]))}
+    problems = await _written(ctx, _in_order(changes, found))
+    if any(one.is_of_field for one in problems.values()):
+        definitions.forget(ctx)
+    # What was deleted or merged since it was read is in this answer no more.
+    after = await _read(ctx, list(changes))
+    for one in writes:
+        row = after.get(one.id) if one.id in changes else found.get(one.id)
+        outcomes[one.command.id] = _end(one, row, problems.get(one.id))
+    return tuple(outcomes[command.id] for command in batch)
+
+
+async def look(ctx: Context, batch: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Tell which statuses are there, and have the others written (again) once no load job could still write them.
+
+    Raises TransientError, SetupError.
+    """
+    writes, outcomes = _writes(ctx, batch)
+    absent = await _absent(ctx, writes)
+    is_loading = bool(absent) and await loading.is_under_way(ctx)
+    if not is_loading:
+        absent = await _absent(ctx, absent)  # a job may have ended since they were read
+    outcomes |= {one.command.id: _done(one) for one in writes}
+    outcomes |= {one.command.id: _loading(one) if is_loading else Outcome(one.command.id, OutcomeStatus.RETRY) for one in absent}
+    return tuple(outcomes[command.id] for command in batch)
+
+
+async def _absent(ctx: Context, writes: Sequence[Write]) -> list[Write]:
+    """Return the statuses that are not shown; all of them where a field is missing, which the next write makes or names."""
+    try:
+        found = await _read(ctx, [one.id for one in writes])
+    except SetupError as error:
+        if error.code != "salesforce.field_unknown":
+            raise
+        found = {}
+    return [one for one in writes if one.id not in found or differing(one.values, found[one.id])]
+
+
+def _writes(ctx: Context, batch: Sequence[Command]) -> tuple[list[Write], dict[str, Outcome]]:
+    """Return what is to be written, and the refusals of what is of no account here."""
+    writes: list[Write] = []
+    ends: dict[str, Outcome] = {}
+    for command in batch:
+        status = command.arguments
+        id = account_of(ctx.settings.org_id, status.record) if isinstance(status, ShowStatus) else ""
+        if id and isinstance(status, ShowStatus):
+            writes.append(Write(command, id, values_of(status)))
+        else:
+            message = f"{command.external_key} is of no account of org {ctx.settings.org_id}"
+            remedy = "Compare org_id with the org the account is of."
+            ends[command.id] = _no(command, Refused(code="salesforce.other_org", message=message, remedy=remedy))
+    return writes, ends
+
+
+async def _read(ctx: Context, ids: Sequence[str]) -> dict[str, Row]:
+    """Return the values of accounts that are there, by id; one that was deleted or merged is not."""
+    api, fields = Api(ctx), ["Id", "ParentId", *BY_NAME]
+    found: dict[str, Row] = {}
+    for start in range(0, len(ids), RETRIEVE_MAX):
+        body = {"ids": list(ids[start : start + RETRIEVE_MAX]), "fields": fields}
+        try:
+            rows = api.objects(await api.post(f"/composite/sobjects/{ACCOUNT}", body))
+        except SetupError:
+            definitions.forget(ctx)
+            raise
+        found |= {to_18(row["Id"]): row for one in rows if one is not None and (row := flat(one)).get("Id")}
+    return found
+
+
+def _in_order(changes: Mapping[str, Mapping[str, str]], found: Mapping[str, Row]) -> dict[str, Mapping[str, str]]:
+    """Return changes by account, those of one parent together."""
+    return {id: changes[id] for id in sorted(changes, key=lambda id: (to_18(found[id].get("ParentId", "")) or id, id))}
+
+
+async def _written(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, Refused]:
+    """Write changes; return what was not taken, and why. Raises TransientError, SetupError."""
+    if len(changes) >= ctx.settings.load_from:
+        return await loading.load(ctx, changes)
+    problems: dict[str, Refused] = {}
+    left, tries = dict(changes), 0
+    while left:
+        problems = {id: one for id, one in problems.items() if id not in left} | await _collections(ctx, left)
+        tries += 1
+        left = {id: changes[id] for id in left if id in problems and problems[id].code == LOCKED}
+        if tries > LOCK_TRIES:
+            break
+        if left:
+            await asyncio.sleep(LOCK_S * 2 ** (tries - 1))
+    return problems
+
+
+async def _collections(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, Refused]:
+    api, rows = Api(ctx), list(changes.items())
+    problems: dict[str, Refused] = {}
+    for start in range(0, len(rows), COLLECTION_MAX):
+        chunk = rows[start : start + COLLECTION_MAX]
+        records = [{"attributes": {"type": ACCOUNT}, "id": id, **as_json(values)} for id, values in chunk]
+        answer = await api.write("PATCH", "/composite/sobjects", {"allOrNone": False, "records": records}, SAVE_ANYWAY)
+        results = api.decoded(answer, tuple[_Result, ...])
+        for (id, _), result in zip(chunk, results, strict=False):
+            if not result.success:
+                first = next(iter(result.errors), Refusal(message="no reason was told"))
+                problems[id] = refused(f"account {id}", first.code, told(first))
+    return problems
+
+
+def _end(one: Write, found: Row | None, problem: Refused | None) -> Outcome:
+    if found is None:
+        message = f"account {one.id} is not there any more: it was deleted or merged"
+        remedy = "Nothing: this closes by itself when Salesforce's news of it is read; retry it if the account was restored."
+        return _no(one.command, Refused(code="salesforce.record_gone", message=message, remedy=remedy))
+    if problem is not None and problem.is_to_be_tried_again:
+        return Outcome(one.command.id, OutcomeStatus.RETRY, code=problem.code, message=problem.message)
+    names = sorted(name.removeprefix(PREFIX).removesuffix(SUFFIX) for name in differing(one.values, found))
+    if not names:
+        return _done(one)
+    if problem is not None:
+        return _no(one.command, problem)
+    message = f"account {one.id} does not show what was written: {', '.join(names)}"
+    remedy = "Look in Salesforce which flow, trigger or person changes these fields, end that, then retry this case."
+    return _no(one.command, Refused(code="salesforce.not_kept", message=message, remedy=remedy))
+
+
+def _loading(one: Write) -> Outcome:
+    message = f"a load job that may write account {one.id} is under way"
+    return Outcome(one.command.id, OutcomeStatus.UNKNOWN, code="salesforce.job_under_way", message=message)
+
+
+def _done(one: Write) -> Outcome:
+    return Outcome(one.command.id, OutcomeStatus.DONE, f"company/{one.id}", f"account {one.id}")
+
+
+def _no(command: Command, why: Refused) -> Outcome:
+    return Outcome(
+        command.id, OutcomeStatus.REFUSED, code=why.code, case_class=why.case_class, message=why.message, remedy=why.remedy, about=why.about
+    )

@@ -1,0 +1,155 @@
+"""Many statuses as one load job of Bulk API 2.0: a table is uploaded, closed, waited for; what was refused is told of each record.
+
+Nothing is written before a job is closed. From then on what got no answer may be done: whoever looks waits until no job of the hub's is
+under way. https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/walkthrough_upload_data.htm
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from counterfoil.kit.connector import Context
+from counterfoil.kit.errors import HubError, RejectedError, TransientError
+
+from . import tables
+from .api import Api
+from .bulk import COMPLETE, UNFINISHED
+from .client import user_of
+from .refs import ACCOUNT, to_18
+from .refusals import Refused, refused
+from .shown import BY_NAME, as_cells
+from .wire import Row
+
+WAIT_S, WAIT_MAX_S = 0.25, 5.0
+WAITED_MAX_S = 900.0
+"""How long a job is waited for by the one who began it; later by whoever looks what became of it."""
+ABANDONED = timedelta(minutes=1)
+"""A job that nobody closed by then is aborted: whoever began it got no answer, or is gone."""
+PAGES_MAX = 20
+
+
+class Load(msgspec.Struct, frozen=True):
+    """A load job as it stands."""
+
+    id: str
+    state: str = ""
+    object: str = ""
+    createdById: str = ""
+    createdDate: str = ""
+
+
+class Loads(msgspec.Struct, frozen=True):
+    """A page of the list of load jobs."""
+
+    records: tuple[Load, ...] = ()
+    nextRecordsUrl: str | None = None
+
+
+async def load(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, Refused]:
+    """Write changes by account as one job; return what was not taken, and why.
+
+    Raises TransientError (in doubt once the job may have been closed), SetupError.
+    """
+    api = Api(ctx)
+    given = {"object": ACCOUNT, "operation": "update", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+    job = api.decoded(await api.write("POST", "/jobs/ingest", given), Load).id
+    table = tables.written(["Id", *BY_NAME], ({"Id": id, **as_cells(values)} for id, values in changes.items()))
+    await ctx.http.request(
+        "PUT", f"{api.root}/jobs/ingest/{job}/batches", data=table, headers={"Content-Type": "text/csv"}, is_write=True, content_type=""
+    )
+    try:
+        await api.write("PATCH", f"/jobs/ingest/{job}", {"state": "UploadComplete"})
+    except RejectedError as error:
+        raise TransientError(f"load job {job} was aborted before it was closed", code="salesforce.job_under_way") from error
+    try:
+        state = await _ended(ctx, api, job)
+        return await _problems(ctx, api, job, state)
+    except HubError as error:
+        error.is_outcome_unknown = True
+        raise
+
+
+async def _ended(ctx: Context, api: Api, job: str) -> str:
+    """Wait for a job to end and return how it did. Raises TransientError if it takes too long."""
+    waited, wait_s = 0.0, WAIT_S
+    while True:
+        state = api.decoded(await api.get(f"/jobs/ingest/{job}"), Load).state
+        if state not in UNFINISHED:
+            return state
+        if waited >= WAITED_MAX_S:
+            raise TransientError(
+                f"load job {job} has not ended after {WAITED_MAX_S:.0f} s", code="salesforce.job_under_way", retry_after_s=60.0
+            )
+        await asyncio.sleep(wait_s)
+        waited, wait_s = waited + wait_s, min(wait_s * 2, WAIT_MAX_S)
+
+
+async def _problems(ctx: Context, api: Api, job: str, state: str) -> dict[str, Refused]:
+    """Return what a job that ended did not take."""
+    failed = await _table(ctx, api, job, "failedResults")
+    problems = {to_18(row.get("Id", "")): _refused(row) for row in failed}
+    if state != COMPLETE:
+        for row in await _table(ctx, api, job, "unprocessedrecords"):
+            id = to_18(row.get("Id", ""))
+            problems[id] = Refused(
+                code="salesforce.not_now", message=f"account {id}: load job {job} ended {state} before it", is_to_be_tried_again=True
+            )
+    return problems
+
+
+def _refused(row: Row) -> Refused:
+    """Return why one record was not taken: ``CODE:words:fields --``."""
+    code, _, rest = row.get("sf__Error", "").partition(":")
+    words, _, fields = rest.rpartition(":")
+    shown = (
+        f"{code} «{words[:200]}»" if code == "FIELD_CUSTOM_VALIDATION_EXCEPTION" else f"{code} {fields.removesuffix('--').strip()}".strip()
+    )
+    return refused(f"account {to_18(row.get('Id', ''))}", code, shown)
+
+
+async def _table(ctx: Context, api: Api, job: str, what: str) -> list[Row]:
+    answer = await ctx.http.request(
+        "GET", f"{api.root}/jobs/ingest/{job}/{what}", headers={"Accept": "text/csv"}, content_type="csv", is_write=False
+    )
+    try:
+        return tables.read(answer.body)
+    except ValueError as error:
+        raise TransientError(f"{answer.where}: {error}", code="salesforce.answer_shape") from error
+
+
+async def is_under_way(ctx: Context) -> bool:
+    """Tell whether a load job of the hub's user may still write accounts. Raises TransientError, SetupError."""
+    api, user = Api(ctx), await user_of(ctx)
+    now, path = ctx.clock.now(), "/jobs/ingest"
+    answer = await api.get(path)
+    for _ in range(PAGES_MAX):
+        page = api.decoded(answer, Loads)
+        own = [one for one in page.records if one.object == ACCOUNT and to_18(one.createdById) == user and one.state in UNFINISHED]
+        for one in own:
+            if one.state != "Open" or now - _made_at(one, now) < ABANDONED or not await _aborted(api, one):
+                return True
+        if not page.nextRecordsUrl:
+            return False
+        answer = await ctx.http.request("GET", page.nextRecordsUrl, is_write=False)
+    return False
+
+
+async def _aborted(api: Api, job: Load) -> bool:
+    """Abort a job that was never closed, so that it never will be; tell whether that is so."""
+    try:
+        await api.write("PATCH", f"/jobs/ingest/{job.id}", {"state": "Aborted"})
+    except RejectedError:
+        return False  # it was closed meanwhile
+    return True
+
+
+def _made_at(job: Load, now: datetime) -> datetime:
+    try:
+        found = datetime.fromisoformat(job.createdDate)
+    except ValueError:
+        return now
+    return found if found.tzinfo else now

@@ -1,0 +1,456 @@
+"""Statuses onto accounts: what is written, when nothing is, what is refused and in which words, what is tried again and left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from counterfoil.connectors.salesforce import CONNECTOR, deliver, loading
+from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
+from counterfoil.connectors.salesforce.sandbox.checking import Rule
+from counterfoil.connectors.salesforce.sandbox.schema import Field
+from counterfoil.connectors.salesforce.sandbox.world import Record
+from counterfoil.connectors.salesforce.shown import FIELDS, differing, values_of
+from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
+from counterfoil.core.language.commands import Command
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.money import Money
+from counterfoil.kit.clock import SettableClock
+from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus, Severity
+from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.sandbox import Fault
+
+from .sandboxed import ORG, facts_of, opened, polled, states, status_command
+
+SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
+REF = ObjectRef("company", f"salesforce:{ORG}.0015000000Gv7qJAAR")
+COLLECTIONS = r"^PATCH .*/composite/sobjects"
+
+
+@pytest.fixture(autouse=True)
+def waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "LOCK_S", 0.0)
+    monkeypatch.setattr(loading, "WAIT_S", 0.0)
+
+
+async def send(ctx: Context, *commands: Command) -> tuple[Outcome, ...]:
+    return await SHOW.send(ctx, commands, {})
+
+
+async def checked(ctx: Context) -> Finding:
+    assert CONNECTOR.target_check is not None
+    [finding] = await CONNECTOR.target_check(ctx)
+    return finding
+
+
+def shown(record: Record) -> dict[str, Any]:
+    """Return what an account shows, without what is empty."""
+    named = {name: value for name, value in record.values.items() if name.startswith("Counterfoil_") and value is not None}
+    return {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in named.items()}
+
+
+def asked(sandbox: SalesforceSandbox) -> list[str]:
+    """Return the calls so far, without the version, and forget them."""
+    found = [line.replace("/services/data/v67.0", "") for line in sandbox.asked]
+    sandbox.asked.clear()
+    return found
+
+
+async def made(ctx: Context, sandbox: SalesforceSandbox, account: Record) -> None:
+    """Have the fields made, by a first status."""
+    await send(ctx, status_command(account.id, 0))
+    sandbox.asked.clear()
+
+
+def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> None:
+    # 1.005 dinars are halfway between 1.00 and 1.01: to the even one. Yen have no decimals.
+    dinars = Balance(Money(1_005, "KWD"), Money(1_000, "KWD"), Money(5, "KWD"), Money(0, "KWD"), date(2026, 3, 31))
+    yen = Balance(Money(1_200, "JPY"), Money(0, "JPY"), Money(1_200, "JPY"), Money(0, "JPY"))
+    status = ShowStatus(REF, Standing.OVERDUE, (dinars, yen), "INV-7", date(2026, 3, 1), Money(1_000, "KWD"), date(2026, 2, 28))
+    assert {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in values_of(status).items()} == {
+        "Standing": "overdue",
+        "Currency": "KWD",
+        "Invoiced": "1.00",
+        "Paid": "1.00",
+        "Open": "0.00",
+        "Overdue": "0.00",
+        "Overdue_Since": "2026-03-31",
+        "Last_Invoice": "INV-7",
+        "Last_Invoice_On": "2026-03-01",
+        "Last_Payment": "1.000 KWD",
+        "Last_Payment_On": "2026-02-28",
+        "Other_Currencies": "KWD: invoiced 1.005, paid 1.000, open 0.005, overdue 0.000 since 2026-03-31; "
+        "JPY: invoiced 1200, paid 0, open 1200, overdue 0",
+    }
+    assert values_of(replace(status, balances=(yen,)))["Counterfoil_Other_Currencies__c"] == ""
+    assert set(values_of(ShowStatus(REF)).values()) == {""}
+    assert list(values_of(status)) == [one.name for one in FIELDS]
+
+
+def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None:
+    wanted = {"Counterfoil_Open__c": "120.00", "Counterfoil_Currency__c": "USD"}
+    assert differing(wanted, {"Counterfoil_Open__c": "120.0", "Counterfoil_Currency__c": "USD"}) == {}
+    assert differing(wanted, {"Counterfoil_Open__c": "1.2E2", "Counterfoil_Currency__c": "usd"}) == {"Counterfoil_Currency__c": "USD"}
+    assert differing(wanted, {}) == wanted
+    assert differing({"Counterfoil_Open__c": ""}, {"Counterfoil_Open__c": "0.0"}) == {"Counterfoil_Open__c": ""}
+    assert differing({"Counterfoil_Open__c": "0.00"}, {"Counterfoil_Open__c": "none"}) == {"Counterfoil_Open__c": "0.00"}
+
+
+async def test_the_first_status_makes_the_fields_and_what_is_there_already_is_not_written_again() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        finding = await checked(ctx)
+        assert (finding.severity, finding.code) == (Severity.WARNING, "salesforce.fields_missing")
+        [outcome] = await send(ctx, status_command(account.id, 5_000))
+        assert (outcome.status, outcome.external_id) == (OutcomeStatus.DONE, f"company/{account.id}")
+        assert shown(account) == {
+            "Standing": "current", "Currency": "USD", "Invoiced": 120.0, "Paid": 70.0, "Open": 50.0, "Overdue": 0.0,
+            "Last_Invoice": "INV-7", "Last_Invoice_On": "2026-01-31",
+        }  # fmt: skip
+        finding = await checked(ctx)
+        assert (finding.severity, finding.code) == (Severity.OK, "salesforce.fields_written")
+        sandbox.asked.clear()
+        changed_at = account.modified_ms
+        sandbox.world.advance(5)
+        assert [one.status for one in await send(ctx, status_command(account.id, 5_000))] == [OutcomeStatus.DONE]
+        assert (asked(sandbox), account.modified_ms) == (["POST /composite/sobjects/Account"], changed_at)
+        # What is known no more is taken away.
+        empty = ShowStatus(ObjectRef("company", f"salesforce:{ORG}.{account.id}"))
+        [outcome] = await send(ctx, replace(status_command(account.id, 0), arguments=empty))
+        assert (outcome.status, shown(account)) == (OutcomeStatus.DONE, {})
+        assert asked(sandbox) == ["POST /composite/sobjects/Account", "PATCH /composite/sobjects", "POST /composite/sobjects/Account"]
+
+
+async def test_two_workers_that_make_the_fields_at_once_do_not_stumble_over_each_other() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await send(ctx, status_command(account.id, 100))
+        sandbox.world.hidden |= {("Account", one.name) for one in FIELDS}  # another hub user, who sees none of them yet
+        for one in sandbox.world.all("PermissionSetAssignment"):
+            sandbox.world.purge(one.id)
+        other = Context(ctx.connection, ctx.settings, ctx.client, ctx.clock)
+        assert [one.status for one in await send(other, status_command(account.id, 200))] == [OutcomeStatus.DONE]
+        assert len(sandbox.world.all("PermissionSet")) == 1
+
+
+async def test_without_the_right_to_make_fields_their_names_are_told_and_those_somebody_made_are_used() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    sandbox.world.can_customize = False
+    async with opened(sandbox) as ctx:
+        with pytest.raises(SetupError, match=r"accounts lack fields .*Counterfoil_Open__c.*make them by hand") as refused:
+            await send(ctx, status_command(account.id, 100))
+        assert refused.value.code == "salesforce.fields_missing"
+        for one in FIELDS:
+            given: dict[str, Any] = one.definition()["Metadata"]
+            kind = {"Picklist": "picklist", "Number": "double", "Date": "date", "Text": "string", "LongTextArea": "textarea"}[given["type"]]
+            values = ("current", "overdue", "disputed", "written_off") if kind == "picklist" else ()
+            sandbox.world.types["Account"].fields[one.name] = Field(one.name, kind, length=4_000, values=values)
+        assert [one.status for one in await send(ctx, status_command(account.id, 100))] == [OutcomeStatus.DONE]
+
+
+async def test_two_hundred_accounts_are_one_write_and_a_thousand_one_job() -> None:
+    sandbox = SalesforceSandbox()
+    accounts = [sandbox.create("Account", Name=f"Company {number}") for number in range(1_000)]
+    read = "POST /composite/sobjects/Account"
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, accounts[0])
+        outcomes = await send(ctx, *(status_command(one.id, 100) for one in accounts[:200]))
+        assert ({one.status for one in outcomes}, asked(sandbox)) == ({OutcomeStatus.DONE}, [read, "PATCH /composite/sobjects", read])
+        outcomes = await send(ctx, *(status_command(one.id, 200) for one in accounts))
+        [job] = sandbox.bulk.jobs
+        assert ({one.status for one in outcomes}, asked(sandbox)) == (
+            {OutcomeStatus.DONE},
+            [
+                read, "POST /jobs/ingest", f"PUT /jobs/ingest/{job}/batches", f"PATCH /jobs/ingest/{job}", f"GET /jobs/ingest/{job}",
+                f"GET /jobs/ingest/{job}/failedResults", read,
+            ],
+        )  # fmt: skip
+        assert {shown(one)["Open"] for one in accounts} == {2.0}
+
+
+@pytest.mark.parametrize("load_from", [1_000, 1])
+async def test_an_account_that_is_gone_or_merged_is_refused_alone_and_its_survivor_left_as_it_is(load_from: int) -> None:
+    sandbox = SalesforceSandbox()
+    first, second, third = (sandbox.create("Account", Name=name) for name in ("A", "B", "C"))
+    async with opened(sandbox, load_from=load_from) as ctx:
+        survivor = sandbox.merge(first, second)
+        outcomes = await send(ctx, *(status_command(id, 100) for id in (second.id, third.id, "001xx0000000000AAA")))
+        assert [(one.status, one.code) for one in outcomes] == [
+            (OutcomeStatus.REFUSED, "salesforce.record_gone"), (OutcomeStatus.DONE, ""), (OutcomeStatus.REFUSED, "salesforce.record_gone"),
+        ]  # fmt: skip
+        assert (shown(survivor), shown(third)["Open"]) == ({}, 1.0)
+
+
+@pytest.mark.parametrize("load_from", [1_000, 1])
+async def test_a_validation_rule_stops_its_own_account_only_and_is_told_in_its_own_words(load_from: int) -> None:
+    sandbox = SalesforceSandbox()
+    accounts = [sandbox.create("Account", Name=f"Company {number}", Industry="Ports") for number in range(3)]
+    async with opened(sandbox, load_from=load_from) as ctx:
+        await made(ctx, sandbox, accounts[0])
+        accounts[1].values["Industry"] = None
+        sandbox.world.rules.append(Rule("Account", "Industry", "empty", 0, "Say which industry it is of"))
+        outcomes = await send(ctx, *(status_command(one.id, 100) for one in accounts))
+        assert [one.code for one in outcomes] == ["", "salesforce.rule_refuses", ""]
+        assert outcomes[1].message == (
+            f"account {accounts[1].id} does not keep to a validation rule of Salesforce's: "
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION" + (" Industry" if load_from > 1 else "") + " «Say which industry it is of»"
+        )
+        assert "Correct the account as the rule says" in outcomes[1].remedy
+        assert [shown(one).get("Open") for one in accounts] == [1.0, None, 1.0]
+
+
+@pytest.mark.parametrize("load_from", [1_000, 1])
+async def test_a_picklist_without_the_value_is_one_case_for_all_that_stand_so(load_from: int) -> None:
+    sandbox = SalesforceSandbox()
+    accounts = [sandbox.create("Account", Name=f"Company {number}") for number in range(3)]
+    async with opened(sandbox, load_from=load_from) as ctx:
+        await made(ctx, sandbox, accounts[0])
+        field = sandbox.world.types["Account"].fields["Counterfoil_Standing__c"]
+        field.values = ("current", "disputed", "written_off")
+        late = {"standing": Standing.OVERDUE}
+        outcomes = await send(ctx, status_command(accounts[0].id, 1, **late), status_command(accounts[1].id, 1, **late),
+                              status_command(accounts[2].id, 1))  # fmt: skip
+        assert [(one.code, one.about) for one in outcomes] == [
+            ("salesforce.picklist_value_missing", "picklist/INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+            ("salesforce.picklist_value_missing", "picklist/INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+            ("", ""),
+        ]
+        assert "picklist Billing standing of accounts" in outcomes[0].remedy
+        # Whoever looks before the next start is told the same.
+        other = Context(ctx.connection, ctx.settings, ctx.client, ctx.clock)
+        with pytest.raises(SetupError, match="lacks overdue"):
+            await send(other, status_command(accounts[0].id, 1, **late))
+        assert (await checked(ctx)).code == "salesforce.picklist_value_missing"
+
+
+async def test_a_locked_row_is_tried_again_and_after_three_times_left_for_later() -> None:
+    sandbox = SalesforceSandbox()
+    parent = sandbox.create("Account", Name="Group")
+    first, second = (sandbox.create("Account", Name=name, ParentId=parent.id) for name in ("A", "B"))
+    other = sandbox.create("Account", Name="C")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, other)
+        sandbox.world.locks[parent.id] = 3  # both children once, and one of them twice
+        outcomes = await send(ctx, *(status_command(one.id, 100) for one in (first, other, second)))
+        assert {one.status for one in outcomes} == {OutcomeStatus.DONE}
+        assert [line for line in asked(sandbox) if line.startswith("PATCH")] == ["PATCH /composite/sobjects"] * 3
+        sandbox.world.locks[second.id] = 100
+        outcomes = await send(ctx, *(status_command(one.id, 200) for one in (first, second)))
+        assert [(one.status, one.code) for one in outcomes] == [(OutcomeStatus.DONE, ""), (OutcomeStatus.RETRY, "salesforce.row_locked")]
+        assert [line for line in asked(sandbox) if line.startswith("PATCH")] == ["PATCH /composite/sobjects"] * 4
+
+
+async def test_rows_are_written_in_the_order_of_their_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "COLLECTION_MAX", 2)
+    sandbox = SalesforceSandbox()
+    parents = [sandbox.create("Account", Name=name) for name in ("P", "Q")]
+    children = [sandbox.create("Account", Name=f"Child {number}", ParentId=parents[number % 2].id) for number in range(4)]
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, parents[0])
+        order: list[str] = []
+        plain = sandbox.world.update
+
+        def update(type_name: str, id: str, values: Any) -> Record:
+            order.append(id)
+            return plain(type_name, id, values)
+
+        monkeypatch.setattr(sandbox.world, "update", update)
+        await send(ctx, *(status_command(one.id, 100) for one in children))
+        assert order == [children[0].id, children[2].id, children[1].id, children[3].id]
+
+
+async def test_an_account_the_user_may_not_edit_is_told_with_what_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, account)
+        body = '[{"success": false, "errors": [{"statusCode": "INSUFFICIENT_ACCESS_OR_READONLY", "message": "m", "fields": []}]}]'
+        sandbox.switch.faults.append(Fault("status", path=COLLECTIONS, status=200, body=body))
+        [outcome] = await send(ctx, status_command(account.id, 100))
+        assert (outcome.code, outcome.message) == (
+            "salesforce.account_closed",
+            f"account {account.id} may not be edited by the hub's integration user: INSUFFICIENT_ACCESS_OR_READONLY",
+        )
+        assert "sharing rule" in outcome.remedy
+
+
+async def test_a_status_of_another_org_is_refused_and_nothing_is_called_for_it() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, account)
+        other = replace(
+            status_command(account.id, 100), arguments=ShowStatus(ObjectRef("company", f"salesforce:00Dxx0000000009EAA.{account.id}"))
+        )
+        assert [one.code for one in await send(ctx, other)] == ["salesforce.other_org"]
+        assert asked(sandbox) == []
+
+
+async def test_a_field_of_its_name_and_another_type_stops_writing_and_is_named() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    sandbox.add_field("Account", "Counterfoil_Open__c", type="string")
+    async with opened(sandbox) as ctx:
+        with pytest.raises(SetupError, match=r"Counterfoil_Open__c \(Number\)"):
+            await send(ctx, status_command(account.id, 100))
+        assert (await checked(ctx)).code == "salesforce.field_type"
+
+
+async def test_a_field_somebody_took_away_is_made_again_with_the_next_try() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, account)
+        del sandbox.world.types["Account"].fields["Counterfoil_Open__c"]
+        for one in sandbox.world.all("FieldPermissions"):
+            if one.values["Field"] == "Account.Counterfoil_Open__c":
+                sandbox.world.purge(one.id)  # goes with its field
+        with pytest.raises(SetupError, match="Account has no field Counterfoil_Open__c"):
+            await send(ctx, status_command(account.id, 200))
+        [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
+        assert seen.status is OutcomeStatus.RETRY  # what cannot be shown is not shown
+        [retried] = await send(ctx, status_command(account.id, 200))
+        assert (retried.status, shown(account)["Open"]) == (OutcomeStatus.DONE, 2.0)
+
+
+@pytest.mark.parametrize("load_from", [1_000, 1])
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+async def test_an_unknown_outcome_is_resolved_by_what_the_account_shows(fault: str, load_from: int) -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=load_from) as ctx:
+        await made(ctx, sandbox, account)
+        ctx.http.retry = RetryPolicy(tries_max=1)
+        sandbox.switch.faults.append(Fault(fault, path=COLLECTIONS if load_from > 1 else r"^PATCH .*/jobs/ingest/"))
+        with pytest.raises(TransientError) as lost:
+            await send(ctx, status_command(account.id, 200))
+        assert lost.value.is_outcome_unknown
+        ctx = Context(ctx.connection, ctx.settings, ctx.client, SettableClock(ctx.clock.now() + timedelta(minutes=2)))
+        [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
+        is_shown = fault == "drop_after"
+        assert (seen.status, shown(account)["Open"]) == (
+            OutcomeStatus.DONE if is_shown else OutcomeStatus.RETRY, 2.0 if is_shown else 0.0
+        )  # fmt: skip
+
+
+async def test_while_a_load_job_is_under_way_nothing_is_sent_again_and_then_what_it_wrote_is_seen() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=1) as ctx:
+        await made(ctx, sandbox, account)
+        sandbox.bulk.pace.is_held = True
+        sandbox.switch.faults.append(Fault("drop_after", path=r"^PATCH .*/jobs/ingest/"))
+        ctx.http.retry = RetryPolicy(tries_max=1)
+        with pytest.raises(TransientError):
+            await send(ctx, status_command(account.id, 200))
+        for _ in range(2):
+            [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
+            assert (seen.status, seen.code) == (OutcomeStatus.UNKNOWN, "salesforce.job_under_way")
+        sandbox.bulk.pace.is_held = False
+        [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
+        assert (seen.status, shown(account)["Open"]) == (OutcomeStatus.DONE, 2.0)
+
+
+async def test_a_job_that_was_never_closed_is_aborted_and_writes_nothing() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=1) as ctx:
+        await made(ctx, sandbox, account)
+        ctx.http.retry = RetryPolicy(tries_max=1)
+        sandbox.switch.faults.append(Fault("drop_after", path=r"^PUT .*/batches"))
+        with pytest.raises(TransientError):
+            await send(ctx, status_command(account.id, 200))
+        [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
+        assert seen.status is OutcomeStatus.UNKNOWN  # somebody may be about to close it
+        later = Context(ctx.connection, ctx.settings, ctx.client, SettableClock(ctx.clock.now() + timedelta(minutes=2)))
+        [seen] = await SHOW.resolve(later, (status_command(account.id, 200),), {})
+        assert (seen.status, [one.state for one in sandbox.bulk.jobs.values()]) == (OutcomeStatus.RETRY, ["JobComplete", "Aborted"])
+
+
+async def test_what_a_load_job_did_not_come_to_is_sent_again() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=1) as ctx:
+        await made(ctx, sandbox, account)
+        sandbox.bulk.pace.fails = 1
+        [failed] = await send(ctx, status_command(account.id, 200))
+        assert (failed.status, shown(account)["Open"]) == (OutcomeStatus.RETRY, 0.0)
+        [done] = await send(ctx, status_command(account.id, 200))
+        assert (done.status, shown(account)["Open"]) == (OutcomeStatus.DONE, 2.0)
+
+
+async def test_a_flow_that_takes_the_status_away_again_is_told() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, account)
+        plain = sandbox.world.update
+
+        def update(type_name: str, id: str, values: Mapping[str, Any]) -> Record:
+            return plain(type_name, id, {**values, "Counterfoil_Open__c": 7})
+
+        sandbox.world.update = update  # type: ignore[method-assign]
+        [outcome] = await send(ctx, status_command(account.id, 200))
+        assert (outcome.code, outcome.message) == ("salesforce.not_kept", f"account {account.id} does not show what was written: Open")
+
+
+async def test_a_token_revoked_in_the_middle_of_a_batch_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "COLLECTION_MAX", 2)
+    sandbox = SalesforceSandbox()
+    accounts = [sandbox.create("Account", Name=f"Company {number}") for number in range(6)]
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, accounts[0])
+        plain = sandbox.world.update
+        written: list[str] = []
+
+        def update(type_name: str, id: str, values: Any) -> Record:
+            written.append(id)
+            if len(written) == 3:
+                sandbox.sessions.end_all()
+            return plain(type_name, id, values)
+
+        monkeypatch.setattr(sandbox.world, "update", update)
+        outcomes = await send(ctx, *(status_command(one.id, 100) for one in accounts))
+        assert ({one.status for one in outcomes}, written) == ({OutcomeStatus.DONE}, [one.id for one in accounts])
+        # The app's access is revoked as well: the rest waits, and what was written is seen when it is back.
+        written.clear()
+        sandbox.sessions.is_blocked = True
+        with pytest.raises(SetupError):
+            await send(ctx, *(status_command(one.id, 200) for one in accounts))
+        assert [shown(one)["Open"] for one in accounts] == [2.0, 2.0, 2.0, 2.0, 1.0, 1.0]
+        sandbox.sessions.is_blocked = False
+        outcomes = await send(ctx, *(status_command(one.id, 200) for one in accounts))
+        assert {one.status for one in outcomes} == {OutcomeStatus.DONE}
+        assert written == [one.id for one in accounts]
+
+
+async def test_a_days_calls_used_up_are_waited_for_and_nothing_is_taken_for_written() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, account)
+        sandbox.limits.is_enforced, sandbox.limits.daily = True, sandbox.limits.used + 1
+        with pytest.raises(TransientError) as limited:  # one read is left
+            await send(ctx, status_command(account.id, 200))
+        assert (limited.value.is_outcome_unknown, limited.value.is_unavailable, shown(account)["Open"]) == (False, True, 0.0)
+
+
+async def test_what_the_hub_wrote_is_read_again_and_is_no_news() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor", Website="blueharbor.example")
+    async with opened(sandbox, first_poll_back_s=86_400) as ctx:
+        found, page = await polled(ctx)
+        before = states(await facts_of(ctx, found))
+        sandbox.world.advance(5)
+        await send(ctx, status_command(account.id, 5_000))
+        listed, _ = await polled(ctx, page.cursor)
+        assert [one.kind for one in listed] == ["company.row"]
+        assert states(await facts_of(ctx, listed)) == before
