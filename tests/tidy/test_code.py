@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -153,28 +152,3 @@ def test_every_connector_and_every_sandbox_of_a_vendor_has_a_readme() -> None:
     assert [folder.name for folder in folders if not (folder / "README.md").exists()] == []
     sandboxes = [folder / "sandbox" for folder in folders if (folder / "sandbox" / "server.py").exists()]
     assert [name_of(folder) for folder in sandboxes if not (folder / "README.md").exists()] == []
-
-
-SQL = re.compile(r"\b(select|insert into|update|delete from)\b", re.IGNORECASE)
-LONG_SQL_LINES = 8
-
-
-def _long_statements(tree: ast.Module) -> Iterator[tuple[int, str, ast.stmt | None]]:
-    """Yield the first line of each long SQL statement that a module names, the statement, and what stands below it."""
-    for node, below in zip_longest(tree.body, tree.body[1:]):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant | ast.JoinedStr):
-            is_long = (node.end_lineno or node.lineno) - node.lineno + 1 >= LONG_SQL_LINES
-            if is_long and SQL.search(ast.unparse(node.value)):
-                yield node.lineno, ast.unparse(node.value), below
-
-
-def test_every_long_sql_statement_says_why_it_is_as_it_is() -> None:
-    """In words below it, or above it, or in itself."""
-    silent = []
-    for path, text, tree in python_files(with_tests=False):
-        lines = text.splitlines()
-        for line, statement, below in _long_statements(tree):
-            is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            if not is_told and not lines[line - 2].startswith("#") and "-- " not in statement:
-                silent.append(f"{path.name}:{line}")
-    assert silent == []

@@ -34,7 +34,6 @@ from counterfoil.kit.windows import Window
 from counterfoil.store.cipher import KEY_FILE
 from counterfoil.store.home import try_home
 
-DEFAULT_PATH = Path("counterfoil.toml")
 HUB_VARIABLES = "COUNTERFOIL_HUB__"
 """What environment variables begin with that set [hub]: COUNTERFOIL_HUB__PORT sets ``port``."""
 

@@ -140,7 +140,7 @@ async def compare(database: Database, file: Settings, before: str, after: str, d
 
 
 @dataclass(slots=True)
-class _Outcome:
+class ShadowOutcome:
     """What one set of rules makes of the subjects."""
 
     postings: dict[tuple[str, str], ShadowPosting] = field(default_factory=dict)
@@ -163,29 +163,24 @@ async def shadow_again(pool: Pool, cipher: Cipher, limit: int, before: RuleSet, 
     return await _shadow(pool, cipher, subjects, before, after, now, is_new=True)
 
 
-async def postings_again(pool: Pool, cipher: Cipher, limit: int, by: RuleSet, now: datetime) -> list[ShadowPosting]:
-    """Return all that rules make of the newest objects with money, as if nothing of them were booked."""
-    async with pool.connection() as conn:
-        subjects = await objects.newest(conn, limit)
-    return list((await _outcome(pool, cipher, subjects, by, now, is_new=True)).postings.values())
-
-
 async def _shadow(
     pool: Pool, cipher: Cipher, subjects: Sequence[ObjectRef], before: RuleSet, after: RuleSet, now: datetime, *, is_new: bool
 ) -> Shadow:
-    was, would = [await _outcome(pool, cipher, subjects, one, now, is_new=is_new) for one in (before, after)]
+    was, would = [await decide_under(pool, cipher, subjects, one, now, is_new=is_new) for one in (before, after)]
     keys = sorted(key for key in {*was.postings, *would.postings} if was.postings.get(key) != would.postings.get(key))
     changes = tuple(ShadowChange(key[1], was.postings.get(key), would.postings.get(key)) for key in keys)
     codes = sorted(code for code in {*was.problems, *would.problems} if was.problems[code] != would.problems[code])
     return Shadow(len(subjects), changes, {code: (was.problems[code], would.problems[code]) for code in codes})
 
 
-async def _outcome(pool: Pool, cipher: Cipher, subjects: Sequence[ObjectRef], by: RuleSet, now: datetime, *, is_new: bool) -> _Outcome:
+async def decide_under(
+    pool: Pool, cipher: Cipher, subjects: Sequence[ObjectRef], by: RuleSet, now: datetime, *, is_new: bool
+) -> ShadowOutcome:
     """Decide until another round calls for nothing else: what follows a document looks at what was called for of it."""
     known: dict[str, Command] = {}
     wanted = set(subjects)
     for _ in range(ROUNDS_MAX):
-        found = _Outcome()
+        found = ShadowOutcome()
         more: set[ObjectRef] = set()
         for start in range(0, len(ordered := sorted(wanted)), AT_ONCE):
             more |= await _decide_some(pool, cipher, ordered[start : start + AT_ONCE], by, now, known, found, is_new=is_new)
@@ -203,7 +198,7 @@ async def _decide_some(
     by: RuleSet,
     now: datetime,
     known: Mapping[str, Command],
-    found: _Outcome,
+    found: ShadowOutcome,
     *,
     is_new: bool,
 ) -> set[ObjectRef]:
@@ -245,7 +240,7 @@ def _posting(command: Command, by: RuleSet) -> ShadowPosting:
     return ShadowPosting(command.external_key, command.kind.value, command.entity, command.target, lines)
 
 
-def _add_items(found: _Outcome, items: Iterable[SummaryItem], by: RuleSet) -> None:
+def _add_items(found: ShadowOutcome, items: Iterable[SummaryItem], by: RuleSet) -> None:
     """Add what is summed up with its day: one posting for each document."""
     for item in items:
         target = by.rules.entities[item.entity].target if item.entity in by.rules.entities else ""

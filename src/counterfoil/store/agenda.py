@@ -222,22 +222,13 @@ async def deadlines_of(conn: Conn, refs: Sequence[ObjectRef]) -> dict[ObjectRef,
     return {ObjectRef(kind, id): due_at for kind, id, due_at in await cursor.fetchall()}
 
 
-async def postpone(conn: Conn, items: Sequence[AgendaItem], until: datetime) -> None:
-    """Leave subjects on the agenda but not before ``until``, unless a new reason came meanwhile."""
-    given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items], "until": until}
-    await conn.execute(
-        "update agenda a set not_before = %(until)s from unnest(%(kind)s::text[], %(id)s::text[], %(seq)s::int8[]) as s(kind, id, seq)"
-        " where a.kind = s.kind and a.id = s.id and a.seq = s.seq",
-        given,
-    )
-
-
 _FORGET = """
 delete from wait w using unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)
 where w.subject_kind = s.kind and w.subject_id = s.id
     and not exists (select 1 from unnest(%(key)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[]) as n(key, kind, id)
         where n.key = w.key and n.kind = w.subject_kind and n.id = w.subject_id)
 """
+"""Waits a decision no longer names go; those it names again are left to the next statement, so that ``since`` stays as it was."""
 _WAIT = """
 insert into wait (key, subject_kind, subject_id, seen_version, lane, since)
 select key, kind, id, max(seen_version), min(lane), %(now)s
@@ -252,11 +243,13 @@ _ARRIVED_OBJECTS = """
 select k.key from unnest(%(key)s::text[], %(kind)s::text[], %(id)s::text[], %(seen)s::int4[]) as k(key, kind, id, seen)
 join object o on o.kind = k.kind and o.id = k.id and o.version > k.seen
 """
+"""An arrival is a version above the one that was looked at: also one that came while the decision was made."""
 _ARRIVED_MAPPINGS = """
 select k.key from unnest(%(key)s::text[], %(kind)s::text[], %(entity)s::text[], %(name)s::text[], %(seen)s::int4[])
     as k(key, kind, entity, name, seen)
 join mapping m on m.kind = k.kind and m.entity = k.entity and m.key = k.name and m.version > k.seen
 """
+"""The same of mappings; their versions count over all of them, as a decision sees them all at once."""
 
 
 async def set_waits(conn: Conn, subjects: Iterable[ObjectRef], waits: Sequence[Wait], now: datetime) -> list[PartitionKey]:

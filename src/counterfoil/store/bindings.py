@@ -82,6 +82,8 @@ select g.connection, g.key, g.external_id, g.external_name, %(now)s from {_GIVEN
 on conflict (connection, key) where until is null do update set
     external_name = case when excluded.external_name = '' then binding.external_name else excluded.external_name end
 """
+"""What a key was bound to before ended just now (above) and stays, with its end: old documents are still found by it. A binding made again
+keeps its first instant and the newest name."""
 
 
 async def bind(conn: Conn, bindings: Sequence[Binding], now: datetime) -> None:

@@ -124,20 +124,6 @@ async def _follow_waits(conn: Conn, found: _Found, keys: Iterable[str]) -> None:
     found.is_cut = found.is_cut or bool(edge)
 
 
-async def behind_commands(conn: Conn, ids: Sequence[str]) -> Blocked:
-    """Return what commands block: those that need what they produce, those that come after them, and so on."""
-    found = _Found()
-    await _follow_commands(conn, found, ids)
-    return await _summed(conn, found)
-
-
-async def behind_keys(conn: Conn, keys: Sequence[str]) -> Blocked:
-    """Return what waits for an object or a mapping (by wait key), and what waits for that."""
-    found = _Found()
-    await _follow_waits(conn, found, keys)
-    return await _summed(conn, found)
-
-
 _OF_TARGET = """
 select id, kind, created_at, subject_kind || '/' || subject_id from command
 where target = %(target)s and state in ('waiting', 'ready', 'unknown') limit %(limit)s

@@ -216,12 +216,14 @@ from unnest(%(fingerprint)s::text[], %(cause)s::text[], %(next_step)s::text[], %
 where c.fingerprint = t.fingerprint and c.state = 'open' and (c.cause, c.next_step) is distinct from (t.cause, t.next_step)
 returning c.id, c.cause, c.fingerprint
 """
+"""Only what would say something else is written, and told in its history: a sweep that finds everything as it was leaves no line."""
 _REVALUE = """
 update case_subject s set money_minor = t.money_minor, currency = t.currency, label = t.label
 from unnest(%(id)s::int8[], %(stage)s::text[], %(subject)s::text[], %(label)s::text[], %(money_minor)s::int8[], %(currency)s::text[])
     as t(id, stage, subject, label, money_minor, currency)
 where s.case_id = t.id and s.stage = t.stage and s.subject = t.subject
 """
+"""The record's money and label follow what the case says by now: both are read from the source or the books, which moved on."""
 
 
 async def retell(conn: Conn, openings: Sequence[Opening], now: datetime) -> None:

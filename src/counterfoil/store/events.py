@@ -82,11 +82,6 @@ async def by_subject(conn: Conn, cipher: Cipher, kind: str, id: str, *, limit: i
     return found[::-1]
 
 
-async def by_receipt(conn: Conn, cipher: Cipher, receipt_id: int) -> list[EventRow]:
-    """Return the events one receipt became."""
-    return await _read(conn, cipher, "where receipt_id = %s order by sequence, id", (receipt_id,))
-
-
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[str]) -> list[EventRow]:
     """Return events by id; unknown ones are left out. Looks through all months: meant for people, not for stages."""
     return await _read(conn, cipher, "where id = any(%s::uuid[]) order by sequence, id", (list(ids),))

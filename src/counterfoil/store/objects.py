@@ -142,11 +142,6 @@ async def customers_of(conn: Conn, refs: Iterable[ObjectRef]) -> list[ObjectRef]
     return [CUSTOMER.ref(row[0]) for row in await cursor.fetchall()]
 
 
-async def scan(conn: Conn, cipher: Cipher, kind: str, *, after_id: str = "", limit: int = 500) -> list[ObjectRow]:
-    """Return objects of a kind in order of id, above ``after_id``."""
-    return await _read(conn, cipher, "where kind = %s and id > %s order by id limit %s", (kind, after_id, limit))
-
-
 async def of_customer(conn: Conn, cipher: Cipher, customer_id: str, *, limit: int = 1000) -> list[ObjectRow]:
     """Return the objects that name a customer, newest first."""
     return await _read(conn, cipher, "where customer_id = %s order by occurred_at desc limit %s", (customer_id, limit))

@@ -249,12 +249,6 @@ async def read(conn: Conn, cipher: Cipher, ids: Sequence[str]) -> list[CommandRo
     return await select(conn, cipher, condition, {"ids": list(ids)})
 
 
-async def of_subject(conn: Conn, cipher: Cipher, subject: ObjectRef) -> list[CommandRow]:
-    """Return all commands a subject asked for, in order of wishing."""
-    condition = "where subject_id = %(id)s and subject_kind = %(kind)s order by seq"
-    return await select(conn, cipher, condition, {"kind": subject.kind, "id": subject.id})
-
-
 async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef]) -> list[CommandRow]:
     """Return all commands that any of the subjects asked for, in order of wishing."""
     wanted = list(set(subjects))
@@ -285,6 +279,8 @@ from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(attempts)s::int4[],
 where c.created_at = s.created_at and c.id = s.id and c.attempts = s.attempts and c.fence = s.fence and c.state in ('ready', 'unknown')
 returning c.id
 """
+"""The row must be as it was claimed (attempts, fence, state): whoever took it since, or canceled it, keeps it. By the key of its month
+first, so that one partition is looked into."""
 
 
 async def mark_sent(conn: Conn, commands: Sequence[CommandRow], now: datetime) -> frozenset[str]:
@@ -399,6 +395,8 @@ update command c set attempts = 0, next_try_at = null, code = '', reason = '',
 where (created_at, id) in (select k.created_at, k.id from command_key k where k.id = any(%(ids)s::uuid[])) and state = 'parked'
 returning target, batch_key
 """
+"""Where it goes on depends on what is known of it: in doubt it is resolved first, lacking something it waits. The key table tells the
+month, which the partitioned table needs."""
 
 
 async def retry(conn: Conn, ids: Sequence[str]) -> list[PartitionKey]:
@@ -413,6 +411,7 @@ where (created_at, id) in (select k.created_at, k.id from command_key k where k.
     and state in ('waiting', 'ready', 'parked')
 returning id, target, batch_key
 """
+"""Nothing that may have taken effect is canceled: it is being sent, or in doubt, and is resolved before anybody decides otherwise."""
 
 
 async def cancel(conn: Conn, ids: Sequence[str], reason: str) -> tuple[frozenset[str], list[PartitionKey]]:

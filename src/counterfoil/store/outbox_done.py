@@ -49,6 +49,7 @@ where c.target = %(target)s and c.state = 'done' and c.produces = any(%(keys)s) 
     and not exists (select 1 from command n where n.produces = c.produces and n.target = c.target and n.state = 'done' and n.seq > c.seq)
 returning batch_key
 """
+"""Only what a newer command did not post again meanwhile. In doubt, so that it is looked for by its key before anything is sent."""
 _REMATCH = """
 with again as (
     update command c set in_doubt = true, attempts = 0, next_try_at = null, code = '', reason = %(reason)s,

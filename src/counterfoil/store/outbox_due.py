@@ -20,6 +20,7 @@ MAY_BE_TRIED = """
             and e.seq < c.seq and e.state in ('waiting', 'ready', 'unknown')))
     and not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
 """
+"""Nothing overtakes an earlier command of the same order, and nothing is sent to a target whose keys are being learned again."""
 _FREE = f"""
     target = %(target)s and batch_key = %(batch_key)s and id <> all(%(without)s::uuid[]) and external_key <> all(%(without_keys)s)
     and lane >= %(from)s and lane < %(below)s {MAY_BE_TRIED}
@@ -112,6 +113,7 @@ select least(
     (select min(due_at) from recheck where target = %(target)s and batch_key = %(batch_key)s))
 where not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
 """
+"""Commands and rechecks are sent by the same turn; while a target is learned again neither is due, and the learning wakes them."""
 
 
 async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:

@@ -117,6 +117,7 @@ from unnest(%(command_id)s::uuid[], %(fence)s::int4[]) as s(id, fence)
 where r.command_id = s.id and r.fence = s.fence and r.due_at is not null
 returning r.command_id, r.noted_at, r.tries, r.fence
 """
+"""The fence must be as it was seen: of two that take the same recheck, the second changes nothing and does not send."""
 
 
 async def take(conn: Conn, rechecks: Sequence[Recheck], until: datetime) -> dict[str, Recheck]:

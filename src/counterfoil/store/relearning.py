@@ -77,16 +77,19 @@ select %(target)s, k.key, k.id from unnest(%(keys)s::text[], %(ids)s::text[]) as
 where not exists (select 1 from command c where c.external_key = k.key and c.target = %(target)s and c.state = 'done')
 order by k.key on conflict do nothing
 """
+"""What the hub knows to be done needs not be kept twice; the rest is what a restored hub has forgotten it had posted."""
 _DOUBT = """
 update command c set in_doubt = true, state = case when c.state = 'ready' then 'unknown' else c.state end
 where c.target = %(target)s and c.state in ('waiting', 'ready', 'parked') and not c.in_doubt
     and (%(is_all)s or c.external_key = any(%(keys)s))
 """
+"""Whatever may have been posted before the restore is looked for first: by the keys found, or all of it where a target cannot be listed."""
 _PLACE = """
 update relearning set cursor = %(cursor)s, read_count = read_count + %(count)s, is_blind = %(is_blind)s,
     learned_at = case when %(is_last)s then %(now)s else learned_at end
 where target = %(target)s
 """
+"""The place and what was kept commit together, so a run cut short goes on where it was; the last page opens the target again."""
 
 
 async def take_page(

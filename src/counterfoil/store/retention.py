@@ -6,7 +6,6 @@ again is a duplicate for ever. An erased receipt has no body, nothing fetched, n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +16,6 @@ from .pool import Conn
 BODIES, EVENTS, ATTEMPTS, CASES, AUDIT = "bodies", "events", "attempts", "cases", "audit"
 PAYLOADS = (BODIES, EVENTS, ATTEMPTS, CASES, AUDIT)
 """Bodies of receipts with what was fetched for them; events; tries at targets; records and history of closed cases; the audit trail."""
-
-Erase = Callable[[Conn, datetime, int], Awaitable[int]]
 
 # What is still to be decided, or waits, is read again from its receipt if its source is not asked; a replay that runs has them in hand.
 _BODIES = """
@@ -44,6 +41,7 @@ select 'bodies', coalesce((select received_at from receipt where key_id <> '' an
     coalesce((select place from retention where payload = 'bodies'), '-infinity') order by received_at limit 1), %(until)s)
 on conflict (payload) do update set place = excluded.place
 """
+"""Where the next run begins: before it nothing is left to erase, so the index is not walked from the first month each time."""
 _EVENTS = """
 delete from event e using (select received_at, id from event where received_at < %(until)s order by received_at, id limit %(limit)s) old
 where e.received_at = old.received_at and e.id = old.id
@@ -109,6 +107,7 @@ where i.inhparent = to_regclass(%(table)s) and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
     and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month')::timestamp at time zone 'UTC' <= %(until)s
 order by 1
 """
+"""Whole months by the names of their tables: they are emptied at once, not row by row. Of a month that has not ended for all, none."""
 
 
 async def empty_months(conn: Conn, payload: str, until: datetime) -> int:

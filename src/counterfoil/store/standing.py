@@ -93,6 +93,7 @@ where connection = %(connection)s and down_since is not null and (next_try_at <=
     tried_until = next_try_at and tried_by <> ''
     and (not exists (select from worker w where w.id = tried_by) or (tried_by = %(worker)s and not %(is_trying)s))))
 """
+"""Free again are also claims whose worker is gone, and a claim of the asker's own that it has lost sight of."""
 
 
 async def claim_probe(conn: Conn, connection: str, now: datetime, worker: str = "", *, is_trying: bool = False) -> bool:

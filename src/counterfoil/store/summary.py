@@ -63,6 +63,7 @@ select t.*, %(now)s from unnest(%(entity)s::text[], %(day)s::date[], %(currency)
     %(customer_id)s::text[]) as t order by 1, 2, 3, 4
 on conflict do nothing
 """
+"""An item is kept once, by entity, day, currency and key; in that order, so that two who add never wait for each other in a circle."""
 
 
 _DOCUMENT_NAMES = ("document_id", "content", "booked")

@@ -16,6 +16,7 @@ where exists (select from work where stage = %(stage)s and key = %(key)s and fen
 on conflict (stage, item) do update set tries = suspect.tries + 1
 returning item, tries
 """
+"""Counted only while the partition is the caller's (its fence), and in order of the items: two careful turns may hold the same ones."""
 
 
 async def hold(conn: Conn, stage: str, key: str, fence: int, items: Sequence[str]) -> frozenset[str] | None:

@@ -161,7 +161,7 @@ async def canonical_ids(conn: Conn, asked: str) -> set[str]:
     return {row[0] for row in await cursor.fetchall() if row[0]}
 
 
-# the distinct connections and accounts, by one index look-up each
+# The distinct connections and accounts by one index look-up each: a plain distinct reads every row of tables that only grow.
 _CONNECTIONS = """
 with recursive known as (
     select min(connection) as connection from receipt_key
@@ -170,6 +170,7 @@ with recursive known as (
 )
 """
 _ACCOUNTS = """
+-- as above
 with recursive known as (
     select min(account) as account from object
     union all select (select min(account) from object where account > known.account) from known where known.account is not null

@@ -135,6 +135,7 @@ from (
 ) c
 group by 1, 2 order by 1, 2
 """
+"""Percentiles that somebody had, and no average: one slow day of a target would hide in it. Only what is done has a time."""
 
 
 async def latencies(conn: Conn, since: datetime) -> list[Latency]:

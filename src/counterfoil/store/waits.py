@@ -101,6 +101,7 @@ from command_need n join command c on c.created_at = n.created_at and c.id = n.c
 left join object o on o.kind = c.subject_kind and o.id = c.subject_id
 where n.target = %s and n.key = %s and c.state = 'waiting' order by c.seq limit %s
 """
+"""In order of wishing, so that the record whose document is counted first stays the same with every look."""
 
 
 async def standing(conn: Conn, target: str, key: NeedKey) -> list[CaseSubject]:

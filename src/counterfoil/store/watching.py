@@ -76,6 +76,7 @@ select target, document, %(now)s, %(now)s from unnest(%(target)s::text[], %(docu
 order by target, document
 on conflict (target, document) do update set noted_at = excluded.noted_at, due_at = excluded.due_at
 """
+"""Looked at once however often it was noted: the row is due now, also if it was put off. In order, as others note the same documents."""
 
 
 async def note(conn: Conn, places: Iterable[tuple[str, str]], now: datetime) -> list[PartitionKey]:

@@ -392,6 +392,8 @@ update work set pause_until = clock_timestamp() + make_interval(secs => %(after_
     taken_at = case when %(away_s)s < 1e9 then clock_timestamp() - make_interval(secs => %(away_s)s) end
 where stage = %(stage)s and key = %(key)s and fence = %(fence)s
 """
+"""The fence tells whether it is still ours. ``begun`` and ``taken_at`` go back to what they were: the turn neither makes the next careful
+nor keeps another program from it."""
 
 
 async def leave_for_others(conn: Conn, stage: str, key: str, taken: Taken, after_s: float) -> None:
@@ -420,6 +422,7 @@ with due as (
 update work set pause_until = null, armed_at = clock_timestamp() from due
 where work.stage = due.stage and work.key = due.key returning work.stage, work.key, work.armed
 """
+"""``skip locked``: of several workers that look at once each ends other pauses, and none waits. In order, against deadlocks with arming."""
 
 
 async def take_paused(conn: Conn, limit: int = 500) -> list[PartitionKey]:
@@ -434,6 +437,7 @@ with due as (
 )
 update work set wake_at = null from due where work.stage = due.stage and work.key = due.key returning work.stage, work.key
 """
+"""As above; the wake time goes with the row that is returned, so that one caller alone arms it."""
 
 
 async def take_due(conn: Conn, limit: int = 500) -> list[PartitionKey]:

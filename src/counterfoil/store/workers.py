@@ -47,6 +47,7 @@ select %(name)s || '#' || incarnation, %(name)s, incarnation, %(host)s, %(versio
     case when %(rules)s <> '' then clock_timestamp() end from joining
 returning {_COLUMNS}
 """
+"""A name has one row: the former incarnation's goes with the statement that makes the new one, and what it had claimed is nobody's."""
 
 
 async def join(conn: Conn, name: str, host: str, version: str, rules: str = "") -> Worker:

@@ -14,7 +14,6 @@ from counterfoil.core.language.money import (
     Money,
     Rounding,
     allocate,
-    convert_minor,
     exponent_of,
     format_money,
     from_major,
@@ -46,17 +45,6 @@ def test_a_code_that_is_no_currency_is_refused() -> None:
 
 def test_a_vendors_deviation_overrides_the_exponent() -> None:
     assert exponent_of("ISK", {"ISK": 2}) == 2
-
-
-def test_an_amount_counted_with_a_vendors_decimals_is_converted() -> None:
-    # 50000 "two-decimal" Icelandic kronur are 500 kronur.
-    assert convert_minor(50000, "ISK", 2) == Money(500, "ISK")
-    assert convert_minor(12, "KWD", 2) == Money(120, "KWD")
-
-
-def test_an_amount_a_vendor_could_not_mean_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a whole number"):
-        convert_minor(50001, "ISK", 2)
 
 
 @pytest.mark.parametrize(

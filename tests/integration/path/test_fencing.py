@@ -56,7 +56,7 @@ async def decide_all(made: House) -> None:
 async def wished_names(made: House, customer: ObjectRef) -> list[tuple[str, str]]:
     """Return the names a customer was wished with, and the states of these wishes."""
     async with made.hub.pool.connection() as conn:
-        rows = await outbox.of_subject(conn, made.hub.cipher, customer)
+        rows = await outbox.of_subjects(conn, made.hub.cipher, [customer])
     return [("Second" if b"Second" in row.arguments else "First", row.state.value) for row in rows]
 
 

@@ -50,8 +50,6 @@ async def test_a_subject_may_be_postponed_but_a_new_reason_brings_it_back(conn: 
     assert await on_agenda(conn) == []
     assert await agenda.next_due(conn, [SHARD]) == LATER
     assert await on_agenda(conn, LATER) == [PAYMENT]
-    await agenda.postpone(conn, await agenda.claim(conn, [SHARD], LATER, 10), LATER + timedelta(hours=1))
-    assert await on_agenda(conn, LATER) == []
     await agenda.add(conn, [Subject(PAYMENT)], NOW)
     assert await on_agenda(conn) == [PAYMENT]
 

@@ -81,11 +81,32 @@ async def chain(conn: Conn, cipher: Cipher) -> None:
     await outbox.wish(conn, cipher, [later], NOW + timedelta(minutes=1))
 
 
+async def behind(conn: Conn, stage: str, *subjects: str) -> Blocked:
+    """Return what is behind records that stand still at a stage, all for one cause."""
+    openings = [
+        opening(
+            fingerprint="|".join(subjects),
+            case_class=CaseClass.REJECTED_BY_TARGET,
+            code="x",
+            cause="x",
+            next_step="x",
+            stage=stage,
+            subject=one,
+            now=NOW,
+        )
+        for one in subjects
+    ]
+    id = (await cases.open_or_count(conn, openings, NOW))["|".join(subjects)]
+    detail = await cases.show(conn, int(id))
+    assert detail is not None
+    return await blocking.behind_case(conn, detail.case)
+
+
 async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_counted_once(conn: Conn, cipher: Cipher) -> None:
     await chain(conn, cipher)
     # Two invoices, the payment, the match two steps away, the later version of the customer; the other target's invoice is not.
     # 119.00 of the invoice, which its payment and their match are no further money beside; the yen stand by themselves.
-    found = await blocking.behind_commands(conn, [ID["customer"]])
+    found = await behind(conn, "deliver", ID["customer"])
     assert (found.commands, found.money) == (5, (CaseMoney("EUR", 11900), CaseMoney("JPY", 5000)))
     # The ten seconds of payment and match are the first to run out.
     assert found.late_at == NOW + timedelta(seconds=10)
@@ -102,7 +123,7 @@ async def test_of_a_payment_only_what_is_more_than_its_invoices_counts_beside_th
     waits = [agenda.Wait(wait_for(CUSTOMER), subject) for subject in subjects]
     await agenda.set_waits(conn, subjects, waits, NOW)
     # 10.00 of the invoice and 990.00 more of its payment; the refund gives back what is counted; what the yen paid is the invoice's.
-    assert (await blocking.behind_keys(conn, [CUSTOMER.key])).money == (CaseMoney("EUR", 100_000),)
+    assert (await behind(conn, "decide", CUSTOMER.key)).money == (CaseMoney("EUR", 100_000),)
 
 
 async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Cipher) -> None:
@@ -110,7 +131,7 @@ async def test_what_went_out_is_money_like_what_came_in(conn: Conn, cipher: Ciph
     await keep(conn, cipher, moves[0], Money(5000, "EUR"))
     await keep(conn, cipher, moves[1], Money(-5000, "EUR"))
     await agenda.set_waits(conn, moves, [agenda.Wait(wait_for(CUSTOMER), move) for move in moves], NOW)
-    found = await blocking.behind_keys(conn, [CUSTOMER.key])
+    found = await behind(conn, "decide", CUSTOMER.key)
     # What the processor moves by itself is promised within a day.
     assert (found.money, found.late_at) == ((CaseMoney("EUR", 10_000),), NOW + timedelta(days=1))
 
@@ -120,27 +141,27 @@ async def test_what_is_blocked_may_be_more_money_than_64_bits_hold(conn: Conn, c
     await keep(conn, cipher, invoice("one"), Money(1, "EUR"))
     waits = [agenda.Wait(wait_for(invoice("euro")), invoice(name)) for name in ("huge", "one")]
     await agenda.set_waits(conn, [invoice("huge"), invoice("one")], waits, NOW)
-    assert (await blocking.behind_keys(conn, [invoice("euro").key])).money == (CaseMoney("EUR", 2**63),)
+    assert (await behind(conn, "decide", invoice("euro").key)).money == (CaseMoney("EUR", 2**63),)
 
 
 async def test_what_is_at_the_end_of_its_chain_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
     await chain(conn, cipher)
-    assert await blocking.behind_commands(conn, [ID["match"]]) == Blocked()
-    assert (await blocking.behind_commands(conn, [ID["euro"]])).commands == 1
+    assert await behind(conn, "deliver", ID["match"]) == Blocked()
+    assert (await behind(conn, "deliver", ID["euro"])).commands == 1
 
 
 async def test_what_is_parked_lets_its_followers_pass_but_not_what_needs_it(conn: Conn, cipher: Cipher) -> None:
     await chain(conn, cipher)
     (row,) = await outbox.read(conn, cipher, [ID["customer"]])
     await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.REFUSED, fence=row.fence)], NOW)
-    assert (await blocking.behind_commands(conn, [ID["customer"]])).commands == 4
+    assert (await behind(conn, "deliver", ID["customer"])).commands == 4
 
 
 async def test_what_is_done_blocks_nothing(conn: Conn, cipher: Cipher) -> None:
     await chain(conn, cipher)
     (row,) = await outbox.read(conn, cipher, [ID["customer"]])
     await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.DONE, "res.partner/8", fence=row.fence)], NOW)
-    assert await blocking.behind_commands(conn, [ID["customer"]]) == Blocked()
+    assert await behind(conn, "deliver", ID["customer"]) == Blocked()
 
 
 async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, cipher: Cipher) -> None:
@@ -154,30 +175,30 @@ async def test_subjects_that_wait_for_one_another_are_followed(conn: Conn, ciphe
         agenda.Wait(wait_for_mapping("tax", "de", "x"), invoice("yen")),
     ]
     await agenda.set_waits(conn, [note, refund, invoice("yen")], waits, NOW)
-    found = await blocking.behind_keys(conn, [invoice("euro").key])
+    found = await behind(conn, "decide", invoice("euro").key)
     assert (found.subjects, found.money) == (2, (CaseMoney("EUR", 5000),))
     # Both are to be in the books within a minute.
     assert found.late_at == NOW + timedelta(seconds=60)
-    assert (await blocking.behind_keys(conn, ["mapping/tax/de/x"])).subjects == 1
+    assert (await behind(conn, "decide", "mapping/tax/de/x")).subjects == 1
 
 
 async def test_a_circle_of_waits_ends(conn: Conn) -> None:
     one, two = invoice("one"), invoice("two")
     await agenda.set_waits(conn, [one, two], [agenda.Wait(wait_for(one), two), agenda.Wait(wait_for(two), one)], NOW)
-    assert (await blocking.behind_keys(conn, [one.key])).subjects == 1
+    assert (await behind(conn, "decide", one.key)).subjects == 1
 
 
 async def test_the_figures_are_lower_bounds_beyond_the_limit(conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocking, "ROWS_MAX", 3)
     await chain(conn, cipher)
-    found = await blocking.behind_commands(conn, [ID["customer"]])
+    found = await behind(conn, "deliver", ID["customer"])
     assert (found.commands, found.is_cut) == (3, True)
 
 
 async def test_steps_are_bounded_too(conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocking, "DEPTH_MAX", 1)
     await chain(conn, cipher)
-    found = await blocking.behind_commands(conn, [ID["customer"]])
+    found = await behind(conn, "deliver", ID["customer"])
     assert (found.commands, found.is_cut) == (4, True)
 
 

@@ -45,7 +45,7 @@ async def learn(conn: Conn, *keys: str, is_blind: bool = False) -> list[tuple[st
 
 async def states(conn: Conn, cipher: Cipher) -> dict[str, tuple[CommandState, bool]]:
     """Return state and doubt of every command, by external key."""
-    found = await outbox.of_subject(conn, cipher, INVOICE)
+    found = await outbox.of_subjects(conn, cipher, [INVOICE])
     return {row.external_key: (row.state, row.in_doubt) for row in found}
 
 

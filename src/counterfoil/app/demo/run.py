@@ -22,7 +22,7 @@ from counterfoil.kit.clock import FollowingClock, SystemClock
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import cases, cursors, views
 
-from .casting import MONTH_START
+from .casting import INVOICES_DEFAULT, MONTH_START
 from .chaos import Damage, calm, unleash
 from .company import DemoProgress, Played, play
 from .proof import prove
@@ -43,7 +43,7 @@ class DemoOptions:
     """What a run may be told. An empty ``odoo_url``: the sandbox."""
 
     seed: int = 42
-    invoices: int = 300
+    invoices: int = INVOICES_DEFAULT
     odoo_url: str = ""
     odoo_db: str = ""
     odoo_login: str = "admin"

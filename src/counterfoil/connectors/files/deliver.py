@@ -13,7 +13,7 @@ from counterfoil.connectors.files.columns import rows_of
 from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.disk import disk_of
 from counterfoil.connectors.files.formats import FORMATS, OutgoingDocument
-from counterfoil.connectors.files.outbox import Outbox
+from counterfoil.connectors.files.outbox import OutboxFolder
 from counterfoil.core.commands import kinds_for
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.case_class import CaseClass
@@ -129,9 +129,9 @@ def _outcome(command: Command, item: OutgoingDocument, content: str) -> Outcome:
     )
 
 
-async def _on_disk(ctx: Context, work: Callable[[Outbox], T]) -> T:
+async def _on_disk(ctx: Context, work: Callable[[OutboxFolder], T]) -> T:
     settings: FilesConfig = ctx.settings
-    outbox = Outbox(settings.outbox, FORMATS[settings.output], disk_of(ctx))
+    outbox = OutboxFolder(settings.outbox, FORMATS[settings.output], disk_of(ctx))
     try:
         return await asyncio.to_thread(work, outbox)
     except OSError as error:  # the folder or its disk: no fault of what was to be written

@@ -27,10 +27,11 @@ CREATE TABLE IF NOT EXISTS written (
 );
 CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, length INTEGER NOT NULL);
 """
+"""What stands in the files by external key, and how long each file is by that: what is beyond was written by a run that was cut short."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
+class OutboxFolder:
     """The files of one folder, one per kind of command."""
 
     folder: Path

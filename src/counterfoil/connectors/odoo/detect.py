@@ -107,11 +107,6 @@ class Dialect:
         return "document_tax_mode" in self.fields["account.move"]
 
     @property
-    def has_outstanding_account(self) -> bool:
-        """Whether a payment shows which account its money goes to."""
-        return "outstanding_account_id" in self.fields["account.payment"]
-
-    @property
     def lock_fields(self) -> tuple[str, ...]:
         """The company's lock dates that concern us (18, 19: those in force for the calling user, exceptions included)."""
         known = self.fields["res.company"]

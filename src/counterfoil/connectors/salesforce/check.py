@@ -12,7 +12,7 @@ from .pull import TYPES
 from .refs import OPPORTUNITY
 
 
-class Version(msgspec.Struct, frozen=True):
+class ApiVersion(msgspec.Struct, frozen=True):
     """A version of the API that an org knows."""
 
     version: str
@@ -33,7 +33,7 @@ async def check_source(ctx: Context) -> tuple[Finding, ...]:
 
 async def _versions(ctx: Context, api: Api) -> list[Finding]:
     answer = await ctx.http.request("GET", "/services/data/", is_write=False)
-    known = [one.version for one in api.decoded(answer, tuple[Version, ...])]
+    known = [one.version for one in api.decoded(answer, tuple[ApiVersion, ...])]
     if ctx.settings.api_version in known:
         return [Finding(Severity.OK, "salesforce.version", f"the org knows version {ctx.settings.api_version}")]
     message = f"the org does not know version {ctx.settings.api_version} of the API"

@@ -24,7 +24,7 @@ from . import definitions, loading
 from .api import Api
 from .client import Refusal, told
 from .refs import ACCOUNT, account_of, to_18
-from .refusals import LOCKED, Refused, refused
+from .refusals import LOCKED, RecordRefusal, refused
 from .shown import BY_NAME, PREFIX, SUFFIX, as_json, differing, values_of
 from .wire import Row, flat
 
@@ -107,7 +107,7 @@ def _writes(ctx: Context, batch: Sequence[Command]) -> tuple[list[Write], dict[s
         else:
             message = f"{command.external_key} is of no account of org {ctx.settings.org_id}"
             remedy = "Compare org_id with the org the account is of."
-            ends[command.id] = _no(command, Refused(code="salesforce.other_org", message=message, remedy=remedy))
+            ends[command.id] = _no(command, RecordRefusal(code="salesforce.other_org", message=message, remedy=remedy))
     return writes, ends
 
 
@@ -131,11 +131,11 @@ def _in_order(changes: Mapping[str, Mapping[str, str]], found: Mapping[str, Row]
     return {id: changes[id] for id in sorted(changes, key=lambda id: (to_18(found[id].get("ParentId", "")) or id, id))}
 
 
-async def _written(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, Refused]:
+async def _written(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, RecordRefusal]:
     """Write changes; return what was not taken, and why. Raises TransientError, SetupError."""
     if len(changes) >= ctx.settings.load_from:
         return await loading.load(ctx, changes)
-    problems: dict[str, Refused] = {}
+    problems: dict[str, RecordRefusal] = {}
     left, tries = dict(changes), 0
     while left:
         problems = {id: one for id, one in problems.items() if id not in left} | await _collections(ctx, left)
@@ -148,9 +148,9 @@ async def _written(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> di
     return problems
 
 
-async def _collections(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, Refused]:
+async def _collections(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, RecordRefusal]:
     api, rows = Api(ctx), list(changes.items())
-    problems: dict[str, Refused] = {}
+    problems: dict[str, RecordRefusal] = {}
     for start in range(0, len(rows), COLLECTION_MAX):
         chunk = rows[start : start + COLLECTION_MAX]
         records = [{"attributes": {"type": ACCOUNT}, "id": id, **as_json(values)} for id, values in chunk]
@@ -163,11 +163,11 @@ async def _collections(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -
     return problems
 
 
-def _end(one: Write, found: Row | None, problem: Refused | None) -> Outcome:
+def _end(one: Write, found: Row | None, problem: RecordRefusal | None) -> Outcome:
     if found is None:
         message = f"account {one.id} is not there any more: it was deleted or merged"
         remedy = "Nothing: this closes by itself when Salesforce's news of it is read; retry it if the account was restored."
-        return _no(one.command, Refused(code="salesforce.record_gone", message=message, remedy=remedy))
+        return _no(one.command, RecordRefusal(code="salesforce.record_gone", message=message, remedy=remedy))
     if problem is not None and problem.is_to_be_tried_again:
         return Outcome(one.command.id, OutcomeStatus.RETRY, code=problem.code, message=problem.message)
     names = sorted(name.removeprefix(PREFIX).removesuffix(SUFFIX) for name in differing(one.values, found))
@@ -177,7 +177,7 @@ def _end(one: Write, found: Row | None, problem: Refused | None) -> Outcome:
         return _no(one.command, problem)
     message = f"account {one.id} does not show what was written: {', '.join(names)}"
     remedy = "Look in Salesforce which flow, trigger or person changes these fields, end that, then retry this case."
-    return _no(one.command, Refused(code="salesforce.not_kept", message=message, remedy=remedy))
+    return _no(one.command, RecordRefusal(code="salesforce.not_kept", message=message, remedy=remedy))
 
 
 def _loading(one: Write) -> Outcome:
@@ -189,7 +189,7 @@ def _done(one: Write) -> Outcome:
     return Outcome(one.command.id, OutcomeStatus.DONE, f"company/{one.id}", f"account {one.id}")
 
 
-def _no(command: Command, why: Refused) -> Outcome:
+def _no(command: Command, why: RecordRefusal) -> Outcome:
     return Outcome(
         command.id, OutcomeStatus.REFUSED, code=why.code, case_class=why.case_class, message=why.message, remedy=why.remedy, about=why.about
     )

@@ -20,7 +20,7 @@ from .api import Api
 from .bulk import COMPLETE, UNFINISHED
 from .client import user_of
 from .refs import ACCOUNT, to_18
-from .refusals import Refused, refused
+from .refusals import RecordRefusal, refused
 from .shown import BY_NAME, as_cells
 from .wire import Row
 
@@ -49,7 +49,7 @@ class Loads(msgspec.Struct, frozen=True):
     nextRecordsUrl: str | None = None
 
 
-async def load(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, Refused]:
+async def load(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, RecordRefusal]:
     """Write changes by account as one job; return what was not taken, and why.
 
     Raises TransientError (in doubt once the job may have been closed), SetupError.
@@ -88,20 +88,20 @@ async def _ended(ctx: Context, api: Api, job: str) -> str:
         waited, wait_s = waited + wait_s, min(wait_s * 2, WAIT_MAX_S)
 
 
-async def _problems(ctx: Context, api: Api, job: str, state: str) -> dict[str, Refused]:
+async def _problems(ctx: Context, api: Api, job: str, state: str) -> dict[str, RecordRefusal]:
     """Return what a job that ended did not take."""
     failed = await _table(ctx, api, job, "failedResults")
     problems = {to_18(row.get("Id", "")): _refused(row) for row in failed}
     if state != COMPLETE:
         for row in await _table(ctx, api, job, "unprocessedrecords"):
             id = to_18(row.get("Id", ""))
-            problems[id] = Refused(
+            problems[id] = RecordRefusal(
                 code="salesforce.not_now", message=f"account {id}: load job {job} ended {state} before it", is_to_be_tried_again=True
             )
     return problems
 
 
-def _refused(row: Row) -> Refused:
+def _refused(row: Row) -> RecordRefusal:
     """Return why one record was not taken: ``CODE:words:fields --``."""
     code, _, rest = row.get("sf__Error", "").partition(":")
     words, _, fields = rest.rpartition(":")

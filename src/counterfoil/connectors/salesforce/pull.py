@@ -35,19 +35,19 @@ _PARTS = {LINE_ITEM: ("OpportunityId",), CONTACT_ROLE: ("OpportunityId",), OPPOR
 """Of these no more is read than which opportunity changed."""
 
 
-class Window(msgspec.Struct, frozen=True):
+class ListWindow(msgspec.Struct, frozen=True):
     """Where a list stands: stamps from ``low`` on (milliseconds), of those with this stamp the ids above; empty: all of them."""
 
     low: int
     above: str = ""
 
 
-class Place(msgspec.Struct, frozen=True):
+class ListPlace(msgspec.Struct, frozen=True):
     """Where a list goes on: the newest stamp seen (milliseconds; None: it was never read), and within a round its start and its window."""
 
     mark: int | None = None
     started_at: int = 0
-    window: Window | None = None
+    window: ListWindow | None = None
     top: int = 0
 
 
@@ -69,7 +69,7 @@ class ChangedList:
         place = _decoded(cursor)
         if not place.started_at:
             place = msgspec.structs.replace(place, started_at=int(now.timestamp() * 1000), window=None, top=0)
-        window, read_at = place.window or Window(_since(settings, place)), asked_at(ctx)
+        window, read_at = place.window or ListWindow(_since(settings, place)), asked_at(ctx)
         page = await self._read(Api(ctx), window)
         rows = [flat(one) for one in page.records]
         deliveries = tuple(listed(settings.org_id, self.name, row, read_at) for row in rows)
@@ -79,10 +79,10 @@ class ChangedList:
             return Page(deliveries, _encoded(following), has_more=True, recoverable_since=now - BIN_KEPT)
         floor = place.started_at if place.mark is None else place.mark
         covered = datetime.fromtimestamp(place.started_at / 1000 - settings.poll_overlap_s, UTC)
-        end = _encoded(Place(max(floor, top)))
+        end = _encoded(ListPlace(max(floor, top)))
         return Page(deliveries, end, has_more=False, covers_until=covered, recoverable_since=now - BIN_KEPT)
 
-    async def _read(self, api: Api, window: Window) -> QueryPage:
+    async def _read(self, api: Api, window: ListWindow) -> QueryPage:
         low = soql.of_ms(window.low)
         where = f"SystemModstamp >= {low}"
         if window.above:
@@ -94,9 +94,9 @@ class ChangedList:
             api.forget_fields()
             raise
 
-    def _moved(self, window: Window, rows: Sequence[Row]) -> Window:
+    def _moved(self, window: ListWindow, rows: Sequence[Row]) -> ListWindow:
         """Return where the list goes on behind a page. Raises TransientError if that is where it stood: the page would come for ever."""
-        following = Window(stamp_ms(rows[-1]), rows[-1]["Id"]) if rows else window
+        following = ListWindow(stamp_ms(rows[-1]), rows[-1]["Id"]) if rows else window
         if following == window:
             raise TransientError(f"the list of {self.name} does not move on", code="salesforce.endless_list")
         return following
@@ -108,20 +108,20 @@ async def read_fields(api: Api, name: str) -> tuple[str, ...]:
     return ("Id", "IsDeleted", "SystemModstamp", *_PARTS[name]) if name in _PARTS else fields
 
 
-def _decoded(cursor: str) -> Place:
+def _decoded(cursor: str) -> ListPlace:
     try:
-        return msgspec.json.decode(cursor or "{}", type=Place)
+        return msgspec.json.decode(cursor or "{}", type=ListPlace)
     except msgspec.DecodeError as error:
         raise SetupError(
             "the poll's cursor is not readable; reset it to poll from now on, and backfill", code="salesforce.cursor"
         ) from error
 
 
-def _encoded(place: Place) -> str:
+def _encoded(place: ListPlace) -> str:
     return msgspec.json.encode(place).decode()
 
 
-def _since(settings: SalesforceConfig, place: Place) -> int:
+def _since(settings: SalesforceConfig, place: ListPlace) -> int:
     """Return the oldest stamp to ask for, in milliseconds."""
     if place.mark is not None:
         return max(place.mark - 1_000 * settings.poll_overlap_s, 0)

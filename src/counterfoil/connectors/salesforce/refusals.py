@@ -14,7 +14,7 @@ LOCKED = "salesforce.row_locked"
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RecordRefusal:
     """One record's refusal. ``about``: what many records may be refused for alike, which is then one case."""
 
     code: str
@@ -72,7 +72,7 @@ _TRANSIENT = frozenset({"SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "QUERY
 _OF_FIELD = frozenset({"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE"})
 
 
-def refused(record: str, code: str, words: str) -> Refused:
+def refused(record: str, code: str, words: str) -> RecordRefusal:
     """Return what a refusal of one record means.
 
     Args:
@@ -81,13 +81,13 @@ def refused(record: str, code: str, words: str) -> Refused:
         words: the refusal in words, without what was sent.
     """
     if code in _LOCKS:
-        return Refused(code=LOCKED, message=f"{record} is locked by another write", is_to_be_tried_again=True)
+        return RecordRefusal(code=LOCKED, message=f"{record} is locked by another write", is_to_be_tried_again=True)
     if code in _TRANSIENT:
-        return Refused(code="salesforce.not_now", message=f"{record} could not be saved now: {words}", is_to_be_tried_again=True)
+        return RecordRefusal(code="salesforce.not_now", message=f"{record} could not be saved now: {words}", is_to_be_tried_again=True)
     if code in _OF_FIELD:
         # The fields are looked at before the next try, which makes them or names them.
-        return Refused(code="salesforce.field_unknown", message=f"{record}: {words}", is_to_be_tried_again=True, is_of_field=True)
+        return RecordRefusal(code="salesforce.field_unknown", message=f"{record}: {words}", is_to_be_tried_again=True, is_of_field=True)
     rule = _NO_RIGHT if code in _RIGHTS else _RULES.get(code, _OTHERWISE)
-    return Refused(
+    return RecordRefusal(
         code=rule.code, message=f"{record} {rule.words}: {words}", remedy=rule.remedy, about=f"picklist/{code}" if rule.is_shared else ""
     )

@@ -21,7 +21,6 @@ from .wire import id_of
 from .wire.events import Head
 
 HEADER = "stripe-signature"
-THIN = "v2.core.event"
 SIGNATURES_MAX = 16
 _HEAD = msgspec.json.Decoder(Head)
 

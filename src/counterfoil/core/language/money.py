@@ -88,23 +88,6 @@ def exponent_of(currency: str, overrides: Mapping[str, int] | None = None) -> in
         raise CurrencyError(f"{currency!r} is not an ISO 4217 currency code") from None
 
 
-def convert_minor(minor: int, currency: str, vendor_exponent: int) -> Money:
-    """Return the money a vendor counts with another number of decimals than ISO 4217 does.
-
-    E.g. ISK 500 is sent by some as 50000, as if it had two decimals.
-
-    Raises:
-        ValueError: the amount is not a whole number of the currency's minor units.
-    """
-    shift = exponent_of(currency) - vendor_exponent
-    if shift >= 0:
-        return Money(minor * 10**shift, currency)
-    whole, rest = divmod(minor, 10**-shift)
-    if rest:
-        raise ValueError(f"{minor} with {vendor_exponent} decimals is not a whole number of minor units of {currency}")
-    return Money(whole, currency)
-
-
 def round_minor(value: Fraction | Decimal, rounding: Rounding) -> int:
     """Return the integer nearest to an exact number; one half goes to the even neighbor or away from zero."""
     exact = Fraction(value)

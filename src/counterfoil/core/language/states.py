@@ -1,37 +1,12 @@
-"""Canonical states: how native states map onto them, and which state may follow which (domain: canonical state maps)."""
+"""Canonical states: which state may follow which (domain: canonical state maps)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 S = TypeVar("S", bound=StrEnum)
-
-
-class UnknownStateError(ValueError):
-    """A native state that is in no map: schema drift. ``field`` names it the vendor's way, ``value`` is what it said."""
-
-    def __init__(self, field: str, value: str) -> None:
-        super().__init__(f"{field} says {value!r}, which is in no state map")
-        self.field = field
-        self.value = value
-
-
-@dataclass(frozen=True, slots=True)
-class StateMap(Generic[S]):
-    """A vendor's native states of one field and the canonical state each one is."""
-
-    field: str
-    states: Mapping[str, S]
-
-    def canonical(self, native: str) -> S:
-        """Return the canonical state. Raises UnknownStateError for a native state that is not in the map: never a guess."""
-        try:
-            return self.states[native]
-        except KeyError:
-            raise UnknownStateError(self.field, native) from None
 
 
 class Lifecycle(Protocol):
@@ -71,10 +46,6 @@ class States(Generic[S]):
     def may_follow(self, before: S, after: S) -> bool:
         """Tell whether an object seen in one state may be seen in the other later; the same state may always follow itself."""
         return before is after or after in self.followers[before]
-
-    def is_final(self, state: S) -> bool:
-        """Tell whether nothing can come after a state."""
-        return not self.followers[state]
 
 
 def _reachable(steps: Mapping[S, Iterable[S]], start: S) -> frozenset[S]:

@@ -18,7 +18,7 @@ from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.deliver import FilesTarget, resolve, send
 from counterfoil.connectors.files.disk import SystemDisk
 from counterfoil.connectors.files.formats import COLUMNS, FORMATS, OTHER_COLUMNS, OutgoingDocument
-from counterfoil.connectors.files.outbox import INDEX, Outbox
+from counterfoil.connectors.files.outbox import INDEX, OutboxFolder
 from counterfoil.connectors.files.sandbox import FilesSandbox
 from counterfoil.connectors.files.tests.test_conformance import DOCUMENT, ENTRY, PAYMENT, command
 from counterfoil.core.commands import SPECS, purpose_of
@@ -136,7 +136,7 @@ async def test_resolving_writes_nothing(sandbox: FilesSandbox) -> None:
 
 
 def _write_many(folder: Path, first: int) -> None:
-    outbox = Outbox(folder, FORMATS["jsonl"], SystemDisk())
+    outbox = OutboxFolder(folder, FORMATS["jsonl"], SystemDisk())
     for number in range(first, first + 20):
         outbox.write([OutgoingDocument("post_entry", f"k{number}", "c", "DE", "s", b"{}", [])])
 

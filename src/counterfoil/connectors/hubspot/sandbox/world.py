@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from .errors import HubspotError, invalid, not_found
 from .properties import Properties, is_number
-from .types import ASSOCIATIONS, COMPUTED, STAGES, TYPES, Obj, Type
+from .types import ASSOCIATIONS, COMPUTED, STAGES, Obj, Type
 
 KEPT_MS = 90 * 86_400_000
 """How long what is deleted can still be read and restored."""
@@ -304,8 +304,3 @@ class World:
     def _index(self, record: Record) -> None:
         known = None if record.archived_ms is not None else record.values()
         record.indexed.append((self.now_ms + self.index_lag_ms, known))
-
-
-def types_of(names: Iterable[str]) -> list[Type]:
-    """Return types by their names in addresses."""
-    return [TYPES[name] for name in names]

@@ -17,11 +17,6 @@ BASIL = "2025-03-31"
 CLOVER = "2025-09-30"
 
 
-def is_before_basil(version: str) -> bool:
-    """Return whether a version renders the old invoice and subscription shapes; the empty version is the latest."""
-    return "" < version[:10] < BASIL
-
-
 def rewrite(account: Account, obj: Obj, out: Obj, version: str) -> None:
     """Change a rendered object in place to what an older version shows."""
     if not version or version[:10] >= CLOVER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -373,18 +373,6 @@ def _dated(held: str, operator: str, value: str) -> bool:
     if operator == "!=":
         return held != value
     return _ordered(held, operator, value)
-
-
-def conjunction(*domains: Sequence[Any]) -> list[Any]:
-    """Return a domain that asks for all of the given ones."""
-    parts = [list(d) for d in domains if d]
-    if len(parts) < 2:
-        return parts[0] if parts else []
-    joined: list[Any] = []
-    for part in parts:
-        tree = _prefix(parse(part))
-        joined = ["&", *joined, *tree] if joined else tree
-    return joined
 
 
 def _prefix(node: Node) -> list[Any]:

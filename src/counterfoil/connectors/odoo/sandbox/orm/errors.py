@@ -18,12 +18,6 @@ class UserError(OdooError):
     """A business refusal."""
 
 
-class RedirectWarning(OdooError):
-    """A refusal that points at a configuration screen."""
-
-    name = "odoo.exceptions.RedirectWarning"
-
-
 class ValidationError(OdooError):
     """A violated constraint."""
 

@@ -123,23 +123,6 @@ def many(relation: str, label: str = "", **flags: Any) -> Field:
     return field("many2many", label, relation=relation, **flags)
 
 
-def via(path: str, kind: str, label: str = "", **flags: Any) -> Field:
-    """Declare a non-stored field that shows a field of a related record (``move_id.date``)."""
-    link, _, target = path.partition(".")
-
-    def show(env: Any, row: Any) -> Any:
-        model = env.registry[flags["through"]] if "through" in flags else None
-        other = row[link]
-        if not other or model is None:
-            return Field(kind).empty()
-        return model.value(env, env.rows(model.name)[other], target)
-
-    through = flags.pop("through")
-    flags["through"] = through
-    options = {k: v for k, v in flags.items() if k != "through"}
-    return field(kind, label, compute=show, **options)
-
-
 def named(name: str, declared: Field) -> Field:
     """Return a copy that knows its name, with a label made from it when none was given."""
     label = declared.label or name.removesuffix("_ids").removesuffix("_id").replace("_", " ").title()
