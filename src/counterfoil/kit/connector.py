@@ -413,7 +413,7 @@ class Connector:
     ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
     what people do to them is watched.
 
-    ``booking_settings``: the settings that decide what is booked and how, none of them secret: all workers must have the same.
+    ``booking_settings``: the settings that decide what is written and how, none of them secret: all workers must have the same.
     A release holds them; ``client`` is the file's and must read none of them: what it needs of them goes with each call.
 
     ``account_code`` says how the books call an account of an entity by the settings; empty: they do not say, as the books choose it

@@ -39,6 +39,10 @@ class Properties:
         always = [_shown({"name": name, **_of_every_account(type_, name)}) for name in sorted(type_.properties)]
         return 200, {"results": [*always, *(_shown(one) for one in self.own.get(type_.path, {}).values())]}
 
+    def grouped(self, type_: Type) -> list[Obj]:
+        """Return the groups an account made for a type."""
+        return list(self.groups.get(type_.path, {}).values())
+
     def group(self, type_: Type, body: Obj) -> tuple[int, Obj]:
         """Make a group. Raises HubspotError."""
         name = str(body["name"])

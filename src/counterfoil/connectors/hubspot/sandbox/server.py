@@ -150,6 +150,8 @@ class HubspotSandbox(Control):
                 return known.listed(type_)
             case ("POST", []):
                 return 201, known.create(type_, body)
+            case ("GET", ["groups"]):
+                return 200, {"results": known.grouped(type_)}
             case ("POST", ["groups"]):
                 return known.group(type_, body)
             case ("POST", ["batch", "create"]):

@@ -12,8 +12,9 @@ from typing import Any
 
 import hubspot  # type: ignore[import-untyped]
 import pytest
-from hubspot.crm import associations, companies, contacts, deals  # type: ignore[import-untyped]
+from hubspot.crm import associations, companies, contacts, deals, properties  # type: ignore[import-untyped]
 from hubspot.crm.companies.exceptions import ApiException  # type: ignore[import-untyped]
+from hubspot.crm.properties.exceptions import ApiException as PropertiesException  # type: ignore[import-untyped]
 
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 
@@ -108,6 +109,40 @@ async def test_records_are_associated_and_read_together(client: Any, sandbox: Hu
         assert (end.to_object_id, [one.type_id for one in end.association_types]) == (company.id, [5, 341])
         read = client.crm.deals.basic_api.get_by_id(deal_id=deal.id, associations=["line_items"], properties=["hs_is_closed_won"])
         assert ([row.id for row in read.associations["line_items"].results], read.properties["hs_is_closed_won"]) == ([item.id], "true")
+
+    await asyncio.to_thread(work)
+
+
+async def test_properties_are_made_listed_and_refused_and_raw_calls_of_dated_paths_tell_the_same(
+    client: Any, sandbox: HubspotSandbox
+) -> None:
+    def work() -> None:
+        api = client.crm.properties
+        group = properties.PropertyGroupCreate(name="billing", label="Billing", display_order=-1)
+        assert api.groups_api.create(object_type="companies", property_group_create=group).name == "billing"
+        one = properties.PropertyCreate(name="open_amount", label="Open", type="number", field_type="number", group_name="billing")
+        made = api.core_api.create(object_type="companies", property_create=one)
+        assert (made.name, made.type, made.field_type, made.group_name, made.archived) == (
+            "open_amount", "number", "number", "billing", False,
+        )  # fmt: skip
+        with pytest.raises(PropertiesException) as again:
+            api.core_api.create(object_type="companies", property_create=one)
+        assert again.value.status == 409
+        lost = properties.PropertyCreate(name="lost", label="Lost", type="string", field_type="text", group_name="nowhere")
+        more = properties.PropertyCreate(name="billed_on", label="Billed on", type="date", field_type="date", group_name="billing")
+        several = api.batch_api.create(
+            object_type="companies", batch_input_property_create=properties.BatchInputPropertyCreate(inputs=[more, lost])
+        )
+        assert ([found.name for found in several.results], several.num_errors) == (["billed_on"], 1)
+        known = {found.name: found.type for found in api.core_api.get_all(object_type="companies").results}
+        assert (known["open_amount"], known["billed_on"], known["name"]) == ("number", "date", "string")
+        asked = {"base_url": sandbox.url, "path": "/crm/properties/2026-03/companies"}
+        raw = client.api_request(asked).json()["results"]
+        assert {found["name"]: found["type"] for found in raw} == known
+        refused = client.api_request({**asked, "method": "POST", "body": {**raw[-1], "name": "Not A Name"}})
+        assert (refused.status_code, refused.json()["category"]) == (400, "VALIDATION_ERROR")
+        gone = client.api_request({**asked, "path": "/crm/properties/2019-01/companies"})
+        assert gone.status_code == 404
 
     await asyncio.to_thread(work)
 
