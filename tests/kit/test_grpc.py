@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -171,3 +173,47 @@ def test_an_open_channel_to_another_machine_is_known_to_be_one(target: str, is_p
     assert GrpcClient(target, budget=LocalBudget()).is_plain_abroad == is_plain
     credentials = grpc.ssl_channel_credentials()
     assert not GrpcClient(target, budget=LocalBudget(), credentials=credentials).is_plain_abroad
+
+
+class Leaving:
+    """A server that takes its leave at each call, before it did anything: the library would call it again by itself.
+
+    Frames: https://www.rfc-editor.org/rfc/rfc9113#section-6 (GOAWAY names 0 as the last stream that was looked at).
+    """
+
+    SETTINGS, PING, HEADERS, GOAWAY = 4, 6, 1, 7
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+            writer.write(self._frame(self.SETTINGS))
+            while True:
+                head = await reader.readexactly(9)
+                kind, is_answer = head[3], head[4] & 1
+                body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+                if kind in (self.SETTINGS, self.PING) and not is_answer:
+                    writer.write(self._frame(kind, 1, body if kind == self.PING else b""))
+                elif kind == self.HEADERS:
+                    self.calls += 1
+                    writer.write(self._frame(self.GOAWAY, 0, bytes(8)))
+                    break
+        writer.close()
+
+    @staticmethod
+    def _frame(kind: int, flags: int = 0, body: bytes = b"") -> bytes:
+        return len(body).to_bytes(3, "big") + bytes([kind, flags]) + bytes(4) + body
+
+
+async def test_the_library_never_calls_again_by_itself_what_the_hub_counts_as_one_try() -> None:
+    leaving = Leaving()
+    server = await asyncio.start_server(leaving.serve, "127.0.0.1", 0)
+    target = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with GrpcClient(target, budget=LocalBudget(), retry=RetryPolicy(tries_max=3, base_s=0.0)) as client:
+        await failing(client)
+        assert leaving.calls == 1, "a write without a key is tried once"
+        await failing(client, is_write=False)
+        assert leaving.calls == 1 + 3, "a read is tried as often as the hub says"
+    server.close()

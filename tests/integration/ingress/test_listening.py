@@ -14,12 +14,13 @@ from tests.kit.trial_connectors.acme_feed import CONNECTOR
 from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
 
 from counterfoil.app.hub import wait_until
+from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.listening import Listening
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Listens, Page
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.stage import Turn
-from counterfoil.store import cursors
+from counterfoil.store import cursors, work
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 
@@ -93,6 +94,20 @@ async def test_a_stream_begins_now_and_what_comes_is_kept_with_the_position(list
     assert await ended(task, context) == Turn(has_more=True)
     assert (feed.asked, await names(pool), await position(pool)) == ([None], ["2", "3"], "3")
     await until(lambda: feed.open == 0)
+
+
+async def test_what_a_stream_brings_is_as_urgent_as_its_connection_is_said_to_be(
+    listening: Listening, feed: FeedServer, pool: Pool, arming: Arming
+) -> None:
+    context = Ending()
+    task = asyncio.create_task(replace(listening, lanes={"feed": Lane.BATCH}).turn("feed", context))
+    await until(lambda: feed.open)
+    feed.add("Blue Harbor")
+    await until(lambda: kept(pool, 1))
+    await ended(task, context)
+    async with pool.connection() as conn:
+        assert await (await conn.execute("select lane from receipt")).fetchall() == [(Lane.BATCH,)]
+    assert [stage for stage, _ in arming.armed] == [work.NORMALIZE_BULK]
 
 
 async def test_the_next_listener_goes_on_after_what_was_kept(listening: Listening, feed: FeedServer, pool: Pool) -> None:

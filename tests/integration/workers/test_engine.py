@@ -149,3 +149,56 @@ async def test_a_sweep_frees_what_this_worker_claimed_and_lost_sight_of_and_noth
     assert rows == [("runs",)]
     is_over.set()
     await runs.stop()
+
+
+class Swallowing:
+    """Waits for ever, and swallows one cancellation, as ``wait_for`` does up to Python 3.11 when what it waits for ends in that moment."""
+
+    def __init__(self) -> None:
+        self.is_waited_for = asyncio.Event()
+        self.swallowed = 0
+
+    async def wait(self) -> None:
+        self.is_waited_for.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.swallowed += 1
+            if self.swallowed > 1:
+                raise
+
+
+async def test_a_stop_ends_though_its_cancellation_is_swallowed_where_the_engine_looks(
+    pool: Pool, member: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swallowing = Swallowing()
+
+    async def look(conn: Conn) -> tuple[bool, float | None]:
+        del conn
+        await swallowing.wait()
+        return False, None
+
+    monkeypatch.setattr(work, "look", look)
+    runs = Engine(pool, str(pool.conninfo), {}, member)
+    await runs.start()
+    await asyncio.wait_for(swallowing.is_waited_for.wait(), 30)
+    await asyncio.wait_for(runs.stop(0.1), 30)
+    assert swallowing.swallowed == 1
+
+
+async def test_a_stop_ends_though_its_cancellation_is_swallowed_where_the_engine_begins_to_hear(
+    pool: Pool, member: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swallowing = Swallowing()
+
+    async def connecting(dsn: str) -> Conn:
+        del dsn
+        await swallowing.wait()
+        raise OSError("nothing is there")
+
+    monkeypatch.setattr(engine, "connect", connecting)
+    runs = Engine(pool, str(pool.conninfo), {}, member)
+    await runs.start()
+    await asyncio.wait_for(swallowing.is_waited_for.wait(), 30)
+    await asyncio.wait_for(runs.stop(0.1), 30)
+    assert swallowing.swallowed == 1
