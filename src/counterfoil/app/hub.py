@@ -233,6 +233,13 @@ class Hub:
         return stage != "close_day" or name in self.rules.entities
 
 
+def _echoing(hub: Hub) -> frozenset[str]:
+    """Return the connections that tell of what is written to them."""
+    return frozenset(
+        name for name, one in hub.settings.connections.items() if any(writer.echoes for writer in one.connector.deliver.values())
+    )
+
+
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     sources = {**hub.sources, PEOPLE: (people_source(), Context(PEOPLE, None, _no_client(), hub.clock))}
     links = {
@@ -241,7 +248,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
-    readers = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership)
+    readers = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership, _echoing(hub))
     normalizer, replayer = Normalizer(*readers), Replayer(*readers)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)

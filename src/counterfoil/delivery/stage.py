@@ -17,6 +17,7 @@ import structlog
 from counterfoil.core.commands import command_kind
 from counterfoil.core.policies.stepping import PROCESSES
 from counterfoil.delivery.causes import case_of, discreet
+from counterfoil.delivery.echoing import note_ended, note_sent
 from counterfoil.delivery.ends import (
     Try,
     all_failed,
@@ -217,6 +218,7 @@ class Deliverer:
                 noted = await outbox.mark_sent(conn, rows, now)
                 batch = tuple(row for row in rows if row.id in noted)
                 await self.rechecker.note(conn, flow.link, _doubtful(batch))
+                await note_sent(conn, self.cipher, flow.link, batch)
             flow.in_flight.update(row.id for row in batch)
             return Try(flow.target, flow.batch_key, batch, now)
 
@@ -332,6 +334,7 @@ class Deliverer:
             settled = await outbox.settle(conn, ends, now)
             doubtful = [row for row, _, end in tried if has_doubts or end.status in IN_DOUBT]
             again = await self.rechecker.note(conn, link, doubtful)
+            await note_ended(conn, self.cipher, link, tried, settled.changed)
             await attempts.record(conn, [attempt_of(batch, [end.status for end in ends], now)])
             # What another worker has taken up since is that one's to report; only news of something done is always true.
             mine = [(row, outcome, end) for row, outcome, end in tried if end.id in settled.changed]

@@ -15,6 +15,7 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
 from counterfoil.kit.questions import Question
 from counterfoil.kit.suggestions import Processors, Suggestion
@@ -229,6 +230,8 @@ class Outcome:
     ``is_unavailable``: with ``retry`` and ``unknown``, the target as a whole could not be used (case class ``authentication_refused``: it
     refused the key), see :class:`counterfoil.kit.errors.TransientError`. ``missing``: with ``waiting``, which of its needs the target has
     no more; empty: any of them. Customers and products that are gone are wished anew.
+
+    ``record``: with ``done`` of what comes back (``CommandWriter.echoes``), the record as the target has it, if that tells it otherwise.
     """
 
     command_id: str
@@ -243,6 +246,7 @@ class Outcome:
     missing: tuple[str, ...] = ()
     about: str = ""
     remedy: str = ""
+    record: Record | None = None
 
 
 Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple[Outcome, ...]]]
@@ -277,6 +281,9 @@ class CommandWriter:
     ``same_thing``) was, and undoes it then: it replaces values, or inserts again what the newer one removed. So the newest one that is
     done is sent once more when the older write can no longer come; ``send`` of every kind that writes on the same thing must bear that,
     with the same arguments, and be done again. Not needed where the target itself refuses or ignores a write that comes too late.
+
+    ``echoes``: the fields of the written record that the connection's own source tells of afterwards. What comes back of them is known as
+    the hub's own and ends there; empty: nothing comes back.
     """
 
     send: Send
@@ -284,6 +291,7 @@ class CommandWriter:
     resolve_reason: str
     batch_size_max: int
     overwrites: bool = False
+    echoes: tuple[str, ...] = ()
 
 
 class Severity(StrEnum):

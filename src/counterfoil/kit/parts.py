@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
+from counterfoil.core.commands import SPECS
 from counterfoil.core.commands.crm import CrmCommand
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.records import Purpose
@@ -30,8 +32,21 @@ def lacking(connector: Connector) -> Iterator[str]:
         yield "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
     if connector.shows and CrmCommand.SHOW_STATUS not in connector.deliver:
         yield "shows is of a target that shows how customers stand: it takes no show_status"
+    yield from _wrong_echoes(connector)
     if connector.deliver and not (connector.books or connector.target_check):
         yield "a target has books, or target_check says whether it is there"
+
+
+def _wrong_echoes(connector: Connector) -> Iterator[str]:
+    for kind, writer in connector.deliver.items():
+        if not writer.echoes:
+            continue
+        if connector.source is None:
+            yield f"{kind.value} names echoes: what comes back needs a source that tells of it"
+        record = SPECS[kind].arguments.record_type
+        known = () if record is None else [one.name for one in fields(record)]
+        if unknown := sorted(set(writer.echoes) - set(known)):
+            yield f"{kind.value} names echoes {', '.join(unknown)}, and writes no such field of a record"
 
 
 def is_booked(connector: Connector) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.identity.echoes import OWN_CONTENT
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Context, Fetched, Ignored, Source
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
@@ -45,9 +46,10 @@ class NormalizedBatch:
     refetched: set[int] = field(default_factory=set)
     again: dict[int, Receipt] = field(default_factory=dict)
 
-    def settled(self, without: Container[int]) -> list[ReceiptEnd]:
-        """Return the settlements to be written, of all but some receipts."""
+    def settled(self, without: Container[int], echoes: Container[int] = ()) -> list[ReceiptEnd]:
+        """Return the settlements to be written, of all but some receipts. ``echoes``: those that tell only what was written there."""
         wanted = [one for one in self.settlements if one.id not in without]
+        wanted = [replace(one, state=ReceiptState.IGNORED, rule=OWN_CONTENT) if one.id in echoes else one for one in wanted]
         if not self.again:
             return wanted
         pairs = [(one, self.again[one.id]) for one in wanted]

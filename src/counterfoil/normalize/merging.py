@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from datetime import datetime
 from counterfoil.core.facts.events import EVENT_VERSION, Fact
 from counterfoil.core.facts.merge import Current, MergeOutcome, merge
 from counterfoil.core.identity.claims import Claim, survive
+from counterfoil.core.identity.echoes import OWN_CONTENT, Heard, Matches, Trace, Written, heard
 from counterfoil.core.identity.merges import can_merge, merged_into
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.identity.same_fact import naming
@@ -23,6 +25,7 @@ from counterfoil.store.events import EventRow
 from counterfoil.store.links import Naming, Relink
 from counterfoil.store.objects import ObjectRow, links_of
 from counterfoil.store.receipts import Receipt
+from counterfoil.store.written import Place
 
 
 @dataclass(slots=True)
@@ -32,7 +35,8 @@ class Merged:
     ``changed``: the objects that changed, with the most urgent lane of what changed them; ``beside``: those to be decided again with them,
     with that lane and not before which instant, None: at once.
     ``claims``: what is kept of each source's word on things that several tell of; ``relinks``: what was merged, or is so no more;
-    ``namings``: what is said to be the same as what another system tells of.
+    ``namings``: what is said to be the same as what another system tells of; ``echoes``: the receipts that tell nothing but what was
+    written where they come from; ``traces``: what told records mean for what was written.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -43,6 +47,8 @@ class Merged:
     claims: list[ClaimRow] = field(default_factory=list)
     relinks: list[Relink] = field(default_factory=list)
     namings: list[Naming] = field(default_factory=list)
+    echoes: set[int] = field(default_factory=set)
+    traces: dict[Place, list[Trace]] = field(default_factory=dict)
 
 
 def event_id(receipt: Receipt, index: int) -> str:
@@ -85,7 +91,8 @@ class Merger:
     """Merges the facts of a batch of receipts, in order, into what their source says of each thing, and that into the things' states.
 
     ``purposes``: what is written for. ``claims``: what is stored of each source's word on things that several tell of. ``known``: how
-    events that are in the log already were merged then; they are not made again, and a tie among them stays settled.
+    events that are in the log already were merged then; they are not made again, and a tie among them stays settled. ``written``: what was
+    written to connections that tell of it, too, and ``matches`` whether a digest in it is that of a text.
     """
 
     def __init__(
@@ -98,7 +105,11 @@ class Merger:
         *,
         claims: Mapping[ObjectRef, Sequence[ClaimRow]] | None = None,
         ownership: Ownership = NOBODYS,
+        written: Mapping[Place, Written] | None = None,
+        matches: Matches = operator.eq,
     ) -> None:
+        self._written = dict(written or {})
+        self._matches = matches
         self._purposes = purposes
         self._known = known or {}
         self._stored = current
@@ -113,15 +124,52 @@ class Merger:
 
     def add(self, receipt: Receipt, facts: tuple[Fact, ...]) -> None:
         """Merge one receipt's facts; a receipt with a tie merges nothing until the tied objects were re-read."""
+        if receipt.rule == OWN_CONTENT and not receipt.must_fetch:  # read again: what was written then is still no word of the source
+            self.merged.echoes.add(receipt.id)
+            return
         if receipt.id not in self._refetched:
             ties = tuple(fact.subject for index, fact in enumerate(facts) if self._is_new_tie(receipt, index, fact))
             if ties:
                 self.merged.ties[receipt.id] = ties
                 return
-        for index, fact in enumerate(facts):
-            self._merge(receipt, index, fact)
+        echoes = [
+            _event(receipt, event_id(receipt, at), fact, MergeOutcome.ECHO)
+            for at, fact in enumerate(facts)
+            if self._take(receipt, at, fact)
+        ]
+        if facts and len(echoes) == len(facts):
+            self.merged.echoes.add(receipt.id)
+        else:
+            self.merged.events += [event for event in echoes if event.id not in self._known]
+
+    def _take(self, receipt: Receipt, index: int, fact: Fact) -> bool:
+        """Merge a fact; True: it only is what was written there, and is not merged."""
+        said = self._said(receipt, fact)
+        if said is None:
+            self._merge(receipt, index, fact, fact.data)
+            return False
+        place = Place(receipt.connection, fact.subject)
+        if said.trace.has_come_back or said.trace.gone:
+            self._written[place] = said.trace.of(self._written[place])
+            self.merged.traces.setdefault(place, []).append(said.trace)
+        if not said.is_echo:
+            self._merge(receipt, index, fact, said.record)
+        return said.is_echo
+
+    def _said(self, receipt: Receipt, fact: Fact) -> Heard | None:
+        """Return what a connection says itself of what was written there, too; None: nothing was. Who speaks of merging says something."""
+        written = self._written.get(Place(receipt.connection, fact.subject))
+        if written is None or fact.same_as is not None or fact.is_apart:
+            return None
+        current = self._current(fact.subject, receipt)
+        return heard(fact.data, fact.sequence, None if current is None else current.record, written, self._matches)
 
     def _is_new_tie(self, receipt: Receipt, index: int, fact: Fact) -> bool:
+        said = self._said(receipt, fact)
+        if said is not None:
+            if said.is_echo:
+                return False
+            fact = replace(fact, data=said.record)
         if merge(self._current(fact.subject, receipt), fact).outcome is not MergeOutcome.TIE:
             return False
         return self._known.get(event_id(receipt, index)) != MergeOutcome.TIE.value
@@ -181,10 +229,10 @@ class Merger:
         word = self._words_on(ref).get(_source(ref, receipt.connection))
         return None if word is None else word.current
 
-    def _merge(self, receipt: Receipt, index: int, fact: Fact) -> None:
+    def _merge(self, receipt: Receipt, index: int, fact: Fact, said: Record) -> None:
         ref = fact.subject
         current = self._current(ref, receipt)
-        result = merge(current, fact)
+        result = merge(current, replace(fact, data=said))
         identity = event_id(receipt, index)
         if identity not in self._known:
             self.merged.events.append(_event(receipt, identity, fact, result.outcome))

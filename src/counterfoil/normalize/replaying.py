@@ -59,6 +59,7 @@ class Replayer:
     arm: Arm
     purposes: Collection[Purpose]
     ownership: Ownership = NOBODYS
+    echoing: Collection[str] = ()
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
@@ -99,7 +100,7 @@ class Replayer:
 
     async def _read(self, replay: Replay, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> int:
         """Read a page's receipts again, connection by connection; return how many objects changed."""
-        writer = Writer(self.pool, self.cipher, self.arm, self.purposes, self.ownership)
+        writer = Writer(self.pool, self.cipher, self.arm, self.purposes, self.ownership, self.echoing)
         if poisoned:
             result = given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now)
             result.again = {receipt.id: receipt for receipt in batch}

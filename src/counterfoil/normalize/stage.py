@@ -46,6 +46,7 @@ class Normalizer:
     arm: Arm
     purposes: Collection[Purpose]
     ownership: Ownership = NOBODYS
+    echoing: Collection[str] = ()
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _bulk_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BULK_AT_ONCE))
 
@@ -76,7 +77,7 @@ class Normalizer:
         return Turn(has_more=True) if len(batch) == limit else await self._rest(connection, shards, lanes)
 
     async def _read(self, connection: str, batch: Sequence[Receipt], poisoned: frozenset[str], now: datetime) -> None:
-        writer = Writer(self.pool, self.cipher, self.arm, self.purposes, self.ownership)
+        writer = Writer(self.pool, self.cipher, self.arm, self.purposes, self.ownership, self.echoing)
         if poisoned:
             await writer.write(given_up([receipt for receipt in batch if str(receipt.id) in poisoned], now), now)
             batch = [receipt for receipt in batch if str(receipt.id) not in poisoned]

@@ -21,11 +21,13 @@ from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import NormalizedBatch
 from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.store import agenda, cases, claims, erasing, events, links, objects, receipts, watching
+from counterfoil.store import written as written_there
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import CONTENDED, Conn, Pool
 from counterfoil.store.receipts import ReceiptState
 from counterfoil.store.work import Arm
+from counterfoil.store.written import Place
 
 log = structlog.get_logger()
 
@@ -40,7 +42,8 @@ AT_ONCE_MAX = 200
 class Writer:
     """Writes batches. Two that merge into the same objects at once, here or in other processes: versions tell, and one starts over.
 
-    ``purposes``: what is written for, by which it is known whose decisions a change concerns.
+    ``purposes``: what is written for, by which it is known whose decisions a change concerns. ``echoing``: the connections that tell of
+    what is written to them.
     """
 
     pool: Pool
@@ -48,6 +51,10 @@ class Writer:
     arm: Arm
     purposes: Collection[Purpose]
     ownership: Ownership = NOBODYS
+    echoing: Collection[str] = ()
+
+    def _matches(self, kept: str, text: str) -> bool:
+        return kept in self.cipher.lookups(text.encode().hex())
 
     async def write(self, result: NormalizedBatch, now: datetime) -> Merged:
         """Merge and write a batch; return what changed and what is tied.
@@ -72,7 +79,11 @@ class Writer:
         current = await objects.load(conn, self.cipher, refs)
         known = await events.known(conn, event_ids(result.facts)) if result.again else {}
         told = await claims.load(conn, self.cipher, [ref for ref, row in current.items() if row.claimed])
-        merger = Merger(current, result.refetched, now, self.purposes, known, claims=told, ownership=self.ownership)
+        places = [Place(receipt.connection, fact.subject) for receipt, facts in result.facts for fact in facts]
+        kept = await written_there.load(conn, [place for place in places if place.connection in self.echoing])
+        merger = Merger(
+            current, result.refetched, now, self.purposes, known, claims=told, ownership=self.ownership, written=kept, matches=self._matches
+        )
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
@@ -80,10 +91,11 @@ class Writer:
         if written != set(merged.rows):
             return None  # somebody merged one of them meanwhile: start over from the new states
         await claims.upsert(conn, self.cipher, merged.claims)
+        await written_there.heard(conn, merged.traces)
         await links.relink(conn, merged.relinks)
         await receipts.store_fetched(conn, self.cipher, result.fetched)
         await events.append(conn, self.cipher, merged.events)
-        settlements = result.settled(without=merged.ties)
+        settlements = result.settled(without=merged.ties, echoes=merged.echoes)
         await receipts.settle(conn, settlements, now)
         touched = await agenda.release(conn, map(wait_for, merged.changed), now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]

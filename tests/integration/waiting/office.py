@@ -46,6 +46,7 @@ class Office:
     clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
     armed: list[PartitionKey] = field(default_factory=list)
     told: int = 0
+    echoing: Sequence[str] = ()
 
     async def arm(self, conn: Conn, keys: Sequence[PartitionKey]) -> None:
         """Note what would be armed."""
@@ -76,7 +77,7 @@ class Office:
                         (receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state, is_apart=is_apart, same_as=same_as),))
                     )
                     result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
-        await Writer(self.pool, self.cipher, self.arm, self.rules.purposes(), self.rules.ownership).write(result, now)
+        await Writer(self.pool, self.cipher, self.arm, self.rules.purposes(), self.rules.ownership, self.echoing).write(result, now)
 
     def rules_source(self) -> RulesSource:
         """Return where the rules come from."""

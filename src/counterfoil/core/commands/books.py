@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
 from counterfoil.core.kinds.customer import Customer, personal
 from counterfoil.core.language.commands import Arguments, Command, CommandKind, Spec
 from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import Purpose
+from counterfoil.core.language.records import Purpose, Record
 
 
 class AccountRole(StrEnum):
@@ -55,6 +56,13 @@ class UpsertCustomer(Arguments):
     """Create or update the customer's commercial fields in the target."""
 
     customer: Customer
+
+    record_type: ClassVar[type[Record] | None] = Customer
+
+    @property
+    def written_record(self) -> Record:
+        """The customer."""
+        return self.customer
 
     @property
     def money(self) -> Money | None:

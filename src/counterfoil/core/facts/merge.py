@@ -19,6 +19,7 @@ class MergeOutcome(StrEnum):
     APPLIED = "applied"  # the state changed
     UNCHANGED = "unchanged"  # it says what is known
     STALE = "stale"  # it is older, or would bring a final state back to life
+    ECHO = "echo"  # it is what was written there, coming back: it says nothing
     TIE = "tie"  # as old as the current state but different: fetch the object again
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from .ids import ObjectRef
 from .keys import BINDS_NOTHING, NeedKey
 from .money import Money
-from .records import Divided, Purpose
+from .records import Divided, Purpose, Record
 
 
 class Lane(IntEnum):
@@ -35,6 +35,14 @@ class Arguments(ABC):
     """What every command's arguments are: a frozen value in canonical terms."""
 
     __slots__ = ()
+
+    record_type: ClassVar[type[Record] | None] = None
+    """The kind of record whose fields it writes; None: it writes no record's fields."""
+
+    @property
+    def written_record(self) -> Record | None:
+        """The record whose fields it writes, as a connection that tells of such records would tell it; None: there is none."""
+        return None
 
     @property
     @abstractmethod
