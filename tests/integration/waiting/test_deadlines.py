@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from counterfoil.core.policies import decide
 from counterfoil.core.policies.draft import Draft
 from counterfoil.core.policies.policy import Policy, nobody
 from counterfoil.decide.deadlines import Deadlines
+from counterfoil.decide.rules_source import RENEWED_WITHIN_S
 from counterfoil.kit.clock import FollowingClock
 from counterfoil.store import agenda, unarmed
 from counterfoil.store.agenda import Subject
@@ -206,3 +208,27 @@ async def test_a_deadline_outlives_workers_and_wakes_one_by_itself(database: str
         await hub.start_work("second")
         assert await wait_until(is_looked_at_in_the_end, timeout_s=20)
         assert await deadlines(hub.pool) == {}
+
+
+async def test_a_deadline_that_a_decision_sets_anew_as_the_former_is_taken_stays(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    add, later = agenda.add, NOW + WEEKS
+
+    async def add_and_set(conn: Conn, subjects: Any, now: datetime) -> Any:
+        await conn.execute("update deadline set due_at = %s", (later,))
+        return await add(conn, subjects, now)
+
+    monkeypatch.setattr(agenda, "add", add_and_set)
+    async with office.pool.connection() as conn:
+        await agenda.set_deadlines(conn, {REF: NOW})
+        await agenda.take_deadlines(conn, NOW, 10)
+        assert await agenda.next_deadline(conn) == later
+
+
+async def test_no_deadline_is_taken_by_a_worker_whose_rules_are_not_in_force(office: Office) -> None:
+    async with office.pool.connection() as conn:
+        await agenda.set_deadlines(conn, {REF: NOW})
+    former = replace(office.rules_source(), release=7)
+    turn = await Deadlines(office.pool, former, office.clock, office.arm).turn("all")
+    assert (turn.has_more, turn.wake_in_s) == (False, RENEWED_WITHIN_S)
+    async with office.pool.connection() as conn:
+        assert await agenda.next_deadline(conn) == NOW

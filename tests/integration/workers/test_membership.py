@@ -16,7 +16,7 @@ from counterfoil.engine.membership import DEAD_AFTER_S, LEASE_S, Membership
 from counterfoil.kit.clock import SettableClock, SharedClock
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import workers
-from counterfoil.store.pool import Pool
+from counterfoil.store.pool import Conn, Pool
 
 
 class Time:
@@ -162,3 +162,25 @@ async def test_a_hub_s_connectors_go_by_the_clock_it_shares_and_a_given_one_is_l
     clock = SettableClock(datetime(2026, 3, 1, tzinfo=UTC))
     async with open_hub(from_values(values), clock) as hub:
         assert (hub.contexts["bank"].clock, hub.shared) == (clock, None)
+
+
+async def test_a_worker_begins_no_turn_by_former_rules_while_it_takes_up_others(pool: Pool) -> None:
+    member = await membership.join(str(pool.conninfo), "web1", declared={"a": "1"})
+    seen: list[bool] = []
+
+    class Released:
+        async def is_outdated(self, conn: Conn) -> bool:
+            del conn
+            return True
+
+        async def renew(self, conn: Conn) -> str:
+            del conn
+            seen.append(member.is_agreed)
+            return ""
+
+    await member.beat()
+    assert member.is_agreed
+    member.rulebook = Released()
+    await member.beat()
+    await member.leave()
+    assert seen == [False]
