@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.core.commands.crm import CrmCommand
+from counterfoil.core.commands.crm import CrmCommand, StatusPart
 from counterfoil.kit.connector import CommandWriter, Connector
 from counterfoil.kit.questions import Question
 
@@ -79,6 +79,7 @@ CONNECTOR = Connector(
     tells=KINDS,
     deliver={CrmCommand.SHOW_STATUS: _STATUS},
     target_check=_check_target,
+    shows=(StatusPart.DUNNING,),
     sandbox=_sandbox,
     link=link,
     source_check=_check,

@@ -79,12 +79,14 @@ FIELDS = (
     _shown("Invoiced", "Invoiced", "Number", "Invoices less credit notes, with taxes."),
     _shown("Paid", "Paid", "Number", "Payments less refunds and lost disputes."),
     _shown("Open", "Open balance", "Number", "Still to be paid; what was written off is left out."),
-    _shown("Overdue", "Overdue", "Number", "The part of the open balance that is due."),
+    _shown("Overdue", "Overdue", "Number", "The part of the open balance that is due and not under way."),
     _shown("Overdue_Since", "Overdue since", "Date", "The day the oldest overdue invoice became due."),
     _shown("Last_Invoice", "Last invoice", "Text", "Number of the newest invoice."),
     _shown("Last_Invoice_On", "Last invoice on", "Date", "The day it was issued."),
     _shown("Last_Payment", "Last payment", "Text", "Amount of the newest payment, with its currency."),
     _shown("Last_Payment_On", "Last payment on", "Date", "The day it was made."),
+    _shown("Dunning_Stage", "Dunning stage", "Text", "How far the reminding of what is overdue has come."),
+    _shown("Blocked", "Blocked", "Text", "What the customer may not have meanwhile: renewals, upgrades, orders, access, support."),
     _shown("Other_Currencies", "Billing in other currencies", "LongTextArea", "What there is in currencies beside the first."),
 )
 BY_NAME: Mapping[str, Shown] = {one.name: one for one in FIELDS}
@@ -105,6 +107,8 @@ def values_of(status: ShowStatus) -> dict[str, str]:
         "Last_Invoice_On": _day(status.last_invoice_on),
         "Last_Payment": "" if status.last_payment is None else format_money(status.last_payment),
         "Last_Payment_On": _day(status.last_payment_on),
+        "Dunning_Stage": status.dunning_stage[:255],
+        "Blocked": ", ".join(status.blocked),
         "Other_Currencies": "; ".join(_words(one) for one in _in_words(status.balances))[:WORDS_MAX],
     }
     return {f"{PREFIX}{name}{SUFFIX}": value for name, value in told.items()}

@@ -16,6 +16,7 @@ from counterfoil.connectors.salesforce.sandbox.schema import Field
 from counterfoil.connectors.salesforce.sandbox.world import Record
 from counterfoil.connectors.salesforce.shown import FIELDS, differing, values_of
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
+from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
@@ -72,6 +73,7 @@ def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> No
     dinars = Balance(Money(1_005, "KWD"), Money(1_000, "KWD"), Money(5, "KWD"), Money(0, "KWD"), date(2026, 3, 31))
     yen = Balance(Money(1_200, "JPY"), Money(0, "JPY"), Money(1_200, "JPY"), Money(0, "JPY"))
     status = ShowStatus(REF, Standing.OVERDUE, (dinars, yen), "INV-7", date(2026, 3, 1), Money(1_000, "KWD"), date(2026, 2, 28))
+    status = replace(status, dunning_stage="second reminder", blocked=(Block.RENEWALS, Block.ACCESS))
     assert {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in values_of(status).items()} == {
         "Standing": "overdue",
         "Currency": "KWD",
@@ -84,6 +86,8 @@ def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> No
         "Last_Invoice_On": "2026-03-01",
         "Last_Payment": "1.000 KWD",
         "Last_Payment_On": "2026-02-28",
+        "Dunning_Stage": "second reminder",
+        "Blocked": "renewals, access",
         "Other_Currencies": "KWD: invoiced 1.005, paid 1.000, open 0.005, overdue 0.000 since 2026-03-31; "
         "JPY: invoiced 1200, paid 0, open 1200, overdue 0",
     }
