@@ -9,7 +9,7 @@ import pytest
 
 from counterfoil.app.coverage import coverage
 from counterfoil.cli.output import money, span
-from counterfoil.cli.status import under_way
+from counterfoil.cli.status import left, under_way
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.store import cursors, embedded, reading, standing, workers
 from counterfoil.store.cursors import Cursor
@@ -167,6 +167,18 @@ def test_coverage_is_what_holds_for_every_list_of_a_source_that_is_read() -> Non
     assert (line.no_gap_until, line.read_at, line.hours_left) == (NOW - timedelta(hours=5), NOW, 63.0)
     (begun,) = coverage([searches, Cursor("crm", "poll/journal", "")], NOW)
     assert begun.no_gap_until is None, "a list that was never read proves nothing, and so does its source"
+
+
+def test_a_stream_beside_the_lists_has_a_clock_of_its_own_and_takes_nothing_from_what_they_prove() -> None:
+    lists = Cursor("crm", "poll/Account", "c", NOW, NOW - timedelta(days=15), updated_at=NOW)
+    # Kept for 72 hours; the last that was kept is 70 hours old.
+    stream = Cursor("crm", "listen", "7", NOW - timedelta(hours=70), NOW - timedelta(hours=142), updated_at=NOW - timedelta(hours=70))
+    (line,) = coverage([lists, stream], NOW)
+    assert (line.no_gap_until, line.hours_left, line.stream_hours_left, line.is_at_risk) == (NOW, 360.0, 2.0, False)
+    assert left(line) == "360 h, stream 2 h"
+    (alone,) = coverage([stream], NOW)
+    assert (alone.hours_left, alone.stream_hours_left) == (2.0, None)
+    assert left(alone) == "2 h - AT RISK"
 
 
 def test_a_source_that_keeps_everything_has_no_hours_left_to_count() -> None:

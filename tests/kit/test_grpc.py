@@ -45,6 +45,13 @@ class Ledger:
         for _ in range(self.answers):
             yield b"ok"
 
+    async def answering(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            if request == b"end":
+                await context.abort(Code.INVALID_ARGUMENT, f"words that quote {TOKEN}", (("error-code", "acme.too.old"),))
+            self.added.append(request)
+            yield b"got " + request
+
     async def _abort(self, code: Any, context: Any) -> None:
         trailing = (("grpc-retry-pushback-ms", self.pushback),) if self.pushback else ()
         await context.abort(code, f"words that quote {TOKEN}", trailing)
@@ -60,6 +67,7 @@ async def client(ledger: Ledger) -> AsyncIterator[GrpcClient]:
     server = aio.server()
     methods = {
         "Add": grpc.unary_unary_rpc_method_handler(ledger.add),
+        "Answering": grpc.stream_stream_rpc_method_handler(ledger.answering),
         "Several": grpc.unary_stream_rpc_method_handler(ledger.several),
     }
     handler = grpc.method_handlers_generic_handler("acme.Ledger", methods)
@@ -217,3 +225,40 @@ async def test_the_library_never_calls_again_by_itself_what_the_hub_counts_as_on
         await failing(client, is_write=False)
         assert leaving.calls == 1 + 3, "a read is tried as often as the hub says"
     server.close()
+
+
+async def test_both_sides_of_a_conversation_speak_until_it_ends_and_its_end_is_told_to_whoever_listens(
+    client: GrpcClient, ledger: Ledger
+) -> None:
+    async with client.converse("/acme.Ledger/Answering") as talk:
+        await talk.send(b"1")
+        answers = aiter(talk)
+        assert await anext(answers) == b"got 1"
+        await talk.send(b"2")
+        assert await anext(answers) == b"got 2"
+        await talk.send(b"end")
+        with pytest.raises(RejectedError) as ended:
+            await anext(answers)
+        assert (ended.value.code, TOKEN in str(ended.value)) == ("grpc.rejected", False)
+        await talk.send(b"3")  # nobody hears it
+    assert ledger.added == [b"1", b"2"]
+
+
+async def test_what_a_vendor_tells_beside_a_status_decides_what_it_means(client: GrpcClient, ledger: Ledger) -> None:
+    rule = GrpcRule(SetupError, "acme.too_old")
+    client._judge = lambda code, trailing: rule if trailing.get("error-code") == "acme.too.old" and code is Code.INVALID_ARGUMENT else None
+    async with client.converse("/acme.Ledger/Answering") as talk:
+        await talk.send(b"end")
+        with pytest.raises(SetupError) as ended:
+            await anext(aiter(talk))
+        assert ended.value.code == "acme.too_old"
+    ledger.fails = [(Code.INVALID_ARGUMENT, False)]
+    assert (await failing(client)).code == "grpc.rejected"
+
+
+async def test_a_conversation_that_is_left_is_over_for_the_other_side(client: GrpcClient, ledger: Ledger) -> None:
+    async with client.converse("/acme.Ledger/Answering") as talk:
+        await talk.send(b"1")
+        assert await anext(aiter(talk)) == b"got 1"
+    await talk.send(b"2")
+    assert ledger.added == [b"1"]

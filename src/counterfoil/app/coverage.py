@@ -20,12 +20,15 @@ class Coverage:
         read_at: when it was last polled.
         hours_left: until a change made right after ``no_gap_until``, if unseen, can no longer be had from the source; None: the source
             keeps everything, or nothing is known yet. Negative: some may be lost already.
+        stream_hours_left: of a source that is polled and streams as well, until what it streamed after the last that was kept is kept no
+            more; then polling alone has seen it. None: it does not stream, or is not polled.
     """
 
     connection: str
     no_gap_until: datetime | None
     read_at: datetime | None
     hours_left: float | None
+    stream_hours_left: float | None = None
 
     @property
     def is_at_risk(self) -> bool:
@@ -38,10 +41,11 @@ def coverage(cursors: Sequence[Cursor], now: datetime) -> list[Coverage]:
 
     How long a source keeps changes is taken from its last answer: the time of reading less the oldest instant it could still show.
     """
-    return [_of(name, lists, now) for name, lists in lists_read(cursors).items()]
+    streams = {one.connection: one for one in cursors if one.stream == LISTEN}
+    return [_of(name, lists, streams.get(name), now) for name, lists in lists_read(cursors).items()]
 
 
-def _of(name: str, lists: Sequence[Cursor], now: datetime) -> Coverage:
+def _of(name: str, lists: Sequence[Cursor], stream: Cursor | None, now: datetime) -> Coverage:
     until = [one.covers_until for one in lists if one.covers_until is not None]
     read_at = [one.updated_at for one in lists if one.updated_at is not None]
     left = [hours for one in lists if (hours := _hours_left(one, now)) is not None]
@@ -50,6 +54,7 @@ def _of(name: str, lists: Sequence[Cursor], now: datetime) -> Coverage:
         no_gap_until=min(until) if len(until) == len(lists) else None,
         read_at=max(read_at, default=None),
         hours_left=min(left, default=None),
+        stream_hours_left=None if stream is None or stream in lists else _hours_left(stream, now),
     )
 
 

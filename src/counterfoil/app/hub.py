@@ -128,7 +128,7 @@ class Hub:
         return {
             name: (connection.connector.listens, self.contexts[name])
             for name, connection in self.settings.connections.items()
-            if connection.connector.listens is not None
+            if connection.connector.listens is not None and connection.connector.is_streamed(connection.settings)
         }
 
     @property

@@ -196,13 +196,20 @@ def _show_coverage(covered: list[Coverage]) -> None:
         (
             line.connection,
             f"no gap up to {when(line.no_gap_until)} UTC" if line.no_gap_until else "not proven yet: no round of polling has ended",
-            "" if line.hours_left is None else f"{line.hours_left:,.0f} h" + (" - AT RISK" if line.is_at_risk else ""),
+            left(line),
             when(line.read_at),
         )
         for line in covered
     ]
     if rows:
         print_table("Coverage", ["source", "statement", "left before an unseen change is lost", "last read"], rows, right=(2,))
+
+
+def left(line: Coverage) -> str:
+    """Return how long what nobody has seen can still be had: from the lists of changes, and from the stream beside them, if any."""
+    parts = [] if line.hours_left is None else [f"{line.hours_left:,.0f} h" + (" - AT RISK" if line.is_at_risk else "")]
+    parts += [] if line.stream_hours_left is None else [f"stream {max(line.stream_hours_left, 0.0):,.0f} h"]
+    return ", ".join(parts)
 
 
 def _show_lag(found: Status) -> None:

@@ -416,6 +416,8 @@ class Connector:
 
     ``has_balance``: the money a source tells of stands on a balance, as a processor's does: it has a clearing account.
 
+    ``is_streamed``: whether a connection with these settings is listened to, of a source whose stream may be left out.
+
     ``shows``: of a target that shows how customers stand, what it shows of what may be left out.
 
     ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
@@ -444,6 +446,7 @@ class Connector:
     polls: Polls | None = None
     streams: Streams | None = None
     listens: Listens | None = None
+    is_streamed: Callable[[Any], bool] = lambda _settings: True
     backfills: Backfills | None = None
     tells: tuple[str, ...] = ()
     has_balance: bool = False

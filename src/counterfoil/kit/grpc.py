@@ -26,6 +26,9 @@ Metadata = Callable[[], Mapping[str, str] | Awaitable[Mapping[str, str]]]
 """Gives the metadata that authenticates a call, asked before every try."""
 
 MESSAGE_SIZE_MAX = 64 * 1024 * 1024
+Judge = Callable[[StatusCode, Mapping[str, str]], "GrpcRule | None"]
+"""judge(status, trailing metadata) -> what a status means where the vendor tells more than that; None: what the tables say."""
+
 _PUSHBACK = "grpc-retry-pushback-ms"
 """How a server asks to be left alone (https://github.com/grpc/proposal/blob/master/A6-client-retries.md)."""
 
@@ -67,6 +70,7 @@ class GrpcClient(Client):
         credentials: how the channel is secured; None: not at all.
         metadata: gives what authenticates a call; what it gives never appears in a message.
         statuses: the vendor's meanings, looked at before the default ones.
+        judge: what the trailing metadata tell beside a status, asked before any table.
         timeout_s: for one try of a unary call; connect_timeout_s: until the channel is ready.
         options: as :class:`counterfoil.kit.calling.Client` takes them.
     """
@@ -78,6 +82,7 @@ class GrpcClient(Client):
         credentials: Any = None,
         metadata: Metadata | None = None,
         statuses: Mapping[StatusCode, GrpcRule] | None = None,
+        judge: Judge = lambda _status, _trailing: None,
         timeout_s: float = 30.0,
         connect_timeout_s: float = 10.0,
         **options: Unpack[ClientOptions],
@@ -87,6 +92,7 @@ class GrpcClient(Client):
         self._credentials = credentials
         self._metadata = metadata
         self._statuses = {**DEFAULT_STATUSES, **(statuses or {})}
+        self._judge = judge
         self._timeout_s = timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._channel: Any = None
@@ -146,11 +152,23 @@ class GrpcClient(Client):
 
         Nothing is tried again: where to go on is known to the caller. Raises as :meth:`unary` does.
         """
-        call = await self._try(lambda metadata: self._begun(method, request, metadata), prepare=self._authenticated, is_repeatable=False)
+        call = await self._held(method, lambda channel, metadata: channel.unary_stream(method)(request, metadata=metadata))
         try:
             yield self._messages(call, method)
         finally:
             call.cancel()
+
+    @asynccontextmanager
+    async def converse(self, method: str) -> AsyncIterator[Conversation]:
+        """Hold a method that takes and gives messages; the call ends with the context. Otherwise as :meth:`stream`."""
+        call = await self._held(method, lambda channel, metadata: channel.stream_stream(method)(metadata=metadata))
+        try:
+            yield Conversation(call, self._messages(call, method), lambda error: self._error(error, method, is_write=False))
+        finally:
+            call.cancel()
+
+    async def _held(self, method: str, begin: Callable[[Any, Any], Any]) -> Any:
+        return await self._try(lambda metadata: self._begun(method, begin, metadata), prepare=self._authenticated, is_repeatable=False)
 
     async def _messages(self, call: Any, method: str) -> AsyncIterator[bytes]:
         try:
@@ -159,10 +177,10 @@ class GrpcClient(Client):
         except aio.AioRpcError as error:
             raise self._error(error, method, is_write=False) from None
 
-    async def _begun(self, method: str, request: bytes, metadata: Mapping[str, str]) -> TryResult[Any]:
+    async def _begun(self, method: str, begin: Callable[[Any, Any], Any], metadata: Mapping[str, str]) -> TryResult[Any]:
         if (failed := await self._not_ready(method)) is not None:
             return failed
-        call = self._open_channel.unary_stream(method)(request, metadata=tuple(metadata.items()))
+        call = begin(self._open_channel, tuple(metadata.items()))
         return TryResult(Verdict.OK, lambda: call)
 
     @property
@@ -191,7 +209,8 @@ class GrpcClient(Client):
         return TryResult(self._rule(error).verdict, bytes, self._error(error, method, is_write=is_write))
 
     def _rule(self, error: Any) -> GrpcRule:
-        return self._statuses.get(error.code(), _REFUSED)
+        trailing = {str(key): str(value) for key, value in error.trailing_metadata() or ()}
+        return self._judge(error.code(), trailing) or self._statuses.get(error.code(), _REFUSED)
 
     def _error(self, error: Any, method: str, *, is_write: bool) -> HubError:
         """Return the error of a status. The server's own words are left out: they may quote what was sent."""
@@ -210,6 +229,28 @@ class GrpcClient(Client):
         )
 
 
+class Conversation:
+    """One call in which both sides send messages, in any order."""
+
+    def __init__(self, call: Any, messages: AsyncIterator[bytes], error_of: Callable[[Any], HubError]) -> None:
+        self._call = call
+        self._messages = messages
+        self._error_of = error_of
+
+    async def send(self, message: bytes) -> None:
+        """Send a message. Raises what the call ended with, if it did."""
+        try:
+            await self._call.write(message)
+        except aio.AioRpcError as error:
+            raise self._error_of(error) from None
+        except asyncio.InvalidStateError:
+            return  # the call is over: whoever reads the next message is told why
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give what the other side sends. Raises what the call ended with."""
+        return self._messages
+
+
 def _pushback_s(error: Any) -> float | None:
     for key, value in error.trailing_metadata() or ():
         if key == _PUSHBACK and str(value).isdecimal():
@@ -217,4 +258,4 @@ def _pushback_s(error: Any) -> float | None:
     return None
 
 
-__all__ = ["DEFAULT_STATUSES", "GrpcClient", "GrpcRule", "grpc"]
+__all__ = ["DEFAULT_STATUSES", "Conversation", "GrpcClient", "GrpcRule", "grpc"]
