@@ -28,7 +28,7 @@ TRIES_MAX = 3
 LOOK_S, LOOK_MAX_S = 0.25, 5.0
 
 
-class Place(msgspec.Struct, frozen=True):
+class BackfillPlace(msgspec.Struct, frozen=True):
     """Where a backfill stands: its job, since when that one reads, the place in its results; how often it was looked at, and begun."""
 
     job: str = ""
@@ -57,29 +57,29 @@ async def backfill(ctx: Context, kind: str, since: datetime, cursor: str) -> Pag
             return _page(_again(place, state))
 
 
-def _decoded(cursor: str) -> Place:
+def _decoded(cursor: str) -> BackfillPlace:
     try:
-        return msgspec.json.decode(cursor, type=Place) if cursor else Place()
+        return msgspec.json.decode(cursor, type=BackfillPlace) if cursor else BackfillPlace()
     except msgspec.DecodeError as error:
         raise SetupError("the backfill's cursor is not readable; begin it anew", code="salesforce.cursor") from error
 
 
-async def _begun(ctx: Context, name: str, since: datetime, place: Place) -> Place:
+async def _begun(ctx: Context, name: str, since: datetime, place: BackfillPlace) -> BackfillPlace:
     read_at = asked_at(ctx)
     query = soql.select(await read_fields(Api(ctx), name), name, f"CreatedDate >= {soql.instant(since)}")
-    return Place(await bulk.begin(ctx, query), read_at.isoformat(), tries=place.tries + 1)
+    return BackfillPlace(await bulk.begin(ctx, query), read_at.isoformat(), tries=place.tries + 1)
 
 
-def _again(place: Place, state: str) -> Place:
+def _again(place: BackfillPlace, state: str) -> BackfillPlace:
     """Return the place of a job that is begun anew. Raises SetupError when that was done often enough."""
     if place.tries >= TRIES_MAX:
         message = f"query job {place.job} ended {state}, as {TRIES_MAX - 1} before it did"
         remedy = "Look at it in Salesforce under Bulk Data Load Jobs, then run the backfill with --again"
         raise SetupError(f"{message}. {remedy}", code="salesforce.job_failed")
-    return Place(tries=place.tries)
+    return BackfillPlace(tries=place.tries)
 
 
-async def _read(ctx: Context, name: str, place: Place) -> Page:
+async def _read(ctx: Context, name: str, place: BackfillPlace) -> Page:
     found = await bulk.results(ctx, place.job, place.locator, ROWS_MAX)
     if found.locator and found.locator == place.locator:
         raise TransientError(f"the results of query job {place.job} point to themselves", code="salesforce.endless_list")
@@ -89,5 +89,5 @@ async def _read(ctx: Context, name: str, place: Place) -> Page:
     return Page(deliveries, msgspec.json.encode(following).decode(), has_more=bool(found.locator))
 
 
-def _page(place: Place) -> Page:
+def _page(place: BackfillPlace) -> Page:
     return Page((), msgspec.json.encode(place).decode(), has_more=True)

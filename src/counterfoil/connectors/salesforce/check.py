@@ -28,7 +28,7 @@ async def check_source(ctx: Context) -> tuple[Finding, ...]:
     findings += refused or [Finding(Severity.OK, "salesforce.fields", "the integration user may read all that is needed")]
     if not refused:
         findings += await _currency(ctx, api)
-    return tuple(findings)
+    return (*findings, *await _streams(ctx))
 
 
 async def _versions(ctx: Context, api: Api) -> list[Finding]:
@@ -64,3 +64,19 @@ async def _currency(ctx: Context, api: Api) -> list[Finding]:
         return [Finding(Severity.OK, "salesforce.currency", "amounts have the currency of their record")]
     message = f"the org's corporate currency is {corporate}, and currency is {ctx.settings.currency}"
     return [Finding(Severity.ERROR, "salesforce.currency_mismatch", message, f'Set currency = "{corporate}"')]
+
+
+async def _streams(ctx: Context) -> list[Finding]:
+    """Return whether what is to be listened to can be."""
+    if not ctx.settings.pubsub_address:
+        return []
+    try:
+        from . import listening
+    except ImportError as error:
+        message = f"listening needs {error.name}, which is not installed"
+        return [Finding(Severity.ERROR, "salesforce.extra_missing", message, "pip install 'counterfoil[salesforce]'")]
+    refused = await listening.refused_topics(ctx)
+    if not refused:
+        return [Finding(Severity.OK, "salesforce.topics", "what is to be listened to can be")]
+    remedy = "Select the objects under Change Data Capture in Salesforce, and let the integration user see them all (View All Data)"
+    return [Finding(Severity.ERROR, "salesforce.topic_refused", f"{topic} cannot be listened to", remedy) for topic in refused]

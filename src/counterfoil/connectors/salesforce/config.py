@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from .refs import FIELD_NAME, to_18
+from .refs import EVENT_TOPIC, FIELD_NAME, to_18
 
 
 class SalesforceConfig(BaseModel):
@@ -29,6 +29,9 @@ class SalesforceConfig(BaseModel):
         first_poll_back_s: how far the very first poll looks back; 0: as far as every poll.
         requests_per_s: calls per second spent at most.
         concurrency_max: calls in flight at most.
+        pubsub_address: where changes are streamed from (``api.pubsub.salesforce.com:7443``); left out: they are polled alone.
+        change_topic: the channel of change data capture that is listened to.
+        event_topics: platform events that are listened to, and the field of each that holds the id of the record to be read again.
         load_from: from so many accounts on that show something else, they are written by one load job in place of collections of 200.
     """
 
@@ -48,6 +51,9 @@ class SalesforceConfig(BaseModel):
     first_poll_back_s: int = Field(default=0, ge=0)
     requests_per_s: float = Field(default=10.0, gt=0)
     concurrency_max: int = Field(default=4, ge=1, le=25)
+    pubsub_address: str = Field(default="", pattern=r"^([^\s/:]+:\d{1,5})?$", examples=["api.pubsub.salesforce.com:7443"])
+    change_topic: str = Field(default="/data/ChangeEvents", pattern=r"^/data/\w{1,80}$", examples=["/data/ChangeEvents"])
+    event_topics: Mapping[str, str] = Field(default_factory=dict, examples=[{"/event/Order_Confirmed__e": "Opportunity_Id__c"}])
     load_from: int = Field(default=1_000, ge=1, le=150_000)
 
     @field_validator("org_id")
@@ -62,6 +68,14 @@ class SalesforceConfig(BaseModel):
             if not FIELD_NAME.fullmatch(name):
                 raise ValueError(f"{name[:80]!r} is no name of a field; take the API name, such as Billing_Id__c")
         return fields
+
+    @field_validator("event_topics")
+    @classmethod
+    def _are_topics(cls, topics: Mapping[str, str]) -> Mapping[str, str]:
+        for topic, name in topics.items():
+            if not EVENT_TOPIC.fullmatch(topic) or not FIELD_NAME.fullmatch(name):
+                raise ValueError(f"{topic[:80]!r} with field {name[:80]!r}: a topic is /event/Name__e, and its field an API name")
+        return topics
 
     @model_validator(mode="after")
     def _can_log_in(self) -> Self:

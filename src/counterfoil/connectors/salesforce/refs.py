@@ -26,6 +26,10 @@ OBJECTS: Mapping[str, str] = {COMPANY.name: ACCOUNT, CONTACT.name: CONTACTS, DEA
 BATCH_MAX = 5_000
 """Accounts of one batch that is written."""
 
+PARTS: Mapping[str, str] = {"line_item": LINE_ITEM, "contact_role": CONTACT_ROLE}
+"""What belongs to an opportunity, and what it is called in Salesforce."""
+
+EVENT_TOPIC = re.compile(r"/event/[A-Za-z]\w{0,79}__e")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -62,7 +66,7 @@ def parse(ref: str) -> Ref | None:
     """Return the parts of a reference, None if it is none of ours."""
     org, _, rest = ref.partition("/")
     kind, _, id = rest.partition("/")
-    return Ref(to_18(org), kind, to_18(id)) if kind in KINDS and is_id(org) and is_id(id) else None
+    return Ref(to_18(org), kind, to_18(id)) if (kind in KINDS or kind in PARTS) and is_id(org) and is_id(id) else None
 
 
 def canonical(org: str, id: str) -> str:

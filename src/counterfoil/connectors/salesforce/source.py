@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page, Polls
+from counterfoil.kit.errors import SetupError
 
 from . import refs
 
@@ -42,6 +44,17 @@ class SalesforceSource:
         from . import pull
 
         return pull.lists(settings)
+
+    async def listen(self, ctx: Context, position: str) -> AsyncGenerator[Page, None]:
+        """Yield what is streamed after a position. Raises SetupError where what it needs is not installed."""
+        try:
+            from . import listening
+        except ImportError as error:
+            message = f"listening needs {error.name}: install it with pip install 'counterfoil[salesforce]', or leave pubsub_address out"
+            raise SetupError(message, code="salesforce.extra_missing") from error
+        async with aclosing(listening.listen(ctx, position)) as pages:
+            async for page in pages:
+                yield page
 
     def backfill_kinds(self) -> tuple[str, ...]:
         """Return the kinds of objects that can be listed, in dependency order."""

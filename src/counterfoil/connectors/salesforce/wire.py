@@ -53,6 +53,41 @@ class Notice(msgspec.Struct, frozen=True):
     at: str
 
 
+class Change(msgspec.Struct, frozen=True):
+    """What a stream says of one record. Made by this connector of a change event, or of a platform event.
+
+    Attributes:
+        entity, id: which record; ``opportunity``: the one it belongs to, if the event says so.
+        change: the change type of the event; empty: a platform event names the record.
+        fields: the fields that changed, by their names (``BillingAddress.City``); empty: it is not said which.
+        nulled, diff: of these, those that were emptied, and those told as a difference.
+        by, origin: the user, and through which client.
+    """
+
+    entity: str
+    id: str
+    change: str = ""
+    fields: tuple[str, ...] = ()
+    nulled: tuple[str, ...] = ()
+    diff: tuple[str, ...] = ()
+    opportunity: str = ""
+    by: str = ""
+    origin: str = ""
+
+
+class StreamGap(msgspec.Struct, frozen=True):
+    """What a stream did not tell: everything on a topic since an instant, or an event's payload."""
+
+    topic: str
+    since: str = ""
+
+
+class DealsOfPart(msgspec.Struct, frozen=True):
+    """The opportunity a line item or contact role belongs to; none any more if it is gone for good."""
+
+    deals: tuple[Found, ...] = ()
+
+
 class QueryPage(msgspec.Struct, frozen=True):
     """A page of a query. ``nextRecordsUrl``: the path of the next one."""
 

@@ -12,56 +12,70 @@ from typing import TypeVar
 import msgspec
 
 from counterfoil.connectors.salesforce.config import SalesforceConfig
-from counterfoil.connectors.salesforce.refs import canonical, is_id, parse, to_18
+from counterfoil.connectors.salesforce.refs import PARTS, canonical, is_id, parse, to_18
 from counterfoil.connectors.salesforce.soql import EPOCH
-from counterfoil.connectors.salesforce.wire import Found
+from counterfoil.connectors.salesforce.wire import Change, DealsOfPart, Found
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.company import COMPANY, CompanyEvent
 from counterfoil.core.kinds.contact import CONTACT, ContactEvent
 from counterfoil.core.kinds.deal import DEAL, DealEvent, DealState
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import EventType, Record
-from counterfoil.kit.connector import Delivery, Fetched, Normalized
+from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
 
-from .events import FETCHED, ROW, classified, refs_of
+from .events import CHANGED, FETCHED, GAP, PART, ROW, UNREADABLE, classified, gap_of, is_of_no_interest, read, refs_of
 from .records import record_of, tombstone
 
 T = TypeVar("T")
+
+RESTORE = "UNDELETE"
+"""The change type of a record that was taken out of the recycle bin."""
 
 _EVENTS: Mapping[str, type[EventType]] = {COMPANY.name: CompanyEvent, CONTACT.name: ContactEvent, DEAL.name: DealEvent}
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What a record was read for: its kind, and when. ``is_new``: it was made and not changed since."""
+    """What a record was read for: its kind, and when. ``is_new``: it was made and not changed since; ``change``: what an event told."""
 
     kind: str
     at: datetime
     is_new: bool = False
+    change: str = ""
 
 
 def needs(delivery: Delivery) -> tuple[str, ...]:
     """Return what must be fetched before a delivery is normalized; nothing for one that normalizing will refuse or ignore."""
     try:
-        _, action = classified(delivery)
-        return refs_of(delivery, action)
+        kind, action, rule = classified(delivery)
+        return () if rule else refs_of(delivery, kind, action)
     except RejectedError:
         return ()
 
 
 def normalize(settings: SalesforceConfig, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
-    """Return the canonical facts of a delivery.
+    """Return the canonical facts of a delivery, or the rule by which it is ignored.
 
     Raises RejectedError (a value that cannot be read) and DriftError (a delivery in no table), nothing else.
     """
-    kind, action = classified(delivery)
+    kind, action, rule = classified(delivery)
+    if rule:
+        return Ignored(rule)
     if to_18(delivery.account) != settings.org_id and action != FETCHED:
         message = f"{delivery.kind} is of org {delivery.account[:18]}, and org_id is {settings.org_id}"
         raise RejectedError(message, code="salesforce.other_org", cause="it is of another org than org_id")
     if action in (ROW, FETCHED):
         found = _decoded(delivery.body, Found, delivery.kind)
         return (_fact_of(settings, Told(kind, _read_at(delivery, found), _is_new(found)), found, delivery.kind),)
-    return tuple(fact for ref in refs_of(delivery, action) for fact in _facts(settings, delivery, kind, ref, fetched))
+    if action == GAP:
+        raise gap_of(delivery)
+    if action == UNREADABLE:
+        message = "an event of a stream could not be read by its schema"
+        raise RejectedError(message, code="salesforce.event_unreadable", case_class=CaseClass.SCHEMA_DRIFT, cause=message)
+    if action in (CHANGED, PART) and (rule := is_of_no_interest(delivery, settings.customer_ids)):
+        return Ignored(rule)
+    facts = [fact for ref in refs_of(delivery, kind, action) for fact in _facts(settings, delivery, kind, ref, fetched)]
+    return tuple(facts) or Ignored("no_record_concerned")
 
 
 def _facts(settings: SalesforceConfig, delivery: Delivery, kind: str, ref: str, fetched: Mapping[str, Fetched]) -> Iterator[Fact]:
@@ -69,11 +83,20 @@ def _facts(settings: SalesforceConfig, delivery: Delivery, kind: str, ref: str, 
     if known is None or answer is None:
         raise RejectedError(f"{delivery.kind}: {ref} was not read", code="salesforce.not_fetched")
     at = max(answer.fetched_at, delivery.occurred_at).astimezone(UTC)
-    if answer.body is None:
+    if known.kind in PARTS:
+        if answer.body is not None:
+            for deal in _decoded(answer.body, DealsOfPart, delivery.kind).deals:
+                yield _fact_of(settings, Told(DEAL.name, at, _is_new(deal)), deal, delivery.kind)
+    elif answer.body is None:
         yield _fact(Told(kind, at), tombstone(kind, canonical(settings.org_id, known.id)))
-        return
-    found = _decoded(answer.body, Found, delivery.kind)
-    yield _fact_of(settings, Told(kind, at, _is_new(found)), found, delivery.kind)
+    else:
+        found = _decoded(answer.body, Found, delivery.kind)
+        yield _fact_of(settings, Told(kind, at, _is_new(found), _change_of(delivery)), found, delivery.kind)
+
+
+def _change_of(delivery: Delivery) -> str:
+    """Return the change type of a change event; empty for any other delivery."""
+    return read(delivery, Change).change if delivery.kind.endswith(f".{CHANGED}") else ""
 
 
 def _fact_of(settings: SalesforceConfig, told: Told, found: Found, where: str) -> Fact:
@@ -108,6 +131,8 @@ def _type(told: Told, record: Record) -> EventType:
     state: str = getattr(record, "state").value  # noqa: B009 - each of the three kinds has one
     if state in ("deleted", "merged", DealState.WON, DealState.LOST):
         return events(f"{told.kind}.{state}")
+    if told.change == RESTORE:
+        return events(f"{told.kind}.restored")
     return events(f"{told.kind}.{'created' if told.is_new else 'updated'}")
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from counterfoil.kit.sandbox import Sandbox, Trigger, answered, set_field
 
 from .bulk import Bulk
+from .bus import Bus
 from .checking import Rule
 from .errors import SalesforceError
 from .limits import Limits
@@ -36,6 +37,7 @@ class Control(Sandbox):
         self.world = world
         self.rest = Rest(world)
         self.bulk = Bulk(self.rest)
+        self.bus = Bus(world, seed)
         self.limits = Limits()
         self.sessions = Sessions(self.client_id, self.client_secret, self.username)
 
@@ -122,6 +124,7 @@ class Control(Sandbox):
             "rules": self._control_rules,
             "fields": self._control_fields,
             "bulk": self._control_bulk,
+            "stream": self._control_stream,
         }.items():
             app.router.add_post(f"/_control/{path}", answered(do, SalesforceError))
 
@@ -166,6 +169,21 @@ class Control(Sandbox):
         for name, value in body.items():
             set_field(self.bulk.pace, name, value)
         return dict(vars(self.bulk.pace))
+
+    def _control_stream(self, _request: web.Request, body: Obj) -> Obj:
+        """Say which types are told (``selected``), whether as gaps (``is_gapping``) or not at all (``is_silent``).
+
+        ``overflow``: tell of a type that too much of it changed; ``publish``: a platform event, with its ``values``.
+        """
+        self.bus.selected = set(body.get("selected", self.bus.selected))
+        self.bus.is_gapping = bool(body.get("is_gapping", self.bus.is_gapping))
+        self.bus.is_silent = bool(body.get("is_silent", self.bus.is_silent))
+        if "overflow" in body:
+            self.bus.overflow(str(body["overflow"]))
+        if "publish" in body:
+            self.bus.define(str(body["publish"]), **dict.fromkeys(body["values"], "string"))
+            self.bus.publish(str(body["publish"]), body["values"])
+        return {"selected": sorted(self.bus.selected), "is_gapping": self.bus.is_gapping, "is_silent": self.bus.is_silent}
 
     def _control_fields(self, _request: web.Request, body: Obj) -> Obj:
         """Add a field of the org's own, remove it, hide it from the hub's user or show it: ``do`` says which."""

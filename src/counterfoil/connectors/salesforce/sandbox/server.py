@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import BasicAuth, web
 
@@ -20,6 +20,9 @@ from .errors import SalesforceError, malformed, not_found
 from .rest import Answer, Call, call_of
 from .tooling import Tooling
 from .world import World
+
+if TYPE_CHECKING:
+    from .pubsub import PubSub
 
 Obj = dict[str, Any]
 
@@ -43,8 +46,30 @@ class SalesforceSandbox(Control):
     def __init__(self, seed: int = 0, *, currency: str = "USD", has_currencies: bool = False, has_person_accounts: bool = False) -> None:
         super().__init__(seed, World(currency=currency, has_currencies=has_currencies, has_person_accounts=has_person_accounts))
         self.asked: list[str] = []
+        self.pubsub: PubSub | None = None
         self.composite = Composite(self.rest, self._answered)
         self.tooling = Tooling(self.world)
+
+    async def start(self, port: int = 0) -> str:
+        """Listen on loopback; also over gRPC, where its libraries are installed (the extra ``salesforce``)."""
+        url = await super().start(port)
+        try:
+            from .pubsub import PubSub
+        except ImportError:
+            return url
+        self.pubsub = PubSub(self.bus, self.switch, self.sessions.is_valid, self.world.org_id, lambda: self.url)
+        await self.pubsub.start()
+        return url
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self.pubsub is not None:
+            await self.pubsub.stop()
+        await super().stop()
+
+    def details(self) -> Obj:
+        """Return address, org, client id and secret, and where events are streamed."""
+        return {**super().details(), "pubsub": "" if self.pubsub is None else self.pubsub.address}
 
     def routes(self, app: web.Application) -> None:
         """Add the vendor's routes."""
@@ -110,8 +135,16 @@ class SalesforceSandbox(Control):
             return self.tooling.answer(call)
         if call.parts == ("limits",):
             return Answer(200, self.limits.shown())
+        if call.method == "POST" and call.parts[:1] == ("sobjects",) and call.parts[-1].endswith("__e"):
+            return self._published(call)
         with self.world.acting(self.world.user_id, self.rest.origin(call)):
             return self.rest.answer(call)
+
+    def _published(self, call: Call) -> Answer:
+        if call.parts[1] not in self.bus.platform:
+            raise not_found()
+        id = self.bus.publish(call.parts[1], call.values)
+        return Answer(201, {"id": id, "success": True, "errors": [{"statusCode": "OPERATION_ENQUEUED", "message": id, "fields": []}]})
 
 
 async def _call(request: web.Request) -> Call:

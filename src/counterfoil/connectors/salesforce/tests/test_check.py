@@ -47,6 +47,19 @@ async def test_another_corporate_currency_is_an_error_and_an_org_of_one_currency
         assert (Severity.OK, "salesforce.currency") in await checked(ctx)
 
 
+async def test_a_topic_that_cannot_be_listened_to_is_named() -> None:
+    sandbox = SalesforceSandbox()
+    async with opened(sandbox) as plain:
+        assert sandbox.pubsub is not None
+        given = {"pubsub_address": sandbox.pubsub.address, "event_topics": {"/event/Nothing__e": "Id__c"}}
+        ctx = Context(plain.connection, plain.settings.model_copy(update=given), plain.client, plain.clock, plain.state)
+        assert CONNECTOR.source_check is not None
+        errors = [one.message for one in await CONNECTOR.source_check(ctx) if one.severity is Severity.ERROR]
+        assert errors == ["/event/Nothing__e cannot be listened to"]
+        sandbox.bus.define("Nothing__e", Id__c="string")
+        assert (Severity.OK, "salesforce.topics") in await checked(ctx)
+
+
 async def test_a_wrong_secret_ends_the_check_at_once() -> None:
     async with opened(SalesforceSandbox(), client_secret="another") as ctx:
         with pytest.raises(SetupError):

@@ -33,6 +33,9 @@ DEAL = {
     "lines": [{**STAMPS, "Id": "00k5000000Gv7qPAAR", "Product2.Name": "Seat", "Quantity": "100.0", "UnitPrice": "12.005"}],
     "contacts": [{**STAMPS, "Id": "00K5000000Gv7qQAAR", "ContactId": CONTACT["Id"], "IsPrimary": "true"}],
 }  # fmt: skip
+CHANGE = {"entity": "Account", "id": ACCOUNT["Id"], "change": "UPDATE"}
+LINE_CHANGE = {"entity": "OpportunityLineItem", "id": "00k5000000Gv7qPAAR", "change": "UPDATE"}
+ACCOUNT_REF = f"{ORG}/company/{ACCOUNT['Id']}"
 READ_AT = "2026-01-01T00:00:00.500000+00:00"
 REF = f"{ORG}/deal/0065000000Gv7qNAAR"
 
@@ -57,7 +60,8 @@ class SalesforceHarness(Harness):
     async def open(self) -> Context:
         await self.sandbox.start()
         self.accounts = [self.sandbox.create("Account", Name=name) for name in ("Blue Harbor", "Green Hill", "Red Rock")]
-        settings = settings_of(self.sandbox, load_from=self.load_from)
+        assert self.sandbox.pubsub is not None
+        settings = settings_of(self.sandbox, load_from=self.load_from, pubsub_address=self.sandbox.pubsub.address)
         self.http = client(settings)
         self.http.retry = self.http.login.retry = RetryPolicy(base_s=0.0)
         await self.http.__aenter__()
@@ -81,6 +85,19 @@ class SalesforceHarness(Harness):
             sample("deleted contact", "contact.row", {"object": {**CONTACT, "IsDeleted": "true"}, "read_at": READ_AT}),
             sample("deal", "deal.listed", notice, REF, DEAL),
             sample("deal that is gone", "deal.listed", notice, REF),
+            sample(
+                "changed account", "company.change", {**CHANGE, "fields": ["Name"]}, f"{ORG}/company/{ACCOUNT['Id']}", {"object": ACCOUNT}
+            ),
+            sample(
+                "account taken back",
+                "company.change",
+                {**CHANGE, "change": "UNDELETE"},
+                f"{ORG}/company/{ACCOUNT['Id']}",
+                {"object": ACCOUNT},
+            ),
+            sample("own field", "company.change", {**CHANGE, "fields": ["Counterfoil_Open__c"]}),
+            sample("changed line", "deal.part", LINE_CHANGE, f"{ORG}/line_item/00k5000000Gv7qPAAR", {"deals": [DEAL]}),
+            sample("lead", "other.change", {"entity": "Lead", "id": "00Q5000000Gv7qPAAR", "change": "UPDATE"}),
             sample("deal that was asked for", "deal.fetched", DEAL),
         )
 
