@@ -6,12 +6,15 @@ Sessions that are many and short share a server that runs already: its URL is in
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -20,11 +23,24 @@ import structlog
 
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.embedded import embedded_sync
-from counterfoil.store.migrate import migrate
+from counterfoil.store.migrate import ensure_partitions, migrate
 from counterfoil.store.pool import Conn, Pool, connect, open_pool
 
 TEMPLATE = "migrated"
 SHARED_SERVER = "COUNTERFOIL_TESTS_SERVER"
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_compression": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "200",
+}
+"""What a server does for the day its machine stops, and tests need not pay for: they kill processes, not the machine."""
+PREFIX = "counterfoil-tests-"
+IN_MEMORY = Path("/dev/shm")
+IN_MEMORY_FREE_BYTES = 4_000_000_000
+"""So much must be free there for the server to live in it: a test's database is a copy of some 15 MB, written and thrown away."""
 _numbers = itertools.count(1)
 
 
@@ -49,13 +65,26 @@ class Server:
             return conn.execute("select from pg_database where datname = %s", (name,)).fetchone() is not None
 
     @contextmanager
-    def database(self, name: str, *, is_migrated: bool = True) -> Iterator[str]:
-        """Make a database of its own for as long as the context lasts and give its URL; ``is_migrated``: with the hub's schema."""
-        self.execute(f"create database {name}" + (f" template {TEMPLATE} strategy file_copy" if is_migrated else ""))
+    def database(self, name: str, *, is_migrated: bool = True, opened_at: datetime | None = None) -> Iterator[str]:
+        """Make a database of its own for as long as the context lasts and give its URL.
+
+        ``is_migrated``: with the hub's schema; ``opened_at``: as a hub leaves it that was opened at that instant, so that the next one has
+        nothing to make.
+        """
+        template = TEMPLATE if opened_at is None else self._template(opened_at)
+        self.execute(f"create database {name}" + (f" template {template} strategy file_copy" if is_migrated else ""))
         try:
             yield self.url_of(name)
         finally:
             self.execute(f"drop database {name} with (force)")
+
+    def _template(self, opened_at: datetime) -> str:
+        """Return a template with the partitions of a month, this process's own: made at the first need."""
+        name = f"{TEMPLATE}_{opened_at:%Y_%m}_{os.getpid()}"
+        if not self.has(name):
+            self.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
+            _change(self.url_of(name), lambda conn: ensure_partitions(conn, opened_at))
+        return name
 
 
 @pytest.fixture(autouse=True)
@@ -67,19 +96,40 @@ def _log_of_its_own() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
-    """Run the embedded server once per session. fsync is off: tests kill processes, not the machine.
+    """Run the embedded server once per session.
 
-    Its home is not below pytest's own directories: pytest shuts those against other users, and root's server runs as one.
+    Its home is not below pytest's own directories: pytest shuts those against other users, and root's server runs as one. It is in memory
+    where there is room: nothing in it outlives the session.
     """
     shared = os.environ.get(SHARED_SERVER)
     if shared:
         yield Server(shared)
         return
-    with tempfile.TemporaryDirectory(prefix="counterfoil-", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=_memory(), ignore_cleanup_errors=True) as directory:
         home = Path(directory)
         home.chmod(0o755)
-        with embedded_sync(home, {"fsync": "off", "max_connections": "200"}) as url:
+        with embedded_sync(home, SETTINGS) as url:
             yield Server(url)
+
+
+def _memory() -> Path | None:
+    """Return a directory in memory with room for a server; None where there is none."""
+    if not (IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK | os.X_OK)):
+        return None
+    for left in IN_MEMORY.glob(f"{PREFIX}*"):
+        if _is_left_behind(left):
+            shutil.rmtree(left, ignore_errors=True)
+    return IN_MEMORY if shutil.disk_usage(IN_MEMORY).free > IN_MEMORY_FREE_BYTES else None
+
+
+def _is_left_behind(home: Path) -> bool:
+    """Tell whether a session that was killed left this home: whoever uses its server holds a lock."""
+    try:
+        with (home / "postgres" / "users.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # in use, not made yet, or somebody else's
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -87,15 +137,15 @@ def database_template(postgres_server: Server) -> Server:
     """Make the template that every test's database is copied from, unless an earlier session made it."""
     if not postgres_server.has(TEMPLATE):
         postgres_server.execute(f"create database {TEMPLATE}")
-        _migrate(postgres_server.url_of(TEMPLATE))
+        _change(postgres_server.url_of(TEMPLATE), migrate)
     return postgres_server
 
 
-def _migrate(url: str) -> None:
+def _change(url: str, change: Callable[[Conn], Awaitable[object]]) -> None:
     async def run() -> None:
         conn = await connect(url)
         async with conn, conn.transaction():
-            await migrate(conn)
+            await change(conn)
 
     asyncio.run(run())
 

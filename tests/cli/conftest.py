@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
-
-from counterfoil.cli.main import app
+from tests.cli.running import Ended, invoke
+from tests.conftest import Server
 
 PLAIN = """\
 [entities.de]
@@ -42,17 +44,7 @@ connection = "stripe_de"
 """
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Return what it printed for programs."""
-        return json.loads(self.out)
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -76,8 +68,14 @@ class Program:
 
     def bare(self, *arguments: str) -> Ended:
         """Run a command with just these arguments."""
-        result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-        return Ended(result.exit_code, result.stdout, result.stderr)
+        return invoke(*arguments)
+
+
+@pytest.fixture
+def database(database_template: Server) -> Iterator[str]:
+    """Yield the URL of a fresh database that the program has opened today already."""
+    with database_template.database(f"cli_{os.getpid()}_{next(_numbers)}", opened_at=datetime.now(UTC)) as url:
+        yield url
 
 
 @pytest.fixture

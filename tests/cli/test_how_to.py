@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
-
-from counterfoil.cli.main import app
+import typer
+from tests.cli import running
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [*sorted((ROOT / "docs" / "how-to").glob("*.md")), ROOT / "README.md"]
@@ -25,7 +23,7 @@ def _commands(text: str) -> list[list[str]]:
 
 def _unknown(arguments: list[str]) -> str:
     """Return what of a call the program does not know, empty if it knows all."""
-    command: Any = typer.main.get_command(app)
+    command = running.command()
     rest = list(arguments)
     while hasattr(command, "commands"):
         if not rest or rest[0] not in command.commands:

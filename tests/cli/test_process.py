@@ -8,13 +8,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cli.running import invoke
 from tests.core.builders import ANN, PRO
 from tests.integration.waiting.test_dunning import BILL, DUNNED, KEY, START, Weeks
-from typer.testing import CliRunner
 
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import parse
-from counterfoil.cli.main import app
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.policies.rules import DunningStage
 from counterfoil.kit.clock import SettableClock
@@ -79,7 +78,11 @@ def test_stages_are_read_and_all_workers_must_have_the_same() -> None:
         ('stage = "warned"', 'stage = "Warned!"', 'dunning.1.stage: must look like "first_reminder"'),
         ("days_after_due = 14", "days_after_due = 3", "must be more than the 3 of the stage 'reminded' before it for all entities"),
         ("days_after_due = 14", "days_after_due = -1", "dunning.1.days_after_due: must be at least 0"),
-        ('blocks = ["upgrades"]', 'blocks = ["mail"]', "dunning.1.blocks.0: must be 'renewals', 'upgrades', 'orders' or 'access'"),
+        (
+            'blocks = ["upgrades"]',
+            'blocks = ["mail"]',
+            "dunning.1.blocks.0: must be 'renewals', 'upgrades', 'orders', 'access' or 'support'",
+        ),
         ('blocks = ["upgrades"]', 'blocks = ["access", "access"]', "dunning.1.blocks: names something twice"),
         ('entity = "US"\n', 'entity = "UK"\n', "dunning.2.entity: entity 'UK' is not under [entities]"),
         ("asks = true", "ask = true", "dunning.1.ask: is not a known setting; did you mean asks?"),
@@ -118,8 +121,8 @@ def config(database: str, tmp_path: Path, cipher: Cipher, monkeypatch: pytest.Mo
 
 
 def ask(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["process", *map(str, words)], env={"COLUMNS": "240"})
-    return result.exit_code, result.output
+    ended = invoke("process", *map(str, words), env={"COLUMNS": "240"})
+    return ended.code, ended.out + ended.err
 
 
 def test_processes_are_listed_shown_and_answered(config: Path) -> None:

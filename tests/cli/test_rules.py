@@ -12,7 +12,8 @@ import pytest
 from counterfoil.app.hub import open_hub
 from counterfoil.app.settings import load
 
-from .conftest import PLAIN, Ended, Program
+from .conftest import PLAIN, Program
+from .running import Ended
 
 Run = Callable[..., Ended]
 

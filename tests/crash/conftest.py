@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.conftest import TEMPLATE, Server
+from tests.conftest import Server
 from tests.crash.books import put_between
 from tests.crash.judging import Verdict
 from tests.crash.proxy import Proxy
@@ -24,10 +24,8 @@ PROPERTY = "crash"
 @pytest.fixture(scope="module")
 def crash_database(database_template: Server) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database for a module."""
-    name = f"crash_{next(_numbers)}"
-    database_template.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
-    yield database_template.url_of(name)
-    database_template.execute(f"drop database {name} with (force)")
+    with database_template.database(f"crash_{next(_numbers)}", opened_at=datetime.now(UTC)) as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,4 +1,4 @@
-"""A worker of the hub that is struck where it is told to: ``python -m tests.crash.runner PLAN NAME``.
+"""A worker of the hub that is struck where it is told to, as a process of its own (nursery.py): of PLAN and NAME.
 
 PLAN is a file of JSON: ``values`` (the configuration), ``strikes`` and ``said`` (a file they are noted in before they fall). A strike falls
 once, at a boundary (see matrix.py), when a command of its kind and of its story is in hand; what it does: ``kill`` or ``stop`` this
@@ -11,8 +11,7 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +85,13 @@ class Struck:
                 )
         else:
             os.kill(os.getpid(), signal.SIGKILL if strike.action == "kill" else signal.SIGSTOP)
+
+    async def ready(self, conn: Any, stages: Collection[str]) -> list[str]:
+        """Return the stages that may be worked now: to be struck in a joint turn, deciding waits until all that came in is read."""
+        if any(one.boundary == "joint" and one.kind == work.DECIDE and not one.has_fallen for one in self.strikes):
+            row = await (await conn.execute("select exists (select from receipt where state = 'pending')")).fetchone()
+            return [stage for stage in stages if stage != work.DECIDE or not row[0]]
+        return list(stages)
 
     def reach_settled(self) -> None:
         """Be at the end of a delivering turn, with what was settled in it committed."""
@@ -187,8 +193,8 @@ def _around_claims(struck: Struck) -> None:
     drains: Any = Drains
     claim, finish_all, drain = store.claim, store.finish_all, drains.work
 
-    async def claimed(*given: Any, **named: Any) -> Any:
-        answer = await claim(*given, **named)
+    async def claimed(conn: Any, worker: str, holder: int, stages: Collection[str], *more: Any) -> Any:
+        answer = await claim(conn, worker, holder, await struck.ready(conn, stages), *more)
         for stage in sorted({stage for stage, _, _ in answer}):
             struck.reach("taken", stage)
         return answer
@@ -259,10 +265,9 @@ async def work_until_struck(values: dict[str, Any], name: str, struck: Struck) -
             await asyncio.Event().wait()
 
 
-def main() -> None:
+def main(path: str, name: str) -> None:
     """Run."""
     working()
-    path, name = sys.argv[1:]
     plan = json.loads(Path(path).read_text())
     strikes = tuple(Strike(**{**one, "ids": tuple(one.get("ids", ()))}) for one in plan["strikes"])
     struck = Struck(strikes, Path(plan["said"]), plan["values"]["hub"]["database_url"], {}, {}, set(), set())
@@ -274,7 +279,3 @@ def main() -> None:
     if plan.get("erase_step"):
         shorten_steps(int(plan["erase_step"]))
     asyncio.run(work_until_struck(plan["values"], name, struck))
-
-
-if __name__ == "__main__":
-    main()

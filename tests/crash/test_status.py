@@ -29,6 +29,7 @@ from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import CommandWriter, Context, Send
 from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.sandbox import Fault
 from counterfoil.kit.stage import PLAIN
 from counterfoil.store import outbox
@@ -103,6 +104,19 @@ class Desk:
         return self.sandbox.world.records["companies", id].properties.get("counterfoil_open")
 
 
+@dataclass
+class Hurried:
+    """The clock of a client's budget: what it waits for is over at once."""
+
+    at_s: float = 0.0
+
+    def now(self) -> float:
+        return self.at_s
+
+    async def sleep(self, wait_s: float) -> None:
+        self.at_s += wait_s
+
+
 @asynccontextmanager
 async def opened(pool: Pool, cipher: Cipher) -> AsyncIterator[tuple[Desk, str]]:
     sandbox = HubspotSandbox()
@@ -111,7 +125,8 @@ async def opened(pool: Pool, cipher: Cipher) -> AsyncIterator[tuple[Desk, str]]:
     settings = settings_of(sandbox)
     assert CONNECTOR.client is not None
     http = CONNECTOR.client(settings)
-    http.retry = RetryPolicy(tries_max=1)
+    http.retry, hurried = RetryPolicy(tries_max=1), Hurried()
+    http.use_budget(LocalBudget(rate_per_s=settings.requests_per_s, now=hurried.now, sleep=hurried.sleep))
     clock = SettableClock(NOW)
     try:
         async with http:

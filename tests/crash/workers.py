@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import random
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg_pool import PoolTimeout
 from tests.integration.path.house import House
+from tests.nursery import Forked, fork
 
 from counterfoil.app.hub import wait_until
 
@@ -29,13 +29,11 @@ _numbers = itertools.count(1)
 class Worker:
     """A worker process and the file its strikes are noted in."""
 
-    process: asyncio.subprocess.Process
+    process: Forked
     said: Path
 
     async def is_at_work(self) -> bool:
         """Wait until it says that it works; False: it ended before."""
-        if self.process.stdout is None:
-            return False
         return await asyncio.wait_for(self.process.stdout.readline(), START_S) == b"working\n"
 
     def strikes(self) -> list[list[str]]:
@@ -76,8 +74,7 @@ async def worker(made: House, strikes: Sequence[dict[str, Any]] = (), name: str 
     number = next(_numbers)
     plan, said = home / f"plan-{number}.json", home / f"said-{number}"
     plan.write_text(json.dumps({"values": dict(made.values), "strikes": list(strikes), "said": str(said), **waits}))
-    command = [sys.executable, "-m", "tests.crash.runner", str(plan), name]
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE)
+    process = await fork("tests.crash.runner", str(plan), name)
     try:
         yield Worker(process, said)
     finally:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer.main
 from jsonschema import Draft202012Validator
+from tests.cli import running
 
 from counterfoil.app.settings import HUB_VARIABLES, HubSettings, load
-from counterfoil.cli.main import app
 from counterfoil.kit.errors import SetupError
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +88,7 @@ def hub_settings(environment: Mapping[str, str]) -> HubSettings:
 
 def is_understood(arguments: list[str]) -> bool:
     """Tell whether the program takes these arguments. Raises the parser's own error if it does not."""
-    command: Any = typer.main.get_command(app)
+    command = running.command()
     rest = list(arguments)
     while hasattr(command, "commands"):
         command = command.commands[rest.pop(0)]

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from typer.testing import CliRunner, Result
+from tests.cli.running import Ended, invoke
 
 from counterfoil.app.migrating import migrate_when_there, missing_when_there
-from counterfoil.cli.main import app
 from counterfoil.store.migrate import migrations
 
 
@@ -22,24 +21,24 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def run(config: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["migrate", *arguments, "--config", str(config)], catch_exceptions=False)
+def run(config: Path, *arguments: str) -> Ended:
+    return invoke("migrate", *arguments, "--config", str(config))
 
 
 def test_what_is_applied_is_named_and_a_second_time_there_is_nothing_to_do(
     config: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", empty_database)
-    assert run(config, "--check", "--json").exit_code == 1
-    assert "work_lag" not in run(config, "--check").stderr
+    assert run(config, "--check", "--json").code == 1
+    assert "work_lag" not in run(config, "--check").err
     first = run(config, "--json")
     names = [migration.name for migration in migrations()]
-    applied = json.loads(first.stdout)["applied"]
-    assert (first.exit_code, applied[: len(names)]) == (0, names)
+    applied = json.loads(first.out)["applied"]
+    assert (first.code, applied[: len(names)]) == (0, names)
     assert {name.rsplit("_", 2)[0] for name in applied[len(names) :]} == {"receipt", "event", "command", "attempt", "audit"}
     second = run(config)
-    assert (second.exit_code, second.stdout, second.stderr) == (0, "", "Nothing to do.\n")
-    assert run(config, "--check").exit_code == 0
+    assert (second.code, second.out, second.err) == (0, "", "Nothing to do.\n")
+    assert run(config, "--check").code == 0
 
 
 async def test_of_several_at_once_one_applies_and_the_others_find_nothing(empty_database: str, home: Path) -> None:
@@ -72,6 +71,6 @@ async def test_a_database_that_is_not_there_yet_is_waited_for_and_the_reason_tol
 def test_a_database_that_does_not_answer_in_time_is_a_matter_for_later(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none?connect_timeout=2")
     ended = run(config, "--wait", "0.5")
-    assert ended.exit_code == 3
-    assert ended.stderr.startswith("Waiting: ")
-    assert "the database does not answer" in ended.stderr
+    assert ended.code == 3
+    assert ended.err.startswith("Waiting: ")
+    assert "the database does not answer" in ended.err

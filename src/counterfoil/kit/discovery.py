@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -67,7 +68,7 @@ def _places(package: str, entries: Iterable[EntryPoint] | None) -> dict[str, str
     for module in pkgutil.iter_modules(parent.__path__):
         if module.ispkg and not module.name.startswith("_"):
             places[module.name] = f"{package}.{module.name}"
-    for entry in entry_points(group=GROUP) if entries is None else entries:
+    for entry in _installed() if entries is None else entries:
         if entry.name in places:
             other = places[entry.name]
             where = other if isinstance(other, str) else other.value
@@ -76,3 +77,9 @@ def _places(package: str, entries: Iterable[EntryPoint] | None) -> dict[str, str
             )
         places[entry.name] = entry
     return places
+
+
+@cache
+def _installed() -> tuple[EntryPoint, ...]:
+    """Return the entry points of other packages. Finding them reads what every installed package says of itself: once in a process."""
+    return tuple(entry_points(group=GROUP))

@@ -1,10 +1,9 @@
-"""A process that reads a connection's customers into the log: ``python -m tests.integration.path.backfiller CONFIGURATION``."""
+"""A process that reads a connection's customers into the log, on its own (nursery.py)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,13 +19,9 @@ def read(progress: BackfillProgress) -> None:
     print(progress.read, flush=True)
 
 
-def main() -> None:
+def main(configuration: str) -> None:
     """Run."""
-    settings = from_values(json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    settings = from_values(json.loads(Path(configuration).read_text("utf-8")))
     asyncio.run(
         backfill(settings, BackfillOrder("stripe_us", SINCE, ("customer",)), BackfillProgressReport(read, lambda _done, _left: None))
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.conftest import Server
-from tests.integration.path.house import House, house
+from tests.integration.path.house import START, House, house
 
 _numbers = itertools.count(1)
 
@@ -17,14 +17,14 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def module_database(database_template: Server) -> Iterator[str]:
     """Yield the URL of a fresh, migrated database for a module."""
-    with database_template.database(f"path_{next(_numbers)}") as url:
+    with database_template.database(f"path_{next(_numbers)}", opened_at=START) as url:
         yield url
 
 
 @pytest.fixture
 def second_database(database_template: Server) -> Iterator[str]:
     """Yield the URL of one more fresh, migrated database."""
-    with database_template.database(f"path_{next(_numbers)}") as url:
+    with database_template.database(f"path_{next(_numbers)}", opened_at=START) as url:
         yield url
 
 

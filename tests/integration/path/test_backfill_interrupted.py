@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import pytest_asyncio
 from tests.integration.path.backfiller import SINCE
 from tests.integration.path.house import House, house
+from tests.nursery import Forked, fork
 
 from counterfoil.app.demo.entities import US
 from counterfoil.app.hub import wait_until
@@ -67,9 +67,8 @@ def configured(made: House, folder: Path) -> Path:
     return path
 
 
-async def backfiller(config: Path) -> asyncio.subprocess.Process:
-    command = [sys.executable, "-m", "tests.integration.path.backfiller", str(config)]
-    return await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[3], stdout=asyncio.subprocess.PIPE)
+async def backfiller(config: Path) -> Forked:
+    return await fork("tests.integration.path.backfiller", str(config))
 
 
 async def test_a_backfill_killed_between_two_pages_goes_on_after_the_last_one_committed(idle: House, tmp_path: Path) -> None:
@@ -84,8 +83,8 @@ async def test_a_backfill_killed_between_two_pages_goes_on_after_the_last_one_co
     process.kill()
     assert await process.wait() == -signal.SIGKILL
     second = await backfiller(config)
-    said, _ = await asyncio.wait_for(second.communicate(), 60.0)
-    assert (second.returncode, said) == (0, b"300\n330\n")
+    said = await asyncio.wait_for(second.stdout.read(), 60.0)
+    assert (await second.wait(), said) == (0, b"300\n330\n")
     assert calls(idle) == PAGES + 1  # the page that was under way, once more
     assert await receipts_of_customers(idle) == (CUSTOMERS, CUSTOMERS)
 

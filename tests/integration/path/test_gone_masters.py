@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from tests.conftest import Server
 from tests.integration.path.conftest import assert_balanced
-from tests.integration.path.house import House, house
+from tests.integration.path.house import START, House, house
 
 from counterfoil.app.demo.catalog import PLANS
 from counterfoil.connectors.odoo.sandbox import OdooSandbox
@@ -22,7 +22,7 @@ async def any_hub(
     request: pytest.FixtureRequest, database_template: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[House]:
     """Yield a hub over books of each version."""
-    with database_template.database(f"gone_{request.param}") as url:
+    with database_template.database(f"gone_{request.param}", opened_at=START) as url:
         async with house(url, Path(tmp_path_factory.mktemp("gone")), odoo=OdooSandbox(version=request.param)) as made:
             await made.tell()
             yield made

@@ -1,9 +1,8 @@
-"""A worker that listens to the trial feed, as a process of its own: ``python -m tests.integration.workers.listener DSN NAME TARGET``."""
+"""A worker that listens to the trial feed, as a process of its own (nursery.py)."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from tests.integration.workers.runner import hurry
@@ -26,7 +25,7 @@ async def arm(conn: Conn, keys: Sequence[PartitionKey]) -> None:
     await work.arm(conn, keys)
 
 
-async def main(dsn: str, name: str, target: str) -> None:
+async def listen(dsn: str, name: str, target: str) -> None:
     """Listen until killed."""
     settings = CONNECTOR.config.model_validate({"target": target, "token": TOKEN})
     if CONNECTOR.client is None or CONNECTOR.listens is None:
@@ -43,7 +42,8 @@ async def main(dsn: str, name: str, target: str) -> None:
         await asyncio.Event().wait()
 
 
-if __name__ == "__main__":
+def main(dsn: str, name: str, target: str) -> None:
+    """Run."""
     working()
     hurry()
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(listen(dsn, name, target))

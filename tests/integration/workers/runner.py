@@ -1,4 +1,4 @@
-"""A worker with stages made for tests, as a process of its own: ``python -m tests.integration.workers.runner DSN NAME STAGE...``.
+"""A worker with stages made for tests, as a process of its own (nursery.py).
 
 Table ``item`` holds what the stages work: (stage, key, id, state, by). Its waits are short, so that tests are.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 
@@ -83,7 +82,7 @@ class Stages:
             )
 
 
-async def main(dsn: str, name: str, *stages: str) -> None:
+async def work_on(dsn: str, name: str, *stages: str) -> None:
     """Work until told to stop."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -99,7 +98,8 @@ async def main(dsn: str, name: str, *stages: str) -> None:
         await member.leave()
 
 
-if __name__ == "__main__":
+def main(dsn: str, name: str, *stages: str) -> None:
+    """Run."""
     working()
     hurry()
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(work_on(dsn, name, *stages))

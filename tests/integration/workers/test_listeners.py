@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
+from tests.nursery import Forked, fork
 
 from counterfoil.app.hub import wait_until
 from counterfoil.ingress.listening import STAGE
@@ -19,12 +18,10 @@ PATIENCE_S = 90.0
 
 
 @asynccontextmanager
-async def listener(database: str, name: str, target: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def listener(database: str, name: str, target: str) -> AsyncIterator[Forked]:
     """Run a worker that listens; it is killed at the end if it still runs."""
-    command = [sys.executable, "-m", "tests.integration.workers.listener", database, name, target]
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[3], stdout=asyncio.subprocess.PIPE)
+    process = await fork("tests.integration.workers.listener", database, name, target)
     try:
-        assert process.stdout is not None
         assert (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).strip() == b"working"
         yield process
     finally:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.conftest import TEMPLATE, Server
+from tests.nursery import Forked, fork
 
 from counterfoil.store import work
 from counterfoil.store.pool import Pool, open_pool
@@ -45,10 +44,9 @@ async def pool(workshop: Pool) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def worker(pool: Pool, name: str, *stages: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(pool: Pool, name: str, *stages: str) -> AsyncIterator[Forked]:
     """Run a worker; it is killed at the end if it still runs."""
-    command = [sys.executable, "-m", "tests.integration.workers.runner", str(pool.conninfo), name, *stages]
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[3], stdout=asyncio.subprocess.PIPE)
+    process = await fork("tests.integration.workers.runner", str(pool.conninfo), name, *stages)
     try:
         yield process
     finally:
@@ -57,9 +55,8 @@ async def worker(pool: Pool, name: str, *stages: str) -> AsyncIterator[asyncio.s
             await process.wait()
 
 
-async def says(process: asyncio.subprocess.Process, word: str) -> None:
+async def says(process: Forked, word: str) -> None:
     """Wait until a worker says a word."""
-    assert process.stdout is not None
     while (line := await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)) != f"{word}\n".encode():
         assert line, f"it ended before it said {word}"
 
