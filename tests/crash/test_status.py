@@ -101,7 +101,10 @@ class Desk:
         return [(row[0].hex, row[1]) for row in rows]
 
     def shown(self, id: str) -> str | None:
-        return self.sandbox.world.records["companies", id].properties.get("counterfoil_open")
+        return self.shown_on("companies", id)
+
+    def shown_on(self, path: str, id: str) -> str | None:
+        return self.sandbox.world.records[path, id].properties.get("counterfoil_open")
 
 
 @dataclass
@@ -118,9 +121,10 @@ class Hurried:
 
 
 @asynccontextmanager
-async def opened(pool: Pool, cipher: Cipher) -> AsyncIterator[tuple[Desk, str]]:
+async def opened(pool: Pool, cipher: Cipher, path: str = "companies") -> AsyncIterator[tuple[Desk, str]]:
+    """Serve HubSpot with one record of a type in it, and give its number."""
     sandbox = HubspotSandbox()
-    company = sandbox.create("companies", name="Blue Harbor")
+    record = sandbox.create(path, **{"companies": {"name": "Blue Harbor"}, "deals": {"dealname": "100 seats"}}[path])
     await sandbox.start()
     settings = settings_of(sandbox)
     assert CONNECTOR.client is not None
@@ -130,20 +134,37 @@ async def opened(pool: Pool, cipher: Cipher) -> AsyncIterator[tuple[Desk, str]]:
     clock = SettableClock(NOW)
     try:
         async with http:
-            yield Desk(pool, cipher, sandbox, Context("hubspot", settings, http, clock), clock), company.id
+            yield Desk(pool, cipher, sandbox, Context("hubspot", settings, http, clock), clock), record.id
     finally:
         await sandbox.stop()
 
 
+@pytest.mark.parametrize("kind", ["company", "deal"])
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("name", FAULTS)
-async def test_every_fault_at_every_call_ends_with_the_status_shown(pool: Pool, cipher: Cipher, name: str, call: str) -> None:
-    async with opened(pool, cipher) as (desk, id):
+async def test_every_fault_at_every_call_ends_with_the_status_shown(pool: Pool, cipher: Cipher, name: str, call: str, kind: str) -> None:
+    path = {"company": "companies", "deal": "deals"}[kind]
+    async with opened(pool, cipher, path) as (desk, id):
         desk.sandbox.switch.faults.append(Fault(path=call, times=2, **FAULTS[name]))
-        await desk.wish(status_command(id, 5_000))
+        await desk.wish(status_command(id, 5_000, kind))
         await desk.work()
         assert desk.sandbox.switch.struck, "the call was not made"
-        assert ([state for _, state in await desk.states()], desk.shown(id)) == (["done"], "50.00")
+        assert ([state for _, state in await desk.states()], desk.shown_on(path, id)) == (["done"], "50.00")
+
+
+async def test_of_a_company_and_a_deal_of_one_number_each_shows_its_own_and_what_is_lost_of_one_holds_up_the_other_for_no_longer(
+    pool: Pool, cipher: Cipher
+) -> None:
+    async with opened(pool, cipher) as (desk, id):
+        world = desk.sandbox.world
+        deal = desk.sandbox.create("deals", dealname="100 seats")
+        world.records["deals", id] = world.records.pop(("deals", deal.id))
+        world.records["deals", id].id = id
+        desk.sandbox.switch.faults.append(Fault("drop_after", path="POST .*/deals/batch/update", times=1))
+        await desk.wish(status_command(id, 5_000), status_command(id, 700, "deal"))
+        await desk.work()
+        assert [state for _, state in await desk.states()] == ["done", "done"]
+        assert (desk.shown(id), desk.shown_on("deals", id)) == ("50.00", "7.00")
 
 
 def gone_before(_send: Send) -> Send:

@@ -23,7 +23,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import Declared, is_of, wait_for, wait_for_period
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
-from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, looks_back, sees_documents
+from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, is_seeing, looks_back, sees_documents
 from counterfoil.core.policies.decision import Decision, MemoryView, Origin, OutboxCommand, Problem
 from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import PostingMode, Rules
@@ -187,7 +187,8 @@ async def load(
     await reach.load(conn, {*subjects, *(CUSTOMER.ref(customer_id) for customer_id in rules.collecting_customers())})
     follows = await reach.same_facts(conn)
     rows, records = reach.rows, reach.records
-    customers = [ref for ref in records if ref.kind == CUSTOMER.name] if seeing else []
+    has_seeing = any(is_seeing(records[ref], purposes) for ref in seeing if ref in records)
+    customers = [ref for ref in records if ref.kind == CUSTOMER.name] if has_seeing else []
     several = await claims.load(conn, cipher, [ref for ref, row in rows.items() if row.claimed and ref not in reach.over])
     commands = await outbox.of_subjects(conn, cipher, rows)
     items = await summary.of_subjects(conn, [ref.key for ref in rows])

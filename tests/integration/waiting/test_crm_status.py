@@ -13,6 +13,7 @@ from counterfoil.core.commands.crm import CrmCommand, ShowStatus, Standing, Stat
 from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.kinds.company import Company
 from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.deal import DEAL, Deal, DealState
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.language.records import Purpose
@@ -65,6 +66,38 @@ async def test_an_invoice_shows_on_the_company_of_its_customer_whichever_came_fi
     await office.tell(replace(BILL, state=InvoiceState.PAID, amount_remaining=usd(0)))
     await settle(office)
     assert [one.balances[0].open for one in await shown(office)] == [usd(5_000), usd(0)]
+
+
+async def test_an_invoice_shows_on_the_deal_it_came_of_whichever_came_first_and_no_more_on_one_that_names_it_no_longer(
+    pool: Pool, cipher: Cipher
+) -> None:
+    shows = frozenset({StatusPart.DEALS})
+    office = Office(pool, cipher, replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot", shows=shows),)))
+    deal = Deal("hubspot:4711.7", "100 seats", DealState.WON, company_ids=(HARBOR.id,), billed_as=(f"invoice/{BILL.id}",))
+
+    async def on_deal() -> list[ShowStatus]:
+        return [one for one in await shown(office) if one.record == DEAL.ref(deal.id)]
+
+    await office.tell(deal, connection="hubspot")
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(ANN, PRO)
+    await settle(office)
+    await office.decide()
+    assert await on_deal() == []
+    await office.tell(BILL)
+    await settle(office)
+    await office.decide()
+    [status] = await on_deal()
+    assert (status.standing, status.balances[0].open, status.last_invoice) == (Standing.CURRENT, usd(5_000), "INV-1")
+    await office.take("hubspot")
+    await office.tell(replace(BILL, state=InvoiceState.PAID, amount_remaining=usd(0)))
+    await settle(office)
+    await office.decide()
+    assert [one.balances[0].open for one in await on_deal()] == [usd(5_000), usd(0)]
+    await office.take("hubspot")
+    await office.tell(replace(deal, billed_as=()), connection="hubspot")
+    await settle(office)
+    assert (await on_deal())[-1] == ShowStatus(DEAL.ref(deal.id))
 
 
 async def test_an_invoice_becomes_overdue_by_time_alone(office: Office) -> None:

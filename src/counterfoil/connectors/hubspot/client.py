@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from counterfoil.core.kinds.company import COMPANY
+from counterfoil.core.kinds.deal import DEAL
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
@@ -111,8 +112,9 @@ def client(settings: HubspotConfig) -> HttpClient:
 
 
 def properties_of(settings: HubspotConfig, kind: str) -> list[str]:
-    """Return the properties of a record that are read: of companies those that name customers, too."""
-    return list(dict.fromkeys((*PROPERTIES[kind], *(settings.customer_ids if kind == COMPANY.name else ()))))
+    """Return the properties of a record that are read: also those that name a company's customers, or what was billed of a deal."""
+    naming = {COMPANY.name: settings.customer_ids, DEAL.name: settings.deal_documents}.get(kind, {})
+    return list(dict.fromkeys((*PROPERTIES[kind], *naming)))
 
 
 def asked_at(ctx: Context) -> datetime:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_DOCUMENT = re.compile(r"[a-z][a-z0-9_]*/(invoice|subscription)")
 
 
 class HubspotIntake(BaseModel):
@@ -46,6 +49,8 @@ class HubspotConfig(HubspotIntake):
         currency: the account's company currency, of deals that name none.
         customer_ids: properties of companies that hold a customer's id in another system, and that system's namespace: with
             ``billing_customer_id = "billing"``, a company with ``cus_1`` there is the customer ``billing:cus_1``. ``;`` parts several.
+        deal_documents: properties of deals that hold the id of an invoice or subscription that came of it, with the system and which of
+            both it is: with ``billing_invoice_id = "billing/invoice"``, a deal with ``in_1`` there shows what became of that invoice.
         client_id: the app's client id, to read the webhooks journal; left out: the journal is not read.
         api_version: the date in the paths of the API.
         tolerance_s: how old a delivery's signature may be, in seconds; HubSpot says to take none older than 300.
@@ -62,6 +67,7 @@ class HubspotConfig(HubspotIntake):
     access_token: SecretStr
     currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])
     customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_customer_id": "billing"}])
+    deal_documents: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_invoice_id": "billing/invoice"}])
     client_id: str = ""
     api_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}$", examples=["2026-03"])
     base_url: str = "https://api.hubapi.com"
@@ -71,6 +77,14 @@ class HubspotConfig(HubspotIntake):
     requests_per_s: float = Field(default=9.0, gt=0)
     searches_per_s: float = Field(default=4.0, gt=0)
     concurrency_max: int = Field(default=4, ge=1, le=64)
+
+    @field_validator("deal_documents")
+    @classmethod
+    def _are_documents(cls, documents: Mapping[str, str]) -> Mapping[str, str]:
+        wrong = [document for document in documents.values() if not _DOCUMENT.fullmatch(document)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no system and kind: write billing/invoice or billing/subscription, with the system's name")
+        return documents
 
     @model_validator(mode="after")
     def _journal_is_whole(self) -> Self:

@@ -6,79 +6,85 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from counterfoil.core.kinds.company import COMPANY
 from counterfoil.kit.connector import Context, Finding, Severity
 from counterfoil.kit.errors import RejectedError, SetupError
 
 from .client import Api
-from .refs import PATHS
+from .refs import PATHS, SHOWING
 from .shown import GROUP, PROPERTIES, Property
 from .wire import Definition, Definitions
 
-SCOPES = "crm.objects.companies.write, crm.schemas.companies.read and crm.schemas.companies.write"
 _DEFINED = "hubspot.defined"
-_COMPANIES = PATHS[COMPANY.name]
 
 
-async def defined(ctx: Context) -> dict[str, Definition]:
-    """Return the properties companies have, by name. Raises TransientError, SetupError."""
+def scopes_of(kind: str) -> str:
+    """Return the scopes that writing onto records of a kind needs."""
+    return f"crm.objects.{PATHS[kind]}.write, crm.schemas.{PATHS[kind]}.read and crm.schemas.{PATHS[kind]}.write"
+
+
+async def defined(ctx: Context, kind: str) -> dict[str, Definition]:
+    """Return the properties records of a kind have, by name. Raises TransientError, SetupError."""
     api = Api(ctx)
-    answer = await api.get(f"/crm/properties/{ctx.settings.api_version}/{_COMPANIES}")
+    answer = await api.get(f"/crm/properties/{ctx.settings.api_version}/{PATHS[kind]}")
     return {one.name: one for one in api.decoded(answer, Definitions).results}
 
 
-async def ensure(ctx: Context) -> None:
+async def ensure(ctx: Context, kind: str) -> None:
     """Make what is missing; once a process, since nobody but people takes properties away. Raises TransientError, SetupError."""
-    if ctx.state.get(_DEFINED):
+    if kind in ctx.state.get(_DEFINED, ()):
         return
-    found = await defined(ctx)
+    found = await defined(ctx, kind)
     wrong = _wrong(found)
     if wrong:
-        raise SetupError(_words(wrong), code="hubspot.property_type")
+        raise SetupError(_words(kind, wrong), code="hubspot.property_type")
     missing = [one.definition() for one in PROPERTIES if one.name not in found]
     if missing:
-        await _make(ctx, "groups", {**GROUP, "displayOrder": -1})
-        await _make(ctx, "batch/create", {"inputs": missing})
-        found = await defined(ctx)
+        await _make(ctx, kind, "groups", {**GROUP, "displayOrder": -1})
+        await _make(ctx, kind, "batch/create", {"inputs": missing})
+        found = await defined(ctx, kind)
         if lacking := [one.name for one in PROPERTIES if one.name not in found]:
             remedy = "make them by hand as the connector's README says, or report this"
-            raise SetupError(f"HubSpot did not make the properties {', '.join(lacking)}: {remedy}", code="hubspot.properties_missing")
-    ctx.state[_DEFINED] = True
+            raise SetupError(
+                f"HubSpot did not make the properties {', '.join(lacking)} of {PATHS[kind]}: {remedy}", code="hubspot.properties_missing"
+            )
+    ctx.state[_DEFINED] = {*ctx.state.get(_DEFINED, ()), kind}
 
 
-async def _make(ctx: Context, what: str, body: dict[str, Any]) -> None:
+async def _make(ctx: Context, kind: str, what: str, body: dict[str, Any]) -> None:
     """Make something that may be there already, and is refused then: another worker may have been quicker."""
     with contextlib.suppress(RejectedError):
-        await Api(ctx).write(f"/crm/properties/{ctx.settings.api_version}/{_COMPANIES}/{what}", body)
+        await Api(ctx).write(f"/crm/properties/{ctx.settings.api_version}/{PATHS[kind]}/{what}", body)
 
 
-def forget(ctx: Context) -> None:
+def forget(ctx: Context, kind: str) -> None:
     """Have the definitions looked at again before the next write: HubSpot says that one is not there."""
-    ctx.state.pop(_DEFINED, None)
+    ctx.state[_DEFINED] = {*ctx.state.get(_DEFINED, ())} - {kind}
 
 
 async def check_target(ctx: Context) -> tuple[Finding, ...]:
     """Return what stands in the way of writing a status. Raises TransientError, SetupError."""
-    return tuple(_findings(await defined(ctx)))
+    kinds = SHOWING if ctx.settings.deal_documents else SHOWING[:1]
+    return tuple([finding for kind in kinds for finding in _findings(kind, await defined(ctx, kind))])
 
 
-def _findings(found: dict[str, Definition]) -> Iterator[Finding]:
+def _findings(kind: str, found: dict[str, Definition]) -> Iterator[Finding]:
     wrong = _wrong(found)
     missing = [one.name for one in PROPERTIES if one.name not in found]
     if wrong:
         remedy = "In HubSpot, rename or delete them; the hub makes its own with the next status"
-        yield Finding(Severity.ERROR, "hubspot.property_type", _words(wrong), remedy)
+        yield Finding(Severity.ERROR, "hubspot.property_type", _words(kind, wrong), remedy)
     elif missing:
-        message = f"{len(missing)} of {len(PROPERTIES)} properties of companies are still to be made ({missing[0]} ...)"
-        yield Finding(Severity.WARNING, "hubspot.properties_missing", message, f"They are made with the first status; that needs {SCOPES}")
+        message = f"{len(missing)} of {len(PROPERTIES)} properties of {PATHS[kind]} are still to be made ({missing[0]} ...)"
+        remedy = f"They are made with the first status; that needs {scopes_of(kind)}"
+        yield Finding(Severity.WARNING, "hubspot.properties_missing", message, remedy)
     else:
-        yield Finding(Severity.OK, "hubspot.properties", f"companies have the {len(PROPERTIES)} properties that are written")
+        yield Finding(Severity.OK, "hubspot.properties", f"{PATHS[kind]} have the {len(PROPERTIES)} properties that are written")
 
 
 def _wrong(found: dict[str, Definition]) -> Sequence[Property]:
     return [one for one in PROPERTIES if one.name in found and found[one.name].type != one.type]
 
 
-def _words(wrong: Sequence[Property]) -> str:
+def _words(kind: str, wrong: Sequence[Property]) -> str:
     named = ", ".join(f"{one.name} ({one.type})" for one in wrong)
-    return f"companies have properties of these names and another type: {named}"
+    return f"{PATHS[kind]} have properties of these names and another type: {named}"

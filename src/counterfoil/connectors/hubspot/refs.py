@@ -55,11 +55,15 @@ def canonical(portal: int | str, id: str) -> str:
     return f"{NAMESPACE}:{portal}.{id}" if id else ""
 
 
-def company_of(portal: int, ref: ObjectRef) -> str:
-    """Return the number of a company of an account; empty if it is none of that account."""
+SHOWING: tuple[str, ...] = (COMPANY.name, DEAL.name)
+"""The kinds of records a status is shown on."""
+
+
+def shown_on(portal: int, ref: ObjectRef) -> Ref | None:
+    """Return which record of an account a status is shown on; None if it is none of that account's, or of a kind that shows none."""
     prefix = f"{NAMESPACE}:{portal}."
     id = ref.id.removeprefix(prefix)
-    return id if ref.kind == COMPANY.name and ref.id.startswith(prefix) and is_id(id) else ""
+    return Ref(str(portal), ref.kind, id) if ref.kind in SHOWING and ref.id.startswith(prefix) and is_id(id) else None
 
 
 def locate(ref: ObjectRef) -> str | None:

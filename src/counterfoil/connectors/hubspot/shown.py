@@ -1,4 +1,4 @@
-"""What companies show: the properties the hub defines and writes, and a status as their values. PURE.
+"""What companies and deals show: the properties the hub defines and writes, and a status as their values. PURE.
 
 Definitions: https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide. A value is a text; a number is written with the
 decimals of its currency and compared as a number, since HubSpot may write it otherwise; a date is ``2026-03-01``, and compared as

@@ -26,6 +26,7 @@ class StatusPart(StrEnum):
     """What of a status a destination may show or not, as its connector says; all else it shows."""
 
     DUNNING = "dunning"  # the stage of the customer's dunning, and what that blocks
+    DEALS = "deals"  # what was billed of a deal, on the deal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class ShowStatus(Arguments):
-    """Show on a record of a sales system how its customer stands: all of it, as of now.
+    """Show on a record of a sales system how its customer stands, on a deal what was billed of it: all of it, as of now.
 
     Attributes:
         record: the record, by kind and canonical id.

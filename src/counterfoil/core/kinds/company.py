@@ -12,7 +12,6 @@ from counterfoil.core.language.records import (
     Record,
     Reference,
     Survivorship,
-    never,
     nothing,
     of_no_amount,
     of_nobody,
@@ -87,7 +86,8 @@ COMPANY = Kind(
         Reference("customer", lambda company: company.customer_ids, is_link=True),
     ),
     affects=(),
-    is_looked_back_from=never,
+    # The deals that show what was billed of them are decided after it.
+    is_looked_back_from=lambda _company: True,
     total=of_no_amount,
     amounts=nothing,
     customer_of=of_nobody,

@@ -43,6 +43,8 @@ class Deal(Record):
     Attributes:
         amount: as the sales system sums it up; None: not said yet.
         pipeline, stage: the system's own ids.
+        billed_as: the invoices and subscriptions of other systems that came of it, by kind and canonical id (``invoice/billing:in_1``), as
+            its own system says.
         merged_into: the survivor's id once this one was merged.
     """
 
@@ -58,6 +60,7 @@ class Deal(Record):
     contact_ids: tuple[str, ...] = ()
     lines: tuple[DealLine, ...] = ()
     merged_into: str = ""
+    billed_as: tuple[str, ...] = ()
 
 
 class DealEvent(EventType):
@@ -92,6 +95,7 @@ def _keeps(newer: Deal, older: Deal) -> Deal:
         contact_ids=newer.contact_ids or older.contact_ids,
         lines=newer.lines or older.lines,
         merged_into=newer.merged_into or older.merged_into,
+        billed_as=newer.billed_as or older.billed_as,
     )
 
 
@@ -112,6 +116,8 @@ DEAL = Kind(
         Reference("deal", lambda deal: (deal.merged_into,)),
         Reference("company", lambda deal: deal.company_ids),
         Reference("contact", lambda deal: deal.contact_ids),
+        # What is billed of it is of the customers that its companies are: it is decided after those.
+        Reference("company", lambda deal: deal.company_ids if deal.billed_as else (), is_link=True),
     ),
     affects=(),
     is_looked_back_from=never,

@@ -1,7 +1,8 @@
-"""What a sales system shows of its companies: how the customers stand that they are, by the documents of billing.
+"""What a sales system shows of its companies and deals: how the customers stand that they are, and what was billed of deals.
 
 A company is those customers that its own system names (``Company.customer_ids``), with all that were merged into them or they into. It is
-shown where it came from: one account's companies are no business of another's.
+shown where it came from: one account's companies are no business of another's. A deal shows of those customers' documents the ones that its
+own system says came of it (``Deal.billed_as``). Contacts show nothing: they are persons of a company, which shows it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, tzinfo
 from counterfoil.core.commands.crm import CrmCommand, ShowStatus, StatusPart
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.deal import DEAL, Deal, DealState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 
@@ -19,9 +21,11 @@ from .decision import View
 from .draft import Draft
 from .policy import Policy, nobody
 from .requests import DisplayRequest
-from .standing import dunned, next_due, status_of
+from .standing import about, dunned, next_due, status_of
 
 NAME = "crm_status"
+OF_DEALS = "crm_status_deal"
+"""Names the wishes of deals: a company's id may be the same."""
 
 
 def family(view: View, customers: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
@@ -50,10 +54,15 @@ def customer(draft: Draft, _state: Customer) -> None:
     draft.findings.ignore("customer_is_shown_by_its_companies")
 
 
+def _deals(view: View, company: Company) -> tuple[ObjectRef, ...]:
+    """Return the deals with a company that show what was billed of them."""
+    return tuple(DEAL.ref(one.id) for one in view.linked_to(COMPANY.ref(company.id)) if isinstance(one, Deal))
+
+
 def company(draft: Draft, state: Company) -> None:
     """Show how the customers of a company stand. What was shown of one that names no known customer any more is taken away."""
     ref = COMPANY.ref(state.id)
-    places = [place for place in draft.routes.destinations() if place == draft.routes.origin_of(ref).connection]
+    places = _places(draft, ref)
     if not places:
         draft.findings.ignore("company_is_of_no_destination")
         return
@@ -61,20 +70,53 @@ def company(draft: Draft, state: Company) -> None:
         draft.findings.ignore("company_is_not_there")
         return
     customers = family(draft.view, (CUSTOMER.ref(id) for id in state.customer_ids))
-    documents = _documents(draft, customers)
-    if customers:
-        status = status_of(ref, documents, draft.instant, _zone(draft, customers))
-        due = next_due(documents, draft.instant)
-        if due is not None:
-            draft.findings.look_again(due)
-    elif draft.past.has_wished(NAME, state.id):  # also if the last of several was never sent: one before it may show
-        status = ShowStatus(ref)
-    else:
+    status = _status(draft, ref, customers, _documents(draft, customers)) if customers else None
+    if not _show(draft, places, NAME, ref, status):
         draft.findings.ignore("company_names_no_known_customer")
+
+
+def deal(draft: Draft, state: Deal) -> None:
+    """Show what was billed of a deal, of the customers its companies are. What was shown of one that names nothing known is taken away."""
+    ref = DEAL.ref(state.id)
+    places = [place for place in _places(draft, ref) if StatusPart.DEALS in draft.rules.shows(draft.purpose, place)]
+    if not places:
+        draft.findings.ignore("deal_is_of_no_destination")
         return
+    if state.state in (DealState.DELETED, DealState.MERGED):
+        draft.findings.ignore("deal_is_not_there")
+        return
+    companies = [one for id in state.company_ids if isinstance(one := draft.view.get(COMPANY.ref(id)), Company)]
+    customers = family(draft.view, (CUSTOMER.ref(id) for one in companies for id in one.customer_ids))
+    documents = about(_documents(draft, customers), state.billed_as)
+    status = _status(draft, ref, customers, documents) if documents else None
+    if not _show(draft, places, OF_DEALS, ref, status):
+        draft.findings.ignore("deal_names_nothing_billed")
+
+
+def _status(
+    draft: Draft, ref: ObjectRef, customers: Iterable[ObjectRef], documents: Sequence[Record]
+) -> tuple[ShowStatus, Sequence[Record]]:
+    """Return what a record shows of documents, and those; it is decided again when an open invoice among them becomes due."""
+    due = next_due(documents, draft.instant)
+    if due is not None:
+        draft.findings.look_again(due)
+    return status_of(ref, documents, draft.instant, _zone(draft, customers)), documents
+
+
+def _show(draft: Draft, places: Iterable[str], name: str, ref: ObjectRef, seen: tuple[ShowStatus, Sequence[Record]] | None) -> bool:
+    """Show a status at every place, or, of None, that there is none any more; return False if none was shown before either."""
+    if seen is None and not draft.past.has_wished(name, ref.id):  # also if the last of several was never sent: one before it may show
+        return False
+    status, documents = seen or (ShowStatus(ref), ())
     for place in places:
-        seen = _shown(draft, place, status, documents)
-        draft.outbox.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, NAME, state.id, seen, order_key=ref.key))
+        shown = _shown(draft, place, status, documents)
+        draft.outbox.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, name, ref.id, shown, order_key=ref.key))
+    return True
+
+
+def _places(draft: Draft, ref: ObjectRef) -> list[str]:
+    """Return the destinations a record came from."""
+    return [place for place in draft.routes.destinations() if place == draft.routes.origin_of(ref).connection]
 
 
 def _shown(draft: Draft, place: str, status: ShowStatus, documents: Sequence[Record]) -> ShowStatus:
@@ -99,7 +141,11 @@ def _zone(draft: Draft, customers: Iterable[ObjectRef]) -> tzinfo:
 
 
 POLICIES = (
-    Policy(kind=COMPANY, purpose=Purpose.CRM_STATUS, decide=company, after=nobody, looks_back=False, sees_documents=True),
+    Policy(kind=COMPANY, purpose=Purpose.CRM_STATUS, decide=company, after=_deals, looks_back=False, sees_documents=True),
+    Policy(
+        kind=DEAL, purpose=Purpose.CRM_STATUS, decide=deal, after=nobody, looks_back=False, sees_documents=True,
+        is_seeing=lambda deal: bool(deal.billed_as),
+    ),
     Policy(
         kind=CUSTOMER, purpose=Purpose.CRM_STATUS, decide=customer, after=lambda view, state: _companies(view, state), looks_back=True,
         sees_documents=False,

@@ -166,6 +166,12 @@ def sees_documents(kind: str, purposes: Collection[Purpose]) -> bool:
     return any(policy.sees_documents for purpose, policy in POLICIES[kind].items() if purpose in purposes)
 
 
+def is_seeing(record: Record, purposes: Collection[Purpose]) -> bool:
+    """Tell whether one record is decided in view of all documents of the customers it names."""
+    policies = (policy for purpose, policy in POLICIES[kind_of(record).name].items() if purpose in purposes)
+    return any(policy.sees_documents and policy.is_seeing(record) for policy in policies)
+
+
 def decided_after(view: View, record: Record) -> tuple[ObjectRef, ...]:
     """Return the objects to be decided again after an object was.
 

@@ -30,6 +30,7 @@ class Policy:
         looks_back: whether it decides in view of what affects its subject (``Kind.affects``), whose changes then have the subject decided
             again. Without it they put nothing on the agenda.
         sees_documents: whether it looks at all documents of the customers that its subject names (``View.documents_of``).
+        is_seeing: whether it does so for one record; of another no documents are loaded.
     """
 
     kind: Kind[Any]
@@ -38,3 +39,4 @@ class Policy:
     after: After
     looks_back: bool
     sees_documents: bool
+    is_seeing: Callable[[Any], bool] = lambda _record: True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import TypeVar
@@ -11,9 +11,10 @@ from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.kinds.credit_note import CreditNote, CreditNoteState
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
 from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
-from counterfoil.core.kinds.invoice import Invoice, InvoiceState
+from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import Payment, PaymentState
 from counterfoil.core.kinds.refund import Refund, RefundState
+from counterfoil.core.kinds.subscription import SUBSCRIPTION
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
@@ -79,6 +80,37 @@ def dunned(status: ShowStatus, documents: Iterable[Record], days_of: Callable[[D
     furthest = max(running, key=lambda one: (days_of(one), one.stage))
     blocked = {block for one in running for block in one.blocks}
     return replace(status, dunning_stage=furthest.stage, blocked=tuple(block for block in Block if block in blocked))
+
+
+def about(documents: Iterable[Record], billed_as: Collection[str]) -> list[Record]:
+    """Return of documents what is about some invoices and subscriptions, named by kind and id, and of payments the part that paid those.
+
+    What was given back or is disputed of a payment that paid other invoices as well is left out: of which of them, nobody says.
+    """
+    known = tuple(documents)
+    bills = {bill.id: bill for bill in _of(known, Invoice) if _is_named(bill, billed_as)}
+    tried = {part.payment_id for bill in bills.values() for part in bill.parts_under_way or ()}
+    whole: set[str] = set()
+    found: list[Record] = [*bills.values()]
+    for one in known:
+        match one:
+            case CreditNote() if one.invoice_id in bills:
+                found.append(one)
+            case Dunning() if one.id in bills:
+                found.append(one)
+            case Payment():
+                parts = [part.amount.minor for part in one.applications if part.invoice_id in bills]
+                if parts:
+                    found.append(replace(one, amount=Money(sum(parts), one.amount.currency)))
+                    whole |= {one.id} if len(parts) == len(one.applications) else set()
+                elif one.id in tried:
+                    found.append(one)
+    return [*found, *(one for one in known if isinstance(one, Refund | Dispute) and one.payment_id in whole)]
+
+
+def _is_named(bill: Invoice, billed_as: Collection[str]) -> bool:
+    subscription = SUBSCRIPTION.ref(bill.subscription_id).key if bill.subscription_id else ""
+    return INVOICE.ref(bill.id).key in billed_as or subscription in billed_as
 
 
 def next_due(documents: Iterable[Record], now: datetime) -> datetime | None:

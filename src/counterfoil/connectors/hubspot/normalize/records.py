@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -74,9 +74,23 @@ def _company(settings: HubspotConfig, found: Found) -> Company:
 
 
 def _customers(settings: HubspotConfig, row: Row) -> tuple[str, ...]:
-    """Return the customers of other systems that a company is, by canonical id; an id that cannot be one is passed over."""
-    named = [(system, id.strip()) for name, system in settings.customer_ids.items() for id in _text(row, name).split(";")]
-    return tuple(dict.fromkeys(f"{system}:{id}" for system, id in named if id and len(id) <= ID_MAX and not any(map(str.isspace, id))))
+    """Return the customers of other systems that a company is, by canonical id."""
+    return tuple(dict.fromkeys(f"{system}:{id}" for system, id in _named(settings.customer_ids, row)))
+
+
+def _billed_as(settings: HubspotConfig, row: Row) -> tuple[str, ...]:
+    """Return the invoices and subscriptions of other systems that came of a deal, by kind and canonical id."""
+    named = [(document.partition("/"), id) for document, id in _named(settings.deal_documents, row)]
+    return tuple(dict.fromkeys(f"{kind}/{system}:{id}" for (system, _, kind), id in named))
+
+
+def _named(properties: Mapping[str, str], row: Row) -> Iterator[tuple[str, str]]:
+    """Yield what the ids in some properties are of, with each id; one that cannot be an id is passed over."""
+    for name, of in properties.items():
+        for text in _text(row, name).split(";"):
+            id = text.strip()
+            if id and len(id) <= ID_MAX and not any(map(str.isspace, id)):
+                yield of, id
 
 
 def _contact(settings: HubspotConfig, found: Found) -> Contact:
@@ -106,6 +120,7 @@ def _deal(settings: HubspotConfig, found: Found) -> Deal:
         _others(settings, found.companies),
         _others(settings, found.contacts),
         tuple(_line(settings, line) for line in sorted(found.line_items, key=lambda line: (len(line.id), line.id))),
+        billed_as=_billed_as(settings, row),
     )
 
 

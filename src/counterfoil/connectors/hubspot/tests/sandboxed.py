@@ -44,14 +44,14 @@ def settings_of(sandbox: HubspotSandbox, **changes: Any) -> HubspotConfig:
     return HubspotConfig.model_validate({**given, **changes})
 
 
-def status_command(id: str, open_minor: int, **changes: Any) -> Command:
-    """Return the command that shows a company's status: so much open of 120.00 dollars, the rest paid."""
-    record = ObjectRef("company", f"hubspot:4711.{id}")
+def status_command(id: str, open_minor: int, kind: str = "company", **changes: Any) -> Command:
+    """Return the command that shows a company's status, or a deal's: so much open of 120.00 dollars, the rest paid."""
+    record = ObjectRef(kind, f"hubspot:4711.{id}")
     nothing = Money(0, "USD")
     balance = Balance(Money(12_000, "USD"), Money(12_000 - open_minor, "USD"), Money(open_minor, "USD"), nothing)
     status = replace(ShowStatus(record, Standing.CURRENT, (balance,), "INV-7", date(2026, 1, 31)), **changes)
-    key = f"crm_status_hubspot.4711.{id}"
-    return Command(f"c-{id}-{open_minor}", CrmCommand.SHOW_STATUS, "hubspot", "", record, key, status, order_key=record.key)
+    key = f"crm_status{'' if kind == 'company' else f'_{kind}'}_hubspot.4711.{id}"
+    return Command(f"c-{kind}-{id}-{open_minor}", CrmCommand.SHOW_STATUS, "hubspot", "", record, key, status, order_key=record.key)
 
 
 def time_of(sandbox: HubspotSandbox) -> datetime:

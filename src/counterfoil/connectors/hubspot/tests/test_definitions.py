@@ -28,7 +28,7 @@ def as_theirs(model: Any, given: dict[str, Any]) -> Any:
 async def test_the_package_would_ask_for_the_same_properties_and_reads_them_back() -> None:
     sandbox = HubspotSandbox()
     async with opened(sandbox) as ctx:
-        await definitions.ensure(ctx)
+        await definitions.ensure(ctx, "company")
         client = hubspot.HubSpot(access_token=sandbox.access_token, host=sandbox.url)
         answer = await asyncio.to_thread(client.crm.properties.core_api.get_all, object_type="companies")
         groups = await asyncio.to_thread(client.crm.properties.groups_api.get_all, object_type="companies")

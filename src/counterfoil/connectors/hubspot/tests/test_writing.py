@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from counterfoil.connectors.hubspot import CONNECTOR
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
@@ -16,6 +17,7 @@ from counterfoil.connectors.hubspot.shown import BY_NAME, PROPERTIES, differing,
 from counterfoil.connectors.hubspot.webhooks import sign
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.kinds.company import Company
+from counterfoil.core.kinds.deal import Deal
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
@@ -25,7 +27,7 @@ from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
 
-from .sandboxed import POLLS, SOURCE, URL, facts_of, opened, states, status_command, walk
+from .sandboxed import POLLS, SOURCE, URL, facts_of, opened, settings_of, states, status_command, walk
 
 SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
 REF = ObjectRef("company", "hubspot:4711.101")
@@ -288,3 +290,41 @@ async def test_a_company_says_which_customers_of_other_systems_it_is() -> None:
         record = states(await facts_of(ctx, found))[f"company/hubspot:4711.{company.id}"]
         assert isinstance(record, Company)
         assert record.customer_ids == ("stripe:cus_1", "stripe:cus_2")  # what holds spaces is no id
+
+
+async def test_a_deal_says_which_invoices_and_subscriptions_came_of_it_and_shows_them_in_properties_of_its_own() -> None:
+    sandbox = HubspotSandbox()
+    for name in ("stripe_invoice", "stripe_subscription"):
+        sandbox.world.properties.own.setdefault("deals", {})[name] = {"name": name, "type": "string"}
+    deal = sandbox.create("deals", dealname="100 seats", stripe_invoice="in_1;in_2", stripe_subscription="sub_1")
+    names = {"stripe_invoice": "stripe/invoice", "stripe_subscription": "stripe/subscription"}
+    async with opened(sandbox, first_poll_back_s=86_400, deal_documents=names) as ctx:
+        found, _ = await walk(lambda cursor: POLLS.poll(ctx, cursor))
+        record = states(await facts_of(ctx, found))[f"deal/hubspot:4711.{deal.id}"]
+        assert isinstance(record, Deal)
+        assert record.billed_as == ("invoice/stripe:in_1", "invoice/stripe:in_2", "subscription/stripe:sub_1")
+        company = sandbox.create("companies", name="Blue Harbor")
+        outcomes = await send(ctx, status_command(deal.id, 1_500, "deal"), status_command(company.id, 5_000))
+        assert [(one.status, one.external_id) for one in outcomes] == [
+            (OutcomeStatus.DONE, f"deal/{deal.id}"),
+            (OutcomeStatus.DONE, f"company/{company.id}"),
+        ]
+        assert (shown(deal)["open"], shown(company)["open"]) == ("15.00", "50.00")
+        assert sandbox.world.properties.own["deals"].keys() >= {one.name for one in PROPERTIES}
+
+
+@pytest.mark.parametrize("document", ["stripe", "stripe/charge", "/invoice", "stripe/invoice/x"])
+def test_what_a_property_of_deals_holds_must_be_named_as_a_system_and_a_kind(document: str) -> None:
+    with pytest.raises(ValidationError):
+        settings_of(HubspotSandbox(), deal_documents={"billed": document})
+
+
+async def test_a_check_looks_at_the_properties_of_deals_where_they_show_something() -> None:
+    assert CONNECTOR.target_check is not None
+    sandbox = HubspotSandbox()
+    sandbox.scopes.discard("crm.schemas.deals.read")
+    async with opened(sandbox) as ctx:
+        assert [one.code for one in await CONNECTOR.target_check(ctx)] == ["hubspot.properties_missing"]
+    async with opened(sandbox, deal_documents={"billed": "stripe/invoice"}) as ctx:
+        with pytest.raises(SetupError):
+            await CONNECTOR.target_check(ctx)
