@@ -83,7 +83,7 @@ async def test_what_a_sales_system_tells_is_found_by_name_and_booked_nowhere(hub
 
 async def test_signed_webhooks_are_told_at_once_through_a_proxy(hub: House, sandbox: HubspotSandbox) -> None:
     sandbox.courier.policy.signed_url = URL
-    sandbox.courier.policy.duplicate_rate = 1.0
+    sandbox.courier.policy.duplicate = 1.0
     sandbox.subscribe(f"{hub.intake}/in/{SALES}")
     first, second = sandbox.create("companies", name="Green Hill"), sandbox.create("companies", name="Hill, Green")
     survivor = sandbox.merge(first, second)
@@ -94,7 +94,7 @@ async def test_signed_webhooks_are_told_at_once_through_a_proxy(hub: House, sand
         return sandbox.courier.is_idle
 
     await hub.until(is_told)
-    assert {outcome for one in sandbox.courier.posted for outcome in one.outcomes} == {"200"}
+    assert {outcome for one in sandbox.courier.deliveries for outcome in one.outcomes} == {"200"}
     await hub.settle()
     found = await traced(hub, "Green Hill")
     assert {(one.ref.key, one.state) for one in found.objects} == {(f"company/hubspot:4711.{survivor.id}", "present")}

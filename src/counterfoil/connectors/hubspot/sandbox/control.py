@@ -185,10 +185,7 @@ class Control(Sandbox):
         return {name: value for name, value in vars(self.limits).items() if not name.startswith("_")}
 
     def _control_deliveries(self, _request: web.Request, body: Obj) -> Obj:
-        for name, value in body.items():
-            set_field(self.courier.policy, name, value)
-        self.courier.wake()
-        return dict(vars(self.courier.policy))
+        return dict(vars(self.courier.set_policy(**body)))
 
     def _control_scopes(self, _request: web.Request, body: Obj) -> Obj:
         self.scopes = {str(one) for one in body["scopes"]}
@@ -198,5 +195,5 @@ class Control(Sandbox):
         return web.json_response({"events": self.events})
 
     async def _get_deliveries(self, _request: web.Request) -> web.Response:
-        rows = [{"url": one.url, "events": one.events, "outcomes": one.outcomes} for one in self.courier.posted]
+        rows = [{"url": one.url, "events": one.events, "outcomes": one.outcomes} for one in self.courier.deliveries]
         return web.json_response({"is_idle": self.courier.is_idle, "deliveries": rows})

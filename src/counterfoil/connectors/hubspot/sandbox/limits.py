@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
+
+from counterfoil.kit.sandbox.rates import RollingWindow
 
 from .errors import HubspotError
 
@@ -18,32 +19,30 @@ class Limits:
     searches_per_s: int = 5
     is_enforced: bool = False
     used_today: int = 0
-    _calls: list[float] = field(default_factory=list)
-    _searches: list[float] = field(default_factory=list)
+    _calls: RollingWindow = field(default_factory=RollingWindow)
+    _searches: RollingWindow = field(default_factory=RollingWindow)
 
     def count(self, *, is_search: bool) -> dict[str, str]:
         """Count a call and return the headers of its answer; of searches there are none. Raises HubspotError (429)."""
-        now = time.monotonic()
-        self._calls = [at for at in self._calls if now - at < self.interval_ms / 1000]
-        self._searches = [at for at in self._searches if now - at < 1]
+        self._calls.seconds = self.interval_ms / 1000
         if self.is_enforced:
             if self.used_today >= self.daily:
                 raise _refused("DAILY", "You have reached your daily limit.")
-            if is_search and len(self._searches) >= self.searches_per_s:
+            if is_search and self._searches.count >= self.searches_per_s:
                 raise _refused("SECONDLY", "You have reached your secondly limit.")
-            if len(self._calls) >= self.per_interval:
+            if self._calls.count >= self.per_interval:
                 raise _refused("TEN_SECONDLY_ROLLING", "You have reached your ten_secondly_rolling limit.")
         self.used_today += 1
-        self._calls.append(now)
+        self._calls.note()
         if is_search:
-            self._searches.append(now)
+            self._searches.note()
             return {}
         return {
             "X-HubSpot-RateLimit-Daily": str(self.daily),
             "X-HubSpot-RateLimit-Daily-Remaining": str(max(self.daily - self.used_today, 0)),
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(self.interval_ms),
             "X-HubSpot-RateLimit-Max": str(self.per_interval),
-            "X-HubSpot-RateLimit-Remaining": str(max(self.per_interval - len(self._calls), 0)),
+            "X-HubSpot-RateLimit-Remaining": str(max(self.per_interval - self._calls.count, 0)),
         }
 
 

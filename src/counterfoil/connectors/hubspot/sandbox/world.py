@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from counterfoil.kit.sandbox.clock import MillisecondClock
 
 from .errors import HubspotError, invalid, not_found
 from .properties import Properties, is_number
@@ -40,17 +41,16 @@ class Record:
         return {**self.properties, **own}
 
 
-class World:
+class World(MillisecondClock):
     """One account.
 
     ``index_lag_ms``: how late search learns of changes. ``makes_new_on_merge``: types of which a merge makes a record of a new number.
     """
 
     def __init__(self, portal_id: int, *, index_lag_ms: int = 0) -> None:
+        super().__init__(START_MS)
         self.portal_id = portal_id
         self.currency = "USD"
-        self.now_ms = START_MS
-        self.runs_since: tuple[int, float] | None = None
         self.index_lag_ms = index_lag_ms
         self.makes_new_on_merge = {"companies", "deals"}
         self.records: dict[tuple[str, str], Record] = {}
@@ -59,24 +59,6 @@ class World:
         self.tell: Callable[[str, Type, Obj], None] = lambda action, type_, more: None
         self.properties = Properties()
         self._next_id = 100
-
-    def tick(self) -> int:
-        """Return the instant of something that happens: a millisecond after the last one, or the time of day where the clock runs."""
-        if self.runs_since is not None:
-            started_ms, at = self.runs_since
-            self.now_ms = max(self.now_ms + 1, started_ms + int((time.monotonic() - at) * 1000))
-        else:
-            self.now_ms += 1
-        return self.now_ms
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now_ms += int(seconds * 1000)
-
-    def run(self) -> None:
-        """Let the clock show the time of day, and go on with it."""
-        self.now_ms = int(time.time() * 1000)
-        self.runs_since = (self.now_ms, time.monotonic())
 
     # Reading
 

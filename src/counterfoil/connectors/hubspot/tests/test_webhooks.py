@@ -187,7 +187,7 @@ async def test_what_the_sandbox_sends_is_taken_and_ends_in_the_same_state_howeve
         async with opened(sandbox, webhook_url=url) as ctx:
             sandbox.subscribe(url)
             policy = sandbox.courier.policy
-            policy.is_held, policy.is_shuffled, policy.duplicate_rate, policy.retry_after_s = True, True, 1.0, 0.01
+            policy.is_held, policy.is_shuffled, policy.duplicate, policy.retry_delays_s = True, True, 1.0, [0.01] * 10
             first, second = sandbox.create("companies", name="Blue Harbor"), sandbox.create("companies", name="Harbor, Blue")
             mira, ben = sandbox.create("contacts", firstname="Mira"), sandbox.create("contacts", firstname="Ben", email="ben@x.example")
             sandbox.update(mira, lastname="Sand", phone="1")

@@ -7,13 +7,14 @@ one stamp.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+
+from counterfoil.kit.sandbox.clock import MillisecondClock
 
 from . import checking
 from .errors import SalesforceError
@@ -83,7 +84,7 @@ class Transaction:
     changes: list[Changed] = field(default_factory=list)
 
 
-class World:
+class World(MillisecondClock):
     """One org.
 
     ``hidden``: fields the hub's user may not see, by type; ``closed``: may see and not write. ``can_customize``: whether that user may make
@@ -92,10 +93,9 @@ class World:
     """
 
     def __init__(self, *, currency: str, has_currencies: bool, has_person_accounts: bool) -> None:
+        super().__init__(START_MS)
         self.types = types()
         self.currency = currency
-        self.now_ms = START_MS
-        self.runs_since: tuple[int, float] | None = None
         self.records: dict[str, Record] = {}
         self.hidden: set[tuple[str, str]] = set()
         self.closed: set[tuple[str, str]] = set()
@@ -127,24 +127,6 @@ class World:
                 self.create("DatedConversionRate", {"IsoCode": "JPY", "ConversionRate": rate, "StartDate": start, "NextStartDate": end})
 
     # Time and transactions
-
-    def tick(self) -> int:
-        """Return the instant of something that happens, at least a millisecond after the last one."""
-        if self.runs_since is not None:
-            started_ms, at = self.runs_since
-            self.now_ms = max(self.now_ms + 1, started_ms + int((time.monotonic() - at) * 1000))
-        else:
-            self.now_ms += 1
-        return self.now_ms
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now_ms += int(seconds * 1000)
-
-    def run(self) -> None:
-        """Let the clock show the time of day, and go on with it."""
-        self.now_ms = int(time.time() * 1000)
-        self.runs_since = (self.now_ms, time.monotonic())
 
     @contextmanager
     def acting(self, user_id: str, origin: str = "", at_ms: int | None = None) -> Iterator[Transaction]:

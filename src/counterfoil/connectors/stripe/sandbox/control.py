@@ -185,7 +185,9 @@ class Control(Sandbox):
                 "_version": step.get("version") or event.api_version,
                 "event_payload": "thin" if step.get("is_thin") else "snapshot",
             }
-            outcomes.append({"event": event.id, "type": event.type} | await self.courier.post(event, step.get("url") or url, endpoint))
+            outcomes.append(
+                {"event": event.id, "type": event.type} | await self.courier.post_event(event, step.get("url") or url, endpoint)
+            )
         return outcomes
 
     def adjust(self, kind: str, amount: int, currency: str, description: str, account_id: str = "") -> Obj:

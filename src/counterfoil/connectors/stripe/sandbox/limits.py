@@ -7,31 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from dataclasses import dataclass, field
+
+from counterfoil.kit.sandbox.rates import RollingWindow
 
 from .errors import StripeError, too_many
 
 KEPT_S = 24 * 3600
-
-
-@dataclass
-class Bucket:
-    """A token bucket in wall time."""
-
-    rate_per_s: float
-    tokens: float
-    at: float
-
-    def take(self) -> bool:
-        """Take a token if there is one."""
-        now = time.monotonic()
-        self.tokens = min(self.rate_per_s, self.tokens + (now - self.at) * self.rate_per_s)
-        self.at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
 
 
 @dataclass
@@ -40,17 +22,12 @@ class RateLimit:
 
     global_per_s: float = 0.0
     endpoint_per_s: float = 0.0
-    _buckets: dict[str, Bucket] = field(default_factory=dict)
+    _seconds: dict[str, RollingWindow] = field(default_factory=dict)
 
     def check(self, account: str, endpoint: str) -> None:
         """Raise Stripe's 429 if a limit is reached."""
-        for name, rate in ((f"{account}", self.global_per_s), (f"{account} {endpoint}", self.endpoint_per_s)):
-            if not rate:
-                continue
-            bucket = self._buckets.get(name)
-            if bucket is None or bucket.rate_per_s != rate:
-                bucket = self._buckets[name] = Bucket(rate, rate, time.monotonic())
-            if not bucket.take():
+        for name, most in ((f"{account}", self.global_per_s), (f"{account} {endpoint}", self.endpoint_per_s)):
+            if most and not self._seconds.setdefault(name, RollingWindow()).take(most):
                 raise too_many("global-rate" if name == account else "endpoint-rate")
 
 

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -19,29 +20,7 @@ from aiohttp import web
 
 from counterfoil.kit.sandbox import Fault, Trigger
 
-from . import (
-    accounts,
-    catalog,
-    charges,
-    clocks,
-    credit_notes,
-    customers,
-    discounts,
-    disputes,
-    endpoints,
-    errors,
-    forms,
-    intents,
-    invoice_api,
-    items,
-    meters,
-    payouts,
-    quotes,
-    refunds,
-    schedules,
-    subscription_api,
-    subscription_items_api,
-)
+from . import errors, forms
 from .calls import Call, Page, Plain, find_route
 from .control import Control
 from .errors import StripeError
@@ -53,27 +32,12 @@ from .triggers import triggers_of
 from .world import Account, Cause
 
 _RESOURCES = (
-    accounts,
-    catalog,
-    charges,
-    clocks,
-    credit_notes,
-    customers,
-    discounts,
-    disputes,
-    endpoints,
-    intents,
-    invoice_api,
-    items,
-    meters,
-    payouts,
-    quotes,
-    refunds,
-    schedules,
-    subscription_api,
-    subscription_items_api,
-)
-"""Importing these registers their calls."""
+    "accounts", "catalog", "charges", "clocks", "credit_notes", "customers", "discounts", "disputes", "endpoints", "intents",
+    "invoice_api", "items", "meters", "payouts", "quotes", "refunds", "schedules", "subscription_api", "subscription_items_api",
+)  # fmt: skip
+"""The modules of the API's resources: importing one registers its calls."""
+for _name in _RESOURCES:
+    import_module(f"{__package__}.{_name}")
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 _log = logging.getLogger(__name__)

@@ -101,5 +101,5 @@ async def test_what_the_control_interface_is_told_wrongly_is_refused(served: tup
     ):
         status, answer, _ = await call("POST", f"/_control/{path}", body)
         assert (status, bool(answer["error"])) == (400, True)
-    assert (await call("POST", "/_control/deliveries", {"duplicate_rate": 1}))[0] == 200
+    assert (await call("POST", "/_control/deliveries", {"duplicate": 1}))[0] == 200
     assert (await call("POST", "/_control/triggers", {"event": "company.merge"}))[0] == 200
