@@ -21,7 +21,7 @@ from .bulk import COMPLETE, UNFINISHED
 from .client import user_of
 from .refs import ACCOUNT, to_18
 from .refusals import RecordRefusal, refused
-from .shown import BY_NAME, as_cells
+from .shown import BY_NAME
 from .wire import Row
 
 WAIT_S, WAIT_MAX_S = 0.25, 5.0
@@ -57,7 +57,7 @@ async def load(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[s
     api = Api(ctx)
     given = {"object": ACCOUNT, "operation": "update", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
     job = api.decoded(await api.write("POST", "/jobs/ingest", given), Load).id
-    table = tables.written(["Id", *BY_NAME], ({"Id": id, **as_cells(values)} for id, values in changes.items()))
+    table = tables.written(["Id", *BY_NAME], ({"Id": id, **values} for id, values in changes.items()))
     await ctx.http.request(
         "PUT", f"{api.root}/jobs/ingest/{job}/batches", data=table, headers={"Content-Type": "text/csv"}, is_write=True, content_type=""
     )

@@ -20,7 +20,6 @@ from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.language.money import Money, format_money, to_major
 
 from .refs import ACCOUNT
-from .tables import NOTHING
 
 PREFIX, SUFFIX = "Counterfoil_", "__c"
 """Every field the hub writes has this form; nobody else's does."""
@@ -152,11 +151,6 @@ def as_json(values: Mapping[str, str]) -> dict[str, Any]:
         name: (msgspec.Raw(value.encode()) if BY_NAME[name].type == "Number" else value) if value else None
         for name, value in values.items()
     }
-
-
-def as_cells(values: Mapping[str, str]) -> dict[str, str]:
-    """Return values as a table has them: ``#N/A`` where there is none; an empty cell would leave what is there."""
-    return {name: value or NOTHING for name, value in values.items()}
 
 
 def _day(day: date | None) -> str:

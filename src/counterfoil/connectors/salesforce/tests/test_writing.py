@@ -391,6 +391,18 @@ async def test_what_a_load_job_did_not_come_to_is_sent_again() -> None:
         assert (done.status, shown(account)["Open"]) == (OutcomeStatus.DONE, 2.0)
 
 
+async def test_a_load_job_empties_what_is_known_no_more_and_leaves_what_stays_as_it_is() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=1) as ctx:
+        await send(ctx, status_command(account.id, 5_000))
+        [done] = await send(ctx, status_command(account.id, 5_000, last_invoice="", last_invoice_on=None))
+        assert (done.status, shown(account)) == (
+            OutcomeStatus.DONE,
+            {"Standing": "current", "Currency": "USD", "Invoiced": 120.0, "Paid": 70.0, "Open": 50.0, "Overdue": 0.0},
+        )
+
+
 async def test_a_flow_that_takes_the_status_away_again_is_told() -> None:
     sandbox = SalesforceSandbox()
     account = sandbox.create("Account", Name="Blue Harbor")
