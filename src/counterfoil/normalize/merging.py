@@ -11,7 +11,7 @@ from datetime import datetime
 from counterfoil.core.facts.events import EVENT_VERSION, Fact
 from counterfoil.core.facts.merge import Current, MergeOutcome, merge
 from counterfoil.core.identity.claims import Claim, survive
-from counterfoil.core.identity.echoes import OWN_CONTENT, Heard, Matches, Trace, Written, heard
+from counterfoil.core.identity.echoes import OWN_CONTENT, EchoMatch, Heard, Matches, Written, heard
 from counterfoil.core.identity.merges import can_merge, merged_into
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.identity.same_fact import naming
@@ -48,7 +48,7 @@ class Merged:
     relinks: list[Relink] = field(default_factory=list)
     namings: list[Naming] = field(default_factory=list)
     echoes: set[int] = field(default_factory=set)
-    traces: dict[Place, list[Trace]] = field(default_factory=dict)
+    traces: dict[Place, list[EchoMatch]] = field(default_factory=dict)
 
 
 def event_id(receipt: Receipt, index: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from counterfoil.core.identity.echoes import CONTENTS_MAX, Content, Trace, Written
+from counterfoil.core.identity.echoes import CONTENTS_MAX, Content, EchoMatch, Written
 from counterfoil.core.language.ids import ObjectRef
 
 from .pool import Conn
@@ -35,6 +35,7 @@ from unnest(%(connection)s::text[], %(kind)s::text[], %(id)s::text[], %(seen)s::
     as t(connection, kind, id, seen, contents)
 where w.connection = t.connection and w.kind = t.kind and w.id = t.id
 """
+"""The rows were made and locked before, in the order of their keys: two who write the same places wait for each other and lose nothing."""
 
 
 async def load(conn: Conn, places: Iterable[Place]) -> dict[Place, Written]:
@@ -59,7 +60,7 @@ async def ended(conn: Conn, done: Mapping[Place, Sequence[Content]], dropped: Ma
         await _change(conn, places, lambda place, written: _ended(written, done.get(place, ()), dropped.get(place, ())))
 
 
-async def heard(conn: Conn, traces: Mapping[Place, Sequence[Trace]]) -> None:
+async def heard(conn: Conn, traces: Mapping[Place, Sequence[EchoMatch]]) -> None:
     """Note what told records mean for what was written."""
     places = sorted(traces)
     if places:
@@ -84,7 +85,7 @@ def _ended(written: Written, done: Sequence[Content], dropped: Sequence[str]) ->
     return replace(written, contents=tuple(found[-CONTENTS_MAX:]))
 
 
-def _traced(written: Written, traces: Sequence[Trace]) -> Written:
+def _traced(written: Written, traces: Sequence[EchoMatch]) -> Written:
     for trace in traces:
         written = trace.of(written)
     return written

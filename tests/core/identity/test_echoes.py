@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.core.builders import ANN
 
-from counterfoil.core.identity.echoes import Content, Trace, Written, heard, text_of, texts_of
+from counterfoil.core.identity.echoes import Content, EchoMatch, Written, heard, text_of, texts_of
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.product import Product
 
@@ -117,7 +117,7 @@ def test_texts_differ_as_values_do(one: str, other: str) -> None:
 
 def test_traces_leave_what_was_sent_after_them() -> None:
     later = replace(TWICE, seen=50)
-    left = Trace(150, gone=frozenset({"name"})).of(later)
+    left = EchoMatch(150, gone=frozenset({"name"})).of(later)
     assert [sorted(one.fields) for one in left.contents] == [["email"], ["email", "name"]]
-    assert Trace(150, has_come_back=True).of(later).seen == 150
+    assert EchoMatch(150, has_come_back=True).of(later).seen == 150
     assert ANN.id != ID

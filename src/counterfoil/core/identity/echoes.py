@@ -59,7 +59,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class EchoMatch:
     """What a told record means for what was written: its place, whether any of that came back, and the fields others have set since."""
 
     place: int
@@ -90,7 +90,7 @@ class Heard:
 
     record: Record
     is_echo: bool
-    trace: Trace
+    trace: EchoMatch
 
 
 def text_of(name: str, value: object) -> str:
@@ -121,7 +121,7 @@ def heard(told: Record, place: int, word: Record | None, written: Written, match
             coming_back.add(one.name)
         elif _is_news(one, value, word):
             news.add(one.name)
-    trace = Trace(place, bool(coming_back), frozenset(name for name in news if own.is_later_than(name)))
+    trace = EchoMatch(place, bool(coming_back), frozenset(name for name in news if own.is_later_than(name)))
     if not coming_back or not news:
         return Heard(told, bool(coming_back), trace)
     return Heard(_unsaid(told, coming_back, word), False, trace)
