@@ -54,7 +54,7 @@ async def left(hub: Hub) -> tuple[int, int]:
     async with hub.pool.connection() as conn:
         row = await (
             await conn.execute(
-                "select (select count(*) from receipt where state = 'pending'),"
+                "select (select count(*) from to_read),"
                 " (select count(*) from command where state in ('ready', 'waiting', 'unknown'))"
             )
         ).fetchone()

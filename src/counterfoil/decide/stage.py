@@ -133,6 +133,8 @@ class Decider:
 
     async def _rest(self, conn: Conn, shards: Sequence[int], lanes: range) -> Turn:
         """Return that nothing is left for now, and when the next postponed subject is due."""
+        if await agenda.is_bundled(conn, shards, lanes=lanes):
+            return Turn(has_more=True)
         due = await agenda.next_due(conn, shards, lanes=lanes)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 

@@ -25,7 +25,10 @@ CONTENDED = (errors.DeadlockDetected, errors.SerializationFailure)
 
 async def _configure(conn: Conn) -> None:
     conn.adapters.register_dumper(list, ArrayDumper)
-    await conn.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
+    conn.prepare_threshold, conn.prepared_max = 1, 400
+    await conn.execute(
+        "select set_config('timezone', 'UTC', false), set_config('jit', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)"
+    )
     await conn.commit()
 
 
