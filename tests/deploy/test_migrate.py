@@ -35,7 +35,14 @@ def test_what_is_applied_is_named_and_a_second_time_there_is_nothing_to_do(
     names = [migration.name for migration in migrations()]
     applied = json.loads(first.out)["applied"]
     assert (first.code, applied[: len(names)]) == (0, names)
-    assert {name.rsplit("_", 2)[0] for name in applied[len(names) :]} == {"receipt", "event", "command", "attempt", "audit"}
+    assert {name.rsplit("_", 2)[0] for name in applied[len(names) :]} == {
+        "receipt",
+        "receipt_fetched",
+        "event",
+        "command",
+        "attempt",
+        "audit",
+    }
     second = run(config)
     assert (second.code, second.out, second.err) == (0, "", "Nothing to do.\n")
     assert run(config, "--check").code == 0

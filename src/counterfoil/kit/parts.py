@@ -39,7 +39,7 @@ def lacking(connector: Connector) -> Iterator[str]:
 
 def _wrong_echoes(connector: Connector) -> Iterator[str]:
     for kind, writer in connector.deliver.items():
-        if not writer.echoes:
+        if not getattr(writer, "echoes", ()):  # what is no writer at all is named elsewhere
             continue
         if connector.source is None:
             yield f"{kind.value} names echoes: what comes back needs a source that tells of it"

@@ -74,7 +74,7 @@ _PLAIN = (
     "total_minor", "currency", "claimed", "merge_said",
 )  # fmt: skip
 _LINKING_LOCK = 0x0C0F_0007  # advisory locks of this project start with 0x0C0F
-LINKING = "'company', 'credit_note', 'customer', 'dispute', 'intent', 'payment', 'refund'"
+LINKING = "'company', 'credit_note', 'customer', 'deal', 'dispute', 'intent', 'payment', 'refund'"
 """The kinds of objects that are found from what they name; as in the index over those still to be linked."""
 
 _NUMBERED = (CREDIT_NOTE.name, INVOICE.name)
