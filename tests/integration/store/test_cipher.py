@@ -113,3 +113,29 @@ async def test_after_rotation_everything_is_readable_with_the_new_key_alone(conn
     assert await events.read(conn, NEW, [event.id]) == [event]
     assert await objects.load(conn, NEW, [ref]) == {ref: replace(state)}
     assert [row.arguments for row in await outbox.read(conn, NEW, ["c" * 32])] == [b"arguments"]
+
+
+async def test_what_programs_of_before_fetched_is_under_the_new_key_after_one_rotation(conn: Conn) -> None:
+    [id] = (await receipts.append(conn, BOTH, [Incoming("stripe", "evt_1", "cus_1", "invoice.paid", b"body", NOW)], NOW)).ids
+    assert id is not None
+    key_id, envelope = OLD.encrypt(b"fetched", "fetched/stripe/evt_1")
+    await conn.execute("alter table receipt disable trigger receipt_fetched_apart")  # as it was before schema 32
+    await conn.execute("update receipt set fetched_key_id = %s, fetched = %s", (key_id, envelope))
+    await conn.execute("alter table receipt enable trigger receipt_fetched_apart")
+    assert [await rotation.reencrypt(conn, BOTH), await rotation.reencrypt(conn, BOTH)] == [1, 0]
+    assert await rotation.payloads_by_key(conn) == {"new": 2}
+    [receipt] = await receipts.read(conn, NEW, [id])
+    assert (receipt.body, receipt.fetched) == (b"body", b"fetched")
+
+
+async def test_a_rotation_leaves_what_was_fetched_again_since_programs_of_before(conn: Conn) -> None:
+    [id] = (await receipts.append(conn, BOTH, [Incoming("stripe", "evt_1", "cus_1", "invoice.paid", b"body", NOW)], NOW)).ids
+    assert id is not None
+    key_id, envelope = OLD.encrypt(b"before", "fetched/stripe/evt_1")
+    await conn.execute("alter table receipt disable trigger receipt_fetched_apart")  # as it was before schema 32
+    await conn.execute("update receipt set fetched_key_id = %s, fetched = %s", (key_id, envelope))
+    await conn.execute("alter table receipt enable trigger receipt_fetched_apart")
+    await receipts.store_fetched(conn, OLD, [FetchedFor(id, NOW, "stripe", "evt_1", b"since")])
+    while await rotation.reencrypt(conn, BOTH):
+        pass
+    assert [receipt.fetched for receipt in await receipts.read(conn, NEW, [id])] == [b"since"]

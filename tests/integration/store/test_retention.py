@@ -77,6 +77,15 @@ async def test_bodies_are_erased_when_their_days_are_over_and_not_before(pool: P
     assert await bodies(pool) == {"evt_1": False, "evt_2": False}
 
 
+async def test_what_a_program_of_before_schema_32_erases_takes_with_it_what_was_fetched(pool: Pool, cipher: Cipher) -> None:
+    await keep(pool, cipher, "evt_1", "evt_2")
+    async with pool.connection() as conn:
+        await conn.execute(
+            "update receipt set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{}' where dedupe_key = 'evt_1'"
+        )
+    assert (await bodies(pool), await fetched(pool)) == ({"evt_1": False, "evt_2": True}, 1)
+
+
 async def test_zero_days_keep_for_ever(pool: Pool, cipher: Cipher) -> None:
     await keep(pool, cipher, "evt_1")
     await run(pool, 5000, bodies=0)
