@@ -16,7 +16,6 @@ from counterfoil.kit.errors import SetupError, TransientError
 from . import bulk, soql
 from .api import Api, asked_at
 from .listing import listed
-from .pull import read_fields
 from .refs import KINDS, OBJECTS
 
 __all__ = ["KINDS", "backfill"]
@@ -66,7 +65,7 @@ def _decoded(cursor: str) -> BackfillPlace:
 
 async def _begun(ctx: Context, name: str, since: datetime, place: BackfillPlace) -> BackfillPlace:
     read_at = asked_at(ctx)
-    query = soql.select(await read_fields(Api(ctx), name), name, f"CreatedDate >= {soql.instant(since)}")
+    query = soql.select(await Api(ctx).fields(name), name, f"CreatedDate >= {soql.instant(since)}")
     return BackfillPlace(await bulk.begin(ctx, query), read_at.isoformat(), tries=place.tries + 1)
 
 
@@ -81,6 +80,8 @@ def _again(place: BackfillPlace, state: str) -> BackfillPlace:
 
 async def _read(ctx: Context, name: str, place: BackfillPlace) -> Page:
     found = await bulk.results(ctx, place.job, place.locator, ROWS_MAX)
+    if found is None:
+        return _page(_again(place, bulk.GONE))
     if found.locator and found.locator == place.locator:
         raise TransientError(f"the results of query job {place.job} point to themselves", code="salesforce.endless_list")
     read_at = datetime.fromisoformat(place.read_at)

@@ -55,13 +55,16 @@ async def state_of(ctx: Context, id: str) -> str:
     return GONE if answer.status == 404 else api.decoded(answer, Job).state
 
 
-async def results(ctx: Context, id: str, locator: str, rows_max: int) -> Results:
-    """Return the next page of a complete query job's results. Raises TransientError (also if it is not whole), SetupError."""
+async def results(ctx: Context, id: str, locator: str, rows_max: int) -> Results | None:
+    """Return the next page of a complete query job's results; None: Salesforce does not know the job any more.
+
+    Raises TransientError (also if it is not whole), SetupError.
+    """
     params = [("maxRecords", str(rows_max)), *([("locator", locator)] if locator else [])]
     answer = await ctx.http.request(
         "GET", f"{Api(ctx).root}/jobs/query/{id}/results", params=params, headers={"Accept": "text/csv"}, content_type="csv", is_write=False
     )
-    return Results(tuple(_rows(answer)), _locator(answer))
+    return None if answer.status == 404 else Results(tuple(_rows(answer)), _locator(answer))
 
 
 def _rows(answer: Response) -> list[Row]:

@@ -115,6 +115,8 @@ async def _table(ctx: Context, api: Api, job: str, what: str) -> list[Row]:
     answer = await ctx.http.request(
         "GET", f"{api.root}/jobs/ingest/{job}/{what}", headers={"Accept": "text/csv"}, content_type="csv", is_write=False
     )
+    if answer.status == 404:
+        raise TransientError(f"{answer.where}: Salesforce does not know the job any more", code="salesforce.job_under_way")
     try:
         return tables.read(answer.body)
     except ValueError as error:

@@ -26,8 +26,8 @@ from .refs import to_18
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-JWT_LIFE_S = 180
-"""Salesforce takes none that is valid for longer than three minutes."""
+JWT_LIFE_S = 90
+"""Salesforce takes none that is valid for longer than three minutes by its own clock: half of it is left to clocks that differ."""
 
 REMEDIES: Mapping[str, str] = {
     "invalid_client_id": "Set client_id to the consumer key of the external client app",
@@ -130,7 +130,7 @@ class Session:
             whose = org[:18] or "that is not told"
             message = f"the app is of org {whose}, and org_id is {self._settings.org_id}: nothing is read or written there"
             raise SetupError(f"{message}. Set org_id, or base_url and the app of the org that is meant", code="salesforce.other_org")
-        told, known = URL(token.instance_url), URL(self._settings.base_url)
+        told, known = _address(token.instance_url), URL(self._settings.base_url)
         if not told.absolute or told.origin() != known.origin():
             message = f"the org answers at {told.host or 'no address'}, and base_url is {known.host}"
             raise SetupError(f"{message}. Set base_url to the org's My Domain address", code="salesforce.other_address")
@@ -144,6 +144,13 @@ class Session:
         key = "" if settings.private_key is None else settings.private_key.get_secret_value()
         claims = {"iss": settings.client_id, "sub": settings.username, "aud": settings.audience, "exp": int(self._now()) + JWT_LIFE_S}
         return {"grant_type": JWT_BEARER, "assertion": signed(claims, key)}
+
+
+def _address(text: str) -> URL:
+    try:
+        return URL(text)
+    except ValueError:
+        return URL()
 
 
 def signed(claims: Mapping[str, object], private_key: str) -> str:

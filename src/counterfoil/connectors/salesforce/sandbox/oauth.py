@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from .errors import SalesforceError
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-JWT_LIFE_MAX_S = 300
+JWT_LIFE_MAX_S = 180
 AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
 
 

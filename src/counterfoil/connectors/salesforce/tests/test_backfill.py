@@ -103,6 +103,20 @@ async def test_a_job_that_is_gone_is_begun_anew() -> None:
         assert len(found) == 1
 
 
+async def test_a_job_that_is_gone_in_the_middle_of_its_results_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill, "ROWS_MAX", 2)
+    sandbox = SalesforceSandbox()
+    made = [sandbox.create("Account", Name=name) for name in ("Blue Harbor", "Green Hill", "Red Cliff")]
+    async with opened(sandbox) as ctx:
+        cursor = ""
+        while not (page := await SOURCE.backfill(ctx, "company", EPOCH, cursor)).deliveries:
+            cursor = page.cursor
+        assert page.has_more
+        sandbox.bulk.jobs.clear()  # jobs are kept for seven days, and the hub was away for longer
+        found, _ = await filled(ctx, cursor=page.cursor)
+        assert {one.shard_key for one in found} == {one.id for one in made}
+
+
 async def test_a_page_that_is_not_whole_is_asked_for_again_and_none_of_it_is_kept() -> None:
     sandbox = SalesforceSandbox()
     sandbox.create("Account", Name="Blue Harbor")

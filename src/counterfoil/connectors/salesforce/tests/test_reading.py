@@ -135,6 +135,29 @@ async def test_two_changes_within_one_second_are_two_deliveries_and_the_last_cou
         assert record.phone == "2"
 
 
+async def test_two_changes_of_a_deal_or_its_lines_within_one_second_are_each_read() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    deal = deal_of(sandbox, account, 2)
+    [line] = sandbox.world.all("OpportunityLineItem")
+    async with opened(sandbox, **DAY) as ctx:
+        found, page = await polled(ctx)
+        known: dict[str, Current] = {}
+        states(await facts_of(ctx, found), known)
+        seen = {one.dedupe_key for one in found}
+        for made, change in ((deal, {"StageName": "Closed Won"}), (line, {"Quantity": 3})):
+            before = made.system_ms
+            sandbox.update(made, **change)
+            assert made.system_ms == before  # a stamp is a second
+            found, page = await polled(ctx, page.cursor)
+            fresh = [one for one in found if one.dedupe_key not in seen]  # the hub drops what it has
+            seen |= {one.dedupe_key for one in found}
+            states(await facts_of(ctx, fresh), known)
+        record = known[key_of("deal", deal.id)].record
+        assert isinstance(record, Deal)
+        assert (record.state, [one.quantity for one in record.lines]) == (DealState.WON, [Decimal(3)])
+
+
 async def test_a_record_that_is_committed_minutes_after_its_stamp_is_read_within_the_overlap() -> None:
     sandbox = SalesforceSandbox()
     account = sandbox.create("Account", Name="Blue Harbor")

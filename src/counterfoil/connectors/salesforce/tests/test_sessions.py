@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -99,6 +100,17 @@ async def test_a_signed_assertion_logs_in_as_a_secret_does() -> None:
         assert private.splitlines()[1] not in str(refused.value)
 
 
+@pytest.mark.parametrize("ahead_s", [-60, 60])
+async def test_a_clock_that_is_a_minute_off_logs_in_with_a_signed_assertion(ahead_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, public = keys()
+    sandbox = SalesforceSandbox()
+    sandbox.sessions.public_key = public
+    given: dict[str, Any] = {"client_secret": None, "username": sandbox.username, "private_key": private}
+    async with opened(sandbox, **given) as ctx:
+        monkeypatch.setattr(ctx.http.tokens, "_now", lambda: time.time() + ahead_s)  # type: ignore[attr-defined]
+        assert await Api(ctx).rows(ACCOUNTS) == []
+
+
 async def test_a_key_that_is_none_is_told_without_showing_it() -> None:
     async with opened(SalesforceSandbox(), client_secret=None, username="hub@x.example", private_key="very secret") as ctx:
         with pytest.raises(SetupError, match="no RSA key in PEM") as refused:
@@ -122,11 +134,14 @@ async def test_an_app_of_another_org_or_a_wrong_secret_reads_nothing(change: dic
         assert (refused.value.code, sandbox.limits.used) == (code, 0)
 
 
-async def test_a_token_is_not_sent_to_an_address_the_settings_do_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("told", "words"), [("https://elsewhere.example", r"the org answers at elsewhere\.example"), ("https://[", "at no address")]
+)
+async def test_a_token_is_not_sent_to_an_address_the_settings_do_not_name(told: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = SalesforceSandbox()
     async with opened(sandbox) as ctx:
-        monkeypatch.setattr(sandbox, "url", "https://elsewhere.example")
-        with pytest.raises(SetupError, match=r"the org answers at elsewhere\.example") as refused:
+        monkeypatch.setattr(sandbox, "url", told)
+        with pytest.raises(SetupError, match=words) as refused:
             await Api(ctx).rows(ACCOUNTS)
         assert (refused.value.code, sandbox.limits.used) == ("salesforce.other_address", 0)
 
