@@ -14,6 +14,7 @@ from counterfoil.cli import (
     check,
     connector,
     demo,
+    identity,
     init,
     key,
     mapping,
@@ -59,6 +60,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.add_typer(case.app, name="case")
 app.add_typer(process.app, name="process")
+app.add_typer(identity.app, name="identity")
 app.add_typer(mapping.app, name="map")
 app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")

@@ -14,8 +14,10 @@ from counterfoil.core.identity.claims import Claim, survive
 from counterfoil.core.identity.echoes import OWN_CONTENT, EchoMatch, Heard, Matches, Written, heard
 from counterfoil.core.identity.merges import can_merge, merged_into
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
+from counterfoil.core.identity.people import named_by
 from counterfoil.core.identity.same_fact import naming
 from counterfoil.core.kinds import KINDS, kind_of, total_of
+from counterfoil.core.kinds.intent import Intent
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Purpose, Record, Survivorship
 from counterfoil.core.policies.decide import decided_with
@@ -210,8 +212,8 @@ class Merger:
             last = self._last[ref]
             self.merged.relinks.append(Relink(ref, merged_into(record), last.connection, last.occurred_at))
 
-    def _name(self, ref: ObjectRef, fact: Fact, connection: str) -> None:
-        follower, golden = naming(ref, connection, fact.same_as, self._ownership) if fact.same_as else (ref, None)
+    def _name(self, ref: ObjectRef, named: str, fact: Fact, connection: str) -> None:
+        follower, golden = naming(ref, connection, named, self._ownership) if named else (ref, None)
         found = Naming(ref, follower.id, "" if golden is None else golden.id, connection, fact.occurred_at, fact.sequence)
         self.merged.namings.append(found)
 
@@ -237,7 +239,10 @@ class Merger:
         if identity not in self._known:
             self.merged.events.append(_event(receipt, identity, fact, result.outcome))
         if fact.same_as is not None and fact.same_as != ref.id:
-            self._name(ref, fact, receipt.connection)
+            self._name(ref, fact.same_as, fact, receipt.connection)
+        decided = named_by(fact.data) if isinstance(fact.data, Intent) else None
+        if decided is not None:
+            self._name(*decided, fact, receipt.connection)
         if result.outcome is MergeOutcome.APPLIED:
             word = _Word(result.current, receipt.connection, fact.account, identity, fact.occurred_at, is_new=True)
             self._words_on(ref)[_source(ref, receipt.connection)] = word

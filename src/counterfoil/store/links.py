@@ -18,7 +18,9 @@ SAME_FACT = "same_fact"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a thing is linked to: the id of another one of its kind, and why. ``until`` None: it still is."""
+    """What a thing is linked to: the id of another one of its kind, and why. ``until`` None: it still is. ``named_by``: of what is the same
+    as another, the id of the one of which that was said.
+    """
 
     ref: ObjectRef
     golden: str
@@ -26,6 +28,7 @@ class Link:
     connection: str
     since: datetime
     until: datetime | None = None
+    named_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,12 @@ async def relink(conn: Conn, changes: Sequence[Relink]) -> None:
     await conn.execute(_BEGIN, given)
 
 
-_OF = """
+_COLUMNS = "kind, id, golden, why, connection, since, until, named_by"
+_OF = f"""
 with asked as (select * from unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id))
-select kind, id, golden, why, connection, since, until from link where (kind, id) in (select * from asked)
-union select kind, id, golden, why, connection, since, until from link where (kind, golden) in (select * from asked) and until is null
-union select kind, id, golden, why, connection, since, until from link where (kind, golden) in (select * from asked) and until is not null
+select {_COLUMNS} from link where (kind, id) in (select * from asked)
+union select {_COLUMNS} from link where (kind, golden) in (select * from asked) and until is null
+union select {_COLUMNS} from link where (kind, golden) in (select * from asked) and until is not null
 order by since, kind, id, golden
 """
 """Those to a thing that stand and those that ended are found by an index each."""
@@ -99,6 +103,16 @@ async def of(conn: Conn, refs: Iterable[ObjectRef]) -> list[Link]:
     """Return the links of things, and those to them, oldest first."""
     wanted = sorted(set(refs))
     cursor = await conn.execute(_OF, {"kind": [ref.kind for ref in wanted], "id": [ref.id for ref in wanted]})
+    return [Link(ObjectRef(kind, id), *rest) for kind, id, *rest in await cursor.fetchall()]
+
+
+async def newest(conn: Conn, limit: int, *, does_include_ended: bool = False) -> list[Link]:
+    """Return the links that began last, newest first."""
+    which = "true" if does_include_ended else "until is null"
+    cursor = await conn.execute(
+        f"select {_COLUMNS} from link where {which} order by since desc, kind, id limit %s",
+        (limit,),
+    )
     return [Link(ObjectRef(kind, id), *rest) for kind, id, *rest in await cursor.fetchall()]
 
 

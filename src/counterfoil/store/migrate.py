@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import resources
 
 from psycopg import sql
@@ -71,6 +72,12 @@ def migrations() -> tuple[Migration, ...]:
     folder = resources.files("counterfoil.store") / "migrations"
     files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
     return tuple(Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8")) for file in files)
+
+
+@cache
+def newest() -> int:
+    """Return the number of the newest migration this program knows: the schema it is made for."""
+    return max(migration.number for migration in migrations())
 
 
 async def migrate(conn: Conn) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from . import migrate
 from .pool import Conn
 
 _NAME_LOCK = 0x0C0F_0002  # advisory locks of this project start with 0x0C0F
@@ -42,9 +43,9 @@ async def hold_name(conn: Conn, name: str) -> bool:
 
 _JOIN = f"""
 with former as (delete from worker where name = %(name)s or id = %(name)s), joining as (select nextval('worker_incarnation') as incarnation)
-insert into worker (id, name, incarnation, host, version, started_at, beat_at, rules, waits_since)
+insert into worker (id, name, incarnation, host, version, started_at, beat_at, rules, waits_since, schema)
 select %(name)s || '#' || incarnation, %(name)s, incarnation, %(host)s, %(version)s, clock_timestamp(), clock_timestamp(), %(rules)s,
-    case when %(rules)s <> '' then clock_timestamp() end from joining
+    case when %(rules)s <> '' then clock_timestamp() end, %(schema)s from joining
 returning {_COLUMNS}
 """
 """A name has one row: the former incarnation's goes with the statement that makes the new one, and what it had claimed is nobody's."""
@@ -55,7 +56,8 @@ async def join(conn: Conn, name: str, host: str, version: str, rules: str = "") 
 
     ``rules``: the digest of what it decides by; it then waits until it may work by them.
     """
-    row = await (await conn.execute(_JOIN, {"name": name, "host": host, "version": version, "rules": rules})).fetchone()
+    given = {"name": name, "host": host, "version": version, "rules": rules, "schema": migrate.newest()}
+    row = await (await conn.execute(_JOIN, given)).fetchone()
     if row is None:
         raise RuntimeError("an insert returned nothing")
     return Worker(*row)
@@ -116,6 +118,21 @@ async def has_working(conn: Conn, within_s: float) -> bool:
     cursor = await conn.execute(_HAS_WORKING, {"within_s": within_s, "lock": _NAME_LOCK})
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+_OLDER = """
+select w.id from worker w join pg_locks l on l.locktype = 'advisory' and l.objsubid = 2
+    and l.database = (select oid from pg_database where datname = current_database())
+    and l.classid::bigint = %(lock)s and l.objid::bigint = hashtext(w.name)::bigint & 4294967295
+where w.schema < %(schema)s and w.beat_at > clock_timestamp() - make_interval(secs => %(within_s)s) order by w.id
+"""
+"""One that waits counts, too: it decides nothing, but reads what comes."""
+
+
+async def older(conn: Conn, schema: int, within_s: float) -> list[str]:
+    """Return the workers that are alive, as in ``has_working``, and of a program that does not know a schema yet."""
+    cursor = await conn.execute(_OLDER, {"schema": schema, "within_s": within_s, "lock": _NAME_LOCK})
+    return [str(row[0]) for row in await cursor.fetchall()]
 
 
 async def become_reaper(conn: Conn, *, waiting: bool = False) -> bool:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from counterfoil.core.kinds import kind_of
+from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.records import Record, Survivorship
 
 from .ownership import NOBODYS, Ownership
@@ -39,6 +40,7 @@ class Rule(StrEnum):
     ONLY = "the only one that says it"
     NEWEST = "the newest that says it"
     OWNER = "its owner's word"
+    PEOPLE = "what people decided"
     FILLED = "left out by the one whose word counts, and kept"
     UNSAID = "nobody says it"
 
@@ -74,7 +76,8 @@ class Golden:
 def survive(claims: Iterable[Claim], ownership: Ownership = NOBODYS, *, id: str = "") -> Golden:
     """Return what survives of the claims on one thing, of which there is at least one.
 
-    A claim says of a field what is not the field's default: an empty e-mail empties nobody else's. Of a record that is told whole the
+    A claim says of a field what is not the field's default: an empty e-mail empties nobody else's. What people say goes before all, and a
+    thing they say is merged into itself stands for itself, whatever others say. Of a record that is told whole the
     owner's claim counts, else the newest; what it leaves out and the kind keeps (``Kind.keeps``) comes from the others.
 
     Args:
@@ -134,9 +137,11 @@ def _by_field(ranked: Sequence[Claim], ownership: Ownership) -> Golden:
 def _chosen(field: Field[Any], saying: Sequence[Claim], owned: Sequence[Claim]) -> FieldOrigin:
     if not saying:
         return FieldOrigin(field.name, _default(field), None, Rule.UNSAID)
-    claim = (owned or saying)[0]
-    rule = Rule.OWNER if owned else Rule.ONLY if len(saying) == 1 else Rule.NEWEST
-    return FieldOrigin(field.name, getattr(claim.record, field.name), claim, rule)
+    decided = [claim for claim in saying if claim.connection == PEOPLE]
+    claim = (decided or owned or saying)[0]
+    rule = Rule.PEOPLE if decided else Rule.OWNER if owned else Rule.ONLY if len(saying) == 1 else Rule.NEWEST
+    value = getattr(claim.record, field.name)
+    return FieldOrigin(field.name, "" if decided and value == claim.record.id else value, claim, rule)
 
 
 def _whole(ranked: Sequence[Claim], owner: str) -> Golden:

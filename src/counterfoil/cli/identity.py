@@ -1,0 +1,159 @@
+"""`counterfoil identity`: who is who: merging customers and taking it back, naming one thing the same as another, and what is linked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil.cli.output import FOUND, print_json, print_table, when, words
+from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from counterfoil.app.identities import Identity, IdentityPlan, Link
+
+app = typer.Typer(help="Who is who: merges, and what is the same as what, as people and systems say.", no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(help="Its key, e.g. customer/billing:cus_1; without a kind, a customer's.", metavar="KEY")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
+
+
+@app.command()
+def merge(
+    key: Key,
+    into_key: Annotated[str, typer.Argument(help="The customer that is left.", metavar="INTO_KEY")],
+    reason: Reason,
+    apply: Apply = False,
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Merge a customer into another: what is open of it goes to that one; what is booked stays. Shows its plan first."""
+    _act(config, ("merge", key, into_key), reason, by, is_applied=apply, as_json=as_json)
+
+
+@app.command()
+def unmerge(key: Key, reason: Reason, apply: Apply = False, by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Take a merge back: what is open comes back. Where a source says it, too, the customer is kept apart from then on."""
+    _act(config, ("unmerge", key, ""), reason, by, is_applied=apply, as_json=as_json)
+
+
+@app.command("same-as")
+def same_as(
+    key: Key,
+    other_key: Annotated[str, typer.Argument(help="What it is the same as, of the same kind.", metavar="OTHER_KEY")],
+    reason: Reason,
+    apply: Apply = False,
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Say that one thing is the same as another that a second system tells of: it is booked once. Shows its plan first."""
+    _act(config, ("same_as", key, other_key), reason, by, is_applied=apply, as_json=as_json)
+
+
+@app.command("not-same-as")
+def not_same_as(
+    key: Key, reason: Reason, apply: Apply = False, by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False
+) -> None:
+    """Say that a thing is the same as none, whatever its source says. Shows its plan first."""
+    _act(config, ("not_same_as", key, ""), reason, by, is_applied=apply, as_json=as_json)
+
+
+def _act(config: Path, act: tuple[str, str, str], reason: str, by: str, *, is_applied: bool, as_json: bool) -> None:
+    if not reason.strip():
+        fail("--reason must say why")
+    try:
+        plan = run(_decide(config, act, reason, who(by), is_applied=is_applied))
+    except LookupError as error:
+        fail(str(error.args[0]), FOUND)
+    if as_json:
+        print_json({"applied": is_applied, "verb": plan.act.verb, "key": plan.act.key, "other": plan.act.other, **_more(plan)})
+        return
+    rows = [("what", plan.act.verb.value.replace("_", " ")), ("of", plan.act.key), ("with", plan.act.other), ("left is", plan.into)]
+    rows += [("objects that name it", str(plan.documents) if plan.documents else ""), *(("note", note) for note in plan.notes)]
+    print_table("Done" if is_applied else "Would be done", ["", ""], [row for row in rows if row[1]])
+    if not is_applied:
+        words.print("Nothing was changed. Add --apply to do it.")
+
+
+def _more(plan: IdentityPlan) -> dict[str, object]:
+    return {"into": plan.into, "documents": plan.documents, "notes": plan.notes}
+
+
+async def _decide(config: Path, act: tuple[str, str, str], reason: str, actor: str, *, is_applied: bool) -> IdentityPlan:
+    from counterfoil.app.identities import IdentityAct, IdentityVerb, decide, plan_of
+
+    verb, key, other = act
+    wanted = IdentityAct(IdentityVerb(verb), key, other)
+    async with database_of(config) as (_, database):
+        if is_applied:
+            return await decide(database, wanted, actor, reason, datetime.now(UTC))
+        return await plan_of(database, wanted)
+
+
+@app.command("list")
+def list_(
+    ended: Annotated[bool, typer.Option("--ended", help="Those that are over, too.")] = False,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """List what is merged into what, and what is the same as what, newest first."""
+    found = run(_list(config, does_include_ended=ended))
+    if as_json:
+        print_json([_plain(one) for one in found])
+    elif found:
+        _print_links("Links", found)
+    else:
+        words.print("Nothing is linked.")
+
+
+async def _list(config: Path, *, does_include_ended: bool) -> list[Link]:
+    from counterfoil.app.identities import linked
+
+    async with database_of(config) as (_, database):
+        return await linked(database, does_include_ended=does_include_ended)
+
+
+def _print_links(title: str, found: list[Link]) -> None:
+    columns = ["what", "to", "why", "said by", "since", "until"]
+    rows = [
+        (one.ref.key, one.golden, one.why.replace("_", " "), one.connection, when(one.since), when(one.until) or "now") for one in found
+    ]
+    print_table(title, columns, rows, whole=(0, 1))
+
+
+def _plain(one: Link) -> dict[str, object]:
+    return {"key": one.ref.key, "to": one.golden, "why": one.why, "by": one.connection, "since": one.since, "until": one.until}
+
+
+@app.command()
+def show(key: Key, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Show who a thing is: who is left of it by merges, its links, and what people did to it and why. Exit code 1: it is not known."""
+    try:
+        found = run(_show(config, key))
+    except LookupError as error:
+        fail(str(error.args[0]), FOUND)
+    if as_json:
+        acts = [{"at": one.at, "by": one.actor, "verb": one.action, **one.detail} for one in found.acts]
+        print_json({"key": found.key, "into": found.into, "links": [_plain(one) for one in found.links], "acts": acts})
+        return
+    words.print(f"{found.key} is merged: who is left is {found.into}." if found.into else f"{found.key} stands for itself.", markup=False)
+    if found.links:
+        _print_links("Links", list(found.links))
+    if found.acts:
+        rows = [
+            (when(one.at), one.actor, one.action.replace("_", " "), str(one.detail.get("other", "")), str(one.detail.get("reason", "")))
+            for one in found.acts
+        ]
+        print_table("What people did (UTC)", ["time", "who", "what", "with", "why"], rows)
+
+
+async def _show(config: Path, key: str) -> Identity:
+    from counterfoil.app.identities import show as show_identity
+
+    async with database_of(config) as (_, database):
+        return await show_identity(database, key)

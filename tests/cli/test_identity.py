@@ -1,0 +1,69 @@
+"""`counterfoil identity`: people merge customers and take it back, at the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.kit.codec import encode
+from counterfoil.store import objects
+from counterfoil.store.objects import ObjectRow
+
+from .conftest import Program
+from .seeds import NOW, armed, cipher_of, in_database
+
+ONE, OTHER = "customer/stripe:cus_1", "customer/stripe:cus_2"
+
+
+@pytest.fixture
+def two(program: Program, database: str) -> Program:
+    """Return the program of a hub with two customers."""
+    program.run("status")  # makes the key
+    cipher = cipher_of(program.folder)
+    rows = [
+        ObjectRow(CUSTOMER.ref(id), "stripe_de", 1, 1, b"d", NOW, NOW, encode(Customer(id, "Grace Hopper")), customer_id=id)
+        for id in ("stripe:cus_1", "stripe:cus_2")
+    ]
+    in_database(database, lambda conn: objects.upsert(conn, cipher, rows))
+    return program
+
+
+def test_a_merge_shows_its_plan_and_is_done_with_apply_and_shown_with_who_and_why(two: Program, database: str) -> None:
+    shown = two.run("identity", "merge", ONE, OTHER, "--reason", "one firm")
+    assert shown.code == 0
+    assert "Would be done" in shown.out
+    assert "Nothing was changed" in shown.err
+    assert [key for key in armed(database) if key[0] == "normalize"] == []
+    done = two.run("identity", "merge", ONE, "stripe:cus_2", "--reason", "one firm", "--by", "mira", "--apply", "--json")
+    assert done.json() == {"applied": True, "verb": "merge", "key": ONE, "other": OTHER, "into": OTHER, "documents": 0, "notes": []}
+    assert [key.partition("/")[0] for stage, key in armed(database) if stage == "normalize"] == ["people"]
+    [act] = two.run("identity", "show", ONE, "--json").json()["acts"]
+    assert {name: act[name] for name in ("by", "verb", "other", "reason")} == {
+        "by": "mira",
+        "verb": "merge",
+        "other": OTHER,
+        "reason": "one firm",
+    }
+    text = two.run("identity", "show", ONE)
+    assert all(word in text.out for word in ("mira", "one firm", OTHER))
+    assert f"{ONE} stands for itself." in text.err  # no worker has read it yet
+    assert two.run("identity", "list", "--json").json() == []
+    assert "Nothing is linked." in two.run("identity", "list").err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("merge", ONE, ONE, "--reason", "x"), 2, "cannot be merged into itself"),
+        (("merge", ONE, "customer/stripe:cus_9", "--reason", "x"), 1, "nothing is known as customer/stripe:cus_9"),
+        (("merge", ONE, OTHER, "--reason", " "), 2, "--reason must say why"),
+        (("unmerge", ONE, "--reason", "x"), 2, "is merged into nothing"),
+        (("same-as", ONE, ONE, "--reason", "x"), 2, "cannot be the same as itself"),
+        (("not-same-as", ONE, "--reason", "x"), 2, "is not said to be the same as another"),
+        (("show", "stripe:cus_9"), 1, "nothing is known as customer/stripe:cus_9"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(two: Program, words: tuple[str, ...], code: int, said: str) -> None:
+    ended = two.run("identity", *words)
+    assert ended.code == code
+    assert said in " ".join((ended.out + ended.err).split())
