@@ -33,10 +33,15 @@ async def kill_at(made: House, kill: Kill, told: HasIds) -> None:
 
 
 async def go_on(made: House, count: int, every: int = 3) -> None:
-    """Have a worker do what was left after so many kills: what many workers die of in a row is set aside as poison."""
+    """Have a worker do what was left after so many kills: what many workers die of in a row is set aside as poison.
+
+    It is killed only after its turns have ended: what a turn did is seen before that, and a partition whose turn began and never ended is
+    worked alone by the next worker, which then has no joint turn to be struck in.
+    """
     if count % every == every - 1:
         async with worker(made):
             await made.settle()
+            await made.until(made.has_ended_turns)
 
 
 async def test_a_worker_killed_at_any_step_leaves_nothing_lost_doubled_or_stuck(idle: House, note: Note) -> None:

@@ -22,7 +22,8 @@ from counterfoil.store import work
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
-QUICK = ((BookCommand.POST_INVOICE.value, "sent"), (work.DECIDE, "joint"))
+QUICK = ((work.DECIDE, "joint"), (BookCommand.POST_INVOICE.value, "sent"))
+"""What stands still in a joint turn comes first: a partition whose turn another worker began and has not ended is worked alone."""
 KINDS = tuple(kind.value for kind in BOOKED if kind not in SECOND_CHAPTER)
 EVERY = (
     (work.NORMALIZE, "joint"),

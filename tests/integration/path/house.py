@@ -176,6 +176,12 @@ class House:
             found = await (await conn.execute(_RESTLESS)).fetchone()
         return found == (0,)
 
+    async def has_ended_turns(self) -> bool:
+        """Tell whether every turn that was begun has ended well: what it did is committed before its end is."""
+        async with self.hub.pool.connection() as conn:
+            found = await (await conn.execute("select count(*) from work where begun > 0")).fetchone()
+        return found == (0,)
+
     async def _waits_for_source(self) -> bool:
         async with self.hub.pool.connection() as conn:
             found = await (await conn.execute("select count(*) from wait where key not like 'mapping/%' and not fetch_asked")).fetchone()
