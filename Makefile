@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What was compiled once is not compiled again by every process a test starts, whatever the machine says.
+export PYTHONDONTWRITEBYTECODE :=
 CONNECTORS_NEED := $(wildcard src/counterfoil/connectors/*/requirements*.txt tests/kit/trial_connectors/*/requirements*.txt)
 
 .PHONY: demo test check crash soak bench mutate conformance lock clean
@@ -18,20 +22,30 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP) ## play one month through the sandboxes and prove that every total is equal; pass arguments with ARGS="..."
 	@$(BIN)/counterfoil demo $(ARGS)
 
+# Each worker would compile all tests for itself: after an installation one does it for all, while the types are looked at.
+COMPILED = test -e $(VENV)/.compiled || { $(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1; touch $(VENV)/.compiled; };
+
+# $(call beside,A,B): B, and A at the same time; what A printed comes whole after what B printed. It fails if either does.
+define beside
+told=$$(mktemp) && trap 'exit 130' INT TERM && trap 'kill $$beside 2>/dev/null; rm -f "$$told"' EXIT; \
+$(1) >"$$told" 2>&1 & beside=$$!; \
+$(2); status=$$?; \
+wait $$beside || { other=$$?; test $$status -ne 0 || status=$$other; }; \
+cat "$$told"; exit $$status
+endef
+
 test: $(STAMP) ## everything CI runs: style, types, import contracts, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(call beside,$(BIN)/mypy,$(COMPILED) $(PYTEST) $(ARGS))
 
 check: $(STAMP) ## everything CI runs, or all that is about one connector: make check c=stripe
 ifdef c
 	@$(BIN)/ruff check src/counterfoil/connectors/$(c)
 	@$(BIN)/ruff format --check src/counterfoil/connectors/$(c)
-	@$(BIN)/mypy src/counterfoil/connectors/$(c)
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -n 2 --dist loadfile src/counterfoil/connectors/$(c) tests/tidy/test_reference.py $(ARGS)
+	@$(call beside,$(BIN)/mypy src/counterfoil/connectors/$(c),$(PYTEST) src/counterfoil/connectors/$(c) tests/tidy/test_reference.py $(ARGS))
 else
 	@$(MAKE) --no-print-directory test
 endif

@@ -41,7 +41,24 @@ PREFIX = "counterfoil-tests-"
 IN_MEMORY = Path("/dev/shm")
 IN_MEMORY_FREE_BYTES = 4_000_000_000
 """So much must be free there for the server to live in it: a test's database is a copy of some 15 MB, written and thrown away."""
+LONG_FILES = (
+    "tests/crash/",
+    "tests/e2e/",
+    "tests/cli/test_whole.py",
+    "tests/kit/test_trial_connectors.py",
+    "tests/integration/",
+)
+"""Files whose tests take long, longest first: begun last, one of them would be waited for alone."""
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, each file's tests in their order."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((place for place, path in enumerate(LONG_FILES) if item.nodeid.startswith(path)), len(LONG_FILES))
 
 
 @dataclass(frozen=True)

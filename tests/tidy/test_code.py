@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tidy.sources import PACKAGE, ROOT, name_of, python_files, text_files
+from tests.conftest import LONG_FILES
+from tests.tidy.sources import PACKAGE, ROOT, kept_files, name_of, python_files, text_files
 
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
@@ -32,6 +33,11 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
+
+
+def test_the_tests_begun_first_are_there() -> None:
+    kept = {name_of(path) for path in kept_files()}
+    assert [place for place in LONG_FILES if not any(name.startswith(place) for name in kept)] == []
 
 
 def test_no_file_is_longer_than_one_room() -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from tests.copying import copy_package
 
-import counterfoil
 from counterfoil.core.language.commands import CommandKind
 from counterfoil.core.language.records import EventType
-
-PACKAGE = Path(counterfoil.__path__[0])
 
 QUOTE = '''
 """Quotes: what a customer was offered."""
@@ -213,7 +210,7 @@ assert (ONE["send_quote"], TITLES["send_quote"]) == ("offer", "Offers")
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """Return a copy of the package, to which a test adds a file."""
-    shutil.copytree(PACKAGE, tmp_path / "counterfoil", ignore=shutil.ignore_patterns("__pycache__", "tests", "sandbox"))
+    copy_package(tmp_path)
     return tmp_path
 
 

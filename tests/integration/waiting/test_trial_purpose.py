@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.copying import PACKAGE, copy_package
 from tests.integration.waiting import trial_purpose as trial
 
-import counterfoil
-
-PACKAGE = Path(counterfoil.__path__[0])
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """Return a copy of the package with the trial purpose in it."""
-    copy = tmp_path / "counterfoil"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "tests", "stripe", "odoo"))
+    copy = copy_package(tmp_path, without=("stripe", "odoo"))
     records = copy / "core/language/records.py"
     assert records.read_text("utf-8").count(trial.AFTER) == 1
     records.write_text(records.read_text("utf-8").replace(trial.AFTER, trial.AFTER + trial.MEMBER), "utf-8")

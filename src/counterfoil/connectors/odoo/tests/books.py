@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from counterfoil.connectors.odoo.sandbox import OdooSandbox
+from counterfoil.connectors.odoo.sandbox.tests import copies
 from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 
 ACCOUNTS = {
@@ -35,6 +37,21 @@ class Books:
 
     companies: dict[str, int]
     config: dict[str, dict[str, Any]]
+
+
+_kept: dict[int, tuple[Books, bytes]] = {}
+"""What was made in the first sandbox of each version."""
+
+
+async def sandbox_books(sandbox: OdooSandbox, odoo: PlainOdoo) -> Books:
+    """Have a fresh sandbox hold the books: made by calls in the first of its version, copied into the others, as a test has many."""
+    if sandbox.version not in _kept:
+        made = await provision(odoo, "")
+        _kept[sandbox.version] = made, copies.kept(sandbox)
+        return made
+    books, copy = _kept[sandbox.version]
+    copies.put(sandbox, copy)
+    return books
 
 
 async def provision(odoo: PlainOdoo, run: str) -> Books:

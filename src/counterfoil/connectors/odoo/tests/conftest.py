@@ -15,7 +15,7 @@ import pytest
 
 from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.config import OdooConfig
-from counterfoil.connectors.odoo.tests.books import Books, provision
+from counterfoil.connectors.odoo.tests.books import Books, provision, sandbox_books
 from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 from counterfoil.connectors.odoo.tests.wishes import Wishes
 from counterfoil.core.language.commands import Command
@@ -147,7 +147,7 @@ async def desk(server: tuple[Server, Any]) -> AsyncIterator[Desk]:
     place, sandbox = server
     async with PlainOdoo(place.url, place.database, place.login, place.key) as plain:
         if sandbox is not None:
-            books = await provision(plain, "")
+            books = await sandbox_books(sandbox, plain)
         else:
             books = _made.get(place.url) or await provision(plain, _SESSION)
             _made[place.url] = books

@@ -14,7 +14,7 @@ from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.client import http_client
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.sandbox import OdooSandbox
-from counterfoil.connectors.odoo.tests.books import provision
+from counterfoil.connectors.odoo.tests.books import sandbox_books
 from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE, Wishes, line
 from counterfoil.core.commands.books import BookCommand, EntryLine
@@ -74,7 +74,7 @@ class OdooHarness(Harness):
         self._stack.push_async_callback(self._sandbox.stop)
         details = self._sandbox.details()
         self.plain = await self._stack.enter_async_context(PlainOdoo(details["url"], details["db"], details["login"], details["api_key"]))
-        self._books = await provision(self.plain, "")
+        self._books = await sandbox_books(self._sandbox, self.plain)
         settings = OdooConfig.model_validate(
             {
                 "url": details["url"],

@@ -17,6 +17,7 @@ from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
 from counterfoil.kit.connector import Context, Delivery, Fetched
 from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.sandbox import FaultSwitch
 
 from .sandboxed import ORG, settings_of, status_command
@@ -45,6 +46,21 @@ def sample(name: str, kind: str, body: object, ref: str = "", found: object = No
     return Sample(name, delivery, {ref: Fetched(ref, None if found is None else json.dumps(found).encode(), NOW)} if ref else {})
 
 
+class PassingTime:
+    """A clock that a wait moves at once."""
+
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def now(self) -> float:
+        """Return the seconds that have passed."""
+        return self.s
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.s += seconds
+
+
 class SalesforceHarness(Harness):
     """A fresh sandbox per check."""
 
@@ -64,6 +80,9 @@ class SalesforceHarness(Harness):
         settings = settings_of(self.sandbox, load_from=self.load_from, pubsub_address=self.sandbox.pubsub.address)
         self.http = client(settings)
         self.http.retry = self.http.login.retry = RetryPolicy(base_s=0.0)
+        for one in (self.http, self.http.login):
+            time = PassingTime()
+            one.use_budget(LocalBudget(rate_per_s=100_000, burst=1_000, concurrency_max=4, now=time.now, sleep=time.sleep))
         await self.http.__aenter__()
         self.clock = SettableClock(NOW)
         return Context("salesforce", settings, self.http, self.clock)

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from counterfoil.connectors.odoo.sandbox import OdooSandbox
+from counterfoil.connectors.odoo.sandbox.tests import copies
 
 COMPANIES = [("Northwind US", "USD", "US"), ("Nordwind DE", "EUR", "DE"), ("Kitakaze JP", "JPY", "JP")]
 NU = {"mode": "update", "noupdate": True}  # insert if absent, never touch what exists
@@ -136,11 +137,19 @@ class Books:
         return self.call(model, "load", context=context, fields=fields, data=list(rows))
 
 
+_kept: dict[int, tuple[dict[str, int], bytes]] = {}
+"""What was made in the first sandbox of each version."""
+
+
 def made(version: int) -> Books:
-    """A sandbox of a version with its companies; the first company's books."""
+    """A sandbox of a version with its companies, made in the first one and copied into the others; the first company's books."""
     sandbox = OdooSandbox(version=version)
     sandbox.set_today(TODAY)
-    companies = sandbox.add_companies(COMPANIES)
+    if version not in _kept:
+        companies = sandbox.add_companies(COMPANIES)
+        _kept[version] = companies, copies.kept(sandbox)
+    companies, copy = _kept[version]
+    copies.put(sandbox, copy)
     return Books(sandbox, companies["Northwind US"])
 
 
