@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from tests.core.builders import ANN, PRO, RULES, invoice, payment, usd
 from tests.integration.waiting.office import NOW, Office
@@ -10,6 +11,7 @@ from tests.integration.waiting.office import NOW, Office
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Route
+from counterfoil.kit.codec import encode
 from counterfoil.store import links, objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
@@ -183,3 +185,44 @@ async def test_a_program_that_knows_no_claims_loses_nothing_while_it_works_besid
         [row] = (await objects.load(conn, cipher, [ref])).values()
     assert b'"phone":"2"' in row.data
     assert row.claimed == row.version == 4
+
+
+async def told_at(pool: Pool) -> dict[str, datetime]:
+    """Return when each source's word was last written, by connection."""
+    async with pool.connection() as conn:
+        return dict(await (await conn.execute("select connection, updated_at from claim")).fetchall())
+
+
+async def test_what_one_source_tells_writes_no_others_word_again(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    before = await told_at(pool)
+    office.later(days=1)
+    await office.tell(Customer(ANN.id, "Ann & Sons"), connection="crm")
+    after = await told_at(pool)
+    assert (after["stripe"], after["crm"]) == (before["stripe"], before["crm"] + timedelta(days=1))
+
+
+async def test_what_a_program_that_knows_no_claims_wrote_is_decided_by_until_the_next_word_and_kept_with_it(
+    pool: Pool, cipher: Cipher
+) -> None:
+    office = Office(pool, cipher)
+    await office.tell(ANN)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    ref = ObjectRef("customer", ANN.id)
+    newer = replace(ANN, name="Anna Ltd", phone="7")
+    async with pool.connection() as conn, conn.transaction():  # it writes the next version, as stripe's word, and leaves ``claimed``
+        row = (await objects.load(conn, cipher, [ref]))[ref]
+        written = replace(row, version=3, sequence=50, data=encode(newer), connection="stripe")
+        await objects.upsert(conn, cipher, [written])
+        await conn.execute("update object set claimed = 2 where kind = 'customer'")
+    await office.decide_again(ANN)
+    [*_, command] = await office.commands("upsert_customer")
+    assert b"Anna Ltd" in command.arguments
+    office.told = 60
+    await office.tell(Customer(ANN.id, "Ann & Sons"), connection="crm")
+    await office.tell(Customer(ANN.id, ""), connection="crm")  # which has no word of the name any more: stripe's is the older program's
+    [*_, command] = await office.commands("upsert_customer")
+    assert b"Anna Ltd" in command.arguments
+    assert b'"phone":"7"' in command.arguments

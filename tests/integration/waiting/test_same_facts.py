@@ -10,13 +10,19 @@ from tests.core.builders import ANN, NOON, PRO, RULES, invoice, payment, refund,
 from tests.integration.waiting.office import NOW, Office
 
 from counterfoil.core.identity.ownership import Owner, ownership_of
+from counterfoil.core.identity.same_fact import FactStanding
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route
+from counterfoil.decide.identities import same_facts
+from counterfoil.kit.codec import encode
 from counterfoil.store import agenda, links, outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.links import Naming
 from counterfoil.store.migrate import migrations
+from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import shard_of
 
@@ -266,6 +272,29 @@ async def test_what_the_other_word_refers_to_is_found_by_its_other_id_too(pool: 
     [match] = await office.commands("allocate")
     assert b"invoice/acme:in_1" in match.arguments
     assert b"payment/acme:p1" in match.arguments
+
+
+async def test_what_names_a_bill_by_its_other_id_is_decided_again_when_that_is_named(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher, BOTH)
+    twin, paid = replace(BILL, id="acme:in_1"), replace(BILLED, applications=payment(usd(10000), ("acme:in_1", 10000)).applications)
+    await office.tell(ANN, PRO, BILL)
+    await office.tell(twin, paid, connection="acme")
+    assert b"invoice/acme:in_1" in (await office.commands("allocate"))[-1].arguments
+    await office.tell(twin, connection="acme", same_as=BILL.id)  # the payment itself tells nothing new
+    [match] = [row for row in await office.commands("allocate") if row.state.value != "canceled"]
+    assert b"invoice/stripe:in_1" in match.arguments
+
+
+def test_what_goes_by_the_other_id_is_routed_as_the_one_whose_word_counts() -> None:
+    head, word = PAYMENT.ref(BILLED.id), PAYMENT.ref(CLEARED.id)
+    records: dict[ObjectRef, Record] = {head: BILLED, word: CLEARED}
+    rows = {
+        ref: ObjectRow(ref, connection, 1, 1, b"", NOW, NOW, encode(records[ref]), account=account)
+        for ref, connection, account in ((head, "acme", "a1"), (word, "stripe", "acct_1"))
+    }
+    same_facts(rows, records, {head: word}, {head: FactStanding.WISHED}, OWNERS)  # wished before the other was named: its id stays
+    assert (list(records), records[head].id) == ([head], BILLED.id)
+    assert (rows[head].connection, rows[head].account) == ("stripe", "acct_1")
 
 
 async def test_two_that_name_each_other_are_one_case_and_nothing_is_booked(pool: Pool, cipher: Cipher) -> None:

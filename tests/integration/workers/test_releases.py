@@ -17,6 +17,7 @@ from counterfoil.app import releasing, ruling
 from counterfoil.app.hub import Hub, open_hub, wait_until
 from counterfoil.app.releasing import ReleaseRequest
 from counterfoil.app.rules import body_of, declared_rules
+from counterfoil.app.ruling import Ruling
 from counterfoil.app.settings import parse
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.policies.rules import MappingKey, MappingKind
@@ -203,6 +204,20 @@ async def test_a_worker_cut_off_while_it_takes_up_a_release_takes_it_up_with_its
     assert failed
     async with cut.pool.connection() as conn:
         assert await (await conn.execute("select count(distinct rules) from worker")).fetchone() == (1,)
+
+
+async def test_a_worker_that_decides_by_a_former_release_leaves_what_follows_to_another_and_looks_again_at_once(site: Site) -> None:
+    hub = await site.open(site.file())
+    await hub.start_work("web1")
+    former = hub.rules.release
+    await hub.stop_work()
+    async with hub.pool.connection() as conn:
+        await conn.execute("update rules_release set applied_at = null")
+    await releasing.release_body(hub, body_of(parse(site.file(NEW))), site.ask())
+    turn = await Ruling(hub).turn("all")
+    assert (hub.rules.release, turn.has_more, turn.wake_in_s) == (former, False, 1.0)
+    async with hub.pool.connection() as conn:
+        assert await (await conn.execute("select count(*) from rules_release where applied_at is not null")).fetchone() == (0,)
 
 
 async def test_a_database_in_which_a_hub_was_merely_started_holds_nothing(site: Site, pool: Pool) -> None:
