@@ -60,6 +60,10 @@ def test_a_merge_shows_its_plan_and_is_done_with_apply_and_shown_with_who_and_wh
         (("unmerge", ONE, "--reason", "x"), 2, "is merged into nothing"),
         (("same-as", ONE, ONE, "--reason", "x"), 2, "cannot be the same as itself"),
         (("not-same-as", ONE, "--reason", "x"), 2, "is not said to be the same as another"),
+        (("rename-source", "stripe_de", "crm", "--reason", "x"), 2, "'stripe_de' is a connection"),
+        (("rename-source", "stripe_old", "crm", "--reason", "x"), 2, "there is no connection 'crm'"),
+        (("drop-source", "stripe_old", "--reason", "x"), 2, "nothing is kept that a connection 'stripe_old' said"),
+        (("drop-source", "people", "--reason", "x"), 2, "'people' is a connection"),
         (("show", "stripe:cus_9"), 1, "nothing is known as customer/stripe:cus_9"),
     ],
 )
@@ -67,3 +71,19 @@ def test_what_cannot_be_is_said_in_a_line(two: Program, words: tuple[str, ...], 
     ended = two.run("identity", *words)
     assert ended.code == code
     assert said in " ".join((ended.out + ended.err).split())
+
+
+def test_what_a_source_said_under_its_former_name_is_renamed_once_it_is_applied(two: Program, database: str) -> None:
+    in_database(database, lambda conn: conn.execute("update object set connection = 'stripe_old'"))
+    words = ("identity", "rename-source", "stripe_old", "stripe_de", "--reason", "another name", "--by", "mira")
+    assert "stripe_old: would be renamed to stripe_de" in " ".join(two.run(*words).out.split())
+    assert two.run(*words, "--apply", "--json").json() == {
+        "applied": True,
+        "former": "stripe_old",
+        "name": "stripe_de",
+        "beside": 0,
+        "alone": 2,
+        "done": 2,
+    }
+    assert two.run(*words).code == 2  # nothing is left
+    assert {one["connection"] for one in two.run("why", ONE, "--json").json()[0]["fields"]} == {"stripe_de"}

@@ -11,6 +11,7 @@ from yarl import URL
 
 from counterfoil.app.hub import Hub
 from counterfoil.app.release_settings import Approval
+from counterfoil.app.renaming import unnamed
 from counterfoil.app.rules import approval_of, body_of
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
@@ -51,7 +52,8 @@ async def check(hub: Hub) -> list[Checked]:
         seen = await objects.totals(conn)
         confirmed = confirmed_taxes(rules, await audit.newest(conn, "mapped", "mapping/tax/"))
         held = await releases.in_force(conn, hub.clock.now())
-    found = [Checked("", finding) for finding in (*_routing(hub, rules), *_in_clear(hub), *_unreleased(hub, held))]
+        lost = await unnamed(conn, hub.settings.connections)
+    found = [Checked("", finding) for finding in (*_routing(hub, rules), *_in_clear(hub), *_unreleased(hub, held), *lost)]
     names = list(hub.contexts)
     for name, findings in zip(
         names, await asyncio.gather(*(_connection(hub, name, rules, seen, confirmed) for name in names)), strict=True

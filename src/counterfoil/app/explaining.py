@@ -78,14 +78,15 @@ async def explain(conn: Conn, cipher: Cipher, asked: str, declared: Sequence[Own
     ids = {*await store_trace.canonical_ids(conn, text), *(ref.id for ref in await objects.named(conn, cipher, text))}
     kinds = [name for name in KINDS if text.startswith(f"{name}/")] or list(KINDS)
     refs = sorted(await objects.load(conn, cipher, [ObjectRef(kind, id) for kind in kinds for id in ids]))
-    rules = Rules(0, {}, (), ownership=await _ownership(conn, declared))
+    rules = Rules(0, {}, (), ownership=await ownership_in_force(conn, declared))
     loaded = await load(conn, cipher, refs, rules)
     told = await claims.load(conn, cipher, [ref for ref in refs if loaded.rows[ref].claimed == loaded.rows[ref].version])
     linked = await links.of(conn, refs)
     return tuple(_seen(ref, _golden(ref, loaded, told, rules.ownership), loaded, linked, field) for ref in refs)
 
 
-async def _ownership(conn: Conn, declared: Sequence[Owner]) -> Ownership:
+async def ownership_in_force(conn: Conn, declared: Sequence[Owner]) -> Ownership:
+    """Return whose word counts by the rules in force; before any release by what is declared."""
     release = await releases.in_force(conn, datetime.now(UTC))
     if release is None:
         return ownership_of(declared)

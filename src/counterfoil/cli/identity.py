@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.output import FOUND, print_json, print_table, when, words
-from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
+from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, progress, run, who
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from counterfoil.app.identities import Identity, IdentityPlan, Link
+    from counterfoil.app.renaming import RenamingPlan
 
 app = typer.Typer(help="Who is who: merges, and what is the same as what, as people and systems say.", no_args_is_help=True)
 
@@ -93,6 +94,59 @@ async def _decide(config: Path, act: tuple[str, str, str], reason: str, actor: s
         if is_applied:
             return await decide(database, wanted, actor, reason, datetime.now(UTC))
         return await plan_of(database, wanted)
+
+
+Former = Annotated[str, typer.Argument(help="Its former name, which is no connection any more.", metavar="FORMER")]
+
+
+@app.command("rename-source")
+def rename_source(
+    former: Former,
+    name: Annotated[str, typer.Argument(help="The connection it is now.", metavar="NAME")],
+    reason: Reason,
+    apply: Apply = False,
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Take what a connection said under its former name for its own word. May be stopped and run again. Shows its plan first."""
+    _rename(config, former, name, reason, by, is_applied=apply, as_json=as_json)
+
+
+@app.command("drop-source")
+def drop_source(
+    former: Former, reason: Reason, apply: Apply = False, by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False
+) -> None:
+    """Drop what a connection that is gone said of what others tell of, too; what it alone told stays. Shows its plan first."""
+    _rename(config, former, "", reason, by, is_applied=apply, as_json=as_json)
+
+
+def _rename(config: Path, former: str, name: str, reason: str, by: str, *, is_applied: bool, as_json: bool) -> None:
+    if not reason.strip():
+        fail("--reason must say why")
+    plan, done = run(_renamed(config, former, name, reason, who(by), is_applied=is_applied))
+    if as_json:
+        print_json({"applied": is_applied, "former": former, "name": name, "beside": plan.beside, "alone": plan.alone, "done": done})
+        return
+    what = f"renamed to {name}" if name else "dropped"
+    rows = [("of what others tell of, too", str(plan.beside)), ("of what it alone told", str(plan.alone) if name else f"{plan.alone} stay")]
+    print_table(f"{former}: {what}" if is_applied else f"{former}: would be {what}", ["", "things"], rows, right=(1,))
+    if not is_applied:
+        words.print("Nothing was changed. Add --apply to do it.")
+
+
+async def _renamed(config: Path, former: str, name: str, reason: str, actor: str, *, is_applied: bool) -> tuple[RenamingPlan, int]:
+    from counterfoil.app.renaming import Renaming, plan_of_renaming, rename
+
+    what, count = Renaming(former, name), 0
+    async with database_of(config) as (file, database):
+        plan = await plan_of_renaming(database, file, what)
+        if is_applied:
+            with progress() as shown:
+                task = shown.add_task(former, total=plan.beside + plan.alone, note="")
+                async for count, total in rename(database, file, what, actor, reason, datetime.now(UTC)):
+                    shown.update(task, completed=count, total=total, note=f"{count} of {total}")
+    return plan, count
 
 
 @app.command("list")

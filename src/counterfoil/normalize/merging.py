@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from counterfoil.core.facts.events import EVENT_VERSION, Fact
-from counterfoil.core.facts.merge import Current, MergeOutcome, merge
+from counterfoil.core.facts.merge import Current, MergeOutcome, fill_gaps, merge
 from counterfoil.core.identity.claims import Claim, survive
 from counterfoil.core.identity.echoes import OWN_CONTENT, EchoMatch, Heard, Matches, Written, heard
-from counterfoil.core.identity.merges import can_merge, merged_into
+from counterfoil.core.identity.merges import can_merge, merged_into, with_merge
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.identity.people import named_by
 from counterfoil.core.identity.same_fact import naming
 from counterfoil.core.kinds import KINDS, kind_of, total_of
-from counterfoil.core.kinds.intent import Intent
+from counterfoil.core.kinds.intent import PEOPLE, Intent
+from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Purpose, Record, Survivorship
 from counterfoil.core.policies.decide import decided_with
@@ -38,7 +39,8 @@ class Merged:
     with that lane and not before which instant, None: at once.
     ``claims``: what is kept of each source's word on things that several tell of; ``relinks``: what was merged, or is so no more;
     ``namings``: what is said to be the same as what another system tells of; ``echoes``: the receipts that tell nothing but what was
-    written where they come from; ``traces``: what told records mean for what was written.
+    written where they come from; ``traces``: what told records mean for what was written; ``unsaid``: the connections whose word on a thing
+    is none any more.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Merged:
     namings: list[Naming] = field(default_factory=list)
     echoes: set[int] = field(default_factory=set)
     traces: dict[Place, list[EchoMatch]] = field(default_factory=dict)
+    unsaid: list[tuple[ObjectRef, str]] = field(default_factory=list)
 
 
 def event_id(receipt: Receipt, index: int) -> str:
@@ -122,6 +125,7 @@ class Merger:
         self._before: dict[ObjectRef, Record] = {}
         self._refetched = refetched
         self._now = now
+        self._homes: dict[ObjectRef, str] = {}
         self.merged = Merged()
 
     def add(self, receipt: Receipt, facts: tuple[Fact, ...]) -> None:
@@ -176,6 +180,22 @@ class Merger:
             return False
         return self._known.get(event_id(receipt, index)) != MergeOutcome.TIE.value
 
+    def rename(self, ref: ObjectRef, former: str, name: str) -> None:
+        """Take what a connection says of a thing for what another one says; ``name`` empty: for nothing, if another system tells of it."""
+        row, words = self._stored.get(ref), self._words_on(ref)
+        if row is None or former not in words or not (name or words.keys() - {former, PEOPLE}):
+            return
+        word = words.pop(former)
+        self.merged.unsaid.append((ref, former))
+        if name:
+            words[name] = replace(_joined(word, words.get(name)), connection=name, is_new=True)
+        if row.connection == former:
+            self._homes[ref] = name
+        if len(words) == 1:
+            self.merged.unsaid += [(ref, connection) for connection in words]  # it is its own claim again
+        self._last[ref] = _Last(row.last_type, row.last_event, row.occurred_at, name or row.connection)
+        self.merged.changed[ref] = Lane.BATCH
+
     def finish(self) -> Merged:
         """Return the whole: several facts of the batch on one object are one new version of it."""
         for ref, lane in self.merged.changed.items():
@@ -198,7 +218,8 @@ class Merger:
             [home] = words.values()
             record, claimed = home.current.record, 0
         else:
-            home = words[stored.connection] if stored is not None and stored.connection in words else next(iter(words.values()))
+            first = "" if stored is None else self._homes.get(ref, stored.connection)
+            home = words[first] if first in words else next(iter(words.values()))
             record, claimed = survive((word.claim() for word in words.values()), self._ownership, id=ref.id).record, version
         entity = "" if stored is None else stored.entity
         row = _row(ref, record, home, self._last[ref], self._now)
@@ -269,6 +290,16 @@ def _stored_words(row: ObjectRow, record: Record, claims: Sequence[ClaimRow]) ->
         word = _Word(current, row.connection, row.account, row.last_event, row.occurred_at, is_new=bool(row.claimed))
         words[_source(row.ref, row.connection)] = word
     return words
+
+
+def _joined(word: _Word, other: _Word | None) -> _Word:
+    """Return what one source says under two names: the newer of both, and of merging the newest that speaks of it."""
+    if other is None:
+        return word
+    older, newer = sorted((word, other), key=lambda one: one.current.sequence)
+    spoken = max((one.current for one in (older, newer)), key=lambda one: -1 if one.merge_said is None else one.merge_said)
+    record = with_merge(fill_gaps(newer.current.record, older.current.record), merged_into(spoken.record))
+    return replace(newer, current=replace(newer.current, record=record, merge_said=spoken.merge_said))
 
 
 def _claim_row(ref: ObjectRef, word: _Word, now: datetime) -> ClaimRow:

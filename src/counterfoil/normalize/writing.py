@@ -100,7 +100,7 @@ class Writer:
         touched = await agenda.release(conn, map(wait_for, merged.changed), now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
-        subjects += await _moved(conn, merged, await links.name(conn, merged.namings), self.purposes)
+        subjects += await moved(conn, merged, await links.name(conn, merged.namings), self.purposes)
         touched += await agenda.add(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
@@ -118,7 +118,7 @@ def _is_decided(row: ObjectRow) -> bool:
     return row.ref.kind != INTENT.name or bool(row.links)
 
 
-async def _moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef], purposes: Collection[Purpose]) -> list[agenda.Subject]:
+async def moved(conn: Conn, merged: Merged, named: Sequence[ObjectRef], purposes: Collection[Purpose]) -> list[agenda.Subject]:
     """Return what is decided again, and in which lane, as things are known by other ids than before: all that names one of them, and of
     customers what names that. So open documents follow to the customer that is left, or come back. And the customers of documents, where
     how they stand is shown.

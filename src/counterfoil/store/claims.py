@@ -82,5 +82,49 @@ async def upsert(conn: Conn, cipher: Cipher, rows: Sequence[ClaimRow]) -> None:
     await conn.execute(_UPSERT, given)
 
 
+async def drop(conn: Conn, several: Sequence[tuple[ObjectRef, str]]) -> None:
+    """Forget what connections say of things; only with a new version of each thing's row, as in ``upsert``."""
+    if several:
+        await conn.execute(
+            "delete from claim where (kind, id, connection) in (select * from unnest(%s::text[], %s::text[], %s::text[]))",
+            ([ref.kind for ref, _ in several], [ref.id for ref, _ in several], [connection for _, connection in several]),
+        )
+
+
+async def counts(conn: Conn) -> dict[str, int]:
+    """Return of how many things that several sources tell of each connection says something."""
+    return dict(await (await conn.execute("select connection, count(*) from claim group by connection")).fetchall())
+
+
+_SAID_BY = """
+select kind, id from claim where connection = %(connection)s and (kind, id) > (%(kind)s, %(id)s) order by kind, id limit %(limit)s
+"""
+_KNOWN_FROM = """
+select kind, id from object
+where kind = any(%(kinds)s) and connection = %(connection)s and claimed = 0 and (kind, id) > (%(kind)s, %(id)s)
+order by kind, id limit %(limit)s
+"""
+"""Along the key of the table: all that a connection alone tells of is found in one pass, however many steps that takes."""
+
+
+async def said_by(conn: Conn, connection: str, after: ObjectRef, limit: int) -> list[ObjectRef]:
+    """Return things of which a connection and others say something, in order of kind and id, after one of them."""
+    given = {"connection": connection, "kind": after.kind, "id": after.id, "limit": limit}
+    return [ObjectRef(*row) for row in await (await conn.execute(_SAID_BY, given)).fetchall()]
+
+
+async def known_from(conn: Conn, connection: str, kinds: Sequence[str], after: ObjectRef, limit: int) -> list[ObjectRef]:
+    """Return things of some kinds that a connection alone tells of, in order of kind and id, after one of them."""
+    given = {"connection": connection, "kinds": list(kinds), "kind": after.kind, "id": after.id, "limit": limit}
+    return [ObjectRef(*row) for row in await (await conn.execute(_KNOWN_FROM, given)).fetchall()]
+
+
+async def count_known_from(conn: Conn, connection: str, kinds: Sequence[str]) -> int:
+    """Return how many things of some kinds a connection alone tells of."""
+    sql = "select count(*) from object where kind = any(%s) and connection = %s and claimed = 0"
+    row = await (await conn.execute(sql, (list(kinds), connection))).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def _aad(ref: ObjectRef, connection: str) -> str:
     return f"claim/{ref.key}/{connection}"

@@ -215,6 +215,23 @@ async def _counting(conn: Conn, namings: Sequence[Naming]) -> list[Naming]:
     return list(counting.values())
 
 
+_RENAME = """
+with gone as (delete from naming where connection = %(former)s returning kind, id, named, sequence, said_at)
+insert into naming (kind, id, connection, named, sequence, said_at)
+select kind, id, %(name)s, named, sequence, said_at from gone where %(name)s <> '' order by 1, 2
+on conflict (kind, id, connection) do update set named = excluded.named, sequence = excluded.sequence, said_at = excluded.said_at
+where naming.sequence < excluded.sequence
+"""
+"""What one source says under two names is one word: the newer."""
+
+
+async def rename(conn: Conn, former: str, name: str) -> None:
+    """Take what a connection says its things are the same as for another one's word; ``name`` empty: for nobody's, and links stay."""
+    await conn.execute(_RENAME, {"former": former, "name": name})
+    if name:
+        await conn.execute("update link set connection = %s where connection = %s and until is null", (name, former))
+
+
 _SAME_FACTS = """
 with recursive same as (
     select kind, id from unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)

@@ -67,6 +67,17 @@ async def heard(conn: Conn, traces: Mapping[Place, Sequence[EchoMatch]]) -> None
         await _change(conn, places, lambda place, written: _traced(written, traces[place]))
 
 
+async def rename(conn: Conn, former: str, name: str) -> None:
+    """Take what was written to a connection for written to another one, where nothing was; ``name`` empty: forget it."""
+    if name:
+        await conn.execute(
+            "insert into written (connection, kind, id, seen, contents) select %s, kind, id, seen, contents from written"
+            " where connection = %s order by kind, id on conflict do nothing",
+            (name, former),
+        )
+    await conn.execute("delete from written where connection = %s", (former,))
+
+
 def _with(written: Written, several: Sequence[Content]) -> Written:
     known = {one.command for one in written.contents}
     found = (*written.contents, *(one for one in several if one.command not in known))

@@ -1,0 +1,144 @@
+"""What a connection said under a former name is taken for its own, or dropped once it is gone; `check` says where it still counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from tests.core.builders import ANN, PRO, RULES
+from tests.integration.waiting.test_dunning import Weeks
+from tests.integration.waiting.test_merges import BILL, BOB, booked_for
+
+from counterfoil.app.renaming import unnamed
+from counterfoil.core.identity.ownership import NOBODYS
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.policies.rules import Route
+from counterfoil.kit.codec import decode_record
+from counterfoil.normalize.renaming import Renamer, Renaming
+from counterfoil.store import claims, links, objects
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.objects import ObjectRow
+from counterfoil.store.pool import Conn, Pool
+
+TOLD = replace(ANN, email="ann@example.com", phone="1")
+
+
+@pytest.fixture
+def office(pool: Pool, cipher: Cipher) -> Weeks:
+    return Weeks(pool, cipher)
+
+
+async def rename(office: Weeks, former: str, name: str = "") -> list[int]:
+    """Rename as the command does, and decide; return how many things each step changed."""
+    renamer = Renamer(office.pool, office.cipher, office.arm, NOBODYS)
+    steps = [step async for step in renamer.rename(Renaming(former, name), office.clock.now())]
+    await office.decide()
+    return steps
+
+
+async def known(office: Weeks, ref: ObjectRef) -> tuple[str, Customer, list[str]]:
+    """Return where a customer is of, what is known of him, and whose words there are beside."""
+    async with office.pool.connection() as conn:
+        row = (await objects.load(conn, office.cipher, [ref]))[ref]
+        told = (await claims.load(conn, office.cipher, [ref])).get(ref, [])
+    record = decode_record(ref.kind, row.data)
+    assert isinstance(record, Customer)
+    assert row.claimed in (0, row.version)
+    return row.connection, record, [one.connection for one in told]
+
+
+async def test_what_the_source_empties_after_it_was_renamed_is_empty(office: Weeks) -> None:
+    ref = CUSTOMER.ref(ANN.id)
+    await office.tell(TOLD)
+    await office.tell(replace(ANN, email="ann@example.com"), connection="stripe_us")  # which has no telephone any more
+    assert (await known(office, ref))[1].phone == "1"
+    assert await rename(office, "stripe", "stripe_us") == [1]
+    # Both are one source's: its newer word counts, whole.
+    assert await known(office, ref) == ("stripe_us", replace(ANN, email="ann@example.com"), [])
+    await office.tell(ANN, connection="stripe_us")
+    assert (await known(office, ref))[1].email == ""
+
+
+async def test_a_word_beside_others_and_what_it_alone_told_go_by_the_new_name_and_others_stay(office: Weeks) -> None:
+    await office.tell(TOLD, BOB)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    assert await rename(office, "stripe", "stripe_us") == [1, 1]
+    assert await known(office, CUSTOMER.ref(ANN.id)) == ("stripe_us", replace(TOLD, name="Ann & Co"), ["crm", "stripe_us"])
+    assert await known(office, CUSTOMER.ref(BOB.id)) == ("stripe_us", BOB, [])
+    assert await rename(office, "stripe", "stripe_us") == []  # once more: nothing is left
+    assert [row.state.value for row in await office.commands("upsert_customer")].count("canceled") == 1  # as the name had changed before
+
+
+async def test_a_renamed_connections_customers_are_routed_by_its_new_name(pool: Pool, cipher: Cipher) -> None:
+    office = Weeks(pool, cipher, replace(RULES, routes=(Route("US", "stripe_us"),)))
+    await office.tell(ANN)
+    assert len(await office.cases()) == 1  # nothing is routed from stripe
+    await rename(office, "stripe", "stripe_us")
+    assert await office.cases() == []
+    assert await office.take_all() == ["customer_stripe.cus_A"]
+
+
+async def test_of_a_connection_that_is_gone_only_what_others_tell_of_loses_its_word(office: Weeks) -> None:
+    await office.tell(TOLD, BOB)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    assert await rename(office, "crm") == [1]
+    assert await known(office, CUSTOMER.ref(ANN.id)) == ("stripe", TOLD, [])
+    assert await rename(office, "stripe") == []
+    assert (await known(office, CUSTOMER.ref(BOB.id)))[1] == BOB
+    [*_, command] = await office.commands("upsert_customer")
+    assert b"Ann & Co" not in command.arguments
+
+
+async def test_a_merge_that_only_the_dropped_one_told_ends_and_documents_come_back(office: Weeks) -> None:
+    await office.tell(ANN, BOB, PRO, BILL)
+    before = await booked_for(office)
+    await office.tell(Customer(BOB.id, "Bob", merged_into=ANN.id), connection="crm")
+    assert "invoice_stripe.in_1 for stripe:cus_A" in await booked_for(office)
+    await rename(office, "crm")
+    assert await booked_for(office) == before
+    async with office.pool.connection() as conn:
+        [link] = await links.of(conn, [CUSTOMER.ref(BOB.id)])
+    assert link.until is not None
+
+
+async def test_merges_and_names_go_with_the_name_and_are_taken_back_under_it(office: Weeks) -> None:
+    await office.tell(ANN, BOB, PRO, BILL)
+    await office.tell(Customer(BOB.id, "Bob", merged_into=ANN.id), connection="crm")
+    await office.tell(Customer("acme:1", "Ann"), connection="crm", same_as=ANN.id)
+    await rename(office, "crm", "sales")
+    async with office.pool.connection() as conn:
+        assert [one.connection for one in await links.newest(conn, 9)] == ["sales", "sales"]
+    await office.tell(Customer(BOB.id, "Bob"), connection="sales", is_apart=True)
+    await office.tell(Customer("acme:1", "Ann"), connection="sales", same_as="")
+    async with office.pool.connection() as conn:
+        assert await links.newest(conn, 9) == []
+
+
+async def test_what_is_changed_while_it_is_renamed_is_renamed_as_it_is_then(office: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.tell(TOLD)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    original, beaten = objects.load, list[bool]()
+
+    async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRow]:
+        found = await original(conn, cipher, refs)
+        if not beaten:
+            beaten.append(True)
+            await office.tell(Customer(ANN.id, "Ann & Sons"), connection="crm")
+        return found
+
+    monkeypatch.setattr(objects, "load", load)
+    assert await rename(office, "crm", "sales") == [1]
+    assert (await known(office, CUSTOMER.ref(ANN.id)))[1].name == "Ann & Sons"
+
+
+async def test_check_names_who_still_has_a_word_and_is_no_connection(office: Weeks) -> None:
+    await office.tell(TOLD)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    async with office.pool.connection() as conn:
+        [found] = await unnamed(conn, ["crm"])
+        assert await unnamed(conn, ["crm", "stripe"]) == []
+    assert found.code == "identity.source_unknown"
+    assert found.message.startswith("1 customers, products or companies still have a word of stripe, which is no connection")
+    assert "counterfoil identity rename-source stripe NEW_NAME" in found.remedy
