@@ -1,11 +1,14 @@
-"""What of HubSpot's settings decides whose status is shown is released with the rules."""
+"""What of a sales system's settings decides whose status is shown is released with the rules."""
 
 from __future__ import annotations
+
+import pytest
 
 from counterfoil.app.rules import body_of, declared_rules, settled
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.tests.sandboxed import settings_of
+from counterfoil.kit.discovery import connector_names, load_connector
 
 
 def file_of(**customer_ids: str) -> Settings:
@@ -20,3 +23,10 @@ def test_which_customers_a_company_names_is_the_releases_and_no_workers_file() -
     assert declared_rules(released)["connections.sales.customer_ids.billing_id"] == "stripe"
     assert settled(file, body_of(released), 7).connections["sales"].settings.customer_ids == {"billing_id": "stripe"}
     assert file.connections["sales"].settings.access_token == settled(file, body_of(released), 7).connections["sales"].settings.access_token
+
+
+@pytest.mark.parametrize("name", connector_names())
+def test_what_names_customers_or_documents_is_a_releases_wherever_a_connector_has_it(name: str) -> None:
+    connector = load_connector(name)
+    naming = {"customer_ids", "deal_documents"} & set(connector.config.model_fields)
+    assert naming <= set(connector.booking_settings)

@@ -13,6 +13,7 @@ import structlog
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.identity.echoes import OWN_CONTENT
 from counterfoil.core.language.case_class import CaseClass
+from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.connector import Context, Fetched, Ignored, Source
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
@@ -45,6 +46,12 @@ class NormalizedBatch:
     fetched: list[FetchedFor] = field(default_factory=list)
     refetched: set[int] = field(default_factory=set)
     again: dict[int, Receipt] = field(default_factory=dict)
+
+    def parked_of(self) -> dict[tuple[datetime, int], ObjectRef]:
+        """Return the things that receipts which are held back tell of, as far as that is known: by when they were received, and id."""
+        named = {one.subject.subject: one.subject.concerns for one in self.cases if one.subject.stage == "normalize"}
+        parked = [(one, named.get(str(one.id), "")) for one in self.settlements if one.state is ReceiptState.PARKED]
+        return {(one.received_at, one.id): ObjectRef(*key.split("/", 1)) for one, key in parked if "/" in key}
 
     def settled(self, without: Container[int], echoes: Container[int] = ()) -> list[ReceiptEnd]:
         """Return the settlements to be written, of all but some receipts. ``echoes``: those that tell only what was written there."""

@@ -106,7 +106,8 @@ class Writer:
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         settled += map(str, await erasing.erase(conn, refs, now))
         await cases.release_subjects(conn, "normalize", settled, now)
-        await cases.open_or_count(conn, result.cases, now)
+        late = await erasing.erase_late(conn, result.parked_of(), now)
+        await cases.open_or_count(conn, [one for one in result.cases if one.subject.subject not in map(str, late)], now)
         await self.arm(conn, touched)
         return merged
 

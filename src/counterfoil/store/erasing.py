@@ -23,10 +23,11 @@ ERASED: Mapping[str, str] = {name: state.value for name, kind in KINDS.items() i
 
 _SEEN = """
 with recursive above as (
-    select kind, id from unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)
-    union select l.kind, l.golden from link l join above a on l.kind = a.kind and l.id = a.id where l.until is null and l.why = 'merged'
+    select id as asked, kind, id from unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)
+    union select a.asked, l.kind, l.golden from link l join above a on l.kind = a.kind and l.id = a.id
+    where l.until is null and l.why = 'merged'
 )
-select o.kind, o.id, o.state from object o join above a on o.kind = a.kind and o.id = a.id order by o.kind, o.id for share of o
+select o.kind, a.asked, o.id, o.state from object o join above a on o.kind = a.kind and o.id = a.id order by o.kind, o.id for share of o
 """
 """Things with all they were merged into. Their rows are held: whoever erases one of them meanwhile comes after what is being written here,
 and sees it; whoever did so before is seen."""
@@ -71,16 +72,50 @@ async def erase(conn: Conn, refs: Iterable[ObjectRef], now: datetime) -> list[in
     In the transaction that writes what is told of ``refs``, after it. A delivery that is still to be read stays until it was: it is told of
     the thing then, and erased with that. Returns the deliveries that stood in a case and need no more to be read.
     """
-    persons = [ref for ref in set(refs) if ref.kind in ERASED]
-    if not persons:
-        return []
-    rows = await (await conn.execute(_SEEN, _columns(persons))).fetchall()
-    erased = [ObjectRef(kind, id) for kind, id, state in rows if state == ERASED[kind]]
+    erased = [one for several in (await _erased(conn, refs)).values() for one in several]
     if not erased:
         return []
     saying = [f"{kind}.{state}" for kind, state in ERASED.items()]
     given = _columns(await links.merged_into(conn, erased)) | {"saying": saying, "rule": RULE, "now": now}
     return [id for id, rule in await (await conn.execute(_ERASE, given)).fetchall() if rule == RULE]
+
+
+# Nothing of them is in the log of events: they are told by when they were received, which says in which months' tables they lie.
+_ERASE_LATE = """
+with gone as (
+    select * from unnest(%(received_at)s::timestamptz[], %(receipt)s::int8[]) as s(received_at, id)
+), fetched as (
+    delete from receipt_fetched f using gone g where f.received_at = g.received_at and f.id = g.id
+)
+update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{}', state = 'ignored', rule = %(rule)s,
+    normalized_at = %(now)s
+from gone g where r.received_at = g.received_at and r.id = g.id
+"""
+
+
+async def erase_late(conn: Conn, told: Mapping[tuple[datetime, int], ObjectRef], now: datetime) -> set[int]:
+    """Erase deliveries (by when they were received and id) that cannot be read, where the thing each tells of was erased before.
+
+    In the transaction that holds them back, after that: nothing is told of them by which they could be found later. Returns those that
+    were erased, and need no case.
+    """
+    erased = await _erased(conn, told.values())
+    gone = [place for place, ref in told.items() if ref in erased]
+    if gone:
+        given = {"received_at": [at for at, _ in gone], "receipt": [id for _, id in gone], "rule": RULE, "now": now}
+        await conn.execute(_ERASE_LATE, given)
+    return {id for _, id in gone}
+
+
+async def _erased(conn: Conn, refs: Iterable[ObjectRef]) -> dict[ObjectRef, set[ObjectRef]]:
+    """Return which of the things were erased, or merged into such a one, and that one."""
+    persons = [ref for ref in set(refs) if ref.kind in ERASED]
+    found: dict[ObjectRef, set[ObjectRef]] = {}
+    if persons:
+        for kind, asked, id, state in await (await conn.execute(_SEEN, _columns(persons))).fetchall():
+            if state == ERASED[kind]:
+                found.setdefault(ObjectRef(kind, asked), set()).add(ObjectRef(kind, id))
+    return found
 
 
 def _columns(refs: Sequence[ObjectRef]) -> dict[str, object]:

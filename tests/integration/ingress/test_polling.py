@@ -31,9 +31,11 @@ class Shelf:
     pages: list[list[str]] = field(default_factory=list)
     error: Exception | None = None
     asked: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
 
     async def poll(self, ctx: Context, cursor: str) -> Page:
         self.asked.append(cursor)
+        self.log.append(self.name)
         if self.error is not None:
             raise self.error
         place = int(cursor.removeprefix("joint") or 0)
@@ -49,7 +51,8 @@ class Shop:
     def __init__(self, pool: Pool, cipher: Cipher, **pages: list[list[str]]) -> None:
         self.pool = pool
         self.clock = SettableClock(NOW)
-        self.lists = {name: Shelf(name, found) for name, found in pages.items()}
+        self.log: list[str] = []
+        self.lists = {name: Shelf(name, found, log=self.log) for name, found in pages.items()}
         context = Context("crm", None, cast(HttpClient, None), self.clock)
         named = cast("dict[str, Polls]", self.lists)
         self.polling = Polling(pool, cipher, {"crm": (named, context)}, self.clock, Arming(), {"crm": EVERY_S})
@@ -99,6 +102,14 @@ async def test_a_list_that_fails_stops_no_other_and_goes_on_from_its_own_place(s
     assert await shop.received() == ["company_1", "company_2", "deal_1", "deal_2", "entry_1"]
     assert shop.lists["companies"].asked == ["1"]
     assert await shop.unread() == {}
+
+
+async def test_what_failed_is_tried_again_after_all_others(shop: Shop) -> None:
+    shop.broken("companies")
+    await shop.turn()
+    shop.log.clear()
+    await shop.turn(EVERY_S)
+    assert shop.log == ["deals", "journal", "companies"]
 
 
 async def test_what_fails_waits_as_long_as_it_has_lasted_five_minutes_at_most(shop: Shop) -> None:

@@ -163,6 +163,10 @@ async def test_of_an_erased_person_nothing_is_left_in_any_table_or_log_and_the_b
     sandbox.courier.add(told("propertyChange", second.id, survivor.updated_ms))  # a delivery that was late
     sandbox.courier.add(told("propertyChange", survivor.id, survivor.updated_ms))
     assert await left() == []
+    for id in (first.id, survivor.id):
+        sandbox.courier.add(told("somethingNew", id, survivor.updated_ms + 1))  # late, and would be held back
+    assert await left() == []
+    assert await hub.cases() == []
     assert not [word for word in words for line in hub.journal.lines if word in line]
     for id in (first.id, second.id, survivor.id):
         (one,) = (await traced(hub, f"contact/hubspot:4711.{id}")).objects

@@ -82,6 +82,7 @@ CONNECTOR = Connector(
     deliver={CrmCommand.SHOW_STATUS: _STATUS},
     target_check=_check_target,
     shows=(StatusPart.DUNNING,),
+    booking_settings=("customer_ids",),
     sandbox=_sandbox,
     link=link,
     source_check=_check,

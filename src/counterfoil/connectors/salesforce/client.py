@@ -178,10 +178,10 @@ class SalesforceClient(HttpClient):
             if error.code != EXPIRED:
                 raise
             ended = error
-        await self.tokens.renew(_token.get())
         try:
+            await self.tokens.renew(_token.get())
             return await super().request(method, path, **options)
-        except HubError as error:
+        except HubError as error:  # also if nobody is let in any more: what was sent before that may have been done
             error.is_outcome_unknown |= ended.is_outcome_unknown
             raise
 

@@ -146,7 +146,7 @@ class _Listener:
                 return list(telling.of_change(settings.org_id, body, schema))
             return [telling.of_platform(settings.org_id, body, settings.event_topics[topic], event.id)]
         except ValueError:
-            return [telling.unreadable(settings.org_id, topic, event.id, event.payload, now)]
+            return [telling.unreadable(settings.org_id, topic, event.id, now)]
 
     async def _schema(self, id: str) -> EventSchema | None:
         """Return a schema; None for one that is none. Raises TransientError, SetupError."""

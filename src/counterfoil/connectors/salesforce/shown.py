@@ -110,7 +110,8 @@ def values_of(status: ShowStatus) -> dict[str, str]:
         "Blocked": ", ".join(status.blocked),
         "Other_Currencies": "; ".join(_words(one) for one in _in_words(status.balances))[:WORDS_MAX],
     }
-    return {f"{PREFIX}{name}{SUFFIX}": value for name, value in told.items()}
+    # Salesforce keeps no spaces around a text: what ends with one would be found otherwise than it was written.
+    return {f"{PREFIX}{name}{SUFFIX}": value.strip() for name, value in told.items()}
 
 
 def _first(balances: tuple[Balance, ...]) -> dict[str, str]:

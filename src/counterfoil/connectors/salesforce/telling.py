@@ -32,6 +32,8 @@ def of_change(org: str, event: Obj, schema: EventSchema) -> Iterator[Delivery]:
     at = _instant(header.get("commitTimestamp"))
     entity, change = str(header.get("entityName") or ""), str(header.get("changeType") or "")
     key = f"{header.get('transactionKey')}/{header.get('sequenceNumber')}"
+    if not header.get("transactionKey"):
+        raise ValueError("the event does not name its transaction")  # without it two events would have one key
     told = Change(
         entity,
         "",
@@ -59,13 +61,16 @@ def gap(org: str, topic: str, replay: str, since: str, now: datetime) -> Deliver
     return Delivery(f"{org}/gap/{topic}/{replay}", topic, f"stream.{GAP}", _ENCODER.encode(StreamGap(topic, since)), now, account=org)
 
 
-def unreadable(org: str, topic: str, uuid: str, payload: bytes, now: datetime) -> Delivery:
-    """Return an event that cannot be read, as it came: it is held back, and the stream goes on."""
+def unreadable(org: str, topic: str, uuid: str, now: datetime) -> Delivery:
+    """Return that an event cannot be read: it is held back, and the stream goes on.
+
+    What it says is not kept: nobody could read it later either, and no erasure of a person would find it.
+    """
     return Delivery(
         f"{org}/event/{topic}/{uuid}",
         topic,
         f"stream.{UNREADABLE}",
-        payload,
+        _ENCODER.encode(StreamGap(topic)),
         now,
         account=org,
         parked="a streamed event cannot be read",

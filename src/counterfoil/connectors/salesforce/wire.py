@@ -76,7 +76,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class StreamGap(msgspec.Struct, frozen=True):
-    """What a stream did not tell: everything on a topic since an instant, or an event's payload."""
+    """What a stream did not tell: everything on a topic since an instant, or what an event on it says."""
 
     topic: str
     since: str = ""

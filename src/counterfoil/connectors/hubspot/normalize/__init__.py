@@ -23,7 +23,7 @@ from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
 
-from .events import CREATION, FETCHED, PRIVACY, RESTORE, classified, merged_ids, refs_of, subjects
+from .events import CREATION, FETCHED, PRIVACY, RESTORE, classified, merged_ids, refs_of, shard_of, subjects
 from .events import MERGE as MERGED
 from .records import merged_into_it, record_of, tombstone
 
@@ -47,8 +47,22 @@ def needs(delivery: Delivery) -> tuple[str, ...]:
 def normalize(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
     """Return the canonical facts of a delivery, or the rule by which it is ignored.
 
-    Raises RejectedError (a value that cannot be read) and DriftError (an event in no table), nothing else.
+    Raises RejectedError (a value that cannot be read) and DriftError (an event in no table), nothing else; with the record that is told of.
     """
+    try:
+        return _normalized(settings, delivery, fetched)
+    except RejectedError as error:
+        error.object_key = error.object_key or _told_of(settings, delivery)
+        raise
+
+
+def _told_of(settings: HubspotConfig, delivery: Delivery) -> str:
+    """Return the key of the record an event is about, as far as that can be told; empty otherwise."""
+    kind, id = delivery.kind.partition(".")[0], shard_of(delivery.body)
+    return _key(settings, kind, id) if kind in _EVENTS and is_id(id) and delivery.account == str(settings.portal_id) else ""
+
+
+def _normalized(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
     kind, action, rule = classified(delivery)
     if rule:
         return Ignored(rule)

@@ -31,8 +31,12 @@ _STREAM = frozenset({GAP, OVERFLOW, UNREADABLE})
 _RULES = {f"stream.{OVERFLOW}": "overflow_is_read_by_polling", f"{OTHER}.{CHANGED}": "object_type_is_not_read"}
 _TELLING = frozenset({"UPDATE"})
 """Changes that say which fields changed."""
-_COUNTRY = {"BillingAddress.Country": "BillingCountry", "BillingAddress.CountryCode": "BillingCountryCode"}
-"""Parts of a compound field that are read by a name of their own."""
+_COUNTRY = {
+    "BillingAddress": "BillingCountry",
+    "BillingAddress.Country": "BillingCountry",
+    "BillingAddress.CountryCode": "BillingCountryCode",
+}
+"""Parts of a compound field that are read by a name of their own; of the field alone it is not said which part changed."""
 
 
 def classified(delivery: Delivery) -> tuple[str, str, str]:

@@ -31,7 +31,7 @@ NULL = "#N/A"
 
 @dataclass
 class Job:
-    """One job. ``given``: what it was made of; ``table``: of a query its results, of a load what is to be written."""
+    """One job. ``given``: what it was made of; ``table``: of a query its results, of a load what is to be written; ``by``: another user."""
 
     id: str
     given: Obj
@@ -45,6 +45,7 @@ class Job:
     done: list[tuple[list[str], str, bool]] = field(default_factory=list)
     failed: list[tuple[list[str], str, str]] = field(default_factory=list)
     processed: int = 0
+    by: str = ""
 
     @property
     def is_query(self) -> bool:
@@ -57,7 +58,7 @@ class Job:
         known: Obj = {
             "id": self.id,
             **{key: value for key, value in self.given.items() if key != "query"},
-            "createdById": user_id,
+            "createdById": self.by or user_id,
             "createdDate": stamp(self.created_ms),
             "systemModstamp": stamp(self.created_ms),
             "state": self.state,

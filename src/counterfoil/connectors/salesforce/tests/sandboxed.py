@@ -11,6 +11,7 @@ from typing import Any
 from counterfoil.connectors.salesforce import CONNECTOR
 from counterfoil.connectors.salesforce.config import SalesforceConfig
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
+from counterfoil.connectors.salesforce.sandbox.world import Record as Made
 from counterfoil.connectors.salesforce.source import SalesforceSource
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.facts.events import Fact
@@ -21,12 +22,13 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance.together import Together
-from counterfoil.kit.connector import Context, Delivery, Ignored, Page
+from counterfoil.kit.connector import Context, Delivery, Ignored, Outcome, Page
 from counterfoil.kit.http import RetryPolicy
 
 SOURCE = SalesforceSource()
 POLLS = Together(CONNECTOR)
 ORG = SalesforceSandbox().world.org_id
+SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
 
 
 def settings_of(sandbox: SalesforceSandbox, **changes: Any) -> SalesforceConfig:
@@ -50,6 +52,23 @@ def status_command(id: str, open_minor: int, **changes: Any) -> Command:
     status = replace(ShowStatus(record, Standing.CURRENT, (balance,), "INV-7", date(2026, 1, 31)), **changes)
     key = f"crm_status_salesforce.{ORG}.{id}"
     return Command(f"c-{id}-{open_minor}", CrmCommand.SHOW_STATUS, "salesforce", "", record, key, status, order_key=record.key)
+
+
+async def send(ctx: Context, *commands: Command) -> tuple[Outcome, ...]:
+    """Send statuses as the hub does."""
+    return await SHOW.send(ctx, commands, {})
+
+
+async def made(ctx: Context, sandbox: SalesforceSandbox, account: Made) -> None:
+    """Have the fields made, by a first status."""
+    await send(ctx, status_command(account.id, 0))
+    sandbox.asked.clear()
+
+
+def shown(record: Made) -> dict[str, Any]:
+    """Return what an account shows, without what is empty."""
+    named = {name: value for name, value in record.values.items() if name.startswith("Counterfoil_") and value is not None}
+    return {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in named.items()}
 
 
 def key_of(kind: str, id: str) -> str:

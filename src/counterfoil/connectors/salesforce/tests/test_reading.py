@@ -185,6 +185,16 @@ async def test_a_round_covers_what_was_committed_before_it_less_the_overlap_and_
         assert page.recoverable_since == now - timedelta(days=15)
 
 
+async def test_a_list_of_which_nothing_changed_is_not_read_from_its_beginning() -> None:
+    sandbox = SalesforceSandbox()
+    sandbox.create("Account", Name="Long ago")
+    sandbox.world.advance(86_400)
+    async with opened(sandbox) as ctx:
+        nothing, page = await polled(ctx)
+        again, _ = await polled(ctx, page.cursor)
+        assert (nothing, again) == ([], [])
+
+
 async def test_pages_go_on_within_one_stamp_and_lose_nothing_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull, "ROWS_MAX", 3)
     sandbox = SalesforceSandbox()

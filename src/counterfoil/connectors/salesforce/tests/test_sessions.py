@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
 from counterfoil.connectors.salesforce.api import Api
+from counterfoil.connectors.salesforce.client import EXPIRED
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.kit.errors import SetupError, TransientError
-from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.http import HttpClient, Response, RetryPolicy
 from counterfoil.kit.sandbox import Fault
 
 from .sandboxed import opened, settings_of
@@ -41,6 +42,27 @@ async def test_twenty_calls_that_find_their_session_ended_log_in_once() -> None:
         sandbox.sessions.end_all()
         await api.rows(ACCOUNTS)
         assert sandbox.sessions.issued == 3
+
+
+@pytest.mark.parametrize(("is_blocked", "code"), [(False, "salesforce.forbidden"), (True, "salesforce.login_refused")])
+async def test_what_was_in_doubt_before_its_session_ended_stays_so(is_blocked: bool, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = SalesforceSandbox()
+    async with opened(sandbox) as ctx:
+        await Api(ctx).rows(ACCOUNTS)
+        sandbox.sessions.is_blocked = is_blocked
+        ended, refused = SetupError("the session ended", code=EXPIRED), SetupError("no rights", code="salesforce.forbidden")
+        ended.is_outcome_unknown = True  # a try before it got no answer
+        errors, sent = iter([ended, refused]), HttpClient.request
+
+        async def request(self: HttpClient, method: str, path: str, **options: Any) -> Response:
+            if self is ctx.http:
+                raise next(errors)
+            return await sent(self, method, path, **options)
+
+        monkeypatch.setattr(HttpClient, "request", request)
+        with pytest.raises(SetupError) as caught:
+            await Api(ctx).write("PATCH", "/composite/sobjects", {})
+        assert (caught.value.code, caught.value.is_outcome_unknown) == (code, True)
 
 
 async def test_the_first_calls_of_a_process_log_in_once() -> None:

@@ -15,20 +15,18 @@ from counterfoil.connectors.salesforce.sandbox.checking import Rule
 from counterfoil.connectors.salesforce.sandbox.schema import Field
 from counterfoil.connectors.salesforce.sandbox.world import Record
 from counterfoil.connectors.salesforce.shown import FIELDS, differing, values_of
-from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
+from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.kinds.dunning import Block
-from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus, Severity
+from counterfoil.kit.connector import Context, Finding, OutcomeStatus, Severity
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
 
-from .sandboxed import ORG, facts_of, opened, polled, states, status_command
+from .sandboxed import ORG, SHOW, facts_of, made, opened, polled, send, shown, states, status_command
 
-SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
 REF = ObjectRef("company", f"salesforce:{ORG}.0015000000Gv7qJAAR")
 COLLECTIONS = r"^PATCH .*/composite/sobjects"
 
@@ -39,20 +37,10 @@ def waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "WAIT_S", 0.0)
 
 
-async def send(ctx: Context, *commands: Command) -> tuple[Outcome, ...]:
-    return await SHOW.send(ctx, commands, {})
-
-
 async def checked(ctx: Context) -> Finding:
     assert CONNECTOR.target_check is not None
     [finding] = await CONNECTOR.target_check(ctx)
     return finding
-
-
-def shown(record: Record) -> dict[str, Any]:
-    """Return what an account shows, without what is empty."""
-    named = {name: value for name, value in record.values.items() if name.startswith("Counterfoil_") and value is not None}
-    return {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in named.items()}
 
 
 def asked(sandbox: SalesforceSandbox) -> list[str]:
@@ -60,12 +48,6 @@ def asked(sandbox: SalesforceSandbox) -> list[str]:
     found = [line.replace("/services/data/v67.0", "") for line in sandbox.asked]
     sandbox.asked.clear()
     return found
-
-
-async def made(ctx: Context, sandbox: SalesforceSandbox, account: Record) -> None:
-    """Have the fields made, by a first status."""
-    await send(ctx, status_command(account.id, 0))
-    sandbox.asked.clear()
 
 
 def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> None:
@@ -92,6 +74,7 @@ def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> No
         "JPY: invoiced 1200, paid 0, open 1200, overdue 0",
     }
     assert values_of(replace(status, balances=(yen,)))["Counterfoil_Other_Currencies__c"] == ""
+    assert values_of(replace(status, last_invoice=f"INV {'7' * 250} x"))["Counterfoil_Last_Invoice__c"] == f"INV {'7' * 250}"
     assert set(values_of(ShowStatus(REF)).values()) == {""}
     assert list(values_of(status)) == [one.name for one in FIELDS]
 
@@ -326,6 +309,20 @@ async def test_a_field_somebody_took_away_is_made_again_with_the_next_try() -> N
 
 
 @pytest.mark.parametrize("load_from", [1_000, 1])
+async def test_a_field_somebody_closed_to_the_user_is_named_with_the_next_try(load_from: int) -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=load_from) as ctx:
+        await made(ctx, sandbox, account)
+        sandbox.world.closed.add(("Account", "Counterfoil_Open__c"))
+        [first] = await send(ctx, status_command(account.id, 200))
+        assert (first.status, first.code) == (OutcomeStatus.RETRY, "salesforce.field_unknown")
+        with pytest.raises(SetupError, match="Counterfoil_Open__c") as named:
+            await send(ctx, status_command(account.id, 200))
+        assert named.value.code == "salesforce.fields_missing"
+
+
+@pytest.mark.parametrize("load_from", [1_000, 1])
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
 async def test_an_unknown_outcome_is_resolved_by_what_the_account_shows(fault: str, load_from: int) -> None:
     sandbox = SalesforceSandbox()
@@ -343,64 +340,6 @@ async def test_an_unknown_outcome_is_resolved_by_what_the_account_shows(fault: s
         assert (seen.status, shown(account)["Open"]) == (
             OutcomeStatus.DONE if is_shown else OutcomeStatus.RETRY, 2.0 if is_shown else 0.0
         )  # fmt: skip
-
-
-async def test_while_a_load_job_is_under_way_nothing_is_sent_again_and_then_what_it_wrote_is_seen() -> None:
-    sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
-    async with opened(sandbox, load_from=1) as ctx:
-        await made(ctx, sandbox, account)
-        sandbox.bulk.pace.is_held = True
-        sandbox.switch.faults.append(Fault("drop_after", path=r"^PATCH .*/jobs/ingest/"))
-        ctx.http.retry = RetryPolicy(tries_max=1)
-        with pytest.raises(TransientError):
-            await send(ctx, status_command(account.id, 200))
-        for _ in range(2):
-            [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
-            assert (seen.status, seen.code) == (OutcomeStatus.UNKNOWN, "salesforce.job_under_way")
-        sandbox.bulk.pace.is_held = False
-        [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
-        assert (seen.status, shown(account)["Open"]) == (OutcomeStatus.DONE, 2.0)
-
-
-async def test_a_job_that_was_never_closed_is_aborted_and_writes_nothing() -> None:
-    sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
-    async with opened(sandbox, load_from=1) as ctx:
-        await made(ctx, sandbox, account)
-        ctx.http.retry = RetryPolicy(tries_max=1)
-        sandbox.switch.faults.append(Fault("drop_after", path=r"^PUT .*/batches"))
-        with pytest.raises(TransientError):
-            await send(ctx, status_command(account.id, 200))
-        [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
-        assert seen.status is OutcomeStatus.UNKNOWN  # somebody may be about to close it
-        later = Context(ctx.connection, ctx.settings, ctx.client, SettableClock(ctx.clock.now() + timedelta(minutes=2)))
-        [seen] = await SHOW.resolve(later, (status_command(account.id, 200),), {})
-        assert (seen.status, [one.state for one in sandbox.bulk.jobs.values()]) == (OutcomeStatus.RETRY, ["JobComplete", "Aborted"])
-
-
-async def test_what_a_load_job_did_not_come_to_is_sent_again() -> None:
-    sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
-    async with opened(sandbox, load_from=1) as ctx:
-        await made(ctx, sandbox, account)
-        sandbox.bulk.pace.fails = 1
-        [failed] = await send(ctx, status_command(account.id, 200))
-        assert (failed.status, shown(account)["Open"]) == (OutcomeStatus.RETRY, 0.0)
-        [done] = await send(ctx, status_command(account.id, 200))
-        assert (done.status, shown(account)["Open"]) == (OutcomeStatus.DONE, 2.0)
-
-
-async def test_a_load_job_empties_what_is_known_no_more_and_leaves_what_stays_as_it_is() -> None:
-    sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
-    async with opened(sandbox, load_from=1) as ctx:
-        await send(ctx, status_command(account.id, 5_000))
-        [done] = await send(ctx, status_command(account.id, 5_000, last_invoice="", last_invoice_on=None))
-        assert (done.status, shown(account)) == (
-            OutcomeStatus.DONE,
-            {"Standing": "current", "Currency": "USD", "Invoiced": 120.0, "Paid": 70.0, "Open": 50.0, "Overdue": 0.0},
-        )
 
 
 async def test_a_flow_that_takes_the_status_away_again_is_told() -> None:
