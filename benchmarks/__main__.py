@@ -30,6 +30,7 @@ COMMANDS: dict[str, list[str]] = {
     "replay": ["-m", "benchmarks.replay"],
     "history": ["-m", "benchmarks.history"],
     "prove": ["-m", "benchmarks.prove"],
+    "matching": ["-m", "benchmarks.matching"],
 }
 AGAINST = "against"
 """Not one of all: it runs others, of another commit's build and this one's in turns."""

@@ -1,4 +1,4 @@
-"""`counterfoil identity`: who is who: merging customers and taking it back, naming one thing the same as another, and what is linked."""
+"""`counterfoil identity`: who is who: merging customers and taking it back, what is the same as what, what is linked, exports compared."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from counterfoil.cli import identity_match
 from counterfoil.cli.output import FOUND, print_json, print_table, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, progress, run, who
 
@@ -211,3 +212,6 @@ async def _show(config: Path, key: str) -> Identity:
 
     async with database_of(config) as (_, database):
         return await show_identity(database, key)
+
+
+app.command("match")(identity_match.match)

@@ -1,0 +1,218 @@
+"""What two records are taken for: rules that are certain in their order, scores between thresholds, and what forbids both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from counterfoil.core.identity.matching.details import CustomerDetails
+from counterfoil.core.identity.matching.judging import Judgment, MatchRule, MatchVerdict, Thresholds
+from counterfoil.core.identity.matching.matcher import match, reasons_of
+
+ACME = CustomerDetails("a", name="Acme Tools GmbH", country="DE")
+OTHER = CustomerDetails("b", name="Unrelated Bakery SARL", country="FR")
+TAX, OTHER_TAX = "DE136695976", "DE129274202"  # both valid: stdnum.de.vat, stdnum.eu.vat
+
+
+def of(left: CustomerDetails, right: CustomerDetails, *more: CustomerDetails, thresholds: Thresholds | None = None) -> Judgment | None:
+    """Return what the first of one side and the first of the other are taken for, with more records on the other side."""
+    found = match([left], [right, *more], thresholds)
+    return next((one for one in found if one.right.id == right.id), None)
+
+
+def told(one: Judgment | None) -> tuple[str, str]:
+    assert one is not None
+    return one.verdict.value, one.rule.value
+
+
+def stands(one: Judgment | None) -> str:
+    return "different" if one is None else one.verdict.value
+
+
+def test_an_external_id_is_certain_whatever_the_names_are() -> None:
+    left, right = (replace(one, external_ids=(("billing", "c1"),)) for one in (ACME, OTHER))
+    assert told(of(left, right)) == ("same", "external id")
+    assert stands(of(left, replace(right, external_ids=(("shop", "c1"),)))) == "different"
+
+
+def test_a_valid_tax_id_is_certain_where_the_names_are_alike() -> None:
+    left = replace(ACME, tax_ids=(TAX,))
+    assert told(of(left, CustomerDetails("b", name="ACME Tool", tax_ids=("de 136 695 976",)))) == ("same", "tax id")
+    assert told(of(left, CustomerDetails("b", tax_ids=(TAX,)))) == ("same", "tax id")
+
+
+def test_a_tax_id_of_another_name_is_for_people() -> None:
+    one = of(replace(ACME, tax_ids=(TAX,)), replace(OTHER, tax_ids=(TAX,)))
+    assert told(one) == ("review", "tax id")
+    assert one is not None
+    assert "the names differ: 'Acme Tools GmbH', 'Unrelated Bakery SARL'" in one.remarks
+
+
+def test_a_tax_id_that_is_not_valid_is_no_rule() -> None:
+    one = of(replace(ACME, tax_ids=("DE136695978",)), replace(ACME, id="b", tax_ids=("DE136695978",)))
+    assert one is not None
+    assert one.rule is MatchRule.SCORE
+
+
+def test_a_re_used_tax_id_is_for_people_with_every_record_that_bears_it() -> None:
+    left = replace(ACME, tax_ids=(TAX,))
+    found = match([left], [replace(ACME, id="b1", tax_ids=(TAX,)), replace(OTHER, id="b2", tax_ids=(TAX,))])
+    assert {one.right.id: one.verdict for one in found} == {"b1": MatchVerdict.REVIEW, "b2": MatchVerdict.REVIEW}
+    assert all("tax id DE:136695976 is borne by 2 records of one side and proves nothing" in one.remarks for one in found)
+
+
+def test_two_records_with_one_external_id_are_for_people() -> None:
+    known = (("billing", "c1"),)
+    left = replace(ACME, external_ids=known)
+    found = match([left], [replace(ACME, id="b1", external_ids=known), replace(OTHER, id="b2", external_ids=known)])
+    assert {one.right.id: one.verdict for one in found} == {"b1": MatchVerdict.REVIEW, "b2": MatchVerdict.REVIEW}
+
+
+def test_domain_and_name_are_certain_together() -> None:
+    left = replace(ACME, domain="https://www.acme.de")
+    assert told(of(left, CustomerDetails("b", name="acme tools", email="office@acme.de"))) == ("same", "domain and name")
+
+
+def test_a_domain_alone_is_no_rule_and_a_free_host_is_no_domain() -> None:
+    left = replace(ACME, email="one@acme.de")
+    assert stands(of(left, CustomerDetails("b", name="Unrelated Bakery", email="two@acme.de"))) != "same"
+    mine, other = replace(ACME, email="one@gmail.com"), replace(ACME, id="b", email="two@gmail.com")
+    one = of(mine, other)
+    assert one is not None
+    assert one.rule is MatchRule.SCORE
+
+
+def test_sisters_in_two_countries_with_one_domain_and_name_are_for_people() -> None:
+    left = replace(ACME, domain="acme.com")
+    one = of(left, CustomerDetails("b", name="Acme Tools Inc", domain="acme.com", country="US"))
+    assert told(one) == ("review", "domain and name")
+    assert one is not None
+    assert "the countries differ: DE, US" in one.remarks
+
+
+def test_another_legal_form_under_one_domain_is_for_people() -> None:
+    left = replace(ACME, domain="acme.de")
+    assert told(of(left, CustomerDetails("b", name="Acme Tools AG", domain="acme.de", country="DE")))[0] == "review"
+
+
+def test_an_e_mail_address_is_certain_where_the_names_are_alike() -> None:
+    left = CustomerDetails("a", name="Acme Tools", email="acme.tools@gmail.com")
+    assert told(of(left, CustomerDetails("b", name="Acme Toolz", email="Acme.Tools@gmail.com"))) == ("same", "e-mail")
+    assert told(of(left, CustomerDetails("b", email="acme.tools@gmail.com"))) == ("same", "e-mail")
+    assert told(of(left, CustomerDetails("b", name="Unrelated Bakery", email="acme.tools@gmail.com"))) == ("review", "e-mail")
+
+
+def test_an_e_mail_address_several_records_of_one_side_have_proves_nothing() -> None:
+    left = CustomerDetails("a", name="Acme Tools", email="bookkeeper@gmail.com")
+    right = CustomerDetails("b", email="bookkeeper@gmail.com")
+    assert stands(of(left, right)) == "same"
+    assert stands(of(left, right, CustomerDetails("c", name="Other Bakery", email="bookkeeper@gmail.com"))) == "different"
+
+
+def test_the_first_rule_that_holds_is_named() -> None:
+    left = replace(ACME, tax_ids=(TAX,), domain="acme.de", email="office@acme.de", external_ids=(("billing", "c1"),))
+    right = replace(left, id="b")
+    assert told(of(left, right)) == ("same", "external id")
+    assert told(of(left, replace(right, external_ids=()))) == ("same", "tax id")
+    assert told(of(left, replace(right, external_ids=(), tax_ids=()))) == ("same", "domain and name")
+    assert told(of(left, replace(right, external_ids=(), tax_ids=(), name=""))) == ("same", "e-mail")
+
+
+@pytest.mark.parametrize("more", [{"external_ids": (("billing", "c1"),)}, {"domain": "acme.de"}, {"email": "office@acme.de"}])
+def test_two_valid_tax_ids_of_one_country_that_differ_are_never_the_same(more: dict[str, str]) -> None:
+    left = replace(ACME, tax_ids=(TAX,), street="Hauptstraße 5", city="Berlin", phone="030 1234567", **more)  # type: ignore[arg-type]
+    one = of(left, replace(left, id="b", tax_ids=(OTHER_TAX,)))
+    assert one is not None
+    assert one.verdict is MatchVerdict.REVIEW
+    assert "both tax ids are valid and differ: DE:136695976, DE:129274202" in one.remarks
+
+
+def test_tax_ids_of_two_countries_or_one_mistyped_are_no_contradiction() -> None:
+    left = replace(ACME, tax_ids=(TAX,), domain="acme.de")
+    assert stands(of(left, replace(left, id="b", tax_ids=("91-1144442",), country=""))) == "same"
+    assert stands(of(left, replace(left, id="b", tax_ids=("DE136695978",)))) == "same"
+
+
+def test_two_ids_in_one_third_system_that_differ_are_for_people() -> None:
+    left = replace(ACME, domain="acme.de", external_ids=(("billing", "c1"),))
+    assert stands(of(left, replace(left, id="b", external_ids=(("billing", "c2"),)))) == "review"
+
+
+def test_a_rare_name_alone_is_for_people_at_most() -> None:
+    left = CustomerDetails("a", name="Quorvex Zimblatt Optics")
+    assert stands(of(left, replace(left, id="b"))) == "review"
+
+
+def test_name_and_address_together_are_the_same_by_score() -> None:
+    left = CustomerDetails("a", name="Acme Toolz GmbH", street="Hauptstraße 5", city="Berlin", postal_code="10115", country="DE")
+    one = of(left, CustomerDetails("b", name="ACME Tools", street="Hauptstr. 5", city="Berlin", postal_code="10115", country="Germany"))
+    assert told(one) == ("same", "score")
+
+
+def test_a_slip_of_the_pen_in_name_and_street_is_alike() -> None:
+    left = CustomerDetails("a", name="Brandt Mechanics", street="Lindenallee 12", city="Dresden", phone="0351 998877")
+    one = of(left, CustomerDetails("b", name="Brandt Mechancis", street="Lindenalle 12", city="Dresden", phone="0351 998877"))
+    assert stands(one) == "same"
+
+
+def test_a_namesake_in_another_town_is_not_the_same() -> None:
+    left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin", postal_code="10115", phone="030 1234567")
+    right = CustomerDetails("b", name="Acme Tools", street="Ringweg 9", city="Essen", postal_code="45127", phone="0201 7654321")
+    assert stands(of(left, right)) != "same"
+
+
+def test_who_fits_two_about_as_well_is_the_same_as_neither() -> None:
+    left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin")
+    assert stands(of(left, replace(left, id="b"))) == "same"
+    one = of(left, replace(left, id="b"), replace(left, id="c"))
+    assert stands(one) == "review"
+    assert one is not None
+    assert one.remarks == ("a and c fit about as well",)
+
+
+def test_who_is_certain_by_a_rule_leaves_the_others_to_people() -> None:
+    left = replace(ACME, external_ids=(("billing", "c1"),), tax_ids=(TAX,))
+    by_id = replace(ACME, id="b", external_ids=(("billing", "c1"),))
+    by_tax = replace(ACME, id="c", tax_ids=(TAX,))
+    found = {one.right.id: one for one in match([left], [by_tax, by_id])}
+    assert told(found["b"]) == ("same", "external id")
+    assert told(found["c"]) == ("review", "tax id")
+    assert found["c"].remarks == ("a and b are the same by external id",)
+
+
+def test_people_change_their_names_but_not_their_number_and_birthday() -> None:
+    left = CustomerDetails("a", given_name="Ada", family_name="Examplewood", national_id="7012345", born_on="1970-01-02")
+    right = CustomerDetails("b", given_name="Eve", family_name="Sampleton", national_id="7012345", born_on="1970/01/02")
+    assert stands(of(left, right)) == "same"
+    assert stands(of(left, replace(right, born_on="1985-11-30"))) == "different"
+
+
+def test_thresholds_move_verdicts_of_scores() -> None:
+    left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin")
+    right = replace(left, id="b")
+    one = of(left, right)
+    assert one is not None
+    assert 0.999 < one.score < 1
+    assert stands(of(left, right, thresholds=Thresholds(same=1.0))) == "review"
+    assert stands(of(left, right, thresholds=Thresholds(same=1.0, review=1.0))) == "different"
+
+
+@pytest.mark.parametrize(("same", "review"), [(0.5, 0.9), (1.1, 0.5), (0.9, 0.0)])
+def test_thresholds_are_in_their_order(same: float, review: float) -> None:
+    with pytest.raises(ValueError, match="0 < review <= same <= 1"):
+        Thresholds(same, review)
+
+
+def test_the_reasons_name_the_rule_and_every_piece_of_evidence() -> None:
+    one = of(replace(ACME, tax_ids=(TAX,)), replace(ACME, id="b", tax_ids=(TAX,), country="AT"))
+    assert one is not None
+    assert one.verdict is MatchVerdict.SAME
+    first, *rest = reasons_of(one)
+    assert first == "by the rule 'tax id'"
+    assert [reason.partition(":")[0] for reason in rest] == ["tax id the same", "name the same", "legal form the same", "country different"]
+    assert rest[0].endswith(" bits)")
+
+
+def test_nobody_is_the_same_as_anybody_on_an_empty_side() -> None:
+    assert match([], [ACME]) == match([ACME], []) == match([], []) == []
