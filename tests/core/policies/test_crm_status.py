@@ -20,6 +20,7 @@ from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
 from counterfoil.core.kinds.invoice import Invoice, InvoiceState, PaidPart
 from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.kinds.refund import RefundState
+from counterfoil.core.kinds.subscription import Subscription, SubscriptionItem, SubscriptionState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.decide import POLICIES, is_seeing
@@ -31,6 +32,7 @@ WITH_CRM = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot
 HARBOR = Company("hubspot:4711.512", "Blue Harbor", customer_ids=(ANN.id,))
 REF = COMPANY.ref(HARBOR.id)
 DAY = timedelta(days=1)
+S = SubscriptionState
 
 
 def bill(minor: int, left: int, number: int = 1, *, due: datetime | None = NOON + 30 * DAY, **more: object) -> Invoice:
@@ -321,6 +323,52 @@ def test_an_invoice_that_is_collected_by_itself_is_overdue_once_a_payment_failed
     assert back.balances[0].overdue == usd(5_000)
 
 
+SUBSCRIBING = replace(RULES, destinations=(replace(WITH_CRM.destinations[0], shows=frozenset({StatusPart.SUBSCRIPTIONS})),))
+
+
+def subscription(number: int, state: SubscriptionState, *period_ends: datetime, cancel_at: datetime | None = None) -> Subscription:
+    """Return a subscription of the customer with one position for each end of a period."""
+    items = tuple(
+        SubscriptionItem(f"stripe:si_{number}{place}", "stripe:price_1", "stripe:prod_1", 1, NOON, at)
+        for place, at in enumerate(period_ends)
+    )
+    return Subscription(f"stripe:sub_{number}", ANN.id, state, "USD", NOON, items, cancel_at=cancel_at)
+
+
+def subscribed(*states: Record, rules: Rules = SUBSCRIBING) -> tuple[SubscriptionState | None, date | None, date | None]:
+    """Return what the company shows of its customers' subscriptions."""
+    found = shown(World(rules).know(ANN, *states))
+    return found.subscription, found.renews_on, found.ends_on
+
+
+def test_of_several_subscriptions_the_one_furthest_from_over_is_shown_and_the_next_renewal_and_end() -> None:
+    monthly = subscription(1, S.PAST_DUE, NOON + 20 * DAY)
+    # Two positions: the year ends later than the month. It ends for good after 90 days.
+    yearly = subscription(2, S.ACTIVE, NOON + 300 * DAY, NOON + 15 * DAY, cancel_at=NOON + 90 * DAY)
+    over = subscription(3, S.CANCELED, NOON + 5 * DAY, cancel_at=NOON + 5 * DAY)
+    assert subscribed(monthly, yearly, over) == (S.ACTIVE, (NOON + 15 * DAY).date(), (NOON + 90 * DAY).date())
+    assert subscribed(monthly, over) == (S.PAST_DUE, (NOON + 20 * DAY).date(), None)
+    assert subscribed(over) == (S.CANCELED, None, None)
+
+
+def test_what_ends_with_its_period_is_paused_or_never_began_does_not_renew() -> None:
+    ending = subscription(1, S.ACTIVE, NOON + 20 * DAY, cancel_at=NOON + 20 * DAY)
+    assert subscribed(ending) == (S.ACTIVE, None, (NOON + 20 * DAY).date())
+    assert subscribed(subscription(1, S.PAUSED, NOON + 20 * DAY)) == (S.PAUSED, None, None)
+    assert subscribed(subscription(1, S.INCOMPLETE, NOON + 20 * DAY)) == (None, None, None)
+    assert subscribed(subscription(1, S.EXPIRED, NOON + 20 * DAY)) == (None, None, None)
+    assert subscribed() == (None, None, None)
+
+
+def test_a_renewal_is_on_the_day_of_the_legal_entity() -> None:
+    # ANN is routed to an entity in New York: 03:00 UTC is still the day before there.
+    assert subscribed(subscription(1, S.TRIALING, datetime(2026, 7, 1, 3, tzinfo=UTC))) == (S.TRIALING, date(2026, 6, 30), None)
+
+
+def test_a_destination_that_does_not_show_subscriptions_is_told_nothing_of_them() -> None:
+    assert subscribed(subscription(1, S.ACTIVE, NOON + DAY), rules=WITH_CRM) == (None, None, None)
+
+
 DEAL_WON = Deal("hubspot:4711.512", "100 seats", DealState.WON, company_ids=(HARBOR.id,), billed_as=("invoice/stripe:in_1",))
 WITH_DEALS = replace(
     RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot", shows=frozenset({StatusPart.DEALS, StatusPart.DUNNING})),)
@@ -363,6 +411,16 @@ def test_a_deal_shows_of_its_companys_customers_what_came_of_it_alone() -> None:
     of_subscription = replace(DEAL_WON, billed_as=("subscription/stripe:sub_1",))
     later = bill(700, 700, 3, subscription_id="stripe:sub_1")
     assert on_deal(*states, later, deal=of_subscription).balances == (Balance(usd(700), usd(0), usd(700), usd(0)),)
+
+
+def test_a_deal_shows_the_subscription_it_names_and_no_other() -> None:
+    of_subscription = replace(DEAL_WON, billed_as=("subscription/stripe:sub_1",))
+    parts = frozenset({StatusPart.DEALS, StatusPart.SUBSCRIPTIONS})
+    rules = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot", shows=parts),))
+    own, other = subscription(1, S.TRIALING, NOON + 20 * DAY), subscription(2, S.ACTIVE, NOON + 10 * DAY)
+    [command] = billed(own, other, deal=of_subscription, rules=rules).commands
+    assert isinstance(command.arguments, ShowStatus)
+    assert (command.arguments.subscription, command.arguments.renews_on) == (S.TRIALING, (NOON + 20 * DAY).date())
 
 
 def test_what_is_given_back_of_a_payment_counts_for_a_deal_where_all_of_it_was_the_deals() -> None:

@@ -16,6 +16,7 @@ from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.deal import DEAL, Deal, DealState
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.subscription import Subscription, SubscriptionItem, SubscriptionState
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.rules import Destination, DunningStage, Route
 from counterfoil.decide.deadlines import Deadlines
@@ -168,6 +169,29 @@ async def test_a_stage_of_dunning_that_begins_by_time_alone_shows_with_what_it_b
     assert [(one.dunning_stage, one.blocked) for one in await shown(office)] == [
         ("", ()), ("suspended", (Block.ORDERS, Block.ACCESS)), ("", ()),
     ]  # fmt: skip
+
+
+async def test_a_subscription_shows_on_the_company_of_its_customer_as_it_begins_renews_and_ends(office: Office) -> None:
+    showing = replace(WITH_CRM.destinations[0], shows=frozenset({StatusPart.SUBSCRIPTIONS}))
+    office.rules = replace(WITH_CRM, destinations=(showing,))
+    month = SubscriptionItem("stripe:si_1", "stripe:price_1", PRO.id, 1, NOW, NOW + timedelta(days=31))
+    active = Subscription("stripe:sub_1", ANN.id, SubscriptionState.ACTIVE, "USD", NOW, (month,))
+    await office.tell(active)  # of a customer that is not known yet
+    await office.tell(HARBOR, connection="hubspot")
+    await office.tell(ANN, PRO)
+    await settle(office)
+    await office.take("hubspot")
+    renewed = replace(active, items=(replace(month, period_start=month.period_end, period_end=NOW + timedelta(days=61)),))
+    await office.tell(renewed)
+    await settle(office)
+    await office.take("hubspot")
+    await office.tell(replace(renewed, state=SubscriptionState.CANCELED, ended_at=NOW))
+    await settle(office)
+    assert [(one.subscription, one.renews_on) for one in await shown(office)] == [
+        (SubscriptionState.ACTIVE, (NOW + timedelta(days=31)).date()),
+        (SubscriptionState.ACTIVE, (NOW + timedelta(days=61)).date()),
+        (SubscriptionState.CANCELED, None),
+    ]
 
 
 async def test_a_company_that_is_told_again_as_it_was_is_wished_nothing(office: Office) -> None:

@@ -18,7 +18,7 @@ from counterfoil.kit.errors import RejectedError
 from . import definitions
 from .client import Api
 from .refs import PATHS, SHOWING, Ref, shown_on
-from .shown import PREFIX, differing, values_of
+from .shown import PREFIX, differing, stamped, values_of
 from .wire import BatchErrors, Rows
 
 
@@ -56,12 +56,13 @@ async def _show(ctx: Context, kind: str, writes: Sequence[Write]) -> dict[str, O
     found = await _read(ctx, kind, writes)
     outcomes = {one.command.id: _gone(one) for one in writes if one.id not in found}
     there = [one for one in writes if one.id in found]
-    changes = {one.id: changed for one in there if (changed := differing(one.values, found[one.id]))}
+    now = ctx.clock.now()
+    changes = {one.id: changed for one in there if (changed := stamped(differing(one.values, found[one.id]), now))}
     refused = await _update(ctx, kind, changes)
     # What was deleted or merged since it was read is in this answer no more.
-    now = await _read(ctx, kind, [one for one in there if one.id in changes])
+    after = await _read(ctx, kind, [one for one in there if one.id in changes])
     for one in there:
-        values = now.get(one.id) if one.id in changes else found[one.id]
+        values = after.get(one.id) if one.id in changes else found[one.id]
         outcomes[one.command.id] = _refused(one, refused[one.id]) if values is not None and one.id in refused else _compared(one, values)
     return outcomes
 

@@ -58,7 +58,7 @@ class Property:
 
 
 def _property(name: str, label: str, type: str, description: str) -> Property:
-    fields = {"enumeration": "select", "number": "number", "date": "date", "string": "text"}
+    fields = {"enumeration": "select", "number": "number", "date": "date", "datetime": "date", "string": "text"}
     return Property(PREFIX + name, label, type, fields[type], description)
 
 
@@ -76,13 +76,21 @@ PROPERTIES = (
     _property("last_payment_on", "Last payment on", "date", "The day it was made."),
     _property("dunning_stage", "Dunning stage", "string", "How far the reminding of what is overdue has come."),
     _property("blocked", "Blocked", "string", "What the customer may not have meanwhile: renewals, upgrades, orders, access, support."),
+    _property(
+        "subscription", "Subscription", "string", "active, trialing, past_due, unpaid, paused or canceled: of several the first of these."
+    ),
+    _property("renews_on", "Renews on", "date", "The day the next running subscription renews."),
+    _property("ends_on", "Ends on", "date", "The day the next running subscription ends for good, as was agreed."),
     _property("other_currencies", "Billing in other currencies", "string", "What there is in currencies beside the first."),
+    _property("written_at", "Billing status written at", "datetime", "When any of this was last written: that is done on change only."),
 )
+WRITTEN_AT = PROPERTIES[-1].name
+"""Written with whatever else is, and never compared: no status calls for it."""
 BY_NAME: Mapping[str, Property] = {one.name: one for one in PROPERTIES}
 
 
 def values_of(status: ShowStatus) -> dict[str, str]:
-    """Return the value of every property; empty where there is none."""
+    """Return the value of every property but ``WRITTEN_AT``; empty where there is none."""
     told = {
         "standing": "" if status.standing is None else status.standing.value,
         **_first(status.balances[:1]),
@@ -92,6 +100,9 @@ def values_of(status: ShowStatus) -> dict[str, str]:
         "last_payment_on": _day(status.last_payment_on),
         "dunning_stage": status.dunning_stage,
         "blocked": ", ".join(status.blocked),
+        "subscription": "" if status.subscription is None else status.subscription.value,
+        "renews_on": _day(status.renews_on),
+        "ends_on": _day(status.ends_on),
         "other_currencies": "; ".join(_words(one) for one in status.balances[1:]),
     }
     return {PREFIX + name: value for name, value in told.items()}
@@ -105,6 +116,11 @@ def _first(balances: tuple[Balance, ...]) -> dict[str, str]:
     amounts = {"invoiced": first.invoiced, "paid": first.paid, "open": first.open, "overdue": first.overdue}
     numbers = {name: _number(money) for name, money in amounts.items()}
     return {"currency": first.currency, **numbers, "overdue_since": _day(first.overdue_since)}
+
+
+def stamped(changes: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Return changes of a record with when they are written; none of none."""
+    return {**changes, WRITTEN_AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")} if changes else {}
 
 
 def differing(wanted: Mapping[str, str], found: Mapping[str, str | None]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from .api import Api
 from .client import Refusal, told
 from .refs import ACCOUNT, account_of, to_18
 from .refusals import LOCKED, RecordRefusal, refused
-from .shown import BY_NAME, PREFIX, SUFFIX, as_json, differing, values_of
+from .shown import BY_NAME, PREFIX, SUFFIX, as_json, differing, stamped, values_of
 from .wire import Row, flat
 
 RETRIEVE_MAX = 2_000
@@ -57,7 +57,8 @@ async def show(ctx: Context, batch: Sequence[Command], _bindings: Mapping[str, s
     await definitions.ensure(ctx)
     writes, outcomes = _writes(ctx, batch)
     found = await _read(ctx, [one.id for one in writes])
-    changes = {one.id: changed for one in writes if one.id in found and (changed := differing(one.values, found[one.id]))}
+    now = ctx.clock.now()
+    changes = {one.id: changed for one in writes if one.id in found and (changed := stamped(differing(one.values, found[one.id]), now))}
     problems = await _written(ctx, _in_order(changes, found))
     if any(one.is_of_field for one in problems.values()):
         definitions.forget(ctx)

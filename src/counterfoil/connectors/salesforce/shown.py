@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
@@ -34,7 +34,14 @@ STANDINGS: Mapping[str, str] = {
 }
 """Values of the picklist, and what people read."""
 
-DESCRIBED = {"Picklist": "picklist", "Number": "double", "Date": "date", "Text": "string", "LongTextArea": "textarea"}
+DESCRIBED = {
+    "Picklist": "picklist",
+    "Number": "double",
+    "Date": "date",
+    "DateTime": "datetime",
+    "Text": "string",
+    "LongTextArea": "textarea",
+}
 """What a type is called where fields are described."""
 _MORE: Mapping[str, Mapping[str, Any]] = {
     "Picklist": {
@@ -48,6 +55,7 @@ _MORE: Mapping[str, Mapping[str, Any]] = {
     },
     "Number": {"precision": 18, "scale": DECIMALS},
     "Date": {},
+    "DateTime": {},
     "Text": {"length": 255},
     "LongTextArea": {"length": WORDS_MAX, "visibleLines": 3},
 }
@@ -86,8 +94,16 @@ FIELDS = (
     _shown("Last_Payment_On", "Last payment on", "Date", "The day it was made."),
     _shown("Dunning_Stage", "Dunning stage", "Text", "How far the reminding of what is overdue has come."),
     _shown("Blocked", "Blocked", "Text", "What the customer may not have meanwhile: renewals, upgrades, orders, access, support."),
+    _shown(
+        "Subscription", "Subscription", "Text", "active, trialing, past_due, unpaid, paused or canceled: of several the first of these."
+    ),
+    _shown("Renews_On", "Renews on", "Date", "The day the next running subscription renews."),
+    _shown("Ends_On", "Ends on", "Date", "The day the next running subscription ends for good, as was agreed."),
     _shown("Other_Currencies", "Billing in other currencies", "LongTextArea", "What there is in currencies beside the first."),
+    _shown("Written_At", "Billing status written at", "DateTime", "When any of this was last written: that is done on change only."),
 )
+WRITTEN_AT = FIELDS[-1].name
+"""Written with whatever else is, and never compared: no status calls for it."""
 BY_NAME: Mapping[str, Shown] = {one.name: one for one in FIELDS}
 STANDING = FIELDS[0].name
 
@@ -98,7 +114,7 @@ def is_own(name: str) -> bool:
 
 
 def values_of(status: ShowStatus) -> dict[str, str]:
-    """Return the value of every field; empty where there is none."""
+    """Return the value of every field but ``WRITTEN_AT``; empty where there is none."""
     told = {
         "Standing": "" if status.standing is None else status.standing.value,
         **_first(status.balances[:1]),
@@ -108,6 +124,9 @@ def values_of(status: ShowStatus) -> dict[str, str]:
         "Last_Payment_On": _day(status.last_payment_on),
         "Dunning_Stage": status.dunning_stage[:255],
         "Blocked": ", ".join(status.blocked),
+        "Subscription": "" if status.subscription is None else status.subscription.value,
+        "Renews_On": _day(status.renews_on),
+        "Ends_On": _day(status.ends_on),
         "Other_Currencies": "; ".join(_words(one) for one in _in_words(status.balances))[:WORDS_MAX],
     }
     # Salesforce keeps no spaces around a text: what ends with one would be found otherwise than it was written.
@@ -130,6 +149,11 @@ def _in_words(balances: tuple[Balance, ...]) -> tuple[Balance, ...]:
     """Return what is told in words: all but the first, and that too if its amounts have more decimals than the fields."""
     is_finer = bool(balances) and to_major(Money(1, balances[0].currency)).as_tuple().exponent < -DECIMALS  # type: ignore[operator]
     return balances if is_finer else balances[1:]
+
+
+def stamped(changes: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Return changes of an account with when they are written; none of none."""
+    return {**changes, WRITTEN_AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")} if changes else {}
 
 
 def differing(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:

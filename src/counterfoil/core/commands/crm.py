@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from counterfoil.core.kinds.dunning import Block
+from counterfoil.core.kinds.subscription import SubscriptionState
 from counterfoil.core.language.commands import Arguments, CommandKind, Spec
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
@@ -27,6 +28,7 @@ class StatusPart(StrEnum):
 
     DUNNING = "dunning"  # the stage of the customer's dunning, and what that blocks
     DEALS = "deals"  # what was billed of a deal, on the deal
+    SUBSCRIPTIONS = "subscriptions"  # whether the customer is subscribed, and when that renews or ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class ShowStatus(Arguments):
         last_payment, last_payment_on: the newest payment that succeeded.
         dunning_stage: how far the dunning of its invoices has come: the last of the stages they are in; empty: none, or it is not shown.
         blocked: all that is blocked for the customer by the dunning of any invoice.
+        subscription: the state of its subscriptions, of several the one that is furthest from over; None: there was never one, or it is
+            not shown.
+        renews_on: the day the next of its running subscriptions renews; None: none does.
+        ends_on: the day the next of its running subscriptions ends for good, as was agreed; None: none is to end.
     """
 
     record: ObjectRef
@@ -75,6 +81,9 @@ class ShowStatus(Arguments):
     last_payment_on: date | None = None
     dunning_stage: str = ""
     blocked: tuple[Block, ...] = ()
+    subscription: SubscriptionState | None = None
+    renews_on: date | None = None
+    ends_on: date | None = None
 
     @property
     def money(self) -> Money | None:

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from counterfoil.core.language.records import EventType, Kind, Purpose, Record, Survivorship, never, newest, nothing, of_no_amount
+from counterfoil.core.language.records import (
+    EventType,
+    Kind,
+    Purpose,
+    Record,
+    Reference,
+    Survivorship,
+    never,
+    newest,
+    nothing,
+    of_no_amount,
+)
 from counterfoil.core.language.states import States
 
 
@@ -84,7 +95,7 @@ SUBSCRIPTION = Kind(
     survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
-    affects=(),
+    affects=(Reference("customer", lambda subscription: (subscription.customer_id,)),),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

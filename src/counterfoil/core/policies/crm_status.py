@@ -8,6 +8,7 @@ own system says came of it (``Deal.billed_as``). Contacts show nothing: they are
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from counterfoil.core.commands.crm import CrmCommand, ShowStatus, StatusPart
@@ -21,11 +22,20 @@ from .decision import View
 from .draft import Draft
 from .policy import Policy, nobody
 from .requests import DisplayRequest
-from .standing import about, dunned, next_due, status_of
+from .standing import about, dunned, next_due, status_of, subscribed
 
 NAME = "crm_status"
 OF_DEALS = "crm_status_deal"
 """Names the wishes of deals: a company's id may be the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A status, what it was made of, and the time zone its days are of."""
+
+    status: ShowStatus
+    documents: Sequence[Record] = ()
+    zone: tzinfo = UTC
 
 
 def family(view: View, customers: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
@@ -93,23 +103,21 @@ def deal(draft: Draft, state: Deal) -> None:
         draft.findings.ignore("deal_names_nothing_billed")
 
 
-def _status(
-    draft: Draft, ref: ObjectRef, customers: Iterable[ObjectRef], documents: Sequence[Record]
-) -> tuple[ShowStatus, Sequence[Record]]:
-    """Return what a record shows of documents, and those; it is decided again when an open invoice among them becomes due."""
+def _status(draft: Draft, ref: ObjectRef, customers: Iterable[ObjectRef], documents: Sequence[Record]) -> _Seen:
+    """Return what a record shows of documents; it is decided again when an open invoice among them becomes due."""
     due = next_due(documents, draft.instant)
     if due is not None:
         draft.findings.look_again(due)
-    return status_of(ref, documents, draft.instant, _zone(draft, customers)), documents
+    zone = _zone(draft, customers)
+    return _Seen(status_of(ref, documents, draft.instant, zone), documents, zone)
 
 
-def _show(draft: Draft, places: Iterable[str], name: str, ref: ObjectRef, seen: tuple[ShowStatus, Sequence[Record]] | None) -> bool:
+def _show(draft: Draft, places: Iterable[str], name: str, ref: ObjectRef, seen: _Seen | None) -> bool:
     """Show a status at every place, or, of None, that there is none any more; return False if none was shown before either."""
     if seen is None and not draft.past.has_wished(name, ref.id):  # also if the last of several was never sent: one before it may show
         return False
-    status, documents = seen or (ShowStatus(ref), ())
     for place in places:
-        shown = _shown(draft, place, status, documents)
+        shown = _shown(draft, place, seen or _Seen(ShowStatus(ref)))
         draft.outbox.show(DisplayRequest(place, CrmCommand.SHOW_STATUS, name, ref.id, shown, order_key=ref.key))
     return True
 
@@ -119,11 +127,12 @@ def _places(draft: Draft, ref: ObjectRef) -> list[str]:
     return [place for place in draft.routes.destinations() if place == draft.routes.origin_of(ref).connection]
 
 
-def _shown(draft: Draft, place: str, status: ShowStatus, documents: Sequence[Record]) -> ShowStatus:
-    """Return what a destination shows of a status: the dunning only where its connector says that it does."""
-    if StatusPart.DUNNING not in draft.rules.shows(draft.purpose, place):
-        return status
-    return dunned(status, documents, lambda one: draft.rules.days_to(one.entity, one.stage))
+def _shown(draft: Draft, place: str, seen: _Seen) -> ShowStatus:
+    """Return what a destination shows of a status: of dunning and subscriptions only what its connector says that it does."""
+    parts, status = draft.rules.shows(draft.purpose, place), seen.status
+    if StatusPart.DUNNING in parts:
+        status = dunned(status, seen.documents, lambda one: draft.rules.days_to(one.entity, one.stage))
+    return subscribed(status, seen.documents, seen.zone) if StatusPart.SUBSCRIPTIONS in parts else status
 
 
 def _documents(draft: Draft, customers: Iterable[ObjectRef]) -> list[Record]:

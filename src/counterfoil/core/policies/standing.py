@@ -14,7 +14,7 @@ from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
 from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import Payment, PaymentState
 from counterfoil.core.kinds.refund import Refund, RefundState
-from counterfoil.core.kinds.subscription import SUBSCRIPTION
+from counterfoil.core.kinds.subscription import SUBSCRIPTION, Subscription, SubscriptionState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
@@ -24,6 +24,17 @@ from .due import OPEN, due_at, open_of, overdue_of
 R = TypeVar("R", bound=Record)
 
 _BILLED = frozenset({InvoiceState.ISSUED, InvoiceState.PARTIALLY_PAID, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE})
+_FURTHEST_FROM_OVER = (
+    SubscriptionState.ACTIVE,
+    SubscriptionState.TRIALING,
+    SubscriptionState.PAST_DUE,
+    SubscriptionState.UNPAID,
+    SubscriptionState.PAUSED,
+    SubscriptionState.CANCELED,
+)
+"""Of several subscriptions the first of these is shown; what never began is none."""
+_RENEWING = frozenset({SubscriptionState.ACTIVE, SubscriptionState.TRIALING, SubscriptionState.PAST_DUE, SubscriptionState.UNPAID})
+"""A paused one bills nothing until it is resumed: it has no next period."""
 _UNDECIDED = frozenset({DisputeState.WARNING, DisputeState.OPEN})
 
 
@@ -82,8 +93,35 @@ def dunned(status: ShowStatus, documents: Iterable[Record], days_of: Callable[[D
     return replace(status, dunning_stage=furthest.stage, blocked=tuple(block for block in Block if block in blocked))
 
 
+def subscribed(status: ShowStatus, documents: Iterable[Record], zone: tzinfo) -> ShowStatus:
+    """Return a status with how its customers are subscribed; days are those of ``zone``.
+
+    A subscription renews when the first of its positions begins another period, unless it ends then or before.
+    """
+    began = [one for one in _of(documents, Subscription) if one.state in _FURTHEST_FROM_OVER]
+    if not began:
+        return status
+    running = [one for one in began if one.state is not SubscriptionState.CANCELED]
+    renewals = [at for one in running if (at := _renews_at(one)) is not None]
+    ends = [one.cancel_at for one in running if one.cancel_at is not None]
+    return replace(
+        status,
+        subscription=min((one.state for one in began), key=_FURTHEST_FROM_OVER.index),
+        renews_on=min(renewals).astimezone(zone).date() if renewals else None,
+        ends_on=min(ends).astimezone(zone).date() if ends else None,
+    )
+
+
+def _renews_at(one: Subscription) -> datetime | None:
+    ends = [item.period_end for item in one.items if item.period_end is not None]
+    if not ends or one.state not in _RENEWING or (one.cancel_at is not None and one.cancel_at <= min(ends)):
+        return None
+    return min(ends)
+
+
 def about(documents: Iterable[Record], billed_as: Collection[str]) -> list[Record]:
-    """Return of documents what is about some invoices and subscriptions, named by kind and id, and of payments the part that paid those.
+    """Return of documents some invoices and subscriptions, named by kind and id, what is about them, and of payments the part that paid
+    those.
 
     What was given back or is disputed of a payment that paid other invoices as well is left out: of which of them, nobody says.
     """
@@ -97,6 +135,8 @@ def about(documents: Iterable[Record], billed_as: Collection[str]) -> list[Recor
             case CreditNote() if one.invoice_id in bills:
                 found.append(one)
             case Dunning() if one.id in bills:
+                found.append(one)
+            case Subscription() if SUBSCRIPTION.ref(one.id).key in billed_as:
                 found.append(one)
             case Payment():
                 parts = [part.amount.minor for part in one.applications if part.invoice_id in bills]

@@ -91,6 +91,8 @@ class Properties:
                 raise invalid(f"{text} was not one of the allowed options", "INVALID_OPTION", propertyName=name)
             case "date" if not _is_day(text):
                 raise invalid(f"{text} was not a valid date.", "INVALID_DATE", propertyName=name)
+            case "datetime" if not _is_instant(text):
+                raise invalid(f"{text} was not a valid date.", "INVALID_DATE", propertyName=name)
 
 
 def is_number(text: str) -> bool:
@@ -105,6 +107,14 @@ def _is_day(text: str) -> bool:
     """Tell whether a text is a day: as such, or as the milliseconds of its midnight in UTC."""
     try:
         return int(text) % _MIDNIGHT_MS == 0 if text.lstrip("-").isdecimal() else date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _is_instant(text: str) -> bool:
+    """Tell whether a text is an instant: in milliseconds, or with its zone."""
+    try:
+        return text.lstrip("-").isdecimal() or datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,15 +13,17 @@ from pydantic import ValidationError
 from counterfoil.connectors.hubspot import CONNECTOR
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.sandbox.world import Record
-from counterfoil.connectors.hubspot.shown import BY_NAME, PROPERTIES, differing, values_of
+from counterfoil.connectors.hubspot.shown import BY_NAME, PROPERTIES, WRITTEN_AT, differing, values_of
 from counterfoil.connectors.hubspot.webhooks import sign
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.kinds.company import Company
 from counterfoil.core.kinds.deal import Deal
 from counterfoil.core.kinds.dunning import Block
+from counterfoil.core.kinds.subscription import SubscriptionState
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
+from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Delivery, Ignored, Outcome, OutcomeStatus
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import RetryPolicy
@@ -39,7 +41,9 @@ async def send(ctx: Context, *commands: Command) -> tuple[Outcome, ...]:
 
 
 def shown(record: Record) -> dict[str, str]:
-    return {name.removeprefix("counterfoil_"): value for name, value in record.properties.items() if name.startswith("counterfoil_")}
+    """Return what a record shows, without when that was written."""
+    named = {name: value for name, value in record.properties.items() if name.startswith("counterfoil_") and name != WRITTEN_AT}
+    return {name.removeprefix("counterfoil_"): value for name, value in named.items()}
 
 
 def batches(sandbox: HubspotSandbox) -> list[str]:
@@ -69,6 +73,7 @@ def test_amounts_are_exact_in_every_currency_and_empty_is_no_value() -> None:
     dinars = Balance(Money(1_005, "KWD"), Money(1_000, "KWD"), Money(5, "KWD"), Money(0, "KWD"))
     paid, blocked = Money(1_000, "KWD"), (Block.ORDERS, Block.ACCESS)
     status = ShowStatus(REF, Standing.OVERDUE, (yen, dinars), "INV-7", date(2026, 3, 1), paid, date(2026, 2, 28), "suspended", blocked)
+    status = replace(status, subscription=SubscriptionState.PAST_DUE, renews_on=date(2026, 4, 1), ends_on=date(2026, 12, 31))
     assert {name.removeprefix("counterfoil_"): value for name, value in values_of(status).items()} == {
         "standing": "overdue",
         "currency": "JPY",
@@ -83,10 +88,13 @@ def test_amounts_are_exact_in_every_currency_and_empty_is_no_value() -> None:
         "last_payment_on": "2026-02-28",
         "dunning_stage": "suspended",
         "blocked": "orders, access",
+        "subscription": "past_due",
+        "renews_on": "2026-04-01",
+        "ends_on": "2026-12-31",
         "other_currencies": "KWD: invoiced 1.005, paid 1.000, open 0.005, overdue 0.000",
     }
     assert set(values_of(ShowStatus(REF)).values()) == {""}
-    assert list(values_of(status)) == [one.name for one in PROPERTIES]
+    assert [*values_of(status), WRITTEN_AT] == [one.name for one in PROPERTIES]
 
 
 def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None:
@@ -128,6 +136,21 @@ async def test_the_first_status_makes_the_properties_and_what_is_there_already_i
         empty = ShowStatus(ObjectRef("company", f"hubspot:4711.{company.id}"))
         [outcome] = await send(ctx, replace(status_command(company.id, 0), arguments=empty))
         assert (outcome.status, set(shown(company).values())) == (OutcomeStatus.DONE, {""})
+
+
+async def test_a_record_says_when_its_status_was_last_written_and_that_alone_writes_nothing() -> None:
+    sandbox = HubspotSandbox()
+    company = sandbox.create("companies", name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await send(ctx, status_command(company.id, 5_000))
+        assert isinstance(ctx.clock, SettableClock)
+        first = ctx.clock.now()
+        assert company.properties[WRITTEN_AT] == first.strftime("%Y-%m-%dT%H:%M:%SZ")
+        ctx.clock.advance_to(first + timedelta(hours=1))
+        await send(ctx, status_command(company.id, 5_000))
+        assert company.properties[WRITTEN_AT] == first.strftime("%Y-%m-%dT%H:%M:%SZ")
+        await send(ctx, status_command(company.id, 0))
+        assert company.properties[WRITTEN_AT] == (first + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def test_a_hundred_companies_are_one_write() -> None:

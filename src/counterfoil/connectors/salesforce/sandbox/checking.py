@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from .errors import SalesforceError
@@ -101,6 +101,8 @@ def _of_type(world: World, field: Field, value: Any) -> Any:
                 return date.fromisoformat(value).isoformat()
             except ValueError:
                 raise bad from None
+        case "datetime":
+            return _instant_ms(value, bad)
         case "reference":
             return _reference(world, field, value)
         case "picklist" if field.restricted and value not in field.values:
@@ -111,6 +113,17 @@ def _of_type(world: World, field: Field, value: Any) -> Any:
             400, "STRING_TOO_LONG", f"{field.label or field.name}: data value too large: (max length={field.length})", (field.name,)
         )
     return value
+
+
+def _instant_ms(value: str, bad: SalesforceError) -> int:
+    """Return an instant as the world keeps it; one without a zone is none."""
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise bad from None
+    if at.tzinfo is None:
+        raise bad
+    return int(at.timestamp() * 1000)
 
 
 def _number(field: Field, value: Any, bad: SalesforceError) -> float:

@@ -12,6 +12,7 @@ from counterfoil.connectors.salesforce import CONNECTOR
 from counterfoil.connectors.salesforce.config import SalesforceConfig
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.world import Record as Made
+from counterfoil.connectors.salesforce.shown import WRITTEN_AT
 from counterfoil.connectors.salesforce.source import SalesforceSource
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.facts.events import Fact
@@ -66,8 +67,9 @@ async def made(ctx: Context, sandbox: SalesforceSandbox, account: Made) -> None:
 
 
 def shown(record: Made) -> dict[str, Any]:
-    """Return what an account shows, without what is empty."""
-    named = {name: value for name, value in record.values.items() if name.startswith("Counterfoil_") and value is not None}
+    """Return what an account shows, without what is empty and when it was written."""
+    own = {name: value for name, value in record.values.items() if name.startswith("Counterfoil_") and name != WRITTEN_AT}
+    named = {name: value for name, value in own.items() if value is not None}
     return {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in named.items()}
 
 

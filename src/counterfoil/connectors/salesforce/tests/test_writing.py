@@ -14,9 +14,10 @@ from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.checking import Rule
 from counterfoil.connectors.salesforce.sandbox.schema import Field
 from counterfoil.connectors.salesforce.sandbox.world import Record
-from counterfoil.connectors.salesforce.shown import FIELDS, differing, values_of
+from counterfoil.connectors.salesforce.shown import FIELDS, WRITTEN_AT, differing, values_of
 from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.kinds.dunning import Block
+from counterfoil.core.kinds.subscription import SubscriptionState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
@@ -56,6 +57,7 @@ def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> No
     yen = Balance(Money(1_200, "JPY"), Money(0, "JPY"), Money(1_200, "JPY"), Money(0, "JPY"))
     status = ShowStatus(REF, Standing.OVERDUE, (dinars, yen), "INV-7", date(2026, 3, 1), Money(1_000, "KWD"), date(2026, 2, 28))
     status = replace(status, dunning_stage="second reminder", blocked=(Block.RENEWALS, Block.ACCESS))
+    status = replace(status, subscription=SubscriptionState.TRIALING, renews_on=date(2026, 4, 1), ends_on=date(2026, 12, 31))
     assert {name.removeprefix("Counterfoil_").removesuffix("__c"): value for name, value in values_of(status).items()} == {
         "Standing": "overdue",
         "Currency": "KWD",
@@ -70,13 +72,16 @@ def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> No
         "Last_Payment_On": "2026-02-28",
         "Dunning_Stage": "second reminder",
         "Blocked": "renewals, access",
+        "Subscription": "trialing",
+        "Renews_On": "2026-04-01",
+        "Ends_On": "2026-12-31",
         "Other_Currencies": "KWD: invoiced 1.005, paid 1.000, open 0.005, overdue 0.000 since 2026-03-31; "
         "JPY: invoiced 1200, paid 0, open 1200, overdue 0",
     }
     assert values_of(replace(status, balances=(yen,)))["Counterfoil_Other_Currencies__c"] == ""
     assert values_of(replace(status, last_invoice=f"INV {'7' * 250} x"))["Counterfoil_Last_Invoice__c"] == f"INV {'7' * 250}"
     assert set(values_of(ShowStatus(REF)).values()) == {""}
-    assert list(values_of(status)) == [one.name for one in FIELDS]
+    assert [*values_of(status), WRITTEN_AT] == [one.name for one in FIELDS]
 
 
 def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None:
@@ -137,7 +142,14 @@ async def test_without_the_right_to_make_fields_their_names_are_told_and_those_s
         assert refused.value.code == "salesforce.fields_missing"
         for one in FIELDS:
             given: dict[str, Any] = one.definition()["Metadata"]
-            kind = {"Picklist": "picklist", "Number": "double", "Date": "date", "Text": "string", "LongTextArea": "textarea"}[given["type"]]
+            kind = {
+                "Picklist": "picklist",
+                "Number": "double",
+                "Date": "date",
+                "DateTime": "datetime",
+                "Text": "string",
+                "LongTextArea": "textarea",
+            }[given["type"]]
             values = ("current", "overdue", "disputed", "written_off") if kind == "picklist" else ()
             sandbox.world.types["Account"].fields[one.name] = Field(one.name, kind, length=4_000, values=values)
         assert [one.status for one in await send(ctx, status_command(account.id, 100))] == [OutcomeStatus.DONE]
@@ -161,6 +173,22 @@ async def test_two_hundred_accounts_are_one_write_and_a_thousand_one_job() -> No
             ],
         )  # fmt: skip
         assert {shown(one)["Open"] for one in accounts} == {2.0}
+
+
+@pytest.mark.parametrize("load_from", [1_000, 1])
+async def test_an_account_says_when_its_status_was_last_written_and_that_alone_writes_nothing(load_from: int) -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, load_from=load_from) as ctx:
+        assert isinstance(ctx.clock, SettableClock)
+        first = ctx.clock.now()
+        await send(ctx, status_command(account.id, 5_000))
+        assert account.values[WRITTEN_AT] == int(first.timestamp()) * 1000
+        ctx.clock.advance_to(first + timedelta(hours=1))
+        await send(ctx, status_command(account.id, 5_000))
+        assert account.values[WRITTEN_AT] == int(first.timestamp()) * 1000
+        await send(ctx, status_command(account.id, 0))
+        assert account.values[WRITTEN_AT] == (int(first.timestamp()) + 3600) * 1000
 
 
 @pytest.mark.parametrize("load_from", [1_000, 1])
