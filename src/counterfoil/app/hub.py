@@ -141,6 +141,11 @@ class Hub:
         }
 
     @property
+    def echoing(self) -> frozenset[str]:
+        """The connections that tell of what is written to them."""
+        return frozenset(name for name, (one, _) in self.targets.items() if any(writer.echoes for writer in one.deliver.values()))
+
+    @property
     def written_to(self) -> dict[str, tuple[Connector, Context]]:
         """Every connection that something is written to by now: one that could be, and only tells, needs no right to be written to."""
         wanted = {one.target for one in self.rules.entities.values()} | {one.connection for one in self.rules.destinations}
@@ -233,13 +238,6 @@ class Hub:
         return stage != "close_day" or name in self.rules.entities
 
 
-def _echoing(hub: Hub) -> frozenset[str]:
-    """Return the connections that tell of what is written to them."""
-    return frozenset(
-        name for name, one in hub.settings.connections.items() if any(writer.echoes for writer in one.connector.deliver.values())
-    )
-
-
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     sources = {**hub.sources, PEOPLE: (people_source(), Context(PEOPLE, None, _no_client(), hub.clock))}
     links = {
@@ -248,7 +246,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
-    readers = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership, _echoing(hub))
+    readers = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership, hub.echoing)
     normalizer, replayer = Normalizer(*readers), Replayer(*readers)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 
 from counterfoil.app.hub import Hub
 from counterfoil.app.ruling import follow
 from counterfoil.core.commands.books import Allocate
+from counterfoil.core.identity.echoes import Written
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.kinds.refund import REFUND
 from counterfoil.core.language.commands import Command, Lane
@@ -26,17 +28,19 @@ from counterfoil.decide.decisions import DecidedBatch, decide_batch, load
 from counterfoil.decide.linking import link_all
 from counterfoil.kit.connector import Context, Source
 from counterfoil.kit.stage import PLAIN
-from counterfoil.normalize.batch import normalize
+from counterfoil.normalize.batch import NormalizedBatch, normalize
 from counterfoil.normalize.fetching import prepare
 from counterfoil.normalize.merging import Merged, Merger, event_ids
 from counterfoil.normalize.replaying import page_size
-from counterfoil.store import agenda, claims, events, objects, replays
+from counterfoil.normalize.writing import matching
+from counterfoil.store import agenda, claims, events, objects, replays, written
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.claims import ClaimRow
 from counterfoil.store.commands import command_of
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.receipts import Receipt
 from counterfoil.store.replays import Replay, ReplayOrder, ReplayState
+from counterfoil.store.written import Place
 
 OBJECTS_MAX = 20_000
 """Objects that may change in one rehearsal; they are kept in memory."""
@@ -87,7 +91,7 @@ class Rehearsal:
 @dataclass(slots=True)
 class _Play:
     """A rehearsal under way. ``over``: the objects as they would be, ``claims``: what their sources would have said; ``beside``: those to
-    be decided again with them.
+    be decided again with them; ``written``: what was written to connections that tell of it, as it would be known by then.
     """
 
     hub: Hub
@@ -97,6 +101,7 @@ class _Play:
     over: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
     beside: set[ObjectRef] = field(default_factory=set)
     claims: dict[ObjectRef, list[ClaimRow]] = field(default_factory=dict)
+    written: dict[Place, Written] = field(default_factory=dict)
 
     async def read(self, batch: Sequence[Receipt]) -> None:
         """Read one page again."""
@@ -126,22 +131,39 @@ class _Play:
             stored = await objects.load(conn, self.hub.cipher, refs - self.over.keys())
             stored |= {ref: self.over[ref] for ref in refs & self.over.keys()}
             told = await claims.load(conn, self.hub.cipher, [ref for ref, row in stored.items() if row.claimed])
+            kept = await written.load(conn, self._places(result) - self.written.keys())
         told = {ref: [*told.get(ref, ()), *self.claims.get(ref, ())] for ref in stored}
         rules = self.hub.rules
-        merger = Merger(stored, set(ties), self.now, rules.purposes(), known, claims=told, ownership=rules.ownership)
+        merger = Merger(
+            stored,
+            set(ties),
+            self.now,
+            rules.purposes(),
+            known,
+            claims=told,
+            ownership=rules.ownership,
+            written=kept | self.written,
+            matches=matching(self.hub.cipher),
+        )
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
         merged = merger.finish()
         self.beside |= {ref for ref, _, _ in merged.beside}
         for claim in merged.claims:
             self.claims.setdefault(claim.ref, []).append(claim)
+        for place, traces in merged.traces.items():
+            self.written[place] = reduce(lambda known, trace: trace.of(known), traces, self.written.get(place) or kept[place])
         self._note(merged, stored)
         by_id = {receipt.id: receipt for receipt in batch}
-        for one in result.settlements:
-            if one.id not in merged.ties:
-                before = by_id[one.id]
-                self.result.outcomes[_named(before.state.value, before.rule), _named(one.state.value, one.rule)] += 1
+        for one in result.settled(without=merged.ties, echoes=merged.echoes):
+            before = by_id[one.id]
+            self.result.outcomes[_named(before.state.value, before.rule), _named(one.state.value, one.rule)] += 1
         return merged.ties
+
+    def _places(self, result: NormalizedBatch) -> set[Place]:
+        """Return the things a batch tells of at connections that tell of what is written to them."""
+        told = ((receipt.connection, fact.subject) for receipt, facts in result.facts for fact in facts)
+        return {Place(connection, ref) for connection, ref in told if connection in self.hub.echoing}
 
     def _note(self, merged: Merged, stored: Mapping[ObjectRef, ObjectRow]) -> None:
         for ref in sorted(merged.rows):

@@ -143,7 +143,8 @@ class Merger:
             for at, fact in enumerate(facts)
             if self._take(receipt, at, fact)
         ]
-        if facts and len(echoes) == len(facts):
+        # Read again, a delivery that told something then says what is known by now; that makes it no echo.
+        if facts and len(echoes) == len(facts) and not any(event_id(receipt, at) in self._known for at in range(len(facts))):
             self.merged.echoes.add(receipt.id)
         else:
             self.merged.events += [event for event in echoes if event.id not in self._known]

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from counterfoil.core.identity.echoes import Matches
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.kinds.intent import INTENT
@@ -53,9 +54,6 @@ class Writer:
     ownership: Ownership = NOBODYS
     echoing: Collection[str] = ()
 
-    def _matches(self, kept: str, text: str) -> bool:
-        return kept in self.cipher.lookups(text.encode().hex())
-
     async def write(self, result: NormalizedBatch, now: datetime) -> Merged:
         """Merge and write a batch; return what changed and what is tied.
 
@@ -82,7 +80,15 @@ class Writer:
         places = [Place(receipt.connection, fact.subject) for receipt, facts in result.facts for fact in facts]
         kept = await written_there.load(conn, [place for place in places if place.connection in self.echoing])
         merger = Merger(
-            current, result.refetched, now, self.purposes, known, claims=told, ownership=self.ownership, written=kept, matches=self._matches
+            current,
+            result.refetched,
+            now,
+            self.purposes,
+            known,
+            claims=told,
+            ownership=self.ownership,
+            written=kept,
+            matches=matching(self.cipher),
         )
         for receipt, facts in result.facts:
             merger.add(receipt, facts)
@@ -110,6 +116,11 @@ class Writer:
         await cases.open_or_count(conn, [one for one in result.cases if one.subject.subject not in map(str, late)], now)
         await self.arm(conn, touched)
         return merged
+
+
+def matching(cipher: Cipher) -> Matches:
+    """Return what tells whether a digest that was kept of what was written is that of a text, by whichever key it was made."""
+    return lambda kept, text: kept in cipher.lookups(text.encode().hex())
 
 
 def _is_decided(row: ObjectRow) -> bool:

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.core.builders import ANN, DE, US
 from tests.integration.waiting.office import Office
 
+from counterfoil.app.rehearsing import Rehearsal, _Play
 from counterfoil.core.commands.books import BookCommand, UpsertCustomer
-from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.facts.events import Fact
+from counterfoil.core.kinds.customer import CUSTOMER, Customer, CustomerEvent
 from counterfoil.core.language.commands import Command
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route, Rules
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
-from counterfoil.kit.connector import CommandWriter, Context, Outcome, OutcomeStatus
+from counterfoil.kit.connector import CommandWriter, Context, Delivery, Fetched, Normalized, Outcome, OutcomeStatus, Reader
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import PLAIN
-from counterfoil.store import written
+from counterfoil.store import receipts, written
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
+from counterfoil.store.replays import ReplayOrder
 from counterfoil.store.written import Place
 
 RULES = Rules(
@@ -37,13 +42,16 @@ ROUNDS_MAX = 12
 
 @dataclass
 class System:
-    """A system that keeps customers: what it was written, and what it has to tell. ``refuses``: it takes nothing."""
+    """A system that keeps customers: what it was written, and what it has to tell. ``refuses``: it takes nothing. ``is_polled``: of several
+    states it tells the last one alone.
+    """
 
     name: str
     held: Customer | None = None
     news: list[Customer] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     refuses: bool = False
+    is_polled: bool = False
 
     def edit(self, **changes: Any) -> None:
         """Have somebody change the customer there."""
@@ -83,6 +91,7 @@ class Both:
     async def hear(self, *systems: System) -> None:
         """Have systems tell what they have to tell, and all that follows decided."""
         for one in systems:
+            del one.news[: -1 if one.is_polled else 0]
             while one.news:
                 await self.tell(one.news.pop(0), one.name)
 
@@ -213,3 +222,56 @@ async def test_what_was_refused_is_no_content_of_the_hub(both: Both) -> None:
     assert await both.contents() == [0]
     await both.tell(ANN, "left")  # the left has it of itself
     assert await rules_of_ignored(both) == {}
+
+
+@dataclass
+class Remembered:
+    """A source that reads deliveries as they were told: by dedupe key the record, its place and when."""
+
+    told: dict[str, Fact]
+
+    def normalize(self, settings: Any, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+        """Return the fact."""
+        del settings, fetched
+        return (self.told[delivery.dedupe_key],)
+
+
+async def rehearsed(both: Both, told: dict[str, Fact], *connections: str) -> Rehearsal:
+    """Return what reading some connections' deliveries again would come to."""
+    office = both.office
+    sources = {name: (Reader(Remembered(told)), both.deliverer.targets["left"].ctx) for name in connections}
+    hub: Any = SimpleNamespace(
+        pool=office.pool, cipher=office.cipher, rules=office.rules_source(), sources=sources, echoing=frozenset(office.echoing)
+    )
+    async with office.pool.connection() as conn:
+        ids = [
+            row[0]
+            for row in await (await conn.execute("select id from receipt where connection = any(%s)", (list(connections),))).fetchall()
+        ]
+        batch = await receipts.read(conn, office.cipher, sorted(ids))
+    play = _Play(hub, ReplayOrder((), None), office.clock.now())
+    await play.read(batch)
+    await play.decide()
+    return play.result
+
+
+async def test_a_rehearsal_knows_what_was_written_and_tells_of_no_difference_where_there_is_none(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Fact] = {}
+    write = both.office._write
+
+    async def noted(state: Record, connection: str, is_apart: bool = False, same_as: str | None = None) -> None:
+        await write(state, connection, is_apart, same_as)
+        place = both.office.told
+        told[f"ev_{place}"] = Fact(CustomerEvent.UPDATED, both.office.clock.now(), place, state)
+
+    monkeypatch.setattr(both.office, "_write", noted)
+    await both.tell(ANN, "stripe")
+    await both.write(both.left, both.right)
+    both.left.edit(phone="12")  # told beside the name that was written: of that delivery the telephone alone is news
+    await both.hear(both.left, both.right)
+    await both.rest()
+    found = await rehearsed(both, told, "left", "right")
+    assert found.read == len(told) - 1
+    assert found.is_without_effect, (found.outcomes, found.examples)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -65,7 +66,12 @@ async def resolve(ctx: Context, batch: Sequence[Command], bindings: Mapping[str,
 
 
 _ONE = CommandWriter(send, resolve, "looks the external key up in the outbox's index and never writes", BATCH_SIZE_MAX)
-DELIVER: Mapping[CommandKind, CommandWriter] = dict.fromkeys(kinds_for(Purpose.BOOKS), _ONE)
+ECHOED = ("name", "email", "phone", "address")
+"""What is written of a customer and a file may tell again: a system that takes customers from here may export them, too."""
+DELIVER: Mapping[CommandKind, CommandWriter] = {
+    **dict.fromkeys(kinds_for(Purpose.BOOKS), _ONE),
+    BookCommand.UPSERT_CUSTOMER: replace(_ONE, echoes=ECHOED),
+}
 
 
 class FilesTarget:
