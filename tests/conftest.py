@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import itertools
 import os
 import shutil
@@ -55,6 +56,11 @@ _numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, each file's tests in their order."""
     items.sort(key=_place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of every search for garbage: thousands of tests and all modules stay to the end."""
+    gc.freeze()
 
 
 def _place(item: pytest.Item) -> int:

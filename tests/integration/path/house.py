@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from tests.integration.path.provisioning import books_in
 
 from counterfoil.app.demo.catalog import Catalog, build_catalog
 from counterfoil.app.demo.company import StripeAccount, open_accounts
@@ -20,7 +21,7 @@ from counterfoil.app.demo.control import StripeControl
 from counterfoil.app.demo.entities import ENTITIES, DemoEntity
 from counterfoil.app.demo.odoo_plain import OdooPlain
 from counterfoil.app.demo.proof import baseline, prove
-from counterfoil.app.demo.provision import Provisioned, provision
+from counterfoil.app.demo.provision import Provisioned
 from counterfoil.app.demo.story import StoryContext
 from counterfoil.app.demo.stripe_plain import StripePlain
 from counterfoil.app.demo.totals import TotalsProof
@@ -350,7 +351,7 @@ async def house(
         odoo.set_today(start.date())
         control = await stack.enter_async_context(StripeControl(stripe.url))
         plain = await stack.enter_async_context(OdooPlain(odoo.url, odoo.db_name, odoo.api_key))
-        provisioned = await provision(plain, entities)
+        provisioned = await books_in(odoo, plain, entities, start.date())
         before = await baseline(plain)
         accounts = {account.entity.key: account for account in await open_accounts(control, entities)}
         apis = {key: await stack.enter_async_context(StripePlain(one.url, one.key)) for key, one in accounts.items()}
