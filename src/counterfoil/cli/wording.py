@@ -30,7 +30,7 @@ CAUSES: dict[str, str] = {
     CaseClass.DUPLICATE_SUSPECTED: "perhaps a duplicate",
     CaseClass.AMOUNT_MISMATCH: "amounts differ",
     CaseClass.PERIOD_LOCKED: "period is locked",
-    CaseClass.REJECTED_BY_TARGET: "refused by the books",
+    CaseClass.REJECTED_BY_TARGET: "refused by the target",
     CaseClass.DEPENDENCY_MISSING: "something it needs is missing",
     CaseClass.SCHEMA_DRIFT: "unknown format or state",
     CaseClass.RECONCILIATION_BREAK: "does not reconcile",

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from counterfoil.core.commands import command_kind
+from counterfoil.core.commands import SPECS, command_kind
 from counterfoil.core.commands.books import Allocate, BookCommand, PostDocument
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Arguments, CommandKind
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.keys import wait_for_period
 from counterfoil.core.language.masking import masked
+from counterfoil.core.language.records import Purpose
 from counterfoil.delivery.ends import released_by
 from counterfoil.kit.codec import decode_arguments
 from counterfoil.kit.connector import Outcome
@@ -55,12 +56,12 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
     is_unknown = end.status is EndStatus.GIVEN_UP
     code = outcome.code or ("deliver.unknown" if is_unknown else "deliver.refused")
     arguments = arguments_of(row)
-    what = _MASTERS.get(command_kind(row.kind), "postings")
+    what, case_class = _what(row), outcome.case_class or CaseClass.REJECTED_BY_TARGET
     shared = outcome.about or shape(outcome.message, _own(row, outcome, arguments))
     return opening(
         now=now,
         fingerprint=f"{code}|{row.target}|{row.entity}|{digest('cause', what, shared, str(is_unknown))[:16]}",
-        case_class=outcome.case_class or CaseClass.REJECTED_BY_TARGET,
+        case_class=case_class,
         code=code,
         cause=_cause(row, outcome, what, is_unknown=is_unknown),
         next_step=outcome.remedy or _next_step(row.target, is_unknown=is_unknown),
@@ -73,7 +74,16 @@ def case_of(row: CommandRow, outcome: Outcome, end: End, now: datetime, about: A
         concerns=about.concerns if about is not None else "",
         detail=outcome.message,
         releases_on=wait_for_period(row.entity) if outcome.case_class == CaseClass.PERIOD_LOCKED else released_by(row),
+        owner=SPECS[command_kind(row.kind)].purpose.terms.owner if case_class == CaseClass.REJECTED_BY_TARGET else "",
     )
+
+
+def _what(row: CommandRow) -> str:
+    """Return what a target did not take: of what is no posting, as the kind of command is titled."""
+    spec = SPECS[command_kind(row.kind)]
+    if spec.purpose is Purpose.BOOKS:
+        return _MASTERS.get(spec.kind, "postings")
+    return spec.title[0].lower() + spec.title[1:]
 
 
 def whose(entity: str) -> str:

@@ -20,6 +20,8 @@ from counterfoil.core.commands.books import (
     UpsertCustomer,
     UpsertProduct,
 )
+from counterfoil.core.commands.crm import CrmCommand, ShowStatus
+from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Arguments, CommandKind
@@ -67,6 +69,16 @@ def test_the_same_cause_is_one_case_and_another_cause_another(first: str, second
 )
 def test_the_shape_of_words_is_without_what_is_of_one_record(words: str, own: tuple[str, ...], expected: str) -> None:
     assert shape(words, own) == expected
+
+
+def test_a_refused_status_is_a_case_of_those_who_sell_and_is_called_no_posting() -> None:
+    status = row(1, ShowStatus(COMPANY.ref("crm:10")), CrmCommand.SHOW_STATUS, target="crm", entity="")
+    found = case(status, "company 10 does not keep to a rule")
+    assert found.owner == "sales operations"
+    assert found.cause == "crm does not take customers' status of the whole company: company 10 does not keep to a rule"
+    away = replace(Outcome(status.id, OutcomeStatus.UNKNOWN, code="crm.away", message="x"), case_class=CaseClass.TARGET_UNAVAILABLE)
+    given_up = case_of(status, away, End(status.id, NOW, EndStatus.GIVEN_UP), NOW)
+    assert given_up.owner == "operations"
 
 
 def test_a_refused_posting_is_a_case_that_says_what_is_refused_and_what_to_do() -> None:

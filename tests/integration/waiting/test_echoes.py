@@ -42,8 +42,10 @@ ROUNDS_MAX = 12
 
 @dataclass
 class System:
-    """A system that keeps customers: what it was written, and what it has to tell. ``refuses``: it takes nothing. ``is_polled``: of several
-    states it tells the last one alone.
+    """A system that keeps customers: what it was written, and what it has to tell.
+
+    ``refuses``: it takes nothing. ``is_polled``: of several states it tells the last one alone. ``answers``: how the next tries end, of which
+    nothing is taken yet.
     """
 
     name: str
@@ -52,6 +54,7 @@ class System:
     writes: list[str] = field(default_factory=list)
     refuses: bool = False
     is_polled: bool = False
+    answers: list[OutcomeStatus] = field(default_factory=list)
 
     def edit(self, **changes: Any) -> None:
         """Have somebody change the customer there."""
@@ -62,6 +65,9 @@ class System:
     async def send(self, ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
         """Take customers, and tell of them like of anything else."""
         del ctx, bindings
+        if self.answers:
+            status = self.answers.pop(0)
+            return tuple(Outcome(one.id, status, code="left.lost", message="lost") for one in batch)
         if self.refuses:
             return tuple(Outcome(one.id, OutcomeStatus.REFUSED, code="left.no", message="no") for one in batch)
         for one in batch:
@@ -275,3 +281,14 @@ async def test_a_rehearsal_knows_what_was_written_and_tells_of_no_difference_whe
     found = await rehearsed(both, told, "left", "right")
     assert found.read == len(told) - 1
     assert found.is_without_effect, (found.outcomes, found.examples)
+
+
+async def test_what_is_not_there_yet_after_a_try_without_an_answer_is_still_no_word_of_that_system_when_it_comes_late(both: Both) -> None:
+    both.left.answers = [OutcomeStatus.UNKNOWN, OutcomeStatus.RETRY]
+    await both.tell(ANN, "stripe")
+    for _ in range(2):
+        await both.write(both.left)
+        both.office.later(minutes=20)
+    assert (both.left.answers, await both.contents()) == ([], [1])
+    await both.tell(Customer(ANN.id, ANN.name, email=ANN.email, phone=ANN.phone, address=ANN.address), "left")
+    assert await rules_of_ignored(both) == {"own_content_comes_back": 1}

@@ -15,7 +15,7 @@ MEMBER = """    SUPPORT_STANDING = (
         "support_standing",
         Terms(
             verb="show standings", is_per_entity=False, needs={}, takes_entity=True,
-            collects=timedelta(seconds=3), others="not_shown_in_support"
+            owner="support", collects=timedelta(seconds=3), others="not_shown_in_support"
         ),
     )
 """

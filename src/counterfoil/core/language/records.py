@@ -44,6 +44,7 @@ class Terms:
             place. Any other purpose has any number of places, for one legal entity or for the whole company, and is left out without any.
         needs: by part a connector must have to serve it (a field of ``Connector``), what a connector without that part lacks.
         takes_entity: whether a destination of it may be for one legal entity alone.
+        owner: whose case it is when a target refuses what is written for it.
         collects: how long what changed is collected before those it affects are decided again for it; zero: they are at once.
         others: the rule by which kinds of record without a policy for it are ignored; empty: each has a policy, or a rule of its own.
     """
@@ -52,6 +53,7 @@ class Terms:
     is_per_entity: bool
     needs: Mapping[str, str]
     takes_entity: bool
+    owner: str
     collects: timedelta
     others: str
 
@@ -75,6 +77,7 @@ class Purpose(StrEnum):
             is_per_entity=True,
             needs={"books": "its connector has no accounts and no periods to be locked"},
             takes_entity=False,
+            owner="finance",
             collects=timedelta(0),
             others="",
         ),
@@ -86,6 +89,7 @@ class Purpose(StrEnum):
             is_per_entity=False,
             needs={},
             takes_entity=False,
+            owner="sales operations",
             collects=timedelta(seconds=2),
             others="not_shown_in_crm",
         ),
