@@ -430,6 +430,14 @@ def test_what_is_given_back_of_a_payment_counts_for_a_deal_where_all_of_it_was_t
     assert on_deal(bill(10_000, 0), bill(3_000, 0, 2), shared, refund(usd(3_000))).balances[0].paid == usd(10_000)
 
 
+def test_of_a_deals_invoice_money_under_way_is_not_overdue_until_it_fails() -> None:
+    under_way = (PaidPart("stripe:inpay_1", usd(10_000), payment_id="stripe:ch_1"),)
+    late = bill(10_000, 10_000, due=NOON - DAY, parts_under_way=under_way)
+    debit = payment(usd(10_000))  # names no invoice before it succeeds
+    overdue = [on_deal(late, replace(debit, state=state)).balances[0].overdue for state in (PaymentState.PENDING, PaymentState.FAILED)]
+    assert overdue == [usd(0), usd(10_000)]
+
+
 def test_a_deal_becomes_overdue_by_time_alone_and_shows_the_dunning_of_its_own_invoices() -> None:
     due = NOON + 3 * DAY
     dunning = Dunning("stripe:in_2", ANN.id, DunningState.RUNNING, usd(200), entity="US", stage="reminder", blocks=(Block.ORDERS,))

@@ -44,8 +44,8 @@ ROUNDS_MAX = 12
 class System:
     """A system that keeps customers: what it was written, and what it has to tell.
 
-    ``refuses``: it takes nothing. ``is_polled``: of several states it tells the last one alone. ``answers``: how the next tries end, of which
-    nothing is taken yet.
+    ``refuses``: it takes nothing. ``is_polled``: of several states it tells the last one alone. ``answers``: how the next tries end, of
+    which nothing is taken yet.
     """
 
     name: str

@@ -154,6 +154,16 @@ def test_an_event_no_table_knows_is_drift(kind: str) -> None:
     assert drift.value.drift_key == f"event/{kind}"
 
 
+@pytest.mark.parametrize(
+    ("kind", "account", "key"),
+    [("contact.exploded", "4711", "contact/hubspot:4711.20"), ("contact.exploded", "815", ""), ("spaceship.creation", "4711", "")],
+)
+def test_what_cannot_be_read_names_the_record_it_tells_of(kind: str, account: str, key: str) -> None:
+    with pytest.raises(DriftError) as drift:
+        SOURCE.normalize(SETTINGS, Delivery("k", "20", kind, b'{"objectId": 20}', NOW, account=account), {})
+    assert drift.value.object_key == key
+
+
 def test_of_an_association_the_ends_that_keep_it_are_read() -> None:
     def needs(**more: Any) -> tuple[str, ...]:
         body = json.dumps({**EVENT, "subscriptionType": "x", "fromObjectId": 5, "toObjectId": 6, **more}).encode()

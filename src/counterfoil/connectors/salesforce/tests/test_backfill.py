@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.core.kinds.company import Company
 from counterfoil.kit.connector import Context, Delivery, Page
 from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.http import Response
 from counterfoil.kit.sandbox import Fault
 
 from .sandboxed import SOURCE, facts_of, key_of, opened, polled, states, walk
@@ -126,6 +128,25 @@ async def test_a_page_that_is_not_whole_is_asked_for_again_and_none_of_it_is_kep
         with pytest.raises(TransientError) as torn:
             await SOURCE.backfill(ctx, "company", EPOCH, page.cursor)
         assert torn.value.code == "salesforce.answer_shape"
+
+
+async def test_a_page_that_lacks_whole_rows_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def request(*_given: object, **_options: object) -> Response:
+        return Response(200, {"Sforce-NumberOfRecords": "2"}, b'"Id"\n"001"\n', "GET /results")
+
+    async with opened(SalesforceSandbox()) as ctx:
+        monkeypatch.setattr(ctx.http, "request", request)
+        with pytest.raises(TransientError, match="1 rows were read of 2"):
+            await bulk.results(ctx, "750xx0000000001AAA", "", 10)
+
+
+async def test_what_is_read_by_a_job_is_later_than_what_was_fetched_before_it_began() -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        [fetched] = await SOURCE.fetch(ctx, [f"{sandbox.world.org_id}/company/{account.id}"])
+        page = await SOURCE.backfill(ctx, "company", EPOCH, "")
+        assert datetime.fromisoformat(json.loads(page.cursor)["read_at"]) > fetched.fetched_at  # the clock stands still
 
 
 async def test_results_that_are_refused_for_now_are_read_after_all() -> None:

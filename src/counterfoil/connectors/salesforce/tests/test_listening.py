@@ -91,6 +91,7 @@ async def test_a_stream_begins_now_says_where_it_stands_and_goes_on_from_there()
         sandbox.update(account, Phone="030 1")
         found, page = await heard(ctx, stands.cursor, 2)
         assert [(one.kind, one.shard_key) for one in found] == [("company.change", account.id)] * 2
+        assert page.covers_until == found[-1].occurred_at < ctx.clock.now()  # what came after it is still to be told
         [fact, _] = await facts_of(ctx, found)
         assert (fact.type, fact.data) == (CompanyEvent.CREATED, Company(f"salesforce:{ORG}.{account.id}", "Blue Harbor", phone="030 1"))
         sandbox.delete(account)
@@ -331,6 +332,32 @@ async def test_a_session_that_ends_is_renewed_and_no_event_is_lost() -> None:
         with pytest.raises(SetupError) as refused:
             await heard(ctx, stands.cursor)
         assert refused.value.code == "salesforce.login_refused"
+
+
+async def test_a_stream_whose_session_ends_time_and_again_goes_on_as_long_as_it_tells_something_between() -> None:
+    sandbox = SalesforceSandbox()
+    made, seen = [], []
+    async with opened(sandbox) as plain:
+        ctx = listening(plain, sandbox)
+        _, stands = await heard(ctx, count=0)
+        async with asyncio.timeout(20), aclosing(SOURCE.listen(ctx, stands.cursor)) as stream:
+            async for page in stream:
+                seen += [one.shard_key for one in page.deliveries]
+                if len(seen) == 3:
+                    break
+                if len(seen) == len(made):
+                    sandbox.sessions.end_all()
+                    made.append(sandbox.create("Account", Name=f"Company {len(made)}").id)
+        assert seen == made
+
+
+async def test_a_session_that_ends_at_once_again_is_the_owners_to_mend_and_asks_no_third_time() -> None:
+    sandbox = SalesforceSandbox()
+    sandbox.sessions.life_s = 0.0
+    async with opened(sandbox) as plain:
+        with pytest.raises(SetupError) as ended:
+            await heard(listening(plain, sandbox))
+        assert (ended.value.code, sandbox.sessions.issued) == ("salesforce.session_ended", 2)
 
 
 async def test_a_topic_that_is_not_there_is_told_with_what_to_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -23,7 +24,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
-from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.rate_headers import RateSeen
 
 from .sandboxed import ORG, POLLS, SOURCE, facts_of, key_of, opened, polled, states, time_of, walk
@@ -105,6 +106,26 @@ async def test_accounts_contacts_and_deals_become_what_they_are() -> None:
             (DealLine(own + line, "Seat", Decimal(100), Decimal("12.5"), own + seat.id, "SEAT-1", "", date(2026, 2, 1)),),
         ),
     }  # fmt: skip
+
+
+async def test_what_is_told_of_another_org_is_refused_whatever_was_read_for_it() -> None:
+    sandbox = SalesforceSandbox()
+    sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox, **DAY) as ctx:
+        [row] = [one for one in (await polled(ctx))[0] if one.kind == "company.row"]
+        with pytest.raises(RejectedError) as refused:
+            SOURCE.normalize(ctx.settings, replace(row, account="00D5000000Gv7qJEAR"), {})
+        assert refused.value.code == "salesforce.other_org"
+
+
+async def test_what_cannot_be_an_id_of_another_system_names_no_customer() -> None:
+    sandbox = SalesforceSandbox()
+    sandbox.add_field("Account", "Billing_Id__c", length=400)
+    account = sandbox.create("Account", Name="Blue Harbor", Billing_Id__c="see invoice; cus_1;;" + "x" * 256)
+    async with opened(sandbox, **DAY, customer_ids={"Billing_Id__c": "billing"}) as ctx:
+        record = await state_of(ctx, "company", account.id)
+        assert isinstance(record, Company)
+        assert record.customer_ids == ("billing:cus_1",)
 
 
 async def test_what_was_read_once_comes_no_second_time_and_what_changes_does() -> None:

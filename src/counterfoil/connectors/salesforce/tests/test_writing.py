@@ -23,7 +23,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, Finding, OutcomeStatus, Severity
 from counterfoil.kit.errors import SetupError, TransientError
-from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.http import Response, RetryPolicy
 from counterfoil.kit.sandbox import Fault
 
 from .sandboxed import ORG, SHOW, facts_of, made, opened, polled, send, shown, states, status_command
@@ -153,6 +153,22 @@ async def test_without_the_right_to_make_fields_their_names_are_told_and_those_s
             values = ("current", "overdue", "disputed", "written_off") if kind == "picklist" else ()
             sandbox.world.types["Account"].fields[one.name] = Field(one.name, kind, length=4_000, values=values)
         assert [one.status for one in await send(ctx, status_command(account.id, 100))] == [OutcomeStatus.DONE]
+
+
+async def test_a_rule_that_warns_of_duplicates_is_told_to_save_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = SalesforceSandbox()
+    account = sandbox.create("Account", Name="Blue Harbor")
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, account)
+        sent, headers = ctx.http.request, []
+
+        async def request(method: str, path: str, **options: Any) -> Response:
+            headers.extend([options.get("headers")] if method == "PATCH" else [])
+            return await sent(method, path, **options)
+
+        monkeypatch.setattr(ctx.http, "request", request)
+        await send(ctx, status_command(account.id, 200))
+        assert headers == [{"Sforce-Duplicate-Rule-Header": "allowSave=true"}]
 
 
 async def test_two_hundred_accounts_are_one_write_and_a_thousand_one_job() -> None:
