@@ -19,7 +19,7 @@ ONE = {kind.value: spec.noun for kind, spec in SPECS.items()}
 """What one posting of a kind writes."""
 
 CAUSES: dict[str, str] = {
-    CaseClass.TARGET_UNAVAILABLE: "books cannot be reached",
+    CaseClass.TARGET_UNAVAILABLE: "cannot be reached",
     CaseClass.AUTHENTICATION_REFUSED: "key or rights refused",
     CaseClass.UNKNOWN_CUSTOMER: "customer unknown",
     CaseClass.UNMAPPED_PRODUCT: "product not mapped",

@@ -336,7 +336,8 @@ async def test_a_session_that_ends_is_renewed_and_no_event_is_lost() -> None:
 
 async def test_a_stream_whose_session_ends_time_and_again_goes_on_as_long_as_it_tells_something_between() -> None:
     sandbox = SalesforceSandbox()
-    made, seen = [], []
+    made: list[str] = []
+    seen: list[str] = []
     async with opened(sandbox) as plain:
         ctx = listening(plain, sandbox)
         _, stands = await heard(ctx, count=0)
