@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from counterfoil.core.identity.matching.details import CustomerDetails
-from counterfoil.core.identity.matching.judging import Judgment, MatchRule, MatchVerdict, Thresholds
+from counterfoil.core.identity.matching.judging import Judgment, MatchRule, MatchVerdict, Thresholds, prior_bits
 from counterfoil.core.identity.matching.matcher import match, reasons_of
 
 ACME = CustomerDetails("a", name="Acme Tools GmbH", country="DE")
@@ -72,6 +72,13 @@ def test_two_records_with_one_external_id_are_for_people() -> None:
 def test_domain_and_name_are_certain_together() -> None:
     left = replace(ACME, domain="https://www.acme.de")
     assert told(of(left, CustomerDetails("b", name="acme tools", email="office@acme.de"))) == ("same", "domain and name")
+
+
+def test_a_domain_and_a_name_that_two_records_of_either_side_have_are_no_rule() -> None:
+    left, swapped = replace(ACME, domain="acme.de"), CustomerDetails("b", name="Tools Acme", domain="acme.de")
+    assert told(of(left, swapped)) == ("same", "domain and name")
+    found = match([left], [swapped, replace(swapped, id="c")]), match([swapped, replace(swapped, id="c")], [left])
+    assert {one.rule for side in found for one in side} == {MatchRule.SCORE}
 
 
 def test_a_domain_alone_is_no_rule_and_a_free_host_is_no_domain() -> None:
@@ -163,18 +170,31 @@ def test_a_namesake_in_another_town_is_not_the_same() -> None:
 
 
 def test_who_fits_two_about_as_well_is_the_same_as_neither() -> None:
-    left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin")
-    assert stands(of(left, replace(left, id="b"))) == "same"
-    one = of(left, replace(left, id="b"), replace(left, id="c"))
-    assert stands(one) == "review"
-    assert one is not None
-    assert one.remarks == ("a and c fit about as well",)
+    left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin", postal_code="10115", phone="030 1234567")
+    by_street = CustomerDetails("b", name="Acme Tools", street="Hauptstraße 5", city="Berlin")
+    by_phone = CustomerDetails("c", name="Acme Tools", postal_code="10115", phone="030 1234567")
+    assert stands(of(left, by_street)) == stands(of(left, by_phone)) == "same"
+    found = {one.right.id: one for one in match([left], [by_street, by_phone])}
+    assert {id: (one.verdict, one.remarks) for id, one in found.items()} == {
+        "b": (MatchVerdict.REVIEW, ("a and c fit about as well",)),
+        "c": (MatchVerdict.REVIEW, ("a and b fit about as well",)),
+    }
+
+
+def test_who_fits_two_that_are_duplicates_is_the_same_as_the_better_and_the_other_is_for_people() -> None:
+    left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin", postal_code="10115", phone="030 1234567")
+    less = replace(left, id="c", phone="")
+    for right in ([replace(left, id="b"), less], [less, replace(left, id="b")]):
+        found = {one.right.id: one for one in match([left], right)}
+        assert (found["b"].verdict, found["c"].verdict) == (MatchVerdict.SAME, MatchVerdict.REVIEW)
+        assert found["c"].remarks == ("a and b are the same by score",)
 
 
 def test_who_is_certain_by_a_rule_leaves_the_others_to_people() -> None:
     left = replace(ACME, external_ids=(("billing", "c1"),), tax_ids=(TAX,))
     by_id = replace(ACME, id="b", external_ids=(("billing", "c1"),))
-    by_tax = replace(ACME, id="c", tax_ids=(TAX,))
+    by_tax = replace(ACME, id="c", tax_ids=(TAX,), domain="acme.de", email="office@acme.de")
+    left = replace(left, domain="acme.de", email="office@acme.de")
     found = {one.right.id: one for one in match([left], [by_tax, by_id])}
     assert told(found["b"]) == ("same", "external id")
     assert told(found["c"]) == ("review", "tax id")
@@ -216,3 +236,23 @@ def test_the_reasons_name_the_rule_and_every_piece_of_evidence() -> None:
 
 def test_nobody_is_the_same_as_anybody_on_an_empty_side() -> None:
     assert match([], [ACME]) == match([ACME], []) == match([], []) == []
+
+
+def test_an_address_alone_is_for_people_however_sure_the_score() -> None:
+    left = CustomerDetails("a", street="Hauptstraße 5", city="Berlin", postal_code="10115")
+    one = of(left, replace(left, id="b"))
+    assert one is not None
+    assert (one.score > 0.999, one.verdict, one.remarks) == (True, MatchVerdict.REVIEW, ("there is only one kind of evidence",))
+
+
+def test_a_number_without_a_birthday_does_not_outweigh_another_name() -> None:
+    left = CustomerDetails("a", name="Ada Examplewood", national_id="7012345", street="Hauptstraße 5", postal_code="10115")
+    one = of(left, replace(left, id="b", name="Eve Sampleton"))
+    assert one is not None
+    assert (one.score > 0.999, one.verdict) == (True, MatchVerdict.REVIEW)
+    assert stands(of(replace(left, born_on="1970-01-02"), replace(left, id="b", name="Eve Sampleton", born_on="1970-01-02"))) == "same"
+
+
+def test_one_among_more_records_is_less_likely_whichever_side_has_them() -> None:
+    assert prior_bits(4096, 1) == prior_bits(1, 4096) == -12
+    assert prior_bits(1, 1) == prior_bits(1000, 500)

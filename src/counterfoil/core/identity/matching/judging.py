@@ -103,6 +103,13 @@ def judge(left: Profile, right: Profile, seen: Frequencies, prior: float, thresh
     return Judgment(left, right, bits, score, MatchVerdict.REVIEW, rule or MatchRule.SCORE, tuple(evidence), tuple(against))
 
 
+def are_duplicates(one: Profile, other: Profile, seen: Frequencies, prior: float, thresholds: Thresholds) -> bool:
+    """Tell whether two records of one side are one customer, by score; what both bear is no proof, as two of a side bear it."""
+    evidence = evidence_of(one, other, seen)
+    is_sure = score_of(prior + sum(piece.bits for piece in evidence)) >= thresholds.same
+    return is_sure and _is_manifold(evidence) and not any(_contradictions(evidence, None))
+
+
 def score_of(bits: float) -> float:
     """Return the probability that so many bits stand for."""
     return 1 / (1 + 2**-bits) if bits > -1000 else 0.0
@@ -117,8 +124,9 @@ def _certain(left: Profile, right: Profile, seen: Frequencies, evidence: Iterabl
         return MatchRule.TAX_ID
     name = next((one for one in evidence if one.about == "name"), None)
     if name is not None and name.agreement is Agreement.SAME:
-        keys = (f"{domain}/{left.name}" for domain in left.domains if domain in right.domains)
-        if any(_is_unshared(seen, Feature.DOMAIN_AND_NAME, key) for key in keys):
+        common = [domain for domain in left.domains if domain in right.domains]
+        names = {left.name, right.name}  # the same words may stand in another order
+        if any(all(_is_unshared(seen, Feature.DOMAIN_AND_NAME, f"{domain}/{name}") for name in names) for domain in common):
             return MatchRule.DOMAIN_AND_NAME
     if left.email and left.email == right.email and _is_unshared(seen, Feature.EMAIL, left.email):
         return MatchRule.EMAIL

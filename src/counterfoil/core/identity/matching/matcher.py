@@ -8,7 +8,7 @@ from .candidates import candidates
 from .details import CustomerDetails
 from .evidence import Agreement, Evidence
 from .frequencies import frequencies_of
-from .judging import Judgment, MatchRule, MatchVerdict, Thresholds, judge, prior_bits
+from .judging import Judgment, MatchRule, MatchVerdict, Thresholds, are_duplicates, judge, prior_bits
 from .profiles import profile_of
 from .resolving import resolved
 
@@ -29,7 +29,8 @@ def match(left: Iterable[CustomerDetails], right: Iterable[CustomerDetails], thr
     seen = frequencies_of(ours, theirs)
     prior = prior_bits(len(ours), len(theirs))
     found = (judge(ours[i], theirs[j], seen, prior, thresholds) for i, j in candidates(ours, theirs))
-    return resolved(one for one in found if one.bits >= _KEPT_BITS or one.verdict is not MatchVerdict.DIFFERENT)
+    kept = (one for one in found if one.bits >= _KEPT_BITS or one.verdict is not MatchVerdict.DIFFERENT)
+    return resolved(kept, lambda one, other: are_duplicates(one, other, seen, prior, thresholds))
 
 
 def reasons_of(one: Judgment) -> list[str]:

@@ -35,7 +35,7 @@ def compare_names(left: Profile, right: Profile, seen: Frequencies) -> NameCompa
         return None
     whole, other_whole = left.name, right.name
     if whole == other_whole or (len(one) == len(other) and sorted(one) == sorted(other)):
-        words = min(_sum(one, seen), _sum(other, seen)) if len(one) != len(other) else _sum(one, seen)
+        words = min(_sum(one, seen), _sum(other, seen))
         rarity = min(seen.bits(Feature.NAME, whole), seen.bits(Feature.NAME, other_whole))
         return NameComparison("same", min(NAME_BITS_MAX, words, rarity))
     common, rest, other_rest = _split(one, other)
