@@ -25,10 +25,13 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, End, EndStatus
 from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.receipts import Incoming, ReceiptState
-from counterfoil.store.work import SHARDS
+from counterfoil.store.work import ORDINARY, SHARDS
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 BATCH_KEY = "all"
+EVERY_SHARD = "+".join(str(shard) for shard in range(SHARDS))
+"""All shards in one turn, as a worker that is alone works them."""
+ROUNDS_MAX = 100
 
 
 def _batch_key(command: Command) -> str:
@@ -70,13 +73,10 @@ class Office:
             incoming = Incoming(connection, f"ev_{self.told}", f"obj_{self.told}", "told", b"{}", now)
             await receipts.append(conn, self.cipher, [incoming], now)
         result = NormalizedBatch()
-        for shard in range(SHARDS):
-            async with self.pool.connection() as conn:
-                for receipt in await receipts.claim(conn, self.cipher, connection, [shard], now, 10):
-                    result.facts.append(
-                        (receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state, is_apart=is_apart, same_as=same_as),))
-                    )
-                    result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
+        async with self.pool.connection() as conn:
+            for receipt in await receipts.claim(conn, self.cipher, connection, range(SHARDS), now, 10):
+                result.facts.append((receipt, (Fact(CustomerEvent.UPDATED, now, self.told, state, is_apart=is_apart, same_as=same_as),)))
+                result.settlements.append(ended(receipt, ReceiptState.NORMALIZED, ""))
         await Writer(self.pool, self.cipher, self.arm, self.rules.purposes(), self.rules.ownership, self.echoing).write(result, now)
 
     def rules_source(self) -> RulesSource:
@@ -92,9 +92,12 @@ class Office:
     async def decide(self) -> None:
         """Decide everything that is on the agenda."""
         one = self.decider()
-        for shard in range(SHARDS):
-            while (await one.turn(str(shard))).has_more:
-                pass
+        for _ in range(ROUNDS_MAX):
+            turn = await one.turn(EVERY_SHARD)
+            async with self.pool.connection() as conn:  # what was decided may have put others there
+                left = await agenda.claim(conn, range(SHARDS), self.clock.now(), 1, lanes=ORDINARY)
+            if not turn.has_more and not left:
+                return
 
     async def decide_again(self, *states: Record) -> None:
         """Put subjects on the agenda for no new reason, and decide."""

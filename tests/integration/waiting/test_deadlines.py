@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.waiting.office import NOW, Office
+from tests.integration.waiting.office import EVERY_SHARD, NOW, Office
 
 from counterfoil.app.hub import open_hub, wait_until
 from counterfoil.app.settings import from_values
@@ -132,7 +132,8 @@ async def test_a_decision_that_is_not_written_sets_no_deadline(office: Office, r
         return await finish(conn, items)
 
     monkeypatch.setattr(agenda, "finish", interrupted)
-    await office.tell(ANN)
+    await office._write(ANN, "crm")
+    await office.decider().turn(EVERY_SHARD)
     assert await deadlines(office.pool) == {}
     await office.decide()  # for the newer reason
     assert await deadlines(office.pool) == {REF: NOW + 2 * WEEKS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from tests.conftest import Server
 from tests.core.builders import ANN, PRO, RULES, at, invoice, payment, usd
-from tests.integration.waiting.office import Office
+from tests.integration.waiting.office import EVERY_SHARD, Office
 
 from counterfoil.app import desk, people
 from counterfoil.app import processes as seen
@@ -56,9 +59,8 @@ class Weeks(Office):
         """Decide until nothing is left, also what lies in bulk."""
         one = self.decider()
         while await self.left():
-            for shard in range(SHARDS):
-                await one.turn(str(shard))
-                await one.bulk_turn(str(shard))
+            await one.turn(EVERY_SHARD)
+            await one.bulk_turn(EVERY_SHARD)
 
     async def left(self) -> int:
         """Return how many subjects are to be decided now."""
@@ -85,8 +87,7 @@ class Weeks(Office):
         """Have what people said read, and decided."""
         ctx = Context(PEOPLE, None, HttpClient("http://127.0.0.1:9", budget=LocalBudget()), self.clock)
         normalizer = Normalizer(self.pool, self.cipher, {PEOPLE: (people_source(), ctx)}, self.clock, self.arm, self.rules.purposes())
-        for shard in range(SHARDS):
-            await normalizer.turn(f"{PEOPLE}/{shard}")
+        await normalizer.turn(f"{PEOPLE}/{EVERY_SHARD}")
         if does_decide:
             await self.decide()
 
@@ -349,9 +350,23 @@ async def whole(office: Weeks) -> tuple[Any, ...]:
     return replace(found.seen, changed_at=START, version=0), sorted(closed), due, left, len({step.event for step in found.steps})
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def undisturbed(database_template: Server, cipher: Cipher) -> tuple[Any, ...]:
+    """Return what is left of the story where nobody dies: the same every time."""
+
+    async def plainly(move: Callable[[], Awaitable[Any]]) -> None:
+        await move()
+
+    with database_template.database(f"undisturbed_{os.getpid()}") as url:
+        async with open_pool(url, size_min=1, size_max=4) as pool:
+            office = Weeks(pool, cipher, DUNNED, SettableClock(START))
+            await story(office, plainly)
+            return await whole(office)
+
+
 @pytest.mark.parametrize(("module", "name"), STEPS, ids=[f"{module.__name__.rpartition('.')[2]}.{name}" for module, name in STEPS])
 async def test_a_death_after_any_step_ends_as_without_it(
-    office: Weeks, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, database_template: Any, cipher: Cipher
+    office: Weeks, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, undisturbed: tuple[Any, ...]
 ) -> None:
     deaths = 0
 
@@ -373,16 +388,9 @@ async def test_a_death_after_any_step_ends_as_without_it(
                 patched.undo()
                 await move()
 
-    async def plainly(move: Callable[[], Awaitable[Any]]) -> None:
-        await move()
-
     await story(office, dying)
     assert deaths
-    with database_template.database(f"undisturbed_{id(office)}") as url:
-        async with open_pool(url, size_min=1, size_max=4) as pool:
-            undisturbed = Weeks(pool, cipher, DUNNED, SettableClock(START))
-            await story(undisturbed, plainly)
-            assert await whole(office) == await whole(undisturbed)
+    assert await whole(office) == undisturbed
 
 
 async def test_ten_thousand_that_run_cost_nothing_between_their_steps(office: Weeks) -> None:
