@@ -22,7 +22,7 @@ from counterfoil.kit.errors import SetupError
 
 from . import definitions, loading
 from .api import Api
-from .client import Refusal, told
+from .client import Refusal, RefusedError, told
 from .refs import ACCOUNT, account_of, to_18
 from .refusals import LOCKED, RecordRefusal, refused
 from .shown import BY_NAME, PREFIX, SUFFIX, as_json, differing, stamped, values_of
@@ -153,14 +153,27 @@ async def _collections(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -
     api, rows = Api(ctx), list(changes.items())
     problems: dict[str, RecordRefusal] = {}
     for start in range(0, len(rows), COLLECTION_MAX):
-        chunk = rows[start : start + COLLECTION_MAX]
-        records = [{"attributes": {"type": ACCOUNT}, "id": id, **as_json(values)} for id, values in chunk]
+        problems |= await _collection(api, rows[start : start + COLLECTION_MAX])
+    return problems
+
+
+async def _collection(api: Api, rows: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, RecordRefusal]:
+    """Write accounts by one call; if that is refused as a whole, each half by itself, down to the account it is refused for."""
+    records = [{"attributes": {"type": ACCOUNT}, "id": id, **as_json(values)} for id, values in rows]
+    try:
         answer = await api.write("PATCH", "/composite/sobjects", {"allOrNone": False, "records": records}, SAVE_ANYWAY)
-        results = api.decoded(answer, tuple[_Result, ...])
-        for (id, _), result in zip(chunk, results, strict=False):
-            if not result.success:
-                first = next(iter(result.errors), Refusal(message="no reason was told"))
-                problems[id] = refused(f"account {id}", first.code, told(first))
+    except RefusedError as error:
+        if error.is_outcome_unknown:
+            raise
+        if len(rows) == 1:
+            return {id: refused(f"account {id}", next(iter(error.codes), ""), str(error)) for id, _ in rows}
+        half = len(rows) // 2
+        return await _collection(api, rows[:half]) | await _collection(api, rows[half:])
+    problems: dict[str, RecordRefusal] = {}
+    for (id, _), result in zip(rows, api.decoded(answer, tuple[_Result, ...]), strict=False):
+        if not result.success:
+            first = next(iter(result.errors), Refusal(message="no reason was told"))
+            problems[id] = refused(f"account {id}", first.code, told(first))
     return problems
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from counterfoil.connectors.salesforce import CONNECTOR, deliver, loading
+from counterfoil.connectors.salesforce.client import RefusedError
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.checking import Rule
 from counterfoil.connectors.salesforce.sandbox.schema import Field
@@ -153,6 +154,24 @@ async def test_without_the_right_to_make_fields_their_names_are_told_and_those_s
             values = ("current", "overdue", "disputed", "written_off") if kind == "picklist" else ()
             sandbox.world.types["Account"].fields[one.name] = Field(one.name, kind, length=4_000, values=values)
         assert [one.status for one in await send(ctx, status_command(account.id, 100))] == [OutcomeStatus.DONE]
+
+
+async def test_a_call_that_is_refused_as_a_whole_stops_the_account_it_is_refused_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = SalesforceSandbox()
+    accounts = [sandbox.create("Account", Name=f"Company {number}") for number in range(5)]
+    async with opened(sandbox) as ctx:
+        await made(ctx, sandbox, accounts[0])
+        sent = ctx.http.request
+
+        async def request(method: str, path: str, **options: Any) -> Response:
+            if method == "PATCH" and accounts[3].id in [one["id"] for one in options["json"]["records"]]:
+                raise RefusedError("status 400. JSON_PARSER_ERROR", code="salesforce.values_refused", codes=("JSON_PARSER_ERROR",))
+            return await sent(method, path, **options)
+
+        monkeypatch.setattr(ctx.http, "request", request)
+        outcomes = await send(ctx, *(status_command(one.id, 200) for one in accounts))
+        assert [one.status is OutcomeStatus.DONE for one in outcomes] == [True, True, True, False, True]
+        assert (outcomes[3].status, outcomes[3].code) == (OutcomeStatus.REFUSED, "salesforce.values_refused")
 
 
 async def test_a_rule_that_warns_of_duplicates_is_told_to_save_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
