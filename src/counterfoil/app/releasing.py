@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from counterfoil.app.contradictions import refuse_contradictions
+from counterfoil.app.older_programs import refuse_beside_older
 from counterfoil.app.release_settings import Approval
 from counterfoil.app.rules import approval_of, body_of, leaves_of
 from counterfoil.app.settings import load_unopened
@@ -102,6 +103,7 @@ async def release_at_start(conn: Conn, cipher: Cipher, body: str, held: Release 
     """Release a file's rules because a hub starts with them; under the lock. Raises SetupError: they contradict what is booked."""
     if held is not None:
         await refuse_contradictions(conn, cipher, held.body, body)
+        await refuse_beside_older(conn, held.body, body)
     made = await releases.add(conn, body, ReleaseOrigin.START, 0 if held is None else held.version, "", actor, now)
     await releases.approve(conn, made.version, actor, now)
     await releases.release(conn, made.version, actor, now, None)
@@ -249,6 +251,7 @@ async def _release(conn: Conn, cipher: Cipher, held: Release, proposal: Release,
     if ask.effective_from is not None and ask.effective_from < ask.now:
         raise SetupError("a release takes effect now or later: what was decided before stays as it was decided", code="rules.past_instant")
     await refuse_contradictions(conn, cipher, held.body, proposal.body, is_later=ask.effective_from is not None)
+    await refuse_beside_older(conn, held.body, proposal.body)
     if proposal.approved_at is None:
         await releases.approve(conn, proposal.version, ask.actor, ask.now)
     await releases.release(conn, proposal.version, ask.actor, ask.now, ask.effective_from)

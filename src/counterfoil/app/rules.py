@@ -58,6 +58,10 @@ def rules_source(settings: Settings, release: int = 0) -> RulesSource:
     )
 
 
+_SOMETIMES_SAID = frozenset({"dunning", "ownership", "rules"})
+"""What a body says only where it is declared."""
+
+
 def declared_rules(settings: Settings) -> dict[str, str]:
     """Return all of the configuration that decides what is booked, as text by its path: what workers must agree in.
 
@@ -99,6 +103,11 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
             (``rules.connection_missing``).
     """
     said, name = json.loads(body), f"rules release {version}" if version else "these rules"
+    if unknown := ", ".join(sorted(said.keys() - _given(file).keys() - _SOMETIMES_SAID)):
+        raise SetupError(
+            f"{name} cannot be read by this program, which does not know {unknown}; run the version of it that released them",
+            code="rules.unreadable",
+        )
     try:
         entities = {name: EntitySettings.model_validate(one) for name, one in said["entities"].items()}
         routes = tuple(RouteSettings.model_validate(one) for one in said["routes"])

@@ -28,6 +28,7 @@ from counterfoil.kit.stage import PLAIN
 from counterfoil.store import receipts, written
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
+from counterfoil.store.receipts import Incoming
 from counterfoil.store.replays import ReplayOrder
 from counterfoil.store.written import Place
 
@@ -292,3 +293,16 @@ async def test_what_is_not_there_yet_after_a_try_without_an_answer_is_still_no_w
     assert (both.left.answers, await both.contents()) == ([], [1])
     await both.tell(Customer(ANN.id, ANN.name, email=ANN.email, phone=ANN.phone, address=ANN.address), "left")
     assert await rules_of_ignored(both) == {"own_content_comes_back": 1}
+
+
+async def test_a_rehearsal_of_what_was_never_read_takes_what_was_written_for_what_it_is(both: Both) -> None:
+    await both.tell(ANN, "stripe")
+    await both.write(both.left, both.right)
+    written_at = int(both.office.clock.now().timestamp() * 1_000_000)
+    await both.tell(replace(ANN, name="Anna Ltd"), "stripe")
+    async with both.office.pool.connection() as conn, conn.transaction():
+        parked = Incoming("left", "ev_parked", "1", "told", b"{}", both.office.clock.now(), parked="test.held")
+        await receipts.append(conn, both.office.cipher, [parked], both.office.clock.now())
+    found = await rehearsed(both, {"ev_parked": Fact(CustomerEvent.UPDATED, both.office.clock.now(), written_at, ANN)}, "left")
+    assert found.outcomes == {("parked: test.held", "ignored: own_content_comes_back"): 1}
+    assert found.objects == {}

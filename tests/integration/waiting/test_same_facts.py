@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.core.builders import ANN, NOON, PRO, RULES, invoice, payment, refund, settled, usd
 from tests.integration.waiting.office import NOW, Office
 
+from counterfoil.core.facts.events import Fact
 from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.identity.same_fact import FactStanding
 from counterfoil.core.kinds.customer import Customer
-from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
+from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentEvent, PaymentState
+from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route
 from counterfoil.decide.identities import same_facts
 from counterfoil.kit.codec import encode
+from counterfoil.normalize.merging import Merger, event_id
 from counterfoil.store import agenda, links, outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.links import Naming
@@ -295,6 +300,15 @@ def test_what_goes_by_the_other_id_is_routed_as_the_one_whose_word_counts() -> N
     same_facts(rows, records, {head: word}, {head: FactStanding.WISHED}, OWNERS)  # wished before the other was named: its id stays
     assert (list(records), records[head].id) == ([head], BILLED.id)
     assert (rows[head].connection, rows[head].account) == ("stripe", "acct_1")
+
+
+def test_what_an_older_program_read_without_its_name_is_named_when_it_is_read_again() -> None:
+    receipt: Any = SimpleNamespace(id=1, connection="acme", dedupe_key="ev", rule="", must_fetch=False, lane=Lane.REPLAY, received_at=NOW)
+    stored = ObjectRow(PAYMENT.ref(BILLED.id), "acme", 1, 1, b"", NOW, NOW, encode(BILLED))
+    merger = Merger({stored.ref: stored}, set(), NOW, (), {event_id(receipt, 0): "applied"})
+    merger.add(receipt, (Fact(PaymentEvent.SUCCEEDED, NOW, 1, BILLED, same_as=CLEARED.id),))
+    [naming] = merger.finish().namings
+    assert (naming.follower, naming.golden) == (BILLED.id, CLEARED.id)
 
 
 async def test_two_that_name_each_other_are_one_case_and_nothing_is_booked(pool: Pool, cipher: Cipher) -> None:
