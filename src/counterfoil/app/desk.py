@@ -19,7 +19,7 @@ from counterfoil.app.database import Database
 from counterfoil.app.releasing import refuse_without_approval
 from counterfoil.app.replaying import ReplayPlan
 from counterfoil.app.settings import FileSettings
-from counterfoil.core.kinds.intent import Intent
+from counterfoil.core.kinds.intent import PEOPLE, Intent
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.core.policies.tax_keys import tax_key_problem
 from counterfoil.kit.errors import SetupError
@@ -192,7 +192,7 @@ async def plan_of_replay(database: Database, file: FileSettings, wanted: ReplayR
     order = ReplayOrder(wanted.receipts, None, wanted.must_fetch, wanted.rate)
     if not wanted.connection:
         return await replaying.plan_of_ids(database, order)
-    if wanted.connection not in file.connections:
+    if wanted.connection not in file.connections and wanted.connection != PEOPLE:
         known = ", ".join(sorted(file.connections)) or "none"
         raise ValueError(f"there is no connection {wanted.connection!r} in the configuration; there are: {known}")
     begin, end = wanted.since or datetime(1970, 1, 1, tzinfo=UTC), wanted.until or datetime.now(UTC)

@@ -114,6 +114,11 @@ class Hub:
         }
 
     @property
+    def readers(self) -> dict[str, tuple[Source, Context]]:
+        """Everything whose deliveries are read: every connection that can be, and people."""
+        return {**self.sources, PEOPLE: (people_source(), Context(PEOPLE, None, _no_client(), self.clock))}
+
+    @property
     def polled(self) -> dict[str, tuple[Mapping[str, Polls], Context]]:
         """Every connection whose changes can be listed, with the lists by name."""
         return {
@@ -239,14 +244,13 @@ class Hub:
 
 
 def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
-    sources = {**hub.sources, PEOPLE: (people_source(), Context(PEOPLE, None, _no_client(), hub.clock))}
     links = {
         name: TargetLink(ctx, connector.deliver, connector.probe, windows=one.maintenance, late_s=one.late_s)
         for name, (connector, ctx) in hub.targets.items()
         for one in [hub.settings.connections[name]]
     }
     settings = hub.settings.hub
-    readers = (hub.pool, hub.cipher, sources, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership, hub.echoing)
+    readers = (hub.pool, hub.cipher, hub.readers, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership, hub.echoing)
     normalizer, replayer = Normalizer(*readers), Replayer(*readers)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
@@ -264,7 +268,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         lanes,
         _maintained(hub),
     )
-    healer = Healer(hub.pool, hub.cipher, sources, hub.clock, hub.arm)
+    healer = Healer(hub.pool, hub.cipher, hub.readers, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
     upkeep = Upkeep(hub.pool, hub.cipher, hub.written_to, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE))

@@ -107,11 +107,11 @@ class _Play:
         """Read one page again."""
         self.result.read += len(batch)
         for connection in sorted({receipt.connection for receipt in batch}):
-            if connection in self.hub.sources:
+            if connection in self.hub.readers:
                 several = [
                     replace(one, lane=Lane.REPLAY, must_fetch=self.order.must_fetch) for one in batch if one.connection == connection
                 ]
-                await self._read_some(*self.hub.sources[connection], several)
+                await self._read_some(*self.hub.readers[connection], several)
         if len(self.over) > OBJECTS_MAX:
             raise ValueError(f"more than {OBJECTS_MAX:,} objects would change; rehearse a shorter period or fewer kinds")
 

@@ -35,7 +35,9 @@ def replay(
     receipt: Annotated[
         list[int] | None, typer.Argument(help="Single receipts, by the numbers `trace` shows.", metavar="[RECEIPT]...")
     ] = None,
-    connection: Annotated[str, typer.Option(help="All receipts of a connection instead, narrowed down by the options below.")] = "",
+    connection: Annotated[
+        str, typer.Option(help="All receipts of a connection (or of `people`) instead, narrowed down by the options below.")
+    ] = "",
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind, e.g. invoice.paid; may be repeated.")] = None,
     state: Annotated[list[ReplayableState] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
     since: Annotated[str, typer.Option(help="Only received at or after: a day or an instant, UTC.")] = "",

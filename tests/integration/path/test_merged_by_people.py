@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import House, house
+from tests.integration.path.replaying import rehearsed, replayed
 from tests.integration.path.test_traps_of_payments import paid
 
-from counterfoil.app import identities
+from counterfoil.app import desk, identities
 from counterfoil.app.database import Database
+from counterfoil.app.desk import ReplayRequest
 from counterfoil.app.identities import IdentityAct, IdentityVerb
 from counterfoil.connectors.hubspot.plain import HubspotPlain
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.tests.sandboxed import settings_of
+from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.kit.sandbox import Fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -187,3 +191,19 @@ async def test_what_comes_while_they_are_merged_is_the_survivors_and_what_comes_
     assert booked == [partners[kept.id], partners[gone.id]]
     assert (kept.open(), gone.open()) == ("300.00", "420.00")
     assert await hub.cases() == []
+
+
+async def test_what_people_said_is_read_again_like_any_delivery(hub: House, sandbox: HubspotSandbox) -> None:
+    kept, gone = await firm(hub, sandbox, 500_00), await firm(hub, sandbox, 600_00)
+    await rest(hub)
+    await act(hub, "merge", gone, kept)
+    await hub.settle()
+    database, now = Database(hub.hub.dsn, hub.hub.pool, hub.hub.cipher), hub.clock.now()
+    request = ReplayRequest(connection=PEOPLE, since=now - timedelta(days=999), until=now + timedelta(days=1))
+    plan = await desk.plan_of_replay(database, cast("Any", hub.hub.settings), request)
+    found = await rehearsed(hub, plan.order)
+    assert (found.read, found.is_without_effect) == (plan.total, True)
+    done = await replayed(hub, plan.order)
+    assert (done.read_count, done.changed_count) == (plan.total, 0)
+    shown = await identities.show(database, f"customer/stripe:{gone.id}")
+    assert shown.into == f"customer/stripe:{kept.id}"

@@ -248,7 +248,7 @@ async def rehearsed(both: Both, told: dict[str, Fact], *connections: str) -> Reh
     office = both.office
     sources = {name: (Reader(Remembered(told)), both.deliverer.targets["left"].ctx) for name in connections}
     hub: Any = SimpleNamespace(
-        pool=office.pool, cipher=office.cipher, rules=office.rules_source(), sources=sources, echoing=frozenset(office.echoing)
+        pool=office.pool, cipher=office.cipher, rules=office.rules_source(), readers=sources, echoing=frozenset(office.echoing)
     )
     async with office.pool.connection() as conn:
         ids = [
