@@ -24,12 +24,16 @@ CONNECTORS = Path("src") / "counterfoil" / "connectors"
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the repository, commit it, and add the connectors."""
+    """Copy the repository with what is compiled of it already, commit it, and add the connectors."""
     folder = tmp_path_factory.mktemp("repository")
     for path in kept_files():
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        shutil.copy2(path, target)
+    for compiled in (ROOT / "src").rglob("__pycache__/*.pyc"):
+        target = folder / compiled.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(compiled, target)
     shutil.rmtree(folder / TRIALS.relative_to(ROOT))
     for command in ("init --quiet", "add --all", "-c user.name=a -c user.email=a@example.com commit --quiet -m before"):
         subprocess.run(["git", *command.split()], cwd=folder, check=True)
@@ -41,7 +45,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy), str(copy / "src")]), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy), str(copy / "src")]), "PYTHONDONTWRITEBYTECODE": ""}
     return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=copy, env=environment)
 
 

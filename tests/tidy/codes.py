@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 
 from tests.tidy.sources import CODE, PACKAGE, python_files
 
@@ -54,7 +56,8 @@ def _of_class(node: ast.ClassDef) -> Iterator[str]:
                 yield from _strings(part.value)
 
 
-def codes() -> dict[str, str]:
+@cache
+def codes() -> Mapping[str, str]:
     """Return every code used in the program and the file it is first used in."""
     found: dict[str, str] = {}
     for path, _, tree in python_files(with_tests=False):
@@ -76,4 +79,4 @@ def codes() -> dict[str, str]:
             for code in given:
                 if CODE.fullmatch(code):
                     found.setdefault(code, path.relative_to(PACKAGE).as_posix())
-    return found
+    return MappingProxyType(found)
