@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -171,12 +172,15 @@ def database_template(postgres_server: Server) -> Server:
 
 
 def _change(url: str, change: Callable[[Conn], Awaitable[object]]) -> None:
+    """Change a database, in a thread: where an async fixture is the first to need it, this one runs a loop already."""
+
     async def run() -> None:
         conn = await connect(url)
         async with conn, conn.transaction():
             await change(conn)
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(run())).result()
 
 
 @pytest.fixture
