@@ -41,7 +41,7 @@ def dying(plain: Callable[..., Any], *, is_before: bool = False) -> Callable[...
 
 
 async def kill(both: Both, boundary: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the worker that writes into the left die at a boundary."""
+    """Have the worker that writes into the left die at a boundary, with all its hands: none of them looks what became of the write."""
     place: dict[str, tuple[Any, str, bool]] = {
         "claimed": (outbox, "mark_sent", False),
         "sent": (both.left, "send", True),
@@ -50,14 +50,15 @@ async def kill(both: Both, boundary: str, monkeypatch: pytest.MonkeyPatch) -> No
     }
     owner, name, is_before = place[boundary]
     link = both.deliverer.targets["left"]
+    [kind] = link.deliver
+    plain = link.deliver[kind]
     with monkeypatch.context() as patch:
+        dead = replace(plain, resolve=dying(plain.resolve, is_before=True))
         if owner is both.left:
-            [kind] = link.deliver
-            plain = link.deliver[kind]
-            dead = dying(plain.resolve, is_before=True)
-            patch.setitem(link.deliver, kind, replace(plain, send=dying(plain.send, is_before=is_before), resolve=dead))
+            dead = replace(dead, send=dying(plain.send, is_before=is_before))
         else:
             patch.setattr(owner, name, dying(getattr(owner, name), is_before=is_before))
+        patch.setitem(link.deliver, kind, dead)
         with pytest.raises(BaseExceptionGroup) as died:
             await both.deliverer.turn("left/all", PLAIN)
     assert died.value.subgroup(KilledError) is not None
