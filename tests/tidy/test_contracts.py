@@ -22,6 +22,7 @@ PLANTS = {
     "pure-core": ("core/language/money.py", "os"),
     "wire-formats-outside": ("normalize/stage.py", "starlette.requests"),
     "sandboxes-apart": ("connectors/stripe/sandbox/__init__.py", "counterfoil.connectors.stripe.config"),
+    "matching-alone": ("store/objects.py", "rapidfuzz"),
     "acyclic": ("core/language/money.py", "counterfoil.core.finance"),
 }
 """Contract -> the file a violation is planted in, and the module it imports there."""

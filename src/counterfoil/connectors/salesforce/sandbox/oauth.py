@@ -10,6 +10,7 @@ import binascii
 import hmac
 import itertools
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -103,7 +104,8 @@ class Sessions:
             raise _refused("invalid_grant", "audience is invalid")
         if claims.get("sub") != self.username:
             raise _refused("invalid_grant", "user hasn't approved this consumer")
-        if not time.time() < float(claims.get("exp") or 0) <= time.time() + JWT_LIFE_MAX_S:
+        now = time.time()
+        if not now < float(claims.get("exp") or 0) <= math.ceil(now) + JWT_LIFE_MAX_S:  # a claim is in whole seconds, and may be rounded up
             raise _refused("invalid_grant", "expired authorization code")
 
 
