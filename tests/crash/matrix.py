@@ -119,6 +119,7 @@ def rules(name: str, timeout_s: float, calls: Sequence[tuple[str, str]]) -> list
 
 
 STAGE_BOUNDARIES = (
+    *(("joint", stage) for stage in ("normalize", "decide")),  # first: a partition two workers died of is worked alone for many turns
     ("fetching", ""),  # nothing fetched
     ("fetched", ""),  # fetched, nothing written
     ("normalize", ""),  # facts, objects and the hand-off written, not committed
@@ -126,7 +127,6 @@ STAGE_BOUNDARIES = (
     ("decide", ""),  # wishes written, not committed
     ("decided", ""),  # committed, the drain's end not noted
     *((point, stage) for stage in ("normalize", "decide", "deliver") for point in ("taken", "finishing", "finished")),
-    *(("joint", stage) for stage in ("normalize", "decide")),
 )
 """Of a stage: taken: partitions are claimed, no drain of them has begun. finishing: a turn's work is committed, its end not noted. joint:
 the same of a turn of several shards. finished: the drain has ended."""
