@@ -107,7 +107,7 @@ class Writer:
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
         subjects += await moved(conn, merged, await links.name(conn, merged.namings), self.purposes)
-        touched += await agenda.add(conn, subjects, now)
+        touched += await agenda.hand_on(conn, subjects, now)
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         settled += map(str, await erasing.erase(conn, refs, now))
