@@ -203,3 +203,23 @@ async def test_what_a_transaction_bundled_that_began_before_such_a_worker_came_i
         assert await rows(old, "select state::text from receipt") == [("pending",)]
         assert await rows(old, "select id from agenda") == [(ONE.id,)]
         assert await rows(old, "select count(*) from receipt_bundle union all select count(*) from agenda_bundle") == [(0,), (0,)]
+
+
+async def test_what_is_bundled_while_such_a_worker_comes_stays_where_newer_ones_look(pool: Pool, cipher: Cipher) -> None:
+    partition = work.normalize_key("stripe", shard_of("cus_1"))
+    async with pool.connection() as intake, pool.connection() as old, pool.connection() as observer:
+        await receive(intake, cipher, "evt_1")
+        await put(intake, Subject(ONE))
+        await intake.commit()
+        await receive(intake, cipher, "evt_2")
+        await put(intake, Subject(OTHER))
+        await work.arm(intake, [partition])
+        joining = asyncio.create_task(old.execute(OF_BEFORE))
+        await is_blocked(observer, by=intake)  # it arms what was in the first bundle, as the intake does with the second
+        await intake.commit()
+        await joining
+        await old.commit()
+        [line] = (await views.conservation(old)).sources
+        assert (line.received, line.pending) == (2, 2)
+        assert {one.dedupe_key for one in await claim(old, cipher)} == {"evt_1", "evt_2"}
+        assert {item.ref for item in await decidable(old)} == {ONE, OTHER}

@@ -45,7 +45,12 @@ create index agenda_bundle_in_bulk on agenda_bundle using gin (subjects) where l
 -- looks for it.
 alter table worker add column takes_bundles boolean not null default false;
 
+-- Only of the bundles it locked: each statement sees what was committed until then, also bundles that others make meanwhile. Those stay as they are,
+-- where newer programs read them, and are put there with that worker's next beat.
 create function unbundled_before() returns trigger language plpgsql as $$
+declare
+    of_receipts bigint[];
+    of_subjects bigint[];
 begin
     if not exists (select from receipt_bundle where read_at is null) and not exists (select from agenda_bundle) then
         return null;
@@ -54,27 +59,28 @@ begin
     perform from agenda a where (a.kind, a.id) in (
         select split_part(s.key, '/', 1), substr(s.key, strpos(s.key, '/') + 1) from agenda_bundle b cross join unnest(b.subjects) as s(key))
         order by a.kind, a.id for update;
-    perform from receipt_bundle where read_at is null order by received_at, id for update;
-    perform from agenda_bundle order by id for update;
+    of_receipts := array(select b.id from receipt_bundle b where b.read_at is null order by b.received_at, b.id for update);
+    of_subjects := array(select b.id from agenda_bundle b order by b.id for update);
     update receipt r set state = 'pending'
-    from (select received_at, unnest(ids) as id from receipt_bundle where read_at is null) b
+    from (select received_at, unnest(ids) as id from receipt_bundle where read_at is null and id = any(of_receipts)) b
     where r.received_at = b.received_at and r.id = b.id and r.state = 'normalized';
     insert into agenda (kind, id, shard, lane, added_at)
     select split_part(s.key, '/', 1), substr(s.key, strpos(s.key, '/') + 1), min(b.shard), min(b.lane), min(b.added_at)
-    from agenda_bundle b cross join unnest(b.subjects) as s(key) group by 1, 2
+    from agenda_bundle b cross join unnest(b.subjects) as s(key) where b.id = any(of_subjects) group by 1, 2 order by 1, 2
     on conflict (kind, id) do update set seq = default, lane = least(agenda.lane, excluded.lane), not_before = null;
     insert into work (stage, key, work_seq, armed, armed_seq, armed_at)
     select stage, key, 1, true, 1, clock_timestamp() from (
         select case when r.lane >= 30 then 'normalize_bulk' else 'normalize' end as stage, r.connection || '/' || r.shard as key
-        from receipt_bundle b join receipt r on r.received_at = b.received_at and r.id = any(b.ids) where b.read_at is null
+        from receipt_bundle b join receipt r on r.received_at = b.received_at and r.id = any(b.ids)
+        where b.read_at is null and b.id = any(of_receipts)
         union
-        select case when lane >= 30 then 'decide_bulk' else 'decide' end, shard::text from agenda_bundle
+        select case when lane >= 30 then 'decide_bulk' else 'decide' end, shard::text from agenda_bundle where id = any(of_subjects)
     ) as touched order by stage, key
     on conflict (stage, key) do update set work_seq = work.work_seq + 1,
         armed_seq = case when work.armed then work.armed_seq else work.work_seq + 1 end,
         armed_at = case when work.armed then work.armed_at else clock_timestamp() end, armed = true;
-    delete from receipt_bundle where read_at is null;
-    delete from agenda_bundle;
+    delete from receipt_bundle where read_at is null and id = any(of_receipts);
+    delete from agenda_bundle where id = any(of_subjects);
     perform pg_notify('counterfoil_work', '');
     return null;
 end $$;
