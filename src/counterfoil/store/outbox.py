@@ -184,6 +184,12 @@ coalesce((select n.key from unnest(b.needs) with ordinality as n(key, place)
     order by n.place limit 1), '')
 """
 """The first of the needs of a command ``b`` that is not bound; empty if all are."""
+IS_CROWDED = f"""
+{LOOKED_AT_MAX} <= (select count(*) from (
+    select from command_standing w where w.target = p.target and w.batch_key = p.batch_key and not w.is_aside
+        and w.state not in ('done', 'canceled') and w.state = 'waiting' limit {LOOKED_AT_MAX}) as looked_at)
+"""
+"""Whether so many wait in a partition ``p`` already that what waits besides is set aside."""
 
 _WISH = f"""
 with given as (
@@ -204,9 +210,7 @@ with given as (
     from (select *, string_to_array(keys, E'\\n') as needs from wished order by place) b
 ), crowded as materialized (
     select p.target, p.batch_key from (select distinct target, batch_key from placed where waits_for <> '') p
-    where {LOOKED_AT_MAX} <= (select count(*) from (
-        select from command_standing s where s.target = p.target and s.batch_key = p.batch_key and not s.is_aside
-            and s.state not in ('done', 'canceled') and s.state = 'waiting' limit {LOOKED_AT_MAX}) as looked_at)
+    where {IS_CROWDED}
 ), fresh as (
     insert into command_standing (id, created_at, seq, target, batch_key, order_key, lane, state, waits_for, is_aside, in_doubt,
         next_try_at)

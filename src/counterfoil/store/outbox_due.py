@@ -9,7 +9,7 @@ from datetime import datetime
 from counterfoil.core.language.ids import ObjectRef
 
 from .cipher import Cipher
-from .outbox import ALL_BOUND, FIRST_UNBOUND, MAY_BE_BOUND, CommandRow, select
+from .outbox import ALL_BOUND, FIRST_UNBOUND, IS_CROWDED, MAY_BE_BOUND, CommandRow, select
 from .pool import Conn, PartitionKey
 from .sending import NOT_IN_FLIGHT
 from .work import BULK, EVERY_LANE, deliver_key
@@ -144,9 +144,14 @@ where s.target = %(target)s and s.batch_key = %(batch_key)s and not s.is_aside a
 """
 """What waits for a key that is bound: of what needs another one, too, nobody is told who binds that before it is written down."""
 _IS_FREE = f"select exists (select {_FREE})"
-# Of a command that lacks nothing any more the row stays: it is ready by that.
+# Of a command that lacks nothing any more the row stays: it is ready by that. Where many wait it is set aside anew: it came back
+# for the key that was bound, and all that wait for one more would be looked at with each claim.
 _LOOK_FURTHER = f"""
-update command_standing s set waits_for = n.key
+with crowded as materialized (
+    select p.target, p.batch_key from (select distinct target, batch_key from command_standing where id = any(%(ids)s::uuid[])) p
+    where {IS_CROWDED}
+)
+update command_standing s set waits_for = n.key, is_aside = (s.target, s.batch_key) in (select target, batch_key from crowded)
 from (select k.id, {FIRST_UNBOUND} as key from command_standing k
     join command_body b on b.created_at = k.created_at and b.id = k.id where k.id = any(%(ids)s::uuid[])) n
 where s.id = n.id and s.state = 'waiting' and n.key <> ''

@@ -228,6 +228,17 @@ async def test_commands_of_before_stand_as_they_stood(empty_database: str, ciphe
         assert (await outbox.wish(conn, cipher, [wish(number) for number in range(1, 7)], LATER)).new == {wish(6).id}
 
 
+async def test_of_many_that_wait_since_before_those_behind_the_first_thousand_are_set_aside(empty_database: str, cipher: Cipher) -> None:
+    async with await connect(empty_database) as conn:
+        await hub_of_before(conn)
+        await Old(conn, cipher).wish(*[wish(number, needs=(CUSTOMER,)) for number in range(1, 1003)], wish(1003, batch_key="other"))
+        await upgrade(conn)
+        aside = await (await conn.execute("select id from command_standing where is_aside order by seq")).fetchall()
+        assert [id.hex for (id,) in aside] == [wish(1001).id, wish(1002).id]
+        assert await outbox.bind_and_release(conn, [Binding("odoo", CUSTOMER, "res.partner/1")], NOW) == [PARTITION]
+        assert len(await claim_all(conn, cipher, "odoo", "DE01", NOW)) == 1002
+
+
 _RECEIPTS = """
 with received as (
     insert into receipt (id, received_at, connection, kind, dedupe_key, shard, shard_key, state, rule, occurred_at, attempts, must_fetch,

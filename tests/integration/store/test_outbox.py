@@ -340,6 +340,23 @@ async def test_behind_many_that_wait_the_next_are_set_aside_until_what_they_need
     assert await (await conn.execute(aside)).fetchall() == []
 
 
+async def test_behind_many_that_wait_what_came_back_and_lacks_another_key_is_set_aside_anew(
+    conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((outbox, "_WISH"), (outbox_due, "_LOOK_FURTHER")):
+        monkeypatch.setattr(module, name, getattr(module, name).replace(str(outbox.LOOKED_AT_MAX), "2"))
+    customers, item = [NeedKey(f"customer/x:{number}") for number in range(4)], NeedKey("product/x:1")
+    await outbox.wish(conn, cipher, [wish(number, needs=(one, item)) for number, one in enumerate(customers[:2])], NOW)
+    await outbox.wish(conn, cipher, [wish(number + 2, needs=(one, item)) for number, one in enumerate(customers[2:])], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", one, one) for one in customers], NOW)
+    await look_further(conn)
+    looked_at = "select count(*) filter (where not is_aside), count(distinct waits_for) from command_standing"
+    [[count, keys]] = await (await conn.execute(looked_at)).fetchall()
+    assert (count <= 2, keys) == (True, 1)
+    assert await outbox.bind_and_release(conn, [Binding("odoo", item, "product/1")], NOW) == [PARTITION]
+    assert len(await claim(conn, cipher)) == 4
+
+
 async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
     attempt = Attempt(NOW, LATER, "odoo", "DE01", "post_invoice", 2, b"digest", 1, 0, 1, 0, (wish(1).id, wish(2).id), True, "timed out")
     await attempts.record(conn, [attempt])

@@ -47,6 +47,11 @@ create index command_standing_due on command_standing (target, batch_key, next_t
 create index command_standing_waits on command_standing (target, waits_for) where state = 'waiting';
 create index command_standing_by_name on command_standing (external_name) where external_name <> '';
 
+-- Of what waits in a partition the first thousand are looked at with each claim, as of what is wished from now on (outbox.LOOKED_AT_MAX).
+update command_standing s set is_aside = true
+from (select id, row_number() over (partition by target, batch_key order by seq) as place from command_standing where state = 'waiting') w
+where s.id = w.id and w.place > 1000;
+
 -- A batch under way: written with the intent, before anything is sent, and deleted with its outcome. What its worker did not live to settle
 -- is in doubt, and becomes so in its own row when somebody takes it up.
 create table sending (
