@@ -1,8 +1,8 @@
 """Table ``receipt_bundle``: receipts that were kept together and are read together, one row for each group of shards of a connection.
 
 A receipt in a bundle that is not read yet is pending, although its own row says ``normalized`` already: nothing has to be written there
-when it was read well. Whoever asks for states of receipts asks here too (:data:`STATE`). One whose turn ends otherwise leaves its bundle,
-and its row says how. Bundles stay: they tell when their receipts were read.
+when it was read well. Whoever asks for states of receipts asks here too (:data:`STATE`). Of one whose turn ends otherwise its row says how.
+Bundles stay: they tell when those of their receipts were read whose rows say that they were.
 
 None are made while a worker is there that knows none; when one comes, the database itself puts what is in them where that one looks.
 """
@@ -21,7 +21,8 @@ exists (select from receipt_bundle u where u.received_at = r.received_at and u.r
 STATE = f"(case when r.state = 'normalized' and {UNREAD} then 'pending' else r.state::text end)"
 """The state of a receipt ``r``."""
 READ_AT = """
-coalesce(r.normalized_at, (select u.read_at from receipt_bundle u where u.received_at = r.received_at and r.id = any(u.ids)))
+coalesce(r.normalized_at, case when r.state = 'normalized'
+    then (select u.read_at from receipt_bundle u where u.received_at = r.received_at and r.id = any(u.ids)) end)
 """
 """When a receipt ``r`` was read; null: it was not."""
 

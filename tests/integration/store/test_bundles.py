@@ -96,6 +96,19 @@ async def test_what_is_put_back_leaves_its_bundle_whether_that_was_read_or_not(c
     assert await rows(conn, "select count(*) from receipt_bundle where read_at is null") == [(0,)]
 
 
+async def test_what_was_in_a_bundle_and_is_not_read_yet_has_no_time_at_which_it_was(conn: Conn, cipher: Cipher) -> None:
+    ids = await receive(conn, cipher, "parked", "again", "well")
+    parked, again, well = await claim(conn, cipher)
+    ends = [
+        ReceiptEnd(parked.id, NOW, ReceiptState.PARKED, "x"), ReceiptEnd(again.id, NOW, ReceiptState.PENDING, is_attempt=True),
+        *read_well(well),
+    ]  # fmt: skip
+    assert await receipts.settle(conn, ends, LATER) == 3
+    assert [one.normalized_at for one in await receipts.read(conn, cipher, ids)] == [None, None, LATER]
+    await receipts.requeue(conn, [well.id])
+    assert [one.normalized_at for one in await receipts.read(conn, cipher, [well.id])] == [None]
+
+
 async def put(conn: Conn, *subjects: Subject) -> None:
     await agenda.hand_on(conn, subjects, NOW)
 
