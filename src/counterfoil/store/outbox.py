@@ -173,11 +173,12 @@ coalesce((select bool_and(exists (select from binding g where g.connection = s.t
     from unnest(b.needs) as n(key)), true)
 """
 MAY_BE_BOUND = """
-exists (select from binding g where g.connection = s.target and g.key = s.waits_for and g.until is null offset 0)
+(s.waits_for = '' or exists (select from binding g where g.connection = s.target and g.key = s.waits_for and g.until is null offset 0))
 """
 """Of a command that waits (``command_standing s``, ``command_body b``): whether all it needs is bound, and whether what it was last seen to
-lack is, which is cheaper to tell and always true of one that lacks nothing. Each need is one look into an index: ``offset 0`` keeps the
-database from reading all bindings there are into a table of its own first."""
+lack is, which is cheaper to tell and always true of one that lacks nothing: such a one names no key where a program before schema 41 bound
+the last and knew nothing of what newer ones had. Each need is one look into an index: ``offset 0`` keeps the database from reading all
+bindings there are into a table of its own first."""
 FIRST_UNBOUND = """
 coalesce((select n.key from unnest(b.needs) with ordinality as n(key, place)
     where not exists (select from binding g where g.connection = b.target and g.key = n.key and g.until is null offset 0)

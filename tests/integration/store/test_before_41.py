@@ -171,6 +171,17 @@ async def test_who_waits_is_found_whoever_wished_it_and_whoever_bound_what_it_ne
     assert await unarmed.find(conn, [], LATER) == [PARTITION]
 
 
+async def test_what_lacks_two_keys_of_which_each_program_binds_one_is_sent(old: Old, conn: Conn, cipher: Cipher) -> None:
+    await old.wish(wish(1, needs=(CUSTOMER, ITEM)))
+    await work.arm(conn, await outbox.bind_and_release(conn, [Binding("odoo", CUSTOMER, "res.partner/1")], NOW))
+    await outbox_due.look_further(conn, (await outbox_due.released(conn, "odoo", "DE01")).lacking)
+    assert await outbox.missing_needs(conn, [wish(1).id]) == {wish(1).id: (ITEM,)}
+    await old.bind(ITEM)  # it does not know that the other one is bound
+    await conn.execute("update work set armed = false")
+    assert [row.id for row in await claim_all(conn, cipher, "odoo", "DE01", NOW)] == [wish(1).id]
+    assert await unarmed.find(conn, [], LATER) == [PARTITION]
+
+
 async def test_what_was_set_aside_is_found_too_when_an_older_program_binds_what_it_needs(
     old: Old, conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

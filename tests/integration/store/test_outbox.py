@@ -357,6 +357,38 @@ async def test_behind_many_that_wait_what_came_back_and_lacks_another_key_is_set
     assert len(await claim(conn, cipher)) == 4
 
 
+async def test_who_claimed_before_a_try_that_was_not_counted_or_a_fresh_count_sends_nothing(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1)], NOW)
+    stale = await claim(conn, cipher)
+    assert await outbox.mark_sent(conn, await claim(conn, cipher), NOW) == {wish(1).id}
+    await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.RETRY, fence=1, is_counted=False)], NOW)
+    [again] = await claim(conn, cipher)
+    assert (again.state, again.attempts, again.fence) == (CommandState.READY, 0, 1)
+    assert await outbox.mark_sent(conn, stale, NOW) == frozenset()
+    await outbox.mark_sent(conn, [again], NOW)
+    await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.RETRY, fence=2)], NOW)
+    [counted] = await claim(conn, cipher)
+    await outbox_refresh.refresh(conn, cipher, [Refresh(wish(1).id, NOW, b"newer")])
+    assert await outbox.mark_sent(conn, [counted], NOW) == frozenset()  # it has the arguments of before
+    assert [row.arguments for row in await claim(conn, cipher)] == [b"newer"]
+
+
+async def test_what_went_with_a_batch_that_is_taken_up_in_part_is_in_doubt_in_its_own_row(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1), wish(2)], NOW)
+    await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+    first, second = await claim(conn, cipher)
+    assert await outbox.mark_sent(conn, [first], LATER) == {wish(1).id}
+    rows = await outbox.read(conn, cipher, [wish(1).id, wish(2).id])
+    assert [(row.state, row.in_doubt, row.sent_at, row.fence, row.attempts) for row in rows] == [
+        (CommandState.UNKNOWN, True, LATER, 2, 2), (CommandState.UNKNOWN, True, NOW, 1, 1),
+    ]  # fmt: skip
+    assert (await outbox.cancel(conn, [wish(2).id], "moot"))[0] == frozenset()
+    parked = End(wish(2).id, NOW, EndStatus.GIVEN_UP, fence=second.fence)
+    assert (await outbox.settle(conn, [parked], LATER)).changed == {wish(2).id}
+    await outbox.retry(conn, [wish(2).id])
+    assert await states(conn, cipher, wish(2)) == [CommandState.UNKNOWN]
+
+
 async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
     attempt = Attempt(NOW, LATER, "odoo", "DE01", "post_invoice", 2, b"digest", 1, 0, 1, 0, (wish(1).id, wish(2).id), True, "timed out")
     await attempts.record(conn, [attempt])
