@@ -236,3 +236,20 @@ async def test_what_is_bundled_while_such_a_worker_comes_stays_where_newer_ones_
         assert (line.received, line.pending) == (2, 2)
         assert {one.dedupe_key for one in await claim(old, cipher)} == {"evt_1", "evt_2"}
         assert {item.ref for item in await decidable(old)} == {ONE, OTHER}
+
+
+async def test_who_reads_a_bundle_and_such_a_worker_that_comes_do_not_wait_for_each_other(pool: Pool, cipher: Cipher) -> None:
+    async with pool.connection() as reader, pool.connection() as old, pool.connection() as observer:
+        await receive(reader, cipher, "evt_1")
+        await agenda.add(reader, [Subject(ONE)], NOW)
+        await put(reader, Subject(ONE))
+        await reader.commit()
+        await receipts.settle(reader, read_well(*await claim(reader, cipher)), NOW)
+        joining = asyncio.create_task(old.execute(OF_BEFORE))
+        await is_blocked(observer, by=reader)
+        await agenda.add(reader, [Subject(ONE)], NOW)  # as whoever reads does with what waited for it
+        await reader.commit()
+        await joining
+        await old.commit()
+        assert await rows(old, "select state::text from receipt") == [("normalized",)]
+        assert [item.ref for item in await decidable(old)] == [ONE]

@@ -55,15 +55,15 @@ begin
     if not exists (select from receipt_bundle where read_at is null) and not exists (select from agenda_bundle) then
         return null;
     end if;
-    -- Locked in the order in which those lock who finish what is in them.
-    perform from agenda a where (a.kind, a.id) in (
-        select split_part(s.key, '/', 1), substr(s.key, strpos(s.key, '/') + 1) from agenda_bundle b cross join unnest(b.subjects) as s(key))
-        order by a.kind, a.id for update;
+    -- Locked in the order in which those lock who read, and then decide, what is in them.
     of_receipts := array(select b.id from receipt_bundle b where b.read_at is null order by b.received_at, b.id for update);
-    of_subjects := array(select b.id from agenda_bundle b order by b.id for update);
     update receipt r set state = 'pending'
     from (select received_at, unnest(ids) as id from receipt_bundle where read_at is null and id = any(of_receipts)) b
     where r.received_at = b.received_at and r.id = b.id and r.state = 'normalized';
+    perform from agenda a where (a.kind, a.id) in (
+        select split_part(s.key, '/', 1), substr(s.key, strpos(s.key, '/') + 1) from agenda_bundle b cross join unnest(b.subjects) as s(key))
+        order by a.kind, a.id for update;
+    of_subjects := array(select b.id from agenda_bundle b order by b.id for update);
     insert into agenda (kind, id, shard, lane, added_at)
     select split_part(s.key, '/', 1), substr(s.key, strpos(s.key, '/') + 1), min(b.shard), min(b.lane), min(b.added_at)
     from agenda_bundle b cross join unnest(b.subjects) as s(key) where b.id = any(of_subjects) group by 1, 2 order by 1, 2
