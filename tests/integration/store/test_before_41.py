@@ -171,6 +171,15 @@ async def test_who_waits_is_found_whoever_wished_it_and_whoever_bound_what_it_ne
     assert await unarmed.find(conn, [], LATER) == [PARTITION]
 
 
+async def test_what_an_older_program_reports_done_is_under_way_no_longer(old: Old, conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1)], NOW)
+    await outbox.mark_sent(conn, await claim_all(conn, cipher, "odoo", "DE01", NOW), NOW)
+    assert await old.settle(wish(1).id, "done", fence=0) == [wish(1).id]
+    late = End(wish(1).id, NOW, EndStatus.RETRY, fence=1)
+    assert (await outbox.settle(conn, [late], LATER)).changed == frozenset()
+    assert await (await conn.execute("select count(*) from sending")).fetchone() == (0,)
+
+
 async def test_what_lacks_two_keys_of_which_each_program_binds_one_is_sent(old: Old, conn: Conn, cipher: Cipher) -> None:
     await old.wish(wish(1, needs=(CUSTOMER, ITEM)))
     await work.arm(conn, await outbox.bind_and_release(conn, [Binding("odoo", CUSTOMER, "res.partner/1")], NOW))

@@ -389,6 +389,21 @@ async def test_what_went_with_a_batch_that_is_taken_up_in_part_is_in_doubt_in_it
     assert await states(conn, cipher, wish(2)) == [CommandState.UNKNOWN]
 
 
+async def test_what_a_target_says_to_wait_for_is_ready_if_that_is_being_bound_meanwhile(pool: Pool, cipher: Cipher) -> None:
+    key = NeedKey("customer/x:1")
+    async with pool.connection() as conn, pool.connection() as binder, pool.connection() as observer:
+        await outbox.wish(conn, cipher, [wish(1, needs=(key,))], NOW)
+        await outbox.bind_and_release(conn, [Binding("odoo", key, "res.partner/1")], NOW)
+        await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+        await bindings.end(conn, "odoo", [key], NOW)
+        await conn.commit()
+        await outbox.bind_and_release(binder, [Binding("odoo", key, "res.partner/2")], LATER)
+        settling = asyncio.create_task(outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.WAITING, fence=1)], LATER))
+        await is_blocked(observer, by=binder)
+        await binder.commit()
+        assert (await settling).touched == (PARTITION,)  # nobody else would wake it
+
+
 async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
     attempt = Attempt(NOW, LATER, "odoo", "DE01", "post_invoice", 2, b"digest", 1, 0, 1, 0, (wish(1).id, wish(2).id), True, "timed out")
     await attempts.record(conn, [attempt])
