@@ -180,6 +180,16 @@ async def test_what_an_older_program_reports_done_is_under_way_no_longer(old: Ol
     assert await (await conn.execute("select count(*) from sending")).fetchone() == (0,)
 
 
+async def test_an_older_program_gives_no_new_arguments_to_what_a_newer_one_is_sending(old: Old, conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1)], NOW)
+    await outbox.mark_sent(conn, await claim_all(conn, cipher, "odoo", "DE01", NOW), NOW)
+    key_id, envelope = cipher.encrypt(b"other", f"command/{wish(1).id}")
+    refresh = "update command set key_id = %s, arguments = %s, attempts = 0 where id = %s and not in_doubt and state = 'ready'"
+    assert (await conn.execute(refresh, (key_id, envelope, wish(1).id))).rowcount == 0
+    sent = await stands(conn, cipher, 1)
+    assert (sent.arguments, sent.state) == (b"arguments", CommandState.UNKNOWN)
+
+
 async def test_what_lacks_two_keys_of_which_each_program_binds_one_is_sent(old: Old, conn: Conn, cipher: Cipher) -> None:
     await old.wish(wish(1, needs=(CUSTOMER, ITEM)))
     await work.arm(conn, await outbox.bind_and_release(conn, [Binding("odoo", CUSTOMER, "res.partner/1")], NOW))

@@ -114,9 +114,6 @@ create function command_changed_before() returns trigger language plpgsql as $$
 declare
     flight sending;
 begin
-    if new.arguments is distinct from old.arguments or new.key_id is distinct from old.key_id then
-        update command_body b set arguments = new.arguments, key_id = new.key_id where b.created_at = old.created_at and b.id = old.id;
-    end if;
     if new.state <> 'done' and old.state in ('waiting', 'ready', 'unknown') then
         -- As newer programs do (store/sending.py): nobody begins to send here meanwhile.
         perform pg_advisory_xact_lock(x'0C0F0008'::int, hashtext(old.target || '/' || old.batch_key));
@@ -128,6 +125,9 @@ begin
             where c.id = any(flight.command_ids) and c.state in ('waiting', 'ready', 'unknown');
             return null;
         end if;
+    end if;
+    if new.arguments is distinct from old.arguments or new.key_id is distinct from old.key_id then
+        update command_body b set arguments = new.arguments, key_id = new.key_id where b.created_at = old.created_at and b.id = old.id;
     end if;
     update command_standing c set state = new.state, in_doubt = new.in_doubt, attempts = new.attempts, fence = new.fence,
         next_try_at = new.next_try_at, sent_at = new.sent_at, done_at = new.done_at, external_id = new.external_id,
