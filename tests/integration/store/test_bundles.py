@@ -158,6 +158,27 @@ async def test_what_is_in_hand_in_bulk_is_lost_to_whoever_decides_it_in_real_tim
     assert await agenda.finish(conn, in_bulk) == 1  # fewer than given: nothing of it may stay
 
 
+async def test_what_is_in_hand_in_real_time_is_lost_to_whoever_decides_it_in_bulk(conn: Conn) -> None:
+    await put(conn, Subject(ONE), Subject(OTHER))
+    in_hand = await decidable(conn)
+    await put(conn, Subject(ONE, Lane.BATCH))
+    assert await agenda.finish(conn, await decidable(conn, BULK)) == 1
+    assert [item.ref for item in await agenda.unmoved(conn, in_hand)] == [OTHER]
+    assert await agenda.finish(conn, in_hand) == 1
+
+
+async def test_of_two_that_decide_the_same_bundle_at_once_the_second_finds_it_decided(pool: Pool) -> None:
+    async with pool.connection() as first, pool.connection() as second, pool.connection() as observer:
+        await put(first, Subject(ONE), Subject(OTHER))
+        await first.commit()
+        items, same = await decidable(first), await decidable(second)
+        assert await agenda.finish(first, items) == 2
+        finishing = asyncio.create_task(agenda.finish(second, same))
+        await is_blocked(observer, by=first)
+        await first.commit()
+        assert await finishing == 0
+
+
 async def test_a_subject_is_claimed_with_what_lies_behind_a_full_claim_too(conn: Conn) -> None:
     await put(conn, Subject(ONE, Lane.MICRO_BATCH))
     in_hand = await decidable(conn)
