@@ -196,6 +196,21 @@ async def test_what_is_postponed_has_a_row_of_its_own(conn: Conn) -> None:
     assert await agenda.next_due(conn, range(SHARDS)) == LATER
 
 
+async def test_a_decision_ends_the_deadline_before_it_and_leaves_what_is_postponed(conn: Conn) -> None:
+    await agenda.set_deadlines(conn, {ONE: LATER, OTHER: LATER})
+    await put(conn, Subject(ONE, not_before=LATER))
+    await put(conn, Subject(ONE))
+    assert await agenda.finish(conn, await decidable(conn)) == 1
+    assert await agenda.deadlines_of(conn, [ONE, OTHER]) == {OTHER: LATER}
+    assert await agenda.next_due(conn, range(SHARDS)) == LATER
+
+
+async def test_of_the_reasons_for_a_subject_that_come_together_the_most_urgent_counts(conn: Conn) -> None:
+    await put(conn, Subject(ONE), Subject(ONE, Lane.BATCH), Subject(OTHER, Lane.BATCH), Subject(OTHER))
+    assert {item.ref for item in await decidable(conn)} == {ONE, OTHER}
+    assert await decidable(conn, BULK) == []
+
+
 async def test_beside_a_worker_that_knows_no_bundles_none_are_made(conn: Conn, cipher: Cipher) -> None:
     await workers.join(conn, "new", "host", "2")
     await conn.execute(OF_BEFORE)
