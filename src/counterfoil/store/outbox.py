@@ -445,9 +445,11 @@ async def retry(conn: Conn, ids: Sequence[str]) -> list[PartitionKey]:
 _CANCEL = f"""
 update command_standing s set state = 'canceled', reason = %(reason)s, waits_for = '', is_aside = false
 where s.id = any(%(ids)s::uuid[]) and s.state in ('waiting', 'ready', 'parked') and {sending.NOT_IN_FLIGHT}
+    and not (s.state = 'waiting' and s.in_doubt and {MAY_BE_BOUND})
 returning s.id, s.target, s.batch_key
 """
-"""Nothing that may have taken effect is canceled: it is being sent, or in doubt, and is resolved before anybody decides otherwise."""
+"""Nothing that may have taken effect is canceled: it is being sent, or in doubt, and is resolved before anybody decides otherwise. What
+waits in doubt is in doubt as soon as what it waits for is bound, although its row still says that it waits."""
 
 
 async def cancel(conn: Conn, ids: Sequence[str], reason: str) -> tuple[frozenset[str], list[PartitionKey]]:

@@ -186,3 +186,16 @@ async def test_a_decider_about_to_end_decides_nothing(idle: House) -> None:
     await read_news(idle)
     one, context = decider(idle), Caution(is_ending=True)
     assert [(await one.turn("0", context)).has_more, (await one.bulk_turn("0", context)).has_more, context.held] == [True, True, []]
+
+
+async def test_a_turn_that_found_one_thing_in_many_bundles_says_that_there_is_more(idle: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "BATCH_MAX", 2)
+    one, other = [ref for ref in map(CUSTOMER.ref, (f"stripe:cus_{n}" for n in range(400))) if work.shard_of(ref.key) == 3][:2]
+    async with idle.hub.pool.connection() as conn:
+        for ref in (one, one, other):
+            await agenda.hand_on(conn, [agenda.Subject(ref)], idle.hub.clock.now())
+    deciders = decider(idle)
+    assert (await deciders.turn("3")).has_more  # the second is in a bundle behind those two
+    assert not (await deciders.turn("3")).has_more
+    async with idle.hub.pool.connection() as conn:
+        assert not await agenda.is_bundled(conn, [3])

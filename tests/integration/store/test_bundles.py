@@ -9,7 +9,7 @@ from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.commands import Lane
-from counterfoil.store import agenda, receipts, views, work, workers
+from counterfoil.store import agenda, receipts, unarmed, views, work, workers
 from counterfoil.store.agenda import AgendaItem, Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
@@ -209,6 +209,13 @@ async def test_of_the_reasons_for_a_subject_that_come_together_the_most_urgent_c
     await put(conn, Subject(ONE), Subject(ONE, Lane.BATCH), Subject(OTHER, Lane.BATCH), Subject(OTHER))
     assert {item.ref for item in await decidable(conn)} == {ONE, OTHER}
     assert await decidable(conn, BULK) == []
+
+
+async def test_subjects_in_bundles_that_nobody_was_woken_for_are_found(conn: Conn) -> None:
+    await put(conn, Subject(ONE), Subject(OTHER, Lane.BATCH))
+    expected = [decide_key(shard_of(ONE.key)), decide_key(shard_of(OTHER.key), Lane.BATCH)]
+    assert await unarmed.find(conn, [], LATER) == sorted(expected)
+    assert await unarmed.find(conn, [], NOW - timedelta(seconds=1)) == []
 
 
 async def test_beside_a_worker_that_knows_no_bundles_none_are_made(conn: Conn, cipher: Cipher) -> None:

@@ -15,7 +15,7 @@ from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.keys import NeedKey
-from counterfoil.store import attempts, bindings, outbox, outbox_due, outbox_refresh
+from counterfoil.store import attempts, bindings, outbox, outbox_due, outbox_refresh, posted
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
@@ -414,6 +414,23 @@ async def test_what_somebody_left_under_way_goes_in_no_batch_with_what_is_to_be_
     await outbox.settle(conn, [End(row.id, NOW, EndStatus.DONE, fence=1) for row in batch], NOW)
     batch = await outbox_due.claim(conn, cipher, "odoo", "DE01", NOW, SIZES)
     assert [(row.id, row.state) for row in batch] == [(wish(2).id, CommandState.UNKNOWN)]
+
+
+async def test_what_is_in_doubt_and_waits_for_nothing_any_more_is_not_canceled(conn: Conn, cipher: Cipher) -> None:
+    key = NeedKey("customer/x:1")
+    await conn.execute("insert into target_known (target, external_key, external_id) values ('odoo', 'invoice_1', 'account.move/1')")
+    await outbox.wish(conn, cipher, [wish(1, needs=(key,)), wish(2, needs=(key,))], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", key, "res.partner/1")], NOW)
+    assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.UNKNOWN, CommandState.READY]
+    assert (await outbox.cancel(conn, [wish(1).id, wish(2).id], "moot"))[0] == {wish(2).id}
+
+
+async def test_what_is_under_way_counts_as_booked(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1)], NOW)
+    assert (await posted.newest_of(conn, "DE01"), await posted.latest(conn, cipher, "DE01", 9)) == ("", [])
+    await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+    assert await posted.newest_of(conn, "DE01") == "invoice_1"
+    assert [row.id for row in await posted.latest(conn, cipher, "DE01", 9)] == [wish(1).id]
 
 
 async def test_nothing_overtakes_what_waits_ahead_of_it_in_its_order(conn: Conn, cipher: Cipher) -> None:
