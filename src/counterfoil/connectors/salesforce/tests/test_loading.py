@@ -9,6 +9,7 @@ import pytest
 from counterfoil.connectors.salesforce import deliver, loading
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.checking import Rule
+from counterfoil.connectors.salesforce.sandbox.world import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context, OutcomeStatus
 from counterfoil.kit.errors import TransientError
@@ -24,16 +25,21 @@ def waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "WAIT_S", 0.0)
 
 
+async def begin_unanswered(ctx: Context, sandbox: SalesforceSandbox, account: Record) -> None:
+    """Begin a load job that is held, and whose beginning got no answer."""
+    await made(ctx, sandbox, account)
+    sandbox.bulk.pace.is_held = True
+    sandbox.switch.faults.append(Fault("drop_after", path=r"^PATCH .*/jobs/ingest/"))
+    ctx.http.retry = RetryPolicy(tries_max=1)
+    with pytest.raises(TransientError):
+        await send(ctx, status_command(account.id, 200))
+
+
 async def test_while_a_load_job_is_under_way_nothing_is_sent_again_and_then_what_it_wrote_is_seen() -> None:
     sandbox = SalesforceSandbox()
     account = sandbox.create("Account", Name="Blue Harbor")
     async with opened(sandbox, load_from=1) as ctx:
-        await made(ctx, sandbox, account)
-        sandbox.bulk.pace.is_held = True
-        sandbox.switch.faults.append(Fault("drop_after", path=r"^PATCH .*/jobs/ingest/"))
-        ctx.http.retry = RetryPolicy(tries_max=1)
-        with pytest.raises(TransientError):
-            await send(ctx, status_command(account.id, 200))
+        await begin_unanswered(ctx, sandbox, account)
         for _ in range(2):
             [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
             assert (seen.status, seen.code) == (OutcomeStatus.UNKNOWN, "salesforce.job_under_way")
@@ -46,12 +52,7 @@ async def test_a_load_job_of_somebody_else_holds_up_nothing() -> None:
     sandbox = SalesforceSandbox()
     account = sandbox.create("Account", Name="Blue Harbor")
     async with opened(sandbox, load_from=1) as ctx:
-        await made(ctx, sandbox, account)
-        sandbox.bulk.pace.is_held = True
-        sandbox.switch.faults.append(Fault("drop_after", path=r"^PATCH .*/jobs/ingest/"))
-        ctx.http.retry = RetryPolicy(tries_max=1)
-        with pytest.raises(TransientError):
-            await send(ctx, status_command(account.id, 200))
+        await begin_unanswered(ctx, sandbox, account)
         [*_, job] = sandbox.bulk.jobs.values()
         job.by = sandbox.world.person_id
         [seen] = await SHOW.resolve(ctx, (status_command(account.id, 200),), {})
