@@ -83,6 +83,7 @@ def test_what_a_source_said_under_its_former_name_is_renamed_once_it_is_applied(
         "name": "stripe_de",
         "beside": 0,
         "alone": 2,
+        "unbooked": 0,
         "done": 2,
     }
     assert two.run(*words).code == 2  # nothing is left

@@ -10,9 +10,10 @@ from counterfoil.app.database import Database
 from counterfoil.app.explaining import ownership_in_force
 from counterfoil.app.settings import FileSettings
 from counterfoil.core.kinds.intent import PEOPLE
+from counterfoil.core.language.keys import Declared, wait_for_route
 from counterfoil.kit.connector import Finding, Severity
-from counterfoil.normalize.renaming import BY_FIELD, Renamer, Renaming
-from counterfoil.store import audit, claims
+from counterfoil.normalize.renaming import BY_FIELD, DOCUMENTS, Renamer, Renaming
+from counterfoil.store import agenda, audit, claims, unbooked
 from counterfoil.store.audit import AuditLine
 from counterfoil.store.pool import Conn
 
@@ -21,11 +22,22 @@ __all__ = ["Renaming", "RenamingPlan", "plan_of_renaming", "rename", "unnamed"]
 
 @dataclass(frozen=True, slots=True)
 class RenamingPlan:
-    """What renaming comes to. ``beside``: the things others tell of, too; ``alone``: those it alone told of, which a drop leaves."""
+    """What renaming comes to.
+
+    Attributes:
+        beside: how many things other systems tell of, too.
+        alone: those it alone told of, and ``unbooked``: its documents of which nothing is booked; a drop leaves both.
+    """
 
     what: Renaming
     beside: int
     alone: int
+    unbooked: int
+
+    @property
+    def total(self) -> int:
+        """How many things are renamed, or lose its word."""
+        return self.beside + (self.alone + self.unbooked if self.what.name else 0)
 
 
 async def plan_of_renaming(database: Database, file: FileSettings, what: Renaming) -> RenamingPlan:
@@ -42,9 +54,11 @@ async def plan_of_renaming(database: Database, file: FileSettings, what: Renamin
     async with database.pool.connection() as conn:
         beside = (await claims.counts(conn)).get(what.former, 0)
         alone = await claims.count_known_from(conn, what.former, BY_FIELD)
-    if not beside and not (alone and what.name):
-        raise ValueError(f"nothing is kept that a connection {what.former!r} said{' beside others' if alone else ''}")
-    return RenamingPlan(what, beside, alone)
+        left = await unbooked.count(conn, what.former, DOCUMENTS)
+    plan = RenamingPlan(what, beside, alone, left)
+    if not plan.total:
+        raise ValueError(f"nothing is kept that a connection {what.former!r} said{' beside others' if alone or left else ''}")
+    return plan
 
 
 async def rename(
@@ -59,16 +73,18 @@ async def rename(
         detail = {"name": what.name, "reason": reason} if what.name else {"reason": reason}
         verb = "source renamed" if what.name else "source dropped"
         await audit.append(conn, AuditLine(now, actor, verb, f"connection/{what.former}", detail))
-    done, total = 0, plan.beside + (plan.alone if what.name else 0)
+    done = 0
     async for step in Renamer(database.pool, database.cipher, database.arm, owners).rename(what, now):
         done += step
-        yield done, max(done, total)
+        yield done, max(done, plan.total)
 
 
 async def unnamed(conn: Conn, known: Collection[str]) -> list[Finding]:
-    """Return whose word still counts beside others' though it is no connection (any more)."""
-    counts = {name: count for name, count in (await claims.counts(conn)).items() if name not in known and name != PEOPLE}
-    return list(_findings(counts))
+    """Return whose word still counts beside others', or whose documents wait for a route, though it is no connection (any more)."""
+    counts = {name: count for name, count in (await claims.counts(conn)).items() if name not in known}
+    waiting = [key.removeprefix(Declared.ROUTE.prefix) for key in await agenda.waited_keys(conn, [Declared.ROUTE.prefix])]
+    routed = {name: len(await agenda.waiting_on(conn, [wait_for_route(name)])) for name in waiting if name not in known}
+    return [*_findings(counts), *_unrouted(routed)]
 
 
 def _findings(counts: dict[str, int]) -> Iterator[Finding]:
@@ -81,4 +97,11 @@ def _findings(counts: dict[str, int]) -> Iterator[Finding]:
             f"If it was renamed, `counterfoil identity rename-source {name} NEW_NAME`; if it is gone,"
             f" `counterfoil identity drop-source {name}`"
         )
+        yield Finding(Severity.WARNING, "identity.source_unknown", message, remedy)
+
+
+def _unrouted(counts: dict[str, int]) -> Iterator[Finding]:
+    for name, count in sorted(counts.items()):
+        message = f"{count} things told by {name}, which is no connection, wait for a route, and none can name it"
+        remedy = f"If it was renamed, `counterfoil identity rename-source {name} NEW_NAME`: they are routed by the new name then"
         yield Finding(Severity.WARNING, "identity.source_unknown", message, remedy)

@@ -127,10 +127,16 @@ def _rename(config: Path, former: str, name: str, reason: str, by: str, *, is_ap
         fail("--reason must say why")
     plan, done = run(_renamed(config, former, name, reason, who(by), is_applied=is_applied))
     if as_json:
-        print_json({"applied": is_applied, "former": former, "name": name, "beside": plan.beside, "alone": plan.alone, "done": done})
+        found = {"beside": plan.beside, "alone": plan.alone, "unbooked": plan.unbooked}
+        print_json({"applied": is_applied, "former": former, "name": name, **found, "done": done})
         return
     what = f"renamed to {name}" if name else "dropped"
-    rows = [("of what others tell of, too", str(plan.beside)), ("of what it alone told", str(plan.alone) if name else f"{plan.alone} stay")]
+    stays = "" if name else " stay"
+    rows = [
+        ("of what other systems tell of, too", str(plan.beside)),
+        ("of what it alone told", f"{plan.alone}{stays}"),
+        ("documents not booked yet", f"{plan.unbooked}{stays}"),
+    ]
     print_table(f"{former}: {what}" if is_applied else f"{former}: would be {what}", ["", "things"], rows, right=(1,))
     if not is_applied:
         words.print("Nothing was changed. Add --apply to do it.")
@@ -144,7 +150,7 @@ async def _renamed(config: Path, former: str, name: str, reason: str, actor: str
         plan = await plan_of_renaming(database, file, what)
         if is_applied:
             with progress() as shown:
-                task = shown.add_task(former, total=plan.beside + plan.alone, note="")
+                task = shown.add_task(former, total=plan.total, note="")
                 async for count, total in rename(database, file, what, actor, reason, datetime.now(UTC)):
                     shown.update(task, completed=count, total=total, note=f"{count} of {total}")
     return plan, count

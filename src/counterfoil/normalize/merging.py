@@ -184,12 +184,13 @@ class Merger:
     def rename(self, ref: ObjectRef, former: str, name: str) -> None:
         """Take what a connection says of a thing for what another one says; ``name`` empty: for nothing, if another system tells of it."""
         row, words = self._stored.get(ref), self._words_on(ref)
-        if row is None or former not in words or not (name or words.keys() - {former, PEOPLE}):
+        said = _source(ref, former)
+        if row is None or said not in words or words[said].connection != former or not (name or words.keys() - {said, PEOPLE}):
             return
-        word = words.pop(former)
-        self.merged.unsaid.append((ref, former))
+        word = words.pop(said)
+        self.merged.unsaid += [(ref, former)] if said else []  # what is told whole has no claims
         if name:
-            words[name] = replace(_joined(word, words.get(name)), connection=name, is_new=True)
+            words[_source(ref, name)] = replace(_joined(word, words.get(name)), connection=name, is_new=True)
         if row.connection == former:
             self._homes[ref] = name
         if len(words) == 1:
@@ -220,7 +221,7 @@ class Merger:
             record, claimed = home.current.record, 0
         else:
             first = "" if stored is None else self._homes.get(ref, stored.connection)
-            home = words[first] if first in words else next(iter(words.values()))
+            home = words[first] if first in words else next(word for word in words.values() if word.connection != PEOPLE)
             record, claimed = survive((word.claim() for word in words.values()), self._ownership, id=ref.id).record, version
         entity = "" if stored is None else stored.entity
         row = _row(ref, record, home, self._last[ref], self._now)

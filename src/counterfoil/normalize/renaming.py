@@ -16,7 +16,7 @@ from counterfoil.core.language.records import Purpose, Survivorship
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.merging import Merger
 from counterfoil.normalize.writing import moved
-from counterfoil.store import agenda, claims, links, objects, written
+from counterfoil.store import agenda, claims, links, objects, unbooked, written
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import CONTENDED, Conn, Pool
 from counterfoil.store.work import Arm
@@ -24,7 +24,11 @@ from counterfoil.store.work import Arm
 STEP = 200
 TRIES_MAX = 12
 BY_FIELD = tuple(name for name, kind in KINDS.items() if kind.survivorship is Survivorship.BY_FIELD)
-"""The kinds of which each source has a word of its own; of all others the last that told it counts, whatever its name."""
+"""The kinds of which each source has a word of its own."""
+DOCUMENTS = tuple(name for name, kind in KINDS.items() if name not in BY_FIELD and Purpose.BOOKS not in kind.ignored)
+"""The kinds that are told whole and booked: the last that told it counts, whatever its name. What is booked stays as it is; what is not is
+routed by that name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Renamer:
         async with self.pool.connection() as conn, conn.transaction():
             await links.rename(conn, what.former, what.name)
             await written.rename(conn, what.former, what.name)
-        for finds in (self._beside, self._alone) if what.name else (self._beside,):
+        for finds in (self._beside, self._alone, self._unbooked) if what.name else (self._beside,):
             after = ObjectRef("", "")
             while refs := await finds(what.former, after):
                 yield await self._step(what, refs, now)
@@ -66,6 +70,10 @@ class Renamer:
     async def _alone(self, former: str, after: ObjectRef) -> list[ObjectRef]:
         async with self.pool.connection() as conn:
             return await claims.known_from(conn, former, BY_FIELD, after, STEP)
+
+    async def _unbooked(self, former: str, after: ObjectRef) -> list[ObjectRef]:
+        async with self.pool.connection() as conn:
+            return await unbooked.of(conn, former, DOCUMENTS, after, STEP)
 
     async def _step(self, what: Renaming, refs: Sequence[ObjectRef], now: datetime) -> int:
         for _ in range(TRIES_MAX):

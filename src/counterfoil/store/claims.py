@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.ids import ObjectRef
 
 from .cipher import Cipher
@@ -91,9 +92,20 @@ async def drop(conn: Conn, several: Sequence[tuple[ObjectRef, str]]) -> None:
         )
 
 
+# What people alone say something of beside a connection has no other system's word: it is told by that connection alone.
+_BESIDE = """
+exists (select from claim o where o.kind = c.kind and o.id = c.id and o.connection <> c.connection and o.connection <> %(people)s)
+"""
+_COUNTS = f"select connection, count(*) from claim c where connection <> %(people)s and {_BESIDE} group by connection"
+_COUNT_ALONE = f"""
+select (select count(*) from object where kind = any(%(kinds)s) and connection = %(connection)s and claimed = 0)
+    + (select count(*) from claim c where connection = %(connection)s and not {_BESIDE})
+"""
+
+
 async def counts(conn: Conn) -> dict[str, int]:
-    """Return of how many things that several sources tell of each connection says something."""
-    return dict(await (await conn.execute("select connection, count(*) from claim group by connection")).fetchall())
+    """Return of how many things each connection says something that another system tells of, too."""
+    return dict(await (await conn.execute(_COUNTS, {"people": PEOPLE})).fetchall())
 
 
 _SAID_BY = """
@@ -108,7 +120,7 @@ order by kind, id limit %(limit)s
 
 
 async def said_by(conn: Conn, connection: str, after: ObjectRef, limit: int) -> list[ObjectRef]:
-    """Return things of which a connection and others say something, in order of kind and id, after one of them."""
+    """Return things of which a connection and others, be it people, say something, in order of kind and id, after one of them."""
     given = {"connection": connection, "kind": after.kind, "id": after.id, "limit": limit}
     return [ObjectRef(*row) for row in await (await conn.execute(_SAID_BY, given)).fetchall()]
 
@@ -120,9 +132,9 @@ async def known_from(conn: Conn, connection: str, kinds: Sequence[str], after: O
 
 
 async def count_known_from(conn: Conn, connection: str, kinds: Sequence[str]) -> int:
-    """Return how many things of some kinds a connection alone tells of."""
-    sql = "select count(*) from object where kind = any(%s) and connection = %s and claimed = 0"
-    row = await (await conn.execute(sql, (list(kinds), connection))).fetchone()
+    """Return how many things of some kinds a connection alone tells of, whatever people say of them beside."""
+    given = {"kinds": list(kinds), "connection": connection, "people": PEOPLE}
+    row = await (await conn.execute(_COUNT_ALONE, given)).fetchone()
     return 0 if row is None else int(row[0])
 
 

@@ -246,13 +246,15 @@ def test_a_movement_of_a_balance_nobody_owns_is_a_case() -> None:
     expected = """\
 case unmapped_account decide.no_route, -3.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(rules=rules).tell(BalanceEntry("stripe:txn_9", "fee", settled(usd(-300), id="stripe:txn_9"))) == expected
     expected = """\
 case unmapped_account decide.no_route, -99.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(rules=rules).tell(LOST) == expected
     euros = settled(eur(-1000), id="stripe:txn_eur", when=APRIL)
@@ -269,7 +271,8 @@ post_entry dispute_loss_stripe.dp_1.EUR (DE in odoo, for stripe:dp_1.EUR)
   makes entry/dispute_loss.stripe:dp_1.EUR
 case unmapped_account decide.no_route, -99.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(rules=rules).tell(replace(LOST, withdrawals=(OUT, euros))) == expected
 
@@ -358,7 +361,8 @@ case missing_mandatory_field decide.customer_missing, -5.00 USD
     expected = """\
 case unmapped_account decide.no_route, -5.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert books.tell(replace(given, id="stripe:cb_5")) == expected
 

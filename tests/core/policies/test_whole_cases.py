@@ -184,7 +184,8 @@ def test_a_bill_no_route_sends_anywhere_says_what_it_was_routed_by() -> None:
     expected = """\
 case unmapped_account decide.no_route, 1.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(rules=rules).tell(invoice(usd(100))) == expected
 

@@ -270,7 +270,8 @@ def test_a_credit_note_stays_in_the_books_it_was_booked_in_and_so_does_what_pays
     expected = """\
 case unmapped_account decide.no_route, 7.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert books.tell(credit_note(usd(700), invoice_id="", id="stripe:cn_3")) == expected
 

@@ -144,13 +144,15 @@ def test_master_data_of_a_connection_no_route_names_is_a_case() -> None:
     expected = """\
 case unmapped_account decide.no_route, without money
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency ''.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert World(rules).tell(ANN) == expected
     expected = """\
 case unmapped_account decide.no_route, without money
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency ''.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert World(rules).tell(PRO) == expected
 

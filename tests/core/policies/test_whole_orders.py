@@ -81,7 +81,8 @@ def test_a_payment_outside_the_processor_waits_for_its_invoice_which_says_whose_
     expected = """\
 case unmapped_account decide.no_route, 99.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(invoice(usd(9900)), rules=replace(RULES, routes=())).tell(by_hand) == expected
 

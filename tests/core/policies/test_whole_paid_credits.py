@@ -114,7 +114,8 @@ def test_credit_of_an_invoice_is_of_the_entity_that_billed_it_and_ahead_of_any_o
     expected = """\
 case unmapped_account decide.no_route, -5.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert books.tell(replace(of_bill, id="stripe:cb_3", invoice_id="")) == expected
 

@@ -171,7 +171,8 @@ case missing_mandatory_field decide.customer_missing, DE 50.00 EUR
     expected = """\
 case unmapped_account decide.no_route, 50.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(GUESTS, rules=nowhere).tell(nobodys) == expected
     assert world(GUESTS, rules=declared).decide(replace(nobodys, is_out_of_band=True)).commands == ()
@@ -294,7 +295,8 @@ def test_money_outside_the_processor_that_no_route_sends_anywhere_is_a_case() ->
     expected = """\
 case unmapped_account decide.no_route, 5.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert books.tell(by_hand) == expected
     bill = replace(BILL, customer_id="stripe:cus_B")

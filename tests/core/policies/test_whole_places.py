@@ -112,7 +112,8 @@ def test_a_credit_note_without_an_invoice_stays_where_it_was_booked_though_no_ro
     expected = """\
 case unmapped_account decide.no_route, 30.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country 'US', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(rules=NOWHERE).tell(alone) == expected
 
@@ -143,7 +144,8 @@ def test_a_payout_that_came_back_stays_where_that_was_booked_though_its_leaving_
 still post_entry payout_return_stripe.txn_back
 case unmapped_account decide.no_route, -50.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert books.tell(PAYOUT) == expected
 
@@ -217,7 +219,8 @@ def test_money_that_came_in_or_went_out_of_a_balance_nobody_owns_is_a_case_witho
     expected = """\
 case unmapped_account decide.no_route, 30.00 USD
   No route sends this to a legal entity: connection 'stripe', account '', country '', currency 'USD'.
-  Add a route that matches it, to a declared entity; it is booked as soon as the route exists.
+  Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take
+    what it told for the new one's: `counterfoil identity rename-source`.
   goes on with route/stripe"""
     assert world(rules=NOWHERE).tell(payment(usd(3000))) == expected
     assert world(payment(usd(5000)), rules=NOWHERE).tell(refund(usd(3000))) == expected

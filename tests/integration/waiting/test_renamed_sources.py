@@ -13,11 +13,13 @@ from tests.integration.waiting.test_merges import BILL, BOB, booked_for
 from counterfoil.app.renaming import unnamed
 from counterfoil.core.identity.ownership import NOBODYS
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.kinds.intent import PEOPLE
+from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Route
 from counterfoil.kit.codec import decode_record
-from counterfoil.normalize.renaming import Renamer, Renaming
-from counterfoil.store import claims, links, objects
+from counterfoil.normalize.renaming import BY_FIELD, DOCUMENTS, Renamer, Renaming
+from counterfoil.store import claims, links, objects, unbooked
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Pool
@@ -78,6 +80,67 @@ async def test_a_renamed_connections_customers_are_routed_by_its_new_name(pool: 
     await rename(office, "stripe", "stripe_us")
     assert await office.cases() == []
     assert await office.take_all() == ["customer_stripe.cus_A"]
+
+
+async def test_documents_that_are_not_booked_yet_are_routed_by_the_new_name_and_booked_ones_stay(pool: Pool, cipher: Cipher) -> None:
+    office = Weeks(pool, cipher)
+    booked = replace(BILL, id="stripe:in_booked", number="B-1")
+    await office.tell(ANN, BOB, PRO, booked)
+    await office.take_all()
+    office.rules = replace(RULES, routes=(Route("US", "stripe_us"),))  # renamed: settings refuse a route of a connection that is none
+    await office.tell(BILL)
+    [case] = await office.cases()
+    assert (case.code, case.releases_on) == ("decide.no_route", "route/stripe")
+    await office.tell(BILL, connection="stripe_us")  # told again, the same is nothing new
+    assert len(await office.cases()) == 1
+    assert await rename(office, "stripe", "stripe_us") == [3, 1]
+    assert await office.cases() == []
+    assert [key for key in await office.take_all() if key.startswith("invoice")] == ["invoice_stripe.in_1"]
+    async with office.pool.connection() as conn:
+        rows = await objects.load(conn, office.cipher, [INVOICE.ref(booked.id), INVOICE.ref(BILL.id)])
+    assert {ref.id: (row.connection, row.version) for ref, row in rows.items()} == {
+        booked.id: ("stripe", 1),  # nothing of it changes
+        BILL.id: ("stripe_us", 2),
+    }
+
+
+async def test_check_and_the_plan_name_documents_that_wait_for_a_route_from_the_former_name(office: Weeks) -> None:
+    office.rules = replace(RULES, routes=(Route("US", "stripe_us"),))
+    await office.tell(Customer(ANN.id, "Ann"), connection="stripe_us")
+    await office.tell(PRO, connection="stripe_us")
+    await office.tell(replace(BILL, customer_id=ANN.id))
+    async with office.pool.connection() as conn:
+        [found] = await unnamed(conn, ["stripe_us"])
+        assert await unnamed(conn, ["stripe_us", "stripe"]) == []
+        assert await unbooked.count(conn, "stripe", DOCUMENTS) == 1
+    assert found.code == "identity.source_unknown"
+    assert found.message.startswith("1 things told by stripe, which is no connection, wait for a route")
+    assert "counterfoil identity rename-source stripe NEW_NAME" in found.remedy
+    await rename(office, "stripe", "stripe_us")
+    async with office.pool.connection() as conn:
+        assert await unnamed(conn, ["stripe_us"]) == []
+
+
+async def test_what_people_alone_say_something_of_beside_the_one_that_is_gone_stays_and_nobody_is_warned_of_it(office: Weeks) -> None:
+    office.rules = replace(RULES, routes=(Route("US", ""),))
+    await office.tell(ANN, BOB, connection="old")
+    await office.tell(Customer(BOB.id, "", merged_into=ANN.id), connection=PEOPLE)
+    async with office.pool.connection() as conn:
+        assert await unnamed(conn, ["stripe"]) == []
+        assert await claims.counts(conn) == {}
+        assert await claims.count_known_from(conn, "old", BY_FIELD) == 2
+    assert await rename(office, "old") == [0]
+    assert await known(office, CUSTOMER.ref(BOB.id)) == ("old", replace(BOB, merged_into=ANN.id), ["old", PEOPLE])
+    assert await rename(office, "old", "stripe") == [1, 1]
+    assert await known(office, CUSTOMER.ref(BOB.id)) == ("stripe", replace(BOB, merged_into=ANN.id), [PEOPLE, "stripe"])
+
+
+async def test_a_customer_whose_first_source_is_dropped_is_of_another_system_and_not_of_people(office: Weeks) -> None:
+    await office.tell(ANN, BOB, connection="old")
+    await office.tell(Customer(BOB.id, "", merged_into=ANN.id), connection=PEOPLE)
+    await office.tell(BOB, connection="stripe")  # "people" comes before it in order
+    assert await rename(office, "old") == [1]
+    assert (await known(office, CUSTOMER.ref(BOB.id)))[0] == "stripe"
 
 
 async def test_of_a_connection_that_is_gone_only_what_others_tell_of_loses_its_word(office: Weeks) -> None:

@@ -53,7 +53,8 @@ def no_route(ref: ObjectRef, origin: Origin, by: tuple[str, str], money: Money |
         CaseClass.UNMAPPED_ACCOUNT,
         "decide.no_route",
         f"No route sends this to a legal entity: {where}.",
-        "Add a route that matches it, to a declared entity; it is booked as soon as the route exists.",
+        "Add a route that matches it, to a declared entity; it is booked as soon as the route exists. If the connection was renamed, take"
+        " what it told for the new one's: `counterfoil identity rename-source`.",
         money,
         releases_on=wait_for_route(origin.connection),
     )
