@@ -13,7 +13,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from tests.cli import running
 
-from counterfoil.app.settings import HUB_VARIABLES, HubSettings, load
+from counterfoil.app.settings import HUB_VARIABLES, load
+from counterfoil.app.settings_file import HubSettings
 from counterfoil.kit.errors import SetupError
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from counterfoil.app.release_settings import RulesSettings
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.sections import literal, notes_of
 from counterfoil.app.sending_settings import DomainSettings, MaintenanceSettings
-from counterfoil.app.settings import ConnectionSettings, EntitySettings, HubSettings, RouteSettings
+from counterfoil.app.settings_file import ConnectionSettings, EntitySettings, HubSettings, RouteSettings
 from counterfoil.kit.discovery import connector_names, load_connector
 
 HEAD = """\

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from counterfoil.app.checking import percentage_of
 from counterfoil.app.secret_references import Secrets
-from counterfoil.app.settings import Connection, FileSettings, connections_of, text_of
+from counterfoil.app.settings import Connection, connections_of, text_of
+from counterfoil.app.settings_file import FileSettings
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.kit.calling import NoClient

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from counterfoil.app.settings import ConnectionSettings, FileSettings
+from counterfoil.app.settings_file import ConnectionSettings, FileSettings
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.kinds.credit_note import CreditNote
 from counterfoil.core.kinds.customer import CUSTOMER, Customer

@@ -18,7 +18,7 @@ from counterfoil.app.asking import ask
 from counterfoil.app.database import Database
 from counterfoil.app.releasing import refuse_without_approval
 from counterfoil.app.replaying import ReplayPlan
-from counterfoil.app.settings import FileSettings
+from counterfoil.app.settings_file import FileSettings
 from counterfoil.core.kinds.intent import PEOPLE, Intent
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.core.policies.tax_keys import tax_key_problem

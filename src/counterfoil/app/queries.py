@@ -18,7 +18,7 @@ from counterfoil.app.database import Database
 from counterfoil.app.explaining import LinkSeen, ThingSeen, explain
 from counterfoil.app.notifying import failing
 from counterfoil.app.rules import mappings_of
-from counterfoil.app.settings import FileSettings
+from counterfoil.app.settings_file import FileSettings
 from counterfoil.app.verdict import ConnectionState, connections, problems
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.store import blocking, cases, mappings, promises, releases, replays, views, workers

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from counterfoil.app.database import Database
 from counterfoil.app.explaining import ownership_in_force
-from counterfoil.app.settings import FileSettings
+from counterfoil.app.settings_file import FileSettings
 from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.keys import Declared, wait_for_route
 from counterfoil.kit.connector import Finding, Severity

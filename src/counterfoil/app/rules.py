@@ -14,7 +14,8 @@ from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
 from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import Approval
-from counterfoil.app.settings import Connection, EntitySettings, RouteSettings, Settings
+from counterfoil.app.settings import Connection, Settings
+from counterfoil.app.settings_file import EntitySettings, RouteSettings
 from counterfoil.core.identity.ownership import ownership_of
 from counterfoil.core.policies.rules import (
     DisputeLostAccount,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from counterfoil.app.database import Database
-    from counterfoil.app.settings import FileSettings
+    from counterfoil.app.settings_file import FileSettings
 
 T = TypeVar("T")
 

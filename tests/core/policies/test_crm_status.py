@@ -7,62 +7,26 @@ from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.builders import ANN, NOON, RULES, World, credit_note, invoice, payment, refund, usd
+from tests.core.builders import ANN, NOON, RULES, World, credit_note, payment, refund, usd
+from tests.core.policies.crm_world import DAY, HARBOR, WITH_CRM, S, bill, dunned, shown, subscription, to_hubspot, told, world_of
 
 from counterfoil.core.commands.crm import Balance, ShowStatus, Standing, StatusPart
-from counterfoil.core.facts.events import ref_of
-from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
+from counterfoil.core.kinds.company import COMPANY, CompanyState
 from counterfoil.core.kinds.credit_note import CreditNoteState
 from counterfoil.core.kinds.customer import Customer
-from counterfoil.core.kinds.deal import DEAL, Deal, DealState
 from counterfoil.core.kinds.dispute import Dispute, DisputeState
-from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
-from counterfoil.core.kinds.invoice import Invoice, InvoiceState, PaidPart
+from counterfoil.core.kinds.dunning import Block, DunningState
+from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
 from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.kinds.refund import RefundState
-from counterfoil.core.kinds.subscription import Subscription, SubscriptionItem, SubscriptionState
+from counterfoil.core.kinds.subscription import SubscriptionState
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import Purpose, Record
-from counterfoil.core.policies.decide import POLICIES, is_seeing
-from counterfoil.core.policies.decision import Decision, Origin, OutboxCommand
-from counterfoil.core.policies.rules import Destination, DunningStage, Rules
+from counterfoil.core.language.records import Record
+from counterfoil.core.policies.decision import Origin, OutboxCommand
+from counterfoil.core.policies.rules import DunningStage, Rules
 from counterfoil.core.policies.standing import status_of
 
-WITH_CRM = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot"),))
-HARBOR = Company("hubspot:4711.512", "Blue Harbor", customer_ids=(ANN.id,))
 REF = COMPANY.ref(HARBOR.id)
-DAY = timedelta(days=1)
-S = SubscriptionState
-
-
-def bill(minor: int, left: int, number: int = 1, *, due: datetime | None = NOON + 30 * DAY, **more: object) -> Invoice:
-    """Return an invoice of which so much is left to be paid, the first issued at noon and each later one a day after."""
-    state = InvoiceState.ISSUED if left else InvoiceState.PAID
-    issued = NOON + (number - 1) * DAY
-    base = invoice(usd(minor), id=f"stripe:in_{number}", number=f"INV-{number}", due_at=due, issued_at=issued)
-    return replace(base, state=state, amount_remaining=usd(left), **more)  # type: ignore[arg-type]
-
-
-def told(world: World, company: Company = HARBOR, now: datetime = NOON) -> Decision:
-    """Return what a company's state calls for, as of now; it came from the connection ``hubspot``."""
-    world.origins[ref_of(company)] = Origin("hubspot")
-    return world.decide(company, when=now)
-
-
-def to_hubspot(world: World) -> list[ShowStatus]:
-    """Return what was wished of the sales system so far."""
-    return [one.arguments for one in world.sent if isinstance(one.arguments, ShowStatus)]
-
-
-def shown(world: World, company: Company = HARBOR, now: datetime = NOON) -> ShowStatus:
-    [command] = [one for one in told(world, company, now).commands if one.target == "hubspot"]
-    assert isinstance(command.arguments, ShowStatus)
-    assert (command.external_key, command.order_key) == ("crm_status_hubspot.4711.512", "company/hubspot:4711.512")
-    return command.arguments
-
-
-def world_of(*states: Record) -> World:
-    return World(WITH_CRM).know(ANN, *states)
 
 
 def test_a_company_shows_what_was_invoiced_paid_and_is_open_of_its_customer() -> None:
@@ -281,30 +245,25 @@ def test_events_in_any_order_and_number_lead_to_the_same_status_as_all_documents
     assert last.standing is Standing.OVERDUE
 
 
-def _dunned(number: int, stage: str, *blocks: Block, state: DunningState = DunningState.RUNNING) -> Dunning:
-    """Return how far the dunning of an invoice of the customer has come."""
-    return Dunning(f"stripe:in_{number}", ANN.id, state, usd(100), "US", stage, NOON, blocks=blocks)
-
-
 STAGES = (DunningStage("reminded", 3), DunningStage("warned", 14, (Block.UPGRADES,)), DunningStage("suspended", 30))
 SHOWING = replace(RULES, dunning=STAGES, destinations=(replace(WITH_CRM.destinations[0], shows=frozenset({StatusPart.DUNNING})),))
 
 
 def test_the_furthest_stage_of_dunning_is_shown_and_all_that_is_blocked() -> None:
-    warned, suspended = _dunned(1, "warned", Block.ACCESS, Block.UPGRADES), _dunned(2, "suspended", Block.ORDERS, Block.ACCESS)
-    world = World(SHOWING).know(ANN, bill(100, 100), warned, suspended, _dunned(3, "reminded"))
+    warned, suspended = dunned(1, "warned", Block.ACCESS, Block.UPGRADES), dunned(2, "suspended", Block.ORDERS, Block.ACCESS)
+    world = World(SHOWING).know(ANN, bill(100, 100), warned, suspended, dunned(3, "reminded"))
     found = shown(world)
     assert (found.dunning_stage, found.blocked) == ("suspended", (Block.UPGRADES, Block.ORDERS, Block.ACCESS))
     held = replace(suspended, state=DunningState.HELD)
     assert shown(World(SHOWING).know(ANN, bill(100, 100), held)).dunning_stage == "suspended"
-    over = _dunned(2, "suspended", Block.ORDERS, state=DunningState.ENDED)
+    over = dunned(2, "suspended", Block.ORDERS, state=DunningState.ENDED)
     assert shown(World(SHOWING).know(ANN, bill(100, 100), over)).blocked == ()
-    none_yet = _dunned(2, "", state=DunningState.ASKING)
+    none_yet = dunned(2, "", state=DunningState.ASKING)
     assert shown(World(SHOWING).know(ANN, bill(100, 100), none_yet)).dunning_stage == ""
 
 
 def test_a_destination_that_does_not_show_dunning_is_told_nothing_of_it() -> None:
-    world = World(replace(SHOWING, destinations=WITH_CRM.destinations)).know(ANN, bill(100, 100), _dunned(1, "warned", Block.ACCESS))
+    world = World(replace(SHOWING, destinations=WITH_CRM.destinations)).know(ANN, bill(100, 100), dunned(1, "warned", Block.ACCESS))
     found = shown(world)
     assert (found.dunning_stage, found.blocked) == ("", ())
 
@@ -324,15 +283,6 @@ def test_an_invoice_that_is_collected_by_itself_is_overdue_once_a_payment_failed
 
 
 SUBSCRIBING = replace(RULES, destinations=(replace(WITH_CRM.destinations[0], shows=frozenset({StatusPart.SUBSCRIPTIONS})),))
-
-
-def subscription(number: int, state: SubscriptionState, *period_ends: datetime, cancel_at: datetime | None = None) -> Subscription:
-    """Return a subscription of the customer with one position for each end of a period."""
-    items = tuple(
-        SubscriptionItem(f"stripe:si_{number}{place}", "stripe:price_1", "stripe:prod_1", 1, NOON, at)
-        for place, at in enumerate(period_ends)
-    )
-    return Subscription(f"stripe:sub_{number}", ANN.id, state, "USD", NOON, items, cancel_at=cancel_at)
 
 
 def subscribed(*states: Record, rules: Rules = SUBSCRIBING) -> tuple[SubscriptionState | None, date | None, date | None]:
@@ -367,118 +317,3 @@ def test_a_renewal_is_on_the_day_of_the_legal_entity() -> None:
 
 def test_a_destination_that_does_not_show_subscriptions_is_told_nothing_of_them() -> None:
     assert subscribed(subscription(1, S.ACTIVE, NOON + DAY), rules=WITH_CRM) == (None, None, None)
-
-
-DEAL_WON = Deal("hubspot:4711.512", "100 seats", DealState.WON, company_ids=(HARBOR.id,), billed_as=("invoice/stripe:in_1",))
-WITH_DEALS = replace(
-    RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot", shows=frozenset({StatusPart.DEALS, StatusPart.DUNNING})),)
-)
-
-
-def billed(*states: Record, deal: Deal = DEAL_WON, now: datetime = NOON, rules: Rules = WITH_DEALS) -> Decision:
-    """Return what a deal of Blue Harbor's calls for, its id being the same as the company's."""
-    world = World(rules).know(ANN, HARBOR, *states)
-    world.origins[ref_of(deal)] = Origin("hubspot")
-    return world.decide(deal, when=now)
-
-
-def on_deal(*states: Record, deal: Deal = DEAL_WON, now: datetime = NOON) -> ShowStatus:
-    [command] = billed(*states, deal=deal, now=now).commands
-    assert isinstance(command.arguments, ShowStatus)
-    assert (command.external_key, command.order_key) == ("crm_status_deal_hubspot.4711.512", "deal/hubspot:4711.512")
-    return command.arguments
-
-
-def test_a_deal_shows_of_its_companys_customers_what_came_of_it_alone() -> None:
-    # 100.00 are of the deal; 80.00 of them were paid, by a payment of 130.00 that paid another invoice with the rest; 5.00 were credited.
-    states = (
-        bill(10_000, 1_500),
-        bill(5_000, 0, 2),
-        payment(usd(13_000), ("stripe:in_1", 8_000), ("stripe:in_2", 5_000)),
-        replace(credit_note(usd(500)), invoice_id="stripe:in_1"),
-        replace(credit_note(usd(700)), id="stripe:cn_2", invoice_id="stripe:in_2"),
-    )
-    assert on_deal(*states) == ShowStatus(
-        DEAL.ref("hubspot:4711.512"),
-        Standing.CURRENT,
-        (Balance(invoiced=usd(9_500), paid=usd(8_000), open=usd(1_500), overdue=usd(0)),),
-        last_invoice="INV-1",
-        last_invoice_on=NOON.date(),
-        last_payment=usd(8_000),
-        last_payment_on=NOON.date(),
-    )
-    # By the subscription they are invoices of, too, whichever comes.
-    of_subscription = replace(DEAL_WON, billed_as=("subscription/stripe:sub_1",))
-    later = bill(700, 700, 3, subscription_id="stripe:sub_1")
-    assert on_deal(*states, later, deal=of_subscription).balances == (Balance(usd(700), usd(0), usd(700), usd(0)),)
-
-
-def test_a_deal_shows_the_subscription_it_names_and_no_other() -> None:
-    of_subscription = replace(DEAL_WON, billed_as=("subscription/stripe:sub_1",))
-    parts = frozenset({StatusPart.DEALS, StatusPart.SUBSCRIPTIONS})
-    rules = replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot", shows=parts),))
-    own, other = subscription(1, S.TRIALING, NOON + 20 * DAY), subscription(2, S.ACTIVE, NOON + 10 * DAY)
-    [command] = billed(own, other, deal=of_subscription, rules=rules).commands
-    assert isinstance(command.arguments, ShowStatus)
-    assert (command.arguments.subscription, command.arguments.renews_on) == (S.TRIALING, (NOON + 20 * DAY).date())
-
-
-def test_what_is_given_back_of_a_payment_counts_for_a_deal_where_all_of_it_was_the_deals() -> None:
-    whole = payment(usd(10_000), ("stripe:in_1", 10_000))
-    shared = payment(usd(13_000), ("stripe:in_1", 10_000), ("stripe:in_2", 3_000))
-    assert on_deal(bill(10_000, 0), whole, refund(usd(3_000))).balances[0].paid == usd(7_000)
-    assert on_deal(bill(10_000, 0), bill(3_000, 0, 2), shared, refund(usd(3_000))).balances[0].paid == usd(10_000)
-
-
-def test_of_a_deals_invoice_money_under_way_is_not_overdue_until_it_fails() -> None:
-    under_way = (PaidPart("stripe:inpay_1", usd(10_000), payment_id="stripe:ch_1"),)
-    late = bill(10_000, 10_000, due=NOON - DAY, parts_under_way=under_way)
-    debit = payment(usd(10_000))  # names no invoice before it succeeds
-    overdue = [on_deal(late, replace(debit, state=state)).balances[0].overdue for state in (PaymentState.PENDING, PaymentState.FAILED)]
-    assert overdue == [usd(0), usd(10_000)]
-
-
-def test_a_deal_becomes_overdue_by_time_alone_and_shows_the_dunning_of_its_own_invoices() -> None:
-    due = NOON + 3 * DAY
-    dunning = Dunning("stripe:in_2", ANN.id, DunningState.RUNNING, usd(200), entity="US", stage="reminder", blocks=(Block.ORDERS,))
-    states = (bill(100, 100, due=due), bill(200, 200, 2, due=NOON - DAY), dunning)
-    assert billed(*states).again_at == due
-    assert (on_deal(*states).standing, on_deal(*states).dunning_stage) == (Standing.CURRENT, "")
-    assert (on_deal(*states, now=due).standing, on_deal(*states, now=due).balances[0].overdue) == (Standing.OVERDUE, usd(100))
-    assert on_deal(*states, deal=replace(DEAL_WON, billed_as=("invoice/stripe:in_2",))).dunning_stage == "reminder"
-
-
-def test_a_deal_that_names_nothing_known_shows_nothing_and_what_it_showed_is_taken_away() -> None:
-    assert billed(bill(100, 100), deal=replace(DEAL_WON, billed_as=())).ignored == ("deal_has_no_counterpart and deal_names_nothing_billed")
-    # An invoice of a customer that is none of its companies is not shown, whatever the deal names.
-    assert billed(bill(100, 100, customer_id="stripe:cus_other")).ignored == "deal_has_no_counterpart and deal_names_nothing_billed"
-    assert (
-        billed(bill(100, 100), deal=replace(DEAL_WON, state=DealState.DELETED)).ignored == "deal_has_no_counterpart and deal_is_not_there"
-    )
-    world = World(WITH_DEALS).know(ANN, HARBOR, bill(100, 100))
-    world.origins[ref_of(DEAL_WON)] = Origin("hubspot")
-    assert to_hubspot_after(world, DEAL_WON)[-1].balances[0].open == usd(100)
-    assert to_hubspot_after(world, replace(DEAL_WON, billed_as=()))[-1] == ShowStatus(DEAL.ref(DEAL_WON.id))
-
-
-def to_hubspot_after(world: World, deal: Deal) -> list[ShowStatus]:
-    world.decide(deal)
-    return to_hubspot(world)
-
-
-def test_a_destination_that_shows_no_deals_is_wished_none() -> None:
-    assert billed(bill(100, 100), rules=WITH_CRM).ignored == "deal_has_no_counterpart and deal_is_of_no_destination"
-
-
-def test_documents_are_read_for_a_deal_only_where_it_names_some() -> None:
-    assert is_seeing(DEAL_WON, {Purpose.CRM_STATUS})
-    assert not is_seeing(replace(DEAL_WON, billed_as=()), {Purpose.CRM_STATUS})
-    assert not is_seeing(DEAL_WON, {Purpose.BOOKS})
-    assert is_seeing(HARBOR, {Purpose.CRM_STATUS})
-
-
-def test_the_deals_of_a_company_are_decided_after_it() -> None:
-    company_policy = POLICIES["company"][Purpose.CRM_STATUS]
-    other = replace(DEAL_WON, id="hubspot:4711.513", billed_as=())
-    world = World(WITH_DEALS).know(ANN, HARBOR, DEAL_WON, other)
-    assert company_policy.after(world.view(), HARBOR) == (DEAL.ref(DEAL_WON.id),)

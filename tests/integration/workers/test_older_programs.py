@@ -6,7 +6,7 @@ import json
 
 import psycopg
 import pytest
-from tests.integration.workers.test_releases import NEW, Site, site, takes_up, until
+from tests.integration.workers.release_site import NEW, Site, site, takes_up, until
 
 from counterfoil.app import releasing
 from counterfoil.app.rules import body_of, settled

@@ -9,14 +9,17 @@ from typing import Any
 from counterfoil.connectors.odoo.sandbox.apps import automation, chart_template, merge, sale
 from counterfoil.connectors.odoo.sandbox.books.chart import install
 from counterfoil.connectors.odoo.sandbox.database import Database
-from counterfoil.connectors.odoo.sandbox.models import accounts, base, lines, moves, partners, payments
+from counterfoil.connectors.odoo.sandbox.models import accounts, base, currencies, lines, moves, partners, payments, products, taxes
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.model import Model
 
 ALL: list[type[Model]] = [
+    *currencies.MODELS,
     *base.MODELS,
     *partners.MODELS,
+    *products.MODELS,
     *accounts.MODELS,
+    *taxes.MODELS,
     moves.Move,
     *lines.MODELS,
     *payments.MODELS,

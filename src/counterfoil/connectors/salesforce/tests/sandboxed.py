@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from counterfoil.connectors.salesforce import CONNECTOR
+import pytest
+
+from counterfoil.connectors.salesforce import CONNECTOR, deliver, loading
 from counterfoil.connectors.salesforce.config import SalesforceConfig
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.world import Record as Made
@@ -23,10 +25,12 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance.together import Together
-from counterfoil.kit.connector import Context, Delivery, Ignored, Outcome, Page
+from counterfoil.kit.connector import Context, Delivery, Finding, Ignored, Outcome, Page
 from counterfoil.kit.http import RetryPolicy
 
 SOURCE = SalesforceSource()
+DAY = {"first_poll_back_s": 86_400}
+COLLECTIONS = r"^PATCH .*/composite/sobjects"
 POLLS = Together(CONNECTOR)
 ORG = SalesforceSandbox().world.org_id
 SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
@@ -134,3 +138,37 @@ def states(facts: list[Fact], before: dict[str, Current] | None = None) -> dict[
         key = fact.subject.key
         current[key] = merge(current.get(key), fact).current
     return {key: one.record for key, one in current.items()}
+
+
+def deal_of(sandbox: SalesforceSandbox, account: Made, *counts: int, **more: object) -> Made:
+    """Make an opportunity with lines of 12.50 each."""
+    given = {"Name": "Seats", "StageName": "Prospecting", "CloseDate": "2026-01-31", "AccountId": account.id, **more}
+    deal = sandbox.create("Opportunity", **given)
+    for count in counts:
+        sandbox.create("OpportunityLineItem", OpportunityId=deal.id, Quantity=count, UnitPrice=12.5)
+    return deal
+
+
+async def state_of(ctx: Context, kind: str, id: str, known: dict[str, Current] | None = None, cursor: str = "") -> Record:
+    """Return what is known of one record after a round of polling."""
+    found, _ = await polled(ctx, cursor)
+    return states(await facts_of(ctx, found), known)[key_of(kind, id)]
+
+
+async def checked(ctx: Context) -> Finding:
+    assert CONNECTOR.target_check is not None
+    [finding] = await CONNECTOR.target_check(ctx)
+    return finding
+
+
+def asked(sandbox: SalesforceSandbox) -> list[str]:
+    """Return the calls so far, without the version, and forget them."""
+    found = [line.replace("/services/data/v67.0", "") for line in sandbox.asked]
+    sandbox.asked.clear()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "LOCK_S", 0.0)
+    monkeypatch.setattr(loading, "WAIT_S", 0.0)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from counterfoil.connectors.salesforce import deliver, loading
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.checking import Rule
 from counterfoil.connectors.salesforce.sandbox.world import Record
@@ -16,13 +15,9 @@ from counterfoil.kit.errors import TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
 
-from .sandboxed import SHOW, made, opened, send, shown, status_command
+from .sandboxed import SHOW, made, opened, send, shown, status_command, waits_for_nothing
 
-
-@pytest.fixture(autouse=True)
-def waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "LOCK_S", 0.0)
-    monkeypatch.setattr(loading, "WAIT_S", 0.0)
+__all__ = ["waits_for_nothing"]
 
 
 async def begin_unanswered(ctx: Context, sandbox: SalesforceSandbox, account: Record) -> None:

@@ -14,37 +14,18 @@ from counterfoil.connectors.salesforce.client import rate_seen
 from counterfoil.connectors.salesforce.normalize.records import domain_of
 from counterfoil.connectors.salesforce.refs import locate, to_18
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
-from counterfoil.connectors.salesforce.sandbox.world import Record as Made
 from counterfoil.core.facts.merge import Current
 from counterfoil.core.kinds.company import Company, CompanyState
 from counterfoil.core.kinds.contact import Contact, ContactState
 from counterfoil.core.kinds.deal import Deal, DealLine, DealState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
-from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.rate_headers import RateSeen
 
-from .sandboxed import ORG, POLLS, SOURCE, facts_of, key_of, opened, polled, states, time_of, walk
-
-DAY = {"first_poll_back_s": 86_400}
-
-
-def deal_of(sandbox: SalesforceSandbox, account: Made, *counts: int, **more: object) -> Made:
-    """Make an opportunity with lines of 12.50 each."""
-    given = {"Name": "Seats", "StageName": "Prospecting", "CloseDate": "2026-01-31", "AccountId": account.id, **more}
-    deal = sandbox.create("Opportunity", **given)
-    for count in counts:
-        sandbox.create("OpportunityLineItem", OpportunityId=deal.id, Quantity=count, UnitPrice=12.5)
-    return deal
-
-
-async def state_of(ctx: Context, kind: str, id: str, known: dict[str, Current] | None = None, cursor: str = "") -> Record:
-    """Return what is known of one record after a round of polling."""
-    found, _ = await polled(ctx, cursor)
-    return states(await facts_of(ctx, found), known)[key_of(kind, id)]
+from .sandboxed import DAY, ORG, POLLS, SOURCE, deal_of, facts_of, key_of, opened, polled, state_of, states, time_of, walk
 
 
 def test_an_id_of_15_characters_and_the_same_of_18_are_one() -> None:
@@ -249,67 +230,6 @@ async def test_an_answer_shorter_than_asked_is_gone_on_from() -> None:
     async with opened(sandbox, **DAY) as ctx:
         found, _ = await polled(ctx)
         assert [one.shard_key for one in found] == [one.id for one in accounts]
-
-
-async def test_a_merge_leads_from_the_loser_to_the_winner_and_its_contacts_follow() -> None:
-    sandbox = SalesforceSandbox()
-    winner, loser = sandbox.create("Account", Name="Blue Harbor"), sandbox.create("Account", Name="Blue Harbour")
-    mira = sandbox.create("Contact", LastName="Sand", AccountId=loser.id)
-    async with opened(sandbox, **DAY) as ctx:
-        first, page = await polled(ctx)
-        known: dict[str, Current] = {}
-        states(await facts_of(ctx, first), known)
-        sandbox.world.advance(5)
-        sandbox.merge(winner, loser)
-        found, page = await polled(ctx, page.cursor)
-        after = states(await facts_of(ctx, found), known)
-        merged, contact = after[key_of("company", loser.id)], after[key_of("contact", mira.id)]
-        assert isinstance(merged, Company)
-        assert isinstance(contact, Contact)
-        assert (merged.state, merged.merged_into) == (CompanyState.MERGED, f"salesforce:{ORG}.{winner.id}")
-        assert (merged.name, contact.company_ids) == ("Blue Harbour", (f"salesforce:{ORG}.{winner.id}",))
-
-
-async def test_of_a_merged_contact_nothing_personal_is_kept() -> None:
-    sandbox = SalesforceSandbox()
-    winner = sandbox.create("Contact", LastName="Sand", Email="mira@x.example")
-    loser = sandbox.create("Contact", LastName="Sande", Email="m.sand@x.example")
-    sandbox.merge(winner, loser)
-    async with opened(sandbox, **DAY) as ctx:
-        merged = await state_of(ctx, "contact", loser.id)
-        assert merged == Contact(f"salesforce:{ORG}.{loser.id}", "", ContactState.MERGED, merged_into=f"salesforce:{ORG}.{winner.id}")
-
-
-async def test_a_deleted_account_is_deleted_with_what_belongs_to_it_and_restored_whole() -> None:
-    sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
-    mira = sandbox.create("Contact", LastName="Sand", AccountId=account.id)
-    deal = deal_of(sandbox, account, 2)
-    async with opened(sandbox, **DAY) as ctx:
-        known: dict[str, Current] = {}
-        found, page = await polled(ctx)
-        before = states(await facts_of(ctx, found), known)
-        sandbox.world.advance(5)
-        sandbox.delete(account)
-        found, page = await polled(ctx, page.cursor)
-        gone = states(await facts_of(ctx, found), known)
-        assert [str(getattr(gone[key], "state")) for key in  # noqa: B009 - each kind has one
-                (key_of("company", account.id), key_of("contact", mira.id), key_of("deal", deal.id))] == ["deleted"] * 3  # fmt: skip
-        sandbox.world.advance(5)
-        sandbox.restore(account)
-        found, _ = await polled(ctx, page.cursor)
-        assert states(await facts_of(ctx, found), known) == before
-
-
-async def test_a_record_that_left_the_recycle_bin_is_deleted_when_it_is_asked_for() -> None:
-    sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
-    deal = deal_of(sandbox, account)
-    async with opened(sandbox, **DAY) as ctx:
-        found, _ = await polled(ctx)
-        sandbox.world.purge(deal.id)
-        record = states(await facts_of(ctx, found))[key_of("deal", deal.id)]
-        assert record == Deal(f"salesforce:{ORG}.{deal.id}", "", DealState.DELETED)
 
 
 async def test_a_line_that_changes_without_its_opportunity_is_read_with_it() -> None:

@@ -18,6 +18,7 @@ from aiohttp import web
 from counterfoil.kit.sandbox import Sandbox, answered
 
 from . import disputes, ledger, payouts, refunds
+from .book_totals import totals_of
 from .endpoints import new_destination, new_endpoint, versions
 from .errors import StripeError
 from .forms import Obj
@@ -218,34 +219,12 @@ class Control(Sandbox):
 
     def books(self) -> list[Obj]:
         """Return, per account, kind of object and currency, the number of objects and the sum of their amounts, and the balances."""
-        return [_books(account) for account in self.world.accounts.values()]
+        return [totals_of(account) for account in self.world.accounts.values()]
 
     def reset(self) -> None:
         """Forget everything and begin anew with the same seed and start; deliveries go on being made."""
         self._build()
         self.switch.faults.clear()
-
-
-_AMOUNTS = {
-    "invoice": "total", "charge": "amount_captured", "refund": "amount", "credit_note": "total", "dispute": "amount", "payout": "amount",
-    "balance_transaction": "net", "customer_balance_transaction": "amount", "topup": "amount",
-}  # fmt: skip
-
-
-def _books(account: Account) -> Obj:
-    totals: dict[tuple[str, str, str], list[int]] = {}
-    for kind, field in _AMOUNTS.items():
-        for obj in account.rows(kind):
-            status = obj.get("status") or obj.get("type") or ""
-            entry = totals.setdefault((kind, obj["currency"], status), [0, 0])
-            entry[0] += 1
-            entry[1] += obj[field] or 0
-    rows = [
-        {"kind": kind, "currency": currency, "status": status, "count": count, "minor": minor}
-        for (kind, currency, status), (count, minor) in sorted(totals.items())
-    ]
-    counts = {kind: len(table.rows) for kind, table in sorted(account.tables.items()) if kind[0] != "_"}
-    return {"account": account.id, "totals": rows, "counts": counts, "available": account.available, "pending": account.pending}
 
 
 def _endpoint(account: Account, endpoint_id: str) -> Obj:

@@ -56,7 +56,7 @@ class Change:
 
     def item(self, given: Obj) -> None:
         """Change, add or delete one item."""
-        from .subscription_api import new_item_of
+        from .new_items import new_item_of
 
         account = self.account
         if not given.get("id"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from counterfoil.connectors.odoo.sandbox.books import amounts, posting, taxes
-from counterfoil.connectors.odoo.sandbox.models.base import rate_on
+from counterfoil.connectors.odoo.sandbox.models.currencies import rate_on
 from counterfoil.connectors.odoo.sandbox.orm.core import record_method
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError

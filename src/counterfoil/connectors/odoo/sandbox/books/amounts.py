@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from counterfoil.connectors.odoo.sandbox.models.base import rate_on
+from counterfoil.connectors.odoo.sandbox.models.currencies import rate_on
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.rounding import round_half_up
 from counterfoil.connectors.odoo.sandbox.orm.store import Row

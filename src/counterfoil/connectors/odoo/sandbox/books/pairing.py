@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from counterfoil.connectors.odoo.sandbox.books import amounts
-from counterfoil.connectors.odoo.sandbox.models.base import rate_on
+from counterfoil.connectors.odoo.sandbox.models.currencies import rate_on
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.rounding import compare, is_zero, round_half_up
 from counterfoil.connectors.odoo.sandbox.orm.store import Row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from counterfoil.connectors.odoo.sandbox.books import amounts, posting, reconcile, sync
-from counterfoil.connectors.odoo.sandbox.models.base import rate_on
+from counterfoil.connectors.odoo.sandbox.models.currencies import rate_on
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError
 from counterfoil.connectors.odoo.sandbox.orm.store import Row

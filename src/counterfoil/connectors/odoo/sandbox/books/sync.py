@@ -13,7 +13,7 @@ from typing import Any
 
 from counterfoil.connectors.odoo.sandbox.books import amounts, taxes, terms
 from counterfoil.connectors.odoo.sandbox.books.residuals import refresh_line, refresh_totals
-from counterfoil.connectors.odoo.sandbox.models.base import rate_on
+from counterfoil.connectors.odoo.sandbox.models.currencies import rate_on
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError
 from counterfoil.connectors.odoo.sandbox.orm.rounding import round_half_up

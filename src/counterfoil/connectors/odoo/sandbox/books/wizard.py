@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from counterfoil.connectors.odoo.sandbox.books import amounts, payments, reconcile
-from counterfoil.connectors.odoo.sandbox.models.base import rate_on
+from counterfoil.connectors.odoo.sandbox.models.currencies import rate_on
 from counterfoil.connectors.odoo.sandbox.orm.env import Env
 from counterfoil.connectors.odoo.sandbox.orm.errors import UserError
 from counterfoil.connectors.odoo.sandbox.orm.store import Row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,7 @@ def _play_payments(hands: Hands) -> None:
     hands.post("payouts", amount=1000, currency="usd")
     hands.post("webhook_endpoints", url="http://127.0.0.1:1/", enabled_events=["*"], api_version="2023-08-16")
     hands.sandbox.adjust("stripe_fee", -250, "usd", "Billing - Usage Fee")
+
+
+def instant(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
