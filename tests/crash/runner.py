@@ -38,18 +38,22 @@ BOOKS = "books"
 
 @dataclass(slots=True)
 class Strike:
-    """What is to happen once, where, to a command of which kind, and of which story (ids in the external key; none: any)."""
+    """What is to happen once, where, to a command of which kind, and of which story (ids in the external key; none: any).
+
+    ``in_doubt``: the boundary that is the same where the command is in doubt already; empty: it is to be struck with its first try alone.
+    """
 
     action: str
     boundary: str
     kind: str = ""
+    in_doubt: str = ""
     ids: tuple[str, ...] = ()
     pid_file: str = ""
     has_fallen: bool = False
 
     def is_meant(self, boundary: str, kind: str, keys: Sequence[str]) -> bool:
         """Tell whether this is the moment."""
-        if self.has_fallen or (boundary, kind) != (self.boundary, self.kind):
+        if self.has_fallen or kind != self.kind or boundary not in (self.boundary, self.in_doubt or self.boundary):
             return False
         return not self.ids or not keys or any(id in key for key in keys for id in self.ids)
 

@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
 
 WAYS = {"server": "database killed", "terminate": "connections ended"}
 OTHER_BOUNDARIES = ("claimed", "sent", "settling", "settled")
+IN_DOUBT = {"sent": "resolving", "answered": "resolved"}
+"""What is the same of a command in doubt: with other hands all of a kind may have been under way when the strike before this one fell, and
+none of them is sent for a first time then."""
 AT_OTHERS = (BookCommand.POST_INVOICE, BookCommand.POST_PAYMENT, BookCommand.ALLOCATE)
 
 
@@ -74,7 +77,10 @@ async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 async def strike_all(made: House, cells: Round, told: PlayedStory, pid_file: str, seed: int) -> None:
     """Deliver what is new and work it with a worker that strikes the database once for each cell, and goes on."""
-    strikes = [strike(cell.way, cell.boundary, cell.kind.value, told, pid_file=pid_file) for cell in cells]
+    strikes = [
+        strike(cell.way, cell.boundary, cell.kind.value, told, pid_file=pid_file, in_doubt=IN_DOUBT.get(cell.boundary, ""))
+        for cell in cells
+    ]
     async with worker(made, strikes) as one:
         assert await one.is_at_work()
         sending = asyncio.create_task(deliver_shuffled(made, seed))  # deliveries come in all the while, and are refused or taken

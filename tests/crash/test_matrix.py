@@ -22,6 +22,8 @@ from tests.crash.matrix import (
     rules,
     writes,
 )
+from tests.crash.runner import Strike
+from tests.crash.test_database_killed import IN_DOUBT
 
 from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.core.commands import SPECS, command_kind
@@ -66,3 +68,9 @@ def test_a_run_kills_a_worker_in_everything_that_is_declared_or_decided() -> Non
     cells = decided_kills()
     assert {(what, command_kind(kill.kind)) for what, kill in cells} == {(what, kind) for what, kinds in DECIDED.items() for kind in kinds}
     assert {kill.boundary for _, kill in cells} <= {*KIND_BOUNDARIES, *AGAIN_BOUNDARIES}
+
+
+def test_a_database_is_struck_as_well_where_all_of_a_kind_is_in_doubt_already() -> None:
+    # Both entries of a story were under way when the strike before ended the connections: no first try of one is ever answered.
+    assert Strike("terminate", "answered", "post_entry", IN_DOUBT["answered"]).is_meant("resolved", "post_entry", [])
+    assert not Strike("kill", "answered", "post_entry").is_meant("resolved", "post_entry", [])

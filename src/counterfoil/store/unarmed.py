@@ -12,8 +12,13 @@ from datetime import datetime
 from counterfoil.core.language.commands import Lane
 
 from .pool import Conn, PartitionKey
-from .work import DEADLINES, SHARDS
+from .work import DEADLINES, DECIDE, DECIDE_BULK, SHARDS
 
+_BY_TIME = (DECIDE, DECIDE_BULK, DEADLINES)
+"""Stages that sleep until something is due and leave nothing that is: the wake was set by the hub's clock of then. If that clock has been
+set ahead since, what is due by now would wait as long as it would have by the former."""
+_SOON_S = 60.0
+"""A wake within so many seconds is left to come."""
 # Probes the head of each partition by the index its stage claims with; a long backlog costs no more than a short one.
 _FIND = """
 with lane (lane, suffix) as (select lane, case when lane >= %(bulk)s then '_bulk' else '' end from unnest(%(lanes)s::int2[]) as t(lane)),
@@ -36,7 +41,9 @@ ready (stage, key) as (
     select %(deadlines)s, 'all' where exists (select from deadline where due_at <= %(before)s)
 )
 select stage, key from ready r where not exists (
-    select from work w where w.stage = r.stage and w.key = r.key and (w.armed or w.wake_at is not null or w.pause_until is not null))
+    select from work w where w.stage = r.stage and w.key = r.key and (w.armed or w.pause_until is not null
+        or w.wake_at < case when r.stage = any(%(by_time)s::text[]) then clock_timestamp() + make_interval(secs => %(soon_s)s)
+            else 'infinity' end))
 order by stage, key
 """
 
@@ -55,5 +62,7 @@ async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list
         "shards": SHARDS,
         "before": before,
         "deadlines": DEADLINES,
+        "by_time": list(_BY_TIME),
+        "soon_s": _SOON_S,
     }
     return [(stage, key) for stage, key in await (await conn.execute(_FIND, given)).fetchall()]

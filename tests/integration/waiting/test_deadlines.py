@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.claiming import wake_later
 from tests.integration.waiting.office import EVERY_SHARD, NOW, Office
 
+from counterfoil.app.demo import run
 from counterfoil.app.hub import open_hub, wait_until
 from counterfoil.app.settings import from_values
 from counterfoil.core.kinds.contact import CONTACT, Contact
@@ -21,7 +23,7 @@ from counterfoil.core.policies.policy import Policy, nobody
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S
 from counterfoil.kit.clock import FollowingClock
-from counterfoil.store import agenda, unarmed
+from counterfoil.store import agenda, unarmed, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
@@ -178,15 +180,32 @@ async def test_a_deadline_nobody_was_told_of_is_found(conn: Conn) -> None:
     assert await unarmed.find(conn, [], NOW) == [(DEADLINES, "all")]
 
 
-async def test_a_deadline_outlives_workers_and_wakes_one_by_itself(database: str, home: Path, reminder: Reminder) -> None:
-    clock = FollowingClock(NOW)
-    values = {
+async def test_a_deadline_is_found_that_came_when_the_clock_was_set_ahead(conn: Conn) -> None:
+    # The worker sleeps for as long as it was to the deadline by the clock of then.
+    await agenda.set_deadlines(conn, {REF: NOW})
+    await work.arm(conn, [(DEADLINES, "all")])
+    taken = await work.take(conn, DEADLINES, "all")
+    assert taken is not None
+    await work.finish(conn, DEADLINES, "all", taken, WEEKS.total_seconds())
+    assert await unarmed.find(conn, [], NOW - timedelta(seconds=1)) == []
+    assert await unarmed.find(conn, [], NOW) == [(DEADLINES, "all")]
+    await wake_later(conn, DEADLINES, "all", 5.0)
+    assert await unarmed.find(conn, [], NOW) == []
+
+
+def settings_of(database: str, home: Path) -> dict[str, Any]:
+    """Return the configuration of a hub with books in files."""
+    return {
         "hub": {"home": str(home), "database_url": database},
         "connections": {"books": {"connector": "files", "inbox": str(home / "in"), "outbox": str(home / "out"), "namespace": "crm"}},
         "entities": {"US": {"target": "books", "currency": "USD", "time_zone": "America/New_York"}},
         "routes": [{"entity": "US"}],
     }
-    async with open_hub(from_values(values), clock) as hub:
+
+
+async def test_a_deadline_outlives_workers_and_wakes_one_by_itself(database: str, home: Path, reminder: Reminder) -> None:
+    clock = FollowingClock(NOW)
+    async with open_hub(from_values(settings_of(database, home)), clock) as hub:
         office = Office(hub.pool, hub.cipher)
         reminder.again = [NOW + timedelta(seconds=2), NOW + WEEKS]
         await office.tell(ANN, connection="books")
@@ -208,6 +227,30 @@ async def test_a_deadline_outlives_workers_and_wakes_one_by_itself(database: str
         clock.follow(NOW + WEEKS)
         await hub.start_work("second")
         assert await wait_until(is_looked_at_in_the_end, timeout_s=20)
+        assert await deadlines(hub.pool) == {}
+
+
+async def test_the_demonstration_is_not_over_while_a_deadline_is_due_that_its_clock_was_moved_past(
+    database: str, home: Path, reminder: Reminder
+) -> None:
+    clock = FollowingClock(NOW)
+    (home / "in").mkdir(parents=True)
+    async with open_hub(from_values(settings_of(database, home)), clock) as hub:
+        reminder.again = [NOW + WEEKS]
+        await Office(hub.pool, hub.cipher).tell(ANN, connection="books")
+        await hub.start_work("worker")
+
+        async def sleeps_for_weeks() -> bool:
+            async with hub.pool.connection() as conn:
+                row = await (
+                    await conn.execute("select wake_at > now() + interval '20 days' from work where stage = %s", (DEADLINES,))
+                ).fetchone()
+            return row == (True,)
+
+        assert await wait_until(sleeps_for_weeks, timeout_s=20)
+        clock.follow(NOW + WEEKS)
+        assert await run._settle(hub, run.DemoProgressReport()) == 0
+        assert len(reminder.looked_at) == 2
         assert await deadlines(hub.pool) == {}
 
 

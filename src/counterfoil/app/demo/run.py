@@ -20,7 +20,7 @@ from counterfoil.app.settings import Settings, from_values
 from counterfoil.ingress.server import bind
 from counterfoil.kit.clock import FollowingClock, SystemClock
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import cases, cursors, views
+from counterfoil.store import agenda, cases, cursors, views, work
 
 from .casting import INVOICES_DEFAULT, MONTH_START
 from .chaos import Damage, calm, unleash
@@ -147,23 +147,26 @@ async def _work_left(hub: Hub, watch: DemoProgressReport) -> _Left:
     async with hub.pool.connection() as conn:
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
+        due = await agenda.next_deadline(conn)
         has_cases = bool(await cases.list_cases(conn))
     done = sum(line.done for line in where.targets)
     still_open = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     watch.work(done, still_open)
     read = sum(line.normalized + line.ignored for line in where.sources)
-    return _Left(done + read, undecided + still_open + sum(line.pending for line in where.sources), still_open, has_cases)
+    left = undecided + still_open + sum(line.pending for line in where.sources) + (due is not None and due <= hub.clock.now())
+    return _Left(done + read, left, still_open, has_cases)
 
 
 async def _settle(hub: Hub, watch: DemoProgressReport) -> int:
     """Poll every source once more to its end, twice, with everything booked in between; return how many postings are unfinished.
 
-    It goes on while something is done, and is bounded: a stuck record must show, not hang.
+    It goes on while something is done, and is bounded: a stuck record must show, not hang. Deadlines are looked at, too: until when the
+    workers sleep was told by the machine's clock, before the month went on.
     """
     until = time.monotonic() + SETTLE_MAX_S
     for _ in range(2):
         before = await _covered(hub)
-        await hub.wake([("poll", name) for name in hub.polled])
+        await hub.wake([*(("poll", name) for name in hub.polled), (work.DEADLINES, "all")])
 
         async def is_polled(before: dict[str, datetime] = before) -> bool:
             now = await _covered(hub)
