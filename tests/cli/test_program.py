@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from counterfoil import __version__
 from counterfoil.app import database, migrating
 
 from .conftest import PLAIN, Program
+from .running import invoke
 
 
 def test_the_version_is_told_by_the_program_and_by_the_module(folder: Program) -> None:
@@ -20,6 +24,38 @@ def test_the_version_is_told_by_the_program_and_by_the_module(folder: Program) -
     assert (ended.code, ended.out) == (0, f"counterfoil {__version__}\n")
     module = subprocess.run([sys.executable, "-m", "counterfoil", "--version"], capture_output=True, text=True, check=True)
     assert module.stdout == ended.out
+
+
+def program(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "counterfoil", *arguments], text=True, stderr=subprocess.PIPE, check=False, **more)
+
+
+def test_output_that_cannot_be_written_is_told_in_a_line_and_one_whose_reader_left_is_no_fault(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text("id,name,domain\n" + "".join(f"{n},Firm {n},firm{n}.com\n" for n in range(2000)))
+    match = ("identity", "match", str(tmp_path / "a"), str(tmp_path / "b"), "--json")
+    with open("/dev/full", "w") as full:
+        for words in (match, match[:-1], ("--version",)):
+            ended = program(*words, stdout=full)
+            assert (ended.returncode, ended.stderr.splitlines()[-1]) == (3, "the output cannot be written: No space left on device")
+            assert "Traceback" not in ended.stderr
+    read, write = os.pipe()
+    os.close(read)
+    left = program(*match, stdout=write)
+    os.close(write)
+    assert "Traceback" not in left.stderr
+    assert "Exception" not in left.stderr
+    closed = program("--version", preexec_fn=lambda: os.close(1))
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_nothing_that_is_shown_steers_the_terminal(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text("id,name,domain\n1,\x1b]0;gone\x07Evil\u202e Corp,evil.com\n", "utf-8")
+    ended = invoke("identity", "match", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert "\\x1b]0;gone" in ended.out
+    assert "\\u202e" in ended.out
+    assert not set("\x1b\x07\u202e") & set(ended.out + ended.err)
 
 
 def test_help_loads_neither_engine_nor_database_nor_web_server() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from counterfoil.app import keys, people, replaying
 from counterfoil.app.asking import ask
 from counterfoil.app.database import Database
+from counterfoil.app.reasons import need_reason
 from counterfoil.app.releasing import refuse_without_approval
 from counterfoil.app.replaying import ReplayPlan
 from counterfoil.app.settings_file import FileSettings
@@ -113,11 +114,10 @@ async def waive_cases(database: Database, ids: Sequence[int], actor: str, reason
     """Close cases for good: their deliveries count as ignored, their postings are dropped. All of them or none.
 
     Raises:
-        ValueError: no reason is given.
+        ValueError: the reason will not do.
         LookupError: there is no such case, or it was closed meanwhile.
     """
-    if not reason.strip():
-        raise ValueError("say why: the reason is kept in the case's history")
+    need_reason(reason)
     async with database.pool.connection() as conn, conn.transaction():
         await _open_cases(conn, ids)
         touched = {key for id in ids for key in await case_work.waive(conn, id, actor, reason, now)}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from counterfoil.app import people
 from counterfoil.app.database import Database
+from counterfoil.app.reasons import need_reason
 from counterfoil.core.identity.merges import merged_into
 from counterfoil.core.identity.people import MERGED_BY_PEOPLE, IdentityVerb
 from counterfoil.core.kinds import KINDS
@@ -88,9 +89,8 @@ async def plan_of(database: Database, act: IdentityAct) -> IdentityPlan:
 
 
 async def decide(database: Database, act: IdentityAct, actor: str, reason: str, now: datetime) -> IdentityPlan:
-    """Keep what a person decides, with who, when and why. Raises as :func:`plan_of`, and ValueError if no reason is given."""
-    if not reason.strip():
-        raise ValueError("say why: the reason is kept in the audit")
+    """Keep what a person decides, with who, when and why. Raises as :func:`plan_of`, and ValueError if the reason will not do."""
+    need_reason(reason)
     async with database.pool.connection() as conn, conn.transaction():
         plan = await _plan(conn, database, act)
         at = now if plan.not_before is None else max(now, plan.not_before + STEP)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from counterfoil.app.database import Database
 from counterfoil.app.explaining import ownership_in_force
+from counterfoil.app.reasons import need_reason
 from counterfoil.app.settings_file import FileSettings
 from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.keys import Declared, wait_for_route
@@ -65,8 +66,7 @@ async def rename(
     database: Database, file: FileSettings, what: Renaming, actor: str, reason: str, now: datetime
 ) -> AsyncIterator[tuple[int, int]]:
     """Rename or drop, step by step; yield how many things are done, and of how many. Raises as :func:`plan_of_renaming`, TransientError."""
-    if not reason.strip():
-        raise ValueError("say why: the reason is kept in the audit")
+    need_reason(reason)
     plan = await plan_of_renaming(database, file, what)
     async with database.pool.connection() as conn, conn.transaction():
         owners = await ownership_in_force(conn, [one.owner() for one in file.ownership])

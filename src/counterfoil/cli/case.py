@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.output import FINE, FOUND, data, money, print_json, print_table, when, words
-from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, run, who
+from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, check_reason, database_of, fail, run, who
 from counterfoil.cli.wording import blocks, cause_of, class_of, plural
 from counterfoil.core.language.keys import mapping_of
 
@@ -244,8 +244,7 @@ def waive(
     as_json: AsJson = False,
 ) -> None:
     """Close cases for good: their deliveries count as ignored (rule `waived`), their postings are dropped. Shows its plan first."""
-    if not reason.strip():
-        fail("--reason must say why")
+    check_reason(reason)
     plan = run(_waive(config, case, who(by), reason, apply))
     if as_json:
         print_json({"applied": apply, "waived": [{"case": one.case, "records": standing} for one, standing in plan.values()]})

@@ -9,7 +9,7 @@ import typer
 
 from counterfoil.cli import identity_match
 from counterfoil.cli.output import FOUND, print_json, print_table, when, words
-from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, database_of, fail, progress, run, who
+from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, check_reason, database_of, fail, progress, run, who
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +66,7 @@ def not_same_as(
 
 
 def _act(config: Path, act: tuple[str, str, str], reason: str, by: str, *, is_applied: bool, as_json: bool) -> None:
-    if not reason.strip():
-        fail("--reason must say why")
+    check_reason(reason)
     try:
         plan = run(_decide(config, act, reason, who(by), is_applied=is_applied))
     except LookupError as error:
@@ -123,8 +122,7 @@ def drop_source(
 
 
 def _rename(config: Path, former: str, name: str, reason: str, by: str, *, is_applied: bool, as_json: bool) -> None:
-    if not reason.strip():
-        fail("--reason must say why")
+    check_reason(reason)
     plan, done = run(_renamed(config, former, name, reason, who(by), is_applied=is_applied))
     if as_json:
         found = {"beside": plan.beside, "alone": plan.alone, "unbooked": plan.unbooked}

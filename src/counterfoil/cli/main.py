@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -20,6 +24,7 @@ from counterfoil.cli import (
     mapping,
     migrate,
     notify,
+    output,
     process,
     prove,
     replay,
@@ -87,9 +92,34 @@ def program(
     del version
 
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Why output cannot be written, other than that nobody reads it any more."""
+
+
 def main() -> None:
-    """Run the program."""
-    app()
+    """Run the program. Output that cannot be written, as on a full disk, is told in a line; what was to be done may be done by then."""
+    code: str | int | None = output.FINE
+    try:
+        try:
+            app()
+        except SystemExit as ended:
+            code = ended.code
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads it has seen enough
+        _drop_output()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _drop_output()
+        with suppress(OSError):
+            output.words.print(f"the output cannot be written: {error.strerror}", style="red", markup=False)
+        code = output.LATER
+    sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: the interpreter would try again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,13 +16,40 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from counterfoil.core.language.money import CurrencyError, Money, format_money
 
 FINE, FOUND, MISUSE, LATER = 0, 1, 2, 3
 
-words = Console(stderr=True, highlight=False, soft_wrap=True)
-data = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+if sys.stdout is None:  # closed by who called the program: nobody reads it
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
+
+_STEERING = ("Cc", "Cs", "Zl", "Zp")
+_TURNING = frozenset(chr(sign) for sign in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Signs that turn the direction of writing for all that follows."""
+
+
+def shown(text: str) -> str:
+    """Return a text with what steers terminals, or turns the direction of writing, made visible: names of customers come from anywhere."""
+    return text if text.isprintable() else "".join(map(_shown_sign, text))
+
+
+def _shown_sign(sign: str) -> str:
+    is_plain = sign in "\n\t" or not (sign in _TURNING or unicodedata.category(sign) in _STEERING)
+    return sign if is_plain else sign.encode("unicode_escape").decode()
+
+
+class _Terminal(Console):
+    """A console on which nothing that is printed steers the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text as it is printed: by itself, or in a table."""
+        return super().render_str(shown(text), **options)
+
+
+words = _Terminal(stderr=True, highlight=False, soft_wrap=True)
+data = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import typer
 
 from counterfoil.cli.instants import instant
 from counterfoil.cli.output import FOUND, data, money, print_json, print_table, when, words
-from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, database_of, fail, run, who
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, check_reason, database_of, fail, run, who
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +117,8 @@ def answer(
     ends = instant(until) if until else None
     if ends is not None and ends <= now:
         fail("--until must lie ahead")
+    if reason:
+        check_reason(reason)
     try:
         is_new = run(_answer(config, process, verb, who(by), now, about, ends, reason))
     except LookupError as error:

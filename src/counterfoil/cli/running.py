@@ -125,6 +125,15 @@ async def database_of(config: Path, *, answer_within_s: float | None = None) -> 
         yield file, database
 
 
+def check_reason(reason: str) -> None:
+    """End with what is wrong with a reason, if anything is."""
+    from counterfoil.app.reasons import reason_problem
+
+    problem = reason_problem(reason)
+    if problem:
+        fail(f"--reason {problem}")
+
+
 def who(by: str) -> str:
     """Return who acts: as given, or the user logged in; by number where a container's user has no name."""
     try:
