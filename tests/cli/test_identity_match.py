@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,27 @@ def test_encoding_and_separator_are_as_given(tmp_path: Path) -> None:
     assert any("'Łódź'" in reason for reason in pairs(ended)["1", "1"]["reasons"])
 
 
+@pytest.mark.parametrize(
+    "text", ['"Company\nName";id\n"Acme, Tools";1\n', '\n\nid;Company Name\n1;"Acme, Tools"\n', "id;name\r1;Acme Tools\r"]
+)
+def test_the_separator_is_found_in_the_first_row_that_is_not_empty_however_many_lines_it_has(tmp_path: Path, text: str) -> None:
+    assert pairs(run(tmp_path, text, "id,name\n2,Acme Tools\n", "--json"))["1", "2"]["verdict"] == "review"
+
+
+def test_a_column_is_named_in_any_script_and_case(tmp_path: Path) -> None:
+    ended = run(tmp_path, "id,Straße,会社 名\n1,Hauptstr. 1,Acme\n", GOOD, "--column-a", "street=STRASSE", "--column-a", "name=会社_名")
+    assert (ended.code, "row 1 has no column 'STRASSE'" in ended.err) == (2, True)
+    ended = run(tmp_path, "id,Straße,会社 名\n1,Hauptstr. 1,Acme\n", GOOD, "--column-a", "street=straße", "--column-a", "name=会社_名")
+    assert "street=Straße, name=会社 名" in ended.err
+
+
+def test_a_pipe_is_refused_as_it_can_be_read_but_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ended = invoke("identity", "match", str(pipe), put(tmp_path, "B.csv", GOOD))
+    assert (ended.code, f"{pipe}: is no file but a pipe or the like" in ended.err) == (2, True)
+
+
 GOOD = "id,name\n1,Acme\n"
 
 
@@ -116,6 +138,9 @@ GOOD = "id,name\n1,Acme\n"
         (GOOD, ("--column", "color=name"), "there is no field 'color'; there are id, name", "identity.option"),
         (GOOD, ("--column", "name"), "is to be FIELD=COLUMN", "identity.option"),
         (GOOD, ("--encoding", "utf-99"), "there is no encoding 'utf-99'", "identity.option"),
+        (GOOD, ("--encoding", "rot13"), "there is no encoding 'rot13'", "identity.option"),
+        ("id,会社名\n1,Acme\n", ("--column-a", "name=住所"), "row 1 has no column '住所'; it has id, 会社名", "identity.columns"),
+        (f"id,name\n1,{'a' * 2001}\n", (), "row 2 has 2,001 characters in column 'name', and at most 2,000", "identity.row"),
         (GOOD, ("--same", "0.4"), "0 < review <= same <= 1", "identity.option"),
     ],
 )

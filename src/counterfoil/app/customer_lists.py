@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ _ENCODINGS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (
 _OTHER_ENCODING = "cp1252"
 _CHUNK = 1 << 20
 _QUOTED = re.compile(r'"[^"]*"')
+CELL_MAX = 2_000
+"""Characters of a cell that is compared: two names of a hundred thousand would be compared for minutes."""
 
 
 @dataclass(slots=True)
@@ -42,7 +45,8 @@ class CustomerList:
         """Yield the records, in the file's order.
 
         Raises:
-            SetupError: with the row, and the column: one has too many or too few cells, no id, or another's id; or there is none at all.
+            SetupError: with the row, and the column: one has too many or too few cells, no id, or another's id, or a cell is too long; or
+                there is none at all.
         """
         rows = _rows(self.path, self.encoding, self.delimiter)
         _, header = next(rows)
@@ -59,10 +63,17 @@ class CustomerList:
             if id in seen:
                 raise _wrong(self.path, row, f"has the id {id!r} in column {id_name!r}, as row {seen[id]}: ids must be there once")
             seen[id] = row
+            self._refuse_long(row, cells)
             self.count += 1
             yield _details(id, cells, self.columns.places)
         if not self.count:
             raise SetupError(f"{self.path}: has no rows below its header", code="identity.empty")
+
+    def _refuse_long(self, row: int, cells: Sequence[str]) -> None:
+        for place, name in (one for many in self.columns.places.values() for one in many):
+            if len(cells[place]) > CELL_MAX:
+                problem = f"has {len(cells[place]):,} characters in column {name!r}, and at most {CELL_MAX:,} are compared: a quote open?"
+                raise _wrong(self.path, row, problem)
 
 
 def customer_list(path: Path, given: Mapping[str, Sequence[str]], delimiter: str = "", encoding: str = "") -> CustomerList:
@@ -77,11 +88,13 @@ def customer_list(path: Path, given: Mapping[str, Sequence[str]], delimiter: str
     Raises:
         SetupError: the file cannot be read, is empty, or its columns will not do.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SetupError(f"{path}: is no file but a pipe or the like, and is read several times: save it first", code="identity.file")
     is_guessed = False
     if not encoding:
         encoding, is_guessed = _encoding(path)
     try:
-        codecs.lookup(encoding)
+        io.TextIOWrapper(io.BytesIO(), encoding)
     except LookupError:
         raise SetupError(f"there is no encoding {encoding!r}, such as utf-8 or cp1252", code="identity.option") from None
     delimiter = delimiter or _delimiter(path, encoding)
@@ -164,10 +177,10 @@ def _encoding(path: Path) -> tuple[str, bool]:
 
 
 def _delimiter(path: Path, encoding: str) -> str:
-    """Return what separates the cells of the first line: the sign of those in use that stands there most often, outside of quotes."""
+    """Return what separates the cells of the first row: the sign of those in use that stands there most often, outside of quotes."""
     try:
         with path.open(encoding=encoding, newline="") as file:
-            line = _QUOTED.sub("", file.readline(_CHUNK))
+            line = re.split(r"[\r\n]", _QUOTED.sub("", file.read(_CHUNK)).lstrip("\r\n "), maxsplit=1)[0]
     except UnicodeError as error:
         raise _wrong(path, 1, f"is not {encoding}; name the encoding: --encoding cp1252") from error
     except OSError as error:

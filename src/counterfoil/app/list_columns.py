@@ -89,7 +89,8 @@ def columns_of(file: str, header: Sequence[str], given: Mapping[str, Sequence[st
 
 
 def _given(file: str, names: Sequence[str], column: str) -> tuple[int, str]:
-    for same in (lambda name: name == column, lambda name: _word(name) == _word(column)):
+    word = _word(column)
+    for same in (lambda name: name == column, lambda name: word != "" and _word(name) == word):
         place = next((place for place, name in enumerate(names) if same(name)), None)
         if place is not None:
             return place, names[place]
@@ -99,7 +100,7 @@ def _given(file: str, names: Sequence[str], column: str) -> tuple[int, str]:
 def _word(name: str) -> str:
     """Return a column's name in lower case with underscores: ``Company Name`` and ``companyName`` are ``company_name``."""
     parts = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
-    return re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_")
+    return re.sub(r"[\W_]+", "_", parts.lower()).strip("_")
 
 
 def _shortened(says: str, by_word: Mapping[str, int]) -> list[int]:
