@@ -39,6 +39,8 @@ async def test_the_demonstration_proves_every_total_to_the_cent() -> None:
     assert [row for row in found["standing"] if row["difference_minor"] or row["customers_apart"]] == []
     assert [row for row in found["sales"] if row["difference_minor"] or row["companies_apart"]] == []
     assert {row["figure"] for row in found["sales"]} == {"invoiced", "open", "overdue"}
+    assert {row["system"] for row in found["sales"]} == {"Salesforce", "HubSpot"}
+    assert all(row["companies"] for row in found["sales"])
     assert (found["cases"], found["unfinished"]) == ([], 0)
     where = found["conservation"]
     assert where["balanced"] is True

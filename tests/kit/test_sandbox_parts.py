@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
@@ -136,6 +137,8 @@ def test_what_happens_is_a_millisecond_apart_and_time_passes_by_command() -> Non
     assert [clock.tick(), clock.tick()] == [1_001, 1_002]
     clock.advance(2.5)
     assert clock.tick() == 3_503
+    clock.show(datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC))
+    assert clock.tick() == 2_001
     clock.run()
     first = clock.tick()
     assert first > 1_700_000_000_000

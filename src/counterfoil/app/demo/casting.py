@@ -11,6 +11,7 @@ from . import stories_billing as billing
 from . import stories_money as money
 from .entities import DemoEntity
 from .stories_house import house
+from .stories_sales import away, sales_desk
 from .story import Story
 
 MONTH_START = datetime(2025, 12, 1, tzinfo=UTC)
@@ -126,6 +127,11 @@ def cast(entities: Sequence[DemoEntity], invoices: int, seed: int) -> tuple[Role
 def accompany(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
     """Return what happens to each entity's account by itself."""
     return tuple(Role(0, house, entity, MONTH_START, entity.currency, "") for entity in entities)
+
+
+def sell(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
+    """Return what those who sell do in the sales system of each entity, and what happens to it by itself."""
+    return tuple(Role(-1, story, entity, MONTH_START, entity.currency, "") for entity in entities for story in (sales_desk, away))
 
 
 def _order(entities: Sequence[DemoEntity], chance: random.Random) -> list[tuple[RepertoirePart, DemoEntity]]:

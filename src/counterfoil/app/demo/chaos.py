@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .control import SandboxControl, StripeControl
+from .sales import SalesSystem
 
 DELIVERIES = {
     "duplicate": 0.02,
@@ -22,9 +24,6 @@ RATE = 0.01
 STALL_S = 0.15
 STRIPE_READS = "^GET /v1/"
 ODOO_CALLS = "^POST /(json/2|jsonrpc)"
-HUBSPOT_CALLS = "^POST /crm/objects/[^/]+/companies/batch/"
-HUBSPOT_RATE = 0.03
-"""There are few such calls: a higher rate, so that some are met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +35,13 @@ class Damage:
     faults_odoo: int
 
 
-async def unleash(stripe: StripeControl, odoo: SandboxControl | None, sales: SandboxControl | None = None) -> None:
-    """Spoil deliveries, Stripe's answers to reads, Odoo's to anything, and the sales system's to batches.
+async def unleash(stripe: StripeControl, odoo: SandboxControl | None, sales: Sequence[SalesSystem] = ()) -> None:
+    """Spoil deliveries, Stripe's answers to reads, Odoo's to anything, and those of sales systems to what the hub writes.
 
     ``odoo`` None: a real one, which is left alone.
     """
-    if sales is not None:
-        await sales.arm("drop_after", HUBSPOT_CALLS, HUBSPOT_RATE)
-        await sales.arm("status", HUBSPOT_CALLS, HUBSPOT_RATE, status=503)
-        await sales.arm("status", HUBSPOT_CALLS, HUBSPOT_RATE, status=429, retry_after_s=0)
+    for system in sales:
+        await system.spoil()
     await stripe.deliveries(**DELIVERIES)
     await stripe.arm("status", STRIPE_READS, RATE, status=429, retry_after_s=0)
     await stripe.arm("status", STRIPE_READS, RATE, status=500)
@@ -61,11 +58,11 @@ async def unleash(stripe: StripeControl, odoo: SandboxControl | None, sales: San
     await odoo.arm("stall_after", ODOO_CALLS, RATE, delay_s=STALL_S)
 
 
-async def calm(stripe: StripeControl, odoo: SandboxControl | None, sales: SandboxControl | None = None) -> Damage:
+async def calm(stripe: StripeControl, odoo: SandboxControl | None, sales: Sequence[SalesSystem] = ()) -> Damage:
     """Take all faults away, let the deliveries that are under way arrive, and tell what was damaged. Lost deliveries stay lost."""
     faults_stripe = await stripe.disarm()
     faults_odoo = await odoo.disarm() if odoo is not None else 0
-    if sales is not None:
-        await sales.disarm()
+    for system in sales:
+        await system.control.disarm()
     await stripe.deliveries(lose=0.0, drop=0.0, duplicate=0.0)
     return Damage(await stripe.drain(), faults_stripe, faults_odoo)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from .casting import MONTH_END, MONTH_START, Role, accompany, cast
+from .casting import MONTH_END, MONTH_START, Role, accompany, cast, sell
 from .catalog import build_catalog
 from .control import StripeControl
 from .entities import DemoEntity
-from .hubspot_plain import HubspotPlain
+from .sales import SalesSystem
 from .story import StoryContext
 from .stripe_plain import StripePlain
 
@@ -39,6 +39,8 @@ class DemoProgress:
     stories_done: int
     stories_total: int
 
+
+NOWHERE: Mapping[str, SalesSystem] = {}
 
 TERMS: dict[str, dict[str, Any]] = {
     "US": {"fee_percent": "2.9", "fee_fixed": 30, "dispute_fee": 1500, "available_after_days": 4},
@@ -75,7 +77,7 @@ async def play(
     seed: int,
     invoices: int,
     on_progress: Callable[[DemoProgress], None] = lambda progress: None,
-    sales: HubspotPlain | None = None,
+    sales: Mapping[str, SalesSystem] = NOWHERE,
 ) -> Played:
     """Play December 2025 with about so many invoices. The same seed plays the same month.
 
@@ -83,7 +85,8 @@ async def play(
     no story expects.
     """
     entities = [account.entity for account in accounts]
-    roles = (*accompany(entities), *cast(entities, invoices, seed))
+    selling = sell(list({id(sales[entity.key]): entity for entity in entities if entity.key in sales}.values()))
+    roles = (*accompany(entities), *selling, *cast(entities, invoices, seed))
     return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress, sales=sales)
 
 
@@ -99,11 +102,12 @@ async def perform(
     span: tuple[datetime, datetime],
     on_progress: Callable[[DemoProgress], None] = lambda progress: None,
     before: Callable[[datetime], Awaitable[None]] = _at_once,
-    sales: HubspotPlain | None = None,
+    sales: Mapping[str, SalesSystem] = NOWHERE,
 ) -> Played:
     """Play roles from the span's first instant to its last.
 
-    ``before`` is awaited with every instant the clock is about to be moved to. ``sales``: where some customers have a company.
+    ``before`` is awaited with every instant the clock is about to be moved to. ``sales``: by the entity's key, where
+    some customers have a company.
     """
     start, end = span
     ids = {account.entity.key: account.id for account in accounts}
@@ -125,16 +129,21 @@ async def perform(
                 random.Random(f"{seed}/{role.number}"),  # noqa: S311 - a story, not security
                 role.currency,
                 role.tax_key,
-                sales=sales,
+                sales=sales.get(role.entity.key),
             )
             for role in roles
         ]
+        reached = start
         for role in roles:
             played.stories[role.entity.key, role.story.__name__] += 1
 
         async def move(to: datetime) -> None:
+            nonlocal reached
             await before(to)
             await control.advance(to)
+            for system in {id(one): one for one in sales.values()}.values():
+                await system.show(reached)  # never ahead of the hub's clock, as two changes of an instant to come could not be told apart
+            reached = to
 
         await _perform([(role.starts_at, role.story(story)) for role, story in zip(roles, stories, strict=True)], move, end, on_progress)
     return played

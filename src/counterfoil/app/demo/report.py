@@ -67,7 +67,7 @@ class CaseLine:
 class DemoResult:
     """Everything a run of the demonstration ends with.
 
-    ``seconds``: how long it took; ``unfinished``: postings it did not wait for; ``sales``: what the sales system shows of the customers.
+    ``seconds``: how long it took; ``unfinished``: postings it did not wait for; ``sales``: what the sales systems show of the customers.
     """
 
     proof: TotalsProof
@@ -141,6 +141,7 @@ def as_json(result: DemoResult) -> dict[str, Any]:
 
 def _sales_json(row: SalesRow) -> dict[str, Any]:
     return {
+        "system": row.system,
         "currency": row.currency,
         "figure": row.figure,
         "companies": row.companies,
@@ -229,16 +230,16 @@ def _standing(proof: TotalsProof) -> list[RenderableType]:
 
 
 def _sales(rows: Sequence[SalesRow]) -> list[RenderableType]:
-    """Return what the sales system shows of the customers that are companies in it, each company for itself."""
+    """Return what the sales systems show of the customers that are companies in them, each company for itself."""
     if not rows:
         return []
-    table = _table("Companies in HubSpot against Stripe", "", ("Currency", "Companies", "Stripe", "HubSpot", "Difference"))
+    table = _table("Companies in sales systems against Stripe", "", ("System", "Currency", "Companies", "Stripe", "Shown", "Difference"))
     for row in rows:
         amounts = amount(row.source_minor, row.currency or "USD"), amount(row.shown_minor, row.currency or "USD")
         difference = _difference(row.difference_minor, row.currency or "USD", is_right=row.is_equal)
         if row.apart:
             difference.append(f" ({row.apart} companies)")
-        table.add_row(FIGURES.get(row.figure, row.figure), row.currency, str(row.companies), *amounts, difference)
+        table.add_row(FIGURES.get(row.figure, row.figure), row.system, row.currency, str(row.companies), *amounts, difference)
     return [table]
 
 

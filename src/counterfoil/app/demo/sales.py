@@ -1,28 +1,29 @@
-"""The company's sales system beside billing and the books: some customers have a company in it, which must show how they stand.
+"""The company's sales systems beside billing and the books: some customers have a company there, which must show how they stand.
 
-What it shows is read by its own plain client and compared, company by company, with what Stripe says: sums that happen to agree prove
+What one shows is read by its own plain client and compared, company by company, with what Stripe says: sums that happen to agree prove
 nothing.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from counterfoil.core.language.money import from_major
 
-from .hubspot_plain import HubspotPlain
+from .control import SandboxControl
 from .stripe_plain import StripePlain
 
-SALES = "sales"
-"""The name of the connection."""
-ID_PROPERTY = "stripe_customer_id"
 EVERY = 4
 """Every fourth customer has a company: of each entity some, as they take turns by three."""
+DOUBLED_EVERY = 3 * EVERY
+"""Every third of those has two, until somebody notices and merges them."""
 
 FIGURES: Mapping[str, str] = {"invoiced": "Invoiced", "open": "Open balance", "overdue": "Overdue"}
 """What is compared, and its words."""
@@ -30,12 +31,107 @@ _OPEN, _BILLED = ("open",), ("open", "paid", "uncollectible")
 
 Amounts = dict[tuple[str, str], int]
 """Minor units by (currency, figure) of one customer; nothing is left out."""
+ShownCompanies = list[tuple[str, Amounts]]
+"""What companies show, each with the id of its customer: two companies of one customer are both looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class SalesFault:
+    """One kind of fault that strikes a sales system: see the control interface of sandboxes."""
+
+    kind: str
+    requests: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SalesSystem(ABC):
+    """One sales system of the company, as those who sell use it and as its own plain client reads it.
+
+    ``word``: its name. ``connection``: the hub's. ``rate``: how often each of ``faults`` strikes; such calls are few. ``hub_calls``: what
+    of its interface the hub alone uses, so that it can be cut off; empty: it cannot be. ``companies``: (id, name) of all; ``doubled``:
+    pairs that are one company.
+    """
+
+    word: str
+    connection: str
+    rate: float = 0.03
+    faults: Sequence[SalesFault] = ()
+    hub_calls: str = ""
+
+    def __init__(self, details: Mapping[str, Any]) -> None:
+        self.details = details
+        self.control = SandboxControl(details["url"])
+        self.companies: dict[str, str] = {}
+        self.doubled: list[tuple[str, str]] = []
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The connection's settings: it is polled alone."""
+
+    @abstractmethod
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open its clients, and give companies a field that names their customer."""
+
+    @abstractmethod
+    async def add(self, name: str, customer: str) -> str:
+        """Make a company of a customer and return its id."""
+
+    @abstractmethod
+    async def rename(self, company: str, name: str) -> None:
+        """Give a company another name."""
+
+    @abstractmethod
+    async def merge(self, winner: str, loser: str) -> str:
+        """Merge a company into another and return the id of what is left."""
+
+    @abstractmethod
+    def rows(self) -> AsyncIterator[tuple[str, str, Mapping[str, str], bool]]:
+        """Yield of every company its customer's id, the currency shown, each figure as text, and whether other currencies are shown."""
+
+    async def sign(self, name: str, customer: str, *, is_twice: bool) -> None:
+        """Note a new customer; ``is_twice``: two people do."""
+        first = await self.add(name, customer)
+        self.companies[first] = name
+        if is_twice:
+            second = await self.add(f"{name} (2)", customer)
+            self.companies[second] = f"{name} (2)"
+            self.doubled.append((first, second))
+
+    async def merge_doubled(self) -> None:
+        """Make one company of each that was made twice; the older one and the younger one take turns in being kept."""
+        while self.doubled:
+            first, second = self.doubled.pop()
+            winner, loser = (first, second) if len(self.companies) % 2 else (second, first)
+            left = await self.merge(winner, loser)
+            name = self.companies.pop(winner)
+            del self.companies[loser]
+            self.companies[left] = name
+
+    async def show(self, instant: datetime) -> None:
+        """Have its clock show an instant."""
+        await self.control.call("POST", "/clock", show=instant.isoformat())
+
+    async def spoil(self) -> None:
+        """Have faults strike from now on."""
+        for fault in self.faults:
+            await self.control.arm(fault.kind, fault.requests, self.rate, **fault.more)
+
+    async def cut_off(self) -> None:
+        """Have every call of the hub refused from now on."""
+        await self.control.arm("status", self.hub_calls, 1.0, status=503)
+
+    async def let_in(self) -> None:
+        """Let the hub in again, and have the same faults strike as before."""
+        await self.control.disarm()
+        await self.spoil()
 
 
 @dataclass(frozen=True, slots=True)
 class SalesRow:
-    """One figure in one currency over all companies: what billing says, what the sales system shows, and how many companies differ."""
+    """One figure in one currency over a system's companies: what billing says, what is shown, and how many companies differ."""
 
+    system: str
     currency: str
     figure: str
     companies: int
@@ -52,27 +148,6 @@ class SalesRow:
     def is_equal(self) -> bool:
         """Whether every company shows what is so."""
         return self.difference_minor == 0 and self.apart == 0
-
-
-def settings_of(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the connection's settings: it is polled alone."""
-    return {
-        "connector": "hubspot",
-        "portal_id": details["portal_id"],
-        "currency": "USD",
-        "access_token": details["access_token"],
-        "base_url": details["url"],
-        "customer_ids": {ID_PROPERTY: "stripe"},
-        "requests_per_s": 500.0,
-        "searches_per_s": 100.0,
-        "deleted_every_s": 0,
-        "poll_overlap_s": 1,
-    }
-
-
-async def prepare(sales: HubspotPlain) -> None:
-    """Give companies the property that names their customer."""
-    await sales.add_property(ID_PROPERTY, "Stripe customer")
 
 
 async def read_source(api: StripePlain, now: datetime) -> dict[str, Amounts]:
@@ -95,40 +170,38 @@ async def read_source(api: StripePlain, now: datetime) -> dict[str, Amounts]:
     return found
 
 
-async def read_shown(sales: HubspotPlain) -> dict[str, Amounts]:
-    """Return what each company shows, by the id of its customer; what is in other currencies has no place here and is taken for wrong."""
-    names = {figure: f"counterfoil_{figure}" for figure in FIGURES}
-    found: dict[str, Amounts] = {}
-    async for values in sales.companies([ID_PROPERTY, "counterfoil_currency", "counterfoil_other_currencies", *names.values()]):
-        currency = values["counterfoil_currency"]
-        amounts = {(currency, figure): from_major(Decimal(values[name] or 0), currency).minor for figure, name in names.items() if currency}
-        found[values[ID_PROPERTY]] = amounts | ({("", "other currencies"): 1} if values["counterfoil_other_currencies"] else {})
+async def read_shown(system: SalesSystem) -> ShownCompanies:
+    """Return what each company shows; what is in other currencies has no place here and is taken for wrong."""
+    found: ShownCompanies = []
+    async for customer, currency, texts, has_more in system.rows():
+        amounts = {(currency, figure): from_major(Decimal(texts[figure] or 0), currency).minor for figure in FIGURES if currency}
+        found.append((customer, amounts | ({("", "other currencies"): 1} if has_more else {})))
     return found
 
 
-def compare(source: Mapping[str, Amounts], shown: Mapping[str, Amounts]) -> tuple[SalesRow, ...]:
-    """Return a row for each currency and figure, over the customers that have a company."""
-    keys = {key for amounts in _of(source, shown) for key in amounts} | {key for amounts in shown.values() for key in amounts}
+def compare(word: str, source: Mapping[str, Amounts], shown: Sequence[tuple[str, Amounts]]) -> tuple[SalesRow, ...]:
+    """Return a row for each currency and figure, over the customers that have a company in the system of that name."""
+    keys = {key for amounts in _of(source, shown) for key in amounts} | {key for _, amounts in shown for key in amounts}
     rows = []
     for currency, figure in sorted(keys, key=lambda key: (key[0], list(FIGURES).index(key[1]) if key[1] in FIGURES else 9)):
         pairs = [
             (source.get(customer, {}).get((currency, figure), 0), amounts.get((currency, figure), 0))
-            for customer, amounts in shown.items()
+            for customer, amounts in shown
             if (currency, figure) in amounts or (currency, figure) in source.get(customer, {})
         ]
         apart = sum(so != is_shown for so, is_shown in pairs)
-        rows.append(SalesRow(currency, figure, len(pairs), sum(so for so, _ in pairs), sum(one for _, one in pairs), apart))
+        rows.append(SalesRow(word, currency, figure, len(pairs), sum(so for so, _ in pairs), sum(one for _, one in pairs), apart))
     return tuple(rows)
 
 
-def _of(source: Mapping[str, Amounts], shown: Mapping[str, Amounts]) -> Iterable[Amounts]:
-    return (amounts for customer, amounts in source.items() if customer in shown)
+def _of(source: Mapping[str, Amounts], shown: Sequence[tuple[str, Amounts]]) -> Iterable[Amounts]:
+    return (source[customer] for customer, _ in shown if customer in source)
 
 
-async def prove(sales: HubspotPlain, accounts: Sequence[tuple[str, str]], now: datetime) -> tuple[SalesRow, ...]:
+async def prove(systems: Sequence[SalesSystem], accounts: Sequence[tuple[str, str]], now: datetime) -> tuple[SalesRow, ...]:
     """Read both sides as they stand and compare them; ``accounts``: address and key of each processor account."""
     source: dict[str, Amounts] = {}
     for url, key in accounts:
         async with StripePlain(url, key) as api:
             source |= await read_source(api, now)
-    return compare(source, await read_shown(sales))
+    return tuple([row for system in systems for row in compare(system.word, source, await read_shown(system))])

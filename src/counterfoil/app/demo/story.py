@@ -14,8 +14,7 @@ from counterfoil.kit.forms import Nested
 from .catalog import Catalog, price_in
 from .control import StripeControl
 from .entities import DemoEntity
-from .hubspot_plain import HubspotPlain
-from .sales import EVERY, ID_PROPERTY
+from .sales import DOUBLED_EVERY, EVERY, SalesSystem
 from .stripe_plain import DECLINED, StripePlain, StripePlainError
 
 GOOD_CARD = "pm_card_visa"
@@ -54,7 +53,7 @@ class StoryContext:
     """One story's means.
 
     ``account`` is the processor account's id. ``number`` is the story's own within the company; ``chance`` depends on the seed and the
-    number only. ``sales``: where some customers have a company.
+    number only. ``sales``: the entity's sales system, where some customers have a company.
     """
 
     entity: DemoEntity
@@ -67,7 +66,7 @@ class StoryContext:
     currency: str
     tax_key: str
     notes: dict[str, str] = field(default_factory=dict)
-    sales: HubspotPlain | None = None
+    sales: SalesSystem | None = None
 
     @property
     def tax_rates(self) -> list[str]:
@@ -90,7 +89,7 @@ class StoryContext:
             fields |= {"payment_method": card, "invoice_settings": {"default_payment_method": card}}
         made = str((await self.api.post("/v1/customers", **fields))["id"])
         if self.sales is not None and self.number % EVERY == 0:
-            await self.sales.add_company(name=str(fields["name"]), **{ID_PROPERTY: made})
+            await self.sales.sign(str(fields["name"]), made, is_twice=self.number % DOUBLED_EVERY == 0)
         return made
 
     async def change_card(self, customer: str, card: str) -> None:

@@ -11,14 +11,15 @@ from typing import Any
 
 from counterfoil.app import sandboxes
 
-from . import chart, sales
+from . import chart
 from .company import StripeAccount, open_accounts
 from .control import SandboxControl, StripeControl
 from .entities import ENTITIES
-from .hubspot_plain import HubspotPlain
 from .odoo_plain import OdooPlain
 from .proof import baseline
 from .provision import Provisioned, provision
+from .sales import SalesSystem
+from .sales_systems import KINDS, USED_BY
 
 BOOKS = "books"
 
@@ -37,7 +38,8 @@ class RealOdoo:
 class World:
     """The systems around the hub.
 
-    ``odoo_control`` None: a real Odoo. ``before``: the books' newest entry when it began. ``sales`` None: no sales system is there.
+    ``odoo_control`` None: a real Odoo. ``before``: the books' newest entry when it began. ``sales``: the sales
+    systems by the keys of the entities that use them; none: nothing is sold there.
     """
 
     stripe: StripeControl
@@ -48,9 +50,12 @@ class World:
     before: int
     accounts: tuple[StripeAccount, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
-    sales: HubspotPlain | None = None
-    sales_control: SandboxControl | None = None
-    sales_settings: dict[str, Any] = field(default_factory=dict)
+    sales: dict[str, SalesSystem] = field(default_factory=dict)
+
+    @property
+    def sales_systems(self) -> tuple[SalesSystem, ...]:
+        """Each sales system once."""
+        return tuple({id(one): one for one in self.sales.values()}.values())
 
     async def register(self, port: int) -> None:
         """Have every account's events delivered to a port of this machine."""
@@ -77,9 +82,9 @@ class World:
             "connections": {
                 **stripes,
                 BOOKS: {"connector": "odoo", **self.odoo_settings, **self.provisioned.configuration()},
-                **({sales.SALES: self.sales_settings} if self.sales_settings else {}),
+                **{one.connection: one.settings for one in self.sales_systems},
             },
-            "destinations": [{"purpose": "crm_status", "connection": sales.SALES}] if self.sales_settings else [],
+            "destinations": [{"purpose": "crm_status", "connection": one.connection} for one in self.sales_systems],
             "entities": self.provisioned.entities(BOOKS),
             "routes": self.provisioned.routes(),
             "mappings": self.provisioned.mappings(),
@@ -92,10 +97,10 @@ async def open_world(
 ) -> AsyncIterator[World]:
     """Start the sandboxes in a process of their own, the source's clock at ``start``, and prepare the books.
 
-    ``has_sales``: a sales system is there, too.
+    ``has_sales``: the sales systems are there, too.
     """
     async with AsyncExitStack() as stack:
-        names = ["stripe", *([] if real else ["odoo"]), *(["hubspot"] if has_sales else [])]
+        names = ["stripe", *([] if real else ["odoo"]), *(KINDS if has_sales else [])]
         details = await stack.enter_async_context(sandboxes.apart(names, {"stripe": {"seed": seed, "start": int(start.timestamp())}}))
         stripe = await stack.enter_async_context(StripeControl(details["stripe"]["url"]))
         control: SandboxControl | None = None
@@ -109,13 +114,9 @@ async def open_world(
         world = World(stripe, control, odoo, given, await provision(odoo, ENTITIES, rates), await baseline(odoo))
         world.accounts = await open_accounts(stripe, ENTITIES)
         if has_sales:
-            await _open_sales(stack, world, details["hubspot"])
+            systems = {name: kind(details[name]) for name, kind in KINDS.items()}
+            for system in systems.values():
+                await system.open(stack)
+                await system.show(start)
+            world.sales = {entity: systems[name] for entity, name in USED_BY.items()}
         yield world
-
-
-async def _open_sales(stack: AsyncExitStack, world: World, details: Mapping[str, Any]) -> None:
-    """Have a sales system in the world, whose companies can name a customer."""
-    world.sales = await stack.enter_async_context(HubspotPlain(details["url"], details["access_token"]))
-    world.sales_control = await stack.enter_async_context(SandboxControl(details["url"]))
-    world.sales_settings = sales.settings_of(details)
-    await sales.prepare(world.sales)

@@ -52,6 +52,15 @@ class HubspotPlain:
         """Make a company and return its number."""
         return str((await self._call("POST", f"/crm/objects/{VERSION}/companies", {"properties": properties}))["id"])
 
+    async def change_company(self, id: str, **properties: str) -> None:
+        """Change properties of a company."""
+        await self._call("PATCH", f"/crm/objects/{VERSION}/companies/{id}", {"properties": properties})
+
+    async def merge_companies(self, winner: str, loser: str) -> str:
+        """Merge a company into another and return the number of what they are now."""
+        path = f"/crm/objects/{VERSION}/companies/merge"
+        return str((await self._call("POST", path, {"primaryObjectId": winner, "objectIdToMerge": loser}))["id"])
+
     async def companies(self, properties: Sequence[str]) -> AsyncIterator[dict[str, str]]:
         """Yield every company's values of some properties, page by page; empty where there is none."""
         after = ""

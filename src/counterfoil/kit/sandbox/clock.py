@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 
 class MillisecondClock:
@@ -24,6 +25,10 @@ class MillisecondClock:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now_ms += int(seconds * 1000)
+
+    def show(self, instant: datetime) -> None:
+        """Show an instant, earlier or later than now."""
+        self.now_ms = int(instant.timestamp() * 1000)
 
     def run(self) -> None:
         """Let the clock show the time of day, and go on with it."""

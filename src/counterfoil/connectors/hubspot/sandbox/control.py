@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -170,6 +171,8 @@ class Control(Sandbox):
         return {"id": asked["id"]}
 
     def _control_clock(self, _request: web.Request, body: Obj) -> Obj:
+        if "show" in body:
+            self.world.show(datetime.fromisoformat(str(body["show"])))
         self.world.advance(float(body.get("advance_s", 0)))
         if body.get("run"):
             self.world.run()
