@@ -31,6 +31,7 @@ COMMANDS: dict[str, list[str]] = {
     "history": ["-m", "benchmarks.history"],
     "prove": ["-m", "benchmarks.prove"],
     "matching": ["-m", "benchmarks.matching"],
+    "known": ["-m", "benchmarks.known"],
 }
 AGAINST = "against"
 """Not one of all: it runs others, of another commit's build and this one's in turns."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.kit.codec import encode
-from counterfoil.store import objects
+from counterfoil.store import matches, objects
+from counterfoil.store.matches import MatchPair
 from counterfoil.store.objects import ObjectRow
 
 from .conftest import Program
@@ -63,6 +66,10 @@ def test_a_merge_shows_its_plan_and_is_done_with_apply_and_shown_with_who_and_wh
         (("unmerge", ONE, "--reason", "x"), 2, "is merged into nothing"),
         (("same-as", ONE, ONE, "--reason", "x"), 2, "cannot be the same as itself"),
         (("not-same-as", ONE, "--reason", "x"), 2, "is not said to be the same as another"),
+        (("not-same-as", ONE, ONE, "--reason", "x"), 2, "cannot be apart from itself"),
+        (("not-same-as", ONE, "stripe:cus_9", "--reason", "x"), 1, "nothing is known as"),
+        (("not-same-as", "product/stripe:p", ONE, "--reason", "x"), 1, "nothing is known as product/stripe:p"),
+        (("matches", "stripe:cus_9"), 1, "no customer is known as stripe:cus_9"),
         (("rename-source", "stripe_de", "crm", "--reason", "x"), 2, "'stripe_de' is a connection"),
         (("rename-source", "stripe_old", "crm", "--reason", "x"), 2, "there is no connection 'crm'"),
         (("drop-source", "stripe_old", "--reason", "x"), 2, "nothing is kept that a connection 'stripe_old' said"),
@@ -91,3 +98,28 @@ def test_what_a_source_said_under_its_former_name_is_renamed_once_it_is_applied(
     }
     assert two.run(*words).code == 2  # nothing is left
     assert {one["connection"] for one in two.run("why", ONE, "--json").json()[0]["fields"]} == {"stripe_de"}
+
+
+def test_who_may_be_one_is_shown_with_both_sides_and_why_and_told_apart(two: Program, database: str) -> None:
+    cipher = cipher_of(two.folder)
+    found = {
+        "verdict": "review",
+        "rule": "score",
+        "score": 0.97,
+        "evidence": [["name", "same", 15.0, "Grace Hopper", "Grace Hopper"], ["city", "different", -1.5, "berlin", "essen"]],
+        "remarks": ["there is only one kind of evidence"],
+        "known": [],
+        "is_asked": True,
+    }
+    assert "No two customers wait" in two.run("identity", "matches").err
+    pair = MatchPair("stripe:cus_1", "stripe:cus_2", json.dumps(found).encode(), NOW, entity="de")
+    in_database(database, lambda conn: matches.keep(conn, cipher, pair))
+    [told] = two.run("identity", "matches", "--json").json()
+    assert [side["key"] for side in told["sides"]] == [ONE, OTHER]
+    assert (told["verdict"], told["entity"], told["answer"], told["evidence"][1]["values"]) == ("review", "de", "", ["berlin", "essen"])
+    shown = two.run("identity", "matches", ONE).out
+    assert all(word in shown for word in (ONE, OTHER, "Grace Hopper", "city different", "only one kind of evidence", "not answered"))
+    words = ("identity", "not-same-as", ONE, OTHER, "--reason", "two people of one name", "--by", "mira")
+    assert "nobody is asked of the two again" in " ".join(two.run(*words).out.split())
+    done = two.run(*words, "--apply", "--json").json()
+    assert (done["applied"], done["verb"], done["other"]) == (True, "apart_from", OTHER)

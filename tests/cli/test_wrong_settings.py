@@ -191,6 +191,18 @@ def test_a_command_that_opens_no_connection_needs_no_secrets_and_tells_mistakes_
     assert "notify.1.name: 'chat' is there twice" in program.run("case", "list").err
 
 
+def test_what_is_wrong_with_matching_is_told_with_its_line() -> None:
+    text = PLAIN + ('\n[[matching]]\nsame = 0.9\nreview = 0.95\n[[matching]]\nentity = "fr"\nlinks = "always"\n')
+    lines = text.splitlines()
+    links, review, entity = (lines.index(line) + 1 for line in ('links = "always"', "review = 0.95", 'entity = "fr"'))
+    assert f"configuration:{links}: matching.1.links: must be 'never' or 'certain'" in refused(text)
+    message = refused(text.replace("always", "certain") + "[[matching]]\nsame = 1\n")
+    assert f"configuration:{review}: matching.0.review: must be no more than same, 0.9" in message
+    assert f"configuration:{entity}: matching.1.entity: entity 'fr' is not under [entities]" in message
+    assert "matching.2.entity: what holds for all entities is declared twice" in message
+    assert "'matching' is what the hub calls its own word" in refused(PLAIN.replace("connections.stripe_de", "connections.matching"))
+
+
 def test_an_ownership_declared_twice_or_of_what_is_not_there_is_refused_with_its_line() -> None:
     text = PLAIN + (
         '\n[[ownership]]\nkind = "customer"\nconnection = "stripe_de"\nfields = ["email"]\n'

@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import RulesSettings
@@ -82,6 +83,14 @@ NOTES: dict[str, dict[str, str]] = {
         "kind": "the kind of record, such as `customer`, `payment` or `invoice`",
         "connection": "whose word counts",
         "fields": "of a customer, product or company: the fields, such as `email`; left out: all that no other is declared for",
+    },
+    "MatchingSettings": {
+        "entity": "only for customers that are routed to this entity; left out: for those that have no rule of their own",
+        "same": "from this score on two are taken for the same, where nothing speaks against it",
+        "review": "from this score on people are asked",
+        "links": "`certain`: two that are taken for the same are linked without asking, as if `counterfoil identity same-as` had been said;"
+        " `never`: people are asked of them, too",
+        "owner": "whose case a question is: a team or a person. Left out: sales operations",
     },
     "DestinationSettings": {
         "purpose": "why it is written there; `books` are the `target` of each entity",
@@ -161,6 +170,12 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
         " system names another's as the same (`same_as` in files)."
     )
     yield "[[ownership]]", words, OwnershipSettings
+    words = (
+        "What becomes of two customers that may be one, of one source or of two: a table for all, and one for each entity that wants it"
+        " otherwise. Of two that are of different entities the stricter of both holds: the higher scores, and linked only where both say"
+        " so. Without any, people are asked of all (`docs/how-to/duplicates.md`)."
+    )
+    yield "[[matching]]", words, MatchingSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
     yield "[rules]", "How changed rules come into force (`docs/how-to/rules.md`).", RulesSettings

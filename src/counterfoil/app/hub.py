@@ -52,12 +52,13 @@ from counterfoil.normalize.healing import Healer
 from counterfoil.normalize.people import people_source
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import agenda, outbox_due, proofs, reading, rechecks, standing, work
+from counterfoil.store import agenda, matches, outbox_due, proofs, reading, rechecks, standing, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.upkeep import relearning
 from counterfoil.upkeep.book_changes import BookChanges, WatchedBooks
+from counterfoil.upkeep.matching import Matcher
 from counterfoil.upkeep.relearning import Relearner
 from counterfoil.upkeep.retaining import Retainer
 from counterfoil.upkeep.upkeep import Upkeep
@@ -301,6 +302,7 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         relearning.STAGE: relearner.turn,
         work.BOOKS: changes.turn,
         proofs.STAGE: prover.turn,
+        matches.STAGE: Matcher(hub.pool, hub.cipher, hub.rules, hub.clock, hub.arm).turn,
     }
 
 
@@ -318,6 +320,7 @@ def _standing_keys(hub: Hub) -> list[PartitionKey]:
     """Return the partitions that wake themselves, to be armed at start."""
     always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES, work.RULES)
     keys: list[PartitionKey] = [(stage, "all") for stage in always]
+    keys.append(matches.WORK)
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]
     keys += [(listening.STAGE, name) for name in hub.streamed]

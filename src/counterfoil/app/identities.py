@@ -31,6 +31,8 @@ __all__ = ["Identity", "IdentityAct", "IdentityPlan", "IdentityVerb", "Link", "d
 
 KNOWS_PEOPLE = 47
 """The schema whose programs read what people decide of who is who; an older one would keep it and do nothing."""
+KNOWS_APART = 54
+"""The schema whose programs read that two are not one."""
 ALIVE_WITHIN_S = 20.0
 """A worker heard of so lately may still read what is kept now."""
 STEP = timedelta(microseconds=1)
@@ -182,7 +184,8 @@ def _ref(key: str) -> ObjectRef:
 
 
 async def _plan(conn: Conn, database: Database, act: IdentityAct) -> IdentityPlan:
-    older = await workers.older(conn, KNOWS_PEOPLE, ALIVE_WITHIN_S)
+    is_apart = act.verb is IdentityVerb.NOT_SAME_AS and bool(act.other)
+    older = await workers.older(conn, KNOWS_APART if is_apart else KNOWS_PEOPLE, ALIVE_WITHIN_S)
     if older:
         raise SetupError(
             f"{', '.join(older)} of an older program would read this and do nothing: stop it, or start it with this version, first",
@@ -238,7 +241,9 @@ async def _same_as(look: _Look, ref: ObjectRef, act: IdentityAct) -> IdentityPla
     return IdentityPlan(IdentityAct(IdentityVerb.SAME_AS, ref.key, other.key), "", 0, (note,))
 
 
-async def _not_same_as(look: _Look, ref: ObjectRef, _act: IdentityAct) -> IdentityPlan:
+async def _not_same_as(look: _Look, ref: ObjectRef, act: IdentityAct) -> IdentityPlan:
+    if act.other:
+        return await _apart_from(look, ref, act)
     standing = [one for one in await links.of(look.conn, [ref]) if one.why == SAME_FACT and one.until is None]
     namers = {one.named_by for one in standing}
     if ref.id not in namers:
@@ -249,12 +254,26 @@ async def _not_same_as(look: _Look, ref: ObjectRef, _act: IdentityAct) -> Identi
     return IdentityPlan(IdentityAct(IdentityVerb.NOT_SAME_AS, ref.key), "", 0, (note,))
 
 
+async def _apart_from(look: _Look, ref: ObjectRef, act: IdentityAct) -> IdentityPlan:
+    """Say of two that they are not one; what links them is taken back first, by whoever is said to be the same."""
+    _need_customer(ref)
+    other = await look.known(act.other)
+    _need_other(ref, other, "apart from")
+    follows = await links.same_facts(look.conn, [ref])
+    if other in {*follows, *follows.values()}:
+        namer = next((one for one in (ref, other) if one in follows), ref)
+        raise ValueError(f"{ref.key} and {other.key} are linked: take that back first, with `counterfoil identity not-same-as {namer.key}`")
+    note = "nobody is asked of the two again, unless something comes that speaks for it and did not before"
+    return IdentityPlan(IdentityAct(IdentityVerb.APART_FROM, ref.key, other.key), "", 0, (note,))
+
+
 _PLANS = {
     IdentityVerb.MERGE: _merge,
     IdentityVerb.UNMERGE: _unmerge,
     IdentityVerb.KEEP_APART: _unmerge,
     IdentityVerb.SAME_AS: _same_as,
     IdentityVerb.NOT_SAME_AS: _not_same_as,
+    IdentityVerb.APART_FROM: _apart_from,
 }
 
 

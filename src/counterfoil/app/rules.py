@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import Approval
 from counterfoil.app.settings import Connection, Settings
@@ -56,10 +57,11 @@ def rules_source(settings: Settings, release: int = 0) -> RulesSource:
         release,
         ownership_of([one.owner() for one in settings.ownership]),
         dunning=tuple(one.rule() for one in settings.dunning),
+        matching=tuple(one.policy() for one in settings.matching),
     )
 
 
-_SOMETIMES_SAID = frozenset({"dunning", "ownership", "rules"})
+_SOMETIMES_SAID = frozenset({"dunning", "matching", "ownership", "rules"})
 """What a body says only where it is declared."""
 
 
@@ -119,6 +121,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
             for name, one in said["connections"].items()
             if name in file.connections and file.connections[name].connector.name == one["connector"]
         }
+        matching = tuple(MatchingSettings.model_validate(one) for one in said.get("matching", ()))
         ownership = tuple(OwnershipSettings.model_validate(one) for one in said.get("ownership", ()))
         approval = approval_of(body)
     except (ValidationError, KeyError, ValueError) as error:
@@ -139,6 +142,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
         routes=routes,
         destinations=destinations,
         dunning=dunning,
+        matching=matching,
         ownership=ownership,
         mappings=said["mappings"],
         connections=connections,
@@ -157,7 +161,7 @@ def _connection(one: Connection, said: Mapping[str, Any]) -> Connection:
 def _given(settings: Settings) -> dict[str, Any]:
     optional = {
         name: [one.model_dump(mode="json", exclude_defaults=True) for one in several]
-        for name, several in (("dunning", settings.dunning), ("ownership", settings.ownership))
+        for name, several in (("dunning", settings.dunning), ("matching", settings.matching), ("ownership", settings.ownership))
         if several
     }
     return optional | {

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from counterfoil.app.database import url_of
 from counterfoil.app.destination_settings import DestinationSettings, wrong_destinations, wrong_targets
 from counterfoil.app.dunning_settings import DunningSettings, wrong_stages
+from counterfoil.app.matching_settings import MatchingSettings, wrong_matching
 from counterfoil.app.notify_settings import holds_secret
 from counterfoil.app.notifying import Channel
 from counterfoil.app.ownership_settings import OwnershipSettings, wrong_ownership
@@ -22,6 +23,7 @@ from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.app.secret_references import Secrets, in_clear, resolve, resolve_known, resolve_part
 from counterfoil.app.settings_file import EntitySettings, FileSettings, HubSettings, RouteSettings
 from counterfoil.app.settings_words import explained, located, plain_errors
+from counterfoil.core.identity.people import MATCHING
 from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.policies.lanes import Lanes
@@ -75,6 +77,7 @@ class Settings:
     ownership: tuple[OwnershipSettings, ...] = ()
     approval: Approval = Approval.NONE
     dunning: tuple[DunningSettings, ...] = ()
+    matching: tuple[MatchingSettings, ...] = ()
 
     @property
     def database_url(self) -> str:
@@ -215,7 +218,7 @@ def _settings(
 ) -> Settings:
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
     declared = (file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention, file.destinations, file.ownership)
-    return Settings(path, file.hub, connections, *declared, file.rules.approval, file.dunning)
+    return Settings(path, file.hub, connections, *declared, file.rules.approval, file.dunning, file.matching)
 
 
 def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:
@@ -311,6 +314,10 @@ def _plain_addresses(settings: BaseModel) -> Iterator[str]:
             yield setting
 
 
+_OWN_SOURCES = {PEOPLE: "the people who decide with it", MATCHING: "its own word on customers that are one"}
+"""Whose word is none of a connection."""
+
+
 def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[str, Connection], problems: list[str]) -> None:
     usable = {key: one.connector for key, one in connections.items()}
     targets = {key: entity.target for key, entity in file.entities.items()}
@@ -318,9 +325,10 @@ def _cross_check(name: str, text: str, file: FileSettings, connections: Mapping[
     problems += wrong_destinations(name, text, file.destinations, file.entities, file.connections, usable)
     problems += wrong_ownership(name, text, file.ownership, file.connections)
     problems += wrong_stages(name, text, file.dunning, file.entities)
-    if PEOPLE in file.connections:
-        message = f"{PEOPLE!r} is what the hub calls the people who decide with it; call the connection otherwise"
-        problems.append(located(name, text, ("connections", PEOPLE), message))
+    problems += wrong_matching(name, text, file.matching, file.entities)
+    for taken in sorted(_OWN_SOURCES.keys() & file.connections.keys()):
+        message = f"{taken!r} is what the hub calls {_OWN_SOURCES[taken]}; call the connection otherwise"
+        problems.append(located(name, text, ("connections", taken), message))
     for position, domain in enumerate(file.domains):
         if domain.entity and domain.entity not in file.entities:
             problems.append(located(name, text, ("domains", position, "entity"), f"entity {domain.entity!r} is not under [entities]"))

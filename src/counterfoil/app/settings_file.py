@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import RulesSettings
@@ -95,6 +96,7 @@ class FileSettings(_Strict):
     destinations: tuple[DestinationSettings, ...] = ()
     dunning: tuple[DunningSettings, ...] = ()
     ownership: tuple[OwnershipSettings, ...] = ()
+    matching: tuple[MatchingSettings, ...] = ()
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()

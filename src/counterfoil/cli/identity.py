@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli import identity_match
+from counterfoil.cli import identity_match, identity_matches
 from counterfoil.cli.output import FOUND, print_json, print_table, when, words
 from counterfoil.cli.running import DEFAULT_CONFIG, Apply, AsJson, By, Config, check_reason, database_of, fail, progress, run, who
 
@@ -59,10 +59,16 @@ def same_as(
 
 @app.command("not-same-as")
 def not_same_as(
-    key: Key, reason: Reason, apply: Apply = False, by: By = "", config: Config = DEFAULT_CONFIG, as_json: AsJson = False
+    key: Key,
+    reason: Reason,
+    other_key: Annotated[str, typer.Argument(help="The customer it is not; left out: it is the same as none.", metavar="[OTHER_KEY]")] = "",
+    apply: Apply = False,
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
-    """Say that a thing is the same as none, whatever its source says. Shows its plan first."""
-    _act(config, ("not_same_as", key, ""), reason, by, is_applied=apply, as_json=as_json)
+    """Say that a customer is not another it looks like; or that a thing is the same as none, whatever its source says. Shows its plan."""
+    _act(config, ("not_same_as", key, other_key), reason, by, is_applied=apply, as_json=as_json)
 
 
 def _act(config: Path, act: tuple[str, str, str], reason: str, by: str, *, is_applied: bool, as_json: bool) -> None:
@@ -219,3 +225,4 @@ async def _show(config: Path, key: str) -> Identity:
 
 
 app.command("match")(identity_match.match)
+app.command("matches")(identity_matches.matches)

@@ -8,7 +8,17 @@ from datetime import datetime
 
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.records import Purpose
-from counterfoil.core.policies.rules import Destination, DunningStage, EntityRules, MappingKey, MappingKind, Route, Rules, served
+from counterfoil.core.policies.rules import (
+    Destination,
+    DunningStage,
+    EntityRules,
+    MappingKey,
+    MappingKind,
+    MatchingPolicy,
+    Route,
+    Rules,
+    served,
+)
 from counterfoil.store import mappings, releases, targets
 from counterfoil.store.pool import Conn
 
@@ -30,6 +40,7 @@ class RulesSource:
     release: int = 0
     ownership: Ownership = NOBODYS
     dunning: tuple[DunningStage, ...] = ()
+    matching: tuple[MatchingPolicy, ...] = ()
     _versions: dict[int, int] = field(default_factory=dict)
 
     async def is_in_force(self, conn: Conn, now: datetime) -> bool:
@@ -50,7 +61,8 @@ class RulesSource:
             locks.update({name: seen.locks for name, seen in (await targets.load(conn, target)).items()})
         entities = {name: _locked(entity, locks.get(name)) for name, entity in self.entities.items()}
         version = await self._version(conn, found.version)
-        return Rules(version, entities, self.routes, known, self.destinations, found.version, self.ownership, self.dunning)
+        declared = (self.destinations, found.version, self.ownership, self.dunning, self.matching)
+        return Rules(version, entities, self.routes, known, *declared)
 
     async def _version(self, conn: Conn, mapped: int) -> int:
         """Return the version of this release with the mappings of a version; of a file's rules that of the mappings alone."""

@@ -11,10 +11,11 @@ from datetime import datetime
 from counterfoil.core.facts.events import EVENT_VERSION, Fact
 from counterfoil.core.facts.merge import Current, MergeOutcome, fill_gaps, merge
 from counterfoil.core.identity.claims import Claim, survive
+from counterfoil.core.identity.compared import tells_otherwise
 from counterfoil.core.identity.echoes import OWN_CONTENT, EchoMatch, Heard, Matches, Written, heard
 from counterfoil.core.identity.merges import can_merge, merged_into, with_merge
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
-from counterfoil.core.identity.people import named_by
+from counterfoil.core.identity.people import named_by, told_apart
 from counterfoil.core.identity.same_fact import naming
 from counterfoil.core.kinds import KINDS, kind_of, total_of
 from counterfoil.core.kinds.intent import PEOPLE, Intent
@@ -40,7 +41,7 @@ class Merged:
     ``claims``: what is kept of each source's word on things that several tell of; ``relinks``: what was merged, or is so no more;
     ``namings``: what is said to be the same as what another system tells of; ``echoes``: the receipts that tell nothing but what was
     written where they come from; ``traces``: what told records mean for what was written; ``unsaid``: the connections whose word on a thing
-    is none any more.
+    is none any more; ``compared``: the customers that say otherwise who they are, by id; ``apart``: what people say are two.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -54,6 +55,8 @@ class Merged:
     echoes: set[int] = field(default_factory=set)
     traces: dict[Place, list[EchoMatch]] = field(default_factory=dict)
     unsaid: list[tuple[ObjectRef, str]] = field(default_factory=list)
+    compared: list[str] = field(default_factory=list)
+    apart: list[tuple[ObjectRef, ObjectRef]] = field(default_factory=list)
 
 
 def event_id(receipt: Receipt, index: int) -> str:
@@ -208,6 +211,8 @@ class Merger:
                 is_first = stored is None or not stored.claimed
                 self.merged.claims += [_claim_row(ref, word, self._now) for word in words.values() if word.is_new or is_first]
             self._relink(ref, record)
+            if tells_otherwise(self._before.get(ref), record):
+                self.merged.compared.append(ref.id)
             states = [record, *([self._before[ref]] if ref in self._before else [])]
             for other, collects in decided_with(states, self._purposes).items():
                 self.merged.beside.append((other, lane, self._now + collects if collects else None))
@@ -266,6 +271,9 @@ class Merger:
         decided = named_by(fact.data) if isinstance(fact.data, Intent) else None
         if decided is not None:
             self._name(*decided, fact, receipt.connection)
+        apart = told_apart(fact.data) if isinstance(fact.data, Intent) else None
+        if apart is not None:
+            self.merged.apart.append(apart)
         if result.outcome is MergeOutcome.APPLIED:
             word = _Word(result.current, receipt.connection, fact.account, identity, fact.occurred_at, is_new=True)
             self._words_on(ref)[_source(ref, receipt.connection)] = word

@@ -21,7 +21,7 @@ from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import NormalizedBatch
 from counterfoil.normalize.merging import Merged, Merger, event_ids
-from counterfoil.store import agenda, cases, claims, erasing, events, links, objects, receipts, watching
+from counterfoil.store import agenda, cases, claims, erasing, events, links, matches, objects, receipts, watching
 from counterfoil.store import written as written_there
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
@@ -106,8 +106,11 @@ class Writer:
         touched = await agenda.release(conn, map(wait_for, merged.changed), now)
         subjects = [agenda.Subject(ref, lane) for ref, lane in merged.changed.items() if _is_decided(merged.rows[ref])]
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
-        subjects += await moved(conn, merged, await links.name(conn, merged.namings), self.purposes)
+        named = await links.name(conn, merged.namings)
+        subjects += await moved(conn, merged, named, self.purposes)
         touched += await agenda.add(conn, subjects, now)
+        compared = {*merged.compared, *(ref.id for ref in named if ref.kind == CUSTOMER.name)}
+        touched += await matches.note(conn, compared | {*await matches.tell_apart(conn, merged.apart, now)})
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         settled += map(str, await erasing.erase(conn, refs, now))

@@ -11,7 +11,7 @@ from datetime import datetime
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import WaitKey
 
-from . import agenda, cases, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
+from . import agenda, cases, matches, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
 from .pool import Conn, PartitionKey
 from .work import BOOKS, DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
@@ -88,6 +88,7 @@ async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> li
     touched.update(await rechecks.retry(conn, _of(held, RECHECK), now))
     touched.update(await waits.take_up(conn, _of(held, WAIT), now))
     touched.update(await _do_again(conn, _of(held, BOOKS), now))
+    touched.update(await matches.look_again(conn, _of(held, matches.STAGE)))
     # What is sent again is decided again too: a rule that was changed to mend the cause makes another posting of it.
     refs = {_ref(one) for one in _of(held, DECIDE)} | set((await outbox_due.subject_of(conn, _of(held, DELIVER))).values())
     touched.update(await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refs)], now))

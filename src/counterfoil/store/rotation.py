@@ -32,6 +32,7 @@ _PAYLOADS = (
     _Payload("event", "data", "key_id", ("received_at", "id"), "'event/' || encode(uuid_send(id), 'hex')"),
     _Payload("object", "data", "key_id", ("kind", "id"), "'object/' || kind || '/' || id"),
     _Payload("claim", "data", "key_id", ("kind", "id", "connection"), "'claim/' || kind || '/' || id || '/' || connection"),
+    _Payload("match_pair", "found", "key_id", ("one", "other"), "'match/' || one || ' ' || other"),
     _Payload("command", "arguments", "key_id", ("created_at", "id"), "'command/' || encode(uuid_send(id), 'hex')"),
 )
 

@@ -83,7 +83,7 @@ class Office:
         """Return where the rules come from."""
         rules = self.rules
         given = (rules.entities, rules.routes, rules.mappings, rules.destinations)
-        return RulesSource(*given, ownership=rules.ownership, dunning=rules.dunning)
+        return RulesSource(*given, ownership=rules.ownership, dunning=rules.dunning, matching=rules.matching)
 
     def decider(self) -> Decider:
         """Return a decider, as every worker has one."""

@@ -27,13 +27,19 @@ class IdentityVerb(StrEnum):
     """It is the same as ``about``, the id of another of its kind."""
     NOT_SAME_AS = "not_same_as"
     """It is the same as none, whatever its sources say."""
+    APART_FROM = "apart_from"
+    """It is not the same as ``about``, the id of another of its kind: nobody is asked of the two again for what is known by then."""
 
+
+MATCHING = "matching"
+"""As whose word two customers are linked that certainly are one; no connection of the settings may have that name."""
 
 MERGED_BY_PEOPLE = (CUSTOMER.name,)
 """The kinds that people merge here: those that are booked. Companies, contacts and deals are merged in the system that keeps them."""
 
 _INTO = {IdentityVerb.UNMERGE: "", IdentityVerb.KEEP_APART: None}
 _NAMES = (IdentityVerb.SAME_AS, IdentityVerb.NOT_SAME_AS)
+_OF_NO_MERGE = (*_NAMES, IdentityVerb.APART_FROM)
 
 
 def subject_of(intent: Intent) -> ObjectRef | None:
@@ -47,7 +53,7 @@ def claim_of(intent: Intent) -> Customer | None:
     ``survive`` takes that, of people, for standing alone.
     """
     ref = subject_of(intent)
-    if ref is None or ref.kind not in MERGED_BY_PEOPLE or intent.verb in _NAMES:
+    if ref is None or ref.kind not in MERGED_BY_PEOPLE or intent.verb in _OF_NO_MERGE:
         return None
     into = _INTO.get(IdentityVerb(intent.verb), intent.about)
     return Customer(ref.id, "", merged_into=ref.id if into is None else into)
@@ -57,3 +63,9 @@ def named_by(intent: Intent) -> tuple[ObjectRef, str] | None:
     """Return which thing is said to be the same as which id (empty: as none); None: the intent says nothing of that."""
     ref = subject_of(intent)
     return None if ref is None or intent.verb not in _NAMES else (ref, intent.about)
+
+
+def told_apart(intent: Intent) -> tuple[ObjectRef, ObjectRef] | None:
+    """Return the two things an intent says are not the same; None: it says nothing of that."""
+    ref = subject_of(intent)
+    return None if ref is None or intent.verb != IdentityVerb.APART_FROM else (ref, ObjectRef(ref.kind, intent.about))

@@ -217,6 +217,29 @@ class DunningStage:
     entity: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MatchingPolicy:
+    """What becomes of two customers that may be one, of a legal entity, or (``entity`` empty) of those that have no policy of their own.
+
+    Attributes:
+        same: the score from which on, where nothing speaks against it, they are taken for one.
+        review: the score from which on people are asked.
+        links: whether two that are certainly one are linked without being asked for.
+        owner: whose case a question is; empty: of whoever has that class of cases.
+    """
+
+    entity: str = ""
+    same: float = 0.999
+    review: float = 0.5
+    links: bool = False
+    owner: str = ""
+
+    def beside(self, other: MatchingPolicy) -> MatchingPolicy:
+        """Return what holds of a customer of this policy and one of another: the stricter of both, the entity and the owner of this one."""
+        same, review = max(self.same, other.same), max(self.review, other.review)
+        return MatchingPolicy(self.entity, same, review, self.links and other.links, self.owner or other.owner)
+
+
 _ALWAYS = tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity)
 
 
@@ -244,6 +267,12 @@ class Rules:
     mappings_version: int = 0
     ownership: Ownership = NOBODYS
     dunning: tuple[DunningStage, ...] = ()
+    matching: tuple[MatchingPolicy, ...] = ()
+
+    def matching_of(self, entity: str) -> MatchingPolicy:
+        """Return what becomes of an entity's customers that may be one with others; empty: of those no route leads anywhere."""
+        whose = (one for name in (entity, "") for one in self.matching if one.entity == name)
+        return next(whose, MatchingPolicy())
 
     def dunning_of(self, entity: str) -> tuple[DunningStage, ...]:
         """Return the stages an entity's invoices go through, in order of their days."""

@@ -169,6 +169,17 @@ def test_a_namesake_in_another_town_is_not_the_same() -> None:
     assert stands(of(left, right)) != "same"
 
 
+def test_another_number_in_a_name_is_another_branch_and_no_slip_of_the_pen() -> None:
+    left, right = (CustomerDetails(id, name=f"Harbor Lumen {number}", country="US") for id, number in (("a", "0007"), ("b", "0017")))
+    assert stands(of(left, right)) == "different"
+    assert stands(of(left, replace(right, name="Harbor Lumen 7"))) == "review"  # the same number: only its zeros are left out
+    shared = [replace(one, email="office@harbor-lumen.com") for one in (left, right)]
+    verdict = of(shared[0], shared[1])
+    assert told(verdict) == ("review", "e-mail")
+    assert verdict is not None
+    assert "the names differ: 'Harbor Lumen 0007', 'Harbor Lumen 0017'" in verdict.remarks
+
+
 def test_who_fits_two_about_as_well_is_the_same_as_neither() -> None:
     left = CustomerDetails("a", name="Acme Tools", street="Hauptstraße 5", city="Berlin", postal_code="10115", phone="030 1234567")
     by_street = CustomerDetails("b", name="Acme Tools", street="Hauptstraße 5", city="Berlin")

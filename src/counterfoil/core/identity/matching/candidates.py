@@ -19,7 +19,7 @@ PAIRS_MAX = 2_500
 """A key that would make more pairs than this is no key: fifty records of each side."""
 _LESS_BITS = 2.0
 """How much less the keys two records share may tell than it takes to find one among all: what is only alike tells the rest."""
-_SHARES = {"w": 0.6, "<": 0.2, ">": 0.2, "2": 0.4, "n": 0.5, "P": 0.5, "C": 0.5, "B": 0.5, "I": 0.6, "J": 0.6, "h": 0.7}
+SHARES = {"w": 0.6, "<": 0.2, ">": 0.2, "2": 0.4, "n": 0.5, "P": 0.5, "C": 0.5, "B": 0.5, "I": 0.6, "J": 0.6, "h": 0.7}
 """Of keys that are parts of others, or made of them, only a share counts: they would tell the same thing again."""
 _PART = 4
 
@@ -114,5 +114,5 @@ def _weights(places: Mapping[str, int | list[int]], counts: Mapping[str, int], e
         at = places[key]
         pairs = count * (1 if isinstance(at, int) else len(at))
         if pairs <= PAIRS_MAX:
-            found[key] = (everything - log2(pairs)) / 2 * _SHARES.get(key[0], 1.0)
+            found[key] = (everything - log2(pairs)) / 2 * SHARES.get(key[0], 1.0)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from math import log2
 from typing import NamedTuple
@@ -67,6 +67,15 @@ class Frequencies:
         self._borne: tuple[dict[str, int], ...] = tuple({} for _ in Feature)
         self._records = [0] * len(Feature)
         self._bits: tuple[dict[int, float], ...] = tuple({} for _ in Feature)
+
+    @classmethod
+    def counted(cls, records: int, borne: Mapping[tuple[Feature, str], tuple[int, int]]) -> Frequencies:
+        """Return frequencies that were counted elsewhere, among so many records: of each value how many of either side bear it."""
+        found = cls()
+        found._records = [records] * len(Feature)
+        for (feature, value), (left, right) in borne.items():
+            found._borne[feature][value] = left + right * _RIGHT
+        return found
 
     def add(self, profile: Profile, *, is_right: bool) -> None:
         """Count a record's values, each once."""

@@ -79,7 +79,7 @@ _KINDS = {
 _NUMBERS = {"external id": Feature.EXTERNAL, "tax id": Feature.TAX}
 NAME_AGAINST_BITS = -3.0
 """A name that tells so much against forbids what a score says, not only what a rule does."""
-_STRONG_BITS = 4.0
+STRONG_BITS = 4.0
 """A score alone makes two records the same only by two kinds of evidence that each tell at least so much: a rare name is not enough."""
 
 
@@ -170,7 +170,7 @@ def _contradictions(evidence: Iterable[Evidence], rule: MatchRule | None) -> Ite
 
 
 def _is_manifold(evidence: Iterable[Evidence]) -> bool:
-    return len({_KINDS[one.about] for one in evidence if one.bits >= _STRONG_BITS and one.about in _KINDS}) > 1
+    return len({_KINDS[one.about] for one in evidence if one.bits >= STRONG_BITS and one.about in _KINDS}) > 1
 
 
 def _is_one_person(evidence: Iterable[Evidence]) -> bool:

@@ -36,10 +36,11 @@ def match(left: Iterable[CustomerDetails], right: Iterable[CustomerDetails], thr
 def reasons_of(one: Judgment) -> list[str]:
     """Return why two records are taken for what they are: the rule, each piece of evidence with its bits, what stands in the way."""
     by = "the score" if one.rule is MatchRule.SCORE else f"the rule {one.rule.value!r}"
-    return [f"by {by}", *(_words(piece) for piece in sorted(one.evidence, key=lambda piece: -piece.bits)), *one.remarks]
+    return [f"by {by}", *(words_of_evidence(piece) for piece in sorted(one.evidence, key=lambda piece: -piece.bits)), *one.remarks]
 
 
-def _words(one: Evidence) -> str:
+def words_of_evidence(one: Evidence) -> str:
+    """Return a piece of evidence in words: what was compared, how it agrees, both values and the bits."""
     values = f"{one.left!r}" if one.left == one.right else f"{one.left!r} and {one.right!r}"
     verb = {Agreement.SAME: "the same", Agreement.ALIKE: "alike", Agreement.DIFFERENT: "different"}[one.agreement]
     return f"{one.about} {verb}: {values} ({one.bits:+.1f} bits)"

@@ -46,6 +46,8 @@ def compare_names(left: Profile, right: Profile, seen: Frequencies) -> NameCompa
         return NameComparison("alike", _ACRONYM_BITS)
     if Indel.normalized_similarity(whole, other_whole, score_cutoff=_WHOLE_LIKENESS):
         bits = max(bits, min(_sum(one, seen), _sum(other, seen)) - _ALIKE_LESS - 1)
+    if _are_numbered_otherwise(one, other):
+        return NameComparison("different", max(NAME_BITS_MIN, min(0.0, bits)))
     is_alike = bits > 0 and (len(rest) + len(other_rest) <= len(common) + alike)
     return NameComparison("alike" if is_alike or bits > _COMMON_BITS else "different", max(NAME_BITS_MIN, min(NAME_BITS_MAX, bits)))
 
@@ -94,6 +96,12 @@ def _missing(rest: list[str], other_rest: list[str], seen: Frequencies) -> float
 
 def _loss(word: str, seen: Frequencies) -> float:
     return 1.0 if seen.bits(Feature.WORD, word) >= _COMMON_BITS else 0.5
+
+
+def _are_numbered_otherwise(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Tell whether both names bear a number, and not the same: two branches, two years' events; a number is no word mistyped."""
+    ours, theirs = ({word.lstrip("0") for word in words if word.isdigit()} for words in (one, other))
+    return bool(ours and theirs) and not ours & theirs
 
 
 def _is_acronym(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

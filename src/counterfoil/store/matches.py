@@ -1,0 +1,326 @@
+"""Tables ``match_*``: the keys customers are found by, who is to be compared, and which two may be one.
+
+Keys are texts to whoever asks here, and digests in the tables: keyed ones, cut to what an index takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from counterfoil.core.kinds.customer import CUSTOMER
+from counterfoil.core.language.ids import ObjectRef
+
+from . import cases
+from .cipher import Cipher
+from .columns import columns
+from .pool import Conn, PartitionKey
+
+STAGE = "match"
+"""Compares customers that say otherwise who they are with all that are known; one partition, ``all``. Also what cases call two of them."""
+WORK: PartitionKey = (STAGE, "all")
+APART, LINKED = "apart", "linked"
+"""Answers on two customers: that they are two, by people; that they are one, by the hub. Of neither anybody is asked again."""
+_OFTEN_MAX = 20_000
+_SAMPLE_ROWS = 20_000
+_SURE_OFTEN = 200
+"""A key that about so many bear, by a part of the rows, certainly is borne by too many to find anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedCustomer:
+    """A customer with the keys it is found by, and those that are only counted; both empty: it is none to be compared."""
+
+    id: str
+    version: int
+    keys: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchDue:
+    """A customer to be compared. ``asks``: whether people are asked; else what is found is only noted."""
+
+    seq: int
+    id: str
+    asks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPair:
+    """Two customers, in order of id. ``found``: what was found, as its writer encodes it; empty: nobody compared them yet."""
+
+    one: str
+    other: str
+    found: bytes
+    found_at: datetime
+    answer: str = ""
+    entity: str = ""
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Both ids."""
+        return self.one, self.other
+
+
+def pair_of(one: str, other: str) -> tuple[str, str]:
+    """Return two ids in their order."""
+    return (one, other) if one < other else (other, one)
+
+
+def subjects_of(one: str, other: str) -> tuple[str, str]:
+    """Return what a case of two customers calls each of them: both are held by it, and other cases may hold them too."""
+    keys = CUSTOMER.ref(one).key, CUSTOMER.ref(other).key
+    return f"{keys[0]}|{keys[1]}", f"{keys[1]}|{keys[0]}"
+
+
+def _digest_of(text: str) -> int:
+    return int.from_bytes(bytes.fromhex(text[:16]), "big", signed=True)
+
+
+def digests(cipher: Cipher, key: str) -> list[int]:
+    """Return the digests of a key by every key of the hub."""
+    return [_digest_of(text) for text in cipher.lookups(key.encode().hex())]
+
+
+def _written(cipher: Cipher, keys: Iterable[str]) -> str:
+    return "{" + ",".join(str(_digest_of(cipher.lookup(key.encode().hex()))) for key in sorted(keys)) + "}"
+
+
+async def note(conn: Conn, ids: Collection[str], *, asks: bool = True) -> list[PartitionKey]:
+    """Note customers that are to be compared, in the transaction that writes them; return what is to be armed."""
+    if not ids:
+        return []
+    await conn.execute("insert into match_due (id, asks) select unnest(%s::text[]), %s", (sorted(set(ids)), asks))
+    return [WORK]
+
+
+async def due(conn: Conn, limit: int) -> list[MatchDue]:
+    """Return customers to be compared, those people are asked of first."""
+    cursor = await conn.execute("select seq, id, asks from match_due order by not asks, seq limit %s", (limit,))
+    return [MatchDue(*row) for row in await cursor.fetchall()]
+
+
+async def finish(conn: Conn, done: Iterable[MatchDue]) -> None:
+    """Take customers off that were compared."""
+    await conn.execute("delete from match_due where seq = any(%s)", ([one.seq for one in done],))
+
+
+_PUT = """
+insert into match_key (id, version, key_id, keys, counted)
+select id, version, %(key_id)s, keys::int8[], counted::int8[]
+from unnest(%(id)s::text[], %(version)s::int4[], %(keys)s::text[], %(counted)s::text[]) as t(id, version, keys, counted) order by id
+on conflict (id) do update set version = excluded.version, key_id = excluded.key_id, keys = excluded.keys, counted = excluded.counted
+    where match_key.keys <> excluded.keys or match_key.counted <> excluded.counted or match_key.key_id <> excluded.key_id
+        or match_key.version < excluded.version
+returning xmax = 0
+"""
+"""In the order of the key, so that two writers do not wait for each other. ``xmax`` is 0 of a row that was inserted."""
+
+
+async def put(conn: Conn, cipher: Cipher, rows: Sequence[KeyedCustomer]) -> None:
+    """Write customers' keys in the place of those they had."""
+    given = columns(rows, ("id", "version")) | {
+        "key_id": cipher.key_id,
+        "keys": [_written(cipher, row.keys) for row in rows],
+        "counted": [_written(cipher, row.counted) for row in rows],
+    }
+    added = sum(is_new for (is_new,) in await (await conn.execute(_PUT, given)).fetchall())
+    if added:
+        await conn.execute(
+            "insert into match_sweep (name, added) values ('all', %s) on conflict (name) do update set added = match_sweep.added + %s",
+            (added, added),
+        )
+
+
+_BEARERS = """
+select k.key, m.id from unnest(%(keys)s::int8[]) as k(key) cross join lateral (
+    select id from match_key where keys @> array[k.key] limit %(limit)s
+) m
+"""
+"""Each key is looked up for itself, by the index, and no further than to see that too many bear it."""
+
+
+async def bearers(conn: Conn, cipher: Cipher, keys: Collection[str], limit: int) -> dict[str, list[str]]:
+    """Return the customers that bear each key, at most one more than ``limit``; of keys that certainly more bear, none.
+
+    For the rest of the transaction nothing is read through that an index finds.
+    """
+    texts = {digest: key for key in keys for digest in digests(cipher, key)}
+    known = await _often(conn, texts)
+    wanted = [digest for digest in texts if known.get(digest, 0) < _SURE_OFTEN]
+    await conn.execute("select set_config('enable_seqscan', 'off', true)")  # a guess of how many bear a key may be wrong by any factor
+    cursor = await conn.execute(_BEARERS, {"keys": wanted, "limit": limit + 1})
+    found: dict[str, list[str]] = {}
+    for digest, id in await cursor.fetchall():
+        found.setdefault(texts[digest], []).append(id)
+    return found
+
+
+async def often(conn: Conn, cipher: Cipher, keys: Collection[str]) -> dict[str, int]:
+    """Return about how many customers bear each of those keys that many bear."""
+    texts = {digest: key for key in keys for digest in digests(cipher, key)}
+    found: dict[str, int] = {}
+    for digest, count in (await _often(conn, texts)).items():
+        found[texts[digest]] = found.get(texts[digest], 0) + count
+    return found
+
+
+async def _often(conn: Conn, wanted: Iterable[int]) -> dict[int, int]:
+    return dict(await (await conn.execute("select key, count from match_often where key = any(%s)", (list(wanted),))).fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSweep:
+    """Where the look for customers without keys stands, and how many have some: when they were last counted, and added since."""
+
+    place: str = ""
+    swept_at: datetime | None = None
+    counted: int = 0
+    added: int = 0
+    counted_at: datetime | None = None
+
+    @property
+    def records(self) -> int:
+        """About how many customers are known."""
+        return self.counted + self.added
+
+
+async def sweep(conn: Conn) -> MatchSweep:
+    """Return where the look stands."""
+    cursor = await conn.execute("select place, swept_at, counted, added, counted_at from match_sweep where name = 'all'")
+    row = await cursor.fetchone()
+    return MatchSweep() if row is None else MatchSweep(*row)
+
+
+_COUNT = """
+with part as (
+    select keys, counted from match_key tablesample system (%(percent)s)
+), borne as (
+    select key, count(*) as count from part, unnest(keys || counted) as key group by 1 having count(*) > 2
+)
+insert into match_often (key, count)
+select key, (count * 100 / %(percent)s)::int8 from borne order by count desc limit %(limit)s
+"""
+"""Of a part of the rows if there are many: what is borne by few there finds somebody, and how many bear it is seen then."""
+
+
+async def count_again(conn: Conn, now: datetime) -> None:
+    """Count how many customers there are, and which keys many of them bear."""
+    row = await (await conn.execute("select count(*) from match_key where keys <> '{}'")).fetchone()
+    records = 0 if row is None else int(row[0])
+    await conn.execute("delete from match_often")
+    await conn.execute(_COUNT, {"percent": min(100.0, _SAMPLE_ROWS * 100 / max(1, records)), "limit": _OFTEN_MAX})
+    await conn.execute(
+        "insert into match_sweep (name, counted, counted_at) values ('all', %(records)s, %(now)s)"
+        " on conflict (name) do update set counted = %(records)s, added = 0, counted_at = %(now)s",
+        {"records": records, "now": now},
+    )
+
+
+_OUTDATED = """
+select o.id from object o left join match_key m on m.id = o.id
+where o.kind = 'customer' and o.id > %(place)s and (m.id is null or m.version <> o.version or m.key_id <> %(key_id)s)
+order by o.id limit %(limit)s
+"""
+"""Along both keys: customers of before, of programs that write no keys, and those whose keys are digests by a former key."""
+
+
+async def look_on(conn: Conn, cipher: Cipher, place: str, limit: int, now: datetime) -> bool:
+    """Note customers whose keys are missing or of a former state, from a place on; False: there are none any more."""
+    given = {"place": place, "key_id": cipher.key_id, "limit": limit}
+    ids = [row[0] for row in await (await conn.execute(_OUTDATED, given)).fetchall()]
+    await note(conn, ids, asks=False)
+    place, swept_at = (ids[-1], None) if ids else ("", now)
+    await conn.execute(
+        "insert into match_sweep (name, place, swept_at) values ('all', %(place)s, %(at)s)"
+        " on conflict (name) do update set place = %(place)s, swept_at = coalesce(%(at)s, match_sweep.swept_at)",
+        {"place": place, "at": swept_at},
+    )
+    return bool(ids)
+
+
+_PAIR_COLUMNS = "one, other, found_at, answer, entity, key_id, found"
+
+
+async def pairs_of(conn: Conn, cipher: Cipher, ids: Collection[str]) -> list[MatchPair]:
+    """Return the pairs in which one of some customers is."""
+    cursor = await conn.execute(
+        f"select {_PAIR_COLUMNS} from match_pair where one = any(%(ids)s)"
+        f" union select {_PAIR_COLUMNS} from match_pair where other = any(%(ids)s) order by one, other",
+        {"ids": sorted(ids)},
+    )
+    return [_pair(cipher, row) for row in await cursor.fetchall()]
+
+
+async def unanswered(conn: Conn, cipher: Cipher, limit: int) -> list[MatchPair]:
+    """Return the pairs nobody has said anything of, the newest first."""
+    cursor = await conn.execute(
+        f"select {_PAIR_COLUMNS} from match_pair where answer = '' order by found_at desc, one, other limit %s", (limit,)
+    )
+    return [_pair(cipher, row) for row in await cursor.fetchall()]
+
+
+def _pair(cipher: Cipher, row: Sequence[Any]) -> MatchPair:
+    one, other, found_at, answer, entity, key_id, found = row
+    return MatchPair(one, other, b"" if found is None else cipher.decrypt(key_id, found, _aad(one, other)), found_at, answer, entity)
+
+
+def _aad(one: str, other: str) -> str:
+    return f"match/{one} {other}"
+
+
+async def keep(conn: Conn, cipher: Cipher, pair: MatchPair) -> None:
+    """Write what was found of two customers, and what the answer is."""
+    key_id, found = cipher.encrypt(pair.found, _aad(*pair.ids))
+    await conn.execute(
+        "insert into match_pair (one, other, answer, found_at, entity, key_id, found)"
+        " values (%(one)s, %(other)s, %(answer)s, %(at)s, %(entity)s, %(key_id)s, %(found)s) on conflict (one, other) do update"
+        " set answer = %(answer)s, found_at = %(at)s, entity = %(entity)s, key_id = %(key_id)s, found = %(found)s",
+        {"one": pair.one, "other": pair.other, "answer": pair.answer, "at": pair.found_at, "entity": pair.entity}
+        | {"key_id": key_id, "found": found},
+    )
+
+
+async def drop(conn: Conn, pairs: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Forget pairs that are none any more, or are one customer by now; their cases close."""
+    given = sorted(set(pairs))
+    if given:
+        await close(conn, given, now)
+        await conn.execute(
+            "delete from match_pair where (one, other) in (select * from unnest(%s::text[], %s::text[]))",
+            ([one for one, _ in given], [other for _, other in given]),
+        )
+
+
+async def close(conn: Conn, pairs: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Close the cases of pairs: nobody needs to be asked any more."""
+    await cases.release_subjects(conn, STAGE, [subject for pair in pairs for subject in subjects_of(*pair)], now)
+
+
+async def tell_apart(conn: Conn, several: Iterable[tuple[ObjectRef, ObjectRef]], now: datetime) -> list[str]:
+    """Write that people say of two that they are not one; their cases close. Returns the ids to be compared again, of customers only.
+
+    What is known of the two by then, whether it was compared before or is so next, is no reason to ask again.
+    """
+    pairs = sorted({pair_of(one.id, other.id) for one, other in several if one.kind == CUSTOMER.name and one != other})
+    for one, other in pairs:
+        await conn.execute(
+            "insert into match_pair (one, other, answer, found_at) values (%(one)s, %(other)s, %(answer)s, %(now)s)"
+            " on conflict (one, other) do update set answer = %(answer)s",
+            {"one": one, "other": other, "answer": APART, "now": now},
+        )
+    await close(conn, pairs, now)
+    return [pair[0] for pair in pairs]
+
+
+async def look_again(conn: Conn, subjects: Iterable[str]) -> list[PartitionKey]:
+    """Have those compared again that cases hold; return what is to be armed."""
+    return await note(conn, [one.partition("|")[0].partition("/")[2] for one in subjects])
+
+
+async def standing(conn: Conn) -> Mapping[str, int]:
+    """Return how many pairs there are by answer (empty: none yet)."""
+    return dict(await (await conn.execute("select answer, count(*) from match_pair group by 1")).fetchall())

@@ -1,0 +1,103 @@
+"""One record among all that are known: whatever two lists would call the same is found by the index of keys, and so is what is shared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from tests.core.identity.matching.test_laws import RECORDS, SIDES
+
+from counterfoil.core.identity.matching.among_known import (
+    BEARERS_MAX,
+    COMPARED_MAX,
+    finding_keys,
+    frequencies_among,
+    judged,
+    likely,
+    speaking_for,
+)
+from counterfoil.core.identity.matching.details import CustomerDetails
+from counterfoil.core.identity.matching.judging import Judgment, MatchRule, MatchVerdict, Thresholds
+from counterfoil.core.identity.matching.matcher import match
+from counterfoil.core.identity.matching.profiles import Profile, profile_of
+
+ACME = CustomerDetails("a", name="Acme Tools GmbH", email="office@acme.de", tax_ids=("DE136695976",), city="Berlin", country="DE")
+
+
+def _bearers(keys: set[str], known: list[Profile]) -> dict[str, list[str]]:
+    return {key: [one.id for one in known if key in finding_keys(one)][: BEARERS_MAX + 1] for key in keys}
+
+
+def found(asked: CustomerDetails, known: list[CustomerDetails], one: dict[str, str] | None = None) -> dict[str, Judgment]:
+    """Return what a record is taken for beside each it is compared with, by that one's id. ``one``: who is whom already, by id."""
+    profile, profiles, heads = profile_of(asked), [profile_of(other) for other in known], one or {}
+    keys = finding_keys(profile)
+    bearers, records = _bearers(keys, profiles), len(known) + 1
+    chosen = set(likely(keys, bearers, records))
+    others = [other for other in profiles if other.id in chosen]
+    seen = frequencies_among(profile, others, bearers, {}, records, lambda id: heads.get(id, id))
+    told = judged(profile, others, seen, records, lambda _: Thresholds(), lambda a, b: heads.get(a, a) == heads.get(b, b))
+    return {judgment.right.id: judgment for judgment in told}
+
+
+def strangers(count: int) -> list[CustomerDetails]:
+    """Return customers who share nothing with anybody."""
+    return [CustomerDetails(f"s{n}", name=f"Zz{n}q Xw{n}j", email=f"m@zz{n}.org") for n in range(count)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(SIDES, SIDES)
+def test_whatever_two_lists_call_the_same_is_found_among_all_that_are_known(
+    left: list[CustomerDetails], right: list[CustomerDetails]
+) -> None:
+    a, b = ([replace(one, id=f"{side}{place}") for place, one in enumerate(records)] for side, records in (("a", left), ("b", right)))
+    both = {one.id: one for one in [*a, *b]}
+    for pair in match(a, b):
+        if pair.verdict is MatchVerdict.SAME:
+            for asked, other in ((pair.left.id, pair.right.id), (pair.right.id, pair.left.id)):
+                told = found(both[asked], [one for one in both.values() if one.id != asked])
+                assert told[other].verdict is not MatchVerdict.DIFFERENT, (pair, told.get(other))
+
+
+@settings(max_examples=100, deadline=None)
+@given(RECORDS, RECORDS)
+def test_strangers_hide_nobody(one: CustomerDetails, other: CustomerDetails) -> None:
+    one, other = replace(one, id="a"), replace(other, id="b")
+    alone = found(one, [other]).get("b")
+    if alone is not None and alone.verdict is MatchVerdict.SAME:
+        assert found(one, [*strangers(200), other])["b"].verdict is not MatchVerdict.DIFFERENT
+
+
+def test_one_valid_tax_id_is_the_same_customer_by_that_rule() -> None:
+    told = found(ACME, [*strangers(5), replace(ACME, id="b", name="ACME Tool GmbH", email="x@gmail.com")])
+    assert (told["b"].verdict, told["b"].rule) == (MatchVerdict.SAME, MatchRule.TAX_ID)
+
+
+def test_what_two_others_bear_proves_nothing_unless_they_are_one_customer() -> None:
+    others = [replace(ACME, id="b", email=""), replace(ACME, id="c", email="")]
+    assert {one.verdict for one in found(ACME, others).values()} == {MatchVerdict.REVIEW}
+    told = found(ACME, others, {"c": "b"})
+    assert {one.verdict for one in told.values()} == {MatchVerdict.SAME, MatchVerdict.REVIEW}
+    assert {one.rule for one in told.values()} == {MatchRule.TAX_ID}
+
+
+def test_who_is_the_asked_one_already_does_not_make_what_they_share_worth_less() -> None:
+    told = found(ACME, [replace(ACME, id="b"), replace(ACME, id="c", name="Acme Tools")], {"a": "a", "b": "a"})
+    assert told["c"].verdict in (MatchVerdict.SAME, MatchVerdict.REVIEW)
+    assert not [remark for remark in told["c"].remarks if "borne by" in remark]
+
+
+def test_a_key_that_too_many_bear_finds_nobody_and_the_most_alike_come_first() -> None:
+    many = [f"m{n}" for n in range(BEARERS_MAX + 1)]
+    assert likely({"wacme"}, {"wacme": many}, 1000) == []
+    few = [f"f{n:02}" for n in range(COMPARED_MAX + 5)]
+    shared = dict.fromkeys(("dacme.de", "p301234567", "shauptst 5"), few) | {"eoffice@acme.de": ["f34"]}
+    found_ids = likely(set(shared), shared, 200)
+    assert (found_ids[0], len(found_ids)) == ("f34", COMPARED_MAX)
+
+
+def test_what_speaks_for_two_is_the_same_whichever_is_asked() -> None:
+    other = replace(ACME, id="b", name="Acme Toolz GmbH")
+    one, turned = found(ACME, [other])["b"], found(other, [ACME])["a"]
+    assert speaking_for(one) == speaking_for(turned)
+    assert ("e-mail", "office@acme.de", "office@acme.de") in speaking_for(one)

@@ -1,0 +1,303 @@
+"""Customers that may be one are found as they come, asked of once, answered by people, and closed by what happens to either."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from tests.core.builders import ANN, PRO, RULES, usd
+from tests.core.builders import invoice as bill_of
+from tests.integration.waiting.test_merges import booked_for
+from tests.integration.waiting.test_people_merge import Desk
+
+from counterfoil.app.resemblances import Resemblance, resemblances
+from counterfoil.core.kinds.customer import Address, Customer, TaxId
+from counterfoil.core.policies.rules import MatchingPolicy, Route
+from counterfoil.store import audit, cases, links, matches, objects
+from counterfoil.store.cases import CaseState
+from counterfoil.store.cipher import Cipher
+from counterfoil.store.pool import Pool
+from counterfoil.upkeep.matching import Matcher
+
+BERLIN = Address("Hauptstr. 5", "", "Berlin", "", "10115", "DE")
+ACME = Customer("stripe:cus_1", "Acme Tools GmbH", "office@acme-tools.de", address=BERLIN, tax_ids=(TaxId("eu_vat", "DE136695976"),))
+SAME = Customer("files:17", "ACME Tools", "billing@acme-tools.de", tax_ids=(TaxId("eu_vat", "DE 136 695 976"),))
+ALIKE = Customer("files:18", "Acme Tool GmbH", "x@gmail.com", address=Address(country="DE"))
+OTHER = Customer("files:19", "Borealis Shipping Ltd", "desk@borealis.co.uk", address=Address(country="GB"))
+STATEMENTS_MAX = 100
+
+
+class Clerks(Desk):
+    """An office with people who say who is who, and the stage that compares customers."""
+
+    def matcher(self) -> Matcher:
+        """Return the stage, as every worker has one."""
+        return Matcher(self.pool, self.cipher, self.rules_source(), self.clock, self.arm)
+
+    async def compare(self) -> None:
+        """Compare whoever is to be compared, and decide what that moves."""
+        stage = self.matcher()
+        async with self.pool.connection() as conn:
+            left = len(await matches.due(conn, 100))
+        for _ in range(left + 1):
+            await stage.turn("all")
+        await self.decide()
+
+    async def report(self, *customers: Customer) -> None:
+        """Have customers told, and compared."""
+        for one in customers:
+            await self.tell(one, connection=one.id.partition(":")[0])
+            await self.compare()
+
+    async def asked(self) -> list[str]:
+        """Return of whom people are asked now: both ids of each case."""
+        return [case.fingerprint.partition("|")[2].replace("|", " ") for case in await self.cases()]
+
+    async def pairs(self, key: str = "") -> list[Resemblance]:
+        """Return the pairs as people see them."""
+        return await resemblances(self.database(), key)
+
+    async def wish(self, verb: str, one: Customer, other: Customer | None = None) -> None:
+        """Have people say something of one or two, and all that follows."""
+        await self.act(verb, one.id, "" if other is None else other.id)
+        await self.compare()
+
+
+@pytest.fixture
+def office(pool: Pool, cipher: Cipher) -> Clerks:
+    routes = (*RULES.routes, Route("US", "files"))
+    return Clerks(pool, cipher, replace(RULES, routes=routes))
+
+
+async def test_two_sources_one_customer_is_a_case_with_both_sides_and_the_evidence(office: Clerks) -> None:
+    await office.report(OTHER, ACME, SAME)
+    [case] = await office.cases()
+    assert (case.code, case.owner, case.count, case.entity) == ("identity.may_be_one", "sales operations", 2, "US")
+    assert case.cause.startswith("customer/files:17 and customer/stripe:cus_1 may be one customer: same: tax id, name, domain")
+    assert "Acme" not in case.cause + case.next_step
+    assert "DE136695976" not in case.cause + case.next_step
+    [pair] = await office.pairs()
+    assert (pair.keys, pair.names) == (("customer/files:17", "customer/stripe:cus_1"), ("ACME Tools", "Acme Tools GmbH"))
+    assert (pair.verdict, pair.rule, pair.answer) == ("same", "tax id", "")
+    assert ("name", "ACME Tools", "Acme Tools GmbH") in {(one.about, one.left, one.right) for one in pair.evidence}
+    async with office.pool.connection() as conn:
+        assert await links.newest(conn, 10) == []  # nothing is linked by itself
+
+
+async def test_who_is_only_alike_is_for_people_too_and_strangers_are_not(office: Clerks) -> None:
+    await office.report(ACME, OTHER, ALIKE)
+    assert await office.asked() == [f"{ALIKE.id} {ACME.id}"]
+    [pair] = await office.pairs()
+    assert (pair.verdict, pair.rule) == ("review", "score")
+
+
+async def test_two_of_one_source_are_found_as_well(office: Clerks) -> None:
+    await office.report(ACME, replace(ACME, id="stripe:cus_2", name="Acme Tools"))
+    assert await office.asked() == ["stripe:cus_1 stripe:cus_2"]
+
+
+async def test_nobody_is_asked_twice_of_what_was_asked_before_whatever_else_is_told(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    [case] = await office.cases()
+    await office.report(replace(SAME, phone="+49 30 999999"), replace(ACME, currency="EUR"))
+    assert [one.id for one in await office.cases()] == [case.id]
+    async with office.pool.connection() as conn, conn.transaction():
+        await cases.close(conn, case.id, CaseState.WAIVED, "mira", "later", office.clock.now())
+    await office.report(replace(SAME, phone="+49 30 888888"))
+    assert await office.asked() == []
+
+
+async def test_what_speaks_for_it_and_did_not_before_is_asked_of_again(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    await office.wish("not_same_as", SAME, ACME)
+    assert await office.asked() == []
+    await office.report(replace(SAME, address=replace(BERLIN, line1="Ringweg 9", postal_code="20095", city="Hamburg")))
+    assert await office.asked() == []  # less like than before
+    await office.report(replace(SAME, email=ACME.email))
+    assert await office.asked() == [f"{SAME.id} {ACME.id}"]
+
+
+async def test_people_say_it_is_one_and_the_case_closes_with_what_was_billed_of_both(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    [case] = await office.cases()
+    await office.tell(PRO, bill_of(usd(100_00), customer_id=SAME.id))
+    await office.wish("same_as", SAME, ACME)
+    assert await office.asked() == []
+    assert "invoice_stripe.in_1 for stripe:cus_1" in await booked_for(office)
+    async with office.pool.connection() as conn:
+        shown = await cases.show(conn, case.id)
+        assert shown is not None
+        assert shown.case.state is CaseState.RESOLVED
+    await office.report(replace(SAME, phone="+49 30 777777"))
+    assert await office.asked() == []
+    assert await office.pairs() == []
+
+
+async def test_people_say_they_are_two_and_who_said_it_is_in_the_audit(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    await office.wish("not_same_as", ACME, SAME)
+    assert await office.asked() == []
+    assert await office.pairs() == []
+    assert [(one.answer, one.rule) for one in await office.pairs(ACME.id)] == [("apart", "tax id")]
+    async with office.pool.connection() as conn:
+        [line] = await audit.recent(conn)
+        assert (line.actor, line.action, line.subject) == ("mira", "apart_from", f"customer/{ACME.id}")
+
+
+async def test_two_told_apart_before_anybody_compared_them_are_not_asked_of(office: Clerks) -> None:
+    await office.tell(ACME)
+    await office.tell(SAME, connection="files")
+    await office.act("not_same_as", ACME.id, SAME.id)
+    await office.compare()
+    assert await office.asked() == []
+    assert [(one.answer, one.rule) for one in await office.pairs(SAME.id)] == [("apart", "tax id")]
+
+
+async def test_a_case_closes_by_itself_when_one_side_is_merged_or_erased(office: Clerks) -> None:
+    await office.report(ACME, SAME, ALIKE)
+    assert len(await office.asked()) > 1
+    await office.report(replace(SAME, is_deleted=True))
+    assert await office.asked() == [f"{ALIKE.id} {ACME.id}"]
+    async with office.pool.connection() as conn:
+        gone = await (await conn.execute("select keys, counted from match_key where id = %s", (SAME.id,))).fetchone()
+        assert gone == ([], [])
+        assert await matches.pairs_of(conn, office.cipher, [SAME.id]) == []
+    await office.wish("merge", ALIKE, ACME)
+    assert await office.asked() == []
+
+
+async def test_a_case_closes_when_what_was_compared_is_corrected(office: Clerks) -> None:
+    await office.report(ACME, ALIKE)
+    await office.report(Customer(ALIKE.id, "Windmill Bakery", "windmill@bakery.fr", address=Address(country="FR")))
+    assert await office.asked() == []
+    assert await office.pairs(ACME.id) == []
+
+
+async def test_a_third_with_one_tax_id_is_for_people_with_both(office: Clerks) -> None:
+    await office.report(ACME, SAME, replace(SAME, id="files:20", email=""))
+    assert await office.asked() == [f"{SAME.id} {ACME.id}", "files:17 files:20", f"files:20 {ACME.id}"]
+
+
+async def test_those_who_are_one_already_count_once_for_who_comes(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True),))
+    await office.report(ACME, SAME, replace(SAME, id="files:20", email=""))
+    async with office.pool.connection() as conn:
+        named = [(one.ref.id, one.golden, one.connection) for one in await links.newest(conn, 10)]
+    assert ("files:17", ACME.id, "matching") in named
+    assert "files:20" in {ref for ref, _, _ in named}
+    assert len(named) == 2
+
+
+async def test_certain_ones_are_linked_only_where_both_entities_declare_it(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy("US", links=True), MatchingPolicy(owner="controllers")))
+    german = replace(SAME, currency="EUR")  # stripe in euros is the German entity's
+    await office.report(ACME, replace(german, id="stripe:cus_9"))
+    [case] = await office.cases()
+    assert (case.fingerprint, case.entity, case.owner) == ("identity.may_be_one|stripe:cus_1|stripe:cus_9", "DE", "controllers")
+    await office.report(SAME)
+    async with office.pool.connection() as conn:
+        assert len(await links.newest(conn, 10)) <= 1
+
+
+async def test_what_the_hub_linked_and_people_take_back_is_not_linked_or_asked_of_again(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True),))
+    await office.report(ACME, SAME)
+    assert await office.asked() == []
+    await office.tell(PRO, bill_of(usd(100_00), customer_id=SAME.id))
+    assert "invoice_stripe.in_1 for stripe:cus_1" in await booked_for(office)
+    await office.wish("not_same_as", SAME)
+    assert "invoice_stripe.in_1 for files:17" in await booked_for(office)
+    await office.report(replace(SAME, phone="+49 30 888888"))
+    assert await office.asked() == []
+    async with office.pool.connection() as conn:
+        assert await links.newest(conn, 10) == []
+
+
+async def test_thresholds_are_the_entitys(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy("US", same=1.0, review=0.999999),))
+    await office.report(ACME, ALIKE)
+    assert await office.asked() == []
+
+
+async def test_customers_of_before_get_their_keys_and_are_only_noted(office: Clerks) -> None:
+    await office.tell(ACME)
+    await office.tell(SAME, connection="files")
+    async with office.pool.connection() as conn:
+        await conn.execute("delete from match_due")  # as an older program leaves it
+    for _ in range(4):
+        await office.matcher().turn("all")
+    assert await office.asked() == []
+    assert [one.rule for one in await office.pairs()] == ["tax id"]
+    await office.report(replace(SAME, phone="+49 30 888888"))  # told now: it is asked of
+    assert await office.asked() == [f"{SAME.id} {ACME.id}"]
+
+
+async def test_keys_by_a_former_key_still_find_and_are_made_anew(office: Clerks, cipher: Cipher) -> None:
+    await office.report(ACME)
+    office.cipher = Cipher({"newer": b"n" * 32, cipher.key_id: bytes(range(32))})
+    await office.report(SAME)
+    assert await office.asked() == [f"{SAME.id} {ACME.id}"]
+    office.later(days=2)
+    for _ in range(3):
+        await office.matcher().turn("all")
+    async with office.pool.connection() as conn:
+        assert await (await conn.execute("select distinct key_id from match_key")).fetchall() == [("newer",)]
+    assert len(await office.cases()) == 1
+
+
+async def test_a_retried_case_is_compared_again(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    async with office.pool.connection() as conn:
+        assert await matches.due(conn, 5) == []
+        keys = await matches.look_again(conn, matches.subjects_of(SAME.id, ACME.id))
+        assert keys == [matches.WORK]
+        assert sorted(one.id for one in await matches.due(conn, 5)) == [SAME.id, ACME.id]
+
+
+async def test_what_is_no_customer_writes_nothing_to_be_compared(office: Clerks) -> None:
+    await office.report(ACME)
+    await office.tell(ANN, PRO, bill_of(usd(100_00)))
+    async with office.pool.connection() as conn:
+        assert [one.id for one in await matches.due(conn, 10)] == [ANN.id]
+        assert len(await objects.of_kinds(conn, office.cipher, ["customer"], 10)) == 2
+    await office.report(replace(ACME, balance=usd(-5)))
+    async with office.pool.connection() as conn:
+        assert await matches.due(conn, 10) == []
+
+
+async def test_a_worker_cut_before_any_statement_loses_nobody_and_asks_once(office: Clerks, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.report(ACME)
+    await office.tell(SAME, connection="files")  # the worker ends between the customer and its keys
+    plain, left = AsyncConnection.execute, [0]
+
+    async def cut(self: Any, *given: Any, **more: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise _Cut
+        return await plain(self, *given, **more)
+
+    ends = []
+    for statements in range(STATEMENTS_MAX):
+        left[0] = statements
+        with monkeypatch.context() as patched:
+            patched.setattr(AsyncConnection, "execute", cut)
+            try:
+                await office.matcher().turn("all")
+            except _Cut:
+                ends.append(statements)
+            else:
+                break
+        async with office.pool.connection() as conn:
+            assert [one.id for one in await matches.due(conn, 5)] == [SAME.id]
+            assert await matches.pairs_of(conn, office.cipher, [SAME.id]) == []
+        assert await office.asked() == []
+    assert 10 < len(ends) < STATEMENTS_MAX
+    assert await office.asked() == [f"{SAME.id} {ACME.id}"]
+    await office.compare()
+    assert [case.count for case in await office.cases()] == [2]
+
+
+class _Cut(Exception):
+    """A worker ends here."""
