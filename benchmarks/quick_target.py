@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Finding, KnownPage, Outcome, OutcomeStatus, Requirements, TargetState
+from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus, Requirements, TargetState
+from counterfoil.kit.holdings import KnownPage
 from counterfoil.kit.suggestions import Processors, Suggestion
 
 

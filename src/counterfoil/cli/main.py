@@ -12,6 +12,7 @@ import typer
 
 from counterfoil import __version__
 from counterfoil.cli import (
+    adopt,
     backfill,
     backup,
     case,
@@ -59,6 +60,7 @@ app.command("status")(status.status)
 app.command("top")(top.top)
 app.command("trace")(trace.trace)
 app.command("why")(why.why)
+app.command("adopt")(adopt.adopt)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(replay.replay)
 app.command("backup")(backup.backup)

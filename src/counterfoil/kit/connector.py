@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from counterfoil.core.commands.books import Account
 from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.identity.adoption import ExistingRecord
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
+from counterfoil.kit.holdings import ExistingPage, KnownPage
 from counterfoil.kit.questions import Question
 from counterfoil.kit.suggestions import Processors, Suggestion
 
@@ -341,19 +343,6 @@ class TargetState:
     taxed_locked_until: Mapping[str, date | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPage:
-    """One page of what a target holds under our external keys: (external key, external id as an outcome names it).
-
-    ``is_listed`` False: the target, or the rights of our user, do not allow such a list; everything is then resolved by its key instead.
-    """
-
-    records: tuple[tuple[str, str], ...]
-    cursor: str
-    has_more: bool
-    is_listed: bool = True
-
-
 SourceCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
 """source_check(ctx) -> what the key may not read, and whether it belongs where the settings say. Raises TransientError, SetupError."""
 
@@ -366,6 +355,20 @@ class Lists(Protocol):
 
         A hub restored from a backup learns from it what it must not post again. Raises TransientError, SetupError.
         """
+        ...
+
+
+class Adopts(Protocol):
+    """Of a target whose customers may be there before the hub. All of it raises TransientError, SetupError (also: the user may not)."""
+
+    async def existing(self, ctx: Context, cursor: str) -> ExistingPage:
+        """Return the next page of its customers' records, whoever made them (empty cursor: from the first); calls grow with pages alone."""
+
+    async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord, ...]:
+        """Return some of them as they are now, in any order; those that are gone, or could be no customer's, are left out."""
+
+    async def adopt(self, ctx: Context, names: Mapping[str, str]) -> Mapping[str, str]:
+        """Give records our external keys (key -> external id), nothing else; return who bears each then: one that bore it keeps it."""
         ...
 
 
@@ -402,8 +405,8 @@ class Connector:
     Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls`` (one list of changes) or ``streams`` (several), ``listens`` and
     ``backfills`` are the ways in which they come, ``fetches`` reads single objects. Of a target: ``deliver`` is how each kind of command
     is written, ``batch_key`` what may be sent in parallel (None: the kind of command alone), ``lists`` what bears our keys (None: it cannot
-    tell; after a restore each is looked up by itself). ``books`` is there only where books are kept; ``target_check`` what ``counterfoil
-    check`` tries of any other target.
+    tell; after a restore each is looked up by itself), ``adopts`` that customers it had before the hub can become the hub's. ``books`` is
+    there only where books are kept; ``target_check`` what ``counterfoil check`` tries of any other target.
 
     ``client`` builds the (unopened) client of one connection from its settings: address, authentication, budget, what answers mean. It
     speaks HTTP, gRPC or a database's language; the hub opens it, puts it into the :class:`Context` and closes it. None: nobody is called.
@@ -453,6 +456,7 @@ class Connector:
     deliver: Mapping[CommandKind, CommandWriter] = field(default_factory=dict)
     batch_key: BatchKey | None = None
     lists: Lists | None = None
+    adopts: Adopts | None = None
     books: Books | None = None
     target_check: TargetCheck | None = None
     shows: tuple[StatusPart, ...] = ()

@@ -28,8 +28,8 @@ def lacking(connector: Connector) -> Iterator[str]:
         yield f"tells names {', '.join(unknown)}, of which there is no kind of record"
     if connector.source is None and connector.tells:
         yield "tells is of a source: nothing is read here"
-    if not connector.deliver and any((connector.batch_key, connector.lists, connector.books, connector.target_check)):
-        yield "books, lists, batch_key and target_check are parts of a target: nothing is delivered here"
+    if not connector.deliver and any((connector.batch_key, connector.lists, connector.adopts, connector.books, connector.target_check)):
+        yield "books, lists, adopts, batch_key and target_check are parts of a target: nothing is delivered here"
     if connector.shows and CrmCommand.SHOW_STATUS not in connector.deliver:
         yield "shows is of a target that shows how customers stand: it takes no show_status"
     yield from _wrong_echoes(connector)

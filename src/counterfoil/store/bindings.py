@@ -38,6 +38,12 @@ async def by_external(conn: Conn, connection: str, external_ids: Iterable[str]) 
     return await _read(conn, "where connection = %s and external_id = any(%s) order by key, since", (connection, sorted(set(external_ids))))
 
 
+async def bound_as(conn: Conn, connection: str, prefix: str) -> dict[str, NeedKey]:
+    """Return which of a target's ids are bound now under keys with a prefix, and the first such key of each."""
+    sql = "select external_id, min(key) from binding where connection = %s and starts_with(key, %s) and until is null group by 1"
+    return {external_id: NeedKey(key) for external_id, key in await (await conn.execute(sql, (connection, prefix))).fetchall()}
+
+
 OF_KEYS = """(
 with recursive target (connection) as (
     select min(connection) from binding where until is null

@@ -104,6 +104,12 @@ async def of_kinds(conn: Conn, cipher: Cipher, kinds: Sequence[str], limit: int,
     return await _read(conn, cipher, condition, (list(kinds), list(without), limit))
 
 
+async def after(conn: Conn, cipher: Cipher, kind: str, id: str, limit: int, *, states: Sequence[str] = ()) -> list[ObjectRow]:
+    """Return objects of a kind in order of their ids, after one of them (empty: from the first); in some states alone, if any are given."""
+    condition = "where kind = %s and id > %s and (%s or state = any(%s)) order by id limit %s"
+    return await _read(conn, cipher, condition, (kind, id, not states, list(states), limit))
+
+
 def link_of(ref: ObjectRef) -> str:
     """Return the digest by which what names an object is found."""
     return digest(ref.key)

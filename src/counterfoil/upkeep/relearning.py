@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import structlog
 
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Connector, Context, KnownPage
+from counterfoil.kit.connector import Connector, Context
 from counterfoil.kit.errors import HubError, TransientError
+from counterfoil.kit.holdings import KnownPage
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import relearning
 from counterfoil.store.pool import Conn, PartitionKey, Pool

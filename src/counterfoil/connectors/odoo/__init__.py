@@ -17,6 +17,7 @@ from counterfoil.connectors.odoo.advice import advised
 from counterfoil.connectors.odoo.capture import OdooSource
 from counterfoil.connectors.odoo.client import http_client
 from counterfoil.connectors.odoo.config import OdooConfig, OdooIntake, account_code
+from counterfoil.connectors.odoo.existing import OdooExisting
 from counterfoil.connectors.odoo.links import link
 from counterfoil.connectors.odoo.partitions import partition_of
 from counterfoil.connectors.odoo.target import OdooTarget
@@ -69,6 +70,7 @@ CONNECTOR = Connector(
     backfills=_SOURCE,
     books=_BOOKS,
     lists=_BOOKS,
+    adopts=OdooExisting(),
     batch_key=lambda _settings, command: partition_of(command),
     deliver={
         BookCommand.UPSERT_CUSTOMER: _delivery(deliver_customers.send_customers, _UPSERT, 800, overwrites=True),

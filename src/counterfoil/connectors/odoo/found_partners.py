@@ -38,12 +38,13 @@ async def find_partners(
 
     ``bound``: the partners the hub made, by key: one whose external id somebody deleted is still the customer's if it bears his reference.
 
-    Of somebody who may not read the list of external ids those are looked for that a partner's reference speaks of, and ``certain`` ones
-    in any case: loading nothing but the external id tells whose it is and writes nothing; where it is nobody's, Odoo asks for a name.
+    Of somebody who may not read the list of external ids those are looked for that a partner's reference speaks of, and ``certain`` and
+    bound ones in any case: loading nothing but the external id tells whose it is and writes nothing; where it is nobody's, Odoo asks for a
+    name.
     """
     ids = await listed(session, "res.partner", [record["id"] for record in cells.values()])
     if ids is None:
-        likely = await _referred(session, {key: record["ref"] for key, record in cells.items()}) | set(certain)
+        likely = await _referred(session, {key: record["ref"] for key, record in cells.items()}) | set(certain) | bound.keys()
         asked = await load_grouped(session, "res.partner", {key: {"id": cells[key]["id"]} for key in sorted(likely)})
         by_key = asked.ids
     else:

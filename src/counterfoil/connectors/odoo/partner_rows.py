@@ -92,10 +92,12 @@ def changes(cells: Mapping[str, str], partner: PartnerRow) -> tuple[dict[str, st
     """Return the cells a partner is to be written with, and whether any were held back because it belongs to a company.
 
     Only what differs: writing a name, an e-mail address or a VAT id counts as a change of all invoices of the partner, also if it is the
-    same as before. A contact's VAT id and address would become its company's (19), or be overwritten by the company's (17, 18).
+    same as before. A contact's VAT id and address would become its company's (19), or be overwritten by the company's (17, 18). A reference
+    that people wrote, as their own customer number, stays theirs.
     """
     known = _cells_of(partner)
-    differing = {name: cell for name, cell in cells.items() if name != "id" and _compared(name, cell) != _compared(name, known[name])}
+    kept = {"id", "ref"} if text(partner.ref) else {"id"}
+    differing = {name: cell for name, cell in cells.items() if name not in kept and _compared(name, cell) != _compared(name, known[name])}
     if differing.keys() & set(_ADDRESS):
         differing.update({name: cells[name] for name in _ADDRESS})
     theirs = {VAT} if partner.is_linked else set()

@@ -10,29 +10,39 @@ from counterfoil.core.kinds.product import PRODUCT, Product
 from counterfoil.core.language.keys import need_of
 from counterfoil.core.language.records import Purpose
 
+from .decision import Origin
 from .draft import Draft
 from .policy import Policy, nobody
 from .requests import BookingRequest
-from .rules import EntityRules, PostingMode, ProductPolicy
+from .rules import EntityRules, PostingMode, ProductPolicy, Rules
 from .survivors import customer_of
 
 
-def _entities(draft: Draft) -> tuple[EntityRules, ...]:
-    """Return one entity per target that objects of this connection and account can go to, whatever their country and currency."""
-    origin = draft.routes.origin_of(draft.event.subject)
+def reached(rules: Rules, origin: Origin) -> tuple[EntityRules, ...]:
+    """Return one entity per target that objects of a connection and account can go to, whatever their country and currency."""
     by_target: dict[str, EntityRules] = {}
-    for route in draft.rules.routes:
-        entity = draft.rules.entities.get(route.entity)
+    for route in rules.routes:
+        entity = rules.entities.get(route.entity)
         reaches = route.connection in ("", origin.connection) and route.account in ("", origin.account)
         if entity is not None and reaches:
             by_target.setdefault(entity.target, entity)
-    if not by_target:
-        draft.routes.route(draft.event.subject)
     return tuple(by_target.values())
 
 
-def _of_target(draft: Draft, target: str) -> tuple[EntityRules, ...]:
-    return tuple(entity for entity in draft.rules.entities.values() if entity.target == target)
+def is_written_to(rules: Rules, origin: Origin, target: str) -> bool:
+    """Tell whether customers that a connection and account tell of are written to a target."""
+    return any(entity.target == target and _keeps_documents(rules, target) for entity in reached(rules, origin))
+
+
+def _entities(draft: Draft) -> tuple[EntityRules, ...]:
+    found = reached(draft.rules, draft.routes.origin_of(draft.event.subject))
+    if not found:
+        draft.routes.route(draft.event.subject)
+    return found
+
+
+def _of_target(rules: Rules, target: str) -> tuple[EntityRules, ...]:
+    return tuple(entity for entity in rules.entities.values() if entity.target == target)
 
 
 def customer(draft: Draft, state: Customer) -> None:
@@ -47,7 +57,7 @@ def customer(draft: Draft, state: Customer) -> None:
         customer_of(draft, state.merged_into)
         draft.findings.ignore("customer_was_merged")
         return
-    entities = [entity for entity in _entities(draft) if _keeps_documents(draft, entity.target)]
+    entities = [entity for entity in _entities(draft) if _keeps_documents(draft.rules, entity.target)]
     if not entities and not draft.findings.has_problems:
         draft.findings.ignore("customer_of_summary_entity")
     for entity in entities:
@@ -61,8 +71,8 @@ def customer(draft: Draft, state: Customer) -> None:
         draft.outbox.wish(BookingRequest(entity, kind, "customer", state.id, arguments, produces=key, order_key=state.id))
 
 
-def _keeps_documents(draft: Draft, target: str) -> bool:
-    entities = _of_target(draft, target)
+def _keeps_documents(rules: Rules, target: str) -> bool:
+    entities = _of_target(rules, target)
     return any(entity.posting_mode is PostingMode.DETAILED or entity.posting_mode_from is not None for entity in entities)
 
 
@@ -70,9 +80,9 @@ def product(draft: Draft, state: Product) -> None:
     """Decide a product: one record per target that takes its products from the source."""
     wished = False
     for entity in _entities(draft):
-        if all(sibling.product_policy is ProductPolicy.MAPPED for sibling in _of_target(draft, entity.target)):
+        if all(sibling.product_policy is ProductPolicy.MAPPED for sibling in _of_target(draft.rules, entity.target)):
             continue
-        if not _keeps_documents(draft, entity.target):
+        if not _keeps_documents(draft.rules, entity.target):
             continue
         wished = True
         if state.is_deleted and draft.outbox.keep("product", state.id, entity.target):

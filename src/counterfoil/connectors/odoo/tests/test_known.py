@@ -8,8 +8,8 @@ from counterfoil.connectors.odoo import CONNECTOR, known
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import Desk
 from counterfoil.connectors.odoo.tests.wishes import line
-from counterfoil.kit.connector import KnownPage
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.holdings import KnownPage
 
 
 async def read_all(desk: Desk) -> tuple[dict[str, str], int]:

@@ -1,0 +1,232 @@
+"""Plans of adoption: their rows, what each rests on, sealed, and the file in which people answer what is doubtful."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from counterfoil.app.customer_lists import DELIMITERS
+from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, told_of
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.ids import digest
+from counterfoil.core.language.money import Money, format_money
+from counterfoil.kit.errors import SetupError
+
+COLUMNS = (
+    "customer", "name", "verdict", "record", "record_name", "open_at_source", "open_in_books", "reasons", "changes", "answer", "rests_on",
+)  # fmt: skip
+_PART = 16
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for a formula: a name that begins so gets an apostrophe before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Who applies a plan, why, and which."""
+
+    actor: str
+    reason: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A customer and a record it is, or may be; ``external_id`` empty: none is like it. ``answer``: a person's.
+
+    ``rests_on``: digests of what was known of both, and the seal of the row.
+    """
+
+    id: str
+    verdict: LinkVerdict
+    external_id: str
+    rests_on: str
+    name: str = ""
+    record_name: str = ""
+    open_at_source: tuple[Money, ...] = ()
+    open_in_books: tuple[Money, ...] = ()
+    reasons: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    answer: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """The record the customer is to be bound to; empty: none. Raises SetupError: the answer is none that can be given here."""
+        match self.answer.strip().lower():
+            case "":
+                return self.external_id if self.verdict is LinkVerdict.CERTAIN else ""
+            case "no":
+                return ""
+            case "yes" if self.external_id:
+                return self.external_id
+            case _ if "/" in self.answer:
+                return self.answer.strip()
+        why = "" if self.external_id else " (yes is no answer where there is no record)"
+        words = f"the answer {self.answer!r} to customer/{self.id} is none: write yes, no, or the record it is{why}"
+        raise refusal(words, code="adopt.answer")
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionPlan:
+    """What of the customers not bound in a target is there already.
+
+    ``bound``: customers that are bound; ``nobodys``: records that are no customer's, and ``nobodys_open`` what is open of them.
+    """
+
+    connection: str
+    rows: tuple[PlanRow, ...]
+    bound: int
+    nobodys: int
+    nobodys_open: tuple[Money, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The plan's name: the same of the same rows."""
+        return digest_of(self.rows)
+
+    def of(self, verdict: LinkVerdict) -> list[PlanRow]:
+        """Return the rows of a verdict."""
+        return [row for row in self.rows if row.verdict is verdict]
+
+
+def digest_of(rows: Iterable[PlanRow]) -> str:
+    """Return the name of a plan by its rows, whatever was answered."""
+    return digest(*sorted(row.rests_on for row in rows))[:_PART]
+
+
+def sums_of(rows: Iterable[PlanRow]) -> tuple[int, tuple[Money, ...], tuple[Money, ...]]:
+    """Return how many customers rows are about, and what is open of them at the sources and in the books; each thing counted once."""
+    source, books = Counter[str](), Counter[str]()
+    customers, records = set[str](), set[str]()
+    for row in rows:
+        for money in () if row.id in customers else row.open_at_source:
+            source[money.currency] += money.minor
+        for money in () if row.external_id in records else row.open_in_books:
+            books[money.currency] += money.minor
+        customers.add(row.id)
+        records.add(row.external_id)
+    return len(customers), _amounts(source), _amounts(books)
+
+
+def _amounts(sums: Mapping[str, int]) -> tuple[Money, ...]:
+    return tuple(Money(minor, currency) for currency, minor in sorted(sums.items()) if minor)
+
+
+def row_of(target: str, link: AdoptionLink) -> PlanRow:
+    """Return a link as a row, with what it rests on."""
+    record = link.record
+    row = PlanRow(
+        id=link.of.customer.id,
+        verdict=link.verdict,
+        external_id="" if record is None else record.external_id,
+        rests_on=f"{_part(link.of.customer)}-{'' if record is None else _part(record)}-",
+        name=link.of.customer.name,
+        record_name="" if record is None else record.customer.name,
+        open_at_source=link.of.open,
+        open_in_books=() if record is None else record.open,
+        reasons=link.reasons,
+        changes=link.changes,
+    )
+    return replace(row, rests_on=row.rests_on + seal_of(target, row))
+
+
+def seal_of(target: str, row: PlanRow) -> str:
+    """Return the seal of a row: it is of this target, and neither end, verdict nor digest was changed."""
+    return digest(target, row.id, row.verdict.value, row.external_id, row.rests_on.rpartition("-")[0])[:_PART]
+
+
+def is_certain_of(row: PlanRow, end: Customer | ExistingRecord) -> bool:
+    """Tell whether a customer, or the record, is as it was when the row was planned."""
+    of_customer, of_record, _ = row.rests_on.split("-")
+    return _part(end) == (of_customer if isinstance(end, Customer) else of_record)
+
+
+def _part(end: Customer | ExistingRecord) -> str:
+    if isinstance(end, Customer):
+        return digest(told_of(end))[:_PART]
+    return digest(told_of(end.customer), end.reference, end.part_of, *end.doubts, end.barred)[:_PART]
+
+
+def refusal(words: str, *, code: str) -> SetupError:
+    """Return the refusal of a plan; nothing of it was done."""
+    return SetupError(f"{words}. Nothing was done", code=code)
+
+
+def write_plan(path: Path, plan: AdoptionPlan) -> int:
+    """Write a plan for people to answer, for its owner's eyes alone; return how many answers of the file's former plan still hold.
+
+    Raises:
+        SetupError: the file is there and no plan, or cannot be written.
+    """
+    kept = {row.rests_on: row.answer for row in read_plan(path) if row.answer} if path.exists() else {}
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in plan.rows:
+        money = [" + ".join(format_money(one) for one in side) for side in (row.open_at_source, row.open_in_books)]
+        told = [row.name, row.verdict.value, row.external_id, row.record_name, *money, "; ".join(row.reasons), "; ".join(row.changes)]
+        writer.writerow([row.id, *map(_harmless, told), kept.get(row.rests_on, ""), row.rests_on])
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8-sig", newline="") as file:
+            file.write(text.getvalue())
+        Path(file.name).chmod(0o600)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be written: {error.strerror}", code="adopt.file") from error
+    return sum(row.rests_on in kept for row in plan.rows)
+
+
+def read_plan(path: Path) -> list[PlanRow]:
+    """Return the rows of a plan as people answered it; what only informs is not read back.
+
+    Raises:
+        SetupError: it is no plan, or a row of it is none.
+    """
+    return list(_rows(path))
+
+
+def _rows(path: Path) -> Iterator[PlanRow]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be read: {error.strerror}", code="adopt.file") from error
+    text = _decoded(data)
+    header = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    missing = [name for name in ("customer", "verdict", "record", "answer", "rests_on") if name not in (found.fieldnames or ())]
+    if missing:
+        raise SetupError(f"{path}: is no plan of adoption: it has no column {', '.join(missing)}", code="adopt.file")
+    for number, cells in enumerate(found, start=2):
+        yield _row(path, number, cells)
+
+
+def _row(path: Path, number: int, cells: Mapping[str, str | None]) -> PlanRow:
+    told = {name: (cells.get(name) or "").strip() for name in ("customer", "verdict", "record", "answer", "rests_on")}
+    try:
+        verdict = LinkVerdict(told["verdict"])
+        is_whole = told["rests_on"].count("-") == 2 and told["customer"]
+    except ValueError:
+        is_whole, verdict = False, LinkVerdict.MISSING
+    if not is_whole:
+        raise SetupError(f"{path}: row {number} is none of a plan; change no column but answer", code="adopt.file")
+    return PlanRow(told["customer"], verdict, told["record"], told["rests_on"], answer=told["answer"])
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a file as a spreadsheet leaves it."""
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULAS) else cell

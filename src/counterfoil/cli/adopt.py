@@ -1,0 +1,156 @@
+"""`counterfoil adopt`: bind customers to the records a target holds already, after a plan that people have seen and answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil.cli.output import count, print_json, print_table, words
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, fail, progress, run, who
+from counterfoil.cli.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from counterfoil.app.adopting import Adopted
+    from counterfoil.app.adoption_plan import AdoptionPlan, PlanRow
+    from counterfoil.core.language.money import Money
+
+SHOWN_MAX = 30
+"""Doubtful links shown; the file and --json have all."""
+
+
+def adopt(
+    plan: Annotated[bool, typer.Option("--plan", help="Show what is certain, doubtful and missing; writes nothing but --file.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Bind what a plan's file says: what is certain, and what was answered.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="The plan as a CSV file: written by --plan, for people to answer, and read by --apply.")
+    ] = None,
+    connection: Annotated[str, typer.Option(help="The target that holds the records; needed where there are several.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit. Needed by --apply.")] = "",
+    by: By = "",
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Bind customers to the records the books hold already, so that none is made twice: a plan first, then what it says.
+
+    Exit code 2: what a plan rests on has changed, or an answer will not do; the message names the record, and nothing was done.
+    """
+    if plan == apply:
+        fail("say --plan, to see what is there, or --apply, to bind what a plan's file says")
+    if plan:
+        found, kept = run(_plan(config, connection, file))
+        _print(found) if as_json else _show(found, file, kept)
+        return
+    if file is None:
+        fail("--apply needs --file, a plan as `counterfoil adopt --plan --file` wrote it")
+    if not reason.strip():
+        fail("--reason must say why")
+    done = run(_apply(config, connection, file, reason, who(by)))
+    if as_json:
+        print_json({"bound": done.bound, "already": done.already, "others": [{"customer": id, "record": one} for id, one in done.others]})
+        return
+    words.print(f"{plural(done.bound, 'customer')} bound, {count(done.already)} bound before.")
+    for id, external_id in done.others:
+        words.print(f"customer/{id}: {external_id} is it by now, and stays so.", markup=False)
+
+
+async def _plan(config: Path, connection: str, file: Path | None) -> tuple[AdoptionPlan, int]:
+    from counterfoil.app.adopting import plan_of_adoption
+    from counterfoil.app.adoption_plan import write_plan
+    from counterfoil.app.hub import open_hub
+    from counterfoil.app.logs import quiet
+    from counterfoil.app.settings import load
+
+    quiet()
+    with words.status("Reading what is there ..."):
+        async with open_hub(load(config), does_share=False) as hub:
+            found = await plan_of_adoption(hub, connection)
+            return found, 0 if file is None else write_plan(file, found)
+
+
+async def _apply(config: Path, connection: str, file: Path, reason: str, actor: str) -> Adopted:
+    from counterfoil.app.adopting import apply_plan
+    from counterfoil.app.adoption_plan import Adoption, digest_of, read_plan
+    from counterfoil.app.hub import open_hub
+    from counterfoil.app.logs import quiet
+    from counterfoil.app.settings import load
+
+    quiet()
+    rows = read_plan(file)
+    with progress() as bars:
+        task = bars.add_task("Binding", total=None, note="")
+        async with open_hub(load(config), does_share=False) as hub:
+            adoption = Adoption(actor, reason, digest_of(rows))
+            return await apply_plan(
+                hub,
+                connection,
+                rows,
+                adoption,
+                lambda done, total: bars.update(task, completed=done, total=total, note=f"{done} of {total}"),
+            )
+
+
+def _amounts(several: Sequence[Money]) -> str:
+    from counterfoil.core.language.money import format_money
+
+    return " + ".join(format_money(one) for one in several)
+
+
+def _summary(plan: AdoptionPlan) -> list[tuple[str, int, Sequence[Money], Sequence[Money]]]:
+    from counterfoil.app.adoption_plan import sums_of
+    from counterfoil.core.identity.adoption import LinkVerdict
+
+    return [(verdict.value, *sums_of(plan.of(verdict))) for verdict in LinkVerdict]
+
+
+def _print(plan: AdoptionPlan) -> None:
+    sums = {
+        verdict: {"customers": customers, "open_at_source": source, "open_in_books": books}
+        for verdict, customers, source, books in _summary(plan)
+    }
+    print_json(
+        {
+            "connection": plan.connection,
+            "plan": plan.digest,
+            "bound": plan.bound,
+            **sums,
+            "nobodys": {"records": plan.nobodys, "open_in_books": plan.nobodys_open},
+            "links": [_plain(row) for row in plan.rows],
+        }
+    )
+
+
+def _plain(row: PlanRow) -> dict[str, object]:
+    return {
+        "customer": row.id,
+        "name": row.name,
+        "verdict": row.verdict,
+        "record": row.external_id,
+        "record_name": row.record_name,
+        "open_at_source": row.open_at_source,
+        "open_in_books": row.open_in_books,
+        "reasons": row.reasons,
+        "changes": row.changes,
+    }
+
+
+def _show(plan: AdoptionPlan, file: Path | None, kept: int) -> None:
+    from counterfoil.core.identity.adoption import LinkVerdict
+
+    doubtful = plan.of(LinkVerdict.DOUBTFUL)
+    rows = [(row.id, row.name, row.external_id, row.record_name, "; ".join(row.reasons)) for row in doubtful[:SHOWN_MAX]]
+    more = f", the first {SHOWN_MAX} of {len(doubtful):,}" if len(doubtful) > SHOWN_MAX else ""
+    if rows:
+        print_table(f"Doubtful{more}", ["customer", "name", "record", "name", "why"], rows)
+    sums = [(verdict, count(customers), _amounts(source), _amounts(books)) for verdict, customers, source, books in _summary(plan)]
+    sums += [("in the books alone", count(plan.nobodys), "", _amounts(plan.nobodys_open)), ("bound already", count(plan.bound), "", "")]
+    print_table(f"{plan.connection}: plan {plan.digest}", ["", "", "open at the source", "open in the books"], sums, right=(1, 2, 3))
+    if file is None:
+        words.print("Nothing was changed. Add --file PLAN.csv to answer what is doubtful and to apply it.")
+    else:
+        again = f"; {plural(kept, 'answer')} of the plan before still hold" if kept else ""
+        said = f"Nothing was changed. The plan is in {file}{again}: answer yes, no or a record in its column answer, then --apply."
+        words.print(said, markup=False)

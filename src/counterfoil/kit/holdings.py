@@ -1,0 +1,29 @@
+"""Pages of what a target holds: what bears our keys, and what was there before the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from counterfoil.core.identity.adoption import ExistingRecord
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPage:
+    """One page of what a target holds under our external keys: (external key, external id as an outcome names it).
+
+    ``is_listed`` False: the target, or the rights of our user, do not allow such a list; everything is then resolved by its key instead.
+    """
+
+    records: tuple[tuple[str, str], ...]
+    cursor: str
+    has_more: bool
+    is_listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingPage:
+    """One page of what a target holds of its customers, whoever made it; ``cursor`` continues after it."""
+
+    records: tuple[ExistingRecord, ...]
+    cursor: str
+    has_more: bool

@@ -1,0 +1,190 @@
+"""`counterfoil adopt`: a plan shown, written for people to answer and read back as a spreadsheet leaves it; misuse in a line."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.app import adopting
+from counterfoil.app.adopting import Adopted
+from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, digest_of, read_plan, row_of, seal_of, write_plan
+from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, UnboundCustomer
+from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.language.money import Money
+from counterfoil.kit.errors import SetupError
+
+from .conftest import Program
+
+ADA = UnboundCustomer(Customer("stripe:cus_1", "Ada Birk"), "customer_stripe.cus_1", (Money(11900, "EUR"),))
+BO = UnboundCustomer(Customer("stripe:cus_2", "=Bo & Söhne"), "customer_stripe.cus_2")
+NEW = UnboundCustomer(Customer("stripe:cus_3", "Cy"), "customer_stripe.cus_3", (Money(500, "JPY"),))
+
+
+def record(number: int, name: str, *money: Money) -> ExistingRecord:
+    return ExistingRecord(f"res.partner/{number}", Customer(f"res.partner/{number}", name), open=money)
+
+
+PLAN = AdoptionPlan(
+    "books",
+    tuple(
+        row_of("books", link)
+        for link in (
+            AdoptionLink(ADA, LinkVerdict.CERTAIN, record(7, "Birk, Ada", Money(11900, "EUR")), ("by the rule 'e-mail'",), ("name: ...",)),
+            AdoptionLink(BO, LinkVerdict.DOUBTFUL, record(8, "Bo", Money(100, "EUR")), ("it is archived",)),
+            AdoptionLink(BO, LinkVerdict.DOUBTFUL, record(9, "Bo", Money(50, "USD")), ("both fit",)),
+            AdoptionLink(NEW, LinkVerdict.MISSING),
+        )
+    ),
+    bound=3,
+    nobodys=2,
+    nobodys_open=(Money(1, "EUR"),),
+)
+
+
+@pytest.fixture
+def planned(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Return the program with a target whose plan is known."""
+
+    async def plan_of_adoption(_hub: Any, connection: str = "") -> AdoptionPlan:
+        assert connection in ("", "books")
+        return PLAN
+
+    async def apply_plan(_hub: Any, _connection: str, rows: Sequence[PlanRow], adoption: Adoption, _on_step: Any = None) -> Adopted:
+        assert (adoption.actor, adoption.reason, adoption.digest) == ("mira", "start", PLAN.digest)
+        return Adopted(sum(bool(row.wanted) for row in rows), 0, (("stripe:cus_9", "res.partner/4"),))
+
+    monkeypatch.setattr(adopting, "plan_of_adoption", plan_of_adoption)
+    monkeypatch.setattr(adopting, "apply_plan", apply_plan)
+    monkeypatch.setenv("TEST_STRIPE_KEY", "sk_test_1")
+    monkeypatch.setenv("TEST_STRIPE_SECRET", "whsec_1")
+    return program
+
+
+def test_a_plan_shows_what_is_doubtful_and_sums_with_money(planned: Program) -> None:
+    shown = planned.run("adopt", "--plan")
+    assert shown.code == 0, shown.err
+    rows = {line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]] for line in shown.out.splitlines() if "│" in line}
+    assert rows["certain"] == ["1", "119.00 EUR", "119.00 EUR"]
+    assert rows["doubtful"] == ["1", "", "1.00 EUR + 0.50 USD"]
+    assert rows["missing"] == ["1", "500 JPY", ""]
+    assert rows["in the books alone"] == ["2", "", "0.01 EUR"]
+    assert rows["bound already"] == ["3", "", ""]
+    assert "it is archived" in shown.out
+    assert "Nothing was changed" in shown.err
+
+
+def test_a_plan_is_told_to_programs_as_one_object(planned: Program) -> None:
+    told = planned.run("adopt", "--plan", "--json").json()
+    assert (told["connection"], told["plan"], told["bound"]) == ("books", PLAN.digest, 3)
+    assert told["certain"] == {
+        "customers": 1,
+        "open_at_source": [{"minor": 11900, "currency": "EUR"}],
+        "open_in_books": [{"minor": 11900, "currency": "EUR"}],
+    }
+    assert {name: told["links"][0][name] for name in ("customer", "verdict", "record")} == {
+        "customer": "stripe:cus_1",
+        "verdict": "certain",
+        "record": "res.partner/7",
+    }
+
+
+def test_a_plan_is_written_answered_and_applied(planned: Program) -> None:
+    file = planned.folder / "adopt.csv"
+    assert planned.run("adopt", "--plan", "--file", str(file)).code == 0
+    text = file.read_text("utf-8-sig")
+    file.write_text(text.replace("both fit,,,", "both fit,,yes,"), "utf-8")
+    done = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira", "--json")
+    assert done.json() == {"bound": 2, "already": 0, "others": [{"customer": "stripe:cus_9", "record": "res.partner/4"}]}
+    words = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira")
+    assert "2 customers bound" in words.err
+    assert "customer/stripe:cus_9: res.partner/4 is it by now, and stays so." in words.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("adopt",), "say --plan, to see what is there, or --apply"),
+        (("adopt", "--plan", "--apply"), "say --plan, to see what is there, or --apply"),
+        (("adopt", "--apply", "--reason", "x"), "--apply needs --file"),
+        (("adopt", "--apply", "--file", "a.csv", "--reason", " "), "--reason must say why"),
+        (("adopt", "--apply", "--file", "not-there.csv", "--reason", "x"), "cannot be read"),
+    ],
+)
+def test_misuse_is_said_in_a_line(planned: Program, words: tuple[str, ...], said: str) -> None:
+    ended = planned.run(*words)
+    assert ended.code == 2
+    assert said in " ".join((ended.out + ended.err).split())
+
+
+def test_a_target_that_cannot_tell_what_it_holds_is_named(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_STRIPE_KEY", "sk_test_1")
+    monkeypatch.setenv("TEST_STRIPE_SECRET", "whsec_1")
+    ended = program.run("adopt", "--plan", "--json")
+    assert (ended.code, ended.json()["error"]["code"]) == (2, "adopt.target")
+
+
+def test_what_is_written_is_read_back_whatever_a_spreadsheet_makes_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "adopt.csv"
+    assert write_plan(file, PLAN) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    written = file.read_text("utf-8-sig")
+    assert "'=Bo & Söhne" in written  # no spreadsheet takes it for a formula
+    rows = read_plan(file)
+    assert [(row.id, row.verdict, row.external_id, row.rests_on) for row in rows] == [
+        (row.id, row.verdict, row.external_id, row.rests_on) for row in PLAN.rows
+    ]
+    file.write_bytes(written.replace(",", ";").encode("cp1252"))
+    assert [row.rests_on for row in read_plan(file)] == [row.rests_on for row in PLAN.rows]
+    assert digest_of(rows) == PLAN.digest
+
+
+def test_a_plan_made_again_keeps_answers_to_rows_that_are_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "adopt.csv"
+    write_plan(file, PLAN)
+    text = file.read_text("utf-8-sig")
+    for row in PLAN.rows:
+        text = text.replace(f",{row.rests_on}", f"yes,{row.rests_on}")
+    file.write_text(text, "utf-8")
+    moved = replace(PLAN.rows[1], external_id="res.partner/80")
+    moved = replace(moved, rests_on=moved.rests_on.rpartition("-")[0] + "-" + seal_of("books", moved))
+    assert write_plan(file, replace(PLAN, rows=(PLAN.rows[0], moved, *PLAN.rows[2:]))) == 3
+    assert [row.answer for row in read_plan(file)] == ["yes", "", "yes", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,name\n1,Ada\n", "is no plan of adoption: it has no column customer"),
+        ("customer,verdict,record,answer,rests_on\nstripe:cus_1,sure,res.partner/1,,a-b-c\n", "row 2 is none of a plan"),
+        ("customer,verdict,record,answer,rests_on\nstripe:cus_1,certain,res.partner/1,,abc\n", "row 2 is none of a plan"),
+    ],
+)
+def test_what_is_no_plan_is_named_and_never_written_over(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "other.csv"
+    file.write_text(text, "utf-8")
+    for act in (lambda: read_plan(file), lambda: write_plan(file, PLAN)):
+        with pytest.raises(SetupError, match=said) as caught:
+            act()
+        assert caught.value.code == "adopt.file"
+    assert file.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "answer", "wanted"),
+    [
+        ("certain", "", "res.partner/7"),
+        ("certain", "No", ""),
+        ("doubtful", "", ""),
+        ("doubtful", " YES ", "res.partner/7"),
+        ("doubtful", "res.partner/9", "res.partner/9"),
+    ],
+)
+def test_an_answer_says_what_a_customer_is(verdict: str, answer: str, wanted: str) -> None:
+    assert PlanRow("stripe:cus_1", LinkVerdict(verdict), "res.partner/7", "", answer=answer).wanted == wanted
+    with pytest.raises(SetupError, match="write yes, no, or the record it is"):
+        _ = PlanRow("stripe:cus_1", LinkVerdict(verdict), "res.partner/7", "", answer="perhaps").wanted

@@ -1,0 +1,111 @@
+"""Adopting struck at every boundary: before and after records are named in the books, within and after what is written here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.crash.conftest import Note
+from tests.crash.judging import Verdict
+from tests.crash.matrix import IS_FULL
+from tests.integration.path.house import House, house
+from tests.integration.path.test_adopting import applied, closed, customer, opened, partner, partners, plan_of, told
+
+from counterfoil.app import adopting
+from counterfoil.connectors.odoo.existing import OdooExisting
+from counterfoil.store import audit, outbox
+
+pytestmark = pytest.mark.crash
+
+NAMES = ("Ada Birk", "Bo Lind", "Cy Moor")
+
+
+class Killed(BaseException):
+    """The process ends here: nothing after it is done, and what is not committed is gone."""
+
+
+@pytest_asyncio.fixture
+async def made(database: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with house(database, Path(tmp_path / "home"), change=closed) as made:
+        yield made
+
+
+def before(patch: pytest.MonkeyPatch, owner: Any, name: str, at: int) -> None:
+    """Die before a call, the one after so many."""
+    inner, calls = getattr(owner, name), [0]
+
+    async def struck(*given: Any, **more: Any) -> Any:
+        calls[0] += 1
+        if calls[0] > at:
+            raise Killed
+        return await inner(*given, **more)
+
+    patch.setattr(owner, name, struck)
+
+
+def after(patch: pytest.MonkeyPatch, owner: Any, name: str, at: int) -> None:
+    """Die after a call had its effect, the one after so many."""
+    inner, calls = getattr(owner, name), [0]
+
+    async def struck(*given: Any, **more: Any) -> Any:
+        calls[0] += 1
+        done = await inner(*given, **more)
+        if calls[0] > at:
+            raise Killed
+        return done
+
+    patch.setattr(owner, name, struck)
+
+
+Strike = Callable[[pytest.MonkeyPatch, int], None]
+BOUNDARIES: dict[str, Strike] = {
+    "nothing is named": lambda patch, at: before(patch, OdooExisting, "adopt", at),
+    "named, not bound": lambda patch, at: after(patch, OdooExisting, "adopt", at),
+    "binding, not committed": lambda patch, at: after(patch, outbox, "bind_and_release", at),
+    "written down, not committed": lambda patch, at: after(patch, audit, "append", at),
+    "bound": lambda patch, at: after(patch, adopting, "_bind", at),
+}
+
+
+CELLS = [(boundary, at, again) for boundary in BOUNDARIES for at in (0, 1) for again in (True, False)]
+QUICK = [*((boundary, 1, True) for boundary in BOUNDARIES), ("named, not bound", 1, False)]
+"""Those of an ordinary run: each boundary once, and the one at which only the books know."""
+
+
+@pytest.mark.parametrize(("boundary", "at", "is_applied_again"), CELLS if IS_FULL else QUICK)
+async def test_adopting_that_dies_doubles_nothing_and_goes_on(
+    made: House, note: Note, boundary: str, at: int, is_applied_again: bool
+) -> None:
+    there, ids = {}, {}
+    for name in NAMES:
+        mail = f"{name.split()[0].lower()}@adopted.example"
+        there[name], ids[name] = await partner(made, name, email=mail), await customer(made, name, email=mail)
+    await told(made)
+    plan = await plan_of(made)
+    assert [row.verdict.value for row in plan.rows] == ["certain"] * 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adopting, "NAMED_AT_A_TIME", 1)
+        BOUNDARIES[boundary](patch, at)
+        with pytest.raises(Killed):
+            await applied(made, plan.rows)
+    named = {name for name in NAMES if made.has(f"customer_stripe.{ids[name]}")}
+    if is_applied_again:
+        done = await applied(made, plan.rows)
+        assert done.bound + done.already == len(NAMES)
+        named = set(NAMES)
+    await opened(made)
+    async with made.hub.pool.connection() as conn:
+        rows = await (await conn.execute("select key, external_id from binding where until is null and key like 'customer/%%'")).fetchall()
+        lines = await (await conn.execute("select subject, count(*) from audit where action = 'adopted' group by 1")).fetchall()
+    bound = dict(rows)
+    wrong = [name for name in named if partners(made, name) != [there[name]]]
+    wrong += [name for name in named if bound[f"customer/stripe:{ids[name]}"] != f"res.partner/{there[name]}"]
+    wrong += [name for name in NAMES if len(partners(made, name)) != (1 if name in named else 2)]
+    note("adopt", f"{boundary}, {'applied again' if is_applied_again else 'left to the workers'}", Verdict(lost=wrong))
+    assert wrong == []
+    assert {count for _, count in lines} <= {1}
+    if is_applied_again:
+        assert {subject for subject, _ in lines} == {f"customer/stripe:{id}" for id in ids.values()}
