@@ -47,6 +47,7 @@ async def test_days_with_a_killed_worker_and_shut_books_end_in_the_proof() -> No
     assert (found, outcome.result.cases) == ((0, 0, 0, 0, 0), ()), told(outcome)
     assert outcome.is_right, told(outcome)
     assert outcome.invoices >= 16
+    assert {(row.system, row.figure) for row in outcome.result.sales} >= {("Salesforce", "open"), ("HubSpot", "open")}
     assert outcome.faults["worker_killed"] == outcome.faults["target_maintenance"] == 1
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from counterfoil.app.demo.report import CaseLine, DeliveryTotals, DemoResult
+from counterfoil.app.demo.sales import SalesRow
 from counterfoil.app.demo.totals import ClearingRow, Stock, StockRow, TotalKind, TotalRow, TotalsProof
 from counterfoil.app.simulation import soak
 from counterfoil.app.simulation.digests import Digests
@@ -46,6 +47,8 @@ def test_accounts_at_rest_and_single_customers_are_counted_among_the_differences
     wrong = replace(found, result=replace(found.result, proof=replace(found.result.proof, stocks=rows)))
     assert (found.differences, found.is_right) == (0, True)
     assert (wrong.differences, wrong.is_right) == (3, False)
+    shown = replace(found, result=replace(found.result, sales=(SalesRow("HubSpot", "EUR", "open", 2, 5, 5, 2),)))
+    assert (shown.differences, shown.is_right) == (1, False), "sums that happen to agree prove nothing"
 
 
 def test_a_run_that_breaks_off_is_a_wrong_line_and_the_next_seed_is_played(

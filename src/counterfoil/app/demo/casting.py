@@ -129,9 +129,9 @@ def accompany(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
     return tuple(Role(0, house, entity, MONTH_START, entity.currency, "") for entity in entities)
 
 
-def sell(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
-    """Return what those who sell do in the sales system of each entity, and what happens to it by itself."""
-    return tuple(Role(-1, story, entity, MONTH_START, entity.currency, "") for entity in entities for story in (sales_desk, away))
+def sell(entities: Sequence[DemoEntity], start: datetime = MONTH_START) -> tuple[Role, ...]:
+    """Return what those who sell do in the sales system of each entity from an instant on, and what happens to it by itself."""
+    return tuple(Role(-1, story, entity, start, entity.currency, "") for entity in entities for story in (sales_desk, away))
 
 
 def _order(entities: Sequence[DemoEntity], chance: random.Random) -> list[tuple[RepertoirePart, DemoEntity]]:

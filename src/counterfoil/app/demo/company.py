@@ -42,6 +42,12 @@ class DemoProgress:
 
 NOWHERE: Mapping[str, SalesSystem] = {}
 
+
+def one_for_each(sales: Mapping[str, SalesSystem], entities: Sequence[DemoEntity]) -> list[DemoEntity]:
+    """Return an entity for each sales system that any of them use."""
+    return list({id(sales[entity.key]): entity for entity in entities if entity.key in sales}.values())
+
+
 TERMS: dict[str, dict[str, Any]] = {
     "US": {"fee_percent": "2.9", "fee_fixed": 30, "dispute_fee": 1500, "available_after_days": 4},
     "DE": {"fee_percent": "1.5", "fee_fixed": 25, "dispute_fee": 2000, "available_after_days": 5, "rates": {"usd": "0.8573"}},
@@ -85,7 +91,7 @@ async def play(
     no story expects.
     """
     entities = [account.entity for account in accounts]
-    selling = sell(list({id(sales[entity.key]): entity for entity in entities if entity.key in sales}.values()))
+    selling = sell(one_for_each(sales, entities))
     roles = (*accompany(entities), *selling, *cast(entities, invoices, seed))
     return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress, sales=sales)
 

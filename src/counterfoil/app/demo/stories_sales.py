@@ -6,14 +6,16 @@ from .story import Steps, StoryContext, days
 
 AWAY_FROM, AWAY_FOR = 9, 3
 """In days: when the system is cut off, and for how long."""
+DAYS_MAX = 450
+"""More than can be played."""
 
 
 async def sales_desk(story: StoryContext) -> Steps:
-    """Every day a company gets another name; twice a week what was made twice is merged, the last time shortly before the month ends."""
+    """Every day a company gets another name; twice a week what was made twice is merged."""
     sales = story.sales
     if sales is None:
         return
-    for day in range(30):
+    for day in range(DAYS_MAX):
         yield days(0.97)
         if sales.companies:
             company = story.chance.choice(sorted(sales.companies))

@@ -57,10 +57,14 @@ class SimulationResult:
 
     @property
     def differences(self) -> int:
-        """Totals, clearing balances and accounts at rest that differ; of customers' credit also single customers."""
+        """Totals, clearing balances and accounts at rest that differ; of customers' credit also single customers.
+
+        What sales systems show counts by system, currency and figure.
+        """
         proof = self.result.proof
         totals = sum(row.difference_minor != 0 for row in proof.totals) + sum(row.difference_minor != 0 for row in proof.clearing)
-        return totals + sum(row.difference_minor != 0 for row in proof.stocks) + sum(row.apart for row in proof.stocks)
+        stocks = sum(row.difference_minor != 0 for row in proof.stocks) + sum(row.apart for row in proof.stocks)
+        return totals + stocks + sum(not row.is_equal for row in self.result.sales)
 
     @property
     def unbalanced(self) -> int:

@@ -18,13 +18,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from counterfoil.app.database import Database, open_database
-from counterfoil.app.demo.casting import Role
-from counterfoil.app.demo.company import perform
+from counterfoil.app.demo.casting import Role, sell
+from counterfoil.app.demo.company import one_for_each, perform
 from counterfoil.app.demo.control import SandboxControl
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.proof import prove
 from counterfoil.app.demo.report import CaseLine, DemoResult, conservation_of
 from counterfoil.app.demo.run import DemoProgressReport
+from counterfoil.app.demo.sales import prove as prove_sales
 from counterfoil.app.demo.world import World, open_world
 from counterfoil.ingress.server import bind
 from counterfoil.store import cases, views
@@ -116,7 +117,9 @@ class _Setting:
 async def _set_up(options: SimulationOptions, home: Path) -> AsyncIterator[_Setting]:
     period = options.period
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(open_world(options.seed, period.start, None, draw_rates(options.seed, period)))
+        world = await stack.enter_async_context(
+            open_world(options.seed, period.start, None, draw_rates(options.seed, period), has_sales=True)
+        )
         books = world.odoo_control
         if books is None:
             raise RuntimeError("a world without a real Odoo has the sandbox's control")
@@ -131,7 +134,8 @@ async def _set_up(options: SimulationOptions, home: Path) -> AsyncIterator[_Sett
         processes = Processes(home, port)
         stack.push_async_callback(processes.close)
         trouble = FaultInjector(world, books, processes, home / "postgres" / "data" / "postmaster.pid", options.seed)
-        view = HubView(database, clock, tuple(account.entity.connection for account in world.accounts))
+        sold = tuple(system.connection for system in world.sales_systems)
+        view = HubView(database, clock, (*(account.entity.connection for account in world.accounts), *sold), sold)
         conductor = Conductor(world, clock, trouble, SimulatedPeople(trouble, view), schedule_of(options), period)
         yield _Setting(world, processes, trouble, conductor, view, database)
 
@@ -144,8 +148,9 @@ async def _set_books(books: SandboxControl, period: SimulatedPeriod) -> None:
 
 async def _play(setting: _Setting, seed: int, roles: Sequence[Role], period: SimulatedPeriod, watch: DemoProgressReport) -> None:
     await setting.trouble.prepare()
-    span = (period.start, period.end)
-    await perform(setting.world.accounts, setting.world.stripe, seed, roles, span, watch.month, setting.conductor.before)
+    world, span = setting.world, (period.start, period.end)
+    selling = sell(one_for_each(world.sales, ENTITIES), period.start)
+    await perform(world.accounts, world.stripe, seed, (*selling, *roles), span, watch.month, setting.conductor.before, world.sales)
 
 
 @asynccontextmanager
@@ -169,6 +174,8 @@ async def _report(view: HubView, watch: DemoProgressReport) -> None:
 async def _conclude(setting: _Setting, schedule: tuple[ScheduledFault, ...], started: float) -> SimulationResult:
     world = setting.world
     proof = await prove(world.accounts, world.odoo, world.provisioned, world.before)
+    accounts = [(account.url, account.key) for account in world.accounts]
+    shown = await prove_sales(world.sales_systems, accounts, setting.view.clock.now())
     digests = await digests_of(world, schedule)
     await setting.conductor.comes_to_rest(REST_S)  # what was seen last in the books is still told to the hub by its next reading of them
     is_proven = await setting.conductor.is_proven()
@@ -178,7 +185,7 @@ async def _conclude(setting: _Setting, schedule: tuple[ScheduledFault, ...], sta
         where = await views.conservation(conn)
         open_cases = await cases.list_cases(conn)
     lines = tuple(CaseLine(str(case.id), case.case_class, case.cause, case.entity) for case in open_cases)
-    result = DemoResult(proof, conservation_of(where), lines, time.monotonic() - started)
+    result = DemoResult(proof, conservation_of(where), lines, time.monotonic() - started, sales=shown)
     faults = Counter(setting.trouble.struck) + Counter(await _deliveries(world))
     unsettled = 1 if left is None else left.open + sum(line.parked for line in where.sources) + sum(line.parked for line in where.targets)
     decided = tuple(setting.conductor.people.decided.values())

@@ -52,9 +52,11 @@ class FaultInjector:
     locked: dict[str, str] = field(default_factory=dict)
 
     async def prepare(self) -> None:
-        """Have deliveries made by plan from now on."""
+        """Have deliveries made by plan, and what is written to sales systems struck now and then, from now on."""
         plan = {**DELIVERIES, "seed": self.seed}
         await self.world.stripe.deliveries(retry_delays_s=RETRIES_S, concurrency=8, timeout_s=10.0, plan=plan)
+        for system in self.world.sales_systems:
+            await system.spoil()
 
     async def begin(self, entry: ScheduledFault) -> None:
         """Let an entry happen."""
@@ -90,6 +92,8 @@ class FaultInjector:
         """Take everything away that may still go wrong, and have the hub at work."""
         await self.world.stripe.disarm()
         await self.books.disarm()
+        for system in self.world.sales_systems:
+            await system.control.disarm()
         await self._human(action="leave")
         await self.books.call("POST", "/keys", expired=False)
         await self.processes.start(FIRST)

@@ -39,11 +39,15 @@ class WorkLeft:
 
 @dataclass(frozen=True, slots=True)
 class HubView:
-    """Reads the hub's database; None where it does not answer just now."""
+    """Reads the hub's database; None where it does not answer just now.
+
+    ``sources``: what is polled beside the books; ``targets``: what is written to beside them.
+    """
 
     database: Database
     clock: WrittenClock
     sources: tuple[str, ...]
+    targets: tuple[str, ...] = ()
 
     async def left(self) -> WorkLeft | None:
         """Return what is left to do."""
@@ -62,7 +66,8 @@ class HubView:
 
         async def arm(conn: Conn) -> None:
             keys: list[PartitionKey] = [("poll", name) for name in (*self.sources, BOOKS)]
-            keys += [("target", BOOKS), ("heal", "all"), (proofs.STAGE, "all"), (work.DEADLINES, "all")]
+            keys += [("target", name) for name in (BOOKS, *self.targets)]
+            keys += [("heal", "all"), (proofs.STAGE, "all"), (work.DEADLINES, "all")]
             keys += [("close_day", entity.key) for entity in ENTITIES]
             async with conn.transaction():
                 await self.database.arm(conn, [*keys, *await outbox_due.partitions_open(conn), *await rechecks.partitions(conn)])
