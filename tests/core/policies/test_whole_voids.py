@@ -130,38 +130,38 @@ def test_an_invoice_credited_for_more_than_it_was_has_nothing_to_reverse() -> No
     assert books.tell(voided(17000, "stripe:cn_1")) == "still post_invoice invoice_stripe.in_1"
 
 
-def test_the_void_of_a_credit_note_of_nothing_is_the_survivors_of_a_merge() -> None:
+def test_the_void_of_a_credit_note_of_nothing_is_of_who_that_was_booked_for_whoever_he_was_merged_into() -> None:
     note = credit_note(usd(5000), invoice_id="", number="C-1")
     books = world()
     books.decide(note)
     books.know(replace(Customer("stripe:cus_A", "Ann"), merged_into="stripe:cus_B"), Customer("stripe:cus_B", "Bob"))
     expected = """\
 still post_credit_note credit_note_stripe.cn_1
-post_invoice credit_note_void_stripe.cn_1 (US in odoo, for stripe:cus_B)
-  stripe:cus_B: 50.00 USD, of which tax 0.00 USD
+post_invoice credit_note_void_stripe.cn_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 50.00 USD, of which tax 0.00 USD
   issued 2026-05-01, booked 2026-05-01, due 2026-05-01
   "void of credit note C-1", tolerance 2
   "Plan Pro" 50.00 USD on revenue:plans as stripe:prod_pro
-  needs customer/stripe:cus_B, product/stripe:prod_pro
+  needs customer/stripe:cus_A, product/stripe:prod_pro
   makes invoice/void.stripe:cn_1
-match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 50.00 USD (US in odoo, for stripe:cus_B)"""
+match invoice/void.stripe:cn_1 with credit_note/stripe:cn_1: 50.00 USD (US in odoo, for stripe:cus_A)"""
     assert books.tell(replace(note, state=CreditNoteState.VOID, voided_at=MAY)) == expected
 
 
-def test_the_void_of_an_invoice_is_the_survivors_of_a_merge() -> None:
+def test_the_void_of_an_invoice_is_of_who_that_was_booked_for_whoever_he_was_merged_into() -> None:
     books = world()
     books.decide(invoice(usd(9900)))
     books.know(replace(Customer("stripe:cus_A", "Ann"), merged_into="stripe:cus_B"), Customer("stripe:cus_B", "Bob"))
     expected = """\
 still post_invoice invoice_stripe.in_1
-post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_B)
-  stripe:cus_B: 99.00 USD, of which tax 0.00 USD
+post_credit_note invoice_void_stripe.in_1 (US in odoo, for stripe:cus_A)
+  stripe:cus_A: 99.00 USD, of which tax 0.00 USD
   issued 2026-05-01, booked 2026-05-01, due 2026-05-01
   "void of stripe:in_1" reverses invoice/stripe:in_1, tolerance 2
   "Plan Pro" 99.00 USD on revenue:plans as stripe:prod_pro
-  needs customer/stripe:cus_B, invoice/stripe:in_1, product/stripe:prod_pro
+  needs customer/stripe:cus_A, invoice/stripe:in_1, product/stripe:prod_pro
   makes credit_note/void.stripe:in_1
-match invoice/stripe:in_1 with credit_note/void.stripe:in_1: 99.00 USD (US in odoo, for stripe:cus_B)"""
+match invoice/stripe:in_1 with credit_note/void.stripe:in_1: 99.00 USD (US in odoo, for stripe:cus_A)"""
     assert books.tell(invoice(usd(9900), state=InvoiceState.VOID, voided_at=MAY, customer_country="US")) == expected
 
 

@@ -193,6 +193,28 @@ async def test_what_comes_while_they_are_merged_is_the_survivors_and_what_comes_
     assert await hub.cases() == []
 
 
+async def test_what_settles_a_booked_invoice_leaves_each_partners_ledger_at_what_is_open(hub: House, sandbox: HubspotSandbox) -> None:
+    kept, gone = await firm(hub, sandbox, 310_00), await firm(hub, sandbox, 410_00)
+    story, bills = hub.story(), []
+    for amount in (70_00, 80_00, 90_00, 60_00):
+        await story.item(gone.id, "Consulting", amount)
+        bills.append((await story.bill(gone.id, is_charged=amount == 70_00))["id"])
+    await rest(hub)
+    await act(hub, "merge", gone, kept)
+    await hub.settle()
+    at_source = hub.apis["US"]
+    assert await story.pay(bills[0])
+    await at_source.post("/v1/credit_notes", invoice=bills[1], amount=30_00)
+    await at_source.post(f"/v1/invoices/{bills[2]}/mark_uncollectible")
+    await at_source.post(f"/v1/invoices/{bills[3]}/void")
+    await rest(hub)
+    ledgers = {one.id: sum(row[2] for row in hub.books_of(one.id) if row[:2] == ("line", "121000")) for one in (kept, gone)}
+    assert ledgers == {kept.id: 310.0, gone.id: 410.0 + 50.0}  # their own open invoices, and what the credit note left of one
+    assert kept.open() == "770.00"
+    assert await hub.cases() == []
+    await assert_balanced(hub)
+
+
 async def test_what_people_said_is_read_again_like_any_delivery(hub: House, sandbox: HubspotSandbox) -> None:
     kept, gone = await firm(hub, sandbox, 500_00), await firm(hub, sandbox, 600_00)
     await rest(hub)

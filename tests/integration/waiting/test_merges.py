@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tests.core.builders import ANN, PRO, RULES, invoice, payment, usd
+import pytest
+from tests.core.builders import ANN, PRO, RULES, credit_note, invoice, payment, refund, usd
 from tests.integration.waiting.office import NOW, Office
 
 from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Route
 from counterfoil.kit.codec import encode
@@ -60,6 +62,52 @@ async def test_what_was_booked_for_the_survivor_stays_and_what_comes_after_goes_
     booked = await booked_for(office)
     assert booked["invoice_stripe.in_1 for stripe:cus_A"] == "done"
     assert booked["invoice_stripe.in_2 for stripe:cus_B"] == "done"
+
+
+OTHER = replace(BILL, id="stripe:in_2", number="A-2")
+WRITTEN_OFF = replace(BILL, id="stripe:in_3", number="A-3")
+SETTLING = (
+    PAID,
+    refund(usd(4000), payment_id=PAID.id, customer_id=BOB.id),
+    replace(credit_note(usd(3000), before=3000), invoice_id=OTHER.id, customer_id=BOB.id),
+    replace(WRITTEN_OFF, state=InvoiceState.UNCOLLECTIBLE, uncollectible_at=NOW),
+)
+
+
+@pytest.mark.parametrize(("before", "after", "whose"), [(BOB, MERGED, BOB), (MERGED, BOB, ANN)], ids=["merged since", "unmerged since"])
+async def test_what_settles_a_booked_document_is_booked_for_who_that_was_booked_for(
+    pool: Pool, cipher: Cipher, before: Customer, after: Customer, whose: Customer
+) -> None:
+    # Else the account of the one would show money open in the books that is not, and that of the other as much less.
+    office = Office(pool, cipher)
+    await office.tell(ANN, PRO, BOB, before, BILL, OTHER, WRITTEN_OFF)
+    await office.take_all()
+    await office.tell(after, is_apart=after is BOB)
+    await office.tell(*SETTLING)
+    await office.take_all()
+    booked = {name: state for name, state in (await booked_for(office)).items() if " for " in name and not name.startswith("invoice_")}
+    assert booked == {
+        f"payment_stripe.ch_1 for {whose.id}": "done",
+        f"refund_stripe.re_1 for {whose.id}": "done",
+        f"credit_note_stripe.cn_1 for {whose.id}": "done",
+        f"bad_debt_stripe.in_3 for {whose.id}": "done",
+    }
+
+
+async def test_a_payment_by_another_customer_than_was_billed_or_of_bills_of_two_follows_merges(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    carol = Customer("stripe:cus_C", "Carol")
+    await office.tell(ANN, PRO, BOB, carol, BILL)
+    await office.take_all()
+    await office.tell(MERGED, OTHER)
+    await office.take_all()
+    await office.tell(replace(PAID, id="stripe:ch_c", customer_id=carol.id))
+    two = payment(usd(20000), (BILL.id, 10000), (OTHER.id, 10000), customer_id=BOB.id, id="stripe:ch_2")
+    await office.tell(two)
+    await office.take_all()
+    booked = await booked_for(office)
+    assert booked["payment_stripe.ch_c for stripe:cus_C"] == "done"
+    assert booked["payment_stripe.ch_2 for stripe:cus_A"] == "done"
 
 
 async def test_documents_of_whoever_was_merged_before_follow_along_the_whole_chain(pool: Pool, cipher: Cipher) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from counterfoil.core.commands.books import PostDocument
+from counterfoil.core.commands.books import PostDocument, PostPayment
 from counterfoil.core.kinds.invoice import INVOICE, Invoice, InvoiceState
 from counterfoil.core.kinds.payment import Application, Payment
 from counterfoil.core.kinds.product import PRODUCT
@@ -171,7 +171,8 @@ def bill_of(draft: Draft, invoice: Invoice, entity: EntityRules) -> Bill | None:
         return None
     day = entity.day_of(invoice.issued_at)
     document = MatchableDocument(need_of(INVOICE.ref(invoice.id)), day)
-    books = EntityBooks(draft, entity, survivor_of(draft, invoice.customer_id))
+    customer_id = booked_for(draft, "invoice", invoice.id) or survivor_of(draft, invoice.customer_id)
+    books = EntityBooks(draft, entity, customer_id)
     return Bill(books, invoice, document, MatchableDocument(entry_need("balance", invoice.id), day), balance_change_of(invoice))
 
 
@@ -179,6 +180,14 @@ def entity_of(draft: Draft, invoice: Invoice) -> EntityRules | None:
     """Return the entity an invoice is booked in, from whatever object's point of view; None if it is not routed (yet)."""
     country = country_of(draft, invoice)
     return None if country is None else draft.routes.find(INVOICE.ref(invoice.id), country, invoice.currency)
+
+
+def booked_for(draft: Draft, name: str, object_id: str) -> str:
+    """Return the customer a document or payment was booked for; empty: it was not. Whoever he was merged into since: what settles it is
+    booked beside it, so that neither customer's account shows what is not open.
+    """
+    arguments = draft.past.booked_arguments(name, object_id)
+    return arguments.customer_id if isinstance(arguments, PostDocument | PostPayment) else ""
 
 
 def posted_document(draft: Draft, name: str, object_id: str) -> tuple[PostDocument, tuple[NeedKey, ...]] | None:

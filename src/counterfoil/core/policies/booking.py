@@ -67,7 +67,9 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class EntityBooks:
-    """Whose books are written, for which customer (the survivor of all merges; empty where none is involved)."""
+    """Whose books are written, for which customer: the survivor of all merges, or who that was booked for which is settled; empty where
+    none is involved.
+    """
 
     draft: Draft
     entity: EntityRules

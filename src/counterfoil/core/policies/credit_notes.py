@@ -8,7 +8,7 @@ from counterfoil.core.commands.books import BookCommand, PostDocument, PostPayme
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.finance.invariants import InvariantError
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote, CreditNoteState
-from counterfoil.core.kinds.invoice import INVOICE
+from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.kinds.payment import PAYMENT, Payment
 from counterfoil.core.kinds.refund import REFUND, Refund
 from counterfoil.core.language.ids import ObjectRef, digest
@@ -17,7 +17,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.language.text import canonical_text
 
-from .bills import Bill, bill_of, booked_lines, posted_document
+from .bills import Bill, bill_of, booked_for, booked_lines, posted_document
 from .booking import OUT_OF_BAND, RECEIVABLE, EntityBooks, MatchableDocument
 from .decision import View
 from .draft import Draft
@@ -63,7 +63,7 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
     _check_parts(state)
     document = MatchableDocument(need_of(draft.event.subject), entity.day_of(state.issued_at))
     bill = bill_of(draft, invoice, entity) if invoice else None
-    credit = Credit(EntityBooks(draft, entity, customer.id), state, document, bill)
+    credit = Credit(EntityBooks(draft, entity, _booked_for(draft, state, invoice) or customer.id), state, document, bill)
     made = _made(credit)
     if made is None:
         return
@@ -72,6 +72,13 @@ def credit_note(draft: Draft, state: CreditNote) -> None:
     _match_refunds(credit)
     if state.state is CreditNoteState.VOID:
         _void(credit, *made)
+
+
+def _booked_for(draft: Draft, state: CreditNote, invoice: Invoice | None) -> str:
+    """Return the customer a credit note was booked for, or its invoice was; empty: it follows merges."""
+    own = booked_for(draft, "credit_note", state.id)
+    is_of_billed = invoice is not None and invoice.customer_id == state.customer_id
+    return own or (booked_for(draft, "invoice", state.invoice_id) if is_of_billed else "")
 
 
 def _made(credit: Credit) -> tuple[PostDocument, tuple[NeedKey, ...]] | None:

@@ -22,7 +22,7 @@ from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.language.text import canonical_text
 
 from . import out_of_band, refund_draws
-from .bills import IGNORED_STATES, bill_of, country_of, entity_of
+from .bills import IGNORED_STATES, bill_of, booked_for, country_of, entity_of
 from .booking import OUT_OF_BAND, EntityBooks, MatchableDocument
 from .bridges import Bridge
 from .decision import View
@@ -105,7 +105,7 @@ def payment(draft: Draft, state: Payment) -> None:
     if entity is None:
         return
     entity = _as_its_invoices(draft, entity, state, invoices)
-    books = EntityBooks(draft, entity, customer.id)
+    books = EntityBooks(draft, entity, _booked_for(draft, state, entity, invoices, customer_id) or customer.id)
     invoice = next(iter(invoices.values()), None)
     if state.is_out_of_band and state.earlier_parts is not None and invoice is not None:
         out_of_band.book(books, state, invoice)
@@ -150,6 +150,18 @@ def _as_its_invoices(draft: Draft, entity: EntityRules, state: Payment, invoices
     owners = {invoice_id: entity_of(draft, invoice) for invoice_id, invoice in invoices.items() if invoice is not None}
     own = (INVOICE.ref(invoice_id) for invoice_id, owner in owners.items() if owner and owner.name == entity.name)
     return draft.routes.following(entity, *own)
+
+
+def _booked_for(draft: Draft, state: Payment, entity: EntityRules, invoices: dict[str, Invoice | None], customer_id: str) -> str:
+    """Return the customer a payment was booked for, or all its invoices were that were sent to who pays it; empty: it follows merges."""
+    own = booked_for(draft, "payment", state.id)
+    if own:
+        return own
+    known = [invoice for invoice in invoices.values() if invoice is not None]
+    found = {booked_for(draft, "invoice", invoice.id) for invoice in known}
+    is_of_payer = all(invoice.customer_id == customer_id for invoice in known)
+    is_of_entity = all((owner := entity_of(draft, invoice)) is not None and owner.name == entity.name for invoice in known)
+    return found.pop() if len(found) == 1 and is_of_payer and is_of_entity else ""
 
 
 def _post(books: EntityBooks, state: Payment) -> MatchableDocument:

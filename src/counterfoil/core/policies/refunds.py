@@ -10,7 +10,7 @@ from counterfoil.core.kinds.credit_note import CREDIT_NOTE, CreditNote
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.kinds.payment import PAYMENT, Payment, PaymentState
 from counterfoil.core.kinds.refund import REFUND, Refund, RefundState
-from counterfoil.core.language.ids import digest
+from counterfoil.core.language.ids import digest, external_key
 from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money, total
 from counterfoil.core.language.records import Purpose
@@ -18,6 +18,7 @@ from counterfoil.core.language.settlement import Settlement
 from counterfoil.core.language.text import canonical_text
 
 from . import uncredited
+from .bills import booked_for
 from .booking import EntityBooks, MatchableDocument
 from .bridges import Bridge
 from .draft import Draft
@@ -148,7 +149,20 @@ def given_back(draft: Draft, state: Refund, payment: Payment | None) -> GivenBac
     returned = None
     if state.reversal is not None:
         returned = MatchableDocument(need_of(PAYMENT.ref(f"reversal.{state.id}")), entity.day_of(state.reversal.occurred_at))
-    return GivenBack(EntityBooks(draft, entity, customer.id), state, posted, returned)
+    return GivenBack(
+        EntityBooks(draft, entity, _booked_for(draft, state, payment, entity, customer_id) or customer.id), state, posted, returned
+    )
+
+
+def _booked_for(draft: Draft, state: Refund, payment: Payment | None, entity: EntityRules, customer_id: str) -> str:
+    """Return the customer a refund was booked for, or the payment that it gives back was, or is wished for; empty: it follows merges."""
+    own = booked_for(draft, "refund", state.id)
+    if own or payment is None or customer_of_payment(draft, payment) != customer_id:
+        return own
+    wish = draft.past.booking(external_key("payment", payment.id))  # once that is another, its refunds are decided again
+    if wish is None or wish.command.entity != entity.name or not isinstance(wish.command.arguments, PostPayment):
+        return ""
+    return wish.command.arguments.customer_id
 
 
 def _entity(draft: Draft, state: Refund, settlement: Settlement, payment: Payment | None) -> EntityRules | None:
@@ -248,7 +262,7 @@ def _match_note(
             books.match(given.posted, credit, amount, (*before, *after), is_undoable=True)
             return books.unmatch(given.posted, credit)
         return books.loosen(given.posted, credit, amount if given.returned is None else None)
-    owner_books = EntityBooks(draft, owner, survivor_of(draft, note.customer_id))
+    owner_books = EntityBooks(draft, owner, booked_for(draft, "credit_note", note.id) or survivor_of(draft, note.customer_id))
     payer_side, owner_side = Bridge(books, owner_books, object_id, given.posted.day).outbound("intercompany", amount)
     books.match(given.posted, payer_side, amount, after, is_undoable=True)
     owner_books.match(owner_side, credit, amount, _released_by_others(given, owner_books, note, credit), is_undoable=True)
