@@ -52,13 +52,14 @@ from counterfoil.normalize.healing import Healer
 from counterfoil.normalize.people import people_source
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import agenda, matches, outbox_due, proofs, reading, rechecks, standing, work
+from counterfoil.store import agenda, matches, outbox_due, proofs, quality, reading, rechecks, standing, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.upkeep import relearning
 from counterfoil.upkeep.book_changes import BookChanges, WatchedBooks
 from counterfoil.upkeep.matching import Matcher
+from counterfoil.upkeep.quality import QualityCounter
 from counterfoil.upkeep.relearning import Relearner
 from counterfoil.upkeep.retaining import Retainer
 from counterfoil.upkeep.upkeep import Upkeep
@@ -302,7 +303,15 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
         relearning.STAGE: relearner.turn,
         work.BOOKS: changes.turn,
         proofs.STAGE: prover.turn,
+        **_of_customers(hub),
+    }
+
+
+def _of_customers(hub: Hub) -> dict[str, Stage]:
+    """Return the stages that look at who customers are."""
+    return {
         matches.STAGE: Matcher(hub.pool, hub.cipher, hub.rules, hub.clock, hub.arm).turn,
+        quality.STAGE: QualityCounter(hub.pool, hub.cipher, hub.rules, hub.clock).turn,
     }
 
 
@@ -320,7 +329,7 @@ def _standing_keys(hub: Hub) -> list[PartitionKey]:
     """Return the partitions that wake themselves, to be armed at start."""
     always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES, work.RULES)
     keys: list[PartitionKey] = [(stage, "all") for stage in always]
-    keys.append(matches.WORK)
+    keys += [matches.WORK, (quality.STAGE, "all")]
     keys += [("notify", "all")] if hub.settings.notify else []
     keys += [("poll", name) for name in hub.polled]
     keys += [(listening.STAGE, name) for name in hub.streamed]

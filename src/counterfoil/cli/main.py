@@ -28,6 +28,7 @@ from counterfoil.cli import (
     output,
     process,
     prove,
+    quality,
     replay,
     restore,
     rules,
@@ -56,6 +57,7 @@ app.command("init", cls=InitCommand)(init.init)
 app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
 app.command("prove")(prove.prove)
+app.command("quality")(quality.quality)
 app.command("status")(status.status)
 app.command("top")(top.top)
 app.command("trace")(trace.trace)

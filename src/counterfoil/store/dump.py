@@ -25,9 +25,10 @@ ENGINE_SCHEMA = "dbos"
 _LINE_MAX = 1 << 30
 _COPY_CHUNK_BYTES = 1 << 18
 _DIGEST_CHUNK_BYTES = 1 << 20
-_STANDING = frozenset(
-    {"schema_migration", "worker", "work", "relearning", "key_check", "match_sweep", "ruleset", "rules_release", "rules_version"}
-)
+_STANDING = frozenset({
+    "schema_migration", "worker", "work", "relearning", "key_check", "match_sweep", "quality_count", "quality_day", "quality_scan",
+    "ruleset", "rules_release", "rules_version",
+})  # fmt: skip
 """Tables whose rows a hub makes by merely being started: they do not make a database one that holds something."""
 
 _BY_PEOPLE = "where not (actor = 'configuration' and action = 'rules released')"

@@ -109,11 +109,12 @@ async def finish(conn: Conn, done: Iterable[MatchDue]) -> None:
 
 
 _PUT = """
-insert into match_key (id, version, key_id, keys, counted)
-select id, version, %(key_id)s, keys::int8[], counted::int8[]
+insert into match_key (id, version, digested_by, keys, counted)
+select id, version, %(digested_by)s, keys::int8[], counted::int8[]
 from unnest(%(id)s::text[], %(version)s::int4[], %(keys)s::text[], %(counted)s::text[]) as t(id, version, keys, counted) order by id
-on conflict (id) do update set version = excluded.version, key_id = excluded.key_id, keys = excluded.keys, counted = excluded.counted
-    where match_key.keys <> excluded.keys or match_key.counted <> excluded.counted or match_key.key_id <> excluded.key_id
+on conflict (id) do update
+    set version = excluded.version, digested_by = excluded.digested_by, keys = excluded.keys, counted = excluded.counted
+    where match_key.keys <> excluded.keys or match_key.counted <> excluded.counted or match_key.digested_by <> excluded.digested_by
         or match_key.version < excluded.version
 returning xmax = 0
 """
@@ -123,7 +124,7 @@ returning xmax = 0
 async def put(conn: Conn, cipher: Cipher, rows: Sequence[KeyedCustomer]) -> None:
     """Write customers' keys in the place of those they had."""
     given = columns(rows, ("id", "version")) | {
-        "key_id": cipher.key_id,
+        "digested_by": cipher.key_id,
         "keys": [_written(cipher, row.keys) for row in rows],
         "counted": [_written(cipher, row.counted) for row in rows],
     }
@@ -222,7 +223,7 @@ async def count_again(conn: Conn, now: datetime) -> None:
 
 _OUTDATED = """
 select o.id from object o left join match_key m on m.id = o.id
-where o.kind = 'customer' and o.id > %(place)s and (m.id is null or m.version <> o.version or m.key_id <> %(key_id)s)
+where o.kind = 'customer' and o.id > %(place)s and (m.id is null or m.version <> o.version or m.digested_by <> %(digested_by)s)
 order by o.id limit %(limit)s
 """
 """Along both keys: customers of before, of programs that write no keys, and those whose keys are digests by a former key."""
@@ -230,7 +231,7 @@ order by o.id limit %(limit)s
 
 async def look_on(conn: Conn, cipher: Cipher, place: str, limit: int, now: datetime) -> bool:
     """Note customers whose keys are missing or of a former state, from a place on; False: there are none any more."""
-    given = {"place": place, "key_id": cipher.key_id, "limit": limit}
+    given = {"place": place, "digested_by": cipher.key_id, "limit": limit}
     ids = [row[0] for row in await (await conn.execute(_OUTDATED, given)).fetchall()]
     await note(conn, ids, asks=False)
     place, swept_at = (ids[-1], None) if ids else ("", now)

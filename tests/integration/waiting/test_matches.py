@@ -243,7 +243,7 @@ async def test_keys_by_a_former_key_still_find_and_are_made_anew(office: Clerks,
     for _ in range(3):
         await office.matcher().turn("all")
     async with office.pool.connection() as conn:
-        assert await (await conn.execute("select distinct key_id from match_key")).fetchall() == [("newer",)]
+        assert await (await conn.execute("select distinct digested_by from match_key")).fetchall() == [("newer",)]
     assert len(await office.cases()) == 1
 
 

@@ -5,7 +5,7 @@
 create table match_key (
     id text primary key,
     version integer not null,
-    key_id text not null,                        -- by which key the digests are made
+    digested_by text not null,                   -- the key the digests are made by
     keys bigint[] not null,                      -- by which it is found
     counted bigint[] not null                    -- of what many bear: only counted
 );

@@ -63,6 +63,19 @@ def tax_number(text: str, country: str = "") -> TaxNumber | None:
     return TaxNumber(home, signs, is_valid=False)
 
 
+def has_numbers(country: str) -> bool:
+    """Tell whether a country (ISO 3166-1 alpha-2) has tax ids whose form is known here."""
+    return _validate(_COUNTRIES.get(country, country)) is not None
+
+
+def is_wrong(text: str, country: str = "") -> bool:
+    """Tell whether a text certainly is no tax id: of the country it names, else of ``country``. What nobody can check is not wrong."""
+    found = tax_number(text, country)
+    if found is None:
+        return True
+    return not found.is_valid and has_numbers(found.country)
+
+
 def _checked(country: str, signs: str) -> TaxNumber | None:
     """Return the number if it is one of that country."""
     validate = _validate(country)
