@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus, Requirements, TargetState
+from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus
 from counterfoil.kit.holdings import KnownPage
+from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-from counterfoil.app.initializing import NewConnection, configuration
+from counterfoil.app.initializing import DESTINATIONS, ROUTES, TAXES, NewConnection, configuration
 from counterfoil.app.sections import literal, notes_of, section, suggested, typed
 from counterfoil.kit.suggestions import SettingLine, SettingTable, SuggestedBooks, Suggestion
 
@@ -190,8 +190,32 @@ def test_a_connectors_own_options_come_from_its_declaration(folder: Program) -> 
 async def test_a_source_of_which_nothing_is_booked_gets_no_route() -> None:
     written = await configuration([NewConnection("stripe_us", "stripe", {}), NewConnection("sales", "hubspot", {})])
     assert "[connections.sales]" in written
-    assert [line for line in written.splitlines() if line.endswith('connection = "sales"')] == []
+    routes = written[written.index(ROUTES) : written.index(DESTINATIONS)]
+    assert 'connection = "sales"' not in routes
     assert '# connection = "stripe_us"' in written.splitlines()
+
+
+async def test_what_could_be_written_beside_the_books_is_named_with_its_fields_and_holds_once_it_is_uncommented() -> None:
+    written = await configuration([NewConnection("sales", "hubspot", {}), NewConnection("org", "salesforce", {})])
+    told = written[written.index(DESTINATIONS) : written.index(TAXES)]
+    assert "destinations" not in tomllib.loads(written)
+    assert "#   counterfoil_overdue: The part of the open balance that is due and not under way." in told.splitlines()
+    assert "#   Counterfoil_Open__c: Still to be paid; what was written off is left out." in told.splitlines()
+    meant = "\n".join(line.removeprefix("# ") for line in told.splitlines() if "[[" in line or " = " in line)
+    assert tomllib.loads(meant)["destinations"] == [
+        {"purpose": "crm_status", "connection": "sales"}, {"purpose": "crm_status", "connection": "org"},
+    ]  # fmt: skip
+    alone = await configuration([NewConnection("stripe_us", "stripe", {})])
+    assert DESTINATIONS not in alone
+
+
+async def test_a_table_of_settings_is_written_as_an_example_that_is_toml_once_it_is_uncommented() -> None:
+    written = await configuration([NewConnection("org", "salesforce", {})])
+    [ids] = [line for line in written.splitlines() if line.startswith("# customer_ids = ")]
+    [topics] = [line for line in written.splitlines() if line.startswith("# event_topics = ")]
+    assert ids.startswith('# customer_ids = { Billing_Id__c = "billing" }  # for example; fields of accounts that hold a customer\'s id')
+    meant = tomllib.loads("\n".join(line.removeprefix("# ") for line in (ids, topics)))
+    assert meant["event_topics"] == {"/event/Order_Confirmed__e": "Opportunity_Id__c"}
 
 
 async def test_a_setting_that_looks_like_a_number_is_one_only_where_its_setting_may_be() -> None:

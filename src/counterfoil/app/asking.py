@@ -15,9 +15,10 @@ from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Finding, Requirements, Severity
+from counterfoil.kit.connector import Context, Finding, Severity
 from counterfoil.kit.errors import HubError, SetupError
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.requirements import Requirements
 
 ASK_WITHIN_S = 20.0
 """A target that takes longer to answer is not asked: a person waits for the mapping."""

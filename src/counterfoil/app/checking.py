@@ -16,9 +16,10 @@ from counterfoil.app.rules import approval_of, body_of
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
-from counterfoil.kit.connector import Books, Connector, Context, Finding, Requirements, Severity, TargetCheck, TargetState
+from counterfoil.kit.connector import Books, Connector, Context, Finding, Severity, TargetCheck
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.parts import is_booked
+from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.store import audit, objects, releases
 from counterfoil.store.objects import ObjectTotal
 

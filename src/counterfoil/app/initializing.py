@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from counterfoil.app.destination_settings import unfit
 from counterfoil.app.sections import Given, literal, section, suggested, typed
+from counterfoil.core.language.records import Purpose
 from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.connector import Books, Connector, Context
@@ -38,6 +40,8 @@ ENTITIES = """\
 ROUTES = """\
 # Which facts belong to which entity; the first that matches wins. connection, account, country (of the customer) and currency narrow it
 # down; what no route matches becomes a case and is booked nowhere."""
+DESTINATIONS = """\
+# What is written beside the books. Remove the # of those that are meant: from then on `counterfoil check` tries what they need."""
 TAXES = """\
 # Which tax of the source is which tax in the books. A key is `<percentage>|<inclusive or exclusive>`, or more exactly
 # `billing:txr_1...|exclusive`. A tax that is not mapped parks its document as a case, which names the key that is missing."""
@@ -83,9 +87,10 @@ async def configuration(wanted: Sequence[NewConnection]) -> str:
     parts += [
         _entities(books, wanted, connectors),
         _routes(books, [one for one in sources if is_booked(connectors[one.name])]),
+        _destinations(wanted, connectors),
         _taxes(books),
     ]
-    text = "\n".join(parts)
+    text = "\n".join(part for part in parts if part)
     tomllib.loads(text)  # what a connector suggests must not make the file unreadable
     return text
 
@@ -147,6 +152,22 @@ def _routes(found: Sequence[Found], sources: Sequence[NewConnection]) -> str:
             mark = "" if is_clear else "# "
             lines += [f"{mark}[[routes]]", f"{mark}entity = {literal(key)}", f"{mark}connection = {literal(source.name)}", ""]
     return "\n".join(lines)
+
+
+def _destinations(wanted: Sequence[NewConnection], connectors: Mapping[str, Connector]) -> str:
+    """Return a table for each purpose beside books that a connection can serve, none of them in force, with the fields it is shown in."""
+    lines: list[str] = []
+    for purpose in Purpose:
+        for one in wanted:
+            connector = connectors[one.name]
+            if purpose.terms.is_per_entity or unfit(purpose, one.name, connector):
+                continue
+            lines += [f"# {one.name} would {purpose.terms.verb}.", "# [[destinations]]"]
+            lines += [f"# purpose = {literal(purpose.value)}", f"# connection = {literal(one.name)}"]
+            fields = connector.fields() if connector.fields is not None else {}
+            lines += ["# It is shown in these fields, which the hub makes where it may, and people otherwise:"] if fields else []
+            lines += [*(f"#   {name}: {said}" for name, said in fields.items()), ""]
+    return "\n".join([DESTINATIONS, *lines]) if lines else ""
 
 
 def _taxes(found: Sequence[Found]) -> str:

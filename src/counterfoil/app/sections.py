@@ -77,15 +77,18 @@ def secret_suffix(field: str) -> str:
 def _optional(config: type[BaseModel], given: Given, notes: Mapping[str, str]) -> Iterator[str]:
     for field, info in config.model_fields.items():
         default = info.get_default(call_default_factory=True, validated_data={})
-        if field in given or info.is_required() or isinstance(default, dict) or is_secret(info):
+        if field in given or info.is_required() or is_secret(info) or (isinstance(default, dict) and not info.examples):
             continue
-        value = _example(info) if default is None else literal(default)
-        note = "; ".join(part for part in ("not set by default" if default is None else "", notes.get(field, "")) if part)
+        value = _example(info) if default is None or isinstance(default, dict) else literal(default)
+        said = "for example" if isinstance(default, dict) else "not set by default" if default is None else ""
+        note = "; ".join(part for part in (said, notes.get(field, "")) if part)
         yield f"# {field} = {value}" + (f"  # {note}" if note else "")
 
 
 def _example(info: FieldInfo) -> str:
     """Return a value a setting without a default may have, as TOML: the line must be TOML when its # is taken away."""
+    if info.examples and isinstance(info.examples[0], Mapping):
+        return literal(info.examples[0])
     kinds = _types(info.annotation)
     return "true" if bool in kinds else "1" if kinds & {int, float} else '""'
 
@@ -161,5 +164,5 @@ def literal(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(literal(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {literal(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{bare(key)} = {literal(item)}" for key, item in value.items()) + " }"
     raise ValueError(f"{type(value).__name__} cannot be written as TOML")

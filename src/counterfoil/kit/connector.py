@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -20,6 +19,7 @@ from counterfoil.core.language.records import Record
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
 from counterfoil.kit.holdings import ExistingPage, KnownPage
 from counterfoil.kit.questions import Question
+from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion
 
 if TYPE_CHECKING:
@@ -315,34 +315,6 @@ class Finding:
     entity: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What the hub will need of a target, for its check: entities with their currency, account roles, taxes, currencies it will post in."""
-
-    entities: Mapping[str, str]  # entity -> its currency
-    accounts: Mapping[str, tuple[Account, ...]]  # entity -> accounts by role
-    taxes: Mapping[str, tuple[str, ...]]  # entity -> target taxes named in mappings
-    currencies: tuple[str, ...]
-    tax_rates: Mapping[str, Mapping[str, tuple[Decimal, ...]]] = field(default_factory=dict)
-    """Entity -> target tax -> percentages of the mapping keys that lead to it, without those a person confirmed as they are."""
-    confirmed_taxes: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Entity -> target taxes all of whose mappings a person confirmed."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetState:
-    """What deciding needs to know of a target: its version, and the last locked accounting day per entity (None: nothing locked).
-
-    ``locked_until`` holds for everything; ``sales_locked_until`` besides for customers' invoices and credit notes, ``taxed_locked_until``
-    for what carries taxes.
-    """
-
-    version: str
-    locked_until: Mapping[str, date | None]
-    sales_locked_until: Mapping[str, date | None] = field(default_factory=dict)
-    taxed_locked_until: Mapping[str, date | None] = field(default_factory=dict)
-
-
 SourceCheck = Callable[[Context], Awaitable[tuple[Finding, ...]]]
 """source_check(ctx) -> what the key may not read, and whether it belongs where the settings say. Raises TransientError, SetupError."""
 
@@ -421,7 +393,8 @@ class Connector:
 
     ``is_streamed``: whether a connection with these settings is listened to, of a source whose stream may be left out.
 
-    ``shows``: of a target that shows how customers stand, what it shows of what may be left out.
+    ``shows``: of a target that shows how customers stand, what it shows of what may be left out. ``fields``: what it shows that in, each
+    field's name and what it says, for people who are to read or make them.
 
     ``whereabouts`` finds out what people deleted or merged in a target; with it, ``source`` and ``fetches``, which report its documents,
     what people do to them is watched.
@@ -460,6 +433,7 @@ class Connector:
     books: Books | None = None
     target_check: TargetCheck | None = None
     shows: tuple[StatusPart, ...] = ()
+    fields: Callable[[], Mapping[str, str]] | None = None
     account_code: AccountCode | None = None
     sandbox: Callable[..., Any] | None = None
     intake: type[BaseModel] | None = None

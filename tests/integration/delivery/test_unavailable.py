@@ -12,10 +12,11 @@ from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.language.commands import Command
 from counterfoil.delivery.resting import Rest
-from counterfoil.kit.connector import Connector, Context, TargetState
+from counterfoil.kit.connector import Connector, Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.requirements import TargetState
 from counterfoil.store import standing, workers
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool

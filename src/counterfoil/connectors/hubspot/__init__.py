@@ -63,6 +63,13 @@ async def _check_target(ctx: Context) -> tuple[Finding, ...]:
     return await check_target(ctx)
 
 
+def _fields() -> Mapping[str, str]:
+    """Return what statuses are shown in; the code is loaded only when that is asked."""
+    from .shown import PROPERTIES
+
+    return {one.name: one.description for one in PROPERTIES}
+
+
 _SOURCE = HubspotSource()
 _STATUS = CommandWriter(
     _show, _look, "properties are written again with the values they have; looked at first all the same", BATCH_MAX, overwrites=True
@@ -82,6 +89,7 @@ CONNECTOR = Connector(
     deliver={CrmCommand.SHOW_STATUS: _STATUS},
     target_check=_check_target,
     shows=(StatusPart.DUNNING, StatusPart.DEALS, StatusPart.SUBSCRIPTIONS),
+    fields=_fields,
     booking_settings=("customer_ids", "deal_documents"),
     sandbox=_sandbox,
     link=link,

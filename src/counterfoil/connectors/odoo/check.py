@@ -12,8 +12,9 @@ from counterfoil.connectors.odoo.check_taxes import tax_findings
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.language.money import exponent_of
-from counterfoil.kit.connector import Context, Finding, Requirements, Severity
+from counterfoil.kit.connector import Context, Finding, Severity
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
+from counterfoil.kit.requirements import Requirements
 
 RIGHTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("res.partner", ("read", "create", "write"), "Extra Rights: Contact Creation"),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from counterfoil.connectors.odoo.catalog import CompanyCatalog
 from counterfoil.connectors.odoo.catalog_rows import TaxRow
 from counterfoil.core.language.text import decimal_text
-from counterfoil.kit.connector import Finding, Requirements, Severity
+from counterfoil.kit.connector import Finding, Severity
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.requirements import Requirements
 
 
 def tax_findings(company: CompanyCatalog, entity: str, requirements: Requirements) -> Iterator[Finding]:

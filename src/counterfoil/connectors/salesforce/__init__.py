@@ -63,6 +63,13 @@ async def _check_target(ctx: Context) -> tuple[Finding, ...]:
     return await check_target(ctx)
 
 
+def _fields() -> Mapping[str, str]:
+    """Return what statuses are shown in; the code is loaded only when that is asked."""
+    from .shown import FIELDS
+
+    return {one.name: one.description for one in FIELDS}
+
+
 _SOURCE = SalesforceSource()
 _STATUS = CommandWriter(
     _show, _look, "fields are written again with the values they have; looked at first all the same", BATCH_MAX, overwrites=True
@@ -82,6 +89,7 @@ CONNECTOR = Connector(
     deliver={CrmCommand.SHOW_STATUS: _STATUS},
     target_check=_check_target,
     shows=(StatusPart.DUNNING, StatusPart.SUBSCRIPTIONS),
+    fields=_fields,
     booking_settings=("customer_ids",),
     sandbox=_sandbox,
     link=link,

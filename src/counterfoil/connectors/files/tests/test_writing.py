@@ -29,9 +29,10 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, OutcomeStatus, Requirements, Severity
+from counterfoil.kit.connector import Context, OutcomeStatus, Severity
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.requirements import Requirements
 
 INVOICE = command(1, BookCommand.POST_INVOICE, DOCUMENT)
 SECOND = command(2, BookCommand.POST_INVOICE, replace(DOCUMENT, number="I2"))

@@ -17,8 +17,9 @@ from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Finding, Requirements, Severity
+from counterfoil.kit.connector import Context, Finding, Severity
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.requirements import Requirements
 
 COMPLETE = Requirements(
     entities={"US": "USD", "DE": "EUR", "JP": "JPY"},

@@ -23,9 +23,10 @@ from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
-from counterfoil.kit.connector import Context, Delivery, Requirements
+from counterfoil.kit.connector import Context, Delivery
 from counterfoil.kit.http import HttpClient, RetryPolicy
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.requirements import Requirements
 from counterfoil.kit.sandbox import FaultSwitch
 
 _SNAPSHOT = (
