@@ -21,6 +21,7 @@ from counterfoil.app.rules import mappings_of
 from counterfoil.app.settings_file import FileSettings
 from counterfoil.app.verdict import ConnectionState, connections, problems
 from counterfoil.core.policies.lanes import Lanes
+from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.store import blocking, cases, mappings, promises, releases, replays, views, workers
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.blocking import Blocked
@@ -168,10 +169,12 @@ async def list_workers(database: Database) -> list[Worker]:
         return await workers.list_workers(conn)
 
 
-async def trace_seen(database: Database, asked: str) -> Trace:
+async def trace_seen(database: Database, file: FileSettings, asked: str) -> Trace:
     """Return the path of whatever has this id, number, name or e-mail, empty if nothing has."""
+    usable = [one for one in file.connections.values() if one.connector in connector_names()]
+    connections = [(load_connector(one.connector), one.model_extra or {}) for one in usable]
     async with database.pool.connection() as conn:
-        return await tracing.trace(conn, database.cipher, asked)
+        return await tracing.trace(conn, database.cipher, asked, tracing.known_as(connections, asked))
 
 
 async def why_seen(database: Database, file: FileSettings, asked: str, field: str = "") -> tuple[ThingSeen, ...]:

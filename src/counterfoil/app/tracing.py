@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from counterfoil.core.kinds.credit_note import CreditNote
 from counterfoil.core.kinds.dispute import Dispute
@@ -11,6 +12,7 @@ from counterfoil.core.kinds.payment import Payment
 from counterfoil.core.kinds.refund import Refund
 from counterfoil.core.language.records import Record
 from counterfoil.kit.codec import decode_record
+from counterfoil.kit.connector import Connector
 from counterfoil.store import objects
 from counterfoil.store import trace as store_trace
 from counterfoil.store.cipher import Cipher
@@ -21,10 +23,22 @@ STEPS_MAX = 3
 """From an invoice to its payments and credit notes, from those to refunds and disputes."""
 
 
-async def trace(conn: Conn, cipher: Cipher, asked: str) -> Trace:
-    """Return the path of whatever has this id, number, name or e-mail. A customer gives everything of his, an invoice what settles it."""
-    ids = await store_trace.canonical_ids(conn, asked.strip())
-    named = {ref.id for ref in await objects.named(conn, cipher, asked)}
+def known_as(connections: Iterable[tuple[Connector, Mapping[str, Any]]], asked: str) -> frozenset[str]:
+    """Return the canonical ids under which a record may be known whose id in its system's own pages somebody pasted.
+
+    ``connections``: each connector with the settings of its connection as they stand in the file.
+    """
+    found = (connector.known_as(given, asked.strip()) for connector, given in connections if connector.known_as is not None)
+    return frozenset(id for id in found if id)
+
+
+async def trace(conn: Conn, cipher: Cipher, asked: str, also: Collection[str] = ()) -> Trace:
+    """Return the path of whatever has this id, number, name or e-mail. A customer gives everything of his, an invoice what settles it.
+
+    ``also``: canonical ids that are meant, too.
+    """
+    ids = {*await store_trace.canonical_ids(conn, asked.strip()), *also}
+    named = {ref.id for ref in await objects.named(conn, cipher, asked)} | {*also}
     return await store_trace.trace(conn, asked, {*named, *await _belonging(conn, cipher, ids | named)})
 
 

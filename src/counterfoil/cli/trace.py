@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 TraceRow = tuple[datetime, str, str, str]
 
 ACCEPTED = (
-    "Looked for: ids of the source (in_1..., cus_1..., billing:in_1...), numbers of its invoices and credit notes (ABC-0001), numbers and"
-    " ids of the books (INV/2026/00001, account.move/7), a customer's whole name or e-mail as the source has it, ids of receipts,"
-    " deliveries, events and postings, external keys."
+    "Looked for: ids of the source (in_1..., cus_1..., billing:in_1..., a record's id in a sales system), numbers of its invoices and"
+    " credit notes (ABC-0001), numbers and ids of the books (INV/2026/00001, account.move/7), a customer's whole name or e-mail as the"
+    " source has it, ids of receipts, deliveries, events and postings, external keys."
 )
 """What may be asked for."""
 
@@ -54,8 +54,8 @@ def trace(
 async def _read(config: Path, asked: str) -> Trace:
     from counterfoil.app.queries import trace_seen
 
-    async with database_of(config) as (_, database):
-        return await trace_seen(database, asked)
+    async with database_of(config) as (file, database):
+        return await trace_seen(database, file, asked)
 
 
 def _show(found: Trace) -> None:

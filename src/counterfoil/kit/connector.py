@@ -409,7 +409,9 @@ class Connector:
 
     ``link`` gives the address of a thing in the system's own pages, for people: from the connection's settings as they stand in the file
     (without secrets that are not at hand) and ``<kind>/<source id>`` or the target's own id as outcomes name it; empty: it has no page.
-    ``source_check`` is what ``counterfoil check`` tries of a source beside reading a page of changes; only reads. None: nothing more.
+    ``known_as`` gives the canonical id (without its kind) of a record by its id as the system's own pages show it, which somebody pasted;
+    from the same settings; empty: it is no such id. ``source_check`` is what ``counterfoil check`` tries of a source beside reading a page
+    of changes; only reads. None: nothing more.
     ``asks`` are the options of ``counterfoil init`` for what the connector must be told; any setting can be given without them.
     """
 
@@ -442,6 +444,7 @@ class Connector:
     source_proof: SourceProof | None = None
     books_proof: BooksProof | None = None
     link: Callable[[Mapping[str, Any], str], str] | None = None
+    known_as: Callable[[Mapping[str, Any], str], str] | None = None
     source_check: SourceCheck | None = None
     asks: tuple[Question, ...] = ()
 

@@ -12,7 +12,7 @@ from tests.integration.path.house import House, house
 from tests.integration.path.searching import found_in, server_log
 
 from counterfoil.app.checking import check
-from counterfoil.app.tracing import trace
+from counterfoil.app.tracing import known_as, trace
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.tests.sandboxed import URL, settings_of
 from counterfoil.kit.sandbox import Fault
@@ -49,7 +49,8 @@ async def hub(sandbox: HubspotSandbox, module_database: str, tmp_path_factory: p
 
 async def traced(hub: House, asked: str) -> Trace:
     async with hub.hub.pool.connection() as conn:
-        return await trace(conn, hub.hub.cipher, asked)
+        given = hub.hub.settings.connections[SALES]
+        return await trace(conn, hub.hub.cipher, asked, known_as([(given.connector, given.settings.model_dump())], asked))
 
 
 async def test_a_sales_system_that_only_tells_is_not_asked_whether_it_could_be_written_to(hub: House) -> None:
@@ -73,6 +74,7 @@ async def test_what_a_sales_system_tells_is_found_by_name_and_booked_nowhere(hub
         ("Blue Harbor", f"company/hubspot:4711.{company.id}"),
         ("mira@blueharbor.example", f"contact/hubspot:4711.{mira.id}"),
         (f"4711.{deal.id}", f"deal/hubspot:4711.{deal.id}"),
+        (deal.id, f"deal/hubspot:4711.{deal.id}"),
     ):
         found = await traced(hub, asked)
         assert key in [one.ref.key for one in found.objects], asked

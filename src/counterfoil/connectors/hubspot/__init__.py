@@ -9,7 +9,7 @@ from counterfoil.kit.connector import CommandWriter, Connector
 from counterfoil.kit.questions import Question
 
 from .config import HubspotConfig, HubspotIntake
-from .links import link
+from .links import known_as, link
 from .refs import BATCH_MAX, KINDS
 from .source import HubspotSource
 
@@ -93,6 +93,7 @@ CONNECTOR = Connector(
     booking_settings=("customer_ids", "deal_documents"),
     sandbox=_sandbox,
     link=link,
+    known_as=known_as,
     source_check=_check,
     asks=(Question("access_token", "", "A HubSpot account: a name of yours and the variable with its token.", is_secret=True),),
 )

@@ -9,7 +9,7 @@ from counterfoil.kit.connector import CommandWriter, Connector
 from counterfoil.kit.questions import Question
 
 from .config import SalesforceConfig
-from .links import link
+from .links import known_as, link
 from .refs import BATCH_MAX, KINDS
 from .source import SalesforceSource
 
@@ -93,6 +93,7 @@ CONNECTOR = Connector(
     booking_settings=("customer_ids",),
     sandbox=_sandbox,
     link=link,
+    known_as=known_as,
     source_check=_check,
     asks=(
         Question("client_secret", "", "A Salesforce org: a name of yours and the variable with its app's consumer secret.", is_secret=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .refs import KINDS, is_id
+from .refs import KINDS, canonical, is_id, to_18
 
 
 def link(settings: Mapping[str, Any], ref: str) -> str:
@@ -16,3 +16,9 @@ def link(settings: Mapping[str, Any], ref: str) -> str:
     if kind not in KINDS or not is_id(record_id) or not base.startswith("https://"):
         return ""
     return f"{base}/{record_id}"
+
+
+def known_as(settings: Mapping[str, Any], id: str) -> str:
+    """Return the canonical id of a record by its id of 15 or 18 characters; empty for what is none."""
+    org = str(settings.get("org_id", ""))
+    return canonical(to_18(org), to_18(id)) if is_id(id) and is_id(org) else ""

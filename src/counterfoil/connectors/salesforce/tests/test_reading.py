@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.connectors.salesforce import pull
 from counterfoil.connectors.salesforce.client import rate_seen
+from counterfoil.connectors.salesforce.links import known_as
 from counterfoil.connectors.salesforce.normalize.records import domain_of
 from counterfoil.connectors.salesforce.refs import locate, to_18
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
@@ -37,6 +38,14 @@ def test_an_id_of_15_characters_and_the_same_of_18_are_one() -> None:
     short, long = (locate(ObjectRef("company", f"salesforce:{org}.{id}")) for org, id in
                    ((ORG[:15], "0015000000Gv7qJ"), (ORG, "0015000000Gv7qJAAR")))  # fmt: skip
     assert short == long == f"{ORG}/company/0015000000Gv7qJAAR"
+
+
+def test_an_id_pasted_from_a_page_is_known_whether_of_15_or_18_characters() -> None:
+    given = {"org_id": "00D5000000Gv7qJ"}
+    known = "salesforce:00D5000000Gv7qJEAR.0015000000Gv7qJAAR"
+    assert [known_as(given, id) for id in ("0015000000Gv7qJ", "0015000000Gv7qJAAR")] == [known, known]
+    assert [known_as(given, id) for id in ("Blue Harbor", "", "in_1")] == ["", "", ""]
+    assert known_as({}, "0015000000Gv7qJ") == ""
 
 
 @pytest.mark.parametrize(
