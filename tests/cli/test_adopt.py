@@ -56,7 +56,7 @@ def planned(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
 
     async def apply_plan(_hub: Any, _connection: str, rows: Sequence[PlanRow], adoption: Adoption, _on_step: Any = None) -> Adopted:
         assert (adoption.actor, adoption.reason, adoption.digest) == ("mira", "start", PLAN.digest)
-        return Adopted(sum(bool(row.wanted) for row in rows), 0, (("stripe:cus_9", "res.partner/4"),))
+        return Adopted(sum(bool(row.wanted) for row in rows), 0, (("customer/stripe:cus_9", "res.partner/4"),))
 
     monkeypatch.setattr(adopting, "plan_of_adoption", plan_of_adoption)
     monkeypatch.setattr(adopting, "apply_plan", apply_plan)
@@ -86,8 +86,9 @@ def test_a_plan_is_told_to_programs_as_one_object(planned: Program) -> None:
         "open_at_source": [{"minor": 11900, "currency": "EUR"}],
         "open_in_books": [{"minor": 11900, "currency": "EUR"}],
     }
-    assert {name: told["links"][0][name] for name in ("customer", "verdict", "record")} == {
-        "customer": "stripe:cus_1",
+    assert {name: told["links"][0][name] for name in ("kind", "id", "verdict", "record")} == {
+        "kind": "customer",
+        "id": "stripe:cus_1",
         "verdict": "certain",
         "record": "res.partner/7",
     }
@@ -99,9 +100,9 @@ def test_a_plan_is_written_answered_and_applied(planned: Program) -> None:
     text = file.read_text("utf-8-sig")
     file.write_text(text.replace("both fit,,,", "both fit,,yes,"), "utf-8")
     done = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira", "--json")
-    assert done.json() == {"bound": 2, "already": 0, "others": [{"customer": "stripe:cus_9", "record": "res.partner/4"}]}
+    assert done.json() == {"bound": 2, "already": 0, "others": [{"key": "customer/stripe:cus_9", "record": "res.partner/4"}]}
     words = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira")
-    assert "2 customers bound" in words.err
+    assert "2 customers and documents bound" in words.err
     assert "customer/stripe:cus_9: res.partner/4 is it by now, and stays so." in words.err
 
 
@@ -159,9 +160,9 @@ def test_a_plan_made_again_keeps_answers_to_rows_that_are_as_they_were(tmp_path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,name\n1,Ada\n", "is no plan of adoption: it has no column customer"),
-        ("customer,verdict,record,answer,rests_on\nstripe:cus_1,sure,res.partner/1,,a-b-c\n", "row 2 is none of a plan"),
-        ("customer,verdict,record,answer,rests_on\nstripe:cus_1,certain,res.partner/1,,abc\n", "row 2 is none of a plan"),
+        ("id,name\n1,Ada\n", "is no plan of adoption: it has no column kind"),
+        ("kind,id,entity,verdict,record,answer,rests_on\ncustomer,stripe:cus_1,,sure,res.partner/1,,a-b-c\n", "row 2 is none of a plan"),
+        ("kind,id,entity,verdict,record,answer,rests_on\ncustomer,stripe:cus_1,,certain,res.partner/1,,abc\n", "row 2 is none of a plan"),
     ],
 )
 def test_what_is_no_plan_is_named_and_never_written_over(tmp_path: Path, text: str, said: str) -> None:
@@ -185,6 +186,6 @@ def test_what_is_no_plan_is_named_and_never_written_over(tmp_path: Path, text: s
     ],
 )
 def test_an_answer_says_what_a_customer_is(verdict: str, answer: str, wanted: str) -> None:
-    assert PlanRow("stripe:cus_1", LinkVerdict(verdict), "res.partner/7", "", answer=answer).wanted == wanted
+    assert PlanRow("customer", "stripe:cus_1", LinkVerdict(verdict), "res.partner/7", "", answer=answer).wanted == wanted
     with pytest.raises(SetupError, match="write yes, no, or the record it is"):
-        _ = PlanRow("stripe:cus_1", LinkVerdict(verdict), "res.partner/7", "", answer="perhaps").wanted
+        _ = PlanRow("customer", "stripe:cus_1", LinkVerdict(verdict), "res.partner/7", "", answer="perhaps").wanted

@@ -13,8 +13,10 @@ from tests.crash.judging import Verdict
 from tests.crash.matrix import IS_FULL
 from tests.integration.path.house import House, house
 from tests.integration.path.test_adopting import applied, closed, customer, opened, partner, partners, plan_of, told
+from tests.integration.path.test_adopting_documents import billed
 
 from counterfoil.app import adopting
+from counterfoil.app.adopting import Adopted
 from counterfoil.connectors.odoo.existing import OdooExisting
 from counterfoil.store import audit, outbox
 
@@ -109,3 +111,43 @@ async def test_adopting_that_dies_doubles_nothing_and_goes_on(
     assert {count for _, count in lines} <= {1}
     if is_applied_again:
         assert {subject for subject, _ in lines} == {f"customer/stripe:{id}" for id in ids.values()}
+
+
+OF_DOCUMENTS: dict[str, Strike] = {
+    "nothing is named": lambda patch, at: before(patch, OdooExisting, "adopt", at),
+    "named, not done": lambda patch, at: after(patch, OdooExisting, "adopt", at),
+    "done, not committed": lambda patch, _at: after(patch, outbox, "settle", 0),
+    "written down, not committed": lambda patch, at: after(patch, audit, "append", at),
+    "done": lambda patch, _at: after(patch, adopting, "bind_documents", 0),
+}
+BILL_CELLS = [(boundary, again) for boundary in OF_DOCUMENTS for again in (True, False)]
+BILL_QUICK = [("named, not done", True), ("named, not done", False), ("done, not committed", True)]
+
+
+@pytest.mark.parametrize(("boundary", "is_applied_again"), BILL_CELLS if IS_FULL else BILL_QUICK)
+async def test_adopting_a_document_that_dies_posts_nothing_twice(made: House, note: Note, boundary: str, is_applied_again: bool) -> None:
+    bill = await billed(made)
+    there = await bill.enter(100.0)
+    await told(made)
+    plan = await plan_of(made)
+    assert [(row.kind, row.verdict.value) for row in plan.rows] == [("customer", "certain"), ("invoice", "certain")]
+    with pytest.MonkeyPatch.context() as patch:
+        OF_DOCUMENTS[boundary](patch, 1)  # the customer's is the first
+        with pytest.raises(Killed):
+            await applied(made, plan.rows)
+    is_named = made.has(bill.key)
+    if is_applied_again:
+        done = await applied(made, plan.rows)
+        assert (done.bound + done.already, done.others) == (2, ())
+    await opened(made)
+    is_right = bill.documents() == [there] if is_named or is_applied_again else len(bill.documents()) == 2
+    note(
+        "adopt a document",
+        f"{boundary}, {'applied again' if is_applied_again else 'left to the workers'}",
+        Verdict(lost=[] if is_right else ["invoice"]),
+    )
+    assert is_right, bill.documents()
+    if is_named and await made.cases():  # a worker found what was named, entered otherwise than it would: applied again, that is no case
+        assert await applied(made, plan.rows) == Adopted(1, 1)
+    assert await made.cases() == []
+    assert bill.documents() == [there] or not is_named

@@ -1,4 +1,4 @@
-"""Adopting customers that a target holds already: a plan of what is certain, doubtful and missing, with money, and its carrying out.
+"""Adopting what a target holds already, customers and documents: a plan of what is certain, doubtful and missing, and its carrying out.
 
 A plan writes nothing. What it rests on is sealed in each of its rows: what is applied is what was shown, or nothing. Applying gives
 records the hub's keys in the target first and binds them here after: whoever dies between leaves what any worker finds by its key, and
@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from counterfoil.app import ruling
-from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, is_certain_of, refusal, row_of, seal_of
+from counterfoil.app.adopting_documents import bind_documents, refuse_documents, some_of, told_of_binding, wished_documents
+from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, is_as_planned, refusal, row_of, row_of_document, seal_of
 from counterfoil.app.hub import Hub
-from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, UnboundCustomer, customer_links
+from counterfoil.core.identity.adopted_documents import ExistingDocument, WishedDocument, document_links
+from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, UnboundCustomer, customer_links
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.language.ids import external_key
-from counterfoil.core.language.keys import need_of
+from counterfoil.core.language.keys import NeedKey, need_of
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.decision import Origin
 from counterfoil.core.policies.due import OPEN, open_of
@@ -30,10 +32,12 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.codec import decode_record
 from counterfoil.kit.connector import Adopts, Context
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.holdings import Holding
 from counterfoil.store import audit, bindings, links, objects, outbox
 from counterfoil.store.audit import AuditLine
 from counterfoil.store.bindings import Binding
 from counterfoil.store.objects import ObjectRow
+from counterfoil.store.outbox import CommandRow
 from counterfoil.store.pool import Conn
 
 __all__ = ["Adopted", "apply_plan", "plan_of_adoption"]
@@ -47,7 +51,7 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What applying a plan did: ``bound`` now, ``already`` by an earlier run; ``others``: customers a record of their own was made for
+    """What applying a plan did: ``bound`` now, ``already`` by an earlier run; ``others``: keys for which a record of their own was made
     since the plan, with it.
     """
 
@@ -57,7 +61,7 @@ class Adopted:
 
 
 async def plan_of_adoption(hub: Hub, connection: str = "") -> AdoptionPlan:
-    """Return which records of a target the customers are that are not bound there; reads only.
+    """Return which records of a target the customers are that are not bound there, and the documents that wait to be posted; reads only.
 
     ``connection``: empty where one target alone can tell.
 
@@ -69,10 +73,18 @@ async def plan_of_adoption(hub: Hub, connection: str = "") -> AdoptionPlan:
         rules = await hub.rules.current(conn)
         customers, bound = await _unbound(hub, conn, rules, name)
         taken = await _taken(conn, name)
-    existing = [one async for one in _existing(part, ctx)]
-    free = [one for one in existing if one.external_id not in taken]
+    free = [
+        one async for one in _existing(part, ctx, Holding.CUSTOMERS) if isinstance(one, ExistingRecord) and one.external_id not in taken
+    ]
     found = customer_links(customers, free)
-    return AdoptionPlan(name, tuple(row_of(name, link) for link in found), bound, *_nobodys(free, found))
+    certain = {link.of.customer.id: link.record.external_id for link in found if link.verdict is LinkVerdict.CERTAIN and link.record}
+    records = {key.partition("/")[2]: external_id for external_id, key in taken.items()} | certain
+    async with hub.pool.connection() as conn:
+        wished = await wished_documents(hub, conn, name, records)
+    documents = [one async for one in _existing(part, ctx, Holding.DOCUMENTS) if isinstance(one, ExistingDocument)] if wished else []
+    rows = [row_of(name, link) for link in found]
+    rows += [row_of_document(name, link) for link in document_links([one for _, one in wished.values()], documents)]
+    return AdoptionPlan(name, tuple(rows), bound, *_nobodys(free, found))
 
 
 async def apply_plan(
@@ -87,27 +99,92 @@ async def apply_plan(
     if not adoption.reason.strip():
         raise SetupError("say why: the reason is kept in the audit", code="adopt.reason")
     name, part, ctx = await _target(hub, connection)
-    wanted = _wanted(name, rows)
+    todo = await _todo(hub, name, part, ctx, _wanted(name, rows))
+    steps = _Steps(hub, name, part, ctx, adoption, todo, on_step)
+    for chunk in _parts(sorted(todo.customers), NAMED_AT_A_TIME):
+        await steps.customers(chunk)
+    for chunk in _parts(sorted(todo.documents), NAMED_AT_A_TIME):
+        await steps.documents(chunk)
+    return Adopted(steps.bound, todo.already, tuple(sorted((*todo.others, *steps.others))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Todo:
+    """What is left to be bound, all looked at: by key, the record and the row; of documents, with the wish and what the books call it."""
+
+    customers: Mapping[str, tuple[str, PlanRow]]
+    documents: Mapping[str, tuple[str, PlanRow]]
+    wished: Mapping[str, tuple[CommandRow, WishedDocument]]
+    names: Mapping[str, str]
+    already: int
+    others: tuple[tuple[str, str], ...]
+
+    @property
+    def total(self) -> int:
+        """How many there are, with those that were bound before."""
+        return len(self.customers) + len(self.documents) + self.already
+
+
+async def _todo(hub: Hub, target: str, part: Adopts, ctx: Context, wanted: Mapping[str, tuple[str, PlanRow]]) -> _Todo:
+    """Return what is left to be done of what is wanted. Raises SetupError where anything stands in the way."""
     async with hub.pool.connection() as conn:
-        known = await bindings.current(conn, name, [need_of(CUSTOMER.ref(id)) for id in wanted])
-        done = {binding.key.partition("/")[2]: binding.external_id for binding in known.values()}
-        already = {id for id, (external_id, _) in wanted.items() if done.get(id) == external_id}
-        others = [(id, done[id]) for id in wanted if id in done and id not in already]
-        open_rows = {id: one for id, one in wanted.items() if id not in done}
-        customers = await _customers(hub, conn, open_rows)
-        taken = await _taken(conn, name)
-    records = await _look_at(part, ctx, [external_id for external_id, _ in open_rows.values()])
-    _refuse(name, open_rows, customers, records, taken)
-    bound = 0
-    for chunk in _parts(sorted(open_rows), NAMED_AT_A_TIME):
-        keys = {external_key(CUSTOMER.name, id): id for id in chunk}
-        borne = await part.adopt(ctx, {key: open_rows[id][0] for key, id in keys.items()})
-        who = {id: borne[key] for key, id in keys.items()}
-        await _bind(hub, name, who, {id: open_rows[id][1] for id in chunk}, adoption)
-        others += [(id, external_id) for id, external_id in who.items() if external_id != open_rows[id][0]]
-        bound += sum(external_id == open_rows[id][0] for id, external_id in who.items())
-        on_step(bound + len(already), len(wanted))
-    return Adopted(bound, len(already), tuple(sorted(others)))
+        known = await bindings.current(conn, target, [NeedKey(key) for key in wanted])
+        done: dict[str, str] = {key: binding.external_id for key, binding in known.items()}
+        left = {key: one for key, one in wanted.items() if key not in done}
+        customers = {key: one for key, one in left.items() if one[1].kind == CUSTOMER.name}
+        documents = {key: one for key, one in left.items() if one[1].kind != CUSTOMER.name}
+        told = await _customers(hub, conn, [row.id for _, row in customers.values()])
+        taken = await _taken(conn, target)
+        records = {key.partition("/")[2]: external_id for external_id, key in taken.items()}
+        records |= {row.id: external_id for external_id, row in customers.values()}
+        wished = await wished_documents(hub, conn, target, records) if documents else {}
+    there = await _look_at(part, ctx, [external_id for external_id, _ in left.values()])
+    _refuse(target, customers, told, {id: one for id, one in there.items() if isinstance(one, ExistingRecord)}, taken)
+    bills = {id: one for id, one in there.items() if isinstance(one, ExistingDocument)}
+    refuse_documents(target, documents, wished, bills)
+    others = tuple((key, done[key]) for key, (external_id, _) in wanted.items() if done.get(key, external_id) != external_id)
+    names = {id: one.name for id, one in bills.items()}
+    return _Todo(customers, documents, wished, names, len(done) - len(others), others)
+
+
+@dataclass(slots=True)
+class _Steps:
+    """The steps of applying: each names some records in the target and binds them here, in one transaction."""
+
+    hub: Hub
+    target: str
+    part: Adopts
+    ctx: Context
+    adoption: Adoption
+    todo: _Todo
+    on_step: OnStep
+    bound: int = 0
+    others: list[tuple[str, str]] = field(default_factory=list)
+
+    async def customers(self, keys: Sequence[str]) -> None:
+        """Bind some customers to whoever bears their keys."""
+        wanted = self.todo.customers
+        named = {external_key(CUSTOMER.name, wanted[key][1].id): key for key in keys}
+        borne = await self.part.adopt(self.ctx, {name: wanted[key][0] for name, key in named.items()})
+        who = {key: borne[name] for name, key in named.items()}
+        await _bind(self.hub, self.target, who, {key: wanted[key][1] for key in keys}, self.adoption)
+        self._count({key: wanted[key][0] for key in keys}, who)
+
+    async def documents(self, keys: Sequence[str]) -> None:
+        """End some wishes by what bears their keys; what a worker posted meanwhile is the wish's own."""
+        wanted, wished = self.todo.documents, self.todo.wished
+        named = {wished[key][1].key: key for key in keys}
+        borne = await self.part.adopt(self.ctx, {name: wanted[key][0] for name, key in named.items()})
+        who = {key: borne[name] for name, key in named.items()}
+        done = {key: (wished[key][0], one, self.todo.names[one]) for key, one in who.items() if one == wanted[key][0]}
+        await bind_documents(self.hub, self.target, done, {key: wanted[key][1] for key in keys}, self.adoption)
+        self._count({key: wanted[key][0] for key in keys}, who)
+
+    def _count(self, wanted: Mapping[str, str], who: Mapping[str, str]) -> None:
+        others = [(key, one) for key, one in who.items() if one != wanted[key]]
+        self.others += others
+        self.bound += len(who) - len(others)
+        self.on_step(self.bound + self.todo.already, self.todo.total)
 
 
 async def _target(hub: Hub, connection: str) -> tuple[str, Adopts, Context]:
@@ -127,17 +204,17 @@ async def _target(hub: Hub, connection: str) -> tuple[str, Adopts, Context]:
     return name, able[name], hub.contexts[name]
 
 
-async def _existing(part: Adopts, ctx: Context) -> AsyncIterator[ExistingRecord]:
+async def _existing(part: Adopts, ctx: Context, what: Holding) -> AsyncIterator[ExistingRecord | ExistingDocument]:
     cursor, has_more = "", True
     while has_more:
-        page = await part.existing(ctx, cursor)
+        page = await part.existing(ctx, what, cursor)
         for one in page.records:
             yield one
         cursor, has_more = page.cursor, page.has_more
 
 
-async def _look_at(part: Adopts, ctx: Context, external_ids: Sequence[str]) -> dict[str, ExistingRecord]:
-    found: dict[str, ExistingRecord] = {}
+async def _look_at(part: Adopts, ctx: Context, external_ids: Sequence[str]) -> dict[str, ExistingRecord | ExistingDocument]:
+    found: dict[str, ExistingRecord | ExistingDocument] = {}
     for chunk in _parts(external_ids, READ_AT_A_TIME):
         found |= {one.external_id: one for one in await part.look_at(ctx, chunk)}
     return found
@@ -210,27 +287,25 @@ def _nobodys(free: Sequence[ExistingRecord], found: Sequence[AdoptionLink]) -> t
 
 
 def _wanted(target: str, rows: Sequence[PlanRow]) -> dict[str, tuple[str, PlanRow]]:
-    """Return who is to be bound to what, by which row. Raises SetupError: a row was changed, or two want the same."""
+    """Return what is to be bound to what, by which row. Raises SetupError: a row was changed, or two want the same."""
     found: dict[str, tuple[str, PlanRow]] = {}
     for row in rows:
         if seal_of(target, row) != row.rests_on.rpartition("-")[2]:
-            words = f"the row of {row.id} and {row.external_id or 'none'} is not as it was planned for {target}"
+            words = f"the row of {row.key} and {row.external_id or 'none'} is not as it was planned for {target}"
             raise refusal(words, code="adopt.file")
         external_id = row.wanted
-        if not external_id:
-            continue
-        if row.id in found:
-            both = f"{found[row.id][0]} and {external_id}"
-            raise refusal(f"customer/{row.id} is to be {both}: answer no to one of them", code="adopt.twice")
-        found[row.id] = (external_id, row)
+        if external_id and row.key in found:
+            both = f"{found[row.key][0]} and {external_id}"
+            raise refusal(f"{row.key} is to be {both}: answer no to one of them", code="adopt.twice")
+        if external_id:
+            found[row.key] = (external_id, row)
     of_record: defaultdict[str, list[str]] = defaultdict(list)
-    for id, (external_id, _) in found.items():
-        of_record[external_id].append(id)
-    for external_id, ids in of_record.items():
-        if len(ids) > 1:
-            both = " and ".join(f"customer/{id}" for id in sorted(ids))
-            words = f"{external_id} is to be {both}: say `counterfoil identity merge` if they are one, or choose one"
-            raise refusal(words, code="adopt.twice")
+    for key, (external_id, _) in found.items():
+        of_record[external_id].append(key)
+    for external_id, keys in of_record.items():
+        if len(keys) > 1:
+            merged = "say `counterfoil identity merge` if they are one, or " if found[keys[0]][1].kind == CUSTOMER.name else ""
+            raise refusal(f"{external_id} is to be {' and '.join(sorted(keys))}: {merged}choose one", code="adopt.twice")
     return found
 
 
@@ -241,46 +316,40 @@ def _refuse(
     records: Mapping[str, ExistingRecord],
     taken: Mapping[str, str],
 ) -> None:
-    """Raise SetupError where anything stands in the way of what is wanted, with all names."""
+    """Raise SetupError where anything stands in the way of what is wanted of customers, with all names."""
     stale: list[str] = []
     twice: list[str] = []
     barred: list[str] = []
-    for id, (external_id, row) in wanted.items():
-        customer, record = customers.get(id), records.get(external_id)
-        stale += [f"customer/{id}"] if customer is None or not is_certain_of(row, customer) else []
-        stale += [external_id] if record is None or (external_id == row.external_id and not is_certain_of(row, record)) else []
-        owner = taken.get(external_id, "")
-        if owner and owner != CUSTOMER.ref(id).key:
+    for key, (external_id, row) in wanted.items():
+        customer, record = customers.get(row.id), records.get(external_id)
+        stale += [key] if customer is None or not is_as_planned(row, customer) else []
+        stale += [external_id] if record is None or (external_id == row.external_id and not is_as_planned(row, record)) else []
+        owner = taken.get(external_id, key)
+        if owner != key:
             twice.append(f"{external_id}, which is {owner} already")
-        elif record is not None and _is_anothers(record.keys, external_key(CUSTOMER.name, id)):
+        elif record is not None and _is_anothers(record.keys, external_key(CUSTOMER.name, row.id)):
             twice.append(f"{external_id}, which bears {', '.join(record.keys)} already")
         if record is not None and record.barred:
             barred.append(f"{external_id}: {record.barred}")
     if stale:
-        raise refusal(f"{_some(stale)}: changed, or is gone, since the plan was made: make a new one", code="adopt.stale")
+        raise refusal(f"{some_of(stale)}: changed, or is gone, since the plan was made: make a new one", code="adopt.stale")
     if twice:
-        raise refusal(f"{_some(twice)}: another customer's in {target}: make a new plan", code="adopt.twice")
+        raise refusal(f"{some_of(twice)}: another customer's in {target}: make a new plan", code="adopt.twice")
     if barred:
-        raise refusal(f"{_some(barred)}: no record a customer can be: answer no", code="adopt.barred")
+        raise refusal(f"{some_of(barred)}: no record a customer can be: answer no", code="adopt.barred")
 
 
 def _is_anothers(keys: Collection[str], own: str) -> bool:
     return bool(keys) and own not in keys
 
 
-def _some(names: Sequence[str]) -> str:
-    shown = sorted(set(names))
-    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
-
-
 async def _bind(hub: Hub, target: str, who: Mapping[str, str], rows: Mapping[str, PlanRow], adoption: Adoption) -> None:
     """Bind customers to the records that bear their keys, release what waited for them, and write down by whose word: one transaction."""
     now = hub.clock.now()
-    found = [Binding(target, need_of(CUSTOMER.ref(id)), external_id, since=now) for id, external_id in who.items()]
+    found = [Binding(target, NeedKey(key), external_id, since=now) for key, external_id in who.items()]
     async with hub.pool.connection() as conn, conn.transaction():
         touched = await outbox.bind_and_release(conn, found, now)
-        for id, external_id in who.items():
-            detail = {"record": external_id, "connection": target, "plan": adoption.digest, "reason": adoption.reason}
-            detail["by"] = "answer" if rows[id].answer else "certain"
-            await audit.append(conn, AuditLine(now, adoption.actor, "adopted", CUSTOMER.ref(id).key, detail))
+        for key, external_id in who.items():
+            detail = told_of_binding(target, external_id, rows[key], adoption)
+            await audit.append(conn, AuditLine(now, adoption.actor, "adopted", key, detail))
         await hub.arm(conn, touched)

@@ -7,20 +7,22 @@ import io
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from counterfoil.app.customer_lists import DELIMITERS
+from counterfoil.core.identity.adopted_documents import DocumentLink, ExistingDocument, WishedDocument
 from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, told_of
-from counterfoil.core.kinds.customer import Customer
+from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.money import Money, format_money
 from counterfoil.kit.errors import SetupError
 
 COLUMNS = (
-    "customer", "name", "verdict", "record", "record_name", "open_at_source", "open_in_books", "reasons", "changes", "answer", "rests_on",
+    "kind", "id", "name", "entity", "verdict", "record", "record_name", "at_source", "in_books", "reasons", "changes", "answer", "rests_on",
 )  # fmt: skip
+_READ_BACK = ("kind", "id", "entity", "verdict", "record", "answer", "rests_on")
 _PART = 16
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would take for a formula: a name that begins so gets an apostrophe before it."""
@@ -37,26 +39,34 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """A customer and a record it is, or may be; ``external_id`` empty: none is like it. ``answer``: a person's.
+    """A customer, or a document the hub would post, and a record it is, or may be; ``external_id`` empty: none is like it.
 
-    ``rests_on``: digests of what was known of both, and the seal of the row.
+    ``rests_on``: digests of what was known of both, and the seal of the row. ``at_source`` and ``in_books``: of a customer what is to be
+    paid, of a document its total. ``answer``: a person's.
     """
 
+    kind: str
     id: str
     verdict: LinkVerdict
     external_id: str
     rests_on: str
     name: str = ""
     record_name: str = ""
-    open_at_source: tuple[Money, ...] = ()
-    open_in_books: tuple[Money, ...] = ()
+    entity: str = ""
+    at_source: tuple[Money, ...] = ()
+    in_books: tuple[Money, ...] = ()
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     answer: str = ""
 
     @property
+    def key(self) -> str:
+        """The key of the thing: ``<kind>/<id>``."""
+        return f"{self.kind}/{self.id}"
+
+    @property
     def wanted(self) -> str:
-        """The record the customer is to be bound to; empty: none. Raises SetupError: the answer is none that can be given here."""
+        """The record it is to be bound to; empty: none. Raises SetupError: the answer is none that can be given here."""
         match self.answer.strip().lower():
             case "":
                 return self.external_id if self.verdict is LinkVerdict.CERTAIN else ""
@@ -67,7 +77,7 @@ class PlanRow:
             case _ if "/" in self.answer:
                 return self.answer.strip()
         why = "" if self.external_id else " (yes is no answer where there is no record)"
-        words = f"the answer {self.answer!r} to customer/{self.id} is none: write yes, no, or the record it is{why}"
+        words = f"the answer {self.answer!r} to {self.key} is none: write yes, no, or the record it is{why}"
         raise refusal(words, code="adopt.answer")
 
 
@@ -90,8 +100,45 @@ class AdoptionPlan:
         return digest_of(self.rows)
 
     def of(self, verdict: LinkVerdict) -> list[PlanRow]:
-        """Return the rows of a verdict."""
-        return [row for row in self.rows if row.verdict is verdict]
+        """Return the customers' rows of a verdict."""
+        return [row for row in self.rows if row.verdict is verdict and row.kind == CUSTOMER.name]
+
+    def documents(self) -> list[DocumentSum]:
+        """Return what documents come to by kind, entity and currency: all the hub would post, and what of them is certain."""
+        groups: dict[tuple[str, str, str], dict[str, list[PlanRow]]] = {}
+        for row in self.rows:
+            if row.kind != CUSTOMER.name:
+                groups.setdefault((row.kind, row.entity, row.at_source[0].currency), {}).setdefault(row.id, []).append(row)
+        return [_summed(group, [rows[0] for rows in by_id.values()]) for group, by_id in sorted(groups.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSum:
+    """What the documents of a kind, entity and currency come to: how many are certain, doubtful and missing; totals in minor units."""
+
+    kind: str
+    entity: str
+    currency: str
+    certain: int
+    doubtful: int
+    missing: int
+    at_source: Money
+    in_books: Money
+
+    @property
+    def difference(self) -> Money:
+        """What is at the source and not certainly in the books."""
+        return self.at_source - self.in_books
+
+
+def _summed(group: tuple[str, str, str], rows: Sequence[PlanRow]) -> DocumentSum:
+    """Return what documents of a group come to, by a row of each: those with a certain one have no other."""
+    kind, entity, currency = group
+    count, zero = Counter(row.verdict for row in rows), Money(0, currency)
+    source = sum((row.at_source[0] for row in rows), zero)
+    books = sum((row.in_books[0] for row in rows if row.verdict is LinkVerdict.CERTAIN), zero)
+    certain, doubtful, missing = (count[one] for one in (LinkVerdict.CERTAIN, LinkVerdict.DOUBTFUL, LinkVerdict.MISSING))
+    return DocumentSum(kind, entity, currency, certain, doubtful, missing, source, books)
 
 
 def digest_of(rows: Iterable[PlanRow]) -> str:
@@ -104,9 +151,9 @@ def sums_of(rows: Iterable[PlanRow]) -> tuple[int, tuple[Money, ...], tuple[Mone
     source, books = Counter[str](), Counter[str]()
     customers, records = set[str](), set[str]()
     for row in rows:
-        for money in () if row.id in customers else row.open_at_source:
+        for money in () if row.id in customers else row.at_source:
             source[money.currency] += money.minor
-        for money in () if row.external_id in records else row.open_in_books:
+        for money in () if row.external_id in records else row.in_books:
             books[money.currency] += money.minor
         customers.add(row.id)
         records.add(row.external_id)
@@ -121,35 +168,62 @@ def row_of(target: str, link: AdoptionLink) -> PlanRow:
     """Return a link as a row, with what it rests on."""
     record = link.record
     row = PlanRow(
+        kind=CUSTOMER.name,
         id=link.of.customer.id,
         verdict=link.verdict,
         external_id="" if record is None else record.external_id,
         rests_on=f"{_part(link.of.customer)}-{'' if record is None else _part(record)}-",
         name=link.of.customer.name,
         record_name="" if record is None else record.customer.name,
-        open_at_source=link.of.open,
-        open_in_books=() if record is None else record.open,
+        at_source=link.of.open,
+        in_books=() if record is None else record.open,
         reasons=link.reasons,
         changes=link.changes,
     )
     return replace(row, rests_on=row.rests_on + seal_of(target, row))
 
 
+def row_of_document(target: str, link: DocumentLink) -> PlanRow:
+    """Return a document's link as a row, with what it rests on."""
+    record = link.record
+    row = PlanRow(
+        kind=link.of.kind,
+        id=link.of.id,
+        verdict=link.verdict,
+        external_id="" if record is None else record.external_id,
+        rests_on=f"{_part(link.of)}-{'' if record is None else _part(record)}-",
+        name=", ".join(link.of.numbers[:1]),
+        record_name="" if record is None else record.name,
+        entity=link.of.entity,
+        at_source=(link.of.total,),
+        in_books=() if record is None else (record.total,),
+        reasons=link.reasons,
+    )
+    return replace(row, rests_on=row.rests_on + seal_of(target, row))
+
+
 def seal_of(target: str, row: PlanRow) -> str:
     """Return the seal of a row: it is of this target, and neither end, verdict nor digest was changed."""
-    return digest(target, row.id, row.verdict.value, row.external_id, row.rests_on.rpartition("-")[0])[:_PART]
+    return digest(target, row.kind, row.id, row.entity, row.verdict.value, row.external_id, row.rests_on.rpartition("-")[0])[:_PART]
 
 
-def is_certain_of(row: PlanRow, end: Customer | ExistingRecord) -> bool:
-    """Tell whether a customer, or the record, is as it was when the row was planned."""
-    of_customer, of_record, _ = row.rests_on.split("-")
-    return _part(end) == (of_customer if isinstance(end, Customer) else of_record)
+def is_as_planned(row: PlanRow, end: Customer | ExistingRecord | WishedDocument | ExistingDocument) -> bool:
+    """Tell whether what a row is about, or the record, is as it was when the row was planned."""
+    of_it, of_record, _ = row.rests_on.split("-")
+    return _part(end) == (of_record if isinstance(end, ExistingRecord | ExistingDocument) else of_it)
 
 
-def _part(end: Customer | ExistingRecord) -> str:
-    if isinstance(end, Customer):
-        return digest(told_of(end))[:_PART]
-    return digest(told_of(end.customer), end.reference, end.part_of, *end.doubts, end.barred)[:_PART]
+def _part(end: Customer | ExistingRecord | WishedDocument | ExistingDocument) -> str:
+    match end:
+        case Customer():
+            told = [told_of(end)]
+        case ExistingRecord():
+            told = [told_of(end.customer), end.reference, end.part_of, *end.doubts, end.barred]
+        case WishedDocument():  # whose record its customer is may be found out by the very plan
+            told = [end.kind, end.id, end.entity, str(end.total), *map(str, end.days), *end.numbers]
+        case ExistingDocument():
+            told = [end.kind, end.entity, end.customer, str(end.total), *map(str, end.days), end.name, *end.references]
+    return digest(*told)[:_PART]
 
 
 def refusal(words: str, *, code: str) -> SetupError:
@@ -168,9 +242,10 @@ def write_plan(path: Path, plan: AdoptionPlan) -> int:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for row in plan.rows:
-        money = [" + ".join(format_money(one) for one in side) for side in (row.open_at_source, row.open_in_books)]
-        told = [row.name, row.verdict.value, row.external_id, row.record_name, *money, "; ".join(row.reasons), "; ".join(row.changes)]
-        writer.writerow([row.id, *map(_harmless, told), kept.get(row.rests_on, ""), row.rests_on])
+        money = [" + ".join(format_money(one) for one in side) for side in (row.at_source, row.in_books)]
+        told = [row.name, row.entity, row.verdict.value, row.external_id, row.record_name, *money]
+        told += ["; ".join(row.reasons), "; ".join(row.changes)]
+        writer.writerow([row.kind, row.id, *map(_harmless, told), kept.get(row.rests_on, ""), row.rests_on])
     try:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8-sig", newline="") as file:
             file.write(text.getvalue())
@@ -199,7 +274,7 @@ def _rows(path: Path) -> Iterator[PlanRow]:
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    missing = [name for name in ("customer", "verdict", "record", "answer", "rests_on") if name not in (found.fieldnames or ())]
+    missing = [name for name in _READ_BACK if name not in (found.fieldnames or ())]
     if missing:
         raise SetupError(f"{path}: is no plan of adoption: it has no column {', '.join(missing)}", code="adopt.file")
     for number, cells in enumerate(found, start=2):
@@ -207,15 +282,15 @@ def _rows(path: Path) -> Iterator[PlanRow]:
 
 
 def _row(path: Path, number: int, cells: Mapping[str, str | None]) -> PlanRow:
-    told = {name: (cells.get(name) or "").strip() for name in ("customer", "verdict", "record", "answer", "rests_on")}
+    told = {name: (cells.get(name) or "").strip() for name in _READ_BACK}
     try:
         verdict = LinkVerdict(told["verdict"])
-        is_whole = told["rests_on"].count("-") == 2 and told["customer"]
+        is_whole = told["rests_on"].count("-") == 2 and told["kind"] and told["id"]
     except ValueError:
         is_whole, verdict = False, LinkVerdict.MISSING
     if not is_whole:
         raise SetupError(f"{path}: row {number} is none of a plan; change no column but answer", code="adopt.file")
-    return PlanRow(told["customer"], verdict, told["record"], told["rests_on"], answer=told["answer"])
+    return PlanRow(told["kind"], told["id"], verdict, told["record"], told["rests_on"], entity=told["entity"], answer=told["answer"])
 
 
 def _decoded(data: bytes) -> str:

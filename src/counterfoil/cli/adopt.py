@@ -1,4 +1,4 @@
-"""`counterfoil adopt`: bind customers to the records a target holds already, after a plan that people have seen and answered."""
+"""`counterfoil adopt`: bind customers and documents to what a target holds already, after a plan that people have seen and answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli.output import count, print_json, print_table, words
+from counterfoil.cli.output import count, plain, print_json, print_table, words
 from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, fail, progress, run, who
 from counterfoil.cli.wording import plural
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from counterfoil.app.adopting import Adopted
-    from counterfoil.app.adoption_plan import AdoptionPlan, PlanRow
+    from counterfoil.app.adoption_plan import AdoptionPlan, DocumentSum, PlanRow
     from counterfoil.core.language.money import Money
 
 SHOWN_MAX = 30
@@ -34,7 +34,7 @@ def adopt(
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Bind customers to the records the books hold already, so that none is made twice: a plan first, then what it says.
+    """Bind customers and documents to what the books hold already, so that nothing is made twice: a plan first, then what it says.
 
     Exit code 2: what a plan rests on has changed, or an answer will not do; the message names the record, and nothing was done.
     """
@@ -50,11 +50,11 @@ def adopt(
         fail("--reason must say why")
     done = run(_apply(config, connection, file, reason, who(by)))
     if as_json:
-        print_json({"bound": done.bound, "already": done.already, "others": [{"customer": id, "record": one} for id, one in done.others]})
+        print_json({"bound": done.bound, "already": done.already, "others": [{"key": key, "record": one} for key, one in done.others]})
         return
-    words.print(f"{plural(done.bound, 'customer')} bound, {count(done.already)} bound before.")
-    for id, external_id in done.others:
-        words.print(f"customer/{id}: {external_id} is it by now, and stays so.", markup=False)
+    words.print(f"{plural(done.bound, 'customer or document', 'customers and documents')} bound, {done.already} bound before.")
+    for key, external_id in done.others:
+        words.print(f"{key}: {external_id} is it by now, and stays so.", markup=False)
 
 
 async def _plan(config: Path, connection: str, file: Path | None) -> tuple[AdoptionPlan, int]:
@@ -118,6 +118,7 @@ def _print(plan: AdoptionPlan) -> None:
             "bound": plan.bound,
             **sums,
             "nobodys": {"records": plan.nobodys, "open_in_books": plan.nobodys_open},
+            "documents": [{**plain(one), "difference": one.difference} for one in plan.documents()],
             "links": [_plain(row) for row in plan.rows],
         }
     )
@@ -125,29 +126,44 @@ def _print(plan: AdoptionPlan) -> None:
 
 def _plain(row: PlanRow) -> dict[str, object]:
     return {
-        "customer": row.id,
+        "kind": row.kind,
+        "id": row.id,
         "name": row.name,
+        "entity": row.entity,
         "verdict": row.verdict,
         "record": row.external_id,
         "record_name": row.record_name,
-        "open_at_source": row.open_at_source,
-        "open_in_books": row.open_in_books,
+        "at_source": row.at_source,
+        "in_books": row.in_books,
         "reasons": row.reasons,
         "changes": row.changes,
     }
 
 
+def _documents(one: DocumentSum) -> tuple[str, ...]:
+    counts = (count(number) for number in (one.certain, one.doubtful, one.missing))
+    return (
+        one.kind.replace("_", " "),
+        one.entity,
+        *counts,
+        *(_amounts([money]) for money in (one.at_source, one.in_books, one.difference)),
+    )
+
+
 def _show(plan: AdoptionPlan, file: Path | None, kept: int) -> None:
     from counterfoil.core.identity.adoption import LinkVerdict
 
-    doubtful = plan.of(LinkVerdict.DOUBTFUL)
-    rows = [(row.id, row.name, row.external_id, row.record_name, "; ".join(row.reasons)) for row in doubtful[:SHOWN_MAX]]
+    doubtful = [row for row in plan.rows if row.verdict is LinkVerdict.DOUBTFUL]
+    rows = [(row.key, row.name, row.external_id, row.record_name, "; ".join(row.reasons)) for row in doubtful[:SHOWN_MAX]]
     more = f", the first {SHOWN_MAX} of {len(doubtful):,}" if len(doubtful) > SHOWN_MAX else ""
     if rows:
-        print_table(f"Doubtful{more}", ["customer", "name", "record", "name", "why"], rows)
+        print_table(f"Doubtful{more}", ["what", "name", "record", "name", "why"], rows)
     sums = [(verdict, count(customers), _amounts(source), _amounts(books)) for verdict, customers, source, books in _summary(plan)]
     sums += [("in the books alone", count(plan.nobodys), "", _amounts(plan.nobodys_open)), ("bound already", count(plan.bound), "", "")]
     print_table(f"{plan.connection}: plan {plan.digest}", ["", "", "open at the source", "open in the books"], sums, right=(1, 2, 3))
+    if documents := plan.documents():
+        columns = ["", "entity", "certain", "doubtful", "missing", "at the source", "in the books", "difference"]
+        print_table("Documents that wait to be posted", columns, [_documents(one) for one in documents], right=(2, 3, 4, 5, 6, 7))
     if file is None:
         words.print("Nothing was changed. Add --file PLAN.csv to answer what is doubtful and to apply it.")
     else:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from counterfoil.core.commands.books import Account
 from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.identity.adopted_documents import ExistingDocument
 from counterfoil.core.identity.adoption import ExistingRecord
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
-from counterfoil.kit.holdings import ExistingPage, KnownPage
+from counterfoil.kit.holdings import ExistingPage, Holding, KnownPage
 from counterfoil.kit.questions import Question
 from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion
@@ -331,17 +332,16 @@ class Lists(Protocol):
 
 
 class Adopts(Protocol):
-    """Of a target whose customers may be there before the hub. All of it raises TransientError, SetupError (also: the user may not)."""
+    """Of a target that may hold customers and documents before the hub. All raises TransientError, SetupError (also: the user may not)."""
 
-    async def existing(self, ctx: Context, cursor: str) -> ExistingPage:
-        """Return the next page of its customers' records, whoever made them (empty cursor: from the first); calls grow with pages alone."""
+    async def existing(self, ctx: Context, what: Holding, cursor: str) -> ExistingPage:
+        """Return the next page of what it holds, whoever made it (empty cursor: from the first); calls grow with pages alone."""
 
-    async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord, ...]:
-        """Return some of them as they are now, in any order; those that are gone, or could be no customer's, are left out."""
+    async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord | ExistingDocument, ...]:
+        """Return some of it as it is now, in any order; what is gone, or could be nobody's and nothing's, is left out."""
 
     async def adopt(self, ctx: Context, names: Mapping[str, str]) -> Mapping[str, str]:
         """Give records our external keys (key -> external id), nothing else; return who bears each then: one that bore it keeps it."""
-        ...
 
 
 class Books(Protocol):
@@ -377,7 +377,7 @@ class Connector:
     Of a source: ``source`` makes facts of payloads; ``webhooks``, ``polls`` (one list of changes) or ``streams`` (several), ``listens`` and
     ``backfills`` are the ways in which they come, ``fetches`` reads single objects. Of a target: ``deliver`` is how each kind of command
     is written, ``batch_key`` what may be sent in parallel (None: the kind of command alone), ``lists`` what bears our keys (None: it cannot
-    tell; after a restore each is looked up by itself), ``adopts`` that customers it had before the hub can become the hub's. ``books`` is
+    tell; after a restore each is looked up by itself), ``adopts`` that what it had before the hub can become the hub's. ``books`` is
     there only where books are kept; ``target_check`` what ``counterfoil check`` tries of any other target.
 
     ``client`` builds the (unopened) client of one connection from its settings: address, authentication, budget, what answers mean. It

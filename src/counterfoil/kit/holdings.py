@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from counterfoil.core.identity.adopted_documents import ExistingDocument
 from counterfoil.core.identity.adoption import ExistingRecord
 
 
@@ -20,10 +22,17 @@ class KnownPage:
     is_listed: bool = True
 
 
+class Holding(StrEnum):
+    """What a target may hold before the hub comes."""
+
+    CUSTOMERS = "customers"
+    DOCUMENTS = "documents"  # posted invoices, credit notes and payments
+
+
 @dataclass(frozen=True, slots=True)
 class ExistingPage:
-    """One page of what a target holds of its customers, whoever made it; ``cursor`` continues after it."""
+    """One page of what a target holds, whoever made it; ``cursor`` continues after it."""
 
-    records: tuple[ExistingRecord, ...]
+    records: tuple[ExistingRecord | ExistingDocument, ...]
     cursor: str
     has_more: bool

@@ -141,3 +141,12 @@ order by 1, 2
 async def open_subjects(conn: Conn) -> list[ObjectRef]:
     """Return the subjects of the commands that certainly took no effect: refused or never sent."""
     return [ObjectRef(kind, id) for kind, id in await (await conn.execute(_OPEN_SUBJECTS)).fetchall()]
+
+
+async def unsent(conn: Conn, cipher: Cipher, target: str, kinds: Sequence[str], after: int, limit: int) -> list[CommandRow]:
+    """Return commands of some kinds that a target was never sent, refused, or certainly did nothing of, in order of wishing, after one."""
+    condition = (
+        "where target = %(target)s and kind = any(%(kinds)s) and state in ('waiting', 'ready', 'parked') and not in_doubt"
+        " and seq > %(after)s order by seq limit %(limit)s"
+    )
+    return await select(conn, cipher, condition, {"target": target, "kinds": list(kinds), "after": after, "limit": limit})

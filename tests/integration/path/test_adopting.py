@@ -140,7 +140,7 @@ async def test_documents_of_an_adopted_customer_are_booked_on_his_partner(made: 
     invoice = await story.bill(id)
     await told(made)
     (row,) = (await plan_of(made)).rows
-    assert (row.verdict.value, row.open_at_source) == ("certain", (Money(10000, "USD"),))
+    assert (row.verdict.value, row.at_source) == ("certain", (Money(10000, "USD"),))
     await applied(made, (row,))
     await opened(made)
     assert made.document(f"invoice_stripe.{invoice['id']}")["partner_id"] == there
@@ -248,7 +248,7 @@ async def test_a_customer_the_hub_made_since_the_plan_keeps_its_own_record(made:
     plan = await plan_of(made)
     await opened(made)  # nobody applied the plan: the hub makes a partner of its own
     own = made.odoo.env().ref(f"counterfoil.customer_stripe.{id}")
-    assert await applied(made, plan.rows) == Adopted(0, 0, ((f"stripe:{id}", f"res.partner/{own}"),))
+    assert await applied(made, plan.rows) == Adopted(0, 0, ((f"customer/stripe:{id}", f"res.partner/{own}"),))
 
 
 async def test_a_hub_that_lost_its_bindings_finds_an_adopted_partner_by_its_key(made: House) -> None:

@@ -13,15 +13,17 @@ from msgspec import Struct
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session, connect
+from counterfoil.connectors.odoo.existing_documents import documents_of, page_of_documents
 from counterfoil.connectors.odoo.naming import listed_of, name_records
 from counterfoil.connectors.odoo.partner_rows import PartnerRow, PartnerWords
 from counterfoil.connectors.odoo.places import places
 from counterfoil.connectors.odoo.wire import Ref, Text, ref, text
+from counterfoil.core.identity.adopted_documents import ExistingDocument
 from counterfoil.core.identity.adoption import ExistingRecord
 from counterfoil.core.kinds.customer import Address, Customer, TaxId
 from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Context
-from counterfoil.kit.holdings import ExistingPage
+from counterfoil.kit.holdings import ExistingPage, Holding
 
 MODEL = "res.partner"
 PAGE_SIZE = 1000
@@ -82,28 +84,35 @@ class _Surroundings:
 
 
 class OdooExisting:
-    """Odoo as a place whose customers were there before the hub."""
+    """Odoo as a place that held customers and documents before the hub."""
 
-    async def existing(self, ctx: Context, cursor: str) -> ExistingPage:
-        """Return the partners after ``cursor`` (the id of the last one seen), archived ones too."""
+    async def existing(self, ctx: Context, what: Holding, cursor: str) -> ExistingPage:
+        """Return the partners after ``cursor`` (the id of the last one seen), archived ones too; or the documents."""
         session = await connect(ctx)
+        if what is Holding.DOCUMENTS:
+            return await page_of_documents(session, cursor)
         domain = [["id", ">", int(cursor or "0")], *_STANDS_FOR_SOMEBODY]
         rows = await session.client.read(MODEL, domain, _ExistingPartner, context=_ALL, limit=PAGE_SIZE, order="id asc")
         records = await _records(ctx, session, rows)
         return ExistingPage(records, str(rows[-1].id) if rows else cursor, has_more=len(rows) == PAGE_SIZE)
 
-    async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord, ...]:
-        """Return some partners as they are now."""
+    async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord | ExistingDocument, ...]:
+        """Return some partners and documents as they are now."""
         session = await connect(ctx)
+        documents = await documents_of(session, set(external_ids))
         ids = sorted({int(id) for one in external_ids for model, _, id in [one.partition("/")] if model == MODEL and id.isdigit()})
         if not ids:
-            return ()
+            return documents
         rows = await session.client.read(MODEL, [["id", "in", ids], *_STANDS_FOR_SOMEBODY], _ExistingPartner, context=_ALL)
-        return await _records(ctx, session, rows)
+        return (*await _records(ctx, session, rows), *documents)
 
     async def adopt(self, ctx: Context, names: Mapping[str, str]) -> Mapping[str, str]:
-        """Give partners our external ids."""
-        return await name_records(await connect(ctx), MODEL, names)
+        """Give partners and documents our external ids."""
+        session = await connect(ctx)
+        by_model: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for key, external_id in names.items():
+            by_model[external_id.partition("/")[0]][key] = external_id
+        return {key: one for model, some in by_model.items() for key, one in (await name_records(session, model, some)).items()}
 
 
 async def _records(ctx: Context, session: Session, rows: Sequence[_ExistingPartner]) -> tuple[ExistingRecord, ...]:

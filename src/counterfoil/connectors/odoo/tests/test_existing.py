@@ -18,6 +18,7 @@ from counterfoil.core.kinds.customer import TaxId
 from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Adopts
 from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.kit.holdings import Holding
 
 
 def part() -> Adopts:
@@ -30,9 +31,9 @@ async def read_all(desk: Desk) -> tuple[dict[str, ExistingRecord], int]:
     found: dict[str, ExistingRecord] = {}
     cursor, pages = "", 0
     while True:
-        page = await part().existing(desk.ctx, cursor)
+        page = await part().existing(desk.ctx, Holding.CUSTOMERS, cursor)
         assert not found.keys() & {one.external_id for one in page.records}
-        found |= {one.external_id: one for one in page.records}
+        found |= {one.external_id: one for one in page.records if isinstance(one, ExistingRecord)}
         cursor, pages = page.cursor, pages + 1
         if not page.has_more:
             return found, pages
@@ -171,7 +172,7 @@ async def test_a_key_that_the_hub_takes_at_the_same_moment_is_left_to_it_and_the
 
 async def test_a_user_without_the_right_is_told_which_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OdooClient, "read", refusing(OdooClient.read))
-    for asked in (part().existing(desk.ctx, ""), part().adopt(desk.ctx, {"customer_x.1": "res.partner/1"})):
+    for asked in (part().existing(desk.ctx, Holding.CUSTOMERS, ""), part().adopt(desk.ctx, {"customer_x.1": "res.partner/1"})):
         with pytest.raises(SetupError, match="Administration: Access Rights") as caught:
             await asked
         assert caught.value.code == "odoo.adopt_right"
@@ -202,6 +203,7 @@ async def test_a_partner_that_is_gone_is_left_out(desk: Desk) -> None:
 async def test_a_vat_id_is_read_as_a_tax_id(desk: Desk) -> None:
     id = await partner(desk, "Nordwind", vat="DE136695976")
     (found,) = await part().look_at(desk.ctx, [id])
+    assert isinstance(found, ExistingRecord)
     assert found.customer.tax_ids == (TaxId("vat", "DE136695976"),)
 
 

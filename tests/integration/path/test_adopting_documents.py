@@ -1,0 +1,195 @@
+"""Invoices and payments that were entered by hand before the hub came: planned with money, bound to the cent, and never booked again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.integration.path.house import House, house
+from tests.integration.path.test_adopting import applied, audit_of, closed, opened, partner, plan_of, told
+
+from counterfoil.app.adopting import Adopted
+from counterfoil.app.adoption_plan import AdoptionPlan, PlanRow
+from counterfoil.core.language.money import Money
+from counterfoil.kit.errors import SetupError
+
+
+@pytest_asyncio.fixture
+async def made(database: str, tmp_path: Path) -> AsyncIterator[House]:
+    """Yield a hub that reads its sources and leaves the books alone until six hours have passed."""
+    async with house(database, Path(tmp_path / "home"), change=closed) as made:
+        yield made
+
+
+@dataclass
+class Before:
+    """An invoice at the source whose customer is in the books."""
+
+    made: House
+    story: Any
+    customer: str
+    partner: int
+    invoice: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        return f"invoice_stripe.{self.invoice['id']}"
+
+    @property
+    def day(self) -> str:
+        return datetime.fromtimestamp(self.invoice["status_transitions"]["finalized_at"], UTC).date().isoformat()
+
+    async def enter(self, amount: float, *, ref: str = "", day: str = "", currency: str = "") -> int:
+        """Enter the invoice in the books as a person does, and post it."""
+        company = self.made.provisioned.companies["US"].company_id
+        lines = [[0, 0, {"name": "By hand", "quantity": 1, "price_unit": amount, "tax_ids": [[6, 0, []]]}]]
+        values: dict[str, Any] = {"move_type": "out_invoice", "partner_id": self.partner, "invoice_date": day or self.day}
+        values |= {"ref": ref or self.invoice["number"], "invoice_line_ids": lines, "company_id": company}
+        if currency:
+            (row,) = await self.made.plain.rows("res.currency", [["name", "=", currency]], ["id"], archived=True)
+            values["currency_id"] = row["id"]
+        id = await self.made.plain.create("account.move", values, company)
+        await self.made.plain.call("account.move", "action_post", ids=[id], context={"allowed_company_ids": [company]})
+        return int(id)
+
+    async def receive(self, amount: float, text: str) -> int:
+        """Enter money of the customer in the books, by an entry."""
+        company = self.made.provisioned.companies["US"].company_id
+        own = {"allowed_company_ids": [company]}
+        rows = await self.made.plain.rows(
+            "account.account", [["account_type", "in", ["asset_receivable", "asset_cash"]]], ["account_type"], [company]
+        )
+        kinds = {row["account_type"]: row["id"] for row in reversed(rows)}
+        (journal, *_) = await self.made.plain.rows(
+            "account.journal", [["type", "=", "general"], ["company_id", "=", company]], ["id"], [company]
+        )
+        lines = [
+            [0, 0, {"account_id": kinds["asset_cash"], "debit": amount, "name": text}],
+            [0, 0, {"account_id": kinds["asset_receivable"], "credit": amount, "partner_id": self.partner, "name": text}],
+        ]
+        values = {"move_type": "entry", "journal_id": journal["id"], "date": self.day, "ref": text, "line_ids": lines}
+        id = await self.made.plain.create("account.move", values, company)
+        await self.made.plain.call("account.move", "action_post", ids=[id], context=own)
+        return int(id)
+
+    def documents(self) -> list[int]:
+        """Return the customer's invoices in the books."""
+        env = self.made.odoo.env()
+        moves = (env.row("account.move", id) for id in env.find("account.move", "partner_id", self.partner))
+        return sorted(row["id"] for row in moves if row["move_type"] == "out_invoice")
+
+
+async def billed(made: House, amount: int = 10000, *, is_paid: bool = False) -> Before:
+    story = made.story()
+    customer = await story.customer()
+    known = await made.apis["US"].get(f"/v1/customers/{customer}")
+    there = await partner(made, known["name"], email=known["email"])
+    await story.item(customer, "Consulting", amount)
+    invoice = await story.bill(customer, is_charged=is_paid)
+    assert not is_paid or await story.pay(invoice["id"])
+    return Before(made, story, customer, there, await made.apis["US"].get(f"/v1/invoices/{invoice['id']}"))
+
+
+def documents_of(plan: AdoptionPlan) -> list[PlanRow]:
+    return [row for row in plan.rows if row.kind != "customer"]
+
+
+async def test_an_open_invoice_entered_by_hand_is_bound_and_paid_and_never_booked_again(made: House) -> None:
+    before = await billed(made)
+    there = await before.enter(100.0)
+    await told(made)
+    plan = await plan_of(made)
+    (row,) = documents_of(plan)
+    assert (row.kind, row.verdict.value, row.external_id) == ("invoice", "certain", f"account.move/{there}")
+    (total,) = plan.documents()
+    assert (total.kind, total.entity, total.certain, total.at_source, total.in_books, total.difference) == (
+        "invoice", "US", 1, Money(10000, "USD"), Money(10000, "USD"), Money(0, "USD"),
+    )  # fmt: skip
+    assert await applied(made, plan.rows) == Adopted(2, 0)
+    assert await applied(made, plan.rows) == Adopted(0, 2)
+    (line,) = await audit_of(made, row.key)
+    assert (line[0], line[1], line[2]["record"]) == ("mira", "adopted", f"account.move/{there}")
+    await opened(made)
+    assert before.documents() == [there]
+    assert await before.story.pay(before.invoice["id"])
+    await made.tell()
+    assert before.documents() == [there]
+    assert made.odoo.env().row("account.move", there)["amount_residual"] == 0.0
+    assert await made.cases() == []
+
+
+async def test_an_invoice_and_its_payment_entered_by_hand_are_both_bound(made: House) -> None:
+    before = await billed(made, is_paid=True)
+    there = await before.enter(100.0)
+    received = await before.receive(100.0, f"payment of {before.invoice['number']}")
+    await told(made)
+    plan = await plan_of(made)
+    assert sorted((row.kind, row.verdict.value, row.external_id) for row in documents_of(plan)) == [
+        ("invoice", "certain", f"account.move/{there}"),
+        ("payment", "certain", f"account.move/{received}"),
+    ]
+    assert await applied(made, plan.rows) == Adopted(3, 0)
+    await opened(made)
+    env = made.odoo.env()
+    assert before.documents() == [there]
+    assert env.find("account.payment", "partner_id", before.partner) in ([], set())
+    assert env.row("account.move", there)["amount_residual"] == 0.0  # the hub matched what was open
+    assert await made.cases() == []
+
+
+async def test_of_another_amount_currency_or_day_it_is_for_people_and_says_so(made: House) -> None:
+    before = await billed(made)
+    await told(made)
+    wrong = await before.enter(100.01)
+    (row,) = documents_of(await plan_of(made))
+    assert (row.verdict.value, row.reasons[0]) == ("doubtful", "the amounts differ: 100.00 USD at the source, 100.01 USD in the books")
+    with pytest.raises(SetupError, match=rf"is not account.move/{wrong}: the amounts differ") as caught:
+        await applied(made, tuple(replace(one, answer="yes") if one.kind == "invoice" else one for one in (await plan_of(made)).rows))
+    assert caught.value.code == "adopt.barred"
+    await made.plain.call("account.move", "button_draft", ids=[wrong])
+    late = await before.enter(100.0, day="2025-11-20")
+    plan = await plan_of(made)
+    (row,) = documents_of(plan)
+    assert (row.verdict.value, row.external_id) == ("doubtful", f"account.move/{late}")
+    assert row.reasons[0].startswith("the days differ")
+    assert await applied(made, tuple(replace(one, answer="yes") if one.kind == "invoice" else one for one in plan.rows)) == Adopted(2, 0)
+    await opened(made)
+    assert before.documents() == sorted((wrong, late))
+
+
+async def test_in_another_currency_it_is_never_bound(made: House) -> None:
+    before = await billed(made)
+    await before.enter(100.0, currency="EUR")
+    await told(made)
+    (row,) = documents_of(await plan_of(made))
+    assert (row.verdict.value, row.reasons[0]) == ("doubtful", "the currencies differ: 100.00 USD at the source, 100.00 EUR in the books")
+
+
+async def test_a_document_of_a_customer_who_is_not_bound_waits_for_that(made: House) -> None:
+    before = await billed(made)
+    await before.enter(100.0)
+    await told(made)
+    plan = await plan_of(made)
+    with pytest.raises(SetupError, match="its customer is bound to no record"):
+        await applied(made, tuple(replace(one, answer="no") if one.kind == "customer" else one for one in plan.rows))
+
+
+async def test_what_changed_in_the_books_or_was_posted_since_the_plan_is_refused(made: House) -> None:
+    before = await billed(made)
+    there = await before.enter(100.0)
+    await told(made)
+    plan = await plan_of(made)
+    await made.plain.call("account.move", "button_draft", ids=[there])
+    with pytest.raises(SetupError, match=rf"account.move/{there}: changed, posted or gone"):
+        await applied(made, plan.rows)
+    await opened(made)
+    assert made.has(before.key)  # nobody applied it: the hub made a partner and a document of its own
+    own = made.odoo.env().ref(f"counterfoil.{before.key}")
+    done = await applied(made, plan.rows)
+    assert (done.bound, done.already) == (0, 0)
+    assert (f"invoice/stripe:{before.invoice['id']}", f"account.move/{own}") in done.others
