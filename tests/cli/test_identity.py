@@ -113,7 +113,7 @@ def test_who_may_be_one_is_shown_with_both_sides_and_why_and_told_apart(two: Pro
     }
     assert "No two customers wait" in two.run("identity", "matches").err
     pair = MatchPair("stripe:cus_1", "stripe:cus_2", json.dumps(found).encode(), NOW, entity="de")
-    in_database(database, lambda conn: matches.keep(conn, cipher, pair))
+    in_database(database, lambda conn: matches.keep(conn, cipher, {pair: None}))
     [told] = two.run("identity", "matches", "--json").json()
     assert [side["key"] for side in told["sides"]] == [ONE, OTHER]
     assert (told["verdict"], told["entity"], told["answer"], told["evidence"][1]["values"]) == ("review", "de", "", ["berlin", "essen"])

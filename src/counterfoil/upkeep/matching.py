@@ -39,11 +39,12 @@ from counterfoil.normalize.merging import Merged
 from counterfoil.normalize.people import sequence_at
 from counterfoil.normalize.writing import moved
 from counterfoil.store import agenda, cases, links, matches, objects
+from counterfoil.store.cases import Opening
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.links import Naming
 from counterfoil.store.matches import KeyedCustomer, MatchDue, MatchPair, MatchSweep, pair_of
 from counterfoil.store.objects import ObjectRow
-from counterfoil.store.pool import CONTENDED, Conn, PartitionKey, Pool
+from counterfoil.store.pool import CONTENDED, Conn, PartitionKey, Pool, single_statements
 from counterfoil.upkeep.found_pairs import asked, cases_of, found_of, packed, unpacked
 
 log = structlog.get_logger()
@@ -80,7 +81,7 @@ class Matcher:
         del key
         now = self.clock.now()
         limit = BATCH_MAX if context.limit is None else min(BATCH_MAX, context.limit)
-        async with self.pool.connection() as conn, conn.transaction():
+        async with single_statements(self.pool) as conn:
             items = await matches.due(conn, limit)
         if not items:
             return await self._look_on(now)
@@ -114,10 +115,11 @@ class Matcher:
         known = _known(rows.values(), rules)
         await matches.put(conn, self.cipher, [_keyed(row, known.get(row.ref.id)) for _, row in sorted(rows.items())])
         stand = await self._counted(conn, now)
-        one_by_one = _Comparing(conn, self.cipher, rules, stand.records, now)
-        for id, does_ask in sorted(asks.items()):
-            await one_by_one.compare(id, known.get(id), does_ask=does_ask)
-        await self.arm(conn, one_by_one.touched)
+        batch = _Batch(conn, self.cipher, rules, stand.records, now)
+        await batch.compare(asks, known)
+        touched = await batch.write()
+        if touched:
+            await self.arm(conn, touched)
 
     async def _counted(self, conn: Conn, now: datetime) -> MatchSweep:
         """Return how many customers are known; counted again each day, and where a fifth has come since."""
@@ -129,43 +131,73 @@ class Matcher:
         return stand
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparing:
-    """Customers compared with all that are known, one after the other, in one transaction."""
+@dataclass(slots=True)
+class _Batch:
+    """Customers compared with all that are known: what is asked of the database is asked for all of them, what is found written for all.
+
+    ``pairs``: those they are in, as they are by now; ``answers``: what the answers were when they were read.
+    """
 
     conn: Conn
     cipher: Cipher
     rules: Rules
     records: int
     now: datetime
-    touched: list[PartitionKey] = field(default_factory=list)
+    pairs: dict[tuple[str, str], MatchPair] = field(default_factory=dict)
+    answers: dict[tuple[str, str], str] = field(default_factory=dict)
+    changed: set[tuple[str, str]] = field(default_factory=set)
+    gone: set[tuple[str, str]] = field(default_factory=set)
+    opened: dict[tuple[str, str], list[Opening]] = field(default_factory=dict)
+    retold: dict[tuple[str, str], list[Opening]] = field(default_factory=dict)
+    to_link: list[Judgment] = field(default_factory=list)
 
-    async def compare(self, id: str, customer: _Known | None, *, does_ask: bool) -> None:
-        """Compare a customer, and write what is found; None: it is none to be compared any more."""
-        pairs = {pair.ids: pair for pair in await matches.pairs_of(self.conn, self.cipher, [id])}
-        if customer is None:
-            await matches.drop(self.conn, pairs, self.now)
-            return
-        keys = finding_keys(customer.profile)
-        bearers = await matches.bearers(self.conn, self.cipher, keys, BEARERS_MAX + 1)
-        bearers = {key: [one for one in ids if one != id] for key, ids in bearers.items()}
-        partners = {one for ids in pairs for one in ids if one != id}
-        rows = await objects.load(self.conn, self.cipher, [CUSTOMER.ref(one) for one in {*likely(keys, bearers, self.records), *partners}])
-        others = _known(rows.values(), self.rules)
-        found = await self._judged(customer, others, bearers)
-        gone = [ids for ids, pair in pairs.items() if ids not in found and (not pair.answer or not {*ids} - {id} <= others.keys())]
-        await matches.drop(self.conn, gone, self.now)
-        for ids, judgment in found.items():
-            policy = self._policy(customer, others[judgment.right.id])
-            await self._write(judgment, pairs.get(ids), policy, does_ask=does_ask)
+    async def compare(self, asks: Mapping[str, bool], known: Mapping[str, _Known]) -> None:
+        """Compare customers with whoever shares enough with each; those of ``asks`` that are not known are none to be compared any more."""
+        self.pairs = {pair.ids: pair for pair in await matches.pairs_of(self.conn, self.cipher, asks)}
+        self.answers = {ids: pair.answer for ids, pair in self.pairs.items()}
+        keys = {id: finding_keys(one.profile) for id, one in known.items()}
+        bearers = await matches.bearers(self.conn, self.cipher, set().union(*keys.values()), BEARERS_MAX + 1)
+        beside = {id: {key: [one for one in bearers.get(key, ()) if one != id] for key in mine} for id, mine in keys.items()}
+        chosen = {id: {*likely(mine, beside[id], self.records), *self._partners(id)} for id, mine in keys.items()}
+        wanted = set().union(*chosen.values()) - asks.keys()
+        rows = await objects.load(self.conn, self.cipher, [CUSTOMER.ref(one) for one in wanted])
+        every = {**known, **_known(rows.values(), self.rules)}
+        compared = {id: {one: every[one] for one in chosen[id] if one in every} for id in known}
+        has_any = any(compared.values())
+        head_of = await self._heads(every) if has_any else str
+        often = await matches.often(self.conn, self.cipher, often_asked(one.profile for one in every.values())) if has_any else {}
+        for id, does_ask in sorted(asks.items()):
+            others = compared.get(id, {})
+            found = self._judged(every[id], others, beside[id], often, head_of) if others else {}
+            for ids in [ids for ids, pair in self.pairs.items() if id in ids and ids not in found]:
+                if not self.pairs[ids].answer or id not in every or not {*ids} - {id} <= others.keys():
+                    self._forget(ids)
+            for judgment in found.values():
+                self._note(judgment, self._policy(every[id], others[judgment.right.id]), does_ask=does_ask)
 
-    async def _judged(
-        self, customer: _Known, others: Mapping[str, _Known], bearers: Mapping[str, Sequence[str]]
+    async def write(self) -> list[PartitionKey]:
+        """Write what was found; return what is to be armed."""
+        await matches.drop(self.conn, self.gone, self.now)
+        await matches.keep(self.conn, self.cipher, {self.pairs[ids]: self.answers.get(ids) for ids in sorted(self.changed)})
+        await matches.close(self.conn, [ids for ids, pair in self.pairs.items() if pair.answer], self.now)
+        await cases.open_or_count(self.conn, [one for _, several in sorted(self.opened.items()) for one in several], self.now)
+        if self.retold:
+            await cases.retell(self.conn, [one for _, several in sorted(self.retold.items()) for one in several], self.now)
+        return await self._link() if self.to_link else []
+
+    def _partners(self, id: str) -> set[str]:
+        return {one for ids in self.pairs for one in ids if id in ids and one != id}
+
+    def _judged(
+        self,
+        customer: _Known,
+        others: Mapping[str, _Known],
+        bearers: Mapping[str, Sequence[str]],
+        often: Mapping[str, int],
+        head_of: Callable[[str], str],
     ) -> dict[tuple[str, str], Judgment]:
         """Return those that are, or may be, one with a customer and are not known to be, each pair by both ids."""
-        mine, profiles = customer.profile, [one.profile for one in others.values()]
-        head_of = await self._heads([mine.id, *others])
-        often = await matches.often(self.conn, self.cipher, often_asked([mine, *profiles]))
+        mine, profiles = customer.profile, [one.profile for _, one in sorted(others.items())]
         seen: Frequencies = frequencies_among(mine, profiles, bearers, often, self.records, head_of)
         policies = {id: self._policy(customer, one) for id, one in others.items()}
         told = judged(
@@ -193,33 +225,47 @@ class _Comparing:
         both = self.rules.matching_of(one.entity).beside(self.rules.matching_of(other.entity))
         return replace(both, entity=one.entity or other.entity)
 
-    async def _write(self, judgment: Judgment, before: MatchPair | None, policy: MatchingPolicy, *, does_ask: bool) -> None:
-        """Write what was found of two, and ask people where something speaks for them that they were not asked of yet."""
+    def _forget(self, ids: tuple[str, str]) -> None:
+        """Take a pair for none any more."""
+        del self.pairs[ids]
+        self.gone.add(ids)
+        self.changed.discard(ids)
+        for told in (self.opened, self.retold):
+            told.pop(ids, None)
+
+    def _note(self, judgment: Judgment, policy: MatchingPolicy, *, does_ask: bool) -> None:
+        """Note what was found of two, and ask people where something speaks for them that they were not asked of yet."""
+        ids = pair_of(judgment.left.id, judgment.right.id)
+        before = self.pairs.get(ids)
         found = found_of(judgment, unpacked(before))
         answer = "" if before is None or (before.found and found.says_more) else before.answer
         is_news = before is None or (not before.answer and found.says_more)
         if is_news and judgment.verdict is MatchVerdict.SAME and policy.links:
-            await self._link(judgment)
+            self.to_link.append(judgment)
             answer = matches.LINKED
         is_open = does_ask and not answer and (found.says_more or not found.is_asked)
         found = asked(found) if is_open else found
         at = self.now if before is None or found.says_more else before.found_at
-        kept = MatchPair(found.one, found.other, packed(found), at, answer, policy.entity)
+        kept = MatchPair(*ids, packed(found), at, answer, policy.entity)
         if kept == before:
             return
-        await matches.keep(self.conn, self.cipher, kept)
+        self.pairs[ids] = kept
+        self.changed.add(ids)
+        self.gone.discard(ids)
         if is_open:
-            await cases.open_or_count(self.conn, cases_of(found, policy, self.now), self.now)
-        elif not answer:
-            await cases.retell(self.conn, cases_of(found, policy, self.now), self.now)
+            self.opened[ids] = cases_of(found, policy, self.now)
+        elif not answer and ids not in self.opened:
+            self.retold[ids] = cases_of(found, policy, self.now)
 
-    async def _link(self, judgment: Judgment) -> None:
-        """Name two customers as one, as the hub's own word: the one that was told last follows the one that is known."""
-        ref, known = CUSTOMER.ref(judgment.left.id), CUSTOMER.ref(judgment.right.id)
-        named = await links.name(self.conn, [Naming(ref, ref.id, known.id, MATCHING, self.now, sequence_at(self.now))])
-        subjects = await moved(self.conn, Merged(), named, self.rules.purposes())
-        self.touched.extend(await agenda.add(self.conn, subjects, self.now))
-        log.info("two customers certainly are one and were linked", one=ref.key, other=known.key, rule=judgment.rule.value)
+    async def _link(self) -> list[PartitionKey]:
+        """Name customers as one, as the hub's own word: the one that was told last follows the one that is known."""
+        namings = []
+        for one in self.to_link:
+            ref, known = CUSTOMER.ref(one.left.id), one.right.id
+            namings.append(Naming(ref, ref.id, known, MATCHING, self.now, sequence_at(self.now)))
+            log.info("two customers certainly are one and were linked", one=ref.key, other=known, rule=one.rule.value)
+        named = await links.name(self.conn, namings)
+        return await agenda.add(self.conn, await moved(self.conn, Merged(), named, self.rules.purposes()), self.now)
 
 
 def _known(rows: Iterable[ObjectRow], rules: Rules) -> dict[str, _Known]:

@@ -13,7 +13,7 @@ from tests.integration.waiting.test_merges import booked_for
 from tests.integration.waiting.test_people_merge import Desk
 
 from counterfoil.app.resemblances import Resemblance, resemblances
-from counterfoil.core.kinds.customer import Address, Customer, TaxId
+from counterfoil.core.kinds.customer import CUSTOMER, Address, Customer, TaxId
 from counterfoil.core.policies.rules import MatchingPolicy, Route
 from counterfoil.store import audit, cases, links, matches, objects
 from counterfoil.store.cases import CaseState
@@ -245,6 +245,23 @@ async def test_keys_by_a_former_key_still_find_and_are_made_anew(office: Clerks,
     async with office.pool.connection() as conn:
         assert await (await conn.execute("select distinct digested_by from match_key")).fetchall() == [("newer",)]
     assert len(await office.cases()) == 1
+
+
+async def test_what_people_answer_while_two_are_compared_stays(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    async with office.pool.connection() as conn, conn.transaction():
+        [pair] = await matches.pairs_of(conn, office.cipher, [ACME.id])
+        await matches.tell_apart(conn, [(CUSTOMER.ref(ACME.id), CUSTOMER.ref(SAME.id))], office.clock.now())
+        await matches.keep(conn, office.cipher, {replace(pair, entity="DE"): pair.answer})
+    assert [(one.answer, one.entity) for one in await office.pairs(ACME.id)] == [("apart", pair.entity)]
+
+
+async def test_all_that_come_at_once_are_compared_with_each_other_too(office: Clerks) -> None:
+    for one in (ACME, SAME, OTHER, ALIKE):
+        await office.tell(one, connection=one.id.partition(":")[0])
+    await office.matcher().turn("all")
+    assert sorted(await office.asked()) == [f"{SAME.id} {ALIKE.id}", f"{SAME.id} {ACME.id}", f"{ALIKE.id} {ACME.id}"]
+    assert {case.count for case in await office.cases()} == {2}
 
 
 async def test_a_retried_case_is_compared_again(office: Clerks) -> None:

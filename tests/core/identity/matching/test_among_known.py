@@ -87,6 +87,14 @@ def test_who_is_the_asked_one_already_does_not_make_what_they_share_worth_less()
     assert not [remark for remark in told["c"].remarks if "borne by" in remark]
 
 
+def test_who_may_be_one_stays_for_people_where_another_is_so_more_surely() -> None:
+    alike = CustomerDetails("c", name="Acme Tool GmbH", country="DE")
+    assert found(ACME, [alike])["c"].verdict is MatchVerdict.REVIEW
+    told = found(ACME, [alike, replace(ACME, id="b")])
+    assert (told["b"].verdict, told["c"].verdict) == (MatchVerdict.SAME, MatchVerdict.REVIEW)
+    assert found(alike, [ACME, replace(ACME, id="b")])["a"].verdict is MatchVerdict.REVIEW
+
+
 def test_a_key_that_too_many_bear_finds_nobody_and_the_most_alike_come_first() -> None:
     many = [f"m{n}" for n in range(BEARERS_MAX + 1)]
     assert likely({"wacme"}, {"wacme": many}, 1000) == []

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from math import log2
 
 from .candidates import SHARES, keys_of
 from .frequencies import Feature, Frequencies, values_of
-from .judging import STRONG_BITS, Judgment, Thresholds, are_duplicates, judge, prior_bits
+from .judging import STRONG_BITS, Judgment, MatchVerdict, Thresholds, are_duplicates, judge, prior_bits
 from .profiles import Profile
 from .resolving import resolved
 
@@ -111,6 +112,9 @@ def judged(
 ) -> list[Judgment]:
     """Return what a record and each of those it is compared with are taken for, the surest first.
 
+    Several may be one with it: whoever may be by himself stays for people, also where another is the same more surely. So it does not
+    matter which of two is asked for.
+
     Args:
         asked: the record that is asked for; it is the left one of each pair.
         others: those it is compared with.
@@ -125,7 +129,13 @@ def judged(
     def duplicates(one: Profile, other: Profile) -> bool:
         return are_one(one.id, other.id) or are_duplicates(one, other, seen, prior, thresholds(one.id))
 
-    return resolved(found, duplicates)
+    alone = {one.right.id for one in found if one.verdict is not MatchVerdict.DIFFERENT}
+    told = resolved(found, duplicates)
+    return [_for_people(one) if one.right.id in alone else one for one in told]
+
+
+def _for_people(one: Judgment) -> Judgment:
+    return replace(one, verdict=MatchVerdict.REVIEW) if one.verdict is MatchVerdict.DIFFERENT else one
 
 
 def speaking_for(one: Judgment) -> AbstractSet[tuple[str, str, str]]:
