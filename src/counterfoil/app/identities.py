@@ -211,13 +211,17 @@ async def _merge(look: _Look, ref: ObjectRef, act: IdentityAct) -> IdentityPlan:
     said = await look.merging(ref)
     if said.get(PEOPLE) == other.id:
         raise ValueError(f"{ref.key} is merged into {other.key} already, by people")
-    notes = [
-        f"{by} says it is merged into {into}: what people say counts from now on" for by, into in sorted(said.items()) if into != other.id
-    ]
+    notes = [_given_up(ref, by, into) for by, into in sorted(said.items()) if into != other.id]
     if len(path) > 1:
         notes.append(f"{other.key} is merged itself: who is left is {path[-1].key}")
     done = IdentityAct(IdentityVerb.MERGE, ref.key, other.key)
     return IdentityPlan(done, path[-1].key, 0, tuple(notes), not_before=await look.said_at(ref))
+
+
+def _given_up(ref: ObjectRef, by: str, into: str) -> str:
+    if by != PEOPLE:
+        return f"{by} says it is merged into {into}: what people say counts from now on"
+    return "people keep it apart so far: that ends" if into == ref.id else f"people have merged it into {into}: that ends"
 
 
 async def _unmerge(look: _Look, ref: ObjectRef, _act: IdentityAct) -> IdentityPlan:

@@ -83,8 +83,7 @@ def _act(config: Path, act: tuple[str, str, str], reason: str, by: str, *, is_ap
     rows = [("what", plan.act.verb.value.replace("_", " ")), ("of", plan.act.key), ("with", plan.act.other), ("left is", plan.into)]
     rows += [("objects that name it", str(plan.documents) if plan.documents else ""), *(("note", note) for note in plan.notes)]
     print_table("Done" if is_applied else "Would be done", ["", ""], [row for row in rows if row[1]])
-    if not is_applied:
-        words.print("Nothing was changed. Add --apply to do it.")
+    words.print("Kept; a worker that runs does it within seconds." if is_applied else "Nothing was changed. Add --apply to do it.")
 
 
 def _more(plan: IdentityPlan) -> dict[str, object]:

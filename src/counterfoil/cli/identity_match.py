@@ -141,5 +141,6 @@ def _show(lists: Sequence[CustomerList], found: Sequence[Judgment]) -> None:
     counts = _counts(found)
     sizes = " and ".join(plural(one.count, "record") for one in lists)
     words.print(
-        f"{sizes}: {counts['same']:,} pairs the same, {counts['review']:,} for review. All of them, and more, with --json.", markup=False
+        f"{sizes}: {plural(counts['same'], 'pair')} the same, {counts['review']:,} for review. All of them, and more, with --json.",
+        markup=False,
     )

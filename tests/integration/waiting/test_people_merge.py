@@ -57,6 +57,19 @@ async def test_what_people_merge_follows_and_what_they_take_back_is_as_before(of
     assert await office.cases() == []
 
 
+async def test_a_plan_says_what_of_peoples_own_word_ends(office: Desk) -> None:
+    await office.tell(ANN, BOB, CAROL, MERGED)
+    await office.act("unmerge", BOB.id)
+    planned = await identities.plan_of(office.database(), IdentityAct(IdentityVerb.MERGE, BOB.id, ANN.id))
+    assert planned.notes == ("people keep it apart so far: that ends",)
+    await office.act("merge", BOB.id, ANN.id)
+    planned = await identities.plan_of(office.database(), IdentityAct(IdentityVerb.MERGE, BOB.id, CAROL.id))
+    assert planned.notes == (
+        f"people have merged it into {ANN.id}: that ends",
+        f"stripe says it is merged into {ANN.id}: what people say counts from now on",
+    )
+
+
 async def test_news_of_the_source_leave_what_people_said(office: Desk) -> None:
     await office.tell(ANN, BOB, PRO, BILL)
     await office.act("merge", BOB.id, ANN.id)
