@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.kit.codec import encode
-from counterfoil.store import matches, objects
+from counterfoil.store import audit, matches, objects
 from counterfoil.store.matches import MatchPair
 from counterfoil.store.objects import ObjectRow
 
@@ -97,6 +97,8 @@ def test_what_a_source_said_under_its_former_name_is_renamed_once_it_is_applied(
         "done": 2,
     }
     assert two.run(*words).code == 2  # nothing is left
+    [line] = in_database(database, lambda conn: audit.recent(conn, subject="connection/stripe_old"))
+    assert (line.actor, line.action, line.detail) == ("mira", "source renamed", {"name": "stripe_de", "reason": "another name"})
     assert {one["connection"] for one in two.run("why", ONE, "--json").json()[0]["fields"]} == {"stripe_de"}
 
 

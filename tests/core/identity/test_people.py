@@ -8,6 +8,7 @@ from itertools import permutations
 from tests.core.builders import ANN, at
 
 from counterfoil.core.identity.claims import Claim, Rule, survive
+from counterfoil.core.identity.ownership import NOBODYS, Owner, ownership_of
 from counterfoil.core.identity.people import claim_of, named_by
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.intent import PEOPLE, Intent
@@ -46,11 +47,12 @@ def test_what_people_say_goes_before_a_newer_word_and_the_owners() -> None:
         record = claim_of(said(verb, about))
         assert record is not None
         for told in permutations([source, Claim(PEOPLE, 5, NOW, record)]):
-            found = survive(told, id=BOB.id)
-            assert isinstance(found.record, Customer)
-            assert (found.record.merged_into, found.record.name, found.record.email) == (into, "Bob", "bob@example.com")
-            [origin] = [one for one in found.origins if one.field == "merged_into"]
-            assert (origin.rule is Rule.PEOPLE) == (verb != "unmerge")
+            for ownership in (NOBODYS, ownership_of([Owner("customer", "stripe")])):
+                found = survive(told, ownership, id=BOB.id)
+                assert isinstance(found.record, Customer)
+                assert (found.record.merged_into, found.record.name, found.record.email) == (into, "Bob", "bob@example.com")
+                [origin] = [one for one in found.origins if one.field == "merged_into"]
+                assert (origin.rule is Rule.PEOPLE) == (verb != "unmerge")
 
 
 def test_of_a_source_what_is_merged_into_itself_is_not_kept_apart() -> None:

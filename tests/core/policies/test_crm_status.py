@@ -305,6 +305,7 @@ def test_what_ends_with_its_period_is_paused_or_never_began_does_not_renew() -> 
     ending = subscription(1, S.ACTIVE, NOON + 20 * DAY, cancel_at=NOON + 20 * DAY)
     assert subscribed(ending) == (S.ACTIVE, None, (NOON + 20 * DAY).date())
     assert subscribed(subscription(1, S.PAUSED, NOON + 20 * DAY)) == (S.PAUSED, None, None)
+    assert subscribed(subscription(1, S.UNPAID, NOON + 20 * DAY)) == (S.UNPAID, (NOON + 20 * DAY).date(), None)
     assert subscribed(subscription(1, S.INCOMPLETE, NOON + 20 * DAY)) == (None, None, None)
     assert subscribed(subscription(1, S.EXPIRED, NOON + 20 * DAY)) == (None, None, None)
     assert subscribed() == (None, None, None)

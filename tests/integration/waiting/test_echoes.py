@@ -15,6 +15,8 @@ from tests.integration.waiting.office import Office
 from counterfoil.app.rehearsing import Rehearsal, _Play
 from counterfoil.core.commands.books import BookCommand, UpsertCustomer
 from counterfoil.core.facts.events import Fact
+from counterfoil.core.identity.echoes import Content
+from counterfoil.core.identity.ownership import NOBODYS
 from counterfoil.core.kinds.customer import CUSTOMER, Customer, CustomerEvent
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.records import Record
@@ -25,6 +27,7 @@ from counterfoil.kit.connector import CommandWriter, Context, Delivery, Fetched,
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import PLAIN
+from counterfoil.normalize.renaming import Renamer, Renaming
 from counterfoil.store import receipts, written
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
@@ -160,6 +163,30 @@ async def test_what_comes_back_changes_nothing_decides_nothing_and_is_counted(bo
         row = await (await conn.execute("select version, claimed from object where kind = 'customer'")).fetchone()
     assert row == (1, 0)
     assert await both.contents() == [1, 1]
+
+
+async def test_what_was_written_to_a_connection_comes_back_under_its_new_name(both: Both) -> None:
+    office = both.office
+    office.echoing = ("left", "left_new", "right")
+    await both.tell(ANN, "stripe")
+    await both.write(both.left)
+    async for _ in Renamer(office.pool, office.cipher, office.arm, NOBODYS).rename(Renaming("left", "left_new"), office.clock.now()):
+        pass
+    await both.tell(both.left.news.pop(), "left_new")
+    assert await rules_of_ignored(both) == {"own_content_comes_back": 1}
+
+
+async def test_what_was_written_under_the_new_name_already_stays_and_a_name_that_is_dropped_keeps_nothing(pool: Pool) -> None:
+    ref = CUSTOMER.ref(ANN.id)
+    former, new = Place("left", ref), Place("left_new", ref)
+    async with pool.connection() as conn:
+        await written.sent(conn, {former: [Content("c1", {"name": "1"}, 1)], new: [Content("c2", {"name": "2"}, 2)]})
+        await written.rename(conn, "left", "left_new")
+        assert {place: [one.command for one in there.contents] for place, there in (await written.load(conn, [former, new])).items()} == {
+            new: ["c2"]
+        }
+        await written.rename(conn, "left_new", "")
+        assert await written.load(conn, [former, new]) == {}
 
 
 async def test_an_echo_that_is_told_after_a_newer_change_does_not_bring_back_what_was_before(both: Both) -> None:

@@ -57,6 +57,23 @@ async def test_what_people_merge_follows_and_what_they_take_back_is_as_before(of
     assert await office.cases() == []
 
 
+async def test_what_people_and_a_source_both_merged_is_kept_apart_when_people_take_it_back(office: Desk) -> None:
+    await office.tell(ANN, BOB, MERGED)
+    await office.act("merge", BOB.id, ANN.id)
+    plan = await office.act("unmerge", BOB.id)
+    assert plan.act.verb is IdentityVerb.KEEP_APART
+    assert (await identities.show(office.database(), f"customer/{BOB.id}")).into == ""
+
+
+async def test_nobody_is_merged_into_who_is_merged_into_him_however_far_the_way_goes_on(office: Desk) -> None:
+    await office.tell(ANN, BOB, CAROL)
+    await office.act("merge", ANN.id, BOB.id)
+    await office.act("merge", BOB.id, CAROL.id)
+    for one in (BOB, CAROL):
+        with pytest.raises(ValueError, match="nobody would be left"):
+            await office.act("merge", one.id, ANN.id)
+
+
 async def test_a_plan_says_what_of_peoples_own_word_ends(office: Desk) -> None:
     await office.tell(ANN, BOB, CAROL, MERGED)
     await office.act("unmerge", BOB.id)

@@ -63,6 +63,39 @@ async def test_what_the_source_empties_after_it_was_renamed_is_empty(office: Wee
     assert (await known(office, ref))[1].email == ""
 
 
+async def test_of_two_names_the_newest_word_on_merging_counts_and_what_the_newer_leaves_out_stays(office: Weeks) -> None:
+    await office.tell(ANN, BOB)
+    await office.tell(replace(BOB, phone="1", merged_into=ANN.id), connection="crm")
+    await office.tell(Customer(BOB.id, "", is_deleted=True), connection="sales")  # which says nothing of merging, and no telephone
+    await rename(office, "crm", "sales")
+    _, customer, told = await known(office, CUSTOMER.ref(BOB.id))
+    assert (customer.merged_into, customer.phone, customer.is_deleted, told) == (ANN.id, "1", True, ["sales", "stripe"])
+
+
+async def test_what_comes_out_as_before_is_not_decided_again(office: Weeks) -> None:
+    await office.tell(TOLD)
+    await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    renamer = Renamer(office.pool, office.cipher, office.arm, NOBODYS)
+    assert [step async for step in renamer.rename(Renaming("crm", "sales"), office.clock.now())] == [1]
+    assert await office.left() == 0
+    assert [step async for step in renamer.rename(Renaming("sales", ""), office.clock.now())] == [1]
+    assert await office.left() == 1  # his name is another
+
+
+async def test_what_was_said_to_be_the_same_under_the_former_name_is_no_newer_than_it_was(office: Weeks) -> None:
+    twin = Customer("acme:1", "Ann")
+    await office.tell(ANN, BOB)
+    await office.tell(twin, connection="crm", same_as=ANN.id)
+    between = office.told
+    office.told += 1
+    await office.tell(twin, connection="sales", same_as="")
+    await rename(office, "crm", "sales")
+    office.told = between
+    await office.tell(twin, connection="sales", same_as=BOB.id)  # comes late: it was said between both
+    async with office.pool.connection() as conn:
+        assert await links.newest(conn, 9) == []
+
+
 async def test_a_word_beside_others_and_what_it_alone_told_go_by_the_new_name_and_others_stay(office: Weeks) -> None:
     await office.tell(TOLD, BOB)
     await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
@@ -180,8 +213,8 @@ async def test_merges_and_names_go_with_the_name_and_are_taken_back_under_it(off
 
 
 async def test_what_is_changed_while_it_is_renamed_is_renamed_as_it_is_then(office: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
-    await office.tell(TOLD)
     await office.tell(Customer(ANN.id, "Ann & Co"), connection="crm")
+    await office.tell(TOLD)
     original, beaten = objects.load, list[bool]()
 
     async def load(conn: Conn, cipher: Cipher, refs: Iterable[ObjectRef]) -> dict[ObjectRef, ObjectRow]:
@@ -193,7 +226,11 @@ async def test_what_is_changed_while_it_is_renamed_is_renamed_as_it_is_then(offi
 
     monkeypatch.setattr(objects, "load", load)
     assert await rename(office, "crm", "sales") == [1]
-    assert (await known(office, CUSTOMER.ref(ANN.id)))[1].name == "Ann & Sons"
+    ref = CUSTOMER.ref(ANN.id)
+    assert await known(office, ref) == ("sales", replace(TOLD, name="Ann & Sons"), ["sales", "stripe"])
+    async with office.pool.connection() as conn:
+        told = {one.connection: decode_record(ref.kind, one.data) for one in (await claims.load(conn, office.cipher, [ref]))[ref]}
+    assert told == {"sales": Customer(ANN.id, "Ann & Sons"), "stripe": TOLD}
 
 
 async def test_check_names_who_still_has_a_word_and_is_no_connection(office: Weeks) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import psycopg
 import pytest
 from tests.integration.workers.release_site import NEW, Site, site, takes_up, until
 
 from counterfoil.app import releasing
+from counterfoil.app.older_programs import refuse_beside_older
 from counterfoil.app.rules import body_of, settled
 from counterfoil.app.settings import parse
 from counterfoil.kit.errors import SetupError
@@ -54,6 +56,29 @@ async def test_rules_that_an_older_program_at_work_does_not_know_are_not_release
         await conn.rollback()
     other = await site.start(site.file(), "web2")
     await takes_up(3, hub, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "shown"),
+    [
+        ("ownership", {"kind": "customer", "connection": "stripe"}, "[[ownership]]"),
+        ("destinations", {"purpose": "crm_status", "connection": "sales"}, "[[destinations]] for crm_status"),
+    ],
+)
+async def test_all_that_came_before_workers_said_their_schema_is_refused_beside_an_older_one_where_it_is_new(
+    site: Site, database: str, name: str, said: dict[str, str], shown: str
+) -> None:
+    hub = await site.start(site.file())
+    before = body_of(hub.file)
+    after = json.dumps(json.loads(before) | {name: [said]})
+    conn = await connect(database)
+    async with conn:
+        assert await workers.hold_name(conn, "old")
+        await conn.execute(JOINS_AS_BEFORE)
+        with pytest.raises(SetupError, match=re.escape(f"does not know {shown} and would leave it out")):
+            await refuse_beside_older(conn, before, after)
+        await refuse_beside_older(conn, after, after)  # it was said before: nothing new
+        await conn.rollback()
 
 
 async def test_a_start_with_a_file_that_an_older_program_at_work_does_not_know_ends(site: Site, database: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from counterfoil.connectors.salesforce import deliver
@@ -14,7 +15,7 @@ from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.checking import Rule
 from counterfoil.connectors.salesforce.sandbox.schema import Field
 from counterfoil.connectors.salesforce.sandbox.world import Record
-from counterfoil.connectors.salesforce.shown import FIELDS, WRITTEN_AT, differing, values_of
+from counterfoil.connectors.salesforce.shown import FIELDS, WRITTEN_AT, as_json, differing, values_of
 from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.kinds.subscription import SubscriptionState
@@ -79,6 +80,16 @@ def test_amounts_have_two_decimals_and_finer_ones_stand_exactly_in_words() -> No
     assert values_of(replace(status, last_invoice=f"INV {'7' * 250} x"))["Counterfoil_Last_Invoice__c"] == f"INV {'7' * 250}"
     assert set(values_of(ShowStatus(REF)).values()) == {""}
     assert [*values_of(status), WRITTEN_AT] == [one.name for one in FIELDS]
+
+
+def test_what_is_empty_is_null_in_a_body_and_a_number_its_digits() -> None:
+    # An empty text for a date is an error there; a number of a float would lose its cents.
+    values = {"Counterfoil_Renews_On__c": "", "Counterfoil_Last_Invoice__c": "", "Counterfoil_Open__c": "90071992547409.93"}
+    body = msgspec.json.encode(as_json(values | {"Counterfoil_Ends_On__c": "2026-12-31"}))
+    assert body == (
+        b'{"Counterfoil_Renews_On__c":null,"Counterfoil_Last_Invoice__c":null,"Counterfoil_Open__c":90071992547409.93,'
+        b'"Counterfoil_Ends_On__c":"2026-12-31"}'
+    )
 
 
 def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None:
