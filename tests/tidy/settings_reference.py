@@ -71,6 +71,7 @@ NOTES: dict[str, dict[str, str]] = {
         "collecting_customer": "canonical id (`billing:cus_...`) of the customer that payments and refunds of nobody (guest checkout) are"
         " booked on; left out: they are a case",
         "deferred_groups": "product groups whose revenue is booked as deferred",
+        "observe_only": "everything is decided, and nothing is sent to its books; `counterfoil observe` shows what would be",
     },
     "RouteSettings": {
         "entity": "where matching facts belong",
@@ -96,6 +97,7 @@ NOTES: dict[str, dict[str, str]] = {
         "purpose": "why it is written there; `books` are the `target` of each entity",
         "connection": "the connection it is written to: it must take every kind of command of the purpose",
         "entity": "only facts of this entity; left out: of the whole company",
+        "observe_only": "everything is decided, and nothing is sent there; `counterfoil observe` shows what would be",
     },
     "DunningSettings": {
         "stage": "its name; small letters, digits and underscores",

@@ -23,10 +23,11 @@ class DestinationSettings(BaseModel):
     purpose: str
     connection: str
     entity: str = ""
+    observe_only: bool = False
 
     def destination(self, connector: Connector) -> Destination:
         """Return it as rules have it, of a connection's connector. Raises KeyError for an unknown purpose."""
-        return Destination(_PURPOSES[self.purpose], self.connection, self.entity, frozenset(connector.shows))
+        return Destination(_PURPOSES[self.purpose], self.connection, self.entity, frozenset(connector.shows), self.observe_only)
 
 
 def unfit(purpose: Purpose, name: str, connector: Connector) -> str:

@@ -256,20 +256,13 @@ def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
     normalizer, replayer = Normalizer(*readers), Replayer(*readers)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
-    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act)
+    deliverer = Deliverer(
+        hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act, {one: hub.rules.observed(one) for one in links}
+    )
     polled = hub.polled
     every_s = {name: hub.settings.connections[name].every_s for name in polled}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
-    polling = Polling(
-        hub.pool,
-        hub.cipher,
-        polled,
-        hub.clock,
-        hub.arm,
-        every_s,
-        lanes,
-        _maintained(hub),
-    )
+    polling = Polling(hub.pool, hub.cipher, polled, hub.clock, hub.arm, every_s, lanes, _maintained(hub))
     healer = Healer(hub.pool, hub.cipher, hub.readers, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}

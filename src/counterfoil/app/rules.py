@@ -204,4 +204,5 @@ def _entity(name: str, entity: EntitySettings) -> EntityRules:
         deferred_product_groups=entity.deferred_groups,
         uncredited_refund_policy=UncreditedRefundPolicy(entity.uncredited_refunds),
         collecting_customer=entity.collecting_customer,
+        is_observed=entity.observe_only,
     )

@@ -90,7 +90,8 @@ class Ruling:
             if await self.is_outdated(conn):
                 return Turn(has_more=False, wake_in_s=1.0)
             if await releases.apply(conn, self.hub.rules.release, now):
-                await self.hub.arm(conn, [*await _decide_again(conn, now), (work.DEADLINES, "all")])
+                unsent = await outbox_due.partitions_open(conn)  # of a flow that was only observed until now
+                await self.hub.arm(conn, [*await _decide_again(conn, now), *unsent, (work.DEADLINES, "all")])
         return Turn(has_more=False, wake_in_s=LOOK_AGAIN_S)
 
 

@@ -57,6 +57,7 @@ class EntitySettings(_Strict):
     deferred_groups: tuple[str, ...] = ()
     uncredited_refunds: Literal["case", "account"] = "case"
     collecting_customer: str = Field(default="", pattern=r"^([a-z0-9_]+:[^\s]+)?$", examples=["billing:cus_1ABC"])
+    observe_only: bool = False
 
     @field_validator("time_zone")
     @classmethod

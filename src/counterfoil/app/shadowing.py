@@ -215,7 +215,7 @@ async def _decide_some(
         for command in decided.commands(ref):
             if command.id not in booked:
                 found.commands[command.id] = command
-                found.postings[command.target, command.external_key] = _posting(command, by)
+                found.postings[command.target, command.external_key] = posting_of(command, by)
     for decision in decided.decisions.values():
         found.problems.update(problem.code for problem in decision.problems)
         _add_items(found, (item for item in decision.summary if item.document_id not in loaded.items), by)
@@ -231,7 +231,8 @@ def _with(view: MemoryView, commands: Iterable[Command]) -> MemoryView:
     return replace(view, wishes=wishes)
 
 
-def _posting(command: Command, by: RuleSet) -> ShadowPosting:
+def posting_of(command: Command, by: RuleSet) -> ShadowPosting:
+    """Return what a command would post, by the accounts as the books call them."""
     code: Callable[[Account], str] = lambda account: by.code(command.target, command.entity, account)  # noqa: E731
     sums: Counter[tuple[str, str]] = Counter()
     for posting in postings_of(command.kind, command.arguments):

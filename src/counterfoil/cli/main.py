@@ -25,6 +25,7 @@ from counterfoil.cli import (
     mapping,
     migrate,
     notify,
+    observe,
     output,
     process,
     prove,
@@ -63,6 +64,7 @@ app.command("top")(top.top)
 app.command("trace")(trace.trace)
 app.command("why")(why.why)
 app.command("adopt")(adopt.adopt)
+app.command("observe")(observe.observe)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(replay.replay)
 app.command("backup")(backup.backup)

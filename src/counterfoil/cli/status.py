@@ -35,7 +35,7 @@ def status(
     """
     from counterfoil.app.restarts import restart_needed
 
-    seen, rules = run(_read(config, hours))
+    seen, rules, observed = run(_read(config, hours))
     restart = restart_needed(config, seen.found.workers)
     if as_json:
         print_json(
@@ -43,6 +43,7 @@ def status(
                 "problems": seen.problems,
                 "restart_needed": restart,
                 "rules_notice": rules,
+                "observed": observed,
                 "connections": seen.states,
                 **_as_json(seen.found, seen.covered, seen.at),
                 "service_levels": seen.promises,
@@ -53,6 +54,8 @@ def status(
         _show_promises(seen.promises)
         if rules:
             words.print(rules, style="yellow", markup=False)
+        if observed:
+            words.print(f"Only observed, nothing is sent: {', '.join(observed)}; `counterfoil observe` shows what would be.", markup=False)
         if restart:
             words.print(restart, style="yellow", markup=False)
         for one in seen.problems:
@@ -60,13 +63,14 @@ def status(
     raise typer.Exit(FOUND if seen.problems else FINE)
 
 
-async def _read(config: Path, hours: float) -> tuple[StatusSeen, str]:
+async def _read(config: Path, hours: float) -> tuple[StatusSeen, str, tuple[str, ...]]:
     from counterfoil.app import releasing
+    from counterfoil.app.observing import observed_flows
     from counterfoil.app.queries import status_seen
 
     async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database):
         seen = await status_seen(database, file, timedelta(hours=hours))
-        return seen, await releasing.notice(database, config, seen.at)
+        return seen, await releasing.notice(database, config, seen.at), observed_flows(file)
 
 
 def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from counterfoil.core.policies.rules import (
     MappingKey,
     MappingKind,
     MatchingPolicy,
+    ObservedFlows,
     Route,
     Rules,
     served,
@@ -50,6 +51,10 @@ class RulesSource:
     def purposes(self) -> tuple[Purpose, ...]:
         """Return what is written for."""
         return served(self.destinations)
+
+    def observed(self, target: str) -> ObservedFlows:
+        """Return what of a target is only observed; neither mappings nor lock dates matter for it."""
+        return Rules(self.release, self.entities, self.routes, destinations=self.destinations).observed(target)
 
     async def current(self, conn: Conn) -> Rules:
         """Return the rules in force; a mapping set by a person wins over a declared one."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from counterfoil.core.commands import command_kind
+from counterfoil.core.policies.rules import NOTHING_OBSERVED, ObservedFlows
 from counterfoil.core.policies.stepping import PROCESSES
 from counterfoil.delivery.causes import case_of, discreet
 from counterfoil.delivery.echoing import note_ended, note_sent
@@ -109,6 +110,7 @@ class _Flow:
 @dataclass(frozen=True, slots=True)
 class Deliverer:
     """The shell of stage 4. ``may_send``: whether this worker still counts as alive, asked between the intent and the sending.
+    ``observed``: what of each target is decided and not sent.
 
     A batch holds commands of one kind, all to send or all to resolve, in the order of the claim.
     """
@@ -120,6 +122,7 @@ class Deliverer:
     arm: Arm
     rest: Rest
     may_send: Callable[[], bool] = lambda: True
+    observed: Mapping[str, ObservedFlows] = field(default_factory=dict)
     sizes: LearnedSizes = field(default_factory=LearnedSizes)
 
     @property
@@ -150,7 +153,7 @@ class Deliverer:
             await self._recheck(flow)
             return Turn(has_more=True)
         async with single_statements(self.pool) as conn:
-            due = await outbox_due.next_due(conn, flow.target, flow.batch_key)
+            due = await outbox_due.next_due(conn, flow.target, flow.batch_key, self._held(flow.target))
             if due is not None and await self._has_full_batch(conn, flow):
                 return Turn(has_more=True)
         left_s = None if due is None else (due - self.clock.now()).total_seconds()
@@ -238,6 +241,7 @@ class Deliverer:
                 without=flow.in_flight,
                 without_keys=flow.rechecked,
                 lanes=ORDINARY if flow.is_bulk_full or flow.is_over else EVERY_LANE,
+                held=self._held(flow.target),
             )
             if rows and not is_bulk(rows[0]):
                 flow.has_real_time = True
@@ -245,6 +249,9 @@ class Deliverer:
         if rows and command_kind(rows[0].kind) not in flow.link.deliver:  # told as a turn that fails, before anything is noted of it
             raise KeyError(rows[0].kind)
         return rows
+
+    def _held(self, target: str) -> ObservedFlows:
+        return self.observed.get(target, NOTHING_OBSERVED)
 
     def _sizes(self, flow: _Flow) -> dict[str, outbox_due.BatchSizes]:
         """Return how many commands of each kind go into one batch now."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.policies.rules import NOTHING_OBSERVED, ObservedFlows
 
 from .cipher import Cipher
 from .outbox import CommandRow, select
@@ -23,7 +24,7 @@ MAY_BE_TRIED = """
 """Nothing overtakes an earlier command of the same order, and nothing is sent to a target whose keys are being learned again."""
 _FREE = f"""
     target = %(target)s and batch_key = %(batch_key)s and id <> all(%(without)s::uuid[]) and external_key <> all(%(without_keys)s)
-    and lane >= %(from)s and lane < %(below)s {MAY_BE_TRIED}
+    and lane >= %(from)s and lane < %(below)s and (state = 'unknown' or not (%(is_held)s or entity = any(%(held)s::text[]))) {MAY_BE_TRIED}
 """
 # Only what goes in the same batch as the first is read: what is read and not sent would be read and decrypted again with the next claim.
 _CLAIM = f"""
@@ -56,6 +57,7 @@ async def claim(
     without: Iterable[str] = (),
     without_keys: Iterable[str] = (),
     lanes: range = EVERY_LANE,
+    held: ObservedFlows = NOTHING_OBSERVED,
 ) -> list[CommandRow]:
     """Return one batch of a partition's commands that may be tried now, by lane, then as wished: of one kind, all to send or all (in state
     unknown) to be resolved, all in bulk or none.
@@ -73,6 +75,7 @@ async def claim(
         without: ids the caller has under way.
         without_keys: external keys nothing is sent for now.
         lanes: only those.
+        held: what of the target is only observed; what was sent already, and is in doubt, is resolved all the same.
     """
     given = {
         "target": target,
@@ -86,6 +89,8 @@ async def claim(
         "batch": BULK.start,
         "from": lanes.start,
         "below": lanes.stop,
+        "held": sorted(held.entities),
+        "is_held": held.is_whole,
     }
     return await select(conn, cipher, _CLAIM, given)
 
@@ -109,16 +114,18 @@ async def partitions_ready(conn: Conn, target: str, now: datetime) -> list[Parti
 _NEXT_DUE = """
 select least(
     (select min(next_try_at) from command
-        where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', 'unknown') and next_try_at is not null),
+        where target = %(target)s and batch_key = %(batch_key)s and state in ('ready', 'unknown') and next_try_at is not null
+            and (state = 'unknown' or not (%(is_held)s or entity = any(%(held)s::text[])))),
     (select min(due_at) from recheck where target = %(target)s and batch_key = %(batch_key)s))
 where not exists (select 1 from relearning r where r.target = %(target)s and r.learned_at is null)
 """
 """Commands and rechecks are sent by the same turn; while a target is learned again neither is due, and the learning wakes them."""
 
 
-async def next_due(conn: Conn, target: str, batch_key: str) -> datetime | None:
-    """Return when the partition's earliest delayed command or recheck is due, None if there is none."""
-    row = await (await conn.execute(_NEXT_DUE, {"target": target, "batch_key": batch_key})).fetchone()
+async def next_due(conn: Conn, target: str, batch_key: str, held: ObservedFlows = NOTHING_OBSERVED) -> datetime | None:
+    """Return when the partition's earliest delayed command or recheck is due, None if there is none; what is ``held`` never is."""
+    given = {"target": target, "batch_key": batch_key, "held": sorted(held.entities), "is_held": held.is_whole}
+    row = await (await conn.execute(_NEXT_DUE, given)).fetchone()
     return None if row is None else row[0]
 
 
@@ -150,3 +157,13 @@ async def unsent(conn: Conn, cipher: Cipher, target: str, kinds: Sequence[str], 
         " and seq > %(after)s order by seq limit %(limit)s"
     )
     return await select(conn, cipher, condition, {"target": target, "kinds": list(kinds), "after": after, "limit": limit})
+
+
+async def observed(conn: Conn, cipher: Cipher, target: str, held: ObservedFlows, after: int, limit: int) -> list[CommandRow]:
+    """Return what is decided and, as its flow is only observed, not sent: in order of wishing, after one of them."""
+    condition = (
+        "where target = %(target)s and (%(is_held)s or entity = any(%(held)s::text[])) and state in ('waiting', 'ready')"
+        " and seq > %(after)s order by seq limit %(limit)s"
+    )
+    given = {"target": target, "held": sorted(held.entities), "is_held": held.is_whole, "after": after, "limit": limit}
+    return await select(conn, cipher, condition, given)

@@ -23,9 +23,10 @@ def reached(rules: Rules, origin: Origin) -> tuple[EntityRules, ...]:
     by_target: dict[str, EntityRules] = {}
     for route in rules.routes:
         entity = rules.entities.get(route.entity)
-        reaches = route.connection in ("", origin.connection) and route.account in ("", origin.account)
-        if entity is not None and reaches:
-            by_target.setdefault(entity.target, entity)
+        if entity is not None and route.connection in ("", origin.connection) and route.account in ("", origin.account):
+            first = by_target.setdefault(entity.target, entity)
+            if first.is_observed and not entity.is_observed:  # what several entities share is sent if it is for one of them
+                by_target[entity.target] = entity
     return tuple(by_target.values())
 
 

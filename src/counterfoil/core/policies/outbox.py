@@ -111,7 +111,7 @@ class Outbox:
         if purpose_of(request.kind) is not self.past.purpose:
             raise KindError(f"{request.kind.value} is no command of {self.past.purpose.value}")
         needs = tuple(dict.fromkeys(request.needs))
-        if earlier is not None and says_the_same(earlier, request, arguments, needs):
+        if earlier is not None and says_the_same(earlier, request, arguments, needs) and not self._is_set_free(earlier, request):
             self.findings.add(earlier.command)
             return
         command = Command(
@@ -130,6 +130,11 @@ class Outbox:
             content=request.content,
         )
         self.findings.add(command)
+
+    def _is_set_free(self, earlier: OutboxCommand, request: BookingRequest | DisplayRequest) -> bool:
+        """Tell whether an open wish is held with an entity that is only observed, and would be another's that is not."""
+        held, wished = (self.rules.observed(request.connection).holds(name) for name in (earlier.command.entity, request.legal_entity))
+        return earlier.is_open and held and not wished
 
     def _id_of(self, request: BookingRequest | DisplayRequest, key: str, earlier: OutboxCommand | None) -> str:
         """Return the id of a new command.

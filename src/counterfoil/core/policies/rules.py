@@ -84,6 +84,7 @@ class EntityRules:
             currency's major unit (domain: B3), which is nothing in a currency without decimals.
         deferred_product_groups: product groups whose revenue is booked as deferred.
         collecting_customer: canonical id of the customer that payments and refunds of nobody are booked on; empty: they are a case.
+        is_observed: everything is decided, and nothing is sent to its books.
     """
 
     name: str
@@ -103,6 +104,7 @@ class EntityRules:
     taxed_locked_until: date | None = None
     uncredited_refund_policy: UncreditedRefundPolicy = UncreditedRefundPolicy.CASE
     collecting_customer: str = ""
+    is_observed: bool = False
 
     def __post_init__(self) -> None:
         """Take policies by their configured text, too; raises ValueError for a text that is no policy."""
@@ -188,13 +190,14 @@ class MappingKey:
 class Destination:
     """Where a purpose is written to, for one legal entity or (``entity`` empty) for the whole company. Books stand with their entity.
 
-    ``shows``: what its connector says to show of what may be left out.
+    ``shows``: what its connector says to show of what may be left out. ``is_observed``: everything is decided, and nothing is sent there.
     """
 
     purpose: Purpose
     connection: str
     entity: str = ""
     shows: frozenset[StatusPart] = frozenset()
+    is_observed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,19 @@ class MatchingPolicy:
         return MatchingPolicy(self.entity, same, review, self.links and other.links, self.owner or other.owner)
 
 
+@dataclass(frozen=True, slots=True)
+class ObservedFlows:
+    """What of a target is only observed: ``is_whole``: all of it; else what is of some legal entities."""
+
+    entities: frozenset[str] = frozenset()
+    is_whole: bool = False
+
+    def holds(self, entity: str) -> bool:
+        """Tell whether what is of an entity is not sent."""
+        return self.is_whole or entity in self.entities
+
+
+NOTHING_OBSERVED = ObservedFlows()
 _ALWAYS = tuple(purpose for purpose in Purpose if purpose.terms.is_per_entity)
 
 
@@ -289,6 +305,12 @@ class Rules:
         if purpose is Purpose.BOOKS and entity in self.entities:
             found.insert(0, self.entities[entity].target)
         return tuple(dict.fromkeys(found))
+
+    def observed(self, target: str) -> ObservedFlows:
+        """Return what of a target is only observed."""
+        books = {one.name for one in self.entities.values() if one.target == target and one.is_observed}
+        others = {one.entity for one in self.destinations if one.connection == target and one.is_observed}
+        return ObservedFlows(frozenset(books | others - {""}), is_whole="" in others)
 
     def days_to(self, entity: str, stage: str) -> int:
         """Return how many days after an invoice of an entity was due a stage of its dunning begins; 0: it is declared no more."""

@@ -120,14 +120,15 @@ async def test_a_partner_of_another_company_and_a_company_s_own_are_nobody_s(des
 
 async def test_an_adopted_partner_is_updated_and_keeps_what_people_entered(desk: Desk) -> None:
     id = await partner(desk, "Nordwind", ref="K-10023", phone="+49 30 7", comment="CFO: Ada", vat="DE136695976")
-    customer = desk.wishes.customer("Nordwind GmbH", email="ap@nordwind.example")
+    email = f"ap@{desk.wishes.run}.example"
+    customer = desk.wishes.customer("Nordwind GmbH", email=email)
     assert await part().adopt(desk.ctx, {customer.external_key: id}) == {customer.external_key: id}
     (outcome,) = await desk.done(customer)
     assert outcome.external_id == id
     row = await desk.record(outcome, "name", "email", "ref", "phone", "vat")
-    assert (row["name"], row["email"]) == ("Nordwind GmbH", "ap@nordwind.example")
+    assert (row["name"], row["email"]) == ("Nordwind GmbH", email)
     assert (row["ref"], row["phone"], row["vat"]) == ("K-10023", "+49 30 7", "DE136695976")
-    assert len(await desk.plain.find("res.partner", [["name", "ilike", "Nordwind"], ["email", "=", "ap@nordwind.example"]], ["id"])) == 1
+    assert len(await desk.plain.find("res.partner", [["email", "=", email]], ["id"])) == 1
 
 
 async def test_a_user_who_may_not_list_external_ids_updates_an_adopted_partner_as_well(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
