@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -75,8 +77,19 @@ from command group by 1 order by 1
 """
 
 
+@asynccontextmanager
+async def at_one_instant(conn: Conn) -> AsyncIterator[None]:
+    """Have all that is read within be as of one instant: what goes on from one stage to the next meanwhile is seen at one of them.
+
+    Read one after the other it may be seen at none: not sent yet when commands are read, and decided when the agenda is.
+    """
+    async with conn.transaction():
+        await conn.execute("set transaction isolation level repeatable read")
+        yield
+
+
 async def conservation(conn: Conn) -> Conservation:
-    """Return where everything is. For figures of one instant, call it in a REPEATABLE READ transaction."""
+    """Return where everything is; for figures of one instant see :func:`at_one_instant`."""
     sources = tuple(SourceLine(*row) for row in await (await conn.execute(_SOURCES)).fetchall())
     targets = tuple(TargetLine(*row) for row in await (await conn.execute(_TARGETS)).fetchall())
     row = await (await conn.execute("select count(*) from command_key")).fetchone()

@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from counterfoil.app.simulation.view import left_at
 from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.core.language.keys import NeedKey, need_of
-from counterfoil.store import audit, cursors, events, objects, outbox, receipts, summary, targets, trace, views, work, workers
+from counterfoil.store import agenda, audit, cursors, events, objects, outbox, receipts, summary, targets, trace, views, work, workers
+from counterfoil.store.agenda import Subject
 from counterfoil.store.attempts import Attempt, record
 from counterfoil.store.audit import AuditLine
 from counterfoil.store.cipher import Cipher
@@ -18,7 +20,7 @@ from counterfoil.store.cursors import Cursor
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.outbox import End, EndStatus, NewCommand
-from counterfoil.store.pool import Conn
+from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
 from counterfoil.store.summary import SummaryDocumentRow, SummaryItemRow
 from counterfoil.store.views import SourceLine, TargetLine
@@ -205,3 +207,31 @@ async def test_a_new_incarnation_of_a_name_takes_the_place_of_the_former(conn: C
     latter = await workers.join(conn, "w1", "host", "0.1.0")
     assert latter.incarnation > former.incarnation
     assert [worker.id for worker in await workers.list_workers(conn)] == [f"w1#{latter.incarnation}"]
+
+
+async def test_what_goes_on_while_it_is_looked_at_is_left_to_do(pool: Pool, cipher: Cipher, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool.connection() as conn:
+        await agenda.add(conn, [Subject(INVOICE)], NOW)
+    read = views.conservation
+
+    async def decided_after(conn: Conn) -> views.Conservation:
+        found = await read(conn)
+        async with pool.connection() as other, other.transaction():  # decided by now: a command, and off the agenda
+            wish = NewCommand("c" * 32, "post_invoice", "odoo", "DE01", "DE01", INVOICE, "invoice_stripe.in_1", b"x")
+            await outbox.wish(other, cipher, [wish], NOW)
+            assert await agenda.finish(other, await agenda.claim(other, range(work.SHARDS), NOW, 10)) == 1
+        return found
+
+    monkeypatch.setattr(views, "conservation", decided_after)
+    async with pool.connection() as conn:
+        assert (await left_at(conn, NOW)).open == 1
+    monkeypatch.setattr(views, "conservation", read)
+    async with pool.connection() as conn:
+        assert (await left_at(conn, NOW)).open == 1
+
+
+async def test_a_deadline_that_has_come_is_left_to_do(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await agenda.set_deadlines(conn, {INVOICE: NOW})
+    async with pool.connection() as conn:
+        assert [(await left_at(conn, now)).open for now in (NOW - timedelta(seconds=1), NOW)] == [0, 1]

@@ -144,7 +144,7 @@ class _Left:
 
 
 async def _work_left(hub: Hub, watch: DemoProgressReport) -> _Left:
-    async with hub.pool.connection() as conn:
+    async with hub.pool.connection() as conn, views.at_one_instant(conn):
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
         due = await agenda.next_deadline(conn)

@@ -14,7 +14,7 @@ from counterfoil.app.coverage import coverage
 from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
-from counterfoil.store import cursors, outbox_due, proofs, rechecks, views, work
+from counterfoil.store import agenda, cursors, outbox_due, proofs, rechecks, views, work
 from counterfoil.store.pool import Conn, PartitionKey
 
 from .clock import WrittenClock
@@ -51,7 +51,7 @@ class HubView:
 
     async def left(self) -> WorkLeft | None:
         """Return what is left to do."""
-        return await self.ask(_left)
+        return await self.ask(lambda conn: left_at(conn, self.clock.now()))
 
     async def covered(self) -> dict[str, datetime]:
         """Return until when each source was read, nothing while the database does not answer."""
@@ -83,12 +83,17 @@ class HubView:
             return None
 
 
-async def _left(conn: Conn) -> WorkLeft:
-    where = await views.conservation(conn)
+async def left_at(conn: Conn, now: datetime) -> WorkLeft:
+    """Return what is left to do, all as of one instant; a deadline that has come by the hub's clock, too."""
+    async with views.at_one_instant(conn):
+        where = await views.conservation(conn)
+        undecided = await views.undecided(conn)
+        is_busy = any(stage.startswith(_WORKING) for stage, _ in await work.armed(conn))
+        due = await agenda.next_deadline(conn)
     waiting = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     pending = sum(line.pending for line in where.sources)
-    is_busy = any(stage.startswith(_WORKING) for stage, _ in await work.armed(conn))
-    return WorkLeft(sum(line.done for line in where.targets), await views.undecided(conn) + waiting + pending, is_busy)
+    left = undecided + waiting + pending + (due is not None and due <= now)
+    return WorkLeft(sum(line.done for line in where.targets), left, is_busy)
 
 
 async def _covered(conn: Conn) -> dict[str, datetime]:
