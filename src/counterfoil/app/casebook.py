@@ -23,13 +23,14 @@ from counterfoil.core.language.records import Record
 from counterfoil.kit.codec import decode_record
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.store import bindings, matches, objects, outbox_due
+from counterfoil.store.case_work import FIELDS
 from counterfoil.store.cases import HeldSubject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn
 from counterfoil.store.work import BOOKS, DELIVER, NORMALIZE
 
-_LABELED = (BOOKS, NORMALIZE, matches.STAGE)
+_LABELED = (BOOKS, NORMALIZE, FIELDS, matches.STAGE)
 """Stages whose records have the key of their object as a label, where one is known."""
 
 

@@ -18,7 +18,7 @@ from counterfoil.core.commands import SPECS
 from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
-from counterfoil.decide import processes
+from counterfoil.decide import customer_fields, processes
 from counterfoil.decide.decisions import DecidedBatch, LoadedBatch, decide_into, load, openings_of, poisoned_case, waits_of
 from counterfoil.decide.linking import link_some
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
@@ -160,6 +160,7 @@ class Decider:
         openings = await processes.wanted(conn, decided, openings_of(decided, loaded, now))
         opened = await cases.open_or_count(conn, openings, now)
         await processes.retell(conn, decided, openings, opened, now)
+        await customer_fields.write(conn, decided.decisions, loaded, rules, now)
         if await agenda.finish(conn, items) < len(items):
             return False
         subjects = [*again, *late, *decided.followers(items, loaded), *stepping.subjects]

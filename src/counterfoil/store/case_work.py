@@ -16,6 +16,8 @@ from .cases import CaseState, CaseSubject
 from .pool import Conn, PartitionKey
 from .work import BOOKS, DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
 
+FIELDS = "fields"
+"""No stage: what cases call a field of a customer that cannot be right; it is looked at again where the customer is decided."""
 WAIVED_RULE = "waived"
 """The rule by which receipts of a waived case are ignored."""
 
@@ -90,7 +92,9 @@ async def _take_up(conn: Conn, held: Sequence[CaseSubject], now: datetime) -> li
     touched.update(await _do_again(conn, _of(held, BOOKS), now))
     touched.update(await matches.look_again(conn, _of(held, matches.STAGE)))
     # What is sent again is decided again too: a rule that was changed to mend the cause makes another posting of it.
-    refs = {_ref(one) for one in _of(held, DECIDE)} | set((await outbox_due.subject_of(conn, _of(held, DELIVER))).values())
+    refs = {_ref(one.partition("|")[0]) for one in (*_of(held, DECIDE), *_of(held, FIELDS))} | set(
+        (await outbox_due.subject_of(conn, _of(held, DELIVER))).values()
+    )
     touched.update(await agenda.add(conn, [agenda.Subject(ref) for ref in sorted(refs)], now))
     return sorted(touched)
 

@@ -53,7 +53,8 @@ class StoryContext:
     """One story's means.
 
     ``account`` is the processor account's id. ``number`` is the story's own within the company; ``chance`` depends on the seed and the
-    number only. ``sales``: the entity's sales system, where some customers have a company.
+    number only. ``sales``: the entity's sales system, where some customers have a company. ``customers``: how many it made: no two of them
+    are to be taken for one.
     """
 
     entity: DemoEntity
@@ -67,6 +68,7 @@ class StoryContext:
     tax_key: str
     notes: dict[str, str] = field(default_factory=dict)
     sales: SalesSystem | None = None
+    customers: int = 0
 
     @property
     def tax_rates(self) -> list[str]:
@@ -79,11 +81,13 @@ class StoryContext:
 
     async def customer(self, card: str = GOOD_CARD) -> str:
         """Create the story's customer and return its id; ``card`` empty: pays by transfer."""
+        number = f"{self.number + 10_000 * self.customers:04d}"
+        self.customers += 1
         form = _FORM[self.entity.country] if self.currency == self.entity.currency else "Ltd"
         fields: dict[str, Nested] = {
-            "name": f"{self.chance.choice(_FIRST)} {self.chance.choice(_SECOND)} {self.number:04d} {form}",
-            "email": f"billing@customer-{self.number:04d}.example",
-            "address": {"country": self.entity.country if self.tax_key else "GB", "line1": f"{self.number} Main Street"},
+            "name": f"{self.chance.choice(_FIRST)} {self.chance.choice(_SECOND)} {number} {form}",
+            "email": f"billing@customer-{number}.example",
+            "address": {"country": self.entity.country if self.tax_key else "GB", "line1": f"{number.lstrip('0')} Main Street"},
         }
         if card:
             fields |= {"payment_method": card, "invoice_settings": {"default_payment_method": card}}

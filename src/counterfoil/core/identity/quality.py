@@ -59,7 +59,7 @@ def shortcomings(seen: CustomerSeen) -> Iterator[QualityMeasure]:
     country = country_of(customer.address.country)
     if not customer.tax_ids and is_company(customer) and has_numbers(country) and country not in _NO_NUMBER_DUE:
         yield QualityMeasure.MISSING_TAX_IDS
-    if any(is_checked(one) and is_wrong(one.value, country) for one in customer.tax_ids):
+    if has_wrong_tax_id(customer):
         yield QualityMeasure.WRONG_TAX_IDS
     if are_unlike([customer.name, *seen.names]):
         yield QualityMeasure.UNLIKE_NAMES
@@ -67,12 +67,18 @@ def shortcomings(seen: CustomerSeen) -> Iterator[QualityMeasure]:
         yield QualityMeasure.MIXED_CURRENCIES
 
 
+def has_wrong_tax_id(customer: Customer) -> bool:
+    """Tell whether one of a customer's tax ids certainly is none of the country it names, else of the address's."""
+    country = country_of(customer.address.country)
+    return any(_is_checked(one) and is_wrong(one.value, country) for one in customer.tax_ids)
+
+
 def is_company(customer: Customer) -> bool:
     """Tell whether a customer is a company: its source says so, or its name bears a legal form."""
     return customer.is_business or bool(spelled_name(customer.name).form)
 
 
-def is_checked(tax_id: TaxId) -> bool:
+def _is_checked(tax_id: TaxId) -> bool:
     """Tell whether a tax id is a number for value added tax, or of no kind told; others have other forms, nobody checks them here."""
     kind = tax_id.type.lower()
     return kind in ("", "vat") or (kind.endswith(_OF_VAT) and kind not in _OF_ANOTHER_KIND)
