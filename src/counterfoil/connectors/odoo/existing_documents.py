@@ -178,7 +178,7 @@ def _money(
             total=from_number(-total, currency),
             days=_days(row.date),
             references=tuple(dict.fromkeys(one for one in told if one)),
-            keys=tuple(sorted({*keys.get(external_id, ()), *keys.get(f"{MOVE}/{row.id}", ())})),
+            keys=tuple(sorted(keys.get(external_id, ()))),  # 17 gives the entry of a payment a twin of the payment's
             open=from_number(-sum((line.amount_residual_currency for line in lines), Decimal(0)), currency),
         )
     ]
