@@ -63,6 +63,20 @@ def test_columns_are_named_by_flags_for_both_files_or_one(tmp_path: Path) -> Non
     assert ("1", "1") in pairs(run(tmp_path, both, both, "--column", "id=Nr", "--column", "name=Wer", "--json"))
 
 
+def test_a_columns_flag_of_one_file_goes_before_that_of_both_and_the_first_known_name_counts(tmp_path: Path) -> None:
+    a, b = "id,name,company,who\n1,Wrong,Acme Zimblatt,Right\n", "id,name,company\n2,Acme Zimblatt,Other\n"
+    ended = run(tmp_path, a, b, "--column", "name=name", "--column-a", "name=company")
+    assert "A.csv: name=company, id=id; not compared: name, who." in ended.err
+    assert "B.csv: name=name, id=id; not compared: company." in ended.err
+    assert "A.csv: id=id, name=name; not compared: company, who." in run(tmp_path, a, b).err
+
+
+def test_several_tax_ids_stand_in_one_cell_and_a_mark_before_a_quote_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    a = '\ufeff"Name, legal","id","vat"\nAcme,1,"ATU12345675; DE136695976|FR83404833048"\n'
+    ended = run(tmp_path, a, "id,name,vat\n2,Acme,DE136695976\n", "--column-a", "name=Name, legal", "--json")
+    assert pairs(ended)["1", "2"]["rule"] == "tax id"
+
+
 def test_ids_in_a_third_system_are_of_the_system_named(tmp_path: Path) -> None:
     a, b = "id,name,Billing Ref\n1,Acme,c7\n", "id,name,Payer\n2,Other,c7\n"
     named = ("--column-a", "external_id.billing=Billing Ref", "--column-b", "external_id.billing=Payer", "--json")

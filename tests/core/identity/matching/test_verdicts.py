@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from counterfoil.core.identity.matching.candidates import candidates
 from counterfoil.core.identity.matching.details import CustomerDetails
 from counterfoil.core.identity.matching.judging import Judgment, MatchRule, MatchVerdict, Thresholds, prior_bits
 from counterfoil.core.identity.matching.matcher import match, reasons_of
+from counterfoil.core.identity.matching.profiles import profile_of
 
 ACME = CustomerDetails("a", name="Acme Tools GmbH", country="DE")
 OTHER = CustomerDetails("b", name="Unrelated Bakery SARL", country="FR")
@@ -34,6 +36,28 @@ def test_an_external_id_is_certain_whatever_the_names_are() -> None:
     left, right = (replace(one, external_ids=(("billing", "c1"),)) for one in (ACME, OTHER))
     assert told(of(left, right)) == ("same", "external id")
     assert stands(of(left, replace(right, external_ids=(("shop", "c1"),)))) == "different"
+
+
+def test_an_external_id_that_two_of_one_side_bear_is_no_rule_but_stays_for_people() -> None:
+    left, right, again = (replace(one, id=id, external_ids=(("billing", "c1"),)) for one, id in ((ACME, "a"), (OTHER, "b"), (OTHER, "c")))
+    assert told(of(left, right, again)) == ("review", "score")
+
+
+def test_two_valid_tax_ids_that_differ_in_one_digit_differ_where_nothing_checks_the_digits() -> None:
+    # Employer identification numbers have no check digit: both are valid, and no slip of the pen makes one the other.
+    left, right = replace(ACME, country="US", tax_ids=("12-3456789",)), replace(ACME, id="b", country="US", tax_ids=("12-3456788",))
+    one = of(left, right)
+    assert one is not None
+    assert [(piece.agreement.value, piece.bits) for piece in one.evidence if piece.about == "tax id"] == [("different", -10.0)]
+
+
+def test_a_key_that_more_than_fifty_of_each_side_bear_brings_nobody_together() -> None:
+    # 50 times 50 pairs are 2,500; beyond that nothing is learned but that many have the same.
+    strangers = [profile_of(CustomerDetails(f"s{place}")) for place in range(1000)]
+    for count, pairs in ((50, 2500), (51, 0)):
+        of_group = [CustomerDetails(str(place), domain="acme.de", email="info@acme.de", phone="030 1234567") for place in range(count)]
+        profiles = [*map(profile_of, of_group), *strangers]
+        assert len(list(candidates(profiles, profiles))) == pairs
 
 
 def test_a_valid_tax_id_is_certain_where_the_names_are_alike() -> None:
