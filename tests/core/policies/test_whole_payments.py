@@ -224,6 +224,31 @@ post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_A)
     assert books.tell(payment(usd(5000), id="stripe:ch_2", customer_id="stripe:cus_C")) == "waits for customer/stripe:cus_C"
 
 
+def test_a_payment_into_other_books_than_its_invoices_is_the_survivors_there() -> None:
+    # In those books nobody was made for who was merged since: it would wait for him for ever.
+    rules = replace(RULES, routes=(Route("DE", "stripe", country="DE"), Route("US", "stripe")))
+    books = world(rules=rules)
+    bill = invoice(usd(5000), customer_country="DE")
+    books.decide(bill)
+    books.know(replace(ANN, merged_into="stripe:cus_B"), Customer("stripe:cus_B", "Bob"))
+    told = books.tell(payment(usd(5000), (bill.id, 5000)))
+    assert "post_payment payment_stripe.ch_1 (US in odoo, for stripe:cus_B)" in told
+    assert "(DE in odoo, for stripe:cus_A)" in told  # what settles the invoice in its own books
+
+
+def test_what_a_booked_payment_pays_later_is_taken_from_who_it_was_booked_for_whoever_he_was_merged_into() -> None:
+    rules = replace(RULES, routes=(Route("DE", "stripe", country="DE"), Route("US", "stripe")))
+    books = world(Customer("stripe:cus_B", "Bob"), rules=rules)
+    paid = payment(usd(5000), customer_id="stripe:cus_B")
+    books.decide(paid)
+    bill = invoice(usd(5000), customer_id="stripe:cus_B", customer_country="DE")
+    books.know(Customer("stripe:cus_B", "Bob", merged_into=ANN.id), bill)
+    told = books.tell(replace(paid, applications=(Application(bill.id, usd(5000)),)))
+    assert "still post_payment payment_stripe.ch_1" in told
+    [entry] = [line for line in told.splitlines() if line.startswith("post_entry intercompany_payer")]
+    assert "(US in odoo, for stripe:cus_B)" in entry
+
+
 def test_a_debt_the_invoice_collects_is_paid_first() -> None:
     # 99.00 and an old debt of 50.00: of 60.00 the debt takes 50.00.
     bill = replace(BILL, starting_balance=usd(5000), ending_balance=usd(0), paid_parts=(PaidPart("inpay_1", usd(6000)),))

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from tests.core.builders import ANN, PRO, RULES, credit_note, invoice, payment, refund, usd
+from tests.core.builders import ANN, PRO, RULES, credit_note, invoice, payment, refund, settled, usd
 from tests.integration.waiting.office import NOW, Office
 
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.invoice import InvoiceState
+from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Route
 from counterfoil.kit.codec import encode
@@ -108,6 +109,18 @@ async def test_a_payment_by_another_customer_than_was_billed_or_of_bills_of_two_
     booked = await booked_for(office)
     assert booked["payment_stripe.ch_c for stripe:cus_C"] == "done"
     assert booked["payment_stripe.ch_2 for stripe:cus_A"] == "done"
+
+
+async def test_money_that_was_given_back_and_comes_again_is_of_who_it_was_given_back_to(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    carol = Customer("stripe:cus_C", "Carol")
+    back = refund(usd(4000), payment_id=PAID.id, customer_id=carol.id)
+    await office.tell(ANN, PRO, BOB, carol, BILL, PAID, back)
+    await office.take_all()
+    await office.tell(replace(carol, merged_into=ANN.id))
+    await office.tell(replace(back, state=RefundState.FAILED, reversal=settled(usd(4000), id="stripe:txn_back")))
+    await office.take_all()
+    assert (await booked_for(office))["refund_reversal_stripe.re_1 for stripe:cus_C"] == "done"
 
 
 async def test_documents_of_whoever_was_merged_before_follow_along_the_whole_chain(pool: Pool, cipher: Cipher) -> None:

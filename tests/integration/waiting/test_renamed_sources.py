@@ -137,6 +137,24 @@ async def test_documents_that_are_not_booked_yet_are_routed_by_the_new_name_and_
     }
 
 
+async def test_what_may_have_been_booked_or_is_summed_up_with_its_day_counts_as_booked(office: Weeks) -> None:
+    await office.tell(ANN, PRO, replace(BILL, customer_id=ANN.id))  # wished, and not sent
+    async with office.pool.connection() as conn:
+        for change, count in (
+            ("update command set in_doubt = true where subject_kind = 'invoice'", 0),
+            ("update command set in_doubt = false, state = 'unknown' where subject_kind = 'invoice'", 0),
+            ("update command set state = 'parked' where subject_kind = 'invoice'", 1),
+            (
+                "insert into summary_item (entity, day, currency, item_key, subject, document_id, account, amount_minor, added_at)"
+                " select 'US', '2026-03-10', 'USD', 'k', 'invoice/' || id, id, 'revenue', 1, now() from object where kind = 'invoice'",
+                0,
+            ),
+        ):
+            await conn.execute(change)
+            assert await unbooked.count(conn, "stripe", DOCUMENTS) == count
+            assert len(await unbooked.of(conn, "stripe", DOCUMENTS, ObjectRef("", ""), 9)) == count
+
+
 async def test_check_and_the_plan_name_documents_that_wait_for_a_route_from_the_former_name(office: Weeks) -> None:
     office.rules = replace(RULES, routes=(Route("US", "stripe_us"),))
     await office.tell(Customer(ANN.id, "Ann"), connection="stripe_us")
