@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.core.builders import ANN, NOON, RULES, at, eur, invoice, payment, settled, usd, world
 
+from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.customer_credit import CustomerCredit
 from counterfoil.core.kinds.invoice import InvoiceState, PaidPart
 from counterfoil.core.kinds.payment import Application
@@ -44,6 +45,24 @@ waits for payment/stripe:ch_2"""
 still post_entry paid_credit_stripe.cb_1
 match entry/paid_credit.stripe:cb_1 with payment/stripe:ch_2: 21.00 USD (US in odoo, for stripe:cus_A)"""
     assert books.tell(credit) == expected
+
+
+def test_what_was_paid_too_much_on_a_booked_invoice_becomes_the_survivors_credit_and_leaves_nothing_open_on_the_other() -> None:
+    parts = (PaidPart("inpay_1", usd(12000), NOON, "stripe:ch_1"),)
+    bill = replace(BILL, state=InvoiceState.PAID, paid_parts=parts, amount_overpaid=usd(2100), amount_paid=usd(9900))
+    books = world()
+    books.decide(bill)
+    books.decide(payment(usd(12000), applications=(Application("stripe:in_1", usd(12000), "inpay_1"),)))
+    books.know(replace(ANN, merged_into="stripe:cus_B"), Customer("stripe:cus_B", "Bob"))
+    expected = """\
+post_entry paid_credit_stripe.cb_1 (US in odoo, for stripe:cus_B)
+  2026-03-12 in general "customer balance, paid in"
+  customer_credit -21.00 USD stripe:cus_B
+  receivable 21.00 USD stripe:cus_A
+  needs customer/stripe:cus_B, customer/stripe:cus_A
+  makes entry/paid_credit.stripe:cb_1
+match entry/paid_credit.stripe:cb_1 with payment/stripe:ch_1: 21.00 USD (US in odoo, for stripe:cus_A)"""
+    assert books.tell(CustomerCredit("stripe:cb_1", ANN.id, usd(-2100), at("2026-03-12 12:00"), "", True, "stripe:in_1")) == expected
 
 
 def test_credit_paid_ahead_and_taken_back_is_an_entry_alone() -> None:

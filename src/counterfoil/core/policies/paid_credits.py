@@ -6,6 +6,8 @@ so that the credit account always equals the customers' balances there.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from counterfoil.core.finance.entries import customer_balance_lines
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.customer_credit import CustomerCredit
@@ -34,10 +36,13 @@ def paid_credit(draft: Draft, state: CustomerCredit, customer: Customer) -> None
     if entity is None:
         return
     books = EntityBooks(draft, entity, customer.id)
+    bill = bill_of(draft, invoice, entity) if isinstance(invoice, Invoice) else None
+    # What was paid too much stands where the invoice was booked; the credit is the survivor's, who may use it.
+    payer = bill.books.customer_id if bill is not None and bill.invoice.customer_id == state.customer_id else customer.id
     lines = customer_balance_lines(state.amount, customer.id, RECEIVABLE)
+    lines = tuple(replace(line, customer_id=payer) if line.account == RECEIVABLE else line for line in lines)
     day = entity.day_of(state.occurred_at)
     entry = books.entry("paid_credit", state.id, lines, day, memo=state.description or "customer balance, paid in")
-    bill = bill_of(draft, invoice, entity) if isinstance(invoice, Invoice) else None
     if bill is not None and state.amount.minor < 0:
         _match(bill, state, entry)
 
