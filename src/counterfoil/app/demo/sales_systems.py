@@ -27,7 +27,7 @@ class Hubspot(SalesSystem):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The connection's settings: it is polled alone."""
+        """The connection's settings: it is polled alone. Its clock is never ahead of the hub's, and behind it when that begins to poll."""
         return {
             "connector": "hubspot",
             "portal_id": self.details["portal_id"],
@@ -38,7 +38,6 @@ class Hubspot(SalesSystem):
             "requests_per_s": 500.0,
             "searches_per_s": 100.0,
             "deleted_every_s": 0,
-            "poll_overlap_s": 1,
         }
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -78,7 +77,7 @@ class Salesforce(SalesSystem):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The connection's settings: it is polled alone."""
+        """The connection's settings: it is polled alone. Its clock is never ahead of the hub's, and behind it when that begins to poll."""
         return {
             "connector": "salesforce",
             "base_url": self.details["url"],
@@ -89,7 +88,6 @@ class Salesforce(SalesSystem):
             "api_version": "67.0",
             "customer_ids": {_FIELD: "stripe"},
             "requests_per_s": 500.0,
-            "poll_overlap_s": 1,
         }
 
     async def open(self, stack: AsyncExitStack) -> None:
