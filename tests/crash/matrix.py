@@ -57,6 +57,8 @@ AMENDS: Mapping[CommandKind, tuple[str, ...]] = {
 added, the draft of a refused posting removed, a number taken from a draft that another document was given meanwhile (``write number``), a
 match taken back that went beyond what was open. Their story is in amends.py."""
 
+STRUCK_APART = frozenset({("naming", "name_records")})
+"""Calls of what people do once, by a command, with a matrix of their own: adopting, in test_adopting_killed.py."""
 UNSTRUCK = frozenset({("xids", "_load_each"), ("posting", "_take_numbers_off"), ("match_ends", "settle_payments")})
 """Calls (module, function) that the story, played on 19, does not come to: one only finds where the external id of a customer or product
 that is gone points now, the others are made on 17 (a draft's number) and 18 (a payment's state) alone. All say the same again when they are

