@@ -143,6 +143,8 @@ class Control(Sandbox):
         if "show" in body:
             self.world.show(datetime.fromisoformat(str(body["show"])))
         self.world.advance(float(body.get("advance_s", 0)))
+        if "bin_days" in body:
+            self.world.kept_ms = int(float(body["bin_days"]) * 86_400_000)
         if body.get("run"):
             self.world.run()
         return {"now_ms": self.world.now_ms}

@@ -25,7 +25,7 @@ Obj = dict[str, Any]
 
 START_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 KEPT_MS = 15 * 86_400_000
-"""How long the recycle bin keeps what is deleted."""
+"""How long the recycle bin keeps what is deleted, unless a world says otherwise (``kept_ms``)."""
 SYSTEM = {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
 
 
@@ -97,6 +97,7 @@ class World(MillisecondClock):
         self.types = types()
         self.currency = currency
         self.records: dict[str, Record] = {}
+        self.kept_ms = KEPT_MS
         self.hidden: set[tuple[str, str]] = set()
         self.closed: set[tuple[str, str]] = set()
         self.can_customize = True
@@ -165,7 +166,7 @@ class World(MillisecondClock):
     def all(self, type_name: str, *, is_all: bool = False) -> list[Record]:
         """Return the records of a type, in the order they were made; with ``is_all`` also what the recycle bin holds."""
         found = (one for one in self.records.values() if one.type == type_name)
-        return [one for one in found if one.deleted_ms is None or (is_all and self.now_ms - one.deleted_ms <= KEPT_MS)]
+        return [one for one in found if one.deleted_ms is None or (is_all and self.now_ms - one.deleted_ms <= self.kept_ms)]
 
     def find(self, type_name: str, id: str) -> Record:
         """Return a record that is there. Raises SalesforceError."""
