@@ -55,6 +55,10 @@ EVERY_LANE = range(100)
 """Lanes by who works them: the ordinary partitions, those of the bulk stages (of the same keys), either."""
 
 
+BUNDLED = 4
+"""So many shards share the bundles of receipts that are kept together: fewer rows, and four of them can be read side by side."""
+
+
 def shard_of(text: str) -> int:
     """Return the shard (0 to 15) of a subject: CRC-32 of its text modulo 16; it stays the same for ever."""
     return crc32(text.encode()) % SHARDS
@@ -88,6 +92,11 @@ def shards_in(text: str) -> list[int]:
 def normalize_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
     """Return the partition that normalizes a lane of a connection's shard."""
     return NORMALIZE_BULK if lane in BULK else NORMALIZE, f"{connection}/{shard}"
+
+
+def bundle_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
+    """Return the partition that normalizes the bundles of receipts in which those of a shard are: that of the first shard they share."""
+    return normalize_key(connection, shard // BUNDLED * BUNDLED, lane)
 
 
 def decide_key(shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:

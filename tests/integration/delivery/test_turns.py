@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tests.integration.delivery.late import noted
 from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, breaking
 
+from counterfoil.app.hub import wait_until
 from counterfoil.core.commands.books import MATCH, UNMATCH, Allocate, BookCommand, Unmatch, pair_of
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
@@ -29,7 +30,7 @@ from counterfoil.kit.errors import HubError, RejectedError, SetupError, Transien
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
 from counterfoil.kit.windows import Dated
-from counterfoil.store import attempts, case_work, cases, objects, outbox, standing
+from counterfoil.store import attempts, case_work, cases, objects, outbox, outbox_due, standing
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cases import CaseDetail
@@ -249,6 +250,49 @@ async def test_who_waited_for_what_is_done_and_who_decides_on_what_is_refused_is
     await desk.wish(2)
     await desk.turn()
     assert sorted(desk.armed) == sorted([("deliver", "books/other"), decide_key(shard_of(SUBJECT.key))])
+
+
+async def test_what_came_to_lack_nothing_since_the_last_look_is_sent_by_one_more_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    Answers(desk, k1=DONE)
+    released, first, other = outbox_due.released, NeedKey("customer/a"), NeedKey("product/p")
+    await desk.wish(1, needs=(first, other))
+    async with desk.pool.connection() as conn:
+        await outbox.bind_and_release(conn, [Binding("books", first, "1")], START)
+
+    async def bound_meanwhile(*given: Any) -> Any:
+        monkeypatch.setattr(outbox_due, "released", released)
+        async with desk.pool.connection() as conn:
+            assert await outbox.bind_and_release(conn, [Binding("books", other, "2")], START) == []  # nobody is told
+        return await released(*given)
+
+    monkeypatch.setattr(outbox_due, "released", bound_meanwhile)
+    assert (await desk.turn()).has_more
+    assert not (await desk.turn()).has_more
+    assert await desk.states(1) == ["done"]
+
+
+async def test_what_a_batch_released_while_another_hand_looked_in_vain_is_sent_in_the_same_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Answers(desk, k1=DONE, k2=DONE)
+    desk.width, claim = 2, outbox_due.claim
+    await desk.wish(1, produces="product/p")
+    await desk.wish(2, needs=("product/p",))
+
+    async def is_done() -> bool:
+        return await desk.states(1) == ["done"]
+
+    async def slowly(*given: Any, **named: Any) -> Any:
+        rows = await claim(*given, **named)
+        if not rows:
+            monkeypatch.setattr(outbox_due, "claim", claim)
+            assert await wait_until(is_done, timeout_s=30.0, every_s=0.01)
+            await asyncio.sleep(0.1)  # until the other hand waits for its turn to look
+        return rows
+
+    monkeypatch.setattr(outbox_due, "claim", slowly)
+    await desk.turn()
+    assert await desk.states(1, 2) == ["done", "done"]
 
 
 async def test_only_real_time_work_is_noted_as_such(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from tests.claiming import TO_SEND
 from tests.integration.path.provisioning import books_in
 
 from counterfoil.app.demo.catalog import Catalog, build_catalog
@@ -317,9 +318,9 @@ class House:
         return next((int(one["balance_minor"]) for one in self.books(entity)["trial_balance"] if one["code"] == code), 0)
 
 
-_RESTLESS = """
-select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
-    + (select count(*) from command where state in ('ready', 'unknown'))
+_RESTLESS = f"""
+select (select count(*) from to_read) + (select count(*) from to_decide)
+    + (select count(*) from ({TO_SEND}) c)
 """
 
 
