@@ -23,6 +23,9 @@ STATE = re.compile(r"(?<![\w{])(\w+\.)?state\b(?!\s*=\s*'(parked|ignored)')(?!::
 SUBJECTS = re.compile(r"\b(from|join)\s+agenda\b", re.IGNORECASE)
 ANOTHERS = re.compile(r'"case"|\breplay\b|\brelearning\b|\bcommand\b')
 """Tables beside receipts that have a state of their own; those statements are looked at by the tests of what they give."""
+TAKEN_EFFECT = re.compile(r"'done',\s*'unknown'")
+"""What may have taken effect: so may what is under way, of which a command's own row says nothing (store/sending.py)."""
+UNDER_WAY = re.compile(r"\bstarted_at is not null|\bIN_FLIGHT\b")
 
 
 def _statements(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -46,6 +49,17 @@ def _forgets_bundles(statement: str) -> bool:
         return False
     of_receipts = RECEIPTS.search(statement) and STATE.search(statement) and not ANOTHERS.search(statement)
     return bool(of_receipts or SUBJECTS.search(statement))
+
+
+def test_whoever_asks_what_may_have_taken_effect_asks_what_is_under_way_too() -> None:
+    found = [
+        f"{name_of(path)}:{line}: {' '.join(statement.split())[:90]}"
+        for path, _, tree in python_files()
+        if name_of(path) not in OWNERS
+        for line, statement in _statements(tree)
+        if TAKEN_EFFECT.search(statement) and not UNDER_WAY.search(statement)
+    ]
+    assert found == []
 
 
 def test_whoever_asks_how_a_receipt_or_a_subject_stands_asks_the_bundles_too() -> None:
