@@ -81,6 +81,11 @@ with given as materialized (
 select distinct on (c.id) c.id, c.kind, c.created_at, c.subject_kind || '/' || c.subject_id from (
     select s.id from given g join command_standing s on s.target = g.target and s.waits_for = g.produces and s.state = 'waiting'
     where g.produces <> ''
+    union all  -- of several keys it lacks its row names one: what is not set aside is asked for all of them
+    select s.id from given g join command_standing s on s.target = g.target and not s.is_aside and s.state not in ('done', 'canceled')
+        and s.state = 'waiting' and s.waits_for <> g.produces
+    join command_body w on w.created_at = s.created_at and w.id = s.id and g.produces = any(w.needs)
+    where g.produces <> '' and not exists (select from binding n where n.connection = g.target and n.key = g.produces and n.until is null)
     union all  -- a match waits for both documents, whichever it was last seen to lack
     select m.id from given g join command_body m on m.kind in ('allocate', 'unmatch') and m.target = g.target and m.needs[1] = g.produces
     where g.produces <> '' and not exists (select from binding n where n.connection = g.target and n.key = g.produces and n.until is null)

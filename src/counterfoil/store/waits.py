@@ -45,11 +45,15 @@ _TOLD = """
 """
 """The objects that stand still themselves for an open case: what waits for one of them has that case, and is no second one."""
 _MISSING = f"""
-with told as materialized ({_TOLD}), needed as materialized (
-    select distinct s.target, n.key
+with told as materialized ({_TOLD}), named as (
+    select s.target, s.waits_for as key from command_standing s where s.state = 'waiting' and s.waits_for <> ''
+    union
+    select s.target, n.key
     from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id cross join unnest(b.needs) as n(key)
-    where s.state = 'waiting'
-        and not exists (select from binding g where g.connection = s.target and g.key = n.key and g.until is null)
+    where s.state = 'waiting' and not s.is_aside and s.state not in ('done', 'canceled')
+), needed as materialized (
+    select n.target, n.key from named n
+    where not exists (select from binding g where g.connection = n.target and g.key = n.key and g.until is null offset 0)
 ), missing as (
     select n.target, n.key from needed n
     where not exists (select from command p where p.target = n.target and p.produces = n.key and p.produces <> ''
@@ -73,7 +77,10 @@ from missing m left join known k on k.target = m.target and k.key = m.key order 
 """
 """Keys that commands wait for and nothing makes any more: no command that is still open (a parked one only while somebody looks after
 it), no object that is to be decided or waits itself, none that a person was told of. They are noted, and told only when they are still
-missing after a while: what makes them may be about to be written by another worker."""
+missing after a while: what makes them may be about to be written by another worker.
+
+Of what is set aside behind a thousand others (outbox.LOOKED_AT_MAX) the key its row names is looked at alone, by an index: its other ones
+come to be when it is looked at again, or that one is bound."""
 
 
 async def missing(conn: Conn, after_s: float) -> tuple[list[Missing], list[Missing]]:
