@@ -13,6 +13,7 @@ import pytest
 from tests.claiming import claim_all
 from tests.integration.store import before_41 as before
 from tests.integration.store.blocking import is_blocked
+from tests.integration.store.test_bundles import OF_BEFORE
 
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.keys import NeedKey
@@ -25,7 +26,7 @@ from counterfoil.store.pool import Conn, Pool, connect
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 SUBJECT = INVOICE.ref("stripe:in_1")
-CUSTOMER, ITEM = NeedKey("customer/stripe:cus_1"), NeedKey("product/stripe:prod_1")
+CUSTOMER, ITEM, OTHER = NeedKey("customer/stripe:cus_1"), NeedKey("product/stripe:prod_1"), NeedKey("customer/stripe:cus_2")
 PARTITION = ("deliver", "odoo/DE01")
 OURS = (41, 42)
 """The schemas this is about."""
@@ -199,6 +200,33 @@ async def test_what_lacks_two_keys_of_which_each_program_binds_one_is_sent(old: 
     await conn.execute("update work set armed = false")
     assert [row.id for row in await claim_all(conn, cipher, "odoo", "DE01", NOW)] == [wish(1).id]
     assert await unarmed.find(conn, [], LATER) == [PARTITION]
+
+
+async def test_while_an_older_worker_is_there_what_lacks_nothing_any_more_is_ready_where_it_looks(
+    old: Old, conn: Conn, cipher: Cipher
+) -> None:
+    # It takes partitions like any other, finds nothing ready in them, and leaves them to nobody.
+    await conn.execute(OF_BEFORE)
+    await outbox.wish(conn, cipher, [wish(1, needs=(CUSTOMER,)), wish(3, needs=(CUSTOMER, ITEM)), wish(4, needs=(OTHER, ITEM))], NOW)
+    await old.wish(wish(2, needs=(ITEM,)))
+    assert await old.bind(CUSTOMER) == []
+    await conn.execute("set constraints all immediate")
+    assert [row[0] for row in await old.claim()] == [wish(1).id]
+    assert await work.armed(conn) == [PARTITION]
+    await outbox.bind_and_release(conn, [Binding("odoo", ITEM, "product/1")], NOW)
+    assert sorted(row[0] for row in await old.claim()) == [wish(number).id for number in (1, 2, 3)]
+    assert await (await conn.execute("select count(*) from command_need")).fetchone() == (0,)
+    assert (await stands(conn, cipher, 4)).state is CommandState.WAITING
+
+
+async def test_when_an_older_worker_comes_what_lacks_nothing_is_ready_where_it_looks(old: Old, conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1, needs=(CUSTOMER,)), wish(2, needs=(ITEM,))], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", CUSTOMER, "res.partner/1")], NOW)
+    await conn.execute("set constraints all immediate")
+    assert await old.claim() == []
+    await conn.execute(OF_BEFORE)
+    assert [row[0] for row in await old.claim()] == [wish(1).id]
+    assert await work.armed(conn) == [PARTITION]
 
 
 async def test_what_was_set_aside_is_found_too_when_an_older_program_binds_what_it_needs(

@@ -88,6 +88,55 @@ create trigger unbundled_before after insert on worker for each row when (not ne
 -- With its beats too: some may be made by transactions that began before it came.
 create trigger unbundled_again after update of beat_at on worker for each row when (not new.takes_bundles) execute function unbundled_before();
 
+-- Such a worker sends only what is ready in its own row, and leaves a partition in which it finds nothing: while one is there, what lacks
+-- nothing any more becomes so in its row, whoever wished it and whoever bound what it waited for. Last in the transaction that binds, as the
+-- arming is.
+create function released_before() returns trigger language plpgsql as $$
+begin
+    if not exists (select from worker where not takes_bundles) then
+        return null;
+    end if;
+    delete from command_need n where n.target = new.connection and n.key = new.key;
+    perform written_as_before(array(
+        select k.id from command_standing k where k.target = new.connection and k.waits_for = new.key and k.state = 'waiting'));
+    return null;
+end $$;
+create constraint trigger released_before after insert on binding deferrable initially deferred
+    for each row when (new.until is null) execute function released_before();
+
+create function written_as_before(ids uuid[]) returns void language plpgsql as $$
+begin
+    with held as materialized (
+        select s.id from command_standing s where s.id = any(ids) and s.state = 'waiting' order by s.id for update
+    ), lacking as materialized (
+        select s.id, first_unbound(s.target, b.needs) as key from held h join command_standing s on s.id = h.id
+        join command_body b on b.created_at = s.created_at and b.id = s.id
+    ), released as (
+        update command_standing s set waits_for = l.key, is_aside = s.is_aside and l.key <> '',
+            state = case when l.key <> '' then 'waiting' when s.in_doubt then 'unknown' else 'ready' end::command_state
+        from lacking l where s.id = l.id and s.waits_for <> l.key returning s.target, s.batch_key, s.state
+    )
+    insert into work (stage, key, work_seq, armed, armed_seq, armed_at)
+    select 'deliver', key, 1, true, 1, clock_timestamp()
+    from (select distinct r.target || '/' || r.batch_key as key from released r where r.state <> 'waiting') as touched order by key
+    on conflict (stage, key) do update set work_seq = work.work_seq + 1,
+        armed_seq = case when work.armed then work.armed_seq else work.work_seq + 1 end,
+        armed_at = case when work.armed then work.armed_at else clock_timestamp() end, armed = true;
+    if found then
+        perform pg_notify('counterfoil_work', '');
+    end if;
+end $$;
+
+-- With its coming, too: of what was bound before.
+create function released_at_coming() returns trigger language plpgsql as $$
+begin
+    perform written_as_before(array(
+        select s.id from command_standing s join binding g on g.connection = s.target and g.key = s.waits_for and g.until is null
+        where s.state = 'waiting'));
+    return null;
+end $$;
+create trigger released_at_coming after insert on worker for each row when (not new.takes_bundles) execute function released_at_coming();
+
 -- As in 0041, with what is in bundles.
 create or replace view work_lag as
 with armed as (
