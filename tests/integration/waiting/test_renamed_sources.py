@@ -137,16 +137,19 @@ async def test_documents_that_are_not_booked_yet_are_routed_by_the_new_name_and_
     }
 
 
+OF_INVOICE = "where id in (select id from command_body where subject_kind = 'invoice')"
+
+
 async def test_what_may_have_been_booked_or_is_summed_up_with_its_day_counts_as_booked(office: Weeks) -> None:
     await office.tell(ANN, PRO, replace(BILL, customer_id=ANN.id))  # wished, and not sent
     async with office.pool.connection() as conn:
         for change, count in (
-            ("update command_standing set in_doubt = true where id in (select id from command_body where subject_kind = 'invoice')", 0),
+            (f"update command_standing set in_doubt = true {OF_INVOICE}", 0),
             (
-                "update command_standing set in_doubt = false, state = 'unknown' where id in (select id from command_body where subject_kind = 'invoice')",
+                f"update command_standing set in_doubt = false, state = 'unknown' {OF_INVOICE}",
                 0,
             ),
-            ("update command_standing set state = 'parked' where id in (select id from command_body where subject_kind = 'invoice')", 1),
+            (f"update command_standing set state = 'parked' {OF_INVOICE}", 1),
             (
                 "insert into summary_item (entity, day, currency, item_key, subject, document_id, account, amount_minor, added_at)"
                 " select 'US', '2026-03-10', 'USD', 'k', 'invoice/' || id, id, 'revenue', 1, now() from object where kind = 'invoice'",
