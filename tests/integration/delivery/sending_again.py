@@ -66,8 +66,8 @@ def said(status: OutcomeStatus, **more: Any) -> Outcome:
     return Outcome(NEW, status, code="books.x", message="words", **more)
 
 
-async def two_things_due(desk: Desk) -> Batch:
-    """Two records were overwritten by older versions; both are taken."""
+async def overwrite_two(desk: Desk) -> None:
+    """Have two records overwritten by older versions, which can no longer come again."""
     for number, key in ((1, "a"), (3, "b")):
         await update(desk, number, "old", key)
         delay_next(desk)
@@ -75,6 +75,11 @@ async def two_things_due(desk: Desk) -> Batch:
         await update(desk, number + 1, "new", key)
         await until_done(desk, number + 1)
     desk.later(LATE_S)
+
+
+async def two_things_due(desk: Desk) -> Batch:
+    """Two records were overwritten by older versions; both are taken."""
+    await overwrite_two(desk)
     return await taken(desk)
 
 

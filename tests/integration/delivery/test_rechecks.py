@@ -9,7 +9,20 @@ import pytest
 from tests.integration.delivery.late import LATE_S, delay_next, newer_was_undone, noted, until_done, update
 from tests.integration.delivery.rows import bill, row
 from tests.integration.delivery.scripted import START, Desk, Wary
-from tests.integration.delivery.sending_again import NEW, OLD, answer, desk, due_now, kept, said, send, take, taken, two_things_due
+from tests.integration.delivery.sending_again import (
+    NEW,
+    OLD,
+    answer,
+    desk,
+    due_now,
+    kept,
+    overwrite_two,
+    said,
+    send,
+    take,
+    taken,
+    two_things_due,
+)
 
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
@@ -53,13 +66,7 @@ async def test_nothing_is_taken_in_a_window_or_by_a_worker_that_may_not_send(des
 
 
 async def test_after_deaths_one_is_taken_at_a_time_and_held_by_its_own_name(desk: Desk) -> None:
-    for number, key in ((1, "a"), (3, "b")):
-        await update(desk, number, "old", key)
-        delay_next(desk)
-        await until_done(desk, number)
-        await update(desk, number + 1, "new", key)
-        await until_done(desk, number + 1)
-    desk.later(LATE_S)
+    await overwrite_two(desk)
     context = Wary(limit=1)
     batch = await take(desk, context)
     assert batch is not None

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from counterfoil.core.identity.compared import details_of
 from counterfoil.core.identity.matching.details import CustomerDetails
 from counterfoil.core.identity.matching.judging import Judgment, MatchVerdict
 from counterfoil.core.identity.matching.matcher import match, reasons_of
@@ -233,20 +234,7 @@ def _place(address: Address) -> tuple[str, ...]:
 
 
 def _details(customer: Customer, reference: str) -> CustomerDetails:
-    address = customer.address
-    return CustomerDetails(
-        id=customer.id,
-        name=customer.name,
-        email=customer.email,
-        phone=customer.phone,
-        tax_ids=tuple(one.value for one in customer.tax_ids),
-        external_ids=(("reference", reference),) if reference else (),
-        street=f"{address.line1} {address.line2}".strip(),
-        city=address.city,
-        state=address.state,
-        postal_code=address.postal_code,
-        country=address.country,
-    )
+    return replace(details_of(customer), external_ids=(("reference", reference),) if reference else ())
 
 
 def _source_id(customer: Customer) -> str:
