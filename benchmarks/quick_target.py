@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from counterfoil.app.settings import Settings
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Finding, Outcome, OutcomeStatus
+from counterfoil.kit.connector import Finding
+from counterfoil.kit.context import Context
 from counterfoil.kit.holdings import KnownPage
 from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 
 async def answer_done(_ctx: Context, commands: Sequence[Command], _bindings: Mapping[str, str]) -> tuple[Outcome, ...]:

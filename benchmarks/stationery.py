@@ -14,7 +14,8 @@ from typing import Any
 from counterfoil.connectors.stripe import CONNECTOR
 from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Delivery, Fetched, Source
+from counterfoil.kit.connector import Delivery, Fetched, Source
+from counterfoil.kit.context import Context
 
 ACCOUNT = "acct_us"
 KEY = "sk_test_stripe_us"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.cli.running import invoke
 from tests.core.builders import ANN, PRO
-from tests.integration.waiting.test_dunning import BILL, DUNNED, KEY, START, Weeks
+from tests.integration.waiting.weeks import BILL, DUNNED, KEY, START, Weeks
 
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.settings import parse

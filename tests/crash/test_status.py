@@ -27,11 +27,12 @@ from counterfoil.decide.summaries import wish_of
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import CommandWriter, Context, Send
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.sandbox import Fault
 from counterfoil.kit.stage import PLAIN
+from counterfoil.kit.writing import CommandWriter, Send
 from counterfoil.store import outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, Pool

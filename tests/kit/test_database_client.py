@@ -21,11 +21,13 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import need_of
 from counterfoil.kit.calling import RetryPolicy
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Severity
+from counterfoil.kit.connector import Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.database import DatabaseClient, DatabaseConnection
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.limits import LocalBudget
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 BUDGET = {"rate_per_s": 1000.0, "concurrency_max": 2}
 

@@ -15,7 +15,8 @@ from tests.kit.trial_connectors.acme_feed.sandbox import FeedServer, serving
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance import Conformance, ConformanceError, Harness, Sample
 from counterfoil.kit.conformance.listening import stream_goes_on_after_a_position
-from counterfoil.kit.connector import Context, Delivery, Page
+from counterfoil.kit.connector import Delivery, Page
+from counterfoil.kit.context import Context
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CHANGE = b'{"position": 1, "id": "c1", "name": "Blue Harbor", "at": "2026-03-01T00:00:00Z"}'

@@ -30,7 +30,8 @@ from counterfoil.core.policies.due import OPEN, open_of
 from counterfoil.core.policies.masters import is_written_to
 from counterfoil.core.policies.rules import Rules
 from counterfoil.kit.codec import decode_record
-from counterfoil.kit.connector import Adopts, Context
+from counterfoil.kit.connector import Adopts
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.holdings import Holding
 from counterfoil.store import audit, bindings, links, objects, outbox

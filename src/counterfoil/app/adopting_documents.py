@@ -14,7 +14,7 @@ from counterfoil.core.kinds.invoice import INVOICE, Invoice
 from counterfoil.core.kinds.payment import PAYMENT, Payment
 from counterfoil.core.language.money import Money
 from counterfoil.kit.codec import decode_arguments, decode_record
-from counterfoil.store import audit, cases, objects, outbox, outbox_due
+from counterfoil.store import audit, case_subjects, objects, outbox, outbox_due
 from counterfoil.store.audit import AuditLine
 from counterfoil.store.outbox import CommandRow, End, EndStatus
 from counterfoil.store.pool import Conn
@@ -119,7 +119,7 @@ async def bind_documents(
     ]
     async with hub.pool.connection() as conn, conn.transaction():
         settled = await outbox.settle(conn, ends, now)
-        await cases.release_subjects(conn, "deliver", sorted(settled.changed), now)
+        await case_subjects.release_subjects(conn, "deliver", sorted(settled.changed), now)
         for key, (command, external_id, _) in done.items():
             if command.id in settled.changed:
                 await audit.append(

@@ -15,7 +15,8 @@ from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import MappingKind
 from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, SetupError
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.requirements import Requirements

@@ -16,7 +16,8 @@ from counterfoil.app.rules import approval_of, body_of
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.policies.rules import DisputeLostAccount, EntityRules, MappingKey, MappingKind, Rules, UncreditedRefundPolicy
 from counterfoil.core.policies.tax_keys import tax_key_problem
-from counterfoil.kit.connector import Books, Connector, Context, Finding, Severity, TargetCheck
+from counterfoil.kit.connector import Books, Connector, Finding, Severity, TargetCheck
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.parts import is_booked
 from counterfoil.kit.requirements import Requirements, TargetState

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
 import structlog
 
@@ -16,54 +15,35 @@ from counterfoil.app import ruling
 from counterfoil.app.changed_modes import refuse_changed_modes
 from counterfoil.app.database import open_database
 from counterfoil.app.health import database_answers
-from counterfoil.app.notifying import Notifier
-from counterfoil.app.proving.daily import Prover
 from counterfoil.app.rules import declared_rules, rules_source
 from counterfoil.app.ruling import Ruling
 from counterfoil.app.settings import PLAIN_HTTP, Connection, Settings
+from counterfoil.app.stages import stages_of, standing_keys, watched_books
 from counterfoil.core.kinds.intent import PEOPLE
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.keys import RULED_PREFIXES
-from counterfoil.decide.deadlines import Deadlines
 from counterfoil.decide.rules_source import RulesSource
-from counterfoil.decide.stage import Decider
-from counterfoil.decide.summaries import DayCloser
-from counterfoil.delivery.resting import Rest, TargetLink
-from counterfoil.delivery.stage import Deliverer
 from counterfoil.engine import membership
 from counterfoil.engine.engine import Engine
 from counterfoil.engine.membership import Membership
 from counterfoil.ingress import listening
 from counterfoil.ingress.app import Door, Ready, create_app
 from counterfoil.ingress.committer import Committer
-from counterfoil.ingress.listening import Listening
-from counterfoil.ingress.polling import Polling
 from counterfoil.ingress.refusals import Refusals
 from counterfoil.ingress.server import serving
 from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import Clock, SharedClock, SystemClock
-from counterfoil.kit.connector import Connector, Context, Listens, Polls, Source
+from counterfoil.kit.connector import Connector, Listens, Polls, Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.limits import LocalBudget
-from counterfoil.kit.parts import is_booked
 from counterfoil.kit.stage import Stage
-from counterfoil.kit.windows import Window, closed_until
-from counterfoil.normalize.healing import Healer
+from counterfoil.kit.windows import closed_until
 from counterfoil.normalize.people import people_source
-from counterfoil.normalize.replaying import Replayer
-from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import agenda, matches, outbox_due, proofs, quality, reading, rechecks, standing, work
+from counterfoil.store import agenda, outbox_due, reading, rechecks, standing, work
 from counterfoil.store.budgets import open_budgets
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, Pool
-from counterfoil.upkeep import relearning
-from counterfoil.upkeep.book_changes import BookChanges, WatchedBooks
-from counterfoil.upkeep.matching import Matcher
-from counterfoil.upkeep.quality import QualityCounter
-from counterfoil.upkeep.relearning import Relearner
-from counterfoil.upkeep.retaining import Retainer
-from counterfoil.upkeep.upkeep import Upkeep
-from counterfoil.upkeep.watching import Watcher
 
 log = structlog.get_logger()
 
@@ -102,7 +82,7 @@ class Hub:
         for name, connection in settings.connections.items():
             self.contexts[name] = replace(self.contexts[name], settings=connection.settings, state={})
         if self.member is not None:
-            stages = _stages(self, self.member)
+            stages = stages_of(self, self.member)
             self._stages.clear()
             self._stages.update(stages)
 
@@ -194,8 +174,8 @@ class Hub:
         self.member = member = await membership.join(self.dsn, name, is_numbered=is_numbered, declared=declared, is_released=True)
         member.allows, member.rulebook, member.shared = self._allows, Ruling(self), self.shared
         member.start()
-        self._stages = _stages(self, member)
-        self.engine = Engine(self.pool, self.dsn, self._stages, member, knows=self._knows, clock=self.clock)
+        self._stages = stages_of(self, member)
+        self.engine = Engine(self.pool, self.dsn, self._stages, member, knows=self.knows, clock=self.clock)
         await self.engine.start()
         async with self.pool.connection() as conn, conn.transaction():
             # Routes, entities and mappings may have been declared since: what waited for them is decided again.
@@ -218,7 +198,7 @@ class Hub:
 
     def standing_keys(self) -> list[PartitionKey]:
         """Return the partitions that wake themselves, to be armed at start, and when a release names others."""
-        return _standing_keys(self)
+        return standing_keys(self)
 
     async def _allows(self, conn: Conn) -> bool:
         """Tell whether this process may begin to decide again: not in a mode that others have left meanwhile."""
@@ -229,7 +209,7 @@ class Hub:
             return False
         return True
 
-    def _knows(self, stage: str, key: str) -> bool:
+    def knows(self, stage: str, key: str) -> bool:
         """Tell whether this process's configuration has what a partition is about; another worker's may be newer."""
         name = work.split_key(key)[0]
         if stage in (work.NORMALIZE, work.NORMALIZE_BULK):
@@ -239,98 +219,10 @@ class Hub:
         if stage == listening.STAGE:
             return name in self.streamed
         if stage == work.BOOKS:
-            return name in _watched_books(self)
+            return name in watched_books(self)
         if stage in (work.DELIVER, "target"):
             return name in self.targets
         return stage != "close_day" or name in self.rules.entities
-
-
-def _stages(hub: Hub, member: Membership) -> dict[str, Stage]:
-    links = {
-        name: TargetLink(ctx, connector.deliver, connector.probe, windows=one.maintenance, late_s=one.late_s)
-        for name, (connector, ctx) in hub.targets.items()
-        for one in [hub.settings.connections[name]]
-    }
-    settings = hub.settings.hub
-    readers = (hub.pool, hub.cipher, hub.readers, hub.clock, hub.arm, hub.rules.purposes(), hub.rules.ownership, hub.echoing)
-    normalizer, replayer = Normalizer(*readers), Replayer(*readers)
-    decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
-    rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
-    deliverer = Deliverer(
-        hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act, {one: hub.rules.observed(one) for one in links}
-    )
-    polled = hub.polled
-    every_s = {name: hub.settings.connections[name].every_s for name in polled}
-    lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
-    polling = Polling(hub.pool, hub.cipher, polled, hub.clock, hub.arm, every_s, lanes, _maintained(hub))
-    healer = Healer(hub.pool, hub.cipher, hub.readers, hub.clock, hub.arm)
-    closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
-    closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.cipher, hub.written_to, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE))
-    watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub._knows)
-    every = timedelta(seconds=settings.sweep_interval_s)
-    changes = BookChanges(hub.pool, hub.cipher, _watched_books(hub), hub.clock, hub.arm, closed, every)
-    prover = Prover(hub.settings, hub.pool, hub.clock, timedelta(seconds=settings.prove_interval_s))
-    booked = tuple(name for name in polled if is_booked(hub.settings.connections[name].connector))
-    relearner = Relearner(hub.pool, hub.targets, booked, hub.clock, hub.arm)
-    return {
-        work.NORMALIZE: normalizer.turn,
-        work.DECIDE: decider.turn,
-        work.NORMALIZE_BULK: normalizer.bulk_turn,
-        work.DECIDE_BULK: decider.bulk_turn,
-        work.RULES: Ruling(hub).turn,
-        work.REPLAY: replayer.turn,
-        work.DEADLINES: Deadlines(hub.pool, hub.rules, hub.clock, hub.arm).turn,
-        work.DELIVER: deliverer.turn,
-        "poll": polling.turn,
-        listening.STAGE: Listening(hub.pool, hub.cipher, hub.streamed, hub.clock, hub.arm, lanes, _maintained(hub), {*polled}).turn,
-        "heal": healer.turn,
-        "close_day": closer.turn,
-        "target": upkeep.target_turn,
-        "partitions": upkeep.partitions_turn,
-        "unarmed": upkeep.unarmed_turn,
-        "watch": watcher.turn,
-        "lookups": upkeep.lookups_turn,
-        "notify": Notifier(hub.pool, hub.clock, hub.settings.notify).turn,
-        "retention": Retainer(hub.pool, hub.clock, hub.settings.retention.by_payload).turn,
-        relearning.STAGE: relearner.turn,
-        work.BOOKS: changes.turn,
-        proofs.STAGE: prover.turn,
-        **_of_customers(hub),
-    }
-
-
-def _of_customers(hub: Hub) -> dict[str, Stage]:
-    """Return the stages that look at who customers are."""
-    return {
-        matches.STAGE: Matcher(hub.pool, hub.cipher, hub.rules, hub.clock, hub.arm).turn,
-        quality.STAGE: QualityCounter(hub.pool, hub.cipher, hub.rules, hub.clock).turn,
-    }
-
-
-def _watched_books(hub: Hub) -> dict[str, WatchedBooks]:
-    """Return the targets in which people's changes can be seen: those that report their documents and tell what became of a record."""
-    connectors = {name: hub.settings.connections[name].connector for name in hub.targets}
-    return {
-        name: WatchedBooks(one.reader, hub.contexts[name], one.whereabouts)
-        for name, one in connectors.items()
-        if one.reader is not None and one.fetches is not None and one.whereabouts is not None
-    }
-
-
-def _standing_keys(hub: Hub) -> list[PartitionKey]:
-    """Return the partitions that wake themselves, to be armed at start."""
-    always = ("heal", "prove", "partitions", "unarmed", "watch", "lookups", "retention", work.DEADLINES, work.RULES)
-    keys: list[PartitionKey] = [(stage, "all") for stage in always]
-    keys += [matches.WORK, (quality.STAGE, "all")]
-    keys += [("notify", "all")] if hub.settings.notify else []
-    keys += [("poll", name) for name in hub.polled]
-    keys += [(listening.STAGE, name) for name in hub.streamed]
-    keys += [("target", name) for name in hub.written_to]
-    keys += [(relearning.STAGE, name) for name in hub.targets]
-    keys += [(work.BOOKS, name) for name in _watched_books(hub)]
-    keys += [("close_day", name) for name in hub.rules.entities]
-    return keys
 
 
 @asynccontextmanager
@@ -384,15 +276,6 @@ def _closed_s(connection: Connection, clock: Clock) -> Callable[[], float]:
         return 0.0 if until is None else (until - now).total_seconds()
 
     return closed_s
-
-
-def _maintained(hub: Hub) -> dict[str, Callable[[datetime], float]]:
-    """Return what tells the seconds each connection's declared maintenance still lasts at an instant."""
-
-    def of(windows: Sequence[Window]) -> Callable[[datetime], float]:
-        return lambda now: max(0.0, ((closed_until(windows, now) or now) - now).total_seconds())
-
-    return {name: of(one.maintenance) for name, one in hub.settings.connections.items()}
 
 
 def _no_client() -> NoClient:

@@ -15,7 +15,8 @@ from counterfoil.app.sections import Given, literal, section, suggested, typed
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.calling import NoClient
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Books, Connector, Context
+from counterfoil.kit.connector import Books, Connector
+from counterfoil.kit.context import Context
 from counterfoil.kit.discovery import load_connector
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.limits import LocalBudget

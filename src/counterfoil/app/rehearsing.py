@@ -26,7 +26,8 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import DecidedBatch, decide_batch, load
 from counterfoil.decide.linking import link_all
-from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.connector import Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.stage import PLAIN
 from counterfoil.normalize.batch import NormalizedBatch, normalize
 from counterfoil.normalize.fetching import prepare

@@ -15,7 +15,7 @@ from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Rules
 from counterfoil.decide.decisions import LoadedBatch
-from counterfoil.store import case_closing, cases
+from counterfoil.store import case_closing, case_subjects, cases
 from counterfoil.store.case_work import FIELDS
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn
@@ -34,7 +34,7 @@ async def write(conn: Conn, decided: Collection[ObjectRef], loaded: LoadedBatch,
     openings = [one for ref in customers for one in _openings(ref, loaded, rules, now)]
     wrong = {one.subject.subject for one in openings}
     every = {_subject(ref, field) for ref in customers for field in LegalField}
-    await cases.release_subjects(conn, FIELDS, every - wrong, now)
+    await case_subjects.release_subjects(conn, FIELDS, every - wrong, now)
     waived = await case_closing.waived(conn, [one.fingerprint for one in openings])
     await cases.open_or_count(conn, [one for one in openings if one.fingerprint not in waived], now)
 

@@ -17,7 +17,7 @@ from counterfoil.core.policies.rules import Rules
 from counterfoil.core.policies.stepping import PROCESSES, digests
 from counterfoil.decide.decisions import DecidedBatch, LoadedBatch
 from counterfoil.kit.codec import decode_record, encode
-from counterfoil.store import agenda, case_closing, cases, events, objects, process_rules
+from counterfoil.store import agenda, case_closing, case_subjects, cases, events, objects, process_rules
 from counterfoil.store.agenda import AgendaItem, Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
@@ -132,7 +132,7 @@ async def retell(conn: Conn, decided: DecidedBatch, openings: Sequence[cases.Ope
     staged = {ref.key for ref, decision in decided.decisions.items() if decision.problems and ref.kind in PROCESSES}
     own = [one for one in openings if one.subject.subject in staged]
     if own:
-        await cases.move_on(conn, "decide", {one.subject.subject: opened[one.fingerprint] for one in own}, now)
+        await case_subjects.move_on(conn, "decide", {one.subject.subject: opened[one.fingerprint] for one in own}, now)
         await cases.retell(conn, own, now)
 
 

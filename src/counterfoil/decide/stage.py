@@ -25,7 +25,7 @@ from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.decide.summaries import to_document, to_row, wish_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import agenda, cases, modes, objects, outbox, summary
+from counterfoil.store import agenda, case_subjects, cases, modes, objects, outbox, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
@@ -156,7 +156,7 @@ class Decider:
         documents = [to_document(document) for decision in decided.decisions.values() for document in decision.documents]
         await summary.add(conn, documents, kept, now)
         await modes.remember(conn, decided.modes() - self._modes, now)
-        await cases.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
+        await case_subjects.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
         openings = await processes.wanted(conn, decided, openings_of(decided, loaded, now))
         opened = await cases.open_or_count(conn, openings, now)
         await processes.retell(conn, decided, openings, opened, now)
@@ -174,7 +174,7 @@ class Decider:
             return [], []
         by_id = {row.id: row for row in rows}
         canceled, touched = await outbox.cancel(conn, sorted(by_id), outbox.NO_LONGER_CALLED_FOR)
-        await cases.release_subjects(conn, "deliver", canceled, now)
+        await case_subjects.release_subjects(conn, "deliver", canceled, now)
         late = {by_id[command_id].subject for command_id in by_id.keys() - canceled}
         return touched, [agenda.Subject(ref) for ref in sorted(late)]
 

@@ -20,7 +20,7 @@ from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_arguments, encode
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import cases, outbox, relearning, summary
+from counterfoil.store import case_subjects, cases, outbox, relearning, summary
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, PartitionKey, Pool
@@ -129,8 +129,8 @@ class DayCloser:
         held = {_name(day) for day, _ in problems}
         async with self.pool.connection() as conn, conn.transaction():
             await cases.open_or_count(conn, [_case(day, problem, now) for day, problem in problems], now)
-            healed = [name for name in await cases.held(conn, STAGE, f"{entity}/") if name not in held]
-            await cases.release_subjects(conn, STAGE, healed, now)
+            healed = [name for name in await case_subjects.held(conn, STAGE, f"{entity}/") if name not in held]
+            await case_subjects.release_subjects(conn, STAGE, healed, now)
 
     async def _close(self, conn: Conn, rules: Rules, day: summary.OpenDay, now: datetime) -> None:
         number, rows = await summary.close_day(conn, day.entity, day.day, day.currency)
@@ -141,7 +141,7 @@ class DayCloser:
         await _check_known(conn, decision.commands, day, number)
         wishes = [wish_of(command, self.batch_key(command)) for command in decision.commands]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
-        await cases.release_subjects(conn, STAGE, [_name(day)], now)
+        await case_subjects.release_subjects(conn, STAGE, [_name(day)], now)
         await self.arm(conn, wished.touched)
 
 

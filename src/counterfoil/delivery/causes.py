@@ -20,8 +20,8 @@ from counterfoil.core.language.masking import masked
 from counterfoil.core.language.records import Purpose
 from counterfoil.delivery.ends import released_by
 from counterfoil.kit.codec import decode_arguments
-from counterfoil.kit.connector import Outcome
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 from counterfoil.store import cases
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import CommandRow, End, EndStatus

@@ -12,7 +12,7 @@ from counterfoil.core.identity.echoes import Content, texts_of
 from counterfoil.core.language.records import Record
 from counterfoil.delivery.resting import TargetLink
 from counterfoil.kit.codec import decode_arguments
-from counterfoil.kit.connector import Outcome
+from counterfoil.kit.writing import Outcome
 from counterfoil.store import written
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, End, EndStatus

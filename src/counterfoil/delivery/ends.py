@@ -13,9 +13,9 @@ from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.keys import WAITS_FOR_NOTHING, NeedKey, WaitKey, wait_for_open
 from counterfoil.kit.codec import decode_arguments
-from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store import attempts
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus
 from counterfoil.store.standing import ConnectionTrouble

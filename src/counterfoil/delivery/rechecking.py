@@ -22,12 +22,12 @@ from counterfoil.delivery.causes import arguments_of, whose
 from counterfoil.delivery.ends import ATTEMPTS_MAX, Try, all_failed, attempt_of, broken, opened_by, poisoned, unanswered
 from counterfoil.delivery.resting import TargetLink
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import TurnContext, backoff_s
-from counterfoil.store import attempts, bindings, case_work, cases, outbox, rechecks
+from counterfoil.kit.writing import Outcome, OutcomeStatus
+from counterfoil.store import attempts, bindings, case_subjects, case_work, cases, outbox, rechecks
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
@@ -191,7 +191,7 @@ class Rechecker:
                 touched += await self.note(conn, link, [row for row, _ in done])
             await attempts.record(conn, [_attempt_of(batch, pairs, now)])
             await self._give_up(conn, stuck, now)
-            await cases.release_subjects(conn, RECHECK, [one.command_id for one in through], now)
+            await case_subjects.release_subjects(conn, RECHECK, [one.command_id for one in through], now)
             touched += await case_work.release_on(conn, [key for key in (opened_by(row) for row, _ in done) if key], now)
             await self.arm(conn, touched)
         log.info(

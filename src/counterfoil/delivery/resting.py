@@ -16,9 +16,10 @@ from psycopg_pool import PoolTimeout
 
 from counterfoil.core.language.commands import CommandKind
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import CommandWriter, Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.kit.windows import Window, closed_until
+from counterfoil.kit.writing import CommandWriter
 from counterfoil.store import outbox_due, rechecks, standing
 from counterfoil.store.pool import Conn, PartitionKey, Pool, single_statements
 from counterfoil.store.standing import ConnectionTrouble

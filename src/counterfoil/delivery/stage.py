@@ -38,12 +38,24 @@ from counterfoil.delivery.rechecking import Batch, Rechecker
 from counterfoil.delivery.resting import CLOSED_MAX_S, Rest, TargetLink
 from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.doubts import counting_doubts
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.limits import yielding
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import agenda, attempts, bindings, case_work, cases, micro_batches, outbox, outbox_due, producers, standing
+from counterfoil.kit.writing import Outcome, OutcomeStatus
+from counterfoil.store import (
+    agenda,
+    attempts,
+    bindings,
+    case_subjects,
+    case_work,
+    cases,
+    micro_batches,
+    outbox,
+    outbox_due,
+    producers,
+    standing,
+)
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
 from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
@@ -348,9 +360,9 @@ class Deliverer:
             stuck = (EndStatus.REFUSED, EndStatus.GIVEN_UP)
             openings = [case_of(row, outcome, end, now, known.get(row.id)) for row, outcome, end in mine if end.status in stuck]
             opened = await cases.open_or_count(conn, openings, now)
-            await cases.move_on(conn, "deliver", {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
+            await case_subjects.move_on(conn, "deliver", {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
             done = [row for row, _, end in mine if end.status is EndStatus.DONE]
-            await cases.release_subjects(conn, "deliver", [row.id for row in done], now)
+            await case_subjects.release_subjects(conn, "deliver", [row.id for row in done], now)
             ended = {row.subject for row, _, end in mine if end.status is EndStatus.REFUSED or row.subject.kind in PROCESSES}
             # The state of its subject may have changed since it was wished: a wish that is moot is canceled, and a process goes on.
             again += await agenda.add(conn, [*(agenda.Subject(ref) for ref in sorted(ended)), *lost], now)

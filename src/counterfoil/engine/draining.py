@@ -21,7 +21,7 @@ from counterfoil.engine.failing import failing_case
 from counterfoil.engine.membership import Membership
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage, Turn, backoff_s
-from counterfoil.store import cases, suspects, work
+from counterfoil.store import case_subjects, cases, suspects, work
 from counterfoil.store.pool import Conn, PartitionKey, Pool, single_statements
 from counterfoil.store.work import CAREFUL_AFTER, Ended, Taken
 
@@ -247,7 +247,7 @@ class Drains:
         told = [f"{context.stage}:{key}" for key, one in context.taken.items() if one.failures >= TOLD_AFTER]
         if told:
             async with self._transaction() as conn:
-                await cases.release_subjects(conn, work.TURN, told, self.clock.now())
+                await case_subjects.release_subjects(conn, work.TURN, told, self.clock.now())
 
     async def _set_back(self, context: EngineContext, after_s: float, *, is_counted: bool) -> None:
         async with self._transaction() as conn:

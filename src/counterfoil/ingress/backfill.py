@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from counterfoil.core.language.commands import Lane
-from counterfoil.kit.connector import Backfills, Context
+from counterfoil.kit.connector import Backfills
+from counterfoil.kit.context import Context
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.cursors import Cursor

@@ -16,7 +16,8 @@ import structlog
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Delivery, Listens, Page
+from counterfoil.kit.connector import Delivery, Listens, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cursors

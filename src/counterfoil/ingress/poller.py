@@ -8,7 +8,8 @@ from datetime import datetime
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Page, Polls
+from counterfoil.kit.connector import Page, Polls
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.store import cursors
 from counterfoil.store.cipher import Cipher

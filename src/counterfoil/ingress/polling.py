@@ -14,7 +14,8 @@ import structlog
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Polls
+from counterfoil.kit.connector import Polls
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.store import cursors, reading

@@ -6,49 +6,27 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from counterfoil.core.commands.books import Account
 from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.identity.adopted_documents import ExistingDocument
 from counterfoil.core.identity.adoption import ExistingRecord
-from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.core.language.records import Record
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
+from counterfoil.kit.context import Context
 from counterfoil.kit.holdings import ExistingPage, Holding, KnownPage
 from counterfoil.kit.questions import Question
 from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion
+from counterfoil.kit.writing import CommandWriter, Whereabouts
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from counterfoil.kit.calling import Client
-    from counterfoil.kit.clock import Clock
-    from counterfoil.kit.http import HttpClient
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a connector's shell gets to work with: its own configured connection, its client with the shared budget, the clock.
-
-    ``settings`` is an instance of the connector's config class; ``connection`` the configured name. ``state`` is a per-process cache the
-    connector may fill (detected version, resolved ids); losing it is harmless.
-    """
-
-    connection: str
-    settings: Any
-    client: Client
-    clock: Clock
-    state: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def http(self) -> HttpClient:
-        """The client of a connector that speaks HTTP."""
-        return cast("HttpClient", self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,58 +191,6 @@ class Reader:
         return None if self.fetches is None else self.fetches.locate(ref)
 
 
-class OutcomeStatus(StrEnum):
-    """How one command of a batch ended; anything but ``done`` and ``refused`` is tried again or resolved."""
-
-    DONE = "done"
-    REFUSED = "refused"  # the target said no; becomes a case
-    UNKNOWN = "unknown"  # it may or may not have taken effect
-    RETRY = "retry"  # it certainly took no effect and may be sent again
-    WAITING = "waiting"  # a prerequisite turned out to be missing in the target
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One command's end. ``external_id`` is the target's own id (``account.move/1136``), ``external_name`` what people call it.
-
-    Of a refusal: ``about`` names the cause where the connector knows it (``rate/EUR``), so that all records that stand still for it are one
-    case, whatever is said of each; ``remedy`` says what a person is to do, and ends with what makes the record go on.
-
-    ``is_unavailable``: with ``retry`` and ``unknown``, the target as a whole could not be used (case class ``authentication_refused``: it
-    refused the key), see :class:`counterfoil.kit.errors.TransientError`. ``missing``: with ``waiting``, which of its needs the target has
-    no more; empty: any of them. Customers and products that are gone are wished anew.
-
-    ``record``: with ``done`` of what comes back (``CommandWriter.echoes``), the record as the target has it, if that tells it otherwise.
-    """
-
-    command_id: str
-    status: OutcomeStatus
-    external_id: str = ""
-    external_name: str = ""
-    code: str = ""
-    case_class: CaseClass | Literal[""] = ""
-    message: str = ""
-    retry_after_s: float | None = None
-    is_unavailable: bool = False
-    missing: tuple[str, ...] = ()
-    about: str = ""
-    remedy: str = ""
-    record: Record | None = None
-
-
-Send = Callable[[Context, Sequence[Command], Mapping[str, str]], Awaitable[tuple[Outcome, ...]]]
-"""send(ctx, batch, bindings) -> one outcome per command. ``bindings`` maps every dependency key of the batch (needs) to the target's id."""
-
-
-OUT_OF_SIGHT = "out of sight"
-"""What :data:`Whereabouts` says of a record that is in the target where the connection's user may not see it."""
-
-Whereabouts = Callable[[Context, Mapping[str, str]], Awaitable[Mapping[str, str]]]
-"""whereabouts(ctx, {the target's id: our external key}) -> {the same id: the id it has now}: itself where it is, another where it was
-merged into that one, ``OUT_OF_SIGHT`` where the user may not see it any more, empty where it is gone. Ids of kinds it cannot tell of are
-left out. Cheap: existence only, nothing is read."""
-
-
 SourceProof = Callable[[Any, AccountingPeriod], AsyncIterator[ProofItem]]
 """source_proof(settings, period): everything a source says of a month and of now, read by a client that shares no code with the connector's
 own. Raises TransientError, SetupError."""
@@ -272,29 +198,6 @@ own. Raises TransientError, SetupError."""
 BooksProof = Callable[[Any, str, AccountingPeriod, Sequence[str]], AsyncIterator[ProofItem]]
 """books_proof(settings, entity, period, processors): the same of an entity's books; ``processors``: the connections whose clearing
 accounts and payment journals count."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommandWriter:
-    """How one kind of command is delivered. ``resolve`` settles commands whose outcome is unknown: it must never act twice.
-
-    Pass ``resolve=send`` only where sending again is safe by the target's own guarantee; say which in ``resolve_reason``.
-
-    ``overwrites``: a write of this kind that got no answer may still be done in the target after a newer command on the same thing (see
-    ``same_thing``) was, and undoes it then: it replaces values, or inserts again what the newer one removed. So the newest one that is
-    done is sent once more when the older write can no longer come; ``send`` of every kind that writes on the same thing must bear that,
-    with the same arguments, and be done again. Not needed where the target itself refuses or ignores a write that comes too late.
-
-    ``echoes``: the fields of the written record that the connection's own source tells of afterwards. What comes back of them is known as
-    the hub's own and ends there; empty: nothing comes back.
-    """
-
-    send: Send
-    resolve: Send
-    resolve_reason: str
-    batch_size_max: int
-    overwrites: bool = False
-    echoes: tuple[str, ...] = ()
 
 
 class Severity(StrEnum):

@@ -14,7 +14,8 @@ from counterfoil.core.facts.events import Fact
 from counterfoil.core.identity.echoes import OWN_CONTENT
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.kit.connector import Context, Fetched, Ignored, Source
+from counterfoil.kit.connector import Fetched, Ignored, Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import DriftError, HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.stage import TRIES_MAX, backoff_s
 from counterfoil.normalize.fetching import WANTED, Prepared, delivery_of, fetched_delivery, pack

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.kit.connector import Context, Delivery, Fetched, Source
+from counterfoil.kit.connector import Delivery, Fetched, Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, SetupError, TransientError
 from counterfoil.store.receipts import Receipt
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.connector import Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.fetching import WANTED
 from counterfoil.store import agenda, receipts

@@ -17,7 +17,8 @@ from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.connector import Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.batch import given_up, normalize, unreadable

@@ -11,7 +11,8 @@ from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Context, Source
+from counterfoil.kit.connector import Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.normalize.batch import given_up, normalize, unreadable
 from counterfoil.normalize.fetching import prepare

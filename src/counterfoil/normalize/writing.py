@@ -21,7 +21,7 @@ from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import NormalizedBatch
 from counterfoil.normalize.merging import Merged, Merger, event_ids
-from counterfoil.store import agenda, cases, claims, erasing, events, links, matches, objects, receipts, watching
+from counterfoil.store import agenda, case_subjects, cases, claims, erasing, events, links, matches, objects, receipts, watching
 from counterfoil.store import written as written_there
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
@@ -114,7 +114,7 @@ class Writer:
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         settled += map(str, await erasing.erase(conn, refs, now))
-        await cases.release_subjects(conn, "normalize", settled, now)
+        await case_subjects.release_subjects(conn, "normalize", settled, now)
         late = await erasing.erase_late(conn, result.parked_of(), now)
         await cases.open_or_count(conn, [one for one in result.cases if one.subject.subject not in map(str, late)], now)
         await self.arm(conn, touched)

@@ -13,7 +13,7 @@ from typing import Any
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.ids import ObjectRef
 
-from . import cases
+from . import case_subjects
 from .cipher import Cipher
 from .columns import columns
 from .pool import Conn, PartitionKey
@@ -316,7 +316,7 @@ async def close(conn: Conn, pairs: Iterable[tuple[str, str]], now: datetime) -> 
     """Close the cases of pairs: nobody needs to be asked any more."""
     subjects = [subject for pair in pairs for subject in subjects_of(*pair)]
     if subjects:
-        await cases.release_subjects(conn, STAGE, subjects, now)
+        await case_subjects.release_subjects(conn, STAGE, subjects, now)
 
 
 async def tell_apart(conn: Conn, several: Iterable[tuple[ObjectRef, ObjectRef]], now: datetime) -> list[str]:

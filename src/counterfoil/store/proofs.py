@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import cases
+from . import case_subjects, cases
 from .pool import Conn
 from .work import BOOKS
 
@@ -50,7 +50,7 @@ async def keep(
 ) -> None:
     """Write down a proof: open cases of what differs still, close those of what agrees again."""
     still = {one.subject.subject for one in openings}
-    await cases.release_subjects(conn, STAGE, [subject for subject in await _held(conn, name) if subject not in still], now)
+    await case_subjects.release_subjects(conn, STAGE, [subject for subject in await _held(conn, name) if subject not in still], now)
     await cases.open_or_count(conn, openings, now)
     await cases.retell(conn, openings, now)
     await conn.execute(

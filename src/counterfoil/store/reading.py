@@ -11,7 +11,7 @@ from datetime import datetime
 
 from counterfoil.core.language.masking import masked
 
-from . import cases
+from . import case_subjects
 from .cursors import POLL
 from .pool import Conn
 from .standing import CASE_AFTER, ConnectionStanding, ConnectionTrouble, open_case
@@ -93,19 +93,19 @@ async def failed(conn: Conn, connection: str, missed: Iterable[Missed], now: dat
         }  # fmt: skip
         row = await (await conn.execute(_NOTE, given)).fetchone()
         if row is not None and row[0] is not None and row[0] != trouble.is_refused:  # it is of the other case now
-            await cases.release_subjects(conn, POLL, [_subject(connection, one.stream)], now)
+            await case_subjects.release_subjects(conn, POLL, [_subject(connection, one.stream)], now)
     turned = await conn.execute(
         "update unread set is_all = %s where connection = %s and is_all <> %s returning stream", (is_all, connection, is_all)
     )
     if others := [_subject(connection, stream) for (stream,) in await turned.fetchall()]:  # they are of the other case now
-        await cases.release_subjects(conn, POLL, others, now)
+        await case_subjects.release_subjects(conn, POLL, others, now)
     await _tell(conn, connection, now)
 
 
 async def succeeded(conn: Conn, connection: str, streams: Collection[str], now: datetime) -> list[str]:
     """Note that lists were read, which takes them out of the case; return those that could not be read before."""
     gone = await conn.execute("delete from unread where connection = %s and stream = any(%s) returning stream", (connection, [*streams]))
-    await cases.release_subjects(conn, POLL, [_subject(connection, stream) for stream in streams], now)
+    await case_subjects.release_subjects(conn, POLL, [_subject(connection, stream) for stream in streams], now)
     return sorted(stream for (stream,) in await gone.fetchall())
 
 
@@ -117,14 +117,14 @@ async def settle(conn: Conn, connection: str, streams: Collection[str], now: dat
         {"connection": connection, "whole": POLL, "parts": PARTS, "streams": [*streams]},
     )
     if gone := [_subject(connection, stream) for (stream,) in await rows.fetchall()]:
-        await cases.release_subjects(conn, POLL, gone, now)
+        await case_subjects.release_subjects(conn, POLL, gone, now)
 
 
 async def forget_others(conn: Conn, connections: Collection[str], now: datetime) -> None:
     """Forget what could not be read of connections that are configured no more, and close the cases about it."""
     rows = await conn.execute("delete from unread where connection <> all(%s) returning connection, stream", ([*connections],))
     if gone := [_subject(connection, stream) for connection, stream in await rows.fetchall()]:
-        await cases.release_subjects(conn, POLL, gone, now)
+        await case_subjects.release_subjects(conn, POLL, gone, now)
 
 
 async def _tell(conn: Conn, connection: str, now: datetime) -> None:

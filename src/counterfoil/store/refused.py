@@ -12,7 +12,7 @@ from datetime import datetime
 
 from counterfoil.core.language.case_class import CaseClass
 
-from . import cases
+from . import case_subjects, cases
 from .opening import opening
 from .pool import Conn
 
@@ -82,7 +82,7 @@ async def accepted(conn: Conn, connections: Collection[str], now: datetime) -> l
         (sorted(connections),),
     )
     ended = sorted({row[0] for row in await rows.fetchall()})
-    await cases.release_subjects(conn, STAGE, ended, now)
+    await case_subjects.release_subjects(conn, STAGE, ended, now)
     return ended
 
 

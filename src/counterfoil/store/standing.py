@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.masking import masked
 
-from . import cases
+from . import case_subjects, cases
 from .opening import opening
 from .pool import Conn
 
@@ -170,7 +170,7 @@ def _fallen(
 async def _tell(conn: Conn, before: ConnectionStanding, after: ConnectionStanding, now: datetime) -> None:
     """Open the case, or make it the other one if what ails the connection has changed."""
     if before.is_down and before.is_refused != after.is_refused:
-        await cases.release_subjects(conn, "poll", [_subject(after.connection)], now)
+        await case_subjects.release_subjects(conn, "poll", [_subject(after.connection)], now)
     if after.down_since is None or not (after.is_refused or now - after.down_since >= CASE_AFTER):
         return
     await open_case(conn, after.connection, _subject(after.connection), after, now)
@@ -225,7 +225,7 @@ async def note_up(conn: Conn, connection: str, now: datetime) -> bool:
     )
     if cursor.rowcount == 0:
         return False
-    await cases.release_subjects(conn, "poll", [_subject(connection)], now)
+    await case_subjects.release_subjects(conn, "poll", [_subject(connection)], now)
     return True
 
 

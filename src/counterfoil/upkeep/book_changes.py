@@ -16,10 +16,12 @@ import structlog
 from counterfoil.core.kinds.erp_document import ErpDocument, ErpState
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import OUT_OF_SIGHT, Context, Delivery, Source, Whereabouts
+from counterfoil.kit.connector import Delivery, Source
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import bindings, cases, outbox_done, standing, watching
+from counterfoil.kit.writing import OUT_OF_SIGHT, Whereabouts
+from counterfoil.store import bindings, case_subjects, cases, outbox_done, standing, watching
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, CommandState
 from counterfoil.store.pool import Conn, PartitionKey, Pool
@@ -145,10 +147,10 @@ class BookChanges:
             await watching.save(conn, target, look.pairs)
             await watching.forget(conn, look.forgotten)
             touched = await watching.note(conn, look.noted, now)
-            await cases.release_subjects(conn, BOOKS, look.right, now)
+            await case_subjects.release_subjects(conn, BOOKS, look.right, now)
             openings = await gathered(conn, target, look.told, now)
             opened = await cases.open_or_count(conn, openings, now)
-            await cases.move_on(conn, BOOKS, {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
+            await case_subjects.move_on(conn, BOOKS, {one.subject.subject: opened[one.fingerprint] for one in openings}, now)
             await cases.retell(conn, openings, now)
             await self.arm(conn, touched)
 

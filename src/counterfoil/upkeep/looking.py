@@ -28,7 +28,7 @@ from counterfoil.core.watching.differences import (
     watched_at,
 )
 from counterfoil.core.watching.telling import tell
-from counterfoil.kit.connector import OUT_OF_SIGHT
+from counterfoil.kit.writing import OUT_OF_SIGHT
 from counterfoil.store import cases
 from counterfoil.store.commands import command_of
 from counterfoil.store.opening import opening

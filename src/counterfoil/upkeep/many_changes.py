@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.watching.differences import DocumentChange
 from counterfoil.core.watching.telling import tell_many
-from counterfoil.store import case_closing, cases, watching
+from counterfoil.store import case_closing, case_subjects, watching
 from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn
@@ -44,7 +44,7 @@ async def gathered(conn: Conn, target: str, told: Sequence[tuple[Watched, Openin
 
 async def _brought(conn: Conn, target: str, changes: Mapping[str, DocumentChange], now: datetime) -> list[Opening]:
     """Return the openings of documents that have an open case already, for the case of many."""
-    held = await cases.standing(conn, BOOKS, changes)
+    held = await case_subjects.standing(conn, BOOKS, changes)
     return [_opening(target, changes[one.subject.subject], one.subject, one.entity, now) for one in held]
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from counterfoil.kit.clock import Clock
-from counterfoil.kit.connector import Connector, Context
+from counterfoil.kit.connector import Connector
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, TransientError
 from counterfoil.kit.holdings import KnownPage
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext

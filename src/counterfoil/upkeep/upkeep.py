@@ -13,7 +13,8 @@ from counterfoil.decide.linking import link_some
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.codec import decode_record
-from counterfoil.kit.connector import Connector, Context
+from counterfoil.kit.connector import Connector
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.requirements import TargetState
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext

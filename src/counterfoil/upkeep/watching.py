@@ -14,7 +14,7 @@ from counterfoil.core.language.keys import WaitKey
 from counterfoil.core.policies.service_levels import wait_limits
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import agenda, case_closing, cases, rulesets, strangers, waits
+from counterfoil.store import agenda, case_closing, case_subjects, cases, rulesets, strangers, waits
 from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, PartitionKey, Pool
@@ -94,7 +94,7 @@ class Watcher:
                 openings += [_strange_case(name, key, left, now) for key in late if split_key(key[1])[0] == name]
         await cases.open_or_count(conn, openings, now)
         standing = {f"{stage}:{key}" for stage, key in idle}
-        await cases.release_subjects(conn, TURN, [one for one in await strangers.working(conn) if one not in standing], now)
+        await case_subjects.release_subjects(conn, TURN, [one for one in await strangers.working(conn) if one not in standing], now)
 
     async def _watch_rules(self, conn: Conn, now: datetime) -> None:
         """Make a case of workers that wait because another one's rules are newer; one case per set of rules."""

@@ -9,8 +9,9 @@ from tests.integration.delivery.scripted import Desk
 from counterfoil.core.commands.books import UpsertProduct
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 LATE_S = 130.0
 NO_ANSWER = TransientError("no answer within the time limit", code="http.timeout", is_outcome_unknown=True)

@@ -17,12 +17,13 @@ from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import CommandWriter, Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
 from counterfoil.kit.windows import Window
+from counterfoil.kit.writing import CommandWriter, Outcome, OutcomeStatus
 from counterfoil.store import cases, outbox
 from counterfoil.store.cases import Case
 from counterfoil.store.cipher import Cipher

@@ -11,8 +11,9 @@ from tests.integration.delivery.scripted import Desk
 
 from counterfoil.core.language.commands import Command
 from counterfoil.delivery.rechecking import Batch
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.stage import PLAIN, TurnContext
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 

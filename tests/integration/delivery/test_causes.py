@@ -28,7 +28,7 @@ from counterfoil.core.language.commands import Arguments, CommandKind
 from counterfoil.core.language.money import Money
 from counterfoil.delivery.causes import About, arguments_of, case_of, discreet, shape
 from counterfoil.delivery.ends import broken
-from counterfoil.kit.connector import Outcome, OutcomeStatus
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store.cases import CaseSubject, Opening
 from counterfoil.store.outbox import CommandRow, End, EndStatus
 

@@ -10,7 +10,8 @@ import pytest
 from tests.integration.delivery.scripted import START, Desk, Wary
 
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store import outbox
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandState, End, EndStatus

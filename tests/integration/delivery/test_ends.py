@@ -15,8 +15,9 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.delivery.ends import BREAK_TRIES_MAX, GONE_TRIES_MAX
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store import agenda, bindings, outbox
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher

@@ -13,9 +13,10 @@ from tests.integration.delivery.scripted import START, Desk
 from counterfoil.core.language.commands import Command, Lane
 from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.delivery.stage import WATCH_S
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.windows import Dated
+from counterfoil.kit.writing import Outcome
 from counterfoil.store import standing
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool

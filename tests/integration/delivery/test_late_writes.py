@@ -17,9 +17,10 @@ from counterfoil.core.language.ids import external_key
 from counterfoil.core.language.money import Money
 from counterfoil.delivery.ends import ATTEMPTS_MAX
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import TransientError
+from counterfoil.kit.writing import Outcome
 from counterfoil.store import case_work, outbox, rechecks
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of

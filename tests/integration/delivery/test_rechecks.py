@@ -25,11 +25,12 @@ from tests.integration.delivery.sending_again import (
 )
 
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
 from counterfoil.kit.windows import Dated
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store import outbox, rechecks, standing
 
 __all__ = ["desk"]

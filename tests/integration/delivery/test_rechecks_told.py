@@ -18,11 +18,12 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.policies.exceptions import handling_of
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.doubts import note_doubt
 from counterfoil.kit.errors import RejectedError
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store import attempts, bindings, cases, outbox, standing
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding

@@ -16,9 +16,9 @@ from counterfoil.connectors.files import CONNECTOR
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import CommandKind, Lane
 from counterfoil.core.policies.rules import Route, Rules
-from counterfoil.kit.connector import CommandWriter
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.windows import closed_until
+from counterfoil.kit.writing import CommandWriter
 
 GOOD = """\
 [connections.books]

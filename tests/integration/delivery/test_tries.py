@@ -34,8 +34,8 @@ from counterfoil.delivery.ends import (
     unanswered,
 )
 from counterfoil.delivery.resting import as_trouble
-from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.commands import command_of
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus

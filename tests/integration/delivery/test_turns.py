@@ -24,11 +24,12 @@ from counterfoil.core.language.money import Money
 from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
 from counterfoil.kit.windows import Dated
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 from counterfoil.store import attempts, case_work, cases, objects, outbox, standing
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding

@@ -12,7 +12,8 @@ from tests.integration.delivery.scripted import START, Desk
 
 from counterfoil.core.language.commands import Command
 from counterfoil.delivery.resting import Rest
-from counterfoil.kit.connector import Connector, Context
+from counterfoil.kit.connector import Connector
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget

@@ -13,7 +13,8 @@ import pytest
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.ingress.committer import Committer
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Fetched, Ignored, Normalized, Page
+from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import IntakeRefused, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.store import work

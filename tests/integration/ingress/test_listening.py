@@ -17,7 +17,8 @@ from counterfoil.app.hub import wait_until
 from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.listening import Listening
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Listens, Page
+from counterfoil.kit.connector import Listens, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.stage import Turn
 from counterfoil.store import cursors, work

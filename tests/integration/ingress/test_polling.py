@@ -10,7 +10,8 @@ import pytest
 
 from counterfoil.ingress.polling import Polling
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Page, Polls
+from counterfoil.kit.connector import Page, Polls
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.stage import PlainContext, Turn

@@ -12,7 +12,7 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.backfill import Backfill, BackfillProgress
 from counterfoil.ingress.poller import Polled, Poller
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.store import cursors, receipts
 from counterfoil.store.cipher import Cipher

@@ -16,7 +16,8 @@ from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Fetched, Ignored, Normalized, Page
+from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.normalize.stage import Normalizer

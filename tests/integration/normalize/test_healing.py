@@ -17,7 +17,8 @@ from counterfoil.core.language.keys import wait_for
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized
+from counterfoil.kit.connector import Delivery, Fetched, Normalized
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.normalize.healing import Healer
 from counterfoil.normalize.stage import Normalizer

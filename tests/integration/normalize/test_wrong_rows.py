@@ -13,7 +13,7 @@ from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.core.language.records import Purpose
 from counterfoil.ingress.keeping import incoming_of, keep
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.store import cases, work

@@ -20,7 +20,7 @@ from counterfoil.app.hub import open_hub, serve_intake
 from counterfoil.app.keys import configured_keys
 from counterfoil.app.settings import from_values
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.holdings import KnownPage
 from counterfoil.store import relearning

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.keys import WaitKey, wait_for_mapping
-from counterfoil.store import agenda, case_work, cases, mappings, outbox, receipts
+from counterfoil.store import agenda, case_subjects, case_work, cases, mappings, outbox, receipts
 from counterfoil.store.cases import CaseMoney, CaseState, CaseSubject, Opening
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.mappings import Mapping
@@ -72,11 +72,11 @@ async def test_money_of_an_invoice_and_of_its_own_payment_counts_once(conn: Conn
     assert [total.money_minor for total in await cases.totals(conn, NOW)] == [43_210]
     # A second invoice of 10.00 EUR for the same cause; then all of the first one's records went through: only the second one stands still.
     await cases.open_or_count(conn, [opening("deliver", "c4", money=1000, currency="EUR", concerns="invoice/stripe:in_2")], NOW)
-    await cases.release_subjects(conn, "deliver", ["c1", "c2", "c3"], NOW)
+    await case_subjects.release_subjects(conn, "deliver", ["c1", "c2", "c3"], NOW)
     [case] = await cases.list_cases(conn)
     assert (case.money, case.money_minor) == ((CaseMoney("EUR", 1000),), None)
     # Closed, it says what it ever held.
-    await cases.release_subjects(conn, "deliver", ["c4"], NOW)
+    await case_subjects.release_subjects(conn, "deliver", ["c4"], NOW)
     [case] = await cases.list_cases(conn, state=None)
     assert case.money == (CaseMoney("EUR", 1000), CaseMoney("USD", 43_210))
 
@@ -109,20 +109,20 @@ async def test_a_record_that_stands_still_for_another_cause_now_leaves_the_case_
     first = (await cases.open_or_count(conn, [opening("deliver", "c1"), opening("deliver", "c2")], NOW))["unmapped txr_1"]
     other = replace(opening("deliver", "c1"), fingerprint="period locked")
     second = (await cases.open_or_count(conn, [other], NOW))["period locked"]
-    assert await cases.move_on(conn, "deliver", {"c1": second}, NOW) == []  # the other record of the first case still stands
+    assert await case_subjects.move_on(conn, "deliver", {"c1": second}, NOW) == []  # the other record of the first case still stands
     detail = await cases.show(conn, first)
     assert detail is not None
     assert {held.subject.subject: held.released_at is None for held in detail.subjects} == {"c1": False, "c2": True}
     third = (await cases.open_or_count(conn, [replace(opening("deliver", "c2"), fingerprint="period locked")], NOW))["period locked"]
-    assert (third, await cases.move_on(conn, "deliver", {"c2": second}, NOW)) == (second, [first])
+    assert (third, await case_subjects.move_on(conn, "deliver", {"c2": second}, NOW)) == (second, [first])
     assert [case.id for case in await cases.list_cases(conn)] == [second]
 
 
 async def test_a_case_is_resolved_when_its_last_record_went_through(conn: Conn) -> None:
     ids = await cases.open_or_count(conn, [opening("decide", INVOICE.key), opening("normalize", "7")], NOW)
     [case_id] = ids.values()
-    assert await cases.release_subjects(conn, "decide", [INVOICE.key, "invoice/stripe:in_other"], NOW) == []
-    assert await cases.release_subjects(conn, "normalize", ["7"], NOW) == [case_id]
+    assert await case_subjects.release_subjects(conn, "decide", [INVOICE.key, "invoice/stripe:in_other"], NOW) == []
+    assert await case_subjects.release_subjects(conn, "normalize", ["7"], NOW) == [case_id]
     detail = await cases.show(conn, case_id)
     assert detail is not None
     assert detail.case.state is CaseState.RESOLVED
@@ -131,7 +131,7 @@ async def test_a_case_is_resolved_when_its_last_record_went_through(conn: Conn) 
 
 async def test_the_same_cause_after_its_case_was_resolved_opens_a_new_one(conn: Conn) -> None:
     first = await cases.open_or_count(conn, [opening("decide", INVOICE.key)], NOW)
-    await cases.release_subjects(conn, "decide", [INVOICE.key], NOW)
+    await case_subjects.release_subjects(conn, "decide", [INVOICE.key], NOW)
     assert await cases.open_or_count(conn, [opening("decide", INVOICE.key)], NOW) != first
 
 

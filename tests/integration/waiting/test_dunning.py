@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from tests.conftest import Server
-from tests.core.builders import ANN, PRO, RULES, at, invoice, payment, usd
-from tests.integration.waiting.office import EVERY_SHARD, Office
+from tests.core.builders import ANN, PRO, RULES, at, payment, usd
+from tests.integration.waiting.office import Office
+from tests.integration.waiting.weeks import BILL, DUNNED, KEY, STAGES, START, Weeks, paid
 
 from counterfoil.app import desk, people
 from counterfoil.app import processes as seen
@@ -28,96 +25,15 @@ from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.policies.rules import DunningStage, Route
 from counterfoil.decide import processes
-from counterfoil.decide.deadlines import Deadlines
 from counterfoil.kit.clock import FollowingClock, SettableClock
-from counterfoil.kit.connector import Context
-from counterfoil.kit.http import HttpClient
-from counterfoil.kit.limits import LocalBudget
-from counterfoil.normalize.people import people_source
-from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import agenda, audit, cases, events, objects, outbox, receipts, views
+from counterfoil.store import agenda, audit, receipts, views
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.pool import Conn, Pool, open_pool
-from counterfoil.store.work import SHARDS
-
-START = at("2026-03-01 12:00")
-BILL = invoice(usd(100_00), issued_at=START, due_at=at("2026-03-15 12:00"))
-KEY = DUNNING.ref(BILL.id).key
-STAGES = (
-    DunningStage("reminded", 3),
-    DunningStage("warned", 14, (Block.UPGRADES,), tells="collections"),
-    DunningStage("suspended", 30, (Block.ACCESS,), tells="head of finance", asks=True),
-)
-DUNNED = replace(RULES, dunning=STAGES)
-
-
-@dataclass
-class Weeks(Office):
-    """An office whose clock goes through weeks, and people who answer."""
-
-    async def decide(self) -> None:
-        """Decide until nothing is left, also what lies in bulk."""
-        one = self.decider()
-        while await self.left():
-            await one.turn(EVERY_SHARD)
-            await one.bulk_turn(EVERY_SHARD)
-
-    async def left(self) -> int:
-        """Return how many subjects are to be decided now."""
-        async with self.pool.connection() as conn:
-            return len(await agenda.claim(conn, range(SHARDS), self.clock.now(), 1))
-
-    def database(self) -> Database:
-        """Return the database as commands see it."""
-        return Database("", self.pool, self.cipher)
-
-    async def until(self, day: str) -> None:
-        """Let time go on to a day's noon; a worker that is started on the way looks at each deadline."""
-        end = at(f"2026-{day} 12:00")
-        while True:
-            await Deadlines(self.pool, self.rules_source(), self.clock, self.arm).turn("all")
-            await self.decide()
-            async with self.pool.connection() as conn:
-                due = await agenda.next_deadline(conn)
-            if self.clock.now() == end and (due is None or due > end):
-                return
-            self.clock.advance_to(end if due is None or due > end else max(due, self.clock.now()))
-
-    async def read(self, *, does_decide: bool = True) -> None:
-        """Have what people said read, and decided."""
-        ctx = Context(PEOPLE, None, HttpClient("http://127.0.0.1:9", budget=LocalBudget()), self.clock)
-        normalizer = Normalizer(self.pool, self.cipher, {PEOPLE: (people_source(), ctx)}, self.clock, self.arm, self.rules.purposes())
-        await normalizer.turn(f"{PEOPLE}/{EVERY_SHARD}")
-        if does_decide:
-            await self.decide()
-
-    async def say(self, verb: str, actor: str = "mira", **more: Any) -> bool:
-        """Answer as the command does."""
-        is_new = await seen.answer(self.database(), KEY, verb, actor, self.clock.now(), **more)
-        await self.read()
-        return is_new
-
-    async def standing(self) -> str:
-        """Return where it stands, in a line."""
-        found = await seen.show_process(self.database(), KEY)
-        if found is None:
-            return "none"
-        state: Any = found.seen.state
-        words = [state.state.value, state.stage or "-", *([state.asked] if state.asked else []), *([state.reason] if state.reason else [])]
-        return " ".join([*words, *state.blocks, str(state.open_amount)])
-
-    async def case_words(self) -> list[tuple[str, str, int | None]]:
-        """Return the open cases: code, owner and money."""
-        return [(case.code, case.owner, case.money_minor) for case in await self.cases()]
+from counterfoil.store.pool import Conn, Pool
 
 
 @pytest.fixture
 def office(pool: Pool, cipher: Cipher) -> Weeks:
     return Weeks(pool, cipher, DUNNED, SettableClock(START))
-
-
-def paid(left: int, state: InvoiceState = InvoiceState.PARTIALLY_PAID) -> Any:
-    return replace(BILL, state=state, amount_remaining=usd(left))
 
 
 async def test_weeks_of_dunning_with_a_failed_a_partial_a_disputed_and_a_recovered_payment(office: Weeks) -> None:
@@ -306,91 +222,6 @@ async def test_an_invoice_that_two_systems_tell_of_is_dunned_once(office: Weeks)
     await office.tell(paid(0, InvoiceState.PAID))
     assert await stages(office) == {KEY: "ended ", "dunning/crm:I1": "ended "}
     assert "dunning.stage_begun" not in [code for code, *_ in await office.case_words()]
-
-
-STEPS: tuple[tuple[Any, str], ...] = (
-    (processes, "write"),
-    (objects, "upsert"),
-    (events, "append"),
-    (agenda, "replace_waits"),
-    (outbox, "wish"),
-    (cases, "open_or_count"),
-    (cases, "move_on"),
-    (agenda, "finish"),
-    (agenda, "set_deadlines"),
-    (agenda, "add"),
-    (agenda, "take_deadlines"),
-    (receipts, "append"),
-    (people, "note"),
-)
-
-
-class KilledError(Exception):
-    """The worker dies here."""
-
-
-async def story(office: Weeks, attempt: Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]) -> None:
-    """Play some weeks; each move is tried by ``attempt``, again after a death."""
-    await office.tell(ANN, PRO, BILL)
-    await attempt(lambda: office.until("03-30"))
-    await attempt(lambda: office.until("04-15"))
-    await attempt(lambda: office.say("approve"))
-    await attempt(lambda: office.decide_again(paid(30_00)))
-    await attempt(lambda: office.until("05-01"))
-
-
-async def whole(office: Weeks) -> tuple[Any, ...]:
-    """Return what is left of the story: the state, its history, the cases, the deadlines."""
-    found = await seen.show_process(office.database(), KEY)
-    assert found is not None
-    async with office.pool.connection() as conn:
-        closed = [(case.code, case.state) for case in await cases.list_cases(conn, state=None)]
-        due = await (await conn.execute("select kind, id from deadline")).fetchall()
-        left = await views.undecided(conn)
-    return replace(found.seen, changed_at=START, version=0), sorted(closed), due, left, len({step.event for step in found.steps})
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def undisturbed(database_template: Server, cipher: Cipher) -> tuple[Any, ...]:
-    """Return what is left of the story where nobody dies: the same every time."""
-
-    async def plainly(move: Callable[[], Awaitable[Any]]) -> None:
-        await move()
-
-    with database_template.database(f"undisturbed_{os.getpid()}") as url:
-        async with open_pool(url, size_min=1, size_max=4) as pool:
-            office = Weeks(pool, cipher, DUNNED, SettableClock(START))
-            await story(office, plainly)
-            return await whole(office)
-
-
-@pytest.mark.parametrize(("module", "name"), STEPS, ids=[f"{module.__name__.rpartition('.')[2]}.{name}" for module, name in STEPS])
-async def test_a_death_after_any_step_ends_as_without_it(
-    office: Weeks, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, undisturbed: tuple[Any, ...]
-) -> None:
-    deaths = 0
-
-    async def dying(move: Callable[[], Awaitable[Any]]) -> None:
-        nonlocal deaths
-        done = getattr(module, name)
-
-        async def killed(*args: Any, **kwargs: Any) -> Any:
-            nonlocal deaths
-            await done(*args, **kwargs)
-            deaths += 1
-            raise KilledError
-
-        with monkeypatch.context() as patched:
-            patched.setattr(module, name, killed)
-            try:
-                await move()
-            except KilledError:
-                patched.undo()
-                await move()
-
-    await story(office, dying)
-    assert deaths
-    assert await whole(office) == undisturbed
 
 
 async def test_ten_thousand_that_run_cost_nothing_between_their_steps(office: Weeks) -> None:

@@ -23,10 +23,12 @@ from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route, Rules
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
-from counterfoil.kit.connector import CommandWriter, Context, Delivery, Fetched, Normalized, Outcome, OutcomeStatus, Reader
+from counterfoil.kit.connector import Delivery, Fetched, Normalized, Reader
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.stage import PLAIN
+from counterfoil.kit.writing import CommandWriter, Outcome, OutcomeStatus
 from counterfoil.normalize.renaming import Renamer, Renaming
 from counterfoil.store import receipts, written
 from counterfoil.store.cipher import Cipher

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 from tests.core.builders import ANN, PRO
-from tests.integration.waiting.test_dunning import Weeks
 from tests.integration.waiting.test_merges import BILL, BOB, MERGED, PAID, booked_for
 from tests.integration.waiting.test_same_facts import BILLED, BOTH, CLEARED, posted, tell_billed
+from tests.integration.waiting.weeks import Weeks
 
 from counterfoil.app import identities
 from counterfoil.app.identities import IdentityAct, IdentityPlan, IdentityVerb

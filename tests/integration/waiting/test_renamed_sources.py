@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from tests.core.builders import ANN, PRO, RULES
-from tests.integration.waiting.test_dunning import Weeks
 from tests.integration.waiting.test_merges import BILL, BOB, booked_for
+from tests.integration.waiting.weeks import Weeks
 
 from counterfoil.app.renaming import unnamed
 from counterfoil.core.identity.ownership import NOBODYS

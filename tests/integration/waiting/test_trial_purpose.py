@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.copying import PACKAGE, copy_package
 from tests.integration.waiting import trial_purpose as trial
+from tests.integration.waiting import trial_purpose_played as played
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,21 +37,21 @@ def run(code: str, copied: Path | None = None, database: str = "") -> subprocess
 
 
 def test_destinations_are_read_and_refused_with_their_line(copied: Path) -> None:
-    result = run(trial.SETTINGS, copied)
+    result = run(played.SETTINGS, copied)
     assert result.returncode == 0, result.stderr
 
 
 def test_each_destination_of_each_purpose_has_its_own_wish_of_one_key(copied: Path, database: str) -> None:
-    result = run(trial.WAY, copied, database)
+    result = run(played.WAY, copied, database)
     assert result.returncode == 0, result.stderr
-    plain = run(trial.PLAIN)
+    plain = run(played.PLAIN)
     assert plain.returncode == 0, plain.stderr
     assert sorted(result.stdout.split()) == sorted(plain.stdout.split()) != []
 
 
 def test_a_change_has_those_it_affects_decided_again_where_a_purpose_looks_back_from_them(copied: Path, database: str) -> None:
     (copied / "counterfoil/core/policies/customers_at_support.py").write_text(trial.CUSTOMERS, "utf-8")
-    result = run(trial.STANDING, copied, database)
+    result = run(played.STANDING, copied, database)
     assert result.returncode == 0, result.stderr
 
 

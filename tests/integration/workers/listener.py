@@ -12,7 +12,7 @@ from counterfoil.app.logs import working
 from counterfoil.engine import engine, membership
 from counterfoil.ingress.listening import STAGE, Listening
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.store import work
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, open_pool

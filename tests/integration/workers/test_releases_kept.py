@@ -190,7 +190,7 @@ async def test_a_connection_is_read_once_it_is_released(site: Site) -> None:
             '[[routes]]\nentity = "de"')  # fmt: skip
     text = site.file(more).replace("HOME", str(site.home))
     hub = await site.start(text)
-    assert ("shop" in hub.polled, hub._knows("poll", "shop"), hub._knows("normalize", "shop")) == (False, False, False)
+    assert ("shop" in hub.polled, hub.knows("poll", "shop"), hub.knows("normalize", "shop")) == (False, False, False)
     await releasing.release_body(hub, body_of(parse(text)), site.ask())
     await takes_up(2, hub)
     assert "shop" in hub.polled

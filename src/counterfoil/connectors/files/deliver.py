@@ -22,11 +22,13 @@ from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import digest
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.codec import encode
-from counterfoil.kit.connector import CommandWriter, Context, Finding, Outcome, OutcomeStatus, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.holdings import KnownPage
 from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion
+from counterfoil.kit.writing import CommandWriter, Outcome, OutcomeStatus
 
 BATCH_SIZE_MAX = 500
 KNOWN_PAGE_SIZE = 5000

@@ -12,7 +12,7 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO, Protocol
 
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 
 _CHUNK = 1024 * 1024
 

@@ -18,7 +18,8 @@ from counterfoil.connectors.files.normalize import normalize
 from counterfoil.connectors.files.reader import FileReader
 from counterfoil.connectors.files.wire import from_micros, to_micros
 from counterfoil.core.language.ids import digest
-from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
+from counterfoil.kit.connector import Delivery, Fetched, Normalized, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 
 PAGE_SIZE = 500

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.core.commands.crm import CrmCommand, StatusPart
-from counterfoil.kit.connector import CommandWriter, Connector
+from counterfoil.kit.connector import Connector
 from counterfoil.kit.questions import Question
+from counterfoil.kit.writing import CommandWriter
 
 from .config import HubspotConfig, HubspotIntake
 from .links import known_as, link
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from counterfoil.core.language.commands import Command
-    from counterfoil.kit.connector import Context, Finding, Outcome
+    from counterfoil.kit.connector import Finding
+    from counterfoil.kit.context import Context
     from counterfoil.kit.http import HttpClient
+    from counterfoil.kit.writing import Outcome
 
 
 def _client(settings: HubspotConfig) -> HttpClient:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from counterfoil.kit.connector import Context, Page
+from counterfoil.kit.connector import Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from .client import Api

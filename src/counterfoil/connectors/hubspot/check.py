@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from . import journal

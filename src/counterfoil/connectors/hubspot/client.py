@@ -10,7 +10,7 @@ import msgspec
 
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.deal import DEAL
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
 from counterfoil.kit.limits import Feedback, LocalBudget, Verdict

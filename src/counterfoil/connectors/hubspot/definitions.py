@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError
 
 from .client import Api

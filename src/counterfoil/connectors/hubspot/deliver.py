@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from counterfoil.core.commands.crm import ShowStatus
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 from . import definitions
 from .client import Api

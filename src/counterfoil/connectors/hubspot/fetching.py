@@ -15,7 +15,8 @@ import msgspec
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
-from counterfoil.kit.connector import Context, Fetched
+from counterfoil.kit.connector import Fetched
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 
 from .client import Api, asked_at

@@ -14,7 +14,8 @@ import msgspec
 from yarl import URL
 
 from counterfoil.core.language.ids import digest
-from counterfoil.kit.connector import Context, Delivery
+from counterfoil.kit.connector import Delivery
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule, is_plain_abroad
 from counterfoil.kit.limits import Aside, LocalBudget, Verdict

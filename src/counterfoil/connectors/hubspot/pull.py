@@ -17,7 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Page, Polls
+from counterfoil.kit.connector import Page, Polls
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 
 from . import journal

@@ -24,8 +24,9 @@ from counterfoil.connectors.odoo.target import OdooTarget
 from counterfoil.connectors.odoo.whereabouts import whereabouts
 from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
-from counterfoil.kit.connector import CommandWriter, Connector, Send
+from counterfoil.kit.connector import Connector
 from counterfoil.kit.questions import Question
+from counterfoil.kit.writing import CommandWriter, Send
 
 _ABSENT = (
     "load with mode=update and noupdate inserts only what is absent, record and external id in one transaction; the state is read before"

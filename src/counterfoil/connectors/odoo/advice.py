@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from counterfoil.connectors.odoo.config import CompanyConfig, OdooConfig
 from counterfoil.core.commands.books import Account, AccountRole, PostDocument, PostEntry, PostPayment
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus, Send
+from counterfoil.kit.context import Context
+from counterfoil.kit.writing import Outcome, OutcomeStatus, Send
 
 _RATE = "Add the rate of {1} in Odoo (Accounting, Configuration, Currencies), then retry this case."
 _CURRENCY = "Activate {1} in Odoo (Accounting, Configuration, Currencies) and give it a rate, then retry this case."

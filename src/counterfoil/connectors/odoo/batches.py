@@ -9,8 +9,8 @@ from typing import Literal
 
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Outcome, OutcomeStatus
 from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 SendChunk = Callable[[Sequence[Command]], Awaitable[Sequence[Outcome]]]
 

@@ -22,7 +22,8 @@ from counterfoil.connectors.odoo.normalize import Capture, Snapshot
 from counterfoil.connectors.odoo.snapshots import MODELS, Scope, domain_of, newest_of, read_page, scope_of, written_between
 from counterfoil.core.kinds.erp_document import ERP_DOCUMENT
 from counterfoil.core.language.ids import ObjectRef, digest
-from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
+from counterfoil.kit.connector import Delivery, Fetched, Normalized, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 
 _FORMAT = "%Y-%m-%d %H:%M:%S"

@@ -25,7 +25,7 @@ from counterfoil.connectors.odoo.detect import Dialect, Session
 from counterfoil.connectors.odoo.precision import read_precision
 from counterfoil.connectors.odoo.wire import WriteDate, ref, text
 from counterfoil.core.language.case_class import CaseClass
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
 
 _STATE_KEY = "odoo.catalog"

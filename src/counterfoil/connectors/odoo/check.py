@@ -12,7 +12,8 @@ from counterfoil.connectors.odoo.check_taxes import tax_findings
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.core.language.money import exponent_of
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.requirements import Requirements
 

@@ -26,8 +26,9 @@ from counterfoil.connectors.odoo.places import places
 from counterfoil.core.commands.books import UpsertCustomer
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 
 _SEEN_KEY = "odoo.partners"
 _SEEN_MAX = 50_000

@@ -21,8 +21,9 @@ from counterfoil.connectors.odoo.refusals import is_company_clash
 from counterfoil.connectors.odoo.wire import Move
 from counterfoil.connectors.odoo.xids import of_other_company
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 
 
 async def send(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:

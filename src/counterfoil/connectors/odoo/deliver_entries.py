@@ -13,8 +13,9 @@ from counterfoil.connectors.odoo.entry_rows import COLUMNS, EntryPlan, plan_entr
 from counterfoil.connectors.odoo.partners import customers_of, named_in
 from counterfoil.core.commands.books import PostEntry
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 
 EntryOf = Callable[[Command, CompanyCatalog], PostEntry]
 """Gives the entry a command calls for. Raises RejectedError."""

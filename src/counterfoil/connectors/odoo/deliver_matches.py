@@ -19,8 +19,9 @@ from counterfoil.connectors.odoo.wire import OpenLine, Partial, ref
 from counterfoil.core.commands.books import Allocate, Unmatch
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 _PARTIAL = "account.partial.reconcile"
 _COLUMNS = ("id", "debit_move_id/.id", "credit_move_id/.id", "amount", "debit_amount_currency", "credit_amount_currency")

@@ -22,8 +22,9 @@ from counterfoil.connectors.odoo.posting import post, quiet, remove_drafts
 from counterfoil.connectors.odoo.wire import Payment, Text, ref, text
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 
 POSTED_STATES = frozenset({"posted", "in_process", "process", "paid", "reconciled"})
 """17: posted; 18 and 19: in_process, and paid once matched (Online 19.2, 19.3 also process); 20: paid, and reconciled once matched."""

@@ -15,8 +15,9 @@ from counterfoil.connectors.odoo.wire import Ref, Text, text
 from counterfoil.connectors.odoo.xids import listed
 from counterfoil.core.commands.books import UpsertProduct
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 
 _MODEL = "product.product"
 _PLAIN = {"list_price": "0", "sale_ok": "", "purchase_ok": "", "taxes_id/.id": "", "supplier_taxes_id/.id": ""}

@@ -8,7 +8,7 @@ from typing import Any
 
 from counterfoil.connectors.odoo.client import OdooClient, rpc, to_database
 from counterfoil.connectors.odoo.config import OdooConfig
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError
 from counterfoil.kit.http import HttpClient
 

@@ -22,7 +22,7 @@ from counterfoil.core.identity.adopted_documents import ExistingDocument
 from counterfoil.core.identity.adoption import ExistingRecord
 from counterfoil.core.kinds.customer import Address, Customer, TaxId
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.holdings import ExistingPage, Holding
 
 MODEL = "res.partner"

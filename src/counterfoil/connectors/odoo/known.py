@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from counterfoil.connectors.odoo.detect import connect
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.holdings import KnownPage
 

@@ -10,7 +10,7 @@ from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.wire import Text, text
 from counterfoil.core.commands.books import PostDocument
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 
 PREFIX = "target:"
 """How a document line names a product of the target instead of a canonical one."""

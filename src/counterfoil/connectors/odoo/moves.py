@@ -19,8 +19,9 @@ from counterfoil.connectors.odoo.readback import Expected, amount_difference, po
 from counterfoil.connectors.odoo.wire import Move, Payment, ref, text
 from counterfoil.core.commands.books import PostDocument, PostEntry, PostPayment
 from counterfoil.core.language.commands import Arguments, Command
-from counterfoil.kit.connector import Context, Outcome
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.writing import Outcome
 
 
 class MovePlan(Protocol):

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.core.language.case_class import CaseClass
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
 
 _STATE_KEY = "odoo.locks"

@@ -9,7 +9,7 @@ from msgspec import Struct
 from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.partner_rows import PartnerWords
 from counterfoil.connectors.odoo.wire import Ref, Text, ref, text
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 
 _STATE_KEY = "odoo.places"
 

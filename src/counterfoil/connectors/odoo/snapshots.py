@@ -15,7 +15,7 @@ from counterfoil.connectors.odoo.detect import Session
 from counterfoil.connectors.odoo.normalize import Capture, Snapshot
 from counterfoil.connectors.odoo.wire import EntryItem, Ref, Text, WriteDate, ref, text
 from counterfoil.core.language.ids import digest
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 MODELS = ("account.move", "account.payment")

@@ -10,7 +10,7 @@ from counterfoil.connectors.odoo.catalog_rows import AccountRow, CompanyRow, Jou
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.snapshots import CurrencyName
 from counterfoil.connectors.odoo.wire import Text, ref, text
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.suggestions import Processors, SettingLine, SettingTable, SuggestedBooks, SuggestedTax, Suggestion
 
 _HEAD = "One table per legal entity; the key after companies is the entity's name, change it to yours."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from counterfoil.connectors.odoo import check, known, suggest
 from counterfoil.connectors.odoo.detect import connect, forget
 from counterfoil.connectors.odoo.periods import locks_by_entity
-from counterfoil.kit.connector import Context, Finding
+from counterfoil.kit.connector import Finding
+from counterfoil.kit.context import Context
 from counterfoil.kit.holdings import KnownPage
 from counterfoil.kit.requirements import Requirements, TargetState
 from counterfoil.kit.suggestions import Processors, Suggestion

@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.snapshots import MODELS, scope_of
-from counterfoil.kit.connector import OUT_OF_SIGHT, Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.writing import OUT_OF_SIGHT
 
 _MODELS = (*MODELS, "res.partner")
 _CHUNK = 1000

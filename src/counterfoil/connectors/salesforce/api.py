@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import Response
 

@@ -10,7 +10,8 @@ from datetime import datetime
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Page
+from counterfoil.kit.connector import Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 
 from . import bulk, soql

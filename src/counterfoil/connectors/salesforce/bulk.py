@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.http import Response
 

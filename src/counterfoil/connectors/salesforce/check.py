@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from .api import Api

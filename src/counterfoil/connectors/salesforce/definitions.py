@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, RejectedError, SetupError
 
 from .api import Api

@@ -17,8 +17,9 @@ import msgspec
 
 from counterfoil.core.commands.crm import ShowStatus
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 from . import definitions, loading
 from .api import Api

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from counterfoil.core.kinds.deal import DEAL
-from counterfoil.kit.connector import Context, Fetched
+from counterfoil.kit.connector import Fetched
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 
 from . import soql

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from counterfoil.kit.addresses import is_loopback
-from counterfoil.kit.connector import Context, Delivery, Page
+from counterfoil.kit.connector import Delivery, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError
 from counterfoil.kit.grpc import GrpcClient, GrpcRule, grpc
 from counterfoil.kit.limits import LocalBudget

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, RejectedError, TransientError
 
 from . import tables

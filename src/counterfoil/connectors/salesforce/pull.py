@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Page, Polls
+from counterfoil.kit.connector import Page, Polls
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 
 from . import soql

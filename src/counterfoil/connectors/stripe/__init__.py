@@ -14,7 +14,8 @@ from .links import link
 from .source import StripeSource
 
 if TYPE_CHECKING:
-    from counterfoil.kit.connector import Context, Finding
+    from counterfoil.kit.connector import Finding
+    from counterfoil.kit.context import Context
     from counterfoil.kit.http import HttpClient
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Delivery, Page
+from counterfoil.kit.connector import Delivery, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from . import fetching

@@ -6,7 +6,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from .client import Api

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
 from counterfoil.kit.limits import LocalBudget, Verdict

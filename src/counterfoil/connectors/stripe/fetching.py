@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Fetched
+from counterfoil.kit.connector import Fetched
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError
 
 from .client import Api, asked_at, expand

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from counterfoil.kit.connector import Context, Delivery, Page, Polls
+from counterfoil.kit.connector import Delivery, Page, Polls
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import IntakeRefused, SetupError, TransientError
 
 from . import fetching

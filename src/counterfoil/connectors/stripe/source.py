@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page, Polls
+from counterfoil.kit.connector import Delivery, Fetched, Normalized, Page, Polls
+from counterfoil.kit.context import Context
 
 from . import refs, webhooks
 

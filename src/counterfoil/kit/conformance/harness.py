@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import Connector, Context, Delivery, Fetched
+from counterfoil.kit.connector import Connector, Delivery, Fetched
+from counterfoil.kit.context import Context
 from counterfoil.kit.requirements import Requirements
 from counterfoil.kit.sandbox import FaultSwitch
 

@@ -9,7 +9,8 @@ from contextlib import aclosing
 from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, can_listen, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.normalizing import source_of
-from counterfoil.kit.connector import Context, Delivery, Listens, Page
+from counterfoil.kit.connector import Delivery, Listens, Page
+from counterfoil.kit.context import Context
 
 PATIENCE_S = 20.0
 

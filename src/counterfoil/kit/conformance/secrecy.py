@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, require
 from counterfoil.kit.conformance.harness import Harness, opened
 from counterfoil.kit.conformance.writing import findings_of
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError
 from counterfoil.kit.sandbox import Fault
 

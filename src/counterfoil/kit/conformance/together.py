@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from counterfoil.kit.connector import Connector, Context, Page
+from counterfoil.kit.connector import Connector, Page
+from counterfoil.kit.context import Context
 
 
 class Together:

@@ -10,10 +10,12 @@ from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.conformance.check import Check, CheckedPart, ConformanceError, has_target, lists, require
 from counterfoil.kit.conformance.harness import Harness, opened
-from counterfoil.kit.connector import Connector, Context, Finding, Outcome, OutcomeStatus, Send, Severity
+from counterfoil.kit.connector import Connector, Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.requirements import Requirements
 from counterfoil.kit.sandbox import Fault
+from counterfoil.kit.writing import Outcome, OutcomeStatus, Send
 
 ROUNDS_MAX = 8
 WRITES_MAX = 40

@@ -10,7 +10,8 @@ import msgspec
 
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.customer import Customer, CustomerEvent
-from counterfoil.kit.connector import Context, Delivery, Fetched, Normalized, Page
+from counterfoil.kit.connector import Delivery, Fetched, Normalized, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 from counterfoil.core.commands.books import BookCommand, UpsertCustomer
 from counterfoil.core.language.commands import Command, CommandKind
-from counterfoil.kit.connector import CommandWriter, Context, Finding, Outcome, OutcomeStatus, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import HubError, RejectedError, TransientError
+from counterfoil.kit.writing import CommandWriter, Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
     from counterfoil.kit.database import DatabaseClient, DatabaseConnection

@@ -33,7 +33,7 @@ from counterfoil.core.language.keys import NeedKey
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.sandbox import FaultSwitch

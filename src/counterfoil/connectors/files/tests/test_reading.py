@@ -32,7 +32,8 @@ from counterfoil.core.kinds.payment import Application, Payment
 from counterfoil.core.kinds.refund import Refund, RefundEvent
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Delivery
+from counterfoil.kit.connector import Delivery
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget

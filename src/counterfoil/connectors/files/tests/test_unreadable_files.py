@@ -17,7 +17,8 @@ from counterfoil.connectors.files.config import FilesConfig
 from counterfoil.connectors.files.disk import FileEntry, SystemDisk
 from counterfoil.connectors.files.pull import FilesSource
 from counterfoil.kit.clock import SettableClock, SystemClock
-from counterfoil.kit.connector import Context, Delivery
+from counterfoil.kit.connector import Delivery
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget

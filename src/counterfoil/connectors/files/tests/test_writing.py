@@ -29,10 +29,12 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Purpose
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, OutcomeStatus, Severity
+from counterfoil.kit.connector import Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.kit.requirements import Requirements
+from counterfoil.kit.writing import OutcomeStatus
 
 INVOICE = command(1, BookCommand.POST_INVOICE, DOCUMENT)
 SECOND = command(2, BookCommand.POST_INVOICE, replace(DOCUMENT, number="I2"))

@@ -21,7 +21,8 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance.together import Together
-from counterfoil.kit.connector import Context, Delivery, Ignored, Page
+from counterfoil.kit.connector import Delivery, Ignored, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import RetryPolicy
 
 SOURCE = HubspotSource()

@@ -15,7 +15,8 @@ from counterfoil.core.commands.crm import ShowStatus
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance import Conformance, Harness, Sample, Webhook
-from counterfoil.kit.connector import Context, Delivery, Fetched
+from counterfoil.kit.connector import Delivery, Fetched
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import FaultSwitch
 

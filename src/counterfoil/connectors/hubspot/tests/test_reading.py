@@ -18,7 +18,8 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Ignored
+from counterfoil.kit.connector import Delivery, Ignored
+from counterfoil.kit.context import Context
 
 from .sandboxed import POLLS, SOURCE, facts_of, opened, states, time_of, walk
 

@@ -24,10 +24,12 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Ignored, Outcome, OutcomeStatus
+from counterfoil.kit.connector import Delivery, Ignored
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 from .sandboxed import POLLS, SOURCE, URL, facts_of, opened, settings_of, states, status_command, walk
 

@@ -20,7 +20,8 @@ from counterfoil.connectors.odoo.tests.plain import PlainOdoo
 from counterfoil.connectors.odoo.tests.wishes import Wishes
 from counterfoil.core.language.commands import Command
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Outcome, OutcomeStatus
+from counterfoil.kit.context import Context
+from counterfoil.kit.writing import Outcome, OutcomeStatus
 
 _REAL = "COUNTERFOIL_TEST_ODOO_URL"
 NEWEST = 19

@@ -17,7 +17,8 @@ from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE, REVENUE
 from counterfoil.core.commands.books import Account, AccountRole
 from counterfoil.kit.clock import SystemClock
-from counterfoil.kit.connector import Context, Finding, Severity
+from counterfoil.kit.connector import Finding, Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 from counterfoil.kit.requirements import Requirements
 

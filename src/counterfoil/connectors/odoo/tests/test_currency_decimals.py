@@ -15,9 +15,10 @@ from counterfoil.connectors.odoo.tests.test_readback import books
 from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, line
 from counterfoil.core.commands.books import EntryLine
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Outcome, Severity
+from counterfoil.kit.connector import Severity
 from counterfoil.kit.errors import RejectedError
 from counterfoil.kit.requirements import Requirements
+from counterfoil.kit.writing import Outcome
 
 
 async def use_dollars_of_taiwan(desk: Desk) -> int:

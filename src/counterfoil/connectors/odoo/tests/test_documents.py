@@ -11,7 +11,7 @@ from counterfoil.core.commands.books import DocumentLine, DocumentTax, PostDocum
 from counterfoil.core.kinds.customer import Address
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Outcome
+from counterfoil.kit.writing import Outcome
 
 
 async def test_a_taxed_invoice_is_posted_with_the_sources_dates_and_total(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from counterfoil.connectors.odoo.tests.wishes import CLEARING, FEES, RECEIVABLE
 from counterfoil.core.commands.books import Account, AccountRole, EntryLine
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Outcome
+from counterfoil.kit.writing import Outcome
 
 
 def eur(minor: int) -> Money:

@@ -13,8 +13,8 @@ from counterfoil.connectors.odoo.tests.wishes import RECEIVABLE, line
 from counterfoil.core.commands.books import Account, AccountRole, EntryLine
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Outcome
 from counterfoil.kit.errors import TransientError
+from counterfoil.kit.writing import Outcome
 
 pytestmark = EVERY_VERSION
 

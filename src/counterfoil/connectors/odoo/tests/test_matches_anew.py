@@ -6,7 +6,7 @@ from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.connectors.odoo.tests.wishes import line
 from counterfoil.core.language.commands import Command
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Outcome
+from counterfoil.kit.writing import Outcome
 
 pytestmark = EVERY_VERSION
 

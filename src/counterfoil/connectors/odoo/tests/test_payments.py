@@ -12,7 +12,7 @@ from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, NEXT, Desk
 from counterfoil.connectors.odoo.tests.wishes import line
 from counterfoil.core.commands.books import Account, AccountRole, PostDocument
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Outcome
+from counterfoil.kit.writing import Outcome
 
 YEAR_END = date(2024, 12, 31)
 

@@ -12,8 +12,8 @@ from counterfoil.connectors.odoo import CONNECTOR
 from counterfoil.connectors.odoo.client import OdooClient
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.core.language.commands import Command
-from counterfoil.kit.connector import OUT_OF_SIGHT
 from counterfoil.kit.errors import SetupError
+from counterfoil.kit.writing import OUT_OF_SIGHT
 
 MODULE = importlib.import_module("counterfoil.connectors.odoo.whereabouts")  # its package names the function so
 

@@ -25,8 +25,10 @@ from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance.together import Together
-from counterfoil.kit.connector import Context, Delivery, Finding, Ignored, Outcome, Page
+from counterfoil.kit.connector import Delivery, Finding, Ignored, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.writing import Outcome
 
 SOURCE = SalesforceSource()
 DAY = {"first_poll_back_s": 86_400}

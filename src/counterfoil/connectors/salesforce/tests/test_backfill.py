@@ -10,7 +10,8 @@ import pytest
 from counterfoil.connectors.salesforce import backfill, bulk, tables
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.core.kinds.company import Company
-from counterfoil.kit.connector import Context, Delivery, Page
+from counterfoil.kit.connector import Delivery, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import Response
 from counterfoil.kit.sandbox import Fault

@@ -6,7 +6,8 @@ import pytest
 
 from counterfoil.connectors.salesforce import CONNECTOR
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
-from counterfoil.kit.connector import Context, Severity
+from counterfoil.kit.connector import Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from .sandboxed import opened

@@ -19,7 +19,8 @@ from counterfoil.core.kinds.company import Company, CompanyEvent
 from counterfoil.core.kinds.deal import Deal
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Ignored, Page
+from counterfoil.kit.connector import Delivery, Ignored, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
 

@@ -10,10 +10,11 @@ from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.checking import Rule
 from counterfoil.connectors.salesforce.sandbox.world import Record
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, OutcomeStatus
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
+from counterfoil.kit.writing import OutcomeStatus
 
 from .sandboxed import SHOW, made, opened, send, shown, status_command, waits_for_nothing
 

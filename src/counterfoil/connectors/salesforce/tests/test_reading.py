@@ -22,7 +22,7 @@ from counterfoil.core.kinds.deal import Deal, DealLine, DealState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.rate_headers import RateSeen
 

@@ -22,10 +22,12 @@ from counterfoil.core.kinds.subscription import SubscriptionState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, OutcomeStatus, Severity
+from counterfoil.kit.connector import Severity
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import Response, RetryPolicy
 from counterfoil.kit.sandbox import Fault
+from counterfoil.kit.writing import OutcomeStatus
 
 from .sandboxed import (
     COLLECTIONS,

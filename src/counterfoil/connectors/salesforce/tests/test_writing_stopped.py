@@ -13,9 +13,9 @@ from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
 from counterfoil.connectors.salesforce.sandbox.world import Record
 from counterfoil.core.commands.crm import ShowStatus
 from counterfoil.core.language.ids import ObjectRef
-from counterfoil.kit.connector import OutcomeStatus
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
+from counterfoil.kit.writing import OutcomeStatus
 
 from .sandboxed import COLLECTIONS, SHOW, asked, checked, made, opened, send, shown, status_command, waits_for_nothing
 

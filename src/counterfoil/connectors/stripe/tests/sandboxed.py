@@ -17,7 +17,8 @@ from counterfoil.connectors.stripe.sandbox.forms import decode
 from counterfoil.connectors.stripe.wire import API_VERSION
 from counterfoil.core.facts.events import Fact
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context, Delivery, Ignored, Page
+from counterfoil.kit.connector import Delivery, Ignored, Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.forms import encode_form
 from counterfoil.kit.http import HttpClient, RetryPolicy
 from counterfoil.kit.limits import LocalBudget

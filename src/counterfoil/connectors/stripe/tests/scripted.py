@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.http import HttpClient, Response
 
 from .building import settings

@@ -11,7 +11,7 @@ from counterfoil.connectors.stripe.sandbox import StripeSandbox
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance.harness import Harness, Sample, Webhook
 from counterfoil.kit.conformance.suite import Conformance
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.sandbox import FaultSwitch
 
 from .building import CREATED_AT, delivery, event_body, fetched_as_snapshot, fixture, listed_delivery, official, sign

@@ -16,7 +16,7 @@ from counterfoil.core.kinds.payment import PAYMENT, Payment
 from counterfoil.core.kinds.refund import REFUND, Refund
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.sandbox import Fault
 

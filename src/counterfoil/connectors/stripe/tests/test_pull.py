@@ -18,7 +18,8 @@ from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.kinds.payment import Payment
 from counterfoil.core.language.records import Record
-from counterfoil.kit.connector import Context, Page
+from counterfoil.kit.connector import Page
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 
 from .building import POLLS, SOURCE

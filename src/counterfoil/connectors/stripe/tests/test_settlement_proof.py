@@ -18,7 +18,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
 from counterfoil.core.language.settlement import Settlement
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Context
+from counterfoil.kit.context import Context
 
 from .building import POLLS
 from .sandboxed import normalized_all, opened, walk
