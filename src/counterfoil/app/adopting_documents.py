@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
@@ -10,9 +11,12 @@ from counterfoil.app.adoption_plan import Adoption, PlanRow, is_as_planned, refu
 from counterfoil.app.hub import Hub
 from counterfoil.core.commands.books import BookCommand, PostDocument, PostPayment
 from counterfoil.core.identity.adopted_documents import ExistingDocument, WishedDocument, barred_by
+from counterfoil.core.kinds.credit_note import CreditNote
 from counterfoil.core.kinds.invoice import INVOICE, Invoice
-from counterfoil.core.kinds.payment import PAYMENT, Payment
+from counterfoil.core.kinds.payment import Payment
+from counterfoil.core.language.ids import ObjectRef, external_key
 from counterfoil.core.language.money import Money
+from counterfoil.core.language.records import Record
 from counterfoil.kit.codec import decode_arguments, decode_record
 from counterfoil.store import audit, case_subjects, objects, outbox, outbox_due
 from counterfoil.store.audit import AuditLine
@@ -27,50 +31,82 @@ Records = Mapping[str, str]
 """Which record of the target each customer is, by canonical id."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the hub knows of what a command wishes: the invoices it pays or credits, and what is to be paid of it itself."""
+
+    bills: tuple[ObjectRef, ...] = ()
+    numbers: tuple[str, ...] = ()
+    open: Money | None = None
+
+
 async def wished_documents(hub: Hub, conn: Conn, target: str, records: Records) -> dict[str, tuple[CommandRow, WishedDocument]]:
     """Return what waits to be posted to a target and was never sent, by the key of its object, in the order in which it was wished."""
     found: dict[str, tuple[CommandRow, WishedDocument]] = {}
     after = 0
     while rows := await outbox_due.unsent(conn, hub.cipher, target, [kind.value for kind in KINDS], after, READ_AT_A_TIME):
-        paid = await _numbers_paid(hub, conn, [row for row in rows if row.kind == BookCommand.POST_PAYMENT.value])
+        known = await _known(hub, conn, rows)
         for row in rows:
-            if document := _wished(row, records, paid.get(row.produces, ())):
+            if document := _wished(row, records, known[row.produces]):
                 found[row.produces] = (row, document)
         after = rows[-1].seq
     return found
 
 
-async def _numbers_paid(hub: Hub, conn: Conn, commands: Sequence[CommandRow]) -> dict[str, tuple[str, ...]]:
-    """Return the numbers of the invoices that payments pay: people write those, and not the source's id of a payment."""
-    rows = await objects.load(conn, hub.cipher, [PAYMENT.ref(_id_of(command)) for command in commands])
-    payments = {ref.key: cast("Payment", decode_record(PAYMENT.name, row.data)) for ref, row in rows.items()}
-    bills = {one.invoice_id for payment in payments.values() for one in payment.applications}
-    rows = await objects.load(conn, hub.cipher, [INVOICE.ref(id) for id in bills])
-    numbers = {ref.id: cast("Invoice", decode_record(INVOICE.name, row.data)).number for ref, row in rows.items()}
-    return {
-        key: tuple(number for one in payment.applications if (number := numbers.get(one.invoice_id, "")))
-        for key, payment in payments.items()
-    }
+async def _known(hub: Hub, conn: Conn, commands: Sequence[CommandRow]) -> dict[str, _Known]:
+    """Return what is known of commands, by what they produce.
+
+    People write the numbers of invoices on what pays and credits them, and not the source's id of a payment.
+    """
+    refs = {one.produces: ObjectRef(*one.produces.split("/", 1)) for one in commands}
+    states = {ref.key: decode_record(ref.kind, row.data) for ref, row in (await objects.load(conn, hub.cipher, refs.values())).items()}
+    bills = {one.produces: _bills_of(states.get(one.produces), one.subject) for one in commands}
+    rows = await objects.load(conn, hub.cipher, {ref for some in bills.values() for ref in some})
+    invoices = {ref: cast("Invoice", decode_record(INVOICE.name, row.data)) for ref, row in rows.items()}
+    found: dict[str, _Known] = {}
+    for key, some in bills.items():
+        state = states.get(key)
+        numbers = tuple(invoices[ref].number for ref in some if ref in invoices and invoices[ref].number)
+        found[key] = _Known(some, numbers, state.amount_remaining if isinstance(state, Invoice) else None)
+    return found
 
 
-def _id_of(command: CommandRow) -> str:
-    return command.produces.partition("/")[2]
+def _bills_of(state: Record | None, subject: ObjectRef) -> tuple[ObjectRef, ...]:
+    """Return the invoices that what is wished pays or credits; what is no object of its own, as a void, is of the invoice it voids."""
+    match state:
+        case Payment():
+            return tuple(INVOICE.ref(one.invoice_id) for one in state.applications)
+        case CreditNote():
+            return (INVOICE.ref(state.invoice_id),) if state.invoice_id else ()
+        case None if subject.kind == INVOICE.name:
+            return (subject,)
+        case _:
+            return ()
 
 
-def _wished(command: CommandRow, records: Records, paid: Sequence[str]) -> WishedDocument | None:
-    """Return what a command wishes; None: money given back, which is left to people. ``paid``: the numbers of what a payment pays."""
-    kind, id = command.produces.partition("/")[0], _id_of(command)
+def _wished(command: CommandRow, records: Records, known: _Known) -> WishedDocument | None:
+    """Return what a command wishes; None: money given back, which is left to people."""
+    kind, _, id = command.produces.partition("/")
 
     def document(customer_id: str, total: Money, days: set[date], *numbers: str) -> WishedDocument:
-        told = tuple(dict.fromkeys(one for one in (*numbers, id.partition(":")[2]) if one))
-        customer = records.get(customer_id, "")
-        return WishedDocument(kind, id, command.external_key, command.entity, customer, total, tuple(sorted(days)), told)
+        return WishedDocument(
+            kind=kind,
+            id=id,
+            key=command.external_key,
+            entity=command.entity,
+            customer=records.get(customer_id, ""),
+            total=total,
+            days=tuple(sorted(days)),
+            numbers=tuple(dict.fromkeys(one for one in (*numbers, id.partition(":")[2]) if one)),
+            bills=tuple(external_key(INVOICE.name, ref.id) for ref in known.bills),
+            open=known.open,
+        )
 
     match decode_arguments(BookCommand(command.kind), command.arguments):
         case PostDocument() as one:
-            return document(one.customer_id, one.total, {one.accounting_on, one.issued_on}, one.number)
+            return document(one.customer_id, one.total, {one.accounting_on, one.issued_on}, one.number, *known.numbers)
         case PostPayment(is_inbound=True) as one:
-            return document(one.customer_id, one.amount, {one.paid_on}, *paid, one.memo)
+            return document(one.customer_id, one.amount, {one.paid_on}, *known.numbers, one.memo)
         case _:
             return None
 

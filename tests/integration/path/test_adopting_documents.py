@@ -77,6 +77,15 @@ class Before:
         await self.made.plain.call("account.move", "action_post", ids=[id], context=own)
         return int(id)
 
+    async def register(self, invoice: int) -> int:
+        """Register the payment of an invoice in the books as a person does from its form."""
+        company = self.made.provisioned.companies["US"].company_id
+        own = {"allowed_company_ids": [company], "active_model": "account.move", "active_ids": [invoice]}
+        wizard = await self.made.plain.call("account.payment.register", "create", vals_list=[{}], context=own)
+        await self.made.plain.call("account.payment.register", "action_create_payments", ids=wizard, context=own)
+        (payment,) = self.made.odoo.env().find("account.payment", "partner_id", self.partner)
+        return int(payment)
+
     def documents(self) -> list[int]:
         """Return the customer's invoices in the books."""
         env = self.made.odoo.env()
@@ -139,6 +148,41 @@ async def test_an_invoice_and_its_payment_entered_by_hand_are_both_bound(made: H
     assert before.documents() == [there]
     assert env.find("account.payment", "partner_id", before.partner) in ([], set())
     assert env.row("account.move", there)["amount_residual"] == 0.0  # the hub matched what was open
+    assert await made.cases() == []
+
+
+async def test_a_payment_registered_from_its_invoice_is_bound_by_what_the_books_call_that(made: House) -> None:
+    before = await billed(made, is_paid=True)
+    there = await before.enter(100.0)
+    registered = await before.register(there)
+    await told(made)
+    plan = await plan_of(made)
+    assert sorted((row.kind, row.verdict.value, row.external_id) for row in documents_of(plan)) == [
+        ("invoice", "certain", f"account.move/{there}"),
+        ("payment", "certain", f"account.payment/{registered}"),
+    ]
+    assert await applied(made, plan.rows) == Adopted(3, 0)
+    await opened(made)
+    assert made.odoo.env().find("account.payment", "partner_id", before.partner) == [registered]
+    assert await made.cases() == []  # nothing was left to be matched
+
+
+async def test_an_invoice_billed_to_a_contact_that_is_the_customer_is_bound(made: House) -> None:
+    before = await billed(made)
+    company = await partner(made, "Big Holding", is_company=True)
+    await made.plain.write("res.partner", [before.partner], {"parent_id": company, "type": "contact", "is_company": False})
+    there = await before.enter(100.0)
+    await told(made)
+    (customer, *_) = (await plan_of(made)).rows
+    assert await applied(made, (replace(customer, answer="yes"),)) == Adopted(1, 0)
+    (row,) = documents_of(await plan_of(made))
+    assert (row.verdict.value, row.external_id) == ("certain", f"account.move/{there}")
+    assert await applied(made, (row,)) == Adopted(1, 0)
+    await opened(made)
+    assert before.documents() == [there]
+    assert await before.story.pay(before.invoice["id"])
+    await made.tell()
+    assert made.odoo.env().row("account.move", there)["amount_residual"] == 0.0
     assert await made.cases() == []
 
 

@@ -39,7 +39,9 @@ class _ExistingMove(Struct, frozen=True):
     ref: Text
     payment_reference: Text
     move_type: str
+    payment_state: Text
     company_id: Ref
+    partner_id: Ref
     commercial_partner_id: Ref
     currency_id: Ref
     amount_total: Decimal
@@ -144,11 +146,13 @@ def _bill(row: _ExistingMove, entities: Mapping[int, str], currencies: Mapping[i
         name=text(row.name),
         entity=entities[ref(row.company_id)],
         customer=_partner(ref(row.commercial_partner_id)),
+        contact=_contact(row, ref(row.commercial_partner_id)),
         total=from_number(row.amount_total, currency),
         days=_days(row.date, row.invoice_date),
         references=tuple(one for one in (text(row.ref), text(row.payment_reference)) if one),
         keys=tuple(sorted(keys)),
         open=from_number(row.amount_residual, currency),
+        is_reversed=text(row.payment_state) == "reversed",
     )
 
 
@@ -175,6 +179,7 @@ def _money(
             name=text(row.name),
             entity=entities[ref(row.company_id)],
             customer=_partner(partner),
+            contact=_contact(row, partner),
             total=from_number(-total, currency),
             days=_days(row.date),
             references=tuple(dict.fromkeys(one for one in told if one)),
@@ -186,6 +191,12 @@ def _money(
 
 def _partner(id: int) -> str:
     return f"res.partner/{id}" if id else ""
+
+
+def _contact(row: _ExistingMove, owner: int) -> str:
+    """Return whom a move names where that is another than who owes it: a company owes what is billed to its contacts."""
+    named = ref(row.partner_id)
+    return _partner(named) if owner and named != owner else ""
 
 
 def _days(*several: Text) -> tuple[date, ...]:

@@ -85,6 +85,39 @@ async def test_documents_and_money_of_before_are_read_with_what_tells_which_they
     assert "transfer INV-001" in money.references
 
 
+@EVERY_VERSION
+async def test_what_is_billed_to_a_contact_names_the_company_and_the_contact(desk: Desk) -> None:
+    company = await desk.plain.create("res.partner", name="Nordwind GmbH", is_company=True)
+    ada = await desk.plain.create("res.partner", name="Ada Birk", parent_id=company)
+    bill, own = await by_hand(desk, ada, 119, ref="INV-001"), await by_hand(desk, company, 20)
+    found = await read_all(desk)
+    assert found[f"account.move/{bill}"].whose == (f"res.partner/{company}", f"res.partner/{ada}")
+    assert found[f"account.move/{own}"].whose == (f"res.partner/{company}",)
+
+
+@EVERY_VERSION
+async def test_a_reversed_invoice_is_told_as_one_and_a_paid_one_is_not(desk: Desk) -> None:
+    ada = await desk.plain.create("res.partner", name="Ada Birk")
+    back, kept = await by_hand(desk, ada, 119, ref="INV-001"), await by_hand(desk, ada, 20, ref="INV-002")
+    own = {"allowed_company_ids": [desk.company_id]}
+    (journal,) = await desk.plain.find("account.move", [["id", "=", back]], ["journal_id"], desk.company_id)
+    wizard = await desk.plain.create(
+        "account.move.reversal", desk.company_id, move_ids=[[6, 0, [back]]], journal_id=_id(journal["journal_id"]), reason="late"
+    )
+    await desk.plain.call("account.move.reversal", "reverse_moves", [wizard], context=own)
+    (note,) = await desk.plain.find("account.move", [["reversed_entry_id", "=", back]], ["id", "state"], desk.company_id)
+    if note["state"] == "draft":
+        await desk.plain.call("account.move", "action_post", [note["id"]], context=own)
+    found = await read_all(desk)
+    assert (found[f"account.move/{back}"].is_reversed, found[f"account.move/{back}"].open) == (True, Money(0, "EUR"))
+    assert not found[f"account.move/{kept}"].is_reversed
+
+
+def _id(given: Any) -> int:
+    return int(given[0] if isinstance(given, list) else given)
+
+
+@EVERY_VERSION
 async def test_what_the_hub_posted_bears_its_keys_and_a_payment_is_told_as_one(desk: Desk) -> None:
     customer = desk.wishes.customer()
     await desk.done(customer)
