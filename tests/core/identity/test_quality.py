@@ -48,6 +48,10 @@ def test_a_company_without_a_tax_id_is_missing_one_where_its_country_has_them() 
         ("XX", "eu_vat", "12345678", True),  # nobody can tell
         ("BR", "br_cpf", "390.533.447-06", True),  # of another kind: nobody looks
         ("DE", "eu_oss_vat", "EU123456789", True),
+        ("TH", "th_vat", "3100600445635", True),  # stdnum.th.pin: a person's
+        ("IL", "il_vat", "3933742-3", True),  # stdnum.il.idnr: a person's
+        ("IL", "il_vat", "3933742-2", False),
+        ("US", "vat", "XEXX010101000", True),  # Mexico's for whoever lives abroad
     ],
 )
 def test_a_tax_id_is_checked_by_its_own_country(country: str, kind: str, value: str, is_right: bool) -> None:

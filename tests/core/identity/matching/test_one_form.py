@@ -10,7 +10,7 @@ from counterfoil.core.identity.matching.names import spelled_name
 from counterfoil.core.identity.matching.places import country_of, postal_code_of, street_of
 from counterfoil.core.identity.matching.profiles import profile_of
 from counterfoil.core.identity.matching.spelling import spelled
-from counterfoil.core.identity.matching.tax_numbers import TaxNumber, tax_number
+from counterfoil.core.identity.matching.tax_numbers import TaxNumber, is_wrong, tax_number
 
 
 @pytest.mark.parametrize("text", ["Müller", "MUELLER", "Mueller", "Muller", "M\u0075\u0308ller"])
@@ -119,6 +119,12 @@ def test_streets_countries_and_postal_codes_are_written_as_one_likes() -> None:
         ("995525828", "NO", "NO:995525828"),
         ("EL 094259216", "", "GR:094259216"),  # stdnum.gr.vat
         ("91-1144442", "US", "US:911144442"),  # stdnum.us.ein
+        ("0-99-4-000-61772-1", "TH", "TH:0994000617721"),  # stdnum.th.moa: companies
+        ("3100600445635", "TH", "TH:3100600445635"),  # stdnum.th.pin: people are registered for the tax by it
+        ("516179157", "IL", "IL:516179157"),  # stdnum.il.hp: companies
+        ("3933742-3", "IL", "IL:039337423"),  # stdnum.il.idnr: people
+        ("4540536920", "TR", "TR:4540536920"),  # stdnum.tr.vkn: companies
+        ("17291716060", "TR", "TR:17291716060"),  # stdnum.tr.tckimlik: people
     ],
 )
 def test_a_tax_id_is_checked_by_the_module_of_its_own_country(text: str, country: str, key: str) -> None:
@@ -130,6 +136,60 @@ def test_a_tax_id_is_checked_by_the_module_of_its_own_country(text: str, country
 def test_a_tax_id_with_a_wrong_check_digit_is_kept_and_not_valid() -> None:
     assert tax_number("DE136695978") == TaxNumber("DE", "136695978", is_valid=False)
     assert tax_number("GB980780685") == TaxNumber("GB", "980780685", is_valid=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "country", "key"),
+    [
+        ("T5835678256246", "5-8356-7825-6246", "JP", "JP:5835678256246"),  # stdnum.jp.cn; invoices bear it with T
+        ("12892312-2-41", "HU12892312", "HU", "HU:12892312"),  # stdnum.hu.anum; at home with the kind of taxation and the county
+    ],
+)
+def test_a_tax_id_as_invoices_at_home_bear_it_is_the_same(one: str, other: str, country: str, key: str) -> None:
+    assert tax_number(one, country) == tax_number(other, country) == tax_number(f"{country}{one}")
+    assert tax_number(one, country) == TaxNumber(country, key.partition(":")[2], is_valid=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "country"),
+    [
+        ("XAXX010101000", "MX"),  # the public
+        ("XEXX010101000", "US"),  # whoever lives abroad
+        ("MX XEXX 010101 000", ""),
+        ("999 999 990", "PT"),  # the final consumer
+        ("55-00000212-6", "US"),  # companies of the United States in Argentina
+        ("50000003015", "AR"),  # people of Afghanistan there
+        ("51600003015", ""),
+        ("EI00000000020", "SG"),  # buyers from abroad in Malaysia
+    ],
+)
+def test_a_number_that_stands_for_whoever_has_none_is_nobodys_and_not_wrong(text: str, country: str) -> None:
+    assert tax_number(text, country) is None
+    assert not is_wrong(text, country)
+
+
+def test_a_number_of_one_country_is_not_taken_for_what_stands_for_anybody_in_another() -> None:
+    assert tax_number("99-9999990", "US") == TaxNumber("US", "999999990", is_valid=True)
+    assert tax_number("GODE561231GR8", "MX") == TaxNumber("MX", "GODE561231GR8", is_valid=True)  # stdnum.mx.rfc
+    assert tax_number("20-05536168-2", "AR") == TaxNumber("AR", "20055361682", is_valid=True)  # stdnum.ar.cuit
+
+
+@pytest.mark.parametrize(
+    ("text", "country"), [("T1234567890123", "JP"), ("M90365418H", "SG"), ("M2-0012345-6", "SG"), ("001234567890", "VN")]
+)
+def test_a_number_of_a_form_whose_check_digit_nobody_tells_is_neither_valid_nor_wrong(text: str, country: str) -> None:
+    found = tax_number(text, country)
+    assert found is not None
+    assert not found.is_valid
+    assert not is_wrong(text, country)
+
+
+@pytest.mark.parametrize(
+    ("text", "country"),
+    [("583567825624", "JP"), ("201437554X", "SG"), ("0100233487", "VN"), ("12892313-2-41", "HU"), ("3100600445634", "TH")],
+)
+def test_a_number_of_no_form_its_country_has_is_wrong(text: str, country: str) -> None:
+    assert is_wrong(text, country)
 
 
 @pytest.mark.parametrize("text", ["", "n/a", "none", "DE000000000", "00-0000000", "1234"])

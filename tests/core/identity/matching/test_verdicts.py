@@ -51,6 +51,22 @@ def test_two_valid_tax_ids_that_differ_in_one_digit_differ_where_nothing_checks_
     assert [(piece.agreement.value, piece.bits) for piece in one.evidence if piece.about == "tax id"] == [("different", -10.0)]
 
 
+@pytest.mark.parametrize("number", ["XEXX010101000", "55000002126", "EI00000000020"])
+def test_the_number_that_all_customers_abroad_bear_takes_no_two_for_one(number: str) -> None:
+    # Each list has one such customer: it is borne once on either side, and its form is right.
+    left = CustomerDetails("a", name="Acme Tools Inc", country="US", tax_ids=(number,))
+    right = CustomerDetails("b", name="Acme Trading Ltd", country="US", tax_ids=(number,))
+    assert told(of(replace(left, tax_ids=(TAX,)), replace(right, name="Acme Tools", tax_ids=(TAX,)))) == ("same", "tax id")
+    assert stands(of(left, replace(right, name="Acme Tools"))) != "same"
+    assert stands(of(left, right)) == "different"
+
+
+def test_a_number_that_anybody_bears_contradicts_no_customers_own() -> None:
+    left = CustomerDetails("a", name="Acme Tools", email="ap@acme.mx", country="MX", tax_ids=("XAXX010101000",))
+    right = replace(left, id="b", tax_ids=("GODE561231GR8",))
+    assert told(of(left, right)) == ("same", "domain and name")
+
+
 def test_a_key_that_more_than_fifty_of_each_side_bear_brings_nobody_together() -> None:
     # 50 times 50 pairs are 2,500; beyond that nothing is learned but that many have the same.
     strangers = [profile_of(CustomerDetails(f"s{place}")) for place in range(1000)]

@@ -9,7 +9,6 @@ from functools import cache
 
 from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError
-from stdnum.us import ein
 
 from .spelling import signs_of
 
@@ -18,6 +17,30 @@ _COUNTRIES = {"EL": "GR", "XI": "GB", "UK": "GB"}
 _SUFFIXES = {"NO": "MVA", "CH": "MWST"}
 """What stands behind a number that is one for value added tax; Switzerland has it in four languages."""
 _SUFFIX = re.compile(r"(?:MVA|MWST|TVA|IVA|TPV|VAT)$")
+_MODULES = {"US": ("ein",), "TH": ("moa", "pin"), "IL": ("hp", "idnr"), "TR": ("vkn", "tckimlik")}
+"""Modules of countries without a value added tax, or where people are registered for it by their personal number: the library's module for
+that tax knows companies' alone."""
+_BESIDE_THE_NUMBER = {
+    # Invoices bear T before the corporate number: https://www.nta.go.jp, qualified invoice system, Consumption Tax Act, article 57-2
+    "JP": re.compile(r"^T(?=\d{13}$)"),
+    # At home, a digit for the kind of taxation and two for the county stand behind the eight: https://nav.gov.hu
+    "HU": re.compile(r"(?<=^\d{8})[1-5]\d\d$"),
+}
+"""What a number for value added tax has more on a country's own invoices than by the library."""
+_OF_FORMS_NOT_CHECKED = {
+    "JP": re.compile(r"\d{13}"),  # of sole traders, whose check digit is not made as corporations' is
+    "SG": re.compile(r"M[0-9A-Z]\d{7}[0-9A-Z]"),  # of who is registered for goods and services tax without being an entity there
+    "VN": re.compile(r"\d{12}"),  # of people, since July 2025 their personal number: Circular 86/2024/TT-BTC
+}
+"""Numbers that are given beside those the library knows: nobody can tell whether one is wrong."""
+_OF_ANYBODY = {
+    "MX": re.compile(r"X[AE]XX010101000"),  # the public, and residents abroad: https://www.sat.gob.mx, Anexo 20, guide to CFDI 4.0
+    "PT": re.compile(r"999999990"),  # the final consumer: SAF-T (PT), field CustomerTaxID, Portaria 302/2016
+    "AR": re.compile(r"5[05]00000\d{4}|5160000\d{4}"),  # all people, companies or others of one country abroad: ARCA, table of CUIT país
+    "MY": re.compile(r"EI000000000[1-4]0"),  # the public, buyers and suppliers abroad, authorities: IRBM, e-Invoice Guideline, appendix 1
+}
+"""Numbers an authority has invoices bear where the customer has none, by whose number it is. Many customers have the same, and its form and
+check digits are right."""
 _DIGITS_MIN = 5
 
 
@@ -42,11 +65,32 @@ class TaxNumber:
 
 
 def tax_number(text: str, country: str = "") -> TaxNumber | None:
-    """Return a tax id in one form; None: it is none.
+    """Return a tax id in one form; None: it is none, or stands for whoever has none.
 
     By the country its prefix names, if it is a number of that country, else by ``country`` (ISO 3166-1 alpha-2, of the address). Checked by
     python-stdnum, by the module of that country: GB and XI, Switzerland (CHE) and Norway are not the European Union's.
     """
+    found = _read(text, country)
+    return None if found is None or _is_of_anybody(found) else found
+
+
+def has_numbers(country: str) -> bool:
+    """Tell whether a country (ISO 3166-1 alpha-2) has tax ids whose form is known here."""
+    return bool(_validators(_COUNTRIES.get(country, country)))
+
+
+def is_wrong(text: str, country: str = "") -> bool:
+    """Tell whether a text certainly is no tax id: of the country it names, else of ``country``. What nobody can check is not wrong."""
+    found = _read(text, country)
+    if found is None:
+        return True
+    form = _OF_FORMS_NOT_CHECKED.get(found.country)
+    is_unchecked = form is not None and form.fullmatch(found.number) is not None
+    return not (found.is_valid or is_unchecked or _is_of_anybody(found)) and has_numbers(found.country)
+
+
+def _read(text: str, country: str) -> TaxNumber | None:
+    """Return a tax id in one form, whoever bears it; None: it is none."""
     signs = signs_of(text)
     if sum(sign.isdigit() for sign in signs) < _DIGITS_MIN or len(set(signs.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))) == 1:
         return None
@@ -58,43 +102,39 @@ def tax_number(text: str, country: str = "") -> TaxNumber | None:
     found = (_checked(named, signs[2:]) if named else None) or (_checked(home, signs) if home else None)
     if found is not None:
         return found
-    if named and _validate(named) is not None and signs[2:3].isdigit():
-        return TaxNumber(named, signs[2:], is_valid=False)
-    return TaxNumber(home, signs, is_valid=False)
+    if named and has_numbers(named) and signs[2:3].isdigit():
+        return TaxNumber(named, _bare(named, signs[2:]), is_valid=False)
+    return TaxNumber(home, _bare(home, signs), is_valid=False)
 
 
-def has_numbers(country: str) -> bool:
-    """Tell whether a country (ISO 3166-1 alpha-2) has tax ids whose form is known here."""
-    return _validate(_COUNTRIES.get(country, country)) is not None
+def _is_of_anybody(found: TaxNumber) -> bool:
+    """Tell whether a number stands for whoever has none: one of its country, or, as customers abroad bear it, of any other."""
+    forms = [form for country, form in _OF_ANYBODY.items() if country == found.country or not found.is_valid]
+    return any(form.fullmatch(found.number) for form in forms)
 
 
-def is_wrong(text: str, country: str = "") -> bool:
-    """Tell whether a text certainly is no tax id: of the country it names, else of ``country``. What nobody can check is not wrong."""
-    found = tax_number(text, country)
-    if found is None:
-        return True
-    return not found.is_valid and has_numbers(found.country)
+def _bare(country: str, signs: str) -> str:
+    """Return a number without what a country's own invoices have beside it."""
+    beside = _BESIDE_THE_NUMBER.get(country)
+    return beside.sub("", signs) if beside is not None else signs
 
 
 def _checked(country: str, signs: str) -> TaxNumber | None:
     """Return the number if it is one of that country."""
-    validate = _validate(country)
-    if validate is None:
-        return None
     suffix = _SUFFIXES.get(country, "")
-    try:
-        number = validate(_SUFFIX.sub("", signs) + suffix if suffix else signs)
-    except (ValidationError, ValueError, IndexError):
-        return None
-    return TaxNumber(country, signs_of(number).removesuffix(suffix), is_valid=True)
+    written = _SUFFIX.sub("", signs) + suffix if suffix else _bare(country, signs)
+    for validate in _validators(country):
+        try:
+            return TaxNumber(country, signs_of(validate(written)).removesuffix(suffix), is_valid=True)
+        except (ValidationError, ValueError, IndexError):
+            continue
+    return None
 
 
 @cache
-def _validate(country: str) -> Callable[[str], str] | None:
-    """Return what checks a country's tax ids, its VAT numbers where it has them, and gives them in one form; it raises ValidationError."""
-    if country == "US":
-        return ein.validate
+def _validators(country: str) -> tuple[Callable[[str], str], ...]:
+    """Return what checks a country's tax ids, its VAT numbers where it has them, and gives them in one form. They raise ValidationError."""
     if not (len(country) == 2 and country.isalpha()):
-        return None
-    module = get_cc_module(country.lower(), "vat")
-    return None if module is None else module.validate
+        return ()
+    modules = (get_cc_module(country.lower(), name) for name in _MODULES.get(country, ("vat",)))
+    return tuple(module.validate for module in modules if module is not None)
