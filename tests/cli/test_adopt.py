@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from counterfoil.app import adopting
+from counterfoil.app import adopting, adoption_file
 from counterfoil.app.adopting import Adopted
-from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, digest_of, read_plan, row_of, seal_of, write_plan
+from counterfoil.app.adoption_file import read_plan, write_plan
+from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, digest_of, row_of, seal_of, unanswered
 from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, UnboundCustomer
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.money import Money
@@ -43,6 +50,7 @@ PLAN = AdoptionPlan(
     bound=3,
     nobodys=2,
     nobodys_open=(Money(1, "EUR"),),
+    written=("de",),
 )
 
 
@@ -56,7 +64,8 @@ def planned(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
 
     async def apply_plan(_hub: Any, _connection: str, rows: Sequence[PlanRow], adoption: Adoption, _on_step: Any = None) -> Adopted:
         assert (adoption.actor, adoption.reason, adoption.digest) == ("mira", "start", PLAN.digest)
-        return Adopted(sum(bool(row.wanted) for row in rows), 0, (("customer/stripe:cus_9", "res.partner/4"),))
+        others = (("customer/stripe:cus_9", "res.partner/4"),)
+        return Adopted(sum(bool(row.wanted) for row in rows), 0, others, unanswered(rows))
 
     monkeypatch.setattr(adopting, "plan_of_adoption", plan_of_adoption)
     monkeypatch.setattr(adopting, "apply_plan", apply_plan)
@@ -75,6 +84,7 @@ def test_a_plan_shows_what_is_doubtful_and_sums_with_money(planned: Program) -> 
     assert rows["in the books alone"] == ["2", "", "0.01 EUR"]
     assert rows["bound already"] == ["3", "", ""]
     assert "it is archived" in shown.out
+    assert "de: not only observed; what is not bound is made and posted while you look" in " ".join(shown.err.split())
     assert "Nothing was changed" in shown.err
 
 
@@ -100,10 +110,23 @@ def test_a_plan_is_written_answered_and_applied(planned: Program) -> None:
     text = file.read_text("utf-8-sig")
     file.write_text(text.replace("both fit,,,", "both fit,,yes,"), "utf-8")
     done = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira", "--json")
-    assert done.json() == {"bound": 2, "already": 0, "others": [{"key": "customer/stripe:cus_9", "record": "res.partner/4"}]}
+    others = [{"key": "customer/stripe:cus_9", "record": "res.partner/4"}]
+    assert done.json() == {"bound": 2, "already": 0, "others": others, "unanswered": []}
     words = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira")
     assert "2 customers and documents bound" in words.err
     assert "customer/stripe:cus_9: res.partner/4 is it by now, and stays so." in words.err
+    assert "not answered" not in words.err
+
+
+def test_what_is_doubtful_and_nobody_answered_is_named_with_what_becomes_of_it(planned: Program) -> None:
+    file = planned.folder / "adopt.csv"
+    planned.run("adopt", "--plan", "--file", str(file))
+    done = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira")
+    told = " ".join(done.err.split())
+    assert "1 doubtful and not answered: customer/stripe:cus_2." in told  # of two rows, one thing
+    assert "What is not bound is made, or posted, when its flow is switched on. Plan again" in told
+    again = planned.run("adopt", "--apply", "--file", str(file), "--reason", "start", "--by", "mira", "--json")
+    assert again.json()["unanswered"] == ["customer/stripe:cus_2"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +150,12 @@ def test_a_target_that_cannot_tell_what_it_holds_is_named(program: Program, monk
     monkeypatch.setenv("TEST_STRIPE_SECRET", "whsec_1")
     ended = program.run("adopt", "--plan", "--json")
     assert (ended.code, ended.json()["error"]["code"]) == (2, "adopt.target")
+
+
+def test_one_answer_to_any_row_of_a_thing_answers_it_and_a_blank_one_does_not() -> None:
+    assert unanswered(PLAN.rows) == ("customer/stripe:cus_2",)
+    assert unanswered([replace(row, answer="no") if row.external_id == "res.partner/9" else row for row in PLAN.rows]) == ()
+    assert unanswered([replace(row, answer=" ") for row in PLAN.rows]) == ("customer/stripe:cus_2",)
 
 
 def test_what_is_written_is_read_back_whatever_a_spreadsheet_makes_of_it(tmp_path: Path) -> None:
@@ -173,6 +202,68 @@ def test_what_is_no_plan_is_named_and_never_written_over(tmp_path: Path, text: s
             act()
         assert caught.value.code == "adopt.file"
     assert file.read_text("utf-8") == text
+
+
+@given(data=st.binary(max_size=400), place=st.integers(0, 2000))
+def test_whatever_bytes_a_file_has_it_is_a_plan_or_is_refused_as_none(data: bytes, place: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "adopt.csv"
+        write_plan(file, PLAN)
+        whole = file.read_bytes()
+        for bytes in (data, whole[:place] + data + whole[place:], whole[:place]):
+            file.write_bytes(bytes)
+            with contextlib.suppress(SetupError):
+                assert all(row.kind and row.id for row in read_plan(file))
+
+
+def test_a_file_larger_than_a_plan_and_one_that_never_ends_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption_file, "SIZE_MAX", 2000)
+    file = tmp_path / "adopt.csv"
+    write_plan(file, PLAN)
+    with file.open("a") as more:
+        more.write(" " * 2000)
+    for path in (file, Path("/dev/zero")):
+        with pytest.raises(SetupError, match="has more than 2,000 bytes, and is no plan of adoption"):
+            read_plan(path)
+
+
+def test_a_cell_of_a_book_s_length_and_a_folder_are_no_plan(tmp_path: Path) -> None:
+    file = tmp_path / "adopt.csv"
+    write_plan(file, PLAN)
+    with file.open("a") as more:
+        more.write("customer,stripe:cus_1," + "x" * 200_000 + "\r\n")
+    with pytest.raises(SetupError, match="row 6 is none of a plan: field larger than field limit"):
+        read_plan(file)
+    with pytest.raises(SetupError, match="cannot be read: Is a directory"):
+        write_plan(tmp_path, PLAN)
+
+
+def test_what_cannot_be_written_leaves_the_former_plan_and_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "adopt.csv"
+    write_plan(file, PLAN)
+    former = file.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(SetupError, match="cannot be written: No space left on device"):
+        write_plan(file, replace(PLAN, rows=()))
+    assert file.read_bytes() == former
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_is_no_plan_is_refused_before_anything_is_read(planned: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads(*_: object) -> None:
+        raise AssertionError("the books were read")
+
+    monkeypatch.setattr(adopting, "plan_of_adoption", reads)
+    other = planned.folder / "list.csv"
+    other.write_text("id,name\n1,Ada\n", "utf-8")
+    ended = planned.run("adopt", "--plan", "--file", str(other))
+    assert (ended.code, "is no plan of adoption" in " ".join(ended.err.split())) == (2, True)
 
 
 @pytest.mark.parametrize(

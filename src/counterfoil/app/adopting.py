@@ -14,8 +14,19 @@ from typing import TypeVar, cast
 
 from counterfoil.app import ruling
 from counterfoil.app.adopting_documents import bind_documents, refuse_documents, some_of, told_of_binding, wished_documents
-from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, is_as_planned, refusal, row_of, row_of_document, seal_of
+from counterfoil.app.adoption_plan import (
+    Adoption,
+    AdoptionPlan,
+    PlanRow,
+    is_as_planned,
+    refusal,
+    row_of,
+    row_of_document,
+    seal_of,
+    unanswered,
+)
 from counterfoil.app.hub import Hub
+from counterfoil.app.reasons import reason_problem
 from counterfoil.core.identity.adopted_documents import ExistingDocument, WishedDocument, document_links
 from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, UnboundCustomer, customer_links
 from counterfoil.core.kinds.credit_note import CREDIT_NOTE
@@ -52,13 +63,14 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What applying a plan did: ``bound`` now, ``already`` by an earlier run; ``others``: keys for which a record of their own was made
-    since the plan, with it.
+    """What applying a plan did: ``bound`` now, ``already`` by another run; ``others``: keys for which a record of their own was made since
+    the plan, with it; ``unanswered``: the keys of what is doubtful and was not answered, which is left as it was.
     """
 
     bound: int
     already: int
     others: tuple[tuple[str, str], ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 async def plan_of_adoption(hub: Hub, connection: str = "") -> AdoptionPlan:
@@ -85,7 +97,8 @@ async def plan_of_adoption(hub: Hub, connection: str = "") -> AdoptionPlan:
     documents = [one async for one in _existing(part, ctx, Holding.DOCUMENTS) if isinstance(one, ExistingDocument)] if wished else []
     rows = [row_of(name, link) for link in found]
     rows += [row_of_document(name, link) for link in document_links([one for _, one in wished.values()], documents)]
-    return AdoptionPlan(name, tuple(rows), bound, *_nobodys(free, found))
+    written = tuple(sorted(one.name for one in rules.entities.values() if one.target == name and not one.is_observed))
+    return AdoptionPlan(name, tuple(rows), bound, *_nobodys(free, found), written)
 
 
 async def apply_plan(
@@ -97,8 +110,8 @@ async def apply_plan(
         SetupError: what a row rests on has changed (``adopt.stale``), two rows want the same (``adopt.twice``), or a record cannot be
             bound (``adopt.barred``), with the names. TransientError: applied again it goes on where it ended.
     """
-    if not adoption.reason.strip():
-        raise SetupError("say why: the reason is kept in the audit", code="adopt.reason")
+    if problem := reason_problem(adoption.reason):
+        raise SetupError(f"the reason {problem}: it is kept in the audit", code="adopt.reason")
     name, part, ctx = await _target(hub, connection)
     todo = await _todo(hub, name, part, ctx, _wanted(name, rows))
     steps = _Steps(hub, name, part, ctx, adoption, todo, on_step)
@@ -106,7 +119,7 @@ async def apply_plan(
         await steps.customers(chunk)
     for chunk in _parts(sorted(todo.documents), NAMED_AT_A_TIME):
         await steps.documents(chunk)
-    return Adopted(steps.bound, todo.already, tuple(sorted((*todo.others, *steps.others))))
+    return Adopted(steps.bound, todo.already + steps.already, tuple(sorted((*todo.others, *steps.others))), unanswered(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +173,7 @@ class _Steps:
     todo: _Todo
     on_step: OnStep
     bound: int = 0
+    already: int = 0
     others: list[tuple[str, str]] = field(default_factory=list)
 
     async def customers(self, keys: Sequence[str]) -> None:
@@ -168,8 +182,8 @@ class _Steps:
         named = {external_key(CUSTOMER.name, wanted[key][1].id): key for key in keys}
         borne = await self.part.adopt(self.ctx, {name: wanted[key][0] for name, key in named.items()})
         who = {key: borne[name] for name, key in named.items()}
-        await _bind(self.hub, self.target, who, {key: wanted[key][1] for key in keys}, self.adoption)
-        self._count({key: wanted[key][0] for key in keys}, who)
+        new = await _bind(self.hub, self.target, who, {key: wanted[key] for key in keys}, self.adoption)
+        self._count({key: wanted[key][0] for key in keys}, who, new)
 
     async def documents(self, keys: Sequence[str]) -> None:
         """End some wishes by what bears their keys; what a worker posted meanwhile is the wish's own."""
@@ -178,14 +192,15 @@ class _Steps:
         borne = await self.part.adopt(self.ctx, {name: wanted[key][0] for name, key in named.items()})
         who = {key: borne[name] for name, key in named.items()}
         done = {key: (wished[key][0], one, self.todo.names[one]) for key, one in who.items() if one == wanted[key][0]}
-        await bind_documents(self.hub, self.target, done, {key: wanted[key][1] for key in keys}, self.adoption)
-        self._count({key: wanted[key][0] for key in keys}, who)
+        new = await bind_documents(self.hub, self.target, done, {key: wanted[key][1] for key in keys}, self.adoption)
+        self._count({key: wanted[key][0] for key in keys}, who, new)
 
-    def _count(self, wanted: Mapping[str, str], who: Mapping[str, str]) -> None:
+    def _count(self, wanted: Mapping[str, str], who: Mapping[str, str], new: Collection[str]) -> None:
         others = [(key, one) for key, one in who.items() if one != wanted[key]]
         self.others += others
-        self.bound += len(who) - len(others)
-        self.on_step(self.bound + self.todo.already, self.todo.total)
+        self.bound += len(new)
+        self.already += len(who) - len(others) - len(new)
+        self.on_step(self.bound + self.already + self.todo.already, self.todo.total)
 
 
 async def _target(hub: Hub, connection: str) -> tuple[str, Adopts, Context]:
@@ -305,7 +320,8 @@ def _wanted(target: str, rows: Sequence[PlanRow]) -> dict[str, tuple[str, PlanRo
         of_record[external_id].append(key)
     for external_id, keys in of_record.items():
         if len(keys) > 1:
-            merged = "say `counterfoil identity merge` if they are one, or " if found[keys[0]][1].kind == CUSTOMER.name else ""
+            is_customers = all(found[key][1].kind == CUSTOMER.name for key in keys)
+            merged = "say `counterfoil identity merge` if they are one, or " if is_customers else ""
             raise refusal(f"{external_id} is to be {' and '.join(sorted(keys))}: {merged}choose one", code="adopt.twice")
     return found
 
@@ -344,13 +360,23 @@ def _is_anothers(keys: Collection[str], own: str) -> bool:
     return bool(keys) and own not in keys
 
 
-async def _bind(hub: Hub, target: str, who: Mapping[str, str], rows: Mapping[str, PlanRow], adoption: Adoption) -> None:
-    """Bind customers to the records that bear their keys, release what waited for them, and write down by whose word: one transaction."""
+async def _bind(
+    hub: Hub, target: str, who: Mapping[str, str], wanted: Mapping[str, tuple[str, PlanRow]], adoption: Adoption
+) -> frozenset[str]:
+    """Bind customers to the records that bear their keys, release what waited for them, and write down by whose word: one transaction.
+
+    Returns the keys that are bound as wanted since now. What another run bound at the same moment, and what a worker made, is not said
+    to be adopted by this one.
+    """
     now = hub.clock.now()
     found = [Binding(target, NeedKey(key), external_id, since=now) for key, external_id in who.items()]
     async with hub.pool.connection() as conn, conn.transaction():
+        before = await bindings.current(conn, target, [one.key for one in found])
         touched = await outbox.bind_and_release(conn, found, now)
-        for key, external_id in who.items():
-            detail = told_of_binding(target, external_id, rows[key], adoption)
+        known = await bindings.current(conn, target, [one.key for one in found])
+        new = frozenset(key for key, one in known.items() if key not in before and one.since == now and one.external_id == wanted[key][0])
+        for key in sorted(new):
+            detail = told_of_binding(target, who[key], wanted[key][1], adoption)
             await audit.append(conn, AuditLine(now, adoption.actor, "adopted", key, detail))
         await hub.arm(conn, touched)
+    return new

@@ -143,10 +143,10 @@ def some_of(names: Sequence[str]) -> str:
 
 async def bind_documents(
     hub: Hub, target: str, done: Mapping[str, tuple[CommandRow, str, str]], rows: Mapping[str, PlanRow], adoption: Adoption
-) -> None:
+) -> frozenset[str]:
     """End wishes as done by what the books held already (command, external id, name), with who said so: one transaction.
 
-    What is done is never sent, and what needs it goes on from there.
+    What is done is never sent, and what needs it goes on from there. Returns the keys that are done since now.
     """
     now = hub.clock.now()
     ends = [
@@ -156,12 +156,12 @@ async def bind_documents(
     async with hub.pool.connection() as conn, conn.transaction():
         settled = await outbox.settle(conn, ends, now)
         await case_subjects.release_subjects(conn, "deliver", sorted(settled.changed), now)
-        for key, (command, external_id, _) in done.items():
-            if command.id in settled.changed:
-                await audit.append(
-                    conn, AuditLine(now, adoption.actor, "adopted", key, told_of_binding(target, external_id, rows[key], adoption))
-                )
+        new = frozenset(key for key, (command, _, _) in done.items() if command.id in settled.changed)
+        for key in sorted(new):
+            detail = told_of_binding(target, done[key][1], rows[key], adoption)
+            await audit.append(conn, AuditLine(now, adoption.actor, "adopted", key, detail))
         await hub.arm(conn, settled.touched)
+    return new
 
 
 def told_of_binding(target: str, external_id: str, row: PlanRow, adoption: Adoption) -> dict[str, object]:

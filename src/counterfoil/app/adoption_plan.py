@@ -1,31 +1,19 @@
-"""Plans of adoption: their rows, what each rests on, sealed, and the file in which people answer what is doubtful."""
+"""Plans of adoption: their rows, and what each rests on, sealed. As files: ``adoption_file.py``."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from counterfoil.app.customer_lists import DELIMITERS
 from counterfoil.core.identity.adopted_documents import DocumentLink, ExistingDocument, WishedDocument
 from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, told_of
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.language.ids import digest
-from counterfoil.core.language.money import Money, format_money
+from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import SetupError
 
-COLUMNS = (
-    "kind", "id", "name", "entity", "verdict", "record", "record_name", "at_source", "in_books", "reasons", "changes", "answer", "rests_on",
-)  # fmt: skip
-_READ_BACK = ("kind", "id", "entity", "verdict", "record", "answer", "rests_on")
 _PART = 16
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula: a name that begins so gets an apostrophe before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +74,7 @@ class AdoptionPlan:
     """What of the customers not bound in a target is there already.
 
     ``bound``: customers that are bound; ``nobodys``: records that are no customer's, and ``nobodys_open`` what is open of them.
+    ``written``: the entities whose books there are written to meanwhile, since they are not only observed.
     """
 
     connection: str
@@ -93,6 +82,7 @@ class AdoptionPlan:
     bound: int
     nobodys: int
     nobodys_open: tuple[Money, ...] = ()
+    written: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -144,6 +134,15 @@ def _summed(group: tuple[str, str, str], rows: Sequence[PlanRow]) -> DocumentSum
 def digest_of(rows: Iterable[PlanRow]) -> str:
     """Return the name of a plan by its rows, whatever was answered."""
     return digest(*sorted(row.rests_on for row in rows))[:_PART]
+
+
+def unanswered(rows: Iterable[PlanRow]) -> tuple[str, ...]:
+    """Return the keys of what is doubtful and of which nobody answered any row: it is bound to nothing, and nobody said that it is new."""
+    doubtful: dict[str, bool] = {}
+    for row in rows:
+        if row.verdict is LinkVerdict.DOUBTFUL:
+            doubtful[row.key] = doubtful.get(row.key, False) or bool(row.answer.strip())
+    return tuple(key for key, is_answered in doubtful.items() if not is_answered)
 
 
 def sums_of(rows: Iterable[PlanRow]) -> tuple[int, tuple[Money, ...], tuple[Money, ...]]:
@@ -229,79 +228,3 @@ def _part(end: Customer | ExistingRecord | WishedDocument | ExistingDocument) ->
 def refusal(words: str, *, code: str) -> SetupError:
     """Return the refusal of a plan; nothing of it was done."""
     return SetupError(f"{words}. Nothing was done", code=code)
-
-
-def write_plan(path: Path, plan: AdoptionPlan) -> int:
-    """Write a plan for people to answer, for its owner's eyes alone; return how many answers of the file's former plan still hold.
-
-    Raises:
-        SetupError: the file is there and no plan, or cannot be written.
-    """
-    kept = {row.rests_on: row.answer for row in read_plan(path) if row.answer} if path.exists() else {}
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for row in plan.rows:
-        money = [" + ".join(format_money(one) for one in side) for side in (row.at_source, row.in_books)]
-        told = [row.name, row.entity, row.verdict.value, row.external_id, row.record_name, *money]
-        told += ["; ".join(row.reasons), "; ".join(row.changes)]
-        writer.writerow([row.kind, row.id, *map(_harmless, told), kept.get(row.rests_on, ""), row.rests_on])
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8-sig", newline="") as file:
-            file.write(text.getvalue())
-        Path(file.name).chmod(0o600)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be written: {error.strerror}", code="adopt.file") from error
-    return sum(row.rests_on in kept for row in plan.rows)
-
-
-def read_plan(path: Path) -> list[PlanRow]:
-    """Return the rows of a plan as people answered it; what only informs is not read back.
-
-    Raises:
-        SetupError: it is no plan, or a row of it is none.
-    """
-    return list(_rows(path))
-
-
-def _rows(path: Path) -> Iterator[PlanRow]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be read: {error.strerror}", code="adopt.file") from error
-    text = _decoded(data)
-    header = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=header.count)
-    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    missing = [name for name in _READ_BACK if name not in (found.fieldnames or ())]
-    if missing:
-        raise SetupError(f"{path}: is no plan of adoption: it has no column {', '.join(missing)}", code="adopt.file")
-    for number, cells in enumerate(found, start=2):
-        yield _row(path, number, cells)
-
-
-def _row(path: Path, number: int, cells: Mapping[str, str | None]) -> PlanRow:
-    told = {name: (cells.get(name) or "").strip() for name in _READ_BACK}
-    try:
-        verdict = LinkVerdict(told["verdict"])
-        is_whole = told["rests_on"].count("-") == 2 and told["kind"] and told["id"]
-    except ValueError:
-        is_whole, verdict = False, LinkVerdict.MISSING
-    if not is_whole:
-        raise SetupError(f"{path}: row {number} is none of a plan; change no column but answer", code="adopt.file")
-    return PlanRow(told["kind"], told["id"], verdict, told["record"], told["rests_on"], entity=told["entity"], answer=told["answer"])
-
-
-def _decoded(data: bytes) -> str:
-    """Return the text of a file as a spreadsheet leaves it."""
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("latin-1")
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULAS) else cell

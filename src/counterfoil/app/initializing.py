@@ -137,7 +137,8 @@ def _entities(found: Sequence[Found], wanted: Sequence[NewConnection], connector
     for one in found:
         currency = literal(one.books.currency) if one.books.currency else '"..."  # required: fill this in'
         lines += [f"[entities.{one.books.key}]", f"target = {literal(one.target)}", f"currency = {currency}"]
-        lines += ['time_zone = "UTC"  # change it to yours, e.g. "Europe/Berlin"', '# posting = "detailed"', ""]
+        lines += ['time_zone = "UTC"  # change it to yours, e.g. "Europe/Berlin"', '# posting = "detailed"']
+        lines += ["# observe_only = true  # decide everything and write nothing: until what the books have already is adopted", ""]
     if not found:
         target = next((one.name for one in wanted if connectors[one.name].books is not None), "NAME")
         lines += ["# [entities.us]", f"# target = {literal(target)}", '# currency = "USD"', '# time_zone = "America/New_York"', ""]

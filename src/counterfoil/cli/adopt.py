@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.output import count, plain, print_json, print_table, words
-from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, fail, progress, run, who
+from counterfoil.cli.running import DEFAULT_CONFIG, AsJson, By, Config, check_reason, fail, progress, run, who
 from counterfoil.cli.wording import plural
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN_MAX = 30
 """Doubtful links shown; the file and --json have all."""
+NAMED_MAX = 10
+"""Of what nobody answered, so many are named; --json names all."""
 
 
 def adopt(
@@ -46,25 +48,35 @@ def adopt(
         return
     if file is None:
         fail("--apply needs --file, a plan as `counterfoil adopt --plan --file` wrote it")
-    if not reason.strip():
-        fail("--reason must say why")
+    check_reason(reason)
     done = run(_apply(config, connection, file, reason, who(by)))
     if as_json:
-        print_json({"bound": done.bound, "already": done.already, "others": [{"key": key, "record": one} for key, one in done.others]})
+        others = [{"key": key, "record": one} for key, one in done.others]
+        print_json({"bound": done.bound, "already": done.already, "others": others, "unanswered": done.unanswered})
         return
+    _tell(done)
+
+
+def _tell(done: Adopted) -> None:
     words.print(f"{plural(done.bound, 'customer or document', 'customers and documents')} bound, {done.already} bound before.")
     for key, external_id in done.others:
         words.print(f"{key}: {external_id} is it by now, and stays so.", markup=False)
+    if done.unanswered:
+        shown = ", ".join(done.unanswered[:NAMED_MAX]) + (", ..." if len(done.unanswered) > NAMED_MAX else "")
+        words.print(f"{len(done.unanswered):,} doubtful and not answered: {shown}.", markup=False)
+    words.print("What is not bound is made, or posted, when its flow is switched on. Plan again: by what is bound now more may be certain.")
 
 
 async def _plan(config: Path, connection: str, file: Path | None) -> tuple[AdoptionPlan, int]:
     from counterfoil.app.adopting import plan_of_adoption
-    from counterfoil.app.adoption_plan import write_plan
+    from counterfoil.app.adoption_file import answers_of, write_plan
     from counterfoil.app.hub import open_hub
     from counterfoil.app.logs import quiet
     from counterfoil.app.settings import load
 
     quiet()
+    if file is not None:
+        answers_of(file)  # what is no plan is refused before all is read, and not after
     with words.status("Reading what is there ..."):
         async with open_hub(load(config), does_share=False) as hub:
             found = await plan_of_adoption(hub, connection)
@@ -73,7 +85,8 @@ async def _plan(config: Path, connection: str, file: Path | None) -> tuple[Adopt
 
 async def _apply(config: Path, connection: str, file: Path, reason: str, actor: str) -> Adopted:
     from counterfoil.app.adopting import apply_plan
-    from counterfoil.app.adoption_plan import Adoption, digest_of, read_plan
+    from counterfoil.app.adoption_file import read_plan
+    from counterfoil.app.adoption_plan import Adoption, digest_of
     from counterfoil.app.hub import open_hub
     from counterfoil.app.logs import quiet
     from counterfoil.app.settings import load
@@ -117,6 +130,7 @@ def _print(plan: AdoptionPlan) -> None:
             "plan": plan.digest,
             "bound": plan.bound,
             **sums,
+            "written": plan.written,
             "nobodys": {"records": plan.nobodys, "open_in_books": plan.nobodys_open},
             "documents": [{**plain(one), "difference": one.difference} for one in plan.documents()],
             "links": [_plain(row) for row in plan.rows],
@@ -164,6 +178,9 @@ def _show(plan: AdoptionPlan, file: Path | None, kept: int) -> None:
     if documents := plan.documents():
         columns = ["", "entity", "certain", "doubtful", "missing", "at the source", "in the books", "difference"]
         print_table("Documents that wait to be posted", columns, [_documents(one) for one in documents], right=(2, 3, 4, 5, 6, 7))
+    if plan.written:
+        meanwhile = f"{', '.join(plan.written)}: not only observed; what is not bound is made and posted while you look (observe_only)."
+        words.print(meanwhile, style="yellow", markup=False)
     if file is None:
         words.print("Nothing was changed. Add --file PLAN.csv to answer what is doubtful and to apply it.")
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,8 +19,10 @@ from counterfoil.app.adopting import Adopted, apply_plan, plan_of_adoption
 from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, digest_of
 from counterfoil.app.hub import Hub, open_hub
 from counterfoil.app.settings import from_values
+from counterfoil.connectors.odoo.existing import OdooExisting
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.money import Money
+from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import outbox_due
 
@@ -109,6 +112,7 @@ async def test_what_is_certain_is_bound_and_updated_what_is_missing_is_made_and_
     before = len(made.odoo.env().rows("res.partner"))
     plan = await plan_of(made)
     assert shown(plan) == {"Ada Birk": ("certain", f"res.partner/{there}"), "Nobody Yet": ("missing", "")}
+    assert plan.written == ("DE", "JP", "US")
     assert await plan_of(made) == plan
     assert len(made.odoo.env().rows("res.partner")) == before
     assert await applied(made, plan.rows) == Adopted(1, 0)
@@ -158,7 +162,7 @@ async def test_what_is_doubtful_is_bound_only_as_people_answer(made: House) -> N
         ("doubtful", f"res.partner/{first}"),
         ("doubtful", f"res.partner/{second}"),
     ]
-    assert await applied(made, plan.rows) == Adopted(0, 0)
+    assert await applied(made, plan.rows) == Adopted(0, 0, unanswered=(plan.rows[0].key,))
     both = tuple(replace(row, answer="yes") for row in plan.rows)
     with pytest.raises(SetupError, match=f"is to be res.partner/{first} and res.partner/{second}: answer no to one of them"):
         await applied(made, both)
@@ -204,6 +208,50 @@ async def test_a_plan_is_refused_as_a_whole_when_what_it_rests_on_has_changed(ma
         assert await (await conn.execute("select count(*) from binding")).fetchone() == (0,)
     assert [key for key in made.external_keys() if key.startswith("customer_")] == []
     assert {ada, bo} <= made.odoo.env().rows("res.partner").keys()
+
+
+async def test_a_plan_applied_twice_at_once_binds_each_customer_once_and_says_once_who_did(made: House) -> None:
+    ids = []
+    for name in ("Ada Birk", "Bo Lind"):
+        mail = f"{name.split()[0].lower()}@adopted.example"
+        await partner(made, name, email=mail)
+        ids.append(await customer(made, name, email=mail))
+    await told(made)
+    plan = await plan_of(made)
+    both = await asyncio.gather(applied(made, plan.rows), applied(made, plan.rows))
+    assert sum(one.bound for one in both) == 2
+    assert [(one.bound + one.already, one.others) for one in both] == [(2, ()), (2, ())]
+    assert [len(await audit_of(made, f"customer/stripe:{id}")) for id in ids] == [1, 1]
+    await opened(made)
+    assert [len(partners(made, name)) for name in ("Ada Birk", "Bo Lind")] == [1, 1]
+
+
+async def test_what_a_worker_made_at_the_same_moment_is_not_said_to_be_adopted(made: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await partner(made, "Ada Birk", email="ada@birk.example")
+    id = await customer(made, "Ada Birk", email="ada@birk.example")
+    await told(made)
+    plan = await plan_of(made)
+    inner = OdooExisting.adopt
+
+    async def late(self: OdooExisting, ctx: Context, names: Mapping[str, str]) -> Mapping[str, str]:
+        await opened(made)  # between the look and the giving of keys
+        return await inner(self, ctx, names)
+
+    monkeypatch.setattr(OdooExisting, "adopt", late)
+    done = await applied(made, plan.rows)
+    own = made.odoo.env().ref(f"counterfoil.customer_stripe.{id}")
+    assert done == Adopted(0, 0, ((f"customer/stripe:{id}", f"res.partner/{own}"),))
+    assert await audit_of(made, f"customer/stripe:{id}") == []
+
+
+@pytest.mark.parametrize("answer", ["res.partner/²", "res.partner/99999999999999999999", "res.partner/", "/", "x/y"])
+async def test_an_answer_that_names_no_record_is_refused(made: House, answer: str) -> None:
+    await customer(made, "Ada Birk", email="ada@birk.example")
+    await told(made)
+    (row,) = (await plan_of(made)).rows
+    with pytest.raises(SetupError, match="changed, or is gone") as caught:
+        await applied(made, (replace(row, answer=answer),))
+    assert caught.value.code == "adopt.stale"
 
 
 async def test_one_record_for_two_customers_is_refused_with_both(made: House) -> None:
@@ -269,7 +317,7 @@ async def test_a_hub_that_lost_its_bindings_finds_an_adopted_partner_by_its_key(
 
 async def test_no_reason_and_no_target_are_refused(made: House) -> None:
     async with desk_of(made) as hub:
-        with pytest.raises(SetupError, match="say why"):
+        with pytest.raises(SetupError, match="the reason must say why"):
             await apply_plan(hub, BOOKS, (), Adoption("mira", " ", ""))
         with pytest.raises(SetupError, match="there are: books") as caught:
             await plan_of_adoption(hub, "stripe_us")

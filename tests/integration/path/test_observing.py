@@ -163,6 +163,7 @@ async def test_what_is_there_is_adopted_while_its_flow_is_observed_and_switched_
     await made.apis["US"].post("/v1/customers", name="Ada Birk-Adler", email="ada@birk.example")
     await rest(made)
     plan = await plan_of_adoption(made.hub, BOOKS)
+    assert plan.written == ("JP",)
     assert [(row.verdict.value, row.external_id) for row in plan.rows] == [("certain", f"res.partner/{there}")]
     assert await apply_plan(made.hub, BOOKS, plan.rows, Adoption("mira", "start", plan.digest)) == Adopted(1, 0)
     assert made.odoo.env().row("res.partner", there)["name"] == "Ada Birk"

@@ -13,7 +13,7 @@ from msgspec import Struct
 from counterfoil.connectors.odoo.amounts import from_number
 from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session, connect
-from counterfoil.connectors.odoo.existing_documents import documents_of, page_of_documents
+from counterfoil.connectors.odoo.existing_documents import documents_of, ids_of, page_of_documents
 from counterfoil.connectors.odoo.naming import listed_of, name_records
 from counterfoil.connectors.odoo.partner_rows import PartnerRow, PartnerWords
 from counterfoil.connectors.odoo.places import places
@@ -100,7 +100,7 @@ class OdooExisting:
         """Return some partners and documents as they are now."""
         session = await connect(ctx)
         documents = await documents_of(session, set(external_ids))
-        ids = sorted({int(id) for one in external_ids for model, _, id in [one.partition("/")] if model == MODEL and id.isdigit()})
+        ids = ids_of(external_ids, MODEL)
         if not ids:
             return documents
         rows = await session.client.read(MODEL, [["id", "in", ids], *_STANDS_FOR_SOMEBODY], _ExistingPartner, context=_ALL)

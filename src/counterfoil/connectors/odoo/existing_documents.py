@@ -29,6 +29,8 @@ MOVE, PAYMENT_MODEL = "account.move", "account.payment"
 PAGE_SIZE = 1000
 _KINDS = {"out_invoice": INVOICE.name, "out_refund": CREDIT_NOTE.name}
 _ALL = {"active_test": False}
+_DIGITS_MAX = 10
+"""Of an id: the largest there can be is 2,147,483,647."""
 
 
 class _ExistingMove(Struct, frozen=True):
@@ -81,7 +83,7 @@ async def page_of_documents(session: Session, cursor: str) -> ExistingPage:
 
 async def documents_of(session: Session, external_ids: Collection[str]) -> tuple[ExistingDocument, ...]:
     """Return some documents as they are now; those that are gone, or not posted any more, are left out."""
-    ids = {model: _ids(external_ids, model) for model in (MOVE, PAYMENT_MODEL)}
+    ids = {model: ids_of(external_ids, model) for model in (MOVE, PAYMENT_MODEL)}
     if not any(ids.values()):
         return ()
     entities, context = await _books(session)
@@ -90,8 +92,10 @@ async def documents_of(session: Session, external_ids: Collection[str]) -> tuple
     return tuple(one for one in await _documents(session, rows, entities, context) if one.external_id in external_ids)
 
 
-def _ids(external_ids: Collection[str], model: str) -> list[int]:
-    return sorted(int(id) for one in external_ids for name, _, id in [one.partition("/")] if name == model and id.isdigit())
+def ids_of(external_ids: Collection[str], model: str) -> list[int]:
+    """Return the ids of a model's records as Odoo counts them; people write these, so what cannot be one is left out."""
+    told = (id for one in external_ids for name, _, id in [one.partition("/")] if name == model)
+    return sorted({int(id) for id in told if id.isascii() and id.isdigit() and len(id) <= _DIGITS_MAX})
 
 
 def _domain(entities: Mapping[int, str]) -> list[Any]:

@@ -35,7 +35,7 @@ async def mapped_products(ctx: Context, session: Session, commands: Sequence[Com
         known.pop(name, None)
     missing = sorted(_named(commands) - known.keys())
     if missing:
-        ids = [int(name) for name in missing if name.isdigit()]
+        ids = [int(name) for name in missing if name.isascii() and name.isdigit()]
         domain = ["|", ["default_code", "in", missing], ["id", "in", ids]]
         rows = await session.client.read("product.product", domain, ProductRow, order="id desc")
         known.update({str(row.id): row.id for row in rows if row.id in ids})
