@@ -32,6 +32,7 @@ COMMANDS: dict[str, list[str]] = {
     "prove": ["-m", "benchmarks.prove"],
     "matching": ["-m", "benchmarks.matching"],
     "known": ["-m", "benchmarks.known"],
+    "salesforce": ["-m", "benchmarks.salesforce"],
 }
 AGAINST = "against"
 """Not one of all: it runs others, of another commit's build and this one's in turns."""

@@ -25,7 +25,7 @@ ROWS_MAX = 5_000
 """Rows of one page: kept in one transaction."""
 TRIES_MAX = 3
 """How often a job is begun, before it is a person's to look at."""
-LOOK_S, LOOK_MAX_S = 0.25, 5.0
+LOOK_S, LOOK_MAX_S = 0.25, 2.0
 
 
 class BackfillPlace(msgspec.Struct, frozen=True):

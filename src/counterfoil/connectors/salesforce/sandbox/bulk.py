@@ -40,7 +40,7 @@ class Job:
     columns: list[str] = field(default_factory=list)
     table: list[list[str]] = field(default_factory=list)
     text: str | None = None
-    closed_at: float = 0.0
+    begins_at: float = 0.0
     message: str = ""
     done: list[tuple[list[str], str, bool]] = field(default_factory=list)
     failed: list[tuple[list[str], str, str]] = field(default_factory=list)
@@ -81,8 +81,9 @@ class Job:
 class Pace:
     """How jobs go on.
 
-    ``job_s``: how long one takes at least; ``rows_per_s``: how many rows it reads or writes in a second (0: all at once). ``is_held``: jobs
-    stand still. ``fails``: so many of the next fail. ``results_max``: rows of one page of results at most.
+    ``job_s``: how long one takes at least; ``rows_per_s``: how many rows all of them together read or write in a second, one job after the
+    other (0: all at once). ``is_held``: jobs stand still. ``fails``: so many of the next fail. ``results_max``: rows of one page of results
+    at most.
     """
 
     job_s: float = 0.0
@@ -101,6 +102,7 @@ class Bulk:
         self.jobs: dict[str, Job] = {}
         self.pace = Pace()
         self.now: Callable[[], float] = time.monotonic
+        self._busy_until = 0.0
 
     def answer(self, call: Call) -> Answer:
         """Answer a call. Raises SalesforceError."""
@@ -146,7 +148,8 @@ class Bulk:
                 wanted = call.values.get("state")
                 is_open = job.state == "Open"
                 if wanted == "UploadComplete" and is_open and job.text is not None:
-                    job.state, job.closed_at = "UploadComplete", self.now()
+                    job.state = "UploadComplete"
+                    self._queue(job)
                 elif wanted == "Aborted" and job.state in ("Open", "UploadComplete", "InProgress"):
                     job.state = "Aborted"
                 else:
@@ -157,11 +160,20 @@ class Bulk:
     def _made(self, given: Mapping[str, Any], state: str) -> Job:
         if given.get("columnDelimiter", "COMMA") not in tables.DELIMITERS or given.get("lineEnding", "LF") not in tables.LINE_ENDINGS:
             raise SalesforceError(400, "INVALIDJOB", "columnDelimiter or lineEnding is none of those there are")
-        job = Job(make_id("750", len(self.jobs) + 1), dict(given), self._world.tick(), state, closed_at=self.now())
+        job = Job(make_id("750", len(self.jobs) + 1), dict(given), self._world.tick(), state)
         self.jobs[job.id] = job
         return job
 
     # Progress
+
+    def _queue(self, job: Job) -> None:
+        """Let a job begin once those before it have ended."""
+        job.begins_at = max(self.now(), self._busy_until)
+        self._busy_until = job.begins_at + self._takes_s(job)
+
+    def _takes_s(self, job: Job) -> float:
+        rows = len(job.table) if job.is_query else (job.text or "").count("\n")
+        return rows / self.pace.rows_per_s if self.pace.rows_per_s else 0.0
 
     def _settled(self, job: Job) -> Job:
         """Let a job go on as far as its time has come."""
@@ -171,9 +183,7 @@ class Bulk:
             self.pace.fails -= 1
             job.state, job.message = "Failed", "InternalServerError : the job failed for no reason of yours"
             return job
-        rows = len(job.table) if job.is_query else (job.text or "").count("\n")
-        due = job.closed_at + self.pace.job_s + (rows / self.pace.rows_per_s if self.pace.rows_per_s else 0.0)
-        if self.now() < due:
+        if self.now() < job.begins_at + self.pace.job_s + self._takes_s(job):
             job.state = "InProgress"
         elif job.is_query:
             job.state = "JobComplete"
@@ -193,6 +203,7 @@ class Bulk:
         job = self._made({**given, "object": query.source}, "UploadComplete")
         job.columns = list(query.fields)
         job.table = [[_value_of(row, name) for name in query.fields] for row in rows]
+        self._queue(job)
         return job
 
     def _results(self, call: Call, job: Job) -> Answer:
