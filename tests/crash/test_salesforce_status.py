@@ -18,7 +18,7 @@ from tests.integration.waiting.office import NOW
 
 from counterfoil.connectors.salesforce import CONNECTOR, client, deliver, loading
 from counterfoil.connectors.salesforce.sandbox import SalesforceSandbox
-from counterfoil.connectors.salesforce.tests.sandboxed import settings_of, status_command
+from counterfoil.connectors.salesforce.tests.sandboxed import deal_of, settings_of, status_command
 from counterfoil.core.commands.crm import CrmCommand
 from counterfoil.delivery.resting import Rest, TargetLink
 from counterfoil.delivery.stage import Deliverer
@@ -40,7 +40,7 @@ MAKING = (
     "POST .*/composite/sobjects$",
     "POST .*/PermissionSetAssignment",
 )
-COLLECTIONS = ("POST .*/oauth2/token", *MAKING, "POST .*/composite/sobjects/Account", "PATCH .*/composite/sobjects")
+COLLECTIONS = ("POST .*/oauth2/token", *MAKING, "POST .*/composite/sobjects/(Account|Opportunity)", "PATCH .*/composite/sobjects")
 LOADS = ("POST .*/jobs/ingest$", "PUT .*/batches", "PATCH .*/jobs/ingest/", "GET .*/jobs/ingest/[^/]+$", "GET .*/failedResults")
 WAYS = [(call, 1_000) for call in COLLECTIONS] + [(call, 1) for call in LOADS]
 SOME = ("POST .*/tooling/", "PATCH .*/composite/sobjects", "PUT .*/batches", "PATCH .*/jobs/ingest/")
@@ -89,9 +89,11 @@ class Org(Desk):
 
 
 @asynccontextmanager
-async def opened(pool: Pool, cipher: Cipher, load_from: int = 1_000) -> AsyncIterator[tuple[Org, str]]:
+async def opened(pool: Pool, cipher: Cipher, load_from: int = 1_000, kind: str = "company") -> AsyncIterator[tuple[Org, str]]:
     sandbox = SalesforceSandbox()
-    account = sandbox.create("Account", Name="Blue Harbor")
+    record = sandbox.create("Account", Name="Blue Harbor")
+    if kind == "deal":
+        record = deal_of(sandbox, record)
     await sandbox.start()
     settings = settings_of(sandbox, load_from=load_from)
     assert CONNECTOR.client is not None
@@ -100,31 +102,33 @@ async def opened(pool: Pool, cipher: Cipher, load_from: int = 1_000) -> AsyncIte
     clock = SettableClock(NOW)
     try:
         async with http:
-            yield Org(pool, cipher, sandbox, Context("salesforce", settings, http, clock), clock), account.id
+            yield Org(pool, cipher, sandbox, Context("salesforce", settings, http, clock), clock), record.id
     finally:
         await sandbox.stop()
 
 
 @pytest.mark.parametrize(("call", "load_from"), WAYS if IS_FULL else [way for way in WAYS if way[0] in SOME])
 @pytest.mark.parametrize("name", ALL_FAULTS)
+@pytest.mark.parametrize("kind", ["company", "deal"])
 async def test_every_fault_at_every_call_ends_with_the_status_shown(
-    pool: Pool, cipher: Cipher, name: str, call: str, load_from: int
+    pool: Pool, cipher: Cipher, kind: str, name: str, call: str, load_from: int
 ) -> None:
-    async with opened(pool, cipher, load_from) as (desk, id):
+    async with opened(pool, cipher, load_from, kind) as (desk, id):
         desk.sandbox.switch.faults.append(Fault(path=call, times=2, **ALL_FAULTS[name]))
-        await desk.wish(status_command(id, 5_000))
+        await desk.wish(status_command(id, 5_000, kind))
         await desk.work()
         assert desk.sandbox.switch.struck, "the call was not made"
         assert ([state for _, state in await desk.states()], desk.shown(id)) == (["done"], 50.0)
 
 
 @pytest.mark.parametrize("load_from", [1_000, 1])
+@pytest.mark.parametrize("kind", ["company", "deal"])
 @pytest.mark.parametrize(("change", "is_shown"), [(gone_before, False), (gone_after, True)])
 async def test_what_a_worker_had_in_hand_when_it_died_is_done_by_another(
-    pool: Pool, cipher: Cipher, change: Callable[[Send], Send], is_shown: bool, load_from: int
+    pool: Pool, cipher: Cipher, change: Callable[[Send], Send], is_shown: bool, kind: str, load_from: int
 ) -> None:
-    async with opened(pool, cipher, load_from) as (desk, id):
-        await desk.wish(status_command(id, 5_000))
+    async with opened(pool, cipher, load_from, kind) as (desk, id):
+        await desk.wish(status_command(id, 5_000, kind))
         with pytest.raises(BaseExceptionGroup) as died:
             await desk.worker(change).turn("salesforce/show_status", PLAIN)
         assert died.value.subgroup(KilledError) is not None
@@ -161,3 +165,12 @@ async def test_an_older_load_job_that_is_done_late_is_put_right(pool: Pool, ciph
         desk.clock.advance_to(desk.clock.now() + FAR)
         await desk.worker().turn("salesforce/show_status", PLAIN)
         assert desk.shown(id) == 1.0
+
+
+async def test_of_an_account_and_an_opportunity_what_is_lost_of_one_holds_up_the_other_for_no_longer(pool: Pool, cipher: Cipher) -> None:
+    async with opened(pool, cipher, kind="deal") as (desk, id):
+        account = desk.sandbox.world.records[id].values["AccountId"]
+        await desk.wish(status_command(id, 5_000, "deal"), status_command(account, 100))
+        desk.sandbox.switch.faults.append(Fault("drop_after", path="PATCH .*/composite/sobjects", times=1))
+        await desk.work(timedelta(seconds=15))
+        assert ([state for _, state in await desk.states()], desk.shown(id), desk.shown(account)) == (["done", "done"], 50.0, 1.0)

@@ -46,7 +46,7 @@ async def _check(ctx: Context) -> tuple[Finding, ...]:
 
 
 async def _show(ctx: Context, batch: Sequence[Command], bindings: Mapping[str, str]) -> tuple[Outcome, ...]:
-    """Write statuses onto accounts; the code is loaded only when there are some."""
+    """Write statuses onto accounts and opportunities; the code is loaded only when there are some."""
     from .deliver import show
 
     return await show(ctx, batch, bindings)
@@ -91,9 +91,9 @@ CONNECTOR = Connector(
     tells=KINDS,
     deliver={CrmCommand.SHOW_STATUS: _STATUS},
     target_check=_check_target,
-    shows=(StatusPart.DUNNING, StatusPart.SUBSCRIPTIONS),
+    shows=(StatusPart.DUNNING, StatusPart.DEALS, StatusPart.SUBSCRIPTIONS),
     fields=_fields,
-    booking_settings=("customer_ids",),
+    booking_settings=("customer_ids", "deal_documents"),
     sandbox=_sandbox,
     link=link,
     known_as=known_as,

@@ -12,7 +12,7 @@ from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import Response
 
-from .refs import ACCOUNT
+from .refs import naming_fields
 from .wire import FIELDS, OPTIONAL, Description, FieldDefinition, QueryPage, Row, flat
 
 T = TypeVar("T")
@@ -116,10 +116,10 @@ class Api:
         Raises SetupError naming one that is gone or hidden: what it says would be taken for empty.
         """
         known = await self._known(name)
-        own = tuple(self._ctx.settings.customer_ids) if name == ACCOUNT else ()
+        own = tuple(naming_fields(self._ctx.settings, name))
         if missing := [field for field in (*FIELDS[name], *own) if field not in known]:
             message = f"{name} has no field {', '.join(missing)}, or the integration user may not see it"
-            remedy = "Make it visible to the user, or, if it was deleted and stands in customer_ids, take it out of there"
+            remedy = "Make it visible to the user, or, if it was deleted and stands in customer_ids or deal_documents, take it out of there"
             raise SetupError(f"{message}. {remedy}", code="salesforce.field_missing")
         return tuple(dict.fromkeys((*FIELDS[name], *own, *(field for field in OPTIONAL.get(name, ()) if field in known))))
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from .refs import EVENT_TOPIC, FIELD_NAME, to_18
+from .refs import DOCUMENT, EVENT_TOPIC, FIELD_NAME, to_18
 
 
 class SalesforceConfig(BaseModel):
@@ -24,6 +24,9 @@ class SalesforceConfig(BaseModel):
         currency: the org's corporate currency, of amounts of an org that has only one.
         customer_ids: fields of accounts that hold a customer's id in another system, and that system's namespace: with
             ``Billing_Id__c = "billing"``, an account with ``cus_1`` there is the customer ``billing:cus_1``. ``;`` parts several.
+        deal_documents: fields of opportunities that hold the id of an invoice or subscription that came of it, with the system and which of
+            both it is: with ``Billing_Invoice__c = "billing/invoice"``, an opportunity with ``in_1`` there shows what became of that
+            invoice. ``;`` parts several.
         api_version: the version in the paths of the API.
         poll_overlap_s: how far each poll looks back behind the newest change it has seen: a record is stamped before its commit.
         first_poll_back_s: how far the very first poll looks back; 0: as far as every poll.
@@ -32,7 +35,8 @@ class SalesforceConfig(BaseModel):
         pubsub_address: where changes are streamed from (``api.pubsub.salesforce.com:7443``); left out: they are polled alone.
         change_topic: the channel of change data capture that is listened to.
         event_topics: platform events that are listened to, and the field of each that holds the id of the record to be read again.
-        load_from: from so many accounts on that show something else, they are written by one load job in place of collections of 200.
+        load_from: from so many accounts, or opportunities, on that show something else, they are written by one load job in place of
+            collections of 200.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +50,7 @@ class SalesforceConfig(BaseModel):
     audience: str = Field(default="https://login.salesforce.com", pattern=r"^https?://[^\s]+$", examples=["https://test.salesforce.com"])
     currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["USD"])
     customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"Billing_Id__c": "billing"}])
+    deal_documents: Mapping[str, str] = Field(default_factory=dict, examples=[{"Billing_Invoice__c": "billing/invoice"}])
     api_version: str = Field(default="67.0", pattern=r"^\d{2,3}\.0$", examples=["67.0"])
     poll_overlap_s: int = Field(default=600, ge=0, le=86_400)
     first_poll_back_s: int = Field(default=0, ge=0)
@@ -61,13 +66,23 @@ class SalesforceConfig(BaseModel):
     def _is_18_long(cls, id: str) -> str:
         return to_18(id)
 
-    @field_validator("customer_ids")
+    @field_validator("customer_ids", "deal_documents")
     @classmethod
     def _are_fields(cls, fields: Mapping[str, str]) -> Mapping[str, str]:
         for name in fields:
             if not FIELD_NAME.fullmatch(name):
                 raise ValueError(f"{name[:80]!r} is no name of a field; take the API name, such as Billing_Id__c")
         return fields
+
+    @field_validator("deal_documents")
+    @classmethod
+    def _are_documents(cls, documents: Mapping[str, str]) -> Mapping[str, str]:
+        wrong = [document for document in documents.values() if not DOCUMENT.fullmatch(document)]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0][:80]!r} is no system and kind: write billing/invoice or billing/subscription, with the system's name"
+            )
+        return documents
 
     @field_validator("event_topics")
     @classmethod

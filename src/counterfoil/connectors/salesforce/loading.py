@@ -19,12 +19,12 @@ from . import tables
 from .api import Api
 from .bulk import COMPLETE, UNFINISHED
 from .client import user_of
-from .refs import ACCOUNT, to_18
-from .refusals import RecordRefusal, refused
+from .refs import to_18
+from .refusals import NOUNS, RecordRefusal, refused
 from .shown import BY_NAME
 from .wire import Row
 
-WAIT_S, WAIT_MAX_S = 0.25, 5.0
+WAIT_S, WAIT_MAX_S = 0.25, 2.0
 WAITED_MAX_S = 900.0
 """How long a job is waited for by the one who began it; later by whoever looks what became of it."""
 ABANDONED = timedelta(minutes=1)
@@ -49,13 +49,13 @@ class Loads(msgspec.Struct, frozen=True):
     nextRecordsUrl: str | None = None
 
 
-async def load(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[str, RecordRefusal]:
-    """Write changes by account as one job; return what was not taken, and why.
+async def load(ctx: Context, name: str, changes: Mapping[str, Mapping[str, str]]) -> dict[str, RecordRefusal]:
+    """Write changes of records of one type, by their ids, as one job; return what was not taken, and why.
 
     Raises TransientError (in doubt once the job may have been closed), SetupError.
     """
     api = Api(ctx)
-    given = {"object": ACCOUNT, "operation": "update", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+    given = {"object": name, "operation": "update", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
     job = api.decoded(await api.write("POST", "/jobs/ingest", given), Load).id
     table = tables.written(["Id", *BY_NAME], ({"Id": id, **values} for id, values in changes.items()))
     await ctx.http.request(
@@ -67,7 +67,7 @@ async def load(ctx: Context, changes: Mapping[str, Mapping[str, str]]) -> dict[s
         raise TransientError(f"load job {job} was aborted before it was closed", code="salesforce.job_under_way") from error
     try:
         state = await _ended(ctx, api, job)
-        return await _problems(ctx, api, job, state)
+        return await _problems(ctx, name, job, state)
     except HubError as error:
         error.is_outcome_unknown = True
         raise
@@ -88,32 +88,31 @@ async def _ended(ctx: Context, api: Api, job: str) -> str:
         waited, wait_s = waited + wait_s, min(wait_s * 2, WAIT_MAX_S)
 
 
-async def _problems(ctx: Context, api: Api, job: str, state: str) -> dict[str, RecordRefusal]:
+async def _problems(ctx: Context, name: str, job: str, state: str) -> dict[str, RecordRefusal]:
     """Return what a job that ended did not take."""
-    failed = await _table(ctx, api, job, "failedResults")
-    problems = {to_18(row.get("Id", "")): _refused(row) for row in failed}
+    failed = await _table(ctx, job, "failedResults")
+    problems = {to_18(row.get("Id", "")): _refused(name, row) for row in failed}
     if state != COMPLETE:
-        for row in await _table(ctx, api, job, "unprocessedrecords"):
+        for row in await _table(ctx, job, "unprocessedrecords"):
             id = to_18(row.get("Id", ""))
-            problems[id] = RecordRefusal(
-                code="salesforce.not_now", message=f"account {id}: load job {job} ended {state} before it", is_to_be_tried_again=True
-            )
+            message = f"{NOUNS[name].one} {id}: load job {job} ended {state} before it"
+            problems[id] = RecordRefusal(code="salesforce.not_now", message=message, is_to_be_tried_again=True)
     return problems
 
 
-def _refused(row: Row) -> RecordRefusal:
+def _refused(name: str, row: Row) -> RecordRefusal:
     """Return why one record was not taken: ``CODE:words:fields --``."""
     code, _, rest = row.get("sf__Error", "").partition(":")
     words, _, fields = rest.rpartition(":")
     shown = (
         f"{code} «{words[:200]}»" if code == "FIELD_CUSTOM_VALIDATION_EXCEPTION" else f"{code} {fields.removesuffix('--').strip()}".strip()
     )
-    return refused(f"account {to_18(row.get('Id', ''))}", code, shown)
+    return refused(name, to_18(row.get("Id", "")), code, shown)
 
 
-async def _table(ctx: Context, api: Api, job: str, what: str) -> list[Row]:
+async def _table(ctx: Context, job: str, what: str) -> list[Row]:
     answer = await ctx.http.request(
-        "GET", f"{api.root}/jobs/ingest/{job}/{what}", headers={"Accept": "text/csv"}, content_type="csv", is_write=False
+        "GET", f"{Api(ctx).root}/jobs/ingest/{job}/{what}", headers={"Accept": "text/csv"}, content_type="csv", is_write=False
     )
     if answer.status == 404:
         raise TransientError(f"{answer.where}: Salesforce does not know the job any more", code="salesforce.job_under_way")
@@ -123,14 +122,14 @@ async def _table(ctx: Context, api: Api, job: str, what: str) -> list[Row]:
         raise TransientError(f"{answer.where}: {error}", code="salesforce.answer_shape") from error
 
 
-async def is_under_way(ctx: Context) -> bool:
-    """Tell whether a load job of the hub's user may still write accounts. Raises TransientError, SetupError."""
+async def is_under_way(ctx: Context, name: str) -> bool:
+    """Tell whether a load job of the hub's user may still write records of a type. Raises TransientError, SetupError."""
     api, user = Api(ctx), await user_of(ctx)
     now, path = ctx.clock.now(), "/jobs/ingest"
     answer = await api.get(path)
     for _ in range(PAGES_MAX):
         page = api.decoded(answer, Loads)
-        own = [one for one in page.records if one.object == ACCOUNT and to_18(one.createdById) == user and one.state in UNFINISHED]
+        own = [one for one in page.records if one.object == name and to_18(one.createdById) == user and one.state in UNFINISHED]
         for one in own:
             if one.state != "Open" or now - _made_at(one, now) < ABANDONED or not await _aborted(api, one):
                 return True

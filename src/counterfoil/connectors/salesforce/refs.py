@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
@@ -23,13 +23,20 @@ KINDS: tuple[str, ...] = (COMPANY.name, CONTACT.name, DEAL.name)
 OBJECTS: Mapping[str, str] = {COMPANY.name: ACCOUNT, CONTACT.name: CONTACTS, DEAL.name: OPPORTUNITY}
 """What each kind is called in Salesforce."""
 
+SHOWING: Mapping[str, str] = {COMPANY.name: ACCOUNT, DEAL.name: OPPORTUNITY}
+"""The kinds of records a status is shown on, and what each is called in Salesforce."""
+
+PARENTS: Mapping[str, str] = {ACCOUNT: "ParentId", OPPORTUNITY: "AccountId"}
+"""The field of each type that is written that names what is locked with a record."""
+
 BATCH_MAX = 5_000
-"""Accounts of one batch that is written."""
+"""Records of one batch that is written."""
 
 PARTS: Mapping[str, str] = {"line_item": LINE_ITEM, "contact_role": CONTACT_ROLE}
 """What belongs to an opportunity, and what it is called in Salesforce."""
 
 EVENT_TOPIC = re.compile(r"/event/[A-Za-z]\w{0,79}__e")
+DOCUMENT = re.compile(r"[a-z][a-z0-9_]*/(invoice|subscription)")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -51,6 +58,18 @@ def to_18(id: str) -> str:
     return id + "".join(_SUFFIX[sum(1 << place for place, one in enumerate(block) if "A" <= one <= "Z")] for block in blocks)
 
 
+class NamingSettings(Protocol):
+    """Settings that say which fields name what other systems know."""
+
+    @property
+    def customer_ids(self) -> Mapping[str, str]:
+        """The fields of accounts, and the systems whose customers they name."""
+
+    @property
+    def deal_documents(self) -> Mapping[str, str]:
+        """The fields of opportunities, and the systems and kinds of document they name."""
+
+
 class Ref(NamedTuple):
     """A reference taken apart."""
 
@@ -60,6 +79,11 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.org}/{self.kind}/{self.id}"
+
+
+def naming_fields(settings: NamingSettings, name: str) -> Mapping[str, str]:
+    """Return the fields of a type that name what other systems know, and of what each of them is, as the settings say."""
+    return {ACCOUNT: settings.customer_ids, OPPORTUNITY: settings.deal_documents}.get(name, {})
 
 
 def parse(ref: str) -> Ref | None:
@@ -74,11 +98,11 @@ def canonical(org: str, id: str) -> str:
     return f"{NAMESPACE}:{to_18(org)}.{to_18(id)}" if id else ""
 
 
-def account_of(org: str, ref: ObjectRef) -> str:
-    """Return the id of an account of an org; empty if it is none of that org."""
+def shown_on(org: str, ref: ObjectRef) -> Ref | None:
+    """Return which record of an org a status is shown on; None if it is none of that org's, or of a kind that shows none."""
     prefix = f"{NAMESPACE}:{to_18(org)}."
     id = ref.id.removeprefix(prefix)
-    return to_18(id) if ref.kind == COMPANY.name and ref.id.startswith(prefix) and is_id(id) else ""
+    return Ref(to_18(org), ref.kind, to_18(id)) if ref.kind in SHOWING and ref.id.startswith(prefix) and is_id(id) else None
 
 
 def locate(ref: ObjectRef) -> str | None:

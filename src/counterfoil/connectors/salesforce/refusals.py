@@ -10,7 +10,21 @@ from dataclasses import dataclass
 
 from counterfoil.core.language.case_class import CaseClass
 
+from .refs import ACCOUNT, OPPORTUNITY
+
 LOCKED = "salesforce.row_locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What people call a record of a type, and several of them."""
+
+    one: str
+    several: str
+
+
+NOUNS: Mapping[str, Noun] = {ACCOUNT: Noun("account", "accounts"), OPPORTUNITY: Noun("opportunity", "opportunities")}
+"""What is written, by its name in Salesforce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +54,18 @@ _AGAIN = "then retry this case."
 _RULES: Mapping[str, _Rule] = {
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": _Rule(
         "does not keep to a validation rule of Salesforce's",
-        f"Correct the account as the rule says, or have whoever administers Salesforce exempt the integration user from it; {_AGAIN}",
+        f"Correct the {{one}} as the rule says, or have whoever administers Salesforce exempt the integration user from it; {_AGAIN}",
         "salesforce.rule_refuses",
     ),
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": _Rule(
         "cannot show its standing: the picklist lacks the value",
-        f"Have whoever administers Salesforce add the value to the picklist Billing standing of accounts; {_AGAIN}",
+        f"Have whoever administers Salesforce add the value to the picklist Billing standing of {{several}}; {_AGAIN}",
         "salesforce.picklist_value_missing",
         is_shared=True,
     ),
     "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": _Rule(
         "could not be saved: a flow or trigger of Salesforce's fails on it",
-        f"Have whoever administers Salesforce look at what runs when an account is saved; {_AGAIN}",
+        f"Have whoever administers Salesforce look at what runs when an {{one}} is saved; {_AGAIN}",
         "salesforce.automation_fails",
     ),
     "NUMBER_OUTSIDE_VALID_RANGE": _Rule(
@@ -60,11 +74,11 @@ _RULES: Mapping[str, _Rule] = {
 }
 _NO_RIGHT = _Rule(
     "may not be edited by the hub's integration user",
-    f"Give the user edit access to the account (its owner's role, a sharing rule or Modify All on accounts); {_AGAIN}",
+    f"Give the user edit access to the {{one}} (its owner's role, a sharing rule or Modify All on {{several}}); {_AGAIN}",
     "salesforce.account_closed",
 )
 _OTHERWISE = _Rule(
-    "does not take the status", f"Look at the account in Salesforce for what stands in the way; {_AGAIN}", "salesforce.values_refused"
+    "does not take the status", f"Look at the {{one}} in Salesforce for what stands in the way; {_AGAIN}", "salesforce.values_refused"
 )
 _RIGHTS = frozenset({"INSUFFICIENT_ACCESS_OR_READONLY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "INSUFFICIENT_ACCESS"})
 _LOCKS = frozenset({"UNABLE_TO_LOCK_ROW"})
@@ -72,14 +86,17 @@ _TRANSIENT = frozenset({"SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG", "QUERY
 _OF_FIELD = frozenset({"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE"})
 
 
-def refused(record: str, code: str, words: str) -> RecordRefusal:
+def refused(name: str, id: str, code: str, words: str) -> RecordRefusal:
     """Return what a refusal of one record means.
 
     Args:
-        record: what it is called, for people.
+        name: the type of the record.
+        id: the record's.
         code: Salesforce's code.
         words: the refusal in words, without what was sent.
     """
+    noun = NOUNS[name]
+    record = f"{noun.one} {id}"
     if code in _LOCKS:
         return RecordRefusal(code=LOCKED, message=f"{record} is locked by another write", is_to_be_tried_again=True)
     if code in _TRANSIENT:
@@ -88,6 +105,6 @@ def refused(record: str, code: str, words: str) -> RecordRefusal:
         # The fields are looked at before the next try, which makes them or names them.
         return RecordRefusal(code="salesforce.field_unknown", message=f"{record}: {words}", is_to_be_tried_again=True, is_of_field=True)
     rule = _NO_RIGHT if code in _RIGHTS else _RULES.get(code, _OTHERWISE)
-    return RecordRefusal(
-        code=rule.code, message=f"{record} {rule.words}: {words}", remedy=rule.remedy, about=f"picklist/{code}" if rule.is_shared else ""
-    )
+    about = f"picklist/{name}/{code}" if rule.is_shared else ""
+    remedy = rule.remedy.replace("{one}", noun.one).replace("{several}", noun.several)
+    return RecordRefusal(code=rule.code, message=f"{record} {rule.words}: {words}", remedy=remedy, about=about)

@@ -1,4 +1,4 @@
-"""What accounts show: the fields the hub defines and writes, and a status as their values. PURE.
+"""What accounts and opportunities show: the fields the hub defines and writes, and a status as their values. PURE.
 
 A value is a text, empty where there is none. A number has two decimals, as its field has: amounts of a currency with more of them (dinars)
 are rounded in it, and stand exactly in the text of all currencies. It is compared as a number, since Salesforce writes it otherwise.
@@ -18,8 +18,6 @@ import msgspec
 
 from counterfoil.core.commands.crm import Balance, ShowStatus, Standing
 from counterfoil.core.language.money import Money, format_money, to_major
-
-from .refs import ACCOUNT
 
 PREFIX, SUFFIX = "Counterfoil_", "__c"
 """Every field the hub writes has this form; nobody else's does."""
@@ -70,10 +68,10 @@ class Shown:
     type: str
     description: str
 
-    def definition(self) -> dict[str, Any]:
-        """Return what the Tooling API is asked to make."""
+    def definition(self, object: str) -> dict[str, Any]:
+        """Return what the Tooling API is asked to make of a type."""
         given = {"label": self.label, "type": self.type, "description": self.description, "required": False, **_MORE[self.type]}
-        return {"FullName": f"{ACCOUNT}.{self.name}", "Metadata": given}
+        return {"FullName": f"{object}.{self.name}", "Metadata": given}
 
 
 def _shown(name: str, label: str, type: str, description: str) -> Shown:
@@ -152,7 +150,7 @@ def _in_words(balances: tuple[Balance, ...]) -> tuple[Balance, ...]:
 
 
 def stamped(changes: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """Return changes of an account with when they are written; none of none."""
+    """Return changes of a record with when they are written; none of none."""
     return {**changes, WRITTEN_AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")} if changes else {}
 
 

@@ -73,7 +73,7 @@ def normalize(settings: SalesforceConfig, delivery: Delivery, fetched: Mapping[s
         message = "an event of a stream could not be read by its schema"
         remedy = "Nothing is lost if `counterfoil status` shows no gap for this source: polling reads what changed. Then waive this case."
         raise RejectedError(message, code="salesforce.event_unreadable", case_class=CaseClass.SCHEMA_DRIFT, cause=message, remedy=remedy)
-    if action in (CHANGED, PART) and (rule := is_of_no_interest(delivery, settings.customer_ids)):
+    if action in (CHANGED, PART) and (rule := is_of_no_interest(delivery, settings)):
         return Ignored(rule)
     facts = [fact for ref in refs_of(delivery, kind, action) for fact in _facts(settings, delivery, kind, ref, fetched)]
     return tuple(facts) or Ignored("no_record_concerned")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
-from counterfoil.connectors.salesforce.refs import ACCOUNT, KINDS, PARTS, Ref, is_id, to_18
+from counterfoil.connectors.salesforce.refs import KINDS, PARTS, SHOWING, NamingSettings, Ref, is_id, naming_fields, to_18
 from counterfoil.connectors.salesforce.shown import is_own
 from counterfoil.connectors.salesforce.wire import FIELDS, OPTIONAL, Change, Notice, StreamGap
 from counterfoil.core.kinds.deal import DEAL
@@ -53,23 +53,24 @@ def classified(delivery: Delivery) -> tuple[str, str, str]:
     return kind, action, ""
 
 
-def is_of_no_interest(delivery: Delivery, customer_fields: Collection[str]) -> str:
+def is_of_no_interest(delivery: Delivery, settings: NamingSettings) -> str:
     """Return the rule by which a change is ignored, now that it is known which fields of the org's own are read; empty: it is not."""
-    return _of_no_interest(read(delivery, Change), customer_fields)
+    told = read(delivery, Change)
+    return _of_no_interest(told, naming_fields(settings, told.entity))
 
 
-def _of_no_interest(told: Change, customer_fields: Collection[str] | None) -> str:
+def _of_no_interest(told: Change, naming: Mapping[str, str] | None) -> str:
     """Return the rule by which a change of these fields is ignored.
 
-    ``customer_fields``: the fields that name customers; None: any field of the org's own might be one.
+    ``naming``: the fields that name what other systems know; None: any field of the org's own might be one.
     """
     if told.change not in _TELLING or not told.fields:
         return ""
     names = {_COUNTRY.get(name, name.partition(".")[0]) for name in told.fields}
     known = {*FIELDS.get(told.entity, ()), *OPTIONAL.get(told.entity, ())}
     own = {name for name in names if is_own(name)}
-    custom = {name for name in names - own if name.endswith(("__c", "__pc"))} if told.entity == ACCOUNT else set()
-    read_of = custom if customer_fields is None else custom & set(customer_fields)
+    custom = {name for name in names - own if name.endswith(("__c", "__pc"))} if told.entity in SHOWING.values() else set()
+    read_of = custom if naming is None else custom & naming.keys()
     if names & known or read_of:
         return ""
     return "own_field_comes_back" if own else "no_field_that_is_read_changed"

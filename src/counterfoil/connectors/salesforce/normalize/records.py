@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
@@ -80,9 +80,23 @@ def domain_of(website: str) -> str:
 
 
 def _customers(settings: SalesforceConfig, row: Row) -> tuple[str, ...]:
-    """Return the customers of other systems that an account is, by canonical id; an id that cannot be one is passed over."""
-    named = [(system, id.strip()) for name, system in settings.customer_ids.items() for id in _text(row, name).split(";")]
-    return tuple(dict.fromkeys(f"{system}:{id}" for system, id in named if id and len(id) <= ID_MAX and not any(map(str.isspace, id))))
+    """Return the customers of other systems that an account is, by canonical id."""
+    return tuple(dict.fromkeys(f"{system}:{id}" for system, id in _named(settings.customer_ids, row)))
+
+
+def _billed_as(settings: SalesforceConfig, row: Row) -> tuple[str, ...]:
+    """Return the invoices and subscriptions of other systems that came of an opportunity, by kind and canonical id."""
+    named = [(document.partition("/"), id) for document, id in _named(settings.deal_documents, row)]
+    return tuple(dict.fromkeys(f"{kind}/{system}:{id}" for (system, _, kind), id in named))
+
+
+def _named(fields: Mapping[str, str], row: Row) -> Iterator[tuple[str, str]]:
+    """Yield what the ids in some fields are of, with each id; one that cannot be an id is passed over."""
+    for name, of in fields.items():
+        for text in _text(row, name).split(";"):
+            id = text.strip()
+            if id and len(id) <= ID_MAX and not any(map(str.isspace, id)):
+                yield of, id
 
 
 def _contact(settings: SalesforceConfig, found: Found) -> Contact:
@@ -112,6 +126,7 @@ def _deal(settings: SalesforceConfig, found: Found) -> Deal:
         _others(settings, (_text(row, "AccountId"),)),
         _others(settings, (_text(one, "ContactId") for one in _in_order(found.contacts))),
         tuple(_line(settings, line) for line in sorted(found.lines, key=lambda line: line.get("Id", ""))),
+        billed_as=_billed_as(settings, row),
     )
 
 

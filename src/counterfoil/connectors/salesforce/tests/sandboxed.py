@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
+from counterfoil.core.policies import crm_status
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.conformance.together import Together
 from counterfoil.kit.connector import Delivery, Finding, Ignored, Page
@@ -35,6 +37,7 @@ DAY = {"first_poll_back_s": 86_400}
 COLLECTIONS = r"^PATCH .*/composite/sobjects"
 POLLS = Together(CONNECTOR)
 ORG = SalesforceSandbox().world.org_id
+NAMES = {"company": crm_status.NAME, "deal": crm_status.OF_DEALS}
 SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
 
 
@@ -51,13 +54,13 @@ def settings_of(sandbox: SalesforceSandbox, **changes: Any) -> SalesforceConfig:
     return SalesforceConfig.model_validate({**given, **changes})
 
 
-def status_command(id: str, open_minor: int, **changes: Any) -> Command:
-    """Return the command that shows an account's status: so much open of 120.00 dollars, the rest paid."""
-    record = ObjectRef("company", f"salesforce:{ORG}.{id}")
+def status_command(id: str, open_minor: int, kind: str = "company", **changes: Any) -> Command:
+    """Return the command that shows a record's status: so much open of 120.00 dollars, the rest paid."""
+    record = ObjectRef(kind, f"salesforce:{ORG}.{id}")
     nothing = Money(0, "USD")
     balance = Balance(Money(12_000, "USD"), Money(12_000 - open_minor, "USD"), Money(open_minor, "USD"), nothing)
     status = replace(ShowStatus(record, Standing.CURRENT, (balance,), "INV-7", date(2026, 1, 31)), **changes)
-    key = f"crm_status_salesforce.{ORG}.{id}"
+    key = f"{NAMES[kind]}_salesforce.{ORG}.{id}"
     return Command(f"c-{id}-{open_minor}", CrmCommand.SHOW_STATUS, "salesforce", "", record, key, status, order_key=record.key)
 
 
@@ -158,9 +161,13 @@ async def state_of(ctx: Context, kind: str, id: str, known: dict[str, Current] |
 
 
 async def checked(ctx: Context) -> Finding:
-    assert CONNECTOR.target_check is not None
-    [finding] = await CONNECTOR.target_check(ctx)
+    [finding] = await all_checked(ctx)
     return finding
+
+
+async def all_checked(ctx: Context) -> tuple[Finding, ...]:
+    assert CONNECTOR.target_check is not None
+    return await CONNECTOR.target_check(ctx)
 
 
 def asked(sandbox: SalesforceSandbox) -> list[str]:
@@ -168,6 +175,24 @@ def asked(sandbox: SalesforceSandbox) -> list[str]:
     found = [line.replace("/services/data/v67.0", "") for line in sandbox.asked]
     sandbox.asked.clear()
     return found
+
+
+async def heard(ctx: Context, position: str = "", count: int = 1) -> tuple[list[Delivery], Page]:
+    """Return so many deliveries after a position, and the last page."""
+    found: list[Delivery] = []
+    async with asyncio.timeout(20), aclosing(SOURCE.listen(ctx, position)) as stream:
+        async for page in stream:
+            found += page.deliveries
+            if len(found) >= count:
+                return found, page
+    raise AssertionError("the stream ended")
+
+
+def listening(ctx: Context, sandbox: SalesforceSandbox, **more: Any) -> Context:
+    """Return the context of a connection that is listened to."""
+    assert sandbox.pubsub is not None
+    given = ctx.settings.model_copy(update={"pubsub_address": sandbox.pubsub.address, **more})
+    return Context(ctx.connection, given, ctx.client, ctx.clock, ctx.state)
 
 
 @pytest.fixture(autouse=True)

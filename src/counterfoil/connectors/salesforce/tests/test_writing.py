@@ -151,7 +151,7 @@ async def test_without_the_right_to_make_fields_their_names_are_told_and_those_s
             await send(ctx, status_command(account.id, 100))
         assert refused.value.code == "salesforce.fields_missing"
         for one in FIELDS:
-            given: dict[str, Any] = one.definition()["Metadata"]
+            given: dict[str, Any] = one.definition("Account")["Metadata"]
             kind = {
                 "Picklist": "picklist",
                 "Number": "double",
@@ -278,8 +278,8 @@ async def test_a_picklist_without_the_value_is_one_case_for_all_that_stand_so(lo
         outcomes = await send(ctx, status_command(accounts[0].id, 1, **late), status_command(accounts[1].id, 1, **late),
                               status_command(accounts[2].id, 1))  # fmt: skip
         assert [(one.code, one.about) for one in outcomes] == [
-            ("salesforce.picklist_value_missing", "picklist/INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
-            ("salesforce.picklist_value_missing", "picklist/INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+            ("salesforce.picklist_value_missing", "picklist/Account/INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+            ("salesforce.picklist_value_missing", "picklist/Account/INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
             ("", ""),
         ]
         assert "picklist Billing standing of accounts" in outcomes[0].remedy
