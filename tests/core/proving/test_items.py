@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date
 
 import pytest
@@ -76,3 +77,13 @@ def test_what_is_pending_is_said_and_never_differs() -> None:
     (line,) = ledger.lines(())
     assert (line.source_minor, line.difference_minor) == (30, 0)
     assert list(ledger.apart()) == []
+
+
+def test_money_booked_where_nobody_says_through_whom_it_came_is_what_the_source_says() -> None:
+    source = [item(100, "in_1", TotalKind.OUT_OF_BAND_PAYMENT), item(50, "ch_1", TotalKind.PAYMENT)]
+    also = (TotalKind.OUT_OF_BAND_PAYMENT,)
+    adopted = [ProofItem(TotalKind.PAYMENT, "USD", minor, id, DAY, also=also) for minor, id in ((100, "oob_in_1"), (50, "ch_1"))]
+    assert joined(source, adopted) == []
+    told = {line.kind: (line.source_minor, line.books_minor) for line in ledger_of(source, adopted).lines(())}
+    assert told == {TotalKind.OUT_OF_BAND_PAYMENT: (100, 100), TotalKind.PAYMENT: (50, 50)}
+    assert [why for _, _, why in joined(source, [replace(one, also=()) for one in adopted])] == [Why.MISSING, Why.UNKNOWN]

@@ -15,7 +15,9 @@ from tests.integration.path.test_adopting import applied, audit_of, closed, open
 
 from counterfoil.app.adopting import Adopted
 from counterfoil.app.adoption_plan import AdoptionPlan, PlanRow
+from counterfoil.app.proving.run import chosen, period_of, prove
 from counterfoil.core.language.money import Money
+from counterfoil.core.proving.totals import TotalKind
 from counterfoil.kit.errors import SetupError
 
 
@@ -165,6 +167,39 @@ async def test_a_payment_registered_from_its_invoice_is_bound_by_what_the_books_
     await opened(made)
     assert made.odoo.env().find("account.payment", "partner_id", before.partner) == [registered]
     assert await made.cases() == []  # nothing was left to be matched
+
+
+async def proven(made: House) -> dict[TotalKind, tuple[int, int]]:
+    """Return what both sides of the American company's month say, where they differ, in cents."""
+    (group,) = chosen(made.hub.settings, "US")
+    await made.later(hours=1)
+    proof = await prove(made.hub.settings, made.hub.pool, group, period_of(made.hub.settings, group, "2025-12"), made.clock.now())
+    return {line.kind: (line.source_minor, line.books_minor) for line in proof.lines if line.difference_minor}
+
+
+@pytest.mark.parametrize("is_registered", [True, False])
+async def test_a_proof_finds_adopted_money_wherever_it_was_booked_and_what_the_clearing_account_lacks(
+    made: House, is_registered: bool
+) -> None:
+    before = await billed(made, is_paid=True)
+    there = await before.enter(100.0)
+    await (before.register(there) if is_registered else before.receive(100.0, f"payment of {before.invoice['number']}"))
+    await told(made)
+    assert (await applied(made, (await plan_of(made)).rows)).bound == 3
+    await opened(made)
+    # a fee of 3.20 was posted, and the 100.00 are on the bank: the processor says 96.80, the clearing account -3.20
+    assert await proven(made) == {TotalKind.CLEARING: (9680, -320)}
+
+
+async def test_a_proof_finds_adopted_money_that_was_paid_past_the_processor(made: House) -> None:
+    before = await billed(made)
+    assert await before.story.pay(before.invoice["id"], paid_out_of_band=True)
+    there = await before.enter(100.0)
+    await before.register(there)
+    await told(made)
+    assert (await applied(made, (await plan_of(made)).rows)).bound == 3
+    await opened(made)
+    assert await proven(made) == {}
 
 
 async def test_an_invoice_billed_to_a_contact_that_is_the_customer_is_bound(made: House) -> None:

@@ -1,7 +1,8 @@
 """Odoo's side of the proof: what was posted in a month and what stands now, read by the plain client, each record by what it is there.
 
 It knows nothing of how the connector beside it writes. Documents are those that bear one of our external ids; of the processor's
-journals and accounts everything counts, so what a person entered there shows.
+journals and accounts everything counts, so what a person entered there shows. Money that was adopted bears one of our ids as well, and
+stands wherever a person booked it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import aiohttp
 from counterfoil.connectors.odoo.config import OdooConfig
 from counterfoil.connectors.odoo.plain import OdooPlain, OdooPlainError
 from counterfoil.core.commands.books import Account, AccountRole
+from counterfoil.core.kinds.payment import PAYMENT
 from counterfoil.core.language.money import exponent_of
 from counterfoil.core.proving.items import OPEN_DISPUTES, AccountingPeriod, ProofItem
 from counterfoil.core.proving.totals import TotalKind
@@ -71,7 +73,7 @@ async def items(settings: OdooConfig, entity: str, period: AccountingPeriod, pro
         async with OdooPlain(settings.url, settings.database, settings.api_key.get_secret_value(), settings.login or "admin") as odoo:
             reader = _Reader(odoo, settings, period)
             await reader.prepare(entity, processors)
-            for part in (reader.documents, reader.payments, reader.entries, reader.standing):
+            for part in (reader.documents, reader.payments, reader.adopted_payments, reader.entries, reader.standing):
                 async for item in part():
                     yield item
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -120,15 +122,16 @@ class _Reader:
         own: list[Any] = [["company_id", "=", self._company.id], *domain]
         return self._odoo.pages(model, own, fields, [self._company.id])
 
-    async def _keys(self, model: str, ids: Sequence[int]) -> Mapping[int, str]:
-        """Return what our external ids call records: the source's id, as far as they name one."""
+    async def _names(self, model: str, ids: Sequence[int]) -> Mapping[int, str]:
+        """Return our external ids of records."""
         if not ids:
             return {}
         domain = [["module", "=", self._settings.namespace], ["model", "=", model], ["res_id", "in", list(ids)]]
-        return {
-            row["res_id"]: row["name"].partition(".")[2] or row["name"]
-            for row in await self._odoo.rows("ir.model.data", domain, ["name", "res_id"])
-        }
+        return {row["res_id"]: row["name"] for row in await self._odoo.rows("ir.model.data", domain, ["name", "res_id"])}
+
+    async def _keys(self, model: str, ids: Sequence[int]) -> Mapping[int, str]:
+        """Return what our external ids call records: the source's id, as far as they name one."""
+        return {id: _source_id(name) for id, name in (await self._names(model, ids)).items()}
 
     def _minor(self, amount: Any, currency: str) -> int:
         scaled = Decimal(str(amount)).scaleb(exponent_of(currency))
@@ -174,6 +177,22 @@ class _Reader:
                 amount, name = self._minor(row["amount"], currency), row["name"] or ""
                 yield ProofItem(kind, currency, amount, keys.get(row["id"], ""), date.fromisoformat(row["date"]), name)
 
+    async def adopted_payments(self) -> AsyncIterator[ProofItem]:
+        """Yield payments of customers that bear an id of ours and stand in other journals: people entered them before the hub came."""
+        domain = [
+            ["state", "not in", list(_NO_PAYMENT)],
+            ["payment_type", "=", "inbound"],
+            ["partner_type", "=", "customer"],
+            ["journal_id", "not in", list(self._company.journals.values())],
+            self._since,
+        ]
+        async for page in self._pages("account.payment", domain, ("name", "date", "currency_id", "amount")):
+            keys = await self._keys("account.payment", [row["id"] for row in page])
+            for row in page:
+                if row["id"] in keys:
+                    currency, on = self._currencies[row["currency_id"]], date.fromisoformat(row["date"])
+                    yield _adopted(currency, self._minor(row["amount"], currency), keys[row["id"]], on, row["name"] or "")
+
     async def entries(self) -> AsyncIterator[ProofItem]:
         """Yield what entries move on the accounts of the processors: fees, payouts, disputes, other movements, and payments by entry."""
         accounts = [*(id for id, role in self._company.roles.items() if role in _FLOWS), *self._company.clearing]
@@ -205,11 +224,15 @@ class _Reader:
         entry.document[role][currency] += self._minor(line["amount_currency"], currency)
 
     async def _classified(self, entries: Sequence[tuple[int, _Entry]]) -> AsyncIterator[ProofItem]:
-        keys = await self._keys("account.move", [move for move, _ in entries])
+        names = await self._names("account.move", [move for move, _ in entries])
         for move, entry in entries:
+            id, name = _source_id(names.get(move, "")), "" if move in names else f"account.move/{move}"
             for kind, currency, minor in _kinds(entry, self._company.currency):
                 if minor:
-                    yield ProofItem(kind, currency, minor, keys.get(move, ""), entry.on, "" if move in keys else f"account.move/{move}")
+                    yield ProofItem(kind, currency, minor, id, entry.on, name)
+            if AccountRole.CLEARING not in entry.company and names.get(move, "").startswith(f"{PAYMENT.name}_"):
+                for currency, minor in entry.document[AccountRole.RECEIVABLE].items():
+                    yield _adopted(currency, -minor, id, entry.on, f"account.move/{move}")
 
     async def standing(self) -> AsyncIterator[ProofItem]:
         """Yield what stands now: open on our invoices, customers' credit, disputed funds, written off, the clearing accounts."""
@@ -269,6 +292,15 @@ class _Reader:
                 for currency, minor in entry.document[AccountRole.BAD_DEBT].items():
                     yield ProofItem(TotalKind.WRITE_OFF, currency, minor, keys[move])
         yield ProofItem(TotalKind.DISPUTED_FUNDS, self._company.currency, disputed, OPEN_DISPUTES)
+
+
+def _source_id(name: str) -> str:
+    return name.partition(".")[2] or name
+
+
+def _adopted(currency: str, minor: int, id: str, on: date, name: str) -> ProofItem:
+    """Return money that people booked where no journal says if it came through the processor; the source knows."""
+    return ProofItem(TotalKind.PAYMENT, currency, minor, id, on, name, also=(TotalKind.OUT_OF_BAND_PAYMENT,))
 
 
 def _kinds(entry: _Entry, home: str) -> Iterator[tuple[TotalKind, str, int]]:

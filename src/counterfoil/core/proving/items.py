@@ -6,7 +6,7 @@ Everything is held once, by kind, currency and document; what both sides say ali
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
@@ -71,6 +71,7 @@ class ProofItem:
         name: what people call it there.
         of: ids of the source whose unfinished work explains it (the charge behind a fee).
         happened_at: when it came about at the source; None for what stands now.
+        also: as what else the source may tell of it: of money that people booked where no journal says through whom it came.
     """
 
     kind: TotalKind
@@ -81,6 +82,7 @@ class ProofItem:
     name: str = ""
     of: tuple[str, ...] = ()
     happened_at: datetime | None = None
+    also: tuple[TotalKind, ...] = ()
 
 
 class Why(StrEnum):
@@ -186,6 +188,7 @@ class Ledger:
     def add_books(self, item: ProofItem) -> None:
         """Add an amount the books have."""
         key = self._key_of(item)
+        item = replace(item, kind=key[0])
         entry = self.entries.get(key)
         if entry is None:
             entry = self.entries[key] = _Entry()
@@ -205,10 +208,11 @@ class Ledger:
 
     def _key_of(self, item: ProofItem) -> DocumentKey:
         """Return the key under which the source knows the document: our key may say more than the source's id."""
-        for id in spellings(item.id):
-            key = (item.kind, item.currency, id)
-            if key in self.entries:
-                return key
+        for kind in (item.kind, *item.also):
+            for id in spellings(item.id):
+                key = (kind, item.currency, id)
+                if key in self.entries:
+                    return key
         return (item.kind, item.currency, item.id or item.name)
 
     def apart(self, in_flight: Collection[str] = ()) -> Iterator[Apart]:
