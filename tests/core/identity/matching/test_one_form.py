@@ -6,7 +6,7 @@ import pytest
 
 from counterfoil.core.identity.matching.contacts import domain_of, email_of, phone_of
 from counterfoil.core.identity.matching.details import CustomerDetails
-from counterfoil.core.identity.matching.names import spelled_name
+from counterfoil.core.identity.matching.names import SpelledName, spelled_name
 from counterfoil.core.identity.matching.places import country_of, postal_code_of, street_of
 from counterfoil.core.identity.matching.profiles import profile_of
 from counterfoil.core.identity.matching.spelling import spelled
@@ -58,8 +58,36 @@ def test_a_form_before_the_name_and_one_without_a_space_are_forms() -> None:
     assert spelled_name("株式会社青空").words == spelled_name("青空株式会社").words != ()
 
 
+@pytest.mark.parametrize("place", ["EU", "NL", "EE", "PT", "UK", "DE"])
+def test_a_place_behind_a_name_is_part_of_it(place: str) -> None:
+    assert spelled_name(f"Acme Tools {place}").words == ("acme", "tools", place.lower())
+    assert spelled_name(f"Acme Tools {place} Ltd") == SpelledName(("acme", "tools", place.lower()), "Limited")
+
+
+@pytest.mark.parametrize("letter", ["A", "O", "X"])
+def test_a_letter_behind_a_name_is_part_of_it(letter: str) -> None:
+    assert spelled_name(f"Plan {letter} GmbH").words == ("plan", letter.lower())
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("Acme Tools e.U.", "Sole Proprietorship"),  # Austria: eingetragenes Unternehmen
+        ("Acme Tools e. U.", "Sole Proprietorship"),
+        ("Acme Tools N.L.", "No Liability"),  # Australia
+        ("Acme Tools A.E.", "Limited Liability Company"),  # Greece: anonymi etaireia
+        ("Acme Tools \u0391.\u0395.", "Limited Liability Company"),
+        ("Acme Tools O.E.", "General Partnership"),
+        ("Acme Tools, E.E", "Limited Partnership"),
+    ],
+)
+def test_a_form_that_a_place_or_a_letter_is_spelled_like_is_known_by_its_dots(name: str, form: str) -> None:
+    assert spelled_name(name) == SpelledName(("acme", "tools"), form)
+
+
 def test_a_name_is_never_taken_away_whole() -> None:
     assert spelled_name("GmbH").words == ("gmbh",)
+    assert spelled_name(" e.U.").words == ("eu",)
     assert spelled_name("Limited Company").words != ()
     assert spelled_name("The And").words == ("the", "and")
 

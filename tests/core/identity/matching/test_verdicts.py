@@ -51,6 +51,13 @@ def test_two_valid_tax_ids_that_differ_in_one_digit_differ_where_nothing_checks_
     assert [(piece.agreement.value, piece.bits) for piece in one.evidence if piece.about == "tax id"] == [("different", -10.0)]
 
 
+@pytest.mark.parametrize("name", ["Acme Tools EU", "Acme Tools NL", "Acme Tools A", "Acme Tools PT"])
+def test_companies_of_a_group_that_differ_in_a_place_or_a_letter_are_not_certainly_one(name: str) -> None:
+    left, right = CustomerDetails("a", name="Acme Tools", domain="acme.com"), CustomerDetails("b", name=name, domain="acme.com")
+    assert told(of(left, right))[1] != "domain and name"
+    assert told(of(left, replace(right, name="Acme Tools Ltd"))) == ("same", "domain and name")
+
+
 @pytest.mark.parametrize("number", ["XEXX010101000", "55000002126", "EI00000000020"])
 def test_the_number_that_all_customers_abroad_bear_takes_no_two_for_one(number: str) -> None:
     # Each list has one such customer: it is borne once on either side, and its form is right.
