@@ -28,5 +28,5 @@ def test_which_customers_a_company_names_is_the_releases_and_no_workers_file() -
 @pytest.mark.parametrize("name", connector_names())
 def test_what_names_customers_or_documents_is_a_releases_wherever_a_connector_has_it(name: str) -> None:
     connector = load_connector(name)
-    naming = {"customer_ids", "deal_documents"} & set(connector.config.model_fields)
+    naming = {"customer_ids", "deal_documents", "deal_keys"} & set(connector.config.model_fields)
     assert naming <= set(connector.booking_settings)

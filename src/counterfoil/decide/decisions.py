@@ -95,7 +95,7 @@ class DecidedBatch:
         decided = [item for item in items if item.ref in self.decisions and item.ref.kind in FOLLOWED and item.ref in loaded.records]
         if not decided:
             return known
-        view = MemoryView(loaded.records, links=linked(loaded.records))
+        view = MemoryView(loaded.records, links=linked(loaded.records), affecting=loaded.affecting)
         return known + [Subject(ref, item.lane) for item in decided for ref in decided_after(view, loaded.records[item.ref])]
 
     def clear(self) -> list[ObjectRef]:

@@ -15,7 +15,7 @@ from counterfoil.core.kinds.dunning import Block, Dunning, DunningState
 from counterfoil.core.kinds.invoice import PaidPart
 from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.language.records import Purpose, Record
-from counterfoil.core.policies.decide import POLICIES, is_seeing
+from counterfoil.core.policies.decide import POLICIES, decided_with, is_seeing
 from counterfoil.core.policies.decision import Decision, Origin
 from counterfoil.core.policies.rules import Destination, Rules
 
@@ -122,9 +122,24 @@ def test_a_destination_that_shows_no_deals_is_wished_none() -> None:
     assert billed(bill(100, 100), rules=WITH_CRM).ignored == "deal_has_no_counterpart and deal_is_of_no_destination"
 
 
-def test_documents_are_read_for_a_deal_only_where_it_names_some() -> None:
+def test_what_a_document_says_it_came_of_is_shown_there_as_if_the_deal_had_named_it() -> None:
+    names_nothing = replace(DEAL_WON, billed_as=())
+    own, other = bill(10_000, 1_500, deal_ids=(DEAL_WON.id,)), bill(5_000, 0, 2, deal_ids=("hubspot:4711.999",))
+    paid = payment(usd(13_500), ("stripe:in_1", 8_500), ("stripe:in_2", 5_000))
+    assert on_deal(own, other, paid, deal=names_nothing).balances == (Balance(usd(10_000), usd(8_500), usd(1_500), usd(0)),)
+    # A subscription that says so has all of its invoices shown, and what both sides name is counted once.
+    sold = replace(subscription(1, S.ACTIVE), deal_ids=(DEAL_WON.id,))
+    both = (bill(700, 700, 3, subscription_id="stripe:sub_1", deal_ids=(DEAL_WON.id,)), bill(300, 300, 1), sold)
+    assert on_deal(*both).balances == (Balance(usd(1_000), usd(0), usd(1_000), usd(0)),)
+    # One of a customer that is none of the deal's companies' is not shown, whatever it says.
+    strange = bill(100, 100, customer_id="stripe:cus_other", deal_ids=(DEAL_WON.id,))
+    assert billed(strange, deal=names_nothing).ignored == "deal_has_no_counterpart and deal_names_nothing_billed"
+
+
+def test_documents_are_read_for_a_deal_only_where_it_has_a_company_whose_they_can_be() -> None:
     assert is_seeing(DEAL_WON, {Purpose.CRM_STATUS})
-    assert not is_seeing(replace(DEAL_WON, billed_as=()), {Purpose.CRM_STATUS})
+    assert is_seeing(replace(DEAL_WON, billed_as=()), {Purpose.CRM_STATUS})
+    assert not is_seeing(replace(DEAL_WON, company_ids=()), {Purpose.CRM_STATUS})
     assert not is_seeing(DEAL_WON, {Purpose.BOOKS})
     assert is_seeing(HARBOR, {Purpose.CRM_STATUS})
 
@@ -134,3 +149,12 @@ def test_the_deals_of_a_company_are_decided_after_it() -> None:
     other = replace(DEAL_WON, id="hubspot:4711.513", billed_as=())
     world = World(WITH_DEALS).know(ANN, HARBOR, DEAL_WON, other)
     assert company_policy.after(world.view(), HARBOR) == (DEAL.ref(DEAL_WON.id),)
+    world = world.know(bill(100, 100, deal_ids=(other.id, DEAL_WON.id)))
+    assert company_policy.after(world.view(), HARBOR) == (DEAL.ref(DEAL_WON.id), DEAL.ref(other.id))
+
+
+def test_a_document_has_the_deals_decided_again_that_it_names_and_those_that_it_named_before() -> None:
+    before, now = bill(100, 100, deal_ids=("hubspot:4711.1",)), bill(100, 100, deal_ids=("hubspot:4711.2",))
+    named = {ref.key for ref in decided_with([now, before], {Purpose.CRM_STATUS})}
+    assert named == {f"customer/{ANN.id}", "deal/hubspot:4711.1", "deal/hubspot:4711.2"}
+    assert DEAL.ref("hubspot:4711.2") not in decided_with([now, before], {Purpose.BOOKS})

@@ -101,6 +101,44 @@ async def test_an_invoice_shows_on_the_deal_it_came_of_whichever_came_first_and_
     assert (await on_deal())[-1] == ShowStatus(DEAL.ref(deal.id))
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_an_invoice_that_names_a_deal_shows_on_it_whichever_came_first_and_no_more_once_it_names_another(
+    pool: Pool, cipher: Cipher, is_first: bool
+) -> None:
+    shows = frozenset({StatusPart.DEALS})
+    office = Office(pool, cipher, replace(RULES, destinations=(Destination(Purpose.CRM_STATUS, "hubspot", shows=shows),)))
+    deal, other = (Deal(f"hubspot:4711.{number}", "100 seats", DealState.WON, company_ids=(HARBOR.id,)) for number in (7, 8))
+    named = replace(BILL, deal_ids=(deal.id,))
+
+    async def on_deals() -> dict[str, list[int]]:
+        """Return what was open, of what the deals were to show one after the other."""
+        found: dict[str, list[int]] = {}
+        for one in await shown(office):
+            if one.record.kind == DEAL.name:
+                found.setdefault(one.record.id.rpartition(".")[2], []).append(one.balances[0].open.minor if one.balances else 0)
+        return found
+
+    if is_first:
+        await office.tell(deal, other, HARBOR, connection="hubspot")
+    await office.tell(ANN, PRO)
+    await office.tell(named)
+    if not is_first:
+        await office.tell(deal, other, HARBOR, connection="hubspot")
+    await settle(office)
+    await office.decide()
+    assert await on_deals() == {"7": [5_000]}
+    await office.take("hubspot")
+    await office.tell(payment(usd(2_000), (BILL.id, 2_000)), replace(named, amount_remaining=usd(3_000)))
+    await settle(office)
+    await office.decide()
+    assert await on_deals() == {"7": [5_000, 3_000]}
+    await office.take("hubspot")
+    await office.tell(replace(named, amount_remaining=usd(3_000), deal_ids=(other.id,)))
+    await settle(office)
+    await office.decide()
+    assert await on_deals() == {"7": [5_000, 3_000, 0], "8": [3_000]}
+
+
 async def test_an_invoice_becomes_overdue_by_time_alone(office: Office) -> None:
     await office.tell(ANN, PRO)
     await office.tell(HARBOR, connection="hubspot")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 _LIVE_PREFIXES = ("sk_live_", "rk_live_")
 _TEST_PREFIXES = ("sk_test_", "rk_test_")
+_PLACE = re.compile(r"[a-z][a-z0-9_]*:[^\s.]+")
+KEY_MAX = 40
+"""Longest key of metadata: https://docs.stripe.com/metadata."""
 
 
 class StripeIntake(BaseModel):
@@ -88,6 +93,8 @@ class StripeConfig(StripeIntake):
             (https://docs.stripe.com/rate-limits).
         concurrency_max: calls in flight at most.
         sku_key, group_key: metadata keys of a product that hold its SKU and its product group.
+        deal_keys: metadata keys of invoices and subscriptions that hold the id of the deal they came of, and what stands before that id in
+            the hub: with ``deal = "crm:4711"``, an invoice with ``512`` there came of the deal ``crm:4711.512``. ``;`` parts several.
     """
 
     api_key: SecretStr
@@ -99,6 +106,16 @@ class StripeConfig(StripeIntake):
     concurrency_max: int = Field(default=8, ge=1, le=64)
     sku_key: str = "sku"
     group_key: str = "group"
+    deal_keys: Mapping[str, str] = Field(default_factory=dict, examples=[{"deal": "crm:4711"}])
+
+    @field_validator("deal_keys")
+    @classmethod
+    def _are_places(cls, keys: Mapping[str, str]) -> Mapping[str, str]:
+        for key, place in keys.items():
+            if not key.strip() or len(key) > KEY_MAX or not _PLACE.fullmatch(place):
+                message = f"{key[:60]!r} with {place[:60]!r}: a metadata key, and the system with its account, such as crm:4711"
+                raise ValueError(message)
+        return keys
 
     @property
     def pace_per_s(self) -> float:

@@ -83,6 +83,7 @@ class Invoice(Record):
     ``credited_before_payment``: sum of credit notes issued while it was open.
     ``paid_parts``: its payments, oldest first; ``credit_note_ids``: the credit notes issued on it. None: the source does not tell.
     ``parts_under_way``: payments of it that were begun and are not decided yet, with what they are to pay. None: the source tells of none.
+    ``deal_ids``: the deals of sales systems it came of, by canonical id, as the source says.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Invoice(Record):
     paid_parts: tuple[PaidPart, ...] | None = None
     credit_note_ids: tuple[str, ...] | None = None
     parts_under_way: tuple[PaidPart, ...] | None = None
+    deal_ids: tuple[str, ...] = ()
 
 
 class InvoiceEvent(EventType):
@@ -202,7 +204,7 @@ INVOICE = Kind(
         Reference("credit_note", lambda invoice: invoice.credit_note_ids or () if invoice.state is InvoiceState.VOID else ()),
         Reference("payment", _payments_seen),
     ),
-    affects=(Reference("customer", lambda invoice: (invoice.customer_id,)),),
+    affects=(Reference("customer", lambda invoice: (invoice.customer_id,)), Reference("deal", lambda invoice: invoice.deal_ids)),
     # What is uncollectible of it shall not be paid or credited by anything its state does not tell of yet.
     is_looked_back_from=lambda invoice: invoice.state is InvoiceState.UNCOLLECTIBLE,
     total=lambda invoice: invoice.total,

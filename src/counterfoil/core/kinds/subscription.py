@@ -48,7 +48,7 @@ class SubscriptionItem:
 
 @dataclass(frozen=True, slots=True)
 class Subscription(Record):
-    """What a customer has bought to run on."""
+    """What a customer has bought to run on. ``deal_ids``: the deals of sales systems it came of, by canonical id, as the source says."""
 
     id: str
     customer_id: str
@@ -60,6 +60,7 @@ class Subscription(Record):
     cancel_at: datetime | None = None
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
+    deal_ids: tuple[str, ...] = ()
 
 
 class SubscriptionEvent(EventType):
@@ -95,7 +96,10 @@ SUBSCRIPTION = Kind(
     survivorship=Survivorship.WHOLE,
     keeps=newest,
     refers_to=(),
-    affects=(Reference("customer", lambda subscription: (subscription.customer_id,)),),
+    affects=(
+        Reference("customer", lambda subscription: (subscription.customer_id,)),
+        Reference("deal", lambda subscription: subscription.deal_ids),
+    ),
     is_looked_back_from=never,
     total=of_no_amount,
     amounts=nothing,

@@ -2,7 +2,8 @@
 
 A company is those customers that its own system names (``Company.customer_ids``), with all that were merged into them or they into. It is
 shown where it came from: one account's companies are no business of another's. A deal shows of those customers' documents the ones that its
-own system says came of it (``Deal.billed_as``). Contacts show nothing: they are persons of a company, which shows it.
+own system says came of it (``Deal.billed_as``), or that say so themselves (``deal_ids``). Contacts show nothing: they are persons of a
+company, which shows it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from counterfoil.core.commands.crm import CrmCommand, ShowStatus, StatusPart
+from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.deal import DEAL, Deal, DealState
+from counterfoil.core.kinds.invoice import Invoice
+from counterfoil.core.kinds.subscription import Subscription
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 
@@ -65,8 +69,16 @@ def customer(draft: Draft, _state: Customer) -> None:
 
 
 def _deals(view: View, company: Company) -> tuple[ObjectRef, ...]:
-    """Return the deals with a company that show what was billed of them."""
-    return tuple(DEAL.ref(one.id) for one in view.linked_to(COMPANY.ref(company.id)) if isinstance(one, Deal))
+    """Return the deals with a company that show what was billed of them: those that name it, and those that the documents name."""
+    naming = (DEAL.ref(one.id) for one in view.linked_to(COMPANY.ref(company.id)) if isinstance(one, Deal))
+    customers = family(view, (CUSTOMER.ref(id) for id in company.customer_ids))
+    named = (DEAL.ref(id) for ref in customers for one in view.documents_of(ref) for id in _deal_ids(one))
+    return tuple(dict.fromkeys((*naming, *named)))
+
+
+def _deal_ids(document: Record) -> tuple[str, ...]:
+    """Return the deals that a document says it came of."""
+    return document.deal_ids if isinstance(document, Invoice | Subscription) else ()
 
 
 def company(draft: Draft, state: Company) -> None:
@@ -97,7 +109,8 @@ def deal(draft: Draft, state: Deal) -> None:
         return
     companies = [one for id in state.company_ids if isinstance(one := draft.view.get(COMPANY.ref(id)), Company)]
     customers = family(draft.view, (CUSTOMER.ref(id) for one in companies for id in one.customer_ids))
-    documents = about(_documents(draft, customers), state.billed_as)
+    known = _documents(draft, customers)
+    documents = about(known, {*state.billed_as, *(ref_of(one).key for one in known if state.id in _deal_ids(one))})
     status = _status(draft, ref, customers, documents) if documents else None
     if not _show(draft, places, OF_DEALS, ref, status):
         draft.findings.ignore("deal_names_nothing_billed")
@@ -152,8 +165,9 @@ def _zone(draft: Draft, customers: Iterable[ObjectRef]) -> tzinfo:
 POLICIES = (
     Policy(kind=COMPANY, purpose=Purpose.CRM_STATUS, decide=company, after=_deals, looks_back=False, sees_documents=True),
     Policy(
-        kind=DEAL, purpose=Purpose.CRM_STATUS, decide=deal, after=nobody, looks_back=False, sees_documents=True,
-        is_seeing=lambda deal: bool(deal.billed_as),
+        # Whether a document names it, only the documents say.
+        kind=DEAL, purpose=Purpose.CRM_STATUS, decide=deal, after=nobody, looks_back=True, sees_documents=True,
+        is_seeing=lambda deal: bool(deal.company_ids),
     ),
     Policy(
         kind=CUSTOMER, purpose=Purpose.CRM_STATUS, decide=customer, after=lambda view, state: _companies(view, state), looks_back=True,

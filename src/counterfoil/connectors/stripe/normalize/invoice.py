@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.refs import OOB_PREFIX, REST, canonical
 from counterfoil.connectors.stripe.wire import TaxRate, id_of
 from counterfoil.connectors.stripe.wire.billing import Intent, InvoicePayment
@@ -20,6 +21,7 @@ from .amounts import currency_code, instant, money, optional_instant, optional_m
 from .catalog import tax_rate_side_facts
 from .charge import charges_together, one_charge
 from .customer import credits_of
+from .deals import deals_of
 from .lines import invoice_line, shipping_line, sum_money, taxes_seen, tied_taxes
 from .reading import DeliveryNotice, FetchedNotice, ObjectState, decode, gone, look_up
 
@@ -127,7 +129,7 @@ def invoice_facts(fetched: FetchedNotice, state: ObjectState, *, is_main: bool, 
 def _facts_of(
     fetched: FetchedNotice, seen: WireInvoice, state: ObjectState, *, is_main: bool, not_before: datetime | None = None
 ) -> tuple[Fact, ...]:
-    invoice = invoice_of(seen, is_gone=state.is_gone or fetched.kind == "invoice.deleted")
+    invoice = invoice_of(seen, fetched.settings, is_gone=state.is_gone or fetched.kind == "invoice.deleted")
     kind = TYPES[invoice.state]
     if invoice.state is InvoiceState.ISSUED and fetched.notice.is_event:
         kind = OPEN_TYPES.get(fetched.kind, kind)
@@ -143,7 +145,7 @@ def _facts_of(
     return tuple(found)
 
 
-def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
+def invoice_of(seen: WireInvoice, settings: StripeConfig, *, is_gone: bool = False) -> Invoice:
     """Return the canonical invoice. Raises DriftError for an unknown status, RejectedError if an issued one is gone."""
     currency = currency_code(seen.currency)
     times = seen.status_transitions
@@ -184,6 +186,7 @@ def invoice_of(seen: WireInvoice, *, is_gone: bool = False) -> Invoice:
         paid_parts=_paid_parts(seen),
         parts_under_way=_parts_under_way(seen),
         credit_note_ids=tuple(canonical(note) for note in notes) if notes is not None else None,
+        deal_ids=deals_of(settings, seen.metadata),
     )
 
 

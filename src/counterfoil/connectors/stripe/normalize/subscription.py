@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from counterfoil.connectors.stripe.config import StripeConfig
 from counterfoil.connectors.stripe.refs import canonical
 from counterfoil.connectors.stripe.wire import id_of
 from counterfoil.connectors.stripe.wire.catalog import FormerItem, FormerSubscription
@@ -16,6 +17,7 @@ from counterfoil.core.language.records import EventType
 from counterfoil.kit.connector import Normalized
 
 from .amounts import currency_code, instant, optional_instant
+from .deals import deals_of
 from .reading import DeliveryNotice, FetchedNotice, decode, look_up
 
 _SUBSCRIPTION = msgspec.json.Decoder(WireSubscription)
@@ -50,13 +52,13 @@ def facts(fetched: FetchedNotice) -> Normalized:
     """Return the subscription as the event or list tells it."""
     state = fetched.own("subscription")
     seen = decode(_SUBSCRIPTION, state.body)
-    subscription = subscription_of(seen)
+    subscription = subscription_of(seen, fetched.settings)
     kind = meaning(fetched.notice, seen, subscription.state)
     own_time = subscription.ended_at or subscription.started_at
     return (fetched.fact(kind, subscription, state, own_time, subscription.id),)
 
 
-def subscription_of(seen: WireSubscription) -> Subscription:
+def subscription_of(seen: WireSubscription, settings: StripeConfig) -> Subscription:
     """Return the canonical subscription. Raises DriftError for an unknown status."""
     prices = [item.price.currency for item in seen.items.data if item.price is not None]
     currency = seen.currency or (prices[0] if prices else "")
@@ -71,6 +73,7 @@ def subscription_of(seen: WireSubscription) -> Subscription:
         cancel_at=optional_instant(seen.cancel_at),
         canceled_at=optional_instant(seen.canceled_at),
         ended_at=optional_instant(seen.ended_at),
+        deal_ids=deals_of(settings, seen.metadata),
     )
 
 

@@ -233,6 +233,7 @@ class Invoice(Struct, frozen=True):
     customer_address: Address | None = None
     shipping_cost: ShippingCost | None = None
     default_tax_rates: list[TaxRate] | None = None
+    metadata: dict[str, str] | None = None
     # since basil
     total_taxes: list[Tax] | None = None
     parent: InvoiceParent | None = None

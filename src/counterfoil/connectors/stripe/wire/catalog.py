@@ -129,6 +129,7 @@ class Subscription(Struct, frozen=True):
     cancel_at: int | None = None
     canceled_at: int | None = None
     ended_at: int | None = None
+    metadata: dict[str, str] | None = None
 
 
 class FormerItem(Struct, frozen=True):
