@@ -17,6 +17,7 @@ from multiprocessing.context import ForkServerProcess
 LOADED = (
     "tests.nursery",
     "tests.crash.runner",
+    "tests.crash.adopter",
     "tests.integration.workers.runner",
     "tests.integration.workers.listener",
     "tests.integration.path.backfiller",

@@ -2,74 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import json
+import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.crash.adopter import BOUNDARIES, OF_DOCUMENTS, Killed, die
 from tests.crash.conftest import Note
 from tests.crash.judging import Verdict
 from tests.crash.matrix import IS_FULL
-from tests.integration.path.house import House, house
+from tests.integration.path.house import BOOKS, House, house
 from tests.integration.path.test_adopting import applied, closed, customer, opened, partner, partners, plan_of, told
 from tests.integration.path.test_adopting_documents import billed
+from tests.nursery import fork
 
 from counterfoil.app import adopting
 from counterfoil.app.adopting import Adopted
-from counterfoil.connectors.odoo.existing import OdooExisting
-from counterfoil.store import audit, outbox
+from counterfoil.app.adoption_file import write_plan
+from counterfoil.app.adoption_plan import AdoptionPlan
 
 pytestmark = pytest.mark.crash
 
 NAMES = ("Ada Birk", "Bo Lind", "Cy Moor")
 
 
-class Killed(BaseException):
-    """The process ends here: nothing after it is done, and what is not committed is gone."""
-
-
 @pytest_asyncio.fixture
 async def made(database: str, tmp_path: Path) -> AsyncIterator[House]:
     async with house(database, Path(tmp_path / "home"), change=closed) as made:
         yield made
-
-
-def before(patch: pytest.MonkeyPatch, owner: Any, name: str, at: int) -> None:
-    """Die before a call, the one after so many."""
-    inner, calls = getattr(owner, name), [0]
-
-    async def struck(*given: Any, **more: Any) -> Any:
-        calls[0] += 1
-        if calls[0] > at:
-            raise Killed
-        return await inner(*given, **more)
-
-    patch.setattr(owner, name, struck)
-
-
-def after(patch: pytest.MonkeyPatch, owner: Any, name: str, at: int) -> None:
-    """Die after a call had its effect, the one after so many."""
-    inner, calls = getattr(owner, name), [0]
-
-    async def struck(*given: Any, **more: Any) -> Any:
-        calls[0] += 1
-        done = await inner(*given, **more)
-        if calls[0] > at:
-            raise Killed
-        return done
-
-    patch.setattr(owner, name, struck)
-
-
-Strike = Callable[[pytest.MonkeyPatch, int], None]
-BOUNDARIES: dict[str, Strike] = {
-    "nothing is named": lambda patch, at: before(patch, OdooExisting, "adopt", at),
-    "named, not bound": lambda patch, at: after(patch, OdooExisting, "adopt", at),
-    "binding, not committed": lambda patch, at: after(patch, outbox, "bind_and_release", at),
-    "written down, not committed": lambda patch, at: after(patch, audit, "append", at),
-    "bound": lambda patch, at: after(patch, adopting, "_bind", at),
-}
 
 
 CELLS = [(boundary, at, again) for boundary in BOUNDARIES for at in (0, 1) for again in (True, False)]
@@ -90,7 +52,7 @@ async def test_adopting_that_dies_doubles_nothing_and_goes_on(
     assert [row.verdict.value for row in plan.rows] == ["certain"] * 3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adopting, "NAMED_AT_A_TIME", 1)
-        BOUNDARIES[boundary](patch, at)
+        BOUNDARIES[boundary](patch, at, die)
         with pytest.raises(Killed):
             await applied(made, plan.rows)
     named = {name for name in NAMES if made.has(f"customer_stripe.{ids[name]}")}
@@ -113,13 +75,6 @@ async def test_adopting_that_dies_doubles_nothing_and_goes_on(
         assert {subject for subject, _ in lines} == {f"customer/stripe:{id}" for id in ids.values()}
 
 
-OF_DOCUMENTS: dict[str, Strike] = {
-    "nothing is named": lambda patch, at: before(patch, OdooExisting, "adopt", at),
-    "named, not done": lambda patch, at: after(patch, OdooExisting, "adopt", at),
-    "done, not committed": lambda patch, _at: after(patch, outbox, "settle", 0),
-    "written down, not committed": lambda patch, at: after(patch, audit, "append", at),
-    "done": lambda patch, _at: after(patch, adopting, "bind_documents", 0),
-}
 BILL_CELLS = [(boundary, again) for boundary in OF_DOCUMENTS for again in (True, False)]
 BILL_QUICK = [("named, not done", True), ("named, not done", False), ("done, not committed", True)]
 
@@ -132,7 +87,7 @@ async def test_adopting_a_document_that_dies_posts_nothing_twice(made: House, no
     plan = await plan_of(made)
     assert [(row.kind, row.verdict.value) for row in plan.rows] == [("customer", "certain"), ("invoice", "certain")]
     with pytest.MonkeyPatch.context() as patch:
-        OF_DOCUMENTS[boundary](patch, 1)  # the customer's is the first
+        OF_DOCUMENTS[boundary](patch, 1, die)  # the customer's is the first
         with pytest.raises(Killed):
             await applied(made, plan.rows)
     is_named = made.has(bill.key)
@@ -151,3 +106,43 @@ async def test_adopting_a_document_that_dies_posts_nothing_twice(made: House, no
         assert await applied(made, plan.rows) == Adopted(1, 1)
     assert await made.cases() == []
     assert bill.documents() == [there] or not is_named
+
+
+async def killed(made: House, plan: AdoptionPlan, of: str, boundary: str, at: int, folder: Path) -> None:
+    """Have a process of its own apply a plan, and be killed at a boundary."""
+    write_plan(folder / "adopt.csv", plan)
+    order = folder / "order.json"
+    told = {"of": of, "boundary": boundary, "at": at, "plan": str(folder / "adopt.csv"), "connection": BOOKS}
+    told |= {"now": made.clock.now().isoformat(), "values": dict(made.values)}
+    order.write_text(json.dumps(told, default=str), "utf-8")
+    assert await (await fork("tests.crash.adopter", str(order))).wait() == -signal.SIGKILL
+
+
+KILLS = [*(("customers", boundary) for boundary in BOUNDARIES), *(("documents", boundary) for boundary in OF_DOCUMENTS)]
+QUICK_KILLS = [("customers", "binding, not committed"), ("customers", "written there, not answered"), ("documents", "done, not committed")]
+
+
+@pytest.mark.parametrize(("of", "boundary"), KILLS if IS_FULL else QUICK_KILLS)
+async def test_a_process_that_is_killed_while_it_adopts_leaves_nothing_half_done(
+    made: House, note: Note, tmp_path: Path, of: str, boundary: str
+) -> None:
+    bill = await billed(made)
+    there = await bill.enter(100.0)
+    other, id = await partner(made, "Bo Lind", email="bo@adopted.example"), await customer(made, "Bo Lind", email="bo@adopted.example")
+    await told(made)
+    plan = await plan_of(made)
+    assert [(row.kind, row.verdict.value) for row in plan.rows] == [("customer", "certain")] * 2 + [("invoice", "certain")]
+    await killed(made, plan, of, boundary, 1 if of == "customers" else 2, tmp_path)
+    done = await applied(made, plan.rows)
+    assert (done.bound + done.already, done.others) == (3, ())
+    await opened(made)
+    async with made.hub.pool.connection() as conn:
+        lines = await (await conn.execute("select subject, count(*) from audit where action = 'adopted' group by 1")).fetchall()
+        rows = await (await conn.execute("select key, external_id from binding where until is null")).fetchall()
+    bound = dict(rows)
+    wrong = [] if bill.documents() == [there] and partners(made, "Bo Lind") == [other] else ["doubled"]
+    wrong += [] if bound[f"customer/stripe:{id}"] == f"res.partner/{other}" else ["bound to another"]
+    note(f"adopt {of}", f"killed: {boundary}", Verdict(lost=wrong))
+    assert wrong == []
+    assert dict(lines) == {row.key: 1 for row in plan.rows}
+    assert await made.cases() == []
