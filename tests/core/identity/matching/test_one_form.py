@@ -100,6 +100,13 @@ def test_a_name_is_never_taken_away_whole() -> None:
         ("HTTP://ACME.DE:8080", "acme.de"),
         ("sales@mail.acme.com", "acme.com"),
         ("gmail.com", ""),
+        ("maria@hotmail.com.br", ""),  # a free host in another country
+        ("maria@yahoo.com.mx", ""),
+        ("a1b2@privaterelay.appleid.com", ""),  # an address that stands for another
+        ("https://www.facebook.com/acme", ""),  # somebody's page
+        ("https://acme.wordpress.com", ""),
+        ("https://acme.myshopify.com", "acme.myshopify.com"),  # in the Public Suffix List
+        ("livestock.com", "livestock.com"),
         ("co.uk", ""),
         ("acme", ""),
         ("", ""),

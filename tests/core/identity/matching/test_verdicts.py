@@ -51,6 +51,12 @@ def test_two_valid_tax_ids_that_differ_in_one_digit_differ_where_nothing_checks_
     assert [(piece.agreement.value, piece.bits) for piece in one.evidence if piece.about == "tax id"] == [("different", -10.0)]
 
 
+@pytest.mark.parametrize("domain", ["hotmail.com.br", "live.ca", "facebook.com", "onmicrosoft.com"])
+def test_a_host_that_anybody_is_at_makes_no_two_of_one_name_one(domain: str) -> None:
+    left, right = (CustomerDetails(id, name="Maria Silva", email=f"{id}@{domain}", domain=domain) for id in ("one", "other"))
+    assert told(of(left, right)) == ("review", "score")
+
+
 @pytest.mark.parametrize("name", ["Acme Tools EU", "Acme Tools NL", "Acme Tools A", "Acme Tools PT"])
 def test_companies_of_a_group_that_differ_in_a_place_or_a_letter_are_not_certainly_one(name: str) -> None:
     left, right = CustomerDetails("a", name="Acme Tools", domain="acme.com"), CustomerDetails("b", name=name, domain="acme.com")

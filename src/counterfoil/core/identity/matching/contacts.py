@@ -23,6 +23,15 @@ FREE_HOSTS = frozenset({
     "yandex.com", "yandex.ru", "ymail.com", "ziggo.nl", "zoho.com",
 })  # fmt: skip
 """Hosts whose mailboxes anybody may have: to share one proves nothing. Those left out are found by being shared by several records."""
+_FREE_IN_MANY_COUNTRIES = frozenset(
+    {"aol", "gmx", "googlemail", "hotmail", "live", "outlook", "rocketmail", "windowslive", "yahoo", "yandex", "ymail"}
+)
+"""Names under which such hosts are in nearly every country's domain: ``hotmail.com.br``, ``live.ca``, ``yahoo.com.mx``."""
+_HOSTS_OF_PAGES = frozenset({
+    "appleid.com", "duck.com", "facebook.com", "instagram.com", "linkedin.com", "linktr.ee", "mozmail.com", "onmicrosoft.com",
+    "tiktok.com", "twitter.com", "wordpress.com", "x.com", "youtube.com",
+})  # fmt: skip
+"""Hosts of pages and of addresses that stand for another, each somebody else's, which the Public Suffix List does not have."""
 
 _ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[^/?#@]*@)?(?P<host>[^/?#:\s]+)", re.IGNORECASE)
@@ -43,7 +52,7 @@ def email_of(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def domain_of(text: str) -> str:
-    """Return the domain somebody registered, of a web address, a host or an e-mail address; empty: none, or a free-mail host's.
+    """Return the domain somebody registered, of a web address, a host or an e-mail address; empty: none, or one that many have a part of.
 
     ``https://www.shop.acme.co.uk/en`` is ``acme.co.uk``; by the Public Suffix List.
     """
@@ -52,7 +61,8 @@ def domain_of(text: str) -> str:
     if "." not in host:
         return ""
     registered = _suffixes().privatesuffix(host) or ""
-    return "" if registered in FREE_HOSTS else registered
+    is_of_many = registered in FREE_HOSTS or registered in _HOSTS_OF_PAGES or registered.partition(".")[0] in _FREE_IN_MANY_COUNTRIES
+    return "" if is_of_many else registered
 
 
 @cache
