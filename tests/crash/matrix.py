@@ -18,7 +18,7 @@ from counterfoil.core.commands.books import BookCommand
 from counterfoil.core.commands.crm import CrmCommand
 from counterfoil.core.language.commands import CommandKind
 from counterfoil.core.language.records import Purpose
-from counterfoil.store import retention
+from counterfoil.store import matches, retention
 
 IS_FULL = os.environ.get("COUNTERFOIL_CRASH") == "full"
 
@@ -239,6 +239,17 @@ def decided_kills() -> tuple[tuple[Decided, Kill], ...]:
         (Decided.KNOWN_PRODUCT, K.UPSERT_PRODUCT.value): "answered",
     }
     return tuple(one for one in every if IS_FULL or quick[one[0], one[1].kind] == one[1].boundary)
+
+
+MATCHING_BOUNDARIES = ("taken", "keyed", "asking", "linking", "compared", "finishing", "finished")
+"""Of the stage ``match``. keyed: a customer's keys are written; asking: what was found, and the case where people are asked; linking: that
+two are one, where that is declared; none of it is committed. compared: it is, the turn's end is not noted."""
+
+
+def matching_kills() -> tuple[Kill, ...]:
+    """Return the cells of comparing customers: all of them, or those within its transaction and right after it."""
+    quick = ("keyed", "asking", "linking", "compared")
+    return tuple(Kill(boundary, matches.STAGE) for boundary in (MATCHING_BOUNDARIES if IS_FULL else quick))
 
 
 ERASING_BOUNDARIES = ("erasing", "erased")

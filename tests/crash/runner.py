@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from counterfoil.delivery.stage import Deliverer
 from counterfoil.engine import engine, membership
 from counterfoil.engine.draining import Drains
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import objects, outbox, pool, retention, work
+from counterfoil.store import cases, links, matches, objects, outbox, pool, retention, work
 from counterfoil.upkeep import retaining
+from counterfoil.upkeep.matching import Matcher
 from counterfoil.upkeep.retaining import Retainer
 
 BOOKS = "books"
@@ -123,6 +125,7 @@ def arm(struck: Struck) -> None:
     _after_turn(Deliverer, lambda: True, struck.reach_settled)
     _around_claims(struck)
     _around_erasing(struck)
+    _around_comparing(struck)
 
 
 def _after(module: Any, name: str, is_something: Callable[[Sequence[Any]], bool], *then: Callable[[], Any]) -> None:
@@ -177,6 +180,30 @@ def _around_intent(struck: Struck) -> None:
         return answer
 
     store.mark_sent, store.settle = marked, settled
+
+
+def _around_comparing(struck: Struck) -> None:
+    """Say where a turn that compares customers is, each time with all before it done in the database, and not committed."""
+    comparing: set[str] = set()
+    compared, places = Matcher._compare, ((matches, "bearers", "keyed"), (cases, "open_or_count", "asking"), (links, "name", "linking"))
+
+    async def wrapped(*given: Any, **named: Any) -> Any:
+        comparing.add(matches.STAGE)
+        struck.worked.add(matches.STAGE)
+        try:
+            return await compared(*given, **named)
+        finally:
+            comparing.discard(matches.STAGE)
+
+    def reach(boundary: str) -> None:
+        if comparing:
+            struck.reach(boundary, matches.STAGE)
+
+    matcher: Any = Matcher
+    matcher._compare = wrapped
+    for module, name, boundary in places:
+        _after(module, name, lambda given: True, partial(reach, boundary))
+    _after_turn(Matcher, lambda: matches.STAGE in struck.worked, lambda: struck.reach("compared", matches.STAGE))
 
 
 def _after_turn(stage: Any, is_something: Callable[[], bool], then: Callable[[], Any]) -> None:

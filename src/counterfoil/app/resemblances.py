@@ -9,19 +9,25 @@ from datetime import datetime
 from counterfoil.app.database import Database
 from counterfoil.core.identity.matching.evidence import Evidence
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
+from counterfoil.core.language.masking import masked
 from counterfoil.kit.codec import decode_record
 from counterfoil.kit.errors import RejectedError
 from counterfoil.store import matches, objects
 from counterfoil.store.matches import MatchPair
 from counterfoil.upkeep.found_pairs import unpacked
 
+_TELLS_OF_NOBODY = frozenset({"country", "legal form", "external id"})
+_MASKS = {"tax id": "VAT id", **dict.fromkeys(("street", "city", "postal code", "state"), "address")}
+"""What stands for a value where it is not what is compared that is called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resemblance:
-    """Two customers that may be one.
+    """Two customers that may be one. As in a trace, names, numbers and addresses are masked: whoever answers looks both up where they are
+    kept.
 
     Attributes:
-        keys: of both. names: theirs, in the same order. connections: which told them first.
+        keys: of both. names: ``[name]`` of each that has one, in the same order. connections: which told them first.
         answer: empty: none yet; ``apart``: people say they are two; ``linked``: the hub linked them.
         verdict: ``same`` or ``review``; empty, as rule: nobody compared them yet. evidence: the first value of each piece is the first
             customer's.
@@ -64,7 +70,7 @@ def _name(row: objects.ObjectRow) -> str:
         customer = decode_record(row.ref.kind, row.data)
     except RejectedError:
         return ""
-    return customer.name if isinstance(customer, Customer) else ""
+    return "[name]" if isinstance(customer, Customer) and customer.name else ""
 
 
 def _resemblance(pair: MatchPair, sides: Sequence[tuple[str, str]]) -> Resemblance:
@@ -84,6 +90,22 @@ def _resemblance(pair: MatchPair, sides: Sequence[tuple[str, str]]) -> Resemblan
         found.verdict,
         found.rule,
         found.score,
-        found.evidence,
-        found.remarks,
+        tuple(_without_values(one) for one in found.evidence),
+        tuple(masked(one, _values_of(found.evidence)) for one in found.remarks),
     )
+
+
+def _mask_of(one: Evidence) -> str:
+    return _MASKS.get(one.about, one.about)
+
+
+def _without_values(one: Evidence) -> Evidence:
+    if one.about in _TELLS_OF_NOBODY:
+        return one
+    return one._replace(left=f"[{_mask_of(one)}]", right=f"[{_mask_of(one)}]")
+
+
+def _values_of(evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
+    """Return what a remark may repeat, as it is and as a remark writes it, with what it is."""
+    told = [(one, value) for one in evidence if one.about not in _TELLS_OF_NOBODY for value in (one.left, one.right)]
+    return [(written, _mask_of(one)) for one, value in told for written in (value, repr(value)[1:-1])]

@@ -16,7 +16,7 @@ from counterfoil.core.language.records import Purpose, Survivorship
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.merging import Merger
 from counterfoil.normalize.writing import moved
-from counterfoil.store import agenda, claims, links, objects, unbooked, written
+from counterfoil.store import agenda, claims, links, matches, objects, unbooked, written
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import CONTENDED, Conn, Pool
 from counterfoil.store.work import Arm
@@ -104,5 +104,6 @@ class Renamer:
         subjects = [agenda.Subject(ref, merged.changed[ref]) for ref in other]
         subjects += [agenda.Subject(*beside) for beside in merged.beside] if other else []
         subjects += await moved(conn, merged, (), tuple(Purpose))
-        await self.arm(conn, await agenda.add(conn, subjects, now))
+        touched = [*await agenda.add(conn, subjects, now), *await matches.note(conn, merged.compared)]
+        await self.arm(conn, touched)
         return len(merged.rows)

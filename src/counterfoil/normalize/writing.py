@@ -12,7 +12,7 @@ import structlog
 from counterfoil.core.identity.echoes import Matches
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.customer import CUSTOMER
-from counterfoil.core.kinds.intent import INTENT
+from counterfoil.core.kinds.intent import INTENT, PEOPLE
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import wait_for
@@ -98,6 +98,7 @@ class Writer:
             return None  # somebody merged one of them meanwhile: start over from the new states
         await claims.upsert(conn, self.cipher, merged.claims)
         await written_there.heard(conn, merged.traces)
+        taken_back = await _taken_back(conn, merged)
         await links.relink(conn, merged.relinks)
         await receipts.store_fetched(conn, self.cipher, result.fetched)
         await events.append(conn, self.cipher, merged.events)
@@ -110,7 +111,7 @@ class Writer:
         subjects += await moved(conn, merged, named, self.purposes)
         touched += await agenda.add(conn, subjects, now)
         compared = {*merged.compared, *(ref.id for ref in named if ref.kind == CUSTOMER.name)}
-        touched += await matches.note(conn, compared | {*await matches.tell_apart(conn, merged.apart, now)})
+        touched += await matches.note(conn, compared | {*await matches.tell_apart(conn, [*merged.apart, *taken_back], now)})
         touched += await watching.note_changed(conn, refs, now)
         settled = [str(one.id) for one in settlements if one.state in (ReceiptState.NORMALIZED, ReceiptState.IGNORED)]
         settled += map(str, await erasing.erase(conn, refs, now))
@@ -119,6 +120,18 @@ class Writer:
         await cases.open_or_count(conn, [one for one in result.cases if one.subject.subject not in map(str, late)], now)
         await self.arm(conn, touched)
         return merged
+
+
+async def _taken_back(conn: Conn, merged: Merged) -> list[tuple[ObjectRef, ObjectRef]]:
+    """Return the customers people have just said are not one after all: nobody needs to be asked whether they are."""
+    unmerged = {one.ref.id for one in merged.relinks if _is_peoples(one.connection, one.ref) and not one.golden}
+    unnamed = {one.namer.id for one in merged.namings if _is_peoples(one.connection, one.namer) and not one.golden}
+    pairs = await links.standing(conn, CUSTOMER.name, unmerged, unnamed)
+    return [(CUSTOMER.ref(one), CUSTOMER.ref(other)) for one, other in pairs]
+
+
+def _is_peoples(connection: str, ref: ObjectRef) -> bool:
+    return connection == PEOPLE and ref.kind == CUSTOMER.name
 
 
 def matching(cipher: Cipher) -> Matches:

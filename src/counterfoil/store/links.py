@@ -134,6 +134,28 @@ async def merged_into(conn: Conn, refs: Iterable[ObjectRef]) -> list[ObjectRef]:
     return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
+_GOING = """
+with recursive into_them as (
+    select l.id, l.golden from link l
+    where l.kind = %(kind)s and l.id = any(%(unmerged)s) and l.until is null and l.why = 'merged'
+    union select m.id, l.golden from into_them m join link l on l.kind = %(kind)s and l.id = m.golden
+    where l.until is null and l.why = 'merged'
+)
+select id, golden from into_them
+union select id, golden from link where kind = %(kind)s and named_by = any(%(unnamed)s) and named_by <> '' and until is null
+order by 1, 2
+"""
+"""Whoever something was merged into, and who was left of those in turn; ``union`` ends it also where merges lead in a circle."""
+
+
+async def standing(conn: Conn, kind: str, unmerged: Iterable[str], unnamed: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what things of a kind are merged into, and what follows from what others are said to be the same as: pairs of ids."""
+    given = {"kind": kind, "unmerged": sorted(unmerged), "unnamed": sorted(unnamed)}
+    if not (given["unmerged"] or given["unnamed"]):
+        return []
+    return [(one, other) for one, other in await (await conn.execute(_GOING, given)).fetchall()]
+
+
 _SAY = """
 insert into naming (kind, id, connection, named, sequence, said_at)
 select kind, id, connection, named, sequence, at

@@ -6,7 +6,7 @@ Keys are texts to whoever asks here, and digests in the tables: keyed ones, cut 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,9 @@ APART, LINKED = "apart", "linked"
 """Answers on two customers: that they are two, by people; that they are one, by the hub. Of neither anybody is asked again."""
 _OFTEN_MAX = 20_000
 _SAMPLE_ROWS = 20_000
+_SEEN_MAX = 4 * _OFTEN_MAX
+"""Keys that many bear, as far as a worker keeps them in mind."""
+_LOCK = 0x0C0F_0009  # advisory locks of this project start with 0x0C0F
 _SURE_OFTEN = 200
 """A key that about so many bear, by a part of the rows, certainly is borne by too many to find anybody."""
 
@@ -97,9 +100,12 @@ async def note(conn: Conn, ids: Collection[str], *, asks: bool = True) -> list[P
     return [WORK]
 
 
+_DUE = "select seq, id, asks from match_due order by not asks, seq limit %(limit)s"
+
+
 async def due(conn: Conn, limit: int) -> list[MatchDue]:
     """Return customers to be compared, those people are asked of first."""
-    cursor = await conn.execute("select seq, id, asks from match_due order by not asks, seq limit %s", (limit,))
+    cursor = await conn.execute(_DUE, {"limit": limit})
     return [MatchDue(*row) for row in await cursor.fetchall()]
 
 
@@ -109,16 +115,23 @@ async def finish(conn: Conn, done: Iterable[MatchDue]) -> None:
 
 
 _PUT = """
-insert into match_key (id, version, digested_by, keys, counted)
-select id, version, %(digested_by)s, keys::int8[], counted::int8[]
-from unnest(%(id)s::text[], %(version)s::int4[], %(keys)s::text[], %(counted)s::text[]) as t(id, version, keys, counted) order by id
-on conflict (id) do update
-    set version = excluded.version, digested_by = excluded.digested_by, keys = excluded.keys, counted = excluded.counted
-    where match_key.keys <> excluded.keys or match_key.counted <> excluded.counted or match_key.digested_by <> excluded.digested_by
-        or match_key.version < excluded.version
-returning xmax = 0
+with written as (
+    insert into match_key (id, version, digested_by, keys, counted)
+    select id, version, %(digested_by)s, keys::int8[], counted::int8[]
+    from unnest(%(id)s::text[], %(version)s::int4[], %(keys)s::text[], %(counted)s::text[]) as t(id, version, keys, counted) order by id
+    on conflict (id) do update
+        set version = excluded.version, digested_by = excluded.digested_by, keys = excluded.keys, counted = excluded.counted
+        where match_key.version < excluded.version or match_key.version = excluded.version and (match_key.keys <> excluded.keys
+            or match_key.counted <> excluded.counted or match_key.digested_by <> excluded.digested_by)
+    returning xmax = 0 as is_new
+), new as (
+    select count(*) as count from written where is_new
+)
+insert into match_sweep (name, added) select 'all', count from new where count > 0
+on conflict (name) do update set added = match_sweep.added + excluded.added
 """
-"""In the order of the key, so that two writers do not wait for each other. ``xmax`` is 0 of a row that was inserted."""
+"""In the order of the key, so that two writers do not wait for each other; never over what a newer state says. ``xmax`` is 0 of a row that
+was inserted."""
 
 
 async def put(conn: Conn, cipher: Cipher, rows: Sequence[KeyedCustomer]) -> None:
@@ -128,42 +141,64 @@ async def put(conn: Conn, cipher: Cipher, rows: Sequence[KeyedCustomer]) -> None
         "keys": [_written(cipher, row.keys) for row in rows],
         "counted": [_written(cipher, row.counted) for row in rows],
     }
-    added = sum(is_new for (is_new,) in await (await conn.execute(_PUT, given)).fetchall())
-    if added:
-        await conn.execute(
-            "insert into match_sweep (name, added) values ('all', %s) on conflict (name) do update set added = match_sweep.added + %s",
-            (added, added),
-        )
+    await conn.execute(_PUT, given)
+
+
+@dataclass(slots=True)
+class OftenKeys:
+    """Keys that many customers bear, with about how many, by digest: as they were counted, and as was seen since. One worker's.
+
+    What it has seen that too many bear it does not look up again: many customers with one name cost each that comes no more than others.
+    """
+
+    counted_at: datetime | None = None
+    counts: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
+
+    async def renew(self, conn: Conn, counted_at: datetime | None) -> None:
+        """Take up what was counted at an instant, if that is another than the last one."""
+        if counted_at != self.counted_at:
+            self.counts = dict(await (await conn.execute("select key, count from match_often")).fetchall())
+            self.counted_at, self.seen = counted_at, {}
+
+    def is_known(self, digest: int) -> bool:
+        """Tell whether certainly too many customers bear a key for it to find anybody."""
+        return digest in self.seen or self.counts.get(digest, 0) >= _SURE_OFTEN
+
+    def note(self, digest: int, count: int) -> None:
+        """Note that at least so many bear a key, which are too many."""
+        if len(self.seen) < _SEEN_MAX:
+            self.seen[digest] = count
+
+    def of(self, cipher: Cipher, keys: Collection[str]) -> dict[str, int]:
+        """Return about how many customers bear each of those keys that many bear."""
+        found = {key: sum(max(self.counts.get(one, 0), self.seen.get(one, 0)) for one in digests(cipher, key)) for key in keys}
+        return {key: count for key, count in found.items() if count}
 
 
 _BEARERS = """
-select k.key, m.id from unnest(%(keys)s::int8[]) as k(key) left join match_often o on o.key = k.key cross join lateral (
-    select id from match_key where keys @> array[k.key] and coalesce(o.count, 0) < %(sure)s limit %(limit)s
+select k.key, m.id from unnest(%(keys)s::int8[]) as k(key) cross join lateral (
+    select id from match_key where keys @> array[k.key] limit %(limit)s
 ) m
 """
 """Each key is looked up for itself, by the index (see ``sweep``), and no further than to see that too many bear it."""
 
 
-async def bearers(conn: Conn, cipher: Cipher, keys: Collection[str], limit: int) -> dict[str, list[str]]:
-    """Return the customers that bear each key, at most one more than ``limit``; of keys that certainly more bear, none.
+async def bearers(conn: Conn, cipher: Cipher, keys: Collection[str], often: OftenKeys, limit: int) -> dict[str, list[str]]:
+    """Return the customers that bear each key, at most one more than ``limit``; of keys that certainly more bear, none. What turns out to
+    be such a key is noted in ``often``.
 
     In a transaction in which ``sweep`` was asked for before.
     """
-    texts = {digest: key for key in keys for digest in digests(cipher, key)}
-    cursor = await conn.execute(_BEARERS, {"keys": list(texts), "limit": limit + 1, "sure": _SURE_OFTEN})
+    texts = {digest: key for key in keys for digest in digests(cipher, key) if not often.is_known(digest)}
+    rows: dict[int, list[str]] = {}
+    for digest, id in await (await conn.execute(_BEARERS, {"keys": list(texts), "limit": limit + 1})).fetchall():
+        rows.setdefault(digest, []).append(id)
     found: dict[str, list[str]] = {}
-    for digest, id in await cursor.fetchall():
-        found.setdefault(texts[digest], []).append(id)
-    return found
-
-
-async def often(conn: Conn, cipher: Cipher, keys: Collection[str]) -> dict[str, int]:
-    """Return about how many customers bear each of those keys that many bear."""
-    texts = {digest: key for key in keys for digest in digests(cipher, key)}
-    cursor = await conn.execute("select key, count from match_often where key = any(%s)", (list(texts),))
-    found: dict[str, int] = {}
-    for digest, count in await cursor.fetchall():
-        found[texts[digest]] = found.get(texts[digest], 0) + count
+    for digest, ids in rows.items():
+        found.setdefault(texts[digest], []).extend(ids)
+        if len(ids) > limit:
+            often.note(digest, len(ids))
     return found
 
 
@@ -184,16 +219,21 @@ class MatchSweep:
 
 
 _SWEEP = """
-select s.place, s.swept_at, s.counted, s.added, s.counted_at from (select set_config('enable_seqscan', 'off', true)) c
-left join match_sweep s on s.name = 'all'
+select s.place, s.swept_at, s.counted, s.added, s.counted_at
+from (
+    select pg_advisory_xact_lock(%(lock)s), set_config('enable_seqscan', 'off', true), set_config('synchronous_commit', 'off', true)
+) c left join match_sweep s on s.name = 'all'
 """
 """With it, for the rest of the transaction, nothing is read through that an index finds: a guess of how many bear a key may be wrong by any
-factor. In one statement, since each costs a customer that comes a third of a millisecond."""
+factor. And whoever else compares waits until the end: what a worker that was taken for dead still writes is then older than what another
+one read after it. And nobody waits for the disk: what a lost server forgets is a whole turn, and whoever it compared is on the list again;
+whatever follows from a turn is committed after it, and keeps it. In one statement, since each costs a customer that comes a third of a
+millisecond."""
 
 
 async def sweep(conn: Conn) -> MatchSweep:
-    """Return where the look stands, and have what is asked next in the transaction looked up by index."""
-    row = await (await conn.execute(_SWEEP)).fetchone()
+    """Return where the look stands, once nobody else compares; have what is asked next in the transaction looked up by index."""
+    row = await (await conn.execute(_SWEEP, {"lock": _LOCK})).fetchone()
     return MatchSweep() if row is None or row[0] is None else MatchSweep(*row)
 
 
@@ -209,8 +249,8 @@ select key, (count * 100 / %(percent)s)::int8 from borne order by count desc lim
 """Of a part of the rows if there are many: what is borne by few there finds somebody, and how many bear it is seen then."""
 
 
-async def count_again(conn: Conn, now: datetime) -> None:
-    """Count how many customers there are, and which keys many of them bear."""
+async def count_again(conn: Conn, now: datetime) -> MatchSweep:
+    """Count how many customers there are, and which keys many of them bear; return where it stands then."""
     row = await (await conn.execute("select count(*) from match_key where keys <> '{}'")).fetchone()
     records = 0 if row is None else int(row[0])
     await conn.execute("delete from match_often")
@@ -220,6 +260,7 @@ async def count_again(conn: Conn, now: datetime) -> None:
         " on conflict (name) do update set counted = %(records)s, added = 0, counted_at = %(now)s",
         {"records": records, "now": now},
     )
+    return MatchSweep(counted=records, counted_at=now)
 
 
 _OUTDATED = """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from psycopg import AsyncConnection, Error, errors
 from psycopg_pool import AsyncConnectionPool
 
 from .arrays import ArrayDumper
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 Conn = AsyncConnection[Any]
 """An open connection as every function of the store takes it; the caller owns the transaction."""
@@ -52,6 +56,20 @@ async def single_statements(pool: Pool) -> AsyncIterator[Conn]:
                 await conn.set_autocommit(False)
             except Error:  # lost, or cut in the middle of something: the next taker must not get it like this
                 await conn.close()
+
+
+async def together(one: Awaitable[A], other: Awaitable[B]) -> tuple[A, B]:
+    """Have two things asked of one connection that is in a pipeline, and return both answers: one round trip, where nothing of the one
+    depends on the other. The first is asked for first; what the second finds is as it was once the first was done.
+
+    Raises: what the one raised that went wrong, after both have ended.
+    """
+    told = await asyncio.gather(one, other, return_exceptions=True)
+    wrong = [answer for answer in told if isinstance(answer, BaseException)]
+    if wrong:
+        raise next((error for error in wrong if not isinstance(error, errors.PipelineAborted)), wrong[0])
+    first, second = told
+    return cast("A", first), cast("B", second)
 
 
 async def connect(dsn: str) -> Conn:

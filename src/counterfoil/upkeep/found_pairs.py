@@ -128,6 +128,34 @@ def cases_of(found: FoundPair, policy: MatchingPolicy, now: datetime) -> list[Op
     ]
 
 
+def doubts_of(found: FoundPair, follower: str, policy: MatchingPolicy, now: datetime) -> list[Opening]:
+    """Return the case of two that the hub linked and that do not look like one any more; ``follower``: who follows the other."""
+    one, other = CUSTOMER.ref(found.one).key, CUSTOMER.ref(found.other).key
+    return [
+        opening(
+            fingerprint=f"identity.linked_in_doubt|{found.one}|{found.other}",
+            case_class=CaseClass.DUPLICATE_SUSPECTED,
+            code="identity.linked_in_doubt",
+            cause=(
+                f"{one} and {other} were linked as one customer, and what both say now does not look so: {in_short(found.evidence)}."
+                " What is billed of both is still one customer's"
+            ),
+            next_step=(
+                f"Look at both with `counterfoil identity matches {one}`. Two customers: `counterfoil identity not-same-as"
+                f" {CUSTOMER.ref(follower).key}` with --reason and --apply; the case closes with that, or when the wrong one is corrected."
+                " One customer after all: waive it."
+            ),
+            stage=STAGE,
+            subject=subject,
+            label=key,
+            entity=policy.entity,
+            owner=policy.owner,
+            now=now,
+        )
+        for subject, key in zip(subjects_of(found.one, found.other), (one, other), strict=True)
+    ]
+
+
 def in_short(evidence: Iterable[Evidence]) -> str:
     """Return what was compared and how it agrees, without a value."""
     words = []

@@ -52,6 +52,20 @@ def test_a_company_without_a_tax_id_is_missing_one_where_its_country_has_them() 
         ("IL", "il_vat", "3933742-3", True),  # stdnum.il.idnr: a person's
         ("IL", "il_vat", "3933742-2", False),
         ("US", "vat", "XEXX010101000", True),  # Mexico's for whoever lives abroad
+        ("SE", "no_vat", "995525828MVA", True),  # Norway's, as its kind says, of a company in Sweden
+        ("SE", "no_vat", "995525829MVA", False),
+        ("CA", "us_ein", "12-3456789", True),  # stdnum.us.ein
+        ("DE", "", "181/815/08155", True),  # the tax office's number, where nobody said which is meant: stdnum.de.stnr
+        ("DE", "eu_vat", "181/815/08155", False),
+        ("DE", "", "36574261809", True),  # stdnum.de.idnr
+        ("FR", "", "73282932000074", True),  # stdnum.fr.siret
+        ("FR", "", "73282932000079", False),
+        ("SE", "", "1234567897", True),  # stdnum.se.orgnr
+        ("IT", "", "RCCMNL83S18D969H", True),  # a person's: stdnum.it.codicefiscale
+        ("GB", "", "1955839661", True),  # stdnum.gb.utr
+        ("IN", "", "ACUPA7085R", True),  # stdnum.in_.pan
+        ("JP", "", "T7000012050002", True),  # who issues qualified invoices: stdnum.jp.cn behind a T
+        ("DE", "", "n/a", False),
     ],
 )
 def test_a_tax_id_is_checked_by_its_own_country(country: str, kind: str, value: str, is_right: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from counterfoil.store import case_closing, links
+from counterfoil.store import case_closing, links, matches
 from counterfoil.store.pool import Conn, Pool
 
 _LINKS = """
@@ -41,3 +41,13 @@ async def test_the_last_case_of_a_cause_is_found_by_index(pool: Pool) -> None:
         plan = await _plan(conn, case_closing._WAIVED, {"fingerprint": [f"code|{n}" for n in range(100)]})
         assert "case_by_cause" in plan
         assert await case_closing.waived(conn, ["code|7", "code|none"]) == {"code|7"}
+
+
+async def test_whoever_is_compared_next_is_found_by_index_however_many_wait(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await matches.note(conn, [f"files:{n}" for n in range(20_000)], asks=False)
+        await matches.note(conn, ["stripe:cus_1"])
+        await conn.execute("analyze match_due")
+        assert (await matches.due(conn, 2))[0].id == "stripe:cus_1"
+        plan = await _plan(conn, matches._DUE, {"limit": 20})
+        assert ("Sort" in plan, "match_due_in_order" in plan) == (False, True)

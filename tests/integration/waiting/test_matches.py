@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,13 @@ from tests.integration.waiting.test_merges import booked_for
 from tests.integration.waiting.test_people_merge import Desk
 
 from counterfoil.app.resemblances import Resemblance, resemblances
+from counterfoil.core.identity.matching.evidence import Agreement
 from counterfoil.core.kinds.customer import CUSTOMER, Address, Customer, TaxId
 from counterfoil.core.policies.rules import MatchingPolicy, Route
 from counterfoil.store import audit, cases, links, matches, objects
 from counterfoil.store.cases import CaseState
 from counterfoil.store.cipher import Cipher
+from counterfoil.store.matches import KeyedCustomer
 from counterfoil.store.pool import Pool
 from counterfoil.upkeep.matching import Matcher
 
@@ -27,6 +30,7 @@ SAME = Customer("files:17", "ACME Tools", "billing@acme-tools.de", tax_ids=(TaxI
 ALIKE = Customer("files:18", "Acme Tool GmbH", "x@gmail.com", address=Address(country="DE"))
 OTHER = Customer("files:19", "Borealis Shipping Ltd", "desk@borealis.co.uk", address=Address(country="GB"))
 STATEMENTS_MAX = 100
+KEYS_MAX = 100
 
 
 class Clerks(Desk):
@@ -79,9 +83,9 @@ async def test_two_sources_one_customer_is_a_case_with_both_sides_and_the_eviden
     assert "Acme" not in case.cause + case.next_step
     assert "DE136695976" not in case.cause + case.next_step
     [pair] = await office.pairs()
-    assert (pair.keys, pair.names) == (("customer/files:17", "customer/stripe:cus_1"), ("ACME Tools", "Acme Tools GmbH"))
+    assert (pair.keys, pair.connections) == (("customer/files:17", "customer/stripe:cus_1"), ("files", "stripe"))
     assert (pair.verdict, pair.rule, pair.answer) == ("same", "tax id", "")
-    assert ("name", "ACME Tools", "Acme Tools GmbH") in {(one.about, one.left, one.right) for one in pair.evidence}
+    assert {"tax id", "name", "domain"} <= {one.about for one in pair.evidence if one.agreement is Agreement.SAME}
     async with office.pool.connection() as conn:
         assert await links.newest(conn, 10) == []  # nothing is linked by itself
 
@@ -282,6 +286,170 @@ async def test_what_is_no_customer_writes_nothing_to_be_compared(office: Clerks)
     await office.report(replace(ACME, balance=usd(-5)))
     async with office.pool.connection() as conn:
         assert await matches.due(conn, 10) == []
+
+
+async def test_what_is_shown_of_two_names_nobody(office: Clerks) -> None:
+    mail = replace(ACME, name='O\'Hara "Tools" GmbH')
+    await office.report(mail, replace(SAME, name="Windmill", tax_ids=mail.tax_ids), replace(ALIKE, tax_ids=mail.tax_ids, email=mail.email))
+    shown = repr(await office.pairs())
+    for value in ("Hara", "Windmill", "acme", "136695976", "Berlin", "10115", "hauptst"):
+        assert value not in shown, shown
+    pair = next(one for one in await office.pairs() if ACME.id in "".join(one.keys))
+    assert pair.names == ("[name]", "[name]")
+    told = {(one.about, one.agreement.value, one.left) for one in pair.evidence}
+    assert ("tax id", "same", "[VAT id]") in told
+    assert any("[name]" in remark or "[VAT id]" in remark for one in await office.pairs() for remark in one.remarks)
+
+
+async def test_what_people_linked_and_take_back_is_two_without_another_question(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True),))
+    await office.tell(ACME)
+    await office.tell(SAME, connection="files")
+    await office.act("same_as", SAME.id, ACME.id)
+    await office.compare()
+    await office.wish("not_same_as", SAME)
+    assert await office.asked() == []
+    assert [(one.answer, one.rule) for one in await office.pairs(SAME.id)] == [("apart", "tax id")]
+    async with office.pool.connection() as conn:
+        assert await links.newest(conn, 10) == []
+    await office.wish("same_as", SAME, ACME)
+    assert await office.pairs(SAME.id) == []  # said anew: what was said before is none any more
+
+
+async def test_what_people_merged_and_unmerge_is_two_without_another_question(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    await office.wish("merge", SAME, ACME)
+    assert await office.asked() == []
+    await office.wish("unmerge", SAME)
+    assert await office.asked() == []
+    assert [one.answer for one in await office.pairs(SAME.id)] == ["apart"]
+    await office.report(replace(SAME, email=ACME.email))  # more than ever spoke for it
+    assert await office.asked() == [f"{SAME.id} {ACME.id}"]
+
+
+async def test_an_answer_outlives_a_merge_of_either_without_what_it_was_given_on(office: Clerks) -> None:
+    await office.report(ACME, SAME, OTHER)
+    await office.wish("not_same_as", SAME, ACME)
+    for gone in (SAME, ACME):
+        await office.wish("merge", gone, OTHER)
+        async with office.pool.connection() as conn:
+            kept = [pair for pair in await matches.pairs_of(conn, office.cipher, [SAME.id]) if ACME.id in pair.ids]
+        assert [(pair.answer, pair.found) for pair in kept] == [("apart", b"")]
+        await office.wish("unmerge", gone)
+        assert await office.asked() == []
+        assert [one.rule for one in await office.pairs(SAME.id) if f"customer/{ACME.id}" in one.keys] == ["tax id"]
+    await office.report(replace(SAME, is_deleted=True))
+    async with office.pool.connection() as conn:
+        assert await matches.pairs_of(conn, office.cipher, [SAME.id]) == []
+
+
+async def test_who_is_told_apart_from_one_of_two_that_are_one_is_not_asked_of_with_the_other(office: Clerks) -> None:
+    third = replace(SAME, id="files:20", email="")
+    await office.report(ACME, third)
+    await office.wish("same_as", third, ACME)
+    await office.report(SAME)
+    for one in (ACME, third):
+        if f"{SAME.id} {one.id}" in await office.asked() or f"{one.id} {SAME.id}" in await office.asked():
+            await office.wish("not_same_as", SAME, one)
+    await office.report(replace(SAME, phone="+49 30 555555"), replace(third, phone="+49 30 444444"))
+    assert await office.asked() == []
+
+
+async def test_two_the_hub_linked_that_come_to_contradict_each_other_are_for_people_once(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True, owner="controllers"),))
+    await office.report(ACME, SAME)
+    other = replace(SAME, name="Windmill Bakery", tax_ids=(TaxId("eu_vat", "DE129274202"),))
+    await office.report(other)
+    [case] = await office.cases()
+    assert (case.code, case.owner, case.count) == ("identity.linked_in_doubt", "controllers", 2)
+    assert f"not-same-as customer/{SAME.id}`" in case.next_step
+    assert "Windmill" not in case.cause + case.next_step
+    await office.report(replace(other, phone="+49 30 666666"))
+    assert [one.id for one in await office.cases()] == [case.id]
+    await office.report(SAME)  # corrected
+    assert await office.cases() == []
+    await office.report(other)
+    [case] = await office.cases()
+    async with office.pool.connection() as conn, conn.transaction():
+        await cases.close(conn, case.id, CaseState.WAIVED, "mira", "renamed", office.clock.now())
+    await office.report(replace(other, phone="+49 30 777777"))
+    assert await office.cases() == []
+    await office.wish("not_same_as", SAME)
+    assert [one.answer for one in await office.pairs(SAME.id)] == ["apart"]
+
+
+async def test_what_is_in_doubt_is_closed_by_taking_the_link_back(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True),))
+    await office.report(ACME, SAME)
+    await office.report(replace(SAME, name="Windmill Bakery", tax_ids=(TaxId("eu_vat", "DE129274202"),)))
+    assert len(await office.cases()) == 1
+    await office.wish("not_same_as", SAME)
+    assert await office.cases() == []
+
+
+async def test_a_worker_taken_for_dead_brings_nothing_of_an_erased_customer_back(office: Clerks, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.report(ACME)
+    await office.tell(SAME, connection="files")
+    plain, others = objects.load, list[asyncio.Task[Any]]()
+
+    async def slow(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(objects, "load", plain)
+        rows = await plain(*given, **more)
+        await office.tell(replace(SAME, is_deleted=True), connection="files")
+        others.append(asyncio.create_task(office.matcher().turn("all")))
+        await _done_or_waiting(office, others[0])
+        return rows
+
+    monkeypatch.setattr(objects, "load", slow)
+    await office.matcher().turn("all")
+    await others[0]
+    await office.compare()
+    assert await office.asked() == []
+    async with office.pool.connection() as conn:
+        assert await matches.pairs_of(conn, office.cipher, [SAME.id]) == []
+        cursor = await conn.execute("select keys, counted from match_key where id = %s", (SAME.id,))
+        assert await cursor.fetchone() == ([], [])
+        late = [KeyedCustomer(SAME.id, 1, frozenset({"nacmetools"}))]  # of a program that waits for nobody
+        await matches.put(conn, office.cipher, late)
+        cursor = await conn.execute("select keys from match_key where id = %s", (SAME.id,))
+        assert await cursor.fetchone() == ([],)
+
+
+async def _done_or_waiting(office: Clerks, other: asyncio.Task[Any]) -> None:
+    """Return once another worker's turn has ended, or waits for this one's."""
+    waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+    async with office.pool.connection() as conn:
+        for _ in range(1000):
+            row = await (await conn.execute(waiting)).fetchone()
+            if other.done() or (row is not None and row[0]):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_what_too_many_bear_is_looked_up_once_and_still_counts_as_borne_by_many(office: Clerks) -> None:
+    often, keys = matches.OftenKeys(), {"nacme", "nrare"}
+    many = [KeyedCustomer(f"files:{n}", 1, frozenset({"nacme"})) for n in range(60)]
+    async with office.pool.connection() as conn, conn.transaction():
+        await matches.put(conn, office.cipher, [*many, KeyedCustomer("files:x", 1, frozenset({"nrare"}))])
+        await matches.sweep(conn)
+        first = await matches.bearers(conn, office.cipher, keys, often, 50)
+        second = await matches.bearers(conn, office.cipher, keys, often, 50)
+        assert (len(first["nacme"]), second) == (51, {"nrare": ["files:x"]})
+        assert often.of(office.cipher, {"nacme", "nrare", "nnone"}) == {"nacme": 51}
+        stand = await matches.count_again(conn, office.clock.now())
+        await often.renew(conn, stand.counted_at)  # counted anew: what was seen before may be so no more
+        assert (stand.records, often.of(office.cipher, keys), often.seen) == (61, {"nacme": 60}, {})
+        assert len((await matches.bearers(conn, office.cipher, keys, often, 50))["nacme"]) == 51
+
+
+async def test_a_text_of_thousands_of_words_has_a_few_keys_and_still_is_found(office: Clerks) -> None:
+    long = " ".join(f"word{n}xyz" for n in range(5000))
+    ids = tuple(TaxId("", f"DE{n:09}") for n in range(1000, 6000))
+    await office.report(replace(ACME, name=f"Acme {long}", tax_ids=ids), replace(SAME, name=f"Acme {long} more", tax_ids=ids))
+    assert f"{SAME.id} {ACME.id}" in await office.asked()
+    async with office.pool.connection() as conn:
+        [(most,)] = await (await conn.execute("select max(cardinality(keys)) from match_key")).fetchall()
+    assert most < KEYS_MAX
 
 
 async def test_a_worker_cut_before_any_statement_loses_nobody_and_asks_once(office: Clerks, monkeypatch: pytest.MonkeyPatch) -> None:

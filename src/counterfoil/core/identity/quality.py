@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from counterfoil.core.kinds.customer import Customer, TaxId
 
+from .compared import with_country
 from .matching.names import spelled_name
 from .matching.places import country_of
-from .matching.tax_numbers import has_numbers, is_wrong
+from .matching.tax_numbers import has_numbers, is_another_number, is_wrong
 
 
 class QualityMeasure(StrEnum):
@@ -70,7 +71,13 @@ def shortcomings(seen: CustomerSeen) -> Iterator[QualityMeasure]:
 def has_wrong_tax_id(customer: Customer) -> bool:
     """Tell whether one of a customer's tax ids certainly is none of the country it names, else of the address's."""
     country = country_of(customer.address.country)
-    return any(_is_checked(one) and is_wrong(one.value, country) for one in customer.tax_ids)
+    return any(_is_wrong(one, country) for one in customer.tax_ids)
+
+
+def _is_wrong(tax_id: TaxId, country: str) -> bool:
+    if not _is_checked(tax_id) or not is_wrong(with_country(tax_id), country):
+        return False
+    return bool(tax_id.type) or not is_another_number(tax_id.value, country)
 
 
 def is_company(customer: Customer) -> bool:

@@ -10,6 +10,7 @@ from tests.core.identity.matching.test_laws import RECORDS, SIDES
 from counterfoil.core.identity.matching.among_known import (
     BEARERS_MAX,
     COMPARED_MAX,
+    doubted,
     finding_keys,
     frequencies_among,
     judged,
@@ -102,6 +103,26 @@ def test_a_key_that_too_many_bear_finds_nobody_and_the_most_alike_come_first() -
     shared = dict.fromkeys(("dacme.de", "p301234567", "shauptst 5"), few) | {"eoffice@acme.de": ["f34"]}
     found_ids = likely(set(shared), shared, 200)
     assert (found_ids[0], len(found_ids)) == ("f34", COMPARED_MAX)
+
+
+def test_a_name_of_thousands_of_words_has_the_keys_of_its_first() -> None:
+    long = profile_of(replace(ACME, name=" ".join(f"word{n}xyz" for n in range(500))))
+    assert len(finding_keys(long)) < 70
+    assert "wword0xyz" in finding_keys(long)
+
+
+def test_who_was_linked_is_doubted_once_both_contradict_each_other_and_not_for_what_others_bear() -> None:
+    asked, seen = profile_of(ACME), frequencies_among(profile_of(ACME), [], {}, {}, 10, str)
+    told = {
+        "same": replace(ACME, id="same"),
+        "renamed": replace(ACME, id="renamed", name="Windmill Bakery", tax_ids=()),
+        "numbered": replace(ACME, id="numbered", tax_ids=("DE129274202",)),
+        "moved": CustomerDetails("moved", name="Windmill Bakery", email="x@bakery.fr", country="FR"),
+    }
+    found = doubted(asked, [profile_of(one) for one in told.values()], seen, 10, lambda _: Thresholds())
+    assert [one.right.id for one in found] == ["renamed", "numbered", "moved"]
+    shared = frequencies_among(asked, [profile_of(told["same"])], {"t136695976": ["other", "another"]}, {}, 10, str)
+    assert doubted(asked, [profile_of(told["same"])], shared, 10, lambda _: Thresholds()) == []
 
 
 def test_what_speaks_for_two_is_the_same_whichever_is_asked() -> None:

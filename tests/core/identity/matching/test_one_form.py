@@ -55,6 +55,7 @@ def test_a_legal_form_is_known_however_it_is_written() -> None:
 
 def test_a_form_before_the_name_and_one_without_a_space_are_forms() -> None:
     assert spelled_name("ООО Ромашка").words == ("romashka",)
+    assert spelled_name("SARL Dupont") == spelled_name("Dupont S.A.R.L.")
     assert spelled_name("株式会社青空").words == spelled_name("青空株式会社").words != ()
 
 

@@ -163,6 +163,28 @@ def test_an_e_mail_address_is_certain_where_the_names_are_alike() -> None:
     assert told(of(left, CustomerDetails("b", name="Unrelated Bakery", email="acme.tools@gmail.com"))) == ("review", "e-mail")
 
 
+def test_companies_of_one_group_that_share_a_mailbox_are_for_people() -> None:
+    left = CustomerDetails("a", name="Borken GmbH", email="invoices@borken.de", street="Am See 4", postal_code="20099", country="DE")
+    for name in ("Borken GmbH & Co. KG", "Borken AG", "Borken Immobilien GmbH"):
+        one = of(left, replace(left, id="b", name=name, domain="borken.com"))
+        assert one is not None
+        assert (one.score > 0.999, one.verdict, bool(one.remarks)) == (True, MatchVerdict.REVIEW, True), name
+    assert stands(of(left, replace(left, id="b", name="Borkn"))) == "same"
+
+
+def test_another_legal_form_is_for_people_however_sure_the_score_but_not_under_one_tax_id() -> None:
+    left = CustomerDetails("a", name="Borken GmbH", phone="040 9988776", street="Am See 4", postal_code="20099", country="DE")
+    one = of(left, replace(left, id="b", name="Borken AG"))
+    assert one is not None
+    assert (one.rule, one.verdict, one.remarks) == (
+        MatchRule.SCORE,
+        MatchVerdict.REVIEW,
+        ("the legal forms differ: Limited, Corporation",),
+    )
+    assert stands(of(left, replace(left, id="b", name="Borken"))) == "same"
+    assert stands(of(replace(left, tax_ids=(TAX,)), replace(left, id="b", name="Borken AG", tax_ids=(TAX,)))) == "same"
+
+
 def test_an_e_mail_address_several_records_of_one_side_have_proves_nothing() -> None:
     left = CustomerDetails("a", name="Acme Tools", email="bookkeeper@gmail.com")
     right = CustomerDetails("b", email="bookkeeper@gmail.com")

@@ -13,7 +13,7 @@ from math import log2
 
 from .candidates import SHARES, keys_of
 from .frequencies import Feature, Frequencies, values_of
-from .judging import STRONG_BITS, Judgment, MatchVerdict, Thresholds, are_duplicates, judge, prior_bits
+from .judging import STRONG_BITS, Judgment, MatchVerdict, Thresholds, are_duplicates, is_in_doubt, judge, prior_bits
 from .profiles import Profile
 from .resolving import resolved
 
@@ -132,6 +132,14 @@ def judged(
     alone = {one.right.id for one in found if one.verdict is not MatchVerdict.DIFFERENT}
     told = resolved(found, duplicates)
     return [_for_people(one) if one.right.id in alone else one for one in told]
+
+
+def doubted(
+    asked: Profile, others: Iterable[Profile], seen: Frequencies, records: int, thresholds: Callable[[str], Thresholds]
+) -> list[Judgment]:
+    """Return those of the others that were taken for one with a record, and by what both say now do not look so; see ``judged``."""
+    prior = prior_bits(records, records)
+    return [told for one in others if is_in_doubt(told := judge(asked, one, seen, prior, thresholds(one.id)))]
 
 
 def _for_people(one: Judgment) -> Judgment:

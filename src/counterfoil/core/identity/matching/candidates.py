@@ -22,6 +22,8 @@ _LESS_BITS = 2.0
 SHARES = {"w": 0.6, "<": 0.2, ">": 0.2, "2": 0.4, "n": 0.5, "P": 0.5, "C": 0.5, "B": 0.5, "I": 0.6, "J": 0.6, "h": 0.7}
 """Of keys that are parts of others, or made of them, only a share counts: they would tell the same thing again."""
 _PART = 4
+_KEYED_WORDS = 12
+"""Words of a name that are keys: a name may be a text of thousands."""
 
 
 def keys_of(profile: Profile) -> set[str]:
@@ -44,7 +46,7 @@ def keys_of(profile: Profile) -> set[str]:
 
 
 def _name_keys(profile: Profile) -> Iterator[str]:
-    words, name = profile.words, profile.name
+    words, name = profile.words[:_KEYED_WORDS], profile.name
     if not name:
         return
     yield f"n{name}"

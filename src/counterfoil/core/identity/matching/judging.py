@@ -9,6 +9,7 @@ from math import log2
 
 from .evidence import Agreement, Evidence, evidence_of
 from .frequencies import Feature, Frequencies
+from .names_compared import says_more
 from .profiles import Profile
 
 
@@ -96,11 +97,20 @@ def judge(left: Profile, right: Profile, seen: Frequencies, prior: float, thresh
     if score < thresholds.review and rule is None and not reused:
         return Judgment(left, right, bits, score, MatchVerdict.DIFFERENT, MatchRule.SCORE, tuple(evidence))
     against = [*reused, *_contradictions(evidence, rule)]
+    if rule is MatchRule.EMAIL and says_more(left, right):  # a group's companies share the mailbox bills go to
+        against.append(f"one name says more than the other: {left.shown!r}, {right.shown!r}")
     if not against and (rule is not None or (score >= thresholds.same and _is_manifold(evidence))):
         return Judgment(left, right, bits, score if rule is None else 1.0, MatchVerdict.SAME, rule or MatchRule.SCORE, tuple(evidence))
     if not against and score >= thresholds.same:
         against = ["there is only one kind of evidence"]
     return Judgment(left, right, bits, score, MatchVerdict.REVIEW, rule or MatchRule.SCORE, tuple(evidence), tuple(against))
+
+
+def is_in_doubt(one: Judgment) -> bool:
+    """Tell whether two records that were taken for one do not look so, or contradict each other; that others bear the same is no doubt."""
+    return one.verdict is MatchVerdict.DIFFERENT or any(
+        _contradictions(one.evidence, one.rule if one.rule is not MatchRule.SCORE else None)
+    )
 
 
 def are_duplicates(one: Profile, other: Profile, seen: Frequencies, prior: float, thresholds: Thresholds) -> bool:
@@ -165,7 +175,7 @@ def _contradictions(evidence: Iterable[Evidence], rule: MatchRule | None) -> Ite
             yield f"the names differ: {one.left!r}, {one.right!r}"
         elif one.about == "country" and not is_numbered:
             yield f"the countries differ: {one.left}, {one.right}"
-        elif one.about == "legal form" and rule is MatchRule.DOMAIN_AND_NAME:
+        elif one.about == "legal form" and not is_numbered:
             yield f"the legal forms differ: {one.left}, {one.right}"
 
 

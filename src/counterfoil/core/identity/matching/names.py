@@ -29,7 +29,9 @@ _MORE_FORMS = {
 }
 """Forms the library's list has not, or only with dots."""
 
-_BEFORE = frozenset({"ooo", "oao", "zao", "pao", "ao", "pt", "tov", "sia", "uab", "ab", "cv", "ltd", "zhushihuishe"})
+_BEFORE = frozenset(
+    {"ooo", "oao", "zao", "pao", "ao", "pt", "tov", "sia", "uab", "ab", "cv", "ltd", "zhushihuishe", "sarl", "sas", "sasu", "eurl", "snc"}
+)
 """Forms that also stand before the name."""
 
 _FORMS_OF_ASIA = ("株式会社", "有限会社", "合同会社", "주식회사", "有限公司", "有限责任公司")

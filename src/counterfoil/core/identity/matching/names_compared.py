@@ -52,6 +52,16 @@ def compare_names(left: Profile, right: Profile, seen: Frequencies) -> NameCompa
     return NameComparison("alike" if is_alike or bits > _COMMON_BITS else "different", max(NAME_BITS_MIN, min(NAME_BITS_MAX, bits)))
 
 
+def says_more(left: Profile, right: Profile) -> bool:
+    """Tell whether one of two names has all words of the other, or ones spelled alike, and more: ``Acme Holding`` beside ``Acme``."""
+    if not (left.words and right.words):
+        return False
+    _, rest, other_rest = _split(left.words, right.words)
+    unlike = [word for word in rest if not any(likeness(word, other) for other in other_rest)]
+    others = [word for word in other_rest if not any(likeness(word, one) for one in rest)]
+    return bool(unlike) != bool(others)
+
+
 def _sum(words: tuple[str, ...] | list[str], seen: Frequencies) -> float:
     bits = seen.bits
     return sum(bits(Feature.WORD, word) for word in words)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 
 from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError
@@ -42,6 +43,13 @@ _OF_ANYBODY = {
 """Numbers an authority has invoices bear where the customer has none, by whose number it is. Many customers have the same, and its form and
 check digits are right."""
 _DIGITS_MIN = 5
+_OTHERS = {
+    "AT": ("tin", "businessid"), "AU": ("acn", "tfn"), "BR": ("cpf",), "DE": ("stnr", "idnr"), "FR": ("siren", "siret", "nif"),
+    "GB": ("utr",), "IN": ("pan",), "IT": ("codicefiscale",), "NL": ("bsn",), "PL": ("regon", "pesel"), "SE": ("orgnr", "personnummer"),
+    "TR": ("tckimlik",), "US": ("tin",), "CH": ("uid",), "ES": ("nif",), "FI": ("ytunnus",),
+}  # fmt: skip
+"""What else people enter as a tax id, by country: numbers of tax offices and registers, by their modules in python-stdnum. They are no
+numbers for value added tax, and no mistake where nobody said which number is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +127,32 @@ def _bare(country: str, signs: str) -> str:
     return beside.sub("", signs) if beside is not None else signs
 
 
+def is_another_number(text: str, country: str) -> bool:
+    """Tell whether a text is another number a country gives who pays taxes there, such as that of the tax office or of the register."""
+    return any(_passes(one, text) is not None for one in _others(_COUNTRIES.get(country, country)))
+
+
+@cache
+def _others(country: str) -> tuple[Callable[[str], str], ...]:
+    package = f"stdnum.{country.lower()}{'_' if country == 'IN' else ''}"
+    return tuple(import_module(f"{package}.{name}").validate for name in _OTHERS.get(country, ()))
+
+
 def _checked(country: str, signs: str) -> TaxNumber | None:
     """Return the number if it is one of that country."""
     suffix = _SUFFIXES.get(country, "")
     written = _SUFFIX.sub("", signs) + suffix if suffix else _bare(country, signs)
-    for validate in _validators(country):
-        try:
-            return TaxNumber(country, signs_of(validate(written)).removesuffix(suffix), is_valid=True)
-        except (ValidationError, ValueError, IndexError):
-            continue
-    return None
+    passing = (_passes(validate, written) for validate in _validators(country))
+    number = next((one for one in passing if one is not None), None)
+    return None if number is None else TaxNumber(country, signs_of(number).removesuffix(suffix), is_valid=True)
+
+
+def _passes(validate: Callable[[str], str], text: str) -> str | None:
+    """Return a number in its one form; None: it is none."""
+    try:
+        return validate(text)
+    except (ValidationError, ValueError, IndexError):
+        return None
 
 
 @cache
