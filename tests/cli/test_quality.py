@@ -27,7 +27,7 @@ async def _counted(conn: Conn) -> None:
 
 def test_what_is_to_be_set_right_is_told_with_its_trend_its_examples_and_what_to_do(program: Program, database: str) -> None:
     assert "Nothing was counted yet" in program.run("quality").err
-    assert program.run("quality", "--json").json() == {"day": None, "lines": []}
+    assert program.run("quality", "--json").json() == {"day": None, "customers": 0, "lines": []}
     in_database(database, _counted)
     shown = program.run("quality")
     assert shown.code == 0
@@ -35,7 +35,7 @@ def test_what_is_to_be_set_right_is_told_with_its_trend_its_examples_and_what_to
     assert "Wrong tax ids: Compare the number" in shown.err
     assert "Unlike names" not in shown.err  # none any more
     told = program.run("quality", "--json").json()
-    assert told["day"] == "2026-03-31"
+    assert (told["day"], told["customers"]) == ("2026-03-31", 120)
     named = [(one["measure"], one["entity"], one["count"], one["of"], one["week_ago"], one["month_ago"]) for one in told["lines"]]
     assert named == [("wrong_tax_ids", "de", 2, 120, 4, 9), ("unlike_names", "", 0, 0, 1, 0)]
     assert [one["owner"] for one in program.run("quality", "--owner", "crm", "--json").json()["lines"]] == ["crm"]

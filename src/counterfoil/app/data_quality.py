@@ -58,10 +58,11 @@ class QualityLine:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """The last count. ``day`` None: nothing was counted yet."""
+    """The last count. ``day`` None: nothing was counted yet. ``customers``: how many were looked at, of the entity if one was named."""
 
     day: date | None
     lines: tuple[QualityLine, ...] = ()
+    customers: int = 0
 
 
 async def quality_report(database: Database, *, entity: str = "", owner: str = "") -> QualityReport:
@@ -92,7 +93,8 @@ async def quality_report(database: Database, *, entity: str = "", owner: str = "
         if (not entity or one.entity == entity) and (not owner or one.owner == owner)
     ]
     order = list(QualityMeasure)
-    return QualityReport(today, tuple(sorted(lines, key=lambda one: (order.index(one.measure), -one.count, one.entity, one.owner))))
+    found = tuple(sorted(lines, key=lambda one: (order.index(one.measure), -one.count, one.entity, one.owner)))
+    return QualityReport(today, found, base.get(entity, 0) if entity else sum(base.values()))
 
 
 def _about(days: Sequence[date], wanted: date) -> date | None:

@@ -26,7 +26,7 @@ def quality(
     """
     report = run(_report(config, entity, owner))
     if as_json:
-        print_json({"day": report.day, "lines": [_plain(one) for one in report.lines]})
+        print_json({"day": report.day, "customers": report.customers, "lines": [_plain(one) for one in report.lines]})
     elif report.day is None:
         words.print("Nothing was counted yet: a worker (`counterfoil up`) does so within minutes, and then once a day.")
     else:
@@ -60,7 +60,7 @@ def _show(report: QualityReport) -> None:
     from counterfoil.app.data_quality import NEXT_STEPS
 
     if not any(one.count for one in report.lines):
-        words.print(f"Nothing is to be set right ({report.day}).")
+        words.print(f"Nothing is to be set right: {report.customers:,} customers were looked at ({report.day}).")
     rows = [
         (
             one.measure.value.replace("_", " "),

@@ -29,17 +29,24 @@ class QualityCount:
     examples: tuple[str, ...] = ()
 
 
+_DONE = """
+select exists (select from quality_count c where c.day = d.day and c.measure = %(customers)s and c.count > 0)
+from quality_day d where d.day = %(day)s and d.ended_at is not null
+"""
+"""Whether a count that was ended found anybody."""
+
+
 async def begin(conn: Conn, today: date) -> str | None:
     """Return the last id that was looked at in the count of a day (empty: none yet), and hold it; None: it is done.
 
-    A count of another day that did not come to its end is given up.
+    A count of another day that did not come to its end is given up; one of the day that found nobody is no count.
     """
     cursor = await conn.execute("select day, place from quality_scan where name = 'all' for update")
     row = await cursor.fetchone()
-    done = await (await conn.execute("select from quality_day where day = %s and ended_at is not null", (today,))).fetchone()
-    if done is not None:
+    done = await (await conn.execute(_DONE, {"day": today, "customers": CUSTOMERS})).fetchone()
+    if done is not None and done[0]:
         return None
-    if row is not None and row[0] == today:
+    if done is None and row is not None and row[0] == today:
         return str(row[1])
     await conn.execute("delete from quality_day where ended_at is null or day = %s", (today,))
     await conn.execute("insert into quality_day (day) values (%s)", (today,))

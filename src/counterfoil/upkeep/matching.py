@@ -218,16 +218,23 @@ class _Batch:
             return Thresholds(policies[id].same, policies[id].review)
 
         linked = [one for one in profiles if head_of(one.id) == head_of(mine.id)]
-        ours = [one for one in linked if self._is_ours(pair_of(mine.id, one.id))]
+        ours = [one for one in linked if self._answer(mine.id, one.id) == matches.LINKED]
         for doubt in doubted(mine, ours, seen, self.records, thresholds):
             self._doubt(doubt, policies[doubt.right.id])
         alone = [one for one in profiles if one not in linked]
-        told = judged(mine, alone, seen, self.records, thresholds, lambda one, other: head_of(one) == head_of(other))
+        answered = [[one] for one in alone if self._answer(mine.id, one.id) == matches.APART]
+        open_ones = [one for one in alone if [one] not in answered]
+        told = [
+            judgment
+            for several in (open_ones, *answered)  # who people say is another stands in nobody's way
+            for judgment in judged(mine, several, seen, self.records, thresholds, lambda one, other: head_of(one) == head_of(other))
+        ]
         return {pair_of(mine.id, one.right.id): one for one in told if one.verdict is not MatchVerdict.DIFFERENT}
 
-    def _is_ours(self, ids: tuple[str, str]) -> bool:
-        """Tell whether the hub linked two by itself."""
-        return ids in self.pairs and self.pairs[ids].answer == matches.LINKED
+    def _answer(self, one: str, other: str) -> str:
+        """Return what was answered on two; empty: nothing yet."""
+        pair = self.pairs.get(pair_of(one, other))
+        return "" if pair is None else pair.answer
 
     def _head_of(self, id: str) -> str:
         """Return by which id a customer goes that systems or people say several are."""

@@ -355,6 +355,17 @@ async def test_who_is_told_apart_from_one_of_two_that_are_one_is_not_asked_of_wi
     assert await office.asked() == []
 
 
+async def test_who_people_say_is_another_stands_in_nobodys_way(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    await office.wish("not_same_as", ACME, SAME)
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True),))
+    await office.report(Customer("files:30", ACME.name, "berlin@acme-tools.com", address=BERLIN))
+    async with office.pool.connection() as conn:
+        assert [(one.ref.id, one.golden) for one in await links.newest(conn, 10)] == [("files:30", ACME.id)]
+    await office.report(replace(ACME, phone="+49 30 121212"))
+    assert [one.remarks for one in await office.pairs(ACME.id) if one.answer == "apart"] == [()]
+
+
 async def test_two_the_hub_linked_that_come_to_contradict_each_other_are_for_people_once(office: Clerks) -> None:
     office.rules = replace(office.rules, matching=(MatchingPolicy(links=True, owner="controllers"),))
     await office.report(ACME, SAME)

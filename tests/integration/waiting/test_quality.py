@@ -125,6 +125,15 @@ async def test_each_day_is_counted_once_and_told_against_a_week_and_a_month_ago(
     assert days == [began + timedelta(days=131), began + timedelta(days=31)]
 
 
+async def test_a_count_that_found_nobody_is_none_for_whoever_comes_the_same_day(office: Auditors) -> None:
+    await office.count()
+    assert (await office.told_of()).customers == 0
+    await office.report(replace(ACME, tax_ids=()))
+    await office.count()
+    assert await office.lines() == {"missing_tax_ids US": (1, None, None)}
+    assert [(await office.told_of(entity=entity)).customers for entity in ("", "US", "JP")] == [1, 1, 0]
+
+
 async def test_what_is_all_set_right_is_told_with_what_it_was(office: Auditors) -> None:
     await office.report(replace(ACME, tax_ids=()))
     await office.count()

@@ -165,11 +165,21 @@ def test_an_e_mail_address_is_certain_where_the_names_are_alike() -> None:
 
 def test_companies_of_one_group_that_share_a_mailbox_are_for_people() -> None:
     left = CustomerDetails("a", name="Borken GmbH", email="invoices@borken.de", street="Am See 4", postal_code="20099", country="DE")
-    for name in ("Borken GmbH & Co. KG", "Borken AG", "Borken Immobilien GmbH"):
+    for name in ("Borken GmbH & Co. KG", "Borken AG", "Borken Immobilien GmbH", "Borken Immobilien Verwaltungs GmbH"):
         one = of(left, replace(left, id="b", name=name, domain="borken.com"))
         assert one is not None
         assert (one.score > 0.999, one.verdict, bool(one.remarks)) == (True, MatchVerdict.REVIEW, True), name
     assert stands(of(left, replace(left, id="b", name="Borkn"))) == "same"
+    tools, estates = (
+        CustomerDetails(id, name=f"Borken {name} GmbH", domain="borken.de") for id, name in (("a", "Tools"), ("b", "Immobilien"))
+    )
+    one = of(tools, estates)
+    assert one is not None
+    assert (one.score > 0.999, one.verdict, one.rule) == (True, MatchVerdict.REVIEW, MatchRule.SCORE)
+    assert one.remarks == ("the names say other things: 'Borken Tools GmbH', 'Borken Immobilien GmbH'",)
+    near = {"street": "Am See 4", "postal_code": "20099", "phone": "040 9988776"}  # no longer what a whole group shares
+    assert stands(of(replace(tools, **near), replace(estates, name="Borken Tols Europe", **near))) == "same"
+    assert stands(of(tools, replace(estates, name="Borken Tools Immobilien GmbH"))) == "same"
 
 
 def test_another_legal_form_is_for_people_however_sure_the_score_but_not_under_one_tax_id() -> None:

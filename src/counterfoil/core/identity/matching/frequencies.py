@@ -109,6 +109,10 @@ class Frequencies:
         return found
 
 
+NOTHING_SEEN = Frequencies()
+"""Where it does not matter how often a value is borne."""
+
+
 def values_of(profile: Profile) -> Iterator[tuple[Feature, str]]:
     """Yield the values of a record that are counted."""
     yield from ((Feature.EXTERNAL, one) for one in profile.external)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import log2
 
 from .evidence import Agreement, Evidence, evidence_of
 from .frequencies import Feature, Frequencies
-from .names_compared import says_more
+from .names_compared import unmatched
 from .profiles import Profile
 
 
@@ -97,8 +97,7 @@ def judge(left: Profile, right: Profile, seen: Frequencies, prior: float, thresh
     if score < thresholds.review and rule is None and not reused:
         return Judgment(left, right, bits, score, MatchVerdict.DIFFERENT, MatchRule.SCORE, tuple(evidence))
     against = [*reused, *_contradictions(evidence, rule)]
-    if rule is MatchRule.EMAIL and says_more(left, right):  # a group's companies share the mailbox bills go to
-        against.append(f"one name says more than the other: {left.shown!r}, {right.shown!r}")
+    against += _other_words(left, right, rule, evidence)
     if not against and (rule is not None or (score >= thresholds.same and _is_manifold(evidence))):
         return Judgment(left, right, bits, score if rule is None else 1.0, MatchVerdict.SAME, rule or MatchRule.SCORE, tuple(evidence))
     if not against and score >= thresholds.same:
@@ -177,6 +176,14 @@ def _contradictions(evidence: Iterable[Evidence], rule: MatchRule | None) -> Ite
             yield f"the countries differ: {one.left}, {one.right}"
         elif one.about == "legal form" and not is_numbered:
             yield f"the legal forms differ: {one.left}, {one.right}"
+
+
+def _other_words(left: Profile, right: Profile, rule: MatchRule | None, evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield what speaks of two of one group: they share a mailbox, or a domain and nothing else, and a name has a word of its own."""
+    ours, theirs = unmatched(left, right) if rule in (None, MatchRule.EMAIL) else (0, 0)
+    has_more = rule is None and _is_manifold(one for one in evidence if one.about != "domain")
+    if (ours and theirs and not has_more) or (rule is MatchRule.EMAIL and (ours or theirs)):
+        yield f"the names say other things: {left.shown!r}, {right.shown!r}"
 
 
 def _is_manifold(evidence: Iterable[Evidence]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA, Indel
 
-from .frequencies import Feature, Frequencies
+from .frequencies import NOTHING_SEEN, Feature, Frequencies
 from .profiles import Profile
 
 NAME_BITS_MAX, NAME_BITS_MIN = 18.0, -8.0
@@ -52,14 +52,13 @@ def compare_names(left: Profile, right: Profile, seen: Frequencies) -> NameCompa
     return NameComparison("alike" if is_alike or bits > _COMMON_BITS else "different", max(NAME_BITS_MIN, min(NAME_BITS_MAX, bits)))
 
 
-def says_more(left: Profile, right: Profile) -> bool:
-    """Tell whether one of two names has all words of the other, or ones spelled alike, and more: ``Acme Holding`` beside ``Acme``."""
+def unmatched(left: Profile, right: Profile) -> tuple[int, int]:
+    """Return how many words of each name the other has none like: ``Acme Holding`` and ``Acme`` are 1 and 0. Of a missing name, none."""
     if not (left.words and right.words):
-        return False
+        return 0, 0
     _, rest, other_rest = _split(left.words, right.words)
-    unlike = [word for word in rest if not any(likeness(word, other) for other in other_rest)]
-    others = [word for word in other_rest if not any(likeness(word, one) for one in rest)]
-    return bool(unlike) != bool(others)
+    _, _, rest, other_rest = _take_alike(0.0, rest, other_rest, NOTHING_SEEN)
+    return len(rest), len(other_rest)
 
 
 def _sum(words: tuple[str, ...] | list[str], seen: Frequencies) -> float:
