@@ -122,6 +122,13 @@ async def test_json_lines_hold_the_same_columns_and_numbers_keep_their_digits(sa
     assert (second.amount, second.is_out_of_band, second.applications) == (Money(500, "JPY"), False, ())
 
 
+async def test_the_last_tick_of_a_year_is_not_rounded_into_the_next(sandbox: FilesSandbox) -> None:
+    # Seven decimals, as .NET ends a day (findings/last_tick_of_a_year.sh).
+    (fact,) = await facts(sandbox, "payments.csv", "id,customer_id,currency,amount,paid_on\nP,1,USD,5,2026-12-31T23:59:59.9999999Z\n")
+    assert isinstance(fact.data, Payment)
+    assert fact.data.occurred_at == datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+
 async def test_one_payment_may_pay_several_invoices_and_leave_a_rest(sandbox: FilesSandbox) -> None:
     text = "id,customer_id,currency,amount,paid_on,invoice_id,applied\nP,1,USD,100,2026-01-01,A,60\nP,1,USD,100,2026-01-01,B,30.5\n"
     (fact,) = await facts(sandbox, "payments.csv", text)
