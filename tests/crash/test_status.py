@@ -92,7 +92,7 @@ class Desk:
         deliverer = self.worker()
         for _ in range(TURNS_MAX):
             await deliverer.turn("hubspot/show_status", PLAIN)
-            if {state for _, state in await self.states()} <= {"done", "canceled"}:
+            if {state for _, state in await self.states()} <= {"done", "canceled", "parked"}:
                 return
             self.clock.advance_to(self.clock.now() + pause)
 
@@ -151,6 +151,25 @@ async def test_every_fault_at_every_call_ends_with_the_status_shown(pool: Pool, 
         await desk.work()
         assert desk.sandbox.switch.struck, "the call was not made"
         assert ([state for _, state in await desk.states()], desk.shown_on(path, id)) == (["done"], "50.00")
+
+
+@pytest.mark.parametrize("is_split", [True, False])
+@pytest.mark.parametrize("skip", [0, 1, 2])
+@pytest.mark.parametrize("name", FAULTS)
+async def test_a_batch_of_which_a_rule_refuses_one_ends_record_by_record_whatever_call_is_struck(
+    pool: Pool, cipher: Cipher, name: str, skip: int, is_split: bool
+) -> None:
+    async with opened(pool, cipher) as (desk, first):
+        ids = [first, *(desk.sandbox.create("companies", name=f"Company {number}").id for number in range(2))]
+        await desk.wish(*(status_command(id, 0) for id in ids))
+        await desk.work()
+        desk.sandbox.crm.is_split_by_trace = is_split
+        desk.sandbox.rule("companies", "counterfoil_open", r"\d{1,2}\.\d\d")
+        desk.sandbox.switch.faults.append(Fault(path="POST .*/batch/update", times=2, skip=skip, **FAULTS[name]))
+        await desk.wish(*(status_command(id, 12_000 if id == ids[1] else 5_000) for id in ids))
+        await desk.work()
+        assert [state for _, state in await desk.states()][3:] == ["done", "parked", "done"]
+        assert [desk.shown(id) for id in ids] == ["50.00", "0.00", "50.00"]
 
 
 async def test_of_a_company_and_a_deal_of_one_number_each_shows_its_own_and_what_is_lost_of_one_holds_up_the_other_for_no_longer(

@@ -18,7 +18,7 @@ from counterfoil.kit.rate_headers import RateSeen
 
 from .config import HubspotConfig
 from .refs import BATCH_MAX, PATHS
-from .wire import PROPERTIES, Rows
+from .wire import PROPERTIES, BatchError, Rows
 
 T = TypeVar("T")
 
@@ -65,9 +65,25 @@ def _throttled(response: Response) -> TransientError:
     )
 
 
+class RefusedError(RejectedError):
+    """A write that was refused as a whole, with what HubSpot says of it."""
+
+    def __init__(self, message: str, error: BatchError) -> None:
+        super().__init__(message, code="hubspot.values_refused")
+        self.error = error
+
+
+def _values_refused(response: Response) -> RejectedError:
+    try:
+        error = msgspec.json.decode(response.body, type=BatchError)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        error = BatchError(refusal(response).category)
+    return RefusedError(f"{response.where}: status {response.status}. {explain(response)}", error)
+
+
 STATUSES = (
     StatusRule(404, None, verdict=Verdict.OK),
-    StatusRule(lambda response: response.is_write and response.status in (400, 409), RejectedError, "hubspot.values_refused"),
+    StatusRule(lambda response: response.is_write and response.status in (400, 409), _values_refused),
     StatusRule(401, SetupError, "hubspot.token_refused", remedy="Set access_token to a valid token: it is wrong, expired or revoked"),
     StatusRule(403, SetupError, "hubspot.scope_missing", remedy="Give the token the scopes named in the connector's README"),
     StatusRule(423, TransientError, "hubspot.locked", Verdict.NEUTRAL),
@@ -192,7 +208,8 @@ class Api:
         try:
             return msgspec.json.decode(answer.body, type=type_)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise TransientError(f"{answer.where}: the answer has another shape: {error}", code="hubspot.answer_shape") from error
+            message = f"{answer.where}: the answer has another shape: {error}"
+            raise TransientError(message, code="hubspot.answer_shape", is_outcome_unknown=answer.is_write) from error
 
     def _there(self, answer: Response) -> Response:
         if answer.status == 404:

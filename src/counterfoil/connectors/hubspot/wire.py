@@ -8,6 +8,8 @@ https://developers.hubspot.com/docs/api-reference/latest/crm/associations/guide.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -154,11 +156,28 @@ class Definitions(msgspec.Struct, frozen=True):
     results: tuple[Definition, ...] = ()
 
 
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """One value that was refused. ``context``: of several shapes, all of them optional."""
+
+    code: str = ""
+    in_: str = msgspec.field(name="in", default="")
+    context: Any = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties it is about."""
+        told = self.context.get("propertyName") if isinstance(self.context, dict) else None
+        names = [told] if isinstance(told, str) else told if isinstance(told, list) else [self.in_]
+        return tuple(name for name in names if isinstance(name, str) and name)
+
+
 class BatchError(msgspec.Struct, frozen=True):
-    """Why some records of a batch were not taken (207)."""
+    """Why some records of a batch were not taken (207), or, as a whole answer, why none was (400)."""
 
     category: str = ""
+    message: str = ""
     context: dict[str, tuple[str, ...]] = {}
+    errors: tuple[ErrorDetail, ...] = ()
 
 
 class BatchErrors(msgspec.Struct, frozen=True):

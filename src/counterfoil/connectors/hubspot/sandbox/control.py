@@ -81,6 +81,12 @@ class Control(Sandbox):
 
     # What happens in HubSpot's own pages
 
+    def rule(self, path: str, name: str, pattern: str, code: str = "INVALID_VALUE") -> None:
+        """Have values of a property keep to a pattern from now on; an empty one takes the rule back."""
+        self.world.properties.rules[path, name] = (code, pattern)
+        if not pattern:
+            del self.world.properties.rules[path, name]
+
     def create(self, path: str, **properties: Any) -> Record:
         """Make a record."""
         return self.world.create(TYPES[path], properties)
@@ -159,6 +165,7 @@ class Control(Sandbox):
             "limits": self._control_limits,
             "deliveries": self._control_deliveries,
             "scopes": self._control_scopes,
+            "rules": self._control_rules,
         }.items():
             app.router.add_post(f"/_control/{path}", answered(do, HubspotError))
         app.router.add_get("/_control/events", self._get_events)
@@ -193,6 +200,12 @@ class Control(Sandbox):
     def _control_scopes(self, _request: web.Request, body: Obj) -> Obj:
         self.scopes = {str(one) for one in body["scopes"]}
         return {"scopes": sorted(self.scopes)}
+
+    def _control_rules(self, _request: web.Request, body: Obj) -> Obj:
+        """Set a validation rule: ``{"type": "companies", "property": "name", "pattern": "[A-Z].*", "code": "INVALID_NAME"}``."""
+        type_, name = TYPES[body["type"]], str(body["property"])
+        self.rule(type_.path, name, str(body["pattern"]), str(body.get("code") or "INVALID_VALUE"))
+        return {"rules": len(self.world.properties.rules)}
 
     async def _get_events(self, _request: web.Request) -> web.Response:
         return web.json_response({"events": self.events})

@@ -6,7 +6,7 @@ date and those of v3 and v4 lead to the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .errors import HubspotError, malformed, not_found
@@ -22,10 +22,14 @@ LINKS_MAX = 500
 
 
 class Crm:
-    """The calls on one account's records; each returns a status and a body."""
+    """The calls on one account's records; each returns a status and a body.
+
+    ``is_split_by_trace``: whether a batch whose inputs have traces is refused input by input; else as a whole, as one without traces is.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.is_split_by_trace = True
 
     def type_of(self, name: str) -> Type:
         """Return a type. Raises HubspotError."""
@@ -196,26 +200,43 @@ class Crm:
         return 200, list(rows.values()), [_missing(type_, missing)] if missing else []
 
     def _create(self, type_: Type, inputs: list[Obj], _body: Obj) -> tuple[int, list[Obj], list[Obj]]:
-        return 201, [self.create(type_.path, one)[1] for one in inputs], []
+        return self._each(201, type_, inputs, lambda one: self.create(type_.path, one)[1])
 
     def _update(self, type_: Type, inputs: list[Obj], _body: Obj) -> tuple[int, list[Obj], list[Obj]]:
         records = [self._found(type_, str(one["id"]), str(one.get("idProperty") or "")) for one in inputs]
         pairs = [(record, one) for record, one in zip(records, inputs, strict=True) if record is not None]
-        for _, one in pairs:  # a value that is wrong has the whole batch refused, before anything is written
-            self.world.check(type_, _properties(one))
-        rows = [self.shown(self.world.update(type_, record.id, _properties(one))) for record, one in pairs]
+        by_input = {id(one): record for record, one in pairs}
         missing = [str(one["id"]) for record, one in zip(records, inputs, strict=True) if record is None]
-        return 200, rows, [_missing(type_, missing)] if missing else []
+        status, rows, errors = self._each(
+            200, type_, [one for _, one in pairs], lambda one: self.shown(self.world.update(type_, by_input[id(one)].id, _properties(one)))
+        )
+        return status, rows, [*errors, *([_missing(type_, missing)] if missing else [])]
 
     def _upsert(self, type_: Type, inputs: list[Obj], _body: Obj) -> tuple[int, list[Obj], list[Obj]]:
-        rows = []
-        for one in inputs:
+        def upsert(one: Obj) -> Obj:
             by, value = str(one.get("idProperty") or "hs_object_id"), str(one["id"])
             known = self._found(type_, value, by)
             given = {by: value, **_properties(one)} if by != "hs_object_id" else _properties(one)
             record = self.world.create(type_, given) if known is None else self.world.update(type_, known.id, _properties(one))
-            rows.append({**self.shown(record), "new": known is None})
-        return 200, rows, []
+            return {**self.shown(record), "new": known is None}
+
+        return self._each(200, type_, inputs, upsert)
+
+    def _each(self, status: int, type_: Type, inputs: list[Obj], do: Callable[[Obj], Obj]) -> tuple[int, list[Obj], list[Obj]]:
+        """Do something for each input: a value that is wrong has all refused, before anything is written, or, of traced ones, its own."""
+        traces = [str(one.get("objectWriteTraceId") or "") for one in inputs]
+        if not self.is_split_by_trace or not all(traces) or len(set(traces)) < len(traces):
+            for one in inputs:
+                self.world.check(type_, _properties(one))
+            return status, [do(one) for one in inputs], []
+        rows, errors = [], []
+        for trace, one in zip(traces, inputs, strict=True):
+            try:
+                rows.append({**do(one), "objectWriteTraceId": trace})
+            except HubspotError as error:
+                told = {"links": {}, "errors": [], **error.body}
+                errors.append({**told, "context": {"objectWriteTraceId": [trace]}})
+        return status, rows, errors
 
     def _archive(self, type_: Type, inputs: list[Obj], _body: Obj) -> tuple[int, list[Obj], list[Obj]]:
         for one in inputs:

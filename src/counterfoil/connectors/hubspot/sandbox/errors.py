@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aiohttp import web
@@ -22,9 +23,10 @@ class HubspotError(Exception):
 
 
 def invalid(message: str, code: str = "", **context: Any) -> HubspotError:
-    """Return the refusal of a value."""
+    """Return the refusal of a value; its message holds the same once more, as JSON."""
     detail = {"message": message, **({"code": code} if code else {}), "context": {name: [str(value)] for name, value in context.items()}}
-    return HubspotError(400, "VALIDATION_ERROR", f"Property values were not valid: [{message}]", errors=[detail])
+    told = {"isValid": False, "message": message, "error": code or "INVALID", "name": str(context.get("propertyName", ""))}
+    return HubspotError(400, "VALIDATION_ERROR", f"Property values were not valid: {json.dumps([told])}", errors=[detail])
 
 
 def malformed(message: str) -> HubspotError:

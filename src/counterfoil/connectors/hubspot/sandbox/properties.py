@@ -29,6 +29,8 @@ class Properties:
     def __init__(self) -> None:
         self.own: dict[str, dict[str, Obj]] = {}
         self.groups: dict[str, dict[str, Obj]] = {}
+        self.rules: dict[tuple[str, str], tuple[str, str]] = {}
+        """Validation rules by type and property: the code of what does not keep to one, and the pattern that a value must have."""
 
     def has(self, type_: Type, name: str) -> bool:
         """Tell whether a type has a property."""
@@ -81,6 +83,9 @@ class Properties:
 
     def check(self, type_: Type, name: str, text: str) -> None:
         """See that a value is one of its property. Raises HubspotError."""
+        code, pattern = self.rules.get((type_.path, name), ("", ""))
+        if code and text and not re.fullmatch(pattern, text):
+            raise invalid(f"{text} does not keep to the rule", code, propertyName=name)
         made = self.own.get(type_.path, {}).get(name)
         if made is None or not text:
             return

@@ -75,6 +75,35 @@ async def test_batches_tell_what_they_could_not_do(client: Any) -> None:
     await asyncio.to_thread(work)
 
 
+async def test_an_upsert_makes_or_changes_by_a_unique_value_and_refuses_each_input_by_its_trace(
+    client: Any, sandbox: HubspotSandbox
+) -> None:
+    known = sandbox.create("contacts", email="p0@x.example")
+    sandbox.rule("contacts", "firstname", "[A-Za-z]+", "INVALID_ALPHA")
+
+    def work() -> None:
+        rows = [
+            contacts.SimplePublicObjectBatchInputUpsert(
+                id=f"p{number}@x.example", id_property="email", object_write_trace_id=f"t{number}", properties={"firstname": name}
+            )
+            for number, name in enumerate(("Mira", "Noor", "4711"))
+        ]
+        several = contacts.BatchInputSimplePublicObjectBatchInputUpsert(inputs=rows)
+        found = client.crm.contacts.batch_api.upsert(batch_input_simple_public_object_batch_input_upsert=several)
+        assert [(row.object_write_trace_id, row.new) for row in found.results] == [("t0", False), ("t1", True)]
+        assert ([one.context["objectWriteTraceId"] for one in found.errors], found.num_errors) == ([["t2"]], 1)
+        assert found.errors[0].errors[0].context == {"propertyName": ["firstname"]}
+        for row in rows:
+            row.object_write_trace_id = None
+            row.properties = {"firstname": "4711" if row.id == "p1@x.example" else "Olga"}
+        with pytest.raises(contacts.ApiException) as whole:
+            client.crm.contacts.batch_api.upsert(batch_input_simple_public_object_batch_input_upsert=several)
+        assert (whole.value.status, '"name\\": \\"firstname' in whole.value.body) == (400, True)
+
+    await asyncio.to_thread(work)
+    assert known.properties["firstname"] == "Mira"
+
+
 async def test_a_merge_leads_from_the_old_numbers_to_the_survivor(client: Any, sandbox: HubspotSandbox) -> None:
     first, second = sandbox.create("companies", name="Blue Harbor"), sandbox.create("companies", name="Harbor, Blue")
 
