@@ -2,8 +2,8 @@
 # One amount written with one decimal lets Beancount accept a transaction that is five cents out of balance.
 #
 # Behaviour: Beancount takes half of the last digit of the coarsest amount of a transaction for its tolerance: beside 1000.0 EUR, 25.25 and
-# -1025.30 balance. A balance assertion allows a whole such digit: after it 1000.0 EUR is asserted as 1000.1. The same with 1000.00 is
-# refused, and so is yen, whole as it is, by one.
+# -1025.30 balance. A balance assertion allows a whole one of its own last digit: 1000.0 EUR are asserted as 1000.1, not as 1000.10. With
+# 1000.00 the transaction is refused, and so is one of whole yen that is out by one.
 # Guessed before: the finest amount of a transaction tells, so that a coarser one makes nothing laxer.
 # Why it matters: journals are written by programs, and str() of a float or of a parsed JSON number says 1000.0: the check that everybody relies
 # on is then off by up to five cents a transaction, and what it lets through adds up.

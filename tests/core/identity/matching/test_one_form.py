@@ -59,7 +59,7 @@ def test_a_form_before_the_name_and_one_without_a_space_are_forms() -> None:
     assert spelled_name("株式会社青空").words == spelled_name("青空株式会社").words != ()
 
 
-@pytest.mark.parametrize("place", ["EU", "NL", "EE", "PT", "UK", "DE"])
+@pytest.mark.parametrize("place", ["EU", "NL", "EE", "PT", "EC", "SP", "SF", "EV", "UK", "DE"])
 def test_a_place_behind_a_name_is_part_of_it(place: str) -> None:
     assert spelled_name(f"Acme Tools {place}").words == ("acme", "tools", place.lower())
     assert spelled_name(f"Acme Tools {place} Ltd") == SpelledName(("acme", "tools", place.lower()), "Limited")
@@ -80,6 +80,8 @@ def test_a_letter_behind_a_name_is_part_of_it(letter: str) -> None:
         ("Acme Tools \u0391.\u0395.", "Limited Liability Company"),
         ("Acme Tools O.E.", "General Partnership"),
         ("Acme Tools, E.E", "Limited Partnership"),
+        ("Acme Tools e.V.", "Non-Profit"),  # Germany: eingetragener Verein
+        ("Acme Tools s.p.", "Sole Proprietorship"),  # Slovenia: samostojni podjetnik
     ],
 )
 def test_a_form_that_a_place_or_a_letter_is_spelled_like_is_known_by_its_dots(name: str, form: str) -> None:

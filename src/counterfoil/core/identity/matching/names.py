@@ -41,11 +41,12 @@ _WITH_DOTS = re.compile(r"[\s,]([A-Z\u0391\u0395\u039f])\s?\.\s?([A-Z\u0395])\s?
 _GREEK = str.maketrans("\u0391\u0395\u039f", "AEO")
 _DOTTED = {
     "EU": "Sole Proprietorship", "NL": "No Liability", "EE": "Limited Partnership", "AE": "Limited Liability Company",
-    "OE": "General Partnership",
+    "OE": "General Partnership", "EV": "Non-Profit", "SP": "Sole Proprietorship", "EC": "Sole Proprietorship",
+    "SF": "General Partnership", "SS": "General Partnership",
 }  # fmt: skip
-"""Forms that are told from a place or a letter by their dots alone: ``Acme EU`` and ``Plan A`` are other companies than ``Acme`` and
-``Plan``, and ``AE`` is written as ``A`` in one spelling."""
-_OF_PLACES = frozenset({"eu", "nl", "ee", "pt"})
+"""Forms that are told from a place, a letter or another short word by their dots alone: ``Acme EU`` and ``Plan A`` are other companies than
+``Acme`` and ``Plan``, and ``AE`` is written as ``A`` in one spelling."""
+_OF_PLACES = frozenset({"eu", "nl", "ee", "pt", "ev", "sp", "ec", "sf", "ss"})
 
 _FILLERS = frozenset({"and", "und", "et", "y", "e", "the", "of"})
 _FORM_WORDS_MAX = 4
