@@ -240,7 +240,7 @@ def status_after(status: int) -> Strike:
 async def lost_race(_proxy: Proxy, _request: web.Request, _body: bytes, call: Call) -> web.StreamResponse:
     """The server lost a race for a lock and rolled back: in the messages of ``load``, else as the database's exception."""
     if "/load" in call.name:
-        message = {"type": "error", "message": LOST_RACE, "record": False, "rows": {"from": 0, "to": 0}}
+        message = {"type": "error", "message": LOST_RACE, "record": 0, "rows": {"from": 0, "to": 0}}
         return _result({"ids": False, "messages": [message], "nextrow": 0}, call)
     return _error("psycopg2.errors.SerializationFailure", LOST_RACE + "\n", 500, call)
 
