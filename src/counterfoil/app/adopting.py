@@ -84,7 +84,7 @@ async def plan_of_adoption(hub: Hub, connection: str = "") -> AdoptionPlan:
     name, part, ctx = await _target(hub, connection)
     async with hub.pool.connection() as conn:
         rules = await hub.rules.current(conn)
-        customers, bound = await _unbound(hub, conn, rules, name)
+        customers, bound = await _unbound(hub, conn, rules, name, part)
         taken = await _taken(conn, name)
     free = [
         one async for one in _existing(part, ctx, Holding.CUSTOMERS) if isinstance(one, ExistingRecord) and one.external_id not in taken
@@ -241,7 +241,7 @@ async def _taken(conn: Conn, target: str) -> Mapping[str, str]:
     return await bindings.bound_as(conn, target, f"{CUSTOMER.name}/")
 
 
-async def _unbound(hub: Hub, conn: Conn, rules: Rules, target: str) -> tuple[list[UnboundCustomer], int]:
+async def _unbound(hub: Hub, conn: Conn, rules: Rules, target: str, part: Adopts) -> tuple[list[UnboundCustomer], int]:
     """Return the customers that would be written to a target and are not bound there, with their open money; and how many are bound."""
     open_money = await _open(hub, conn)
     found: list[UnboundCustomer] = []
@@ -255,7 +255,8 @@ async def _unbound(hub: Hub, conn: Conn, rules: Rules, target: str) -> tuple[lis
             if need_of(ref) in known:
                 bound += 1
             elif not customer.merged_into and ref not in follows:
-                found.append(UnboundCustomer(customer, external_key(CUSTOMER.name, ref.id), open_money.get(ref.id, ())))
+                key = external_key(CUSTOMER.name, ref.id)
+                found.append(UnboundCustomer(customer, key, open_money.get(ref.id, ()), part.written(customer)))
     return found, bound
 
 

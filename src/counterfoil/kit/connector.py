@@ -13,6 +13,7 @@ from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.identity.adopted_documents import ExistingDocument
 from counterfoil.core.identity.adoption import ExistingRecord
+from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.commands import Command, CommandKind
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.proving.items import AccountingPeriod, ProofItem
@@ -239,6 +240,10 @@ class Adopts(Protocol):
 
     async def existing(self, ctx: Context, what: Holding, cursor: str) -> ExistingPage:
         """Return the next page of what it holds, whoever made it (empty cursor: from the first); calls grow with pages alone."""
+
+    def written(self, customer: Customer) -> Customer:
+        """Return as much of a customer as would be written over a record that is there, and no tax id it has no place for. Pure."""
+        ...
 
     async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord | ExistingDocument, ...]:
         """Return some of it as it is now, in any order; what is gone, or could be nobody's and nothing's, is left out."""

@@ -105,6 +105,12 @@ def test_what_cannot_be_it_is_no_rival_of_what_can() -> None:
     assert shown(document_links(both, there)) == [("certain", "account.move/9"), ("certain", "account.move/10")]
 
 
+def test_a_wish_that_a_document_cannot_be_is_no_rival_for_it() -> None:
+    both = wished(1), wished(2, minor=5000, numbers=("INV-001",))
+    links = document_links(both, [existing(9, "INV-001")])
+    assert shown(links) == [("certain", "account.move/9"), ("doubtful", "account.move/9")]
+
+
 def test_what_has_its_number_and_cannot_be_it_hides_nothing_of_its_amount() -> None:
     links = document_links([wished(1)], [existing(9, "INV-001", minor=11901), existing(10)])
     assert shown(links) == [("doubtful", "account.move/9"), ("doubtful", "account.move/10")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, UnboundCustomer, customer_links, told_of
@@ -17,7 +18,7 @@ def customer(id: str, name: str, *, open: tuple[Money, ...] = (), **told: Any) -
 
 
 def record(number: int, name: str, **more: Any) -> ExistingRecord:
-    told = {field: more.pop(field) for field in ("email", "phone", "address", "tax_ids") if field in more}
+    told = {field: more.pop(field) for field in ("email", "phone", "address", "tax_ids", "locale") if field in more}
     return ExistingRecord(f"res.partner/{number}", Customer(f"res.partner/{number}", name, **told), **more)
 
 
@@ -148,6 +149,41 @@ def test_what_the_source_does_not_tell_is_no_change_of_the_record() -> None:
         [record(8, "Birk, Ada", email="ada@birk.example", phone="+49 30 1", tax_ids=VAT)],
     )
     assert link.changes == ("name: 'Birk, Ada' becomes 'Ada Birk'", "address: the source's is written")
+
+
+def test_what_would_be_written_over_is_told_and_what_the_target_would_not_write_is_not() -> None:
+    two = (TaxId("eu_vat", "DE136695976"), TaxId("us_ein", "12-3456789"))
+    told = customer("cus_1", "Ada", email="ada@birk.example", address=BERLIN, tax_ids=two, locale="de-DE")
+    there: dict[str, Any] = {"email": "ada@birk.example", "tax_ids": (TaxId("vat", "DE 136695976"),)}
+    as_written = replace(told, written=replace(told.customer, tax_ids=VAT))
+    (link,) = customer_links([as_written], [record(8, "Ada", **there, locale="de_DE", address=BERLIN)])
+    assert link.changes == ()  # one number, however it is written, and one tongue
+    (link,) = customer_links([told], [record(8, "Ada", **there, locale="fr_FR", address=BERLIN)])
+    assert link.changes == ("tax id: DE136695976 becomes 123456789, DE136695976", "language: 'fr_FR' becomes 'de-DE'")
+    kept = record(8, "Ada", **there, keeps=frozenset({"address", "tax id"}))
+    assert customer_links([told], [kept])[0].changes == ()
+    assert (
+        customer_links([replace(told, customer=replace(told.customer, address=Address(), tax_ids=(), locale=""))], [kept])[0].changes == ()
+    )
+
+
+def test_of_many_of_one_name_those_with_another_postal_code_or_tax_id_are_somebody_else() -> None:
+    plain = record(7, "Ada Birk")
+    elsewhere = [record(8 + place, "Ada Birk", address=Address(postal_code=f"2009{place}")) for place in range(3)]
+    one = customer("cus_1", "Ada Birk", address=Address(postal_code="10119"))
+    assert shown(customer_links([one], elsewhere)) == [("stripe:cus_1", "missing", "")]
+    assert shown(customer_links([one], [plain, *elsewhere])) == [("stripe:cus_1", "doubtful", "res.partner/7")]
+    others = [record(8 + place, "Ada Birk", tax_ids=(TaxId("vat", f"FR4030326504{place}"),)) for place in range(3)]
+    taxed = customer("cus_1", "Ada Birk", tax_ids=VAT)
+    assert shown(customer_links([taxed], others)) == [("stripe:cus_1", "missing", "")]
+    assert shown(customer_links([taxed], [plain, *others])) == [("stripe:cus_1", "doubtful", "res.partner/7")]
+
+
+def test_a_customer_that_goes_by_its_address_for_want_of_a_name_takes_nobody_s_name() -> None:
+    there = record(7, "Ada Birk", email="ada@birk.example")
+    for name in ("ada@birk.example", "cus_1"):
+        (link,) = customer_links([customer("cus_1", name, email="ada@birk.example")], [there])
+        assert (link.record, link.changes) == (there, ())
 
 
 def test_a_link_rests_on_who_somebody_is_and_not_on_the_balance() -> None:

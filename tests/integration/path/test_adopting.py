@@ -15,9 +15,12 @@ import pytest_asyncio
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import BOOKS, START, House, house
 
+from counterfoil.app import identities
 from counterfoil.app.adopting import Adopted, apply_plan, plan_of_adoption
 from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, digest_of
+from counterfoil.app.database import Database
 from counterfoil.app.hub import Hub, open_hub
+from counterfoil.app.identities import IdentityAct, IdentityVerb
 from counterfoil.app.settings import from_values
 from counterfoil.connectors.odoo.existing import OdooExisting
 from counterfoil.core.kinds.customer import CUSTOMER
@@ -188,6 +191,21 @@ async def test_a_missing_customer_is_bound_to_the_record_a_person_names(made: Ho
     assert partners(made, "Sahara") == [there]
 
 
+async def test_a_name_that_people_gave_stays_where_the_source_tells_none(made: House) -> None:
+    there = await partner(made, "Ada Birk", email="ada@birk.example")
+    id = await customer(made, "", email="ada@birk.example")
+    await told(made)
+    (row,) = (await plan_of(made)).rows
+    assert (row.external_id, row.changes) == (f"res.partner/{there}", ())
+    assert (await applied(made, (replace(row, answer="yes"),))).bound == 1
+    await opened(made)
+    assert made.odoo.env().row("res.partner", there)["name"] == "Ada Birk"
+    await made.apis["US"].post(f"/v1/customers/{id}", email="ada@elsewhere.example")
+    await made.tell()
+    found = made.odoo.env().row("res.partner", there)
+    assert (found["name"], found["email"]) == ("Ada Birk", "ada@elsewhere.example")
+
+
 async def test_a_plan_is_refused_as_a_whole_when_what_it_rests_on_has_changed(made: House) -> None:
     ada = await partner(made, "Ada Birk", email="ada@birk.example")
     bo = await partner(made, "Bo Lind", email="bo@lind.example")
@@ -313,6 +331,38 @@ async def test_a_hub_that_lost_its_bindings_finds_an_adopted_partner_by_its_key(
     )  # fmt: skip
     await opened(made)
     assert partners(made, "Ada Birk") == [there]
+
+
+async def test_who_is_another_customer_by_people_s_word_is_none_to_be_adopted(made: House) -> None:
+    there = await partner(made, "Ada Birk", email="ada@birk.example")
+    one, other, third = [await customer(made, name, email="ada@birk.example") for name in ("Ada Birk", "A. Birk", "Birk, Ada")]
+    await told(made)
+    assert len((await plan_of(made)).rows) == 3
+    database = Database(made.hub.dsn, made.hub.pool, made.hub.cipher)
+    for verb, id in ((IdentityVerb.MERGE, other), (IdentityVerb.SAME_AS, third)):
+        act = IdentityAct(verb, f"customer/stripe:{id}", f"customer/stripe:{one}")
+        await identities.decide(database, act, "mira", "one person", made.clock.now())
+    await told(made)
+    assert [(row.id, row.verdict.value, row.external_id) for row in (await plan_of(made)).rows] == [
+        (f"stripe:{one}", "certain", f"res.partner/{there}")
+    ]
+
+
+async def test_a_record_that_became_another_customer_s_since_the_plan_is_refused(made: House) -> None:
+    there = await partner(made, "Ada Birk", email="ada@birk.example")
+    await customer(made, "Ada Birk", email="ada@birk.example")
+    late = await customer(made, "Somebody Else", email="else@birk.example")
+    await told(made)
+    plan = await plan_of(made)
+    (mine,) = (row for row in plan.rows if row.id == f"stripe:{late}")
+    await applied(made, tuple(row for row in plan.rows if row is not mine))
+    with pytest.raises(SetupError, match=rf"res.partner/{there}, which is customer/stripe:\w+ already") as caught:
+        await applied(made, (replace(mine, answer=f"res.partner/{there}"),))
+    assert caught.value.code == "adopt.twice"
+    async with made.hub.pool.connection() as conn, conn.transaction():
+        await conn.execute("delete from binding")  # as a hub that was restored knows nothing of it
+    with pytest.raises(SetupError, match=rf"res.partner/{there}, which bears customer_stripe\.\w+ already"):
+        await applied(made, (replace(mine, answer=f"res.partner/{there}"),))
 
 
 async def test_no_reason_and_no_target_are_refused(made: House) -> None:

@@ -46,11 +46,23 @@ class Before:
     def day(self) -> str:
         return datetime.fromtimestamp(self.invoice["status_transitions"]["finalized_at"], UTC).date().isoformat()
 
-    async def enter(self, amount: float, *, ref: str = "", day: str = "", currency: str = "") -> int:
+    async def match(self, *moves: int) -> None:
+        """Match what entries and documents have on receivables with each other, as a person does."""
+        env = self.made.odoo.env()
+        lines = [env.row("account.move.line", id) for move in moves for id in env.find("account.move.line", "move_id", move)]
+        owed = [
+            line["id"]
+            for line in lines
+            if line["account_id"] and env.row("account.account", line["account_id"])["account_type"] == "asset_receivable"
+        ]
+        own = {"allowed_company_ids": [self.made.provisioned.companies["US"].company_id]}
+        await self.made.plain.call("account.move.line", "reconcile", ids=owed, context=own)
+
+    async def enter(self, amount: float, *, ref: str = "", day: str = "", currency: str = "", move_type: str = "out_invoice") -> int:
         """Enter the invoice in the books as a person does, and post it."""
         company = self.made.provisioned.companies["US"].company_id
         lines = [[0, 0, {"name": "By hand", "quantity": 1, "price_unit": amount, "tax_ids": [[6, 0, []]]}]]
-        values: dict[str, Any] = {"move_type": "out_invoice", "partner_id": self.partner, "invoice_date": day or self.day}
+        values: dict[str, Any] = {"move_type": move_type, "partner_id": self.partner, "invoice_date": day or self.day}
         values |= {"ref": ref or self.invoice["number"], "invoice_line_ids": lines, "company_id": company}
         if currency:
             (row,) = await self.made.plain.rows("res.currency", [["name", "=", currency]], ["id"], archived=True)
@@ -218,6 +230,28 @@ async def test_an_invoice_billed_to_a_contact_that_is_the_customer_is_bound(made
     assert await before.story.pay(before.invoice["id"])
     await made.tell()
     assert made.odoo.env().row("account.move", there)["amount_residual"] == 0.0
+    assert await made.cases() == []
+
+
+async def test_a_credit_note_that_is_matched_in_the_books_already_is_bound_and_stays_as_it_is(made: House) -> None:
+    before = await billed(made)
+    (line, *_) = await before.story.lines_of(before.invoice["id"])
+    note = await before.story.credit(before.invoice["id"], [(line, 4000)])
+    there = await before.enter(100.0)
+    credited = await before.enter(40.0, ref=note["number"], move_type="out_refund")
+    await before.match(there, credited)
+    await told(made)
+    plan = await plan_of(made)
+    assert [(row.kind, row.verdict.value, row.external_id) for row in plan.rows] == [
+        ("customer", "certain", f"res.partner/{before.partner}"),
+        ("credit_note", "certain", f"account.move/{credited}"),
+        ("invoice", "certain", f"account.move/{there}"),
+    ]
+    assert (plan.rows[0].at_source, plan.rows[0].in_books) == ((Money(6000, "USD"),), (Money(6000, "USD"),))  # 100.00 less 40.00
+    assert (await applied(made, plan.rows)).bound == 3
+    await opened(made)
+    env = made.odoo.env()
+    assert (env.row("account.move", there)["amount_residual"], env.row("account.move", credited)["amount_residual"]) == (60.0, 0.0)
     assert await made.cases() == []
 
 

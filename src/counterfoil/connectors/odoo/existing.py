@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from counterfoil.connectors.odoo.catalog_read import find_company
 from counterfoil.connectors.odoo.detect import Session, connect
 from counterfoil.connectors.odoo.existing_documents import documents_of, ids_of, page_of_documents
 from counterfoil.connectors.odoo.naming import listed_of, name_records
-from counterfoil.connectors.odoo.partner_rows import PartnerRow, PartnerWords
+from counterfoil.connectors.odoo.partner_rows import VAT, PartnerRow, PartnerWords, vat_of
 from counterfoil.connectors.odoo.places import places
 from counterfoil.connectors.odoo.wire import Ref, Text, ref, text
 from counterfoil.core.identity.adopted_documents import ExistingDocument
@@ -96,6 +96,11 @@ class OdooExisting:
         records = await _records(ctx, session, rows)
         return ExistingPage(records, str(rows[-1].id) if rows else cursor, has_more=len(rows) == PAGE_SIZE)
 
+    def written(self, customer: Customer) -> Customer:
+        """Return a customer with the one tax id that a partner takes."""
+        vat = vat_of(customer)
+        return replace(customer, tax_ids=(TaxId(VAT, vat),) if vat else ())
+
     async def look_at(self, ctx: Context, external_ids: Sequence[str]) -> tuple[ExistingRecord | ExistingDocument, ...]:
         """Return some partners and documents as they are now."""
         session = await connect(ctx)
@@ -174,6 +179,7 @@ def _record(
         open=tuple(Money(0, currency) + from_number(amount, currency) for currency, amount in sorted(open_money.items()) if amount),
         doubts=tuple(_doubts(row, around, names.get(parent, ""))),
         barred=_barred(row, around),
+        keeps=frozenset({"tax id"} if row.is_linked else ()) | frozenset({"address"} if row.has_address_of_another else ()),
     )
 
 
@@ -212,6 +218,7 @@ def _customer(row: _ExistingPartner, around: _Surroundings) -> Customer:
             text(row.zip),
             around.country(ref(row.country_id)),
         ),
-        tax_ids=(TaxId("vat", vat),) if vat else (),
+        tax_ids=(TaxId(VAT, vat),) if vat else (),
         is_business=row.is_company,
+        locale=text(row.lang),
     )

@@ -47,6 +47,11 @@ class PartnerRow(Struct, frozen=True):
         """Whether it was put under a company: VAT id and, of a plain contact, address are the company's then."""
         return bool(ref(self.parent_id)) and ref(self.commercial_partner_id) != self.id
 
+    @property
+    def has_address_of_another(self) -> bool:
+        """Whether its address is that of what it hangs on: a plain contact has none of its own."""
+        return bool(ref(self.parent_id)) and text(self.type) == "contact"
+
 
 @dataclass(frozen=True, slots=True)
 class PartnerWords:
@@ -71,7 +76,7 @@ def partner_cells(customer: Customer, xid: str, words: PartnerWords) -> dict[str
     source_id = customer.id.rpartition(":")[2]
     cells = {"id": xid, "name": customer.name or customer.email or source_id}
     cells["ref"] = source_id
-    optional = {"email": customer.email, "phone": customer.phone, VAT: _vat(customer), "lang": words.language(customer.locale)}
+    optional = {"email": customer.email, "phone": customer.phone, VAT: vat_of(customer), "lang": words.language(customer.locale)}
     cells.update({name: value for name, value in optional.items() if value})
     if customer.address != Address():
         cells.update(_address_cells(customer.address, words))
@@ -93,18 +98,25 @@ def changes(cells: Mapping[str, str], partner: PartnerRow) -> tuple[dict[str, st
 
     Only what differs: writing a name, an e-mail address or a VAT id counts as a change of all invoices of the partner, also if it is the
     same as before. A contact's VAT id and address would become its company's (19), or be overwritten by the company's (17, 18). A reference
-    that people wrote, as their own customer number, stays theirs.
+    that people wrote, as their own customer number, stays theirs; so does a name, where the source tells none.
     """
     known = _cells_of(partner)
-    kept = {"id", "ref"} if text(partner.ref) else {"id"}
+    kept = {"id", *(("ref",) if text(partner.ref) else ()), *(("name",) if _is_named_by_people(cells, partner) else ())}
     differing = {name: cell for name, cell in cells.items() if name not in kept and _compared(name, cell) != _compared(name, known[name])}
     if differing.keys() & set(_ADDRESS):
         differing.update({name: cells[name] for name in _ADDRESS})
     theirs = {VAT} if partner.is_linked else set()
-    if ref(partner.parent_id) and text(partner.type) == "contact":
+    if partner.has_address_of_another:
         theirs |= set(_ADDRESS)
     wanted = {name: cell for name, cell in differing.items() if name not in theirs}
     return {"id": cells["id"], **{name: wanted[name] for name in cells if name in wanted}}, len(wanted) < len(differing)
+
+
+def _is_named_by_people(cells: Mapping[str, str], partner: PartnerRow) -> bool:
+    """Tell whether a partner has a name and its customer goes by an address or an id, for want of one."""
+    stand_ins = {cells.get("email", ""), cells["ref"]}
+    former = {"", text(partner.email).strip(), text(partner.ref).strip()}
+    return cells["name"] in stand_ins and text(partner.name).strip() not in former | stand_ins
 
 
 def _cells_of(partner: PartnerRow) -> dict[str, str]:
@@ -121,7 +133,7 @@ def _compared(name: str, cell: str) -> str:
     return "EL" + plain[2:] if plain.startswith("GR") else plain
 
 
-def _vat(customer: Customer) -> str:
+def vat_of(customer: Customer) -> str:
     """Return the first tax id that is a VAT number in Odoo's sense."""
     return next((tax_id.value.replace(" ", "") for tax_id in customer.tax_ids if tax_id.type in _VAT_TYPES and tax_id.value), "")
 

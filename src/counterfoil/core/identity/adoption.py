@@ -34,6 +34,7 @@ class ExistingRecord:
         open: what is to be paid of it in the books, by currency.
         doubts: why only a person may say that it is somebody, in words.
         barred: why it cannot be bound whatever anybody says, in words; empty: it can.
+        keeps: what of it the target keeps whatever the source says (``address``, ``tax id``): another record's own, say.
     """
 
     external_id: str
@@ -44,15 +45,20 @@ class ExistingRecord:
     open: tuple[Money, ...] = ()
     doubts: tuple[str, ...] = ()
     barred: str = ""
+    keeps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class UnboundCustomer:
-    """A customer that sources tell of and that no record is bound to: with its external key, and what is to be paid of it at its source."""
+    """A customer that sources tell of and that no record is bound to: with its external key, and what is to be paid of it at its source.
+
+    ``written``: as much of it as the target would write; None: all of it.
+    """
 
     customer: Customer
     key: str
     open: tuple[Money, ...] = ()
+    written: Customer | None = None
 
 
 _ALIKE_MAX = 10
@@ -201,7 +207,7 @@ def _against(one: UnboundCustomer, record: ExistingRecord) -> Iterator[str]:
 
 
 def _link(one: UnboundCustomer, verdict: LinkVerdict, record: ExistingRecord, reasons: tuple[str, ...]) -> AdoptionLink:
-    return AdoptionLink(one, verdict, record, reasons, tuple(_changes(one.customer, record.customer)))
+    return AdoptionLink(one, verdict, record, reasons, tuple(_changes(one.written or one.customer, record)))
 
 
 def _clash(one: UnboundCustomer, record: ExistingRecord) -> Iterator[str]:
@@ -211,17 +217,26 @@ def _clash(one: UnboundCustomer, record: ExistingRecord) -> Iterator[str]:
         yield f"the currencies differ: {', '.join(sorted(source))} is open at the source, {', '.join(sorted(books))} in the books"
 
 
-def _changes(customer: Customer, record: Customer) -> Iterator[str]:
+def _changes(customer: Customer, existing: ExistingRecord) -> Iterator[str]:
     """Yield what the source tells otherwise; what it does not tell stays as it is."""
+    record = existing.customer
     for name in ("name", "email", "phone"):
         told, kept = getattr(customer, name), getattr(record, name)
+        if name == "name" and told in (customer.email, _source_id(customer)):
+            continue  # it goes by these for want of a name, and no name gives way to them
         if told and told.strip() != kept.strip():
             yield f"{name}: {kept!r} becomes {told!r}" if kept else f"{name}: {told!r} is written"
     told_ids, kept_ids = _numbers(customer), _numbers(record)
-    if told_ids and not told_ids & kept_ids:
+    if told_ids and told_ids != kept_ids and "tax id" not in existing.keeps:
         yield f"tax id: {', '.join(sorted(kept_ids)) or 'none'} becomes {', '.join(sorted(told_ids))}"
-    if customer.address != NOWHERE and _place(customer.address) != _place(record.address):
+    if customer.address != NOWHERE and _place(customer.address) != _place(record.address) and "address" not in existing.keeps:
         yield "address: the source's is written"
+    if customer.locale and record.locale and _tongue(customer.locale) != _tongue(record.locale):
+        yield f"language: {record.locale!r} becomes {customer.locale!r}"
+
+
+def _tongue(locale: str) -> str:
+    return locale.replace("-", "_").lower().partition("_")[0]
 
 
 def _numbers(customer: Customer) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from counterfoil.connectors.odoo.detect import connect
 from counterfoil.connectors.odoo.tests.conftest import EVERY_VERSION, Desk
 from counterfoil.connectors.odoo.tests.wishes import line
 from counterfoil.core.identity.adoption import ExistingRecord
-from counterfoil.core.kinds.customer import TaxId
+from counterfoil.core.kinds.customer import Customer, TaxId
 from counterfoil.core.language.money import Money
 from counterfoil.kit.connector import Adopts
 from counterfoil.kit.errors import HubError, SetupError, TransientError
@@ -106,7 +107,15 @@ async def test_what_stands_in_the_way_is_said(desk: Desk) -> None:
     number = company.partition("/")[2]
     assert found[contact].doubts == (f"it is a contact of 'Nordwind GmbH' (partner {number}): the company may be the customer",)
     assert found[contact].part_of == company
+    assert (found[contact].keeps, found[company].keeps) == (frozenset({"address", "tax id"}), frozenset())
     assert address not in found
+
+
+def test_of_several_tax_ids_the_one_a_partner_takes_is_written() -> None:
+    numbers = TaxId("us_ein", "12-3456789"), TaxId("eu_vat", "DE 136695976"), TaxId("gb_vat", "GB434031494")
+    told = Customer("stripe:cus_1", "Ada", tax_ids=numbers)
+    assert part().written(told).tax_ids == (TaxId("vat", "DE136695976"),)
+    assert part().written(replace(told, tax_ids=numbers[:1])).tax_ids == ()
 
 
 async def test_a_partner_of_another_company_and_a_company_s_own_are_nobody_s(desk: Desk) -> None:
