@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from counterfoil.core.kinds.customer import CUSTOMER
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Record
-from counterfoil.core.policies.related import is_looked_back_from, related
+from counterfoil.core.policies.related import is_looked_back_from, looked_at_alone, related
 from counterfoil.core.policies.rules import Rules
 from counterfoil.core.policies.stepping import looked_at, may_begin, processes_of
 from counterfoil.kit.codec import decode_record
@@ -26,7 +26,8 @@ customer, the customers it was merged into.
 @dataclass(slots=True)
 class Reach:
     """What was loaded so far: rows and records, and what was asked for. ``over``: states to look at instead of the stored ones;
-    ``sees_customers``: what names a customer is loaded with it.
+    ``sees_customers``: what names a customer is loaded with it. ``alone``: what was asked for without anything about it; of it there are
+    records and no rows.
     """
 
     cipher: Cipher
@@ -36,23 +37,27 @@ class Reach:
     rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
     records: dict[ObjectRef, Record] = field(default_factory=dict)
     asked: set[ObjectRef] = field(default_factory=set)
+    alone: set[ObjectRef] = field(default_factory=set)
 
     async def load(self, conn: Conn, refs: Iterable[ObjectRef]) -> None:
         """Load things with all they refer to, and what refers to them where that matters."""
-        wanted = set(refs) - self.asked
+        wanted, alone = set(refs) - self.asked, set[ObjectRef]()
         for _ in range(ROUNDS_MAX):
-            if not wanted:
+            if not wanted and not alone:
                 return
-            found = await objects.load(conn, self.cipher, wanted)
-            found.update({ref: self.over[ref] for ref in wanted if ref in self.over})
+            every = await objects.load(conn, self.cipher, wanted | alone)
+            every.update({ref: self.over[ref] for ref in wanted | alone if ref in self.over})
             self.asked |= wanted
+            self.alone |= alone
+            self.records.update({ref: decode_record(ref.kind, row.data) for ref, row in every.items()})
+            found = {ref: row for ref, row in every.items() if ref in wanted}
             self.rows.update(found)
-            self.records.update({ref: decode_record(ref.kind, row.data) for ref, row in found.items()})
             wanted = {other for ref in found for other in self._named_by(self.records[ref])}
             back = {ref for ref in found if self._is_looked_back_from(ref)}
             back.update(other for ref in found for other in looked_at(self.records[ref]))
             wanted |= await linked_to(conn, sorted(back), self.over)
             wanted -= self.asked
+            alone = {other for ref in every for other in looked_at_alone(self.records[ref])} - self.asked - self.alone - wanted
 
     def _named_by(self, record: Record) -> tuple[ObjectRef, ...]:
         return (*related(record), *processes_of(self.records.get, record, self.rules))

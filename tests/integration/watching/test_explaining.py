@@ -9,6 +9,7 @@ from tests.integration.waiting.office import Office
 
 from counterfoil.app.explaining import FieldSeen, ThingSeen, explain
 from counterfoil.core.identity.ownership import Owner, ownership_of
+from counterfoil.core.kinds.company import Company
 from counterfoil.core.kinds.customer import Customer, TaxId
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
@@ -87,3 +88,10 @@ async def test_merges_are_shown_with_beginning_and_end_also_those_from_before_th
         await conn.execute("delete from link")
     [one] = await why(pool, cipher, bob.id)
     assert [(link.golden, link.since) for link in one.links] == [(ANN.id, None)]
+
+
+async def test_the_parent_of_a_company_is_its_owners_word_like_any_other_field(pool: Pool, cipher: Cipher) -> None:
+    office = Office(pool, cipher)
+    await office.tell(Company("crm:1", "Group"), Company("crm:2", "Blue Harbor", parent_id="crm:1"), connection="crm")
+    [one] = await why(pool, cipher, "company/crm:2", "parent_id")
+    assert told(one) == {"parent_id": ("crm:1", "crm", "the only one that says it", ())}

@@ -31,7 +31,8 @@ class CompanyState(StrEnum):
 class Company(Record):
     """Whom a sales system deals with. ``merged_into`` holds the survivor's id once this one was merged; country as the system says it.
 
-    ``customer_ids``: the customers of other systems that it is, by canonical id, as its own system says.
+    ``customer_ids``: the customers of other systems that it is, by canonical id, as its own system says. ``parent_id``: the company it
+    belongs to, by canonical id, as its own system says; nothing of the parent's becomes its own by that.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Company(Record):
     country: str = ""
     merged_into: str = ""
     customer_ids: tuple[str, ...] = ()
+    parent_id: str = ""
 
 
 class CompanyEvent(EventType):
@@ -70,6 +72,7 @@ def _keeps(newer: Company, older: Company) -> Company:
         country=newer.country or older.country,
         merged_into=newer.merged_into or older.merged_into,
         customer_ids=newer.customer_ids or older.customer_ids,
+        parent_id=newer.parent_id or older.parent_id,
     )
 
 
@@ -84,6 +87,7 @@ COMPANY = Kind(
     refers_to=(
         Reference("company", lambda company: (company.merged_into,)),
         Reference("customer", lambda company: company.customer_ids, is_link=True),
+        Reference("company", lambda company: (company.parent_id,), is_alone=True),
     ),
     affects=(),
     # The deals that show what was billed of them are decided after it.

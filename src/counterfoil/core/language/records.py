@@ -125,11 +125,14 @@ class Reference(Generic[R]):
         kind: the name of the kind it names.
         ids: their canonical ids; an empty one is no object.
         is_link: what it names is decided in view of all that name it.
+        is_alone: what it names is looked at for itself, and for what that names in the same way: neither what else that refers to nor what
+            refers to it.
     """
 
     kind: str
     ids: Callable[[R], Iterable[str]]
     is_link: bool = False
+    is_alone: bool = False
 
     def refs(self, record: R) -> tuple[ObjectRef, ...]:
         """Return the objects a record names, in its order."""

@@ -21,6 +21,7 @@ from counterfoil.core.language.records import KindError, Purpose, Record
 
 from .decision import Decision, Problem, View
 from .draft import Draft
+from .hierarchies import with_circle
 from .policy import Policy, nobody
 from .related import affected, related
 from .rules import Rules
@@ -82,7 +83,8 @@ def decide(event: Event, view: View, rules: Rules) -> Decision:
     process = PROCESSES.get(event.subject.kind)
     if process is not None:
         return together(_apart(event, [*purposes, Purpose.BOOKS], [*decided, step(process, event, state, view, rules)]))
-    return begun(decided[0] if len(decided) == 1 else together(_apart(event, purposes, decided)), event, state, view, rules)
+    made = decided[0] if len(decided) == 1 else together(_apart(event, purposes, decided))
+    return begun(with_circle(made, view, state), event, state, view, rules)
 
 
 def _apart(event: Event, purposes: Sequence[Purpose], decided: Sequence[Decision]) -> list[Decision]:

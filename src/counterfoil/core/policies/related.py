@@ -15,7 +15,17 @@ def related(record: Record) -> tuple[ObjectRef, ...]:
     Load them, call this again with what was loaded, and so on until nothing new is named (refund, credit note, invoice, customer,
     the customer it was merged into). What cannot be found is left out; the decision waits for it if it needs it.
     """
-    return tuple(dict.fromkeys(ref for reference in kind_of(record).refers_to for ref in reference.refs(record)))
+    return _named(record, is_alone=False)
+
+
+def looked_at_alone(record: Record) -> tuple[ObjectRef, ...]:
+    """Return the objects a record names that are looked at for themselves alone, each once: the parent of a company."""
+    return _named(record, is_alone=True)
+
+
+def _named(record: Record, *, is_alone: bool) -> tuple[ObjectRef, ...]:
+    found = (reference.refs(record) for reference in kind_of(record).refers_to if reference.is_alone is is_alone)
+    return tuple(dict.fromkeys(ref for refs in found for ref in refs))
 
 
 def links(record: Record) -> tuple[ObjectRef, ...]:

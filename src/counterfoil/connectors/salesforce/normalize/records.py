@@ -66,6 +66,7 @@ def _company(settings: SalesforceConfig, found: Found) -> Company:
         _text(row, "Phone"),
         _text(row, "BillingCountryCode") or _text(row, "BillingCountry"),
         customer_ids=_customers(settings, row),
+        parent_id=next(iter(_others(settings, (_text(row, "ParentId"),))), ""),
     )
 
 

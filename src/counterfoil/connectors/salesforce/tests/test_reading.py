@@ -368,3 +368,22 @@ async def test_a_clock_that_stands_still_gives_every_reading_its_own_instant() -
         ctx = Context(ctx.connection, ctx.settings, ctx.client, SettableClock(datetime(2026, 1, 1, tzinfo=UTC)), ctx.state)
         first, second = [(await SOURCE.fetch(ctx, ["x"]))[0].fetched_at for _ in range(2)]
         assert second > first
+
+
+async def test_an_account_names_its_parent_and_takes_nothing_else_of_it() -> None:
+    sandbox = SalesforceSandbox(has_currencies=True)
+    sandbox.add_field("Account", "Billing_Id__c")
+    group = sandbox.create("Account", Name="Group", CurrencyIsoCode="JPY", BillingCountry="Japan", Billing_Id__c="cus_group")
+    child = sandbox.create("Account", Name="Blue Harbor", CurrencyIsoCode="EUR", ParentId=group.id)
+    async with opened(sandbox, customer_ids={"Billing_Id__c": "stripe"}, **DAY) as ctx:
+        found, page = await polled(ctx)
+        known = states(await facts_of(ctx, found))
+        assert known[key_of("company", child.id)] == Company(
+            f"salesforce:{ORG}.{child.id}", "Blue Harbor", parent_id=f"salesforce:{ORG}.{group.id}"
+        )
+        sandbox.world.advance(5)
+        sandbox.update(child, ParentId=None)
+        found, _ = await polled(ctx, page.cursor)
+        record = states(await facts_of(ctx, found))[key_of("company", child.id)]
+        assert isinstance(record, Company)
+        assert record.parent_id == ""
