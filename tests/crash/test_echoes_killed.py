@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from tests.core.builders import ANN
-from tests.integration.waiting.test_echoes import Both, both
+from tests.integration.waiting.systems import Both
+from tests.integration.waiting.test_echoes import both
 
 from counterfoil.kit.stage import PLAIN
 from counterfoil.store import outbox, written

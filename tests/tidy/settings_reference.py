@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.loop_settings import LoopSettings
 from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.ownership_settings import OwnershipSettings
@@ -92,6 +93,11 @@ NOTES: dict[str, dict[str, str]] = {
         "links": "`certain`: two that are taken for the same are linked without asking, as if `counterfoil identity same-as` had been said;"
         " `never`: people are asked of them, too",
         "owner": "whose case a question is: a team or a person. Left out: sales operations",
+    },
+    "LoopSettings": {
+        "returns": "so many times a field may come back to a value it was written with before, at one place and within the window",
+        "answers": "so many times a field may be written with what a system told that is written to itself",
+        "window_days": "the window",
     },
     "DestinationSettings": {
         "purpose": "why it is written there; `books` are the `target` of each entity",
@@ -178,6 +184,11 @@ def models() -> Iterator[tuple[str, str, type[BaseModel]]]:
         " so. Without any, people are asked of all (`docs/how-to/duplicates.md`)."
     )
     yield "[[matching]]", words, MatchingSettings
+    words = (
+        "How often one field of one record is written again and again until it is taken for a loop: then it is held, with a case that names"
+        " who fights by which rule (`decide.loop`), until somebody answers. Part of the rules that are released."
+    )
+    yield "[loops]", words, LoopSettings
     words = "How a data domain is sent: its lane and its service level. Without a rule, as each fact's own policy says."
     yield "[[domains]]", words, DomainSettings
     yield "[rules]", "How changed rules come into force (`docs/how-to/rules.md`).", RulesSettings

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.loop_settings import LoopSettings
 from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import Approval
@@ -58,10 +59,11 @@ def rules_source(settings: Settings, release: int = 0) -> RulesSource:
         ownership_of([one.owner() for one in settings.ownership]),
         dunning=tuple(one.rule() for one in settings.dunning),
         matching=tuple(one.policy() for one in settings.matching),
+        loops=settings.loops.limits(),
     )
 
 
-_SOMETIMES_SAID = frozenset({"dunning", "matching", "ownership", "rules"})
+_SOMETIMES_SAID = frozenset({"dunning", "loops", "matching", "ownership", "rules"})
 """What a body says only where it is declared."""
 
 
@@ -121,6 +123,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
             for name, one in said["connections"].items()
             if name in file.connections and file.connections[name].connector.name == one["connector"]
         }
+        loops = LoopSettings.model_validate(said.get("loops", {}))
         matching = tuple(MatchingSettings.model_validate(one) for one in said.get("matching", ()))
         ownership = tuple(OwnershipSettings.model_validate(one) for one in said.get("ownership", ()))
         approval = approval_of(body)
@@ -143,6 +146,7 @@ def settled(file: Settings, body: str, version: int = 0) -> Settings:
         destinations=destinations,
         dunning=dunning,
         matching=matching,
+        loops=loops,
         ownership=ownership,
         mappings=said["mappings"],
         connections=connections,
@@ -159,11 +163,13 @@ def _connection(one: Connection, said: Mapping[str, Any]) -> Connection:
 
 
 def _given(settings: Settings) -> dict[str, Any]:
-    optional = {
+    optional: dict[str, Any] = {
         name: [one.model_dump(mode="json", exclude_defaults=True) for one in several]
         for name, several in (("dunning", settings.dunning), ("matching", settings.matching), ("ownership", settings.ownership))
         if several
     }
+    if loops := settings.loops.model_dump(mode="json", exclude_defaults=True):
+        optional["loops"] = loops
     return optional | {
         "entities": {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in settings.entities.items()},
         "routes": [one.model_dump(mode="json", exclude_defaults=True) for one in settings.routes],

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from counterfoil.app.database import url_of
 from counterfoil.app.destination_settings import DestinationSettings, wrong_destinations, wrong_targets
 from counterfoil.app.dunning_settings import DunningSettings, wrong_stages
+from counterfoil.app.loop_settings import LoopSettings
 from counterfoil.app.matching_settings import MatchingSettings, wrong_matching
 from counterfoil.app.notify_settings import holds_secret
 from counterfoil.app.notifying import Channel
@@ -78,6 +79,7 @@ class Settings:
     approval: Approval = Approval.NONE
     dunning: tuple[DunningSettings, ...] = ()
     matching: tuple[MatchingSettings, ...] = ()
+    loops: LoopSettings = field(default_factory=LoopSettings)
 
     @property
     def database_url(self) -> str:
@@ -218,7 +220,7 @@ def _settings(
 ) -> Settings:
     lanes = Lanes(tuple(domain.rule() for domain in file.domains))
     declared = (file.entities, file.routes, file.mappings, lanes, is_intake, notify, file.retention, file.destinations, file.ownership)
-    return Settings(path, file.hub, connections, *declared, file.rules.approval, file.dunning, file.matching)
+    return Settings(path, file.hub, connections, *declared, file.rules.approval, file.dunning, file.matching, file.loops)
 
 
 def _validated(name: str, text: str, file: FileSettings, secrets: Secrets) -> dict[str, Connection]:

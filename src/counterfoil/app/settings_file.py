@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from counterfoil.app.destination_settings import DestinationSettings
 from counterfoil.app.dunning_settings import DunningSettings
+from counterfoil.app.loop_settings import LoopSettings
 from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.notify_settings import NotifySettings
 from counterfoil.app.ownership_settings import OwnershipSettings
@@ -98,6 +99,7 @@ class FileSettings(_Strict):
     dunning: tuple[DunningSettings, ...] = ()
     ownership: tuple[OwnershipSettings, ...] = ()
     matching: tuple[MatchingSettings, ...] = ()
+    loops: LoopSettings = LoopSettings()
     domains: tuple[DomainSettings, ...] = ()
     mappings: dict[str, dict[str, dict[str, str]]] = {}  # kind -> entity -> key -> value
     notify: tuple[NotifySettings, ...] = ()

@@ -24,11 +24,12 @@ from counterfoil.core.language.keys import Declared, is_of, wait_for, wait_for_p
 from counterfoil.core.language.records import Purpose, Record
 from counterfoil.core.policies.concerns import concerns_of
 from counterfoil.core.policies.decide import FOLLOWED, decide, decided_after, is_seeing, looks_back, sees_documents
-from counterfoil.core.policies.decision import Decision, MemoryView, Origin, OutboxCommand, Problem
+from counterfoil.core.policies.decision import Decision, MemoryView, Origin, OutboxCommand, Problem, WrittenAgain
 from counterfoil.core.policies.related import affected, linked
 from counterfoil.core.policies.rules import PostingMode, Rules
 from counterfoil.core.policies.stepping import concerned
 from counterfoil.decide.identities import Identities, decision_of, same_facts, surviving
+from counterfoil.decide.loops import written_again
 from counterfoil.decide.reaching import Reach
 from counterfoil.decide.summaries import by_document, from_document
 from counterfoil.kit.codec import decode_record, encode
@@ -59,6 +60,7 @@ class LoadedBatch:
     documents: Mapping[str, SummaryDocument]
     affecting: Mapping[ObjectRef, tuple[Record, ...]]
     identities: Identities = field(default_factory=Identities)
+    again: Mapping[tuple[str, str], WrittenAgain] = field(default_factory=dict)
 
     def view(self) -> MemoryView:
         """Return the pure view of it."""
@@ -68,7 +70,8 @@ class LoadedBatch:
             if row.state is not CommandState.CANCELED:
                 wishes.setdefault(row.external_key, {})[row.target] = _wish_of(row)
         moot = frozenset(row.id for row in self.commands if row.state is CommandState.CANCELED and not row.is_waived)
-        return MemoryView(self.records, origins, wishes, self.items, moot, self.documents, linked(self.records), self.affecting)
+        looked_at = (self.items, moot, self.documents, linked(self.records), self.affecting, self.again)
+        return MemoryView(self.records, origins, wishes, *looked_at)
 
 
 @dataclass(slots=True)
@@ -197,7 +200,12 @@ async def load(
         identities.facts = same_facts(rows, records, follows, _standings(commands, items), rules.ownership)
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
     affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over, rules.ownership)
-    return LoadedBatch(rows, records, commands, by_document(items), documents, affecting, identities)
+    again = await written_again(conn, cipher, subjects, (row for row in commands if _was_written(row)), rules)
+    return LoadedBatch(rows, records, commands, by_document(items), documents, affecting, identities, again)
+
+
+def _was_written(row: CommandRow) -> bool:
+    return row.state is not CommandState.CANCELED and not is_open(row)
 
 
 def _standings(commands: Iterable[CommandRow], items: Iterable[summary.SummaryItemRow]) -> dict[ObjectRef, FactStanding]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from counterfoil.core.identity.loops import USUAL, LoopLimits
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.language.records import Purpose
 from counterfoil.core.policies.rules import (
@@ -42,6 +43,7 @@ class RulesSource:
     ownership: Ownership = NOBODYS
     dunning: tuple[DunningStage, ...] = ()
     matching: tuple[MatchingPolicy, ...] = ()
+    loops: LoopLimits = USUAL
     _versions: dict[int, int] = field(default_factory=dict)
 
     async def is_in_force(self, conn: Conn, now: datetime) -> bool:
@@ -66,7 +68,7 @@ class RulesSource:
             locks.update({name: seen.locks for name, seen in (await targets.load(conn, target)).items()})
         entities = {name: _locked(entity, locks.get(name)) for name, entity in self.entities.items()}
         version = await self._version(conn, found.version)
-        declared = (self.destinations, found.version, self.ownership, self.dunning, self.matching)
+        declared = (self.destinations, found.version, self.ownership, self.dunning, self.matching, self.loops)
         return Rules(version, entities, self.routes, known, *declared)
 
     async def _version(self, conn: Conn, mapped: int) -> int:

@@ -8,7 +8,7 @@ those rows and, should one be gone or have a newer reason, everything is rolled 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -159,6 +159,7 @@ class Decider:
         await case_subjects.release_subjects(conn, "decide", [ref.key for ref in decided.clear()], now)
         openings = await processes.wanted(conn, decided, openings_of(decided, loaded, now))
         opened = await cases.open_or_count(conn, openings, now)
+        await case_subjects.stay_in(conn, "decide", _standing_in(openings, opened, decided), now)
         await processes.retell(conn, decided, openings, opened, now)
         await customer_fields.write(conn, decided.decisions, loaded, rules, now)
         if await agenda.finish(conn, items) < len(items):
@@ -189,3 +190,12 @@ class Decider:
             order_key=command.order_key if SPECS[command.kind].is_ordered else "",
             causation_id="" if row is None else f"event/{row.last_event}",
         )
+
+
+def _standing_in(openings: Sequence[cases.Opening], opened: Mapping[str, int], decided: DecidedBatch) -> dict[str, set[int]]:
+    """Return the cases that each decided subject stands still for; of one that could not be decided nothing else is known."""
+    standing: dict[str, set[int]] = {ref.key: set() for ref, decision in decided.decisions.items() if decision.problems}
+    for one in openings:
+        if one.subject.subject in standing:
+            standing[one.subject.subject].add(opened[one.fingerprint])
+    return standing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from . import cases
@@ -36,3 +37,28 @@ async def waived(conn: Conn, fingerprints: Sequence[str]) -> set[str]:
     if not fingerprints:
         return set()
     return {row[0] for row in await (await conn.execute(_WAIVED, {"fingerprint": sorted(set(fingerprints))})).fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAnswer:
+    """What became of a case: where it stands, when it was closed, and when a person had what it holds taken up again last."""
+
+    fingerprint: str
+    state: CaseState
+    closed_at: datetime | None
+    retried_at: datetime | None
+
+
+_ANSWERS = """
+select c.fingerprint, c.state::text, c.closed_at,
+    (select max(h.at) from case_history h where h.case_id = c.id and h.action = 'retried' and h.actor <> 'hub')
+from case_subject s join "case" c on c.id = s.case_id
+where s.stage = %(stage)s and s.subject = %(subject)s and c.code = %(code)s order by c.id desc
+"""
+"""By the index of what stands still: a record has few cases. What the hub takes up again by itself answers nothing."""
+
+
+async def answers(conn: Conn, stage: str, subject: str, code: str) -> list[CaseAnswer]:
+    """Return what became of a record's cases of a code, the newest first."""
+    rows = await conn.execute(_ANSWERS, {"stage": stage, "subject": subject, "code": code})
+    return [CaseAnswer(fingerprint, CaseState(state), *times) for fingerprint, state, *times in await rows.fetchall()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,48 @@ async def move_on(conn: Conn, stage: str, now_in: Mapping[str, int], now: dateti
     given = {"stage": stage, "subject": list(now_in), "case_id": list(now_in.values()), "now": now, "reason": _OTHER_CAUSE}
     closed = [row[0] for row in await (await conn.execute(_MOVED_ON, given)).fetchall()]
     await note(conn, closed, "hub", "resolved", _OTHER_CAUSE, now)
+    return closed
+
+
+_HELD_ELSEWHERE = """
+with given as (select * from unnest(%(subject)s::text[], %(case_id)s::int8[]) as t(subject, case_id))
+select distinct s.subject, s.case_id from case_subject s join "case" c on c.id = s.case_id
+where s.stage = %(stage)s and s.subject in (select subject from given) and s.released_at is null and c.state = 'open'
+    and not exists (select from given g where g.subject = s.subject and g.case_id = s.case_id)
+order by 2, 1
+"""
+_LET_GO = """
+with locked as materialized (
+    select id from "case" where id = any(%(case_id)s::int8[]) and state = 'open' order by id for update
+), released as (
+    update case_subject s set released_at = %(now)s
+    from unnest(%(subject)s::text[], %(case_id)s::int8[]) as t(subject, case_id)
+    where s.stage = %(stage)s and s.subject = t.subject and s.case_id = t.case_id and s.released_at is null
+        and s.case_id in (select id from locked)
+    returning s.case_id, s.subject
+)
+update "case" c set state = 'resolved', closed_at = %(now)s, closed_by = 'hub', reason = %(reason)s
+where c.state = 'open' and c.id in (select case_id from released) and not exists (
+    select 1 from case_subject s where s.case_id = c.id and s.released_at is null
+        and not (s.stage = %(stage)s and s.subject in (select r.subject from released r where r.case_id = c.id)))
+returning c.id
+"""
+"""As above, of records that several cases of the stage may hold at once; in the order of the cases' ids."""
+_MENDED = "what it was opened for holds no more"
+
+
+async def stay_in(conn: Conn, stage: str, now_in: Mapping[str, Collection[int]], now: datetime) -> list[int]:
+    """Release records from all cases of a stage but those each stands still for now, of which there may be several; return the cases that
+    are thereby resolved.
+    """
+    pairs = [(subject, case_id) for subject, cases in now_in.items() for case_id in cases]
+    given: dict[str, object] = {"stage": stage, "subject": [one for one, _ in pairs], "case_id": [one for _, one in pairs]}
+    held = await (await conn.execute(_HELD_ELSEWHERE, given)).fetchall() if pairs else []
+    if not held:
+        return []
+    given |= {"subject": [one for one, _ in held], "case_id": [one for _, one in held], "now": now, "reason": _MENDED}
+    closed = [row[0] for row in await (await conn.execute(_LET_GO, given)).fetchall()]
+    await note(conn, closed, "hub", "resolved", _MENDED, now)
     return closed
 
 

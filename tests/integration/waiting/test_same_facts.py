@@ -349,3 +349,16 @@ async def test_another_word_than_the_owners_is_kept_as_a_proposal_with_one_case_
     assert [one.count for one in await office.cases()] == [2]  # of which one still stands
     await office.tell(replace(bob, email="b@example.com"))
     assert await office.cases() == []
+
+
+async def test_a_proposals_case_closes_when_both_say_the_same_although_another_field_is_still_told_otherwise(
+    pool: Pool, cipher: Cipher
+) -> None:
+    office = Office(pool, cipher, replace(RULES, ownership=ownership_of([Owner("customer", "stripe", ("email", "phone"))])))
+    await office.tell(replace(ANN, email="ann@example.com", phone="1"))
+    await office.tell(Customer(ANN.id, "Ann Ltd", "a@example.com", "2"), connection="crm")
+    assert sorted(case.releases_on for case in await office.cases()) == ["ownership/customer/email/crm", "ownership/customer/phone/crm"]
+    await office.tell(Customer(ANN.id, "Ann Ltd", "ann@example.com", "2"), connection="crm")
+    assert [case.releases_on for case in await office.cases()] == ["ownership/customer/phone/crm"]
+    await office.tell(Customer(ANN.id, "Ann Ltd", "ann@example.com", "1"), connection="crm")
+    assert await office.cases() == []

@@ -58,6 +58,7 @@ class UpsertCustomer(Arguments):
     customer: Customer
 
     record_type: ClassVar[type[Record] | None] = Customer
+    watched_fields = ("name", "email", "phone", "address", "currency", "tax_exemption", "tax_ids", "locale", "is_business")
 
     @property
     def written_record(self) -> Record:
@@ -82,6 +83,8 @@ class UpsertProduct(Arguments):
     product_id: str
     name: str
     sku: str = ""
+
+    watched_fields = ("name", "sku")
 
     @property
     def money(self) -> Money | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Any
 
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.kinds.subscription import SubscriptionState
@@ -84,6 +86,20 @@ class ShowStatus(Arguments):
     subscription: SubscriptionState | None = None
     renews_on: date | None = None
     ends_on: date | None = None
+
+    watched_fields = ("standing",)
+
+    @property
+    def watched(self) -> Mapping[str, Any]:
+        """Whether anything is shown: that alone hangs on what the sales system says, namely whom its record names.
+
+        All else is of documents, whose amounts come back without anybody answering anybody.
+        """
+        return {"standing": "shown" if self.standing is not None else "nothing shown"}
+
+    def keeping(self, earlier: Arguments, fields: Collection[str]) -> Arguments:
+        """Return what was shown before."""
+        return earlier if fields else self
 
     @property
     def money(self) -> Money | None:

@@ -6,11 +6,12 @@ The kinds stand in ``core/commands``, one file an area, each with its arguments 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from .ids import ObjectRef
 from .keys import BINDS_NOTHING, NeedKey
@@ -31,6 +32,15 @@ class CommandKind(StrEnum, metaclass=Divided):
     """What the kinds of command of every area derive from."""
 
 
+def _names(arguments: Any) -> list[str]:
+    return [one.name for one in dataclass_fields(arguments)]
+
+
+def _with(arguments: Any, values: Mapping[str, Any]) -> Arguments:
+    changed: Arguments = replace(arguments, **values)
+    return changed
+
+
 class Arguments(ABC):
     """What every command's arguments are: a frozen value in canonical terms."""
 
@@ -39,10 +49,27 @@ class Arguments(ABC):
     record_type: ClassVar[type[Record] | None] = None
     """The kind of record whose fields it writes; None: it writes no record's fields."""
 
+    watched_fields: ClassVar[tuple[str, ...]] = ()
+    """The fields, of that record or else its own, that systems could have written again and again, by what they tell or do upon a write."""
+
     @property
     def written_record(self) -> Record | None:
         """The record whose fields it writes, as a connection that tells of such records would tell it; None: there is none."""
         return None
+
+    @property
+    def watched(self) -> Mapping[str, Any]:
+        """What of it is compared with what was written before, by field."""
+        return {name: getattr(self.written_record or self, name) for name in self.watched_fields}
+
+    def keeping(self, earlier: Arguments, fields: Collection[str]) -> Arguments:
+        """Return it with some of the watched fields as earlier arguments of its kind have them."""
+        values = {name: earlier.watched[name] for name in fields}
+        record: Any = self.written_record
+        if record is None:
+            return _with(self, values)
+        [holding] = [name for name in _names(self) if getattr(self, name) is record]
+        return _with(self, {holding: replace(record, **values)})
 
     @property
     @abstractmethod

@@ -103,6 +103,11 @@ def wait_for_owner(kind: str, field: str, connection: str) -> WaitKey:
     return WaitKey(f"{Declared.OWNERSHIP.prefix}{kind}/{field}/{connection}")
 
 
+def wait_for_any_owner(kind: str, field: str) -> WaitKey:
+    """Return the key by which a subject waits for another owner of a field, whoever tells it."""
+    return WaitKey(f"{Declared.OWNERSHIP.prefix}{kind}/{field}")
+
+
 def wait_for_destination(connection: str, purpose: str) -> WaitKey:
     """Return the key by which a subject waits for a purpose to go to another connection."""
     return WaitKey(f"{Declared.DESTINATION.prefix}{connection}/{purpose}")

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from counterfoil.core.commands import purpose_of
 from counterfoil.core.finance.summary import SummaryDocument, SummaryItem
+from counterfoil.core.identity.loops import FieldLoop
 from counterfoil.core.language.case_class import CaseClass
-from counterfoil.core.language.commands import Command
+from counterfoil.core.language.commands import Arguments, Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import WAITS_FOR_NOTHING, WaitKey
 from counterfoil.core.language.money import Money
@@ -95,6 +96,14 @@ class OutboxCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenAgain:
+    """What is known of a place that was written to again and again: what was written last, and the fields that may be in a loop."""
+
+    arguments: Arguments
+    loops: tuple[FieldLoop, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where an object's current state was reported: the configured connection and the source's account."""
 
@@ -137,6 +146,10 @@ class View(Protocol):
         """Tell whether this very command was canceled because nothing called for it any more: whoever wants it again needs a new one."""
         ...
 
+    def written_again(self, external_key: str, connection: str) -> WrittenAgain | None:
+        """Return what was written of a connection under this external key again and again; None: nothing was that could be a loop."""
+        ...
+
     def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
         """Return the summary items kept before of the document with this external key (posting mode summary)."""
         ...
@@ -151,7 +164,8 @@ class MemoryView:
     """A view over loaded rows: objects by reference, their origins, the outbox's commands and summary items by external key.
 
     ``wishes``: by external key, then by connection. ``canceled``: ids of commands that nothing called for any more. ``links``: by object,
-    those that name it. ``affecting``: by customer, all that affects it, where that is looked at.
+    those that name it. ``affecting``: by customer, all that affects it, where that is looked at. ``again``: by external key and connection,
+    what was written again and again.
     """
 
     objects: Mapping[ObjectRef, Record]
@@ -162,6 +176,7 @@ class MemoryView:
     documents: Mapping[str, SummaryDocument] = field(default_factory=dict)
     links: Mapping[ObjectRef, Collection[ObjectRef]] = field(default_factory=dict)
     affecting: Mapping[ObjectRef, tuple[Record, ...]] = field(default_factory=dict)
+    again: Mapping[tuple[str, str], WrittenAgain] = field(default_factory=dict)
 
     def get(self, ref: ObjectRef) -> Record | None:
         """Return the current state of an object, or None."""
@@ -198,6 +213,10 @@ class MemoryView:
     def was_canceled(self, command_id: str) -> bool:
         """Tell whether this command was canceled because nothing called for it any more."""
         return command_id in self.canceled
+
+    def written_again(self, external_key: str, connection: str) -> WrittenAgain | None:
+        """Return what was written again and again of a connection under this external key, or None."""
+        return self.again.get((external_key, connection))
 
     def summarized(self, external_key: str) -> tuple[SummaryItem, ...]:
         """Return the summary items kept of this document."""

@@ -16,6 +16,7 @@ from counterfoil.core.language.text import canonical_text
 from . import refusals
 from .decision import OutboxCommand, View
 from .findings import Findings
+from .looping import in_a_loop
 from .past import Past
 from .requests import Booking, BookingRequest, DisplayRequest, booked_on, owed, says_the_same
 from .rules import PostingMode, Rules
@@ -110,6 +111,7 @@ class Outbox:
         """
         if purpose_of(request.kind) is not self.past.purpose:
             raise KindError(f"{request.kind.value} is no command of {self.past.purpose.value}")
+        arguments = self._out_of_loops(request, key, arguments)
         needs = tuple(dict.fromkeys(request.needs))
         if earlier is not None and says_the_same(earlier, request, arguments, needs) and not self._is_set_free(earlier, request):
             self.findings.add(earlier.command)
@@ -130,6 +132,19 @@ class Outbox:
             content=request.content,
         )
         self.findings.add(command)
+
+    def _out_of_loops(self, request: BookingRequest | DisplayRequest, key: str, arguments: Arguments) -> Arguments:
+        """Return what is written of what is called for: a field that goes round in a loop stays as it was written last."""
+        again = self.view.written_again(key, request.connection)
+        if again is None:
+            return arguments
+        held = [loop for loop in again.loops if loop.is_held(self.findings.instant, self.rules.loops)]
+        for loop in held:
+            self.findings.problem(in_a_loop(self.findings.subject, loop))
+        called_for = arguments.watched
+        let_go = [loop for loop in again.loops if loop not in held and called_for[loop.field] in loop.let_go()]
+        fields = [loop.field for loop in (*held, *let_go)]
+        return arguments.keeping(again.arguments, fields) if fields else arguments
 
     def _is_set_free(self, earlier: OutboxCommand, request: BookingRequest | DisplayRequest) -> bool:
         """Tell whether an open wish is held with an entity that is only observed, and would be another's that is not."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from counterfoil.core.commands.crm import StatusPart
 from counterfoil.core.finance.dates import accounting_date
+from counterfoil.core.identity.loops import USUAL, LoopLimits
 from counterfoil.core.identity.ownership import NOBODYS, Ownership
 from counterfoil.core.kinds.dunning import Block
 from counterfoil.core.language.keys import WaitKey, wait_for_mapping
@@ -272,7 +273,7 @@ class Rules:
     """Everything a decision is made by besides the facts. ``version`` is kept on every command it shaped.
 
     ``mappings_version``: that of the latest mapping a person set, as far as it is known here. ``ownership``: whose word counts where
-    several sources tell of one thing.
+    several sources tell of one thing. ``loops``: how often a field must be written again to be held.
     """
 
     version: int
@@ -284,6 +285,7 @@ class Rules:
     ownership: Ownership = NOBODYS
     dunning: tuple[DunningStage, ...] = ()
     matching: tuple[MatchingPolicy, ...] = ()
+    loops: LoopLimits = USUAL
 
     def matching_of(self, entity: str) -> MatchingPolicy:
         """Return what becomes of an entity's customers that may be one with others; empty: of those no route leads anywhere."""
