@@ -64,6 +64,11 @@ def test_what_comes_back_after_the_window_does_not_and_a_loop_is_over_once_it_is
     assert not is_held(loop(writes(*"ababab")), START + 3 * HOUR + USUAL.window)  # the first that came back is past
 
 
+def test_four_values_that_each_come_back_after_the_window_are_none_though_they_do_so_at_once() -> None:
+    later = [replace(one, at=one.at + timedelta(days=8)) for one in writes(*"abcd")]
+    assert not is_held(loop([*writes(*"abcd"), *later]), START + timedelta(days=8, hours=4))
+
+
 def test_twelve_answers_of_a_system_that_is_written_to_are_a_loop_and_words_of_one_that_is_not_are_none() -> None:
     history = writes(*range(13))
     assert is_held(loop(history, ["stripe", *["left"] * 12]))

@@ -225,6 +225,22 @@ async def test_what_was_never_sent_is_no_write(both: Both) -> None:
     assert (len(both.left.writes), await both.office.cases()) == (1, [])
 
 
+async def test_what_is_wished_and_not_sent_yet_is_no_write_either(both: Both) -> None:
+    await quarrel(both, 2)
+    await quarrel(both, 1, QUARREL[:1])
+    for teller, phone in (*QUARREL[1:], *QUARREL):  # the systems are away
+        await both.tell(replace(PHONED, phone=phone), teller)
+    assert await both.office.cases() == []
+
+
+async def test_what_wakes_the_case_without_another_owner_answers_nothing(both: Both) -> None:
+    case = await looping(both)
+    async with both.office.pool.connection() as conn, conn.transaction():
+        assert await case_work.release_on(conn, [case.releases_on], both.office.clock.now()) != []
+    await both.office.decide()
+    assert (await quarrel(both), [one.id for one in await loops(both)]) == (0, [case.id])
+
+
 async def test_two_workers_that_decide_at_once_hold_it_as_one_does_and_open_one_case(both: Both) -> None:
     for teller, phone in QUARREL * CYCLES:
         both.office.later(seconds=10)
@@ -246,8 +262,13 @@ async def test_nothing_is_asked_of_the_database_where_nothing_is_written_again_a
         asked.append(str(given[2]))
         return []
 
+    await looping(both)
+    bob = Customer("stripe:cus_B", "Bob", currency="USD", merged_into=ANN.id)
     monkeypatch.setattr("counterfoil.store.case_closing.answers", noted)
+    await both.tell(bob, "stripe")  # the one that loops is looked at, and not decided
+    assert asked == []
+    both.office.later(days=30)
     for phone in ("1", "2", "3", "4", "5", "6"):
-        await both.tell(replace(PHONED, phone=phone), "stripe")
+        await both.tell(replace(bob, merged_into="", phone=phone), "stripe")
         await both.write(both.left, both.right)
     assert asked == []
