@@ -51,6 +51,7 @@ where s.stage = %(stage)s and s.subject in (select subject from given) and s.rel
     and not exists (select from given g where g.subject = s.subject and g.case_id = s.case_id)
 order by 2, 1
 """
+"""The open cases that hold records beside those named: of most records none, so that nothing is locked for them."""
 _LET_GO = """
 with locked as materialized (
     select id from "case" where id = any(%(case_id)s::int8[]) and state = 'open' order by id for update

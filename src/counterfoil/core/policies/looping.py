@@ -18,6 +18,7 @@ from counterfoil.core.language.keys import wait_for_any_owner
 from .decision import Problem
 
 CODE = "decide.loop"
+"""That of its cases."""
 _PERSONAL = frozenset({"name", "email", "phone", "address", "tax_ids"})
 _VALUES_MAX = 3
 _SHOWN_MAX = 40
@@ -29,7 +30,7 @@ def in_a_loop(ref: ObjectRef, loop: FieldLoop) -> Problem:
     places = " and ".join(sorted(loop.turns))
     return Problem(
         CaseClass.OWNERSHIP_VIOLATION,
-        CODE,
+        "decide.loop",
         f"{loop.field} of {ref.key} goes round in a loop: since {loop.since():%Y-%m-%d %H:%M} UTC it was written to {places}"
         f" {loop.times()} times, each time otherwise ({_alternating(ref, loop)}). {_fight(loop)} What was written last stays there, and"
         " further changes of this field are held; all else of the record goes on.",
