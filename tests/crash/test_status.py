@@ -16,6 +16,7 @@ import pytest
 from tests.integration.waiting.office import NOW
 
 from counterfoil.connectors.hubspot import CONNECTOR
+from counterfoil.connectors.hubspot.authorizing import AppClient
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.sandbox.types import TYPES
 from counterfoil.connectors.hubspot.shown import values_of
@@ -122,14 +123,17 @@ class Hurried:
 
 
 @asynccontextmanager
-async def opened(pool: Pool, cipher: Cipher, path: str = "companies") -> AsyncIterator[tuple[Desk, str]]:
+async def opened(pool: Pool, cipher: Cipher, path: str = "companies", *, is_app: bool = False) -> AsyncIterator[tuple[Desk, str]]:
     """Serve HubSpot with one record of a type in it, and give its number."""
     sandbox = HubspotSandbox()
     record = sandbox.create(path, **{"companies": {"name": "Blue Harbor"}, "deals": {"dealname": "100 seats"}}[path])
     await sandbox.start()
-    settings = settings_of(sandbox)
+    app = {"access_token": None, "refresh_token": sandbox.refresh_token, "client_id": sandbox.client_id}
+    settings = settings_of(sandbox, **(app if is_app else {}))
     assert CONNECTOR.client is not None
     http = CONNECTOR.client(settings)
+    if isinstance(http, AppClient):
+        http.login.retry = RetryPolicy(tries_max=1)
     http.retry, hurried = RetryPolicy(tries_max=1), Hurried()
     http.use_budget(LocalBudget(rate_per_s=settings.requests_per_s, now=hurried.now, sleep=hurried.sleep))
     clock = SettableClock(NOW)
@@ -185,6 +189,25 @@ async def test_of_a_company_and_a_deal_of_one_number_each_shows_its_own_and_what
         await desk.work()
         assert [state for _, state in await desk.states()] == ["done", "done"]
         assert (desk.shown(id), desk.shown_on("deals", id)) == ("50.00", "7.00")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_an_app_whose_token_ends_before_every_call_ends_with_the_status_shown_whatever_its_renewal_meets(
+    pool: Pool, cipher: Cipher, name: str
+) -> None:
+    async with opened(pool, cipher, is_app=True) as (desk, id):
+        plain = desk.sandbox.crm.batch
+
+        def batch(name: str, what: str, body: Any, query: Any) -> tuple[int, Any]:
+            desk.sandbox.end_tokens()  # whatever comes next finds it ended
+            return plain(name, what, body, query)
+
+        desk.sandbox.crm.batch = batch  # type: ignore[method-assign]
+        desk.sandbox.switch.faults.append(Fault(path="POST .*/oauth/", times=2, skip=1, **FAULTS[name]))
+        await desk.wish(status_command(id, 5_000))
+        await desk.work()
+        assert desk.sandbox.switch.struck, "nothing was renewed"
+        assert ([state for _, state in await desk.states()], desk.shown(id)) == (["done"], "50.00")
 
 
 def gone_before(_send: Send) -> Send:

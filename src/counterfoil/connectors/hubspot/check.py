@@ -80,7 +80,7 @@ async def _is_refused(ctx: Context, kind: str) -> bool:
 
 async def _journal(ctx: Context) -> tuple[Finding, ...]:
     """Return whether the journal can be read, where it is to be."""
-    if not ctx.settings.client_id:
+    if not ctx.settings.follows_journal:
         return ()
     try:
         await journal.read(ctx, "")

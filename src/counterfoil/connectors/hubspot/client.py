@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -13,9 +14,10 @@ from counterfoil.core.kinds.deal import DEAL
 from counterfoil.kit.context import Context
 from counterfoil.kit.errors import RejectedError, SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
-from counterfoil.kit.limits import Feedback, LocalBudget, Verdict
+from counterfoil.kit.limits import Feedback, LocalBudget, Now, Verdict
 from counterfoil.kit.rate_headers import RateSeen
 
+from .authorizing import AppClient
 from .config import HubspotConfig
 from .refs import BATCH_MAX, PATHS
 from .wire import PROPERTIES, BatchError, Rows
@@ -84,7 +86,9 @@ def _values_refused(response: Response) -> RejectedError:
 STATUSES = (
     StatusRule(404, None, verdict=Verdict.OK),
     StatusRule(lambda response: response.is_write and response.status in (400, 409), _values_refused),
-    StatusRule(401, SetupError, "hubspot.token_refused", remedy="Set access_token to a valid token: it is wrong, expired or revoked"),
+    StatusRule(
+        401, SetupError, "hubspot.token_refused", remedy="Set access_token, or refresh_token, anew: it is wrong, expired or revoked"
+    ),
     StatusRule(403, SetupError, "hubspot.scope_missing", remedy="Give the token the scopes named in the connector's README"),
     StatusRule(423, TransientError, "hubspot.locked", Verdict.NEUTRAL),
     StatusRule(429, _throttled, verdict=Verdict.THROTTLED),
@@ -113,18 +117,20 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
 
 
-def client(settings: HubspotConfig) -> HttpClient:
+def client(settings: HubspotConfig, now: Now = time.monotonic) -> HttpClient:
     """Return the (unopened) HTTP client of one connection. The token is sent with every request and never appears in a message."""
     pace = settings.requests_per_s
-    return HttpClient(
-        settings.base_url,
-        budget=LocalBudget(rate_per_s=pace, burst=max(int(pace), 1), concurrency_max=settings.concurrency_max),
-        auth=lambda: {"Authorization": f"Bearer {settings.access_token.get_secret_value()}"},
-        statuses=STATUSES,
-        explain=explain,
-        pool_size=settings.concurrency_max,
-        rate_seen=rate_seen,
-    )
+    options: dict[str, Any] = {
+        "budget": LocalBudget(rate_per_s=pace, burst=max(int(pace), 1), concurrency_max=settings.concurrency_max),
+        "statuses": STATUSES,
+        "explain": explain,
+        "pool_size": settings.concurrency_max,
+        "rate_seen": rate_seen,
+    }
+    key = settings.access_token
+    if key is None:
+        return AppClient(settings, now, **options)
+    return HttpClient(settings.base_url, auth=lambda: {"Authorization": f"Bearer {key.get_secret_value()}"}, **options)
 
 
 def properties_of(settings: HubspotConfig, kind: str) -> list[str]:

@@ -31,11 +31,16 @@ class HubspotIntake(BaseModel):
 
     @model_validator(mode="after")
     def _webhooks_are_whole(self) -> Self:
-        if bool(self.client_secrets) != bool(self.webhook_url):
+        if self.webhook_url and not self.client_secrets:
             raise ValueError(
-                "webhooks need both client_secrets and webhook_url: set the missing one, or neither and changes are polled alone"
+                "webhooks need both client_secrets and webhook_url: set client_secrets, or neither and changes are polled alone"
             )
         return self
+
+    @property
+    def takes_webhooks(self) -> bool:
+        """Whether deliveries can be told from forged ones."""
+        return bool(self.client_secrets and self.webhook_url)
 
 
 class HubspotConfig(HubspotIntake):
@@ -43,7 +48,9 @@ class HubspotConfig(HubspotIntake):
 
     Attributes:
         portal_id: the account's number (Hub ID); events of another one are held back.
-        access_token: a service key or the token of a private app, with the read scopes of the README.
+        access_token: a service key or the token of a private app, with the read scopes of the README; or else ``refresh_token``.
+        refresh_token: of an app that was installed in the account by OAuth: its tokens are renewed by it, with ``client_id`` and the first
+            of ``client_secrets``.
         client_secrets: the app's client secret, which signs webhooks; two of them while it is rotated. Left out: no webhooks are taken.
         webhook_url: the address webhooks are sent to, letter by letter as it stands in the app: it is part of what is signed.
         currency: the account's company currency, of deals that name none.
@@ -51,7 +58,8 @@ class HubspotConfig(HubspotIntake):
             ``billing_customer_id = "billing"``, a company with ``cus_1`` there is the customer ``billing:cus_1``. ``;`` parts several.
         deal_documents: properties of deals that hold the id of an invoice or subscription that came of it, with the system and which of
             both it is: with ``billing_invoice_id = "billing/invoice"``, a deal with ``in_1`` there shows what became of that invoice.
-        client_id: the app's client id, to read the webhooks journal; left out: the journal is not read.
+        client_id: the app's client id, to renew its token, and to read the webhooks journal.
+        reads_journal: whether the webhooks journal is read; left out: where there is ``client_id`` and no ``refresh_token``.
         api_version: the date in the paths of the API.
         tolerance_s: how old a delivery's signature may be, in seconds; HubSpot says to take none older than 300.
         body_size_max: largest webhook body taken, in bytes.
@@ -64,11 +72,13 @@ class HubspotConfig(HubspotIntake):
         concurrency_max: calls in flight at most.
     """
 
-    access_token: SecretStr
+    access_token: SecretStr | None = None
+    refresh_token: SecretStr | None = None
     currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])
     customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_customer_id": "billing"}])
     deal_documents: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_invoice_id": "billing/invoice"}])
     client_id: str = ""
+    reads_journal: bool | None = None
     api_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}$", examples=["2026-03"])
     base_url: str = "https://api.hubapi.com"
     poll_overlap_s: int = Field(default=300, ge=0, le=86_400)
@@ -86,8 +96,25 @@ class HubspotConfig(HubspotIntake):
             raise ValueError(f"{wrong[0]!r} is no system and kind: write billing/invoice or billing/subscription, with the system's name")
         return documents
 
+    @property
+    def follows_journal(self) -> bool:
+        """Whether the webhooks journal is read."""
+        return bool(self.client_id) and self.refresh_token is None if self.reads_journal is None else self.reads_journal
+
     @model_validator(mode="after")
-    def _journal_is_whole(self) -> Self:
-        if self.client_id and not self.client_secrets:
+    def _can_call(self) -> Self:
+        if (self.access_token is None) == (self.refresh_token is None):
+            raise ValueError("calls need access_token (a service key or a private app), or else refresh_token (an installed app): set one")
+        if self.refresh_token is not None and not (self.client_id and self.client_secrets):
+            raise ValueError("refresh_token renews an app's token, which needs client_id and client_secrets of that app: set them")
+        return self
+
+    @model_validator(mode="after")
+    def _app_is_whole(self) -> Self:
+        if (self.client_id or self.reads_journal) and not (self.client_id and self.client_secrets):
             raise ValueError("client_id reads the webhooks journal, which needs client_secrets: set them, or leave client_id out")
+        if self.client_secrets and not self.webhook_url and not self.client_id:
+            raise ValueError(
+                "webhooks need both client_secrets and webhook_url: set the missing one, or neither and changes are polled alone"
+            )
         return self

@@ -22,8 +22,8 @@ from counterfoil.kit.limits import Aside, LocalBudget, Verdict
 
 from .client import STATUSES, explain
 from .listing import instant
-from .normalize.events import kept, kind_of_journal, shard_of
-from .wire import JournalEvent, JournalFile, JournalPlace, Token
+from .normalize.events import GAP, kept, kind_of_journal, shard_of
+from .wire import JournalEvent, JournalFile, JournalGap, JournalPlace, Token
 
 T = TypeVar("T")
 
@@ -34,22 +34,40 @@ _FILE_STATUSES = (StatusRule(range(400, 500), TransientError, "hubspot.journal_f
 """An address that has expired: the entry is asked for again, and its file has a new one."""
 
 
-async def read(ctx: Context, offset: str) -> tuple[tuple[Delivery, ...], str]:
-    """Return the events of the next entry and its place; nothing and the same place where there is none yet.
+class Entry(msgspec.Struct, frozen=True):
+    """What reading on gave: the events of the next entry, and its place; ``is_gap``: what came right before is kept no more."""
 
-    Without a place reading begins at the newest entry; where the place is older than what is kept, at the oldest there is: searches and the
-    lists of deleted records have seen what lay between. Raises TransientError, SetupError.
+    deliveries: tuple[Delivery, ...]
+    offset: str
+    is_gap: bool = False
+
+
+async def read(ctx: Context, offset: str) -> Entry:
+    """Return the next entry; nothing and the same place where there is none yet.
+
+    Without a place reading begins at the newest entry; where the place is older than what is kept, at the oldest there is (404:
+    https://developers.hubspot.com/docs/api-reference/2026-03/webhooks-journal/journal-entries/guide). Raises TransientError, SetupError.
     """
-    async with _client(ctx, await _token(ctx)) as http:
-        answer = await _ask(ctx, http, f"offset/{quote(offset, safe='')}/next" if offset else "latest")
-        if answer.status == 404 and offset:
-            answer = await _ask(ctx, http, "earliest")
+    try:
+        async with _client(ctx, await _token(ctx)) as http:
+            answer = await _ask(ctx, http, f"offset/{quote(offset, safe='')}/next" if offset else "latest")
+            is_gap = answer.status == 404 and bool(offset)
+            if is_gap:
+                answer = await _ask(ctx, http, "earliest")
+    except SetupError:
+        ctx.state.pop(_TOKEN, None)  # it may have ended before its time
+        raise
     if answer.status in (204, 404) or not answer.body:
-        return (), offset
+        return Entry((), offset, is_gap)
     place = _decoded(answer, JournalPlace)
     if place.currentOffset == offset:
-        return (), offset
-    return await _events(ctx, place.url), place.currentOffset
+        return Entry((), offset)
+    return Entry(await _events(ctx, place.url), place.currentOffset, is_gap)
+
+
+def gap(portal_id: int, offset: str, since: str, now: datetime) -> Delivery:
+    """Return that the journal did not go on where it was left: of what it told since ``since`` some is kept no more."""
+    return Delivery(f"{portal_id}/journal/gap/{offset}", "0", GAP, msgspec.json.encode(JournalGap(since)), now, account=str(portal_id))
 
 
 def _client(ctx: Context, token: str = "") -> HttpClient:

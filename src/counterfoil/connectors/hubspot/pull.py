@@ -66,9 +66,10 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Followed(msgspec.Struct, frozen=True):
-    """Where the journal goes on."""
+    """Where the journal goes on, and when it was last read to its end (ISO 8601)."""
 
     offset: str = ""
+    at: str = ""
 
 
 class JointCursor(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ def lists(settings: HubspotConfig) -> Mapping[str, Polls]:
     """Return every list: a search of each kind, one of what is deleted of each, and the journal where it is read."""
     searches: dict[str, Polls] = {kind: ChangedList(kind) for kind in (*KINDS, LINE_ITEM)}
     deleted: dict[str, Polls] = {f"{kind}/{DELETED}": DeletedList(kind) for kind in KINDS}
-    return {**searches, **deleted, **({JOURNAL: JournalList()} if settings.client_id else {})}
+    return {**searches, **deleted, **({JOURNAL: JournalList()} if settings.follows_journal else {})}
 
 
 class ChangedList:
@@ -178,12 +179,18 @@ class JournalList:
         """Return the events of the next entry. Raises TransientError, SetupError."""
         now = ctx.clock.now()
         joint = _joint(cursor)
-        offset = _decoded(cursor, Followed).offset if joint is None else joint.offset
-        deliveries, following = await journal.read(ctx, offset)
-        is_over = not deliveries and following == offset
-        covered = _covered(ctx.settings, int(now.timestamp())) if is_over else None
+        place = _decoded(cursor, Followed) if joint is None else Followed(joint.offset)
+        entry = await journal.read(ctx, place.offset)
+        gaps = (journal.gap(ctx.settings.portal_id, place.offset, place.at, now),) if entry.is_gap else ()
+        is_over = not entry.deliveries and entry.offset == place.offset
+        # Of a place that is kept no more, the instant it was left at stays for as long as nothing follows.
+        at = now.isoformat(timespec="seconds") if is_over and not entry.is_gap else place.at
         return Page(
-            deliveries, _encoded(Followed(following)), has_more=not is_over, covers_until=covered, recoverable_since=now - JOURNAL_KEPT
+            (*gaps, *entry.deliveries),
+            _encoded(Followed(entry.offset, at)),
+            has_more=not is_over,
+            covers_until=_covered(ctx.settings, int(now.timestamp())) if is_over else None,
+            recoverable_since=now - JOURNAL_KEPT,
         )
 
 

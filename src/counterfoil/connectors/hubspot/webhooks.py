@@ -46,8 +46,10 @@ def verify(settings: HubspotIntake, headers: Mapping[str, str], body: bytes, now
     Raises IntakeRefused: 404 no webhooks are taken; 413 too large; 400 no signature or time, stale, not a list of events, or of none that
     can be read; 401 signed with another secret or for another address.
     """
-    if not settings.client_secrets:
-        raise IntakeRefused("this connection takes no webhooks: it has no client_secrets", code="hubspot.webhooks_off", status=404)
+    if not settings.takes_webhooks:
+        raise IntakeRefused(
+            "this connection takes no webhooks: it has no client_secrets and webhook_url", code="hubspot.webhooks_off", status=404
+        )
     if len(body) > settings.body_size_max:
         raise IntakeRefused(
             f"the body has {len(body)} bytes, more than {settings.body_size_max}", code="hubspot.body_too_large", status=413

@@ -186,6 +186,12 @@ class BatchErrors(msgspec.Struct, frozen=True):
     errors: tuple[BatchError, ...] = ()
 
 
+class JournalGap(msgspec.Struct, frozen=True):
+    """That the journal could not go on where it was left; ``since``: when it was last read. Made by this connector."""
+
+    since: str = ""
+
+
 class JournalPlace(msgspec.Struct, frozen=True):
     """Where the file of one entry of the journal lies, and the entry's own place."""
 
@@ -209,10 +215,11 @@ class JournalFile(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token for the journal."""
+    """A token. ``expires_in``: seconds; ``hub_id``: the account it is of, where that is told."""
 
     access_token: str
     expires_in: int = 0
+    hub_id: int = 0
 
 
 PROPERTIES: dict[str, tuple[str, ...]] = {

@@ -23,7 +23,7 @@ from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
 from counterfoil.kit.errors import RejectedError
 
-from .events import CREATION, FETCHED, PRIVACY, RESTORE, classified, merged_ids, refs_of, shard_of, subjects
+from .events import CREATION, FETCHED, GAP, PRIVACY, RESTORE, classified, gap_of, merged_ids, refs_of, shard_of, subjects
 from .events import MERGE as MERGED
 from .records import merged_into_it, record_of, tombstone
 
@@ -63,6 +63,8 @@ def _told_of(settings: HubspotConfig, delivery: Delivery) -> str:
 
 
 def _normalized(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[str, Fetched]) -> Normalized:
+    if delivery.kind == GAP:
+        raise gap_of(delivery)
     kind, action, rule = classified(delivery)
     if rule:
         return Ignored(rule)

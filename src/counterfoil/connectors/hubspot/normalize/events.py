@@ -9,7 +9,7 @@ import msgspec
 
 from counterfoil.connectors.hubspot.refs import LINE_ITEM, PATHS, TYPE_IDS, Ref, is_id
 from counterfoil.connectors.hubspot.shown import PREFIX
-from counterfoil.connectors.hubspot.wire import Notice
+from counterfoil.connectors.hubspot.wire import JournalGap, Notice
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
@@ -21,6 +21,9 @@ CREATION, CHANGE, DELETION, MERGE, RESTORE = "creation", "propertyChange", "dele
 ASSOCIATION, PRIVACY = "associationChange", "privacyDeletion"
 LISTED, ARCHIVED, FETCHED = "listed", "archived", "fetched"
 """What lists tell, and what the hub asked for: no events of HubSpot's."""
+
+GAP = "journal.gap"
+"""Kind of what the connector says itself: the journal could not go on where it was left."""
 
 ACTIONS = frozenset({CREATION, CHANGE, DELETION, MERGE, RESTORE, ASSOCIATION, PRIVACY, LISTED, ARCHIVED, FETCHED})
 
@@ -94,6 +97,20 @@ def classified(delivery: Delivery) -> tuple[str, str, str]:
     if action == CHANGE and (_read(delivery).propertyName or "").startswith(PREFIX):
         return "", "", "own_property_comes_back"
     return object_, action, ""
+
+
+def gap_of(delivery: Delivery) -> RejectedError:
+    """Return the case of a journal that could not go on where it was left."""
+    since = msgspec.json.decode(delivery.body, type=JournalGap).since[:16].replace("T", " ")
+    return RejectedError(
+        f"what HubSpot's journal told since {since + ' UTC' if since else 'it was last read'} is kept no more: it keeps three days, and the"
+        " hub did not read it for longer",
+        code="hubspot.journal_gap",
+        case_class=CaseClass.DEPENDENCY_MISSING,
+        remedy="No change is lost once `counterfoil status` shows no gap after that for this source: searches and the lists of what was"
+        " deleted tell of it. Of contacts that were erased for privacy meanwhile nothing tells: look for those in HubSpot's audit log."
+        " Then waive this case.",
+    )
 
 
 def subjects(delivery: Delivery, kind: str, action: str) -> tuple[tuple[str, str], ...]:

@@ -28,12 +28,14 @@ SCOPES = tuple(f"crm.{what}.{path}.{right}" for what in ("objects", "schemas") f
 class Control(Sandbox):
     """The part of the sandbox class that steers it; the server adds the API.
 
-    ``app_id``, ``subscription_id``: what events name. ``scopes``: what the token may do.
+    ``scopes``: what the token may do. ``app_tokens``: those that the app got by its refresh token, ``renewed`` of them ever, as
+    long as it ``is_installed``.
     """
 
     access_token = "pat-na1-sandbox-token"
     client_id = "hubspot-sandbox-client"
     client_secret = "hubspot-sandbox-client-secret"
+    refresh_token = "hubspot-sandbox-refresh-token"
 
     def __init__(self, seed: int, portal_id: int, index_lag_s: float) -> None:
         super().__init__(seed)
@@ -46,6 +48,10 @@ class Control(Sandbox):
         self.courier.now_ms = lambda: self.world.now_ms
         self.scopes = set(SCOPES)
         self.client_tokens: set[str] = set()
+        self.app_tokens: set[str] = set()
+        self.token_life_s = 1_800
+        self.is_installed = True
+        self.renewed = self.token_calls = 0
         self.events: list[Obj] = []
         self._event_ids = itertools.count(1)
 
@@ -76,6 +82,7 @@ class Control(Sandbox):
             "access_token": self.access_token,
             "client_id": self.client_id,
             "client_secret": self.client_secret,
+            "refresh_token": self.refresh_token,
             "currency": self.world.currency,
         }
 
@@ -166,6 +173,7 @@ class Control(Sandbox):
             "deliveries": self._control_deliveries,
             "scopes": self._control_scopes,
             "rules": self._control_rules,
+            "app": self._control_app,
         }.items():
             app.router.add_post(f"/_control/{path}", answered(do, HubspotError))
         app.router.add_get("/_control/events", self._get_events)
@@ -200,6 +208,25 @@ class Control(Sandbox):
     def _control_scopes(self, _request: web.Request, body: Obj) -> Obj:
         self.scopes = {str(one) for one in body["scopes"]}
         return {"scopes": sorted(self.scopes)}
+
+    def end_tokens(self) -> None:
+        """Let every token of the app end at once."""
+        self.app_tokens.clear()
+        self.client_tokens.clear()
+
+    def uninstall(self) -> None:
+        """Let somebody of the account uninstall the app: no token of it is good any more, nor is its refresh token."""
+        self.is_installed = False
+        self.end_tokens()
+
+    def _control_app(self, _request: web.Request, body: Obj) -> Obj:
+        """End its tokens, uninstall it or install it again: ``{"end_tokens": true}``, ``{"is_installed": false}``."""
+        if body.get("end_tokens"):
+            self.end_tokens()
+        if body.get("is_installed") is False:
+            self.uninstall()
+        self.is_installed = bool(body.get("is_installed", self.is_installed))
+        return {"is_installed": self.is_installed, "renewed": self.renewed}
 
     def _control_rules(self, _request: web.Request, body: Obj) -> Obj:
         """Set a validation rule: ``{"type": "companies", "property": "name", "pattern": "[A-Z].*", "code": "INVALID_NAME"}``."""

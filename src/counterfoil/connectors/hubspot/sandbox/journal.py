@@ -14,6 +14,8 @@ from .world import iso
 
 KEPT_MS = 3 * 86_400_000
 EVENTS_MAX = 50
+OPEN_MS = 60_000
+"""How long what happens goes into one entry, unless somebody asks for it."""
 ACTIONS = {
     "creation": "CREATE",
     "propertyChange": "UPDATE",
@@ -44,7 +46,7 @@ class Journal:
 
     def add(self, action: str, type_: Type, told: Obj) -> None:
         """Note what happened."""
-        if not self._is_open or len(self.entries[-1].events) >= EVENTS_MAX:
+        if not self._is_open or len(self.entries[-1].events) >= EVENTS_MAX or self._now_ms() - self.entries[-1].at_ms > OPEN_MS:
             number = f"{self._portal_id}/{len(self.entries)}"
             digest = hashlib.sha256(number.encode()).hexdigest()
             offset = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"

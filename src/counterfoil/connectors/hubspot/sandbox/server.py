@@ -24,7 +24,6 @@ Answer = tuple[int, Obj]
 
 VERSIONS = ("2026-03", "2026-09")
 _LEGACY = ("v3", "v4")
-CLIENT_TOKEN_S = 1_800
 
 
 class HubspotSandbox(Control):
@@ -91,7 +90,7 @@ class HubspotSandbox(Control):
             if given not in self.client_tokens:
                 raise HubspotError(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or of the wrong kind.")
             return
-        if given != self.access_token:
+        if given != self.access_token and given not in self.app_tokens:
             raise HubspotError(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0.")
         needed = self._scope(request)
         if needed and needed not in self.scopes:
@@ -202,13 +201,28 @@ class HubspotSandbox(Control):
         return web.json_response(found) if found is not None else web.Response(status=403, text="expired")
 
     async def _token(self, request: web.Request) -> web.Response:
+        """Give an app a token: its own (for the journal), or by its refresh token one of the account it is installed in."""
         form = await request.post()
+        self.token_calls += 1
         is_ours = form.get("client_id") == self.client_id and form.get("client_secret") == self.client_secret
-        if form.get("grant_type") != "client_credentials" or not is_ours:
-            return HubspotError(400, "BAD_CLIENT", "missing or unknown client id or secret").response(_correlation_id(0))
-        token = f"journal-token-{next(self._correlation)}"
-        self.client_tokens.add(token)
-        return web.json_response({"access_token": token, "expires_in": CLIENT_TOKEN_S, "token_type": "bearer"})
+        token = f"app-token-{next(self._correlation)}"
+        answer: Obj = {"access_token": token, "expires_in": self.token_life_s, "token_type": "bearer"}
+        match form.get("grant_type"):
+            case "client_credentials" if is_ours:
+                self.client_tokens.add(token)
+            case "refresh_token" if is_ours and self.is_installed and form.get("refresh_token") == self.refresh_token:
+                self.app_tokens.add(token)
+                self.renewed += 1
+                answer |= {"refresh_token": self.refresh_token, "hub_id": self.world.portal_id, "user_id": 7, "scopes": sorted(self.scopes)}
+            case "refresh_token" if is_ours:
+                return _not_given("BAD_REFRESH_TOKEN", "missing or invalid refresh token")
+            case _:
+                return _not_given("BAD_CLIENT_ID", "missing or unknown client id or secret")
+        return web.json_response(answer)
+
+
+def _not_given(status: str, message: str) -> web.Response:
+    return web.json_response({"status": status, "message": message, "correlationId": _correlation_id(0)}, status=400)
 
 
 def _correlation_id(number: int) -> str:

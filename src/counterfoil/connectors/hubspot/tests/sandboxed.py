@@ -106,3 +106,16 @@ def states(facts: list[Fact], before: dict[str, Current] | None = None) -> dict[
         key = fact.subject.key
         current[key] = merge(current.get(key), fact).current
     return {key: one.record for key, one in current.items()}
+
+
+async def polled(ctx: Context, cursor: str = "") -> tuple[list[Delivery], str]:
+    """Return all that one round of polls brings, and where the next one goes on."""
+    deliveries, page = await walk(lambda at: POLLS.poll(ctx, at), cursor)
+    return deliveries, page.cursor
+
+
+def later(sandbox: HubspotSandbox, ctx: Context, seconds: float = 10) -> None:
+    """Let time pass, on both sides."""
+    sandbox.world.advance(seconds)
+    assert isinstance(ctx.clock, SettableClock)
+    ctx.clock.advance_to(time_of(sandbox) + timedelta(seconds=1))

@@ -12,33 +12,20 @@ from counterfoil.connectors.hubspot.sandbox import crm as sandbox_crm
 from counterfoil.connectors.hubspot.sandbox import search as sandbox_search
 from counterfoil.core.facts.merge import Current
 from counterfoil.core.kinds.company import Company, CompanyState
-from counterfoil.core.kinds.contact import Contact, ContactState
+from counterfoil.core.kinds.contact import Contact
 from counterfoil.core.kinds.deal import Deal, DealLine, DealState
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import Record
-from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Delivery, Ignored
+from counterfoil.kit.connector import Delivery
 from counterfoil.kit.context import Context
 
-from .sandboxed import POLLS, SOURCE, facts_of, opened, states, time_of, walk
-
-
-async def polled(ctx: Context, cursor: str = "") -> tuple[list[Delivery], str]:
-    deliveries, page = await walk(lambda at: POLLS.poll(ctx, at), cursor)
-    return deliveries, page.cursor
+from .sandboxed import POLLS, SOURCE, facts_of, later, opened, polled, states, time_of, walk
 
 
 async def known(ctx: Context) -> dict[str, Record]:
     """Return the states after one round of polls."""
     return states(await facts_of(ctx, (await polled(ctx))[0]))
-
-
-def later(sandbox: HubspotSandbox, ctx: Context, seconds: float = 10) -> None:
-    """Let time pass, on both sides."""
-    sandbox.world.advance(seconds)
-    assert isinstance(ctx.clock, SettableClock)
-    ctx.clock.advance_to(time_of(sandbox) + timedelta(seconds=1))
 
 
 async def test_a_deal_is_told_with_its_company_contact_and_lines() -> None:
@@ -199,44 +186,6 @@ async def test_a_page_of_a_round_that_has_ended_says_until_when_nothing_is_missi
         assert page.recoverable_since == ctx.clock.now() - timedelta(days=90)
 
 
-async def test_the_journal_tells_of_an_erased_contact() -> None:
-    sandbox = HubspotSandbox()
-    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
-        mira = sandbox.create("contacts", firstname="Mira", email="mira@blueharbor.example")
-        current: dict[str, Current] = {}
-        deliveries, cursor = await polled(ctx)
-        states(await facts_of(ctx, deliveries), current)
-        sandbox.erase(mira)
-        later(sandbox, ctx)
-        deliveries, cursor = await polled(ctx, cursor)
-        found = states(await facts_of(ctx, deliveries), current)
-        assert [one.kind for one in deliveries] == ["contact.privacyDeletion", "contact.deletion"]
-        assert found[f"contact/hubspot:4711.{mira.id}"] == Contact(f"hubspot:4711.{mira.id}", "", ContactState.ERASED)
-        # After more than the three days that are kept, reading begins again at the oldest entry there is.
-        later(sandbox, ctx, 4 * 86_400)
-        company = sandbox.create("companies", name="Blue Harbor")
-        deliveries, cursor = await polled(ctx, cursor)
-        assert f"{company.id}" in {one.shard_key for one in deliveries if "/journal/" in one.dedupe_key}
-        again, _ = await polled(ctx, cursor)
-        assert not [one for one in again if "/journal/" in one.dedupe_key]
-
-
-async def test_the_journal_is_read_from_its_newest_entry_on_with_one_token_as_long_as_that_lasts() -> None:
-    sandbox = HubspotSandbox()
-    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
-        for name in ("Blue Harbor", "Green Hill"):
-            sandbox.create("companies", name=name)
-            sandbox.journal.kept()  # whoever asks closes the entry
-        deliveries, cursor = await polled(ctx)
-        sandbox.create("companies", name="Red Dune")
-        more, _ = await polled(ctx, cursor)
-    told = [[one.shard_key for one in several if "/journal/" in one.dedupe_key] for several in (deliveries, more)]
-    first, second, third = (record.id for record in sandbox.world.records.values())
-    assert first != second
-    assert told == [[second], [third]]
-    assert len(sandbox.client_tokens) == 1
-
-
 async def test_what_changed_before_the_first_poll_is_told_by_no_later_one_either() -> None:
     sandbox = HubspotSandbox()
     sandbox.create("companies", name="Blue Harbor")
@@ -344,29 +293,6 @@ async def test_a_located_record_is_read_as_the_hub_asks_for_it() -> None:
         facts = SOURCE.normalize(ctx.settings, delivery, {})
     assert isinstance(facts, tuple)
     assert [fact.data for fact in facts] == [Company(f"hubspot:4711.{company.id}", "Blue Harbor")]
-
-
-async def test_an_event_of_the_journal_that_cannot_be_read_is_kept_and_stops_no_other() -> None:
-    sandbox = HubspotSandbox()
-    async with opened(sandbox, client_id=sandbox.client_id) as ctx:
-        sandbox.create("companies", name="Blue Harbor")
-        sandbox.journal.entries[-1].events += [
-            {"action": "CREATE"},
-            {"action": "GDPR_DELETE", "portalId": 4711, "occurredAt": "2026-01-01T00:00:00Z", "objectId": 9},
-            {"action": "ADDED_TO_LIST", "portalId": 4711, "occurredAt": "2026-01-01T00:00:00Z", "objectId": 9, "objectTypeId": "0-1"},
-            {"action": "APP_INSTALL", "portalId": 4711, "occurredAt": "2026-01-01T00:00:00Z"},
-            {"action": "CREATE", "portalId": 815, "occurredAt": "2026-01-01T00:00:00Z", "objectId": 9, "objectTypeId": "0-1"},
-        ]
-        deliveries = [one for one in (await polled(ctx))[0] if "/journal/" in one.dedupe_key]
-    assert [(one.kind, bool(one.parked)) for one in deliveries] == [
-        ("company.creation", False),
-        ("journal.event", True),
-        ("contact.privacyDeletion", False),
-        ("contact.ADDED_TO_LIST", False),
-        ("other.APP_INSTALL", False),
-    ]
-    rules = [SOURCE.normalize(ctx.settings, one, {}) for one in deliveries[3:]]
-    assert rules == [Ignored("list_membership_is_not_kept"), Ignored("object_type_is_not_read")]
 
 
 async def test_a_late_event_of_a_company_that_was_merged_leads_to_its_survivor() -> None:
