@@ -54,8 +54,7 @@ async def left(hub: Hub) -> tuple[int, int]:
     async with hub.pool.connection() as conn:
         row = await (
             await conn.execute(
-                "select (select count(*) from receipt where state = 'pending'),"
-                " (select count(*) from command where state in ('ready', 'waiting', 'unknown'))"
+                "select (select count(*) from to_read), (select count(*) from command where state in ('ready', 'waiting', 'unknown'))"
             )
         ).fetchone()
     return (0, 0) if row is None else (int(row[0]), int(row[1]))

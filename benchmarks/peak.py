@@ -47,7 +47,7 @@ _IS_POSTED = (
     "select exists (select from command where subject_id = %s and subject_kind = 'invoice' and kind = 'post_invoice' and state = 'done')"
 )
 _BACKLOG = """
-select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
+select (select count(*) from to_read) + (select count(*) from to_decide)
     + (select count(*) from command where state in ('waiting', 'ready', 'unknown'))
 """
 _WHERE = """

@@ -46,7 +46,7 @@ async def fill(hub: Hub, count: int) -> None:
         await append(hub, [next(copies) for _ in range(min(FILL_AT_ONCE, count - first))])
         await asyncio.gather(*(normalize(shard) for shard in range(SHARDS)))
     async with hub.pool.connection() as conn:
-        await conn.execute("delete from agenda")
+        await conn.execute("delete from agenda; delete from agenda_bundle")
         await conn.execute("update work set armed = false, claimed_seq = work_seq")
         await conn.commit()
         await conn.set_autocommit(True)
@@ -86,7 +86,7 @@ async def measure(count: int, rounds: int, rate: int) -> tuple[list[float], list
             for _ in range(rounds):
                 ended, took = await replay(hub, rate)
                 async with hub.pool.connection() as conn:
-                    row = await (await conn.execute("select (select count(*) from agenda), (select count(*) from command)")).fetchone()
+                    row = await (await conn.execute("select (select count(*) from to_decide), (select count(*) from command)")).fetchone()
                 if ended.changed_count or row != (0, 0) or ended.read_count < count:
                     raise RuntimeError(
                         f"{ended.read_count} receipts read, {ended.changed_count} objects changed, agenda and commands: {row}"

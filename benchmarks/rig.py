@@ -37,7 +37,7 @@ NOWHERE = "http://127.0.0.1:9"
 APPEND_MAX = 200
 
 _ANYTHING_LEFT = """
-select exists (select from receipt where state = 'pending') or exists (select from agenda)
+select exists (select from to_read) or exists (select from to_decide)
     or exists (select from command where state in ('waiting', 'ready', 'unknown'))
 """
 

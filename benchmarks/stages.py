@@ -115,7 +115,7 @@ async def measure(count: int) -> dict[str, list[float]]:
                 subjects, took = await pure_decide(hub, decider)
                 note("decide_pure", subjects, took)
                 async with hub.pool.connection() as conn:
-                    row = await (await conn.execute("select count(*) from agenda")).fetchone()
+                    row = await (await conn.execute("select count(*) from to_decide")).fetchone()
                 note("decide_store", 0 if row is None else int(row[0]), await drain(decider.turn, decide_keys))
                 await check(hub, count)
     return found

@@ -29,7 +29,7 @@ TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 60.0
 
 _HELD = "select claimed_by, stage || ':' || key from work where claimed_by is not null order by 1, 2"
-_SENT = "select id::text, target || '/' || batch_key from command where state = 'unknown'"
+_SENT = "select unnest(command_ids)::text, target || '/' || batch_key from sending"
 _LEFT = "select count(*) from command where id = any(%s::uuid[]) and state in ('waiting', 'ready', 'unknown')"
 _STANDING = "select count(*) from work where claimed_by = %s"
 

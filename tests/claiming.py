@@ -11,6 +11,12 @@ from counterfoil.store.outbox import CommandRow
 from counterfoil.store.outbox_due import BatchSizes
 from counterfoil.store.pool import Conn
 
+TO_SEND = """
+select c.id, c.next_try_at from command c where c.state in ('ready', 'unknown') or (c.state = 'waiting' and exists (
+    select from binding b where b.connection = c.target and b.key = c.waits_for and b.until is null))
+"""
+"""What is to be sent or under way, with when it is tried next: also what waits in its row for a key that is bound by now."""
+
 SIZES = {kind.value: BatchSizes(1000, 1000) for kind in BookCommand}
 
 

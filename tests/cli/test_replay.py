@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from counterfoil.store import bundles
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import ReceiptState
 
@@ -79,6 +80,6 @@ def test_single_receipts_are_replayed_by_number(program: Program, database: str)
 
 def _states(database: str) -> list[str]:
     async def read(conn: Conn) -> list[str]:
-        return [row[0] for row in await (await conn.execute("select state::text from receipt order by id")).fetchall()]
+        return [row[0] for row in await (await conn.execute(f"select {bundles.STATE} from receipt r order by id")).fetchall()]
 
     return in_database(database, read)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.claiming import TO_SEND
 from tests.crash.labels import label_calls, labeled
 from tests.crash.places import Place
 from tests.crash.proxy import Proxy
@@ -71,17 +72,17 @@ class Ground:
         return False
 
 
-_BUSY = """
-select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
-    + (select count(*) from command where state in ('ready', 'unknown')) + (select count(*) from recheck where due_at is not null)
+_BUSY = f"""
+select (select count(*) from to_read) + (select count(*) from to_decide)
+    + (select count(*) from ({TO_SEND}) c) + (select count(*) from recheck where due_at is not null)
 """
-_DUE = """
+_DUE = f"""
 select coalesce(
     (select min(next_try_at) from standing where down_since is not null),
-    (select min(next_try_at) from command where state in ('ready', 'unknown') and next_try_at > %(now)s),
+    (select min(next_try_at) from ({TO_SEND}) c where next_try_at > %(now)s),
     (select min(due_at) from recheck where due_at > %(now)s
-        and not exists (select from receipt where state = 'pending') and not exists (select from agenda)
-        and not exists (select from command where state in ('ready', 'unknown'))))
+        and not exists (select from to_read) and not exists (select from to_decide)
+        and not exists ({TO_SEND})))
 """
 
 

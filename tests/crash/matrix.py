@@ -132,9 +132,10 @@ STAGE_BOUNDARIES = (
 )
 """Of a stage: taken: partitions are claimed, no drain of them has begun. finishing: a turn's work is committed, its end not noted. joint:
 the same of a turn of several shards. finished: the drain has ended."""
-KIND_BOUNDARIES = ("claimed", "sent", "resolving", "resolved", "answered", "settling", "settled")
+KIND_BOUNDARIES = ("claimed", "sent", "taking up", "resolving", "resolved", "answered", "settling", "settled")
 """claimed: the intent is not committed. sent: it is, nothing is sent. answered: the target did it, nothing is noted. settling: noted, not
-committed. settled: committed, the drain's end not noted. resolving, resolved: as sent and answered, when the outcome is unknown."""
+committed. settled: committed, the drain's end not noted. taking up: what another one did not live to settle is put in doubt and the new
+intent noted, not committed. resolving, resolved: as sent and answered, when the outcome is unknown."""
 
 
 AMEND_BOUNDARIES = ("before", "after")
@@ -155,7 +156,7 @@ class Kill:
     @property
     def before(self) -> tuple[str, ...]:
         """Boundaries a worker must have died at before there is anything to resolve: none where it is in doubt already."""
-        return ("sent",) if self.boundary in ("resolving", "resolved") and not self.is_in_doubt else ()
+        return ("sent",) if self.boundary in ("taking up", "resolving", "resolved") and not self.is_in_doubt else ()
 
     @property
     def is_late(self) -> bool:
@@ -186,6 +187,7 @@ def kills() -> tuple[Kill, ...]:
         Kill("settled", K.UPSERT_CUSTOMER.value),
         Kill("call 1", K.UPSERT_PRODUCT.value),
         Kill("sent", K.POST_INVOICE.value),
+        Kill("taking up", K.POST_INVOICE.value),
         Kill("resolved", K.POST_CREDIT_NOTE.value),
         Kill("claimed", K.POST_PAYMENT.value),
         Kill("settling", K.POST_ENTRY.value),

@@ -95,7 +95,7 @@ class Struck:
     async def ready(self, conn: Any, stages: Collection[str]) -> list[str]:
         """Return the stages that may be worked now: to be struck in a joint turn, deciding waits until all that came in is read."""
         if any(one.boundary == "joint" and one.kind == work.DECIDE and not one.has_fallen for one in self.strikes):
-            row = await (await conn.execute("select exists (select from receipt where state = 'pending')")).fetchone()
+            row = await (await conn.execute("select exists (select from to_read)")).fetchone()
             return [stage for stage in stages if stage != work.DECIDE or not row[0]]
         return list(stages)
 
@@ -166,6 +166,8 @@ def _around_intent(struck: Struck) -> None:
             struck.rows[row.id] = (row.kind, row.external_key)
         for kind in {row.kind for row in commands}:
             struck.reach("claimed", kind, [row.external_key for row in commands])
+            if all(row.state is outbox.CommandState.UNKNOWN for row in commands):
+                struck.reach("taking up", kind, [row.external_key for row in commands])
         return answer
 
     async def settled(conn: Any, ends: Any, *more: Any, **named: Any) -> Any:

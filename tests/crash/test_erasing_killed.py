@@ -20,6 +20,7 @@ from tests.crash.proxy import Proxy
 from tests.crash.workers import STRIKE_S, strike, worker
 from tests.integration.path.house import House, house
 
+from counterfoil.store import bundles
 from counterfoil.store.retention import BODIES, EVENTS
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="module")]
@@ -53,7 +54,7 @@ async def count(made: House, query: str) -> int:
 async def age(made: House) -> None:
     """Have what was read today count as read when it came."""
     async with made.hub.pool.connection() as conn, conn.transaction():
-        await conn.execute("update receipt set normalized_at = received_at where state in ('normalized', 'ignored')")
+        await conn.execute(f"update receipt r set normalized_at = received_at where {bundles.STATE} in ('normalized', 'ignored')")
 
 
 async def test_what_a_killed_worker_was_erasing_is_erased_once_and_nothing_else_is(kept: House, note: Note) -> None:

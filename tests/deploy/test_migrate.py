@@ -38,6 +38,7 @@ def test_what_is_applied_is_named_and_a_second_time_there_is_nothing_to_do(
     assert {name.rsplit("_", 2)[0] for name in applied[len(names) :]} == {
         "receipt",
         "receipt_fetched",
+        "receipt_bundle",
         "event",
         "command",
         "attempt",

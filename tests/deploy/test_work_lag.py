@@ -72,11 +72,10 @@ async def test_work_to_be_tried_later_is_no_lag_until_then(conn: Conn, cipher: C
 
 
 async def test_what_is_put_back_counts_from_then_and_not_from_when_it_first_came(conn: Conn, cipher: Cipher) -> None:
-    id, key = await receive(conn, cipher, "evt_1", timedelta(days=30))
+    id, _ = await receive(conn, cipher, "evt_1", timedelta(days=30))
     received_at = (await receipts.read(conn, cipher, [id]))[0].received_at
     await receipts.settle(conn, [ReceiptEnd(id, received_at, ReceiptState.NORMALIZED)], await now_of(conn))
-    await receipts.requeue(conn, [id], lane=40)
-    await arm(conn, [key], timedelta(minutes=7))
+    await arm(conn, await receipts.requeue(conn, [id], lane=40), timedelta(minutes=7))
     assert await lag(conn) == {("normalize", 40): 7}
 
 
@@ -94,9 +93,12 @@ async def test_a_long_backlog_is_probed_by_index_and_never_read_through(conn: Co
         " arguments) select gen_random_uuid(), now(), 'x', 'odoo', 'DE', 'b' || n % 4, 10, 'invoice', n::text, '', 'ready', 'k', ''"
         " from generate_series(1, 20000) n"
     )
+    await conn.execute(
+        "insert into binding (connection, key, external_id, since) select 'odoo', 'k' || n, n::text, now() from generate_series(1, 20000) n"
+    )
     keys = [("normalize", f"stripe/{shard}") for shard in range(16)] + [("decide", str(shard)) for shard in range(16)]
     await work.arm(conn, [*keys, *(("deliver", f"odoo/b{number}") for number in range(4))])
-    await conn.execute("analyze receipt, agenda, command, work")
+    await conn.execute("analyze receipt, agenda, command_standing, binding, work")
     plan = "\n".join(row[0] for row in await (await conn.execute("explain select * from work_lag")).fetchall())
     read_through = [line for line in plan.splitlines() if "Seq Scan" in line and "_default" not in line and "on work" not in line]
     assert read_through == []

@@ -16,6 +16,7 @@ from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import SetupError
 from counterfoil.store import outbox_due
 from counterfoil.store.commands import command_of
+from counterfoil.store.outbox import CommandState
 
 READ_AT_A_TIME = 1000
 
@@ -87,5 +88,7 @@ async def _postings(hub: Hub) -> AsyncIterator[ObservedPosting]:
             while rows := await outbox_due.observed(conn, hub.cipher, target, held, after, READ_AT_A_TIME):
                 for row in rows:
                     command = command_of(row)
-                    yield ObservedPosting(posting_of(command, by), row.subject.key, amount_of(command), is_waiting=row.missing > 0)
+                    yield ObservedPosting(
+                        posting_of(command, by), row.subject.key, amount_of(command), is_waiting=row.state is CommandState.WAITING
+                    )
                 after = rows[-1].seq

@@ -34,7 +34,7 @@ from counterfoil.decide.reaching import Reach
 from counterfoil.decide.summaries import by_document, from_document
 from counterfoil.kit.codec import decode_record, encode
 from counterfoil.kit.stage import TRIES_MAX
-from counterfoil.store import cases, claims, links, objects, outbox, summary
+from counterfoil.store import cases, claims, links, objects, outbox, outbox_refresh, summary
 from counterfoil.store.agenda import AgendaItem, Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
@@ -150,7 +150,7 @@ class DecidedBatch:
         }
         return summed | posted
 
-    def refreshes(self, loaded: LoadedBatch) -> list[outbox.Refresh]:
+    def refreshes(self, loaded: LoadedBatch) -> list[outbox_refresh.Refresh]:
         """Return open commands that are wished as before but booked otherwise: their day has been locked meanwhile."""
         wished = {command.id: command for decision in self.decisions.values() for command in decision.commands}
         found = []
@@ -158,7 +158,7 @@ class DecidedBatch:
             if row.id in wished and is_open(row):
                 arguments = encode(wished[row.id].arguments)
                 if arguments != row.arguments:
-                    found.append(outbox.Refresh(row.id, row.created_at, arguments))
+                    found.append(outbox_refresh.Refresh(row.id, row.created_at, arguments))
         return found
 
     def no_longer_wished(self, loaded: LoadedBatch) -> list[CommandRow]:

@@ -25,7 +25,7 @@ from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.decide.summaries import to_document, to_row, wish_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import agenda, case_subjects, cases, modes, objects, outbox, summary
+from counterfoil.store import agenda, case_subjects, cases, modes, objects, outbox, outbox_cancel, outbox_refresh, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
@@ -133,6 +133,8 @@ class Decider:
 
     async def _rest(self, conn: Conn, shards: Sequence[int], lanes: range) -> Turn:
         """Return that nothing is left for now, and when the next postponed subject is due."""
+        if await agenda.is_bundled(conn, shards, lanes=lanes):
+            return Turn(has_more=True)
         due = await agenda.next_due(conn, shards, lanes=lanes)
         return Turn(has_more=False, wake_in_s=None if due is None else max(0.2, (due - self.clock.now()).total_seconds()))
 
@@ -146,7 +148,7 @@ class Decider:
         again = await agenda.replace_waits(conn, [item.ref for item in items], waits_of(items, decided, loaded, rules), now)
         wishes = [self._wish(command, item, loaded, now) for item in items for command in decided.commands(item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
-        touched = [*wished.touched, *await outbox.refresh(conn, self.cipher, decided.refreshes(loaded))]
+        touched = [*wished.touched, *await outbox_refresh.refresh(conn, self.cipher, decided.refreshes(loaded))]
         moot = [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)]
         displaced = [*decided.displaced(loaded), *decided.withdrawn(loaded)]
         canceled, late = await self._cancel(conn, [*moot, *displaced], now)
@@ -174,7 +176,7 @@ class Decider:
         if not rows:
             return [], []
         by_id = {row.id: row for row in rows}
-        canceled, touched = await outbox.cancel(conn, sorted(by_id), outbox.NO_LONGER_CALLED_FOR)
+        canceled, touched = await outbox_cancel.cancel(conn, sorted(by_id), outbox.NO_LONGER_CALLED_FOR)
         await case_subjects.release_subjects(conn, "deliver", canceled, now)
         late = {by_id[command_id].subject for command_id in by_id.keys() - canceled}
         return touched, [agenda.Subject(ref) for ref in sorted(late)]

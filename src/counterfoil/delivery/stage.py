@@ -81,7 +81,8 @@ IN_DOUBT = (EndStatus.UNKNOWN, EndStatus.GIVEN_UP)
 class _Flow:
     """One turn's running state: what this process has under way, and whether the turn is to end.
 
-    ``rechecked``: external keys nothing is sent for now, since the newest of what was done with them is being sent again.
+    ``rechecked``: external keys nothing is sent for now, since the newest of what was done with them is being sent again. ``ended``: how
+    many batches did; ``dry_at``: how many had when the last look that found nothing to send began.
     """
 
     target: str
@@ -96,7 +97,14 @@ class _Flow:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     pause_s: float | None = None
     has_tried: bool = False
+    ended: int = 0
+    dry_at: int = -1
     rechecked: frozenset[str] = frozenset()
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing was found to send, and nothing ended since that something may have waited for."""
+        return self.dry_at == self.ended
 
     @property
     def is_over(self) -> bool:
@@ -164,6 +172,8 @@ class Deliverer:
         elif flow.is_over or flow.is_trial:
             await self._recheck(flow)
             return Turn(has_more=True)
+        if await self._look_further(flow):
+            return Turn(has_more=True)
         async with single_statements(self.pool) as conn:
             due = await outbox_due.next_due(conn, flow.target, flow.batch_key, self._held(flow.target))
             if due is not None and await self._has_full_batch(conn, flow):
@@ -172,6 +182,19 @@ class Deliverer:
         if left_s is not None and left_s <= 0 and await self._recheck(flow):
             return Turn(has_more=flow.pause_s is None, wake_in_s=flow.pause_s)
         return Turn(has_more=False, wake_in_s=None if left_s is None else max(0.2, left_s))
+
+    async def _look_further(self, flow: _Flow) -> bool:
+        """Have commands that lack something else than what was bound wait for that; return whether any can be sent after all."""
+        async with single_statements(self.pool) as conn:
+            found = await outbox_due.released(conn, flow.target, flow.batch_key)
+            if found.is_any_whole and await outbox_due.is_free(
+                conn, flow.target, flow.batch_key, self.clock.now(), self._held(flow.target)
+            ):
+                return True
+        if not found.lacking:
+            return False
+        async with self.pool.connection() as conn, conn.transaction():
+            return await outbox_due.look_further(conn, found.lacking)
 
     async def _pump_all(self, flow: _Flow, batch: Batch | None = None) -> None:
         """Work with all hands; one more sends ``batch`` again, and as long as it does, the others look for real-time work."""
@@ -222,11 +245,15 @@ class Deliverer:
     async def _take(self, flow: _Flow) -> Try | None:
         """Claim one batch of one kind and commit the intent to send it. None: there is nothing to do."""
         async with flow.lock:
+            if flow.is_dry and not flow.is_watching:
+                return None
+            ended = flow.ended
             rows = await self._claim(flow)
             while rows and (held := await flow.context.hold([row.id for row in rows])):
                 await self._park(flow, [row for row in rows if row.id in held])
                 rows = await self._claim(flow)
             if not rows:
+                flow.dry_at = ended
                 return None
             async with self.pool.connection() as conn, conn.transaction():
                 now = self.clock.now()
@@ -304,6 +331,7 @@ class Deliverer:
         with counting_doubts() as doubts:
             outcomes = await self._call(flow, batch, bound)
         await self._settle(flow.link, batch, outcomes, has_doubts=doubts.count > 0)
+        flow.ended += 1
         trouble = trouble_of(outcomes)
         if trouble is not None:
             flow.pause_s = await self.rest.went_down(batch.target, trouble, is_trial=flow.is_trial)

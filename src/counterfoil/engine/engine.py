@@ -20,7 +20,7 @@ from counterfoil.engine.draining import Drains
 from counterfoil.engine.membership import DEAD_AFTER_S, Membership
 from counterfoil.kit.clock import Clock, SystemClock
 from counterfoil.kit.stage import Stage
-from counterfoil.store import work, workers
+from counterfoil.store import work, work_freed, workers
 from counterfoil.store.pool import Conn, PartitionKey, Pool, connect, single_statements
 from counterfoil.store.work import BULK_STAGES, JOINT_STAGES, Taken
 
@@ -154,7 +154,7 @@ class Engine:
         """Free what this worker has claimed and not ended at once, without counting it as failed."""
         async with self._pool.connection() as conn, conn.transaction():
             await self._drains.forgive(conn)
-            count = await work.give_back(conn, self._member.id)
+            count = await work_freed.give_back(conn, self._member.id)
             await workers.leave(conn, self._member.id)
         if count:
             log.info("handed back", drains=count)
@@ -213,13 +213,13 @@ class Engine:
     async def _look(self) -> bool:
         """End the pauses and waits that are over; return whether a partition waits to be claimed."""
         async with single_statements(self._pool) as conn:
-            is_any, due_in_s = await work.look(conn)
+            is_any, due_in_s = await work_freed.look(conn)
             self._pulse.due_at = time.monotonic() + (_FAR_S if due_in_s is None else max(_DUE_AT_LEAST_S, due_in_s))
             if due_in_s is None or due_in_s > 0:
                 return is_any
             async with conn.transaction():
-                paused = await work.take_paused(conn)
-                due = await work.take_due(conn)
+                paused = await work_freed.take_paused(conn)
+                due = await work_freed.take_due(conn)
                 await work.arm(conn, due)
         return is_any or bool(paused or due)
 
@@ -266,11 +266,11 @@ class Engine:
         The looking after others is done by one worker at a time.
         """
         async with self._pool.connection() as conn, conn.transaction():
-            lost = await work.give_back(conn, self._member.id, self._drains.running, silent_s) if silent_s else 0
+            lost = await work_freed.give_back(conn, self._member.id, self._drains.running, silent_s) if silent_s else 0
             if not await workers.become_reaper(conn, waiting=not silent_s):
                 return 0
             dead = await workers.take_dead(conn, DEAD_AFTER_S)
-            gone = await work.give_back_of_the_gone(conn)
+            gone = await work_freed.give_back_of_the_gone(conn)
         if lost:
             log.warning("claimed partitions had no drain", count=lost)
         if dead or gone:

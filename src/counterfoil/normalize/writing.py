@@ -109,7 +109,7 @@ class Writer:
         subjects += [agenda.Subject(*beside) for beside in merged.beside]
         named = await links.name(conn, merged.namings)
         subjects += await moved(conn, merged, named, self.purposes)
-        touched += await agenda.add(conn, subjects, now)
+        touched += await agenda.hand_on(conn, subjects, now)
         compared = {*merged.compared, *(ref.id for ref in named if ref.kind == CUSTOMER.name)}
         touched += await matches.note(conn, compared | {*await matches.tell_apart(conn, [*merged.apart, *taken_back], now)})
         touched += await watching.note_changed(conn, refs, now)

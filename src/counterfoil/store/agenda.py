@@ -11,13 +11,15 @@ even if nobody seems to wait: it and ``set_waits`` exclude each other, so that n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import Declared, WaitKey, mapping_of, object_of
 
+from . import agenda_bundles
 from .columns import columns
 from .pool import Conn, PartitionKey
 from .work import DEADLINES, EVERY_LANE, decide_key, shard_of
@@ -34,12 +36,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class AgendaItem:
-    """A claimed subject; give it back to ``finish`` when decided."""
+    """A claimed subject; give it back to ``finish`` when decided.
+
+    ``seq``: of its own row, 0 if it has none; ``bundles``: the ids of those it is in.
+    """
 
     ref: ObjectRef
     seq: int
     lane: int
     added_at: datetime
+    bundles: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,20 @@ async def add(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[Pa
     return sorted({decide_key(shard, lane) for shard, lane in await (await conn.execute(_ADD, given)).fetchall()})
 
 
+async def hand_on(conn: Conn, subjects: Iterable[Subject], now: datetime) -> list[PartitionKey]:
+    """Put subjects on the agenda as ``add`` does, but those to be decided at once in one row for each partition (agenda_bundles.py)."""
+    several = list(subjects)
+    at_once: dict[ObjectRef, int] = {}
+    for one in several:
+        if one.not_before is None:
+            at_once[one.ref] = min(one.lane, at_once.get(one.ref, one.lane))
+    rows = [(ref.key, shard_of(ref.key), lane) for ref, lane in at_once.items()]
+    bundled = await agenda_bundles.add(conn, rows, now) if rows else []
+    if rows and not bundled:
+        return await add(conn, several, now)
+    return sorted({*bundled, *await add(conn, [one for one in several if one.ref not in at_once], now)})
+
+
 def _refs(refs: Sequence[ObjectRef]) -> dict[str, list[str]]:
     return {"kind": [ref.kind for ref in refs], "id": [ref.id for ref in refs]}
 
@@ -116,10 +136,53 @@ order by due.lane, due.seq limit %(limit)s
 
 
 async def claim(conn: Conn, shards: Sequence[int], now: datetime, limit: int, *, lanes: range = EVERY_LANE) -> list[AgendaItem]:
-    """Return subjects of some shards' ``lanes`` to be decided now, by lane, then in order of their last reason."""
+    """Return subjects of some shards' ``lanes`` to be decided now, by lane, then in order of their last reason.
+
+    Up to ``limit``; fewer do not say that there are no more (``is_bundled``). With a subject all it is there for by now is claimed, in
+    whatever lane: whoever has it in hand for something of that finds that it was decided.
+    """
     given = {"shards": list(shards), "now": now, "from": lanes.start, "below": lanes.stop, "limit": limit}
     cursor = await conn.execute(_CLAIM, given)
-    return [AgendaItem(ObjectRef(kind, id), *rest) for kind, id, *rest in await cursor.fetchall()]
+    items = {ref: AgendaItem(ref, *rest) for ref, *rest in [(ObjectRef(row[0], row[1]), *row[2:]) for row in await cursor.fetchall()]}
+    found = await (await conn.execute(agenda_bundles.CLAIM, given)).fetchall()
+    for id, lane, added_at, keys in found:
+        for ref in map(_ref_of, keys):
+            known = items.get(ref, AgendaItem(ref, 0, lane, added_at))
+            items[ref] = replace(known, lane=min(known.lane, lane), bundles=(*known.bundles, id))
+    chosen = sorted(items.values(), key=lambda item: (item.lane, item.added_at, item.seq))[:limit]
+    is_cut = sum(len(keys) for _, _, _, keys in found) >= limit
+    given = {**given, "is_cut": is_cut, "claimed": [id for id, _, _, _ in found]}
+    return await _with_all_there_is(conn, chosen, given) if chosen else []
+
+
+async def _with_all_there_is(conn: Conn, items: Sequence[AgendaItem], given: Mapping[str, object]) -> list[AgendaItem]:
+    """Return the subjects with what else they are on the agenda for: rows of their own, and bundles that were not claimed."""
+    by_ref = {item.ref: item for item in items}
+    given = {**given, **_refs([*by_ref]), "keys": [ref.key for ref in by_ref]}
+    for kind, id, seq in await (await conn.execute(_OWN_ROWS, given)).fetchall():
+        by_ref[ObjectRef(kind, id)] = replace(by_ref[ObjectRef(kind, id)], seq=seq)
+    for id, keys in await (await conn.execute(agenda_bundles.BESIDE, given)).fetchall():
+        for ref in map(_ref_of, keys):
+            by_ref[ref] = replace(by_ref[ref], bundles=(*by_ref[ref].bundles, id))
+    return [*by_ref.values()]
+
+
+_OWN_ROWS = """
+select a.kind, a.id, a.seq from agenda a join unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id) on a.kind = s.kind and a.id = s.id
+where a.not_before is null or a.not_before <= %(now)s
+"""
+
+
+def _ref_of(key: str) -> ObjectRef:
+    kind, _, id = key.partition("/")
+    return ObjectRef(kind, id)
+
+
+async def is_bundled(conn: Conn, shards: Sequence[int], *, lanes: range = EVERY_LANE) -> bool:
+    """Tell whether any bundle of some shards' ``lanes`` is left."""
+    given = {"shards": list(shards), "from": lanes.start, "below": lanes.stop}
+    row = await (await conn.execute(agenda_bundles.ARE_ANY, given)).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def next_due(conn: Conn, shards: Sequence[int], *, lanes: range = EVERY_LANE) -> datetime | None:
@@ -139,15 +202,24 @@ select a.seq from agenda a join unnest(%(kind)s::text[], %(id)s::text[], %(seq)s
 
 
 async def unmoved(conn: Conn, items: Sequence[AgendaItem]) -> list[AgendaItem]:
-    """Return the subjects that still are on the agenda as they were claimed: nobody decided them, and there is no newer reason.
+    """Return the subjects that still are on the agenda as they were claimed: nobody decided them, and their own rows have no newer reason.
 
     Locks nothing, so that it may come first in a transaction; ``finish`` tells whether it was still so at the end.
     """
     if not items:
         return []
-    given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items]}
-    known = {row[0] for row in await (await conn.execute(_UNMOVED, given)).fetchall()}
-    return [item for item in items if item.seq in known]
+    known = {row[0] for row in await (await conn.execute(_UNMOVED, _rows_of(items))).fetchall()}
+    held = await agenda_bundles.held(conn, _bundled(items))
+    return [item for item in items if (not item.seq or item.seq in known) and all((id, item.ref.key) in held for id in item.bundles)]
+
+
+def _rows_of(items: Sequence[AgendaItem]) -> dict[str, list[Any]]:
+    own = [item for item in items if item.seq]
+    return _refs([item.ref for item in own]) | {"seq": [item.seq for item in own]}
+
+
+def _bundled(items: Sequence[AgendaItem]) -> list[tuple[int, str]]:
+    return [(id, item.ref.key) for item in items for id in item.bundles]
 
 
 # One statement for both tables: whoever takes a subject off the agenda takes its former deadline with it, under the same lock.
@@ -160,6 +232,9 @@ with locked as materialized (
 )
 delete from agenda a using locked l where a.kind = l.kind and a.id = l.id and a.seq = l.seq
 """
+_CLEAR_DEADLINES = """
+delete from deadline d using unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id) where d.kind = s.kind and d.id = s.id
+"""
 _SET_DEADLINES = """
 insert into deadline (kind, id, due_at) select kind, id, due_at
 from unnest(%(kind)s::text[], %(id)s::text[], %(due_at)s::timestamptz[]) as t(kind, id, due_at) order by kind, id
@@ -170,14 +245,19 @@ on conflict (kind, id) do update set due_at = excluded.due_at
 async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
     """Take decided subjects off the agenda unless a new reason came meanwhile (those stay and are claimed again); return how many went.
 
-    Fewer than given: of some the state decided on is not the newest one known, or somebody else decided them: their decision must not be
-    written, the transaction is to be rolled back. All: nobody can decide them with a newer state before this transaction has ended. With
-    a decision the deadline of the one before it is over: see ``set_deadlines``.
+    Fewer than given: somebody else decided some of them, or their own rows got a newer reason: their decision must not be written, the
+    transaction is to be rolled back. All: nobody can decide them before this transaction has ended, as whoever does has all they were
+    claimed for in hand, too; a reason that came since in a bundle is decided next. With a decision the deadline of the one before it is
+    over: see ``set_deadlines``.
     """
     if not items:
         return 0
-    given = _refs([item.ref for item in items]) | {"seq": [item.seq for item in items]}
-    return (await conn.execute(_FINISH, given)).rowcount
+    own = _rows_of(items)
+    pairs = _bundled(items)
+    missed = len(own["seq"]) - (await conn.execute(_FINISH, own)).rowcount if own["seq"] else 0
+    missed += await agenda_bundles.finish(conn, pairs) if pairs else 0
+    await conn.execute(_CLEAR_DEADLINES, _refs([item.ref for item in items if not item.seq]))
+    return len(items) - min(missed, len(items))
 
 
 async def set_deadlines(conn: Conn, due: Mapping[ObjectRef, datetime]) -> list[PartitionKey]:

@@ -79,9 +79,21 @@ with given as materialized (
     where c.id = any(%(ids)s::uuid[]) and c.state not in ('done', 'canceled')
 )
 select distinct on (c.id) c.id, c.kind, c.created_at, c.subject_kind || '/' || c.subject_id from (
-    select n.command_id as id from given g join command_need n on n.target = g.target and n.key = g.produces where g.produces <> ''
+    select s.id from given g join command_standing s on s.target = g.target and s.waits_for = g.produces and s.state = 'waiting'
+    where g.produces <> ''
+    union all  -- of several keys it lacks its row names one: what is not set aside is asked for all of them
+    select s.id from given g join command_standing s on s.target = g.target and not s.is_aside and s.state not in ('done', 'canceled')
+        and s.state = 'waiting' and s.waits_for <> g.produces
+    join command_body w on w.created_at = s.created_at and w.id = s.id and g.produces = any(w.needs)
+    where g.produces <> '' and not exists (select from binding n where n.connection = g.target and n.key = g.produces and n.until is null)
+    union all  -- a match waits for both documents, whichever it was last seen to lack
+    select m.id from given g join command_body m on m.kind in ('allocate', 'unmatch') and m.target = g.target and m.needs[1] = g.produces
+    where g.produces <> '' and not exists (select from binding n where n.connection = g.target and n.key = g.produces and n.until is null)
     union all
-    select f.id from given g join command f on f.target = g.target and f.batch_key = g.batch_key and f.order_key = g.order_key
+    select m.id from given g join command_body m on m.kind in ('allocate', 'unmatch') and m.target = g.target and m.needs[2] = g.produces
+    where g.produces <> '' and not exists (select from binding n where n.connection = g.target and n.key = g.produces and n.until is null)
+    union all
+    select f.id from given g join command_standing f on f.target = g.target and f.batch_key = g.batch_key and f.order_key = g.order_key
         and f.order_key <> '' and f.seq > g.seq and f.state in ('waiting', 'ready', 'unknown') where g.order_key <> ''
 ) b join command c on c.id = b.id
 where c.state in ('waiting', 'ready', 'unknown') and c.id <> all(%(seen)s::uuid[])
@@ -125,8 +137,9 @@ async def _follow_waits(conn: Conn, found: _Found, keys: Iterable[str]) -> None:
 
 
 _OF_TARGET = """
-select id, kind, created_at, subject_kind || '/' || subject_id from command
-where target = %(target)s and state in ('waiting', 'ready', 'unknown') limit %(limit)s
+select b.id, b.kind, b.created_at, b.subject_kind || '/' || b.subject_id
+from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id
+where s.target = %(target)s and s.state not in ('done', 'canceled') and s.state <> 'parked' limit %(limit)s
 """
 
 

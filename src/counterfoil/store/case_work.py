@@ -11,7 +11,7 @@ from datetime import datetime
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import WaitKey
 
-from . import agenda, cases, matches, outbox, outbox_done, outbox_due, receipts, rechecks, waits, watching
+from . import agenda, cases, matches, outbox, outbox_cancel, outbox_done, outbox_due, receipts, rechecks, waits, watching
 from .cases import CaseState, CaseSubject
 from .pool import Conn, PartitionKey
 from .work import BOOKS, DECIDE, DELIVER, NORMALIZE, RECHECK, WAIT
@@ -69,7 +69,7 @@ async def waive(conn: Conn, case_id: int, actor: str, reason: str, now: datetime
     await agenda.set_waits(conn, refs, [], now)
     await rechecks.waive(conn, _of(held, RECHECK))
     await watching.accept(conn, _of(held, BOOKS))
-    _, touched = await outbox.cancel(
+    _, touched = await outbox_cancel.cancel(
         conn, [*_of(held, DELIVER), *(one for one in waiting if "/" not in one)], f"{outbox.WAIVED_BY}{actor}: {reason}"
     )
     return touched

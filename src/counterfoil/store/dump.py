@@ -47,7 +47,7 @@ async def tables(conn: Conn) -> list[str]:
 
 async def foreign_tables(conn: Conn) -> list[str]:
     """Return the tables that are not the hub's."""
-    made = re.compile(r'^create table (?:if not exists )?"?(\w+)"?', re.MULTILINE | re.IGNORECASE)
+    made = re.compile(r'^(?:create table (?:if not exists )?|alter table \w+ rename to )"?(\w+)"?', re.MULTILINE | re.IGNORECASE)
     own = {name for migration in migrations() for name in made.findall(migration.text)} | {"schema_migration"}
     return [name for name in await tables(conn) if name not in own]
 

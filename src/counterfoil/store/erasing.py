@@ -13,6 +13,7 @@ from counterfoil.core.kinds import KINDS
 from counterfoil.core.language.ids import ObjectRef
 
 from . import links
+from .bundles import STATE
 from .pool import Conn
 
 RULE = "person_was_erased"
@@ -33,7 +34,7 @@ select o.kind, a.asked, o.id, o.state from object o join above a on o.kind = a.k
 and sees it; whoever did so before is seen."""
 
 # The deliveries of things, what the things' other deliveries are known by, and of those the ones that stand still in a case.
-_ERASE = """
+_ERASE = f"""
 with things as (
     select kind, id from unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id)
 ), told as (
@@ -54,11 +55,11 @@ with things as (
     select r.received_at, r.id
     from (select received_at, receipt_id as id from told where type <> all(%(saying)s) union select received_at, id from still) d
     join receipt r on r.received_at = d.received_at and r.id = d.id
-    where r.key_id <> '' and r.state <> 'pending'
+    where r.key_id <> '' and {STATE} <> 'pending'
 ), fetched as (
     delete from receipt_fetched f using due d where f.received_at = d.received_at and f.id = d.id
 )
-update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{}',
+update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{{}}',
     state = case r.state when 'parked' then 'ignored' else r.state end, rule = case r.state when 'parked' then %(rule)s else r.rule end,
     normalized_at = case r.state when 'parked' then %(now)s else r.normalized_at end
 from due d where r.received_at = d.received_at and r.id = d.id

@@ -8,10 +8,13 @@ from datetime import datetime
 from .pool import Conn
 
 _UNFINISHED = """
-with named as (
-    select subject_id as id from command where state not in ('done', 'canceled')
-    union select substr(n.key, strpos(n.key, '/') + 1) from command c, unnest(c.needs) as n(key) where c.state not in ('done', 'canceled')
-    union select id from agenda
+with open as materialized (
+    select b.subject_id, b.needs from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id
+    where s.state not in ('done', 'canceled')
+), named as (
+    select subject_id as id from open
+    union select substr(n.key, strpos(n.key, '/') + 1) from open c, unnest(c.needs) as n(key)
+    union select id from to_decide
     union select subject_id from wait
 )
 select distinct substr(id, strpos(id, ':') + 1) from named where id <> ''
@@ -61,5 +64,7 @@ async def same_as(conn: Conn, connections: Sequence[str]) -> dict[str, str]:
 
 async def unread_since(conn: Conn) -> dict[str, datetime]:
     """Return when the oldest of what was received and not read yet came about, by connection."""
-    cursor = await conn.execute("select connection, min(occurred_at) from receipt where state = 'pending' group by connection")
+    cursor = await conn.execute(
+        "select r.connection, min(r.occurred_at) from to_read u join receipt r on r.received_at = u.received_at and r.id = u.id group by 1"
+    )
     return dict(await cursor.fetchall())

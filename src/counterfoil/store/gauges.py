@@ -53,15 +53,12 @@ class Gauges:
     channels: list[notices.ChannelState]
 
 
-_DEPTHS = """
+_DEPTHS = f"""
 select 'read', connection, lane, count(*), min(at) from (
-    select connection, lane, received_at as at from receipt where state = 'pending' limit %(limit)s) r group by 2, 3
-union all select 'decide', '', lane, count(*), min(at) from (select lane, added_at as at from agenda limit %(limit)s) a group by 3
+    select connection, lane, received_at as at from to_read limit %(limit)s) r group by 2, 3
+union all select 'decide', '', lane, count(*), min(at) from (select lane, added_at as at from to_decide limit %(limit)s) a group by 3
 union all select 'wait', '', lane, count(*), min(at) from (select lane, since as at from wait limit %(limit)s) w group by 3
-union all select case state when 'ready' then 'post' when 'unknown' then 'verify' when 'waiting' then 'needs' else 'parked' end,
-    target, lane, count(*), min(at) from (
-    select state, target, lane, created_at as at from command where state not in ('done', 'canceled') limit %(limit)s) c
-    group by state, 2, 3
+union all select stands, target, lane, count(*), min(at) from ({pulse.OPEN}) c group by 1, 2, 3
 order by 1, 2, 3
 """
 """How much waits in each place, by lane, and since when. Each count ends at ``limit``: a figure that is looked at every few seconds must

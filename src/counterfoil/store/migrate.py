@@ -23,12 +23,15 @@ from .pool import Conn
 PARTITIONED = {
     "receipt": "received_at",
     "receipt_fetched": "received_at",
+    "receipt_bundle": "received_at",
     "event": "received_at",
-    "command": "created_at",
+    "command_body": "created_at",
     "attempt": "started_at",
     "audit": "at",
 }
 """Tables partitioned by month, with the column that decides."""
+_CALLED = {"command_body": "command"}
+"""What the months of a table are called by, if not by its name: programs before schema 41 look whether they are there."""
 
 _RUNS_BESIDE = re.compile(r"^-- Runs beside: (\d+)$", re.MULTILINE)
 _LOCK = 0x0C0F_0001  # advisory locks of this project start with 0x0C0F
@@ -156,7 +159,7 @@ async def ensure_partitions(conn: Conn, now: datetime, months_ahead: int = 3) ->
     for table, column in PARTITIONED.items():
         for ahead in range(months_ahead + 1):
             start, end = _month(now, ahead), _month(now, ahead + 1)
-            name = f"{table}_{start:%Y_%m}"
+            name = f"{_CALLED.get(table, table)}_{start:%Y_%m}"
             exists = await (await conn.execute("select to_regclass(%s) is not null", (name,))).fetchone()
             if exists is not None and not exists[0]:
                 await _make_partition(conn, table, column, name, start, end)
@@ -172,7 +175,7 @@ _ATTACH = "alter table {parent} attach partition {new} for values from ({start})
 
 async def _make_partition(conn: Conn, table: str, column: str, name: str, start: datetime, end: datetime) -> None:
     """Fill a table of the same shape from the default partition and attach it; a bare CREATE would fail on rows lying there."""
-    names = {"parent": sql.Identifier(table), "rest": sql.Identifier(f"{table}_default"), "new": sql.Identifier(name)}
+    names = {"parent": sql.Identifier(table), "rest": sql.Identifier(f"{_CALLED.get(table, table)}_default"), "new": sql.Identifier(name)}
     bounds = {"column": sql.Identifier(column), "start": sql.Literal(start), "end": sql.Literal(end)}
     await conn.execute(sql.SQL("lock table {rest} in access exclusive mode").format(**names))
     await conn.execute(sql.SQL("create table {new} (like {parent} including defaults)").format(**names))

@@ -1,6 +1,8 @@
-"""Tables ``command``, ``command_key`` and ``command_need``: wishes against targets, from the decision to one known outcome.
+"""Tables ``command_body`` and ``command_standing``: wishes against targets, from the decision to one known outcome.
 
-waiting (for what it needs) -> ready -> [intent: unknown] -> done, ready again (retry), parked (refused), or still unknown: to be resolved.
+waiting (lacking.py) -> ready -> [intent: unknown] -> done, ready again (retry), parked (refused), or still unknown: to be resolved.
+What is wished is written once; how it stands is a narrow row beside it, changed as seldom as can be: one that waits is ready as soon as all
+it needs is bound, one under way (sending.py) is in doubt, and neither is written into its row. Who reads commands reads them so.
 A command is wished once, ever, by its id. Wishers and binders exclude each other by a latch, so that a binding that commits while a command
 is being wished is never missed. Functions return partitions to arm; the caller arms them last in the same transaction.
 """
@@ -15,10 +17,11 @@ from enum import StrEnum
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import BINDS_NOTHING, NeedKey
 
-from . import bindings
+from . import bindings, lacking, sending
 from .bindings import Binding
 from .cipher import Cipher
 from .columns import columns, joined
+from .lacking import ALL_BOUND, FIRST_UNBOUND, IS_CROWDED, MAY_BE_BOUND
 from .pool import Conn, PartitionKey
 from .work import deliver_key
 
@@ -55,7 +58,6 @@ _STATE_AFTER = {
 }
 
 
-_TO_DELIVER = (CommandState.READY, CommandState.UNKNOWN)
 NO_LONGER_CALLED_FOR = "the state of its subject no longer calls for it"
 WAIVED_BY = "waived by "
 """What the reasons of canceled commands say, or begin with."""
@@ -103,7 +105,6 @@ class CommandRow:
     external_key: str
     produces: NeedKey
     needs: tuple[NeedKey, ...]
-    missing: int
     state: CommandState
     not_before: datetime | None
     next_try_at: datetime | None
@@ -164,43 +165,46 @@ class Settled:
     touched: tuple[PartitionKey, ...]
 
 
-_WISH = """
-with wished as (
+_WISH = f"""
+with given as (
     select * from unnest(
         %(id)s::uuid[], %(kind)s::text[], %(target)s::text[], %(entity)s::text[], %(batch_key)s::text[], %(order_key)s::text[],
         %(lane)s::int2[], %(subject_kind)s::text[], %(subject_id)s::text[], %(external_key)s::text[], %(produces)s::text[],
         %(needs)s::text[], %(not_before)s::timestamptz[], %(rules_version)s::int4[], %(causation_id)s::text[],
         %(content)s::text[], %(key_id)s::text[], %(envelope)b::bytea[]
-    ) with ordinality as t(id, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key, produces, needs,
+    ) with ordinality as t(id, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key, produces, keys,
         not_before, rules_version, causation_id, content, key_id, arguments, place)
+), wished as materialized (
+    select distinct on (g.id) g.*
+    from given g where not exists (select from command_standing s where s.id = g.id) order by g.id, g.place
+), placed as materialized (
+    select b.*, nextval('command_seq') as seq, {FIRST_UNBOUND} as waits_for,
+        exists (select from target_known k where k.target = b.target and k.external_key = b.external_key)
+            or exists (select from relearning r where r.target = b.target and r.is_blind) as in_doubt
+    from (select *, string_to_array(keys, E'\\n') as needs from wished order by place) b
+), crowded as materialized (
+    select p.target, p.batch_key from (select distinct target, batch_key from placed where waits_for <> '') p
+    where {IS_CROWDED}
 ), fresh as (
-    insert into command_key (id, created_at) select distinct id, %(now)s::timestamptz from wished order by id
-    on conflict do nothing returning id
-), first as (
-    select distinct on (w.id) w.* from wished w join fresh using (id) order by w.id, w.place
-), need as (
-    select distinct f.target, k.key, f.id from first f, unnest(string_to_array(f.needs, E'\\n')) as k(key)
-    where not exists (select 1 from binding b where b.connection = f.target and b.key = k.key and b.until is null)
-), needed as (
-    insert into command_need (target, key, command_id, created_at) select target, key, id, %(now)s from need order by target, key, id
-), placed as (
-    select f.*, (select count(*) from need n where n.id = f.id) as missing,
-        exists (select 1 from target_known k where k.target = f.target and k.external_key = f.external_key)
-            or exists (select 1 from relearning r where r.target = f.target and r.is_blind) as in_doubt
-    from first f order by place
+    insert into command_standing (id, created_at, seq, target, batch_key, order_key, lane, state, waits_for, is_aside, in_doubt,
+        next_try_at)
+    select id, %(now)s::timestamptz, seq, target, batch_key, order_key, lane,
+        case when waits_for <> '' then 'waiting' when in_doubt then 'unknown' else 'ready' end::command_state, waits_for,
+        waits_for <> '' and (target, batch_key) in (select target, batch_key from crowded), in_doubt, not_before
+    from placed order by id
+    on conflict (id) do nothing returning id
+), written as (
+    insert into command_body (id, created_at, seq, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key,
+        produces, needs, not_before, rules_version, causation_id, content, key_id, arguments)
+    select id, %(now)s, seq, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key, produces, needs,
+        not_before, rules_version, causation_id, content, key_id, arguments
+    from placed where id = any(array(select id from fresh)) order by seq
 )
-insert into command (id, created_at, seq, kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key,
-    produces, needs, missing, in_doubt, state, not_before, next_try_at, rules_version, causation_id, content, key_id, arguments)
-select id, %(now)s, nextval('command_seq'), kind, target, entity, batch_key, order_key, lane, subject_kind, subject_id, external_key,
-    produces, string_to_array(needs, E'\\n'), missing, in_doubt,
-    case when missing > 0 then 'waiting' when in_doubt then 'unknown' else 'ready' end::command_state, not_before, not_before,
-    rules_version, causation_id, content, key_id, arguments
-from placed
-returning id, target, batch_key, state
+select id, target, batch_key, waits_for from placed where id = any(array(select id from fresh))
 """
-"""Wishes commands that were never wished: the key decides, over all partitions and time. A command whose needs are not all bound waits,
-and each missing one is noted for whoever binds it. One whose key its target bore before a restore, or while that is not known, is
-resolved and never sent as new."""
+"""Wishes commands that were never wished: the state's id decides, over all partitions and time. A command whose needs are not all bound
+waits for the first of them. One whose key its target bore before a restore, or while that is not known, is resolved and never sent as new.
+States are written in the order of their ids, so that two wishers do not wait for each other."""
 
 
 async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[NewCommand], now: datetime) -> Wished:
@@ -213,7 +217,7 @@ async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[NewCommand], now: da
     if not wishes:
         return Wished(frozenset(), ())
     await conn.execute("lock table binding_latch in row exclusive mode")
-    sealed = [cipher.encrypt(one.arguments, _aad(one.id)) for one in wishes]
+    sealed = [cipher.encrypt(one.arguments, aad(one.id)) for one in wishes]
     names = (
         "id", "kind", "target", "entity", "batch_key", "order_key", "lane", "external_key", "produces", "not_before", "rules_version",
         "causation_id", "content",
@@ -227,25 +231,40 @@ async def wish(conn: Conn, cipher: Cipher, wishes: Sequence[NewCommand], now: da
         "now": now,
     }
     rows = await (await conn.execute(_WISH, given)).fetchall()
-    touched = {deliver_key(target, batch_key) for _, target, batch_key, state in rows if state != CommandState.WAITING}
+    touched = {deliver_key(target, batch_key) for _, target, batch_key, waits_for in rows if not waits_for}
     return Wished(frozenset(row[0].hex for row in rows), tuple(sorted(touched)))
 
 
-def _aad(id: str) -> str:
+def aad(id: str) -> str:
+    """Return what the arguments of a command are bound to as they are encrypted."""
     return f"command/{id}"
 
 
 _PLAIN = (
-    "id", "created_at", "seq", "kind", "target", "entity", "batch_key", "order_key", "lane", "external_key", "produces", "needs", "missing",
-    "not_before", "next_try_at", "attempts", "fence", "in_doubt", "sent_at", "done_at", "external_id", "external_name", "code",
-    "reason", "rules_version", "causation_id", "content",
+    "id", "created_at", "seq", "kind", "target", "entity", "batch_key", "order_key", "lane", "external_key", "produces", "needs",
+    "not_before", "rules_version", "causation_id", "content",
 )  # fmt: skip
-_SELECT = f"select {', '.join(_PLAIN)}, state::text, subject_kind, subject_id, key_id, arguments from command c "
+_STANDING = ("next_try_at", "attempts", "fence", "in_doubt", "sent_at", "done_at", "external_id", "external_name", "code", "reason")
+STATE = f"""
+case when f.started_at is not null then 'unknown' when s.state <> 'waiting' or not {ALL_BOUND} then s.state::text
+    when s.in_doubt then 'unknown' else 'ready' end
+"""
+"""How a command stands, whatever is written in its row."""
+
+# One under way has a try more than its row says, and is in doubt since that began.
+_SELECT = f"""
+select {", ".join(f"b.{name}" for name in _PLAIN)},
+    case when f.started_at is null then s.next_try_at end, s.attempts + (f.started_at is not null)::int,
+    s.fence + (f.started_at is not null)::int, s.in_doubt or f.started_at is not null, coalesce(f.started_at, s.sent_at), s.done_at,
+    s.external_id, s.external_name, s.code, s.reason,
+    {STATE}, b.subject_kind, b.subject_id, b.key_id, b.arguments
+from command_body b join command_standing s on s.id = b.id and s.created_at = b.created_at {sending.IN_FLIGHT}
+"""
 
 
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[str]) -> list[CommandRow]:
     """Return commands by id, in order of wishing; unknown ids are left out."""
-    condition = "where (created_at, id) in (select k.created_at, k.id from command_key k where k.id = any(%(ids)s::uuid[])) order by seq"
+    condition = "where s.id = any(%(ids)s::uuid[]) order by s.seq"
     return await select(conn, cipher, condition, {"ids": list(ids)})
 
 
@@ -254,33 +273,25 @@ async def of_subjects(conn: Conn, cipher: Cipher, subjects: Iterable[ObjectRef])
     wanted = list(set(subjects))
     if not wanted:
         return []
-    condition = "where (subject_id, subject_kind) in (select * from unnest(%(ids)s::text[], %(kinds)s::text[])) order by seq"
+    condition = "where (b.subject_id, b.subject_kind) in (select * from unnest(%(ids)s::text[], %(kinds)s::text[])) order by b.seq"
     given = {"ids": [ref.id for ref in wanted], "kinds": [ref.kind for ref in wanted]}
     return await select(conn, cipher, condition, given)
 
 
-async def select(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, object]) -> list[CommandRow]:
-    """Return commands by the rest of a query on ``command c``, with their arguments decrypted."""
-    cursor = await conn.execute(_SELECT + condition, given, binary=True)
+async def select(conn: Conn, cipher: Cipher, condition: str, given: Mapping[str, object], *, first: str = "") -> list[CommandRow]:
+    """Return commands by the rest of a query on ``command_body b`` and ``command_standing s``, with their arguments decrypted.
+
+    ``first``: what the query begins with (WITH ...).
+    """
+    cursor = await conn.execute(first + _SELECT + condition, given, binary=True)
     rows = []
     for row in await cursor.fetchall():
         *plain, state, kind, subject_id, key_id, envelope = row
-        known = dict(zip(_PLAIN, plain, strict=True))
+        known = dict(zip((*_PLAIN, *_STANDING), plain, strict=True))
         known |= {"id": known["id"].hex, "needs": tuple(known["needs"]), "state": CommandState(state)}
-        arguments = cipher.decrypt(key_id, envelope, _aad(known["id"]))
+        arguments = cipher.decrypt(key_id, envelope, aad(known["id"]))
         rows.append(CommandRow(subject=ObjectRef(kind, subject_id), arguments=arguments, **known))
     return rows
-
-
-_MARK_SENT = """
-update command c set state = 'unknown', in_doubt = true, sent_at = %(now)s, attempts = c.attempts + 1, fence = c.fence + 1,
-    next_try_at = null
-from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(attempts)s::int4[], %(fence)s::int4[]) as s(id, created_at, attempts, fence)
-where c.created_at = s.created_at and c.id = s.id and c.attempts = s.attempts and c.fence = s.fence and c.state in ('ready', 'unknown')
-returning c.id
-"""
-"""The row must be as it was claimed (attempts, fence, state): whoever took it since, or canceled it, keeps it. By the key of its month
-first, so that one partition is looked into."""
 
 
 async def mark_sent(conn: Conn, commands: Sequence[CommandRow], now: datetime) -> frozenset[str]:
@@ -291,26 +302,35 @@ async def mark_sent(conn: Conn, commands: Sequence[CommandRow], now: datetime) -
     """
     if not commands:
         return frozenset()
-    given = columns(commands, ("id", "created_at", "attempts", "fence")) | {"now": now}
-    return frozenset(row[0].hex for row in await (await conn.execute(_MARK_SENT, given)).fetchall())
+    await sending.lock(conn, {(row.target, row.batch_key) for row in commands})
+    tried = [(row.id, row.attempts, row.fence) for row in commands]
+    return await sending.begin(conn, tried, now, is_doubtful=any(row.state is CommandState.UNKNOWN for row in commands))
 
 
-_SETTLE = """
-update command c set
-    state = s.state::command_state, in_doubt = s.in_doubt, next_try_at = s.next_try_at,
-    done_at = case when s.state = 'done' then %(now)s else c.done_at end,
-    external_id = case when s.external_id = '' then c.external_id else s.external_id end,
-    external_name = case when s.external_name = '' then c.external_name else s.external_name end,
-    code = s.code, reason = s.reason, attempts = case when s.is_counted then c.attempts else greatest(c.attempts - 1, 0) end
-from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(state)s::text[], %(in_doubt)s::bool[], %(next_try_at)s::timestamptz[],
-    %(external_id)s::text[], %(external_name)s::text[], %(code)s::text[], %(reason)s::text[], %(fence)s::int4[], %(is_counted)s::bool[])
-    as s(id, created_at, state, in_doubt, next_try_at, external_id, external_name, code, reason, fence, is_counted)
-where c.created_at = s.created_at and c.id = s.id and c.state <> 'done'
-    and (s.state = 'done' or (c.state in ('ready', 'unknown') and c.fence = coalesce(s.fence, c.fence)))
-returning c.id, c.target, c.produces, c.external_id, c.external_name, c.state::text
+_SETTLE = f"""
+with ended as (
+    select * from unnest(%(id)s::uuid[], %(created_at)s::timestamptz[], %(state)s::text[], %(in_doubt)s::bool[],
+        %(next_try_at)s::timestamptz[], %(external_id)s::text[], %(external_name)s::text[], %(code)s::text[], %(reason)s::text[],
+        %(fence)s::int4[], %(is_counted)s::bool[])
+        as t(id, created_at, state, in_doubt, next_try_at, external_id, external_name, code, reason, fence, is_counted)
+), flying as materialized (
+    select c.id, p.started_at from sending p, unnest(p.command_ids) as c(id) where p.command_ids && %(id)s::uuid[]
+)
+update command_standing s set
+    state = e.state::command_state, in_doubt = e.in_doubt, next_try_at = e.next_try_at, waits_for = '', is_aside = false,
+    done_at = case when e.state = 'done' then %(now)s else s.done_at end,
+    external_id = case when e.external_id = '' then s.external_id else e.external_id end,
+    external_name = case when e.external_name = '' then s.external_name else e.external_name end,
+    code = e.code, reason = e.reason, fence = s.fence + (f.id is not null)::int, sent_at = coalesce(f.started_at, s.sent_at),
+    attempts = greatest(0, s.attempts + (f.id is not null)::int - (not e.is_counted)::int)
+from ended e join command_body b on b.created_at = e.created_at and b.id = e.id left join flying f on f.id = e.id
+where s.id = e.id and s.state <> 'done' and (e.state = 'done' or (
+    s.fence + (f.id is not null)::int = coalesce(e.fence, s.fence + (f.id is not null)::int)
+    and (s.state in ('ready', 'unknown') or (s.state = 'waiting' and (f.id is not null or {MAY_BE_BOUND})))))
+returning s.id, s.target, b.produces, s.external_id, s.external_name, s.state::text
 """
 """Writes down how tries ended. Done is final and always taken, whoever reports it: it is a fact. Anything else counts only of the last
-try (fence)."""
+try (fence): of one under way, or that somebody put in doubt since."""
 
 
 async def settle(conn: Conn, ends: Sequence[End], now: datetime) -> Settled:
@@ -330,128 +350,51 @@ async def settle(conn: Conn, ends: Sequence[End], now: datetime) -> Settled:
         "now": now,
     }
     rows = await (await conn.execute(_SETTLE, given)).fetchall()
+    changed = frozenset(row[0].hex for row in rows)
+    await sending.finish(conn, [end.id for end in ends], changed)
     bound = [Binding(row[1], row[2], row[3], row[4]) for row in rows if row[5] == CommandState.DONE and row[2]]
     touched = set(await bind_and_release(conn, bound, now))
     waiting = [row[0] for row in rows if row[5] == CommandState.WAITING]
     if waiting:
-        touched.update(await _recount(conn, waiting))
-    return Settled(frozenset(row[0].hex for row in rows), tuple(bound), tuple(sorted(touched)))
+        touched.update(await lacking.recount(conn, waiting))
+    return Settled(changed, tuple(bound), tuple(sorted(touched)))
 
 
 _RELEASE = """
-with gone as (
-    delete from command_need n using unnest(%(connection)s::text[], %(key)s::text[]) as b(connection, key)
-    where n.target = b.connection and n.key = b.key returning n.command_id, n.created_at
-), fewer as (
-    select command_id, created_at, count(*) as by from gone group by 1, 2
-), locked as materialized (
-    select c.id, c.created_at, f.by from command c join fewer f on c.created_at = f.created_at and c.id = f.command_id
-    order by c.id for update of c
+with bound as (
+    select * from unnest(%(connection)s::text[], %(key)s::text[]) as b(target, key)
+), back as materialized (
+    select s.id from command_standing s join bound b on s.target = b.target and s.waits_for = b.key
+    where s.state = 'waiting' and s.is_aside order by s.id for update of s
+), looked_at as (
+    update command_standing s set is_aside = false from back where s.id = back.id
 )
-update command c set missing = c.missing - l.by,
-    state = case when c.state <> 'waiting' or c.missing > l.by then c.state when c.in_doubt then 'unknown' else 'ready' end
-from locked l where c.created_at = l.created_at and c.id = l.id
-returning c.target, c.batch_key, c.state::text
+select distinct s.target, s.batch_key from command_standing s join bound b on s.target = b.target and s.waits_for = b.key
+where s.state = 'waiting'
 """
-"""Takes away the needs that bindings meet; who lacks nothing more is ready, or resolved first if in doubt. Commands are locked in the
-order of their ids: two workers that bind what the same ones need do not wait for each other."""
+"""Finds where commands wait for what is bound. They are ready by that, or lack another key, which whoever claims them finds out
+(``outbox_due.look_further``): their rows stay as they are, but for those that were set aside."""
 
 
 async def bind_and_release(conn: Conn, bound: Sequence[Binding], now: datetime) -> list[PartitionKey]:
-    """Bind keys and make ready the commands that waited for nothing else; return the partitions to arm."""
+    """Bind keys, which makes ready the commands that waited for nothing else; return the partitions to arm, where some waited for them."""
     if not bound:
         return []
     await conn.execute("lock table binding_latch in share mode")
     await bindings.bind(conn, bound, now)
     rows = await (await conn.execute(_RELEASE, columns(bound, ("connection", "key")))).fetchall()
-    return sorted({deliver_key(target, batch_key) for target, batch_key, state in rows if state in _TO_DELIVER})
-
-
-_RECOUNT = """
-with need as (
-    select distinct c.target, k.key, c.id, c.created_at from command c, unnest(c.needs) as k(key)
-    where (c.created_at, c.id) in (select k.created_at, k.id from command_key k where k.id = any(%(ids)s)) and c.state = 'waiting'
-        and not exists (select 1 from binding b where b.connection = c.target and b.key = k.key and b.until is null)
-), needed as (
-    insert into command_need (target, key, command_id, created_at) select target, key, id, created_at from need order by 1, 2, 3
-    on conflict do nothing
-)
-update command c set missing = n.missing, state = case when n.missing = 0 then 'ready' else 'waiting' end::command_state
-from (select k.id, k.created_at, (select count(*) from need where need.id = k.id) as missing from command_key k where k.id = any(%(ids)s)) n
-where c.created_at = n.created_at and c.id = n.id and c.state = 'waiting'
-returning c.target, c.batch_key, c.state::text
-"""
-"""Counts anew what commands still lack, as bindings ended meanwhile, and notes it for whoever binds it."""
-
-
-async def _recount(conn: Conn, ids: Sequence[object]) -> list[PartitionKey]:
-    rows = await (await conn.execute(_RECOUNT, {"ids": list(ids)})).fetchall()
-    return [deliver_key(target, batch_key) for target, batch_key, state in rows if state == CommandState.READY]
+    return sorted({deliver_key(target, batch_key) for target, batch_key in rows})
 
 
 _RETRY = """
-update command c set attempts = 0, next_try_at = null, code = '', reason = '',
-    state = case when in_doubt then 'unknown' when missing > 0 then 'waiting' else 'ready' end::command_state
-where (created_at, id) in (select k.created_at, k.id from command_key k where k.id = any(%(ids)s::uuid[])) and state = 'parked'
-returning target, batch_key
+update command_standing set attempts = 0, next_try_at = null, code = '', reason = '',
+    state = case when in_doubt then 'unknown' else 'ready' end::command_state
+where id = any(%(ids)s::uuid[]) and state = 'parked' returning target, batch_key
 """
-"""Where it goes on depends on what is known of it: in doubt it is resolved first, lacking something it waits. The key table tells the
-month, which the partitioned table needs."""
+"""Where it goes on depends on what is known of it: in doubt it is resolved first."""
 
 
 async def retry(conn: Conn, ids: Sequence[str]) -> list[PartitionKey]:
     """Take parked commands up again with a fresh count of attempts; return partitions to arm. One in doubt will be resolved first."""
     rows = await (await conn.execute(_RETRY, {"ids": list(ids)})).fetchall()
     return sorted({deliver_key(target, batch_key) for target, batch_key in rows})
-
-
-_CANCEL = """
-update command set state = 'canceled', reason = %(reason)s
-where (created_at, id) in (select k.created_at, k.id from command_key k where k.id = any(%(ids)s::uuid[]))
-    and state in ('waiting', 'ready', 'parked')
-returning id, target, batch_key
-"""
-"""Nothing that may have taken effect is canceled: it is being sent, or in doubt, and is resolved before anybody decides otherwise."""
-
-
-async def cancel(conn: Conn, ids: Sequence[str], reason: str) -> tuple[frozenset[str], list[PartitionKey]]:
-    """Cancel commands that are waiting, ready or parked, with a reason; return the ids canceled and the partitions to arm.
-
-    One that is being sent or unknown is not canceled: it may have taken effect.
-    """
-    rows = await (await conn.execute(_CANCEL, {"ids": list(ids), "reason": reason})).fetchall()
-    await conn.execute("delete from command_need where command_id = any(%s)", ([row[0] for row in rows],))
-    return frozenset(row[0].hex for row in rows), sorted({deliver_key(target, batch_key) for _, target, batch_key in rows})
-
-
-async def missing_needs(conn: Conn, ids: Sequence[str]) -> dict[str, tuple[NeedKey, ...]]:
-    """Return the keys each command still waits for."""
-    cursor = await conn.execute(
-        "select command_id, array_agg(key order by key) from command_need where command_id = any(%s::uuid[]) group by 1", (list(ids),)
-    )
-    return {id.hex: tuple(keys) for id, keys in await cursor.fetchall()}
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """New arguments of a command that took no effect yet: what is wished stayed the same, how it is booked changed (its day)."""
-
-    id: str
-    created_at: datetime
-    arguments: bytes
-
-
-async def refresh(conn: Conn, cipher: Cipher, refreshes: Sequence[Refresh]) -> list[PartitionKey]:
-    """Give commands that were refused, or never sent, new arguments and take them up again; return the partitions to arm."""
-    touched: set[PartitionKey] = set()
-    for one in refreshes:
-        key_id, envelope = cipher.encrypt(one.arguments, _aad(one.id))
-        cursor = await conn.execute(
-            "update command set key_id = %s, arguments = %b, attempts = 0, next_try_at = not_before,"
-            " state = case when missing = 0 then 'ready' else 'waiting' end::command_state"
-            " where created_at = %s and id = %s::uuid and not in_doubt and state in ('waiting', 'ready', 'parked')"
-            " returning target, batch_key",
-            (key_id, envelope, one.created_at, one.id),
-        )
-        touched |= {deliver_key(target, batch_key) for target, batch_key in await cursor.fetchall()}
-    return sorted(touched)

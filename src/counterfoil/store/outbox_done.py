@@ -1,4 +1,4 @@
-"""Table ``command``, what is done: what produced a document, the matches made with it, and posting it again after somebody removed it."""
+"""The outbox, what is done: what produced a document, the matches made with it, and posting it again after somebody removed it."""
 
 from __future__ import annotations
 
@@ -44,28 +44,25 @@ async def _read(conn: Conn, cipher: Cipher, query: str, target: str, keys: Itera
 
 
 _REOPEN = """
-update command c set state = 'unknown', in_doubt = true, attempts = 0, next_try_at = null, code = '', reason = %(reason)s
-where c.target = %(target)s and c.state = 'done' and c.produces = any(%(keys)s) and c.produces <> ''
-    and not exists (select 1 from command n where n.produces = c.produces and n.target = c.target and n.state = 'done' and n.seq > c.seq)
-returning batch_key
+update command_standing s set state = 'unknown', in_doubt = true, attempts = 0, next_try_at = null, code = '', reason = %(reason)s
+from command_body c
+where c.produces = any(%(keys)s) and c.produces <> '' and c.target = %(target)s and s.id = c.id and s.state = 'done'
+    and not exists (select from command n where n.produces = c.produces and n.target = c.target and n.state = 'done' and n.seq > c.seq)
+returning s.batch_key
 """
 """Only what a newer command did not post again meanwhile. In doubt, so that it is looked for by its key before anything is sent."""
 _REMATCH = """
 with again as (
-    update command c set in_doubt = true, attempts = 0, next_try_at = null, code = '', reason = %(reason)s,
-        missing = (select count(*) from unnest(c.needs) as n(key) where n.key = any(%(unbound)s)),
-        state = case when c.needs && %(unbound)s::text[] then 'waiting' else 'unknown' end::command_state
-    where c.kind = 'allocate' and c.target = %(target)s and c.state = 'done'
+    select c.id, c.needs from command_body c join command_standing s on s.created_at = c.created_at and s.id = c.id
+    where c.kind = 'allocate' and c.target = %(target)s and s.state = 'done'
         and (c.needs[1] = any(%(keys)s) or c.needs[2] = any(%(keys)s))
-        and not exists (select 1 from command u where u.kind in ('allocate', 'unmatch') and u.target = c.target
+        and not exists (select from command u where u.kind in ('allocate', 'unmatch') and u.target = c.target
             and u.needs[1] = c.needs[1] and u.needs[2] = c.needs[2] and u.state <> 'canceled' and u.seq > c.seq)
-    returning c.target, c.id, c.created_at, c.needs, c.batch_key
-), needed as (
-    insert into command_need (target, key, command_id, created_at)
-    select distinct a.target, k.key, a.id, a.created_at from again a, unnest(a.needs) as k(key) where k.key = any(%(unbound)s)
-    order by 1, 2, 3 on conflict do nothing
 )
-select distinct batch_key from again
+update command_standing s set in_doubt = true, attempts = 0, next_try_at = null, code = '', reason = %(reason)s,
+    waits_for = coalesce((select n.key from unnest(a.needs) as n(key) where n.key = any(%(unbound)s) limit 1), ''),
+    state = case when a.needs && %(unbound)s::text[] then 'waiting' else 'unknown' end::command_state
+from again a where s.id = a.id and s.state = 'done' returning s.batch_key
 """
 """Matches of documents that were posted anew are resolved again, unless something newer matched or undid the same pair."""
 

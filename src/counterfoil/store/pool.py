@@ -29,6 +29,9 @@ CONTENDED = (errors.DeadlockDetected, errors.SerializationFailure)
 
 async def _configure(conn: Conn) -> None:
     conn.adapters.register_dumper(list, ArrayDumper)
+    # Every statement of the store is asked again and again: prepared with its second time, and few are ever given up for others. Whether a
+    # plan is made for each time stays the database's choice: one made for any time reads all of a table to find that nothing is due.
+    conn.prepare_threshold, conn.prepared_max = 1, 400
     await conn.execute("select set_config('timezone', 'UTC', false), set_config('jit', 'off', false)")
     await conn.commit()
 

@@ -14,9 +14,12 @@ from .pool import Conn
 
 GONE = "what it made is no longer in the target"
 """The reason of commands that were done and are canceled, so that they are wished anew."""
+# Only the commands that made the thing itself, and only what is done.
 _UNDO = """
-update command c set state = 'canceled', reason = %(reason)s from unnest(%(kind)s::text[], %(id)s::text[]) as g(kind, id)
-where c.subject_id = g.id and c.subject_kind = g.kind and c.target = %(target)s and c.produces = g.kind || '/' || g.id and c.state = 'done'
+update command_standing s set state = 'canceled', reason = %(reason)s
+from unnest(%(kind)s::text[], %(id)s::text[]) as g(kind, id)
+join command_body c on c.subject_id = g.id and c.subject_kind = g.kind and c.produces = g.kind || '/' || g.id
+where c.target = %(target)s and s.id = c.id and s.state = 'done'
 returning c.subject_kind, c.subject_id
 """
 

@@ -32,7 +32,9 @@ class Promise:
 async def measured(conn: Conn, lanes: Lanes, latencies: Sequence[Latency], now: datetime) -> list[Promise]:
     """Return every promise about which there is something to say."""
     cursor = await conn.execute(
-        "select kind, entity, min(created_at) from command where state in ('waiting', 'ready', 'unknown', 'parked') group by 1, 2"
+        "select b.kind, b.entity, min(b.created_at)"
+        " from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id"
+        " where s.state not in ('done', 'canceled') group by 1, 2"
     )
     oldest = {(kind, entity): (now - since).total_seconds() for kind, entity, since in await cursor.fetchall()}
     done = {(line.kind, line.entity): line.p95_s for line in latencies}

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from .lacking import MAY_BE_BOUND
 from .pool import Conn
+from .sending import IN_FLIGHT
 
 OPEN_MAX = 20_000
 """Open rows of a stage that are looked at; a longer queue is shown as at least so long."""
@@ -83,14 +85,20 @@ async def posted(conn: Conn, now: datetime) -> PostedCounts:
     return PostedCounts(0, 0) if row is None else PostedCounts(*row)
 
 
-_QUEUES = """
+OPEN = f"""
+select case when f.started_at is not null then 'verify' when s.state = 'ready' then 'post' when s.state = 'unknown' then 'verify'
+    when s.state = 'parked' then 'parked' when not {MAY_BE_BOUND} then 'needs' when s.in_doubt then 'verify' else 'post' end as stands,
+    s.target, s.lane, s.created_at as at
+from (select * from command_standing where state not in ('done', 'canceled') limit %(limit)s) s {IN_FLIGHT}
+"""
+"""What is not over in the outbox, each where it stands; up to ``limit``."""
+
+_QUEUES = f"""
 select 'read', lane, count(*), min(at) from (
-    select lane, received_at as at from receipt where state = 'pending' limit %(limit)s) r group by lane
+    select lane, received_at as at from to_read limit %(limit)s) r group by lane
 union all select 'decide', lane, count(*), min(at) from (
-    select lane, added_at as at from agenda limit %(limit)s) a group by lane
-union all select case state when 'ready' then 'post' when 'unknown' then 'verify' when 'waiting' then 'needs' else 'parked' end,
-    lane, count(*), min(at) from (
-    select state, lane, created_at as at from command where state not in ('done', 'canceled') limit %(limit)s) c group by state, lane
+    select lane, added_at as at from to_decide limit %(limit)s) a group by lane
+union all select stands, lane, count(*), min(at) from ({OPEN}) c group by 1, 2
 order by 1, 2
 """
 """As ``gauges``' depths, without telling connections and targets apart."""
@@ -112,17 +120,21 @@ async def queues(conn: Conn) -> list[Queue]:
 
 _RECENT = """
 select 'read', lane, count(*), percentile_disc(0.95) within group (order by taken) from (
-    select lane, extract(epoch from normalized_at - received_at)::float8 as taken from receipt
-    where received_at > %(since)s and received_at <= %(now)s and state = 'normalized' order by received_at desc limit %(limit)s
+    (select lane, extract(epoch from normalized_at - received_at)::float8 as taken from receipt
+    where received_at > %(since)s and received_at <= %(now)s and state = 'normalized' and normalized_at is not null
+    order by received_at desc limit %(limit)s)
+    union all
+    (select b.lane, extract(epoch from b.read_at - b.received_at)::float8 from (
+        select lane, read_at, received_at, ids from receipt_bundle where read_at > %(since)s and read_at <= %(now)s
+        order by read_at desc limit %(limit)s) b cross join unnest(b.ids) limit %(limit)s)
 ) r group by lane
 union all
 select 'post', lane, count(*), percentile_disc(0.95) within group (order by taken) from (
-    select c.lane, extract(epoch from c.done_at - c.created_at)::float8 as taken from (
+    select s.lane, extract(epoch from s.done_at - s.created_at)::float8 as taken from (
         select unnest(command_ids) as id from (
             select command_ids from attempt where started_at > %(since)s and done > 0 order by started_at desc limit %(limit)s
         ) t limit %(limit)s
-    ) i join command_key k on k.id = i.id join command c on c.created_at = k.created_at and c.id = k.id
-    where c.state = 'done'
+    ) i join command_standing s on s.id = i.id where s.state = 'done'
 ) p group by lane
 order by 1, 2
 """

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from . import bundles
 from .cipher import Cipher
 from .columns import columns
 from .errors import StoreError
 from .pool import Conn, PartitionKey
-from .work import EVERY_LANE, normalize_key, shard_of
+from .work import EVERY_LANE, bundle_key, normalize_key, shard_of
 
 
 class ReceiptState(StrEnum):
@@ -126,7 +127,7 @@ class FetchedFor:
     fetched: bytes
 
 
-_APPEND = """
+_APPEND = f"""
 with incoming as (
     select * from unnest(
         %(connection)s::text[], %(key_hash)b::bytea[], %(account)s::text[], %(kind)s::text[], %(dedupe_key)s::text[], %(shard)s::int2[],
@@ -143,17 +144,20 @@ with incoming as (
     select connection, key_hash, id, %(now)s from numbered order by connection, key_hash
     on conflict do nothing
     returning connection, key_hash, receipt_id
-)
-insert into receipt (id, received_at, connection, account, kind, dedupe_key, shard, shard_key, lane, state, rule, occurred_at,
-    api_version, headers, key_id, body)
-select f.receipt_id, %(now)s, i.connection, i.account, i.kind, i.dedupe_key, i.shard, i.shard_key, i.lane,
-    case when i.parked = '' then 'pending' else 'parked' end::receipt_state, i.parked, i.occurred_at, i.api_version, i.headers, i.key_id,
-    i.body
-from fresh f join first using (connection, key_hash) join incoming i using (place) order by place
-returning id, connection, dedupe_key, shard, lane, state
+), kept as (
+    insert into receipt (id, received_at, connection, account, kind, dedupe_key, shard, shard_key, lane, state, rule, occurred_at,
+        api_version, headers, key_id, body)
+    select f.receipt_id, %(now)s, i.connection, i.account, i.kind, i.dedupe_key, i.shard, i.shard_key, i.lane,
+        case when i.parked <> '' then 'parked' when {bundles.ARE_MADE} then 'normalized' else 'pending' end::receipt_state, i.parked,
+        i.occurred_at, i.api_version, i.headers, i.key_id, i.body
+    from fresh f join first using (connection, key_hash) join incoming i using (place) order by place
+    returning id, connection, dedupe_key, shard, lane, state
+), bundled as ({bundles.KEPT_IN})
+select id, connection, dedupe_key, shard, lane, state from kept order by id
 """
 """Appends deliveries that were never received: the key decides, over all partitions and time. Of a delivery that comes twice in one call
-the first counts. Keys are written in their order, so that two intakes do not wait for each other; ids grow in the order of arrival."""
+the first counts. Keys are written in their order, so that two intakes do not wait for each other; ids grow in the order of arrival. What is
+to be read is handed on in bundles."""
 
 
 async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: datetime) -> Appended:
@@ -168,7 +172,9 @@ async def append(conn: Conn, cipher: Cipher, incoming: Sequence[Incoming], now: 
     touched: set[PartitionKey] = set()
     for id, connection, dedupe_key, shard, lane, state in await cursor.fetchall():
         ids[(connection, dedupe_key)] = id
-        if state == ReceiptState.PENDING:
+        if state == ReceiptState.NORMALIZED:  # as soon as its bundle is read
+            touched.add(bundle_key(connection, shard, lane))
+        elif state == ReceiptState.PENDING:
             touched.add(normalize_key(connection, shard, lane))
     return Appended(tuple(ids.pop((one.connection, one.dedupe_key), None) for one in incoming), tuple(sorted(touched)))
 
@@ -196,25 +202,27 @@ def _fetched_aad(connection: str, dedupe_key: str) -> str:
 
 _PLAIN = (
     "id", "received_at", "connection", "account", "kind", "dedupe_key", "shard", "shard_key", "lane", "rule", "occurred_at", "api_version",
-    "headers", "attempts", "must_fetch", "next_try_at", "normalized_at",
+    "headers", "attempts", "must_fetch", "next_try_at",
 )  # fmt: skip
 _SELECT = f"""
-select {", ".join(f"r.{name}" for name in _PLAIN)}, r.state::text, r.key_id, r.body, coalesce(f.key_id, r.fetched_key_id),
-    coalesce(f.data, r.fetched)
+select {", ".join(f"r.{name}" for name in _PLAIN)}, {bundles.READ_AT}, {bundles.STATE}, r.key_id, r.body,
+    coalesce(f.key_id, r.fetched_key_id), coalesce(f.data, r.fetched)
 from receipt r left join receipt_fetched f on f.received_at = r.received_at and f.id = r.id
 """
 """What was fetched before schema 32 stands in the receipt's own row."""
 
 
 # Shard by shard, each by the index that has them in order: sorting all that is pending of many would take longer with every receipt.
-_CLAIM = """
+_CLAIM = f"""
 where (r.received_at, r.id) in (
-    select due.received_at, due.id from unnest(%(shards)s::int2[]) as s(shard), lateral (
-        select p.received_at, p.id, p.lane from receipt p
-        where p.connection = %(connection)s and p.shard = s.shard and p.state = 'pending'
-            and (p.next_try_at is null or p.next_try_at <= %(now)s) and p.lane >= %(from)s and p.lane < %(below)s
-        order by p.lane, p.id limit %(limit)s) due
-    order by due.lane, due.id limit %(limit)s)
+    select due.received_at, due.id from (
+        select p.* from unnest(%(shards)s::int2[]) as s(shard) cross join lateral (
+            select p.received_at, p.id, p.lane from receipt p
+            where p.connection = %(connection)s and p.shard = s.shard and p.state = 'pending'
+                and (p.next_try_at is null or p.next_try_at <= %(now)s) and p.lane >= %(from)s and p.lane < %(below)s
+            order by p.lane, p.id limit %(limit)s) p
+        union all ({bundles.CLAIMED})
+    ) due order by due.lane, due.id limit %(limit)s)
 order by r.lane, r.id
 """
 
@@ -257,7 +265,7 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[obj
     cursor = await conn.execute(_SELECT + condition, arguments, binary=True)
     receipts = []
     for *plain, state, key_id, envelope, fetched_key_id, fetched_envelope in await cursor.fetchall():
-        known = dict(zip(_PLAIN, plain, strict=True))
+        known = dict(zip((*_PLAIN, "normalized_at"), plain, strict=True))
         name = (known["connection"], known["dedupe_key"])
         body, fetched, damage = b"", None, None
         try:
@@ -271,15 +279,26 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[obj
     return receipts
 
 
-_SETTLE = """
-update receipt r set state = s.state::receipt_state, rule = s.rule, must_fetch = s.must_fetch, next_try_at = s.next_try_at,
-    attempts = r.attempts + s.is_attempt::int, normalized_at = case when s.state in ('normalized', 'ignored') then %(now)s end
-from (select * from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(state)s::text[], %(rule)s::text[], %(must_fetch)s::bool[],
-    %(next_try_at)s::timestamptz[], %(is_attempt)s::bool[], %(seen)s::text[])
-    as t(id, received_at, state, rule, must_fetch, next_try_at, is_attempt, seen) order by id) s
-where r.received_at = s.received_at and r.id = s.id and r.state = s.seen::receipt_state
+_SETTLE = f"""
+with ended as materialized (
+    select * from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(state)s::text[], %(rule)s::text[], %(must_fetch)s::bool[],
+        %(next_try_at)s::timestamptz[], %(is_attempt)s::bool[], %(seen)s::text[])
+        as t(id, received_at, state, rule, must_fetch, next_try_at, is_attempt, seen) order by id
+), {bundles.SETTLED}, written as (
+    update receipt r set state = s.state::receipt_state, rule = s.rule, must_fetch = s.must_fetch, next_try_at = s.next_try_at,
+        attempts = r.attempts + s.is_attempt::int, normalized_at = case when s.state in ('normalized', 'ignored') then %(now)s end,
+        shard = coalesce(h.shard, r.shard)
+    from ended s left join held h on h.id = s.id
+    where r.received_at = s.received_at and r.id = s.id and case when h.id is not null
+        then s.seen = 'pending' and (s.state <> 'normalized' or s.rule <> '')
+        else r.state = s.seen::receipt_state and not (s.seen = 'normalized' and {bundles.UNREAD}) end
+    returning r.id
+)
+select (select count(*) from written) + (select count(*) from ended s
+    where s.seen = 'pending' and s.state = 'normalized' and s.rule = '' and s.id = any(array(select id from held)))
 """
-"""Writes down how receipts were read, each only if it still is in the state it was seen in: what a person changed meanwhile stays."""
+"""Writes down how receipts were read, each only if it still is in the state it was seen in: what a person changed meanwhile stays. Of one
+that was in a bundle and was read well nothing is to be written; one that is to be read again stays in the partition it was read in."""
 
 
 async def settle(conn: Conn, settlements: Sequence[ReceiptEnd], now: datetime) -> int:
@@ -292,7 +311,8 @@ async def settle(conn: Conn, settlements: Sequence[ReceiptEnd], now: datetime) -
         "seen": [one.seen.value for one in settlements],
         "now": now,
     }
-    return (await conn.execute(_SETTLE, given)).rowcount
+    row = await (await conn.execute(_SETTLE, given)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 _STORE_FETCHED = """
@@ -320,9 +340,11 @@ async def store_fetched(conn: Conn, cipher: Cipher, fetched: Sequence[FetchedFor
 
 async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, must_fetch: bool = False) -> list[PartitionKey]:
     """Put receipts of any state back to pending with a fresh count of attempts (retry of a case, replay); return the partitions touched."""
+    await bundles.take_out(conn, ids)
     cursor = await conn.execute(
         "update receipt set state = 'pending', rule = '', attempts = 0, next_try_at = null, normalized_at = null,"
-        " must_fetch = %(must_fetch)s, lane = coalesce(%(lane)s, lane) where id = any(%(ids)s) returning connection, shard, lane",
+        " must_fetch = %(must_fetch)s, lane = coalesce(%(lane)s, lane) where id = any(%(ids)s)"
+        " returning connection, shard, lane",
         {"ids": sorted(ids), "lane": lane, "must_fetch": must_fetch},
     )
     return sorted({normalize_key(*row) for row in await cursor.fetchall()})
@@ -345,10 +367,10 @@ class Selection:
     states: tuple[ReceiptState, ...] = ()
 
 
-_SELECTED = """
+_SELECTED = f"""
 where r.connection = %(connection)s and r.received_at >= %(since)s and r.received_at < %(until)s
-    and (%(kinds)s::text[] = '{}' or r.kind = any(%(kinds)s))
-    and (%(states)s::receipt_state[] = '{}' or r.state = any(%(states)s::receipt_state[]))
+    and (%(kinds)s::text[] = '{{}}' or r.kind = any(%(kinds)s))
+    and (%(states)s::text[] = '{{}}' or {bundles.STATE} = any(%(states)s::text[]))
 """
 
 
@@ -370,7 +392,9 @@ async def select(conn: Conn, cipher: Cipher, selection: Selection, *, after_id: 
 
 async def count(conn: Conn, selection: Selection) -> dict[ReceiptState, int]:
     """Return how many receipts a selection has in each state it holds any in, without those whose body is erased."""
-    cursor = await conn.execute(f"select state, count(*) from receipt r {_SELECTED} and key_id <> '' group by 1", _selected(selection))
+    cursor = await conn.execute(
+        f"select {bundles.STATE}, count(*) from receipt r {_SELECTED} and key_id <> '' group by 1", _selected(selection)
+    )
     return {ReceiptState(state): found for state, found in await cursor.fetchall()}
 
 
@@ -382,7 +406,7 @@ async def count_erased(conn: Conn, selection: Selection) -> int:
 
 async def counts(conn: Conn) -> dict[str, dict[ReceiptState, int]]:
     """Return how many receipts each connection has in each state (conservation: their sum is what was received)."""
-    cursor = await conn.execute("select connection, state, count(*) from receipt group by 1, 2 order by 1, 2")
+    cursor = await conn.execute(f"select r.connection, {bundles.STATE}, count(*) from receipt r group by 1, 2 order by 1, 2")
     found: dict[str, dict[ReceiptState, int]] = {}
     for connection, state, count in await cursor.fetchall():
         found.setdefault(connection, dict.fromkeys(ReceiptState, 0))[ReceiptState(state)] = count

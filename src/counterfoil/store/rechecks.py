@@ -80,8 +80,10 @@ async def due(conn: Conn, target: str, batch_key: str, now: datetime, limit: int
 
 _LOOK = """
 select g.id, newest.id, exists (
-    select 1 from command d where d.target = %(target)s and d.external_key = any(string_to_array(g.keys, E'\\n')) and d.in_doubt
-        and d.seq > coalesce(newest.seq, 0))
+    select from command d where d.target = %(target)s and d.external_key = any(string_to_array(g.keys, E'\\n'))
+        and d.seq > coalesce(newest.seq, 0)
+        and (d.in_doubt or exists (select from sending p where p.target = d.target and p.batch_key = d.batch_key
+            and d.id = any(p.command_ids) and d.state in ('waiting', 'ready', 'unknown'))))
 from unnest(%(id)s::uuid[], %(keys)s::text[]) as g(id, keys)
 left join lateral (
     select c.id, c.seq from command c where c.target = %(target)s and c.external_key = any(string_to_array(g.keys, E'\\n'))

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from . import outbox_due
 from .pool import Conn, PartitionKey
-from .work import deliver_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,9 @@ order by k.key on conflict do nothing
 """
 """What the hub knows to be done needs not be kept twice; the rest is what a restored hub has forgotten it had posted."""
 _DOUBT = """
-update command c set in_doubt = true, state = case when c.state = 'ready' then 'unknown' else c.state end
-where c.target = %(target)s and c.state in ('waiting', 'ready', 'parked') and not c.in_doubt
+update command_standing s set in_doubt = true, state = case when s.state = 'ready' then 'unknown' else s.state end
+from command_body c
+where s.target = %(target)s and s.state in ('waiting', 'ready', 'parked') and not s.in_doubt and c.created_at = s.created_at and c.id = s.id
     and (%(is_all)s or c.external_key = any(%(keys)s))
 """
 """Whatever may have been posted before the restore is looked for first: by the keys found, or all of it where a target cannot be listed."""
@@ -107,8 +108,7 @@ async def take_page(
     await conn.execute(_PLACE, given | {"cursor": cursor, "count": len(found), "is_last": is_last, "is_blind": is_blind})
     if not is_last:
         return []
-    rows = await conn.execute("select distinct batch_key from command where target = %s and state in ('ready', 'unknown')", (target,))
-    return sorted(deliver_key(target, row[0]) for row in await rows.fetchall())
+    return await outbox_due.partitions_open(conn, target)
 
 
 async def forget_done(conn: Conn, target: str) -> int:
@@ -147,8 +147,9 @@ from unnest(%(sources)s::text[]) as s(name)
 """
 """Whether each source was read up to the mark: every list of its changes, and at least one."""
 _IS_DECIDED = """
-select not exists (select 1 from receipt where state = 'pending' and received_at <= %(at)s)
-    and not exists (select 1 from agenda where added_at <= %(at)s and (not_before is null or not_before <= %(at)s))
+select not exists (select from receipt where state = 'pending' and received_at <= %(at)s)
+    and not exists (select from receipt_bundle where read_at is null and received_at <= %(at)s)
+    and not exists (select from to_decide where added_at <= %(at)s and (not_before is null or not_before <= %(at)s))
 """
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from psycopg import sql
 
+from .bundles import READ_AT, STATE
 from .pool import Conn
 
 BODIES, EVENTS, ATTEMPTS, CASES, AUDIT = "bodies", "events", "attempts", "cases", "audit"
@@ -18,13 +19,13 @@ PAYLOADS = (BODIES, EVENTS, ATTEMPTS, CASES, AUDIT)
 """Bodies of receipts with what was fetched for them; events; tries at targets; records and history of closed cases; the audit trail."""
 
 # What is still to be decided, or waits, is read again from its receipt if its source is not asked; a replay that runs has them in hand.
-_BODIES = """
+_BODIES = f"""
 with old as (
     select received_at, id from receipt r
     where received_at >= coalesce((select place from retention where payload = 'bodies'), '-infinity') and received_at < %(until)s
-        and key_id <> '' and state in ('normalized', 'ignored') and normalized_at < %(until)s
+        and key_id <> '' and {STATE} in ('normalized', 'ignored') and coalesce({READ_AT}, received_at) < %(until)s
         and not exists (select from replay where state = 'running')
-        and not exists (select from event e join agenda a on a.kind = e.subject_kind and a.id = e.subject_id
+        and not exists (select from event e join to_decide a on a.kind = e.subject_kind and a.id = e.subject_id
             where e.receipt_id = r.id and e.received_at = r.received_at)
         and not exists (select from event e join wait w on w.subject_kind = e.subject_kind and w.subject_id = e.subject_id
             where e.receipt_id = r.id and e.received_at = r.received_at)
@@ -32,7 +33,7 @@ with old as (
 ), fetched as (
     delete from receipt_fetched f using old where f.received_at = old.received_at and f.id = old.id
 )
-update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{}'
+update receipt r set body = '', key_id = '', fetched = null, fetched_key_id = '', headers = '{{}}'
 from old where r.received_at = old.received_at and r.id = old.id
 """
 _NEXT_PLACE = """
@@ -50,9 +51,7 @@ where e.received_at = old.received_at and e.id = old.id
 _ATTEMPTS = """
 delete from attempt a using (
     select started_at, id from attempt t where started_at < %(until)s and not exists (
-        select from unnest(t.command_ids) as o(id) join command_key k using (id)
-            join command c on c.created_at = k.created_at and c.id = k.id
-        where c.state not in ('done', 'canceled'))
+        select from unnest(t.command_ids) as o(id) join command_standing s using (id) where s.state not in ('done', 'canceled'))
     order by started_at, id limit %(limit)s
 ) old where a.started_at = old.started_at and a.id = old.id
 """

@@ -33,7 +33,7 @@ _PAYLOADS = (
     _Payload("object", "data", "key_id", ("kind", "id"), "'object/' || kind || '/' || id"),
     _Payload("claim", "data", "key_id", ("kind", "id", "connection"), "'claim/' || kind || '/' || id || '/' || connection"),
     _Payload("match_pair", "found", "key_id", ("one", "other"), "'match/' || one || ' ' || other"),
-    _Payload("command", "arguments", "key_id", ("created_at", "id"), "'command/' || encode(uuid_send(id), 'hex')"),
+    _Payload("command_body", "arguments", "key_id", ("created_at", "id"), "'command/' || encode(uuid_send(id), 'hex')"),
 )
 
 _LOOKED_UP_AGAIN = f", looked_up = 0, lookup = case when kind in ({NUMBERED}) then '{{}}' else lookup end"

@@ -30,8 +30,8 @@ async def left_behind(conn: Conn, connection: str) -> LeftWork:
     """Return how much work of a connection there is."""
     row = await (
         await conn.execute(
-            "select (select count(*) from receipt where connection = %(name)s and state = 'pending'),"
-            " (select count(*) from command where target = %(name)s and state in ('waiting', 'ready', 'unknown'))",
+            "select (select count(*) from to_read where connection = %(name)s),"
+            " (select count(*) from command_standing where target = %(name)s and state not in ('done', 'canceled') and state <> 'parked')",
             {"name": connection},
         )
     ).fetchone()

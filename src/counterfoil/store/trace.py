@@ -13,7 +13,7 @@ from uuid import UUID
 
 from counterfoil.core.language.ids import ObjectRef
 
-from . import agenda, attempts, bindings, cases, objects, outbox
+from . import agenda, attempts, bindings, bundles, cases, lacking, objects, outbox, sending
 from .pool import Conn
 
 _ROWS_MAX = 500
@@ -140,7 +140,8 @@ _BY_NAME = f"""
 select id from object where id = %(asked)s or substr(id, strpos(id, ':') + 1) = %(asked)s
 union select split_part(key, '/', 2) from {bindings.OF_KEYS} of_key
 union select split_part(key, '/', 2) from binding where external_id = %(asked)s or (external_name = %(asked)s and external_name <> '')
-union select subject_id from command where external_key = %(asked)s or (external_name = %(asked)s and external_name <> '')
+union select subject_id from command_body where external_key = %(asked)s
+union select c.subject_id from command_standing s join command c on c.id = s.id where s.external_name = %(asked)s and s.external_name <> ''
 union select subject_id from command where id = %(uuid)s
 union select subject_id from event where id = %(uuid)s
 union select split_part(%(asked)s, '/', 2) where %(asked)s like '%%/%%:%%'
@@ -177,7 +178,10 @@ with recursive known as (
 )
 select account from known
 """
-_RECEIPT = "select id, connection, kind, dedupe_key, state::text, rule, occurred_at, received_at, normalized_at, attempts from receipt "
+_RECEIPT = f"""
+select r.id, r.connection, r.kind, r.dedupe_key, {bundles.STATE}, r.rule, r.occurred_at, r.received_at, {bundles.READ_AT}, r.attempts
+from receipt r
+"""
 
 
 async def _receipts_by_name(conn: Conn, asked: str) -> list[TracedReceipt]:
@@ -187,7 +191,7 @@ async def _receipts_by_name(conn: Conn, asked: str) -> list[TracedReceipt]:
     hashes = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in names]
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     cursor = await conn.execute(
-        _CONNECTIONS + _RECEIPT + "where id in (select receipt_id from receipt_key k join known on k.connection = known.connection"
+        _CONNECTIONS + _RECEIPT + "where r.id in (select receipt_id from receipt_key k join known on k.connection = known.connection"
         " where k.key_hash = any(%(hashes)s) union all select %(number)s::int8)",
         {"hashes": hashes, "number": number},
     )
@@ -197,7 +201,12 @@ async def _receipts_by_name(conn: Conn, asked: str) -> list[TracedReceipt]:
 async def _receipts(conn: Conn, ids: Iterable[int], asked: str) -> list[TracedReceipt]:
     """Receipts by id, and those not normalized yet whose shard key is the id asked for."""
     cursor = await conn.execute(
-        _RECEIPT + "where id = any(%(ids)s) union " + _RECEIPT + "where state in ('pending', 'parked') and shard_key = %(asked)s"
+        _RECEIPT
+        + "where r.id = any(%(ids)s) union "
+        + _RECEIPT
+        + "where r.state in ('pending', 'parked') and r.shard_key = %(asked)s union"
+        + _RECEIPT
+        + "join to_read u on u.received_at = r.received_at and u.id = r.id where r.shard_key = %(asked)s"
         " order by received_at, id limit %(limit)s",
         {"ids": sorted(set(ids)), "asked": asked, "limit": _ROWS_MAX},
     )
@@ -226,6 +235,17 @@ async def _events(conn: Conn, subjects: Iterable[str]) -> list[TracedEvent]:
     ]
 
 
+# One under way has a try more than its row says, which began with its batch.
+_COMMANDS = f"""
+select b.produces, b.id, b.kind, b.target, b.entity, b.subject_kind, b.subject_id, b.external_key, {outbox.STATE},
+    s.attempts + (f.started_at is not null)::int, b.created_at, coalesce(f.started_at, s.sent_at), s.done_at, s.external_id,
+    s.external_name, s.code, s.reason
+from command_body b join command_standing s on s.id = b.id and s.created_at = b.created_at {sending.IN_FLIGHT}
+where b.subject_id = any(%(ids)s) or b.external_key = %(asked)s
+order by b.seq limit %(limit)s
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Command:
     row: TracedCommand
@@ -234,16 +254,14 @@ class _Command:
 
 async def _commands(conn: Conn, subjects: Iterable[str], asked: str) -> list[_Command]:
     cursor = await conn.execute(
-        "select c.produces, c.id, kind, target, entity, subject_kind, subject_id, external_key, state::text, attempts, created_at, sent_at,"
-        " done_at, external_id, external_name, code, reason from command c where subject_id = any(%(ids)s) or external_key = %(asked)s"
-        " order by seq limit %(limit)s",
+        _COMMANDS,
         {"ids": sorted(set(subjects)), "asked": asked, "limit": _ROWS_MAX},
     )
     found = [
         _Command(TracedCommand(id.hex, kind, target, entity, ObjectRef(subject_kind, subject), *rest), produces)
         for produces, id, kind, target, entity, subject_kind, subject, *rest in await cursor.fetchall()
     ]
-    missing = await outbox.missing_needs(conn, [one.row.id for one in found])
+    missing = await lacking.missing_needs(conn, [one.row.id for one in found])
     return [replace(one, row=replace(one.row, missing=missing.get(one.row.id, ()))) for one in found]
 
 

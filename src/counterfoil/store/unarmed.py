@@ -11,6 +11,7 @@ from datetime import datetime
 
 from counterfoil.core.language.commands import Lane
 
+from .lacking import MAY_BE_BOUND
 from .pool import Conn, PartitionKey
 from .work import DEADLINES, DECIDE, DECIDE_BULK, SHARDS
 
@@ -20,7 +21,7 @@ set ahead since, what is due by now would wait as long as it would have by the f
 _SOON_S = 60.0
 """A wake within so many seconds is left to come."""
 # Probes the head of each partition by the index its stage claims with; a long backlog costs no more than a short one.
-_FIND = """
+_FIND = f"""
 with lane (lane, suffix) as (select lane, case when lane >= %(bulk)s then '_bulk' else '' end from unnest(%(lanes)s::int2[]) as t(lane)),
 shard (shard) as (select generate_series(0, %(shards)s - 1)::int2),
 ready (stage, key) as (
@@ -28,13 +29,21 @@ ready (stage, key) as (
     where exists (select from receipt r where r.connection = t.connection and r.shard = shard.shard and r.lane = lane.lane
         and r.state = 'pending' and r.received_at <= %(before)s and (r.next_try_at is null or r.next_try_at <= %(before)s))
     union
+    select case when b.lane >= %(bulk)s then 'normalize_bulk' else 'normalize' end, b.connection || '/' || b.shard from receipt_bundle b
+    where b.read_at is null and b.connection = any(%(connections)s::text[]) and b.received_at <= %(before)s
+    union
+    select case when b.lane >= %(bulk)s then 'decide_bulk' else 'decide' end, b.shard::text from agenda_bundle b
+    where b.added_at <= %(before)s
+    union
     select 'decide' || suffix, shard::text from shard, lane
     where exists (select from agenda a where a.shard = shard.shard and a.lane = lane.lane
         and a.added_at <= %(before)s and (a.not_before is null or a.not_before <= %(before)s))
     union
     select w.stage, w.key from work w where w.stage = 'deliver' and not w.armed
-    and exists (select from command c where c.target = split_part(w.key, '/', 1) and c.batch_key = substr(w.key, strpos(w.key, '/') + 1)
-        and c.state in ('ready', 'unknown') and c.created_at <= %(before)s and (c.next_try_at is null or c.next_try_at <= %(before)s))
+    and exists (select from command_standing s
+        where s.target = split_part(w.key, '/', 1) and s.batch_key = substr(w.key, strpos(w.key, '/') + 1)
+        and s.state not in ('done', 'canceled') and s.created_at <= %(before)s and (s.next_try_at is null or s.next_try_at <= %(before)s)
+        and (s.state in ('ready', 'unknown') or (s.state = 'waiting' and {MAY_BE_BOUND})))
     union
     select 'deliver', target || '/' || batch_key from recheck where due_at <= %(before)s
     union
@@ -46,12 +55,20 @@ select stage, key from ready r where not exists (
             else 'infinity' end))
 order by stage, key
 """
+_BACK = f"""
+with back as materialized (
+    select s.id from command_standing s
+    where s.is_aside and s.state = 'waiting' and s.state not in ('done', 'canceled') and {MAY_BE_BOUND} order by s.id for update
+)
+update command_standing s set is_aside = false from back where s.id = back.id
+"""
+"""Takes back what was set aside behind many others and waits for nothing any more: a program of before does not when it binds a key."""
 
 
 async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list[PartitionKey]:
     """Return partitions with work that has been ready since ``before`` (by the hub's clock) and that nobody is going to do.
 
-    The caller arms them.
+    The caller arms them. What was set aside is looked at again where that is called for.
 
     ``connections``: the sources whose receipts are looked at. Of deliveries only those partitions are found that were armed once.
     """
@@ -65,4 +82,5 @@ async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list
         "by_time": list(_BY_TIME),
         "soon_s": _SOON_S,
     }
+    await conn.execute(_BACK)
     return [(stage, key) for stage, key in await (await conn.execute(_FIND, given)).fetchall()]

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from counterfoil.core.language.ids import ObjectRef
 
 from .pool import Conn
+from .sending import IN_FLIGHT
 
-# What is in doubt may have taken effect, and counts as booked; so does what is summed up with its day.
-_UNBOOKED = """
+# What is in doubt or under way may have taken effect, and counts as booked; so does what is summed up with its day.
+_UNBOOKED = f"""
 from object o where o.kind = any(%(kinds)s) and o.connection = %(connection)s and (o.kind, o.id) > (%(kind)s, %(id)s)
-    and not exists (select from command c
-        where c.subject_id = o.id and c.subject_kind = o.kind and (c.state in ('done', 'unknown') or c.in_doubt))
+    and not exists (select from command_body c join command_standing s on s.created_at = c.created_at and s.id = c.id {IN_FLIGHT}
+        where c.subject_id = o.id and c.subject_kind = o.kind
+            and (s.state in ('done', 'unknown') or s.in_doubt or f.started_at is not null))
     and not exists (select from summary_item i where i.subject = o.kind || '/' || o.id)
 """
 

@@ -7,7 +7,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from . import blocking, cases, cursors, notices, objects, reading, refused, relearning, retention, standing, workers
+from . import (
+    blocking,
+    cases,
+    cursors,
+    lacking,
+    notices,
+    objects,
+    reading,
+    refused,
+    relearning,
+    retention,
+    sending,
+    standing,
+    workers,
+)
 from .pool import Conn
 
 
@@ -48,7 +62,7 @@ class TargetLine:
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """Received = normalized + ignored + parked + pending, per source; wished (counted from the keys) = the sum over all targets."""
+    """Received = normalized + ignored + parked + pending, per source; wished (counted from the bodies) = the sum over all targets."""
 
     sources: tuple[SourceLine, ...]
     targets: tuple[TargetLine, ...]
@@ -61,20 +75,33 @@ class Conservation:
 
 
 _SOURCES = """
-select k.connection, k.received, coalesce(r.normalized, 0), coalesce(r.ignored, 0), coalesce(r.parked, 0), coalesce(r.pending, 0)
+select connection, coalesce(k.received, 0), coalesce(r.normalized, 0) - coalesce(u.unread, 0), coalesce(r.ignored, 0),
+    coalesce(r.parked, 0), coalesce(r.pending, 0) + coalesce(u.unread, 0)
 from (select connection, count(*) as received from receipt_key group by 1) k
 full join (
     select connection, count(*) filter (where state = 'normalized') as normalized, count(*) filter (where state = 'ignored') as ignored,
         count(*) filter (where state = 'parked') as parked, count(*) filter (where state = 'pending') as pending
     from receipt group by 1
-) r using (connection) order by 1
+) r using (connection)
+left join (
+    select connection, sum(cardinality(ids))::int8 as unread from receipt_bundle where read_at is null group by 1
+) u using (connection)
+order by 1
 """
 """What was received, by keys that are kept for ever, against what became of it, by receipts: equal unless something was lost."""
-_TARGETS = """
+_STANDS = f"""
+select s.target, s.created_at, case when s.state in ('done', 'canceled', 'parked') then s.state::text
+    when f.started_at is not null then 'unknown' when s.state <> 'waiting' then s.state::text when not {lacking.MAY_BE_BOUND} then 'waiting'
+    when s.in_doubt then 'unknown' else 'ready' end as state
+from command_standing s {sending.IN_FLIGHT}
+"""
+"""Commands with how they stand: one under way is in doubt, one whose last lack is bound is as good as ready."""
+_TARGETS = f"""
 select target, count(*) filter (where state = 'done'), count(*) filter (where state = 'ready'), count(*) filter (where state = 'waiting'),
     count(*) filter (where state = 'unknown'), count(*) filter (where state = 'parked'), count(*) filter (where state = 'canceled')
-from command group by 1 order by 1
+from ({_STANDS}) s group by 1 order by 1
 """
+"""What became of commands, by their states, against what was wished, by their bodies: equal unless something was lost."""
 
 
 @asynccontextmanager
@@ -92,7 +119,7 @@ async def conservation(conn: Conn) -> Conservation:
     """Return where everything is; for figures of one instant see :func:`at_one_instant`."""
     sources = tuple(SourceLine(*row) for row in await (await conn.execute(_SOURCES)).fetchall())
     targets = tuple(TargetLine(*row) for row in await (await conn.execute(_TARGETS)).fetchall())
-    row = await (await conn.execute("select count(*) from command_key")).fetchone()
+    row = await (await conn.execute("select count(*) from command_body")).fetchone()
     return Conservation(sources, targets, 0 if row is None else row[0])
 
 
@@ -114,12 +141,12 @@ class Backlog:
     oldest_at: datetime
 
 
-_BACKLOG = """
-select 'normalize', connection, count(*), min(received_at) from receipt where state = 'pending' group by 2
-union all select 'decide', kind, count(*), min(added_at) from agenda group by 2
+_BACKLOG = f"""
+select 'normalize', connection, count(*), min(received_at) from to_read group by 2
+union all select 'decide', kind, count(*), min(added_at) from to_decide group by 2
 union all select 'wait', split_part(key, '/', 1), count(*), min(since) from wait group by 2
-union all select 'deliver', target || '/' || state, count(*), min(created_at) from command
-    where state in ('waiting', 'ready', 'unknown') group by 2
+union all select 'deliver', target || '/' || state, count(*), min(created_at)
+    from ({_STANDS} where s.state not in ('done', 'canceled') and s.state <> 'parked') s group by 2
 order by 1, 2
 """
 """What is not done, in each place, and since when."""
@@ -203,5 +230,5 @@ async def status(conn: Conn, now: datetime, since: datetime) -> Status:
 
 async def undecided(conn: Conn) -> int:
     """Return how many subjects are on the agenda."""
-    row = await (await conn.execute("select count(*) from agenda")).fetchone()
+    row = await (await conn.execute("select count(*) from to_decide")).fetchone()
     return 0 if row is None else int(row[0])

@@ -1,6 +1,6 @@
 """What waits without anybody who would end it: keys nobody makes, objects that do not come. Owns table ``missing_key``.
 
-A command waits for keys (``command_need``). A key is made while an open command produces it, a refused one somebody has a case for, or
+A command waits for keys (its needs). A key is made while an open command produces it, a refused one somebody has a case for, or
 while the object it names is still to be decided. An undecided subject waits for objects (``wait``), which a fetch is to bring.
 """
 
@@ -45,16 +45,22 @@ _TOLD = """
 """
 """The objects that stand still themselves for an open case: what waits for one of them has that case, and is no second one."""
 _MISSING = f"""
-with told as materialized ({_TOLD}), needed as materialized (select distinct target, key from command_need),
-missing as (
+with told as materialized ({_TOLD}), named as (
+    select s.target, s.waits_for as key from command_standing s where s.state = 'waiting' and s.waits_for <> ''
+    union
+    select s.target, n.key
+    from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id cross join unnest(b.needs) as n(key)
+    where s.state = 'waiting' and not s.is_aside and s.state not in ('done', 'canceled')
+), needed as materialized (
+    select n.target, n.key from named n
+    where not exists (select from binding g where g.connection = n.target and g.key = n.key and g.until is null offset 0)
+), missing as (
     select n.target, n.key from needed n
-    where exists (select from command_need d join command c on c.created_at = d.created_at and c.id = d.command_id and c.state = 'waiting'
-            where d.target = n.target and d.key = n.key)
-    and not exists (select from command p where p.target = n.target and p.produces = n.key and p.produces <> ''
+    where not exists (select from command p where p.target = n.target and p.produces = n.key and p.produces <> ''
         and p.state in ('waiting', 'ready', 'unknown', 'parked') and (p.state <> 'parked' or exists (
             select from case_subject s join "case" k on k.id = s.case_id
             where s.stage = 'deliver' and s.subject = replace(p.id::text, '-', '') and s.released_at is null and k.state = 'open')))
-    and not exists (select from agenda a where a.kind = split_part(n.key, '/', 1) and a.id = substr(n.key, strpos(n.key, '/') + 1))
+    and not exists (select from to_decide a where a.kind = split_part(n.key, '/', 1) and a.id = substr(n.key, strpos(n.key, '/') + 1))
     and not exists (select from wait w
         where w.subject_kind = split_part(n.key, '/', 1) and w.subject_id = substr(n.key, strpos(n.key, '/') + 1))
     and not exists (select from told t where t.key = n.key)
@@ -71,7 +77,10 @@ from missing m left join known k on k.target = m.target and k.key = m.key order 
 """
 """Keys that commands wait for and nothing makes any more: no command that is still open (a parked one only while somebody looks after
 it), no object that is to be decided or waits itself, none that a person was told of. They are noted, and told only when they are still
-missing after a while: what makes them may be about to be written by another worker."""
+missing after a while: what makes them may be about to be written by another worker.
+
+Of what is set aside behind a thousand others (lacking.LOOKED_AT_MAX) the key its row names is looked at alone, by an index: its other ones
+come to be when it is looked at again, or that one is bound."""
 
 
 async def missing(conn: Conn, after_s: float) -> tuple[list[Missing], list[Missing]]:
@@ -82,8 +91,9 @@ async def missing(conn: Conn, after_s: float) -> tuple[list[Missing], list[Missi
 
 
 _CONCERNED = """
-select distinct c.subject_kind, c.subject_id from command_need n join command c on c.created_at = n.created_at and c.id = n.command_id
-where n.target = %s and n.key = %s and c.state = 'waiting' order by 1, 2 limit %s
+select distinct b.subject_kind, b.subject_id
+from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id
+where s.target = %s and s.state = 'waiting' and %s = any(b.needs) order by 1, 2 limit %s
 """
 
 
@@ -96,10 +106,10 @@ async def concerned(conn: Conn, target: str, key: NeedKey) -> list[agenda.Subjec
 
 
 _STANDING = """
-select c.id, c.subject_kind || '/' || c.subject_id, o.total_minor, o.currency
-from command_need n join command c on c.created_at = n.created_at and c.id = n.command_id
-left join object o on o.kind = c.subject_kind and o.id = c.subject_id
-where n.target = %s and n.key = %s and c.state = 'waiting' order by c.seq limit %s
+select b.id, b.subject_kind || '/' || b.subject_id, o.total_minor, o.currency
+from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id
+left join object o on o.kind = b.subject_kind and o.id = b.subject_id
+where s.target = %s and s.state = 'waiting' and %s = any(b.needs) order by s.seq limit %s
 """
 """In order of wishing, so that the record whose document is counted first stays the same with every look."""
 
@@ -174,15 +184,16 @@ async def still_waited(conn: Conn, keys: Sequence[WaitKey]) -> set[WaitKey]:
     return {row[0] for row in rows}
 
 
+_NEEDED = "select distinct b.target, n.key from command b cross join unnest(b.needs) as n(key) where b.id = any(%s::uuid[])"
+
+
 async def take_up(conn: Conn, subjects: Sequence[str], now: datetime) -> list[PartitionKey]:
     """Decide again whatever waits, by the records of a case: command ids, or keys of subjects (whose sources are asked again)."""
     refs = [ObjectRef(kind, id) for kind, _, id in (one.partition("/") for one in subjects if "/" in one)]
     ids = [one for one in subjects if "/" not in one]
     rows = await (await conn.execute("select distinct subject_kind, subject_id from command where id = any(%s::uuid[])", (ids,))).fetchall()
     refs += [ObjectRef(kind, id) for kind, id in rows]
-    needed = await (
-        await conn.execute("select distinct target, key from command_need where command_id = any(%s::uuid[])", (ids,))
-    ).fetchall()
+    needed = await (await conn.execute(_NEEDED, (ids,))).fetchall()
     await conn.execute(
         "delete from missing_key k using unnest(%s::text[], %s::text[]) as n(target, key) where k.target = n.target and k.key = n.key",
         ([row[0] for row in needed], [row[1] for row in needed]),

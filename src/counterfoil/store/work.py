@@ -55,6 +55,10 @@ EVERY_LANE = range(100)
 """Lanes by who works them: the ordinary partitions, those of the bulk stages (of the same keys), either."""
 
 
+BUNDLED = 4
+"""So many shards share the bundles of receipts that are kept together: fewer rows, and four of them can be read side by side."""
+
+
 def shard_of(text: str) -> int:
     """Return the shard (0 to 15) of a subject: CRC-32 of its text modulo 16; it stays the same for ever."""
     return crc32(text.encode()) % SHARDS
@@ -88,6 +92,11 @@ def shards_in(text: str) -> list[int]:
 def normalize_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
     """Return the partition that normalizes a lane of a connection's shard."""
     return NORMALIZE_BULK if lane in BULK else NORMALIZE, f"{connection}/{shard}"
+
+
+def bundle_key(connection: str, shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
+    """Return the partition that normalizes the bundles of receipts in which those of a shard are: that of the first shard they share."""
+    return normalize_key(connection, shard // BUNDLED * BUNDLED, lane)
 
 
 def decide_key(shard: int, lane: int = Lane.REAL_TIME) -> PartitionKey:
@@ -165,7 +174,7 @@ _CARE_MAX = 256
 # After a turn that ended well.
 _EASED = f"case when care >= {_CARE_MAX} then 0 else care * 2 end"
 
-_FREE = """
+FREE = """
 w.armed and w.pause_until is null
     and (w.claimed_by is null or w.claim_fence <> w.fence)
     and (w.claim_fence = w.fence or w.begun = 0 or w.taken_at is null
@@ -190,10 +199,10 @@ work.stage, work.key, work.work_seq, work.fence, work.begun - 1, work.care,
 # What is lost of claims with the database's memory costs nothing but a drain that finds itself stale: commits need not wait for the disk.
 _CLAIM = f"""
 with bulk as (
-    select w.stage, w.key, w.taken_at from work w where w.stage = any(%(bulk_stages)s) and {_FREE}
+    select w.stage, w.key, w.taken_at from work w where w.stage = any(%(bulk_stages)s) and {FREE}
     order by w.armed_at limit %(bulk)s for update skip locked
 ), ordinary as (
-    select w.stage, w.key, w.taken_at from work w where w.stage = any(%(ordinary_stages)s) and {_FREE}
+    select w.stage, w.key, w.taken_at from work w where w.stage = any(%(ordinary_stages)s) and {FREE}
     order by w.armed_at limit %(ordinary)s for update skip locked
 ), was as (
     select *, set_config('synchronous_commit', 'off', true) from (select * from ordinary union all select * from bulk) as free
@@ -346,47 +355,6 @@ async def uncount(conn: Conn, cut: Iterable[tuple[str, str, int]]) -> None:
         )
 
 
-# In order of the key, as arming locks; whoever hears it claims what is free.
-_GIVE_BACK = f"""
-with freed as (
-    select stage, key from work where claimed_by = %(worker)s and (%(running)s::text[] is null
-        or (taken_at < clock_timestamp() - make_interval(secs => %(silent_s)s) and stage || ':' || key <> all(%(running)s::text[])))
-    order by stage, key for update
-)
-update work set claimed_by = null from freed where work.stage = freed.stage and work.key = freed.key
-returning pg_notify('{CHANNEL}', '')
-"""
-
-
-async def give_back(conn: Conn, worker: str, running: Collection[PartitionKey] | None = None, silent_s: float = 0.0) -> int:
-    """Free what a worker claimed, all of it or all but what it runs; return how many partitions.
-
-    Args:
-        conn: an open connection.
-        worker: the worker's id.
-        running: the partitions it runs, which it keeps; None: it runs nothing any more.
-        silent_s: with ``running``, only partitions whose last turn began that long ago: others may just have been claimed.
-    """
-    kept = None if running is None else [f"{stage}:{key}" for stage, key in running]
-    return (await conn.execute(_GIVE_BACK, {"worker": worker, "running": kept, "silent_s": silent_s})).rowcount
-
-
-# A worker declared dead has no row any more: what it claimed is nobody's, whatever it still does.
-_GIVE_BACK_OF_THE_GONE = f"""
-with gone as (
-    select stage, key, claimed_by from work w where claimed_by is not null and not exists (select from worker where id = w.claimed_by)
-    order by stage, key for update
-)
-update work set claimed_by = null from gone where work.stage = gone.stage and work.key = gone.key
-returning gone.claimed_by, pg_notify('{CHANNEL}', '')
-"""
-
-
-async def give_back_of_the_gone(conn: Conn) -> list[str]:
-    """Free what workers without a row had claimed: nobody would work it any more. Returns the workers it was of."""
-    return sorted({row[0] for row in await (await conn.execute(_GIVE_BACK_OF_THE_GONE)).fetchall()})
-
-
 _LEAVE = """
 update work set pause_until = clock_timestamp() + make_interval(secs => %(after_s)s), begun = greatest(0, begun - 1), claimed_by = null,
     taken_at = case when %(away_s)s < 1e9 then clock_timestamp() - make_interval(secs => %(away_s)s) end
@@ -400,49 +368,6 @@ async def leave_for_others(conn: Conn, stage: str, key: str, taken: Taken, after
     """Have a partition this program cannot work be given out again in some seconds; it counts as never taken by it."""
     given = {"stage": stage, "key": key, "fence": taken.fence, "away_s": taken.away_s, "after_s": after_s}
     await conn.execute(_LEAVE, given)
-
-
-_PULSE = f"""
-select exists (select from work w where {_FREE}),
-    extract(epoch from min(least(pause_until, wake_at)) - clock_timestamp())::float8
-from work where pause_until is not null or wake_at is not null
-"""
-
-
-async def look(conn: Conn) -> tuple[bool, float | None]:
-    """Return whether a partition waits to be claimed, and in how many seconds the next pause or wait ends (0 or less: now; None: none)."""
-    row = await (await conn.execute(_PULSE, {"theirs_s": THEIRS_S})).fetchone()
-    return (False, None) if row is None else (bool(row[0]), row[1])
-
-
-_TAKE_PAUSED = """
-with due as (
-    select stage, key from work where pause_until <= clock_timestamp() order by stage, key limit %s for update skip locked
-)
-update work set pause_until = null, armed_at = clock_timestamp() from due
-where work.stage = due.stage and work.key = due.key returning work.stage, work.key, work.armed
-"""
-"""``skip locked``: of several workers that look at once each ends other pauses, and none waits. In order, against deadlocks with arming."""
-
-
-async def take_paused(conn: Conn, limit: int = 500) -> list[PartitionKey]:
-    """End the pauses that are over, each by one caller only; return the partitions that can be claimed now."""
-    rows = await (await conn.execute(_TAKE_PAUSED, (limit,))).fetchall()
-    return [(stage, key) for stage, key, is_armed in rows if is_armed]
-
-
-_TAKE_DUE = """
-with due as (
-    select stage, key from work where wake_at <= clock_timestamp() order by stage, key limit %s for update skip locked
-)
-update work set wake_at = null from due where work.stage = due.stage and work.key = due.key returning work.stage, work.key
-"""
-"""As above; the wake time goes with the row that is returned, so that one caller alone arms it."""
-
-
-async def take_due(conn: Conn, limit: int = 500) -> list[PartitionKey]:
-    """Return partitions whose wake time has come, each to one caller only; the caller arms them in the same transaction."""
-    return [(stage, key) for stage, key in await (await conn.execute(_TAKE_DUE, (limit,))).fetchall()]
 
 
 async def armed(conn: Conn) -> list[PartitionKey]:

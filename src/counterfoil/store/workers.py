@@ -43,9 +43,9 @@ async def hold_name(conn: Conn, name: str) -> bool:
 
 _JOIN = f"""
 with former as (delete from worker where name = %(name)s or id = %(name)s), joining as (select nextval('worker_incarnation') as incarnation)
-insert into worker (id, name, incarnation, host, version, started_at, beat_at, rules, waits_since, schema)
+insert into worker (id, name, incarnation, host, version, started_at, beat_at, rules, waits_since, schema, takes_bundles)
 select %(name)s || '#' || incarnation, %(name)s, incarnation, %(host)s, %(version)s, clock_timestamp(), clock_timestamp(), %(rules)s,
-    case when %(rules)s <> '' then clock_timestamp() end, %(schema)s from joining
+    case when %(rules)s <> '' then clock_timestamp() end, %(schema)s, true from joining
 returning {_COLUMNS}
 """
 """A name has one row: the former incarnation's goes with the statement that makes the new one, and what it had claimed is nobody's."""

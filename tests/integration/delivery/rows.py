@@ -23,7 +23,7 @@ def row(number: int, arguments: Arguments, kind: CommandKind = BookCommand.POST_
     ref = INVOICE.ref(f"stripe:in_{number}Xy")
     key, digits = f"invoice_stripe.in_{number}Xy", f"{number:032x}"
     plain = CommandRow(
-        digits, NOW, number, kind.value, "books", "DE", "DE", "", 10, ref, key, BINDS_NOTHING, (), 0, CommandState.READY,
+        digits, NOW, number, kind.value, "books", "DE", "DE", "", 10, ref, key, BINDS_NOTHING, (), CommandState.READY,
         None, None, 0, 0, False, None, None, "", "", "", "", 0, "", "", encode(arguments),
     )  # fmt: skip
     return replace(plain, **changes)

@@ -24,6 +24,7 @@ from counterfoil.kit.writing import Outcome
 from counterfoil.store import case_work, outbox, rechecks
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
+from counterfoil.store.outbox import End, EndStatus
 from counterfoil.store.pool import Pool
 from counterfoil.store.work import DELIVER
 
@@ -212,9 +213,10 @@ async def test_it_waits_while_a_newer_version_is_in_doubt(desk: Desk) -> None:
     await newer_was_undone(desk)
     await update(desk, 3, "newest")
     [row] = await desk.rows(3)
-    async with desk.pool.connection() as conn:  # some worker is at it
-        await outbox.mark_sent(conn, [row], desk.clock.now())
-        await conn.execute("update command set next_try_at = %s where id = %s", (desk.clock.now() + timedelta(hours=1), row.id))
+    now = desk.clock.now()
+    async with desk.pool.connection() as conn:  # some worker did not hear what became of it, and looks again in an hour
+        await outbox.mark_sent(conn, [row], now)
+        await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.UNKNOWN, next_try_at=now + timedelta(hours=1))], now)
     desk.later(LATE_S + 10)
     desk.books.calls.clear()
     turn = await desk.turn()

@@ -31,7 +31,7 @@ from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
 from counterfoil.kit.windows import Dated
 from counterfoil.kit.writing import Outcome, OutcomeStatus
-from counterfoil.store import outbox, rechecks, standing
+from counterfoil.store import outbox, outbox_cancel, rechecks, standing
 
 __all__ = ["desk"]
 
@@ -110,7 +110,7 @@ async def test_one_whose_command_is_no_more_or_after_which_nothing_was_done_is_f
     await update(desk, 1, "refused")
     [refused] = await desk.rows(1)
     async with desk.pool.connection() as conn:
-        await outbox.cancel(conn, [refused.id], "not wished any more")
+        await outbox_cancel.cancel(conn, [refused.id], "not wished any more")
         await rechecks.note(conn, [refused, row(9, bill(1), batch_key="all")], START, START)
     assert await noted(desk) == 2
     batch = await taken(desk)

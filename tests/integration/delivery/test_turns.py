@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.integration.delivery.answers import DONE, NO, Answers, outcome, standing_of
 from tests.integration.delivery.late import noted
 from tests.integration.delivery.scripted import START, SUBJECT, Desk, Wary, breaking
 
+from counterfoil.app.hub import wait_until
 from counterfoil.core.commands.books import MATCH, UNMATCH, Allocate, BookCommand, Unmatch, pair_of
 from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.payment import PAYMENT as PAYMENT_KIND
@@ -25,19 +27,18 @@ from counterfoil.delivery.sizing import LearnedSizes
 from counterfoil.delivery.stage import WATCH_S
 from counterfoil.kit.codec import encode
 from counterfoil.kit.context import Context
-from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
+from counterfoil.kit.errors import HubError, RejectedError, TransientError
 from counterfoil.kit.limits import is_yielding
 from counterfoil.kit.stage import Turn
 from counterfoil.kit.windows import Dated
 from counterfoil.kit.writing import Outcome, OutcomeStatus
-from counterfoil.store import attempts, case_work, cases, objects, outbox, standing
+from counterfoil.store import attempts, case_work, cases, objects, outbox, outbox_due, standing
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cases import CaseDetail
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Pool
-from counterfoil.store.standing import ConnectionStanding
 from counterfoil.store.work import decide_key, shard_of
 
 PLACE = ("books", "all", "upsert_product")
@@ -48,36 +49,6 @@ PAYMENT = PAYMENT_KIND.ref("stripe:ch_1")
 @pytest.fixture
 def desk(pool: Pool, cipher: Cipher) -> Desk:
     return Desk(pool, cipher)
-
-
-class Answers:
-    """Answers sendings as a test says, command by command, and keeps what was sent; each takes three seconds."""
-
-    def __init__(self, desk: Desk, **by_key: Outcome) -> None:
-        self.desk, self.by_key = desk, by_key
-        self.sent: list[Sequence[Command]] = []
-        self.bound: list[dict[str, str]] = []
-        desk.books.send = self.send  # type: ignore[method-assign]
-
-    async def send(self, ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
-        del ctx
-        self.desk.later(3)
-        self.sent.append(commands)
-        self.bound.append(dict(bound))
-        return tuple(replace(self.by_key[one.external_key], command_id=one.id) for one in commands if one.external_key in self.by_key)
-
-
-def outcome(status: OutcomeStatus, code: str = "", message: str = "", **more: Any) -> Outcome:
-    return Outcome("", status, code=code, message=message, **more)
-
-
-DONE = outcome(OutcomeStatus.DONE, external_id="book/1", external_name="B/1")
-NO = outcome(OutcomeStatus.REFUSED, "books.no", "no")
-
-
-async def standing_of(desk: Desk) -> ConnectionStanding:
-    async with desk.pool.connection() as conn:
-        return await standing.read(conn, "books")
 
 
 async def detail(desk: Desk) -> CaseDetail:
@@ -252,6 +223,49 @@ async def test_who_waited_for_what_is_done_and_who_decides_on_what_is_refused_is
     assert sorted(desk.armed) == sorted([("deliver", "books/other"), decide_key(shard_of(SUBJECT.key))])
 
 
+async def test_what_came_to_lack_nothing_since_the_last_look_is_sent_by_one_more_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    Answers(desk, k1=DONE)
+    released, first, other = outbox_due.released, NeedKey("customer/a"), NeedKey("product/p")
+    await desk.wish(1, needs=(first, other))
+    async with desk.pool.connection() as conn:
+        await outbox.bind_and_release(conn, [Binding("books", first, "1")], START)
+
+    async def bound_meanwhile(*given: Any) -> Any:
+        monkeypatch.setattr(outbox_due, "released", released)
+        async with desk.pool.connection() as conn:
+            assert await outbox.bind_and_release(conn, [Binding("books", other, "2")], START) == []  # nobody is told
+        return await released(*given)
+
+    monkeypatch.setattr(outbox_due, "released", bound_meanwhile)
+    assert (await desk.turn()).has_more
+    assert not (await desk.turn()).has_more
+    assert await desk.states(1) == ["done"]
+
+
+async def test_what_a_batch_released_while_another_hand_looked_in_vain_is_sent_in_the_same_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Answers(desk, k1=DONE, k2=DONE)
+    desk.width, claim = 2, outbox_due.claim
+    await desk.wish(1, produces="product/p")
+    await desk.wish(2, needs=("product/p",))
+
+    async def is_done() -> bool:
+        return await desk.states(1) == ["done"]
+
+    async def slowly(*given: Any, **named: Any) -> Any:
+        rows = await claim(*given, **named)
+        if not rows:
+            monkeypatch.setattr(outbox_due, "claim", claim)
+            assert await wait_until(is_done, timeout_s=30.0, every_s=0.01)
+            await asyncio.sleep(0.1)  # until the other hand waits for its turn to look
+        return rows
+
+    monkeypatch.setattr(outbox_due, "claim", slowly)
+    await desk.turn()
+    assert await desk.states(1, 2) == ["done", "done"]
+
+
 async def test_only_real_time_work_is_noted_as_such(desk: Desk) -> None:
     await desk.wish(1, lane=int(Lane.BATCH))
     await desk.turn()
@@ -317,45 +331,6 @@ async def test_a_batch_holds_commands_of_one_kind(desk: Desk) -> None:
     assert [{one.kind for one in sent} for sent in books.sent] == [{BookCommand.UPSERT_PRODUCT}, {BookCommand.ALLOCATE}]
 
 
-async def fallen(desk: Desk) -> None:
-    """Have sending find the target away, and let the time pass until it is looked at."""
-    desk.books.failing = lambda _call, _commands: TransientError("away", code="http.away", is_unavailable=True)
-    turn = await desk.turn()
-    assert turn == Turn(has_more=False, wake_in_s=0.5)
-    desk.books.failing = lambda _call, _commands: None
-    desk.later(0.5)
-
-
-async def test_a_target_that_was_away_is_tried_with_one_batch(desk: Desk) -> None:
-    desk.batch_size_max, desk.width = 2, 3
-    await desk.wish(*range(1, 8))
-    await fallen(desk)
-    assert await desk.turn() == Turn(has_more=True)
-    assert desk.books.calls == [("probe", 0), ("send", 2)]
-    assert not (await standing_of(desk)).is_down
-
-
-@pytest.mark.parametrize(
-    ("said", "is_down"),
-    [(OutcomeStatus.UNKNOWN, True), (OutcomeStatus.RETRY, False), (OutcomeStatus.REFUSED, False), (OutcomeStatus.DONE, False)],
-)
-async def test_any_answer_to_a_trial_shows_that_the_target_is_there(desk: Desk, said: OutcomeStatus, is_down: bool) -> None:
-    await desk.wish(1)
-    await fallen(desk)
-    Answers(desk, k1=outcome(said, "x", "words"))
-    await desk.turn()
-    assert (await standing_of(desk)).is_down is is_down
-
-
-async def test_a_trial_that_fails_is_another_look_at_a_target_that_is_down(desk: Desk) -> None:
-    await desk.wish(1)
-    await fallen(desk)
-    desk.books.failing = lambda call, _commands: None if call == "probe" else SetupError("may not post", code="odoo.forbidden")
-    assert await desk.turn() == Turn(has_more=False, wake_in_s=1.0)
-    found = await standing_of(desk)
-    assert (found.tries, found.code, found.is_refused, found.is_by_sending) == (2, "odoo.forbidden", True, True)
-
-
 async def test_real_time_work_is_sent_in_ordinary_batches_and_yields_to_nobody(desk: Desk) -> None:
     sizes, seen = LearnedSizes(), list[tuple[int, bool]]()
     sizes.learn(PLACE, 100, 100, 40.0, is_yielding=False, has_failed=False)  # slow: ordinary batches are of 50, yielding ones of 4
@@ -391,19 +366,6 @@ async def test_bulk_work_leaves_one_hand_free_while_there_is_real_time_work(desk
     await desk.wish(*range(1, 7), lane=int(Lane.BATCH))
     await desk.turn()
     assert (most, len(desk.books.done)) == (2, 6)
-
-
-async def test_one_batch_that_went_well_does_not_hide_that_another_found_the_target_away(desk: Desk) -> None:
-    patient = desk.books.send
-
-    async def fallen_meanwhile(ctx: Context, commands: Sequence[Command], bound: Mapping[str, str]) -> tuple[Outcome, ...]:
-        await desk.rest.went_down("books", standing.ConnectionTrouble("http.away", "away"), is_trial=False)
-        return await patient(ctx, commands, bound)
-
-    desk.books.send = fallen_meanwhile  # type: ignore[method-assign]
-    await desk.wish(1)
-    await desk.turn()
-    assert (await desk.states(1), (await standing_of(desk)).is_down) == (["done"], True)
 
 
 async def test_a_write_in_doubt_wakes_its_partition_and_one_that_certainly_failed_is_not_noted(desk: Desk) -> None:

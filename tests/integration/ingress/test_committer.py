@@ -15,7 +15,7 @@ from counterfoil.ingress.keeping import incoming_of
 from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import TransientError
-from counterfoil.store import cases, receipts
+from counterfoil.store import bundles, cases, receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, PartitionKey, Pool, open_pool
 from counterfoil.store.receipts import Incoming, ReceiptState
@@ -75,7 +75,7 @@ async def test_what_the_database_cannot_hold_or_nobody_could_read_is_kept_made_f
     long = "x" * 100_000
     await committer.put((*incoming("evt_\0", "evt_good", "evt_\ud800"), *incoming(f"{long}1", f"{long}2", kind=long)))
     async with pool.connection() as conn:
-        rows = await (await conn.execute("select dedupe_key, length(kind), state::text from receipt order by id")).fetchall()
+        rows = await (await conn.execute(f"select dedupe_key, length(kind), {bundles.STATE} from receipt r order by id")).fetchall()
         [case] = await cases.list_cases(conn)
     await committer.stop()
     assert [(key[:9], length, state) for key, length, state in rows] == [

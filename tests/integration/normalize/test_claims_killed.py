@@ -12,7 +12,7 @@ from tests.core.builders import ANN, PRO, invoice, usd
 from tests.integration.waiting.office import Office
 
 from counterfoil.core.kinds.customer import Customer
-from counterfoil.store import agenda, links, objects, receipts
+from counterfoil.store import agenda, bundles, links, objects, receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
 
@@ -45,7 +45,7 @@ async def rows(pool: Pool) -> list[Any]:
         "select kind, id, connection, version, claimed, sequence from object order by 1, 2",
         "select kind, id, connection, sequence from claim order by 1, 2, 3",
         "select kind, id, golden, why, until is null from link order by 1, 2, 3",
-        "select state::text, count(*) from receipt group by 1",
+        f"select {bundles.STATE}, count(*) from receipt r group by 1",
     )
     async with pool.connection() as conn:
         return [await (await conn.execute(statement)).fetchall() for statement in statements]

@@ -7,19 +7,19 @@ from typing import Any
 from tests.integration.normalize.conftest import NOW, SOURCE, Caution, incoming, keep
 
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import case_work, cases, receipts
+from counterfoil.store import bundles, case_work, cases, receipts
 from counterfoil.store.cases import CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import ReceiptState
-from counterfoil.store.work import shard_of
+from counterfoil.store.work import bundle_key, shard_of
 
-KEY = f"{SOURCE}/{shard_of('p1')}"
+_, KEY = bundle_key(SOURCE, shard_of("p1"))
 
 
 async def states(pool: Pool) -> list[tuple[str, str]]:
     async with pool.connection() as conn:
-        return await (await conn.execute("select state::text, rule from receipt order by id")).fetchall()
+        return await (await conn.execute(f"select {bundles.STATE}, rule from receipt r order by id")).fetchall()
 
 
 async def test_a_poisoned_receipt_is_parked_as_a_case_and_its_neighbors_go_on(pool: Pool, cipher: Cipher, normalizer: Normalizer) -> None:

@@ -15,7 +15,7 @@ from counterfoil.kit.clock import SettableClock
 from counterfoil.kit.stage import Turn
 from counterfoil.normalize.replaying import Replayer
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import cases, receipts, replays, work
+from counterfoil.store import bundles, cases, receipts, replays, work
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 from counterfoil.store.receipts import ReceiptEnd, ReceiptState, Selection
@@ -134,7 +134,7 @@ async def test_one_object_that_cannot_be_had_does_not_stop_the_others(
     await replayer.turn(str(id))
     assert source.read == ["evt_2"]
     async with pool.connection() as conn:
-        rows = await (await conn.execute("select id, state::text, lane, must_fetch from receipt order by id")).fetchall()
+        rows = await (await conn.execute(f"select id, {bundles.STATE}, lane, must_fetch from receipt r order by id")).fetchall()
         assert ("normalize_bulk", f"{SOURCE}/{work.shard_of('p1')}") in await work.armed(conn)
     assert rows == [(lost, "pending", 40, True), (other, "normalized", 10, False)]
     assert (await load(pool, id)).state is ReplayState.DONE
@@ -153,9 +153,9 @@ async def test_an_outcome_that_differs_today_is_written_and_resolves_its_case(
     id = await order(pool, ReplayOrder(ids=(parked, ignored)))
     await replayer.turn(str(id))
     async with pool.connection() as conn:
-        rows = await (await conn.execute("select state::text, rule from receipt order by id")).fetchall()
+        rows = await (await conn.execute(f"select {bundles.STATE}, rule from receipt r order by id")).fetchall()
         assert await cases.list_cases(conn) == []
-        agenda = await (await conn.execute("select id, lane from agenda")).fetchall()
+        agenda = await (await conn.execute("select id, lane from to_decide")).fetchall()
     assert rows == [("normalized", ""), ("ignored", "no_product")]
     assert agenda == [("p1", 40)]
     assert (await load(pool, id)).changed_count == 1

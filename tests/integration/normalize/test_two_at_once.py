@@ -18,7 +18,7 @@ from tests.integration.normalize.conftest import drain, incoming, keep
 from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.kit.codec import decode_record
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import objects
+from counterfoil.store import bundles, objects
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
 
@@ -61,7 +61,7 @@ async def test_law_two_normalizers_at_once_leave_what_one_leaves(
         events = await (
             await conn.execute("select receipt_id, count(*) from event where receipt_id = any(%s) group by 1", (ids,))
         ).fetchall()
-        pending = await (await conn.execute("select count(*) from receipt where state <> 'normalized'")).fetchone()
+        pending = await (await conn.execute(f"select count(*) from receipt r where {bundles.STATE} <> 'normalized'")).fetchone()
     assert {ref.id: getattr(decode_record(ref.kind, row.data), "name", "") for ref, row in rows.items()} == expected
     assert sorted(events) == [(id, 1) for id in sorted(ids)]
     assert pending == (0,)
@@ -83,5 +83,5 @@ async def test_a_batch_that_ended_in_a_deadlock_is_written_again(
     await keep(pool, cipher, incoming("evt_1", id="p1", sequence=1, name="x"))
     await drain(make_normalizer())
     async with pool.connection() as conn:
-        row = await (await conn.execute("select count(*) from receipt where state = 'normalized'")).fetchone()
+        row = await (await conn.execute(f"select count(*) from receipt r where {bundles.STATE} = 'normalized'")).fetchone()
     assert (tries, row) == (2, (1,))

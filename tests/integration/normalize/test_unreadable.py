@@ -20,7 +20,7 @@ from counterfoil.engine.draining import is_away
 from counterfoil.normalize.batch import KEY_TRIES_MAX
 from counterfoil.normalize.stage import Normalizer
 from counterfoil.normalize.storable import what_is_unstorable
-from counterfoil.store import case_work, cases
+from counterfoil.store import bundles, case_work, cases
 from counterfoil.store.cases import CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool
@@ -30,7 +30,7 @@ LOST = Cipher({"lost": bytes(range(1, 33))})
 
 async def states(pool: Pool) -> list[tuple[str, str, str]]:
     async with pool.connection() as conn:
-        return await (await conn.execute("select dedupe_key, state::text, rule from receipt order by id")).fetchall()
+        return await (await conn.execute(f"select dedupe_key, {bundles.STATE}, rule from receipt r order by id")).fetchall()
 
 
 async def test_receipts_under_a_key_that_is_gone_are_one_case_and_the_others_go_on(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
+from tests.claiming import TO_SEND
+from tests.integration.path.journal import Journal
 from tests.integration.path.provisioning import books_in
 
 from counterfoil.app.demo.catalog import Catalog, build_catalog
@@ -39,35 +39,6 @@ BOOKS = "books"
 START = datetime(2025, 12, 1, 12, tzinfo=UTC)
 SETTLE_S = 60.0
 _numbers = itertools.count(1)
-
-
-class Journal:
-    """Keeps every line the program logs, structured or not, as text."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self._handler = logging.Handler()
-        self._handler.emit = lambda record: self.lines.append(record.getMessage())  # type: ignore[method-assign]
-
-    def open(self) -> None:
-        """Take structured lines from DEBUG on, and the standard library's from INFO on."""
-        structlog.configure(
-            processors=[structlog.processors.format_exc_info, self._keep],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-            cache_logger_on_first_use=False,
-        )
-        logging.getLogger().setLevel(logging.INFO)
-        logging.getLogger().addHandler(self._handler)
-
-    def close(self) -> None:
-        """Give the log back."""
-        logging.getLogger().setLevel(logging.WARNING)
-        logging.getLogger().removeHandler(self._handler)
-        structlog.reset_defaults()
-
-    def _keep(self, _logger: Any, _method: str, event: Any) -> Any:
-        self.lines.append(" ".join(f"{key}={value}" for key, value in event.items()))
-        raise structlog.DropEvent
 
 
 @dataclass
@@ -317,9 +288,9 @@ class House:
         return next((int(one["balance_minor"]) for one in self.books(entity)["trial_balance"] if one["code"] == code), 0)
 
 
-_RESTLESS = """
-select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)
-    + (select count(*) from command where state in ('ready', 'unknown'))
+_RESTLESS = f"""
+select (select count(*) from to_read) + (select count(*) from to_decide)
+    + (select count(*) from ({TO_SEND}) c)
 """
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from tests.integration.path.house import House
 
 from counterfoil.app.rehearsing import Rehearsal, rehearse
-from counterfoil.store import replays
+from counterfoil.store import bundles, replays
 from counterfoil.store.receipts import Selection
 from counterfoil.store.replays import Replay, ReplayOrder, ReplayState
 
 _LEFT_BEHIND = {
-    "receipts": "select id, state::text, rule, lane, attempts, normalized_at from receipt order by id",
+    "receipts": f"select id, {bundles.STATE}, rule, lane, attempts, normalized_at from receipt r order by id",
     "events": "select id, merged, key_id, data from event order by id",
     "objects": "select kind, id, version, sequence, digest, last_event, entity from object order by kind, id",
     "commands": "select id, seq, state::text, attempts, external_id, done_at, reason from command order by seq",

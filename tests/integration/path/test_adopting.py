@@ -52,7 +52,7 @@ async def told(made: House) -> None:
 
     async def is_decided() -> bool:
         async with made.hub.pool.connection() as conn:
-            sql = "select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)"
+            sql = "select (select count(*) from to_read) + (select count(*) from to_decide)"
             return await (await conn.execute(sql)).fetchone() == (0,)
 
     await made.until(is_decided)

@@ -92,7 +92,7 @@ async def test_a_stale_decision_is_dropped_and_the_newer_one_stands(idle: House,
     await rename(idle, customer, "First")
     ref = CUSTOMER.ref(f"stripe:{customer}")
     async with idle.hub.pool.connection() as conn:
-        await conn.execute("update agenda set lane = %s", (lane,))
+        await conn.execute("update agenda_bundle set lane = %s", (lane,))
     held = Held(monkeypatch)
     shard = str(work.shard_of(ref.key))
     stale = decider(idle)
@@ -106,7 +106,9 @@ async def test_a_stale_decision_is_dropped_and_the_newer_one_stands(idle: House,
     assert await wished_names(idle, ref) == [("Second", "ready")]
 
 
-async def test_a_reason_that_comes_while_a_decision_is_being_written_is_not_overtaken(idle: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reason_that_comes_while_a_decision_is_being_written_is_decided_after_it(
+    idle: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await read_news(idle)
     await decide_all(idle)
     stage = idle.story()
@@ -125,9 +127,36 @@ async def test_a_reason_that_comes_while_a_decision_is_being_written_is_not_over
 
     monkeypatch.setattr(outbox, "wish", wish_slowly)
     await decider(idle).turn(str(work.shard_of(ref.key)))
-    assert await wished_names(idle, ref) == []  # rolled back: it would have been a decision on an older state
+    assert await wished_names(idle, ref) == [("First", "ready")]  # as if the reason had come a moment later
     await decide_all(idle)
-    assert await wished_names(idle, ref) == [("Second", "ready")]
+    assert await wished_names(idle, ref) == [("First", "canceled"), ("Second", "ready")]
+
+
+async def test_a_reason_of_its_own_row_that_comes_while_a_decision_is_being_written_is_not_overtaken(
+    idle: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await read_news(idle)
+    await decide_all(idle)
+    stage = idle.story()
+    customer = await stage.customer()
+    await rename(idle, customer, "First")
+    ref = CUSTOMER.ref(f"stripe:{customer}")
+    shard = str(work.shard_of(ref.key))
+    wish = outbox.wish
+    async with idle.hub.pool.connection() as conn:
+        await agenda.add(conn, [agenda.Subject(ref)], idle.clock.now())
+
+    async def wish_slowly(*given: Any) -> Any:
+        monkeypatch.setattr(outbox, "wish", wish)
+        async with idle.hub.pool.connection() as other:
+            await agenda.add(other, [agenda.Subject(ref)], idle.clock.now())
+        return await wish(*given)
+
+    monkeypatch.setattr(outbox, "wish", wish_slowly)
+    await decider(idle).turn(shard)
+    assert await wished_names(idle, ref) == []  # rolled back
+    await decide_all(idle)
+    assert await wished_names(idle, ref) == [("First", "ready")]
 
 
 async def test_a_poisoned_subject_is_parked_as_a_case_and_decided_when_it_is_retried(idle: House) -> None:
@@ -157,3 +186,16 @@ async def test_a_decider_about_to_end_decides_nothing(idle: House) -> None:
     await read_news(idle)
     one, context = decider(idle), Caution(is_ending=True)
     assert [(await one.turn("0", context)).has_more, (await one.bulk_turn("0", context)).has_more, context.held] == [True, True, []]
+
+
+async def test_a_turn_that_found_one_thing_in_many_bundles_says_that_there_is_more(idle: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "BATCH_MAX", 2)
+    one, other = [ref for ref in map(CUSTOMER.ref, (f"stripe:cus_{n}" for n in range(400))) if work.shard_of(ref.key) == 3][:2]
+    async with idle.hub.pool.connection() as conn:
+        for ref in (one, one, other):
+            await agenda.hand_on(conn, [agenda.Subject(ref)], idle.hub.clock.now())
+    deciders = decider(idle)
+    assert (await deciders.turn("3")).has_more  # the second is in a bundle behind those two
+    assert not (await deciders.turn("3")).has_more
+    async with idle.hub.pool.connection() as conn:
+        assert not await agenda.is_bundled(conn, [3])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEHIND = 20_000
 PAGE = 2000
 _WHERE = """
-select exists (select from command where kind = 'post_payment'), (select count(*) from receipt where state = 'pending' and lane >= 30)
+select exists (select from command where kind = 'post_payment'), (select count(*) from to_read where lane >= 30)
 """
 
 

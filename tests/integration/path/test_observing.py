@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.claiming import TO_SEND
 from tests.integration.path.conftest import assert_balanced
 from tests.integration.path.house import BOOKS, House, house
 
@@ -57,8 +58,8 @@ async def rest(made: House) -> None:
     async def is_still() -> bool:
         async with made.hub.pool.connection() as conn:
             sql = (
-                "select (select count(*) from receipt where state = 'pending') + (select count(*) from agenda)"
-                " + (select count(*) from command where state in ('ready', 'unknown') and entity <> all(%s))"
+                "select (select count(*) from to_read) + (select count(*) from to_decide)"
+                f" + (select count(*) from ({TO_SEND}) s join command_body b on b.id = s.id where b.entity <> all(%s))"
                 " + (select count(*) from work where armed and stage in ('deliver', 'decide', 'normalize'))"
             )
             held = [name for name, one in made.hub.settings.entities.items() if one.observe_only]

@@ -55,7 +55,12 @@ async def test_what_is_restored_is_what_was_backed_up(database: str, empty_datab
     await fill(database)
     manifest = await back_up(database, KEYS, tmp_path / "b")
     assert (manifest.received, manifest.wished, manifest.is_balanced) == (2, 2, True)
-    assert (manifest.rows["receipt"], manifest.rows["command"], manifest.rows["receipt_key"]) == (2, 2, 2)
+    assert (manifest.rows["receipt"], manifest.rows["command_body"], manifest.rows["command_standing"], manifest.rows["receipt_key"]) == (
+        2,
+        2,
+        2,
+        2,
+    )
     assert [(key.id, key.payloads) for key in manifest.keys] == [("k7", 4)]
     found = await put_back(empty_database, tmp_path / "b")
     assert found.targets == ("books",)

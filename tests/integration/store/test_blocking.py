@@ -113,6 +113,17 @@ async def test_what_needs_it_and_what_comes_after_it_is_blocked_each_document_co
     assert found.late_kind in ("post_payment", "allocate")
 
 
+async def test_what_lacks_two_keys_is_blocked_by_either(conn: Conn, cipher: Cipher) -> None:
+    wishes = [
+        wish("customer", "upsert_customer", CUSTOMER, produces="customer/1"),
+        wish("later", "upsert_product", CUSTOMER, produces="product/1"),
+        wish("euro", "post_invoice", invoice("euro"), needs=("customer/1", "product/1")),
+    ]
+    await outbox.wish(conn, cipher, wishes, NOW)
+    assert (await behind(conn, "deliver", ID["customer"])).commands == 1
+    assert (await behind(conn, "deliver", ID["later"])).commands == 1  # its row says that it waits for the customer
+
+
 async def test_of_a_payment_only_what_is_more_than_its_invoices_counts_beside_them(conn: Conn, cipher: Cipher) -> None:
     payment, refund, yen = PAYMENT.ref("stripe:ch_big"), REFUND.ref("stripe:re_big"), PAYMENT.ref("stripe:ch_yen")
     await keep(conn, cipher, invoice("small"), Money(1000, "EUR"))

@@ -11,7 +11,7 @@ from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef, digest
-from counterfoil.store import cases, erasing, events, links, objects, receipts
+from counterfoil.store import bundles, cases, erasing, events, links, objects, receipts
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
 from counterfoil.store.links import Relink
@@ -74,7 +74,7 @@ async def bodies(pool: Pool) -> dict[str, str]:
     async with pool.connection() as conn:
         rows = await (
             await conn.execute(
-                "select r.dedupe_key, r.state, r.key_id <> '', f.id is not null, r.headers from receipt r"
+                f"select r.dedupe_key, {bundles.STATE}, r.key_id <> '', f.id is not null, r.headers from receipt r"
                 " left join receipt_fetched f on f.received_at = r.received_at and f.id = r.id where r.fetched is null order by r.id"
             )
         ).fetchall()

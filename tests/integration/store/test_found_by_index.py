@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from counterfoil.store import case_closing, links, matches
+from counterfoil.store import case_closing, links, matches, outbox_due
 from counterfoil.store.pool import Conn, Pool
 
 _LINKS = """
@@ -17,6 +18,15 @@ _CASES = """
 insert into "case" (fingerprint, class, code, cause, state, opened_at, due_at, owner, next_step, impact)
 select 'code|' || n % 10000, 'payment_overdue', 'dunning.stage_begun', 'c', 'waived', now(), now(), 'x', 'y', 'revenue'
 from generate_series(1, 20000) n
+"""
+
+_COMMANDS = """
+insert into command (id, created_at, kind, target, entity, batch_key, lane, subject_kind, subject_id, external_key, needs, state, key_id,
+    arguments)
+select gen_random_uuid(), now(), 'x', 'odoo', 'DE', 'b' || n % 4, 10, 'invoice', n::text, '', array['customer/' || n], 'waiting', 'k', ''
+from generate_series(1, 20000) n;
+insert into binding (connection, key, external_id, since) select 'odoo', 'product/' || n, n::text, now() from generate_series(1, 20000) n;
+analyze command_body, command_standing, binding
 """
 
 
@@ -51,3 +61,15 @@ async def test_whoever_is_compared_next_is_found_by_index_however_many_wait(pool
         assert (await matches.due(conn, 2))[0].id == "stripe:cus_1"
         plan = await _plan(conn, matches._DUE, {"limit": 20})
         assert ("Sort" in plan, "match_due_in_order" in plan) == (False, True)
+
+
+async def test_what_a_batch_is_chosen_from_is_found_by_index_however_much_waits_and_is_bound(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        for statement in _COMMANDS.split(";"):
+            await conn.execute(statement.encode())
+        asked = {"target": "odoo", "batch_key": "b1", "now": datetime(2026, 3, 1, tzinfo=UTC), "without": [], "without_keys": [], "from": 0,
+                 "below": 100, "batch": 30, "kinds": ["x"], "ordinary": [80], "bulk": [80], "is_held": False, "held": []}  # fmt: skip
+        plan = await _plan(conn, outbox_due._CHOOSE + "select id from chosen", asked)
+        ready = await _plan(conn, outbox_due._LACKING, asked)
+    for found in (plan, ready):
+        assert ("Seq Scan on binding" in found, "Seq Scan on command_standing" in found) == (False, False), found

@@ -16,12 +16,13 @@ from counterfoil.store.agenda import Subject, Wait
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
-from counterfoil.store.work import BULK, ORDINARY, shard_of
+from counterfoil.store.work import BULK, BUNDLED, ORDINARY, shard_of
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
 PAYMENT = PAYMENT_KIND.ref("stripe:py_1")
 SHARD = shard_of(PAYMENT.key)
 RECEIPTS = shard_of("cus_1")
+BUNDLES = RECEIPTS // BUNDLED * BUNDLED
 
 
 def delivery(name: str, lane: Lane) -> Incoming:
@@ -34,20 +35,20 @@ def delivery(name: str, lane: Lane) -> Incoming:
 )
 async def test_a_delivery_arms_the_partition_of_its_lane(conn: Conn, cipher: Cipher, lane: Lane, stage: str) -> None:
     appended = await receipts.append(conn, cipher, [delivery("evt_1", lane)], NOW)
-    assert appended.touched == ((stage, f"stripe/{RECEIPTS}"),)
+    assert appended.touched == ((stage, f"stripe/{BUNDLES}"),)
 
 
 async def test_each_partition_claims_its_own_lanes_only(conn: Conn, cipher: Cipher) -> None:
     await receipts.append(conn, cipher, [delivery("replayed", Lane.REPLAY), delivery("new", Lane.REAL_TIME)], NOW)
 
     async def claimed(lanes: range) -> list[str]:
-        return [one.dedupe_key for one in await receipts.claim(conn, cipher, "stripe", [RECEIPTS], NOW, 10, lanes=lanes)]
+        return [one.dedupe_key for one in await receipts.claim(conn, cipher, "stripe", [RECEIPTS, BUNDLES], NOW, 10, lanes=lanes)]
 
     assert (await claimed(ORDINARY), await claimed(BULK)) == (["new"], ["replayed"])
-    [bulk] = await receipts.claim(conn, cipher, "stripe", [RECEIPTS], NOW, 10, lanes=BULK)
+    [bulk] = await receipts.claim(conn, cipher, "stripe", [RECEIPTS, BUNDLES], NOW, 10, lanes=BULK)
     await receipts.settle(conn, [ReceiptEnd(bulk.id, NOW, ReceiptState.PENDING, next_try_at=NOW)], NOW)
-    assert await receipts.next_due(conn, "stripe", [RECEIPTS], lanes=ORDINARY) is None
-    assert await receipts.next_due(conn, "stripe", [RECEIPTS], lanes=BULK) == NOW
+    assert await receipts.next_due(conn, "stripe", [BUNDLES], lanes=ORDINARY) is None
+    assert await receipts.next_due(conn, "stripe", [BUNDLES], lanes=BULK) == NOW
 
 
 async def test_receipts_taken_up_again_keep_to_their_lane_or_get_the_one_they_are_given(conn: Conn, cipher: Cipher) -> None:

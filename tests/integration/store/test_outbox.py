@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.claiming import claim_all
@@ -14,11 +15,13 @@ from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.keys import NeedKey
-from counterfoil.store import attempts, bindings, outbox, outbox_due
+from counterfoil.store import attempts, bindings, lacking, outbox, outbox_cancel, outbox_due, outbox_refresh
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus, NewCommand
+from counterfoil.store.outbox_due import Released
+from counterfoil.store.outbox_refresh import Refresh
 from counterfoil.store.pool import Conn, Pool, connect
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -34,6 +37,12 @@ def wish(number: int, **changes: object) -> NewCommand:
 
 async def claim(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[CommandRow]:
     return await claim_all(conn, cipher, "odoo", "DE01", now)
+
+
+async def look_further(conn: Conn) -> None:
+    """Do what a turn of the partition does at its end, until nothing is found to lack another key than what was bound."""
+    while lacking := (await outbox_due.released(conn, "odoo", "DE01")).lacking:
+        await outbox_due.look_further(conn, lacking)
 
 
 async def states(conn: Conn, cipher: Cipher, *wishes: NewCommand) -> list[CommandState]:
@@ -60,13 +69,18 @@ async def test_a_command_waits_for_everything_it_needs_and_no_longer(conn: Conn,
     invoice, payment = wish(1, produces="invoice/stripe:in_1"), wish(2, produces="payment/stripe:py_1")
     match = wish(3, needs=("invoice/stripe:in_1", "payment/stripe:py_1"))
     await outbox.wish(conn, cipher, [match, invoice, payment], NOW)
-    assert (await outbox.missing_needs(conn, [match.id]))[match.id] == match.needs
+    assert (await lacking.missing_needs(conn, [match.id]))[match.id] == match.needs
     assert [row.id for row in await claim(conn, cipher)] == [invoice.id, payment.id]
     first = await outbox.settle(conn, [End(invoice.id, NOW, EndStatus.DONE, "account.move/1", "INV/2026/0001")], NOW)
-    assert (first.touched, await states(conn, cipher, match)) == ((), [CommandState.WAITING])
+    # Somebody is to look at it: what it waited for is bound, what it lacks besides is what it waits for from now on.
+    assert (first.touched, await states(conn, cipher, match)) == ((PARTITION,), [CommandState.WAITING])
+    assert [row.id for row in await claim(conn, cipher)] == [payment.id]
+    assert await outbox_due.released(conn, "odoo", "DE01") == Released((match.id,), is_any_whole=False)
+    assert not await outbox_due.look_further(conn, [match.id])
+    assert await outbox_due.released(conn, "odoo", "DE01") == Released((), is_any_whole=False)
     second = await outbox.settle(conn, [End(payment.id, NOW, EndStatus.DONE, "account.payment/1")], NOW)
     assert (second.touched, await states(conn, cipher, match)) == ((PARTITION,), [CommandState.READY])
-    assert await outbox.missing_needs(conn, [match.id]) == {}
+    assert await lacking.missing_needs(conn, [match.id]) == {}
     bound = await bindings.current(conn, "odoo", match.needs)
     assert bound[NeedKey("invoice/stripe:in_1")].external_name == "INV/2026/0001"
 
@@ -148,9 +162,9 @@ async def test_retrying_a_parked_command_sends_what_was_refused_and_resolves_wha
 async def test_a_command_that_may_have_taken_effect_is_not_canceled(conn: Conn, cipher: Cipher) -> None:
     await outbox.wish(conn, cipher, [wish(1), wish(2, needs=("customer/x:1",))], NOW)
     await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
-    canceled, touched = await outbox.cancel(conn, [wish(1).id, wish(2).id], "replaced")
+    canceled, touched = await outbox_cancel.cancel(conn, [wish(1).id, wish(2).id], "replaced")
     assert (canceled, touched) == (frozenset({wish(2).id}), [PARTITION])
-    assert await outbox.missing_needs(conn, [wish(2).id]) == {}
+    assert await lacking.missing_needs(conn, [wish(2).id]) == {}
 
 
 async def test_a_prerequisite_that_is_gone_in_the_target_is_waited_for_again(conn: Conn, cipher: Cipher) -> None:
@@ -210,10 +224,137 @@ async def test_no_command_waits_for_ever_when_wishes_and_bindings_race(pool: Poo
 
     await asyncio.gather(wisher(1), wisher(2), wisher(3), binder(0), binder(4))
     async with pool.connection() as conn:
-        rows = await (await conn.execute("select state::text, missing, count(*) from command group by 1, 2")).fetchall()
-        assert rows == [("ready", 0, 120)]
-        assert await (await conn.execute("select count(*) from command_need")).fetchone() == (0,)
+        await look_further(conn)
+        ids = [row[0].hex for row in await (await conn.execute("select id from command")).fetchall()]
+        assert [row.state for row in await outbox.read(conn, cipher, ids)] == [CommandState.READY] * 120
     assert touched == {PARTITION}
+
+
+async def under_way(conn: Conn) -> list[list[str]]:
+    """Return the commands of each batch that is under way."""
+    rows = await (await conn.execute("select command_ids from sending order by id")).fetchall()
+    return [sorted(id.hex for id in ids) for (ids,) in rows]
+
+
+async def test_a_batch_under_way_is_one_row_until_the_last_of_it_is_settled(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1), wish(2)], NOW)
+    rows = "select ctid::text, xmin::text from command_standing order by id"
+    before = await (await conn.execute(rows)).fetchall()
+    await outbox.mark_sent(conn, await claim(conn, cipher), LATER)
+    assert await (await conn.execute(rows)).fetchall() == before
+    assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.UNKNOWN] * 2
+    assert await under_way(conn) == [[wish(1).id, wish(2).id]]
+    await outbox.settle(conn, [End(wish(1).id, NOW, EndStatus.RETRY, fence=1)], LATER)
+    assert await under_way(conn) == [[wish(2).id]]
+    assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.READY, CommandState.UNKNOWN]
+    await outbox.settle(conn, [End(wish(2).id, NOW, EndStatus.DONE, "account.move/2", fence=1)], LATER)
+    assert await under_way(conn) == []
+    [first, second] = await outbox.read(conn, cipher, [wish(1).id, wish(2).id])
+    assert [(row.attempts, row.fence, row.sent_at) for row in (first, second)] == [(1, 1, LATER)] * 2
+
+
+async def test_of_two_that_are_about_to_send_the_same_exactly_one_does(pool: Pool, cipher: Cipher) -> None:
+    async with pool.connection() as first, pool.connection() as second, pool.connection() as observer:
+        await outbox.wish(first, cipher, [wish(1), wish(2)], NOW)
+        await first.commit()
+        claimed = await claim(first, cipher)
+        assert await outbox.mark_sent(first, claimed, NOW) == {wish(1).id, wish(2).id}
+        sending = asyncio.create_task(outbox.mark_sent(second, claimed, NOW))
+        await is_blocked(observer, by=first)
+        await first.commit()
+        assert await sending == frozenset()
+
+
+async def test_what_is_under_way_is_not_canceled_and_gets_no_new_arguments_and_neither_begins_beside_a_sender(
+    pool: Pool, cipher: Cipher
+) -> None:
+    async with pool.connection() as sender, pool.connection() as decider, pool.connection() as observer:
+        await outbox.wish(sender, cipher, [wish(1)], NOW)
+        await sender.commit()
+        await outbox.mark_sent(sender, await claim(sender, cipher), NOW)
+        canceling = asyncio.create_task(outbox_cancel.cancel(decider, [wish(1).id], "moot"))
+        await is_blocked(observer, by=sender)
+        await sender.commit()
+        assert await canceling == (frozenset(), [])
+        assert await outbox_refresh.refresh(decider, cipher, [Refresh(wish(1).id, NOW, b"other")]) == []
+        [row] = await outbox.read(decider, cipher, [wish(1).id])
+        assert (row.state, row.arguments) == (CommandState.UNKNOWN, b"arguments")
+
+
+async def test_what_a_worker_left_is_taken_up_once_and_its_own_late_news_count_only_until_then(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(1), wish(2)], NOW)
+    await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+    again = await claim(conn, cipher)
+    assert [(row.state, row.fence, row.attempts, row.in_doubt) for row in again] == [(CommandState.UNKNOWN, 1, 1, True)] * 2
+    assert await outbox.mark_sent(conn, again[:1], LATER) == {wish(1).id}
+    assert await outbox.mark_sent(conn, again[:1], LATER) == frozenset()
+    assert await under_way(conn) == [[wish(1).id]]
+    late = [End(one.id, NOW, EndStatus.REFUSED, code="x", fence=1) for one in (wish(1), wish(2))]
+    assert (await outbox.settle(conn, late, LATER)).changed == {wish(2).id}
+    assert await under_way(conn) == [[wish(1).id]]
+    assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.UNKNOWN, CommandState.PARKED]
+
+
+async def test_whoever_looks_further_sees_what_is_just_being_bound(pool: Pool, cipher: Cipher) -> None:
+    first, second = NeedKey("customer/x:1"), NeedKey("product/x:1")
+    async with pool.connection() as binder, pool.connection() as looker, pool.connection() as observer:
+        await outbox.wish(looker, cipher, [wish(1, needs=(first, second))], NOW)
+        await outbox.bind_and_release(looker, [Binding("odoo", first, "res.partner/1")], NOW)
+        await looker.commit()
+        # The binder looked who waits for the second key before anybody was written down to wait for it.
+        assert await outbox.bind_and_release(binder, [Binding("odoo", second, "product/1")], NOW) == []
+        looking = asyncio.create_task(outbox_due.look_further(looker, [wish(1).id]))
+        await is_blocked(observer, by=binder)
+        await binder.commit()
+        assert await looking
+        assert [row.id for row in await claim(looker, cipher)] == [wish(1).id]
+
+
+async def test_what_came_to_lack_nothing_while_nobody_was_told_of_it_is_found_by_whoever_looks_last(conn: Conn, cipher: Cipher) -> None:
+    one, other = NeedKey("customer/x:1"), NeedKey("customer/x:2")
+    await outbox.wish(conn, cipher, [wish(1, needs=(one, other))], NOW)
+    assert await outbox_due.released(conn, "odoo", "DE01") == Released((), is_any_whole=False)
+    assert await outbox.bind_and_release(conn, [Binding("odoo", one, "res.partner/1")], NOW) == [PARTITION]
+    assert await outbox.bind_and_release(conn, [Binding("odoo", other, "res.partner/2")], NOW) == []  # it waits for the first, in its row
+    assert await outbox_due.released(conn, "odoo", "DE01") == Released((), is_any_whole=True)
+    assert await outbox_due.is_free(conn, "odoo", "DE01", NOW)
+    await outbox.mark_sent(conn, await claim(conn, cipher), NOW)
+    done = End(wish(1).id, NOW, EndStatus.DONE, "account.move/1", fence=1)
+    assert (await outbox.settle(conn, [done], NOW)).changed == {wish(1).id}
+    assert not await outbox_due.is_free(conn, "odoo", "DE01", NOW)
+
+
+async def test_behind_many_that_wait_the_next_are_set_aside_until_what_they_need_is_bound(
+    conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_WISH", outbox._WISH.replace(str(lacking.LOOKED_AT_MAX), "2"))
+    one, other = NeedKey("customer/x:1"), NeedKey("customer/x:2")
+    await outbox.wish(conn, cipher, [wish(1, needs=(one,)), wish(2, needs=(one,))], NOW)
+    await outbox.wish(conn, cipher, [wish(3, needs=(other,)), wish(4), wish(5, needs=(one,), batch_key="other")], NOW)
+    aside = "select id from command_standing where is_aside order by seq"
+    assert [row[0].hex for row in await (await conn.execute(aside)).fetchall()] == [wish(3).id]
+    assert [row.id for row in await claim(conn, cipher)] == [wish(4).id]
+    assert await states(conn, cipher, wish(3)) == [CommandState.WAITING]
+    assert await outbox.bind_and_release(conn, [Binding("odoo", other, "res.partner/2")], NOW) == [PARTITION]
+    assert [row.id for row in await claim(conn, cipher)] == [wish(3).id, wish(4).id]
+    assert await (await conn.execute(aside)).fetchall() == []
+
+
+async def test_behind_many_that_wait_what_came_back_and_lacks_another_key_is_set_aside_anew(
+    conn: Conn, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((outbox, "_WISH"), (outbox_due, "_LOOK_FURTHER")):
+        monkeypatch.setattr(module, name, getattr(module, name).replace(str(lacking.LOOKED_AT_MAX), "2"))
+    customers, item = [NeedKey(f"customer/x:{number}") for number in range(4)], NeedKey("product/x:1")
+    await outbox.wish(conn, cipher, [wish(number, needs=(one, item)) for number, one in enumerate(customers[:2])], NOW)
+    await outbox.wish(conn, cipher, [wish(number + 2, needs=(one, item)) for number, one in enumerate(customers[2:])], NOW)
+    await outbox.bind_and_release(conn, [Binding("odoo", one, one) for one in customers], NOW)
+    await look_further(conn)
+    looked_at = "select count(*) filter (where not is_aside), count(distinct waits_for) from command_standing"
+    [[count, keys]] = await (await conn.execute(looked_at)).fetchall()
+    assert (count <= 2, keys) == (True, 1)
+    assert await outbox.bind_and_release(conn, [Binding("odoo", item, "product/1")], NOW) == [PARTITION]
+    assert len(await claim(conn, cipher)) == 4
 
 
 async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
@@ -245,7 +386,8 @@ def test_in_any_order_of_arrival_a_command_is_released_exactly_when_its_last_nee
 async def _arrive(database: str, cipher: Cipher, arrivals: list[tuple[str, list[str]]]) -> None:
     """Play arrivals, and after each compare what is released with what is bound; nothing of it is committed.
 
-    A binding that ends concerns a command when it is tried: it then waits anew, for all that is not bound by then.
+    A binding that ends concerns whoever waits, and a command that waits no more when it is tried: it then waits anew. Whatever is touched
+    is looked at, as a turn of the partition would.
     """
     conn = await connect(database)
     async with conn, conn.transaction(force_rollback=True):
@@ -271,11 +413,13 @@ async def _arrive(database: str, cipher: Cipher, arrivals: list[tuple[str, list[
                 hit = sorted(id for id in before if set(keys) & needs[id])
                 rows = await outbox.read(conn, cipher, hit)
                 await outbox.settle(conn, [End(row.id, row.created_at, EndStatus.WAITING) for row in rows], now)
-                missing |= {id: needs[id] - bound for id in hit}
+                missing = {id: needs[id] - bound for id in needs}
             ready = {id for id, lacks in missing.items() if not lacks}
             found = await outbox.read(conn, cipher, sorted(needs))
             assert {row.id for row in found if row.state is CommandState.READY} == ready
             assert {row.id for row in found if row.state is CommandState.WAITING} == needs.keys() - ready
-            assert bool(touched) == bool(ready - before)
-            noted = await outbox.missing_needs(conn, sorted(needs))
+            assert touched or not ready - before
+            if touched:
+                await look_further(conn)
+            noted = await lacking.missing_needs(conn, sorted(needs))
             assert {id: set(lacks) for id, lacks in noted.items()} == {id: lacks for id, lacks in missing.items() if lacks}

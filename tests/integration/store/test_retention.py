@@ -77,6 +77,19 @@ async def test_bodies_are_erased_when_their_days_are_over_and_not_before(pool: P
     assert await bodies(pool) == {"evt_1": False, "evt_2": False}
 
 
+async def test_the_days_of_a_body_begin_when_it_was_read_also_where_its_row_does_not_say_when(pool: Pool, cipher: Cipher) -> None:
+    await keep(pool, cipher, "evt_1", state=None)
+    async with pool.connection() as conn:
+        [id] = [one.id for one in await receipts.select(conn, cipher, ALL)]
+        read_at = DAY_1 + timedelta(days=50)
+        assert await receipts.settle(conn, [ReceiptEnd(id, DAY_1, ReceiptState.NORMALIZED)], read_at) == 1
+    await run(pool, 149)
+    assert await bodies(pool) == {"evt_1": True}
+    await run(pool, 151)
+    assert await bodies(pool) == {"evt_1": False}
+    assert await fetched(pool) == 0
+
+
 async def test_what_a_program_of_before_schema_32_erases_takes_with_it_what_was_fetched(pool: Pool, cipher: Cipher) -> None:
     await keep(pool, cipher, "evt_1", "evt_2")
     async with pool.connection() as conn:

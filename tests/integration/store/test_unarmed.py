@@ -14,11 +14,11 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import End, EndStatus, NewCommand
 from counterfoil.store.pool import Conn
 from counterfoil.store.receipts import Incoming
-from counterfoil.store.work import shard_of
+from counterfoil.store.work import bundle_key, shard_of
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
 PAYMENT = PAYMENT_KIND.ref("stripe:py_1")
-DECIDED_IN, READ_IN = str(shard_of(PAYMENT.key)), f"stripe/{shard_of('cus_1')}"
+DECIDED_IN, READ_IN = str(shard_of(PAYMENT.key)), bundle_key("stripe", shard_of("cus_1"))[1]
 
 
 async def found(conn: Conn, now: datetime = NOW) -> list[tuple[str, str]]:

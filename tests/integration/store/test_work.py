@@ -7,7 +7,7 @@ import random
 
 from tests.claiming import wake_later
 
-from counterfoil.store import suspects, work, workers
+from counterfoil.store import suspects, work, work_freed, workers
 from counterfoil.store.pool import Conn, PartitionKey, Pool
 from counterfoil.store.work import Ended, Taken
 
@@ -76,12 +76,12 @@ async def test_one_that_did_not_end_well_while_being_careful_begins_with_one_ite
 async def test_a_partition_set_back_gets_its_next_drain_later_whatever_is_armed_meanwhile(conn: Conn) -> None:
     await work.arm(conn, [KEY])
     await work.set_back(conn, *KEY, (await take(conn)).fence, 60, is_counted=True)
-    assert (await work.arm(conn, [KEY]), await work.take_paused(conn)) == ([], [])
+    assert (await work.arm(conn, [KEY]), await work_freed.take_paused(conn)) == ([], [])
     taken = await take(conn)
     assert taken.failures == 1
     await work.set_back(conn, *KEY, taken.fence, -1, is_counted=False)
-    assert await work.take_paused(conn) == [KEY]
-    assert await work.take_paused(conn) == []
+    assert await work_freed.take_paused(conn) == [KEY]
+    assert await work_freed.take_paused(conn) == []
     assert (await take(conn)).failures == 1
 
 
@@ -129,10 +129,10 @@ async def test_a_partition_is_claimed_by_one_worker_until_it_is_finished_handed_
     assert await claim(conn, two) == []  # nothing to do
     await work.arm(conn, [KEY])
     assert await claim(conn, two) == [KEY]
-    assert await work.give_back(conn, one) == 0
-    assert await work.give_back(conn, two, [KEY], 0.0) == 0  # it runs it
-    assert await work.give_back(conn, two, [], 60.0) == 0  # claimed a moment ago: its drain is about to begin
-    assert await work.give_back(conn, two, [], 0.0) == 1
+    assert await work_freed.give_back(conn, one) == 0
+    assert await work_freed.give_back(conn, two, [KEY], 0.0) == 0  # it runs it
+    assert await work_freed.give_back(conn, two, [], 60.0) == 0  # claimed a moment ago: its drain is about to begin
+    assert await work_freed.give_back(conn, two, [], 0.0) == 1
     [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
     assert taken.failures == 1
     assert await work.hand_on(conn, *KEY, taken.fence)
@@ -155,10 +155,10 @@ async def test_what_a_worker_that_is_gone_had_claimed_can_be_claimed_again(conn:
     one, two = [(await workers.join(conn, name, "host", "1")).id for name in ("one", "two")]
     await work.arm(conn, [KEY])
     assert await claim(conn, one) == [KEY]
-    assert await work.give_back_of_the_gone(conn) == []
+    assert await work_freed.give_back_of_the_gone(conn) == []
     await workers.leave(conn, one)
     assert await claim(conn, one) == []
-    assert await work.give_back_of_the_gone(conn) == [one]
+    assert await work_freed.give_back_of_the_gone(conn) == [one]
     assert await claim(conn, two) == [KEY]
 
 
@@ -183,7 +183,7 @@ async def test_a_turn_that_asks_for_a_later_wake_leaves_an_earlier_one(conn: Con
     await work.arm(conn, [KEY])
     await wake_later(conn, *KEY, 10)
     await work.finish(conn, *KEY, await take(conn), 3600.0)
-    _, due_in_s = await work.look(conn)
+    _, due_in_s = await work_freed.look(conn)
     assert due_in_s is not None
     assert due_in_s <= 10
 
@@ -200,18 +200,18 @@ async def test_bulk_work_is_claimed_beside_other_work_the_longest_armed_first_an
 
 async def test_a_partition_that_waits_is_looked_at_when_its_pause_or_wait_is_over(conn: Conn) -> None:
     one = (await workers.join(conn, "one", "host", "1")).id
-    assert await work.look(conn) == (False, None)
+    assert await work_freed.look(conn) == (False, None)
     await work.arm(conn, [KEY])
-    assert await work.look(conn) == (True, None)
+    assert await work_freed.look(conn) == (True, None)
     [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
-    assert await work.look(conn) == (False, None)
+    assert await work_freed.look(conn) == (False, None)
     await work.finish(conn, *KEY, taken, 90.0)
-    is_any, due_in_s = await work.look(conn)
+    is_any, due_in_s = await work_freed.look(conn)
     assert (is_any, due_in_s is not None and 80 < due_in_s <= 90) == (False, True)
     await work.arm(conn, [KEY])
     [(*_, taken)] = await work.claim(conn, one, 1, ["normalize"], 9, 9)
     await work.set_back(conn, *KEY, taken.fence, 30.0, is_counted=True)
-    is_any, due_in_s = await work.look(conn)
+    is_any, due_in_s = await work_freed.look(conn)
     assert (is_any, due_in_s is not None and 20 < due_in_s <= 30) == (False, True)
     assert await claim(conn, one) == []
 
@@ -253,14 +253,14 @@ async def test_a_wake_in_the_past_is_taken_once_and_the_earliest_wins(conn: Conn
     await work.arm(conn, [KEY])
     await wake_later(conn, *KEY, -1)
     await wake_later(conn, *KEY, 3600)
-    assert await work.take_due(conn) == [KEY]
-    assert await work.take_due(conn) == []
+    assert await work_freed.take_due(conn) == [KEY]
+    assert await work_freed.take_due(conn) == []
 
 
 async def test_a_wake_in_the_future_is_not_taken(conn: Conn) -> None:
     await work.arm(conn, [KEY])
     await wake_later(conn, *KEY, 3600)
-    assert await work.take_due(conn) == []
+    assert await work_freed.take_due(conn) == []
 
 
 def test_shards_stay_the_same_for_ever() -> None:

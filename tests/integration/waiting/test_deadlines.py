@@ -128,6 +128,7 @@ async def test_a_decision_that_is_not_written_sets_no_deadline(office: Office, r
 
     async def interrupted(conn: Conn, items: Any) -> int:
         async with office.pool.connection() as other, other.transaction():
+            await finish(other, items)  # somebody else decides it meanwhile, and has a reason to do so again
             await agenda.add(other, [Subject(REF)], NOW)
         monkeypatch.setattr(agenda, "finish", finish)
         reminder.again = [NOW + 2 * WEEKS]

@@ -26,7 +26,7 @@ from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.policies.rules import DunningStage, Route
 from counterfoil.decide import processes
 from counterfoil.kit.clock import FollowingClock, SettableClock
-from counterfoil.store import agenda, audit, receipts, views
+from counterfoil.store import agenda, audit, bundles, receipts, views
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
 
@@ -83,7 +83,7 @@ async def test_what_a_person_decides_is_a_receipt_logged_counted_audited_and_tol
     async with office.pool.connection() as conn:
         lines = await audit.recent(conn, subject=KEY)
         where = await views.conservation(conn)
-        query = "select kind, state::text from receipt where connection = 'people' order by id"
+        query = f"select kind, {bundles.STATE} from receipt r where connection = 'people' order by id"
         stored = await (await conn.execute(query)).fetchall()
     assert [(line.actor, line.action, dict(line.detail)) for line in lines][-1] == ("mira", "approve", {"about": "suspended"})
     assert "she asked" not in repr(lines)

@@ -19,7 +19,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Route
 from counterfoil.kit.codec import decode_record
 from counterfoil.normalize.renaming import BY_FIELD, DOCUMENTS, Renamer, Renaming
-from counterfoil.store import claims, links, objects, unbooked
+from counterfoil.store import claims, links, objects, outbox, unbooked
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Pool
@@ -137,13 +137,19 @@ async def test_documents_that_are_not_booked_yet_are_routed_by_the_new_name_and_
     }
 
 
+OF_INVOICE = "where id in (select id from command_body where subject_kind = 'invoice')"
+
+
 async def test_what_may_have_been_booked_or_is_summed_up_with_its_day_counts_as_booked(office: Weeks) -> None:
     await office.tell(ANN, PRO, replace(BILL, customer_id=ANN.id))  # wished, and not sent
     async with office.pool.connection() as conn:
         for change, count in (
-            ("update command set in_doubt = true where subject_kind = 'invoice'", 0),
-            ("update command set in_doubt = false, state = 'unknown' where subject_kind = 'invoice'", 0),
-            ("update command set state = 'parked' where subject_kind = 'invoice'", 1),
+            (f"update command_standing set in_doubt = true {OF_INVOICE}", 0),
+            (
+                f"update command_standing set in_doubt = false, state = 'unknown' {OF_INVOICE}",
+                0,
+            ),
+            (f"update command_standing set state = 'parked' {OF_INVOICE}", 1),
             (
                 "insert into summary_item (entity, day, currency, item_key, subject, document_id, account, amount_minor, added_at)"
                 " select 'US', '2026-03-10', 'USD', 'k', 'invoice/' || id, id, 'revenue', 1, now() from object where kind = 'invoice'",
@@ -153,6 +159,17 @@ async def test_what_may_have_been_booked_or_is_summed_up_with_its_day_counts_as_
             await conn.execute(change)
             assert await unbooked.count(conn, "stripe", DOCUMENTS) == count
             assert len(await unbooked.of(conn, "stripe", DOCUMENTS, ObjectRef("", ""), 9)) == count
+
+
+async def test_a_document_that_is_being_sent_counts_as_booked(office: Weeks) -> None:
+    await office.tell(ANN, BOB, PRO, BILL)
+    async with office.pool.connection() as conn:
+        assert await unbooked.count(conn, "stripe", DOCUMENTS) == 1
+        under_way = [
+            row for row in await outbox.of_subjects(conn, office.cipher, [INVOICE.ref(BILL.id)]) if row.external_key.startswith("inv")
+        ]
+        await outbox.mark_sent(conn, under_way, office.clock.now())
+        assert await unbooked.count(conn, "stripe", DOCUMENTS) == 0
 
 
 async def test_check_and_the_plan_name_documents_that_wait_for_a_route_from_the_former_name(office: Weeks) -> None:

@@ -23,7 +23,7 @@ from counterfoil.core.policies.rules import Route
 from counterfoil.decide.identities import same_facts
 from counterfoil.kit.codec import encode
 from counterfoil.normalize.merging import Merger, event_id
-from counterfoil.store import agenda, links, outbox
+from counterfoil.store import agenda, links, outbox, outbox_cancel
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.links import Naming
 from counterfoil.store.migrate import migrations
@@ -195,7 +195,7 @@ async def test_a_payment_a_person_let_go_is_not_booked_by_the_other_id_once_that
     await tell_billed(office, same_as=None)
     async with pool.connection() as conn, conn.transaction():
         ids = [row.id for row in await office.commands("post_payment")]
-        await outbox.cancel(conn, ids, f"{outbox.WAIVED_BY}olga: booked by hand")
+        await outbox_cancel.cancel(conn, ids, f"{outbox.WAIVED_BY}olga: booked by hand")
     await tell_billed(office)
     await office.tell(CLEARED)
     assert not [key for key in await posted(office) if key.startswith("payment")]

@@ -11,7 +11,7 @@ from tests.integration.waiting.office import Office
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.money import Money
 from counterfoil.core.policies.rules import Route, Rules
-from counterfoil.store import case_work, cases, outbox
+from counterfoil.store import case_work, cases, outbox, outbox_cancel
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.opening import opening
 from counterfoil.store.outbox import EndStatus
@@ -65,7 +65,7 @@ async def test_what_was_canceled_as_moot_is_wished_again_when_it_is_called_for_a
     assert b"Ann Ltd" in last.arguments
     await office.tell(invoice(usd(10000)))
     async with pool.connection() as conn, conn.transaction():  # as a policy that was switched to and fro would have it
-        await outbox.cancel(conn, [last.id], outbox.NO_LONGER_CALLED_FOR)
+        await outbox_cancel.cancel(conn, [last.id], outbox.NO_LONGER_CALLED_FOR)
     await office.decide_again(ANN)
     assert await office.take_all() == ["product_stripe.prod_pro", "customer_stripe.cus_A", "invoice_stripe.in_1"]
 

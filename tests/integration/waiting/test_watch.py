@@ -15,7 +15,7 @@ from counterfoil.core.kinds.customer import Customer
 from counterfoil.kit.errors import RejectedError
 from counterfoil.normalize.batch import NormalizedBatch, _park
 from counterfoil.normalize.writing import Writer
-from counterfoil.store import case_work, cases, outbox, receipts, work
+from counterfoil.store import case_work, cases, outbox, outbox_cancel, receipts, work
 from counterfoil.store.cases import CaseMoney, CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import EndStatus
@@ -59,7 +59,7 @@ async def drop(office: Office, kind: str) -> None:
     await office.take("odoo", kind, status=EndStatus.REFUSED)
     async with office.pool.connection() as conn, conn.transaction():
         ids = [row.id for row in await office.commands(kind)]
-        await outbox.cancel(conn, ids, f"{outbox.WAIVED_BY}olga: not ours")
+        await outbox_cancel.cancel(conn, ids, f"{outbox.WAIVED_BY}olga: not ours")
 
 
 async def test_what_waits_for_what_nobody_makes_is_one_case_with_its_money_and_closes_when_it_comes(pool: Pool, cipher: Cipher) -> None:
@@ -84,7 +84,7 @@ async def test_what_is_no_longer_made_is_wished_anew_before_anybody_is_told(pool
     office = Office(pool, cipher)
     await office.tell(ANN, PRO, BILL)
     async with pool.connection() as conn, conn.transaction():
-        await outbox.cancel(conn, [row.id for row in await office.commands("upsert_customer")], outbox.NO_LONGER_CALLED_FOR)
+        await outbox_cancel.cancel(conn, [row.id for row in await office.commands("upsert_customer")], outbox.NO_LONGER_CALLED_FOR)
     await watch(office)
     await office.take_all()
     assert (await office.cases(), await office.states("post_invoice")) == ([], [("odoo", "invoice_stripe.in_1", "done")])

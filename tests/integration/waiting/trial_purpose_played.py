@@ -205,7 +205,7 @@ async def main():
 
         async def on_agenda():
             async with pool.connection() as conn:
-                rows = await conn.execute("select id, not_before is not null from agenda order by id")
+                rows = await conn.execute("select id, not_before is not null from to_decide order by id")
                 return await rows.fetchall()
 
         async def shown():
