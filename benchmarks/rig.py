@@ -29,7 +29,7 @@ from counterfoil.connectors.stripe.webhooks import delivery_of
 from counterfoil.core.language.commands import Lane
 from counterfoil.ingress.keeping import incoming_of, keep
 from counterfoil.normalize.fetching import pack
-from counterfoil.store import receipts, views
+from counterfoil.store import receipts_fetched, views
 from counterfoil.store.pool import PartitionKey
 
 BOOKS = "books"
@@ -145,11 +145,11 @@ async def append(hub: Hub, copies: Sequence[Copy], *, lane: int = Lane.REAL_TIME
         async with hub.pool.connection() as conn, conn.transaction():
             kept = await keep(conn, hub.cipher, _arm_nothing, incoming, now)
             fetched = [
-                receipts.FetchedFor(receipt_id, now, CONNECTION, one.dedupe_key, pack(copy.fetched))
+                receipts_fetched.FetchedFor(receipt_id, now, CONNECTION, one.dedupe_key, pack(copy.fetched))
                 for receipt_id, one, copy in zip(kept.ids, incoming, group, strict=True)
                 if receipt_id is not None and copy.fetched
             ]
-            await receipts.store_fetched(conn, hub.cipher, fetched)
+            await receipts_fetched.put(conn, hub.cipher, fetched)
             if is_armed:
                 await hub.arm(conn, kept.touched)
         touched.update(kept.touched)

@@ -13,7 +13,7 @@ from counterfoil.core.language.ids import ObjectRef, digest
 from counterfoil.core.language.records import Record
 from counterfoil.core.policies.stepping import PROCESSES
 from counterfoil.kit.codec import decode_record
-from counterfoil.store import agenda, cases, events, objects
+from counterfoil.store import agenda_deadlines, cases, events, objects
 from counterfoil.store.cases import Case, CaseState
 from counterfoil.store.objects import ObjectRow
 
@@ -53,7 +53,7 @@ async def list_processes(database: Database, *, does_include_ended: bool = False
     """Return processes, those that changed last first."""
     async with database.pool.connection() as conn:
         rows = await objects.of_kinds(conn, database.cipher, list(PROCESSES), limit, without=() if does_include_ended else _over())
-        due = await agenda.deadlines_of(conn, [row.ref for row in rows])
+        due = await agenda_deadlines.of(conn, [row.ref for row in rows])
     return [_seen(row, due.get(row.ref)) for row in rows]
 
 
@@ -72,7 +72,7 @@ async def show_process(database: Database, key: str) -> ProcessWhole | None:
         rows = await objects.load(conn, database.cipher, [ref])
         if ref not in rows or ref.kind not in PROCESSES:
             return None
-        due = await agenda.deadlines_of(conn, [ref])
+        due = await agenda_deadlines.of(conn, [ref])
         steps = [_step(row) for row in await events.by_subject(conn, database.cipher, ref.kind, ref.id)]
         for other in await objects.linked_to(conn, [ref]):
             if other.kind == INTENT.name:

@@ -11,7 +11,7 @@ from counterfoil.decide import processes
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import agenda
+from counterfoil.store import agenda_deadlines
 from counterfoil.store.pool import Conn, PartitionKey, Pool
 
 BATCH_MAX = 500
@@ -35,10 +35,10 @@ class Deadlines:
         async with self.pool.connection() as conn, conn.transaction():
             if not await self.rules.is_in_force(conn, now):
                 return Turn(has_more=False, wake_in_s=RENEWED_WITHIN_S)
-            touched, has_more = await agenda.take_deadlines(conn, now, BATCH_MAX)
+            touched, has_more = await agenda_deadlines.take(conn, now, BATCH_MAX)
             touched += await processes.renew(conn, await self.rules.current(conn), now)
             await self.arm(conn, touched)
-            next_at = await agenda.next_deadline(conn)
+            next_at = await agenda_deadlines.next_due(conn)
         if has_more or next_at is None:
             return Turn(has_more)
         return Turn(has_more=False, wake_in_s=max(WAKE_AT_LEAST_S, (next_at - now).total_seconds()))

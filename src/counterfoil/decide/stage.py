@@ -25,7 +25,7 @@ from counterfoil.decide.rules_source import RENEWED_WITHIN_S, RulesSource
 from counterfoil.decide.summaries import to_document, to_row, wish_of
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.stage import PLAIN, Turn, TurnContext
-from counterfoil.store import agenda, case_subjects, cases, modes, objects, outbox, outbox_cancel, outbox_refresh, summary
+from counterfoil.store import agenda, agenda_deadlines, case_subjects, cases, modes, objects, outbox, outbox_cancel, outbox_refresh, summary
 from counterfoil.store.agenda import AgendaItem
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandRow
@@ -167,7 +167,7 @@ class Decider:
         if await agenda.finish(conn, items) < len(items):
             return False
         subjects = [*again, *late, *decided.followers(items, loaded), *stepping.subjects]
-        again_at = await agenda.set_deadlines(conn, decided.deadlines())
+        again_at = await agenda_deadlines.put(conn, decided.deadlines())
         await self.arm(conn, [*touched, *canceled, *stepping.touched, *await agenda.add(conn, subjects, now), *again_at])
         return True
 

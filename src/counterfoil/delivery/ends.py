@@ -171,3 +171,8 @@ def released_by(row: CommandRow) -> WaitKey:
     """Return the key on which a match that found too little open is tried again; empty for anything else."""
     arguments = decode_arguments(BookCommand.ALLOCATE, row.arguments) if row.kind == BookCommand.ALLOCATE else None
     return wait_for_open(NeedKey(arguments.debit)) if isinstance(arguments, Allocate) else WAITS_FOR_NOTHING
+
+
+def doubtful_of(rows: Sequence[CommandRow]) -> list[CommandRow]:
+    """Return the commands, as claimed, that were sent before and whose outcome nobody wrote down: their senders may have died."""
+    return [row for row in rows if row.state is CommandState.UNKNOWN and row.sent_at is not None]

@@ -24,6 +24,7 @@ from counterfoil.delivery.ends import (
     all_failed,
     attempt_of,
     broken,
+    doubtful_of,
     end_of,
     gone_of,
     is_bulk,
@@ -58,7 +59,7 @@ from counterfoil.store import (
 )
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.commands import command_of
-from counterfoil.store.outbox import CommandRow, CommandState, EndStatus
+from counterfoil.store.outbox import CommandRow, EndStatus
 from counterfoil.store.pool import Conn, Pool, single_statements
 from counterfoil.store.work import EVERY_LANE, ORDINARY, Arm, split_key
 
@@ -259,7 +260,7 @@ class Deliverer:
                 now = self.clock.now()
                 noted = await outbox.mark_sent(conn, rows, now)
                 batch = tuple(row for row in rows if row.id in noted)
-                await self.rechecker.note(conn, flow.link, _doubtful(batch))
+                await self.rechecker.note(conn, flow.link, doubtful_of(batch))
                 await note_sent(conn, self.cipher, flow.link, batch)
             flow.in_flight.update(row.id for row in batch)
             return Try(flow.target, flow.batch_key, batch, now)
@@ -315,7 +316,7 @@ class Deliverer:
         async with self.pool.connection() as conn, conn.transaction():
             settled = await outbox.settle(conn, list(ends.values()), now)
             mine = [row for row in rows if row.id in settled.changed]
-            again = await self.rechecker.note(conn, flow.link, _doubtful(rows))
+            again = await self.rechecker.note(conn, flow.link, doubtful_of(rows))
             await cases.open_or_count(conn, [case_of(row, poisoned(row), ends[row.id], now, known.get(row.id)) for row in mine], now)
             await self.arm(conn, [*settled.touched, *again])
         log.error("commands parked: workers ended with them in hand", target=flow.target, batch_key=flow.batch_key, size=len(rows))
@@ -396,8 +397,3 @@ class Deliverer:
             again += await agenda.add(conn, [*(agenda.Subject(ref) for ref in sorted(ended)), *lost], now)
             again += await case_work.release_on(conn, [key for key in map(opened_by, done) if key], now)
             await self.arm(conn, [*settled.touched, *again])
-
-
-def _doubtful(rows: Sequence[CommandRow]) -> list[CommandRow]:
-    """Return the commands, as claimed, that were sent before and whose outcome nobody wrote down: their senders may have died."""
-    return [row for row in rows if row.state is CommandState.UNKNOWN and row.sent_at is not None]

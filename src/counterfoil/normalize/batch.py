@@ -23,7 +23,8 @@ from counterfoil.normalize.storable import what_is_unstorable
 from counterfoil.store import cases
 from counterfoil.store.errors import StoreError
 from counterfoil.store.opening import opening
-from counterfoil.store.receipts import FetchedFor, Receipt, ReceiptEnd, ReceiptState
+from counterfoil.store.receipts import Receipt, ReceiptEnd, ReceiptState
+from counterfoil.store.receipts_fetched import FetchedFor
 
 log = structlog.get_logger()
 

@@ -21,7 +21,20 @@ from counterfoil.core.policies.decide import looks_back
 from counterfoil.kit.errors import TransientError
 from counterfoil.normalize.batch import NormalizedBatch
 from counterfoil.normalize.merging import Merged, Merger, event_ids
-from counterfoil.store import agenda, case_subjects, cases, claims, erasing, events, links, matches, objects, receipts, watching
+from counterfoil.store import (
+    agenda,
+    case_subjects,
+    cases,
+    claims,
+    erasing,
+    events,
+    links,
+    matches,
+    objects,
+    receipts,
+    receipts_fetched,
+    watching,
+)
 from counterfoil.store import written as written_there
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
@@ -100,7 +113,7 @@ class Writer:
         await written_there.heard(conn, merged.traces)
         taken_back = await _taken_back(conn, merged)
         await links.relink(conn, merged.relinks)
-        await receipts.store_fetched(conn, self.cipher, result.fetched)
+        await receipts_fetched.put(conn, self.cipher, result.fetched)
         await events.append(conn, self.cipher, merged.events)
         settlements = result.settled(without=merged.ties, echoes=merged.echoes)
         await receipts.settle(conn, settlements, now)

@@ -1,4 +1,4 @@
-"""Tables ``agenda``, ``deadline`` and ``wait``: subjects that are to be decided (again), at once or at an instant, and what they wait for.
+"""Tables ``agenda`` and ``wait``: subjects that are to be decided (again), and what they wait for. At an instant: agenda_deadlines.py.
 
 A subject's row carries a ``seq`` that rises with every reason to decide it; a decision removes the row only if it has seen the last one.
 Claim first, read objects afterwards: then a decision knows at least what its ``seq`` stands for.
@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from counterfoil.core.language.commands import Lane
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.keys import Declared, WaitKey, mapping_of, object_of
 
 from . import agenda_bundles
 from .columns import columns
 from .pool import Conn, PartitionKey
-from .work import DEADLINES, EVERY_LANE, decide_key, shard_of
+from .work import EVERY_LANE, decide_key, shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +234,6 @@ delete from agenda a using locked l where a.kind = l.kind and a.id = l.id and a.
 _CLEAR_DEADLINES = """
 delete from deadline d using unnest(%(kind)s::text[], %(id)s::text[]) as s(kind, id) where d.kind = s.kind and d.id = s.id
 """
-_SET_DEADLINES = """
-insert into deadline (kind, id, due_at) select kind, id, due_at
-from unnest(%(kind)s::text[], %(id)s::text[], %(due_at)s::timestamptz[]) as t(kind, id, due_at) order by kind, id
-on conflict (kind, id) do update set due_at = excluded.due_at
-"""
 
 
 async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
@@ -248,7 +242,7 @@ async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
     Fewer than given: somebody else decided some of them, or their own rows got a newer reason: their decision must not be written, the
     transaction is to be rolled back. All: nobody can decide them before this transaction has ended, as whoever does has all they were
     claimed for in hand, too; a reason that came since in a bundle is decided next. With a decision the deadline of the one before it is
-    over: see ``set_deadlines``.
+    over: see ``agenda_deadlines.put``.
     """
     if not items:
         return 0
@@ -258,48 +252,6 @@ async def finish(conn: Conn, items: Sequence[AgendaItem]) -> int:
     missed += await agenda_bundles.finish(conn, pairs) if pairs else 0
     await conn.execute(_CLEAR_DEADLINES, _refs([item.ref for item in items if not item.seq]))
     return len(items) - min(missed, len(items))
-
-
-async def set_deadlines(conn: Conn, due: Mapping[ObjectRef, datetime]) -> list[PartitionKey]:
-    """Have subjects decided again at an instant each, by the hub's clock; return the partitions to arm. To be called after ``finish``."""
-    if not due:
-        return []
-    await conn.execute(_SET_DEADLINES, _refs(list(due)) | {"due_at": list(due.values())})
-    return [(DEADLINES, "all")]
-
-
-async def take_deadlines(conn: Conn, now: datetime, limit: int) -> tuple[list[PartitionKey], bool]:
-    """Put subjects whose deadline has come on the agenda, the longest due first; return the partitions to arm, and whether more are due.
-
-    The agenda is locked first, as by a decision: one that is written meanwhile may set another deadline, which stays.
-    """
-    cursor = await conn.execute("select kind, id from deadline where due_at <= %s order by due_at limit %s", (now, limit))
-    refs = [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
-    if not refs:
-        return [], False
-    touched = await add(conn, [Subject(ref, Lane.MICRO_BATCH) for ref in refs], now)
-    await conn.execute(
-        "delete from deadline d using unnest(%(kind)s::text[], %(id)s::text[]) as t(kind, id)"
-        " where d.kind = t.kind and d.id = t.id and d.due_at <= %(now)s",
-        _refs(refs) | {"now": now},
-    )
-    return touched, len(refs) == limit
-
-
-async def next_deadline(conn: Conn) -> datetime | None:
-    """Return the earliest deadline, None if there is none."""
-    row = await (await conn.execute("select due_at from deadline order by due_at limit 1")).fetchone()
-    return None if row is None else row[0]
-
-
-async def deadlines_of(conn: Conn, refs: Sequence[ObjectRef]) -> dict[ObjectRef, datetime]:
-    """Return when subjects are decided again, of those that have a deadline."""
-    cursor = await conn.execute(
-        "select d.kind, d.id, d.due_at from deadline d join unnest(%(kind)s::text[], %(id)s::text[]) as t(kind, id)"
-        " on d.kind = t.kind and d.id = t.id",
-        _refs(refs),
-    )
-    return {ObjectRef(kind, id): due_at for kind, id, due_at in await cursor.fetchall()}
 
 
 _FORGET = """

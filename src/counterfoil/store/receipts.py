@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from . import bundles
+from . import bundles, receipts_fetched
 from .cipher import Cipher
 from .columns import columns
 from .errors import StoreError
@@ -116,17 +116,6 @@ class ReceiptEnd:
     seen: ReceiptState = ReceiptState.PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedFor:
-    """What was fetched for a receipt, kept so that a replay is exact."""
-
-    id: int
-    received_at: datetime
-    connection: str
-    dedupe_key: str
-    fetched: bytes
-
-
 _APPEND = f"""
 with incoming as (
     select * from unnest(
@@ -194,10 +183,6 @@ def _to_columns(cipher: Cipher, incoming: Sequence[Incoming], now: datetime) -> 
 
 def _aad(connection: str, dedupe_key: str) -> str:
     return f"receipt/{connection}/{dedupe_key}"
-
-
-def _fetched_aad(connection: str, dedupe_key: str) -> str:
-    return f"fetched/{connection}/{dedupe_key}"
 
 
 _PLAIN = (
@@ -272,7 +257,7 @@ async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[obj
             if not key_id:
                 raise _erased()
             body = cipher.decrypt(key_id, envelope, _aad(*name))
-            fetched = None if fetched_envelope is None else cipher.decrypt(fetched_key_id, fetched_envelope, _fetched_aad(*name))
+            fetched = None if fetched_envelope is None else cipher.decrypt(fetched_key_id, fetched_envelope, receipts_fetched.aad(*name))
         except StoreError as error:
             body, damage = b"", error
         receipts.append(Receipt(state=ReceiptState(state), body=body, fetched=fetched, damage=damage, **known))
@@ -313,29 +298,6 @@ async def settle(conn: Conn, settlements: Sequence[ReceiptEnd], now: datetime) -
     }
     row = await (await conn.execute(_SETTLE, given)).fetchone()
     return 0 if row is None else int(row[0])
-
-
-_STORE_FETCHED = """
-with kept as (
-    insert into receipt_fetched (received_at, id, key_id, data)
-    select received_at, id, key_id, data
-    from unnest(%(id)s::int8[], %(received_at)s::timestamptz[], %(key_id)s::text[], %(envelope)b::bytea[])
-        as s(id, received_at, key_id, data) order by received_at, id
-    on conflict (received_at, id) do update set key_id = excluded.key_id, data = excluded.data
-)
-update receipt r set must_fetch = false from unnest(%(id)s::int8[], %(received_at)s::timestamptz[]) as s(id, received_at)
-where r.received_at = s.received_at and r.id = s.id and r.must_fetch
-"""
-"""Keeps what was fetched beside the receipts; only one that was to be fetched anew is written itself."""
-
-
-async def store_fetched(conn: Conn, cipher: Cipher, fetched: Sequence[FetchedFor]) -> None:
-    """Keep what was fetched for receipts; a later fetch replaces an earlier one. Clears must_fetch."""
-    if not fetched:
-        return
-    sealed = [cipher.encrypt(one.fetched, _fetched_aad(one.connection, one.dedupe_key)) for one in fetched]
-    given = columns(fetched, ("id", "received_at"))
-    await conn.execute(_STORE_FETCHED, given | {"key_id": [key for key, _ in sealed], "envelope": [envelope for _, envelope in sealed]})
 
 
 async def requeue(conn: Conn, ids: Sequence[int], *, lane: int | None = None, must_fetch: bool = False) -> list[PartitionKey]:

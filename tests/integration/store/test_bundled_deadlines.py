@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
-from counterfoil.store import agenda
+from counterfoil.store import agenda, agenda_deadlines
 from counterfoil.store.agenda import AgendaItem, Subject
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.work import ORDINARY, SHARDS
@@ -22,7 +22,7 @@ async def in_hand(pool: Pool) -> list[AgendaItem]:
     """Have a subject with a deadline that is due handed on in a bundle and claimed; it has no row of its own."""
     async with pool.connection() as conn, conn.transaction():
         await agenda.hand_on(conn, [Subject(ONE)], NOW)
-        await agenda.set_deadlines(conn, {ONE: NOW})
+        await agenda_deadlines.put(conn, {ONE: NOW})
     found = await claimed(pool)
     assert [(item.ref, item.seq, len(item.bundles)) for item in found] == [(ONE, 0, 1)]
     return found
@@ -36,18 +36,18 @@ async def claimed(pool: Pool) -> list[AgendaItem]:
 async def write(conn: Conn, items: list[AgendaItem], due_at: datetime) -> None:
     """Write what a decision comes to: it is decided, and again then."""
     assert await agenda.finish(conn, items) == 1
-    await agenda.set_deadlines(conn, {ONE: due_at})
+    await agenda_deadlines.put(conn, {ONE: due_at})
 
 
 async def take(conn: Conn) -> None:
     """Put what is due on the agenda, in a transaction of its own."""
     async with conn.transaction():
-        await agenda.take_deadlines(conn, NOW, 10)
+        await agenda_deadlines.take(conn, NOW, 10)
 
 
 async def deadline(pool: Pool) -> datetime | None:
     async with pool.connection() as conn:
-        return (await agenda.deadlines_of(conn, [ONE])).get(ONE)
+        return (await agenda_deadlines.of(conn, [ONE])).get(ONE)
 
 
 async def test_a_deadline_set_while_the_former_one_is_being_taken_stays(pool: Pool) -> None:
@@ -65,7 +65,7 @@ async def test_a_deadline_taken_while_its_subject_is_decided_has_it_decided_agai
     items = await in_hand(pool)
     async with pool.connection() as deciding, pool.connection() as taking, pool.connection() as observer:
         async with taking.transaction():
-            await agenda.take_deadlines(taking, NOW, 10)
+            await agenda_deadlines.take(taking, NOW, 10)
             task = asyncio.create_task(write_all(deciding, items))
             await is_blocked(observer, by=taking)
         await task
@@ -88,9 +88,9 @@ async def test_a_deadline_a_decision_sets_that_is_past_already_is_taken_with_the
         await take(conn)
         async with conn.transaction():
             await write(conn, items, NOW - timedelta(seconds=1))
-        assert await agenda.next_deadline(conn) == NOW - timedelta(seconds=1)
+        assert await agenda_deadlines.next_due(conn) == NOW - timedelta(seconds=1)
         await take(conn)
-        assert await agenda.next_deadline(conn) is None
+        assert await agenda_deadlines.next_due(conn) is None
     assert [item.ref for item in await claimed(pool)] == [ONE]
 
 

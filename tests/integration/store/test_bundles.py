@@ -9,7 +9,7 @@ from tests.integration.store.blocking import is_blocked
 
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.commands import Lane
-from counterfoil.store import agenda, receipts, unarmed, views, work, workers
+from counterfoil.store import agenda, agenda_deadlines, receipts, unarmed, views, work, workers
 from counterfoil.store.agenda import AgendaItem, Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
@@ -197,11 +197,11 @@ async def test_what_is_postponed_has_a_row_of_its_own(conn: Conn) -> None:
 
 
 async def test_a_decision_ends_the_deadline_before_it_and_leaves_what_is_postponed(conn: Conn) -> None:
-    await agenda.set_deadlines(conn, {ONE: LATER, OTHER: LATER})
+    await agenda_deadlines.put(conn, {ONE: LATER, OTHER: LATER})
     await put(conn, Subject(ONE, not_before=LATER))
     await put(conn, Subject(ONE))
     assert await agenda.finish(conn, await decidable(conn)) == 1
-    assert await agenda.deadlines_of(conn, [ONE, OTHER]) == {OTHER: LATER}
+    assert await agenda_deadlines.of(conn, [ONE, OTHER]) == {OTHER: LATER}
     assert await agenda.next_due(conn, range(SHARDS)) == LATER
 
 

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.core.kinds.invoice import INVOICE
-from counterfoil.store import events, objects, outbox, receipts, rotation
+from counterfoil.store import events, objects, outbox, receipts, receipts_fetched, rotation
 from counterfoil.store.cipher import KEY_FILE, KEY_VARIABLE, Cipher, load_cipher, parse_keys
 from counterfoil.store.errors import StoreError
 from counterfoil.store.events import EventRow
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.outbox import NewCommand
 from counterfoil.store.pool import Conn
-from counterfoil.store.receipts import FetchedFor, Incoming
+from counterfoil.store.receipts import Incoming
+from counterfoil.store.receipts_fetched import FetchedFor
 
 OLD = Cipher({"old": bytes(range(32))})
 BOTH = Cipher({"new": bytes(32), "old": bytes(range(32))})
@@ -101,7 +102,7 @@ async def test_after_rotation_everything_is_readable_with_the_new_key_alone(conn
     incoming = [Incoming("stripe", name, "cus_1", "invoice.paid", b"body", NOW) for name in names]
     ids = [id for id in (await receipts.append(conn, OLD, incoming, NOW)).ids if id is not None]
     for cipher, id, name in zip((BOTH, OLD), ids, names, strict=True):  # of the first the body old, what was fetched new
-        await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "stripe", name, b"fetched")])
+        await receipts_fetched.put(conn, cipher, [FetchedFor(id, NOW, "stripe", name, b"fetched")])
     await events.append(conn, OLD, [event])
     await objects.upsert(conn, OLD, [state])
     await outbox.wish(conn, OLD, [NewCommand("c" * 32, "post_invoice", "odoo", "DE01", "DE01", ref, "invoice_1", b"arguments")], NOW)
@@ -135,7 +136,7 @@ async def test_a_rotation_leaves_what_was_fetched_again_since_programs_of_before
     await conn.execute("alter table receipt disable trigger receipt_fetched_apart")  # as it was before schema 32
     await conn.execute("update receipt set fetched_key_id = %s, fetched = %s", (key_id, envelope))
     await conn.execute("alter table receipt enable trigger receipt_fetched_apart")
-    await receipts.store_fetched(conn, OLD, [FetchedFor(id, NOW, "stripe", "evt_1", b"since")])
+    await receipts_fetched.put(conn, OLD, [FetchedFor(id, NOW, "stripe", "evt_1", b"since")])
     while await rotation.reencrypt(conn, BOTH):
         pass
     assert [receipt.fetched for receipt in await receipts.read(conn, NEW, [id])] == [b"since"]

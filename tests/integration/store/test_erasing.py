@@ -11,14 +11,15 @@ from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef, digest
-from counterfoil.store import bundles, cases, erasing, events, links, objects, receipts
+from counterfoil.store import bundles, cases, erasing, events, links, objects, receipts, receipts_fetched
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.events import EventRow
 from counterfoil.store.links import Relink
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.receipts import FetchedFor, Incoming, ReceiptEnd, ReceiptState
+from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState
+from counterfoil.store.receipts_fetched import FetchedFor
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MIRA, OLD_MIRA, BEN = CONTACT.ref("crm:20"), CONTACT.ref("crm:21"), CONTACT.ref("crm:30")
@@ -39,7 +40,7 @@ async def told(
     one = Incoming("crm", name, first.id.partition(":")[2], f"{first.kind}.{type}", b'{"name": "Mira"}', NOW, headers={"sig": "1"})
     (id,) = (await receipts.append(conn, cipher, [one], NOW)).ids
     assert id is not None
-    await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "crm", name, b'{"name": "Mira"}')])
+    await receipts_fetched.put(conn, cipher, [FetchedFor(id, NOW, "crm", name, b'{"name": "Mira"}')])
     if state is ReceiptState.PARKED:
         await receipts.settle(conn, [ReceiptEnd(id, NOW, state, "odd")], NOW)
         one_case = opening(

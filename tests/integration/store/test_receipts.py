@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterfoil.store import receipts
+from counterfoil.store import receipts, receipts_fetched
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
-from counterfoil.store.receipts import FetchedFor, Incoming, Receipt, ReceiptEnd, ReceiptState, Selection
+from counterfoil.store.receipts import Incoming, Receipt, ReceiptEnd, ReceiptState, Selection
+from counterfoil.store.receipts_fetched import FetchedFor
 from counterfoil.store.work import SHARDS, bundle_key, shard_of
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -99,7 +100,7 @@ async def test_what_was_fetched_is_kept_encrypted_with_its_receipt(conn: Conn, c
     [receipt] = await claim_all(conn, cipher)
     await receipts.settle(conn, [ReceiptEnd(receipt.id, NOW, ReceiptState.PENDING, must_fetch=True)], NOW)
     assert (await claim_all(conn, cipher))[0].must_fetch
-    await receipts.store_fetched(conn, cipher, [FetchedFor(receipt.id, NOW, "stripe", "evt_1", b"invoice as fetched")])
+    await receipts_fetched.put(conn, cipher, [FetchedFor(receipt.id, NOW, "stripe", "evt_1", b"invoice as fetched")])
     [again] = await claim_all(conn, cipher)
     assert (again.fetched, again.must_fetch) == (b"invoice as fetched", False)
 
@@ -129,7 +130,7 @@ async def test_what_programs_of_before_fetched_is_read_and_replaced_whichever_pr
     await store_as_before(b"before")
     await conn.execute("alter table receipt enable trigger receipt_fetched_apart")
     assert await seen() == (b"before", False)
-    await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "stripe", "evt_1", b"now")])
+    await receipts_fetched.put(conn, cipher, [FetchedFor(id, NOW, "stripe", "evt_1", b"now")])
     assert await seen() == (b"now", False)
     await conn.execute("update receipt set must_fetch = true")
     await store_as_before(b"by a program of before, beside")
@@ -141,7 +142,7 @@ async def test_keeping_what_was_fetched_does_not_write_the_receipt_again(conn: C
     assert id is not None
     place = "select ctid::text, xmin::text from receipt"
     before = await (await conn.execute(place)).fetchall()
-    await receipts.store_fetched(conn, cipher, [FetchedFor(id, NOW, "stripe", "evt_1", b"fetched")])
+    await receipts_fetched.put(conn, cipher, [FetchedFor(id, NOW, "stripe", "evt_1", b"fetched")])
     assert await (await conn.execute(place)).fetchall() == before
 
 

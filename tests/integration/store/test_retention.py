@@ -9,14 +9,15 @@ import pytest
 from counterfoil.app.retention_settings import RetentionSettings
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.clock import SettableClock
-from counterfoil.store import attempts, cases, receipts, retention, rotation
+from counterfoil.store import attempts, cases, receipts, receipts_fetched, retention, rotation
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.cases import CaseState
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.migrate import ensure_partitions
 from counterfoil.store.opening import opening
 from counterfoil.store.pool import Pool
-from counterfoil.store.receipts import FetchedFor, Incoming, ReceiptEnd, ReceiptState, Selection
+from counterfoil.store.receipts import Incoming, ReceiptEnd, ReceiptState, Selection
+from counterfoil.store.receipts_fetched import FetchedFor
 from counterfoil.upkeep import retaining
 from counterfoil.upkeep.retaining import Retainer
 
@@ -33,7 +34,7 @@ async def keep(pool: Pool, cipher: Cipher, *names: str, at: datetime = DAY_1, st
         if state is not None:
             await receipts.settle(conn, [ReceiptEnd(id, at, state, "r") for id in appended.ids if id is not None], at)
         answers = [FetchedFor(id, at, "stripe", name, b"{}") for id, name in zip(appended.ids, names, strict=True) if id is not None]
-        await receipts.store_fetched(conn, cipher, answers)
+        await receipts_fetched.put(conn, cipher, answers)
 
 
 async def run(pool: Pool, days_later: int, **days: int) -> None:

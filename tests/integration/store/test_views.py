@@ -11,7 +11,22 @@ from counterfoil.app.simulation.view import left_at
 from counterfoil.core.kinds.customer import CUSTOMER as CUSTOMER_KIND
 from counterfoil.core.kinds.invoice import INVOICE as INVOICE_KIND
 from counterfoil.core.language.keys import NeedKey, need_of
-from counterfoil.store import agenda, audit, cursors, events, objects, outbox, receipts, summary, targets, trace, views, work, workers
+from counterfoil.store import (
+    agenda,
+    agenda_deadlines,
+    audit,
+    cursors,
+    events,
+    objects,
+    outbox,
+    receipts,
+    summary,
+    targets,
+    trace,
+    views,
+    work,
+    workers,
+)
 from counterfoil.store.agenda import Subject
 from counterfoil.store.attempts import Attempt, record
 from counterfoil.store.audit import AuditLine
@@ -232,6 +247,6 @@ async def test_what_goes_on_while_it_is_looked_at_is_left_to_do(pool: Pool, ciph
 
 async def test_a_deadline_that_has_come_is_left_to_do(pool: Pool) -> None:
     async with pool.connection() as conn:
-        await agenda.set_deadlines(conn, {INVOICE: NOW})
+        await agenda_deadlines.put(conn, {INVOICE: NOW})
     async with pool.connection() as conn:
         assert [(await left_at(conn, now)).open for now in (NOW - timedelta(seconds=1), NOW)] == [0, 1]

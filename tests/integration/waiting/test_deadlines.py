@@ -23,7 +23,7 @@ from counterfoil.core.policies.policy import Policy, nobody
 from counterfoil.decide.deadlines import Deadlines
 from counterfoil.decide.rules_source import RENEWED_WITHIN_S
 from counterfoil.kit.clock import FollowingClock
-from counterfoil.store import agenda, unarmed, work
+from counterfoil.store import agenda, agenda_deadlines, unarmed, work
 from counterfoil.store.agenda import Subject
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
@@ -72,7 +72,7 @@ async def look(office: Office) -> float | None:
 
 async def deadlines(pool: Pool) -> dict[Any, datetime]:
     async with pool.connection() as conn:
-        return await agenda.deadlines_of(conn, [REF])
+        return await agenda_deadlines.of(conn, [REF])
 
 
 async def test_a_subject_is_decided_again_at_the_instant_it_named_and_not_before(office: Office, reminder: Reminder) -> None:
@@ -116,9 +116,9 @@ async def test_a_deadline_set_while_the_former_one_is_taken_stays(office: Office
             await agenda.add(deciding, [Subject(REF)], office.clock.now())
             items = await agenda.claim(deciding, range(SHARDS), office.clock.now(), 10)
             assert await agenda.finish(deciding, items) == 1
-            await agenda.set_deadlines(deciding, {REF: NOW + WEEKS})
+            await agenda_deadlines.put(deciding, {REF: NOW + WEEKS})
         async with taking.transaction():
-            assert await agenda.take_deadlines(taking, office.clock.now(), 10) == ([], False)
+            assert await agenda_deadlines.take(taking, office.clock.now(), 10) == ([], False)
     assert await deadlines(office.pool) == {REF: NOW + WEEKS}
 
 
@@ -160,14 +160,14 @@ async def test_ten_thousand_that_wait_cost_nothing_until_they_are_due(conn: Conn
     await conn.execute(_MANY, {"due": NOW + WEEKS})
     await conn.execute("analyze deadline")
     before = await rows_read(conn)
-    assert await agenda.next_deadline(conn) == NOW + WEEKS + timedelta(seconds=1)
-    assert await agenda.take_deadlines(conn, NOW, 500) == ([], False)
+    assert await agenda_deadlines.next_due(conn) == NOW + WEEKS + timedelta(seconds=1)
+    assert await agenda_deadlines.take(conn, NOW, 500) == ([], False)
     assert await unarmed.find(conn, [], NOW) == []
     assert await agenda.claim(conn, range(SHARDS), NOW, 100) == []
     after = await rows_read(conn)
     # Of the ten thousand each of three questions reads the earliest, be it only to plan itself; the agenda has none of them.
     assert (after["deadline"] - before["deadline"], after["agenda"] - before["agenda"]) == (3, 0)
-    touched, has_more = await agenda.take_deadlines(conn, NOW + WEEKS + timedelta(seconds=3), 500)
+    touched, has_more = await agenda_deadlines.take(conn, NOW + WEEKS + timedelta(seconds=3), 500)
     assert (len(touched), has_more) == (3, False)
     assert (await rows_read(conn))["deadline"] - after["deadline"] <= 8  # each read and deleted, and as before
     plan = await (await conn.execute("explain (format json) select due_at from deadline order by due_at limit 1")).fetchone()
@@ -176,14 +176,14 @@ async def test_ten_thousand_that_wait_cost_nothing_until_they_are_due(conn: Conn
 
 
 async def test_a_deadline_nobody_was_told_of_is_found(conn: Conn) -> None:
-    await agenda.set_deadlines(conn, {REF: NOW})
+    await agenda_deadlines.put(conn, {REF: NOW})
     assert await unarmed.find(conn, [], NOW - timedelta(seconds=1)) == []
     assert await unarmed.find(conn, [], NOW) == [(DEADLINES, "all")]
 
 
 async def test_a_deadline_is_found_that_came_when_the_clock_was_set_ahead(conn: Conn) -> None:
     # The worker sleeps for as long as it was to the deadline by the clock of then.
-    await agenda.set_deadlines(conn, {REF: NOW})
+    await agenda_deadlines.put(conn, {REF: NOW})
     await work.arm(conn, [(DEADLINES, "all")])
     taken = await work.take(conn, DEADLINES, "all")
     assert taken is not None
@@ -264,16 +264,16 @@ async def test_a_deadline_that_a_decision_sets_anew_as_the_former_is_taken_stays
 
     monkeypatch.setattr(agenda, "add", add_and_set)
     async with office.pool.connection() as conn:
-        await agenda.set_deadlines(conn, {REF: NOW})
-        await agenda.take_deadlines(conn, NOW, 10)
-        assert await agenda.next_deadline(conn) == later
+        await agenda_deadlines.put(conn, {REF: NOW})
+        await agenda_deadlines.take(conn, NOW, 10)
+        assert await agenda_deadlines.next_due(conn) == later
 
 
 async def test_no_deadline_is_taken_by_a_worker_whose_rules_are_not_in_force(office: Office) -> None:
     async with office.pool.connection() as conn:
-        await agenda.set_deadlines(conn, {REF: NOW})
+        await agenda_deadlines.put(conn, {REF: NOW})
     former = replace(office.rules_source(), release=7)
     turn = await Deadlines(office.pool, former, office.clock, office.arm).turn("all")
     assert (turn.has_more, turn.wake_in_s) == (False, RENEWED_WITHIN_S)
     async with office.pool.connection() as conn:
-        assert await agenda.next_deadline(conn) == NOW
+        assert await agenda_deadlines.next_due(conn) == NOW

@@ -26,7 +26,7 @@ from counterfoil.core.kinds.payment import PaymentState
 from counterfoil.core.policies.rules import DunningStage, Route
 from counterfoil.decide import processes
 from counterfoil.kit.clock import FollowingClock, SettableClock
-from counterfoil.store import agenda, audit, bundles, receipts, views
+from counterfoil.store import agenda, agenda_deadlines, audit, bundles, receipts, views
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
 
@@ -195,7 +195,7 @@ async def test_two_that_move_one_process_at_once_leave_one_state_and_its_history
     await office.tell(ANN, PRO, BILL)
     office.clock.advance_to(at("2026-03-29 12:00"))
     async with office.pool.connection() as conn, conn.transaction():
-        await agenda.take_deadlines(conn, office.clock.now(), 10)
+        await agenda_deadlines.take(conn, office.clock.now(), 10)
     await office.decide()
     async with office.pool.connection() as conn, conn.transaction():
         await agenda.add(conn, [agenda.Subject(DUNNING.ref(BILL.id))], office.clock.now())

@@ -20,7 +20,7 @@ from counterfoil.kit.http import HttpClient
 from counterfoil.kit.limits import LocalBudget
 from counterfoil.normalize.people import people_source
 from counterfoil.normalize.stage import Normalizer
-from counterfoil.store import agenda
+from counterfoil.store import agenda, agenda_deadlines
 from counterfoil.store.work import SHARDS
 
 START = at("2026-03-01 12:00")
@@ -69,7 +69,7 @@ class Weeks(Office):
             await Deadlines(self.pool, self.rules_source(), self.clock, self.arm).turn("all")
             await self.decide()
             async with self.pool.connection() as conn:
-                due = await agenda.next_deadline(conn)
+                due = await agenda_deadlines.next_due(conn)
             if self.clock.now() == end and (due is None or due > end):
                 return
             self.clock.advance_to(end if due is None or due > end else max(due, self.clock.now()))

@@ -20,7 +20,7 @@ from counterfoil.app.settings import Settings, from_values
 from counterfoil.ingress.server import bind
 from counterfoil.kit.clock import FollowingClock, SystemClock
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import agenda, cases, cursors, views, work
+from counterfoil.store import agenda_deadlines, cases, cursors, views, work
 
 from .casting import INVOICES_DEFAULT, MONTH_START
 from .chaos import Damage, calm, unleash
@@ -147,7 +147,7 @@ async def _work_left(hub: Hub, watch: DemoProgressReport) -> _Left:
     async with hub.pool.connection() as conn, views.at_one_instant(conn):
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
-        due = await agenda.next_deadline(conn)
+        due = await agenda_deadlines.next_due(conn)
         has_cases = bool(await cases.list_cases(conn))
     done = sum(line.done for line in where.targets)
     still_open = sum(line.ready + line.waiting + line.unknown for line in where.targets)

@@ -14,7 +14,7 @@ from counterfoil.app.coverage import coverage
 from counterfoil.app.database import Database
 from counterfoil.app.demo.entities import ENTITIES
 from counterfoil.app.demo.world import BOOKS
-from counterfoil.store import agenda, cursors, outbox_due, proofs, rechecks, views, work
+from counterfoil.store import agenda_deadlines, cursors, outbox_due, proofs, rechecks, views, work
 from counterfoil.store.pool import Conn, PartitionKey
 
 from .clock import WrittenClock
@@ -89,7 +89,7 @@ async def left_at(conn: Conn, now: datetime) -> WorkLeft:
         where = await views.conservation(conn)
         undecided = await views.undecided(conn)
         is_busy = any(stage.startswith(_WORKING) for stage, _ in await work.armed(conn))
-        due = await agenda.next_deadline(conn)
+        due = await agenda_deadlines.next_due(conn)
     waiting = sum(line.ready + line.waiting + line.unknown for line in where.targets)
     pending = sum(line.pending for line in where.sources)
     left = undecided + waiting + pending + (due is not None and due <= now)
