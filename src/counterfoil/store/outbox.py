@@ -324,7 +324,7 @@ update command_standing s set
     code = e.code, reason = e.reason, fence = s.fence + (f.id is not null)::int, sent_at = coalesce(f.started_at, s.sent_at),
     attempts = greatest(0, s.attempts + (f.id is not null)::int - (not e.is_counted)::int)
 from ended e join command_body b on b.created_at = e.created_at and b.id = e.id left join flying f on f.id = e.id
-where s.id = e.id and s.state <> 'done' and (e.state = 'done' or (
+where s.id = e.id and s.id = any(%(id)s::uuid[]) and s.state <> 'done' and (e.state = 'done' or (
     s.fence + (f.id is not null)::int = coalesce(e.fence, s.fence + (f.id is not null)::int)
     and (s.state in ('ready', 'unknown') or (s.state = 'waiting' and (f.id is not null or {MAY_BE_BOUND})))))
 returning s.id, s.target, b.produces, s.external_id, s.external_name, s.state::text

@@ -197,17 +197,25 @@ from receipt r left join receipt_fetched f on f.received_at = r.received_at and 
 """What was fetched before schema 32 stands in the receipt's own row."""
 
 
-# Shard by shard, each by the index that has them in order: sorting all that is pending of many would take longer with every receipt.
+# Shard by shard, each by the index that has them in order: sorting all that is pending of many would take longer with every receipt. Of
+# what is due it is known how it stands: its bundle is not looked for, and what was fetched is found by key, not by reading all of it.
 _CLAIM = f"""
-where (r.received_at, r.id) in (
-    select due.received_at, due.id from (
-        select p.* from unnest(%(shards)s::int2[]) as s(shard) cross join lateral (
-            select p.received_at, p.id, p.lane from receipt p
-            where p.connection = %(connection)s and p.shard = s.shard and p.state = 'pending'
-                and (p.next_try_at is null or p.next_try_at <= %(now)s) and p.lane >= %(from)s and p.lane < %(below)s
-            order by p.lane, p.id limit %(limit)s) p
-        union all ({bundles.CLAIMED})
-    ) due order by due.lane, due.id limit %(limit)s)
+select {", ".join(f"r.{name}" for name in _PLAIN)}, r.normalized_at, case r.state when 'normalized' then 'pending' else r.state::text end,
+    r.key_id, r.body, coalesce(f.key_id, r.fetched_key_id), coalesce(f.data, r.fetched)
+from (
+    select distinct received_at, id from (
+        select due.received_at, due.id from (
+            select p.* from unnest(%(shards)s::int2[]) as s(shard) cross join lateral (
+                select p.received_at, p.id, p.lane from receipt p
+                where p.connection = %(connection)s and p.shard = s.shard and p.state = 'pending'
+                    and (p.next_try_at is null or p.next_try_at <= %(now)s) and p.lane >= %(from)s and p.lane < %(below)s
+                order by p.lane, p.id limit %(limit)s) p
+            union all ({bundles.CLAIMED})
+        ) due order by due.lane, due.id limit %(limit)s
+    ) first
+) d join receipt r on r.received_at = d.received_at and r.id = d.id left join lateral (
+    select f.key_id, f.data from receipt_fetched f where f.received_at = r.received_at and f.id = r.id offset 0
+) f on true
 order by r.lane, r.id
 """
 
@@ -242,12 +250,12 @@ def _erased() -> StoreError:
 
 async def read(conn: Conn, cipher: Cipher, ids: Sequence[int]) -> list[Receipt]:
     """Return receipts by id, in order of id; unknown ids are left out."""
-    return await _read(conn, cipher, "where r.id = any(%s) order by r.id", (list(ids),))
+    return await _read(conn, cipher, _SELECT + "where r.id = any(%s) order by r.id", (list(ids),))
 
 
-async def _read(conn: Conn, cipher: Cipher, condition: str, arguments: tuple[object, ...] | dict[str, object]) -> list[Receipt]:
+async def _read(conn: Conn, cipher: Cipher, statement: str, arguments: tuple[object, ...] | dict[str, object]) -> list[Receipt]:
     """One whose payload cannot be read says so in ``damage``: it must not keep the others of its batch from being read."""
-    cursor = await conn.execute(_SELECT + condition, arguments, binary=True)
+    cursor = await conn.execute(statement, arguments, binary=True)
     receipts = []
     for *plain, state, key_id, envelope, fetched_key_id, fetched_envelope in await cursor.fetchall():
         known = dict(zip((*_PLAIN, "normalized_at"), plain, strict=True))
@@ -349,7 +357,9 @@ def _selected(selection: Selection) -> dict[str, object]:
 async def select(conn: Conn, cipher: Cipher, selection: Selection, *, after_id: int = 0, limit: int = 1000) -> list[Receipt]:
     """Return receipts of a selection above ``after_id``, in order of id, without those erased; call again with the last one's for more."""
     given = _selected(selection) | {"after_id": after_id, "limit": limit}
-    return await _read(conn, cipher, _SELECTED + "and r.key_id <> '' and r.id > %(after_id)s order by r.id limit %(limit)s", given)
+    return await _read(
+        conn, cipher, _SELECT + _SELECTED + "and r.key_id <> '' and r.id > %(after_id)s order by r.id limit %(limit)s", given
+    )
 
 
 async def count(conn: Conn, selection: Selection) -> dict[ReceiptState, int]:
