@@ -54,11 +54,13 @@ class Books:
 
 
 async def take_up(house: House, told: Amended) -> None:
-    """Have a person retry every case of a story."""
-    async with house.hub.pool.connection() as conn, conn.transaction():
+    """Have a person retry every case of a story, one after the other: who holds several waits for workers that wait for him."""
+    async with house.hub.pool.connection() as conn:
         found = await (await conn.execute(_CASES, ("|".join(told.ids),))).fetchall()
-        touched = {key for (id,) in found for key in await case_work.retry(conn, id, "tester", house.clock.now())}
-        await house.hub.arm(conn, sorted(touched))
+        await conn.commit()
+        for (id,) in found:
+            async with conn.transaction():
+                await house.hub.arm(conn, await case_work.retry(conn, id, "tester", house.clock.now()))
 
 
 async def judge_refusals(house: House, told: Amended) -> Verdicts:
