@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import structlog
 from tests.conftest import Server
 from tests.crash.books import put_between
 from tests.crash.judging import Verdict
@@ -19,6 +20,14 @@ from tests.integration.path.house import House, house
 
 _numbers = itertools.count(1)
 PROPERTY = "crash"
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> None:
+    """Have failures of a connector logged as lines: one with all its variables is 75,000 of them, and nothing else goes on for a minute."""
+    processors = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors[:-1], plain])
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from counterfoil.app import people
 from counterfoil.app import processes as seen
 from counterfoil.decide import processes
 from counterfoil.kit.clock import SettableClock
-from counterfoil.store import agenda, case_subjects, cases, events, objects, outbox, receipts, views
+from counterfoil.store import agenda, agenda_deadlines, case_subjects, cases, events, objects, outbox, receipts, views
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Pool, open_pool
 
@@ -30,9 +30,9 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (cases, "open_or_count"),
     (case_subjects, "move_on"),
     (agenda, "finish"),
-    (agenda, "set_deadlines"),
+    (agenda_deadlines, "put"),
     (agenda, "add"),
-    (agenda, "take_deadlines"),
+    (agenda_deadlines, "take"),
     (receipts, "append"),
     (people, "note"),
 )
