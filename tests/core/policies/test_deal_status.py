@@ -65,6 +65,30 @@ def test_a_deal_shows_of_its_companys_customers_what_came_of_it_alone() -> None:
     assert on_deal(*states, later, deal=of_subscription).balances == (Balance(usd(700), usd(0), usd(700), usd(0)),)
 
 
+OTHER = replace(HARBOR, id="hubspot:4711.513", name="Green Hill", customer_ids=("stripe:cus_other",))
+
+
+def test_of_several_companies_the_one_that_buys_is_the_customer_and_no_other() -> None:
+    other = replace(ANN, id="stripe:cus_other")
+    own, theirs = bill(10_000, 1_500), replace(bill(7_000, 7_000, 2), customer_id=other.id)
+    both = replace(DEAL_WON, company_ids=(HARBOR.id, OTHER.id), billed_as=("invoice/stripe:in_1", "invoice/stripe:in_2"))
+    of = {
+        marked: on_deal(OTHER, other, own, theirs, deal=replace(both, buying_company_ids=marked)).balances[0].invoiced
+        for marked in ((), (HARBOR.id,), (OTHER.id,))
+    }
+    assert of == {(): usd(17_000), (HARBOR.id,): usd(10_000), (OTHER.id,): usd(7_000)}
+
+
+def test_a_deal_of_which_nobody_can_tell_who_buys_is_a_case_of_sales_operations_and_writes_nothing() -> None:
+    both = replace(DEAL_WON, company_ids=(HARBOR.id, OTHER.id), buying_company_ids=(HARBOR.id, OTHER.id))
+    decision = billed(OTHER, bill(10_000, 1_500), deal=both)
+    [problem] = decision.problems
+    assert (problem.code, problem.owner, decision.commands) == ("decide.deal_customer_undecided", "sales operations", ())
+    assert "hubspot:4711.512 has several companies that may be its customer: hubspot:4711.512, hubspot:4711.513" in problem.cause
+    # Of a deal of which nothing was billed nothing is shown, and nobody is asked.
+    assert billed(OTHER, deal=replace(both, billed_as=())).problems == ()
+
+
 def test_a_deal_shows_the_subscription_it_names_and_no_other() -> None:
     of_subscription = replace(DEAL_WON, billed_as=("subscription/stripe:sub_1",))
     parts = frozenset({StatusPart.DEALS, StatusPart.SUBSCRIPTIONS})

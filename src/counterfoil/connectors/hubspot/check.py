@@ -14,8 +14,9 @@ from counterfoil.kit.errors import SetupError
 
 from . import journal
 from .client import Api
+from .fetching import PRIMARY_LABEL
 from .refs import LINE_ITEM, PATHS
-from .wire import Details
+from .wire import Details, LabelDefinitions
 
 SCOPES: tuple[tuple[str, str], ...] = (
     (COMPANY.name, "crm.objects.companies.read"),
@@ -47,7 +48,24 @@ async def check_source(ctx: Context) -> tuple[Finding, ...]:
     ]
     if not missing:
         findings.append(Finding(Severity.OK, "hubspot.scopes", "the token may read all that is needed"))
+    if not missing and ctx.settings.customer_labels:
+        findings += await _labels(ctx)
     return (*findings, *await _journal(ctx))
+
+
+async def _labels(ctx: Context) -> list[Finding]:
+    """Return which labels that are to say who a deal's customer is there are none of."""
+    api = Api(ctx)
+    answer = await api.get(f"/crm/associations/{ctx.settings.api_version}/{PATHS[DEAL.name]}/{PATHS[COMPANY.name]}/labels")
+    known = {PRIMARY_LABEL.casefold(), *((one.label or "").strip().casefold() for one in api.decoded(answer, LabelDefinitions).results)}
+    lacking = [label for label in ctx.settings.customer_labels if label.strip().casefold() not in known]
+    remedy = "In HubSpot, under Settings, Objects, Deals, Associations, make the label for companies, or correct customer_labels"
+    return [
+        Finding(
+            Severity.ERROR, "hubspot.label_missing", f"deals and companies have no label {label!r}: no company would be found by it", remedy
+        )
+        for label in lacking
+    ]
 
 
 def _account(details: Details, portal_id: int) -> Iterator[Finding]:

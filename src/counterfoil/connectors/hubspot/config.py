@@ -58,6 +58,8 @@ class HubspotConfig(HubspotIntake):
             ``billing_customer_id = "billing"``, a company with ``cus_1`` there is the customer ``billing:cus_1``. ``;`` parts several.
         deal_documents: properties of deals that hold the id of an invoice or subscription that came of it, with the system and which of
             both it is: with ``billing_invoice_id = "billing/invoice"``, a deal with ``in_1`` there shows what became of that invoice.
+        customer_labels: labels of companies on a deal that say which of them is its customer, in the order in which they count; ``Primary``
+            is HubSpot's own: with ``["Billing", "Primary"]`` the company labelled so, else the primary one. Left out: all of them are.
         client_id: the app's client id, to renew its token, and to read the webhooks journal.
         reads_journal: whether the webhooks journal is read; left out: where there is ``client_id`` and no ``refresh_token``.
         api_version: the date in the paths of the API.
@@ -77,6 +79,7 @@ class HubspotConfig(HubspotIntake):
     currency: str = Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])
     customer_ids: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_customer_id": "billing"}])
     deal_documents: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_invoice_id": "billing/invoice"}])
+    customer_labels: tuple[str, ...] = Field(default=(), max_length=20, examples=[["Billing", "Primary"]])
     client_id: str = ""
     reads_journal: bool | None = None
     api_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}$", examples=["2026-03"])
@@ -87,6 +90,14 @@ class HubspotConfig(HubspotIntake):
     requests_per_s: float = Field(default=9.0, gt=0)
     searches_per_s: float = Field(default=4.0, gt=0)
     concurrency_max: int = Field(default=4, ge=1, le=64)
+
+    @field_validator("customer_labels")
+    @classmethod
+    def _are_labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        named = [label.strip().casefold() for label in labels]
+        if "" in named or len(set(named)) < len(named):
+            raise ValueError("a label is empty or stands there twice; take the labels of deals and companies as HubSpot shows them")
+        return labels
 
     @field_validator("deal_documents")
     @classmethod

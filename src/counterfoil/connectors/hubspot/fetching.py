@@ -29,6 +29,8 @@ PAGES_MAX = 100
 """Pages of the associations of one record."""
 PRIMARY = frozenset({1, 5})
 """The primary company of a contact, and of a deal: https://developers.hubspot.com/docs/api-reference/latest/crm/associations/guide."""
+PRIMARY_LABEL = "Primary"
+"""What it is called here, whatever language HubSpot tells it in."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -76,7 +78,7 @@ class Reading:
         rows = await self.rows(kind, ids)
         kept = {row["id"]: row for row in rows.values()}
         companies, contacts, lines = await asyncio.gather(
-            self.associated(kind, COMPANY.name, list(kept) if kind in (CONTACT.name, DEAL.name) else ()),
+            self.ends(kind, COMPANY.name, list(kept) if kind in (CONTACT.name, DEAL.name) else ()),
             self.associated(kind, CONTACT.name, list(kept) if kind == DEAL.name else ()),
             self.associated(kind, LINE_ITEM, list(kept) if kind == DEAL.name else ()),
         )
@@ -84,7 +86,8 @@ class Reading:
         return {
             asked: {
                 "object": row,
-                "companies": companies.get(row["id"], ()),
+                "companies": _in_order(companies.get(row["id"], ())),
+                "labels": _labels(companies.get(row["id"], ())) if kind == DEAL.name else {},
                 "contacts": contacts.get(row["id"], ()),
                 "line_items": [items[id] for id in lines.get(row["id"], ()) if id in items],
             }
@@ -110,6 +113,10 @@ class Reading:
 
     async def associated(self, kind: str, other: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the ids of one type that belong to records of another: the primary one first, then in the order of their numbers."""
+        return {id: _in_order(found) for id, found in (await self.ends(kind, other, ids)).items()}
+
+    async def ends(self, kind: str, other: str, ids: Sequence[str]) -> dict[str, list[AssociationEnd]]:
+        """Return what of one type belongs to records of another, and in which ways."""
         ends: dict[str, list[AssociationEnd]] = {}
         inputs = [{"id": id} for id in ids]
         for _ in range(PAGES_MAX):
@@ -126,7 +133,18 @@ class Reading:
             ]
         if inputs:
             raise TransientError(f"the associations of {kind} {inputs[0]['id']} do not end", code="hubspot.endless_list")
-        return {id: _in_order(found) for id, found in ends.items()}
+        return ends
+
+
+def _labels(ends: Iterable[AssociationEnd]) -> dict[str, tuple[str, ...]]:
+    """Return the labels of other ends by their ids, in order; those without any are left out."""
+    found: dict[str, set[str]] = {}
+    for end in ends:
+        for one in end.associationTypes:
+            label = PRIMARY_LABEL if one.typeId in PRIMARY else (one.label or "").strip()
+            if label:
+                found.setdefault(str(end.toObjectId), set()).add(label)
+    return {id: tuple(sorted(labels)) for id, labels in sorted(found.items())}
 
 
 def _in_order(ends: Iterable[AssociationEnd]) -> tuple[str, ...]:

@@ -88,9 +88,10 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class AssociationType(msgspec.Struct, frozen=True):
-    """One of the ways two records belong together."""
+    """One of the ways two records belong together. ``label``: what people call it; None: the plain way."""
 
     typeId: int = 0
+    label: str | None = None
 
 
 class AssociationEnd(msgspec.Struct, frozen=True):
@@ -121,18 +122,35 @@ class AssociationPage(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A record as it is kept for normalizing: itself, and what belongs to it (ids; of a deal the line items themselves)."""
+    """A record as it is kept for normalizing: itself, and what belongs to it (ids; of a deal the line items themselves).
+
+    ``labels``: of a deal's companies, what people call the way in which each belongs to it.
+    """
 
     object: Row
     companies: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
     line_items: tuple[Row, ...] = ()
+    labels: dict[str, tuple[str, ...]] = {}
 
 
 class DealsOfLine(msgspec.Struct, frozen=True):
     """The deals a line item stands in (one, or none any more)."""
 
     deals: tuple[Found, ...] = ()
+
+
+class LabelDefinition(msgspec.Struct, frozen=True):
+    """One way in which records of two types may belong together."""
+
+    typeId: int = 0
+    label: str | None = None
+
+
+class LabelDefinitions(msgspec.Struct, frozen=True):
+    """All ways in which records of two types may belong together."""
+
+    results: tuple[LabelDefinition, ...] = ()
 
 
 class Details(msgspec.Struct, frozen=True):

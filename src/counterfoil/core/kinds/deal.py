@@ -46,6 +46,8 @@ class Deal(Record):
         billed_as: the invoices and subscriptions of other systems that came of it, by kind and canonical id (``invoice/billing:in_1``), as
             its own system says.
         merged_into: the survivor's id once this one was merged.
+        buying_company_ids: which of ``company_ids`` is the customer, as its own system marks it; several: it marks more than one, and it
+            cannot be told which; none: nothing is marked, and all of them are.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Deal(Record):
     lines: tuple[DealLine, ...] = ()
     merged_into: str = ""
     billed_as: tuple[str, ...] = ()
+    buying_company_ids: tuple[str, ...] = ()
 
 
 class DealEvent(EventType):
@@ -96,6 +99,7 @@ def _keeps(newer: Deal, older: Deal) -> Deal:
         lines=newer.lines or older.lines,
         merged_into=newer.merged_into or older.merged_into,
         billed_as=newer.billed_as or older.billed_as,
+        buying_company_ids=newer.buying_company_ids or older.buying_company_ids,
     )
 
 

@@ -19,10 +19,11 @@ from counterfoil.core.kinds.customer import CUSTOMER, Customer
 from counterfoil.core.kinds.deal import DEAL, Deal, DealState
 from counterfoil.core.kinds.invoice import Invoice
 from counterfoil.core.kinds.subscription import Subscription
+from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.records import Purpose, Record
 
-from .decision import View
+from .decision import Problem, View
 from .draft import Draft
 from .policy import Policy, nobody
 from .requests import DisplayRequest
@@ -98,7 +99,10 @@ def company(draft: Draft, state: Company) -> None:
 
 
 def deal(draft: Draft, state: Deal) -> None:
-    """Show what was billed of a deal, of the customers its companies are. What was shown of one that names nothing known is taken away."""
+    """Show what was billed of a deal, of the customers its companies are: of several, those of the one that buys.
+
+    What was shown of one that names nothing known is taken away; where it cannot be told who buys, it stays until a person has said so.
+    """
     ref = DEAL.ref(state.id)
     places = [place for place in _places(draft, ref) if StatusPart.DEALS in draft.rules.shows(draft.purpose, place)]
     if not places:
@@ -107,13 +111,28 @@ def deal(draft: Draft, state: Deal) -> None:
     if state.state in (DealState.DELETED, DealState.MERGED):
         draft.findings.ignore("deal_is_not_there")
         return
-    companies = [one for id in state.company_ids if isinstance(one := draft.view.get(COMPANY.ref(id)), Company)]
+    if state.billed_as and len(state.buying_company_ids) > 1:
+        draft.findings.problem(_undecided(state))
+        return
+    companies = [one for id in state.buying_company_ids or state.company_ids if isinstance(one := draft.view.get(COMPANY.ref(id)), Company)]
     customers = family(draft.view, (CUSTOMER.ref(id) for one in companies for id in one.customer_ids))
     known = _documents(draft, customers)
     documents = about(known, {*state.billed_as, *(ref_of(one).key for one in known if state.id in _deal_ids(one))})
     status = _status(draft, ref, customers, documents) if documents else None
     if not _show(draft, places, OF_DEALS, ref, status):
         draft.findings.ignore("deal_names_nothing_billed")
+
+
+def _undecided(state: Deal) -> Problem:
+    """Return the case of a deal of which several companies are marked as the customer."""
+    return Problem(
+        CaseClass.UNKNOWN_CUSTOMER,
+        "decide.deal_customer_undecided",
+        f"deal {state.id} has several companies that may be its customer: {', '.join(state.buying_company_ids)}",
+        "In the sales system, leave the label that says who is billed on one company of the deal, or make one of them its primary company;"
+        " this closes by itself when that is read",
+        owner=Purpose.CRM_STATUS.terms.owner,
+    )
 
 
 def _status(draft: Draft, ref: ObjectRef, customers: Iterable[ObjectRef], documents: Sequence[Record]) -> _Seen:

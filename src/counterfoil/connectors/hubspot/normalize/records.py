@@ -121,7 +121,21 @@ def _deal(settings: HubspotConfig, found: Found) -> Deal:
         _others(settings, found.contacts),
         tuple(_line(settings, line) for line in sorted(found.line_items, key=lambda line: (len(line.id), line.id))),
         billed_as=_billed_as(settings, row),
+        buying_company_ids=_others(settings, _buying(settings, found)),
     )
+
+
+def _buying(settings: HubspotConfig, found: Found) -> tuple[str, ...]:
+    """Return which companies of a deal are its customer: those with the first label that any has; if none has one, all of them.
+
+    Nothing where no labels are declared, or there is no company.
+    """
+    for label in settings.customer_labels:
+        wanted = label.strip().casefold()
+        marked = tuple(id for id in found.companies if wanted in (one.casefold() for one in found.labels.get(id, ())))
+        if marked:
+            return marked
+    return found.companies if settings.customer_labels else ()
 
 
 _READERS: dict[str, Callable[[HubspotConfig, Found], Record]] = {COMPANY.name: _company, CONTACT.name: _contact, DEAL.name: _deal}

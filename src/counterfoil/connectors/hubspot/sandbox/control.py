@@ -107,6 +107,13 @@ class Control(Sandbox):
         for other in others:
             self.world.associate(record.type, record.id, other.type, other.id)
 
+    def label(self, record: Record, other: Record, label: str) -> None:
+        """Give the way in which a record belongs to another a label, which is made if there is none yet; ``Primary`` is HubSpot's own."""
+        listed = self.world.labels.listed(record.type, other.type)
+        known = {one["label"]: one["typeId"] for one in listed}
+        type_id = known.get(label) or self.world.labels.define(record.type, other.type, label)[0]
+        self.world.mark(record.type, record.id, other.type, other.id, (type_id,))
+
     def delete(self, record: Record) -> None:
         """Delete a record."""
         self.world.archive(record.type, record.id)

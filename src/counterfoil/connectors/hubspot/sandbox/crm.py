@@ -169,6 +169,23 @@ class Crm:
         result = {**ends, "associationSpec": spec}
         return 200, {"status": "COMPLETE", "results": [result], "startedAt": iso(self.world.now_ms), "completedAt": iso(self.world.now_ms)}
 
+    def mark(self, from_: str, id: str, to: str, other_id: str, specs: list[Obj]) -> tuple[int, Obj]:
+        """Let two records belong together in the ways that are named."""
+        types = self.type_of(from_), self.type_of(to)
+        self.world.mark(types[0], id, types[1], other_id, _type_ids(specs))
+        labels = [one["label"] for one in self.world.labels.of(types[0], id, types[1], other_id)]
+        ends = {"fromObjectTypeId": types[0].type_id, "fromObjectId": id, "toObjectTypeId": types[1].type_id, "toObjectId": other_id}
+        return 201, {**ends, "labels": labels}
+
+    def labels(self, method: str, from_: str, to: str, body: Obj) -> tuple[int, Obj]:
+        """List or make labels of associations."""
+        types, known = (self.type_of(from_), self.type_of(to)), self.world.labels
+        if method == "GET":
+            return 200, {"results": known.listed(*types)}
+        made = known.define(*types, str(body["label"]), str(body.get("inverseLabel") or ""))
+        shown = [*known.listed(*types), *known.listed(types[1], types[0])]
+        return 200, {"results": [one for one in shown if one["typeId"] in made]}
+
     def unlink(self, from_: str, id: str, to: str, other_id: str) -> tuple[int, Obj]:
         """Let two records not belong together any more."""
         self.world.dissociate(self.type_of(from_), id, self.type_of(to), other_id)
@@ -253,6 +270,7 @@ class Crm:
                 "associationTypes": [
                     *([{"category": "HUBSPOT_DEFINED", "typeId": primary, "label": "Primary"}] if known[end] and primary else []),
                     {"category": "HUBSPOT_DEFINED", "typeId": plain, "label": None},
+                    *self.world.labels.of(type_, self.world.resolve(type_, id), other, end),
                 ],
             }
             for end in rows
@@ -268,7 +286,7 @@ class Crm:
             if what == "archive":
                 self.world.dissociate(type_, str(one["from"]["id"]), other, str(end["id"]))
             else:
-                self.world.associate(type_, str(one["from"]["id"]), other, str(end["id"]))
+                self.world.mark(type_, str(one["from"]["id"]), other, str(end["id"]), _type_ids(one.get("types") or []))
 
 
 def _properties(body: Obj) -> Obj:
@@ -276,6 +294,10 @@ def _properties(body: Obj) -> Obj:
     if not isinstance(found, dict):
         raise malformed("properties is required")
     return found
+
+
+def _type_ids(specs: list[Obj]) -> list[int]:
+    return [int(one["associationTypeId"]) for one in specs]
 
 
 def _names(value: Any) -> list[str]:

@@ -1,6 +1,6 @@
 """The simulator as a server: tokens and scopes, versions of paths, limits, and the class others use.
 
-Missing on purpose: custom objects, changes of properties once made, pipelines but the default one, labels of associations, lists,
+Missing on purpose: custom objects, changes of properties once made, pipelines but the default one, lists,
 imports, exports, quotes.
 """
 
@@ -47,6 +47,8 @@ class HubspotSandbox(Control):
         app.router.add_route("*", "/crm/{version:v3|v4}/objects/{type}{rest:.*}", self._served(self._objects))
         app.router.add_route("POST", "/crm/associations/{version}/{type}/{to}/batch/{what:.*}", self._served(self._associations))
         app.router.add_route("POST", "/crm/{version:v4}/associations/{type}/{to}/batch/{what:.*}", self._served(self._associations))
+        app.router.add_route("*", "/crm/associations/{version}/{type}/{to}/labels", self._served(self._labels))
+        app.router.add_route("*", "/crm/{version:v4}/associations/{type}/{to}/labels", self._served(self._labels))
         app.router.add_route("*", "/crm/properties/{version}/{type}{rest:.*}", self._served(self._properties))
         app.router.add_route("*", "/crm/{version:v3}/properties/{type}{rest:.*}", self._served(self._properties))
         app.router.add_get("/account-info/{version}/details", self._served(self._details))
@@ -136,6 +138,8 @@ class HubspotSandbox(Control):
                 return self.crm.archive(name, id)
             case ("PUT", [id, "associations", "default", to, other_id]):
                 return self.crm.link(name, id, to, other_id)
+            case ("PUT", [id, "associations", to, other_id]):
+                return self.crm.mark(name, id, to, other_id, body["items"])
             case ("DELETE", [id, "associations", to, other_id]):
                 return self.crm.unlink(name, id, to, other_id)
         raise HubspotError(404, "OBJECT_NOT_FOUND", f"there is no {request.method} {request.path}")
@@ -161,6 +165,10 @@ class HubspotSandbox(Control):
         self._version(request)
         info = request.match_info
         return self.crm.associations(info["type"], info["to"], info["what"], body)
+
+    def _labels(self, request: web.Request, body: Obj) -> Answer:
+        self._version(request)
+        return self.crm.labels(request.method, request.match_info["type"], request.match_info["to"], body)
 
     def _details(self, request: web.Request, _body: Obj) -> Answer:
         self._version(request)
@@ -237,6 +245,8 @@ async def _body(request: web.Request) -> Obj:
         found = json.loads(text)
     except ValueError:
         raise malformed("not JSON") from None
+    if isinstance(found, list):
+        return {"items": found}
     if not isinstance(found, dict):
         raise malformed("not an object")
     return found

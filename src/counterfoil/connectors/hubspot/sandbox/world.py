@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from counterfoil.kit.sandbox.clock import MillisecondClock
 
 from .errors import HubspotError, invalid, not_found
+from .labels import Labels
 from .properties import Properties, is_number
 from .types import ASSOCIATIONS, COMPUTED, STAGES, Obj, Type
 
@@ -56,6 +57,7 @@ class World(MillisecondClock):
         self.records: dict[tuple[str, str], Record] = {}
         self.merged: dict[tuple[str, str], str] = {}
         self.links: dict[tuple[str, str, str], dict[str, bool]] = {}
+        self.labels = Labels()
         self.tell: Callable[[str, Type, Obj], None] = lambda action, type_, more: None
         self.properties = Properties()
         self._next_id = 100
@@ -218,10 +220,26 @@ class World(MillisecondClock):
             known[other_id] = other.path == "companies" and not any(known.values())
             self._tell_link(type_, id, other, other_id, is_removed=False)
 
+    def mark(self, from_: Type, from_id: str, to: Type, to_id: str, type_ids: Iterable[int]) -> None:
+        """Let two records belong together in the ways of some association types; a primary one is the only one. Raises HubspotError."""
+        for type_id in type_ids:
+            if type_id not in ASSOCIATIONS.get((from_.path, to.path), ()) and not self.labels.has(from_, to, type_id):
+                raise HubspotError(400, "VALIDATION_ERROR", f"{type_id} is no association type of {from_.name} and {to.name}")
+        self.associate(from_, from_id, to, to_id)
+        a, b = self.resolve(from_, from_id), self.resolve(to, to_id)
+        ends = self.links[from_.path, a, to.path]
+        for type_id in type_ids:
+            if type_id == ASSOCIATIONS.get((from_.path, to.path), (0, 0))[1]:
+                ends.update({end: end == b for end in ends})
+            elif self.labels.has(from_, to, type_id):
+                self.labels.put((from_.path, a, to.path, b), type_id)
+        self._tell_link(from_, a, to, b, is_removed=False)
+
     def dissociate(self, from_: Type, from_id: str, to: Type, to_id: str) -> None:
         """Let two records not belong together any more."""
         a, b = self.resolve(from_, from_id), self.resolve(to, to_id)
         for type_, id, other, other_id in ((from_, a, to, b), (to, b, from_, a)):
+            self.labels.drop((type_.path, id, other.path, other_id))
             if self.links.get((type_.path, id, other.path), {}).pop(other_id, None) is not None:
                 self._tell_link(type_, id, other, other_id, is_removed=True)
 
@@ -242,6 +260,7 @@ class World(MillisecondClock):
         self.tell("associationChange", type_, told)
 
     def _move_links(self, type_: Type, old: str, new: str) -> None:
+        self.labels.move(type_, old, new)
         for (path, id, other), ends in list(self.links.items()):
             if (path, id) == (type_.path, old):
                 kept = self.links.setdefault((path, new, other), {})

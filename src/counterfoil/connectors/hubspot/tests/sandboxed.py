@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from counterfoil.connectors.hubspot import CONNECTOR
 from counterfoil.connectors.hubspot.config import HubspotConfig
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.source import HubspotSource
+from counterfoil.connectors.hubspot.webhooks import sign
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.facts.merge import Current, merge
@@ -119,3 +121,11 @@ def later(sandbox: HubspotSandbox, ctx: Context, seconds: float = 10) -> None:
     sandbox.world.advance(seconds)
     assert isinstance(ctx.clock, SettableClock)
     ctx.clock.advance_to(time_of(sandbox) + timedelta(seconds=1))
+
+
+def told(ctx: Context, sandbox: HubspotSandbox, events: list[Any]) -> list[Delivery]:
+    """Return events as HubSpot delivers them."""
+    body, now = json.dumps(events).encode(), ctx.clock.now()
+    stamp = str(int(now.timestamp() * 1000))
+    headers = {"X-HubSpot-Signature-v3": sign(sandbox.client_secret, URL, body, stamp), "X-HubSpot-Request-Timestamp": stamp}
+    return list(SOURCE.verify(ctx.settings, headers, body, now))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,7 +13,6 @@ from counterfoil.connectors.hubspot import CONNECTOR
 from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.connectors.hubspot.sandbox.world import Record
 from counterfoil.connectors.hubspot.shown import BY_NAME, PROPERTIES, WRITTEN_AT, differing, values_of
-from counterfoil.connectors.hubspot.webhooks import sign
 from counterfoil.core.commands.crm import Balance, CrmCommand, ShowStatus, Standing
 from counterfoil.core.kinds.company import Company
 from counterfoil.core.kinds.deal import Deal
@@ -24,14 +22,14 @@ from counterfoil.core.language.commands import Command
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.language.money import Money
 from counterfoil.kit.clock import SettableClock
-from counterfoil.kit.connector import Delivery, Ignored
+from counterfoil.kit.connector import Ignored
 from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import RetryPolicy
 from counterfoil.kit.sandbox import Fault
 from counterfoil.kit.writing import Outcome, OutcomeStatus
 
-from .sandboxed import POLLS, SOURCE, URL, facts_of, opened, settings_of, states, status_command, walk
+from .sandboxed import POLLS, SOURCE, facts_of, opened, settings_of, states, status_command, told, walk
 
 SHOW = CONNECTOR.deliver[CrmCommand.SHOW_STATUS]
 REF = ObjectRef("company", "hubspot:4711.101")
@@ -59,14 +57,6 @@ def batches(sandbox: HubspotSandbox) -> list[str]:
 
     sandbox.crm.batch = batch  # type: ignore[method-assign]
     return seen
-
-
-def told(ctx: Context, sandbox: HubspotSandbox, events: list[Any]) -> list[Delivery]:
-    """Return events as HubSpot delivers them."""
-    body, now = json.dumps(events).encode(), ctx.clock.now()
-    stamp = str(int(now.timestamp() * 1000))
-    headers = {"X-HubSpot-Signature-v3": sign(sandbox.client_secret, URL, body, stamp), "X-HubSpot-Request-Timestamp": stamp}
-    return list(SOURCE.verify(ctx.settings, headers, body, now))
 
 
 def test_amounts_are_exact_in_every_currency_and_empty_is_no_value() -> None:
@@ -109,8 +99,8 @@ def test_numbers_are_compared_as_numbers_and_all_else_as_it_is_written() -> None
 
 def test_a_day_is_the_same_however_hubspot_tells_its_midnight() -> None:
     wanted = {"counterfoil_last_invoice_on": "2026-03-01"}
-    for told in ("2026-03-01", "1772323200000", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00.000Z"):
-        assert differing(wanted, {"counterfoil_last_invoice_on": told}) == {}
+    for written in ("2026-03-01", "1772323200000", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00.000Z"):
+        assert differing(wanted, {"counterfoil_last_invoice_on": written}) == {}
     for other in ("2026-02-28", "1772236800000", "1772326800000", "2026-03-01T05:00:00Z", "soon", "", None):
         assert differing(wanted, {"counterfoil_last_invoice_on": other}) == wanted
 

@@ -13,6 +13,7 @@ from typing import Any
 import hubspot  # type: ignore[import-untyped]
 import pytest
 from hubspot.crm import associations, companies, contacts, deals, properties  # type: ignore[import-untyped]
+from hubspot.crm.associations.v4.exceptions import ApiException as AssociationsException  # type: ignore[import-untyped]
 from hubspot.crm.companies.exceptions import ApiException  # type: ignore[import-untyped]
 from hubspot.crm.properties.exceptions import ApiException as PropertiesException  # type: ignore[import-untyped]
 
@@ -138,6 +139,39 @@ async def test_records_are_associated_and_read_together(client: Any, sandbox: Hu
         assert (end.to_object_id, [one.type_id for one in end.association_types]) == (company.id, [5, 341])
         read = client.crm.deals.basic_api.get_by_id(deal_id=deal.id, associations=["line_items"], properties=["hs_is_closed_won"])
         assert ([row.id for row in read.associations["line_items"].results], read.properties["hs_is_closed_won"]) == ([item.id], "true")
+
+    await asyncio.to_thread(work)
+
+
+async def test_associations_bear_labels_that_are_made_put_read_and_refused(client: Any, sandbox: HubspotSandbox) -> None:
+    first, second = sandbox.create("companies", name="Blue Harbor"), sandbox.create("companies", name="Green Hill")
+    deal = sandbox.create("deals", dealname="100 seats")
+    sandbox.associate(deal, first, second)
+
+    def work() -> None:
+        api, schema = client.crm.associations.v4, client.crm.associations.v4.schema.definitions_api
+        request = associations.v4.schema.PublicAssociationDefinitionCreateRequest(
+            label="Billing", name="billing", inverse_label="Billed for"
+        )
+        made = schema.create("deals", "companies", public_association_definition_create_request=request)
+        ours, theirs = made.results
+        assert [(one.category, one.label) for one in (ours, theirs)] == [("USER_DEFINED", "Billing"), ("USER_DEFINED", "Billed for")]
+        listed = {one.type_id: one.label for one in schema.get_all("deals", "companies").results}
+        assert listed == {5: "Primary", 341: None, ours.type_id: "Billing"}
+        spec = [
+            associations.v4.AssociationSpec("USER_DEFINED", ours.type_id),
+            associations.v4.AssociationSpec("HUBSPOT_DEFINED", 5),
+        ]
+        put = api.basic_api.create("deals", deal.id, "companies", second.id, association_spec=spec)
+        assert (put.from_object_id, put.to_object_id, put.labels) == (deal.id, second.id, ["Billing"])
+        asked = associations.v4.BatchInputPublicFetchAssociationsBatchRequest(inputs=[{"id": deal.id}])
+        found = api.batch_api.get_page("deals", "companies", batch_input_public_fetch_associations_batch_request=asked)
+        ends = {end.to_object_id: [one.label for one in end.association_types] for end in found.results[0].to}
+        assert ends == {first.id: [None], second.id: ["Primary", None, "Billing"]}
+        wrong = [associations.v4.AssociationSpec("USER_DEFINED", 9_999)]
+        with pytest.raises(AssociationsException) as refused:
+            api.basic_api.create("deals", deal.id, "companies", second.id, association_spec=wrong)
+        assert refused.value.status == 400
 
     await asyncio.to_thread(work)
 
