@@ -221,7 +221,8 @@ def _part(end: Customer | ExistingRecord | WishedDocument | ExistingDocument) ->
         case WishedDocument():  # whose record its customer is may be found out by the very plan
             told = [end.kind, end.id, end.entity, str(end.total), *map(str, end.days), *end.numbers]
         case ExistingDocument():
-            told = [end.kind, end.entity, *end.whose, str(end.total), *map(str, end.days), end.name, *end.references, str(end.is_reversed)]
+            told = [end.kind, end.entity, *end.whose, str(end.total), *map(str, end.days), end.name, *end.references]
+            told += [str(end.is_reversed), str(end.is_draft)]
     return digest(*told)[:_PART]
 
 

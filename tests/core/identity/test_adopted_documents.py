@@ -176,3 +176,13 @@ def test_that_less_is_to_be_paid_in_the_books_is_told_and_no_reason_against_it()
     (link,) = document_links([wished(1, open=Money(11900, "EUR"))], [existing(9, "INV-001", open=Money(0, "EUR"))])
     assert link.verdict.value == "certain"
     assert link.reasons == ("the number is the same: INV001", "open: 119.00 EUR at the source, 0.00 EUR in the books")
+
+
+def test_a_draft_is_shown_and_bound_to_nothing() -> None:
+    (link,) = document_links([wished(1)], [existing(9, "INV-001", is_draft=True)])
+    assert (link.verdict.value, link.barred) == ("doubtful", "it is a draft: post it and plan again, or delete it")
+    (unnumbered,) = document_links([wished(1)], [existing(9, is_draft=True)])
+    assert unnumbered.barred == link.barred
+    assert shown(document_links([wished(1)], [existing(9, "INV-001", is_draft=True), existing(10, "INV-001")])) == [
+        ("certain", "account.move/10")
+    ]

@@ -1,4 +1,6 @@
-"""The posted invoices, credit notes and payments an Odoo holds, whoever entered them: what a hub that comes later adopts. Read only.
+"""The invoices, credit notes and payments an Odoo holds, whoever entered them: what a hub that comes later adopts. Read only.
+
+Drafts of invoices and credit notes are read as well, since they would be posted beside what the hub posts.
 
 A payment is what credits one customer's receivables and is no credit note: a payment, a line of a bank statement, an entry. So money that
 was entered in any of the ways Odoo knows is found, and told by its entry where it is no ``account.payment``.
@@ -38,6 +40,7 @@ class _ExistingMove(Struct, frozen=True):
 
     id: int
     name: Text
+    state: str
     ref: Text
     payment_reference: Text
     move_type: str
@@ -82,7 +85,7 @@ async def page_of_documents(session: Session, cursor: str) -> ExistingPage:
 
 
 async def documents_of(session: Session, external_ids: Collection[str]) -> tuple[ExistingDocument, ...]:
-    """Return some documents as they are now; those that are gone, or not posted any more, are left out."""
+    """Return some documents as they are now; those that are gone are left out."""
     ids = {model: ids_of(external_ids, model) for model in (MOVE, PAYMENT_MODEL)}
     if not any(ids.values()):
         return ()
@@ -99,9 +102,9 @@ def ids_of(external_ids: Collection[str], model: str) -> list[int]:
 
 
 def _domain(entities: Mapping[int, str]) -> list[Any]:
-    """Return the domain of what is posted in the companies the hub keeps books in, less what suppliers sent."""
-    types = [*_KINDS, "entry"]
-    return [["company_id", "in", sorted(entities)], ["state", "=", "posted"], ["move_type", "in", types]]
+    """Return the domain of what is posted, or drafted for customers, in the companies the hub keeps books in, less what suppliers sent."""
+    customers = [["move_type", "in", list(_KINDS)], ["state", "in", ["posted", "draft"]]]
+    return [["company_id", "in", sorted(entities)], "|", "&", *customers, "&", ["move_type", "=", "entry"], ["state", "=", "posted"]]
 
 
 async def _books(session: Session) -> tuple[dict[int, str], dict[str, Any]]:
@@ -157,6 +160,7 @@ def _bill(row: _ExistingMove, entities: Mapping[int, str], currencies: Mapping[i
         keys=tuple(sorted(keys)),
         open=from_number(row.amount_residual, currency),
         is_reversed=text(row.payment_state) == "reversed",
+        is_draft=row.state == "draft",
     )
 
 

@@ -30,7 +30,7 @@ _SIGNS = re.compile(r"[^0-9A-Z]")
 
 @dataclass(frozen=True, slots=True)
 class ExistingDocument:
-    """A posted document or payment a target holds, whoever made it.
+    """A document or payment a target holds, whoever made it.
 
     Attributes:
         external_id: the target's own id, as outcomes name it.
@@ -45,6 +45,7 @@ class ExistingDocument:
         keys: the external keys of ours it bears.
         open: what of it is not matched.
         is_reversed: it is settled by what took it back, and by no money: the books say that nobody owes it.
+        is_draft: it is entered and not posted: in no books yet, and so nothing can be bound to it.
     """
 
     external_id: str
@@ -59,6 +60,7 @@ class ExistingDocument:
     open: Money | None = None
     contact: str = ""
     is_reversed: bool = False
+    is_draft: bool = False
 
     @property
     def whose(self) -> tuple[str, ...]:
@@ -115,6 +117,8 @@ def barred_by(one: WishedDocument, record: ExistingDocument) -> str:
     """Return why an existing document cannot be a wished one whatever anybody says; empty: it can."""
     if one.kind != record.kind:
         return f"it is a {record.kind}"
+    if record.is_draft:
+        return "it is a draft: post it and plan again, or delete it"
     if one.entity != record.entity:
         return f"it is in the books of {record.entity}, and not of {one.entity}"
     if one.total.currency != record.total.currency:
@@ -200,7 +204,8 @@ class _Shelf:
         if able := [record for record in by_number.values() if not barred_by(wish, record)]:
             return able
         same = self.by_money.get((wish.kind, wish.entity, wish.customer, wish.total), ()) if wish.customer else ()
-        return [*by_number.values(), *(record for record in same if _days_apart(wish, record) <= NEAR)]
+        by_number |= {record.external_id: record for record in same if _days_apart(wish, record) <= NEAR}
+        return list(by_number.values())
 
 
 def _link(one: _Sought, record: ExistingDocument, able: Sequence[ExistingDocument], wished: Sequence[str]) -> DocumentLink:

@@ -140,14 +140,15 @@ async def test_documents_come_in_pages(desk: Desk, monkeypatch: pytest.MonkeyPat
     assert await read_all(desk) == whole
 
 
-async def test_a_draft_and_an_entry_without_a_customer_are_nothing(desk: Desk) -> None:
+@EVERY_VERSION
+async def test_a_draft_is_told_as_one_and_an_entry_without_a_customer_is_nothing(desk: Desk) -> None:
     ada = await desk.plain.create("res.partner", name="Ada Birk")
     told = {"move_type": "out_invoice", "partner_id": ada, "invoice_date": DAY.isoformat(), "company_id": desk.company_id}
     draft = await desk.plain.create("account.move", desk.company_id, **told)
     fee = desk.wishes.entry(EntryLine(FEES, Money(300, "EUR")), EntryLine(CLEARING, Money(-300, "EUR")))
     (booked,) = await desk.done(fee)
     found = await read_all(desk)
-    assert f"account.move/{draft}" not in found
+    assert found[f"account.move/{draft}"].is_draft
     assert booked.external_id not in found
 
 
