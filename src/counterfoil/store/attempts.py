@@ -55,12 +55,20 @@ async def record(conn: Conn, attempts: Sequence[Attempt]) -> None:
         await conn.execute(_RECORD, given)
 
 
+# By where they are sent: no try of a command begins before it was wished, as far as the clocks of workers agree. A command never changes
+# its place, and is sent again after it was done, too.
+_OF_COMMANDS = f"""
+select {", ".join(f"a.{name}" for name in _NAMES)}, a.command_ids from (
+    select target, batch_key, min(created_at) - interval '1 hour' as since
+    from command_standing where id = any(%(ids)s::uuid[]) group by 1, 2
+) p join attempt a on a.target = p.target and a.batch_key = p.batch_key and a.started_at >= p.since
+where a.command_ids && %(ids)s::uuid[] order by a.started_at limit %(limit)s
+"""
+
+
 async def of_commands(conn: Conn, ids: Sequence[str], *, limit: int = 500) -> list[Attempt]:
     """Return the tries any of the commands was part of, oldest first."""
-    cursor = await conn.execute(
-        f"select {', '.join(_NAMES)}, command_ids from attempt where command_ids && %s::uuid[] order by started_at limit %s",
-        (list(ids), limit),
-    )
+    cursor = await conn.execute(_OF_COMMANDS, {"ids": list(ids), "limit": limit})
     return [
         Attempt(command_ids=tuple(id.hex for id in command_ids), **dict(zip(_NAMES, plain, strict=True)))
         for *plain, command_ids in await cursor.fetchall()

@@ -170,6 +170,8 @@ async def ensure_partitions(conn: Conn, now: datetime, months_ahead: int = 3) ->
 _MOVE = """
 with moved as (delete from {rest} where {column} >= {start} and {column} < {end} returning *) insert into {new} select * from moved
 """
+_WITHOUT_STATISTICS = "select attname::text from pg_attribute where attrelid = %s::regclass and attstattarget = 0 and attnum > 0"
+"""The columns of a table of which nothing is counted: a partition does not have that from it."""
 _ATTACH = "alter table {parent} attach partition {new} for values from ({start}) to ({end})"
 
 
@@ -181,6 +183,9 @@ async def _make_partition(conn: Conn, table: str, column: str, name: str, start:
     await conn.execute(sql.SQL("create table {new} (like {parent} including defaults)").format(**names))
     for statement in (_MOVE, _ATTACH):
         await conn.execute(sql.SQL(statement).format(**names, **bounds))
+    for (without,) in await (await conn.execute(_WITHOUT_STATISTICS, (table,))).fetchall():
+        given = {"new": names["new"], "column": sql.Identifier(without)}
+        await conn.execute(sql.SQL("alter table {new} alter column {column} set statistics 0").format(**given))
 
 
 def _month(now: datetime, ahead: int) -> datetime:

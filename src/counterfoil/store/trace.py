@@ -141,7 +141,6 @@ select id from object where id = %(asked)s or substr(id, strpos(id, ':') + 1) = 
 union select split_part(key, '/', 2) from {bindings.OF_KEYS} of_key
 union select split_part(key, '/', 2) from binding where external_id = %(asked)s or (external_name = %(asked)s and external_name <> '')
 union select subject_id from command_body where external_key = %(asked)s
-union select c.subject_id from command_standing s join command c on c.id = s.id where s.external_name = %(asked)s and s.external_name <> ''
 union select subject_id from command where id = %(uuid)s
 union select subject_id from event where id = %(uuid)s
 union select split_part(%(asked)s, '/', 2) where %(asked)s like '%%/%%:%%'

@@ -294,10 +294,13 @@ async def test_what_a_worker_left_is_taken_up_once_and_its_own_late_news_count_o
     assert await states(conn, cipher, wish(1), wish(2)) == [CommandState.UNKNOWN, CommandState.PARKED]
 
 
-async def test_attempts_are_found_by_their_commands(conn: Conn) -> None:
+async def test_attempts_are_found_by_their_commands(conn: Conn, cipher: Cipher) -> None:
+    await outbox.wish(conn, cipher, [wish(number) for number in (1, 2, 3)], NOW)
     attempt = Attempt(NOW, LATER, "odoo", "DE01", "post_invoice", 2, b"digest", 1, 0, 1, 0, (wish(1).id, wish(2).id), True, "timed out")
-    await attempts.record(conn, [attempt])
-    assert await attempts.of_commands(conn, [wish(2).id]) == [attempt]
+    again, elsewhere = replace(attempt, started_at=LATER, command_ids=(wish(2).id,)), replace(attempt, batch_key="FR01")
+    await attempts.record(conn, [again, attempt, elsewhere])
+    assert await attempts.of_commands(conn, [wish(2).id]) == [attempt, again]
+    assert await attempts.of_commands(conn, [wish(1).id]) == [attempt]
     assert await attempts.of_commands(conn, [wish(3).id]) == []
 
 

@@ -16,8 +16,8 @@ from counterfoil.store.cipher import Cipher
 from counterfoil.store.outbox import CommandState
 from counterfoil.store.pool import Conn, connect
 
-OURS = (41, 42)
-"""The schemas this is about."""
+OURS = (41, 42, 56)
+"""The schemas this is about, and what was changed of them since."""
 
 
 async def hub_of_before(conn: Conn) -> None:
