@@ -1,5 +1,5 @@
 """Realistic Stripe deliveries in any number: one of each kind is made by the Stripe sandbox and fetched as the connector does, then copied
-with other ids.
+with other ids. Each customer is another company: where all bear one name and one address, whoever looks for duplicates finds nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ CONNECTION = "stripe_us"
 SECRET = "whsec_benchmark"
 PRICE_MINOR = 4900
 KINDS = ("customer.created", "product.created", "price.created", "invoice.finalized", "charge.succeeded")
-_RENUMBERED = re.compile(rb"\b(evt|in|il|ii|inpay|ch|pi|py|txn|cus|re|pm|card|req|seti)_[A-Za-z0-9]+|@@NUMBER@@")
+NAME, DOMAIN, STREET = "Acme Industries", "acme.example", "1 Market Street"
+"""What the customer of the templates is called; copies say otherwise."""
+_RENUMBERED = re.compile(
+    rb"\b(evt|in|il|ii|inpay|ch|pi|py|txn|cus|re|pm|card|req|seti)_[A-Za-z0-9]+|@@NUMBER@@|" + "|".join((NAME, DOMAIN, STREET)).encode()
+)
+_SYLLABLES = ("bar", "den", "fol", "gri", "hes", "kon", "lum", "mar", "nev", "ost", "pel", "rin", "sta", "tor", "ulm", "vas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class Page:
 def _id(prefix: str, ordinal: int, tag: str, number: int, customer: int) -> bytes:
     if prefix == "cus":
         return customer_id(tag, customer).encode()
+    if prefix in (NAME, DOMAIN, STREET):
+        word = word_of(customer)
+        return {NAME: f"{word.title()} Industries", DOMAIN: f"{word}.example", STREET: f"{customer + 1} {word.title()} Street"}[
+            prefix
+        ].encode()
     if not prefix:
         return f"{tag.upper()}-{number:07d}".encode()
     return f"{prefix}_{tag}{number:07d}x{ordinal}".encode()
@@ -52,6 +62,12 @@ def _id(prefix: str, ordinal: int, tag: str, number: int, customer: int) -> byte
 def customer_id(tag: str, customer: int) -> str:
     """Return a customer's id at the source."""
     return f"cus_{tag}{customer:06d}"
+
+
+def word_of(customer: int) -> str:
+    """Return a word that is a customer's own, of 65,536: four syllables of its number, mixed so that neighbors have few in common."""
+    mixed = customer * 40_503 + 9_973  # odd, so that no two are the same
+    return "".join(_SYLLABLES[mixed >> 4 * place & 15] for place in range(4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +141,9 @@ class Shop:
 
     def customer(self) -> str:
         """Create a customer who pays by card and return its id."""
-        address = {"line1": "1 Market Street", "city": "San Francisco", "state": "CA", "postal_code": "94105", "country": "US"}
+        address = {"line1": STREET, "city": "San Francisco", "state": "CA", "postal_code": "94105", "country": "US"}
         card = {"payment_method": "pm_card_visa", "invoice_settings": {"default_payment_method": "pm_card_visa"}}
-        return str(self._post("customers", name="Acme Industries", email="billing@acme.example", address=address, **card)["id"])
+        return str(self._post("customers", name=NAME, email=f"billing@{DOMAIN}", address=address, **card)["id"])
 
     def invoice(self, customer: str, *, is_paid: bool) -> str:
         """Issue an invoice of one taxed line, paid by card or left open, and return its number."""
@@ -174,7 +190,8 @@ def _page(text: bytes, names: dict[bytes, tuple[str, int]], numbers: Sequence[st
         text = text.replace(number.encode(), b"@@NUMBER@@")
     parts, places, end = [], [], 0
     for found in _RENUMBERED.finditer(text):
-        prefix = (found.group(1) or b"").decode()
+        text_of = found.group().decode()
+        prefix = text_of if text_of in (NAME, DOMAIN, STREET) else (found.group(1) or b"").decode()
         names.setdefault(found.group(), (prefix, sum(1 for known, _ in names.values() if known == prefix)))
         parts.append(text[end : found.start()])
         places.append(names[found.group()])

@@ -242,18 +242,22 @@ with part as (
     select keys, counted from match_key tablesample system (%(percent)s)
 ), borne as (
     select key, count(*) as count from part, unnest(keys || counted) as key group by 1 having count(*) > 2
+), often as materialized (
+    select key, (count * 100 / %(percent)s)::int8 as count from borne order by borne.count desc limit %(limit)s
+), gone as (
+    delete from match_often m where not exists (select from often o where o.key = m.key)
 )
-insert into match_often (key, count)
-select key, (count * 100 / %(percent)s)::int8 from borne order by count desc limit %(limit)s
+insert into match_often (key, count) select key, count from often order by key
+on conflict (key) do update set count = excluded.count where match_often.count <> excluded.count
 """
-"""Of a part of the rows if there are many: what is borne by few there finds somebody, and how many bear it is seen then."""
+"""Of a part of the rows if there are many: what is borne by few there finds somebody, and how many bear it is seen then. Written is what
+differs from the last count."""
 
 
 async def count_again(conn: Conn, now: datetime) -> MatchSweep:
     """Count how many customers there are, and which keys many of them bear; return where it stands then."""
     row = await (await conn.execute("select count(*) from match_key where keys <> '{}'")).fetchone()
     records = 0 if row is None else int(row[0])
-    await conn.execute("delete from match_often")
     await conn.execute(_COUNT, {"percent": min(100.0, _SAMPLE_ROWS * 100 / max(1, records)), "limit": _OFTEN_MAX})
     await conn.execute(
         "insert into match_sweep (name, counted, counted_at) values ('all', %(records)s, %(now)s)"
