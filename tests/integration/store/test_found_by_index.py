@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from counterfoil.store import case_closing, links, matches, outbox_due
+from counterfoil.store import attempts, case_closing, links, matches, outbox_due, trace
 from counterfoil.store.pool import Conn, Pool
 
 _LINKS = """
@@ -73,3 +73,33 @@ async def test_what_a_batch_is_chosen_from_is_found_by_index_however_much_waits_
         ready = await _plan(conn, outbox_due._LACKING, asked)
     for found in (plan, ready):
         assert ("Seq Scan on binding" in found, "Seq Scan on command_standing" in found) == (False, False), found
+
+
+_TRIES = """
+insert into attempt (started_at, ended_at, target, batch_key, kind, size, request_digest, done, refused, unknown, retried, command_ids)
+select now() + n * interval '1 s', now(), 'odoo', 'b' || n % 40, 'post_invoice', 1, '', 1, 0, 0, 0, array[gen_random_uuid()]
+from generate_series(1, 20000) n;
+insert into event (id, received_at, receipt_id, type, version, connection, subject_kind, subject_id, occurred_at, sequence, key_id, data)
+select gen_random_uuid(), now(), n, 'invoice.issued', 1, 'stripe', 'invoice', 'stripe:in_' || n, now(), n, '', repeat('x', 200)::bytea
+from generate_series(1, 20000) n;
+insert into command_standing (id, created_at, target, batch_key) select gen_random_uuid(), now(), 'odoo', 'b1' from generate_series(1, 2000)
+"""
+
+
+async def test_the_tries_of_a_command_are_found_by_its_place_and_what_came_of_a_receipt_by_its_pages(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        for statement in _TRIES.split(";"):
+            await conn.execute(statement.encode())
+        for statement in ("analyze attempt", "analyze event", "analyze command_standing"):
+            await conn.execute(statement.encode())
+        row = await (await conn.execute("select id from command_standing limit 1")).fetchone()
+        assert row is not None
+        tries = await _plan(conn, attempts._OF_COMMANDS, {"ids": [row[0].hex], "limit": 500})
+        cursor = await conn.execute("explain " + trace._SUBJECTS_OF_RECEIPTS, ([7, 19_000],))
+        events = "\n".join(line for (line,) in await cursor.fetchall())
+    assert ("batch_key_started_at_idx" in tries, "Seq Scan on attempt_20" in tries, "Seq Scan on command_standing" in tries) == (
+        True,
+        False,
+        False,
+    )
+    assert ("receipt_id_idx" in events, "Seq Scan on event_20" in events) == (True, False)

@@ -105,3 +105,12 @@ async def test_every_partition_numbers_its_rows_as_the_whole_table_does(conn: Co
         await conn.execute("insert into audit (at, actor, action, subject) values (%s, 'a', 'b', 'c')", (at,))
     rows = await (await conn.execute("select id from audit order by id")).fetchall()
     assert len({row[0] for row in rows}) == 3
+
+
+async def test_of_what_is_encrypted_nothing_is_counted_for_statistics_in_any_partition(conn: Conn) -> None:
+    counted = """
+    select c.relname::text, a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid
+    where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and a.atttypid = 'bytea'::regtype
+        and a.attstattarget is distinct from 0 and a.attname in ('body', 'fetched', 'data', 'arguments') and a.attnum > 0
+    """
+    assert await (await conn.execute(counted)).fetchall() == []
