@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.core.builders import PRO, usd
 from tests.core.builders import invoice as bill_of
+from tests.integration.waiting.clerks import ACME
 from tests.integration.waiting.office import Office
-from tests.integration.waiting.test_matches import ACME
 from tests.integration.waiting.test_merges import booked_for
 
 from counterfoil.core.kinds.customer import Address, TaxId

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from tests.core.builders import PRO, RULES, eur, usd
 from tests.core.builders import invoice as bill_of
-from tests.integration.waiting.test_matches import ACME, ALIKE, BERLIN, OTHER, SAME, Clerks
+from tests.integration.waiting.clerks import ACME, ALIKE, BERLIN, OTHER, SAME, Clerks
 
 from counterfoil.app.data_quality import QualityReport, quality_report
 from counterfoil.core.identity.ownership import Owner, ownership_of
