@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import permutations
 
@@ -12,6 +13,7 @@ from counterfoil.core.facts.merge import Current, MergeOutcome, merge
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyEvent, CompanyState
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactEvent, ContactState
 from counterfoil.core.kinds.deal import DEAL, Deal, DealEvent, DealState
+from counterfoil.core.kinds.quote import QUOTE, Quote, QuoteState
 from counterfoil.core.language.money import Money
 from counterfoil.core.language.records import EventType, Record
 from counterfoil.core.policies.decide import decide
@@ -44,6 +46,15 @@ def test_what_was_deleted_may_come_back_and_what_was_merged_does_not() -> None:
     # The survivor is named, and the name it had is still there to be found by.
     assert kept == Company("crm:1.10", "Blue Harbor", CompanyState.MERGED, "blueharbor.example", "", "DE", "crm:1.11")
     assert merge(Current(kept, 2), fact(HARBOR, 3)).outcome is MergeOutcome.STALE
+
+
+def test_a_quote_may_be_taken_back_at_any_time_and_a_deleted_one_keeps_its_terms() -> None:
+    terms = Quote("crm:1.40", "Offer", QuoteState.APPROVED, "Q-7", Money(120_000, "EUR"), "EUR", deal_ids=("crm:1.30",))
+    for first, second in permutations(QuoteState, 2):
+        assert merge(Current(replace(terms, state=first), 1), fact(replace(terms, state=second), 2)).current.record.state is second  # type: ignore[attr-defined]
+    gone = Quote("crm:1.40", "", QuoteState.DELETED)
+    assert after(fact(terms, 1), fact(gone, 2)).record == replace(terms, state=QuoteState.DELETED)
+    assert QUOTE.found_by(terms) == ("Offer", "Q-7")
 
 
 def test_of_an_erased_contact_nothing_personal_is_kept_in_whatever_order_it_is_told() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.kinds.quote import QUOTE
 from counterfoil.kit.connector import Finding, Severity
 from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError
@@ -23,6 +24,7 @@ SCOPES: tuple[tuple[str, str], ...] = (
     (CONTACT.name, "crm.objects.contacts.read"),
     (DEAL.name, "crm.objects.deals.read"),
     (LINE_ITEM, "crm.objects.line_items.read"),
+    (QUOTE.name, "crm.objects.quotes.read"),
 )
 """What is read, and the scope that allows it: https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/scopes"""
 
@@ -35,8 +37,9 @@ async def check_source(ctx: Context) -> tuple[Finding, ...]:
     findings = [*_account(details, ctx.settings.portal_id), *_currency(details, ctx.settings.currency)]
     if any(one.code == "hubspot.account_mismatch" for one in findings):
         return tuple(findings)  # the rest would be told of another account
-    refused = await asyncio.gather(*(_is_refused(ctx, kind) for kind, _ in SCOPES))
-    missing = [(kind, scope) for (kind, scope), is_refused in zip(SCOPES, refused, strict=True) if is_refused]
+    scopes = [(kind, scope) for kind, scope in SCOPES if ctx.settings.reads_quotes or kind != QUOTE.name]
+    refused = await asyncio.gather(*(_is_refused(ctx, kind) for kind, _ in scopes))
+    missing = [(kind, scope) for (kind, scope), is_refused in zip(scopes, refused, strict=True) if is_refused]
     findings += [
         Finding(
             Severity.ERROR,

@@ -61,6 +61,7 @@ class HubspotConfig(HubspotIntake):
         customer_labels: labels of companies on a deal that say which of them is its customer, in the order in which they count; ``Primary``
             is HubSpot's own: with ``["Billing", "Primary"]`` the company labelled so, else the primary one. Left out: all of them are.
         client_id: the app's client id, to renew its token, and to read the webhooks journal.
+        reads_quotes: whether quotes are read, which needs the scope ``crm.objects.quotes.read``.
         reads_journal: whether the webhooks journal is read; left out: where there is ``client_id`` and no ``refresh_token``.
         api_version: the date in the paths of the API.
         tolerance_s: how old a delivery's signature may be, in seconds; HubSpot says to take none older than 300.
@@ -81,6 +82,7 @@ class HubspotConfig(HubspotIntake):
     deal_documents: Mapping[str, str] = Field(default_factory=dict, examples=[{"billing_invoice_id": "billing/invoice"}])
     customer_labels: tuple[str, ...] = Field(default=(), max_length=20, examples=[["Billing", "Primary"]])
     client_id: str = ""
+    reads_quotes: bool = False
     reads_journal: bool | None = None
     api_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}$", examples=["2026-03"])
     base_url: str = "https://api.hubapi.com"

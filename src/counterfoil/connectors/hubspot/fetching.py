@@ -15,12 +15,13 @@ import msgspec
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.kinds.quote import QUOTE
 from counterfoil.kit.connector import Fetched
 from counterfoil.kit.context import Context
 from counterfoil.kit.errors import TransientError
 
 from .client import Api, asked_at
-from .refs import BATCH_MAX, LINE_ITEM, Ref, parse
+from .refs import BATCH_MAX, LINE_ITEM, PATHS, Ref, kinds_read, parse
 from .wire import AssociationEnd, AssociationPage
 
 Object = dict[str, Any]
@@ -43,27 +44,33 @@ async def fetch(ctx: Context, refs: Sequence[str]) -> tuple[Fetched, ...]:
     if not asked:
         return tuple(Fetched(ref, None, at) for ref in refs)
     reading = Reading(Api(ctx))
+    kinds = kinds_read(with_quotes=ctx.settings.reads_quotes)
     lines = [ref.id for ref in asked.values() if ref.kind == LINE_ITEM]
-    deals_of = await reading.associated(LINE_ITEM, DEAL.name, lines)
-    wanted: dict[str, dict[str, None]] = {COMPANY.name: {}, CONTACT.name: {}, DEAL.name: {}}
+    owners = {kind: await reading.associated(LINE_ITEM, kind, lines) for kind in (DEAL.name, QUOTE.name) if kind in kinds}
+    wanted: dict[str, dict[str, None]] = {kind: {} for kind in kinds}
     for ref in asked.values():
-        if ref.kind != LINE_ITEM:
+        if ref.kind in wanted:
             wanted[ref.kind][ref.id] = None
-    wanted[DEAL.name].update(dict.fromkeys(id for ids in deals_of.values() for id in ids))
+    for kind, owned in owners.items():
+        wanted[kind].update(dict.fromkeys(id for ids in owned.values() for id in ids))
     answers = await asyncio.gather(*(reading.whole(kind, tuple(ids)) for kind, ids in wanted.items()))
     found = dict(zip(wanted, answers, strict=True))
-    return tuple(_answer(ref, asked.get(ref), found, deals_of, at) for ref in refs)
+    return tuple(_answer(ref, asked.get(ref), found, owners, at) for ref in refs)
 
 
 def _answer(
-    ref: str, known: Ref | None, found: Mapping[str, Mapping[str, Object]], deals_of: Mapping[str, Sequence[str]], at: datetime
+    ref: str,
+    known: Ref | None,
+    found: Mapping[str, Mapping[str, Object]],
+    owners: Mapping[str, Mapping[str, Sequence[str]]],
+    at: datetime,
 ) -> Fetched:
     if known is None:
         return Fetched(ref, None, at)
     if known.kind == LINE_ITEM:
-        deals = [found[DEAL.name][id] for id in deals_of.get(known.id, ()) if id in found[DEAL.name]]
-        return Fetched(ref, _ENCODER.encode({"deals": deals}) if deals else None, at)
-    one = found[known.kind].get(known.id)
+        told = {PATHS[kind]: [found[kind][id] for id in owned.get(known.id, ()) if id in found[kind]] for kind, owned in owners.items()}
+        return Fetched(ref, _ENCODER.encode(told) if any(told.values()) else None, at)
+    one = found.get(known.kind, {}).get(known.id)
     return Fetched(ref, None if one is None else _ENCODER.encode(one), at)
 
 
@@ -77,10 +84,12 @@ class Reading:
         """Return records with what belongs to them, by the ids they were asked for: a merged one by its old id is its survivor."""
         rows = await self.rows(kind, ids)
         kept = {row["id"]: row for row in rows.values()}
-        companies, contacts, lines = await asyncio.gather(
-            self.ends(kind, COMPANY.name, list(kept) if kind in (CONTACT.name, DEAL.name) else ()),
-            self.associated(kind, CONTACT.name, list(kept) if kind == DEAL.name else ()),
-            self.associated(kind, LINE_ITEM, list(kept) if kind == DEAL.name else ()),
+        offers = list(kept) if kind in (DEAL.name, QUOTE.name) else ()
+        companies, contacts, lines, deals = await asyncio.gather(
+            self.ends(kind, COMPANY.name, list(kept) if kind != COMPANY.name else ()),
+            self.associated(kind, CONTACT.name, offers),
+            self.associated(kind, LINE_ITEM, offers),
+            self.associated(kind, DEAL.name, list(kept) if kind == QUOTE.name else ()),
         )
         items = await self.rows(LINE_ITEM, tuple(dict.fromkeys(id for ids in lines.values() for id in ids)), with_archived=False)
         return {
@@ -89,6 +98,7 @@ class Reading:
                 "companies": _in_order(companies.get(row["id"], ())),
                 "labels": _labels(companies.get(row["id"], ())) if kind == DEAL.name else {},
                 "contacts": contacts.get(row["id"], ()),
+                "deals": deals.get(row["id"], ()),
                 "line_items": [items[id] for id in lines.get(row["id"], ()) if id in items],
             }
             for asked, row in rows.items()

@@ -25,7 +25,7 @@ from . import journal
 from .client import Api
 from .config import HubspotConfig
 from .listing import archived, instant, listed
-from .refs import KINDS, LINE_ITEM
+from .refs import LINE_ITEM, kinds_read
 from .wire import CHANGED_AT, Row, Rows
 
 T = TypeVar("T")
@@ -82,8 +82,9 @@ class JointCursor(msgspec.Struct, frozen=True):
 
 def lists(settings: HubspotConfig) -> Mapping[str, Polls]:
     """Return every list: a search of each kind, one of what is deleted of each, and the journal where it is read."""
-    searches: dict[str, Polls] = {kind: ChangedList(kind) for kind in (*KINDS, LINE_ITEM)}
-    deleted: dict[str, Polls] = {f"{kind}/{DELETED}": DeletedList(kind) for kind in KINDS}
+    kinds = kinds_read(with_quotes=settings.reads_quotes)
+    searches: dict[str, Polls] = {kind: ChangedList(kind) for kind in (*kinds, LINE_ITEM)}
+    deleted: dict[str, Polls] = {f"{kind}/{DELETED}": DeletedList(kind) for kind in kinds}
     return {**searches, **deleted, **({JOURNAL: JournalList()} if settings.follows_journal else {})}
 
 

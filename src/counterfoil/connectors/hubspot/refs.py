@@ -7,24 +7,32 @@ from typing import NamedTuple
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
 from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.kinds.quote import QUOTE
 from counterfoil.core.language.ids import ObjectRef
 
 NAMESPACE = "hubspot"
 LINE_ITEM = "line_item"
 """No kind of its own: a line item is told as part of its deal."""
 
-TYPE_IDS: dict[str, str] = {COMPANY.name: "0-2", CONTACT.name: "0-1", DEAL.name: "0-3", LINE_ITEM: "0-8"}
+TYPE_IDS: dict[str, str] = {COMPANY.name: "0-2", CONTACT.name: "0-1", DEAL.name: "0-3", QUOTE.name: "0-14", LINE_ITEM: "0-8"}
 """The types of objects that are read: https://developers.hubspot.com/docs/guides/crm/understanding-the-crm#object-type-ids"""
 
-PATHS: dict[str, str] = {COMPANY.name: "companies", CONTACT.name: "contacts", DEAL.name: "deals", LINE_ITEM: "line_items"}
+PATHS: dict[str, str] = {
+    COMPANY.name: "companies", CONTACT.name: "contacts", DEAL.name: "deals", QUOTE.name: "quotes", LINE_ITEM: "line_items",
+}  # fmt: skip
 """What each is called in addresses."""
 
-KINDS: tuple[str, ...] = (COMPANY.name, CONTACT.name, DEAL.name)
+KINDS: tuple[str, ...] = (COMPANY.name, CONTACT.name, DEAL.name, QUOTE.name)
 """The kinds that are told, what is named before what names it."""
 
 BATCH_MAX = 100
 """Records of one batch: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/companies/guide."""
 ID_DIGITS_MAX = 20
+
+
+def kinds_read(*, with_quotes: bool) -> tuple[str, ...]:
+    """Return the kinds that are read: quotes only where that is said, as they need a scope of their own."""
+    return tuple(kind for kind in KINDS if with_quotes or kind != QUOTE.name)
 
 
 class Ref(NamedTuple):

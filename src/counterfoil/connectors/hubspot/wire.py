@@ -122,7 +122,7 @@ class AssociationPage(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A record as it is kept for normalizing: itself, and what belongs to it (ids; of a deal the line items themselves).
+    """A record as it is kept for normalizing: itself, and what belongs to it (ids; of a deal or quote the line items themselves).
 
     ``labels``: of a deal's companies, what people call the way in which each belongs to it.
     """
@@ -132,12 +132,14 @@ class Found(msgspec.Struct, frozen=True):
     contacts: tuple[str, ...] = ()
     line_items: tuple[Row, ...] = ()
     labels: dict[str, tuple[str, ...]] = {}
+    deals: tuple[str, ...] = ()
 
 
-class DealsOfLine(msgspec.Struct, frozen=True):
-    """The deals a line item stands in (one, or none any more)."""
+class OwnersOfLine(msgspec.Struct, frozen=True):
+    """The deal or quote a line item stands in (one, or none any more)."""
 
     deals: tuple[Found, ...] = ()
+    quotes: tuple[Found, ...] = ()
 
 
 class LabelDefinition(msgspec.Struct, frozen=True):
@@ -247,8 +249,13 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
         "dealname", "amount", "deal_currency_code", "dealstage", "pipeline", "closedate", "hs_is_closed", "hs_is_closed_won",
         "hs_merged_object_ids", "hs_lastmodifieddate",
     ),
+    "quote": (
+        "hs_title", "hs_status", "hs_quote_number", "hs_quote_amount", "hs_currency", "hs_expiration_date", "hs_esign_enabled",
+        "hs_esign_num_signers_required", "hs_esign_num_signers_completed", "hs_esign_date", "hs_manually_signed", "hs_payment_status",
+        "hs_payment_date", "hs_lastmodifieddate",
+    ),
     "line_item": (
-        "name", "quantity", "price", "hs_product_id", "hs_sku", "recurringbillingfrequency", "hs_recurring_billing_start_date",
+        "name", "quantity", "price", "amount", "hs_product_id", "hs_sku", "recurringbillingfrequency", "hs_recurring_billing_start_date",
         "hs_lastmodifieddate",
     ),
 }  # fmt: skip
@@ -257,6 +264,7 @@ CHANGED_AT: dict[str, str] = {
     "company": "hs_lastmodifieddate",
     "contact": "lastmodifieddate",
     "deal": "hs_lastmodifieddate",
+    "quote": "hs_lastmodifieddate",
     "line_item": "hs_lastmodifieddate",
 }
 """The property that tells when a record changed last."""

@@ -13,11 +13,12 @@ import msgspec
 
 from counterfoil.connectors.hubspot.config import HubspotConfig
 from counterfoil.connectors.hubspot.refs import LINE_ITEM, Ref, canonical, is_id
-from counterfoil.connectors.hubspot.wire import DealsOfLine, Found
+from counterfoil.connectors.hubspot.wire import Found, OwnersOfLine
 from counterfoil.core.facts.events import Fact
 from counterfoil.core.kinds.company import COMPANY, CompanyEvent
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactEvent, ContactState
 from counterfoil.core.kinds.deal import DEAL, DealEvent, DealState
+from counterfoil.core.kinds.quote import QUOTE, QuoteEvent, QuoteState
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.records import EventType, Record
 from counterfoil.kit.connector import Delivery, Fetched, Ignored, Normalized
@@ -30,7 +31,11 @@ from .records import merged_into_it, record_of, tombstone
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EVENTS: Mapping[str, type[EventType]] = {COMPANY.name: CompanyEvent, CONTACT.name: ContactEvent, DEAL.name: DealEvent}
+_EVENTS: Mapping[str, type[EventType]] = {
+    COMPANY.name: CompanyEvent, CONTACT.name: ContactEvent, DEAL.name: DealEvent, QUOTE.name: QuoteEvent,
+}  # fmt: skip
+_TELLING = frozenset({DealState.WON, DealState.LOST, QuoteState.SUBMITTED, QuoteState.APPROVED, QuoteState.REJECTED, QuoteState.ACCEPTED})
+"""States that are told as such, whatever led to them."""
 
 
 def needs(delivery: Delivery) -> tuple[str, ...]:
@@ -68,6 +73,8 @@ def _normalized(settings: HubspotConfig, delivery: Delivery, fetched: Mapping[st
     kind, action, rule = classified(delivery)
     if rule:
         return Ignored(rule)
+    if kind == QUOTE.name and not settings.reads_quotes:
+        return Ignored("object_type_is_not_read")
     if action == FETCHED:
         found = _decoded(delivery.body, Found, delivery.kind)
         return tuple(_facts_of(settings, AskedRecord(kind, action, found.object.id, delivery.occurred_at), found))
@@ -97,8 +104,10 @@ def _facts(settings: HubspotConfig, delivery: Delivery, kind: str, id: str, acti
     at = max(answer.fetched_at, delivery.occurred_at).astimezone(UTC)
     if kind == LINE_ITEM:
         if answer.body is not None:
-            for found in _decoded(answer.body, DealsOfLine, delivery.kind).deals:
-                yield from _facts_of(settings, AskedRecord(DEAL.name, "", found.object.id, at), found)
+            owners = _decoded(answer.body, OwnersOfLine, delivery.kind)
+            for owner, several in ((DEAL.name, owners.deals), (QUOTE.name, owners.quotes)):
+                for found in several:
+                    yield from _facts_of(settings, AskedRecord(owner, "", found.object.id, at), found)
     elif answer.body is None:
         yield _fact(AskedRecord(kind, action, id, at), tombstone(kind, canonical(settings.portal_id, id)))
     else:
@@ -141,12 +150,12 @@ def _fact(asked: AskedRecord, record: Record) -> Fact:
 def _type(asked: AskedRecord, record: Record) -> EventType:
     """Return the type by the state, and of what is there by what led to it."""
     events = _EVENTS[asked.kind]
-    state: str = getattr(record, "state").value  # noqa: B009 - each of the three kinds has one
+    state: str = getattr(record, "state").value  # noqa: B009 - each of the kinds has one
     if state in ("deleted", "merged"):
         return events(f"{asked.kind}.{state}")
     if asked.action == RESTORE:
         return events(f"{asked.kind}.restored")
-    if state in (DealState.WON, DealState.LOST):
+    if state in _TELLING:
         return events(f"{asked.kind}.{state}")
     return events(f"{asked.kind}.{'created' if asked.action == CREATION else 'updated'}")
 

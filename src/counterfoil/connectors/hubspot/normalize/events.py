@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from counterfoil.connectors.hubspot.refs import LINE_ITEM, PATHS, TYPE_IDS, Ref, is_id
+from counterfoil.connectors.hubspot.refs import PATHS, TYPE_IDS, Ref, is_id
 from counterfoil.connectors.hubspot.shown import PREFIX
 from counterfoil.connectors.hubspot.wire import JournalGap, Notice
 from counterfoil.core.kinds.company import COMPANY
 from counterfoil.core.kinds.contact import CONTACT
-from counterfoil.core.kinds.deal import DEAL
+from counterfoil.core.kinds.quote import QUOTE
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.kit.connector import Delivery
 from counterfoil.kit.errors import DriftError, RejectedError
@@ -43,7 +43,7 @@ JOURNAL: dict[str, str] = {
 MEMBERSHIPS = frozenset({"ADDED_TO_LIST", "REMOVED_FROM_LIST"})
 """Actions of the journal on what a record is listed in: no state of the record."""
 
-NOT_READ = frozenset({"ticket", "product", "quote", "invoice", "conversation", "call", "email", "meeting", "note", "task", "communication"})
+NOT_READ = frozenset({"ticket", "product", "invoice", "conversation", "call", "email", "meeting", "note", "task", "communication"})
 """Objects with events of their own of which nothing is told."""
 VALUES = frozenset({"propertyValue", "propertyChanges", "properties"})
 """The fields of an event that hold what a record says, not which record it is about."""
@@ -76,9 +76,9 @@ def is_not_read(kind: str) -> bool:
 def kept(kind: str, body: bytes) -> bytes:
     """Return of an event what is kept: all of it, or, of what is not read, all but values.
 
-    An e-mail's text, say, would be kept for nothing, and no erasure of the person could find it.
+    An e-mail's text, say, would be kept for nothing, and no erasure of the person could find it; a quote holds who sends it.
     """
-    if not is_not_read(kind):
+    if not is_not_read(kind) and kind.partition(".")[0] != QUOTE.name:
         return body
     fields: dict[str, Any] = msgspec.json.decode(body)
     return msgspec.json.encode({name: value for name, value in fields.items() if name not in VALUES})
@@ -172,5 +172,5 @@ def _ends(notice: Notice, kind: str) -> Iterator[tuple[str, str]]:
         (notice.toObjectId or notice.associatedObjectId, notice.toObjectTypeId or notice.associatedObjectTypeId, name_to),
     ):
         end = _KIND_OF_TYPE.get(type_id or "", name)
-        if id is not None and id > 0 and end in (CONTACT.name, COMPANY.name, DEAL.name, LINE_ITEM):
+        if id is not None and id > 0 and end in PATHS:
             yield end, str(id)

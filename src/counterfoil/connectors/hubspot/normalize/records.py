@@ -13,9 +13,10 @@ from counterfoil.connectors.hubspot.wire import Found, Row
 from counterfoil.core.kinds.company import COMPANY, Company, CompanyState
 from counterfoil.core.kinds.contact import CONTACT, Contact, ContactState
 from counterfoil.core.kinds.deal import DEAL, Deal, DealLine, DealState
+from counterfoil.core.kinds.quote import QUOTE, Quote, QuoteLine, QuoteState
 from counterfoil.core.language.money import Money, Rounding, from_major
 from counterfoil.core.language.records import Record
-from counterfoil.kit.errors import RejectedError
+from counterfoil.kit.errors import DriftError, RejectedError
 
 DIGITS_MAX = 15
 """Digits before the point, and decimals, of a number that is taken."""
@@ -32,6 +33,15 @@ _PERIODS = {
     "per_five_years": "P5Y",
 }
 """``recurringbillingfrequency``: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/line-items/guide."""
+_QUOTE_STATES = {
+    "": QuoteState.DRAFT,
+    "DRAFT": QuoteState.DRAFT,
+    "PENDING_APPROVAL": QuoteState.SUBMITTED,
+    "APPROVED": QuoteState.APPROVED,
+    "APPROVAL_NOT_NEEDED": QuoteState.APPROVED,
+    "REJECTED": QuoteState.REJECTED,
+}
+"""``hs_status``: https://developers.hubspot.com/docs/api-reference/latest/crm/objects/quotes/guide; none before it is saved."""
 ID_MAX = 255
 """Longest id of another system that is taken."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -50,6 +60,8 @@ def tombstone(kind: str, id: str, merged_into: str = "") -> Record:
             return Company(id, "", CompanyState.MERGED if merged_into else CompanyState.DELETED, merged_into=merged_into)
         case CONTACT.name:
             return Contact(id, "", ContactState.MERGED if merged_into else ContactState.DELETED, merged_into=merged_into)
+        case QUOTE.name:
+            return Quote(id, "", QuoteState.DELETED)
         case _:
             return Deal(id, "", DealState.MERGED if merged_into else DealState.DELETED, merged_into=merged_into)
 
@@ -112,7 +124,7 @@ def _deal(settings: HubspotConfig, found: Found) -> Deal:
         canonical(settings.portal_id, row.id),
         _text(row, "dealname"),
         _state(row),
-        _amount(row, currency),
+        _amount(row, currency, "amount"),
         currency,
         _text(row, "pipeline"),
         _text(row, "dealstage"),
@@ -138,7 +150,68 @@ def _buying(settings: HubspotConfig, found: Found) -> tuple[str, ...]:
     return found.companies if settings.customer_labels else ()
 
 
-_READERS: dict[str, Callable[[HubspotConfig, Found], Record]] = {COMPANY.name: _company, CONTACT.name: _contact, DEAL.name: _deal}
+def _quote(settings: HubspotConfig, found: Found) -> Quote:
+    row = found.object
+    currency = _text(row, "hs_currency").upper() or settings.currency
+    state = _quote_state(row)
+    return Quote(
+        canonical(settings.portal_id, row.id),
+        _text(row, "hs_title"),
+        state,
+        _text(row, "hs_quote_number"),
+        _amount(row, currency, "hs_quote_amount"),
+        currency,
+        _day(row, "hs_expiration_date"),
+        (_day(row, "hs_esign_date") or _day(row, "hs_payment_date")) if state is QuoteState.ACCEPTED else None,
+        _others(settings, found.deals),
+        _others(settings, found.companies),
+        _others(settings, found.contacts),
+        tuple(_quote_line(settings, line) for line in sorted(found.line_items, key=lambda line: (len(line.id), line.id))),
+    )
+
+
+def _quote_state(row: Row) -> QuoteState:
+    """Return how far a quote has come: accepted once it is signed by all who must, or paid, whatever its status stays at.
+
+    Raises DriftError for a status that no table knows: on what is not approved nothing may be sold.
+    """
+    if row.archived:
+        return QuoteState.DELETED
+    if _is_signed(row) or _text(row, "hs_payment_status").upper() == "PAID":
+        return QuoteState.ACCEPTED
+    status = _text(row, "hs_status").upper()
+    if status not in _QUOTE_STATES:
+        message = f"record {row.id[:20]}: no table knows the quote status {status[:40]!r}"
+        raise DriftError(message, code="hubspot.quote_status", drift_key=f"quote_status/{status[:40]}")
+    return _QUOTE_STATES[status]
+
+
+def _is_signed(row: Row) -> bool:
+    if _text(row, "hs_manually_signed") == "true":
+        return True
+    required = _number(row, "hs_esign_num_signers_required") or Decimal(0)
+    completed = _number(row, "hs_esign_num_signers_completed") or Decimal(0)
+    return _text(row, "hs_esign_enabled") == "true" and required > 0 and completed >= required
+
+
+def _quote_line(settings: HubspotConfig, row: Row) -> QuoteLine:
+    line = _line(settings, row)
+    return QuoteLine(
+        id=line.id,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        net_amount=_number(row, "amount"),
+        product_id=line.product_id,
+        sku=line.sku,
+        billing_period=line.billing_period,
+        starts_on=line.starts_on,
+    )
+
+
+_READERS: dict[str, Callable[[HubspotConfig, Found], Record]] = {
+    COMPANY.name: _company, CONTACT.name: _contact, DEAL.name: _deal, QUOTE.name: _quote,
+}  # fmt: skip
 
 
 def _state(row: Row) -> DealState:
@@ -171,15 +244,15 @@ def _text(row: Row, name: str) -> str:
     return (row.properties.get(name) or "").strip()
 
 
-def _amount(row: Row, currency: str) -> Money | None:
-    """Return a deal's amount; what is finer than its currency is rounded half to even: a deal is no document."""
-    value = _number(row, "amount")
+def _amount(row: Row, currency: str, name: str) -> Money | None:
+    """Return an amount; what is finer than its currency is rounded half to even: neither a deal nor a quote is a document."""
+    value = _number(row, name)
     if value is None:
         return None
     try:
         return from_major(value, currency, Rounding.HALF_EVEN)
     except ValueError as error:
-        raise _unreadable(row, "deal_currency_code", "is no currency code", code="hubspot.currency_invalid") from error
+        raise _unreadable(row, "the currency", "is no currency code", code="hubspot.currency_invalid") from error
 
 
 def _number(row: Row, name: str) -> Decimal | None:

@@ -1,7 +1,7 @@
 """The simulator as a server: tokens and scopes, versions of paths, limits, and the class others use.
 
 Missing on purpose: custom objects, changes of properties once made, pipelines but the default one, lists,
-imports, exports, quotes.
+imports, exports, templates of quotes.
 """
 
 from __future__ import annotations

@@ -54,6 +54,14 @@ TYPES: dict[str, Type] = {
             "name quantity price amount discount hs_product_id hs_sku recurringbillingfrequency hs_recurring_billing_start_date",
             "quantity amount", numbers="quantity price amount discount",
         ),
+        _type(
+            "quotes", "quote", "0-14",
+            "hs_title hs_status hs_quote_number hs_quote_amount hs_currency hs_expiration_date hs_sender_email hs_language hs_esign_enabled"
+            " hs_esign_num_signers_required hs_esign_num_signers_completed hs_esign_date hs_manually_signed hs_payment_status"
+            " hs_payment_date",
+            "hs_title hs_status hs_expiration_date",
+            numbers="hs_quote_amount hs_esign_num_signers_required hs_esign_num_signers_completed",
+        ),
         _type("products", "product", "0-7", "name price hs_sku description", "name price", numbers="price"),
         _type("tickets", "ticket", "0-5", "subject content hs_pipeline hs_pipeline_stage", "subject content hs_pipeline_stage"),
     )
@@ -77,6 +85,14 @@ ASSOCIATIONS: dict[tuple[str, str], tuple[int, int]] = {
     ("deals", "line_items"): (19, 0),
     ("line_items", "deals"): (20, 0),
     ("line_items", "products"): (0, 0),
+    ("quotes", "deals"): (64, 0),
+    ("deals", "quotes"): (63, 0),
+    ("quotes", "contacts"): (69, 0),
+    ("contacts", "quotes"): (70, 0),
+    ("quotes", "companies"): (71, 0),
+    ("companies", "quotes"): (72, 0),
+    ("quotes", "line_items"): (67, 0),
+    ("line_items", "quotes"): (68, 0),
 }
 """The plain type of an association, and that of the primary one (0: there is none)."""
 

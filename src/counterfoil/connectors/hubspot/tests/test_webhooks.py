@@ -141,7 +141,7 @@ def test_an_event_of_another_account_is_held_back() -> None:
     assert SOURCE.verify(SETTINGS, headers(body), body, NOW)[0].parked.startswith("event of account 815")
 
 
-@pytest.mark.parametrize("kind", ["ticket.creation", "conversation.newMessage", "other.creation", "quote.propertyChange"])
+@pytest.mark.parametrize("kind", ["ticket.creation", "conversation.newMessage", "other.creation", "invoice.propertyChange"])
 def test_what_is_not_read_is_ignored_by_its_rule(kind: str) -> None:
     delivery = Delivery("k", "1", kind, b"{}", NOW, account="4711")
     assert (SOURCE.needs(delivery), SOURCE.normalize(SETTINGS, delivery, {})) == ((), Ignored("object_type_is_not_read"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import hubspot  # type: ignore[import-untyped]
 import pytest
-from hubspot.crm import associations, companies, contacts, deals, properties  # type: ignore[import-untyped]
+from hubspot.crm import associations, companies, contacts, deals, properties, quotes  # type: ignore[import-untyped]
 from hubspot.crm.associations.v4.exceptions import ApiException as AssociationsException  # type: ignore[import-untyped]
 from hubspot.crm.companies.exceptions import ApiException  # type: ignore[import-untyped]
 from hubspot.crm.properties.exceptions import ApiException as PropertiesException  # type: ignore[import-untyped]
@@ -172,6 +172,28 @@ async def test_associations_bear_labels_that_are_made_put_read_and_refused(clien
         with pytest.raises(AssociationsException) as refused:
             api.basic_api.create("deals", deal.id, "companies", second.id, association_spec=wrong)
         assert refused.value.status == 400
+
+    await asyncio.to_thread(work)
+
+
+async def test_quotes_are_made_with_what_they_offer_searched_and_read(client: Any, sandbox: HubspotSandbox) -> None:
+    deal = sandbox.create("deals", dealname="100 seats")
+
+    def work() -> None:
+        types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 64}]
+        request = quotes.SimplePublicObjectInputForCreate(
+            properties={"hs_title": "Offer", "hs_status": "PENDING_APPROVAL", "hs_expiration_date": "2026-03-31"},
+            associations=[{"to": {"id": deal.id}, "types": types}],
+        )
+        api = client.crm.quotes
+        made = api.basic_api.create(simple_public_object_input_for_create=request)
+        changed = quotes.SimplePublicObjectInput(properties={"hs_status": "APPROVED"})
+        api.basic_api.update(quote_id=made.id, simple_public_object_input=changed)
+        filters = [{"propertyName": "hs_status", "operator": "EQ", "value": "APPROVED"}]
+        asked = quotes.PublicObjectSearchRequest(filter_groups=[{"filters": filters}], properties=["hs_title"], limit=10)
+        assert [row.id for row in api.search_api.do_search(public_object_search_request=asked).results] == [made.id]
+        read = api.basic_api.get_by_id(quote_id=made.id, properties=["hs_status", "hs_expiration_date"], associations=["deals"])
+        assert (read.properties["hs_status"], [row.id for row in read.associations["deals"].results]) == ("APPROVED", [deal.id])
 
     await asyncio.to_thread(work)
 
