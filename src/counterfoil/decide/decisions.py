@@ -51,7 +51,7 @@ AFFECTING_CUSTOMERS = tuple(name for name, kind in KINDS.items() if any(referenc
 
 @dataclass(slots=True)
 class LoadedBatch:
-    """Everything a batch of decisions looks at."""
+    """Everything a batch of decisions looks at. ``alone``: of what is looked at for itself alone, its row, if it is known."""
 
     rows: dict[ObjectRef, ObjectRow]
     records: dict[ObjectRef, Record]
@@ -59,6 +59,7 @@ class LoadedBatch:
     items: Mapping[str, tuple[SummaryItem, ...]]
     documents: Mapping[str, SummaryDocument]
     affecting: Mapping[ObjectRef, tuple[Record, ...]]
+    alone: Mapping[ObjectRef, ObjectRow | None] = field(default_factory=dict)
     identities: Identities = field(default_factory=Identities)
     again: Mapping[tuple[str, str], WrittenAgain] = field(default_factory=dict)
 
@@ -201,7 +202,7 @@ async def load(
     documents = {row.document_id: from_document(row) for row in await summary.documents(conn, (item.document_id for item in items))}
     affecting = await _affecting(conn, cipher, customers, identities.heads(), reach.over, rules.ownership)
     again = await written_again(conn, cipher, subjects, (row for row in commands if _was_written(row)), rules)
-    return LoadedBatch(rows, records, commands, by_document(items), documents, affecting, identities, again)
+    return LoadedBatch(rows, records, commands, by_document(items), documents, affecting, reach.alone, identities, again)
 
 
 def _was_written(row: CommandRow) -> bool:
@@ -316,7 +317,7 @@ def waits_of(items: Sequence[AgendaItem], decided: DecidedBatch, loaded: LoadedB
         if decision is None:
             continue
         for other in decision.waits:
-            row = loaded.rows.get(other)
+            row = loaded.rows.get(other) or loaded.alone.get(other)
             waits.append(Wait(wait_for(other), item.ref, 0 if row is None else row.version, item.lane))
         keys = {key for problem in decision.problems for key in (problem.releases_on, *problem.releases_also) if key}
         keys -= set(map(wait_for, decision.waits))  # an object, of which a version was seen

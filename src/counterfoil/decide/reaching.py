@@ -26,8 +26,8 @@ customer, the customers it was merged into.
 @dataclass(slots=True)
 class Reach:
     """What was loaded so far: rows and records, and what was asked for. ``over``: states to look at instead of the stored ones;
-    ``sees_customers``: what names a customer is loaded with it. ``alone``: what was asked for without anything about it; of it there are
-    records and no rows.
+    ``sees_customers``: what names a customer is loaded with it. ``alone``: what was asked for without anything about it, with its row if
+    there is one; beside ``rows``, as nothing of it is decided here.
     """
 
     cipher: Cipher
@@ -37,7 +37,7 @@ class Reach:
     rows: dict[ObjectRef, ObjectRow] = field(default_factory=dict)
     records: dict[ObjectRef, Record] = field(default_factory=dict)
     asked: set[ObjectRef] = field(default_factory=set)
-    alone: set[ObjectRef] = field(default_factory=set)
+    alone: dict[ObjectRef, ObjectRow | None] = field(default_factory=dict)
 
     async def load(self, conn: Conn, refs: Iterable[ObjectRef]) -> None:
         """Load things with all they refer to, and what refers to them where that matters."""
@@ -48,7 +48,7 @@ class Reach:
             every = await objects.load(conn, self.cipher, wanted | alone)
             every.update({ref: self.over[ref] for ref in wanted | alone if ref in self.over})
             self.asked |= wanted
-            self.alone |= alone
+            self.alone.update({ref: every.get(ref) for ref in alone})
             self.records.update({ref: decode_record(ref.kind, row.data) for ref, row in every.items()})
             found = {ref: row for ref, row in every.items() if ref in wanted}
             self.rows.update(found)
@@ -57,7 +57,7 @@ class Reach:
             back.update(other for ref in found for other in looked_at(self.records[ref]))
             wanted |= await linked_to(conn, sorted(back), self.over)
             wanted -= self.asked
-            alone = {other for ref in every for other in looked_at_alone(self.records[ref])} - self.asked - self.alone - wanted
+            alone = {other for ref in every for other in looked_at_alone(self.records[ref])} - self.asked - self.alone.keys() - wanted
 
     def _named_by(self, record: Record) -> tuple[ObjectRef, ...]:
         return (*related(record), *processes_of(self.records.get, record, self.rules))

@@ -145,7 +145,7 @@ where w.begun_at <= clock_timestamp() - make_interval(secs => %(while_s)s)
     and not exists (
         select from case_subject s join "case" c on c.id = s.case_id
         where s.stage = 'decide' and s.subject = w.subject_kind || '/' || w.subject_id and s.released_at is null
-            and c.state = 'open' and (c.releases_on like 'customer/%%' or c.releases_on = w.key)
+            and c.state = 'open' and (c.releases_on like 'customer/%%' or c.releases_on like 'company/%%' or c.releases_on = w.key)
     )
     and not exists (select from told t where t.key = w.key)
 order by w.key, w.since limit %(rows)s
