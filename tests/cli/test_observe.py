@@ -60,8 +60,15 @@ def test_what_would_be_written_is_shown_with_its_journal_lines(observed: Program
 
 
 def test_status_says_what_is_only_observed(observed: Program) -> None:
-    assert "Only observed, nothing is sent: books/de" in " ".join(observed.run("status").err.split())
-    assert observed.run("status", "--json").json()["observed"] == ["books/de"]
+    shown = observed.run("status")
+    assert "Only observed, nothing is sent: books/de" in " ".join(shown.err.split())
+    row = next([cell.strip() for cell in line.split("│")[1:-1]] for line in shown.out.splitlines() if line.startswith("│ books"))
+    assert row == ["books", "-", "-", "-", "-", "-", "-", "1"]
+    assert "only observed, not sent" in shown.out
+    told = observed.run("status", "--json").json()
+    assert told["observed"] == ["books/de"]
+    assert [(one["ready"], one["observed"]) for one in told["targets"]] == [(0, 1)]
+    assert told["balanced"]
 
 
 def test_an_entity_that_is_not_declared_and_a_hub_that_observes_nothing_are_said_in_a_line(

@@ -20,6 +20,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from counterfoil import __version__
 from counterfoil.app.coverage import coverage
+from counterfoil.app.queries import observed_now
 from counterfoil.app.verdict import alive
 from counterfoil.kit.clock import Clock
 from counterfoil.store import gauges
@@ -53,7 +54,8 @@ class Metrics:
     async def _read(self) -> bytes:
         try:
             async with asyncio.timeout(WAIT_S * 2), self.pool.connection(timeout=WAIT_S) as conn:
-                found = await gauges.read(conn, self.clock.now())
+                now = self.clock.now()
+                found = await gauges.read(conn, now, await observed_now(conn, now))
         except (psycopg.Error, PoolTimeout, PoolClosed, TimeoutError):
             return rendered(None)
         return rendered(found)

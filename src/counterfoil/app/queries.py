@@ -5,7 +5,7 @@ The shapes of the store that they consist of are named here, so that those who s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,10 +17,11 @@ from counterfoil.app.coverage import Coverage, coverage
 from counterfoil.app.database import Database
 from counterfoil.app.explaining import LinkSeen, ThingSeen, explain
 from counterfoil.app.notifying import failing
-from counterfoil.app.rules import mappings_of
+from counterfoil.app.rules import mappings_of, observed_in, observed_of
 from counterfoil.app.settings_file import FileSettings
 from counterfoil.app.verdict import ConnectionState, connections, problems
 from counterfoil.core.policies.lanes import Lanes
+from counterfoil.core.policies.rules import ObservedFlows
 from counterfoil.kit.discovery import connector_names, load_connector
 from counterfoil.store import blocking, cases, mappings, promises, releases, replays, views, workers
 from counterfoil.store.attempts import Attempt
@@ -29,6 +30,7 @@ from counterfoil.store.budgets import BudgetSeen
 from counterfoil.store.cases import Case, CaseDetail, CaseState, CaseSubject
 from counterfoil.store.embedded import full_disk
 from counterfoil.store.objects import ObjectTotal
+from counterfoil.store.pool import Conn
 from counterfoil.store.promises import Promise
 from counterfoil.store.pulse import Queue
 from counterfoil.store.relearning import Relearning
@@ -104,6 +106,7 @@ class StatusSeen:
         promises: service levels against what was measured.
         covered: up to when nothing is missing, by source. states: whether each connection can be used.
         problems: what is wrong, one sentence each; none: all is well.
+        observed: flows that are only observed, as ``target/entity``.
     """
 
     at: datetime
@@ -112,6 +115,7 @@ class StatusSeen:
     covered: list[Coverage]
     states: list[ConnectionState]
     problems: Sequence[str]
+    observed: tuple[str, ...] = ()
 
 
 async def list_cases(
@@ -191,14 +195,23 @@ async def status_seen(database: Database, file: FileSettings, window: timedelta)
         now = datetime.now(UTC)
         try:
             async with conn.transaction():
-                found = await views.status(conn, now, now - window)
-                kept = await promises.measured(conn, lanes, found.latencies, now)
+                held = await observed_now(conn, now, file)
+                found = await views.status(conn, now, now - window, held)
+                kept = await promises.measured(conn, lanes, found.latencies, now, held)
         finally:
             await conn.set_isolation_level(None)
-    return _judged(file, found, kept, now)
+    return _judged(file, found, kept, now, held)
 
 
-def _judged(file: FileSettings, found: Status, kept: Sequence[Promise], now: datetime) -> StatusSeen:
+async def observed_now(conn: Conn, now: datetime, file: FileSettings | None = None) -> dict[str, ObservedFlows]:
+    """Return what is only observed by the release in force, by which all workers send, whatever a file says; before the first one by it."""
+    held = await releases.in_force(conn, now)
+    if held is None:
+        return {} if file is None else observed_of(file)
+    return observed_in(held.body)
+
+
+def _judged(file: FileSettings, found: Status, kept: Sequence[Promise], now: datetime, held: Mapping[str, ObservedFlows]) -> StatusSeen:
     covered = coverage(found.cursors, now)
     states = connections(file.intervals(), found.standings, found.unread, covered, now)
     wrong = problems(
@@ -211,4 +224,5 @@ def _judged(file: FileSettings, found: Status, kept: Sequence[Promise], now: dat
         notes=failing({one.name for one in file.notify}, found.channels),
         full_disk=full_disk(file.hub.home),
     )
-    return StatusSeen(now, found, kept, covered, states, wrong)
+    flows = sorted(f"{target}/{entity}" for target, one in held.items() for entity in (["all"] if one.is_whole else sorted(one.entities)))
+    return StatusSeen(now, found, kept, covered, states, wrong, tuple(flows))

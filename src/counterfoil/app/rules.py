@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from counterfoil.app.matching_settings import MatchingSettings
 from counterfoil.app.ownership_settings import OwnershipSettings
 from counterfoil.app.release_settings import Approval
 from counterfoil.app.settings import Connection, Settings
-from counterfoil.app.settings_file import EntitySettings, RouteSettings
+from counterfoil.app.settings_file import EntitySettings, FileSettings, RouteSettings
 from counterfoil.core.identity.ownership import ownership_of
 from counterfoil.core.policies.rules import (
     DisputeLostAccount,
@@ -25,6 +26,7 @@ from counterfoil.core.policies.rules import (
     LockedPeriodPolicy,
     MappingKey,
     MappingKind,
+    ObservedFlows,
     PostingMode,
     ProductPolicy,
     Route,
@@ -91,6 +93,28 @@ def leaves_of(body: str) -> dict[str, str]:
 def approval_of(body: str) -> Approval:
     """Return what the next release needs while this one is in force."""
     return Approval(json.loads(body).get("rules", {}).get("approval", Approval.NONE))
+
+
+def observed_in(body: str) -> dict[str, ObservedFlows]:
+    """Return what a body has only observed, by target."""
+    said = json.loads(body)
+    books = [(one["target"], name) for name, one in said["entities"].items() if one.get("observe_only")]
+    others = [(one["connection"], one.get("entity", "")) for one in said["destinations"] if one.get("observe_only")]
+    return _flows([*books, *others])
+
+
+def observed_of(file: Settings | FileSettings) -> dict[str, ObservedFlows]:
+    """Return what a file has only observed, by target."""
+    books = [(one.target, name) for name, one in file.entities.items() if one.observe_only]
+    return _flows([*books, *((one.connection, one.entity) for one in file.destinations if one.observe_only)])
+
+
+def _flows(pairs: Sequence[tuple[str, str]]) -> dict[str, ObservedFlows]:
+    """Return flows of targets and entities, an empty one being all of the target."""
+    entities: defaultdict[str, set[str]] = defaultdict(set)
+    for target, entity in pairs:
+        entities[target].add(entity)
+    return {target: ObservedFlows(frozenset(names - {""}), is_whole="" in names) for target, names in entities.items()}
 
 
 def mappings_of(body: str) -> dict[str, dict[str, dict[str, str]]]:

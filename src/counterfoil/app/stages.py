@@ -96,9 +96,8 @@ def stages_of(hub: Staged, member: Membership) -> dict[str, Stage]:
     normalizer, replayer = Normalizer(*readers), Replayer(*readers)
     decider = Decider(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm, hub.settings.lanes)
     rest = Rest(hub.pool, hub.clock, hub.arm, lambda: member.id)
-    deliverer = Deliverer(
-        hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act, {one: hub.rules.observed(one) for one in links}
-    )
+    observed = {one: hub.rules.observed(one) for one in links}
+    deliverer = Deliverer(hub.pool, hub.cipher, links, hub.clock, hub.arm, rest, member.may_act, observed)
     polled = hub.polled
     every_s = {name: hub.settings.connections[name].every_s for name in polled}
     lanes = {name: connection.lane for name, connection in hub.settings.connections.items()}
@@ -106,7 +105,7 @@ def stages_of(hub: Staged, member: Membership) -> dict[str, Stage]:
     healer = Healer(hub.pool, hub.cipher, hub.readers, hub.clock, hub.arm)
     closer = DayCloser(hub.pool, hub.cipher, hub.rules, hub.batch_key, hub.clock, hub.arm)
     closed = {name: link.closed_s for name, link in links.items()}
-    upkeep = Upkeep(hub.pool, hub.cipher, hub.written_to, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE))
+    upkeep = Upkeep(hub.pool, hub.cipher, hub.written_to, hub.clock, hub.arm, rest, closed, (*polled, *hub.streamed, PEOPLE), observed)
     watcher = Watcher(hub.pool, hub.clock, hub.arm, timedelta(seconds=settings.wait_limit_s), hub.knows)
     every = timedelta(seconds=settings.sweep_interval_s)
     changes = BookChanges(hub.pool, hub.cipher, watched_books(hub), hub.clock, hub.arm, closed, every)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from counterfoil.app.queries import observed_now
 from counterfoil.kit.clock import Clock
 from counterfoil.kit.windows import Window, closed_until
 from counterfoil.store import blocking, pulse, reading, relearning, standing, workers
 from counterfoil.store.blocking import Blocker
 from counterfoil.store.budgets import BudgetSeen, list_budgets
+from counterfoil.store.observed import Held
 from counterfoil.store.pool import Conn, Pool
 from counterfoil.store.pulse import Counters, PostedCounts, Queue, Recent
 from counterfoil.store.reading import Unread
@@ -69,6 +71,7 @@ class Sampler:
     _taken: int = 0
     _recent: tuple[Recent, ...] = ()
     _blockers: tuple[Blocker, ...] = ()
+    _held: Held = field(default_factory=dict)
 
     async def first(self) -> Top:
         """Take two samples a second apart, so that the first picture has rates."""
@@ -85,6 +88,7 @@ class Sampler:
             if self._taken % SLOW_EVERY == 0:
                 self._recent = tuple(await pulse.recent(conn, now))
                 self._blockers = tuple(await blocking.blockers(conn, limit=5))
+                self._held = await observed_now(conn, now)
             self._taken += 1
             return await self._picture(conn, now)
 
@@ -97,7 +101,7 @@ class Sampler:
         return Top(
             at=now,
             flows=flows(list(self._history), await pulse.posted(conn, now)),
-            queues=tuple(await pulse.queues(conn)),
+            queues=tuple(await pulse.queues(conn, self._held)),
             recent=self._recent,
             budgets=tuple(await list_budgets(conn)),
             standings=_down(await standing.read_all(conn), await reading.read_all(conn)),

@@ -35,7 +35,7 @@ def status(
     """
     from counterfoil.app.restarts import restart_needed
 
-    seen, rules, observed = run(_read(config, hours))
+    seen, rules = run(_read(config, hours))
     restart = restart_needed(config, seen.found.workers)
     if as_json:
         print_json(
@@ -43,7 +43,7 @@ def status(
                 "problems": seen.problems,
                 "restart_needed": restart,
                 "rules_notice": rules,
-                "observed": observed,
+                "observed": seen.observed,
                 "connections": seen.states,
                 **_as_json(seen.found, seen.covered, seen.at),
                 "service_levels": seen.promises,
@@ -54,8 +54,10 @@ def status(
         _show_promises(seen.promises)
         if rules:
             words.print(rules, style="yellow", markup=False)
-        if observed:
-            words.print(f"Only observed, nothing is sent: {', '.join(observed)}; `counterfoil observe` shows what would be.", markup=False)
+        if seen.observed:
+            words.print(
+                f"Only observed, nothing is sent: {', '.join(seen.observed)}; `counterfoil observe` shows what would be.", markup=False
+            )
         if restart:
             words.print(restart, style="yellow", markup=False)
         for one in seen.problems:
@@ -63,14 +65,13 @@ def status(
     raise typer.Exit(FOUND if seen.problems else FINE)
 
 
-async def _read(config: Path, hours: float) -> tuple[StatusSeen, str, tuple[str, ...]]:
+async def _read(config: Path, hours: float) -> tuple[StatusSeen, str]:
     from counterfoil.app import releasing
-    from counterfoil.app.observing import observed_flows
     from counterfoil.app.queries import status_seen
 
     async with database_of(config, answer_within_s=ANSWER_WITHIN_S) as (file, database):
         seen = await status_seen(database, file, timedelta(hours=hours))
-        return seen, await releasing.notice(database, config, seen.at), observed_flows(file)
+        return seen, await releasing.notice(database, config, seen.at)
 
 
 def _as_json(found: Status, covered: list[Coverage], now: datetime) -> dict[str, Any]:
@@ -161,11 +162,19 @@ def _show_sources(where: Conservation) -> None:
 
 def _show_targets(where: Conservation) -> None:
     total = sum(line.total for line in where.targets)
+    is_observed = any(line.observed for line in where.targets)
     print_table(
         f"Postings: {where.wished:,} called for, {total:,} accounted for" + ("" if where.wished == total else " - THEY DIFFER"),
-        ["books", "posted", "to be posted", "being verified", "waiting", "parked", "dropped"],
-        [(t.target, *map(count, (t.done, t.ready, t.unknown, t.waiting, t.parked, t.canceled))) for t in where.targets],
-        right=(1, 2, 3, 4, 5, 6),
+        ["books", "posted", "to be posted", "being verified", "waiting", "parked", "dropped", *(["only observed"] if is_observed else [])],
+        [
+            (
+                one.target,
+                *map(count, (one.done, one.ready, one.unknown, one.waiting, one.parked, one.canceled)),
+                *([count(one.observed)] if is_observed else []),
+            )
+            for one in where.targets
+        ],
+        right=(1, 2, 3, 4, 5, 6, 7),
     )
 
 

@@ -31,7 +31,7 @@ ANSWER_WITHIN_S = 2.0
 LANES = {10: "real time", 20: "micro-batch", 30: "batch", 40: "replay, history"}
 FLOWS = {"received": ("received", ()), "read": ("read", ("read",)), "decided": ("decided", ("decide",)), "posted": ("posted", ("post",))}
 """A flow's name, and the queue in front of it."""
-ASIDE = {"verify": "being verified", "needs": "waits for others", "parked": "parked in cases"}
+ASIDE = {"verify": "being verified", "needs": "waits for others", "observed": "only observed", "parked": "parked in cases"}
 
 
 def top(

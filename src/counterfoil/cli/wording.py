@@ -46,6 +46,7 @@ STATES = {
     "parked": "parked, see its case",
     "waiting": "waits for something",
     "ready": "to be posted",
+    "observed": "only observed, not sent",
     "unknown": "sent, being verified",
     "done": "posted",
     "canceled": "dropped",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,7 +22,9 @@ from counterfoil.core.policies.rules import (
     served,
 )
 from counterfoil.store import mappings, releases, targets
-from counterfoil.store.pool import Conn
+from counterfoil.store.outbox import NewCommand
+from counterfoil.store.pool import Conn, PartitionKey
+from counterfoil.store.work import deliver_key
 
 RENEWED_WITHIN_S = 1.0
 """When to look again after another release took effect: this worker takes it up with its next beats."""
@@ -57,6 +59,14 @@ class RulesSource:
     def observed(self, target: str) -> ObservedFlows:
         """Return what of a target is only observed; neither mappings nor lock dates matter for it."""
         return Rules(self.release, self.entities, self.routes, destinations=self.destinations).observed(target)
+
+    def to_be_sent(self, wishes: Sequence[NewCommand], touched: Sequence[PartitionKey]) -> list[PartitionKey]:
+        """Return the partitions, of those touched by new wishes, in which one of these is to be sent: a flow that is only observed wakes
+        nobody, who would look through all that is held there and send none of it.
+        """
+        held = {target: self.observed(target) for target in {one.target for one in wishes}}
+        sent = {deliver_key(one.target, one.batch_key) for one in wishes if not held[one.target].holds(one.entity)}
+        return [key for key in touched if key in sent]
 
     async def current(self, conn: Conn) -> Rules:
         """Return the rules in force; a mapping set by a person wins over a declared one."""

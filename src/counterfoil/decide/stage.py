@@ -148,7 +148,10 @@ class Decider:
         again = await agenda.replace_waits(conn, [item.ref for item in items], waits_of(items, decided, loaded, rules), now)
         wishes = [self._wish(command, item, loaded, now) for item in items for command in decided.commands(item.ref)]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
-        touched = [*wished.touched, *await outbox_refresh.refresh(conn, self.cipher, decided.refreshes(loaded))]
+        touched = [
+            *self.rules.to_be_sent(wishes, wished.touched),
+            *await outbox_refresh.refresh(conn, self.cipher, decided.refreshes(loaded)),
+        ]
         moot = [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)]
         displaced = [*decided.displaced(loaded), *decided.withdrawn(loaded)]
         canceled, late = await self._cancel(conn, [*moot, *displaced], now)

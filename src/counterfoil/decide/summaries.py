@@ -142,7 +142,7 @@ class DayCloser:
         wishes = [wish_of(command, self.batch_key(command)) for command in decision.commands]
         wished = await outbox.wish(conn, self.cipher, wishes, now)
         await case_subjects.release_subjects(conn, STAGE, [_name(day)], now)
-        await self.arm(conn, wished.touched)
+        await self.arm(conn, self.rules.to_be_sent(wishes, wished.touched))
 
 
 async def _check_known(conn: Conn, commands: Sequence[Command], day: summary.OpenDay, number: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from . import cases, cursors, notices, pulse, reading, refused, standing, workers
+from .observed import NOTHING_HELD, Held, held_given
 from .pool import Conn
 
 OPEN_MAX = pulse.OPEN_MAX
@@ -69,9 +70,9 @@ where started_at > %(now)s - interval '10 min' and ended_at > %(now)s - interval
 """
 
 
-async def read(conn: Conn, now: datetime) -> Gauges:
-    """Return the figures; ``now``: by the hub's clock."""
-    depths = await (await conn.execute(_DEPTHS, {"limit": OPEN_MAX})).fetchall()
+async def read(conn: Conn, now: datetime, held: Held = NOTHING_HELD) -> Gauges:
+    """Return the figures; ``now``: by the hub's clock; ``held``: what is only observed."""
+    depths = await (await conn.execute(_DEPTHS, {"limit": OPEN_MAX, **held_given(held)})).fetchall()
     tried = await (await conn.execute(_TRIED, {"now": now})).fetchall()
     return Gauges(
         at=now,

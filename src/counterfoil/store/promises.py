@@ -9,6 +9,7 @@ from datetime import datetime
 from counterfoil.core.commands import command_kind
 from counterfoil.core.policies.lanes import Lanes
 
+from .observed import IS_HELD, NOTHING_HELD, Held, held_given
 from .pool import Conn
 from .views import Latency
 
@@ -29,12 +30,13 @@ class Promise:
         return max(self.p95_s or 0.0, self.oldest_open_s or 0.0) <= self.within_s
 
 
-async def measured(conn: Conn, lanes: Lanes, latencies: Sequence[Latency], now: datetime) -> list[Promise]:
-    """Return every promise about which there is something to say."""
+async def measured(conn: Conn, lanes: Lanes, latencies: Sequence[Latency], now: datetime, held: Held = NOTHING_HELD) -> list[Promise]:
+    """Return every promise about which there is something to say; what is ``held`` waits for people, and is not late."""
     cursor = await conn.execute(
         "select b.kind, b.entity, min(b.created_at)"
         " from command_standing s join command_body b on b.created_at = s.created_at and b.id = s.id"
-        " where s.state not in ('done', 'canceled') group by 1, 2"
+        f" where s.state not in ('done', 'canceled') and not {IS_HELD} group by 1, 2",
+        held_given(held),
     )
     oldest = {(kind, entity): (now - since).total_seconds() for kind, entity, since in await cursor.fetchall()}
     done = {(line.kind, line.entity): line.p95_s for line in latencies}

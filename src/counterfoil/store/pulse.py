@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .lacking import MAY_BE_BOUND
+from .observed import IS_HELD, NOTHING_HELD, Held, held_given
 from .pool import Conn
 from .sending import IN_FLIGHT
 
@@ -39,7 +40,10 @@ class PostedCounts:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits at a stage in a lane: how many, and since when the oldest. ``stage``: read, decide, post, verify, needs, parked."""
+    """What waits at a stage in a lane: how many, and since when the oldest.
+
+    ``stage``: read, decide, post, verify, needs, observed, parked.
+    """
 
     stage: str
     lane: int
@@ -86,7 +90,8 @@ async def posted(conn: Conn, now: datetime) -> PostedCounts:
 
 
 OPEN = f"""
-select case when f.started_at is not null then 'verify' when s.state = 'ready' then 'post' when s.state = 'unknown' then 'verify'
+select case when f.started_at is not null then 'verify' when {IS_HELD} then 'observed'
+    when s.state = 'ready' then 'post' when s.state = 'unknown' then 'verify'
     when s.state = 'parked' then 'parked' when not {MAY_BE_BOUND} then 'needs' when s.in_doubt then 'verify' else 'post' end as stands,
     s.target, s.lane, s.created_at as at
 from (select * from command_standing where state not in ('done', 'canceled') limit %(limit)s) s {IN_FLIGHT}
@@ -104,9 +109,9 @@ order by 1, 2
 """As ``gauges``' depths, without telling connections and targets apart."""
 
 
-async def queues(conn: Conn) -> list[Queue]:
-    """Return what waits, by stage and lane."""
-    rows = await (await conn.execute(_QUEUES, {"limit": OPEN_MAX + 1})).fetchall()
+async def queues(conn: Conn, held: Held = NOTHING_HELD) -> list[Queue]:
+    """Return what waits, by stage and lane; what is ``held`` waits at none."""
+    rows = await (await conn.execute(_QUEUES, {"limit": OPEN_MAX + 1, **held_given(held)})).fetchall()
     table_of = {"read": "receipt", "decide": "agenda"}
     totals: dict[str, int] = {}
     for stage, _, number, _ in rows:

@@ -12,6 +12,7 @@ from datetime import datetime
 from counterfoil.core.language.commands import Lane
 
 from .lacking import MAY_BE_BOUND
+from .observed import IS_HELD, NOTHING_HELD, Held, held_given
 from .pool import Conn, PartitionKey
 from .work import DEADLINES, DECIDE, DECIDE_BULK, SHARDS
 
@@ -43,7 +44,7 @@ ready (stage, key) as (
     and exists (select from command_standing s
         where s.target = split_part(w.key, '/', 1) and s.batch_key = substr(w.key, strpos(w.key, '/') + 1)
         and s.state not in ('done', 'canceled') and s.created_at <= %(before)s and (s.next_try_at is null or s.next_try_at <= %(before)s)
-        and (s.state in ('ready', 'unknown') or (s.state = 'waiting' and {MAY_BE_BOUND})))
+        and (s.state in ('ready', 'unknown') or (s.state = 'waiting' and {MAY_BE_BOUND})) and not {IS_HELD})
     union
     select 'deliver', target || '/' || batch_key from recheck where due_at <= %(before)s
     union
@@ -65,12 +66,13 @@ update command_standing s set is_aside = false from back where s.id = back.id
 """Takes back what was set aside behind many others and waits for nothing any more: a program of before does not when it binds a key."""
 
 
-async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list[PartitionKey]:
+async def find(conn: Conn, connections: Sequence[str], before: datetime, held: Held = NOTHING_HELD) -> list[PartitionKey]:
     """Return partitions with work that has been ready since ``before`` (by the hub's clock) and that nobody is going to do.
 
     The caller arms them. What was set aside is looked at again where that is called for.
 
     ``connections``: the sources whose receipts are looked at. Of deliveries only those partitions are found that were armed once.
+    ``held``: what is only observed, which is nobody's to do.
     """
     given = {
         "connections": list(connections),
@@ -81,6 +83,7 @@ async def find(conn: Conn, connections: Sequence[str], before: datetime) -> list
         "deadlines": DEADLINES,
         "by_time": list(_BY_TIME),
         "soon_s": _SOON_S,
+        **held_given(held),
     }
     await conn.execute(_BACK)
     return [(stage, key) for stage, key in await (await conn.execute(_FIND, given)).fetchall()]

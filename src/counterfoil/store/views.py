@@ -22,6 +22,7 @@ from . import (
     standing,
     workers,
 )
+from .observed import IS_HELD, NOTHING_HELD, Held, held_given
 from .pool import Conn
 
 
@@ -44,7 +45,7 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class TargetLine:
-    """Where a target's commands are."""
+    """Where a target's commands are. ``observed``: they are sent once their flow is switched on; such are counted nowhere else."""
 
     target: str
     done: int
@@ -53,11 +54,12 @@ class TargetLine:
     unknown: int
     parked: int
     canceled: int
+    observed: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.done + self.ready + self.waiting + self.unknown + self.parked + self.canceled
+        return self.done + self.ready + self.waiting + self.unknown + self.parked + self.canceled + self.observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ order by 1
 """What was received, by keys that are kept for ever, against what became of it, by receipts: equal unless something was lost."""
 _STANDS = f"""
 select s.target, s.created_at, case when s.state in ('done', 'canceled', 'parked') then s.state::text
+    when f.started_at is null and {IS_HELD} then 'observed'
     when f.started_at is not null then 'unknown' when s.state <> 'waiting' then s.state::text when not {lacking.MAY_BE_BOUND} then 'waiting'
     when s.in_doubt then 'unknown' else 'ready' end as state
 from command_standing s {sending.IN_FLIGHT}
@@ -98,7 +101,8 @@ from command_standing s {sending.IN_FLIGHT}
 """Commands with how they stand: one under way is in doubt, one whose last lack is bound is as good as ready."""
 _TARGETS = f"""
 select target, count(*) filter (where state = 'done'), count(*) filter (where state = 'ready'), count(*) filter (where state = 'waiting'),
-    count(*) filter (where state = 'unknown'), count(*) filter (where state = 'parked'), count(*) filter (where state = 'canceled')
+    count(*) filter (where state = 'unknown'), count(*) filter (where state = 'parked'), count(*) filter (where state = 'canceled'),
+    count(*) filter (where state = 'observed')
 from ({_STANDS}) s group by 1 order by 1
 """
 """What became of commands, by their states, against what was wished, by their bodies: equal unless something was lost."""
@@ -115,10 +119,10 @@ async def at_one_instant(conn: Conn) -> AsyncIterator[None]:
         yield
 
 
-async def conservation(conn: Conn) -> Conservation:
-    """Return where everything is; for figures of one instant see :func:`at_one_instant`."""
+async def conservation(conn: Conn, held: Held = NOTHING_HELD) -> Conservation:
+    """Return where everything is; for figures of one instant see :func:`at_one_instant`. ``held``: what is told apart as only observed."""
     sources = tuple(SourceLine(*row) for row in await (await conn.execute(_SOURCES)).fetchall())
-    targets = tuple(TargetLine(*row) for row in await (await conn.execute(_TARGETS)).fetchall())
+    targets = tuple(TargetLine(*row) for row in await (await conn.execute(_TARGETS, held_given(held))).fetchall())
     row = await (await conn.execute("select count(*) from command_body")).fetchone()
     return Conservation(sources, targets, 0 if row is None else row[0])
 
@@ -152,9 +156,9 @@ order by 1, 2
 """What is not done, in each place, and since when."""
 
 
-async def backlog(conn: Conn) -> list[Backlog]:
-    """Return what is still to be done, by stage and place."""
-    return [Backlog(*row) for row in await (await conn.execute(_BACKLOG)).fetchall()]
+async def backlog(conn: Conn, held: Held = NOTHING_HELD) -> list[Backlog]:
+    """Return what is still to be done, by stage and place; what is ``held`` is in a place of its own."""
+    return [Backlog(*row) for row in await (await conn.execute(_BACKLOG, held_given(held))).fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +209,13 @@ class Status:
     channels: list[notices.ChannelState] = field(default_factory=list)  # of notifications
 
 
-async def status(conn: Conn, now: datetime, since: datetime) -> Status:
-    """Return the status; latencies are those of commands wished since ``since``."""
+async def status(conn: Conn, now: datetime, since: datetime, held: Held = NOTHING_HELD) -> Status:
+    """Return the status; latencies are those of commands wished since ``since``, ``held`` is what is only observed."""
     marked = await relearning.list_all(conn)
     return Status(
-        conservation=await conservation(conn),
+        conservation=await conservation(conn, held),
         ignored=await ignored_by_rule(conn),
-        backlog=await backlog(conn),
+        backlog=await backlog(conn, held),
         latencies=await latencies(conn, since),
         cases=await cases.totals(conn, now),
         cursors=await cursors.list_cursors(conn),

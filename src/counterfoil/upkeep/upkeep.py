@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from counterfoil.core.language.keys import WaitKey, wait_for_period
+from counterfoil.core.policies.rules import ObservedFlows
 from counterfoil.decide.linking import link_some
 from counterfoil.delivery.resting import Rest, as_trouble
 from counterfoil.kit.clock import Clock
@@ -43,7 +44,9 @@ def _locks_of(state: TargetState) -> dict[str, targets.LockedDays]:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """The stages ``target`` (a partition per target), ``partitions`` and ``unarmed``. ``closed_s``: how long each stays in maintenance."""
+    """The stages ``target`` (a partition per target), ``partitions`` and ``unarmed``. ``closed_s``: how long each stays in maintenance;
+    ``observed``: what of each is decided and not sent.
+    """
 
     pool: Pool
     cipher: Cipher
@@ -53,6 +56,7 @@ class Upkeep:
     rest: Rest
     closed_s: Mapping[str, Callable[[datetime], float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
+    observed: Mapping[str, ObservedFlows] = field(default_factory=dict)
 
     async def target_turn(self, key: str, context: TurnContext = PLAIN) -> Turn:
         """Read a target's version and, of books, its lock dates; what waited for a moved lock is decided or sent again.
@@ -151,7 +155,7 @@ class Upkeep:
         """Arm partitions whose work is ready and was not told to anybody; ``key`` does not matter."""
         del context, key
         async with self.pool.connection() as conn, conn.transaction():
-            found = await unarmed.find(conn, self.sources, self.clock.now() - UNARMED_AFTER)
+            found = await unarmed.find(conn, self.sources, self.clock.now() - UNARMED_AFTER, self.observed)
             await self.arm(conn, found)
         if found:
             log.warning("work was ready and nobody told", partitions=[f"{stage} {place}" for stage, place in found[:20]], count=len(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from counterfoil.app.adopting import Adopted, apply_plan, plan_of_adoption
 from counterfoil.app.adoption_plan import Adoption
 from counterfoil.app.hub import Hub, open_hub
 from counterfoil.app.observing import Observation, observe
+from counterfoil.app.queries import observed_now
 from counterfoil.app.settings import from_values
+from counterfoil.core.policies.lanes import LaneRule, Lanes
+from counterfoil.core.policies.rules import ObservedFlows
 from counterfoil.kit.errors import SetupError
-from counterfoil.store import outbox_due
+from counterfoil.store import gauges, outbox_due, promises, pulse, unarmed, views
 
 
 def observed(*entities: str) -> Any:
@@ -123,6 +127,33 @@ async def test_nothing_is_written_what_would_be_is_shown_and_switched_on_exactly
     assert await made.cases() == []
 
 
+async def test_what_is_only_observed_is_told_apart_is_never_late_and_wakes_nobody(made: House) -> None:
+    us, jp = await made.bill(10000), await made.bill(20000, "JP")
+    await rest(made)
+    held = {BOOKS: made.hub.rules.observed(BOOKS)}
+    async with made.hub.pool.connection() as conn:
+        (line,) = (await views.conservation(conn, held)).targets
+        (plain,) = (await views.conservation(conn)).targets
+        assert line.observed > 0
+        assert (line.ready, line.waiting, line.total) == (0, 0, plain.total)
+        assert line.observed == plain.ready + plain.waiting
+        places = {one.place: one.count for one in await views.backlog(conn, held) if one.stage == "deliver"}
+        assert places == {f"{BOOKS}/observed": line.observed}
+        later = made.clock.now() + timedelta(days=30)
+        kept = await promises.measured(conn, Lanes((LaneRule("invoices", within_s=60),)), [], later, held)
+        assert [one.entity for one in kept if one.entity in ("US", "DE")] == []
+        late = await promises.measured(conn, Lanes((LaneRule("invoices", within_s=60),)), [], later)
+        assert {one.entity for one in late} >= {"US"}
+        assert {one.stage for one in await pulse.queues(conn, held)} == {"observed"}
+        assert {one.stage for one in (await gauges.read(conn, later, held)).depths} == {"observed"}
+        assert await unarmed.find(conn, [], later, held) == []
+        rows = await conn.execute("select key from work where stage = 'deliver' and key like %s", (f"{BOOKS}/US/%",))
+        assert await rows.fetchall() == []  # nobody was woken for what is held
+        assert await observed_now(conn, made.clock.now()) == {BOOKS: ObservedFlows(frozenset({"US", "DE"}))}
+    assert made.has(f"invoice_stripe.{jp['id']}")
+    assert not made.has(f"invoice_stripe.{us['id']}")
+
+
 async def test_what_entities_share_is_sent_once_one_of_them_is_not_observed(made: House) -> None:
     routes = [{"entity": "US", "connection": "stripe_us", "currency": "USD"}, {"entity": "DE", "connection": "stripe_us"}]
     connection = made.accounts["US"].entity.connection
@@ -161,14 +192,14 @@ async def test_an_entity_nobody_declared_is_refused(made: House) -> None:
 
 async def test_what_is_there_is_adopted_while_its_flow_is_observed_and_switched_on_none_is_made_twice(made: House) -> None:
     there = await made.plain.create("res.partner", {"name": "Ada Birk", "email": "ada@birk.example"})
-    await made.apis["US"].post("/v1/customers", name="Ada Birk-Adler", email="ada@birk.example")
+    await made.apis["US"].post("/v1/customers", name="Ada Birk", email="ada@birk.example", phone="+49 30 7")
     await rest(made)
     plan = await plan_of_adoption(made.hub, BOOKS)
     assert plan.written == ("JP",)
     assert [(row.verdict.value, row.external_id) for row in plan.rows] == [("certain", f"res.partner/{there}")]
     assert await apply_plan(made.hub, BOOKS, plan.rows, Adoption("mira", "start", plan.digest)) == Adopted(1, 0)
-    assert made.odoo.env().row("res.partner", there)["name"] == "Ada Birk"
+    assert not made.odoo.env().row("res.partner", there)["phone"]
     async with switched(made):
         await made.settle()
         named = [row for row in made.odoo.env().rows("res.partner").values() if row["email"] == "ada@birk.example"]
-        assert [(row["id"], row["name"]) for row in named] == [(there, "Ada Birk-Adler")]
+        assert [(row["id"], row["phone"]) for row in named] == [(there, "+49 30 7")]
