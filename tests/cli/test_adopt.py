@@ -9,8 +9,9 @@ import stat
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -18,15 +19,29 @@ from hypothesis import strategies as st
 
 from counterfoil.app import adopting, adoption_file
 from counterfoil.app.adopting import Adopted
+from counterfoil.app.adopting_documents import refuse_documents
 from counterfoil.app.adoption_file import read_plan, write_plan
-from counterfoil.app.adoption_plan import Adoption, AdoptionPlan, PlanRow, digest_of, row_of, seal_of, unanswered
+from counterfoil.app.adoption_plan import (
+    Adoption,
+    AdoptionPlan,
+    PlanRow,
+    digest_of,
+    is_as_planned,
+    row_of,
+    row_of_document,
+    seal_of,
+    unanswered,
+)
+from counterfoil.core.identity.adopted_documents import DocumentLink, ExistingDocument, WishedDocument
 from counterfoil.core.identity.adoption import AdoptionLink, ExistingRecord, LinkVerdict, UnboundCustomer
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.language.money import Money
 from counterfoil.kit.errors import SetupError
+from counterfoil.store.outbox import CommandRow
 
 from .conftest import Program
 
+DAY = date(2026, 3, 2)
 ADA = UnboundCustomer(Customer("stripe:cus_1", "Ada Birk"), "customer_stripe.cus_1", (Money(11900, "EUR"),))
 BO = UnboundCustomer(Customer("stripe:cus_2", "=Bo & Söhne"), "customer_stripe.cus_2")
 NEW = UnboundCustomer(Customer("stripe:cus_3", "Cy"), "customer_stripe.cus_3", (Money(500, "JPY"),))
@@ -150,6 +165,46 @@ def test_a_target_that_cannot_tell_what_it_holds_is_named(program: Program, monk
     monkeypatch.setenv("TEST_STRIPE_SECRET", "whsec_1")
     ended = program.run("adopt", "--plan", "--json")
     assert (ended.code, ended.json()["error"]["code"]) == (2, "adopt.target")
+
+
+def test_a_document_that_the_source_tells_otherwise_since_the_plan_or_that_bears_another_s_key_is_refused() -> None:
+    wish = WishedDocument("invoice", "stripe:in_1", "invoice_stripe.in_1", "de", "res.partner/7", Money(5, "EUR"), (DAY,), ("INV-1",))
+    there = ExistingDocument("account.move/9", "invoice", "RG/1", "de", "res.partner/7", Money(5, "EUR"), (DAY,), ("INV-1",))
+    row = row_of_document("books", DocumentLink(wish, LinkVerdict.CERTAIN, there))
+    wanted, none = {row.key: (there.external_id, row)}, cast("CommandRow", None)
+
+    def refused(wish: WishedDocument, there: ExistingDocument) -> str:
+        try:
+            refuse_documents("books", wanted, {row.key: (none, wish)}, {there.external_id: there})
+        except SetupError as error:
+            return error.code
+        return ""
+
+    assert refused(wish, there) == ""
+    for changed in (replace(wish, total=Money(6, "EUR")), replace(wish, numbers=("INV-2",)), replace(wish, entity="us")):
+        assert refused(changed, there) == "adopt.stale"
+    for other in (replace(there, total=Money(6, "EUR")), replace(there, is_reversed=True), replace(there, contact="res.partner/1")):
+        assert refused(wish, other) == "adopt.stale"
+    assert refused(wish, replace(there, is_draft=True)) == "adopt.stale"
+    assert refused(replace(wish, customer=""), there) == "adopt.barred"
+    assert refused(wish, replace(there, keys=("invoice_stripe.in_8",))) == "adopt.barred"
+    assert refused(wish, replace(there, keys=("invoice_stripe.in_1",))) == ""
+    assert refused(replace(wish, bills=("x",), open=Money(1, "EUR")), replace(there, open=Money(0, "EUR"))) == ""
+
+
+def test_a_row_is_sealed_with_its_target_entity_verdict_and_record() -> None:
+    row = PLAN.rows[0]
+    others = replace(row, entity="us"), replace(row, verdict=LinkVerdict.MISSING), replace(row, external_id="res.partner/8")
+    assert len({seal_of("books", row), seal_of("other", row), *(seal_of("books", one) for one in others)}) == 5
+    assert seal_of("books", replace(row, name="x", answer="no", reasons=())) == seal_of("books", row)
+
+
+def test_a_customer_s_row_rests_on_all_that_may_forbid_it() -> None:
+    there = record(7, "Ada Birk")
+    row = row_of("books", AdoptionLink(ADA, LinkVerdict.CERTAIN, there))
+    changed = {"reference": "K-1"}, {"part_of": "res.partner/1"}, {"doubts": ("it is archived",)}, {"barred": "of another company"}
+    assert is_as_planned(row, replace(there, open=(Money(1, "EUR"),)))
+    assert not any(is_as_planned(row, replace(there, **more)) for more in changed)
 
 
 def test_one_answer_to_any_row_of_a_thing_answers_it_and_a_blank_one_does_not() -> None:

@@ -255,6 +255,13 @@ async def test_a_credit_note_that_is_matched_in_the_books_already_is_bound_and_s
     assert await made.cases() == []
 
 
+async def test_money_given_back_is_no_part_of_a_plan(made: House) -> None:
+    before = await billed(made, is_paid=True)
+    await before.story.give_back(before.invoice["id"], 3000, "refund_amount")
+    await told(made)
+    assert {row.kind for row in (await plan_of(made)).rows} == {"customer", "invoice", "payment", "credit_note"}
+
+
 async def test_of_another_amount_currency_or_day_it_is_for_people_and_says_so(made: House) -> None:
     before = await billed(made)
     await told(made)
