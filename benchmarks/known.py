@@ -44,7 +44,7 @@ from counterfoil.upkeep.matching import Matcher
 GOAL_P95_MS = 20
 SIDE = 25_000
 """Companies of each side made of one seed."""
-PER_SEED = 35_000
+PER_SEED = 32_000
 """About how many of them are known: one side, and those of the other that are on no other."""
 WRITTEN_AT_ONCE = 1000
 KEY = bytes(range(32))

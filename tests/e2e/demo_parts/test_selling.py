@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 from counterfoil.app.demo.casting import sell
 from counterfoil.app.demo.entities import DE, US
-from counterfoil.app.demo.sales import SalesSystem
+from counterfoil.app.demo.sales import CompanyRow, SalesSystem, compare, read_shown
 from counterfoil.app.demo.sales_systems import KINDS, USED_BY
 from counterfoil.app.demo.stories_sales import away, sales_desk
 from counterfoil.app.demo.story import Story, StoryContext
@@ -25,6 +25,7 @@ class Noted(SalesSystem):
     def __init__(self) -> None:
         super().__init__({"url": "http://127.0.0.1:1"})
         self.done: list[tuple[str, ...]] = []
+        self.shown: list[str] = []
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -44,9 +45,9 @@ class Noted(SalesSystem):
         self.done.append(("merge", winner, loser))
         return f"{winner}+{loser}"
 
-    async def rows(self) -> AsyncIterator[tuple[str, str, Mapping[str, str], bool]]:
-        for _ in ():
-            yield "", "", {}, False
+    async def rows(self) -> AsyncIterator[CompanyRow]:
+        for name in self.shown:
+            yield CompanyRow("cus_1", name, "", {}, has_more=False)
 
     async def cut_off(self) -> None:
         self.done.append(("cut off",))
@@ -73,6 +74,23 @@ async def test_what_was_made_twice_becomes_one_and_is_renamed_by_what_it_is_now(
     assert system.companies == {"c1+c2": "Blue Harbor", "c3": "Cedar Labs"}
     after = system.done[system.done.index(("merge", "c1", "c2")) :]
     assert {one[1] for one in after if one[0] == "rename"} == {"c1+c2", "c3"}
+
+
+async def test_two_name_a_company_at_once_and_any_other_name_shown_is_nobodys() -> None:
+    system = Noted()
+    await system.sign("Blue Harbor", "cus_1", is_twice=False)
+    await play(sales_desk, system)
+    days: dict[str, list[str]] = {}
+    for _, _, name in (one for one in system.done if one[0] == "rename"):
+        days.setdefault(name.rpartition(" ")[2], []).append(name)
+    assert days["1"] == ["Blue Harbor, account 1"]
+    assert days["2"] == ["Blue Harbor, account 2", "Blue Harbor, key account 2"]
+    assert system.names_of("cus_1") == set(days["450"])
+    system.shown = ["Blue Harbor, account 450", "Blue Harbor"]
+    assert await read_shown(system) == [("cus_1", {}), ("cus_1", {("", "another's name"): 1})]
+    assert [(row.figure, row.apart, row.is_equal) for row in compare("Noted", {}, await read_shown(system))] == [
+        ("another's name", 1, False)
+    ]
 
 
 async def test_a_system_is_cut_off_for_three_days_and_one_that_cannot_be_never() -> None:

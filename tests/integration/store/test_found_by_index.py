@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from counterfoil.store import attempts, case_closing, links, matches, outbox_due, trace
+from counterfoil.store.cipher import Cipher
 from counterfoil.store.pool import Conn, Pool
 
 _LINKS = """
@@ -103,3 +104,11 @@ async def test_the_tries_of_a_command_are_found_by_its_place_and_what_came_of_a_
         False,
     )
     assert ("receipt_id_idx" in events, "Seq Scan on event_20" in events) == (True, False)
+
+
+async def test_bearers_of_a_key_are_found_by_its_index_whatever_is_guessed_of_how_many_there_are(pool: Pool, cipher: Cipher) -> None:
+    async with pool.connection() as conn, conn.transaction():
+        await matches.put(conn, cipher, [matches.KeyedCustomer(f"files:{n}", 1, frozenset({f"n{n}"})) for n in range(50)])
+        await matches.sweep(conn)
+        plan = await _plan(conn, matches._BEARERS, {"keys": matches.digests(cipher, "n7"), "limit": 52})
+        assert ("Seq Scan" in plan, "match_key_by_key" in plan) == (False, True)

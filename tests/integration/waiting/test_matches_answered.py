@@ -178,3 +178,39 @@ async def test_what_is_in_doubt_is_closed_by_taking_the_link_back(office: Clerks
     assert len(await office.cases()) == 1
     await office.wish("not_same_as", SAME)
     assert await office.cases() == []
+
+
+async def test_who_waived_is_not_asked_again_for_less_than_was_known(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    [case] = await office.cases()
+    async with office.pool.connection() as conn, conn.transaction():
+        await cases.close(conn, case.id, CaseState.WAIVED, "mira", "later", office.clock.now())
+    [before] = await office.pairs()
+    office.later(days=1)
+    await office.report(replace(SAME, tax_ids=()))
+    assert await office.asked() == []
+    [after] = await office.pairs()
+    assert (after.found_at, after.rule != before.rule) == (before.found_at, True)
+
+
+async def test_a_case_says_what_is_so_by_now(office: Clerks) -> None:
+    await office.report(ACME, SAME)
+    [case] = await office.cases()
+    assert "tax id" in case.cause
+    await office.report(replace(SAME, tax_ids=()))
+    [again] = await office.cases()
+    assert (again.id, "tax id" in again.cause) == (case.id, False)
+
+
+async def test_open_documents_follow_whoever_was_linked(office: Clerks) -> None:
+    office.rules = replace(office.rules, matching=(MatchingPolicy(links=True),))
+    await office.report(SAME)
+    await office.tell(ACME, PRO, bill_of(usd(100_00), customer_id=ACME.id))
+    assert f"invoice_stripe.in_1 for {ACME.id}" in await booked_for(office)
+    await office.compare()
+    assert f"invoice_stripe.in_1 for {SAME.id}" in await booked_for(office)
+
+
+async def test_a_pair_is_of_the_entity_that_either_is_of(office: Clerks) -> None:
+    await office.report(ACME, replace(SAME, id="crm:17"))  # no route leads anywhere for the second
+    assert [case.entity for case in await office.cases() if case.code == "identity.may_be_one"] == ["US"]

@@ -13,6 +13,7 @@ from tests.integration.waiting.clerks import ACME, ALIKE, BERLIN, OTHER, SAME, C
 from counterfoil.app.data_quality import QualityReport, quality_report
 from counterfoil.core.identity.ownership import Owner, ownership_of
 from counterfoil.core.kinds.customer import Address, Customer, TaxId
+from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.kinds.subscription import Subscription, SubscriptionState
 from counterfoil.core.policies.rules import MatchingPolicy, Route
 from counterfoil.store import quality
@@ -123,6 +124,15 @@ async def test_each_day_is_counted_once_and_told_against_a_week_and_a_month_ago(
     async with office.pool.connection() as conn:
         days = await quality.counted_days(conn)
     assert days == [began + timedelta(days=131), began + timedelta(days=31)]
+
+
+async def test_a_pair_that_was_answered_and_a_draft_are_nothing_to_be_set_right(office: Auditors) -> None:
+    await office.report(ACME, replace(SAME, currency="EUR"))
+    await office.wish("not_same_as", SAME, ACME)
+    draft = replace(bill_of(usd(5_00), customer_id=SAME.id), state=InvoiceState.DRAFT)
+    await office.tell(PRO, draft)
+    await office.count()
+    assert await office.lines() == {}
 
 
 async def test_a_count_that_found_nobody_is_none_for_whoever_comes_the_same_day(office: Auditors) -> None:

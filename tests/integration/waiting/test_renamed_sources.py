@@ -19,7 +19,7 @@ from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.rules import Route
 from counterfoil.kit.codec import decode_record
 from counterfoil.normalize.renaming import BY_FIELD, DOCUMENTS, Renamer, Renaming
-from counterfoil.store import claims, links, objects, outbox, unbooked
+from counterfoil.store import claims, links, matches, objects, outbox, unbooked
 from counterfoil.store.cipher import Cipher
 from counterfoil.store.objects import ObjectRow
 from counterfoil.store.pool import Conn, Pool
@@ -277,3 +277,14 @@ async def test_check_names_who_still_has_a_word_and_is_no_connection(office: Wee
     assert found.code == "identity.source_unknown"
     assert found.message.startswith("1 customers, products or companies still have a word of stripe, which is no connection")
     assert "counterfoil identity rename-source stripe NEW_NAME" in found.remedy
+
+
+async def test_who_is_called_otherwise_without_a_source_that_is_gone_is_compared_again(office: Weeks) -> None:
+    await office.tell(TOLD)
+    await office.tell(replace(TOLD, name="Anna Ltd"), connection="crm")
+    async with office.pool.connection() as conn:
+        await conn.execute("delete from match_due")
+    await rename(office, "crm")
+    assert (await known(office, CUSTOMER.ref(ANN.id)))[1].name == TOLD.name
+    async with office.pool.connection() as conn:
+        assert [(one.id, one.asks) for one in await matches.due(conn, 5)] == [(ANN.id, True)]

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from counterfoil.core.language.money import from_major
 
@@ -35,6 +36,16 @@ ShownCompanies = list[tuple[str, Amounts]]
 """What companies show, each with the id of its customer: two companies of one customer are both looked at."""
 
 
+class CompanyRow(NamedTuple):
+    """What a company shows: its customer's id, its name, the currency, each figure as text, and whether there are other currencies."""
+
+    customer: str
+    name: str
+    currency: str
+    figures: Mapping[str, str]
+    has_more: bool
+
+
 @dataclass(frozen=True, slots=True)
 class SalesFault:
     """One kind of fault that strikes a sales system: see the control interface of sandboxes."""
@@ -48,8 +59,9 @@ class SalesSystem(ABC):
     """One sales system of the company, as those who sell use it and as its own plain client reads it.
 
     ``word``: its name. ``connection``: the hub's. ``rate``: how often each of ``faults`` strikes; such calls are few. ``hub_calls``: what
-    of its interface the hub alone uses, so that it can be cut off; empty: it cannot be. ``companies``: (id, name) of all; ``doubled``:
-    pairs that are one company.
+    of its interface the hub alone uses, so that it can be cut off; empty: it cannot be. ``companies``: (id, name) of all, as they were
+    made; ``buyers``: of each the customer and the account he is of; ``named``: what each is called by now, by either of two who named it at
+    once; ``doubled``: pairs that are one company.
     """
 
     word: str
@@ -62,6 +74,8 @@ class SalesSystem(ABC):
         self.details = details
         self.control = SandboxControl(details["url"])
         self.companies: dict[str, str] = {}
+        self.buyers: dict[str, tuple[str, str]] = {}
+        self.named: dict[str, frozenset[str]] = {}
         self.doubled: list[tuple[str, str]] = []
 
     @property
@@ -86,17 +100,28 @@ class SalesSystem(ABC):
         """Merge a company into another and return the id of what is left."""
 
     @abstractmethod
-    def rows(self) -> AsyncIterator[tuple[str, str, Mapping[str, str], bool]]:
-        """Yield of every company its customer's id, the currency shown, each figure as text, and whether other currencies are shown."""
+    def rows(self) -> AsyncIterator[CompanyRow]:
+        """Yield what every company shows."""
 
-    async def sign(self, name: str, customer: str, *, is_twice: bool) -> None:
-        """Note a new customer; ``is_twice``: two people do."""
-        first = await self.add(name, customer)
-        self.companies[first] = name
+    async def sign(self, name: str, customer: str, account: str = "", *, is_twice: bool) -> None:
+        """Note a new customer of an account; ``is_twice``: two people do."""
+        made = []
+        for called in (name, f"{name} (2)") if is_twice else (name,):
+            company = await self.add(called, customer)
+            self.companies[company], self.named[company] = called, frozenset({called})
+            self.buyers[company] = customer, account
+            made.append(company)
         if is_twice:
-            second = await self.add(f"{name} (2)", customer)
-            self.companies[second] = f"{name} (2)"
-            self.doubled.append((first, second))
+            self.doubled.append((made[0], made[1]))
+
+    async def name(self, company: str, *names: str) -> None:
+        """Have people give a company a name, each another one in the same moment."""
+        self.named[company] = frozenset(names)
+        await asyncio.gather(*(self.rename(company, name) for name in names))
+
+    def names_of(self, customer: str) -> set[str]:
+        """Return what a customer's companies may be called by now."""
+        return {name for company, (buyer, _) in self.buyers.items() if buyer == customer for name in self.named[company]}
 
     async def merge_doubled(self) -> None:
         """Make one company of each that was made twice; the older one and the younger one take turns in being kept."""
@@ -104,9 +129,9 @@ class SalesSystem(ABC):
             first, second = self.doubled.pop()
             winner, loser = (first, second) if len(self.companies) % 2 else (second, first)
             left = await self.merge(winner, loser)
-            name = self.companies.pop(winner)
-            del self.companies[loser]
-            self.companies[left] = name
+            kept = self.companies.pop(winner), self.named.pop(winner), self.buyers.pop(winner)
+            del self.companies[loser], self.named[loser], self.buyers[loser]
+            self.companies[left], self.named[left], self.buyers[left] = kept
 
     async def show(self, instant: datetime) -> None:
         """Have its clock show an instant."""
@@ -171,11 +196,15 @@ async def read_source(api: StripePlain, now: datetime) -> dict[str, Amounts]:
 
 
 async def read_shown(system: SalesSystem) -> ShownCompanies:
-    """Return what each company shows; what is in other currencies has no place here and is taken for wrong."""
+    """Return what each company shows; what is in other currencies has no place here and is taken for wrong, as is a name that none of those
+    who sell gave it last.
+    """
     found: ShownCompanies = []
-    async for customer, currency, texts, has_more in system.rows():
-        amounts = {(currency, figure): from_major(Decimal(texts[figure] or 0), currency).minor for figure in FIGURES if currency}
-        found.append((customer, amounts | ({("", "other currencies"): 1} if has_more else {})))
+    async for row in system.rows():
+        currency = row.currency
+        amounts = {(currency, figure): from_major(Decimal(row.figures[figure] or 0), currency).minor for figure in FIGURES if currency}
+        wrong = {"other currencies": row.has_more, "another's name": row.name not in system.names_of(row.customer)}
+        found.append((row.customer, amounts | {("", what): 1 for what, is_so in wrong.items() if is_so}))
     return found
 
 

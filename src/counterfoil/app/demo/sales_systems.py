@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from .hubspot_plain import HubspotPlain
-from .sales import FIGURES, SalesFault, SalesSystem
+from .sales import FIGURES, CompanyRow, SalesFault, SalesSystem
 from .salesforce_plain import SalesforcePlain
 
 _PROPERTY, _FIELD = "stripe_customer_id", "Stripe_Customer_Id__c"
@@ -58,12 +58,13 @@ class Hubspot(SalesSystem):
         """Merge a company into another and return the number of what is left."""
         return await self._plain.merge_companies(winner, loser)
 
-    async def rows(self) -> AsyncIterator[tuple[str, str, Mapping[str, str], bool]]:
-        """Yield of every company its customer's id, the currency shown, each figure as text, and whether other currencies are shown."""
+    async def rows(self) -> AsyncIterator[CompanyRow]:
+        """Yield what every company shows."""
         names = {figure: f"counterfoil_{figure}" for figure in FIGURES}
-        async for values in self._plain.companies([_PROPERTY, "counterfoil_currency", "counterfoil_other_currencies", *names.values()]):
+        currency, others = "counterfoil_currency", "counterfoil_other_currencies"
+        async for values in self._plain.companies([_PROPERTY, "name", currency, others, *names.values()]):
             figures = {figure: values[name] for figure, name in names.items()}
-            yield values[_PROPERTY], values["counterfoil_currency"], figures, bool(values["counterfoil_other_currencies"])
+            yield CompanyRow(values[_PROPERTY], values["name"], values[currency], figures, bool(values[others]))
 
 
 class Salesforce(SalesSystem):
@@ -111,12 +112,13 @@ class Salesforce(SalesSystem):
         """Merge an account into another; the id of the first stays."""
         return str((await self.control.call("POST", "/records", merge=[winner, loser]))["id"])
 
-    async def rows(self) -> AsyncIterator[tuple[str, str, Mapping[str, str], bool]]:
-        """Yield of every account its customer's id, the currency shown, each figure as text, and whether other currencies are shown."""
+    async def rows(self) -> AsyncIterator[CompanyRow]:
+        """Yield what every account shows."""
         names = {figure: f"Counterfoil_{figure.title()}__c" for figure in FIGURES}
         currency, others = "Counterfoil_Currency__c", "Counterfoil_Other_Currencies__c"
-        async for values in self._plain.accounts([_FIELD, currency, others, *names.values()]):
-            yield values[_FIELD], values[currency], {figure: values[name] for figure, name in names.items()}, bool(values[others])
+        async for values in self._plain.accounts([_FIELD, "Name", currency, others, *names.values()]):
+            figures = {figure: values[name] for figure, name in names.items()}
+            yield CompanyRow(values[_FIELD], values["Name"], values[currency], figures, bool(values[others]))
 
 
 KINDS: Mapping[str, type[SalesSystem]] = {"hubspot": Hubspot, "salesforce": Salesforce}

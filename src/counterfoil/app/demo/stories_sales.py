@@ -1,7 +1,12 @@
-"""What those who sell do in their system meanwhile: they rename companies, merge what was made twice; and it is away for three days."""
+"""What those who sell do in their system meanwhile: they rename companies, two of them one at once, as billing renames its customer, and
+merge what was made twice; and it is away for three days.
+"""
 
 from __future__ import annotations
 
+import asyncio
+
+from .sales import SalesSystem
 from .story import Steps, StoryContext, days
 
 AWAY_FROM, AWAY_FOR = 9, 3
@@ -11,17 +16,34 @@ DAYS_MAX = 450
 
 
 async def sales_desk(story: StoryContext) -> Steps:
-    """Every day a company gets another name; twice a week what was made twice is merged."""
+    """Every day a company gets another name, every third day from two people and from billing at once; twice a week what was made twice is
+    merged.
+    """
     sales = story.sales
     if sales is None:
         return
     for day in range(DAYS_MAX):
         yield days(0.97)
         if sales.companies:
-            company = story.chance.choice(sorted(sales.companies))
-            await sales.rename(company, f"{sales.companies[company]}, account {day + 1}")
+            await _rename(story, sales, story.chance.choice(sorted(sales.companies)), day)
         if day % 3 == 2:
             await sales.merge_doubled()
+
+
+async def _rename(story: StoryContext, sales: SalesSystem, company: str, day: int) -> None:
+    """Give a company another name; every third day two people do, and somebody its customer in billing."""
+    name, (customer, account) = sales.companies[company], sales.buyers[company]
+    if day % 3 != 1:
+        await sales.name(company, f"{name}, account {day + 1}")
+        return
+    edits = [sales.name(company, f"{name}, account {day + 1}", f"{name}, key account {day + 1}")]
+    if account == story.account:
+        edits.append(_rename_in_billing(story, customer, f"{name.removesuffix(' (2)')} International"))
+    await asyncio.gather(*edits)
+
+
+async def _rename_in_billing(story: StoryContext, customer: str, name: str) -> None:
+    await story.api.post(f"/v1/customers/{customer}", name=name)
 
 
 async def away(story: StoryContext) -> Steps:

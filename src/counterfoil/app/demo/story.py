@@ -93,7 +93,7 @@ class StoryContext:
             fields |= {"payment_method": card, "invoice_settings": {"default_payment_method": card}}
         made = str((await self.api.post("/v1/customers", **fields))["id"])
         if self.sales is not None and self.number % EVERY == 0:
-            await self.sales.sign(str(fields["name"]), made, is_twice=self.number % DOUBLED_EVERY == 0)
+            await self.sales.sign(str(fields["name"]), made, self.account, is_twice=self.number % DOUBLED_EVERY == 0)
         return made
 
     async def change_card(self, customer: str, card: str) -> None:

@@ -21,6 +21,8 @@ from counterfoil.core.identity.matching.details import CustomerDetails
 from counterfoil.core.identity.matching.judging import Judgment, MatchRule, MatchVerdict, Thresholds
 from counterfoil.core.identity.matching.matcher import match
 from counterfoil.core.identity.matching.profiles import Profile, profile_of
+from counterfoil.core.policies.rules import MatchingPolicy
+from counterfoil.upkeep.found_pairs import found_of
 
 ACME = CustomerDetails("a", name="Acme Tools GmbH", email="office@acme.de", tax_ids=("DE136695976",), city="Berlin", country="DE")
 
@@ -130,3 +132,19 @@ def test_what_speaks_for_two_is_the_same_whichever_is_asked() -> None:
     one, turned = found(ACME, [other])["b"], found(other, [ACME])["a"]
     assert speaking_for(one) == speaking_for(turned)
     assert ("e-mail", "office@acme.de", "office@acme.de") in speaking_for(one)
+
+
+def test_what_is_kept_of_two_is_the_same_whichever_is_asked() -> None:
+    other = replace(ACME, id="b", name="Acme Toolz GmbH", country="AT")
+    one, turned = found(ACME, [other])["b"], found(other, [ACME])["a"]
+    kept = [[(piece.about, piece.left, piece.right) for piece in found_of(told, None).evidence] for told in (one, turned)]
+    assert kept[0] == kept[1]
+    assert ("country", "DE", "AT") in kept[0]
+
+
+def test_of_two_entities_the_stricter_holds_whichever_comes() -> None:
+    loose, strict = MatchingPolicy("US", 0.99, 0.4, links=True, owner="sellers"), MatchingPolicy("DE", 0.9999, 0.7)
+    for one, other in ((loose, strict), (strict, loose)):
+        both = one.beside(other)
+        assert (both.same, both.review, both.links, both.owner) == (0.9999, 0.7, False, "sellers")
+    assert loose.beside(loose).links
