@@ -134,6 +134,22 @@ async def merged_into(conn: Conn, refs: Iterable[ObjectRef]) -> list[ObjectRef]:
     return [ObjectRef(kind, id) for kind, id in await cursor.fetchall()]
 
 
+_PARTS = """
+with recursive part as (
+    select id as head, id from unnest(%(id)s::text[]) as s(id)
+    union select p.head, l.id from part p join link l on l.kind = %(kind)s and l.golden = p.id and l.until is null and l.why = 'merged'
+)
+select head, id from part where id <> head
+"""
+"""Along the merges that stand, backwards, from each by itself; ``union`` ends it also where they lead in a circle."""
+
+
+async def parts(conn: Conn, kind: str, ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what was merged into each of some things of a kind, and into those: pairs of who is left and of who was merged, by id."""
+    rows = await (await conn.execute(_PARTS, {"kind": kind, "id": sorted(ids)})).fetchall()
+    return [(head, id) for head, id in rows]
+
+
 _GOING = """
 with recursive into_them as (
     select l.id, l.golden from link l

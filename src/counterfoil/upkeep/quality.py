@@ -74,10 +74,9 @@ class QualityCounter:
     async def _counts(self, conn: Conn, ids: Sequence[str], rules: Rules) -> list[QualityCount]:
         rows = await objects.load(conn, self.cipher, [CUSTOMER.ref(id) for id in ids])
         known = {ref.id: (row, customer) for ref, row in rows.items() if (customer := _customer(row)) is not None}
-        names = await self._names(conn, [row for row, _ in known.values()])
-        currencies = await quality.billed_in(conn, list(known))
-        for id, currency in await self._subscribed_in(conn, list(known)):
-            currencies.setdefault(id, set()).add(currency)
+        groups = _groups(await links.same_facts(conn, [row.ref for row, _ in known.values()]))
+        names = await self._names(conn, [row for row, _ in known.values()], groups)
+        currencies = await self._currencies(conn, known, groups)
         found: defaultdict[_Place, list[str]] = defaultdict(list)
         for id, (row, customer) in sorted(known.items()):
             routed = rules.route(row.connection, row.account, customer.address.country, customer.currency)
@@ -87,8 +86,22 @@ class QualityCounter:
                 found[measure.value, entity, _owner(measure, rules.ownership)].append(CUSTOMER.ref(id).key)
         return [QualityCount(*place, len(keys), _examples(keys)) for place, keys in sorted(found.items())]
 
-    async def _names(self, conn: Conn, rows: Sequence[ObjectRow]) -> Mapping[str, Collection[str]]:
-        """Return what else customers are called: by each source that tells of one, and by whoever is said to be the same.
+    async def _currencies(self, conn: Conn, ids: Collection[str], groups: Mapping[ObjectRef, ObjectRef]) -> Mapping[str, Collection[str]]:
+        """Return the currencies of customers' documents, also of those of whoever was merged into one, or is said to be the same; see
+        ``_names``.
+        """
+        heads = {id: {groups.get(CUSTOMER.ref(id), CUSTOMER.ref(id)).id} for id in {*ids, *(ref.id for ref in groups)}}
+        for head, id in await links.parts(conn, CUSTOMER.name, heads):
+            heads[id] = heads.get(id, set()) | heads[head]
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        told = [(id, one) for id, several in (await quality.billed_in(conn, list(heads))).items() for one in several]
+        for id, currency in (*told, *await self._subscribed_in(conn, list(heads))):
+            for head in heads[id]:
+                found[head].add(currency)
+        return found
+
+    async def _names(self, conn: Conn, rows: Sequence[ObjectRow], groups: Mapping[ObjectRef, ObjectRef]) -> Mapping[str, Collection[str]]:
+        """Return what else customers are called: by each source that tells of one, and by whoever is said to be the same (``groups``).
 
         Of those that are the same only the first is told the others' names: they are one customer, and count once.
         """
@@ -98,7 +111,6 @@ class QualityCounter:
             for one in several:
                 if one.connection != PEOPLE:
                     found[ref.id] += _name_in(ref, one.data)
-        groups = _groups(await links.same_facts(conn, [row.ref for row in rows]))
         others = await objects.load(conn, self.cipher, [ref for ref, first in groups.items() if ref != first])
         for ref, row in others.items():
             found[groups[ref].id] += _name_in(ref, row.data)

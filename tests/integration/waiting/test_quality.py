@@ -126,6 +126,25 @@ async def test_each_day_is_counted_once_and_told_against_a_week_and_a_month_ago(
     assert days == [began + timedelta(days=131), began + timedelta(days=31)]
 
 
+async def test_who_is_left_of_two_is_billed_in_the_currencies_of_both(office: Auditors) -> None:
+    await office.report(replace(ACME, currency="EUR"), replace(SAME, currency="USD"), replace(OTHER, currency="EUR"))
+    await office.tell(PRO, bill_of(eur(100_00), customer_id=ACME.id), bill_of(usd(5_00), id="stripe:in_2", customer_id=SAME.id))
+    await office.count()
+    assert "mixed_currencies" not in {one.split()[0] for one in await office.lines()}
+    for number, verb in enumerate(("same_as", "not_same_as", "merge"), 1):
+        await office.wish(verb, SAME, *([] if verb == "not_same_as" else [ACME]))
+        office.later(days=1)
+        await office.count()
+        mixed = {one: count for one, (count, *_) in (await office.lines()).items() if one.startswith("mixed") and count}
+        assert sum(mixed.values()) == number % 2, (verb, mixed)
+    await office.wish("merge", ACME, OTHER)  # and so SAME, too
+    office.later(days=1)
+    await office.count()
+    assert [one.examples for one in (await office.told_of()).lines if one.measure.value == "mixed_currencies" and one.count] == [
+        (f"customer/{OTHER.id}",)
+    ]
+
+
 async def test_a_pair_that_was_answered_and_a_draft_are_nothing_to_be_set_right(office: Auditors) -> None:
     await office.report(ACME, replace(SAME, currency="EUR"))
     await office.wish("not_same_as", SAME, ACME)
