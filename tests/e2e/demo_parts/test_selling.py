@@ -10,7 +10,7 @@ from typing import Any
 
 from counterfoil.app.demo.casting import sell
 from counterfoil.app.demo.entities import DE, US
-from counterfoil.app.demo.sales import CompanyRow, SalesSystem, compare, read_shown
+from counterfoil.app.demo.sales import CompanySeen, SalesSystem, compare, read_shown
 from counterfoil.app.demo.sales_systems import KINDS, USED_BY
 from counterfoil.app.demo.stories_sales import away, sales_desk
 from counterfoil.app.demo.story import Story, StoryContext
@@ -45,9 +45,9 @@ class Noted(SalesSystem):
         self.done.append(("merge", winner, loser))
         return f"{winner}+{loser}"
 
-    async def rows(self) -> AsyncIterator[CompanyRow]:
+    async def rows(self) -> AsyncIterator[CompanySeen]:
         for name in self.shown:
-            yield CompanyRow("cus_1", name, "", {}, has_more=False)
+            yield CompanySeen("cus_1", name, "", {}, has_more=False)
 
     async def cut_off(self) -> None:
         self.done.append(("cut off",))

@@ -36,7 +36,7 @@ ShownCompanies = list[tuple[str, Amounts]]
 """What companies show, each with the id of its customer: two companies of one customer are both looked at."""
 
 
-class CompanyRow(NamedTuple):
+class CompanySeen(NamedTuple):
     """What a company shows: its customer's id, its name, the currency, each figure as text, and whether there are other currencies."""
 
     customer: str
@@ -100,7 +100,7 @@ class SalesSystem(ABC):
         """Merge a company into another and return the id of what is left."""
 
     @abstractmethod
-    def rows(self) -> AsyncIterator[CompanyRow]:
+    def rows(self) -> AsyncIterator[CompanySeen]:
         """Yield what every company shows."""
 
     async def sign(self, name: str, customer: str, account: str = "", *, is_twice: bool) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from .hubspot_plain import HubspotPlain
-from .sales import FIGURES, CompanyRow, SalesFault, SalesSystem
+from .sales import FIGURES, CompanySeen, SalesFault, SalesSystem
 from .salesforce_plain import SalesforcePlain
 
 _PROPERTY, _FIELD = "stripe_customer_id", "Stripe_Customer_Id__c"
@@ -58,13 +58,13 @@ class Hubspot(SalesSystem):
         """Merge a company into another and return the number of what is left."""
         return await self._plain.merge_companies(winner, loser)
 
-    async def rows(self) -> AsyncIterator[CompanyRow]:
+    async def rows(self) -> AsyncIterator[CompanySeen]:
         """Yield what every company shows."""
         names = {figure: f"counterfoil_{figure}" for figure in FIGURES}
         currency, others = "counterfoil_currency", "counterfoil_other_currencies"
         async for values in self._plain.companies([_PROPERTY, "name", currency, others, *names.values()]):
             figures = {figure: values[name] for figure, name in names.items()}
-            yield CompanyRow(values[_PROPERTY], values["name"], values[currency], figures, bool(values[others]))
+            yield CompanySeen(values[_PROPERTY], values["name"], values[currency], figures, bool(values[others]))
 
 
 class Salesforce(SalesSystem):
@@ -112,13 +112,13 @@ class Salesforce(SalesSystem):
         """Merge an account into another; the id of the first stays."""
         return str((await self.control.call("POST", "/records", merge=[winner, loser]))["id"])
 
-    async def rows(self) -> AsyncIterator[CompanyRow]:
+    async def rows(self) -> AsyncIterator[CompanySeen]:
         """Yield what every account shows."""
         names = {figure: f"Counterfoil_{figure.title()}__c" for figure in FIGURES}
         currency, others = "Counterfoil_Currency__c", "Counterfoil_Other_Currencies__c"
         async for values in self._plain.accounts([_FIELD, "Name", currency, others, *names.values()]):
             figures = {figure: values[name] for figure, name in names.items()}
-            yield CompanyRow(values[_FIELD], values["Name"], values[currency], figures, bool(values[others]))
+            yield CompanySeen(values[_FIELD], values["Name"], values[currency], figures, bool(values[others]))
 
 
 KINDS: Mapping[str, type[SalesSystem]] = {"hubspot": Hubspot, "salesforce": Salesforce}
