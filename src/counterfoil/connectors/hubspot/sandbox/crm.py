@@ -25,11 +25,13 @@ class Crm:
     """The calls on one account's records; each returns a status and a body.
 
     ``is_split_by_trace``: whether a batch whose inputs have traces is refused input by input; else as a whole, as one without traces is.
+    ``primary_label``: what the account's language calls the primary association.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.is_split_by_trace = True
+        self.primary_label = "Primary"
 
     def type_of(self, name: str) -> Type:
         """Return a type. Raises HubspotError."""
@@ -268,7 +270,7 @@ class Crm:
             {
                 "toObjectId": end,
                 "associationTypes": [
-                    *([{"category": "HUBSPOT_DEFINED", "typeId": primary, "label": "Primary"}] if known[end] and primary else []),
+                    *([{"category": "HUBSPOT_DEFINED", "typeId": primary, "label": self.primary_label}] if known[end] and primary else []),
                     {"category": "HUBSPOT_DEFINED", "typeId": plain, "label": None},
                     *self.world.labels.of(type_, self.world.resolve(type_, id), other, end),
                 ],

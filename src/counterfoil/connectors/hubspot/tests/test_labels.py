@@ -50,6 +50,16 @@ async def test_the_labelled_company_is_the_customer_and_without_a_label_the_prim
         assert buying(await deal_of(ctx, deal)) == [user.id, reseller.id]  # which of them nobody can tell
 
 
+async def test_the_primary_company_is_known_by_its_type_in_whatever_language_hubspot_tells_it() -> None:
+    sandbox = HubspotSandbox()
+    first, second = (sandbox.create("companies", name=name) for name in ("A", "B"))
+    deal = sandbox.create("deals", dealname="100 seats")
+    sandbox.associate(deal, first, second)
+    sandbox.crm.primary_label = "Primär"
+    async with opened(sandbox, first_poll_back_s=86_400, customer_labels=["Primary"]) as ctx:
+        assert buying(await deal_of(ctx, deal)) == [first.id]
+
+
 async def test_where_no_label_is_declared_nothing_is_marked_whatever_hubspot_shows() -> None:
     sandbox = HubspotSandbox()
     company, deal = sandbox.create("companies", name="Blue Harbor"), sandbox.create("deals", dealname="100 seats")
