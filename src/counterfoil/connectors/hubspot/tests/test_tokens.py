@@ -18,7 +18,7 @@ from counterfoil.connectors.hubspot.sandbox import HubspotSandbox
 from counterfoil.core.commands.crm import CrmCommand
 from counterfoil.kit.context import Context
 from counterfoil.kit.errors import SetupError, TransientError
-from counterfoil.kit.http import RetryPolicy
+from counterfoil.kit.http import HttpClient, Response, RetryPolicy
 from counterfoil.kit.sandbox import Fault
 from counterfoil.kit.writing import OutcomeStatus
 
@@ -105,6 +105,29 @@ async def test_an_app_that_is_uninstalled_in_the_middle_of_a_batch_stops_with_wh
         sandbox.crm.batch, sandbox.is_installed = plain, True  # type: ignore[method-assign]
         [done] = await SHOW.send(ctx, [status_command(company.id, 500)], {})
     assert (done.status, company.properties["counterfoil_open"]) == (OutcomeStatus.DONE, "5.00")
+
+
+@pytest.mark.parametrize(("is_installed", "code"), [(True, "hubspot.scope_missing"), (False, "hubspot.app_refused")])
+async def test_what_was_in_doubt_before_its_token_was_refused_stays_so(
+    is_installed: bool, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = HubspotSandbox()
+    async with installed(sandbox) as ctx:
+        await Api(ctx).rows("company")
+        sandbox.is_installed = is_installed
+        ended, refused = SetupError("refused", code="hubspot.token_refused"), SetupError("no scope", code="hubspot.scope_missing")
+        ended.is_outcome_unknown = True  # a try before it got no answer
+        errors, sent = iter([ended, refused]), HttpClient.request
+
+        async def request(self: HttpClient, method: str, path: str, **options: Any) -> Response:
+            if self is ctx.http:
+                raise next(errors)
+            return await sent(self, method, path, **options)
+
+        monkeypatch.setattr(HttpClient, "request", request)
+        with pytest.raises(SetupError) as caught:
+            await Api(ctx).write("/crm/objects/2026-03/companies/batch/update", {})
+    assert (caught.value.code, caught.value.is_outcome_unknown) == (code, True)
 
 
 async def test_a_token_that_is_refused_again_is_the_owners_to_mend_and_asks_no_third_time() -> None:
