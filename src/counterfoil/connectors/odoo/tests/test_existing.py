@@ -188,6 +188,24 @@ async def test_a_user_without_the_right_is_told_which_one(desk: Desk, monkeypatc
         assert caught.value.code == "odoo.adopt_right"
 
 
+async def test_what_else_is_refused_of_naming_is_told_as_what_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OdooClient, "read", refusing(OdooClient.read, code="odoo.key_refused"))
+    with pytest.raises(SetupError) as caught:
+        await part().existing(desk.ctx, Holding.CUSTOMERS, "")
+    assert caught.value.code == "odoo.key_refused"
+
+
+async def test_a_partner_only_one_of_several_companies_may_use_is_for_people_and_a_draft_is_not_open(desk: Desk) -> None:
+    own = await partner(desk, "Theirs alone", company_id=desk.company_id)
+    lines = [[0, 0, {"name": "Before", "quantity": 1, "price_unit": 50.0, "tax_ids": [[6, 0, []]]}]]
+    told = {"move_type": "out_invoice", "partner_id": int(own.partition("/")[2]), "company_id": desk.company_id}
+    await desk.plain.create("account.move", desk.company_id, invoice_line_ids=lines, **told)
+    found, _ = await read_all(desk)
+    (doubt,) = found[own].doubts
+    assert doubt.endswith("may use it: the customer's bills of other companies would be refused")
+    assert (found[own].barred, found[own].open) == ("", ())
+
+
 async def test_no_answer_to_naming_is_named_once_when_it_is_done_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     one, key = await partner(desk, "One"), desk.wishes.customer().external_key
     call = OdooClient.call
@@ -217,12 +235,12 @@ async def test_a_vat_id_is_read_as_a_tax_id(desk: Desk) -> None:
     assert found.customer.tax_ids == (TaxId("vat", "DE136695976"),)
 
 
-def refusing(read: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def refusing(read: Callable[..., Awaitable[Any]], code: str = "odoo.forbidden") -> Callable[..., Awaitable[Any]]:
     """Return a client's ``read`` of somebody who may not see external ids."""
 
     async def refuse(client: OdooClient, model: str, *given: Any, **named: Mapping[str, Any]) -> Any:
         if model == "ir.model.data":
-            raise SetupError("You are not allowed to access 'Model Data'", code="odoo.forbidden")
+            raise SetupError("You are not allowed to access 'Model Data'", code=code)
         return await read(client, model, *given, **named)
 
     return refuse

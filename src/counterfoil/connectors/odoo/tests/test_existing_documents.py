@@ -40,17 +40,19 @@ async def by_hand(desk: Desk, partner: int, amount: float, move_type: str = "out
     return id
 
 
-async def entry(desk: Desk, partner: int, amount: float, ref: str) -> int:
-    """Enter money received by an entry, as a bank statement's line is one, and post it."""
+async def entry(desk: Desk, partner: int, amount: float, ref: str, *, also: int = 0) -> int:
+    """Enter money received by an entry, as a bank statement's line is one, and post it; ``also``: as much of another one; < 0: paid out."""
     config = desk.ctx.settings.companies[desk.wishes.entity]
     codes = [config.accounts["clearing:stripe"], *[row["code"] for row in await _receivable(desk)]]
     clearing, receivable = [await desk.account_id(code) for code in codes[:2]]
     journal = await desk.plain.find(
         "account.journal", [["type", "=", "general"], ["company_id", "=", desk.company_id]], ["id"], desk.company_id
     )
+    payers = [one for one in (partner, also) if one]
+    money, owed = ("debit", "credit") if amount > 0 else ("credit", "debit")
     lines = [
-        [0, 0, {"account_id": clearing, "debit": amount, "name": ref}],
-        [0, 0, {"account_id": receivable, "credit": amount, "partner_id": partner, "name": ref}],
+        [0, 0, {"account_id": clearing, money: abs(amount) * len(payers), "name": ref}],
+        *([0, 0, {"account_id": receivable, owed: abs(amount), "partner_id": one, "name": ref}] for one in payers),
     ]
     told = {"move_type": "entry", "journal_id": journal[0]["id"], "date": DAY.isoformat(), "ref": ref, "line_ids": lines}
     id = await desk.plain.create("account.move", desk.company_id, **told)
@@ -129,6 +131,15 @@ async def test_what_the_hub_posted_bears_its_keys_and_a_payment_is_told_as_one(d
     assert (found[paid.external_id].kind, found[paid.external_id].keys) == ("payment", (payment.external_key,))
     looked_at = await part().look_at(desk.ctx, [invoiced.external_id, paid.external_id])
     assert {one.external_id: one for one in looked_at} == {id: found[id] for id in (invoiced.external_id, paid.external_id)}
+
+
+async def test_an_entry_of_two_customers_and_money_that_went_out_are_no_payment(desk: Desk) -> None:
+    ada, bo = [await desk.plain.create("res.partner", name=name) for name in ("Ada Birk", "Bo Lind")]
+    both, out = await entry(desk, ada, 100, "INV-001", also=bo), await entry(desk, ada, -100, "back")
+    one = await entry(desk, ada, 60, "INV-001", also=ada)
+    found = await read_all(desk)
+    assert {f"account.move/{both}", f"account.move/{out}"}.isdisjoint(found)
+    assert found[f"account.move/{one}"].total == Money(12000, "EUR")  # two lines of one customer
 
 
 async def test_documents_come_in_pages(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
