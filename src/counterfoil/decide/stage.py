@@ -14,7 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from counterfoil.core.commands import SPECS
+from counterfoil.core.commands import SPECS, command_kind
 from counterfoil.core.language.commands import Command
 from counterfoil.core.policies.lanes import Lanes
 from counterfoil.core.policies.rules import Rules
@@ -152,11 +152,12 @@ class Decider:
             *self.rules.to_be_sent(wishes, wished.touched),
             *await outbox_refresh.refresh(conn, self.cipher, decided.refreshes(loaded)),
         ]
-        moot = [*decided.replaced(loaded, wished.new), *decided.no_longer_wished(loaded)]
+        replaced = decided.replaced(loaded, wished.new)
         displaced = [*decided.displaced(loaded), *decided.withdrawn(loaded)]
-        canceled, late = await self._cancel(conn, [*moot, *displaced], now)
-        if {row.subject for row in displaced} & {subject.ref for subject in late}:
-            return False  # sent meanwhile: booked or matched there, and so not here
+        canceled, late = await self._cancel(conn, [*replaced, *decided.no_longer_wished(loaded), *displaced], now)
+        booked = [*displaced, *(row for row in replaced if not SPECS[command_kind(row.kind)].is_ordered)]
+        if {row.subject for row in booked} & {subject.ref for subject in late}:
+            return False  # sent meanwhile: booked or matched as it was, and not again; what is sent in order may follow it
         kept = [to_row(item, ref) for ref, decision in decided.decisions.items() for item in decision.summary]
         documents = [to_document(document) for decision in decided.decisions.values() for document in decision.documents]
         await summary.add(conn, documents, kept, now)

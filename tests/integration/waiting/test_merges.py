@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.core.builders import ANN, PRO, RULES, credit_note, invoice, payment, refund, settled, usd
 from tests.integration.waiting.office import NOW, Office
 
+from counterfoil.core.facts.events import ref_of
 from counterfoil.core.kinds.customer import Customer
 from counterfoil.core.kinds.invoice import InvoiceState
 from counterfoil.core.kinds.refund import RefundState
 from counterfoil.core.language.ids import ObjectRef
+from counterfoil.core.language.records import Record
 from counterfoil.core.policies.rules import Route
+from counterfoil.decide.decisions import LoadedBatch, load
 from counterfoil.kit.codec import encode
 from counterfoil.store import links, objects
 from counterfoil.store.cipher import Cipher
@@ -49,6 +53,34 @@ async def test_two_customers_merged_and_unmerged_with_documents_in_flight_end_as
     await office.tell(BOB, is_apart=True)
     assert await booked_for(office) == before
     await office.take_all()
+    assert set((await booked_for(office)).values()) == {"done"}
+    assert await office.cases() == []
+
+
+@pytest.mark.parametrize(
+    ("states", "changed"),
+    [((ANN, BOB, PRO, BILL, PAID), MERGED), ((ANN, BOB, PRO, MERGED, BILL, PAID), BOB)],
+    ids=["merged", "unmerged"],
+)
+async def test_what_is_sent_while_its_customer_is_decided_otherwise_stays_as_it_was_sent(
+    pool: Pool, cipher: Cipher, monkeypatch: pytest.MonkeyPatch, states: tuple[Record, ...], changed: Customer
+) -> None:
+    office = Office(pool, cipher)
+    await office.tell(*states)
+    before = {name for name in await booked_for(office) if name.startswith(("invoice", "payment"))}
+    is_sent: list[list[str]] = []
+
+    async def loaded(*given: Any, **named: Any) -> LoadedBatch:
+        found = await load(*given, **named)
+        if not is_sent and any(row.subject == ref_of(PAID) for row in found.commands):
+            is_sent.append(await office.take_all())  # a worker sends all there is, between the look and the decision
+        return found
+
+    monkeypatch.setattr("counterfoil.decide.stage.load", loaded)
+    await office.tell(changed, is_apart=changed is BOB)
+    assert "payment_stripe.ch_1" in is_sent[0]
+    await office.take_all()
+    assert {name for name in await booked_for(office) if name.startswith(("invoice", "payment"))} == before
     assert set((await booked_for(office)).values()) == {"done"}
     assert await office.cases() == []
 
