@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from counterfoil.core.commands import SPECS, command_kind
-from counterfoil.core.identity.loops import UNASKED, FieldLoop, FieldsWritten, LoopAnswer, LoopLimits, loop_of, suspects
+from counterfoil.core.identity.loops import HISTORY_MAX, UNASKED, FieldLoop, FieldsWritten, LoopAnswer, LoopLimits, loop_of, suspects
 from counterfoil.core.language.commands import Arguments
 from counterfoil.core.language.ids import ObjectRef
 from counterfoil.core.policies.decision import WrittenAgain
@@ -38,6 +38,7 @@ async def written_again(
     """
     found: dict[tuple[str, str], WrittenAgain] = {}
     for (ref, key), places in _often(subjects, written, rules.loops).items():
+        places = {place: rows[-HISTORY_MAX:] for place, rows in places.items()}
         arguments = {place: [_arguments(row) for row in rows] for place, rows in places.items()}
         history = {place: _history(rows, arguments[place]) for place, rows in places.items()}
         fields = suspects(history, rules.loops)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-HISTORY_MAX = 100
-"""The newest writes of a place that are looked at."""
+HISTORY_MAX = 60
+"""The newest writes of a place that are looked at: more than limits may be, and few enough to be read with every decision."""
 AGAIN_MAX = 2
 """Turns after a person had a field written once more: the one that was asked for, and the one that shows that it goes on."""
 
