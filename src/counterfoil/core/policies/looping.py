@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from counterfoil.core.identity.loops import FieldLoop
+from counterfoil.core.kinds import KINDS
 from counterfoil.core.kinds.product import PRODUCT
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.language.ids import ObjectRef
@@ -32,8 +33,8 @@ def in_a_loop(ref: ObjectRef, loop: FieldLoop) -> Problem:
         CaseClass.OWNERSHIP_VIOLATION,
         "decide.loop",
         f"{loop.field} of {ref.key} goes round in a loop: since {loop.since():%Y-%m-%d %H:%M} UTC it was written to {places}"
-        f" {loop.times()} times, each time otherwise ({_alternating(ref, loop)}). {_fight(loop)} What was written last stays there, and"
-        " further changes of this field are held; all else of the record goes on.",
+        f" {loop.times()} times, each time otherwise ({_alternating(ref, loop)}). {_fight(ref, loop)} What was written last stays"
+        " there, and further changes of this field are held; all else of the record goes on.",
         _remedy(ref, loop),
         releases_on=wait_for_any_owner(ref.kind, loop.field),
         about=f"{ref.key}|{loop.owner}",
@@ -50,7 +51,7 @@ def field_of(fingerprint: str) -> str:
     return fingerprint.split("|")[1].rpartition("/")[2]
 
 
-def _fight(loop: FieldLoop) -> str:
+def _fight(ref: ObjectRef, loop: FieldLoop) -> str:
     """Return who tells the values, and by which rules they count."""
     tellers = loop.told_by()
     if not tellers:
@@ -62,19 +63,27 @@ def _fight(loop: FieldLoop) -> str:
         told = f"{words} answers what it is written with another value each time"
     else:
         told = f"{words} tells another value each time"
+    if loop.field not in {one.name for one in fields(KINDS[ref.kind].record)}:
+        return f"{told}."
     if not loop.owner:
         return f"{told}: nobody is declared its owner, so the newest word counts, whoever says it."
     return f"{told}; where {loop.owner} says nothing, the newest word of the others counts."
 
 
 def _remedy(ref: ObjectRef, loop: FieldLoop) -> str:
+    """Return what to do. What is made of a record, as its status is, has no owner: there whom the record names is what changes."""
     tellers = " or ".join(loop.told_by()[:2]) or " or ".join(sorted(loop.turns))
+    answers = "Retry writes the word that counts by now once more; waive leaves what was written last, until another value comes."
+    if loop.field not in {one.name for one in fields(KINDS[ref.kind].record)}:
+        return (
+            f"Look in {tellers} for what changes by itself whom {ref.key} names (a workflow, an automation) and switch it off."
+            f" `counterfoil why {ref.key}` shows who says what. {answers}"
+        )
     declare = "declare its owner" if not loop.owner else "declare another owner"
     return (
         f"Look in {tellers} for what changes {loop.field} by itself (a workflow, an automation, a rule that formats it) and switch it off;"
         f" or {declare} under [[ownership]] (kind {ref.kind}, field {loop.field}): that ends this case. `counterfoil why {ref.key}"
-        f" {loop.field}` shows who says what. Retry writes the word that counts by now once more; waive leaves what was written last, until"
-        " another value comes."
+        f" {loop.field}` shows who says what. {answers}"
     )
 
 
