@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from counterfoil.app.demo.casting import sell
+from counterfoil.app.demo.casting import MONTH_START, sell
 from counterfoil.app.demo.entities import DE, US
-from counterfoil.app.demo.sales import CompanySeen, SalesSystem, compare, read_shown
+from counterfoil.app.demo.sales import EVERY, CompanySeen, SalesSystem, compare, read_shown
 from counterfoil.app.demo.sales_systems import KINDS, USED_BY
-from counterfoil.app.demo.stories_sales import away, sales_desk
+from counterfoil.app.demo.stories_sales import away, mistaken, sales_desk
 from counterfoil.app.demo.story import Story, StoryContext
 
 
@@ -56,10 +57,39 @@ class Noted(SalesSystem):
         self.done.append(("let in",))
 
 
-async def play(story: Story, system: SalesSystem | None) -> list[timedelta]:
+@dataclass
+class Billing:
+    """Where customers are billed, in short: what was done, by path."""
+
+    done: list[str] = field(default_factory=list)
+
+    async def post(self, path: str, **fields: Any) -> dict[str, Any]:
+        self.done.append(path)
+        return {"id": f"{path.rpartition('/')[2]}_{len(self.done)}"}
+
+
+@dataclass
+class Steward:
+    """Who decides which customers are one; ``refuses``: so many times it cannot be done yet."""
+
+    billing: Billing
+    refuses: int = 0
+
+    async def merge(self, gone: str, kept: str) -> bool:
+        return self._do(f"merge {gone} into {kept}")
+
+    async def unmerge(self, gone: str) -> bool:
+        return self._do(f"unmerge {gone}")
+
+    def _do(self, what: str) -> bool:
+        self.refuses -= 1
+        self.billing.done += [what] if self.refuses < 0 else []
+        return self.refuses < 0
+
+
+async def play(story: Story, system: SalesSystem | None, api: Any = None, steward: Any = None) -> list[timedelta]:
     """Play a story to its end and return its pauses."""
-    given: Any = None
-    context = StoryContext(US, "acct", given, given, given, -1, random.Random(1), "USD", "", sales=system)
+    context = StoryContext(US, "acct", api, api, api, -1, random.Random(1), "USD", "", sales=system, steward=steward)
     return [pause async for pause in story(context)]
 
 
@@ -103,4 +133,24 @@ async def test_a_system_is_cut_off_for_three_days_and_one_that_cannot_be_never()
 
 def test_every_entity_sells_in_one_system_and_each_system_has_its_stories() -> None:
     assert {USED_BY[entity.key] for entity in (US, DE)} == set(KINDS) == set(USED_BY.values())
-    assert [role.story for role in sell([US, DE])] == [sales_desk, away, sales_desk, away]
+    assert [role.story for role in sell([US, DE])] == [*[sales_desk, away] * 2, *[mistaken] * 4]
+    assert [role.story for role in sell([US, DE], days=11)] == [sales_desk, away] * 2
+    mistakes = [role for role in sell([US, DE], MONTH_START, 24) if role.story is mistaken]
+    assert [(role.starts_at - MONTH_START).days for role in mistakes] == [1, 1, 13, 13]  # each with eleven days to tell them apart
+    assert {role.number % EVERY for role in mistakes} == {0}
+    assert len({role.number for role in mistakes}) == 4
+
+
+async def test_customers_taken_for_one_are_told_apart_again_whatever_it_takes_and_all_is_paid() -> None:
+    billing = Billing()
+    pauses = await play(mistaken, None, billing, Steward(billing, refuses=2))
+    assert pauses == [timedelta(days=1), *[timedelta(hours=2)] * 2, timedelta(days=2)]
+    decided = [one for one in billing.done if "merge" in one]
+    assert decided == ["merge customers_2 into customers_1", "unmerge customers_2"]
+    issued = [one for one in billing.done if one.endswith("/finalize")]
+    paid = [one for one in billing.done if one.endswith("/pay")]
+    assert (len(issued), len(set(paid))) == (3, 3)
+    assert billing.done[billing.done.index(decided[0]) - 1].endswith("/finalize")  # in flight
+    billing.done.clear()
+    assert await play(mistaken, None, billing) == [timedelta(days=1), timedelta(days=2)]
+    assert len([one for one in billing.done if one.endswith("/pay")]) == 3

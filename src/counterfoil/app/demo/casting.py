@@ -10,13 +10,19 @@ from datetime import UTC, datetime, timedelta
 from . import stories_billing as billing
 from . import stories_money as money
 from .entities import DemoEntity
+from .sales import EVERY
 from .stories_house import house
-from .stories_sales import away, sales_desk
+from .stories_sales import away, mistaken, sales_desk
 from .story import Story
 
 MONTH_START = datetime(2025, 12, 1, tzinfo=UTC)
 MONTH_END = datetime(2025, 12, 31, 23, 50, tzinfo=UTC)
 """The month played. It ends ten minutes early: the plans of its first morning would renew at midnight."""
+
+MISTAKEN_DAYS = 12
+"""How often customers are taken for one, and for how long that may last until they are told apart."""
+MISTAKEN_FIRST = 7_000
+"""The number of the first of those; every one of them has a company."""
 
 INVOICES_DEFAULT = 300
 INVOICES_MIN = 10
@@ -129,9 +135,16 @@ def accompany(entities: Sequence[DemoEntity]) -> tuple[Role, ...]:
     return tuple(Role(0, house, entity, MONTH_START, entity.currency, "") for entity in entities)
 
 
-def sell(entities: Sequence[DemoEntity], start: datetime = MONTH_START) -> tuple[Role, ...]:
-    """Return what those who sell do in the sales system of each entity from an instant on, and what happens to it by itself."""
-    return tuple(Role(-1, story, entity, start, entity.currency, "") for entity in entities for story in (sales_desk, away))
+def sell(entities: Sequence[DemoEntity], start: datetime = MONTH_START, days: int = 31) -> tuple[Role, ...]:
+    """Return what those who sell do in the sales system of each entity from an instant on, for so many days, and what happens to it by
+    itself. Nobody is taken for another where there is no time to tell them apart again.
+    """
+    desks = [Role(-1, story, entity, start, entity.currency, "") for entity in entities for story in (sales_desk, away)]
+    turns = [(turn, entity) for turn in range(days // MISTAKEN_DAYS) for entity in entities]
+    return *desks, *(
+        Role(MISTAKEN_FIRST + EVERY * place, mistaken, entity, start + timedelta(days=MISTAKEN_DAYS * turn + 1), entity.currency, "")
+        for place, (turn, entity) in enumerate(turns)
+    )
 
 
 def _order(entities: Sequence[DemoEntity], chance: random.Random) -> list[tuple[RepertoirePart, DemoEntity]]:

@@ -17,6 +17,7 @@ from .catalog import build_catalog
 from .control import StripeControl
 from .entities import DemoEntity
 from .sales import SalesSystem
+from .steward import DataSteward
 from .story import StoryContext
 from .stripe_plain import StripePlain
 
@@ -84,6 +85,7 @@ async def play(
     invoices: int,
     on_progress: Callable[[DemoProgress], None] = lambda progress: None,
     sales: Mapping[str, SalesSystem] = NOWHERE,
+    steward: DataSteward | None = None,
 ) -> Played:
     """Play December 2025 with about so many invoices. The same seed plays the same month.
 
@@ -93,7 +95,7 @@ async def play(
     entities = [account.entity for account in accounts]
     selling = sell(one_for_each(sales, entities))
     roles = (*accompany(entities), *selling, *cast(entities, invoices, seed))
-    return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress, sales=sales)
+    return await perform(accounts, control, seed, roles, (MONTH_START, MONTH_END), on_progress, sales=sales, steward=steward)
 
 
 async def _at_once(_instant: datetime) -> None:
@@ -109,11 +111,12 @@ async def perform(
     on_progress: Callable[[DemoProgress], None] = lambda progress: None,
     before: Callable[[datetime], Awaitable[None]] = _at_once,
     sales: Mapping[str, SalesSystem] = NOWHERE,
+    steward: DataSteward | None = None,
 ) -> Played:
     """Play roles from the span's first instant to its last.
 
     ``before`` is awaited with every instant the clock is about to be moved to. ``sales``: by the entity's key, where
-    some customers have a company.
+    some customers have a company. ``steward``: who decides in the hub which customers are one.
     """
     start, end = span
     ids = {account.entity.key: account.id for account in accounts}
@@ -136,6 +139,7 @@ async def perform(
                 role.currency,
                 role.tax_key,
                 sales=sales.get(role.entity.key),
+                steward=steward,
             )
             for role in roles
         ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfoil.app.coverage import coverage, lists_read
+from counterfoil.app.database import Database
 from counterfoil.app.hub import Hub, open_hub, serve_intake, wait_until
 from counterfoil.app.settings import Settings, from_values
 from counterfoil.ingress.server import bind
@@ -28,6 +29,7 @@ from .company import DemoProgress, Played, play
 from .proof import prove
 from .report import CaseLine, DemoResult, conservation_of
 from .sales import prove as prove_sales
+from .steward import DataSteward
 from .world import RealOdoo, World, open_world
 
 STALLED_AFTER_S = 120.0
@@ -109,7 +111,8 @@ async def _play(options: DemoOptions, world: World, clock: FollowingClock, hub: 
 
     reporter = asyncio.create_task(_report_work(hub, watch))
     try:
-        return await play(world.accounts, world.stripe, options.seed, options.invoices, on_progress, world.sales)
+        steward = DataSteward(Database(hub.dsn, hub.pool, hub.cipher), clock)
+        return await play(world.accounts, world.stripe, options.seed, options.invoices, on_progress, world.sales, steward)
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)

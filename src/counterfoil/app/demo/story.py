@@ -15,6 +15,7 @@ from .catalog import Catalog, price_in
 from .control import StripeControl
 from .entities import DemoEntity
 from .sales import DOUBLED_EVERY, EVERY, SalesSystem
+from .steward import DataSteward
 from .stripe_plain import DECLINED, StripePlain, StripePlainError
 
 GOOD_CARD = "pm_card_visa"
@@ -54,7 +55,7 @@ class StoryContext:
 
     ``account`` is the processor account's id. ``number`` is the story's own within the company; ``chance`` depends on the seed and the
     number only. ``sales``: the entity's sales system, where some customers have a company. ``customers``: how many it made: no two of them
-    are to be taken for one.
+    are to be taken for one. ``steward``: who decides in the hub which customers are one; None: nobody does.
     """
 
     entity: DemoEntity
@@ -69,6 +70,7 @@ class StoryContext:
     notes: dict[str, str] = field(default_factory=dict)
     sales: SalesSystem | None = None
     customers: int = 0
+    steward: DataSteward | None = None
 
     @property
     def tax_rates(self) -> list[str]:

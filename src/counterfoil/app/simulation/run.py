@@ -26,6 +26,7 @@ from counterfoil.app.demo.proof import prove
 from counterfoil.app.demo.report import CaseLine, DemoResult, conservation_of
 from counterfoil.app.demo.run import DemoProgressReport
 from counterfoil.app.demo.sales import prove as prove_sales
+from counterfoil.app.demo.steward import DataSteward
 from counterfoil.app.demo.world import World, open_world
 from counterfoil.ingress.server import bind
 from counterfoil.store import cases, views
@@ -149,8 +150,10 @@ async def _set_books(books: SandboxControl, period: SimulatedPeriod) -> None:
 async def _play(setting: _Setting, seed: int, roles: Sequence[Role], period: SimulatedPeriod, watch: DemoProgressReport) -> None:
     await setting.trouble.prepare()
     world, span = setting.world, (period.start, period.end)
-    selling = sell(one_for_each(world.sales, ENTITIES), period.start)
-    await perform(world.accounts, world.stripe, seed, (*selling, *roles), span, watch.month, setting.conductor.before, world.sales)
+    selling = sell(one_for_each(world.sales, ENTITIES), period.start, period.days)
+    steward = DataSteward(setting.database, setting.conductor.clock)
+    acting = (watch.month, setting.conductor.before, world.sales, steward)
+    await perform(world.accounts, world.stripe, seed, (*selling, *roles), span, *acting)
 
 
 @asynccontextmanager
