@@ -83,20 +83,28 @@ class ReplayRequest:
 
 
 async def retry_cases(database: Database, ids: Sequence[int], case_class: str, actor: str, now: datetime) -> list[int]:
-    """Take the records of open cases up again, of some numbers or of a class; return the cases that were. Twice books once."""
-    async with database.pool.connection() as conn, conn.transaction():
-        if case_class:
-            wanted = [case.id for case in await cases.list_cases(conn, case_class=case_class, limit=RETRIED_MAX)]
-        else:
-            shown = [await cases.show(conn, id, subjects_max=0) for id in ids]
-            wanted = [one.case.id for one in shown if one is not None and one.case.state is CaseState.OPEN]
-        touched = set()
-        for id in wanted:
-            touched.update(await case_work.retry(conn, id, actor, now))
+    """Take the records of open cases up again, of some numbers or of a class; return the cases that were. Twice books once.
+
+    Each case by itself: who takes up many at once would hold the records of one while he waits for a worker that holds another's, and the
+    worker for him. What was taken up before an interruption stays so.
+    """
+    retried = []
+    for id in await _of_class(database, case_class) if case_class else ids:
+        async with database.pool.connection() as conn, conn.transaction():
+            shown = await cases.show(conn, id, subjects_max=0)
+            if shown is None or shown.case.state is not CaseState.OPEN:
+                continue
+            touched = await case_work.retry(conn, id, actor, now)
             await people.keep(conn, database, Intent("", f"case/{id}", "retry", actor, now))
             await audit.append(conn, AuditLine(now, actor, "retried", f"case/{id}"))
-        await database.arm(conn, sorted(touched))
-    return wanted
+            await database.arm(conn, sorted(set(touched)))
+            retried.append(id)
+    return retried
+
+
+async def _of_class(database: Database, case_class: str) -> list[int]:
+    async with database.pool.connection() as conn:
+        return [case.id for case in await cases.list_cases(conn, case_class=case_class, limit=RETRIED_MAX)]
 
 
 async def plan_of_waiving(database: Database, ids: Sequence[int]) -> dict[int, tuple[CaseDetail, list[CaseSubject]]]:

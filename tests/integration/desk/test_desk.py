@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from counterfoil.app import desk
 from counterfoil.app.database import Database
 from counterfoil.app.desk import MappingRequest
+from counterfoil.app.hub import wait_until
 from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.case_class import CaseClass
 from counterfoil.core.policies.rules import MappingKind
@@ -66,6 +69,21 @@ async def test_what_is_decided_about_cases_is_audited_with_who_decided(opened: D
         ("operator", "assigned", f"case/{two}"),
         ("approver", "waived", f"case/{two}"),
     ]
+
+
+async def test_of_several_cases_each_is_retried_by_itself_and_waits_for_nobody_with_another_in_hand(opened: Database) -> None:
+    one, two = await case_of(opened, "in_1"), await case_of(opened, "in_2")
+    async with opened.pool.connection() as worker, worker.transaction():
+        await worker.execute('select from "case" where id = %s for update', (two,))
+        retrying = asyncio.create_task(desk.retry_cases(opened, [one, two], "", "controller", NOW))
+        assert await wait_until(partial(has_lines, opened, 1), timeout_s=30)
+        assert await lines(opened) == [("controller", "retried", f"case/{one}")]
+        assert not retrying.done()
+    assert await retrying == [one, two]
+
+
+async def has_lines(opened: Database, count: int) -> bool:
+    return len(await lines(opened)) == count
 
 
 async def test_cases_are_waived_together_or_not_at_all(opened: Database) -> None:
