@@ -42,6 +42,9 @@ async def test_a_circle_is_one_case_that_names_it_and_closes_when_one_of_its_com
     await office.tell(FIRST, SECOND, connection="crm")
     assert await causes(office) == []  # it is no circle yet: the third is not known
     await office.tell(THIRD, connection="crm")
+    assert await waiting(office) == [
+        "crm:3"
+    ]  # for what is still to come: the others are known already, and it is not decided again for them
     await office.decide_again(FIRST, SECOND)
     assert await waiting(office) == ["crm:1", "crm:2", "crm:3"]  # for its companies, and none of them has come meanwhile
     [cause] = await causes(office)
