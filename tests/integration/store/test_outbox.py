@@ -5,47 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.claiming import claim_all
 from tests.integration.store.blocking import is_blocked
+from tests.integration.store.wished import LATER, NOW, PARTITION, SUBJECT, claim, look_further, states, wish
 
-from counterfoil.core.kinds.invoice import INVOICE
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.store import attempts, bindings, lacking, outbox, outbox_cancel, outbox_due, outbox_refresh
 from counterfoil.store.attempts import Attempt
 from counterfoil.store.bindings import Binding
 from counterfoil.store.cipher import Cipher
-from counterfoil.store.outbox import CommandRow, CommandState, End, EndStatus, NewCommand
+from counterfoil.store.outbox import CommandState, End, EndStatus
 from counterfoil.store.outbox_due import Released
 from counterfoil.store.outbox_refresh import Refresh
 from counterfoil.store.pool import Conn, Pool, connect
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-LATER = NOW + timedelta(minutes=5)
-SUBJECT = INVOICE.ref("stripe:in_1")
-PARTITION = ("deliver", "odoo/DE01")
-
-
-def wish(number: int, **changes: object) -> NewCommand:
-    plain = NewCommand(f"{number:032x}", "post_invoice", "odoo", "DE01", "DE01", SUBJECT, f"invoice_{number}", b"arguments")
-    return replace(plain, **changes)  # type: ignore[arg-type]
-
-
-async def claim(conn: Conn, cipher: Cipher, now: datetime = NOW) -> list[CommandRow]:
-    return await claim_all(conn, cipher, "odoo", "DE01", now)
-
-
-async def look_further(conn: Conn) -> None:
-    """Do what a turn of the partition does at its end, until nothing is found to lack another key than what was bound."""
-    while lacking := (await outbox_due.released(conn, "odoo", "DE01")).lacking:
-        await outbox_due.look_further(conn, lacking)
-
-
-async def states(conn: Conn, cipher: Cipher, *wishes: NewCommand) -> list[CommandState]:
-    return [row.state for row in await outbox.read(conn, cipher, [one.id for one in wishes])]
 
 
 async def test_a_command_comes_back_as_it_was_wished(conn: Conn, cipher: Cipher) -> None:

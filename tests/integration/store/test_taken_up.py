@@ -6,7 +6,7 @@ import asyncio
 
 from tests.claiming import SIZES
 from tests.integration.store.blocking import is_blocked
-from tests.integration.store.test_outbox import LATER, NOW, PARTITION, claim, states, wish
+from tests.integration.store.wished import LATER, NOW, PARTITION, claim, states, wish
 
 from counterfoil.core.language.keys import NeedKey
 from counterfoil.store import bindings, outbox, outbox_cancel, outbox_due, outbox_refresh, posted

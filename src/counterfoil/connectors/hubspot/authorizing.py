@@ -7,15 +7,14 @@ end is told with it. The refresh token stays as it is until the app is uninstall
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 
-from counterfoil.kit.errors import HubError, SetupError, TransientError
-from counterfoil.kit.http import HttpClient, Response, StatusRule
-from counterfoil.kit.limits import LocalBudget, Now
-from counterfoil.kit.tokens import IssuedToken, Tokens
+from counterfoil.kit.errors import SetupError, TransientError
+from counterfoil.kit.http import Response, StatusRule
+from counterfoil.kit.limits import Now
+from counterfoil.kit.tokens import IssuedToken, TokenClient
 
 from .config import HubspotConfig
 from .wire import Token
@@ -29,8 +28,6 @@ REMEDIES: Mapping[str, str] = {
 }
 """What to do, by the status that is told."""
 _OTHERWISE = "Compare client_id, client_secrets and refresh_token with the app's page, and that it is still installed"
-
-_current: ContextVar[str] = ContextVar("token", default="")
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -52,46 +49,12 @@ def _refused(response: Response) -> SetupError:
 _RENEWING = tuple(StatusRule(status, _refused) for status in (400, 401, 403, 404))
 
 
-class AppClient(HttpClient):
-    """Calls one account as an app that was installed in it. A call whose token is refused is made once more, with another."""
+class AppClient(TokenClient):
+    """Calls one account as an app that was installed in it."""
 
     def __init__(self, settings: HubspotConfig, now: Now, **options: Any) -> None:
-        super().__init__(settings.base_url, auth=self._authorized, **options)
+        super().__init__(settings.base_url, self._granted, refused=REFUSED, statuses=_RENEWING, now=now, options=options)
         self._settings = settings
-        self.login = HttpClient(
-            settings.base_url, budget=LocalBudget(rate_per_s=1.0, burst=10, concurrency_max=1), statuses=_RENEWING, pool_size=1
-        )
-        self.tokens = Tokens(self._granted, now=now)
-
-    async def open(self) -> None:
-        """Open the connection pools."""
-        await self.login.open()
-        await super().open()
-
-    async def close(self) -> None:
-        """Close the connection pools; harmless twice."""
-        await super().close()
-        await self.login.close()
-
-    async def request(self, method: str, path: str, **options: Any) -> Response:
-        """Send one request as every client does; if its token was refused, once more with another. Raises as it does."""
-        try:
-            return await super().request(method, path, **options)
-        except SetupError as error:
-            if error.code != REFUSED:
-                raise
-            ended = error
-        try:
-            await self.tokens.renew(_current.get())
-            return await super().request(method, path, **options)
-        except HubError as error:  # also if the app may not call any more: what was sent before that may have been done
-            error.is_outcome_unknown |= ended.is_outcome_unknown
-            raise
-
-    async def _authorized(self) -> Mapping[str, str]:
-        token = await self.tokens.token()
-        _current.set(token)
-        return {"Authorization": f"Bearer {token}"}
 
     async def _granted(self) -> IssuedToken:
         settings = self._settings

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 
 from counterfoil.kit.context import Context
-from counterfoil.kit.errors import HubError, RejectedError, SetupError, TransientError
-from counterfoil.kit.http import HttpClient, Response, StatusRule
+from counterfoil.kit.errors import RejectedError, SetupError, TransientError
+from counterfoil.kit.http import Response, StatusRule
 from counterfoil.kit.limits import LocalBudget, Verdict
 from counterfoil.kit.rate_headers import RateSeen
+from counterfoil.kit.tokens import IssuedToken, TokenClient
 
 from . import session
 from .config import SalesforceConfig
@@ -133,57 +133,23 @@ def rate_seen(headers: Mapping[str, str], _now_epoch_s: float) -> RateSeen | Non
     return RateSeen(0.0, LIMIT_WAIT_S) if left <= 0 else RateSeen(float(left), DAY_S)
 
 
-_token: ContextVar[str] = ContextVar("token", default="")
-
-
-class SalesforceClient(HttpClient):
-    """Calls one org. A call that finds its session ended is made once more, with another."""
+class SalesforceClient(TokenClient):
+    """Calls one org."""
 
     def __init__(self, settings: SalesforceConfig) -> None:
         pace = settings.requests_per_s
-        super().__init__(
-            settings.base_url,
-            budget=LocalBudget(rate_per_s=pace, burst=max(int(pace), 1), concurrency_max=settings.concurrency_max),
-            auth=self._authorized,
-            statuses=STATUSES,
-            explain=explain,
-            pool_size=settings.concurrency_max,
-            rate_seen=rate_seen,
-        )
-        self.login = HttpClient(
-            settings.base_url, budget=LocalBudget(rate_per_s=1.0, burst=10, concurrency_max=1), statuses=session.STATUSES, pool_size=1
-        )
-        self.tokens = session.Session(settings, self.login)
+        options = {
+            "budget": LocalBudget(rate_per_s=pace, burst=max(int(pace), 1), concurrency_max=settings.concurrency_max),
+            "statuses": STATUSES,
+            "explain": explain,
+            "pool_size": settings.concurrency_max,
+            "rate_seen": rate_seen,
+        }
+        super().__init__(settings.base_url, self._granted, refused=EXPIRED, statuses=session.STATUSES, options=options)
+        self.session = session.Session(settings)
 
-    async def open(self) -> None:
-        """Open the connection pools."""
-        await self.login.open()
-        await super().open()
-
-    async def close(self) -> None:
-        """Close the connection pools; harmless twice."""
-        await super().close()
-        await self.login.close()
-
-    async def _authorized(self) -> Mapping[str, str]:
-        token = await self.tokens.token()
-        _token.set(token)
-        return {"Authorization": f"Bearer {token}"}
-
-    async def request(self, method: str, path: str, **options: Any) -> Response:
-        """Send one request as every client does; if its session has ended, once more with another. Raises as it does."""
-        try:
-            return await super().request(method, path, **options)
-        except SetupError as error:
-            if error.code != EXPIRED:
-                raise
-            ended = error
-        try:
-            await self.tokens.renew(_token.get())
-            return await super().request(method, path, **options)
-        except HubError as error:  # also if nobody is let in any more: what was sent before that may have been done
-            error.is_outcome_unknown |= ended.is_outcome_unknown
-            raise
+    async def _granted(self) -> IssuedToken:
+        return await self.session.granted(self.login)
 
 
 def client(settings: SalesforceConfig) -> SalesforceClient:
@@ -197,4 +163,4 @@ async def user_of(ctx: Context) -> str:
     if not isinstance(known, SalesforceClient):
         raise TypeError("the client of a connection to Salesforce is a SalesforceClient")
     await known.tokens.token()
-    return known.tokens.user_id
+    return known.session.user_id

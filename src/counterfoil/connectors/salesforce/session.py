@@ -1,4 +1,4 @@
-"""The token of a connection: got by client credentials or a signed JWT, and renewed once however many calls find it ended.
+"""How a connection logs in: by client credentials or a signed JWT.
 
 Flows: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm and
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm. Only a call tells that a session ended.
@@ -6,8 +6,8 @@ https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm.
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from yarl import URL
 
-from counterfoil.kit.errors import HubError, SetupError, TransientError
+from counterfoil.kit.errors import SetupError, TransientError
 from counterfoil.kit.http import HttpClient, Response, StatusRule
+from counterfoil.kit.tokens import IssuedToken
 
 from .config import SalesforceConfig
 from .refs import to_18
@@ -66,62 +67,29 @@ STATUSES = (StatusRule(400, _refused), StatusRule(401, _refused), StatusRule(403
 
 
 class Session:
-    """The token of one connection, for as long as the process lasts.
+    """Logs in to one connection's org, for its tokens.
 
     Args:
         settings: whose org and app.
-        login: calls the org without a token.
         now: seconds since 1970, for what a JWT says.
 
     ``user_id``: the user the app acts as, once it logged in.
     """
 
-    def __init__(self, settings: SalesforceConfig, login: HttpClient, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: SalesforceConfig, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._login = login
-        self._now = now
+        self.now = now
         self.user_id = ""
-        self._token = ""
-        self._logins = 0
-        self._failure: HubError | None = None
-        self._lock = asyncio.Lock()
 
-    async def token(self) -> str:
-        """Return the token; the first time by logging in. Raises TransientError, SetupError."""
-        if not self._token:
-            await self.renew("")
-        return self._token
-
-    async def renew(self, ended: str) -> None:
-        """Get another token if the one that ended is still the current one: of many calls that find it ended, one logs in.
-
-        Raises TransientError, SetupError.
-        """
-        before = self._logins
-        async with self._lock:
-            if self._logins != before and self._failure is not None:
-                raise self._failure  # whoever waited meanwhile is told the same, and does not ask once more
-            if self._token == ended:
-                await self._log_in()
-
-    async def _log_in(self) -> None:
-        self._token, self._failure = "", None
-        try:
-            self._token = await self._granted()
-        except HubError as error:
-            self._failure = error
-            raise
-        finally:
-            self._logins += 1
-
-    async def _granted(self) -> str:
-        answer = await self._login.request("POST", TOKEN_PATH, form=self._form(), is_write=False)
+    async def granted(self, login: HttpClient) -> IssuedToken:
+        """Log in by a client that calls without a token. Raises TransientError, SetupError."""
+        answer = await login.request("POST", TOKEN_PATH, form=self._form(), is_write=False)
         try:
             token = msgspec.json.decode(answer.body, type=_Token)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise TransientError(f"{answer.where}: the answer is no token", code="salesforce.answer_shape") from None
         self._check(token)
-        return token.access_token
+        return IssuedToken(token.access_token, math.inf)
 
     def _check(self, token: _Token) -> None:
         """See that the token is of the org and the address of the settings: it is sent nowhere else."""
@@ -142,7 +110,7 @@ class Session:
             secret = settings.client_secret.get_secret_value()
             return {"grant_type": "client_credentials", "client_id": settings.client_id, "client_secret": secret}
         key = "" if settings.private_key is None else settings.private_key.get_secret_value()
-        claims = {"iss": settings.client_id, "sub": settings.username, "aud": settings.audience, "exp": int(self._now()) + JWT_LIFE_S}
+        claims = {"iss": settings.client_id, "sub": settings.username, "aud": settings.audience, "exp": int(self.now()) + JWT_LIFE_S}
         return {"grant_type": JWT_BEARER, "assertion": signed(claims, key)}
 
 

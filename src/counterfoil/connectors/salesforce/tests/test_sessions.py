@@ -129,7 +129,7 @@ async def test_a_clock_that_is_a_minute_off_logs_in_with_a_signed_assertion(ahea
     sandbox.sessions.public_key = public
     given: dict[str, Any] = {"client_secret": None, "username": sandbox.username, "private_key": private}
     async with opened(sandbox, **given) as ctx:
-        monkeypatch.setattr(ctx.http.tokens, "_now", lambda: time.time() + ahead_s)  # type: ignore[attr-defined]
+        monkeypatch.setattr(ctx.http.session, "now", lambda: time.time() + ahead_s)  # type: ignore[attr-defined]
         assert await Api(ctx).rows(ACCOUNTS) == []
 
 
