@@ -13,7 +13,7 @@ from counterfoil.engine import engine, membership
 from counterfoil.engine.engine import BULK_CONCURRENCY, LOOK_EVERY_S, Engine
 from counterfoil.engine.membership import LEASE_S, Membership
 from counterfoil.kit.stage import Turn, TurnContext
-from counterfoil.store import work
+from counterfoil.store import work, work_freed
 from counterfoil.store.pool import Conn, PartitionKey, Pool, connect
 
 
@@ -41,7 +41,7 @@ async def test_a_look_that_fails_is_not_tried_again_before_the_next_one_is_due(
         raise psycopg.errors.ReadOnlySqlTransaction("a standby that was not promoted yet")
 
     monkeypatch.setattr(engine._Pulse, "until", until)
-    monkeypatch.setattr(work, "look", look)
+    monkeypatch.setattr(work_freed, "look", look)
     runs = Engine(pool, str(pool.conninfo), {}, member)
     task = asyncio.create_task(runs._look_forever())
     await asyncio.wait_for(ended.wait(), 30)
@@ -178,7 +178,7 @@ async def test_a_stop_ends_though_its_cancellation_is_swallowed_where_the_engine
         await swallowing.wait()
         return False, None
 
-    monkeypatch.setattr(work, "look", look)
+    monkeypatch.setattr(work_freed, "look", look)
     runs = Engine(pool, str(pool.conninfo), {}, member)
     await runs.start()
     await asyncio.wait_for(swallowing.is_waited_for.wait(), 30)
